@@ -612,6 +612,36 @@ FAULTS = (
     ),
     *_faults(
         "stats",
+        "timelift/analyse/stats/families.py",
+        "estimates",
+        (
+            "pairs that tell each other of an error that they share",
+            "total - of_rival[:, first] - of_rival[:, second] + values",
+            "total - values",
+        ),
+        (
+            "pairs that are taken for independent comparisons",
+            "return 2 / rivals_in(families)",
+            "return np.ones(len(rivals_in(families)))",
+        ),
+    ),
+    *_faults(
+        "stats",
+        "timelift/analyse/stats/shrink_variances.py",
+        "estimates",
+        (
+            "a quiet pair that is taken for quiet because others are loud",
+            "    if slopes[-1] > 0:\n",
+            "    if slopes[-1] != 0:\n",
+        ),
+        (
+            "a setting whose own noise nobody looks at",
+            "    if some.independent_comparisons < MIN_FOR_TREND:\n        return prior\n",
+            "    return prior\n",
+        ),
+    ),
+    *_faults(
+        "stats",
         "timelift/analyse/stats/lifts.py",
         "lifts",
         (

@@ -29,7 +29,8 @@ class Scenario:
     """One kind of noise; every size is a log ratio, every chance that of one rival.
 
     `launch_sd` is that of what a launch does to the ratio of two rivals, Student t with four
-    degrees of freedom; between the last `loud` rivals it is `loud_sd`. A mode moves a rival by
+    degrees of freedom; between the last `loud` rivals it is `loud_sd`. What launches do is
+    multiplied, setting by setting, by 1 / `unlike` to `unlike`. A mode moves a rival by
     `mode` up or down for a whole launch. `drift` is common to a round, `memory` the correlation of
     a rival's neighbouring rounds. A burst takes `burst` and more from a round. The clock ticks in
     steps of `tick`, as a share of `LEVEL`.
@@ -40,6 +41,7 @@ class Scenario:
     round_sd: float = 0.06
     loud: int = 0
     loud_sd: float = 0.10
+    unlike: float = 1.0
     mode: float = 0.0
     mode_chance: float = 0.05
     drift: float = 0.0
@@ -49,6 +51,7 @@ class Scenario:
     tick: float = 0.0
 
 
+TWO_LOUD = Scenario("quiet rivals, two loud", loud=2)
 SCENARIOS = (
     Scenario("launch effects of 0.5 %", launch_sd=0.005),
     Scenario("launch effects of 1 %", launch_sd=0.01),
@@ -61,7 +64,9 @@ SCENARIOS = (
     Scenario("rounds that remember 0.8", memory=0.8),
     Scenario("bursts of stolen time", burst=0.5),
     Scenario("a clock ticking at 1 %", tick=0.01, round_sd=0.01),
-    Scenario("quiet rivals, two loud", loud=2),
+    TWO_LOUD,
+    Scenario("0.4 to 4 %, by setting", launch_sd=0.013, unlike=3.0),
+    Scenario("by setting, one loud", launch_sd=0.013, unlike=3.0, loud=1, loud_sd=0.03),
 )
 
 
@@ -81,7 +86,10 @@ def seconds(scenario: Scenario, shape: Shape, effects: Samples, random: Generato
     `effects`, log seconds of the rivals beside `LEVEL`, is (rivals,) or (settings, rivals).
     """
     size = (shape.settings, shape.rivals, shape.launches, shape.rounds)
-    logs = np.broadcast_to(effects, size[:2])[..., None] + _launches(scenario, size[:3], random)
+    launches = _launches(scenario, size[:3], random)
+    if scenario.unlike > 1:
+        launches *= scenario.unlike ** random.uniform(-1, 1, (shape.settings, 1, 1))
+    logs = np.broadcast_to(effects, size[:2])[..., None] + launches
     times = LEVEL * np.exp(logs[..., None] + _rounds(scenario, size, random))
     tick = scenario.tick * LEVEL
     return np.maximum(np.round(times / tick), 1) * tick if tick else times

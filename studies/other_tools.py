@@ -245,10 +245,6 @@ def _dress(axes: Axes, steps: Sequence[float], theme: Theme) -> None:
     )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 def spread(wanted: Sequence[float], apart: float) -> list[float]:
     """Move places as little as needed to be `apart` from each other; their order stays.
 
@@ -266,3 +262,7 @@ def spread(wanted: Sequence[float], apart: float) -> list[float]:
     placed = np.empty(len(wanted))
     placed[order] = pooled + apart * np.arange(len(wanted))
     return [float(place) for place in placed]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,9 +12,9 @@ from studies import noise
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import Effects, all_pairs, fit_scores
 from timelift.analyse.stats.estimates import estimate
+from timelift.analyse.stats.families import rivals_in
 from timelift.analyse.stats.stopping import WIDENING, WIDTH_LOOKS, by_width
 from timelift.analyse.stats.verdicts import CONFIDENCE
 
@@ -90,11 +90,11 @@ def _until(
 ) -> tuple[int, bool, NDArray[np.bool_], Samples]:
     """Look at one question as often as the rule does; return what `WidthMarks` is about."""
     families = np.zeros(len(effects.effect), int)
-    rivals, ends = round(verdicts.rivals(families)[0]), by_width(wanted, rule.widening)
+    rivals, ends = int(rivals_in(families)[0]), by_width(wanted, rule.widening)
     pairs = np.transpose(np.triu_indices(rivals, 1))
     for launches in rule.looks:
         seen = Effects(effects.effect[:, :launches], effects.standard_error[:, :launches])
-        found = estimate(seen, verdicts.independence(families))
+        found = estimate(seen, families)
         fastest = int(np.argmin(fit_scores(found.effect, found.launches.astype(float), rivals)))
         mine = (pairs == fastest).any(1)
         reached = bool(ends(found, families, found.effect)[mine].all())

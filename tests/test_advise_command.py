@@ -196,7 +196,7 @@ def test_a_gain_that_would_always_fail_is_refused(tmp_path, capsys, word):
 def test_what_is_written_has_to_be_among_the_strategies(tmp_path, same_meaning):
     """A project may have put variants in its place, of which none is what the model has."""
     text = (ROOT / "strategies" / "time_distributed.py").read_text()
-    text = text.replace("build(layer, shape,", "build(layer, shape, k=1,") + "\nVARIANTS = ({'k': 1}, {'k': 2})\n"
+    text = text.replace("dtype=None):", "dtype=None, k=1):") + "\nVARIANTS = ({'k': 1}, {'k': 2})\n"
     own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
     with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
         advice.measure_lifts(own, model(), {}, None, None, same_meaning=same_meaning)

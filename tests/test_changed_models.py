@@ -306,5 +306,12 @@ def told_by(name):
     """What a model tells of itself."""
     lifts = told(TENSORFLOW, f"folded({name!r})")["told"]
     whole = {"name": name, "layers": 3, "compiled": True, "trains": True, "mode": "graph"}
-    whole |= {"drawn": True, "draws_labels": True, "leaves_open": False, "batch": 2, "by_hand": [], "lifts": lifts}
+    whole |= {
+        "drawn": True,
+        "draws_labels": True,
+        "leaves_open": False,
+        "batch": 2,
+        "by_hand": [],
+        "lifts": lifts,
+    }
     return ToldModel.of(f"tests.lifted_models:{name}", Feeding("", 2, 4), Backend.TENSORFLOW, whole)

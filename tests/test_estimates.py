@@ -1,5 +1,6 @@
 """Estimates: variances moderated by Smyth's moments, and Student's t."""
 
+import itertools
 import math
 import statistics
 
@@ -11,7 +12,7 @@ from scipy import optimize, special, stats
 
 from studies import noise
 from tests.simulated import QUIET
-from timelift.analyse.stats import effects, estimates, shrink_variances, verdicts
+from timelift.analyse.stats import effects, estimates, families, shrink_variances
 
 
 def spread_of(variance, df, covariate=None):
@@ -52,7 +53,7 @@ def test_a_prior_recovers_what_variances_are_drawn_from():
     random = np.random.default_rng(3)
     true = 0.01 * 8 / random.chisquare(8, 3000)
     prior = shrink_variances.fit_prior(spread_of(true * random.chisquare(4, 3000) / 4, 4))
-    assert prior.df + shrink_variances.CAUTION == pytest.approx(8, rel=0.2)
+    assert prior.df[0] + shrink_variances.CAUTION == pytest.approx(8, rel=0.2)
     assert prior.variance == pytest.approx(0.01, rel=0.1)
 
 
@@ -64,7 +65,7 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
     follows = shrink_variances.fit_prior(spread_of(variance, 4, covariate))
     level = shrink_variances.fit_prior(spread_of(variance, 4))
     assert follows.variance == pytest.approx(1e-4 * np.exp(covariate), rel=0.25)
-    assert follows.df > 4 * level.df
+    assert follows.df[0] > 4 * level.df[0]
 
 
 @pytest.mark.parametrize("comparisons", [1, 2])
@@ -80,9 +81,108 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
     """Ten pairs of five rivals in three launches have eight degrees, however alike they look."""
     times = noise.seconds(QUIET, noise.Shape(1, 5, 3), np.zeros(5), np.random.default_rng(5))[0]
     one = effects.all_pairs(times)
-    share = verdicts.independence(np.zeros(10, dtype=int))
-    assert share.sum() == pytest.approx(4)
-    assert estimates.estimate(one, share).df.max() <= 8 + 1e-9
+    family = np.zeros(10, dtype=int)
+    assert families.independence_in(family).sum() == pytest.approx(4)
+    assert estimates.estimate(one, family).df.max() <= 8 + 1e-9
+
+
+def slow_beside(variance, numbers):
+    """The mean log variance of the pairs apart from each, row by row."""
+    found = []
+    for row, number in enumerate(numbers):
+        mine = [at for at, one in enumerate(numbers) if one == number]
+        rivals = next(n for n in range(2, 20) if n * (n - 1) // 2 == len(mine))
+        sides = dict(zip(mine, itertools.combinations(range(rivals), 2), strict=True))
+        apart = [variance[at] for at in mine if not {*sides[at]} & {*sides[row]}]
+        logs = [math.log(one) + np.euler_gamma for one in apart if math.isfinite(one)]
+        found.append(statistics.fmean(logs) if logs else math.nan)
+    return found
+
+
+#: Families of five rivals, two, three, four and five, one after the other; three of five in turns.
+NUMBERS = {"blocks": [4] * 10 + [1] + [7] * 3 + [0] * 6 + [3] * 10, "turns": [0, 1, 2] * 10}
+
+
+@pytest.mark.parametrize("order", NUMBERS)
+def test_the_variance_beside_is_that_of_the_pairs_of_other_rivals(order):
+    """Whatever the order of the families, freed of the bias of a log of two degrees.
+
+    Rivals that were not measured together tell nothing, nor do two rivals or three.
+    """
+    numbers = np.array(NUMBERS[order])
+    variance = np.random.default_rng(8).chisquare(2, len(numbers))
+    variance[[2, 5, 15]] = np.nan
+    found = families.variance_beside(variance, np.full(len(numbers), 2.0), numbers)
+    assert found == pytest.approx(slow_beside(variance, numbers.tolist()), nan_ok=True)
+    few = np.isin(families.rivals_in(numbers), (2, 3))
+    assert np.isnan(found).tolist() == few.tolist()
+
+
+def test_a_setting_of_many_rivals_needs_no_more_room_than_its_pairs():
+    """Some 45,000 pairs of 300 rivals would be two billion pairs of pairs."""
+    numbers = np.zeros(300 * 299 // 2, int)
+    found = families.variance_beside(np.ones(len(numbers)), np.full(len(numbers), 2.0), numbers)
+    assert found == pytest.approx(np.euler_gamma)
+
+
+def test_families_that_are_not_all_pairs_are_refused():
+    """Two rows are the pairs of no number of rivals."""
+    with pytest.raises(ValueError, match=r"all pairs of rivals, received \[1, 2\]"):
+        families.rivals_in(np.array([5, 6, 6]))
+
+
+def settings_of(scale, random):
+    """Variances of all pairs of five rivals in settings of these variances, with their families."""
+    errors = random.normal(0, np.sqrt(scale)[:, None, None] / 2**0.5, (len(scale), 5, 3))
+    first, second = np.triu_indices(5, 1)
+    variance = (errors[:, second] - errors[:, first]).var(-1, ddof=1)
+    return variance.ravel(), np.repeat(np.arange(len(scale)), 10)
+
+
+def prior_beside(variance, numbers, *, told=True):
+    """The prior of all pairs, with what the others of their setting tell, or without."""
+    share, df = families.independence_in(numbers), np.full_like(variance, 2)
+    nothing = np.full_like(variance, np.nan)
+    beside = families.variance_beside(variance, df, numbers) if told else None
+    one = shrink_variances.Spread(variance, df, nothing, share, beside)
+    return shrink_variances.fit_prior(one)
+
+
+def test_a_prior_follows_the_other_pairs_of_a_setting():
+    """Where settings differ; where they do not, nothing is lost."""
+    random = np.random.default_rng(9)
+    scale = 1e-4 * 10 ** random.uniform(-1, 1, 300)
+    variance, numbers = settings_of(scale, random)
+    near, far = (prior_beside(variance, numbers, told=told) for told in (True, False))
+    assert near.df.min() > 2 * far.df.max()
+    error = [np.abs(np.log(one.variance / np.repeat(scale, 10))).mean() for one in (near, far)]
+    assert error[0] < 0.6 * error[1]
+    variance, numbers = settings_of(np.full(300, 1e-4), random)
+    near, far = (prior_beside(variance, numbers, told=told) for told in (True, False))
+    assert near.df.min() > 0.8 * far.df.max()
+
+
+def test_an_estimate_learns_from_the_other_pairs_of_its_family():
+    """Where settings differ it has more degrees than as one of rows that have no families."""
+    random = np.random.default_rng(11)
+    scale = np.repeat(10 ** random.uniform(-3, -1, 60), 28)[:, None]
+    effect = scale * random.normal(0, 1, (1680, 3))
+    rows, numbers = effects.Effects(effect, np.full_like(effect, np.nan)), np.arange(1680) // 28
+    share = families.independence_in(numbers)
+    near, far = estimates.estimate(rows, numbers), estimates.estimate(rows, independence=share)
+    assert near.df.min() > far.df.max() + 2
+
+
+def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
+    """With two loud rivals of five, the pairs of the quiet ones have loud ones beside them."""
+    random = np.random.default_rng(10)
+    errors = random.normal(0, 0.01, (300, 5, 3)) * np.array([1, 1, 1, 8, 8])[:, None]
+    first, second = np.triu_indices(5, 1)
+    variance = (errors[:, second] - errors[:, first]).var(-1, ddof=1).ravel()
+    numbers = np.repeat(np.arange(300), 10)
+    near, far = (prior_beside(variance, numbers, told=told) for told in (True, False))
+    assert near.df.tolist() == far.df.tolist()
+    assert near.variance.tolist() == far.variance.tolist()
 
 
 @pytest.mark.parametrize("x", [0.05, 0.5, 4, 700])

@@ -125,7 +125,7 @@ def test_a_layer_is_found_where_pytest_is_told_to_look(root, file, text):
     (root / "my code").mkdir()
     (root / "my code" / "own.py").write_text("def make(): ...\n")
     words = ["init", "--layer", "own:make", "--features", "3"]
-    (root / file).write_text(text.replace("'my", "my").replace("\"my", "my"))
+    (root / file).write_text(text.replace("'my", "my").replace('"my', "my"))
     assert cli.main(words, root) == 1
     (root / file).write_text(text)
     assert cli.main(words, root) == 0

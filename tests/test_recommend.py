@@ -35,7 +35,7 @@ LOOK_ALIKE = StrategyEntry(differs="it computes something else")
 TWIN = StrategyEntry(planted=Planted(of="a", slower=0.0))
 #: What a rival costs over another, so that some tie and some cross.
 COSTS = (0.0, 0.0, 0.005, 0.02, 0.05, 0.3, 1.0)
-NOISES = (noise.SCENARIOS[0], noise.SCENARIOS[2], noise.SCENARIOS[4], noise.SCENARIOS[11])
+NOISES = (noise.SCENARIOS[0], noise.SCENARIOS[2], noise.SCENARIOS[4], noise.TWO_LOUD)
 
 
 @st.composite

@@ -153,7 +153,7 @@ def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_by_precision(
 def settled(rule, rows, families=None):
     """Which of these comparisons with an anchor are, by launches of a log ratio to it."""
     families = np.arange(len(rows)) if families is None else np.array(families)
-    estimates = estimate(plain(rows), stopping.verdicts.independence(families))
+    estimates = estimate(plain(rows), families)
     return rule(estimates, families, estimates.effect).tolist()
 
 

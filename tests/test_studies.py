@@ -54,6 +54,16 @@ PROGRAMS = [name for name in programs() if name not in NO_STUDIES]
 NO_HISTORY = set() if (ROOT / ".git").exists() else {"old_against_new", "mutations"}
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_is_complete_before_it_runs(name):
+    """What stands below the line that runs it is not there yet when it is run by its name."""
+    path = ROOT / "studies" / Path(*name.split("."))
+    path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    last = ast.parse(path.read_text()).body[-1]
+    assert isinstance(last, ast.If)
+    assert "__name__" in ast.unparse(last.test)
+
+
 def test_every_program_is_in_the_table():
     """Where `python -m studies` lists it."""
     assert set(PROGRAMS) == STUDIES.keys()

@@ -69,8 +69,8 @@ class ToldLift:
 class ToldModel:
     """A model of `factory`, with its lifts; `by_hand` are others that it calls step by step.
 
-    Its inputs were `drawn` where none were given; it `draws_labels` where those were not. A model that `leaves_open` axes of its inputs is
-    called at the size that is asked for.
+    Its inputs were `drawn` where none were given; it `draws_labels` where those were not. A model
+    that `leaves_open` axes of its inputs is called at the size that is asked for.
     """
 
     factory: str

@@ -106,7 +106,7 @@ class ModelAdvice:
 
     @property
     def is_provisional(self) -> bool:
-        """True if a run was interrupted, so that what is told is that of the launches until then."""
+        """True if a run was interrupted: what is told is that of the launches until then."""
         return self.lifts_are_provisional or bool(self.whole and self.whole.is_provisional)
 
     @property

@@ -29,7 +29,8 @@ _SECTIONS = {"pyproject.toml": "[tool.pytest.ini_options]", "setup.cfg": "[tool:
 class PytestOptions:
     """The file at the top of a project that has options of pytest's, if any, and three of them.
 
-    `pythonpath` are the folders that it adds to those of modules. `in_toml` is true of pytest 9's own tables, in which several words are a list.
+    `pythonpath` are the folders that it adds to those of modules. `in_toml` is true of pytest 9's
+    own tables, in which several words are a list.
     """
 
     file: Path | None

@@ -36,8 +36,8 @@ from timelift.measure.header import (
     resumed_options,
     strategies_header,
 )
-from timelift.measure.launch import Limits
 from timelift.measure.interrupts import Interrupts
+from timelift.measure.launch import Limits
 from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named

@@ -30,7 +30,6 @@ from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
-from timelift.analyse.stats.verdicts import independence
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 
@@ -96,7 +95,7 @@ def _pairs(settings: Sequence[AlignedSamples]) -> Estimates:
     """Estimate every pair of rivals of one run, variances moderated over all of them."""
     families = np.repeat(np.arange(len(settings)), [len(one.pairs) for one in settings])
     effects = stack([all_pairs(one.seconds) for one in settings])
-    return estimate(effects, independence(families))
+    return estimate(effects, families)
 
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:

@@ -221,7 +221,7 @@ def _half_widths(fitted: Sequence[tuple[_StrategyCurve, FittedNumber]]) -> list[
     rows = [((one.gradient / one.length) @ curve.logs)[None] for curve, one in fitted]
     effects = stack([Effects(row, np.full_like(row, np.nan)) for row in rows])
     share = np.array([curve.share / len(curve.fitted) for curve, _ in fitted])
-    found = estimate(effects, share)
+    found = estimate(effects, independence=share)
     width = np.where(found.launches > 1, found.half_width((1 - CONFIDENCE) / 2), np.nan)
     return [float(half * one.length) for half, (_, one) in zip(width, fitted, strict=True)]
 

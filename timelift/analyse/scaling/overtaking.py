@@ -21,7 +21,7 @@ from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.scaling.size_series import SIZES, SizeSeries, size_series
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
-from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, independence
+from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN
 from timelift.case import Setting
 
 #: The steps from one measured size to the next.
@@ -182,7 +182,7 @@ def paired_curves(
         return [PairedCurves(series, {}) for series in known]
     correlation = neighbour_correlation([effects.effect for effects in paired])
     flat = [_flat(effects) for effects in paired if effects.effect.size]
-    found = estimate(stack(flat), independence(_numbers(paired)))
+    found = estimate(stack(flat), _numbers(paired))
     reach = t_quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
     made, start = [], 0
     for series, effects in zip(known, paired, strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.effects import Effects
+from timelift.analyse.stats.families import Families, independence_in, variance_beside
 from timelift.analyse.stats.robust_mean import BATCHES, mean_and_variance
 from timelift.analyse.stats.shrink_variances import Spread, shrink_variances
 
@@ -51,15 +52,24 @@ class Estimates:
         return np.where(known, t_tail(statistic, np.where(known, self.df, 1.0)), np.nan)
 
 
-def estimate(effects: Effects, independence: Samples | None = None) -> Estimates:
+def estimate(
+    effects: Effects, families: Families | None = None, *, independence: Samples | None = None
+) -> Estimates:
     """Estimate each comparison over its launches; its variance is moderated over all of them.
 
-    `independence` is how much of an independent comparison each row is worth, one by default.
+    Where rows are not independent of each other, either `families` says which are all pairs of the
+    same rivals, or `independence` how much of an independent comparison each is worth.
     """
     count = np.isfinite(effects.effect).sum(-1)
     centre, variance = mean_and_variance(effects.effect)
-    independence = np.ones(len(count)) if independence is None else independence
-    moderated, df = _moderated(effects, variance, count, independence)
+    known, beside = np.maximum(count - 1.0, 0.0), None
+    if families is not None:
+        independence = independence_in(families)
+        beside = variance_beside(variance, known, families)
+    elif independence is None:
+        independence = np.ones(len(count))
+    spread = Spread(variance, known, _log_within(effects), independence, beside)
+    moderated, df = _moderated(spread, count)
     with np.errstate(invalid="ignore", divide="ignore"):
         standard_error = np.sqrt(moderated / count)
         agreeing = (effects.effect * np.sign(centre)[:, None] > 0).sum(-1)
@@ -69,16 +79,17 @@ def estimate(effects: Effects, independence: Samples | None = None) -> Estimates
     )
 
 
-def _moderated(
-    effects: Effects, variance: Samples, count: Samples, independence: Samples
-) -> tuple[Samples, Samples]:
-    """Return the variance between launches and its degrees; for one launch, an assumed one."""
-    within = mean_and_variance(effects.standard_error**2)[0]
-    df = np.maximum(count - 1, 0).astype(float)
+def _log_within(effects: Effects) -> Samples:
+    """Return the log of the variance that the rounds of a launch explain, NaN where unknown."""
     with np.errstate(divide="ignore"):
-        moderated, total = shrink_variances(Spread(variance, df, np.log(within), independence))
+        return np.asarray(np.log(mean_and_variance(effects.standard_error**2)[0]))
+
+
+def _moderated(spread: Spread, count: Samples) -> tuple[Samples, Samples]:
+    """Return the variance between launches and its degrees; for one launch, an assumed one."""
+    moderated, total = shrink_variances(spread)
     is_assumed = (count == 1) & (total < 1)
-    assumed = within + ASSUMED_LAUNCH_SD**2
+    assumed = np.exp(spread.covariate) + ASSUMED_LAUNCH_SD**2
     return np.where(is_assumed, assumed, moderated), np.where(is_assumed, BATCHES - 1.0, total)
 
 

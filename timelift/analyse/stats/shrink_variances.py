@@ -1,10 +1,12 @@
 """Variances moderated across the comparisons of one run (empirical Bayes).
 
 Three launches say little about a variance; two thousand comparisons of three launches say much
-about what variances look like here. Each comparison's own variance is drawn towards that.
+about what variances look like here, and the other comparisons of a setting much about those of this
+setting. Each comparison's own variance is drawn towards that.
 Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential
 expression", Statistical Applications in Genetics and Molecular Biology 3(1), section 6.2; a prior
-that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538.
+that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538. That other pairs of a
+setting are a second covariate is this project's own idea, tried by `python -m studies.ladder`.
 """
 
 import math
@@ -36,14 +38,20 @@ _BISECTIONS = 60
 class Spread:
     """Variances of comparisons with their degrees of freedom, each array (comparisons,).
 
-    `covariate` is whatever a variance may follow, NaN where unknown; `independence` how much of an
-    independent comparison each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
+    `covariate` is whatever a variance may follow, NaN where unknown, and so is `beside`, which
+    tells of other comparisons of the setting; `independence` is how much of an independent
+    comparison each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
     """
 
     variance: Samples
     df: Samples
     covariate: Samples
     independence: Samples
+    beside: Samples | None = None
+
+    def only(self, rows: NDArray[np.bool_]) -> "Spread":
+        parts = (self.variance, self.df, self.covariate, self.independence)
+        return Spread(*(values[rows] for values in parts))
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -59,7 +67,7 @@ class Spread:
 class Prior:
     """The variance that a run expects of each comparison, worth `df` degrees of freedom."""
 
-    df: float
+    df: Samples
     variance: Samples
 
 
@@ -81,22 +89,38 @@ def shrink_variances(spread: Spread) -> tuple[Samples, Samples]:
 def fit_prior(spread: Spread) -> Prior:
     """Fit the prior by moments of the log variances, along the covariate where that can be done.
 
-    Comparisons of one launch do not inform the prior but receive its variance.
+    Comparisons of one launch do not inform the prior but receive its variance. Where enough
+    comparisons have others `beside` them, and variances rise with theirs, their prior follows both.
     """
-    known, weight = spread.known, spread.independence[spread.known]
     if spread.independent_comparisons < MIN_COMPARISONS:
-        return Prior(0.0, np.zeros_like(spread.variance))
-    logs, noise = _centred_logs(spread.variance[known], spread.df[known])
-    design = _design(spread)
+        return Prior(np.zeros_like(spread.variance), np.zeros_like(spread.variance))
+    prior, _ = _fit(spread, _design(spread))
+    if spread.beside is None:
+        return prior
+    rows = np.isfinite(spread.beside)
+    some = spread.only(rows)
+    if some.independent_comparisons < MIN_FOR_TREND:
+        return prior
+    nearer, slopes = _fit(some, np.column_stack([_design(some), spread.beside[rows]]))
+    if slopes[-1] > 0:
+        prior.df[rows], prior.variance[rows] = nearer.df, nearer.variance
+    return prior
+
+
+def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:
+    """Return the prior along the columns of a design, and the slope of each."""
+    known, weight = spread.known, spread.independence[spread.known]
+    logs, noise = centred_logs(spread.variance[known], spread.df[known])
     root = np.sqrt(weight)
     line = np.linalg.lstsq(design[known] * root[:, None], logs * root, rcond=None)[0]
     squares = float(weight @ (logs - design[known] @ line) ** 2)
     freedom = spread.independent_comparisons - design.shape[1]
     seen = squares / freedom * (1 + DOUBT * (2 / freedom) ** 0.5)
-    return _prior(design @ line, float(seen - np.average(noise, weights=weight)))
+    prior = _prior(design @ line, float(seen - np.average(noise, weights=weight)))
+    return prior, np.asarray(line)
 
 
-def _centred_logs(variance: Samples, df: Samples) -> tuple[Samples, Samples]:
+def centred_logs(variance: Samples, df: Samples) -> tuple[Samples, Samples]:
     """Return log variances freed of their bias, and the variance that each has by sampling."""
     from scipy import special  # noqa: PLC0415 - see `estimates`
 
@@ -120,7 +144,7 @@ def _prior(fitted: Samples, excess: float) -> Prior:
 
     half = trigamma_inverse(max(excess, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
     variance = np.exp(fitted + special.digamma(half) - np.log(half))
-    return Prior(max(2 * half - CAUTION, 0.0), variance)
+    return Prior(np.full_like(variance, max(2 * half - CAUTION, 0.0)), variance)
 
 
 def trigamma_inverse(value: float) -> float:

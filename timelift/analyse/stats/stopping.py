@@ -23,8 +23,9 @@ from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, fit_scores, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.families import Families, rivals_in
 from timelift.analyse.stats.robust_mean import mean_and_variance
-from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Families, Verdict
+from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Verdict
 from timelift.case import Case, Setting, Status
 from timelift.journal import CaseInLaunch
 from timelift.planted import COPY_SEPARATOR, PLANTS
@@ -82,7 +83,7 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
 
     def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
         look = _look(estimates)
-        level, others = _at(PRICE_LEVELS, look), verdicts.rivals(families) - 1
+        level, others = _at(PRICE_LEVELS, look), rivals_in(families) - 1
         known = estimates.half_width((1 - CONFIDENCE) / 2) <= BELIEVED * np.log1p(precision)
         with np.errstate(invalid="ignore"):
             surely = estimates.chance(slower + np.log1p(precision)) < level / others
@@ -167,7 +168,7 @@ def unsettled(
         plan.anchor(one) if plan.anchor else _fastest(one, part)
         for one, part in zip(going, np.split(effects.effect, ends), strict=True)
     ]
-    estimates = estimate(effects, verdicts.independence(families))
+    estimates = estimate(effects, families)
     side = np.concatenate([_side(*one) for one in zip(going, anchors, strict=True)])
     slower = side * estimates.effect
     done = plan.settled(estimates, families, slower)

@@ -12,13 +12,12 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.effects import Effects
 from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
+from timelift.analyse.stats.families import Families
 
-Families = NDArray[np.int_]
 #: One error rate for all comparisons, or one for each.
 Level = float | Samples
 
@@ -104,24 +103,14 @@ def compare(
 ) -> list[Comparison]:
     """Compare every row of `effects`; a difference counts from `least_difference` on, a share.
 
-    `families` numbers each row's family, within which any wrong faster or slower has a chance of
-    1 - `confidence`; without it each row is a family of its own. Variances are moderated over all
+    `families` numbers each row's family, which is all pairs of its rivals in the order of
+    `np.triu_indices`, and within which any wrong faster or slower has a chance of 1 - `confidence`;
+    without it each row is a family of its own. Variances are moderated over all
     rows: pass all comparisons of a run at once.
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
-    estimates = estimate(effects, independence(family))
+    estimates = estimate(effects, family)
     return _conclude(estimates, float(np.log1p(least_difference)), 1 - confidence, family)
-
-
-def independence(family: Families) -> Samples:
-    """Return each row's share of an independent comparison, families being all pairs of rivals."""
-    return 2 / rivals(family)
-
-
-def rivals(family: Families) -> Samples:
-    """Return how many rivals each row's family is all pairs of."""
-    _, place, pairs = np.unique(family, return_inverse=True, return_counts=True)
-    return np.asarray((1 + np.sqrt(1 + 8 * pairs[place])) / 2)
 
 
 def _conclude(
