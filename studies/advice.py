@@ -80,10 +80,12 @@ def _row(name: str, budget: int) -> Row:
         model = told_model(project, f"{MODULE}:{name}", Feeding(data, BATCH, SEQ_LEN), texts)
         found = find_advice(model, project, texts, ends)
         seconds = time.monotonic() - started
-        again = None
-        if found.whole:
+        again, interrupted = None, found.interrupted
+        if found.whole and not interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again = race_whole(model, project, found.changes, texts)
+            again, interrupted = race_whole(model, project, found.changes, texts)
+        if interrupted:
+            raise KeyboardInterrupt
     return row(found, again, seconds)
 
 

@@ -40,10 +40,11 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
 
     def measure_lifts(_project, _model, texts, *_, **__):
         given["lifts"] = texts["budget"]
+        return advice.Measured(None, interrupted=False)
 
     def race_whole(_model, _project, _changes, texts):
         given["whole"] = texts["budget"]
-        return known.whole
+        return known.whole, False
 
     monkeypatch.setattr(advise, "measure_lifts", measure_lifts)
     monkeypatch.setattr(advise, "race_whole", race_whole)
@@ -54,17 +55,21 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
     assert found.whole == (known.whole if whole else None)
 
 
-@pytest.mark.parametrize("cut", ["lifts", "whole", ""])
+@pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", ""])
 def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch, cut):
     """It measures no further, writes no module, and ends as the shell expects."""
     told, better = model(), tmp_path / "better.py"
     cases = {Case(told.setting, name): many for name, many in WHOLE.items()}
     measured = {"lifts": run(tmp_path, of_lifts(told)), "whole": run(tmp_path, cases, 3e-7)}
-    if cut:
-        measured[cut] = dataclasses.replace(measured[cut], complete=False)
+
+    def measure(name):
+        if cut == f"{name} at once":
+            raise KeyboardInterrupt
+        return advice.Measured(name, interrupted=cut == name)
+
     monkeypatch.setattr(advise, "told_model", lambda *_, **__: told)
-    monkeypatch.setattr(advise, "measure_lifts", lambda *_, **__: "lifts")
-    monkeypatch.setattr(advise, "measure_whole", lambda *_, **__: "whole")
+    monkeypatch.setattr(advise, "measure_lifts", lambda *_, **__: measure("lifts"))
+    monkeypatch.setattr(advise, "measure_whole", lambda *_, **__: measure("whole"))
     monkeypatch.setattr(advise, "_load", measured.pop)
     code = cli.main(["advise", "a:b", "--write", str(better), "--fail-if-gain", "1.2x"], ROOT)
     said = capsys.readouterr()
@@ -72,7 +77,7 @@ def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch
     assert ("provisional: the advice was interrupted" in said.out) == bool(cut)
     assert ("the advice was interrupted, so " in said.err) == bool(cut)
     assert better.exists() == (not cut)
-    assert set(measured) == ({"whole"} if cut == "lifts" else set())
+    assert set(measured) == ({"whole"} if cut in {"lifts", "whole at once"} else set())
 
 
 @pytest.mark.parametrize(
@@ -196,7 +201,9 @@ def test_a_gain_that_would_always_fail_is_refused(tmp_path, capsys, word):
 def test_what_is_written_has_to_be_among_the_strategies(tmp_path, same_meaning):
     """A project may have put variants in its place, of which none is what the model has."""
     text = (ROOT / "strategies" / "time_distributed.py").read_text()
-    text = text.replace("dtype=None):", "dtype=None, k=1):") + "\nVARIANTS = ({'k': 1}, {'k': 2})\n"
+    text = (
+        text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1}, {'k': 2})\n"
+    )
     own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
     with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
         advice.measure_lifts(own, model(), {}, None, None, same_meaning=same_meaning)

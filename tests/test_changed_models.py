@@ -2,6 +2,10 @@
 
 import functools
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -245,8 +249,27 @@ def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
     assert lift["times_as_fast"] > 0
     assert lift["launches"] == 1
     assert found["drawn"]
+    assert found["draws_labels"]
     assert (found["whole"] is None) == (lift["write"] is None)
     assert len(list(tmp_path.rglob("*.jsonl"))) == 2 - (found["whole"] is None)
+
+
+@pytest.mark.whole
+@pytest.mark.usefixtures("own_lock")
+def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
+    """After the round that is being played, and in words."""
+    words = [sys.executable, "-m", "timelift", "advise", SIGNAL, "--results", str(tmp_path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, cwd=ROOT, **pipes) as run:
+        deadline = time.monotonic() + 300
+        while not any('"kind":"launch"' in one.read_text() for one in tmp_path.rglob("*.jsonl")):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        said, shown = run.communicate(timeout=300)
+    assert run.returncode == 130
+    assert "provisional: the advice was interrupted" in said
+    assert "finishing the round that is being played" in shown
 
 
 @pytest.mark.whole

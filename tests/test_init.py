@@ -120,15 +120,22 @@ def test_a_layer_is_found_without_importing_it(root, name):
         ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = 'lib \"my code\"'\n"),
     ],
 )
-def test_a_layer_is_found_where_pytest_is_told_to_look(root, file, text):
-    """In each folder of its `pythonpath`; nowhere where its quotes do not close."""
+def test_a_layer_is_found_where_pytest_is_told_to_look(root, capsys, file, text):
+    """In each folder of its `pythonpath`, and nowhere without it."""
     (root / "my code").mkdir()
     (root / "my code" / "own.py").write_text("def make(): ...\n")
     words = ["init", "--layer", "own:make", "--features", "3"]
-    (root / file).write_text(text.replace("'my", "my").replace('"my', "my"))
     assert cli.main(words, root) == 1
+    assert "found no module 'own'" in capsys.readouterr().err
     (root / file).write_text(text)
     assert cli.main(words, root) == 0
+
+
+def test_options_of_pytest_that_nobody_can_read_name_no_folder(root, capsys):
+    """As where quotes do not close."""
+    (root / "pytest.ini").write_text("[pytest]\npythonpath = 'lib\n")
+    assert cli.main(["init", "--layer", "own:make", "--features", "3"], root) == 1
+    assert "found no module 'own'" in capsys.readouterr().err
 
 
 def test_a_layer_of_an_installed_package_is_found(root):

@@ -67,11 +67,7 @@ def test_what_the_time_did_not_reach_is_told_so(tmp_path):
 def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
     """In words and as data, be it by the lifts or by the whole model; one that is over is not."""
     found = advised(tmp_path, model(), whole=WHOLE)
-    cut = (
-        dataclasses.replace(found, whole=dataclasses.replace(found.whole, is_provisional=True))
-        if whole
-        else dataclasses.replace(found, whole=None, lifts_are_provisional=True)
-    )
+    cut = dataclasses.replace(found, interrupted=True, whole=found.whole if whole else None)
     text = "\n".join(advice_lines(cut))
     assert "provisional: the advice was interrupted" in text
     assert ("batch 8: was not measured\n" in text) == (not whole)
@@ -84,8 +80,8 @@ def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
     ("inputs", "labels", "trains", "said"),
     [
         (True, True, True, "its inputs and labels were drawn"),
-        (False, True, True, "its labels were drawn, since --data returned none"),
-        (False, True, False, ""),
+        (False, True, True, "its labels were drawn, since --data returned no labels"),
+        (True, False, False, "its inputs were drawn; "),
         (False, False, True, ""),
     ],
 )

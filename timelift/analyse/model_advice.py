@@ -80,34 +80,27 @@ class WholeAdvice:
     """The whole model with every lift changed, and with one alone, by its path.
 
     `law_error` is the largest relative difference of outputs and gradients. `lost` is why it has
-    no figures in one of these ways: by path, or `AS_WRITTEN` or `CHANGED`. `is_provisional` if the
-    run was interrupted.
+    no figures in one of these ways: by path, or `AS_WRITTEN` or `CHANGED`.
     """
 
     gain: ChangeGain
     alone: Mapping[str, ChangeGain]
     law_error: float | None
     lost: Mapping[str, tuple[Status, str]]
-    is_provisional: bool = False
 
 
 @dataclass(frozen=True)
 class ModelAdvice:
     """What to change in a model; `cores` are those of the machine, where a run tells them.
 
-    `lifts_are_provisional` if the run of the lifts was interrupted, which ends the advice.
+    Of one that was `interrupted`, what is told is that of the launches until then.
     """
 
     model: ToldModel
     lifts: tuple[LiftAdvice, ...]
     whole: WholeAdvice | None = None
     cores: int | None = None
-    lifts_are_provisional: bool = False
-
-    @property
-    def is_provisional(self) -> bool:
-        """True if a run was interrupted: what is told is that of the launches until then."""
-        return self.lifts_are_provisional or bool(self.whole and self.whole.is_provisional)
+    interrupted: bool = False
 
     @property
     def changes(self) -> dict[str, str]:
@@ -162,7 +155,7 @@ def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:
     error = fact(changed, "law_error") if changed and changed.launches else None
     paths = {ONLY + one.workload: one.path for one in model.lifts}
     ends = {paths.get(name, name): end for name, end in _ends(run, model.setting).items()}
-    return WholeAdvice(gain(CHANGED), alone, error, ends, run.is_provisional)
+    return WholeAdvice(gain(CHANGED), alone, error, ends)
 
 
 def _ends(run: Run, setting: Setting) -> dict[str, tuple[Status, str]]:

@@ -14,7 +14,7 @@ from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
 from timelift.commands.pytest_options import with_pythonpath
 from timelift.errors import UserError, path_is, writing
 from timelift.journal import replace_text
-from timelift.measure.advice import measure_lifts, measure_whole, told_model
+from timelift.measure.advice import Measured, measure_lifts, measure_whole, told_model
 from timelift.measure.options import option_named
 from timelift.project import Project
 from timelift.told_model import CHANGED, Feeding, ToldModel
@@ -53,7 +53,7 @@ def advise(options: Options, project: Project) -> int:
         write_lines([advice_json(found)])
     else:
         write_lines(advice_lines(found))
-    if found.is_provisional:
+    if found.interrupted:
         if options.write:
             say_not_written("the advice was interrupted", options.write)
         return EXIT_INTERRUPTED
@@ -120,31 +120,40 @@ def find_advice(
     """
     from timelift.analyse.model_advice import ModelAdvice, advise_lifts  # noqa: PLC0415
 
-    run = None
+    measured, half = Measured(None, interrupted=False), (ends - time.monotonic()) / 2
     if any(one.steps for one in model.lifts):
-        half = within(texts, (ends - time.monotonic()) / 2)
+        options = within(texts, half)
         with _display() as display:
-            path = measure_lifts(project, model, half, display, _judge, same_meaning=same_meaning)
-        run = _load(path) if path else None
+            measured = measure_lifts(
+                project, model, options, display, _judge, same_meaning=same_meaning
+            )
+    run = _load(measured.journal) if measured.journal else None
     cores = run.header.machine.identity.get("cores") if run else None
-    is_over = run is None or not run.is_provisional
     lifts = advise_lifts(model, run)
-    found = ModelAdvice(model, lifts, cores=cores, lifts_are_provisional=not is_over)
+    found = ModelAdvice(model, lifts, cores=cores, interrupted=measured.interrupted)
     rest = ends - time.monotonic()
-    if not (found.changes and is_over and rest > 0):
+    if found.interrupted or not found.changes or rest <= 0:
         return found
-    return replace(found, whole=race_whole(model, project, found.changes, within(texts, rest)))
+    try:
+        whole, interrupted = race_whole(model, project, found.changes, within(texts, rest))
+    except KeyboardInterrupt:  # the second one, which stops at once
+        whole, interrupted = None, True
+    return replace(found, whole=whole, interrupted=interrupted)
 
 
 def race_whole(
     model: ToldModel, project: Project, changes: Mapping[str, str], texts: Mapping[str, str]
-) -> "WholeAdvice | None":
-    """Race a model against itself with strategies in the place of lifts, by their path."""
+) -> "tuple[WholeAdvice | None, bool]":
+    """Race a model against itself with strategies in the place of lifts, by their path.
+
+    Returns also whether Ctrl-C ended the race.
+    """
     from timelift.analyse.model_advice import advise_whole  # noqa: PLC0415
 
     with _display() as display:
-        path = measure_whole(project, model, changes, texts, display, _judge)
-    return advise_whole(model, _load(path)) if path else None
+        measured = measure_whole(project, model, changes, texts, display, _judge)
+    run = _load(measured.journal) if measured.journal else None
+    return advise_whole(model, run) if run else None, measured.interrupted
 
 
 def end_of_budget(texts: Mapping[str, str]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from timelift.case import Backend, Case
 from timelift.errors import UserError, path_is
@@ -78,6 +79,13 @@ def _named(text: str, expected: str) -> str:
     return text
 
 
+class Measured(NamedTuple):
+    """The journal of a run, None where nothing was measured, and whether Ctrl-C ended it."""
+
+    journal: Path | None
+    interrupted: bool
+
+
 #: Makes what judges whether cases need more launches, from the precision that is asked for.
 Judge = Callable[[float], CampaignReferee]
 
@@ -90,8 +98,8 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
     judge: Judge,
     *,
     same_meaning: bool = False,
-) -> Path | None:
-    """Measure each lift's inner layer at its own sizes; return the journal, None without a lift.
+) -> Measured:
+    """Measure each lift's inner layer at its own sizes.
 
     With `same_meaning`, strategies that mean another thing in training are left out. Raises
     UserError where a strategy that computes what is written is not in the project.
@@ -102,10 +110,10 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
     session.catalogue.workloads.update(workloads)
     session.axes["workloads"] = ",".join(workloads)
     known = session.catalogue.strategies
-    for usual in sorted({one.usual for one in called} - known.keys()):
+    if missing := sorted({one.usual for one in called} - known.keys()):
         raise UserError(
-            f"advise: expected the strategy {usual}, which is what the model has, among those of "
-            "the project, received none of that name; put it back, without VARIANTS"
+            f"advise: expected the strategy {missing[0]}, which is what the model has, received "
+            f"none of that name; put {missing[0]}.py back, without VARIANTS"
         )
     cases = [
         Case(model.setting_of(lift), name)
@@ -142,10 +150,10 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     options: Mapping[str, str],
     display: Display,
     judge: Judge,
-) -> Path | None:
+) -> Measured:
     """Race the model as it is against itself with strategies in the place of lifts, by their path.
 
-    Each change is tried alone, too, where there are several. Returns the journal.
+    Each change is tried alone, too, where there are several.
     """
     session = _session(project, options)
     known = session.catalogue.strategies
@@ -192,8 +200,6 @@ def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = N
     return Session(project, {one.name: "" for one in OPTIONS} | DEFAULTS | dict(options), run_mode)
 
 
-def _measure(
-    session: Session, cases: Sequence[Case], display: Display, judge: Judge
-) -> Path | None:
+def _measure(session: Session, cases: Sequence[Case], display: Display, judge: Judge) -> Measured:
     session.measure(cases, display, judge(session.options["precision"]), 0)
-    return session.journal_path
+    return Measured(session.journal_path, session.interrupted)

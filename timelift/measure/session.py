@@ -189,15 +189,21 @@ class Session:
         referee: CampaignReferee,
     ) -> None:
         if self.run_mode.once:
-            self.campaign = Campaign(chosen, self.catalogue, options)
+            self.campaign = self._campaign(chosen, options)
             self.campaign.run(lambda *_: None, display, referee)
             return
         with machine_lock(display.say, wait=self.run_mode.wait, stop=lambda: self.interrupted):
             played = self._resume(chosen) if self.resumed else {}
-            self.campaign = Campaign(chosen, self.catalogue, options, played)
-            if self.interrupted:  # the signal came before there was a campaign
-                self.campaign.interrupt()
+            self.campaign = self._campaign(chosen, options, played)
             self._measure(self.campaign, display, referee)
+
+    def _campaign(
+        self, chosen: list[Case], options: CampaignOptions, played: PlayedSettings | None = None
+    ) -> Campaign:
+        campaign = Campaign(chosen, self.catalogue, options, played or {})
+        if self.interrupted:  # the signal came before there was a campaign
+            campaign.interrupt()
+        return campaign
 
     def _refuse_unknown_baseline(self) -> None:
         known, asked = self.catalogue.strategies, self.options["relative_to"]

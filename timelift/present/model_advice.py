@@ -47,13 +47,14 @@ def _lines(found: ModelAdvice) -> Iterator[str]:
     yield ""
     yield from _whole(found)
     if model.drawn and found.lifts:
-        yield "  its inputs and labels were drawn; --data module:function gives your own"
-    elif model.draws_labels and model.trains and found.lifts:
-        yield "  its labels were drawn, since --data returned none"
+        what = "inputs and labels were" if model.draws_labels else "inputs were"
+        yield f"  its {what} drawn; --data module:function gives your own"
+    elif model.draws_labels and found.lifts:
+        yield "  its labels were drawn, since --data returned no labels"
     if found.whole and model.trains and not model.compiled:
         yield "  it is not compiled, so it was trained by the mean of its outputs"
-    if found.is_provisional:
-        yield f"  {PROVISIONAL}: the advice was interrupted, so all is by the launches until then"
+    if found.interrupted:
+        yield f"  {PROVISIONAL}: the advice was interrupted; it rests on the launches until then"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -133,7 +134,7 @@ def _whole(found: ModelAdvice) -> Iterator[str]:
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
     about = f"  the whole model, {call}, batch {model.feeding.batch}"
     if whole is None or not (whole.alone or whole.lost or whole.gain.speed_up):
-        yield f"{about}: was not measured{'' if found.is_provisional else ' in the time'}"
+        yield f"{about}: was not measured{'' if found.interrupted else ' in the time'}"
         return
     yield f"{about}: {_gain(whole.gain)}"
     for path, gain in whole.alone.items():
@@ -176,7 +177,7 @@ def advice_json(found: ModelAdvice) -> str:
         "batch": model.feeding.batch,
         "drawn": model.drawn,
         "draws_labels": model.draws_labels,
-        "provisional": found.is_provisional,
+        "provisional": found.interrupted,
         "lifts": [_lift_as_data(one) for one in found.lifts],
         "by_hand": [{"layer": name, "calls": count} for name, count in model.by_hand],
         "whole": whole

@@ -79,7 +79,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "trains": bool(model.trainable_weights),
             "mode": models.mode_of(model),
             "drawn": data.drawn,
-            "draws_labels": data.labels is None,
+            "draws_labels": data.labels is None and bool(model.trainable_weights),
             "batch": data.batch,
             "leaves_open": models.leaves_open(model),
             "lifts": [models.told_of(one) for one in found],
