@@ -189,18 +189,16 @@ class Session:
         referee: CampaignReferee,
     ) -> None:
         if self.run_mode.once:
-            self.campaign = self._campaign(chosen, options)
-            self.campaign.run(lambda *_: None, display, referee)
+            campaign = self._begun(Campaign(chosen, self.catalogue, options))
+            campaign.run(lambda *_: None, display, referee)
             return
         with machine_lock(display.say, wait=self.run_mode.wait, stop=lambda: self.interrupted):
             played = self._resume(chosen) if self.resumed else {}
-            self.campaign = self._campaign(chosen, options, played)
-            self._measure(self.campaign, display, referee)
+            campaign = self._begun(Campaign(chosen, self.catalogue, options, played))
+            self._measure(campaign, display, referee)
 
-    def _campaign(
-        self, chosen: list[Case], options: CampaignOptions, played: PlayedSettings | None = None
-    ) -> Campaign:
-        campaign = Campaign(chosen, self.catalogue, options, played or {})
+    def _begun(self, campaign: Campaign) -> Campaign:
+        self.campaign = campaign
         if self.interrupted:  # the signal came before there was a campaign
             campaign.interrupt()
         return campaign
