@@ -635,7 +635,7 @@ FAULTS = (
             "    if slopes[-1] != 0:\n",
         ),
         (
-            "a setting whose own noise nobody looks at",
+            "a setting whose own noise is left out of its prior",
             "    if some.independent_comparisons < MIN_FOR_TREND:\n        return prior\n",
             "    return prior\n",
         ),

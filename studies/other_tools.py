@@ -63,7 +63,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _show(asked: argparse.Namespace) -> int:
-    scores = scored(RULES, [record(some) for some in _contests(asked)])
+    scores = scored(RULES, [record(some) for some in _groups(asked)])
     if asked.figure:
         shown = {rule: found for rule, found in scores.items() if rule in AS_USED and found.tries}
         save(draw(shown, asked.theme), asked.figure)
@@ -87,7 +87,7 @@ def _judge(ours: Score) -> int:
     return 1
 
 
-def _contests(asked: argparse.Namespace) -> list[list[TwinGroup]]:
+def _groups(asked: argparse.Namespace) -> list[list[TwinGroup]]:
     if asked.quick and not asked.runs:
         random = np.random.default_rng(asked.seed)
         return [noise.selftest(noise.SCENARIOS[1], 12, 4, 40, random)]

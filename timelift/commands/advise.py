@@ -136,7 +136,7 @@ def find_advice(
         return found
     try:
         whole, interrupted = race_whole(model, project, found.changes, within(texts, rest))
-    except KeyboardInterrupt:  # the second one, which stops at once
+    except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
         whole, interrupted = None, True
     return replace(found, whole=whole, interrupted=interrupted)
 

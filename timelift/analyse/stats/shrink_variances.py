@@ -38,8 +38,8 @@ _BISECTIONS = 60
 class Spread:
     """Variances of comparisons with their degrees of freedom, each array (comparisons,).
 
-    `covariate` is whatever a variance may follow, NaN where unknown, and so is `beside`, which
-    tells of other comparisons of the setting; `independence` is how much of an independent
+    `covariate` is whatever a variance may follow, NaN where unknown, and so is `beside`, the mean
+    log variance of other comparisons of the setting; `independence` is how much of an independent
     comparison each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
     """
 
@@ -50,6 +50,7 @@ class Spread:
     beside: Samples | None = None
 
     def only(self, rows: NDArray[np.bool_]) -> "Spread":
+        """Return some rows, without what is `beside` them."""
         parts = (self.variance, self.df, self.covariate, self.independence)
         return Spread(*(values[rows] for values in parts))
 
@@ -103,7 +104,9 @@ def fit_prior(spread: Spread) -> Prior:
         return prior
     nearer, slopes = _fit(some, np.column_stack([_design(some), spread.beside[rows]]))
     if slopes[-1] > 0:
-        prior.df[rows], prior.variance[rows] = nearer.df, nearer.variance
+        df, variance = prior.df.copy(), prior.variance.copy()
+        df[rows], variance[rows] = nearer.df, nearer.variance
+        return Prior(df, variance)
     return prior
 
 
