@@ -127,7 +127,7 @@ def find_advice(
             measured = measure_lifts(
                 project, model, options, display, _judge, same_meaning=same_meaning
             )
-    run = _load(measured.journal) if measured.journal else None
+    run = _load(measured.journal)
     cores = run.header.machine.identity.get("cores") if run else None
     lifts = advise_lifts(model, run)
     found = ModelAdvice(model, lifts, cores=cores, interrupted=measured.interrupted)
@@ -152,7 +152,7 @@ def race_whole(
 
     with _display() as display:
         measured = measure_whole(project, model, changes, texts, display, _judge)
-    run = _load(measured.journal) if measured.journal else None
+    run = _load(measured.journal)
     return advise_whole(model, run) if run else None, measured.interrupted
 
 
@@ -185,7 +185,7 @@ def _judge(precision: float) -> "Referee":
     return Referee(precision)
 
 
-def _load(path: Path) -> "Run":
+def _load(path: Path | None) -> "Run | None":
     from timelift.analyse.runs import results  # noqa: PLC0415
 
-    return results.load(path)
+    return results.load(path) if path else None
