@@ -21,7 +21,6 @@ def measured(path, *launches):
 
 
 def test_the_interval_is_students_where_all_cases_vary_alike(tmp_path):
-    """One case alone has its own variance and two degrees of freedom."""
     seconds = [0.8, 1.0, 1.3]
     facts = [("native", n, {"first_call_seconds": one}) for n, one in enumerate(seconds, 1)]
     (measurement,) = measured(tmp_path, *facts)
@@ -37,7 +36,6 @@ def test_the_interval_is_students_where_all_cases_vary_alike(tmp_path):
 
 
 def test_a_single_launch_has_no_interval_and_no_launch_no_first_call(tmp_path):
-    """Nothing is claimed that was not seen."""
     rivals = measured(tmp_path, ("native", 1, {"first_call_seconds": 0.5}), ("fold_time", 1, {}))
     (found,) = first_calls(rivals).values()
     assert found.seconds == pytest.approx(0.5)
@@ -82,7 +80,6 @@ print(json.dumps([told, facts]))
 
 
 def test_the_tracer_is_warm_before_the_first_rival_and_nodes_are_counted_off_the_clock():
-    """A trace that no rival's clock surrounds comes first, and no count lies within a clock."""
     told, built = engines.told("tensorflow", CLOCKED)
     assert built == [1, 2]
     assert told[0] == "trace"

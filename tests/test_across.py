@@ -45,7 +45,6 @@ def backends(tmp_path):
 
 
 def test_each_backend_stands_beside_the_usual_one(backends):
-    """The known ratio lies in the interval; a real difference is called so, none where none is."""
     assert {pair.values[0] for pair in backends} == {Backend.TENSORFLOW}
     assert [pair.values[1] for pair in backends] == [Backend.JAX, Backend.TORCH] * 2
     for pair in backends:
@@ -60,7 +59,6 @@ def test_each_backend_stands_beside_the_usual_one(backends):
 
 
 def test_only_what_differs_in_one_axis_alone_is_compared(tmp_path):
-    """Another length on another backend says nothing of either."""
     run = read(
         tmp_path,
         lines({"backend": Backend.TENSORFLOW}, 1e-3),
@@ -72,7 +70,6 @@ def test_only_what_differs_in_one_axis_alone_is_compared(tmp_path):
 
 
 def test_launches_are_paired_by_their_number(tmp_path):
-    """A machine that slows down from launch to launch slows both, and moves no ratio."""
     groups = []
     for launch in range(1, 6):
         for backend, seconds in SECONDS.items():
@@ -83,7 +80,6 @@ def test_launches_are_paired_by_their_number(tmp_path):
 
 
 def test_without_a_common_launch_there_is_no_interval(tmp_path):
-    """Nor a verdict."""
     run = read(
         tmp_path,
         lines({"backend": Backend.TENSORFLOW}, 1e-3, [1]),
@@ -96,7 +92,6 @@ def test_without_a_common_launch_there_is_no_interval(tmp_path):
 
 
 def test_the_lines_say_what_each_word_means(backends):
-    """`graph` is another thing on each backend."""
     said = printed(across_table, backends)
     assert said[1].startswith("across backends: times the seconds a call takes with tensorflow")
     words = "graph is tf.function on tensorflow, jax.jit on jax, torch.compile on torch"
@@ -108,7 +103,6 @@ def test_the_lines_say_what_each_word_means(backends):
 
 
 def test_the_sheet_has_every_pair(backends):
-    """One row each, and no sheet where everything was executed in one way."""
     (text,) = across_table.csv_files(backends).values()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["usual"], row["other"]) for row in rows] == [pair.values for pair in backends]

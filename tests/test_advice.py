@@ -42,7 +42,6 @@ def speed_ups(measurements, **how):
 
 
 def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
-    """The baseline is once as fast as itself; what is slower than it is less than once."""
     found, baseline = speed_ups(raced({"fold_time": 1, TD: 3, LOOP: 6}))
     assert baseline == TD
     assert {name: one.times for name, one in found.items()} == pytest.approx(
@@ -57,7 +56,6 @@ def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
 
 
 def test_where_the_baseline_was_not_measured_the_next_in_order_stands_for_it():
-    """Or the one that was asked for; none of them is no speed-up."""
     assert speed_ups(raced({"native": 1, LOOP: 2}))[1] == LOOP
     found, baseline = speed_ups(raced({"native": 1, TD: 2}), relative_to=["native"])
     assert baseline == "native"
@@ -66,14 +64,12 @@ def test_where_the_baseline_was_not_measured_the_next_in_order_stands_for_it():
 
 
 def test_one_launch_is_a_speed_up_without_an_interval():
-    """As everywhere, launches are the evidence."""
     found, _ = speed_ups(raced({"native": 1, TD: 2}, launches=1))
     assert found["native"].times == pytest.approx(2, rel=0.05)
     assert math.isnan(found["native"].low)
 
 
 def test_the_intervals_of_a_setting_hold_at_once():
-    """In 19 of 20 settings at least; an interval of 68 % would miss more than that."""
     names = {name: 1 + place / 4 for place, name in enumerate([TD, *"abcd"])}
     places = [Setting("tokens", length, 4, Phase.FORWARD) for length in range(1, 201)]
     truth = {name: names[TD] / cost for name, cost in names.items()}
@@ -99,7 +95,6 @@ EAGER, GRAPH = (
 
 
 def test_one_strategy_that_is_never_shown_slower_is_the_advice():
-    """With what it gains at least and at most."""
     found = advise(rank(raced({"native": 1, TD: [2, 3, 4, 5]}, [*EAGER, *GRAPH])))
     assert (found.axis, found.strategies) == ("", ("native",))
     assert found.is_never_shown_slower
@@ -110,7 +105,6 @@ def test_one_strategy_that_is_never_shown_slower_is_the_advice():
 
 
 def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
-    """Here the mode decides and the length does not; the gain is that of the rule."""
     costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
     found = advise(rank(raced(costs, [*EAGER, *GRAPH])))
     assert found.axis == "mode"
@@ -123,7 +117,6 @@ def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
 
 
 def test_a_rule_that_saves_little_is_not_told():
-    """One strategy for all, and the settings where it was shown slower, the dearest first."""
     lengths = [Setting("tokens", length, 4, Phase.FORWARD) for length in (8, 16, 32, 64)]
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
     found = advise(rank(raced(costs, lengths)))
@@ -135,7 +128,6 @@ def test_a_rule_that_saves_little_is_not_told():
 
 
 def test_a_condition_covers_every_setting():
-    """Forward calls have no gradients, and are told of all the same: none is claimed unseen."""
     both = [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS]
     places = [
         *(Setting("tokens", length, 4, Phase.FORWARD) for length in (8, 16)),
@@ -153,7 +145,6 @@ def test_a_condition_covers_every_setting():
 
 
 def test_settings_without_the_common_baseline_are_summed_up_apart():
-    """Speed-ups over two baselines are two figures."""
     both = raced({"native": 1, LOOP: 3, TD: 2}, [*EAGER, *GRAPH])
     left = [one for one in both if one.case.strategy != TD or one.case.setting.mode is Mode.EAGER]
     found = advise(rank(left))
@@ -161,5 +152,4 @@ def test_settings_without_the_common_baseline_are_summed_up_apart():
 
 
 def test_nothing_to_compare_is_no_advice():
-    """One strategy alone is none."""
     assert advise(rank(raced({"native": 1}))) is None

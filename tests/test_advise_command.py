@@ -24,7 +24,6 @@ from timelift.project import Project
 
 @pytest.mark.parametrize(("seconds", "left"), [(60.4, "60s"), (0.2, "1s"), (math.inf, "")])
 def test_a_budget_is_one_of_whole_seconds(seconds, left):
-    """Without one there is none to give."""
     assert advise.within({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
 
 
@@ -33,7 +32,6 @@ def test_a_budget_is_one_of_whole_seconds(seconds, left):
     [((0, 40), "60s", "80s"), ((20, 110), "50s", "10s"), ((20, 120), "50s", None)],
 )
 def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, spent, lifts, whole):
-    """Half of what is left, then the rest; where none is left the whole is not measured."""
     known, given = advised(tmp_path, model(), whole=WHOLE), {}
     clock = iter([100.0, *(100.0 + one for one in spent)])
     monkeypatch.setattr(advise, "time", SimpleNamespace(monotonic=lambda: next(clock)))
@@ -57,7 +55,6 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
 
 @pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", ""])
 def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch, cut):
-    """It measures no further, writes no module, and ends as the shell expects."""
     told, better = model(), tmp_path / "better.py"
     cases = {Case(told.setting, name): many for name, many in WHOLE.items()}
     measured = {"lifts": run(tmp_path, of_lifts(told)), "whole": run(tmp_path, cases, 3e-7)}
@@ -107,7 +104,6 @@ def test_only_a_change_that_is_one_to_make_is_written(tmp_path, capsys, whole, e
 
 
 def test_the_module_that_is_written_is_keras_alone(tmp_path):
-    """It names each lift, and imports nothing of ours."""
     times = TIMES | {"native": 0.5}
     text = better_model(advised(tmp_path, model(), times), Project(ROOT))
     tree = ast.parse(text)
@@ -123,7 +119,6 @@ def test_the_module_that_is_written_is_keras_alone(tmp_path):
 
 
 def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
-    """Keras has names alone to tell them apart."""
     lifts = [LIFT | {"path": path, "name": "td"} for path in ("tower/td", "tower/td_2")]
     told = model(lifts=lifts)
     first, second = advised(tmp_path, told).lifts
@@ -135,7 +130,6 @@ def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
 
 @pytest.mark.parametrize("usual", ["time_distributed", "loop_slice"])
 def test_a_name_in_a_stored_model_is_no_code_of_the_module(tmp_path, usual):
-    """Which is imported: a name may hold what ends a text, a line or a list."""
     name = 'x"""\n__import__("os").abort()\n"""\\'
     told = model(lifts=[LIFT | {"path": name, "name": name, "usual": usual}])
     found = advised(tmp_path, told, {usual: 5.0, "fold_time": 1.0})
@@ -146,7 +140,6 @@ def test_a_name_in_a_stored_model_is_no_code_of_the_module(tmp_path, usual):
 
 
 def test_what_to_write_instead_of_a_loop_is_told(tmp_path):
-    """Nothing can be put in its place; beside a TimeDistributed that is changed, it is left."""
     loop = LIFT | {"path": "encoder/looped", "name": "looped", "usual": "loop_slice"}
     times = {"loop_slice": 5.0, "fold_time": 1.0}
     told = model(lifts=[loop, loop | {"path": "another"}])
@@ -182,7 +175,6 @@ def test_what_to_write_instead_of_a_loop_is_told(tmp_path):
     ],
 )
 def test_what_is_no_model_is_a_sentence(tmp_path, capsys, words, sentence):
-    """And exit code 1; nothing is written."""
     assert cli.main(["advise", *words.split()], tmp_path) == 1
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -190,7 +182,6 @@ def test_what_is_no_model_is_a_sentence(tmp_path, capsys, words, sentence):
 
 @pytest.mark.parametrize("word", ["0", "1.0x", "fast", "nan"])
 def test_a_gain_that_would_always_fail_is_refused(tmp_path, capsys, word):
-    """It has to be more than none."""
     with pytest.raises(SystemExit) as ended:
         cli.main(["advise", "a:b", "--fail-if-gain", word], tmp_path)
     assert ended.value.code == 1
@@ -199,7 +190,6 @@ def test_a_gain_that_would_always_fail_is_refused(tmp_path, capsys, word):
 
 @pytest.mark.parametrize("same_meaning", [False, True])
 def test_what_is_written_has_to_be_among_the_strategies(tmp_path, same_meaning):
-    """A project may have put variants in its place, of which none is what the model has."""
     text = (ROOT / "strategies" / "time_distributed.py").read_text()
     text = (
         text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1}, {'k': 2})\n"
@@ -210,7 +200,6 @@ def test_what_is_written_has_to_be_among_the_strategies(tmp_path, same_meaning):
 
 
 def test_strategies_of_another_meaning_are_told_by_their_declarations():
-    """`--same-meaning` leaves those out, of the lifts whose inner layer has what they change."""
     told = model()
     known = catalogue.read_strategies(Project(ROOT).strategies.values())
     usual = known["time_distributed"]
@@ -221,7 +210,6 @@ def test_strategies_of_another_meaning_are_told_by_their_declarations():
 
 
 def test_the_ways_to_change_a_model_say_what_they_put_where():
-    """The page tells it of each; one change alone needs no way of its own."""
     known = catalogue.read_strategies(Project(ROOT).strategies.values())
     first, second, _ = model().lifts
     chosen = [("0", first, known["fold_time"]), ("1", second, known["native"])]

@@ -46,7 +46,6 @@ def slowed(tmp_path_factory):
 
 @ALONE
 def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
-    """The item says by how much, and the summary says it again."""
     _, done, _, _ = slowed
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 1 passed, 3 skipped" in done.stdout
@@ -58,7 +57,6 @@ def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
 
 @ALONE
 def test_what_has_no_other_side_is_skipped_with_the_reason(slowed):
-    """New strategies and unchanged ones; what is gone is listed."""
     _, done, _, _ = slowed
     assert "new: HEAD has no strategy 'mine'" in done.stdout
     assert "unchanged since HEAD" in done.stdout
@@ -67,7 +65,6 @@ def test_what_has_no_other_side_is_skipped_with_the_reason(slowed):
 
 @ALONE
 def test_the_work_tree_is_not_touched(slowed):
-    """No file of it is changed, and git holds no further work tree."""
     folder, _, before, after = slowed
     assert before == after
     assert git(folder, "worktree", "list").count("\n") == 1
@@ -75,7 +72,6 @@ def test_the_work_tree_is_not_touched(slowed):
 
 @ALONE
 def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
-    """The newest run is not one of twins."""
     folder, *_ = slowed
     header, *_ = records_of(folder, "against")
     assert header["against"]["label"] == "HEAD"
@@ -85,7 +81,6 @@ def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
 
 @ALONE
 def test_equal_programs_are_not_timed_and_others_are_told(slowed):
-    """A comment leaves the program as it was, and Python in it is said."""
     folder, done, _, _ = slowed
     lines = [one for one in records_of(folder, "against") if one["kind"] == "launch"]
     commented = [one for one in lines if one["case"]["strategy"].startswith("conv1d_pointwise")]
@@ -102,14 +97,12 @@ def test_equal_programs_are_not_timed_and_others_are_told(slowed):
 
 @ALONE
 def test_junit_has_the_sentence(slowed):
-    """CI systems show it beside the case."""
     folder, *_ = slowed
     (failure,) = ET.parse(folder / "junit.xml").iter("failure")  # noqa: S314 - our own file
     assert "% slower than HEAD [" in failure.attrib["message"]
 
 
 def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
-    """Both sides are played, in workers of their own, and nothing differs but noise."""
     folder = project(tmp_path, ("native", "fold_time"))
     words = (*FORWARD, *f"--launches 1 --backends {QUICKEST}".split(), *QUICK)
     done = bench(folder, *words, "--against-python", sys.executable)
@@ -123,7 +116,6 @@ def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
 
 @pytest.mark.whole  # in make test tests/test_gate_outcomes.py judges such a journal
 def test_a_case_that_hangs_now_fails(tmp_path):
-    """Given up at its first call, it has no time, which is no reason to pass."""
     folder = commit(project(tmp_path, ("native", "fold_time")))
     path = folder / "strategies" / "fold_time.py"
     slip_into(path, "eager fall-back")
@@ -137,7 +129,6 @@ def test_a_case_that_hangs_now_fails(tmp_path):
 
 @pytest.mark.whole  # in make test tests/test_launch.py lets either side die
 def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
-    """The worker of the other side is ended too, and both start again without the dead."""
     dies = '"""Dies."""\nimport os\ndef build(layer, shape):\n    os._exit(3)\n'
     folder = project(tmp_path, ("native",), {"dies": dies})
     words = (*FORWARD, "--launches", "1", *QUICK, "--against-python", sys.executable)
@@ -161,7 +152,6 @@ def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
     ],
 )
 def test_a_wrong_side_is_one_sentence_and_nothing_is_measured(tmp_path, words, sentence):
-    """Exit code 4, as pytest has it for usage."""
     folder = commit(project(tmp_path, ("native",)))
     (tmp_path / "empty").mkdir()
     done = bench(folder, "bench/", *words.replace("path .", "path empty").split())

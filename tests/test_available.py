@@ -29,7 +29,6 @@ def listed(capsys, *words, root):
 
 
 def test_strategies_of_the_project_come_first(root, capsys):
-    """And say whose place they take."""
     lines = listed(capsys, "strategies", root=root)
     assert lines[0] == "strategies/, measured by default:"
     assert lines[1].startswith("  fold_time ")
@@ -41,7 +40,6 @@ def test_strategies_of_the_project_come_first(root, capsys):
 
 
 def test_headings_say_what_a_file_is_measured_for(capsys):
-    """By default, where it is named, or to show that it is no lift; each file once."""
     lines = listed(capsys, "strategies", root=ROOT)
     headings = [place for place, line in enumerate(lines) if line.endswith(":")]
     assert lines[0] == "strategies/, measured by default:"
@@ -56,7 +54,6 @@ def test_headings_say_what_a_file_is_measured_for(capsys):
 
 
 def test_files_from_elsewhere_are_listed_where_they_are_included(root, tmp_path, capsys):
-    """By their folder."""
     other = tmp_path / "other"
     other.mkdir()
     (other / "third.py").write_text(OWN)
@@ -68,7 +65,6 @@ def test_files_from_elsewhere_are_listed_where_they_are_included(root, tmp_path,
 
 
 def test_workloads_are_listed_likewise(root, capsys):
-    """Timelift's alone, where the project has none."""
     lines = listed(capsys, "workloads", root=root)
     assert lines[0] == "timelift/workloads/, measured by default:"
     assert "  windows " in "\n".join(lines)
@@ -76,13 +72,11 @@ def test_workloads_are_listed_likewise(root, capsys):
 
 @pytest.mark.parametrize(("name", "text"), [("zig_zag", OWN), ("fold_time", OWN)])
 def test_a_page_is_shown_as_it_is_measured(root, capsys, name, text):
-    """To copy it; the project's own where it has one."""
     assert cli.main(["strategies", "show", name], root) == 0
     assert capsys.readouterr().out == text
 
 
 def test_a_variant_s_page_is_its_family_s(tmp_path, capsys):
-    """By the name that tables show."""
     assert cli.main(["strategies", "show", "fold_chunks[k=8]"], tmp_path) == 0
     assert "def build" in capsys.readouterr().out
 
@@ -96,20 +90,17 @@ def test_a_variant_s_page_is_its_family_s(tmp_path, capsys):
     ],
 )
 def test_a_mistake_is_a_sentence(root, capsys, words, said):
-    """With what was meant, perhaps."""
     assert cli.main(["strategies", *words.split()], root) == 1
     assert said in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_a_sentence(root, capsys):
-    """That names it."""
     (root / "strategies" / "broken.py").write_text("def build(")
     assert cli.main(["strategies"], root) == 1
     assert "broken.py: not valid Python" in capsys.readouterr().err
 
 
 def test_listing_imports_no_file(root):
-    """Each is read as text: here one that would end the process."""
     path = root / "strategies" / "zig_zag.py"
     path.write_text(OWN + "\nraise SystemExit(3)\n")
     code = (

@@ -48,7 +48,6 @@ EAGERLY = [(one, kind) for one in CONVOLUTIONS for kind in (*KINDS, CONVOLUTIONS
 @pytest.mark.whole
 @pytest.mark.parametrize(("backend", "workload"), EAGERLY, indirect=["backend"])
 def test_every_strategy_keeps_the_law_eagerly(backend, workload):
-    """Outputs and both gradients on these workloads; strategies of TensorFlow alone say so."""
     found = words(backend, workload, EAGER)
     assert not {name: told for name, told in found.items() if told[0] == "fails"}
     assert found["fold_time"][0] == found["loop_unstack"][0] == "lifts"
@@ -66,7 +65,6 @@ def test_every_strategy_keeps_the_law_eagerly(backend, workload):
     indirect=["backend"],
 )
 def test_every_strategy_keeps_the_law_compiled(backend, names, monkeypatch):
-    """The question's own layer through `jax.jit` and `torch.compile`, optimised as for users."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     found = words(backend, "sensor", COMPILED, names)
     assert not {name: told for name, told in found.items() if told[0] == "fails"}

@@ -54,7 +54,6 @@ def kept(root, name="20260102T030405Z_aaaa1111"):
 
 
 def test_a_run_becomes_a_baseline_and_the_way_to_commit_it_is_printed(root, capsys, monkeypatch):
-    """The newest run, under its own name, unless another is asked for."""
     monkeypatch.chdir(root)
     assert keep(root) == 0
     first, _, add = capsys.readouterr().out.splitlines()
@@ -66,13 +65,11 @@ def test_a_run_becomes_a_baseline_and_the_way_to_commit_it_is_printed(root, caps
 
 
 def test_git_does_not_ignore_it():
-    """Results are ignored, baselines are not."""
     ignored = Path(report.__file__).with_name(".gitignore").read_text().splitlines()
     assert "!results/baselines/" in ignored
 
 
 def test_every_reader_reads_it_and_says_the_same(root):
-    """Cases, facts, launches, and ratios within a fraction of their intervals."""
     run, base = run_and_baseline(root)
     assert base.complete
     assert not base.warnings
@@ -86,7 +83,6 @@ def test_every_reader_reads_it_and_says_the_same(root):
 
 
 def test_a_run_and_its_baseline_have_nothing_suspect_between_them(root):
-    """Nor a change of any fact."""
     run, base = run_and_baseline(root)
     findings = compare_runs(base, run)
     assert not findings.any_suspect
@@ -95,7 +91,6 @@ def test_a_run_and_its_baseline_have_nothing_suspect_between_them(root):
 
 
 def test_the_launches_of_a_baseline_pair_by_position(root):
-    """Every rival of a setting has its rounds at the same places, at most 20 of them."""
     _, base = run_and_baseline(root)
     assert {
         launch.seconds_per_call.size for one in base.measurements for launch in one.launches
@@ -103,7 +98,6 @@ def test_the_launches_of_a_baseline_pair_by_position(root):
 
 
 def test_a_large_run_stays_small(tmp_path):
-    """288 cases of 3 launches: under a mebibyte, and a fifth of it as git stores it."""
     path = stored(tmp_path / "run.jsonl", 1, sizes=58, launches=3, rounds=50)
     text = text_of(results.load(path)).encode()
     assert len(text) < 1 << 20
@@ -111,7 +105,6 @@ def test_a_large_run_stays_small(tmp_path):
 
 
 def test_nothing_of_a_person_or_a_path_is_kept(tmp_path):
-    """Wherever in the file it stands."""
     secrets = {
         "command": [
             *("pytest", "bench/test_forward.py", "--strategy-file", "/home/alice/mine.py"),
@@ -157,13 +150,11 @@ def test_nothing_of_a_person_or_a_path_is_kept(tmp_path):
     ],
 )
 def test_a_word_that_looks_like_a_path_is_replaced(text, clean):
-    """And no other."""
     assert baseline.scrub(text).replace("file:", "") == clean
 
 
 @pytest.mark.parametrize("cpu", ["Xeon(R) CPU @ 2.20GHz", "Ryzen 5 w/ Graphics"])
 def test_a_baseline_is_of_the_machine_of_its_run(tmp_path, cpu):
-    """Whatever its processor is called: else it could not be compared with any run."""
     path = stored(tmp_path / "run.jsonl", 1, sizes=1, machine=other_machine(cpu=cpu))
     run = results.load(path)
     (tmp_path / "base.jsonl").write_text(text_of(run))
@@ -172,7 +163,6 @@ def test_a_baseline_is_of_the_machine_of_its_run(tmp_path, cpu):
 
 
 def test_numbers_that_are_none_are_left_out(tmp_path):
-    """A file may say 1e999, and JSON has no infinity."""
     head = journals.header(machine=journals.MACHINE | {"identity": {"cores": 7}})
     line = journals.line(journals.case(), facts={"peak_bytes": 7, "traces": 1})
     path = tmp_path / "run.jsonl"
@@ -184,7 +174,6 @@ def test_numbers_that_are_none_are_left_out(tmp_path):
 
 
 def test_a_baseline_is_never_overwritten_silently(root):
-    """It takes --replace."""
     keep(root, "--name", "main")
     before = kept(root, "main").read_bytes()
     stored(root / "results" / MACHINE / "later.jsonl", 2, started="2027-01-01T00:00:00+00:00")
@@ -196,7 +185,6 @@ def test_a_baseline_is_never_overwritten_silently(root):
 
 
 def test_a_baseline_is_written_whole_or_not_at_all(root, monkeypatch):
-    """A disk that fills up leaves the old one and no draft."""
     keep(root, "--name", "main")
     before = kept(root, "main").read_bytes()
 
@@ -213,7 +201,6 @@ def test_a_baseline_is_written_whole_or_not_at_all(root, monkeypatch):
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/passwd", "a\nb", "", "..", "-rf"])
 def test_a_name_never_climbs_out_of_its_folder(root, name):
-    """Nor becomes an option of git."""
     assert keep(root, f"--name={name}") == 0
     (path,) = kept(root).parent.iterdir()
     assert path.suffix == ".jsonl"
@@ -222,7 +209,6 @@ def test_a_name_never_climbs_out_of_its_folder(root, name):
 
 
 def test_a_machine_s_name_never_climbs_out_either(tmp_path):
-    """It comes from the file."""
     machine = journals.MACHINE | {"name": "../../evil"}
     run = stored(tmp_path / "run.jsonl", 1, sizes=1, machine=machine)
     assert keep(tmp_path, str(run)) == 0
@@ -249,7 +235,6 @@ def unmeasured(path):
     ids=["no machine", "another side", "a self-test", "nothing measured"],
 )
 def test_a_run_that_could_never_be_compared_is_refused(tmp_path, make, how, sentence):
-    """In one sentence, and nothing is written."""
     run = make(tmp_path / "run.jsonl", **how)
     with pytest.raises(UserError, match=sentence):
         keep(tmp_path, str(run))
@@ -257,7 +242,6 @@ def test_a_run_that_could_never_be_compared_is_refused(tmp_path, make, how, sent
 
 
 def test_a_run_that_is_not_over_says_so(tmp_path, capsys):
-    """And so does its baseline."""
     case = journals.case(STRATEGIES[0])
     run = journals.write(tmp_path / "run.jsonl", journals.header(), journals.line(case))
     assert keep(tmp_path, str(run)) == 0

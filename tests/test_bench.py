@@ -53,7 +53,6 @@ def launches(records, strategy, workload="sensor"):
 
 
 def test_the_run_fails_because_some_cases_fail(run):
-    """Good cases pass, a refusal skips, the rest fail; exit code 1."""
     _, done, _ = run
     assert done.returncode == 1
     assert "4 failed, 4 passed, 1 skipped" in done.stdout
@@ -69,7 +68,6 @@ def test_the_run_fails_because_some_cases_fail(run):
     ],
 )
 def test_a_bad_strategy_fails_its_own_item_in_one_paragraph(run, strategy, sentence):
-    """The sentence names the case and the cause; there is no traceback."""
     _, done, records = run
     assert f"sensor-T3-B2-forward-graph-{strategy}: {sentence}" in done.stdout
     assert "Traceback" not in done.stdout
@@ -77,7 +75,6 @@ def test_a_bad_strategy_fails_its_own_item_in_one_paragraph(run, strategy, sente
 
 
 def test_colours_of_a_strategys_words_reach_neither_the_journal_nor_pytests_failures(run):
-    """The words do: of an exception, of what was printed last, of a refusal."""
     _, done, records = run
     reasons = {name: launches(records, name)[0].get("reason") for name in hostile.STRATEGIES}
     assert reasons["raises"] == "RuntimeError: no such thing"
@@ -87,14 +84,12 @@ def test_colours_of_a_strategys_words_reach_neither_the_journal_nor_pytests_fail
 
 
 def test_peak_memory_is_read_once_and_the_journal_holds_it(run):
-    """In launch 1 alone; a mebibyte of outputs reads as about one."""
     first, second = launches(run[2], "fold_time", "mebibyte")
     assert 0.75 * MIB <= first["facts"]["peak_bytes"] <= 2 * MIB
     assert not {"peak_bytes", "peak_bytes_below"} & second["facts"].keys()
 
 
 def test_its_journal_is_read_by_the_history_without_a_detour(run, monkeypatch):
-    """Whatever a worker tells of a measured case, its line is of the form that is read fast."""
     folder, _, records = run
     slow = summaries.watched(monkeypatch)
     found = levels.summary_of_run(journal_of(folder))
@@ -106,7 +101,6 @@ def test_its_journal_is_read_by_the_history_without_a_detour(run, monkeypatch):
 
 @pytest.mark.parametrize("strategy", GOOD)
 def test_rivals_of_a_bad_strategy_are_measured_in_every_launch(run, strategy):
-    """Two launches, rounds of positive seconds, and facts beside them."""
     found = launches(run[2], strategy)
     assert [one["launch"] for one in found] == [1, 2]
     for one in found:
@@ -123,7 +117,6 @@ def test_rivals_of_a_bad_strategy_are_measured_in_every_launch(run, strategy):
 
 
 def test_rounds_of_rivals_pair_up(run):
-    """In one launch every rival lists the same number of rounds."""
     for number in (1, 2):
         rounds = {
             len(one["seconds_per_call"])
@@ -135,7 +128,6 @@ def test_rounds_of_rivals_pair_up(run):
 
 
 def test_a_refusal_skips_with_its_sentence(run):
-    """JUnit XML and the journal carry the strategy's own words."""
     folder, _, records = run
     skipped = ET.parse(folder / "out.xml").getroot().iter("skipped")  # noqa: S314 - ours
     assert ["refused: it never lifts anything." in one.get("message") for one in skipped] == [True]
@@ -143,7 +135,6 @@ def test_a_refusal_skips_with_its_sentence(run):
 
 
 def test_the_journal_says_what_ran_where(run):
-    """The header holds schema, seed, machine and options; the end is marked."""
     header, end = run[2][0], run[2][-1]
     assert (header["kind"], header["schema"], header["seed"]) == ("run", 1, 5)
     assert header["machine"]["identity"]["cores"] >= 1
@@ -153,7 +144,6 @@ def test_the_journal_says_what_ran_where(run):
 
 
 def test_pytest_benchmark_has_the_samples_and_the_fields(run):
-    """Its JSON holds our samples in our order, and `params` is the case."""
     folder, done, records = run
     stored = json.loads((folder / "out.json").read_text())["benchmarks"]
     assert {one["params"]["strategy"] for one in stored} == set(GOOD)
@@ -167,7 +157,6 @@ def test_pytest_benchmark_has_the_samples_and_the_fields(run):
 
 
 def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_is_a_skip(tmp_path):
-    """--benchmark-disable builds, checks and calls each case once, and writes no journal."""
     folder = project(tmp_path, ("native",), {"doubles": hostile.STRATEGIES["doubles"]})
     words = "--benchmark-disable -rs --devices cpu,gpu:7".split()
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
@@ -199,7 +188,6 @@ def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_i
     ],
 )
 def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentence):
-    """Nothing is measured and nothing is written."""
     done = bench(project(tmp_path), "bench/", *words)
     assert done.returncode == 4
     assert done.stderr.strip().startswith("ERROR: ")
@@ -209,7 +197,6 @@ def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentenc
 
 
 def test_a_baseline_that_is_not_measured_costs_no_measuring(tmp_path):
-    """It is one sentence before anything is played."""
     folder = project(tmp_path, ("native", "fold_time"))
     words = ["--strategies", "native", "--relative-to", "fold_time"]
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
@@ -219,7 +206,6 @@ def test_a_baseline_that_is_not_measured_costs_no_measuring(tmp_path):
 
 
 def test_the_end_says_the_answer_and_where_the_rest_is(run):
-    """A row a workload, which two launches do not make a verdict of; and the page is there."""
     folder, done, _ = run
     assert re.search(r"^sensor +\w+ .* seen in 2", done.stdout, re.MULTILINE)
     assert re.search(r"^page +results/report/index.html ", done.stdout, re.MULTILINE)
@@ -228,7 +214,6 @@ def test_the_end_says_the_answer_and_where_the_rest_is(run):
 
 
 def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
-    """What was not measured is neither passed nor failed, and the journal is not complete."""
     folder = project(tmp_path, ("native", "fold_time"))
     done = bench(
         folder, "bench/test_forward.py", "-rs", *SMALL, *"--launches 1 --budget 0.001s".split()
@@ -239,7 +224,6 @@ def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
 
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
-    """Its journal lies apart, what it found is kept, and a later report says so."""
     folder = project(tmp_path, ("native",))
     words = "--selftest --strategies native --launches 1".split()
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
@@ -254,7 +238,6 @@ def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
 
 
 def test_a_test_that_measures_without_a_question_fails_in_a_sentence(tmp_path):
-    """It has no case."""
     folder = project(tmp_path)
     (folder / "bench" / "test_bare.py").write_text("def test_bare(measure):\n    measure()\n")
     done = bench(folder, "bench/test_bare.py")
@@ -263,7 +246,6 @@ def test_a_test_that_measures_without_a_question_fails_in_a_sentence(tmp_path):
 
 
 def test_a_malformed_strategy_fails_at_collection(tmp_path):
-    """Even when the user asked for another one."""
     folder = project(tmp_path, extra={"mine": '"""Mine."""\n'})
     done = bench(folder, "bench/", "--strategies", "native")
     assert done.returncode == 4
@@ -271,7 +253,6 @@ def test_a_malformed_strategy_fails_at_collection(tmp_path):
 
 
 def test_a_read_only_results_folder_is_one_sentence(tmp_path):
-    """A file where the folder should be stands for every folder that cannot be written."""
     folder = project(tmp_path, ("native",))
     (folder / "results").write_text("in the way")
     done = bench(folder, "bench/test_forward.py", *SMALL)
@@ -300,7 +281,6 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
     ],
 )
 def test_a_wrong_word_about_the_users_own_is_one_sentence(tmp_path, words, sentence):
-    """Exit code 4, before anything runs."""
     done = bench(project(tmp_path), "bench/", *words.split())
     assert done.returncode == 4
     assert sentence in done.stderr
@@ -308,7 +288,6 @@ def test_a_wrong_word_about_the_users_own_is_one_sentence(tmp_path, words, sente
 
 
 def test_a_question_that_cannot_be_read_costs_no_measuring(tmp_path):
-    """Pytest would report no item of the others, unless it is told to go on."""
     folder = project(tmp_path, ("native",))
     (folder / "bench" / "test_broken.py").write_text("def\n")
     done = bench(folder, "bench/", *SMALL)

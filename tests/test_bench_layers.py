@@ -120,7 +120,6 @@ def ends(run, **axes):
 
 
 def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
-    """And no mistake of a layer's or a strategy's shows a traceback."""
     done, lines, _ = run
     assert "10 failed, 10 passed, 16 skipped" in done.stdout, done.stdout
     assert done.returncode == 1
@@ -130,7 +129,6 @@ def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
 
 @pytest.mark.parametrize("kind", NO_LAYERS)
 def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
-    """In one sentence with the error's own words; the other workloads of the run are measured."""
     said = run[0].stdout
     (told,) = [line for line in said.splitlines() if line.startswith(f"{kind}: ")]
     assert told.startswith(f"{kind}: no inner layer: ")
@@ -143,12 +141,10 @@ def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
 
 
 def test_a_layer_that_cannot_be_made_is_asked_for_once(run):
-    """And not at the other size."""
     assert (run[2] / "asked").read_text() == "once "
 
 
 def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):
-    """Each of them says so, and those of the other size are measured."""
     for name in LIFTS:
         sentence = f"picky-T3-B4-forward-graph-{name}: failed: the inner layer: ValueError"
         assert sentence in run[0].stdout
@@ -156,12 +152,10 @@ def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):
 
 
 def test_a_users_own_layer_and_strategy_need_no_file_of_ours(run):
-    """Both come from elsewhere."""
     assert ends(run, workload="embed", phase="forward")[2, "mine"] == "measured"
 
 
 def test_a_users_own_layer_stands_in_place_of_the_default_workloads(tmp_path):
-    """Unless workloads are named."""
     folder = project(tmp_path, ("native",))
     write(folder)
     words = "--collect-only -q --layer-file layers.py:embed --features 3 --seq-lens 3".split()
@@ -171,7 +165,6 @@ def test_a_users_own_layer_stands_in_place_of_the_default_workloads(tmp_path):
 
 
 def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
-    """The weights' gradient of the same layer is measured; the other is in no journal."""
     sentence = (
         "inputs of int32 have no gradient; ask for the weights' alone with: --gradients weights"
     )
@@ -185,7 +178,6 @@ def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
 
 
 def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
-    """The run is a skip, and no failure."""
     folder = project(tmp_path, ("fold_time",))
     write(folder)
     words = "--seq-lens 3 --batch-sizes 2 --gradients inputs_and_weights".split()
@@ -197,7 +189,6 @@ def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
 
 
 def test_a_mistake_at_one_step_fails_its_own_case_and_no_other(run):
-    """The sentence names the step; the same strategy without the mistake is measured."""
     case = "sensor-T128-B4-{}-graph-wrong_at_57: law broken: breaks the law: "
     assert case.format("forward") + "outputs at step 57 differ" in run[0].stdout
     assert case.format("backward") + "at step 57, gradient of weight 0 differs" in run[0].stdout
@@ -207,6 +198,5 @@ def test_a_mistake_at_one_step_fails_its_own_case_and_no_other(run):
 
 
 def test_pinned_launches_run_on_those_processors(run):
-    """The worker sees no other, and the journal says which."""
     assert f"failed: OSError: {{{CORE}}}" in run[0].stdout
     assert run[1][0]["options"]["pin"] == CORE

@@ -47,7 +47,6 @@ def bisect(folder: Path, monkeypatch, *words: str) -> int:
 
 
 def test_a_commit_that_cannot_be_measured_is_raced_and_says_why(tmp_path, monkeypatch, capsys):
-    """A real race: exit code 2, the strategy's own error, and no work tree left behind."""
     monkeypatch.setattr("timelift.measure.bisect._LAUNCHES", "1")
     folder = commit(project(tmp_path, ("native", "fold_time")))
     path = folder / "strategies" / "fold_time.py"
@@ -83,7 +82,6 @@ def test_the_commit_that_slipped_is_named(history, monkeypatch, capsys):
 
 @pytest.mark.whole
 def test_a_smaller_slip_is_named_among_commits_behind_it(tmp_path, monkeypatch, capsys):
-    """Two races, with as many launches as the command asks for."""
     folder = four_commits(tmp_path, "eager fall-back")
     assert bisect(folder, monkeypatch, "HEAD~3", "HEAD", "--case", CASE) == 0
     slipped = git(folder, "rev-parse", "HEAD~1").strip()
@@ -91,7 +89,6 @@ def test_a_smaller_slip_is_named_among_commits_behind_it(tmp_path, monkeypatch, 
 
 
 def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_path, monkeypatch):
-    """Today's timelift and bench/ take the place of its own, and the first slow one is named."""
     ours = {"conftest.py": "", "pyproject.toml": "", "bench/test_forward.py": "today"}
     root = write(tmp_path / "project", ours)
     for number in range(6):
@@ -121,7 +118,6 @@ def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_pa
 
 
 def test_a_project_that_is_no_checkout_is_raced_by_timelift_s_question(tmp_path, monkeypatch):
-    """Nothing of today's project is laid over a commit's, which may have had other modules."""
     root = write(tmp_path / "project", {"conftest.py": "0", "report.py": "0", "pyproject.toml": ""})
     commit(root)
     commit(write(root, {"conftest.py": "1"}))
@@ -143,7 +139,6 @@ def test_a_project_that_is_no_checkout_is_raced_by_timelift_s_question(tmp_path,
 
 
 def test_a_commit_is_named_whatever_its_subject_and_author_are(tmp_path, monkeypatch):
-    """A separator of lines in the subject, a name that is no UTF-8; git's refusal is a sentence."""
     files = {"conftest.py": "", "pyproject.toml": "", "bench/test_forward.py": ""}
     root = write(tmp_path / "project", files)
     for number in range(4):
@@ -168,7 +163,6 @@ def test_a_commit_is_named_whatever_its_subject_and_author_are(tmp_path, monkeyp
 
 
 def test_where_nothing_became_slower_there_is_nothing_to_find(history, monkeypatch, capsys):
-    """Two commits that differ in a file of another strategy: exit code 2."""
     assert bisect(history, monkeypatch, "HEAD~3", "HEAD~2", "--case", CASE) == 2
     assert "is not shown to be slower" in capsys.readouterr().out
 
@@ -181,6 +175,5 @@ def test_where_nothing_became_slower_there_is_nothing_to_find(history, monkeypat
     ],
 )
 def test_a_wrong_end_or_case_is_one_sentence(history, monkeypatch, capsys, words, sentence):
-    """Exit code 1, and nothing is measured."""
     assert bisect(history, monkeypatch, *words) == 1
     assert sentence in capsys.readouterr().err

@@ -155,7 +155,6 @@ def play(monkeypatch, tmp_path):
 
 
 def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tmp_path, watched):
-    """Every line of a measured case is of the form that is read fast."""
     with Journal(tmp_path / "run.jsonl", Header()) as journal:
         play(ScriptedReferee(), record=journal.append)
     found = levels.summary_of_run(journal.path)
@@ -164,7 +163,6 @@ def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tm
 
 
 def test_the_check_for_detours_can_fail(tmp_path, watched):
-    """A line with a damaged fact is read, and seen to be a detour."""
     line = journals.line(CASES[0], facts={"canary_seconds": "soon"})
     path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
     assert set(levels.summary_of_run(path).log_seconds) == {CASES[0]}
@@ -183,14 +181,12 @@ def launches(played, name):
 
 
 def test_without_doubt_the_fewest_launches_are_all(play):
-    """Three, whatever the most is."""
     played, _, found = play(ScriptedReferee())
     assert {number for number, *_ in played} == {1, 2, 3}
     assert not found.cut_short
 
 
 def test_only_wanted_rivals_play_beyond_the_fewest(play):
-    """The clear loser is dropped; the others go on until the most."""
     played, heard, _ = play(ScriptedReferee("fast", "close"))
     assert launches(played, "fast") == launches(played, "close") == list(range(1, 9))
     assert launches(played, "slow") == [1, 2, 3]
@@ -200,8 +196,6 @@ def test_only_wanted_rivals_play_beyond_the_fewest(play):
 
 
 def test_between_decision_points_no_rival_comes_back(play):
-    """The referee is asked at decision points alone: elsewhere its answer would be all of them."""
-
     class WantsAllBack(ScriptedReferee):
         def to_play(self):
             last = max(line.launch for line in self.lines)
@@ -215,25 +209,21 @@ def test_between_decision_points_no_rival_comes_back(play):
 
 
 def test_launches_beyond_the_fewest_play_longer(play):
-    """What is still open needs precision, and building is paid for already."""
     _, _, found = play(ScriptedReferee("fast", "close"), most=4)
     assert found.seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
 
 
 def test_a_verdict_ends_a_setting(play):
-    """Wanted until five launches were recorded."""
     played, _, _ = play(ScriptedReferee("fast", "close", until=5))
     assert launches(played, "fast") == [1, 2, 3, 4, 5]
 
 
 def test_a_fixed_number_of_launches_asks_no_referee(play):
-    """Fewest and most are one number, and it is no decision point."""
     played, _, _ = play(ScriptedReferee(*NAMES), fewest=4, most=4)
     assert launches(played, "slow") == [1, 2, 3, 4]
 
 
 def test_a_budget_cuts_at_a_setting_and_says_so(play):
-    """25 s are two settings of the first launch; then another would not end in time."""
     played, heard, found = play(ScriptedReferee(*NAMES), budget_seconds=25)
     assert [number for number, *_ in played] == [1, 1]
     assert found.cut_short
@@ -241,21 +231,18 @@ def test_a_budget_cuts_at_a_setting_and_says_so(play):
 
 
 def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
-    """Six settings of the fewest take 60 s although only 45 are spare; no more follow."""
     played, _, found = play(ScriptedReferee(*NAMES), spare_seconds=45)
     assert launches(played, "fast") == [1, 2, 3]
     assert not found.cut_short
 
 
 def test_launches_of_a_group_play_the_same_settings(play):
-    """A budget that ends within a pair cuts both of the pair at the same place."""
     played, _, _ = play(ScriptedReferee(*NAMES), fewest=5, most=5, budget_seconds=75)
     fourth, fifth = ({one[1] for one in played if one[0] == number} for number in (4, 5))
     assert fourth == fifth
 
 
 def test_a_rival_that_failed_plays_no_more_and_the_others_do(play):
-    """A crash in the first launch is one outcome, not three."""
     played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED})
     assert launches(played, "slow") == [1]
     assert launches(played, "fast") == [1, 2, 3]
@@ -263,7 +250,6 @@ def test_a_rival_that_failed_plays_no_more_and_the_others_do(play):
 
 
 def test_a_layer_that_cannot_be_made_in_one_setting_is_tried_in_no_other(play):
-    """Its cases end alike everywhere, with the reason of the first."""
     script = dict.fromkeys(NAMES, Status.NO_LAYER)
     played, _, found = play(ScriptedReferee(), script=script)
     assert len(played) == 1
@@ -272,14 +258,12 @@ def test_a_layer_that_cannot_be_made_in_one_setting_is_tried_in_no_other(play):
 
 
 def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
-    """The first one does with `-x`."""
     played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED}, stop_after=1)
     assert len(played) == 1
     assert found.cut_short
 
 
 def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
-    """Of a pair that builds side by side they mean nothing."""
     _, _, found = play(ScriptedReferee(), fewest=5, most=5)
     facts = [launch.facts.fields() for launch in found.results[CASES[0]].launches]
     assert ["build_seconds" in one for one in facts] == [True, True, True, False, False]
@@ -287,13 +271,11 @@ def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
 
 
 def test_the_time_left_never_exceeds_the_budget(play):
-    """However slow the pace."""
     _, heard, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
     assert all(one.seconds_left <= 45 for one in heard.shown)
 
 
 def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
-    """How many launches a verdict needs is not known before."""
     _, heard, _ = play(ScriptedReferee("fast", "close"))
     assert [one.at_most for one in heard.shown if one.launch == 3] == [False] * 2
     assert all(one.at_most for one in heard.shown if one.launch == 5)
@@ -326,7 +308,6 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
 
 
 def test_peak_memory_is_not_read_of_what_failed_before(play):
-    """It would take as long to fail once more."""
     script = {"slow": Status.TIMED_OUT}
     _, _, found = play(ScriptedReferee(), script, reads_peak_memory=True, most=3)
     assert sorted(found.peaks) == [(2, 4), (2, 8)]
@@ -336,7 +317,6 @@ def test_peak_memory_is_not_read_of_what_failed_before(play):
 @pytest.mark.parametrize("two_sided", [True, False])
 @pytest.mark.parametrize(("budget", "read"), [(20, 0), (22, 1)])
 def test_a_budget_without_time_for_it_reads_no_peak_memory(play, budget, read, two_sided):
-    """It takes what the launch took, ten seconds, and an import before."""
     words = {"budget_seconds": budget, "reads_peak_memory": True, "two_sided": two_sided}
     words |= {"fewest": 1, "most": 1}
     _, _, found = play(ScriptedReferee(*NAMES), **words)
@@ -344,14 +324,12 @@ def test_a_budget_without_time_for_it_reads_no_peak_memory(play, budget, read, t
 
 
 def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
-    """It costs a process that imports and builds: those of the other setting are not read."""
     referee = ScriptedReferee(*NAMES, peaks_of=8)
     _, _, found = play(referee, reads_peak_memory=True, most=5)
     assert sorted(found.peaks) == [(2, 4), (2, 8), (4, 8), (5, 8)]
 
 
 def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did_not(play):
-    """Of one setting it was read before, of the other it was not, and none is read twice."""
     before = {
         (1, case.setting): [
             measured_case(
@@ -367,7 +345,6 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
 
 
 def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
-    """And one in every launch is in all."""
     plant = Plant("one_in_4", slower=0.1, one_launch_in=4)
     slower = [plant.in_launch(number).get("slower", 0) for number in range(1, 9)]
     assert slower == [0, 0.1, 0, 0, 0, 0.1, 0, 0]
@@ -375,7 +352,6 @@ def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
 
 
 def test_only_launches_in_which_something_is_left_are_started():
-    """A run that goes on imports no backend in vain."""
     settings = list(dict.fromkeys(case.setting for case in CASES))
     options = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
 
@@ -394,7 +370,6 @@ def test_only_launches_in_which_something_is_left_are_started():
 
 @pytest.mark.parametrize(("compares", "later"), [(True, ("close",)), (False, ())])
 def test_programs_are_compared_until_a_pair_was_timed(play, compares, later):
-    """Those that differed once are never the same; what was played before counts too."""
     how = {"two_sided": True, "compares_programs": compares, "same": ("close",)}
     _, _, found = play(ScriptedReferee(), **how)
     first = tuple(sorted(NAMES)) if compares else ()

@@ -32,14 +32,12 @@ def clock():
 
 
 def test_a_budget_of_the_users_holds_for_everything(clock):
-    """What is left shrinks with the time, for the fewest launches too."""
     budget = Budget(60, spare=1000, clock=clock)
     clock.now += 20
     assert budget.left(beyond_fewest=False) == budget.left(beyond_fewest=True) == 40
 
 
 def test_without_one_only_what_goes_beyond_the_fewest_is_limited(clock):
-    """The fewest launches are always played."""
     budget = Budget(None, spare=30, clock=clock)
     clock.now += 50
     assert budget.left(beyond_fewest=False) == float("inf")
@@ -47,7 +45,6 @@ def test_without_one_only_what_goes_beyond_the_fewest_is_limited(clock):
 
 
 def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):
-    """A setting without a price is tried while there is any time."""
     budget = Budget(60, spare=0, clock=clock)
     pay(budget, clock, LONG, 25)
     assert budget.fits(LONG, beyond_fewest=False)
@@ -59,7 +56,6 @@ def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):
 
 
 def test_new_launches_are_not_begun_for_their_imports_alone(clock):
-    """Importing the backend and the cheapest setting must fit."""
     budget = Budget(60, spare=0, clock=clock)
     budget.import_seconds = 5
     pay(budget, clock, SHORT, 2)
@@ -72,7 +68,6 @@ def test_new_launches_are_not_begun_for_their_imports_alone(clock):
 
 
 def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
-    """Four pieces, one done in 3 s: 9 s are left."""
     pace = Pace(4, clock)
     assert pace.seconds_left == float("inf")
     clock.now += 3
@@ -101,6 +96,5 @@ def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
 def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_pairs(
     fewest, most, two_sided, groups
 ):
-    """Three at the most, where two sides suffer alike one; no pair straddles a decision point."""
     options = CampaignOptions(fewest, most, 0.1, 1, Limits(1, 1), two_sided=two_sided)
     assert list(options.groups((3, 5, 8, 12))) == groups

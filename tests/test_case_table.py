@@ -112,7 +112,6 @@ loop_slice        30.0    20.0     [19.2, 20.8]      b       0.250 ±1 %        
 
 
 def test_the_terminal_shows_a_run_like_this(run):
-    """The whole report as golden text."""
     assert _shown(run, [RANKING], 120) == TERMINAL
 
 
@@ -133,7 +132,6 @@ MARKDOWN_TABLE = """\
 
 
 def test_markdown_says_the_same_as_the_terminal(run):
-    """The same columns, rows and notes."""
     text = in_markdown(report(_found(run)), ["fastest.svg"])
     assert text.endswith(MARKDOWN_TABLE)
     assert "- **commit:** abcdef1234567890\n" in text
@@ -141,7 +139,6 @@ def test_markdown_says_the_same_as_the_terminal(run):
 
 
 def test_the_csv_has_a_row_for_each_case_with_raw_numbers(run):
-    """Seconds and bytes unscaled, unmeasured cases with their reason."""
     rows = list(csv.DictReader(io.StringIO(csv_of_values(for_programs(_found(run))))))
     assert [row["strategy"] for row in rows] == [
         "native",
@@ -162,7 +159,6 @@ def test_the_csv_has_a_row_for_each_case_with_raw_numbers(run):
 
 
 def test_one_launch_has_no_interval_and_says_so(run):
-    """NaN is never shown."""
     nan = float("nan")
     rows = (FIRST, _rival(FOLD, 2e-3, 1.3, nan, nan, verdict=Verdict.UNDECIDED))
     text = _shown(run, [ranking.Ranking(SETTING, rows)], 120)
@@ -173,7 +169,6 @@ def test_one_launch_has_no_interval_and_says_so(run):
 
 
 def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):
-    """In its row, and below its table why; Markdown has the titles of all strategies, too."""
     declared = {
         "gru": {"title": "A recurrent layer.", "differs": "it remembers | steps"},
         "native": {"title": "The layer itself.", "differs": ""},
@@ -196,7 +191,6 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):
 
 
 def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
-    """Terminal and Markdown have it, by time axis where it depends; nonsense is left out."""
     meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
     declared = {"native": {"title": "It.", "meaning": meaning}, "gru": {"meaning": 3}}
     header = journals.header(strategies=declared)
@@ -211,7 +205,6 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
 
 @pytest.mark.parametrize(("lengths", "shown"), [("skewed", True), ("full", False)])
 def test_where_lengths_vary_time_is_also_told_per_valid_step(tmp_path, lengths, *, shown):
-    """1 ms a call over 50 valid steps is 20 µs each; with full lengths there is nothing to tell."""
     case = journals.case("native", lengths=Lengths(lengths))
     lines = [journals.line(case, 1, [1e-3] * 9, facts={"valid_steps": 50})]
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
@@ -221,14 +214,12 @@ def test_where_lengths_vary_time_is_also_told_per_valid_step(tmp_path, lengths, 
 
 
 def test_a_single_rival_is_not_called_fastest(run):
-    """Fastest needs something slower."""
     text = _shown(run, [ranking.Ranking(SETTING, (FIRST,))], 120)
     assert "measured alone: native" in text
     assert "fastest" not in text
 
 
 def test_a_setting_without_a_measured_case_is_in_the_report(tmp_path):
-    """What was asked for and failed is not hidden."""
     lost = journals.ended(NATIVE, Status.TIMED_OUT, "after 60 s")
     run = results.load(journals.write(tmp_path / "run", journals.header(), lost))
     text = _shown(run, ranking.rank(run.measurements), 80)
@@ -237,7 +228,6 @@ def test_a_setting_without_a_measured_case_is_in_the_report(tmp_path):
 
 
 def test_a_backward_table_shows_the_paired_difference_to_forward(tmp_path):
-    """Medians by launch, common launches only, then their mean."""
     back = journals.case("native", phase=Phase.BACKWARD)
     lines = [
         journals.line(NATIVE, 1, [1e-3, 3e-3, 2e-3]),
@@ -263,7 +253,6 @@ def _by_phase(rankings):
 
 @pytest.mark.parametrize("name", ["NO_COLOR", "TERM"])
 def test_no_colour_is_honoured(run, monkeypatch, name):
-    """The fastest set is green until no colour is asked for."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -281,7 +270,6 @@ def _raw(run):
 
 
 def test_speed_ups_stand_in_every_table_with_their_interval_and_what_they_are_over():
-    """As numbers for programs, and in words for readers; none where there is no baseline."""
     found = RunFindings(Run(Header(), tuple(raced({"native": 1, TD: 3, "gru": 6})), complete=True))
     data = for_programs(found).data
     rows = {name: place for place, name in enumerate(data["strategy"])}
@@ -299,7 +287,6 @@ def test_speed_ups_stand_in_every_table_with_their_interval_and_what_they_are_ov
 
 
 def test_a_launch_without_samples_takes_no_part_in_the_difference_to_forward(tmp_path):
-    """Where both sides of a gate run the same program, a launch may have none."""
     back = journals.case("native", phase=Phase.BACKWARD)
     lines = [
         journals.line(case, launch, [seconds])

@@ -18,7 +18,6 @@ def written(tmp_path, **files):
 
 @pytest.mark.parametrize("stem", ["my-fold", "fold.2", "größe"])
 def test_a_file_s_name_may_have_dashes(tmp_path, stem):
-    """It is never imported by it."""
     workload = '"""Title."""\nFEATURES = SEQ_LENS = BATCH_SIZES = (1,)\ndef make_layer(): ...\n'
     assert list(catalogue.read_workloads(written(tmp_path, **{stem: workload}))) == [stem]
     assert list(catalogue.read_strategies(written(tmp_path, **{stem: GOOD}))) == [stem]
@@ -38,7 +37,6 @@ def test_a_file_s_name_may_have_dashes(tmp_path, stem):
     ],
 )
 def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem, sentence):
-    """Of a strategy and of a workload."""
     for read in (catalogue.read_strategies, catalogue.read_workloads):
         with pytest.raises(UserError) as caught:
             read(written(tmp_path, **{stem: GOOD}))
@@ -46,19 +44,16 @@ def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem,
 
 
 def test_the_title_is_the_first_line_of_the_docstring(tmp_path):
-    """The full stop belongs to the sentence, not to the title."""
     found = catalogue.read_strategies(written(tmp_path, mine=GOOD))
     assert found["mine"].title == "A title"
 
 
 def test_nothing_is_imported(tmp_path):
-    """A module that would fail on import is still listed."""
     text = GOOD + "raise RuntimeError\nimport no_such_package\n"
     assert "mine" in catalogue.read_strategies(written(tmp_path, mine=text))
 
 
 def test_variants_are_named_with_their_parameters(tmp_path):
-    """One entry a variant, and a user may ask for values that no variant has."""
     text = GOOD + "VARIANTS = ({'k': 2}, {'k': 4})\n"
     known = catalogue.read_strategies(written(tmp_path, fold=text))
     assert list(known) == ["fold[k=2]", "fold[k=4]"]
@@ -92,7 +87,6 @@ def test_variants_are_named_with_their_parameters(tmp_path):
     ],
 )
 def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text, sentence):
-    """The sentence says which file and what it lacks."""
     with pytest.raises(UserError) as caught:
         catalogue.read_strategies(written(tmp_path, mine=text))
     assert sentence in str(caught.value)
@@ -104,13 +98,11 @@ def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text
     ["{} = 'why'", "{}: str = 'why'", "{}: 'typing.Final[str]' = 'why'", "OTHER = {} = 'why'"],
 )
 def test_a_constant_is_read_with_and_without_an_annotation(tmp_path, text):
-    """A look-alike may be declared in any of these ways."""
     where = written(tmp_path, mine=GOOD + text.format("DIFFERS") + "\n")
     assert catalogue.read_strategies(where)["mine"].differs == "why"
 
 
 def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
-    """Constants that timelift does not read, names inside functions, and a bare annotation."""
     text = "LIMIT = len('abc')\nDIFFERS: str\ndef f():\n    DEFAULT = 3\nfor i in (1, 2): pass\n"
     found = catalogue.read_strategies(written(tmp_path, mine=GOOD + text))["mine"]
     assert (found.differs, found.default) == ("", True)
@@ -134,7 +126,6 @@ def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
     ],
 )
 def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
-    """Sizes are literals of positive whole numbers."""
     text = f'"""Title."""\nBATCH_SIZES = (1,)\ndef make_layer(): ...\nSEQ_LENS = (1,)\n{line}\n'
     where = written(tmp_path, mine=text)
     if sentence is None:
@@ -149,7 +140,6 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     "word", ["folt[k=8]", "fold[k=", "fold[8]", "fold[q=1]", "fold[k={[]:1}]", "fold[k=8"]
 )
 def test_a_wrong_strategy_word_is_a_sentence(tmp_path, word):
-    """Names, brackets and parameters are all checked."""
     known = catalogue.read_strategies(written(tmp_path, fold=GOOD))
     with pytest.raises(UserError, match="fold"):
         catalogue.choose_strategy(word, known)
@@ -157,7 +147,6 @@ def test_a_wrong_strategy_word_is_a_sentence(tmp_path, word):
 
 @pytest.mark.parametrize("value", ["{1, 2}", "b'x'", "...", "(1, 2)"])
 def test_a_parameter_that_cannot_travel_to_a_worker_is_a_sentence(tmp_path, value):
-    """Or arrives as another."""
     text = '"""S."""\ndef build(layer, shape, *, k=1):\n    pass\n'
     known = catalogue.read_strategies(written(tmp_path, s=text))
     with pytest.raises(UserError, match="expected parameters that are numbers"):
@@ -165,7 +154,6 @@ def test_a_parameter_that_cannot_travel_to_a_worker_is_a_sentence(tmp_path, valu
 
 
 def test_an_expression_too_deep_to_read_is_a_sentence(tmp_path):
-    """Python parses it, and nothing that walks down it comes back."""
     terms = "+".join(["a"] * 1500)
     deep = f'"""D."""\nx = {terms}\ndef build(layer, shape):\n    pass\n'
     with pytest.raises(UserError, match="cannot be read as Python"):

@@ -70,13 +70,11 @@ NONE = {
 
 @pytest.mark.parametrize(("own", "files", "cores"), QUOTAS.values(), ids=QUOTAS)
 def test_a_quota_is_found_wherever_it_is_set(tmp_path, own, files, cores):
-    """In processors' worth of time: the least of the group and those above it."""
     assert groups(tmp_path, own, files).quota_cores() == cores
 
 
 @pytest.mark.parametrize(("own", "files"), NONE.values(), ids=NONE)
 def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
-    """And nothing is watched."""
     found = groups(tmp_path, own, files)
     assert found.quota_cores() is None
     assert "throttled_periods" not in system.Disturbances(found).facts()
@@ -84,12 +82,10 @@ def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
 
 
 def test_a_machine_without_control_groups_has_none(tmp_path):
-    """Other systems have no such files."""
     assert Groups(tmp_path / "none", tmp_path / "gone").throttled_periods() is None
 
 
 def test_a_container_with_another_quota_is_another_machine(tmp_path):
-    """Its runs lie in a folder of their own, and what differs is named in words."""
     quotas = ("150000 100000", "200000 100000", "max 100000")
     found = [machine.describe([], groups(tmp_path, "0::/\n", one(quota=quota))) for quota in quotas]
     assert len({one.name for one in found}) == 3
@@ -100,7 +96,6 @@ def test_a_container_with_another_quota_is_another_machine(tmp_path):
 
 
 def test_two_quotas_are_not_compared(tmp_path, capsys):
-    """As other processors are not."""
     paths = [
         str(stored.stored(tmp_path / f"{cores}", 1, sizes=1, machine=other))
         for cores in (1.5, 2.0)
@@ -111,7 +106,6 @@ def test_two_quotas_are_not_compared(tmp_path, capsys):
 
 
 def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tmp_path):
-    """Of the group and of the one above it."""
     files = {"a/cpu.max": "150000 100000", "a/cpu.stat": stat(3), "cpu.stat": stat(40)}
     watched = groups(tmp_path, "0::/a\n", files)
     watching = system.Disturbances(watched)
@@ -121,7 +115,6 @@ def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tm
 
 
 def test_one_group_under_two_names_is_counted_once(tmp_path):
-    """Version 1 mounts `cpu` as a link to `cpu,cpuacct`."""
     files = {"cpu,cpuacct/cpu.stat": stat(5), "cpu,cpuacct/cpu.cfs_quota_us": "1000"}
     found = groups(tmp_path, "4:cpu,cpuacct:/\n", files)
     (tmp_path / "mounted" / "cpu").symlink_to("cpu,cpuacct")
@@ -129,7 +122,6 @@ def test_one_group_under_two_names_is_counted_once(tmp_path):
 
 
 def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
-    """The container was moved to another group meanwhile."""
     watched = groups(tmp_path, "0::/\n", one(5))
     watching = system.Disturbances(watched)
     groups(tmp_path, "0::/\n", one(2))
@@ -139,7 +131,6 @@ def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
 
 
 def test_what_a_container_was_held_back_stays_in_a_baseline(tmp_path):
-    """It is a fact like the others."""
     line = journals.line(journals.case(), facts={"throttled_periods": 3, "secret": 4})
     path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
     assert kept(path) == {"throttled_periods": 3}

@@ -68,7 +68,6 @@ def _cases():
 
 @pytest.mark.parametrize(("backend", "name"), [*_cases()])
 def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, name):
-    """Nested, shared, subclassed, of several inputs and outputs, and of unknown length."""
     found = told(backend, f"folded({name!r})")
     paths = found["paths"]
     assert len(paths) == len(PATHS[name])
@@ -79,7 +78,6 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
 
 
 def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
-    """An unknown length is the one that was asked for; a lift is called once for each branch."""
     (value,) = told(TENSORFLOW, "folded('signal')")["told"]
     assert (value["inner"], value["batch"], value["steps"]) == ("Dense", 2, 5)
     assert value["features"] == [4]
@@ -87,7 +85,6 @@ def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
 
 
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
-    """What calls it is changed, too, and calls it once."""
     outer, inner = described("library")["lifts"]
     assert (outer["batch"], outer["steps"], outer["features"]) == (2, 2, [3, 4])
     assert (inner["batch"], inner["steps"], inner["features"]) == (4, 3, [4])
@@ -96,7 +93,6 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
 
 @pytest.mark.whole
 def test_dropout_and_statistics_of_a_lift_are_told():
-    """They mean another thing to some strategies in training."""
     frame, _ = told(TENSORFLOW, "folded('speech')")["told"]
     norm = told(TENSORFLOW, "folded('detector')")["told"][1]
     assert frame["noise"]
@@ -114,26 +110,22 @@ def test_lifts_of_one_path_have_their_own_names_and_a_weight_is_no_noise():
 
 
 def test_code_in_a_stored_model_runs_where_it_is_trusted():
-    """Else a sentence says how."""
     found = told(TENSORFLOW, "loaded_with_code()")
     assert "say --unsafe if you trust the file" in found["said"]
     assert found["inner"] == "Dense"
 
 
 def test_a_lift_that_two_models_share_is_one():
-    """It would be changed twice."""
     assert told(TENSORFLOW, "folded('shared')")["paths"] == ["left/shared_td"]
 
 
 def test_a_lift_is_told_whether_it_trains():
-    """A change that does not pass it on computes another thing in training."""
     found = told(TENSORFLOW, "trained('dropped')")
     assert found["in_training"] > 0.1
     assert found["else"] < 1e-6
 
 
 def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
-    """In another order, without a step, with one twice, stacked elsewhere, or doing more."""
     for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
         found = told(TENSORFLOW, f"folded({name!r})")
         assert ([one["usual"] for one in found["told"]], found["by_hand"]) == ([usual], [])
@@ -156,7 +148,6 @@ WAYS = (
 
 
 def test_a_change_that_computes_something_else_breaks_the_law():
-    """And one whose weights are not the layer's own is none; right ones have facts."""
     found = told(TENSORFLOW, f"raced('twins', 'tensorflow', {WAYS})")
     ends = {name: status for name, (status, _, _) in found.items()}
     assert ends == {
@@ -174,7 +165,6 @@ def test_a_change_that_computes_something_else_breaks_the_law():
 
 
 def test_a_mask_that_a_change_loses_breaks_the_law():
-    """Drawn words are padded where an Embedding masks them."""
     ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
     found = told(TENSORFLOW, f"raced('padded', 'tensorflow', {ways})")
     assert found["as_written"][0] == "measured"
@@ -183,14 +173,12 @@ def test_a_mask_that_a_change_loses_breaks_the_law():
 
 @pytest.mark.parametrize("name", ["unnamed", "trained_before"])
 def test_each_way_of_changing_a_model_has_its_weights_in_the_same_places(name):
-    """Keras gives each model of a process other names, and a model may draw its weights anew."""
     ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
     found = told(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways})")
     assert {status for status, _, _ in found.values()} == {"measured"}, found
 
 
 def test_a_loop_and_the_lift_that_it_calls_are_changed_together():
-    """And each alone."""
     fold = "fold_time"
     ways = {"changed": {"0": fold, "1": fold}, "one": {"0": fold}, "two": {"1": fold}}
     found = told(TENSORFLOW, f"raced('of_lifts', 'tensorflow', {ways})")
@@ -199,7 +187,6 @@ def test_a_loop_and_the_lift_that_it_calls_are_changed_together():
 
 @pytest.mark.whole
 def test_what_a_change_needs_of_memory_is_read_without_a_law():
-    """In a process of its own, as of strategies."""
     ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
     found = told(TENSORFLOW, f"raced('twins', 'tensorflow', {ways}, peak=True)")
     for status, _, facts in found.values():
@@ -213,7 +200,6 @@ def test_what_a_change_needs_of_memory_is_read_without_a_law():
     [("twins", "fold_time"), pytest.param("signal", "native", marks=pytest.mark.whole)],
 )
 def test_the_module_that_is_written_changes_a_model_and_keeps_what_it_has(name, strategy):
-    """Weights, names, optimiser: what was saved before is loaded after, and what is saved loads."""
     told = told_by(name)
     lifts = tuple(LiftAdvice(lift, strategy) for lift in told.lifts)
     text = better_model(ModelAdvice(told, lifts), Project(ROOT))
@@ -225,7 +211,6 @@ def test_the_module_that_is_written_changes_a_model_and_keeps_what_it_has(name, 
 
 
 def test_a_module_for_a_model_of_other_names_says_which_is_missing():
-    """It changes nothing then."""
     told = told_by("twins")
     text = better_model(ModelAdvice(told, (LiftAdvice(told.lifts[0], "native"),)), Project(ROOT))
     assert "has no TimeDistributed named" in text
@@ -240,7 +225,6 @@ SIGNAL = f"{ROOT / 'tests' / 'lifted_models.py'}:signal"
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
 def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
-    """One launch shows whether there is something to try in the whole, and says so."""
     words = ["advise", SIGNAL, "--launches", "1", "--round-seconds", "0.02", "--json"]
     assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
     found = json.loads(capsys.readouterr().out)
@@ -257,7 +241,6 @@ def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
 def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
-    """After the round that is being played, and in words."""
     words = [sys.executable, "-m", "timelift", "advise", SIGNAL, "--results", str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(words, cwd=ROOT, **pipes) as run:
@@ -277,7 +260,6 @@ def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
 @pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize("form", ["function", "stored"])
 def test_a_model_is_advised_on_and_changed_as_a_whole(tmp_path, capsys, form):
-    """It gains, fails where that is asked for, and the module that is written changes it."""
     model, better = f"{ROOT / 'tests' / 'lifted_models.py'}:slow", tmp_path / "better.py"
     if form == "stored":
         model = str(tmp_path / "slow.keras")
@@ -311,13 +293,11 @@ def described(name, source=""):
 def test_a_model_whose_lifts_are_the_same_at_every_call_or_come_late_is_none_to_change(
     name, source, said
 ):
-    """Each way of changing it needs its own, which are known by their places."""
     assert said in described(name, source)["error"]
     assert "error" not in described("twins")
 
 
 def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
-    """Not at that of a lift, which may see fewer steps."""
     found = described("strided")
     whole = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, found)
     assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)

@@ -75,7 +75,6 @@ def at(seq_len, batch=8, *words):
 
 
 def test_a_measured_setting_is_answered_in_six_lines(tmp_path, capsys):
-    """What, how long, what it gains, what the others cost, how to use it, how far to trust it."""
     path = journal(tmp_path, ("native", "fold_time", "loop_slice", "time_distributed"))
     code, lines, _ = choose(capsys, path, "--workload", "frames", *at(40))
     assert code == 0
@@ -90,7 +89,6 @@ def test_a_measured_setting_is_answered_in_six_lines(tmp_path, capsys):
 
 
 def test_every_unusual_axis_is_named(tmp_path, capsys):
-    """The backend, too."""
     cases = journals.grid(("native", "loop_slice"), backend="jax", threads=2, phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases)
     _, lines, _ = choose(capsys, path, "--workload", "tokens", *at(64))
@@ -98,7 +96,6 @@ def test_every_unusual_axis_is_named(tmp_path, capsys):
 
 
 def test_a_computed_constant_hides_no_other(tmp_path):
-    """What `FEATURES` is stays known where `INPUT_DTYPE` is no literal, and the other way round."""
     run = results.load(journal(tmp_path))
     (tmp_path / "workloads").mkdir()
     file = tmp_path / "workloads" / "mine.py"
@@ -165,7 +162,6 @@ NOT_DECIDED = {
     ("code", "question"), [(0, one) for one in ANSWERED] + [(2, one) for one in NOT_DECIDED]
 )
 def test_a_run_decides_what_its_samples_allow(tmp_path, capsys, code, question):
-    """An answer with what it rests on, or why there is none and what would decide it."""
     grid, words, said = (ANSWERED | NOT_DECIDED)[question]
     found, lines, _ = choose(capsys, journal(tmp_path, **grid), *words)
     assert found == code
@@ -173,7 +169,6 @@ def test_a_run_decides_what_its_samples_allow(tmp_path, capsys, code, question):
 
 
 def test_nothing_is_extrapolated(tmp_path, capsys):
-    """Beyond the sizes, the one command that would decide it."""
     code, lines, _ = choose(capsys, journal(tmp_path), *at(41))
     assert code == 2
     assert lines == [
@@ -183,7 +178,6 @@ def test_nothing_is_extrapolated(tmp_path, capsys):
 
 
 def test_a_size_at_which_one_launch_was_played_decides_nothing_between(tmp_path, capsys):
-    """A run that was cut short: three launches of two sizes, and one of the largest."""
     names, seconds = ("native", "fold_time"), {10: 1e-3, 20: 2e-3, 80: 8e-3}
     lines = [
         journals.line(journals.case(name, seq_len=size), launch, [time * (1 + place / 50)] * 5)
@@ -197,7 +191,6 @@ def test_a_size_at_which_one_launch_was_played_decides_nothing_between(tmp_path,
 
 
 def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, capsys):
-    """Its first launches were measured; the least of the others is the answer."""
     facts = {"native": {"peak_bytes": 3 << 20}, "fold_time": {"peak_bytes": 2 << 20}}
     path = of_facts(tmp_path, facts, sizes=(16,))
     case = journals.case("loop_slice")
@@ -210,7 +203,6 @@ def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, cap
 
 
 def test_a_look_alike_is_never_the_answer(tmp_path, capsys):
-    """However fast it is: it computes something else."""
     cases = journals.grid(("native", "loop_slice"), ("frames",), (40,), phases=("forward",))
     head = journals.header(strategies={"native": {"title": "x", "differs": "it mixes time"}})
     path = journals.write(
@@ -225,7 +217,6 @@ def test_a_look_alike_is_never_the_answer(tmp_path, capsys):
     ("goal", "words"), [("memory", "at the peak of a call"), ("first-call", "first result")]
 )
 def test_other_goals_have_their_own_answer(tmp_path, capsys, goal, words):
-    """From facts; those that are nearly alike are not told apart."""
     code, lines, _ = choose(capsys, journal(tmp_path), "--seq-len", "40", "--goal", goal)
     assert code == 0
     assert len(lines) == 6
@@ -286,7 +277,6 @@ MEMORY = {
 
 @pytest.mark.parametrize("question", MEMORY)
 def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, question):
-    """At a size, or on both sides of it: a bound counts, and what is unknown may be the least."""
     facts, size, said = MEMORY[question]
     path = of_facts(tmp_path, facts)
     code, lines, _ = choose(capsys, path, "--seq-len", str(size), "--goal", "memory")
@@ -307,7 +297,6 @@ def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, ques
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence):
-    """With the nearest names, and nothing on the standard output."""
     code, lines, complaint = choose(capsys, journal(tmp_path), *words)
     assert code == 1
     assert lines == []
@@ -316,7 +305,6 @@ def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence)
 
 
 def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
-    """It has a file, so it is no mistake."""
     words = ("--workload", "windows", *at(5), "--mode", "xla")
     code, lines, _ = choose(capsys, journal(tmp_path), *words)
     assert code == 2
@@ -325,14 +313,12 @@ def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
 
 
 def test_every_option_of_a_printed_command_is_one_of_bench():
-    """A command that is printed can be pasted."""
     assert {one.axis: one.flag for one in OPTIONS if one.axis} == dict(case.AXIS_FLAGS)
     flags = {option.flag for option in OPTIONS}
     assert {"--strategies", "--precision", "--budget", "--layer-file", "--features"} <= flags
 
 
 def test_a_user_s_own_layer_is_in_the_command(tmp_path):
-    """And what a file says is quoted for the shell."""
     options = {"layer": "my models:make", "features": "96,96,3", "input_high": "0"}
     cases = journals.grid(("native",), ("make",), (8,), phases=("backward",))
     head = journals.header(options=options)
@@ -346,7 +332,6 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
 
 
 def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
-    """The keyword of the variant, and no length."""
     path = journal(
         tmp_path,
         ("fold_chunks[k=8]", "loop_slice"),
@@ -361,7 +346,6 @@ def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
 
 
 def test_hostile_names_are_shown_harmless(tmp_path, capsys):
-    """No path leaves the folder, no control code reaches the terminal."""
     workload = "../x\x1b]0;y"
     path = journal(
         tmp_path, ("../../etc/passwd\x1b[31m", "b"), workloads=(workload,), seq_lens=(16,)
@@ -373,7 +357,6 @@ def test_hostile_names_are_shown_harmless(tmp_path, capsys):
 
 
 def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
-    """Everything refused, or nothing at all."""
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     path = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     code, lines, _ = choose(capsys, path)
@@ -384,7 +367,6 @@ def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
 
 
 def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
-    """The usual value is taken where several were measured."""
     cases = journals.grid(("native",), seq_lens=(8,), mode="xla")
     run = results.load(journals.synthetic(tmp_path / "run.jsonl", cases))
     assert ask({"phase": "backward"}, "time", run).setting.mode == "xla"
@@ -392,7 +374,6 @@ def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
 
 
 def test_the_sizes_to_choose_from_are_named(tmp_path):
-    """Where there are several and none was asked for."""
     run = results.load(journal(tmp_path, batches=(1, 2)))
     with pytest.raises(UserError, match="--batch, since the run has several: 1, 2"):
         ask({"workload": "frames", "seq_len": "10"}, "time", run)
@@ -400,7 +381,6 @@ def test_the_sizes_to_choose_from_are_named(tmp_path):
 
 @pytest.mark.parametrize("grid", [1, 2])
 def test_the_price_that_is_said_holds_between_sizes_too(grid):
-    """Of strategies whose true times are known and cross, at lengths that were not measured."""
     found = study.marks(SCENARIOS[2], study.GRIDS[grid], 4, np.random.default_rng(3))
     said = [one for one in found if one]
     assert len(said) > 40
@@ -409,7 +389,6 @@ def test_the_price_that_is_said_holds_between_sizes_too(grid):
 
 
 def test_the_command_marks_every_grid(monkeypatch, capsys):
-    """One line each, and what the columns mean."""
     monkeypatch.setattr(study, "_QUICK_RUNS", 1)
     assert study.main(["--quick"]) == 0
     said = capsys.readouterr().out
@@ -418,7 +397,6 @@ def test_the_command_marks_every_grid(monkeypatch, capsys):
 
 
 def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
-    """One process is one launch, so it has no verdict, and no traceback either."""
     path = tmp_path / "foreign.json"
     path.write_text(json.dumps(journals.foreign(journals.benchmark())))
     code, lines, complaint = choose(capsys, path)
@@ -428,7 +406,6 @@ def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, capsys):
-    """Wild times, missing sizes and launches, rounds sat out: never a traceback."""
     random = np.random.default_rng(seed)
     wild = random.uniform(0.1, 9)
     lines = [
@@ -456,7 +433,6 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
 
 @pytest.mark.parametrize("twins", ["a self-test", "another side"])
 def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
-    """Its rivals are copies of one strategy, and the fastest of them was planted."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     if twins == "another side":
         head = journals.header(against={"label": "HEAD"})
@@ -470,7 +446,6 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
 
 
 def test_a_winner_without_a_rival_on_both_sides_is_alone(tmp_path, capsys):
-    """Five launches are no reason."""
     times = {(10, "native"): 1e-3, (10, "scan"): 2e-3, (40, "native"): 4e-3, (40, "loop"): 8e-3}
     lines = [
         journals.line(journals.case(name, seq_len=size), launch, [time * (1 + launch / 1e3)] * 8)
@@ -483,7 +458,6 @@ def test_a_winner_without_a_rival_on_both_sides_is_alone(tmp_path, capsys):
 
 
 def test_a_hole_in_the_grid_is_not_called_outside(tmp_path, capsys):
-    """It lies inside the ranges that were measured."""
     cases = [
         case
         for lengths, batches in (((10, 40), (1,)), ((10,), (16,)))

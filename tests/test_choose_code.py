@@ -75,7 +75,6 @@ def unknown_names(code):
 
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):
-    """Executed as they are, with a layer in place of the dots."""
     codes = {name: usage.code_to_paste(name, run, Project(ROOT), SETTING) for name in LIFTS}
     errors = engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
     assert set(errors) == set(LIFTS)
@@ -83,7 +82,6 @@ def test_pieces_compute_what_the_layer_does_at_every_step(run):
 
 
 def test_a_piece_that_computes_something_else_is_seen(run):
-    """The check above can fail."""
     code = usage.code_to_paste("fold_time", run, Project(ROOT), SETTING)
     codes = {"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")}
     assert engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))["wrong"] > 1e-2
@@ -91,7 +89,6 @@ def test_a_piece_that_computes_something_else_is_seen(run):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "strategies").glob("*.py")))
 def test_every_strategy_has_a_piece_that_needs_nothing_else(run, name):
-    """No name without its meaning, nothing that only a benchmark reads, nothing of ours."""
     code = usage.code_to_paste(name, run, Project(ROOT), SETTING)
     assert code.startswith("# ")
     assert unknown_names(code) == set()
@@ -101,12 +98,10 @@ def test_every_strategy_has_a_piece_that_needs_nothing_else(run, name):
 
 
 def test_a_name_that_is_missing_is_seen():
-    """The check above can fail."""
     assert unknown_names("import keras\n\ndef build(layer):\n    return keras.Model(NOISE)\n")
 
 
 def test_a_piece_says_when_not_to_use_it_and_how_to_call_it(run):
-    """The parameters of a variant, the shape, the type of the inputs, a length left open."""
     code = usage.code_to_paste("fold_chunks[k=4,remat=True]", run, Project(ROOT), SETTING)
     assert code.splitlines()[0] == "# Time folded into the batch, k steps at a time."
     assert "# When not: memory suffices" in code
@@ -117,7 +112,6 @@ def test_a_piece_says_when_not_to_use_it_and_how_to_call_it(run):
 
 
 def test_how_to_use_it_has_the_parameters_as_python_writes_them(run):
-    """A name says a text without its quotes; what cannot be read stays as it is."""
     found = usage.how_to_build("tokens", "fold_chunks[k=4,way=fast]", run, Project(ROOT))
     question = ChooseQuestion(SETTING, Goal.TIME)
     assert choice.how_to_use(question, found).endswith(", k=4, way='fast')")
@@ -126,7 +120,6 @@ def test_how_to_use_it_has_the_parameters_as_python_writes_them(run):
 
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
-    """By the names of the run, whatever the setting; none of a file that is elsewhere."""
     code = usage.code_of_run(run, Project(ROOT))
     found = code.by_strategy
     assert code.inputs[SETTING.workload] == ((32,), None)
@@ -143,7 +136,6 @@ def project(folder, text):
 
 
 def test_what_a_strategy_needs_stays_in_its_order(tmp_path, run):
-    """With decorators, comments and what does more than bind a name."""
     text = (
         '"""Mine.\n\nWhen not: never.   Source: me.\n"""\n'
         "import keras\nimport plugin  # noqa: F401 - it registers itself\nimport statistics\n\n"
@@ -173,24 +165,20 @@ def test_what_a_strategy_needs_stays_in_its_order(tmp_path, run):
     ],
 )
 def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
-    """Parameters are literals, and a strategy is a file of the project."""
     assert usage.code_to_paste(name, run, Project(ROOT), SETTING) == ""
 
 
 @pytest.mark.parametrize("text", ["def build(:", "print('no build')", "\0", ""])
 def test_a_file_that_is_no_strategy_has_no_piece(tmp_path, run, text):
-    """Nor a traceback."""
     assert usage.code_to_paste("mine", run, Project(project(tmp_path, text))) == ""
 
 
 def test_a_parameter_that_is_a_text_is_quoted(run):
-    """A strategy's name says it bare."""
     code = usage.code_to_paste("native[how=fast]", run, Project(ROOT))
     assert "build(layer, shape, how='fast')" in code
 
 
 def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
-    """From the options that named it."""
     head = journals.header(options={"features": "96,96,3", "input_dtype": "int32"})
     cases = journals.grid(("native",), ("make",), (8,))
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
@@ -201,7 +189,6 @@ def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
 
 
 def test_what_is_changed_or_deleted_is_bound_before(tmp_path, run):
-    """An assignment that only such a statement needs is needed."""
     bound = '"""T."""\nK = (1,)\nK += (2,)\n_i = 0\ndel _i\n'
     text = f"{bound}def build(layer, shape):\n    return layer\n"
     code = usage.code_to_paste("mine", run, Project(project(tmp_path, text)))

@@ -42,7 +42,6 @@ def choose(capsys, path, *words):
 
 
 def test_a_measured_gain_is_that_of_the_setting(tmp_path):
-    """From the rounds that both played; the baseline among the alternatives has the same."""
     path = journal(tmp_path)
     found = answer(path)
     (ranking,) = [one for one in lifts.rank_run(results.load(path)) if one.setting.seq_len == 64]
@@ -72,7 +71,6 @@ def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     ],
 )
 def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict, low, words):
-    """And the price says the same of the baseline, whatever the interval."""
     seen = SpeedUp(2.6, low, 5.77, verdict)
     ranked = lifts.rank_run
 
@@ -96,7 +94,6 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
 
 
 def test_between_sizes_the_gain_is_interpolated_and_less_sure(tmp_path):
-    """It lies between those of both ends, in an interval that holds both."""
     path = journal(tmp_path)
     ends = [answer(path, seq_len=size).speed_up for size in ("16", "64")]
     between = answer(path, seq_len="32").speed_up
@@ -107,7 +104,6 @@ def test_between_sizes_the_gain_is_interpolated_and_less_sure(tmp_path):
 
 
 def test_among_four_settings_the_gain_is_not_known(tmp_path, capsys):
-    """And said to be so."""
     path = journal(tmp_path, batches=(4, 16))
     assert not answer(path, seq_len="32").speed_up.is_known
     _, said, _ = choose(capsys, path, "--seq-len", "32", "--batch", "8")
@@ -115,7 +111,6 @@ def test_among_four_settings_the_gain_is_not_known(tmp_path, capsys):
 
 
 def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
-    """Where the answer is one of memory, for which a launch suffices."""
     cases = journals.grid(NAMES, ("tokens",), (64,), phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=1)
     code, said, _ = choose(capsys, path, "--seq-len", "64", "--goal", "memory")
@@ -125,7 +120,6 @@ def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
 
 
 def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured_everywhere(tmp_path):
-    """At both ends, between them."""
     assert answer(journal(tmp_path), "gone", "loop_slice").speed_up.baseline == "loop_slice"
     assert answer(journal(tmp_path), "gone").speed_up is None
     small = journals.grid((*NAMES, "rnn_cell"), ("tokens",), (16,), phases=("forward",))
@@ -138,7 +132,6 @@ def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured_everywhe
 
 
 def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_path, capsys):
-    """One that was measured nowhere is a sentence."""
     path = journal(tmp_path)
     words = ("--seq-len", "32", "--relative-to")
     assert "times as fast as loop_slice\n" in choose(capsys, path, *words, "loop_slice")[1]
@@ -154,7 +147,6 @@ def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_pat
 
 @pytest.mark.parametrize("size", ["16", "32", "64"])
 def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys, size):
-    """Where it is the answer, at a measured size or between two."""
     path = journal(tmp_path, ("time_distributed", "loop_slice"))
     found = answer(path, seq_len=size)
     gain = found.speed_up
@@ -167,7 +159,6 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys, siz
 
 
 def test_an_answer_as_json_is_one_object(tmp_path, capsys):
-    """Its numbers are those of the lines, and unknown ones are null."""
     path = journal(tmp_path)
     code, said, _ = choose(capsys, path, "--seq-len", "64", "--json")
     found = json.loads(said)
@@ -193,7 +184,6 @@ def test_an_answer_as_json_is_one_object(tmp_path, capsys):
 @pytest.mark.parametrize("size", ["32", "64"])
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
 def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
-    """No NaN and no infinity, which are no JSON; facts are known where they were measured."""
     code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", size, "--goal", goal, "--json")
     found = json.loads(said, parse_constant=pytest.fail)
     assert code == (0 if found["decided"] else 2)
@@ -204,7 +194,6 @@ def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
 
 
 def test_undecided_is_json_too(tmp_path, capsys):
-    """With the command that would decide it, and exit code 2."""
     code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", "4000", "--json")
     found = json.loads(said)
     assert (code, found["decided"], found["strategy"]) == (2, False, None)
@@ -213,13 +202,11 @@ def test_undecided_is_json_too(tmp_path, capsys):
 
 
 def test_a_mistake_stays_a_sentence(tmp_path, capsys):
-    """Also where JSON was asked for."""
     code, said, complaint = choose(capsys, journal(tmp_path), "--phase", "backwards", "--json")
     assert (code, said, complaint.count("\n")) == (1, "", 1)
 
 
 def test_code_has_its_answer_as_comments(tmp_path, capsys):
-    """So that it goes into a file as it is."""
     code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", "64", "--code")
     assert code == 0
     assert said.startswith("# tokens, 64 steps, batch 8, forward, graph, cpu: fastest is ")
@@ -230,7 +217,6 @@ def test_code_has_its_answer_as_comments(tmp_path, capsys):
 
 
 def test_code_of_a_strategy_that_is_elsewhere_is_a_sentence(tmp_path, capsys):
-    """With where to take it from."""
     path = journal(tmp_path, ("mine\nimport os", "zzz"))
     code, said, complaint = choose(capsys, path, "--seq-len", "64", "--code")
     assert (code, said, complaint.count("\n")) == (1, "", 1)
@@ -238,7 +224,6 @@ def test_code_of_a_strategy_that_is_elsewhere_is_a_sentence(tmp_path, capsys):
 
 
 def test_a_title_of_two_lines_is_one_comment(tmp_path, capsys):
-    """No line of a file's own becomes code."""
     workload = "tokens\nimport os"
     path = journal(tmp_path, workloads=(workload,))
     code = report.main(["choose", "--run", str(path), "--seq-len", "64", "--code"])

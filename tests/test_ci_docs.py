@@ -21,51 +21,43 @@ def commands(text=None):
 
 
 def test_every_option_of_pytest_exists():
-    """Of those that a workflow names."""
     asked = set().union(*(options(words) for words in commands() if is_pytest(words)))
     assert {"--against", "--gate", "--junitxml", "--budget"} <= asked
     assert asked <= pytest_options()
 
 
 def test_the_check_of_options_can_fail():
-    """A typo is seen."""
     (words,) = commands("$ timelift bench --agianst origin/main")
     assert not options(words) <= pytest_options()
 
 
 def test_options_named_in_a_sentence_exist_too():
-    """Whatever stands in backticks."""
     named = set(re.findall(r"`(--[a-z-]+)", TEXT))
     parsers = " ".join(parser(name).format_help() for name in COMMANDS)
     assert named <= pytest_options() | set(re.findall(r"--[a-z-]+", parsers))
 
 
 def test_every_command_of_reading_parses():
-    """With its arguments."""
     named = {parse(words) for words in commands() if not is_pytest(words)}
     assert named == {"report", "compare", "baseline", "export"}
     assert ["timelift", "report", "latest", "--github-summary"] in commands()
 
 
 def test_a_command_that_does_not_parse_is_seen():
-    """By argparse."""
     (words,) = commands("      - run: timelift compare main --stricct")
     with pytest.raises(SystemExit):
         parse(words)
 
 
 def test_the_workflow_is_the_one_that_init_writes():
-    """Word by word."""
     assert BLOCKS[1] == (TEMPLATES / "workflow.yml").read_text(encoding="utf-8")
 
 
 def test_every_format_is_named():
-    """So that nobody has to guess."""
     assert all(name in TEXT for name in FORMATS)
 
 
 def test_the_workflow_needs_no_secret():
-    """A pull request from a fork can neither read nor write anything with it."""
     workflow = BLOCKS[1]
     assert "permissions:\n  contents: read\n" in workflow
     assert "secrets." not in TEXT
@@ -77,7 +69,6 @@ def test_the_workflow_needs_no_secret():
 
 
 def test_the_yaml_parses():
-    """Where a parser is installed."""
     yaml = pytest.importorskip("yaml")
     workflow, pipeline = (
         yaml.safe_load(block) for block in BLOCKS if block.startswith(("name: ", "timelift:"))

@@ -23,23 +23,19 @@ from timelift.escape import without_codes
     ],
 )
 def test_codes_go_and_words_stay(text, plain):
-    """Whatever the kind of code."""
     assert without_codes(text) == plain
 
 
 @given(st.text(st.characters(exclude_categories=["Cc"])))
 def test_text_without_codes_stays_as_it_is(text):
-    """Square brackets, letters and all; white space too."""
     assert without_codes(f"{text}\t[31m\n") == f"{text}\t[31m\n"
 
 
 @given(st.text())
 def test_no_escape_is_left(text):
-    """Of any text."""
     assert not {"\x1b", "\x9b", "\x07"} & set(without_codes(text))
 
 
 def test_colours_do_not_count_where_a_long_text_is_cut():
-    """The limit is one of words, and cuts no code in half."""
     found = one_line(ValueError("\x1b[31m" * 500 + "the end"))
     assert found == "ValueError: the end"

@@ -38,7 +38,6 @@ def probe(*words):
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
 def test_without_a_command_they_are_listed(capsys, words):
-    """Each with a line that fits a terminal, in the order of the table."""
     assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split()[0] for line in lines if line.startswith("  ")]
@@ -48,14 +47,12 @@ def test_without_a_command_they_are_listed(capsys, words):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_function_and_help(name):
-    """Whose first line is a sentence that fits."""
     first = (inspect.getdoc(table.function(name)) or "").splitlines()[0]
     assert first.endswith((".", ":", "?"))
     assert plain(first) in table.parser(name).format_help()
 
 
 def test_help_and_a_typo_import_nothing_heavy():
-    """So both are answered at once."""
     printed, _, loaded = probe()
     assert "commands:" in printed
     assert loaded == "LOADED [] CODE 0"
@@ -65,31 +62,26 @@ def test_help_and_a_typo_import_nothing_heavy():
 
 
 def test_the_probe_sees_what_is_loaded():
-    """The check above can fail."""
     assert "rich" in probe("tables", "nothing")[2]
 
 
 def test_a_word_like_no_command_lists_them(capsys):
-    """A run's commit, for example."""
     assert cli.main(["0000004"]) == 1
     assert "received '0000004'; known: advise, baseline" in capsys.readouterr().err
 
 
 def test_the_version_is_printed(capsys):
-    """As pip has it."""
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("timelift 0.")
 
 
 def test_python_m_is_a_door_as_well():
-    """With the same answer and exit code."""
     command = [sys.executable, "-m", "timelift", "bnech"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr[:9]) == (1, "timelift:")
 
 
 def test_the_project_is_the_one_around_the_working_directory(tmp_path, monkeypatch, capsys):
-    """Its top folder holds the results, wherever inside the command is typed."""
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "deep" / "er").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "deep" / "er")
@@ -99,7 +91,6 @@ def test_the_project_is_the_one_around_the_working_directory(tmp_path, monkeypat
 
 @pytest.mark.parametrize("name", ["bench", "selftest"])
 def test_the_help_of_measuring_names_every_option_of_the_plugin(name, capsys):
-    """And is no run of pytest."""
     with pytest.raises(SystemExit) as end:
         cli.main([name, "--workloads", "sensor", "--help"])
     assert not end.value.code
@@ -128,7 +119,6 @@ def called(monkeypatch, words, root):
 
 
 def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeypatch):
-    """Behind the plugin, the project's top folder and its file of pytest's options."""
     (tmp_path / "tox.ini").write_text("[pytest]\n")
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'p'\n")
     words = shlex.split("-k native -x --junitxml j.xml -p no:cacheprovider --resume --gate=3%")
@@ -139,7 +129,6 @@ def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeyp
 
 
 def test_a_selftest_is_an_option_of_measuring(tmp_path, monkeypatch):
-    """With its words behind it."""
     _, args, _ = called(monkeypatch, ["selftest", "--budget", "5m"], tmp_path)
     assert args[-3:] == ["--selftest", "--budget", "5m"]
     assert "-c" not in args
@@ -148,7 +137,6 @@ def test_a_selftest_is_an_option_of_measuring(tmp_path, monkeypatch):
 @pytest.mark.parametrize("folder", ["", "timelift/bench/"])
 @pytest.mark.parametrize("item", ["", "::test_modes[sensor-T3-B2-forward-xla-native]"])
 def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypatch, folder, item):
-    """Or as its items are printed; a file that is there is meant itself."""
     monkeypatch.chdir(tmp_path)
     word = f"{folder}test_modes.py{item}"
     brought = str(ROOT / "bench" / "test_modes.py")
@@ -169,7 +157,6 @@ def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypa
     ],
 )
 def test_a_run_tells_the_door_that_it_came_through(monkeypatch, program, name):
-    """So its command can be typed again."""
     monkeypatch.setattr(sys, "argv", [program, "--workloads", "sensor"])
     assert header._program() == name
 
@@ -192,7 +179,6 @@ class Config:
     ],
 )
 def test_the_project_s_questions_come_first(tmp_path, monkeypatch, files, expected):
-    """Its bench/ where it has some there, else timelift's own; a file that was named, always."""
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,13 +196,11 @@ def test_the_project_s_questions_come_first(tmp_path, monkeypatch, files, expect
 
 
 def test_pytest_still_tells_how_paths_were_chosen():
-    """Which the plugin asks; else a file that is named would be ignored."""
     assert {"ARGS", "TESTPATHS", "INVOCATION_DIR"} <= set(pytest.Config.ArgsSource.__members__)
     assert bench.pytest is pytest
 
 
 def test_an_option_that_pytest_does_not_know_is_refused_by_the_name_of_the_command():
-    """By pytest, with its exit code."""
     command = [sys.executable, "-m", "timelift", "bench", "--worklods", "sensor"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 4
@@ -228,7 +212,6 @@ def test_an_option_that_pytest_does_not_know_is_refused_by_the_name_of_the_comma
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script_of_completion_knows_commands_and_options(shell, capsys):
-    """Of all commands; the library that writes it is imported for this alone."""
     assert cli.main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert all(name in script for name in COMMANDS)
@@ -236,7 +219,6 @@ def test_a_script_of_completion_knows_commands_and_options(shell, capsys):
 
 
 def test_the_script_of_bash_is_valid(capsys, tmp_path):
-    """And completes the beginning of a command."""
     cli.main(["completion", "bash"])
     (tmp_path / "timelift").write_text(capsys.readouterr().out)
     typed = (
@@ -248,7 +230,6 @@ def test_the_script_of_bash_is_valid(capsys, tmp_path):
 
 
 def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch, capsys):
-    """As where it was removed in another terminal."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -258,14 +239,11 @@ def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch, c
 
 
 def test_an_expression_stays_as_it_was_typed(tmp_path):
-    """It may be a question's name."""
     words = [*bench._words(["-k", "test_modes.py"], Project(tmp_path))]
     assert words[-2:] == ["-k", "test_modes.py"]
 
 
 def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
-    """Wherever the answer goes."""
-
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -39,7 +39,6 @@ def suspects(findings):
 
 
 def test_identical_code_of_two_moments_raises_no_suspect(write):
-    """Twenty pairs of runs, 800 cases, each pair on a machine of another speed."""
     named = [
         suspects(compare_runs(write(2 * seed, machine_speed=1.3, canary=1.3), write(2 * seed + 1)))
         for seed in range(20)
@@ -49,7 +48,6 @@ def test_identical_code_of_two_moments_raises_no_suspect(write):
 
 
 def test_a_case_that_became_slower_is_the_only_suspect(write):
-    """The others of its setting are not moved by it."""
     slow = {("native", 3): 1.15}
     findings = compare_runs(write(1), write(2, slower=slow))
     assert suspects(findings) == {("native", 3)}
@@ -61,14 +59,12 @@ def test_a_case_that_became_slower_is_the_only_suspect(write):
 
 
 def test_a_machine_that_became_slower_is_no_case_that_did(write):
-    """Everything takes 1.5 times as long, the canary too."""
     findings = compare_runs(write(3), write(4, machine_speed=1.5, canary=1.5))
     assert not findings.any_suspect
     assert findings.canary == pytest.approx(math.log(1.5))
 
 
 def test_what_slows_all_rivals_of_a_setting_is_seen_beside_the_canary(write):
-    """Ratios cannot see it; the canary stayed as it was."""
     slow = {(strategy, 2): 1.6 for strategy in STRATEGIES}
     findings = compare_runs(write(5), write(6, slower=slow))
     assert not suspects(findings)
@@ -76,14 +72,12 @@ def test_what_slows_all_rivals_of_a_setting_is_seen_beside_the_canary(write):
 
 
 def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
-    """It is last in the order."""
     findings = compare_runs(write(7), write(8, slower={("loop_slice", 1): 0.8}))
     assert not findings.any_suspect
     assert findings.cases[-1].state is ChangeState.FASTER
 
 
 def test_old_and_new_exchanged_turn_every_change_around(write):
-    """A log ratio changes its sign, and its error stays."""
     old, new = write(9), write(10, slower={("native", 1): 1.2})
     there = {one.case: one for one in case_shifts(old, new)}
     back = {one.case: one for one in case_shifts(new, old)}
@@ -94,7 +88,6 @@ def test_old_and_new_exchanged_turn_every_change_around(write):
 
 
 def test_a_smaller_change_than_the_gate_is_no_suspect(write):
-    """However sure it is."""
     quiet = noise.Scenario("quiet", launch_sd=0.001, round_sd=0.01)
     how = {"scenario": quiet, "session_sd": 0.0, "launches": 12}
     old, new = write(11, **how), write(12, slower={("native", 1): 1.05}, **how)
@@ -102,7 +95,6 @@ def test_a_smaller_change_than_the_gate_is_no_suspect(write):
 
 
 def test_too_few_launches_make_no_suspect(write):
-    """Two launches are no evidence, however large the change."""
     findings = compare_runs(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
     assert not suspects(findings)
     assert {one.state for one in findings.cases} == {ChangeState.UNKNOWN}
@@ -112,14 +104,12 @@ def test_too_few_launches_make_no_suspect(write):
 
 
 def test_of_two_rivals_the_slower_one_is_named(write):
-    """One of them changed, and nothing tells which."""
     how = {"strategies": STRATEGIES[:2]}
     findings = compare_runs(write(15, **how), write(16, slower={("native", 1): 1.3}, **how))
     assert suspects(findings) == {("native", 1)}
 
 
 def test_strategies_alone_in_their_settings_have_no_ratio(write):
-    """But they are seen beside the canary."""
     how = {"strategies": STRATEGIES[:1]}
     findings = compare_runs(write(17, **how), write(18, machine_speed=1.5, **how))
     assert findings.cases == ()
@@ -127,7 +117,6 @@ def test_strategies_alone_in_their_settings_have_no_ratio(write):
 
 
 def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
-    """All is new, or gone."""
     findings = compare_runs(
         write(19, strategies=STRATEGIES[:2]), write(20, strategies=("other", "another"))
     )
@@ -152,7 +141,6 @@ def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
     ],
 )
 def test_a_fact_that_changed_is_named(write, name, before, after, worse):
-    """Exact facts by one; the noisy ones from a share on, and from an amount that matters."""
     old = write(21, facts={"native": {name: before}}, launches=3)
     new = write(21, facts={"native": {name: after}}, launches=3)
     changes = compare_runs(old, new).facts
@@ -161,13 +149,11 @@ def test_a_fact_that_changed_is_named(write, name, before, after, worse):
 
 
 def test_a_slower_machine_makes_no_first_call_suspect(write):
-    """All of them take twice as long."""
     twice = {strategy: {"first_call_seconds": 1.0} for strategy in STRATEGIES}
     assert compare_runs(write(23, launches=3), write(23, facts=twice, launches=3)).facts == ()
 
 
 def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
-    """One that is given up as it is traced is, too; one that is refused or was not tried is not."""
     names = ("native", "fold_time", "loop_slice", "vectorized_map")
     cases = journals.grid(names, seq_lens=(16,), phases=("forward",))
     old = results.load(journals.synthetic(tmp_path / "old.jsonl", cases))
@@ -187,7 +173,6 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
 
 
 def test_history_teaches_what_sessions_add(write):
-    """Sessions that move by 5 % make an interval wider than the assumption; quiet ones do not."""
     restless = [write(30 + seed, session_sd=0.05, launches=3) for seed in range(5)]
     calm = [write(40 + seed, session_sd=0.0, launches=3) for seed in range(5)]
     loud = np.median([one.variance for one in session_spreads(restless).values()])
@@ -196,13 +181,11 @@ def test_history_teaches_what_sessions_add(write):
 
 
 def test_two_runs_are_no_history(write):
-    """What is assumed stays."""
     assert session_spreads([write(50), write(51)]) == {}
     assert SessionSpread().variance == ASSUMED_SD**2
 
 
 def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
-    """The change of every case stays within a fraction of its own error."""
     old, new = write(60, rounds=60), write(61, rounds=60)
     full = {one.case: one for one in case_shifts(old, new)}
     short = {one.case: one for one in case_shifts(condense(old), condense(new))}
@@ -220,7 +203,6 @@ def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
 
 
 def test_a_condensed_run_condenses_to_itself(write):
-    """So a baseline is compared as it is."""
     once = condense(write(62, rounds=60))
     for one, again in zip(once.measurements, condense(once).measurements, strict=True):
         for launch, other in zip(one.launches, again.launches, strict=True):
@@ -228,7 +210,6 @@ def test_a_condensed_run_condenses_to_itself(write):
 
 
 def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
-    """A rival that sat out from round 6 on fills whole blocks, and drift does not reach ratios."""
     drift = np.exp(np.linspace(0, 1, 50))
     fast, slow = journals.case("native"), journals.case("loop_slice")
     lines = [
@@ -245,7 +226,6 @@ def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
 
 
 def test_equal_runs_have_few_suspects_and_what_is_planted_largest_is_found_most():
-    """On simulated noise, where the truth is known."""
     dice = np.random.default_rng(1)
     suspects, coverage, *found = history.two_runs(noise.SCENARIOS[0], 5, 12, dice)
     assert suspects.hits <= 1
@@ -254,7 +234,6 @@ def test_equal_runs_have_few_suspects_and_what_is_planted_largest_is_found_most(
 
 
 def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():
-    """A run that does not tell a fact is passed over; what is the same again is no change."""
     case = journals.case("native")
     runs = [{case: (96.0, 44.0, 1.0)}, {}, {case: (96.0, None, 1.0)}, {case: (96.0, 45.0, 1.0)}]
     (found,) = changes_over_runs([*runs, runs[-1]])
@@ -265,6 +244,5 @@ def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():
 
 
 def test_of_two_launches_the_larger_exact_fact_counts():
-    """One that a launch does not tell is the other's."""
     assert largest((96.0, None, 1.0), (96.0, 44.0, 2.0)) == (96.0, 44.0, 2.0)
     assert largest((None, None, None), (None, None, None)) == (None, None, None)

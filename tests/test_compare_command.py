@@ -59,7 +59,6 @@ def _exact(path, strategies, slower=1.0, nodes=42, beat=5e-5, **header):
 
 
 def test_the_comparison_as_it_is_printed(tmp_path, capsys):
-    """The worst first, with the one command that decides about each suspect."""
     machine = other_machine()
     machine["drift"]["versions"]["tensorflow"] = "2.22.0"
     new = {"commit": {"id": NEW_COMMIT}, "machine": machine, "started": "2026-01-03T03:04:05+00:00"}
@@ -70,7 +69,6 @@ def test_the_comparison_as_it_is_printed(tmp_path, capsys):
 
 
 def test_only_strict_ends_otherwise_than_with_0(runs, capsys):
-    """Suspects are to be looked at; with --strict they stop a build."""
     assert report.main(["compare", *runs]) == 0
     assert report.main(["compare", *runs, "--strict"]) == 2
     assert report.main(["compare", runs[0], runs[0], "--strict"]) == 0
@@ -79,7 +77,6 @@ def test_only_strict_ends_otherwise_than_with_0(runs, capsys):
 
 
 def test_a_hostile_drift_is_cut(runs, tmp_path, capsys):
-    """A file may tell a thousand of them, each as long as it likes."""
     machine = other_machine()
     machine["drift"] = {f"drift{number}": "x" * 1000 for number in range(1000)}
     new = str(stored(tmp_path / "hostile.jsonl", 2, sizes=3, machine=machine))
@@ -90,7 +87,6 @@ def test_a_hostile_drift_is_cut(runs, tmp_path, capsys):
 
 
 def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
-    """Here every case has another graph, as after an upgrade of the backend."""
     nodes = {strategy: {"graph_nodes": 50} for strategy in STRATEGIES}
     old, new = (
         str(stored(tmp_path / f"{len(facts)}.jsonl", 1, launches=3, sizes=8, facts=facts))
@@ -105,7 +101,6 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
 
 
 def test_exit_codes_are_in_the_help(capsys):
-    """Whoever writes a workflow reads them there."""
     with pytest.raises(SystemExit):
         report.main(["compare", "--help"])
     assert "exit codes: 0 compared" in capsys.readouterr().out
@@ -121,7 +116,6 @@ def test_exit_codes_are_in_the_help(capsys):
     ],
 )
 def test_another_machine_is_refused_in_a_sentence(runs, tmp_path, capsys, machine, said):
-    """It names what differs and the way out."""
     new = str(stored(tmp_path / "other.jsonl", 3, sizes=3, machine=machine))
     assert report.main(["compare", runs[0], new]) == 1
     printed = capsys.readouterr()
@@ -132,7 +126,6 @@ def test_another_machine_is_refused_in_a_sentence(runs, tmp_path, capsys, machin
 
 
 def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, capsys):
-    """Whatever is found, it ends with 0."""
     slow, machine = {("native", 3): 2.0}, other_machine(cores=8)
     new = str(stored(tmp_path / "other.jsonl", 3, sizes=3, slower=slow, machine=machine))
     assert report.main(["compare", runs[0], new, "--across-machines", "--strict"]) == 0
@@ -146,14 +139,12 @@ def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, capsys)
 
 
 def test_two_files_that_tell_no_machine_are_refused(tmp_path, capsys):
-    """They may be of anything."""
     paths = [str(stored(tmp_path / f"{name}.jsonl", 1, sizes=1, machine={})) for name in "ab"]
     assert report.main(["compare", *paths]) == 1
     assert "machine unknown → unknown" in capsys.readouterr().err
 
 
 def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, capsys):
-    """It says so and how to look again."""
     again = str(stored(tmp_path / "again.jsonl", 2, sizes=3, slower={("native", 3): 1.3}))
     assert report.main(["compare", runs[0], again]) == 0
     printed = capsys.readouterr().out
@@ -162,7 +153,6 @@ def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, capsys):
 
 
 def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
-    """The canary stayed, so it is said; the cases are not blamed."""
     slow = str(stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0))
     assert report.main(["compare", runs[0], slow, "--strict"]) == 2
     printed = capsys.readouterr().out
@@ -171,7 +161,6 @@ def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
 
 
 def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
-    """In tables, in sentences and in the commands, which quote them for a shell."""
     names = ("[bold]x[/]", "\x1b[31mred\n$(rm -rf ~)", "--strategies")
     old = _exact(tmp_path / "old.jsonl", names)
     new = _exact(tmp_path / "new.jsonl", names, nodes=1)
@@ -188,7 +177,6 @@ def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
 
 
 def test_a_suspect_s_command_selects_that_case_alone():
-    """Unusual values are named."""
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
     said = to_decide(case, Commits("", "", same_code=False))
     assert "'--strategies=-fold[k=2]'" in said
@@ -199,7 +187,6 @@ def test_a_suspect_s_command_selects_that_case_alone():
 
 @pytest.mark.parametrize("commit", [None, 7, "; rm -rf ~", ""])
 def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys, commit):
-    """Nothing of a file reaches a shell unquoted."""
     old = str(stored(tmp_path / "x.jsonl", 1, sizes=3, commit={"id": commit}))
     assert report.main(["compare", old, runs[1]]) == 0
     printed = capsys.readouterr().out
@@ -209,7 +196,6 @@ def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys,
 
 @pytest.mark.parametrize("name", ["old", "new"])
 def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
-    """Either of them."""
     empty = str(journals.write(tmp_path / "empty.jsonl", journals.header()))
     pair = [empty, runs[1]] if name == "old" else [runs[0], empty]
     assert report.main(["compare", *pair]) == 1
@@ -217,7 +203,6 @@ def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
 
 
 def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
-    """Not the two compared, nor another machine of that name, nor what cannot be read."""
     folder = tmp_path / "results" / journals.MACHINE["name"]
     folder.mkdir(parents=True)
     how = {"sizes": 1, "launches": 3}
@@ -239,7 +224,6 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
 
 
 def test_a_run_is_found_by_its_machine_and_by_its_baseline_s_name(tmp_path):
-    """Runs before baselines, and the newest run is never a baseline."""
     machine, kept = tmp_path / "my-machine", tmp_path / "baselines" / "my-machine"
     other = tmp_path / "baselines" / "other"
     for folder in (machine, kept, other):

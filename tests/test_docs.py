@@ -21,31 +21,26 @@ def broken_links(text, folder):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_of_a_page_lead_to_a_file(page):
-    """Pictures, too."""
     assert broken_links(page.read_text(encoding="utf-8"), page.parent) == []
 
 
 def test_a_broken_link_is_seen():
-    """The check above can fail."""
     text = "[a](README.md#b) ![c](docs/gone.png) [d](https://example.com)"
     assert broken_links(text, ROOT) == ["docs/gone.png"]
 
 
 def test_options_of_pytest_in_the_docs_exist():
-    """Of every command behind a prompt."""
     asked = set().union(*map(options, filter(is_pytest, TYPED)))
     assert {"--layer", "--against", "--selftest"} <= asked
     assert asked - pytest_options() == set()
 
 
 def test_commands_of_reading_in_the_docs_parse():
-    """With their arguments."""
     named = {parse(words) for words in TYPED if not is_pytest(words)}
     assert {"choose", "bisect", "compare"} <= named
 
 
 def test_a_mistyped_command_is_seen():
-    """The checks above can fail."""
     text = "$ timelift bench --lengts skewed # why\n$ python report.py chose \\\n  -x\n"
     text += "$ timelift compare"
     first, second, third = commands(text, _TYPED)
@@ -59,7 +54,6 @@ def test_a_mistyped_command_is_seen():
 
 
 def test_the_readme_fits_two_screens_and_opens_with_the_answer():
-    """The picture, one sentence, the two commands."""
     text = TO_TYPE["README.md"]
     assert text.count("\n") <= 100
     places = [

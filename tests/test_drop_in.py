@@ -39,7 +39,6 @@ def test_a_strategy_stands_where_time_distributed_stood(backend):
 @pytest.mark.whole
 @pytest.mark.parametrize("backend", Backend)
 def test_every_strategy_stands_there_in_every_form(backend):
-    """And is trained by a compiled step."""
     found = told(backend, f"told({here(backend)}, every=True, eagerly=False)")
     assert not {place: faults for place, faults in found.items() if faults}
 
@@ -58,7 +57,6 @@ BROKEN = {
 
 
 def test_a_lift_that_cannot_take_its_place_is_caught():
-    """Each of the promises, broken in a copy of a strategy, is the one that is named."""
     found = told(Backend.TENSORFLOW, f"told_of_broken({list(BROKEN)})")
     for (_, old, _), fault in BROKEN.items():
         assert fault in " ".join(found[old]), old
@@ -66,5 +64,4 @@ def test_a_lift_that_cannot_take_its_place_is_caught():
 
 @pytest.mark.parametrize("name", ["fold_time", "rnn_cell"])
 def test_two_revisions_in_a_process_are_two_classes(name):
-    """One registration replaces the other; what is built is each one's own."""
     assert told(Backend.TENSORFLOW, f"revisions({name!r})") == {"own": True, "again": True}

@@ -15,7 +15,6 @@ from timelift.analyse.stats import effects, robust_mean
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), st.floats(0, 0.5))
 def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
-    """Against the definition, one value at a time."""
     cut = min(math.floor(trim * len(values)), (len(values) - 1) // 2)
     kept = sorted(values)[cut : len(values) - cut]
     found = robust_mean.trimmed_mean(np.array([*values, np.nan]), trim)
@@ -23,7 +22,6 @@ def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
 
 
 def test_cutting_half_leaves_the_median():
-    """Of odd and of even numbers of values."""
     for values in ([3.0, 1.0, 2.0], [4.0, 1.0, 2.0, 3.0]):
         assert robust_mean.trimmed_mean(np.array(values), robust_mean.HALF) == np.median(values)
 
@@ -42,7 +40,6 @@ def slow_batch_error(values):
 
 @given(st.lists(st.floats(-1, 1, width=32) | st.just(math.nan), max_size=40))
 def test_batches_hold_the_rounds_played_in_their_order(values):
-    """Against the definition; with fewer rounds than batches the error is not known."""
     found = float(robust_mean.batch_error(np.array([*values, math.nan])))
     if sum(not math.isnan(value) for value in values) < robust_mean.BATCHES:
         assert math.isnan(found)
@@ -51,7 +48,6 @@ def test_batches_hold_the_rounds_played_in_their_order(values):
 
 
 def test_rounds_that_remember_have_a_larger_error_than_their_number_says():
-    """At a correlation of 0.8 of neighbours, batches see it and single rounds do not."""
     scenario = noise.Scenario("sticky", launch_sd=1e-9, memory=0.8)
     shape = noise.Shape(settings=200, rivals=2, launches=1, rounds=120)
     times = noise.seconds(scenario, shape, np.zeros(2), np.random.default_rng(1))
@@ -63,7 +59,6 @@ def test_rounds_that_remember_have_a_larger_error_than_their_number_says():
 
 
 def test_a_round_that_one_rival_sat_out_is_no_round():
-    """It drops for the pair, whichever of the two it was."""
     a, b = pair(1.3, launches=1)
     whole = effects.launch_effects(a[:, :30], b[:, :30]).effect
     a[:, 30:35], b[:, 35:] = np.nan, np.nan
@@ -72,7 +67,6 @@ def test_a_round_that_one_rival_sat_out_is_no_round():
 
 @pytest.mark.parametrize("impossible", [0.0, -1.0])
 def test_a_time_that_no_clock_can_show_is_no_round(impossible):
-    """A clock that did not tick tells nothing of a ratio."""
     a, b = pair(1.3, launches=1)
     whole = effects.launch_effects(a[:, 1:], b[:, 1:]).effect
     a[:, 0] = impossible
@@ -80,7 +74,6 @@ def test_a_time_that_no_clock_can_show_is_no_round(impossible):
 
 
 def test_bursts_on_one_side_hardly_move_the_effect():
-    """A fifth of the rounds may be stolen from."""
     a, b = pair(1.1, launches=1)
     calm = effects.launch_effects(a, b).effect
     b[:, ::6] *= 4
@@ -90,7 +83,6 @@ def test_bursts_on_one_side_hardly_move_the_effect():
 @given(st.integers(0, 10_000), st.integers(2, 6))
 @settings(max_examples=20)
 def test_effects_of_one_launch_add_up(seed, rivals):
-    """From a to c is from a to b and from b to c, where all three played."""
     shape = noise.Shape(settings=1, rivals=rivals, launches=2, rounds=9)
     random = np.random.default_rng(seed)
     times = noise.seconds(QUIET, shape, random.normal(0, 1, rivals), random)[0]
@@ -100,7 +92,6 @@ def test_effects_of_one_launch_add_up(seed, rivals):
 
 
 def test_effects_add_up_among_those_who_played_and_are_absent_elsewhere():
-    """A rival that missed a launch has no effect there and bends no other."""
     times = noise.seconds(QUIET, noise.Shape(1, 3, 2), np.log([1, 2, 4]), np.random.default_rng(2))[
         0
     ]
@@ -130,7 +121,6 @@ def variances(fitted):
 
 @pytest.mark.parametrize("burst", [0.0, 0.5])
 def test_rivals_that_sit_out_make_the_others_no_less_sure(burst):
-    """A pair that played every round is known as well as if it had been alone."""
     scenario = noise.Scenario("rounds alone", launch_sd=0.0, burst=burst)
     times = sitting_out(scenario)
     fitted = variances(effects.all_pairs(times).effect[..., 0])
@@ -139,7 +129,6 @@ def test_rivals_that_sit_out_make_the_others_no_less_sure(burst):
 
 
 def test_a_pair_weighs_as_much_as_the_rounds_it_shares():
-    """Equal weights, which were the rule once, leave three times the variance."""
     times = sitting_out(noise.Scenario("rounds alone", launch_sd=0.0))
     first, second = np.triu_indices(8, 1)
     raw = effects.launch_effects(times[:, first], times[:, second]).effect[..., 0]
@@ -154,7 +143,6 @@ def test_a_pair_weighs_as_much_as_the_rounds_it_shares():
 
 
 def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
-    """Of single rounds instead of trimmed means, against the regression itself."""
     dice = np.random.default_rng(6)
     played = dice.random((4, 9)) < 0.6
     played[:, 0] = True
@@ -176,7 +164,6 @@ def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
 @pytest.mark.parametrize("weight", [1.0, 2.0, 3.0, 8.0, 40 / 12])
 @pytest.mark.parametrize("rivals", [2, 5, 8, 12, 15, 28, 29, 60])
 def test_the_fit_of_all_pairs_is_the_mean_of_each_rivals_differences(rivals, weight):
-    """Whatever the rounding of the zero that every such system has; of 12 rivals it bent scores."""
     dice = np.random.default_rng(rivals)
     first, second = np.triu_indices(rivals, 1)
     table = np.zeros((rivals, rivals))
@@ -186,7 +173,6 @@ def test_the_fit_of_all_pairs_is_the_mean_of_each_rivals_differences(rivals, wei
 
 
 def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
-    """A hundred, each compared with the next alone, the weights a hundredfold apart."""
     dice = np.random.default_rng(1)
     level = dice.normal(0, 0.3, 100)
     first, second = np.triu_indices(100, 1)
@@ -196,5 +182,4 @@ def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
 
 
 def test_no_values_have_no_error_that_is_known():
-    """As fewer than there are batches."""
     assert np.isnan(robust_mean.batch_error(np.empty((2, 0)))).all()

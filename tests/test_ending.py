@@ -8,7 +8,6 @@ from timelift.errors import UserError
 
 
 def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
-    """Beside its journal, for the reports to come."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     lines = list(ended.selftest_lines(path))
     assert lines[0].startswith("identical code was called different in ")
@@ -16,7 +15,6 @@ def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
 
 
 def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_more(tmp_path):
-    """Whoever tries it for a minute does not lose an hour's bounds; other versions are news."""
     large = journals.selftest(tmp_path / "large.jsonl", sizes=6, launches=3)
     small = journals.selftest(tmp_path / "small.jsonl", sizes=1, launches=3)
     list(ended.selftest_lines(large))
@@ -30,7 +28,6 @@ def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_m
 
 @pytest.mark.parametrize("strategies", [("native",), ("native", "fold_time")])
 def test_a_self_test_without_twins_has_no_result(tmp_path, strategies):
-    """And writes nothing."""
     cases = journals.grid(strategies=strategies)
     path = journals.synthetic(tmp_path / "run.jsonl", cases)
     (line,) = ended.selftest_lines(path)
@@ -39,7 +36,6 @@ def test_a_self_test_without_twins_has_no_result(tmp_path, strategies):
 
 
 def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
-    """It took ten minutes."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     (tmp_path / "trust.json").mkdir()
     lines = ended.selftest_lines(path)

@@ -75,7 +75,6 @@ print(json.dumps(said))
 
 
 def test_a_trace_serves_the_first_call_and_weights_are_arguments():
-    """One trace for one shape, another for another; new weights need none and change the loss."""
     said = told(TRACES)
     assert said["nodes"] > 5
     counts = [said[word] for word in ("traced", "called", "again", "other batch")]
@@ -106,7 +105,6 @@ print(json.dumps([ready, dispatched / (time.perf_counter() - begun)]))
 
 @pytest.mark.parametrize(("opened", "alone"), [("open_engine(USUAL)", True), ("", False)])
 def test_a_call_is_done_before_the_next_begins(opened, alone):
-    """Results are there when calls return, so no two overlap; JAX as it comes is not so."""
     ready, dispatched = told(OVERLAP % opened)
     assert ready is alone
     assert (dispatched > 0.5) is alone
@@ -139,7 +137,6 @@ print(json.dumps(cpu[0] / sum(cpu)))
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what each thread has worked")
 @pytest.mark.parametrize(("threads", "alone"), [(1, True), (2, False)])
 def test_threads_limit_who_works(threads, alone):
-    """With one thread one does all the work, with two they share it."""
     assert (told(THREADS % threads) > 0.97) is alone
 
 
@@ -161,7 +158,6 @@ print(json.dumps(said))
 
 
 def test_what_jax_lacks_is_said_in_a_sentence():
-    """A device that is not there, a mode that is another's, a time axis nobody compiles for."""
     said = told(REFUSED, JAX_PLATFORMS="cpu")
     assert said["gpu"] == "JAX sees no gpu on this machine"
     assert said["cpu:7"] == "JAX sees no cpu:7 on this machine"
@@ -181,7 +177,6 @@ print(json.dumps([sorted(device.id for device in one.devices()) for one in place
 
 
 def test_arrays_weights_and_results_land_on_the_second_device():
-    """JAX can tell one processor as several devices."""
     assert told(SECOND, JAX_NUM_CPU_DEVICES="2") == [[1], [1], [1]]
 
 
@@ -200,7 +195,6 @@ print(json.dumps([turned, seen(), jax.config.jax_disable_jit]))
 
 
 def test_switches_are_told_and_put_back():
-    """A strategy may turn them; its rivals find them as they were."""
     turned, after, disabled = told(KEPT)
     assert (turned[0]["matmul_precision"], turned[1]) == ("highest", True)
     assert (after[0]["matmul_precision"], after[1], disabled) == ("None", False, False)
@@ -215,7 +209,6 @@ print(json.dumps([str(engine.place(np.ones(2)).dtype), jax.config.jax_enable_x64
 
 
 def test_double_precision_is_had_where_it_is_asked_for():
-    """JAX makes single precision of everything else."""
     assert told(DOUBLE) == ["float64", True]
     assert told(DOUBLE.replace("dtype=Dtype.FLOAT64", "")) == ["float32", False]
 
@@ -233,7 +226,6 @@ print(json.dumps(said))
 
 
 def test_the_work_of_a_layer_is_counted_unless_it_loops():
-    """Multiplications and additions; the gradients by the weights are as much again."""
     forward, backward, *looping = told(COUNTED)
     assert forward["flops"] == 8 * (2 * 32 * 16 + 16)
     assert forward["least_bytes"] == 4 * (8 * 32 + 8 * 16 + 32 * 16 + 16)
@@ -267,14 +259,12 @@ print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sy
 
 
 def test_a_worker_on_jax_imports_no_other_framework_and_starts_nothing_before_its_fork():
-    """TensorFlow costs seconds a worker; a client made before the fork would break in it."""
     ended, imported = told(WORKER % str(ROOT))
     assert ended == ["measured"] * 3
     assert imported == []
 
 
 def test_a_program_is_told_by_the_instructions_of_xla():
-    """Not by names or by the order of lines; a copy is none where XLA removes it."""
     names = ("renamed", "reordered", "cast", "copy", "constant", "python")
     found = told_of_programs("jax", "GRAPH", "FORWARD", *names)
     assert same_in(found) == {"renamed", "reordered", "copy"}
@@ -314,7 +304,6 @@ print(json.dumps(said))
 
 
 def test_what_an_inner_layer_compiles_is_reused_and_no_program_of_a_rival_is(tmp_path):
-    """By the workers that come later in the run; an entry that is torn is compiled anew."""
     script = REUSED.replace("= FOLDER", f"= {str(tmp_path)!r}")
     first, second = told(script), told(script)
     for worker in (first, second):
@@ -331,7 +320,6 @@ def test_what_an_inner_layer_compiles_is_reused_and_no_program_of_a_rival_is(tmp
 
 
 def test_a_users_own_cache_takes_no_compiling_out_of_first_calls(tmp_path):
-    """A first call compiles in every launch, or the launches would tell of two things."""
     script = REUSED.replace("= FOLDER", '= ""')
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path),

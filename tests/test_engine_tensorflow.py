@@ -40,18 +40,15 @@ def told(device):
 
 
 def test_inputs_weights_and_results_are_on_the_second_device():
-    """Nothing crosses over while the clock runs."""
     assert told("cpu:1") == ["CPU:1"]
     assert told("cpu") == ["CPU:0"]
 
 
 def test_a_device_that_is_not_there_is_said():
-    """In a sentence."""
     assert told("cpu:2") == "TensorFlow sees no cpu:2 on this machine"
 
 
 def test_a_graph_is_told_by_what_its_optimiser_leaves():
-    """Not by names or by the order of lines; what calls Python, or another sum, is timed."""
     names = ("renamed", "reordered", "cast", "copy", "constant", "identities", "python")
     found = told_of_programs("tensorflow", "GRAPH", "BACKWARD", *names)
     assert same_in(found) == {"renamed", "reordered", "identities"}
@@ -63,7 +60,6 @@ def test_a_graph_is_told_by_what_its_optimiser_leaves():
 
 
 def test_what_xla_compiles_is_told_by_its_instructions():
-    """Where the traced graphs are equal, nothing is compiled for that."""
     names = ("renamed", "cast", "constant", "identities")
     found = told_of_programs("tensorflow", "XLA", "FORWARD", *names)
     assert same_in(found) == {"renamed", "identities"}

@@ -61,7 +61,6 @@ print(json.dumps(said))
 @pytest.mark.whole  # which compiles C++; `make test` counts graphs below, without it
 @pytest.mark.parametrize(("axis", "counts"), [("STATIC", [1, 1, 2]), ("DYNAMIC", [1, 1, 1])])
 def test_graphs_are_counted_and_a_dynamic_length_needs_no_other(axis, counts):
-    """A length that was not declared to vary costs another graph when it does."""
     traced, *found, _, nodes = told(TRACES % axis)
     assert traced is None
     assert found == counts
@@ -97,7 +96,6 @@ print(json.dumps(said))
 
 
 def test_a_forward_call_notes_nothing_for_gradients_and_a_backward_call_gives_all():
-    """Gradients by inputs and weights leave what was fed as it was; shapes must agree."""
     said = told(EAGER)
     assert (said["nodes"], said["traces"]) == (None, 0)
     assert said["plain"]
@@ -119,7 +117,6 @@ print(json.dumps([before, (torch.get_num_threads(), torch.get_num_interop_thread
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_threads_are_as_many_as_asked_for(threads):
-    """0 leaves the number to PyTorch."""
     before, after = told(THREADS % threads)
     assert after == ([threads, threads] if threads else before)
 
@@ -135,7 +132,6 @@ print(json.dumps([
 
 
 def test_what_is_lacking_is_said_in_a_sentence():
-    """A device, a mode, and a length that the compiler would not let vary."""
     device, xla, length, nothing = told(LACKING)
     assert device == "PyTorch sees no gpu:99 on this machine"
     assert "no XLA" in xla
@@ -144,7 +140,6 @@ def test_what_is_lacking_is_said_in_a_sentence():
 
 
 def test_without_a_compiler_graph_mode_says_what_to_install():
-    """A compiler that is not there is missed at once, before any strategy is blamed."""
     said = told("print(json.dumps(unavailable(mode=Mode.GRAPH)))", CXX="no-such-compiler")
     assert said.startswith("torch.compile does not work here: ")
     assert said.endswith("apt-get install g++ python3-dev")
@@ -167,7 +162,6 @@ print(json.dumps(said))
 
 @pytest.mark.whole
 def test_nothing_is_taken_from_an_earlier_compilation(tmp_path):
-    """The same model compiles anew each time; PyTorch as it comes finds it on disk."""
     assert told(CACHE.format(folder=str(tmp_path))) == [0, 0, 0, 1]
 
 
@@ -183,7 +177,6 @@ print(json.dumps("tensorflow" in sys.modules))
     [("open_engine(USUAL)", False), pytest.param("", True, marks=pytest.mark.whole)],
 )
 def test_tensorflow_stays_out(opened, imported):
-    """Keras as it comes imports it where a layer is copied; seeds are set without it."""
     engines.skip_without("tensorflow")
     script = PREPARED + COPIED % (opened and f"{opened}.seed(3)")
     assert engines.told_afresh("torch", script) is imported
@@ -204,7 +197,6 @@ print(json.dumps([*said, engine.count_work(attention, 6, (4, 3), setting).get("f
 
 @pytest.mark.parametrize(("phase", "passes"), [("FORWARD", 1), ("BACKWARD", 2)])
 def test_work_is_counted_where_all_of_it_is_seen(phase, passes):
-    """A product of 6 rows by (3, 4) is 144 operations; attention's kernel is not looked into."""
     assert told(WORK % phase) == [144 * passes, None, None]
 
 
@@ -220,7 +212,6 @@ print(json.dumps([before, get_device(), str(layer.kernel.value.device)]))
 
 @pytest.mark.whole
 def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
-    """For as long as the process lives; on a machine with a GPU Keras chooses that."""
     before, now, weights = told(PLACED, KERAS_TORCH_DEVICE="meta")
     assert before == "meta"
     assert (now, weights) == ("cpu", "cpu")
@@ -247,7 +238,6 @@ ours.compile_fx = partial(ours.compile_fx, inner_compile=lowered)
 
 @pytest.mark.whole  # `make test` reads the programs of TensorFlow and JAX, by the same digests
 def test_a_program_is_told_by_the_graphs_that_inductor_lowers():
-    """Not by names or by the order of lines."""
     names = ("renamed", "reordered", "cast", "constant")
     found = told_of_programs("torch", "GRAPH", "BACKWARD", *names, before=LOWERED)
     assert same_in(found) == {"renamed", "reordered"}
@@ -281,7 +271,6 @@ print(json.dumps(said))
 
 
 def test_a_graph_that_python_interrupts_has_no_program():
-    """One graph is all that there is of it, and Python runs beside it."""
     assert told(LOWERED + INTERRUPTED) == [[1, False], [1, True]]
 
 
@@ -299,5 +288,4 @@ print(json.dumps(compiled.traces))
 
 
 def test_what_keras_does_for_a_later_rival_compiles_no_earlier_one_again():
-    """Keras makes an attribute of its scopes late, and a compiled model looks whether it exists."""
     assert told(LOWERED + SCOPE) == 1

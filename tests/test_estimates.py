@@ -37,7 +37,6 @@ def slow_prior(variance, df):
 
 @given(st.lists(st.floats(1e-6, 1), min_size=4, max_size=25), st.sampled_from([2, 4, 7, 11]))
 def test_the_prior_is_fitted_by_moments_of_the_log_variances(variance, df):
-    """Against a slow oracle, and so is the average that it is used for."""
     degrees, scale = slow_prior(variance, df)
     prior = shrink_variances.fit_prior(spread_of(variance, df))
     assert prior.df == pytest.approx(degrees, rel=1e-5, abs=1e-6)
@@ -49,7 +48,6 @@ def test_the_prior_is_fitted_by_moments_of_the_log_variances(variance, df):
 
 
 def test_a_prior_recovers_what_variances_are_drawn_from():
-    """3,000 variances of 4 degrees around a prior worth 8."""
     random = np.random.default_rng(3)
     true = 0.01 * 8 / random.chisquare(8, 3000)
     prior = shrink_variances.fit_prior(spread_of(true * random.chisquare(4, 3000) / 4, 4))
@@ -58,7 +56,6 @@ def test_a_prior_recovers_what_variances_are_drawn_from():
 
 
 def test_a_prior_follows_a_covariate_that_variances_follow():
-    """Where variances rise with it a hundredfold, so does the prior, and it is then worth more."""
     random = np.random.default_rng(4)
     covariate = random.uniform(0, np.log(100), 400)
     variance = 1e-4 * np.exp(covariate) * random.chisquare(4, 400) / 4
@@ -70,7 +67,6 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
 
 @pytest.mark.parametrize("comparisons", [1, 2])
 def test_too_few_comparisons_are_left_as_they_are(comparisons):
-    """Two variances do not say what variances look like."""
     variance = [0.01, 0.04][:comparisons]
     mixed, total = shrink_variances.shrink_variances(spread_of(variance, 3))
     assert mixed.tolist() == variance
@@ -78,7 +74,6 @@ def test_too_few_comparisons_are_left_as_they_are(comparisons):
 
 
 def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
-    """Ten pairs of five rivals in three launches have eight degrees, however alike they look."""
     times = noise.seconds(QUIET, noise.Shape(1, 5, 3), np.zeros(5), np.random.default_rng(5))[0]
     one = effects.all_pairs(times)
     family = np.zeros(10, dtype=int)
@@ -119,14 +114,12 @@ def test_the_variance_beside_is_that_of_the_pairs_of_other_rivals(order):
 
 
 def test_a_setting_of_many_rivals_needs_no_more_room_than_its_pairs():
-    """Some 45,000 pairs of 300 rivals would be two billion pairs of pairs."""
     numbers = np.zeros(300 * 299 // 2, int)
     found = families.variance_beside(np.ones(len(numbers)), np.full(len(numbers), 2.0), numbers)
     assert found == pytest.approx(np.euler_gamma)
 
 
 def test_families_that_are_not_all_pairs_are_refused():
-    """Two rows are the pairs of no number of rivals."""
     with pytest.raises(ValueError, match=r"all pairs of rivals, received \[1, 2\]"):
         families.rivals_in(np.array([5, 6, 6]))
 
@@ -149,7 +142,6 @@ def prior_beside(variance, numbers, *, told=True):
 
 
 def test_a_prior_follows_the_other_pairs_of_a_setting():
-    """Where settings differ; where they do not, nothing is lost."""
     random = np.random.default_rng(9)
     scale = 1e-4 * 10 ** random.uniform(-1, 1, 300)
     variance, numbers = settings_of(scale, random)
@@ -163,7 +155,6 @@ def test_a_prior_follows_the_other_pairs_of_a_setting():
 
 
 def test_an_estimate_learns_from_the_other_pairs_of_its_family():
-    """Where settings differ it has more degrees than as one of rows that have no families."""
     random = np.random.default_rng(11)
     scale = np.repeat(10 ** random.uniform(-3, -1, 60), 28)[:, None]
     effect = scale * random.normal(0, 1, (1680, 3))
@@ -174,7 +165,6 @@ def test_an_estimate_learns_from_the_other_pairs_of_its_family():
 
 
 def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
-    """With two loud rivals of five, the pairs of the quiet ones have loud ones beside them."""
     random = np.random.default_rng(10)
     errors = random.normal(0, 0.01, (300, 5, 3)) * np.array([1, 1, 1, 8, 8])[:, None]
     first, second = np.triu_indices(5, 1)
@@ -187,7 +177,6 @@ def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
 
 @pytest.mark.parametrize("x", [0.05, 0.5, 4, 700])
 def test_the_inverse_of_trigamma_undoes_it(x):
-    """There and back."""
     there = float(special.polygamma(1, x))
     assert shrink_variances.trigamma_inverse(there) == pytest.approx(x, rel=1e-8)
 
@@ -199,7 +188,6 @@ DEGREES = np.array([1, 1.5, 2, 3.3, 7, 30, 100, 1000, 10_000])
 
 @pytest.mark.parametrize("chance", [0.4, 0.05, 0.025, 0.001, 1e-6])
 def test_the_quantile_of_student_is_exceeded_with_its_chance(chance):
-    """It keeps the shape of its argument, and the tail undoes it, far out and near."""
     found = estimates.t_quantile(chance, DEGREES.reshape(3, 3))
     assert found.ravel() == pytest.approx(stats.t.isf(chance, DEGREES), rel=1e-7)
     assert estimates.t_tail(found.ravel(), DEGREES) == pytest.approx(chance, rel=1e-7)
@@ -207,7 +195,6 @@ def test_the_quantile_of_student_is_exceeded_with_its_chance(chance):
 
 
 def test_a_row_without_launches_has_no_error_among_others_that_have():
-    """Whatever the others' errors say."""
     effect = np.random.default_rng(0).normal(0, 0.01, (6, 4))
     effect[0] = np.nan
     found = estimates.estimate(effects.Effects(effect, np.zeros_like(effect)))

@@ -42,7 +42,6 @@ def export(name, path, tmp_path, capsys):
 
 
 def test_pytest_benchmark_json_is_read_back_by_our_own_reader(journal, tmp_path, capsys):
-    """The same cases, samples, facts and ratios."""
     text = export("pytest-benchmark", journal, tmp_path, capsys)
     path = tmp_path / "run.json"
     path.write_text(text)
@@ -60,7 +59,6 @@ def test_pytest_benchmark_json_is_read_back_by_our_own_reader(journal, tmp_path,
 
 
 def test_pytest_benchmark_compares_two_of_them(journal, tmp_path, capsys):
-    """Its own command reads the files and prints a row for each case and run."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.json").write_text(
             export("pytest-benchmark", journal, tmp_path, capsys)
@@ -79,7 +77,6 @@ def test_pytest_benchmark_compares_two_of_them(journal, tmp_path, capsys):
 
 
 def test_github_action_benchmark_gets_what_it_asks_for(journal, tmp_path, capsys):
-    """A list of name, unit and value, times in milliseconds."""
     entries = json.loads(export("github-action-benchmark", journal, tmp_path, capsys))
     rows = [row for ranking in rank(results.load(journal).measurements) for row in ranking.rows]
     assert len(entries) == len(rows)
@@ -92,7 +89,6 @@ def test_github_action_benchmark_gets_what_it_asks_for(journal, tmp_path, capsys
 
 
 def test_a_look_alike_that_is_alone_has_no_ratio(tmp_path, capsys):
-    """There is no lift beside it, and "nan" would be a number to no reader."""
     entry = {"title": "A fake", "differs": "it computes something else"}
     header = journals.header(strategies={"fake": entry})
     lines = journals.campaign(journals.grid(("fake",), seq_lens=(8,), phases=("forward",)))
@@ -103,7 +99,6 @@ def test_a_look_alike_that_is_alone_has_no_ratio(tmp_path, capsys):
 
 
 def test_bencher_gets_its_metric_format(journal, tmp_path, capsys):
-    """The schema of its documentation: nanoseconds with bounds around them."""
     whole = json.loads(export("bencher", journal, tmp_path, capsys))
     assert len(whole) == 15
     for measures in whole.values():
@@ -115,7 +110,6 @@ def test_bencher_gets_its_metric_format(journal, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["bencher", "github-action-benchmark"])
 def test_one_launch_has_no_bounds(name, tmp_path, capsys):
-    """They are left out, since NaN is no JSON."""
     path = stored(tmp_path / "run.jsonl", 1, sizes=1, launches=1, rounds=3)
     text = export(name, path, tmp_path, capsys)
     assert "NaN" not in text
@@ -123,7 +117,6 @@ def test_one_launch_has_no_bounds(name, tmp_path, capsys):
 
 
 def test_parquet_has_a_row_for_every_round(journal, tmp_path, capsys):
-    """The tidy frame, read back by pandas."""
     import pandas as pd
 
     found = pd.read_parquet(io.BytesIO(export("parquet", journal, tmp_path, capsys)))
@@ -135,7 +128,6 @@ def test_parquet_has_a_row_for_every_round(journal, tmp_path, capsys):
 
 
 def test_parquet_without_pyarrow_is_a_sentence(journal, tmp_path, monkeypatch, capsys):
-    """With the command that installs it; nothing is written."""
     monkeypatch.setattr(exports.importlib.util, "find_spec", lambda _: None)
     output = tmp_path / "x.parquet"
     assert report.main(["export", "parquet", str(journal), "--output", str(output)]) == 1
@@ -144,13 +136,11 @@ def test_parquet_without_pyarrow_is_a_sentence(journal, tmp_path, monkeypatch, c
 
 
 def test_parquet_is_not_printed(journal, capsys):
-    """A terminal is no place for it."""
     assert report.main(["export", "parquet", str(journal)]) == 1
     assert "expected --output FILE" in capsys.readouterr().err
 
 
 def test_csv_is_the_report_s(journal, tmp_path, capsys):
-    """A row a case."""
     rows = list(csv.DictReader(io.StringIO(export("csv", journal, tmp_path, capsys))))
     assert len(rows) == 15
     assert {row["status"] for row in rows} == {"measured"}
@@ -158,7 +148,6 @@ def test_csv_is_the_report_s(journal, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_names_that_are_hostile_stay_names(name, tmp_path, capsys):
-    """Data in JSON; never a formula in CSV; two that look alike are two."""
     cases = [journals.case(strategy, "@work") for strategy in (*EVIL, "a\n\x1b[31mb ")]
     lines = [journals.line(case, launch) for case in cases for launch in (1, 2, 3)]
     lost = journals.ended(journals.case("lost"), Status.CRASHED, "=1+1")
@@ -179,7 +168,6 @@ def test_names_that_are_hostile_stay_names(name, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_damaged_header_is_no_obstacle(name, tmp_path, capsys):
-    """Nor one that holds what no JSON can."""
     head = journals.header(machine={"identity": 3, "drift": [7]}, commit={"id": [7]}, started="no")
     path = journals.write(tmp_path / "run.jsonl", head, journals.line(journals.case()))
     path.write_text(path.read_text().replace("[7]", "1e999"))
@@ -188,26 +176,22 @@ def test_a_damaged_header_is_no_obstacle(name, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_run_without_measurements_is_refused(name, tmp_path, capsys):
-    """There is nothing to write."""
     path = journals.write(tmp_path / "run.jsonl", journals.header())
     assert report.main(["export", name, str(path)]) == 1
     assert "expected measurements in" in capsys.readouterr().err
 
 
 def test_an_output_that_cannot_be_written_is_a_sentence(journal, tmp_path, capsys):
-    """Here a folder."""
     assert report.main(["export", "csv", str(journal), "--output", str(tmp_path)]) == 1
     assert "name another file with --output" in capsys.readouterr().err
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(capsys):
-    """By argparse."""
     with pytest.raises(SystemExit):
         report.main(["export", "xml"])
     assert "github-action-benchmark" in capsys.readouterr().err
 
 
 def test_names_that_are_numbered_are_apart_from_those_that_end_in_numbers():
-    """None is lost where a format has a name once."""
     cases = map(journals.case, ("a\x01", "a\x02", "a\ufffd (2)"))
     assert len(set(exports.unique_names(cases))) == 3

@@ -66,7 +66,6 @@ GRIDS = {
 
 @pytest.mark.parametrize("cases", GRIDS.values(), ids=GRIDS)
 def test_no_text_overlaps_another_or_leaves_its_figure(tmp_path, cases):
-    """The boxes of all texts, as drawn, are apart and inside."""
     for name, figure in _figures(tmp_path, cases).items():
         boxes = _boxes(figure)
         overlapping = [
@@ -79,7 +78,6 @@ def test_no_text_overlaps_another_or_leaves_its_figure(tmp_path, cases):
 
 
 def test_the_check_of_overlaps_sees_one_and_a_text_outside():
-    """Two texts in one place, and one beyond the edge."""
     figure = Figure()
     figure.text(0.5, 0.5, "one")
     figure.text(0.5, 0.5, "other")
@@ -131,7 +129,6 @@ def _collection(axes, kind):
 
 
 def test_a_run_with_several_lengths_is_drawn_as_lines_with_bars(tmp_path):
-    """Log-log, lengths as ticks, units on both axes, a line a strategy and an interval a case."""
     figure = _figure("time_by_length", tmp_path, GRIDS["few strategies, many lengths"])
     panels = _panels(figure)
     assert list(panels) == ["tokens, batch 8, forward", "tokens, batch 8, backward"]
@@ -146,7 +143,6 @@ def test_a_run_with_several_lengths_is_drawn_as_lines_with_bars(tmp_path):
 
 
 def test_the_bars_are_the_intervals_over_launches_and_over_paired_rounds(tmp_path):
-    """Their ends are what the ranking has, in the unit of the axis."""
     run = results.load(journals.synthetic(tmp_path / "run", journals.grid()))
     found = RunFindings(run)
     drawn = figures.of_run(found)
@@ -162,7 +158,6 @@ def test_the_bars_are_the_intervals_over_launches_and_over_paired_rounds(tmp_pat
 
 
 def test_the_speed_up_of_the_baseline_is_the_line_at_one(tmp_path):
-    """The title names it; a run without any of the baselines has no such figure."""
     figure = _figure("speed_up", tmp_path, journals.grid())
     assert _words(figure).startswith("Times as fast as time_distributed")
     axes = next(iter(_panels(figure).values()))
@@ -173,7 +168,6 @@ def test_the_speed_up_of_the_baseline_is_the_line_at_one(tmp_path):
 
 
 def test_where_settings_have_several_baselines_the_note_names_them(tmp_path):
-    """Each stands for those before it where they were not measured."""
     cases = journals.grid() + journals.grid(("native", "loop_slice"), batches=(64,))
     words = _words(_figure("speed_up", tmp_path, cases))
     assert words.startswith("Times as fast as the baseline")
@@ -181,7 +175,6 @@ def test_where_settings_have_several_baselines_the_note_names_them(tmp_path):
 
 
 def test_a_run_with_one_length_is_drawn_as_sorted_dots(tmp_path):
-    """Names at the left, the fastest at the top, time or speed-up across."""
     labels = {"time_by_length": "time per call (ms)", "speed_up": "times as fast"}
     drawn = _figures(tmp_path, GRIDS["few strategies, one length"], labels)
     for name, label in labels.items():
@@ -192,7 +185,6 @@ def test_a_run_with_one_length_is_drawn_as_sorted_dots(tmp_path):
 
 
 def test_workloads_with_one_length_and_with_several_are_in_one_figure(tmp_path):
-    """A line needs two points: lines come first, then dots."""
     cases = journals.grid(FEW) + journals.grid(FEW, ["frames"], seq_lens=(10,), phases=("forward",))
     panels = _panels(_figure("time_by_length", tmp_path, cases))
     assert list(panels) == [
@@ -203,7 +195,6 @@ def test_workloads_with_one_length_and_with_several_are_in_one_figure(tmp_path):
 
 
 def test_a_legend_names_the_strategies_of_lines_in_the_order_of_the_catalogue(tmp_path):
-    """Dots have their names beside them, so they need none."""
     many = _figure("time_by_length", tmp_path, GRIDS["many strategies, many lengths"])
     assert [text.get_text() for text in _legend(many)] == list(MANY)
     dots = _figure("time_by_length", tmp_path / "dots", GRIDS["many strategies, one length"])
@@ -215,7 +206,6 @@ def _legend(figure):
 
 
 def test_modes_are_rows_of_one_figure(tmp_path):
-    """Each begins a row and is in the titles of its panels; what all share is told once above."""
     cases = journals.grid(FEW) + journals.grid(FEW, mode=Mode.XLA)
     drawn = _figures(tmp_path, cases)
     assert set(drawn) == set(NAMES)
@@ -235,7 +225,6 @@ def test_modes_are_rows_of_one_figure(tmp_path):
 
 
 def test_workloads_whose_names_are_cut_alike_have_panels_of_their_own(tmp_path):
-    """Their settings are not comparable."""
     names = ["w" * 60 + end for end in "ab"]
     cases = journals.grid(("native",), names, (8, 16), phases=("forward",))
     figure = _figure("time_by_length", tmp_path, cases)
@@ -246,7 +235,6 @@ def test_workloads_whose_names_are_cut_alike_have_panels_of_their_own(tmp_path):
 
 
 def test_no_setting_is_left_out(tmp_path, monkeypatch):
-    """A figure with too many panels becomes one of each workload."""
     monkeypatch.setattr(figures, "MOST_PANELS", 11)
     batches = (1, 2, 4)
     cases = journals.grid(("native", "time_distributed"), ("a", "a "), (8, 16), batches)
@@ -258,7 +246,6 @@ def test_no_setting_is_left_out(tmp_path, monkeypatch):
 
 
 def test_a_run_with_more_than_can_be_drawn_says_how_many_settings_are(tmp_path, monkeypatch):
-    """Every workload keeps its largest batches."""
     monkeypatch.setattr(frame, "MOST_LINES", 12)
     cases = journals.grid(FEW, ("a", "b"), (8,), (1, 2, 4, 8), ("forward",))
     figure = _figure("time_by_length", tmp_path, cases, launches=1)
@@ -275,7 +262,6 @@ def test_a_run_with_more_than_can_be_drawn_says_how_many_settings_are(tmp_path, 
 
 
 def test_one_launch_draws_no_bar_and_says_so(tmp_path):
-    """An interval that is not known is not drawn as a point, either."""
     figure = _figure("time_by_length", tmp_path, journals.grid(FEW), launches=1)
     assert "one launch: no interval" in _words(figure)
     for axes in figure.findobj(Axes):
@@ -283,7 +269,6 @@ def test_one_launch_draws_no_bar_and_says_so(tmp_path):
 
 
 def test_an_interval_that_reaches_far_leaves_the_panel_and_does_not_flatten_it(tmp_path):
-    """Two launches bound next to nothing."""
     figure = _figure("speed_up", tmp_path, journals.grid(FEW), launches=2, noise=0.2)
     for axes in figure.findobj(Axes):
         low, high = axes.get_ylim()
@@ -305,7 +290,6 @@ def test_an_interval_that_reaches_far_leaves_the_panel_and_does_not_flatten_it(t
     ],
 )
 def test_a_cell_names_the_fastest_its_ties_and_the_runner_up(rivals, text):
-    """One strategy alone has no rival."""
     cases = [journals.case(name) for name, _, _ in rivals]
     rows = [
         ranking.RankedCase(case, ratio, ratio, ratio, ratio, 1, 1, _SAME, "a", rank, 3, 3)
@@ -318,7 +302,6 @@ _SAME = ranking.Verdict.SAME
 
 
 def test_the_map_of_the_fastest_has_a_cell_for_each_setting(tmp_path):
-    """Lengths across, batches down, the name of the fastest in each."""
     cases = journals.grid(FEW, seq_lens=(8, 64), batches=(1, 4, 32), phases=("forward",))
     (axes,) = _figure("fastest", tmp_path, cases).findobj(Axes)
     assert [text.get_text() for text in axes.get_xticklabels()] == ["8", "64"]
@@ -328,7 +311,6 @@ def test_the_map_of_the_fastest_has_a_cell_for_each_setting(tmp_path):
 
 
 def test_a_price_goes_from_the_typical_to_the_worst_the_recommended_strategy_first(tmp_path):
-    """The baseline is marked, and so is what was not measured everywhere."""
     cases = journals.grid() + journals.grid(("native", "fold_time"), seq_lens=(512,))
     run = results.load(journals.synthetic(tmp_path / "run", cases))
     found = RunFindings(run)
@@ -350,7 +332,6 @@ def _price_of(measurements):
 
 
 def test_of_a_rule_every_strategy_is_marked_and_stands_first():
-    """Where one strategy is written for all settings, it alone is."""
     costs = {"native": [1, 1, 2, 2], "gru": [2, 2, 1, 1], "lstm": 1.5}
     labels, words = _price_of(raced(costs, PLACES))
     assert {*labels[:2]} == {"native (advised)", "gru (advised)"}
@@ -362,7 +343,6 @@ def test_of_a_rule_every_strategy_is_marked_and_stands_first():
 
 
 def test_the_end_of_a_bar_is_a_bound_or_what_was_seen():
-    """One launch bounds nothing; what is only seen beside bounds is marked."""
     costs, more = {"native": 1, "gru": 2}, {"lstm": 3}
     may, did = "may cost in any", "was seen to cost in any"
     many, few = raced(costs | more, PLACES[:2]), raced(costs, PLACES[2:], launches=1)
@@ -373,7 +353,6 @@ def test_the_end_of_a_bar_is_a_bound_or_what_was_seen():
 
 
 def test_first_calls_are_drawn_where_they_are_known(tmp_path):
-    """A mark for each case; a run without the fact has no such figure."""
     cases = journals.grid(FEW, batches=(1, 8))
     axes = next(iter(_panels(_figure("first_call", tmp_path, cases)).values()))
     assert len(_collection(axes, PathCollection).get_offsets()) == 4
@@ -384,7 +363,6 @@ def test_first_calls_are_drawn_where_they_are_known(tmp_path):
 
 
 def test_memory_is_ringed_where_no_other_is_both_faster_and_smaller(tmp_path):
-    """For sure: fold_time, faster than loop_slice, may be smaller. A lone one is not drawn."""
     known = {"native": 2 << 20, "loop_slice": 1 << 20, "conv1d_pointwise": 3 << 20}
     cases = journals.grid(("fold_time", *known), seq_lens=(8,))
     lines = list(journals.campaign(cases))
@@ -405,7 +383,6 @@ def test_memory_is_ringed_where_no_other_is_both_faster_and_smaller(tmp_path):
 
 
 def test_a_backward_call_stands_beside_its_own_forward_call(tmp_path):
-    """In times, as the pairs of the findings have it."""
     found = RunFindings(results.load(journals.synthetic(tmp_path / "run", journals.grid(FEW))))
     (axes,) = figures.of_run(found, kinds=["forward_backward"])["forward_backward"].findobj(Axes)
     drawn = sorted(_collection(axes, PathCollection).get_offsets()[:, 1])
@@ -413,13 +390,11 @@ def test_a_backward_call_stands_beside_its_own_forward_call(tmp_path):
 
 
 def test_an_empty_run_has_no_figures(tmp_path):
-    """No figure is better than an empty one."""
     run = results.load(journals.write(tmp_path / "run", journals.header()))
     assert figures.of_run(RunFindings(run, given=[])) == {}
 
 
 def test_strange_names_are_drawn_as_they_are(tmp_path):
-    """No formula is parsed, no label is hidden, no escape code and no warning gets out."""
     names = ["$\\frac", "_hidden", "名前", "a\x1b[31mb", "<b>&amp;</b>"]
     cases = journals.grid(names, ["$x_"], seq_lens=(8, 64, 128), batches=(1, 2, 4))
     with warnings.catch_warnings():
@@ -434,7 +409,6 @@ def test_strange_names_are_drawn_as_they_are(tmp_path):
 
 
 def test_figures_are_saved_as_svg_and_png_and_again_as_the_same_bytes(tmp_path):
-    """Two formats, no date inside, and a folder that is made when it is missing."""
     run = results.load(journals.synthetic(tmp_path / "run", journals.grid(FEW)))
     found = RunFindings(run)
     one, two = (
@@ -448,7 +422,6 @@ def test_figures_are_saved_as_svg_and_png_and_again_as_the_same_bytes(tmp_path):
 
 @given(st.floats(1e-9, 1e9), st.floats(1, 1e6), st.integers(3, 8))
 def test_a_logarithmic_axis_has_some_ticks_and_not_too_many(low, span, most):
-    """Inside the axis, rising, at least two of them."""
     ends = sheet.limits([low, low * span])
     ticks = sheet.ticks(*ends, most)
     assert 2 <= len(ticks) <= most
@@ -458,7 +431,6 @@ def test_a_logarithmic_axis_has_some_ticks_and_not_too_many(low, span, most):
 
 @given(st.sets(st.integers(1, 10_000), min_size=1), st.integers(3, 8))
 def test_lengths_under_an_axis_are_apart(lengths, most):
-    """The last is always there, and two of several are."""
     kept = sheet.thin(sorted(lengths), most)
     assert kept[-1] == max(lengths)
     assert min(2, len(lengths)) <= len(kept) <= most
@@ -481,12 +453,10 @@ def test_lengths_under_an_axis_are_apart(lengths, most):
     ],
 )
 def test_ticks_are_written_plainly(value, text):
-    """An exponent only where the number would be long."""
     assert sheet.written(value) == text
 
 
 def test_the_note_names_baselines_in_the_order_in_which_they_are_asked_for(tmp_path):
-    """Which is not that of the catalogue."""
     cases = journals.grid(("fold_time", "rnn_cell"))
     cases += journals.grid(("fold_time", "native"), ("frames",))
     words = _words(_figure("speed_up", tmp_path, cases)).replace("\n", " ")
@@ -494,7 +464,6 @@ def test_the_note_names_baselines_in_the_order_in_which_they_are_asked_for(tmp_p
 
 
 def test_figures_of_names_that_end_alike_have_files_of_their_own():
-    """And what is told of sizes of one is told in the singular."""
     assert len(set(frame.endings(["x", "x-3", "x "]).values())) == 3
     setting = Setting("tokens", 1, 8, Phase.FORWARD, threads=1)
     assert list(frame._words(setting, ["threads"])) == ["1 thread"]

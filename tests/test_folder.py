@@ -45,7 +45,6 @@ def files(folder):
 
 
 def test_a_smaller_report_leaves_nothing_of_a_larger_one(made, tmp_path):
-    """The same files as in a folder of its own; growth, prices and phases are gone."""
     before = files(made(LARGE))
     after = files(made(SMALL))
     (tmp_path / "out").rename(tmp_path / "old")
@@ -55,7 +54,6 @@ def test_a_smaller_report_leaves_nothing_of_a_larger_one(made, tmp_path):
 
 
 def test_what_a_user_put_there_or_changed_stays(made):
-    """Whatever it is called, and although the earlier report had a file of that name."""
     folder = made(LARGE)
     mine = {"figures/mine.svg": "mine", "notes.csv": "mine", "scaling.csv": "changed by me"}
     for name, text in mine.items():
@@ -65,7 +63,6 @@ def test_what_a_user_put_there_or_changed_stays(made):
 
 
 def test_a_history_in_the_same_folder_is_another_s(made, tmp_path, monkeypatch):
-    """Neither command removes what the other wrote; each clears up after itself."""
     folder = made(LARGE)
     (tmp_path / "results").mkdir()
     monkeypatch.setattr(report, "ROOT", tmp_path)
@@ -85,7 +82,6 @@ def test_a_history_in_the_same_folder_is_another_s(made, tmp_path, monkeypatch):
     ["", "[", "[]", "7", '{"report": 3}', '{"report": {"a": 3}}', "[" * 100_000, "\ud800"],
 )
 def test_a_damaged_list_removes_nothing(made, damage):
-    """It is input like everything else in the folder."""
     folder = made(LARGE)
     before = files(folder)
     (folder / FILE).write_bytes(damage.encode("utf-8", "surrogatepass"))
@@ -94,7 +90,6 @@ def test_a_damaged_list_removes_nothing(made, damage):
 
 @pytest.mark.parametrize("name", ["../kept", "/{}/kept", "figures/../../kept", "", ".", "a\0b"])
 def test_a_list_that_leads_out_of_the_folder_is_not_followed(made, tmp_path, name):
-    """No file elsewhere is removed, whatever its digest."""
     folder = made(SMALL)
     (tmp_path / "kept").write_text("")
     digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -103,7 +103,6 @@ def written(run):
 
 
 def test_a_slower_case_fails_and_says_by_how_much(tmp_path):
-    """The sentence has the case, the change, its interval and the launches."""
     found, against = judged(run(tmp_path, slow=1.06))
     assert found["fold_time"].worse == (Quantity.TIME,)
     text = failure(found["fold_time"], against)
@@ -114,7 +113,6 @@ def test_a_slower_case_fails_and_says_by_how_much(tmp_path):
 
 
 def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
-    """By how much less, and the interval of that."""
     made = run(tmp_path, slow=0.9)
     found, against = judged(made)
     assert not failure(found["fold_time"], against)
@@ -123,7 +121,6 @@ def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
 
 
 def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
-    """5 % slower, from 2 % faster to 12 % slower, is not from 2 % to 12 %."""
     found, against = judged(run(tmp_path, slow=1.06))
     low, effect, high = np.log([0.98, 1.05, 1.12]).tolist()
     finding = dataclasses.replace(found["fold_time"].time, effect=effect, low=low, high=high)
@@ -142,7 +139,6 @@ def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
     ],
 )
 def test_what_would_have_been_seen_is_told_where_it_says_something(tmp_path, detectable, said):
-    """Two launches that differ tell of no change but a huge one."""
     found, against = judged(run(tmp_path))
     finding = dataclasses.replace(found["fold_time"].time, detectable=detectable)
     assert words.undecided_in_words(finding, against).endswith(said)
@@ -150,7 +146,6 @@ def test_what_would_have_been_seen_is_told_where_it_says_something(tmp_path, det
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
-    """Whatever fails, is faster or has changed: the failures first, and the rest is counted."""
     found, against = judged(run(tmp_path, slow=1.06))
     case = found["fold_time"].case
     many = [
@@ -172,7 +167,6 @@ def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
 
 
 def test_launches_are_judged_whatever_their_numbers(tmp_path):
-    """A journal may hold any: the arrays have a column a launch, not one a number."""
     path = run_file(tmp_path, slow=1.06)
     found, _ = judged(results.load(path))
     path.write_text(path.read_text().replace('"launch":8,', '"launch":2000000000,'))
@@ -181,7 +175,6 @@ def test_launches_are_judged_whatever_their_numbers(tmp_path):
 
 
 def test_an_unchanged_case_passes(tmp_path):
-    """Nothing fails."""
     found, against = judged(run(tmp_path, launches=3))
     assert {one.time.verdict for one in found.values()} == {Verdict.SAME}
     assert not any(failure(one, against) for one in found.values())
@@ -196,13 +189,11 @@ def test_an_unchanged_case_passes(tmp_path):
     ],
 )
 def test_other_quantities_and_facts_have_their_own_gates(tmp_path, fact, value, sentence):
-    """Twice the first call, twice the memory, and a model with other weights."""
     found, against = judged(run(tmp_path, **{fact: value}))
     assert sentence in failure(found["fold_time"], against)
 
 
 def test_memory_that_was_too_small_to_be_read_and_is_no_more_fails(tmp_path):
-    """It counts as the bound that it was below."""
     below = {"peak_bytes_below": 1 << 17}
     found = run(tmp_path, old=below, peak_bytes=16 << 20)
     outcome, against = judged(found)
@@ -213,7 +204,6 @@ def test_memory_that_was_too_small_to_be_read_and_is_no_more_fails(tmp_path):
     ("fact", "value"), [("first_call_seconds", 1.1), ("peak_bytes", 9 << 20), ("graph_nodes", 60)]
 )
 def test_what_is_within_its_gate_or_only_worth_knowing_does_not_fail(tmp_path, fact, value):
-    """More graph nodes are not more seconds; they are said."""
     made = run(tmp_path, **{fact: value})
     found, against = judged(made)
     assert not failure(found["fold_time"], against)
@@ -221,7 +211,6 @@ def test_what_is_within_its_gate_or_only_worth_knowing_does_not_fail(tmp_path, f
 
 
 def test_undecided_fails_only_where_the_user_says_so(tmp_path):
-    """Two launches decide nothing."""
     for word, fails in (("pass", False), ("fail", True)):
         found, against = judged(run(tmp_path, launches=2, against=AGAINST | {"undecided": word}))
         text = failure(found["native"], against)
@@ -234,7 +223,6 @@ def test_undecided_fails_only_where_the_user_says_so(tmp_path):
     [("pass", "No case was measured on both sides"), ("fail", "1 of 1 case fails the gate")],
 )
 def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undecided, said):
-    """The headline says what the items do."""
     strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
     header = journals.header(strategies=strategies, against=AGAINST | {"undecided": undecided})
     new = journals.case("native")
@@ -245,14 +233,12 @@ def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undeci
 
 
 def test_the_summary_names_the_sides_and_what_came_and_went(tmp_path):
-    """Label, commit, gate, counts, new and renamed strategies."""
     first, *others = written(run(tmp_path, slow=1.06)).splitlines()
     assert first == "4 cases against main (01234567), gate 3 %, 1.5 % ignored: 1 slower, 3 same"
     assert {"new: mine", "renamed: fold is fold_time now"} <= set(others)
 
 
 def test_a_pair_that_dies_in_its_trial_changes_no_suspicion_of_the_others(tmp_path):
-    """It has no outcome, and its screening is still among what the others are measured by."""
     whole = run(tmp_path, slow=1.06)
     dead = tuple(
         dataclasses.replace(one, status=Status.CRASHED) if one.case.strategy == "native" else one
@@ -278,7 +264,6 @@ BOTH = {SUSPECT, other(SUSPECT)}
     ids=["slower", "slower, confirmed", "larger", "slower, of other weights"],
 )
 def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes, to_play, peaks):
-    """Both sides of the suspect play on, unless it is confirmed or fails already."""
     found = run(tmp_path, **changes)
     against = against_of(found)
     assert against is not None
@@ -292,7 +277,6 @@ def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes
 
 
 def test_a_case_that_fails_by_a_fact_is_not_said_to_be_undecided(tmp_path):
-    """It was not tried again, and that is no doubt; where it does not fail, why is no guess."""
     for changes, undecided in (({}, 1), ({"weights": 8}, 0)):
         found, against = judged(run(tmp_path, slow=1.06, launches=3, **changes))
         assert found["fold_time"].time.left_untried
@@ -302,7 +286,6 @@ def test_a_case_that_fails_by_a_fact_is_not_said_to_be_undecided(tmp_path):
 
 
 def test_a_case_that_fails_by_its_memory_is_not_said_to_be_undecided(tmp_path):
-    """It has its sentence."""
     found, against = judged(run(tmp_path, peak_bytes=16 << 20))
     one = found["fold_time"]
     doubt = dataclasses.replace(one.time, verdict=Verdict.UNDECIDED)
@@ -312,7 +295,6 @@ def test_a_case_that_fails_by_its_memory_is_not_said_to_be_undecided(tmp_path):
 
 
 def test_a_usual_run_was_measured_against_nothing(tmp_path):
-    """There is no gate to judge."""
     journals.write(tmp_path / "usual.jsonl", journals.header(), journals.END)
     assert against_of(results.load(tmp_path / "usual.jsonl")) is None
 
@@ -328,14 +310,12 @@ def test_a_usual_run_was_measured_against_nothing(tmp_path):
     ],
 )
 def test_a_damaged_header_is_one_sentence(tmp_path, damage):
-    """What was measured against what is not guessed."""
     journals.write(tmp_path / "run.jsonl", journals.header(against=AGAINST | damage), journals.END)
     with pytest.raises(UserError, match="measure again with --against"):
         against_of(results.load(tmp_path / "run.jsonl"))
 
 
 def test_sides_that_share_no_launch_have_no_change(tmp_path):
-    """Lines were lost."""
     one = journals.case("native")
     strategies = {
         "native": {"title": "n"},
@@ -366,7 +346,6 @@ def given_up(folder, first_call):
 
 
 def test_a_case_that_is_given_up_where_the_other_side_has_figures_fails(tmp_path):
-    """It hangs, or takes minutes now: the run has no time of it, and is no success."""
     path, case = given_up(tmp_path, 1.0)
     [reason] = ended.failures(path).values()
     said = "not run: tracing limit: tracing took more than 60 s, where main has figures"
@@ -379,14 +358,12 @@ def test_a_case_that_is_given_up_where_the_other_side_has_figures_fails(tmp_path
 
 
 def test_a_first_call_that_was_near_its_limit_before_is_no_failure(tmp_path):
-    """59 s once and 61 s now may be chance."""
     path, _ = given_up(tmp_path, 31.0)
     assert not ended.failures(path)
     assert words.headline(gate_findings(results.load(path))).startswith("No case was measured")
 
 
 def test_a_run_that_was_killed_between_the_two_sides_is_read(tmp_path):
-    """Of one case there is the other side alone: it is neither judged nor a failure."""
     strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
     head = journals.header(strategies=strategies, against=AGAINST)
     before = journals.line(other(journals.case("native")), facts=FACTS)

@@ -55,21 +55,18 @@ def noisy():
 
 
 def test_identical_code_is_hardly_ever_called_different_in_spite_of_the_looks(noisy):
-    """Of 2,000 identical cases one in five or so is suspected, and at most one differs."""
     found = [one for run in noisy[0.0] for one in run.findings]
     assert 0.05 < np.mean([one.suspected for one in found]) < 0.25
     assert sum(one.verdict in {Verdict.SLOWER, Verdict.FASTER} for one in found) <= 1
 
 
 def test_five_per_cent_is_found_in_nineteen_of_twenty(noisy):
-    """With launches that vary by 1 %; ten per cent always."""
     assert share(Verdict.SLOWER, noisy[0.05]) > 0.95
     assert share(Verdict.SLOWER, noisy[0.10]) > 0.999
     assert share(Verdict.FASTER, noisy[-0.05]) > 0.93
 
 
 def test_judging_the_screened_launches_themselves_would_err_more_often():
-    """The check of the check: without fresh launches the same level calls too many different."""
     dice = np.random.default_rng(5)
     wrong = 0
     for _ in range(200):
@@ -99,7 +96,6 @@ def among_calm(row, rule=RULE):
     ],
 )
 def test_a_suspect_is_decided_on_fresh_launches_that_agree(row, verdict):
-    """However large the difference at screening; all but one of them, on the side of screening."""
     found = among_calm(row)
     assert found.suspected
     assert found.verdict is verdict
@@ -108,7 +104,6 @@ def test_a_suspect_is_decided_on_fresh_launches_that_agree(row, verdict):
 
 
 def test_the_interval_is_that_of_the_fresh_launches():
-    """And not of what made the case a suspect."""
     found = among_calm([0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06])
     assert found.verdict is Verdict.SLOWER
     assert found.effect == pytest.approx(0.06)
@@ -116,7 +111,6 @@ def test_the_interval_is_that_of_the_fresh_launches():
 
 
 def test_what_is_ignored_is_no_failure_however_sure():
-    """Half the gate, if nothing else is said; what lies between the two is found."""
     assert among_calm([0.014] * 8).verdict is not Verdict.SLOWER
     assert among_calm([0.02] * 8).verdict is Verdict.SLOWER
     assert among_calm([0.014] * 8, GateRule(ignored=0.01)).verdict is Verdict.SLOWER
@@ -124,7 +118,6 @@ def test_what_is_ignored_is_no_failure_however_sure():
 
 
 def test_a_change_that_is_just_ignored_hardly_ever_fails():
-    """Of 1,000 such cases at most one in twenty, at any of the looks; twice as much mostly does."""
     dice = np.random.default_rng(12)
     found = {
         change: [campaign(np.full(20, np.log1p(change)), dice) for _ in range(50)]
@@ -135,7 +128,6 @@ def test_a_change_that_is_just_ignored_hardly_ever_fails():
 
 
 def test_swapping_the_sides_swaps_the_verdict():
-    """Slower and faster are held to the same rule."""
     rows = effects([[0.08] * 8, [-0.08] * 8, *CALM[1:]])
     one, other = (judged(Effects(sign * rows.effect, rows.standard_error)) for sign in (1, -1))
     assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
@@ -144,14 +136,12 @@ def test_swapping_the_sides_swaps_the_verdict():
 
 
 def test_the_looks_share_the_level_of_the_trial():
-    """Looking again costs no more than looking once would."""
     assert sum(RULE.levels.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 7, 11, 15)
     assert max(FRESH_PARTS) == MOST_FRESH
 
 
 def test_one_launch_raises_a_suspicion_and_no_more():
-    """It holds nothing of other launches, so a trial decides."""
     (found,) = judged(effects([[0.3]]))
     assert (found.suspected, found.verdict) == (True, Verdict.UNDECIDED)
 
@@ -165,7 +155,6 @@ REGRESSED = np.repeat([1.0, 0.0], [4, 16])
 @pytest.mark.parametrize("between", [0.01, 0.02, 0.04])
 @pytest.mark.parametrize("change", [0.03, 0.10])
 def test_what_a_trial_plays_changes_no_suspicion(change, between):
-    """Fresh launches tell how loud the machine is, and may not be asked about the screening."""
     dice = np.random.default_rng(3)
     for _ in range(60):
         found = campaign(np.log1p(change) * REGRESSED, dice, between).looks
@@ -174,7 +163,6 @@ def test_what_a_trial_plays_changes_no_suspicion(change, between):
 
 
 def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():
-    """Another suspect's fresh launches are wild; with them in the variances this one went free."""
     slow, wild = [0.024, 0.04, 0.056], [0.1, 0.101, 0.099]
     calm = [[0.0, 0.002 * (1 + turn % 3), -0.002 * (1 + turn % 3)] for turn in range(9)]
     screened = judged(effects([slow, wild, *calm]))
@@ -186,7 +174,6 @@ def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():
 
 
 def test_planted_regressions_that_were_suspected_fail_and_identical_cases_do_not():
-    """Of 10 % hardly one in a hundred that was sent to trial goes free, on a middling machine."""
     dice = np.random.default_rng(12)
     runs = [campaign(np.log1p(0.10) * REGRESSED, dice, 0.02).looks for _ in range(100)]
     tried = [

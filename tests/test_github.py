@@ -30,7 +30,6 @@ def written(tmp_path, monkeypatch):
 
 
 def test_the_answer_and_short_tables_are_appended(written, capsys):
-    """What was in the file stays before them."""
     text = written(before="# before\n")
     assert github.WRITTEN in capsys.readouterr().out
     assert text.startswith("# before\n## timelift\n\n4 cases in 2 settings, 3 launches; ")
@@ -44,7 +43,6 @@ def test_the_answer_and_short_tables_are_appended(written, capsys):
 
 
 def test_names_are_text_in_the_summary(written):
-    """No markup, table cells, or HTML of theirs."""
     names = ("<img src=x>", "a|b\n## c", "![](http://x)")
     text = written(journals.grid(names, workloads=["[w](x)"], seq_lens=(8,), phases=("forward",)))
     assert "<img" not in text
@@ -55,7 +53,6 @@ def test_names_are_text_in_the_summary(written):
 
 @pytest.mark.parametrize("folder", ["against", "selftest"])
 def test_a_run_of_twins_has_no_tables_and_no_winner(written, folder):
-    """Its rivals are the two sides of each other."""
     assert "###" in written()
     text = written(machine=f"machine/{folder}")
     last = text[text.rindex("## timelift") :]
@@ -66,19 +63,16 @@ def test_a_run_of_twins_has_no_tables_and_no_winner(written, folder):
 
 @pytest.mark.parametrize("environment", [{}, {github.VARIABLE: ""}])
 def test_an_unset_variable_is_a_sentence(environment):
-    """What was expected, and where to use it."""
     with pytest.raises(UserError, match=r"expected GITHUB_STEP_SUMMARY to name a file.* there"):
         github.append("text", environment)
 
 
 def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path):
-    """Here a folder."""
     with pytest.raises(UserError, match="leave out --github-summary"):
         github.append("text", {github.VARIABLE: str(tmp_path)})
 
 
 def test_a_long_summary_is_cut_at_a_line_with_a_sentence(tmp_path):
-    """What other tools wrote in the same step counts."""
     path = tmp_path / "summary.md"
     path.write_text("x" * 1000 + "\n")
     lines = (f"answer {number} µ" * 20 for number in range(10_000))
@@ -93,5 +87,4 @@ def test_a_long_summary_is_cut_at_a_line_with_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("room", [10, 0, -5, 100])
 def test_where_there_is_no_room_nothing_is_written(room):
-    """A full file stays as it is; with little room there is the sentence."""
     assert len(github.shortened("line\n" * 100, room)) <= max(0, room)

@@ -35,18 +35,15 @@ def differences(kept: Mapping[str, str], now: Mapping[str, str], name: str) -> s
 
 @pytest.mark.parametrize("name", [*commands.COMMANDS, *commands.HELP, *commands.PYTEST])
 def test_a_command_says_what_it_said(said, name):
-    """Where a change is meant, `python -m tests.golden` writes the files anew."""
     assert not (found := differences(commands.stored(), said, name)), f"\n{found}"
 
 
 def test_every_golden_file_belongs_to_a_command():
-    """None is left of a command that is not run any more."""
     known = {*commands.COMMANDS, *commands.HELP, *commands.PYTEST}
     assert {name.split("/")[0].removesuffix(".txt") for name in commands.stored()} == known
 
 
 def test_a_changed_word_a_lost_file_and_a_new_one_are_told():
-    """Each with its line."""
     kept = {"a.txt": "one\ntwo\n", "a/b.csv": "x\n", "ab.txt": "y\n"}
     assert not differences(kept, dict(kept), "a")
     changed = differences(kept, kept | {"a.txt": "one\nthree\n"}, "a")
@@ -56,7 +53,6 @@ def test_a_changed_word_a_lost_file_and_a_new_one_are_told():
 
 
 def test_what_is_left_out_of_a_text_is_no_more_than_scripts_digests_and_durations():
-    """A number of a table stays."""
     assert commands.normal("<script>a\n</script>1.02") == "<script/>1.02"
     assert commands.normal("<script id='data'>1.02</script>") == "<script id='data'>1.02</script>"
     assert commands.normal(f'"{64 * "a"}", 2 tests collected in 0.08s') == (
@@ -66,7 +62,6 @@ def test_what_is_left_out_of_a_text_is_no_more_than_scripts_digests_and_duration
 
 
 def test_the_last_digits_of_a_number_are_the_processors():
-    """Those that a reader might see are not."""
     one, other, another = "0.8391953459732371", "0.8391953459732373", "0.8391953469732371"
     assert commands.normal(f"a,{one},b") == commands.normal(f"a,{other},b") == "a,0.839195346,b"
     assert commands.normal(one) != commands.normal(another)

@@ -26,7 +26,6 @@ def cases(asked=None, compares="", sizes="all", **question):
 
 
 def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
-    """2 strategies x 2 lengths x 2 batches x 1 phase."""
     found = cases(phases="forward", modes="graph")
     assert len(found) == 8
     assert {case.setting.seq_len for case in found} == {5, 10}
@@ -34,14 +33,12 @@ def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
 
 
 def test_an_option_beats_the_question():
-    """What the user asks for wins, sizes included."""
     found = cases({"phases": "backward", "seq_lens": "7"}, phases="forward", modes="graph")
     assert {case.setting.phase for case in found} == {Phase.BACKWARD}
     assert {case.setting.seq_len for case in found} == {7}
 
 
 def test_forward_settings_have_no_gradients():
-    """An axis that means nothing does not multiply the cases."""
     found = cases(
         {"gradients": "weights,inputs_and_weights"}, phases="forward,backward", modes="graph"
     )
@@ -51,7 +48,6 @@ def test_forward_settings_have_no_gradients():
 
 
 def test_a_question_about_an_axis_needs_two_of_its_values():
-    """With one mode there is nothing to compare."""
     assert cases({"modes": "graph"}, compares="modes", phases="forward", modes="eager,graph") == []
     assert cases(compares="modes", phases="forward", modes="eager,graph", sizes="smallest")
 
@@ -75,7 +71,6 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
     ],
 )
 def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentence):
-    """Expected, received, nearest."""
     with pytest.raises(UserError) as caught:
         cases({option: text}, phases="forward", modes="graph")
     assert sentence in str(caught.value)
@@ -97,7 +92,6 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
     ],
 )
 def test_a_misspelt_question_is_a_sentence(words, sentence):
-    """No case is silently left out or added."""
     usual = {} if "phase" in words or "phases" in words else {"phases": "forward", "modes": "graph"}
     with pytest.raises(UserError) as caught:
         grid.Question.from_marker(usual | words)
@@ -105,18 +99,15 @@ def test_a_misspelt_question_is_a_sentence(words, sentence):
 
 
 def test_a_list_of_axes_to_compare_is_a_sentence():
-    """One is compared."""
     with pytest.raises(UserError, match="compares: unknown axis"):
         grid.Question.from_marker({"phases": "forward", "modes": "graph", "compares": ["modes"]})
 
 
 def test_lists_split_outside_brackets():
-    """A strategy's parameters keep their commas."""
     assert option_texts.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
 
 
 def test_a_case_survives_its_fields():
-    """Fields are JSON-ready and lossless, and the label names what is unusual."""
     case = Case(Setting("small", 5, 2, Phase.BACKWARD, threads=1, device="gpu:1"), "fold")
     assert Case.from_fields(case.fields()) == case
     assert case.label == "small-T5-B2-backward-graph-gpu:1-threads1-fold"
@@ -144,7 +135,6 @@ NAMES = (
 @pytest.mark.parametrize("axes", SETTINGS)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_label_is_read_back_whatever_dashes_are_in_the_names(axes, name):
-    """Of a strategy and of a workload, beside any unusual axes."""
     kinds = {"phase": Phase.FORWARD} | {key: AXES[key](value) for key, value in axes.items()}
     case = Case(Setting(f"my-{name}", 5, 2, **kinds), name)
     assert case.has_label_of_its_own
@@ -153,7 +143,6 @@ def test_a_label_is_read_back_whatever_dashes_are_in_the_names(axes, name):
 
 @pytest.mark.parametrize("name", ["dynamic-x", "jax-fold", "threads4-x", "gpu-x", "gpu:1-x"])
 def test_a_name_that_begins_like_an_axis_has_no_label_of_its_own(name):
-    """It would be taken for the axis, and the rest for the strategy."""
     assert not Case(Setting("small", 5, 2, Phase.FORWARD), name).has_label_of_its_own
 
 
@@ -169,7 +158,6 @@ def test_a_name_that_begins_like_an_axis_has_no_label_of_its_own(name):
     ],
 )
 def test_what_is_no_label_is_no_case(label):
-    """A part that is missing or no number."""
     with pytest.raises(ValueError, match="expected a case like"):
         Case.from_label(label)
 
@@ -178,14 +166,12 @@ def test_what_is_no_label_is_no_case(label):
     "change", [{"seq_len": "5"}, {"seq_len": True}, {"phase": "sideways"}, {"strategy": 3}]
 )
 def test_wrong_fields_are_named(change):
-    """A field of a wrong type or value is a ValueError."""
     fields = Case(Setting("small", 5, 2, Phase.FORWARD), "fold").fields()
     with pytest.raises(ValueError, match=r"expected|not a valid"):
         Case.from_fields(fields | change)
 
 
 def test_settings_sort_by_size_and_what_is_usual_comes_first():
-    """Forward calls come before backward ones, graph mode before eager calls."""
     ordered = [
         Setting("small", 5, 2, Phase.FORWARD),
         Setting("small", 5, 2, Phase.FORWARD, lengths=Lengths.UNIFORM),

@@ -46,7 +46,6 @@ def _slower(
 
 
 def test_a_step_is_found_with_its_size_and_its_place() -> None:
-    """Two runs name the place, the interval holds the truth, and the other cases stay."""
     found = find_changes(_slower(0.08))
     assert found.common_shifts == ()
     assert _changed(found) == [7]
@@ -57,7 +56,6 @@ def test_a_step_is_found_with_its_size_and_its_place() -> None:
 
 
 def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
-    """The sign is kept."""
     found = find_changes(_slower(-0.08))
     assert found.cases[7].state is ChangeState.FASTER
     assert found.worse == []
@@ -65,7 +63,6 @@ def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 5.0])
 def test_a_lone_spike_is_never_a_change(share: float) -> None:
-    """However high, of one run or of two."""
     levels = _levels()
     levels.log_seconds[7, 31] += np.log1p(share)
     levels.log_seconds[8, 40:42] += np.log1p(share)
@@ -75,21 +72,18 @@ def test_a_lone_spike_is_never_a_change(share: float) -> None:
 
 
 def test_a_change_is_told_from_its_third_run_on_and_not_before() -> None:
-    """The first two may be a spike."""
     levels = _slower(0.08, nights=slice(40, None))
     told = [find_changes(levels.part(0, runs)).cases[7].state in WORSE for runs in (41, 42, 43)]
     assert told == [False, False, True]
 
 
 def test_what_is_smaller_than_the_gate_is_no_change_however_certain() -> None:
-    """2 % at a gate of 3 %, and the same at one of 1 %."""
     levels = _slower(0.02)
     assert find_changes(levels).cases[7].state is ChangeState.SAME
     assert find_changes(levels, gate=0.01).cases[7].state is ChangeState.SLOWER
 
 
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
-    """The latest level is held to the best one, not only to the one before."""
     levels = _levels(HistorySize(settings=4, nights=120))
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
     one = find_changes(levels).cases[7]
@@ -100,20 +94,17 @@ def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
 
 
 def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
-    """Both changes stay in the list, and nothing is slower now."""
     one = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
     assert [np.sign(change.shift) for change in one.changes] == [1, -1]
     assert one.state is ChangeState.FASTER
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to() -> None:
-    """Four fast runs long ago do not make the rest slower."""
     found = find_changes(_slower(-0.1, nights=slice(20, 24)))
     assert found.cases[7].state is ChangeState.SAME
 
 
 def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
-    """30 % of two of five moves the reference by less than half the gate, even at a first look."""
     levels = _slower(0.3, [5, 6])
     found = find_changes(levels)
     assert _changed(found) == [5, 6]
@@ -123,7 +114,6 @@ def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
 
 
 def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
-    """A slow rival that is missing in half of the runs, and one that is new."""
     levels = _levels()
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
@@ -133,7 +123,6 @@ def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
 
 
 def test_of_two_rivals_the_one_that_changed_is_named() -> None:
-    """The steadier one is the reference, wherever it stands."""
     for slower in (0, 1):
         levels = _levels(HistorySize(settings=4, rivals=2, nights=60), seed=slower)
         found = find_changes(_slower(0.2, 2 + slower, levels=levels))
@@ -141,7 +130,6 @@ def test_of_two_rivals_the_one_that_changed_is_named() -> None:
 
 
 def test_a_case_without_rivals_is_held_to_the_canary() -> None:
-    """A machine that is slower as a whole, canary included, is no change of the case."""
     levels = _levels(HistorySize(settings=4, rivals=1, nights=60))
     moment = levels.log_seconds.mean(0)
     steady = levels.log_seconds - moment
@@ -151,7 +139,6 @@ def test_a_case_without_rivals_is_held_to_the_canary() -> None:
 
 
 def test_when_most_cases_move_together_it_is_the_machine() -> None:
-    """Its run, its size and its share are told, and no case is slower for it."""
     random = np.random.default_rng(3)
     levels = _levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
@@ -164,21 +151,18 @@ def test_when_most_cases_move_together_it_is_the_machine() -> None:
 
 
 def test_when_the_canary_moves_with_them_nothing_moved() -> None:
-    """A lower clock frequency is the same for all work."""
     levels = _levels()
     levels.log_canary[31:] += np.log(1.25)
     assert find_changes(_slower(0.25, ALL, levels=levels)).common_shifts == ()
 
 
 def test_when_few_cases_move_together_it_is_the_code() -> None:
-    """One strategy of five everywhere, by a lot."""
     found = find_changes(_slower(0.25, slice(0, 20, 5)))
     assert found.common_shifts == ()
     assert len(found.worse) == 4
 
 
 def test_a_shift_is_at_least_the_gate() -> None:
-    """Exactly half of the cases are not enough, since the median lies below what they did."""
     for rows in (6, 7):
         levels = _levels(HistorySize(settings=3, rivals=4, nights=60))
         _slower(0.2, slice(0, rows), levels=levels)
@@ -188,7 +172,6 @@ def test_a_shift_is_at_least_the_gate() -> None:
 
 
 def test_one_of_two_strategies_is_half_of_all_cases_and_still_the_code() -> None:
-    """A machine does not choose a strategy."""
     levels = _levels(HistorySize(settings=4, rivals=2, nights=60))
     found = find_changes(_slower(0.25, slice(0, 8, 2), levels=levels))
     assert found.common_shifts == ()
@@ -196,7 +179,6 @@ def test_one_of_two_strategies_is_half_of_all_cases_and_still_the_code() -> None
 
 
 def test_a_slow_down_after_a_move_of_the_machine_is_still_found() -> None:
-    """The history begins anew at the move, and goes on."""
     levels = _slower(0.08, nights=slice(45, None))
     found = find_changes(_slower(0.25, ALL, levels=levels))
     assert len(found.common_shifts) == 1
@@ -204,7 +186,6 @@ def test_a_slow_down_after_a_move_of_the_machine_is_still_found() -> None:
 
 
 def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
-    """A new kernel is no pardon; a case that is as fast as its rivals again is one."""
     for mended in (False, True):
         levels = _slower(0.1, nights=slice(20, 45 if mended else 60))
         found = find_changes(_slower(0.25, ALL, slice(35, None), levels))
@@ -218,7 +199,6 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
 
 
 def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
-    """Five runs cannot have three on both sides, and what is gone is not slower *still*."""
     levels = _levels()
     assert set(_now(find_changes(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
     _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
@@ -228,7 +208,6 @@ def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
 
 
 def test_the_sizes_of_time_do_not_matter() -> None:
-    """A machine ten times slower has the same history."""
     levels = _slower(0.08)
     slower = dataclasses.replace(levels, log_seconds=levels.log_seconds + np.log(10))
     one, other = find_changes(levels).cases[7].changes[0], find_changes(slower).cases[7].changes[0]
@@ -239,7 +218,6 @@ def test_the_sizes_of_time_do_not_matter() -> None:
 @pytest.mark.parametrize("rivals", [1, 2, 3, 5])
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, seed: int) -> None:
-    """Single levels, whole cases, whole runs, all canaries, amid changes and a move."""
     random = np.random.default_rng([rivals, seed])
     shape = HistorySize(settings=3, rivals=rivals, nights=int(random.integers(1, 50)))
     levels, _ = simulate(HistoryKind("x", step=0.2, night=10, moves=20), shape, random)
@@ -255,14 +233,12 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, s
 
 
 def test_equal_runs_are_a_history_without_a_change() -> None:
-    """No noise at all divides by nothing."""
     cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
     levels = RunLevels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
     assert set(_now(find_changes(levels))) == {ChangeState.SAME}
 
 
 def test_the_place_of_a_change_is_paid_for() -> None:
-    """Of 200 series of pure noise, the best split of each is often 'significant', and none told."""
     rows = list(np.random.default_rng(5).normal(0, 0.01, (200, 60)))
     fitted = segments.fit_segments(rows)
     assert all(len(one.segments) == 1 for one in fitted)
@@ -280,7 +256,6 @@ def test_the_place_of_a_change_is_paid_for() -> None:
 
 
 def test_no_segment_is_shorter_than_three_runs() -> None:
-    """Whatever the values."""
     rows = list(np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05)
     for one in segments.fit_segments(rows):
         assert min(part.runs for part in one.segments) >= segments.LEAST_RUNS
@@ -288,7 +263,6 @@ def test_no_segment_is_shorter_than_three_runs() -> None:
 
 
 def test_runs_that_resemble_their_neighbours_count_less() -> None:
-    """Independent runs count as they are; with a correlation of one half, about a third."""
     alone, _ = simulate(HistoryKind("x"), HistorySize(nights=120), np.random.default_rng(1))
     alike, _ = simulate(
         HistoryKind("x", memory=0.5), HistorySize(nights=120), np.random.default_rng(1)
@@ -312,14 +286,12 @@ def several_nights(*, apart: bool) -> RunLevels:
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_settings_that_were_added_later_hide_no_shift_of_the_machine(apart):
-    """Cases that were not measured then did not fail to move."""
     found = find_changes(several_nights(apart=apart))
     assert [one.after for one in found.common_shifts] == [10]
     assert found.worse == []
 
 
 def test_a_place_that_is_named_is_not_named_again():
-    """Nine nights: all cases changed at one, and a tenth of them again later."""
     changes = [[(2, 3)]] * 90 + [[(2, 3), (5, 6)]] * 10
     cases = tuple(Case(Setting("w", one + 1, 1, Phase.FORWARD), "a") for one in range(100))
     levels = RunLevels(cases, np.zeros((100, 9)), np.zeros(9))

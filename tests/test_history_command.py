@@ -61,7 +61,6 @@ ZERO: dict[str, tuple[int, Any, str]] = {
 def test_a_history_without_a_slow_down_that_is_still_there_is_zero(
     results: Path, capsys: pytest.CaptureFixture[str], happened: str
 ) -> None:
-    """And what happened instead is told."""
     count, slower, text = ZERO[happened]
     _nights(results, count, slower)
     assert report.main(["history"]) == 0
@@ -71,7 +70,6 @@ def test_a_history_without_a_slow_down_that_is_still_there_is_zero(
 def test_a_slow_down_that_is_still_there_is_two_and_named(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The case, the size, the day, the commits between, and the version that came with it."""
     _slow(results)
     assert report.main(["history"]) == 2
     said = capsys.readouterr().out
@@ -85,7 +83,6 @@ def test_a_slow_down_that_is_still_there_is_two_and_named(
 
 
 def test_a_shift_of_the_machine_has_no_interval_in_the_csv(results: Path) -> None:
-    """Nothing estimates one, and cases that moved apart have no common ratio either."""
     for apart, sign in ((False, 1), (True, -1)):
         folder = results / str(apart)
 
@@ -100,13 +97,11 @@ def test_a_shift_of_the_machine_has_no_interval_in_the_csv(results: Path) -> Non
 
 
 def test_a_change_is_accepted_by_forgetting_what_was_before(results: Path) -> None:
-    """Only later runs count."""
     _slow(results)
     assert report.main(["history", "--since", histories.day(8)]) == 0
 
 
 def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Markdown with the figures in it, a CSV of cases, one of changes, a figure a workload."""
     cases = journals.grid(histories.STRATEGIES, ("tokens", "frames"), (16,), phases=("forward",))
     _slow(results, cases=cases)
     output = results.parent / "out"
@@ -143,7 +138,6 @@ def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) 
     ],
 )
 def test_part_of_a_history_can_be_asked_for(results: Path, words: list[str], count: int) -> None:
-    """A workload, a case, or all rivals of a setting."""
     cases = journals.grid(histories.STRATEGIES, ("tokens", "frames"), (16,), phases=("forward",))
     _nights(results, 6, cases=cases)
     output = results.parent / "out"
@@ -166,7 +160,6 @@ def test_part_of_a_history_can_be_asked_for(results: Path, words: list[str], cou
 def test_a_mistake_is_one_sentence_and_one(
     results: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
-    """Never the code of a slow-down, and nothing is written."""
     _nights(results, 4)
     assert report.main(["history", *words]) == 1
     said = capsys.readouterr()
@@ -177,14 +170,12 @@ def test_a_mistake_is_one_sentence_and_one(
 
 
 def test_bad_usage_is_one_too(results: Path) -> None:
-    """Elsewhere it is 2, which here means a slow-down."""
     with pytest.raises(SystemExit) as end:
         report.main(["history", "--sinse", str(results)])
     assert end.value.code == 1
 
 
 def test_an_empty_folder_is_a_sentence(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says how to get a run."""
     assert report.main(["history"]) == 1
     assert "measure one with: timelift bench" in capsys.readouterr().err
     assert list(results.iterdir()) == []
@@ -193,7 +184,6 @@ def test_an_empty_folder_is_a_sentence(results: Path, capsys: pytest.CaptureFixt
 def test_one_run_is_a_history_that_says_what_it_lacks(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With figures, and without a verdict."""
     _nights(results, 1)
     assert report.main(["history"]) == 0
     assert "too few runs: a change needs 3 runs before it and 3 after" in capsys.readouterr().out
@@ -203,7 +193,6 @@ def test_one_run_is_a_history_that_says_what_it_lacks(
 def test_damaged_files_among_good_ones_are_named(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The history of the others is the same."""
     _slow(results)
     (results / "example" / "torn.jsonl").write_bytes(b'{"kind": "run", "sch')
     assert report.main(["history"]) == 2
@@ -211,7 +200,6 @@ def test_damaged_files_among_good_ones_are_named(
 
 
 def test_hostile_names_are_shown_as_text(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In the terminal, in Markdown, in CSV and in the names of files."""
     names = ["=cmd()", "a\x1b[31mb", "<b>|x|</b>", "_$\\frac", "native"]
     cases = journals.grid(names, ["../../evil"], (16,), phases=("forward",))
     commit = {"id": "\x1b[2Jabc", "dirty": True}
@@ -258,7 +246,6 @@ SHEETS: dict[str, tuple[list[Case], Any]] = {
 def test_no_text_of_a_figure_overlaps_another_or_leaves_it(
     results: Path, theme: str, sheet: str
 ) -> None:
-    """The boxes of all texts, as drawn."""
     cases, slower = SHEETS[sheet]
     history = read(histories.nights(results, 16, slower, cases=cases), HistoryOptions())
     for figure in plot_history.figures(history, theme).values():
@@ -283,7 +270,6 @@ def _overlap(one: Any, other: Any) -> bool:
 
 
 def test_a_figure_has_units_and_names_what_changed(results: Path) -> None:
-    """One line in colour for the case that changed, grey for the others."""
     _slow(results)
     history = read(results, HistoryOptions())
     figure = plot_history.figures(history)["history-tokens"]
@@ -307,7 +293,6 @@ def _with_nodes(path: Path, nodes: int) -> None:
 def test_an_exact_fact_that_changed_is_told_with_its_runs_and_fails_nothing(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same rule as that of `compare` and of the gate; without the change nothing is told."""
     _nights(results, 6)
     paths = sorted((results / "example").glob("*.jsonl"))
     for night, path in enumerate(paths):

@@ -32,7 +32,6 @@ def _summed_up(*lines: dict[str, Any]) -> levels.RunSummary:
 
 
 def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Path) -> None:
-    """A file may be called anything."""
     for name, night in (("a", 2), ("b", 0), ("c", 1)):
         histories.run(tmp_path / f"{name}.jsonl", night, [journals.line(FEW[0])])
     found = history.machine_runs(tmp_path).runs
@@ -42,7 +41,6 @@ def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Pa
 def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
     tmp_path: Path,
 ) -> None:
-    """Of a run and its baseline, which has fewer digits, the run counts."""
     _nights(tmp_path)
     for folder in ("example/selftest", "example/against", "baselines"):
         (tmp_path / folder).mkdir(parents=True)
@@ -59,7 +57,6 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
 
 
 def test_machines_have_histories_of_their_own(tmp_path: Path) -> None:
-    """The one that ran last, unless one is named; the others are counted in a warning."""
     _nights(tmp_path, 3)
     other = histories.machine(name="other", identity={"cpu": "Other"})
     histories.run(tmp_path / "other.jsonl", 20, [journals.line(FEW[0])], machine=other)
@@ -72,7 +69,6 @@ def test_machines_have_histories_of_their_own(tmp_path: Path) -> None:
 
 
 def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
-    """More memory under the same name begins a new history."""
     described = [histories.machine(), histories.machine(identity={"memory_gib": 16})]
     _nights(tmp_path, 6, described=lambda night: described[night >= 4])
     found = history.machine_runs(tmp_path)
@@ -81,7 +77,6 @@ def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
 
 
 def test_since_forgets_what_was_before(tmp_path: Path) -> None:
-    """And says so where nothing is left."""
     _nights(tmp_path, 5)
     kept = history.machine_runs(tmp_path, since=parse_time(histories.day(3)))
     assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
@@ -90,8 +85,6 @@ def test_since_forgets_what_was_before(tmp_path: Path) -> None:
 
 
 def test_what_was_installed_otherwise_is_named() -> None:
-    """Versions, and everything else that may drift."""
-
     def machine(keras: str, kernel: str) -> Machine:
         versions = {"keras": keras, "numpy": "2"}
         return Machine(drift={"kernel": kernel, "versions": versions})
@@ -103,7 +96,6 @@ def test_what_was_installed_otherwise_is_named() -> None:
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:
-    """As the careful reader has it; the fast path is only faster."""
     path = _nights(tmp_path, 1) / "example" / "000.jsonl"
     fast = levels.summary_of_run(path)
     spaced = tmp_path / "spaced.jsonl"
@@ -120,7 +112,6 @@ def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Pa
 
 @pytest.mark.parametrize("smallest", [1e-6, 1e-4, 1e-2, 0.5, 3.0])
 def test_the_level_is_the_median_of_the_numbers(smallest: float) -> None:
-    """Short and long decimals, exponents, times beyond a second, rounds sat out."""
     random = np.random.default_rng(1)
     for count in range(1, 40):
         seconds: list[float | None] = (smallest * random.lognormal(0, 1, count)).tolist()
@@ -132,7 +123,6 @@ def test_the_level_is_the_median_of_the_numbers(smallest: float) -> None:
 
 
 def test_a_rival_that_was_dropped_early_still_compares_with_the_others() -> None:
-    """Later launches are 50 % slower for all; who did not play them is no faster for it."""
     lines = [
         journals.line(case, launch, [1e-3 * (1.0 if launch < 4 else 1.5)])
         for launch in range(1, 8)
@@ -144,7 +134,6 @@ def test_a_rival_that_was_dropped_early_still_compares_with_the_others() -> None
 
 
 def test_a_case_that_crashed_in_a_launch_has_no_level() -> None:
-    """As in a report."""
     crash = journals.ended(FEW[0], Status.CRASHED, "signal 9", launch=2)
     found = _summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)
     assert list(found.log_seconds) == [FEW[1]]
@@ -164,7 +153,6 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
-    """Its case has no level, the others keep theirs."""
     told = journals.line(FEW[0])
     del told["median_seconds_per_call"]
     line, good = journals.text(told, journals.line(FEW[1])).splitlines()
@@ -178,7 +166,6 @@ def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
 
 @pytest.mark.parametrize("damage", ['"0.001"', "0", "-1.0", "1e999", "NaN", "null", "true", "[]"])
 def test_where_the_median_is_damaged_the_samples_count(damage: str) -> None:
-    """They are the evidence; a line that JSON cannot hold is lost whole."""
     told = '"median_seconds_per_call":0.001'
     line = journals.text(journals.line(FEW[0])).strip()
     assert told in line
@@ -188,7 +175,6 @@ def test_where_the_median_is_damaged_the_samples_count(damage: str) -> None:
 
 
 def test_a_median_that_is_told_needs_no_samples_and_is_that_of_the_samples() -> None:
-    """A journal that does not tell it comes to the same."""
     random = np.random.default_rng(3)
     for count in range(1, 30):
         line = journals.line(FEW[0], 1, random.lognormal(-7, 1, count).tolist())
@@ -214,7 +200,6 @@ def test_a_median_that_is_told_needs_no_samples_and_is_that_of_the_samples() -> 
 def test_a_file_that_is_no_run_is_named_and_left_out(
     tmp_path: Path, content: bytes, sentence: str
 ) -> None:
-    """Where it is the only one, a sentence says so."""
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=r"expected runs under .* found none") as refusal:
         history.machine_runs(tmp_path)
@@ -226,7 +211,6 @@ def test_a_file_that_is_no_run_is_named_and_left_out(
 
 
 def test_a_header_of_the_wrong_types_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    """A machine, a commit and versions that are something else."""
     path = histories.run(
         tmp_path / "x.jsonl",
         0,
@@ -246,20 +230,17 @@ def test_a_header_of_the_wrong_types_is_read_as_far_as_it_goes(tmp_path: Path) -
 def test_a_commit_is_read_from_a_file_s_name_only_where_it_is_one(
     tmp_path: Path, name: str, shown: str
 ) -> None:
-    """A baseline has whatever name it was kept under."""
     path = histories.run(tmp_path / f"{name}.jsonl", 0, [journals.line(FEW[0])], commit={})
     assert history.read_run_header(path).commit == shown
 
 
 def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
-    """One sentence."""
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
         history.read(tmp_path, HistoryOptions())
 
 
 def test_of_two_lines_for_a_launch_the_first_counts_in_a_history_too():
-    """As in a report."""
     case = journals.case()
     said = (journals.line(case, 1), journals.ended(case, Status.CRASHED, "x", 1))
     found = levels.summary_of_lines(json.dumps(one).encode() for one in said)
@@ -267,7 +248,6 @@ def test_of_two_lines_for_a_launch_the_first_counts_in_a_history_too():
 
 
 def test_a_changed_fact_is_dated_from_the_last_run_that_knew_it():
-    """A run that does not know it lies between."""
     case = journals.case()
     runs = [{case: (weights, 5.0, 1.0)} for weights in (100.0, None, 200.0)]
     assert [(one.before, one.after) for one in changes_over_runs(runs)] == [(0, 2)]

@@ -25,18 +25,15 @@ def drawn_names(drawing):
 
 
 def test_every_path_of_the_map_is_there():
-    """From the top or from inside timelift/."""
     assert missing(MAP) == []
 
 
 @pytest.mark.parametrize("text", ["`measure/gone.py`", "`nowhere/`"])
 def test_a_path_that_is_gone_is_found(text):
-    """So a move that forgets the map fails."""
     assert missing(text)
 
 
 def test_everything_beside_the_rooms_is_on_the_map():
-    """Modules at the top, and rooms."""
     drawn = drawn_names(MAP.split("```")[1])
     names = {path.stem for path in (ROOT / "timelift").glob("[a-z]*")}
     assert names - drawn == set()

@@ -133,28 +133,23 @@ def circle(root):
 
 
 def test_every_arrow_between_rooms_is_allowed():
-    """The way of the data: measure and worker, the journal, analyse, present."""
     assert wrong_arrows(ROOT / "timelift") == []
 
 
 def test_every_room_has_a_line():
-    """What has none would be allowed nothing, or be forgotten."""
     assert {room_of(name) for name in tree(ROOT / "timelift")} == ARROWS.keys()
 
 
 def test_no_packages_import_each_other_in_a_circle():
-    """Each can be read before those that use it."""
     assert circle(ROOT / "timelift") == []
 
 
 def test_nothing_of_the_product_imports_what_proves_it():
-    """Studies and tests import the product, never the other way."""
     files = [*tree(ROOT / "timelift").values(), ROOT / "conftest.py", ROOT / "report.py"]
     assert [path for path in files if packages(path) & {"studies", "tests"}] == []
 
 
 def test_only_what_runs_inside_a_launch_imports_a_framework():
-    """The pytest process and everything that reads stay free of TensorFlow and Keras."""
     guilty = [
         name
         for name, path in tree(ROOT / "timelift").items()
@@ -164,7 +159,6 @@ def test_only_what_runs_inside_a_launch_imports_a_framework():
 
 
 def test_a_worker_imports_little():
-    """It runs in interpreters that were made for something else, and have none of our packages."""
     known = set(sys.stdlib_module_names) | FRAMEWORKS | WITH_FRAMEWORKS | {"timelift"}
     optional = {"psutil", "pynvml"}  # each inside a function that goes on without it
     rooms = {"worker", *ARROWS["worker"]}
@@ -177,13 +171,11 @@ def test_a_worker_imports_little():
 
 @pytest.mark.parametrize("room", sorted(GROUND))
 def test_what_every_room_may_import_costs_nothing(room):
-    """The standard library alone."""
     known = set(sys.stdlib_module_names) | {"timelift"}
     assert packages(ROOT / "timelift" / f"{room}.py") <= known
 
 
 def test_the_journal_needs_one_package_alone():
-    """So that both who measures and who reads may import it."""
     known = set(sys.stdlib_module_names) | {"timelift", "msgspec"}
     files = list((ROOT / "timelift" / "journal").glob("*.py"))
     assert len(files) > 1
@@ -192,7 +184,6 @@ def test_the_journal_needs_one_package_alone():
 
 @pytest.mark.parametrize("folder", ["strategies", "workloads"])
 def test_strategies_and_workloads_import_nothing_of_ours(folder):
-    """A strategy can be copied into anyone's project."""
     allowed = FRAMEWORKS | {"numpy"} | set(sys.stdlib_module_names)
     files = list((ROOT / folder).glob("*.py"))
     assert {path.name: packages(path) - allowed for path in files} == {
@@ -202,7 +193,6 @@ def test_strategies_and_workloads_import_nothing_of_ours(folder):
 
 @pytest.mark.parametrize("door", ["conftest.py", "report.py"])
 def test_a_door_is_short(door):
-    """It leads into a room and is none."""
     assert len((ROOT / door).read_text().splitlines()) < 40
 
 
@@ -249,7 +239,6 @@ def house(folder, files):
     ],
 )
 def test_a_wrong_arrow_of_each_kind_is_found(tmp_path, name, text):
-    """One line in one file; without it the same tree is right."""
     rooms = ("measure", "worker", "analyse", "present")
     right = {f"{room}/__init__.py": "" for room in rooms}
     right |= {"analyse/rank.py": "", "present/words.py": "", "measure/campaign_options.py": ""}
@@ -260,7 +249,6 @@ def test_a_wrong_arrow_of_each_kind_is_found(tmp_path, name, text):
 
 
 def test_a_circle_is_found(tmp_path):
-    """Of two packages inside one room."""
     files = {"a/__init__.py": "", "a/x/__init__.py": "", "a/y/__init__.py": "", "a/y/two.py": ""}
     files |= {"a/x/one.py": "from timelift.a.y import two", "a/x/other.py": ""}
     root = house(tmp_path, files)
@@ -270,7 +258,6 @@ def test_a_circle_is_found(tmp_path):
 
 
 def test_an_import_inside_a_function_is_seen(tmp_path):
-    """The check of frameworks sees it too."""
     path = tmp_path / "guilty.py"
     path.write_text("def f():\n    from tensorflow import keras\n")
     assert packages(path) & FRAMEWORKS
@@ -289,7 +276,6 @@ pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
 
 @pytest.mark.parametrize(("extra", "loaded"), [("", "[]"), ("import pandas", "['pandas']")])
 def test_collecting_imports_no_framework(extra, loaded):
-    """A fresh interpreter collects every case without them; the probe does see what is loaded."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE % extra], cwd=ROOT, capture_output=True, text=True, check=False
     )

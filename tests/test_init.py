@@ -63,7 +63,6 @@ def files(root):
 
 
 def test_three_files_are_written_and_named(root, capsys):
-    """With the line to add, and what to type next."""
     assert cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "3"], root) == 0
     assert files(root) == set(FILES)
     said = capsys.readouterr().out
@@ -77,7 +76,6 @@ def test_three_files_are_written_and_named(root, capsys):
 
 
 def test_the_workload_makes_the_layer_that_was_named(root):
-    """It is complete, and valid for the catalogue."""
     cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "96,96,3"], root)
     text = (root / "workloads" / "mine.py").read_text()
     assert "from mypkg.models import make_encoder\n" in text
@@ -95,7 +93,6 @@ def test_the_workload_makes_the_layer_that_was_named(root):
     ],
 )
 def test_what_is_not_known_is_left_to_fill_in(root, capsys, words, unfilled):
-    """In a file that is valid Python, whose unfilled shape is refused in a sentence."""
     assert cli.main(["init", *words], root) == 0
     assert f"next, fill in {unfilled} in workloads/mine.py, and type:" in capsys.readouterr().out
     ast.parse((root / "workloads" / "mine.py").read_text())
@@ -108,7 +105,6 @@ def test_what_is_not_known_is_left_to_fill_in(root, capsys, words, unfilled):
     "name", ["make_encoder", "Encoder", "make_other", "make_fast", "make_slow"]
 )
 def test_a_layer_is_found_without_importing_it(root, name):
-    """However a module binds it; the package here ends whatever process imports it."""
     assert cli.main(["init", "--layer", f"mypkg.models:{name}"], root) == 0
 
 
@@ -121,7 +117,6 @@ def test_a_layer_is_found_without_importing_it(root, name):
     ],
 )
 def test_a_layer_is_found_where_pytest_is_told_to_look(root, capsys, file, text):
-    """In each folder of its `pythonpath`, and nowhere without it."""
     (root / "my code").mkdir()
     (root / "my code" / "own.py").write_text("def make(): ...\n")
     words = ["init", "--layer", "own:make", "--features", "3"]
@@ -132,14 +127,12 @@ def test_a_layer_is_found_where_pytest_is_told_to_look(root, capsys, file, text)
 
 
 def test_options_of_pytest_that_nobody_can_read_name_no_folder(root, capsys):
-    """As where quotes do not close."""
     (root / "pytest.ini").write_text("[pytest]\npythonpath = 'lib\n")
     assert cli.main(["init", "--layer", "own:make", "--features", "3"], root) == 1
     assert "found no module 'own'" in capsys.readouterr().err
 
 
 def test_a_layer_of_an_installed_package_is_found(root):
-    """Whose names may come from anywhere in it."""
     assert cli.main(["init", "--layer", "json.decoder:JSONDecoder"], root) == 0
 
 
@@ -160,7 +153,6 @@ def test_a_layer_of_an_installed_package_is_found(root):
     ],
 )
 def test_a_mistake_is_a_sentence_and_nothing_is_written(root, capsys, words, said):
-    """Of the layer's name or the shape."""
     assert cli.main(["init", *words.split()], root) == 1
     assert said in capsys.readouterr().err
     assert files(root) == set()
@@ -168,7 +160,6 @@ def test_a_mistake_is_a_sentence_and_nothing_is_written(root, capsys, words, sai
 
 
 def test_a_module_that_is_no_python_is_a_sentence(root, capsys):
-    """It is named."""
     (root / "damaged.py").write_text("def make(:")
     assert cli.main(["init", "--layer", "damaged:make"], root) == 1
     assert "damaged.py is not valid Python" in capsys.readouterr().err
@@ -176,7 +167,6 @@ def test_a_module_that_is_no_python_is_a_sentence(root, capsys):
 
 @pytest.mark.parametrize("there", [FILES[:1], FILES[1:], FILES])
 def test_nothing_is_overwritten(root, capsys, there):
-    """Whatever exists is named, and none of the others is written either."""
     for name in there:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("mine")
@@ -188,7 +178,6 @@ def test_nothing_is_overwritten(root, capsys, there):
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(root, capsys):
-    """Here a file stands in the place of the last folder."""
     (root / ".github").write_text("")
     assert cli.main(["init"], root) == 1
     assert "nothing was written" in capsys.readouterr().err
@@ -197,13 +186,11 @@ def test_what_cannot_be_written_leaves_nothing_behind(root, capsys):
 
 
 def test_timelift_s_own_checkout_is_refused(capsys):
-    """It has its questions."""
     assert cli.main(["init"], ROOT) == 1
     assert "expected a project of yours" in capsys.readouterr().err
 
 
 def test_a_folder_of_no_project_is_named(tmp_path, monkeypatch, capsys):
-    """Since it may not be where it was meant to be written."""
     monkeypatch.chdir(tmp_path)
     assert cli.main(["init"], tmp_path) == 0
     first = capsys.readouterr().out.splitlines()[0]
@@ -245,7 +232,6 @@ def test_a_folder_of_no_project_is_named(tmp_path, monkeypatch, capsys):
     ],
 )
 def test_the_line_to_add_is_that_of_the_project_s_file(root, capsys, name, text, said):
-    """Or it is there already."""
     (root / name).write_text(text)
     assert cli.main(["init"], root) == 0
     assert said in capsys.readouterr().out
@@ -253,7 +239,6 @@ def test_the_line_to_add_is_that_of_the_project_s_file(root, capsys, name, text,
 
 @pytest.mark.parametrize("configured", [False, True])
 def test_a_plain_pytest_is_said_to_measure_too(root, capsys, configured):
-    """Until testpaths keep it to the tests."""
     if configured:
         (root / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
     cli.main(["init"], root)
@@ -270,7 +255,6 @@ def test_a_plain_pytest_is_said_to_measure_too(root, capsys, configured):
     ],
 )
 def test_the_workflow_installs_the_project(root, files, installs):
-    """As far as it can be installed."""
     for name, text in files.items():
         (root / name).write_text(text)
     cli.main(["init"], root)
@@ -281,7 +265,6 @@ def test_the_workflow_installs_the_project(root, files, installs):
 
 
 def test_runs_are_to_be_ignored_by_git(root, capsys):
-    """But for baselines; nothing is said where there is no git, or a line about it."""
     cli.main(["init"], root)
     assert ".gitignore" not in capsys.readouterr().out
     for ignored in ("*.pyc\n", "/results/\n"):
@@ -295,7 +278,6 @@ def test_runs_are_to_be_ignored_by_git(root, capsys):
 
 
 def test_a_workflow_below_the_repository_s_top_is_said_not_to_be_read(root, capsys):
-    """As in a repository of several projects."""
     (root / ".git").mkdir()
     part = root / "packages" / "part"
     part.mkdir(parents=True)
@@ -311,7 +293,6 @@ DOORS = ["-m timelift bench", "-m pytest bench/ -p timelift.plugin"]
 
 @pytest.mark.parametrize("door", DOORS)
 def test_the_question_is_about_the_project_s_layer(root, door):
-    """Through both doors, without a launch."""
     (root / "src" / "mypkg" / "__init__.py").write_text("")
     cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "3"], root)
     command = [sys.executable, *door.split(), "--collect-only", "-q", "--strategies", "native"]
@@ -326,7 +307,6 @@ def test_the_question_is_about_the_project_s_layer(root, door):
 
 @pytest.mark.whole
 def test_what_init_wrote_is_measured(root):
-    """With the layer out of src/, from a folder inside the project."""
     (root / "src" / "mypkg" / "__init__.py").write_text("")
     cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "3"], root)
     words = "--benchmark-disable --strategies native,fold_time --seq-lens 3 --batch-sizes 2"
@@ -347,21 +327,18 @@ def test_what_init_wrote_is_measured(root):
     [("pytest.ini", "testpaths = tests"), ("pytest.toml", 'testpaths = ["tests"]')],
 )
 def test_the_line_about_testpaths_is_that_of_the_file(root, capsys, name, line):
-    """Pytest reads no list in an ini file."""
     (root / name).write_text("[pytest]\n")
     cli.main(["init"], root)
     assert f"without {line} there" in capsys.readouterr().out
 
 
 def test_a_file_of_another_encoding_has_no_options(root, capsys):
-    """Pytest says what is wrong with it."""
     (root / "setup.cfg").write_bytes(b"[metadata]\nauthor = J\xf6rg\n")
     assert cli.main(["init"], root) == 0
     assert "add to " in capsys.readouterr().out
 
 
 def test_a_long_chain_of_conditions_is_read_once(tmp_path):
-    """What a function binds inside is no name of the module."""
     chain = "".join(f"elif K == {one}:\n    def make():\n        inside = 1\n" for one in range(30))
     (tmp_path / "chain.py").write_text(f"if K:\n    make = None\n{chain}")
     assert find_layer("chain:make", Project(tmp_path)).makes

@@ -27,7 +27,6 @@ def feeds(lengths=Lengths.UNIFORM, *, ragged=False):
 
 @pytest.mark.parametrize("lengths", Lengths)
 def test_a_padded_rival_is_told_which_steps_are_valid_where_lengths_vary(lengths):
-    """Where all are full there is no mask, since a model that takes none is to be timed too."""
     found = feeds(lengths).feed(COTANGENT)
     assert np.array_equal(found.inputs, INPUTS)
     assert np.array_equal(found.cotangent, COTANGENT)
@@ -38,7 +37,6 @@ def test_a_padded_rival_is_told_which_steps_are_valid_where_lengths_vary(lengths
 
 
 def test_a_ragged_rival_is_fed_the_valid_steps_alone():
-    """Its results land where they belong, with zeros behind the end of each sequence."""
     found = feeds(ragged=True).feed(COTANGENT)
     assert found.mask is None
     assert len(found.inputs) == len(found.cotangent) == sum(LENGTHS)
@@ -49,7 +47,6 @@ def test_a_ragged_rival_is_fed_the_valid_steps_alone():
 
 @pytest.mark.parametrize("lengths", Lengths)
 def test_every_sequence_has_a_step_and_the_first_has_all(lengths):
-    """As the longest of a padded batch does; what is valid comes before what is padding."""
     setting = Setting("plain", 9, 5, Phase.FORWARD, lengths=lengths)
     for seed in range(50):
         valid = draw_valid(setting, np.random.default_rng(seed))

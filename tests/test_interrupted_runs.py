@@ -156,7 +156,6 @@ def story(tmp_path_factory):
 
 
 def test_an_interrupt_during_the_imports_does_not_wait_for_them(story):
-    """Nothing is measured, and no process is left."""
     ended = story.during_imports
     assert ended.code == 2, ended.said
     assert "Traceback" not in ended.said
@@ -165,7 +164,6 @@ def test_an_interrupt_during_the_imports_does_not_wait_for_them(story):
 
 
 def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(story):
-    """Exit code 2, a provisional summary, a journal that can be read, no process left."""
     ended = story.while_playing
     assert ended.code == 2, ended.said
     assert "provisional: the run is going on, or was interrupted" in " ".join(ended.said.split())
@@ -177,7 +175,6 @@ def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(s
 
 
 def test_a_second_run_on_the_machine_says_who_holds_it_or_waits(story):
-    """One sentence and exit code 1; with --wait it measures once the first has ended."""
     said = story.refused.stdout + story.refused.stderr
     assert story.refused.returncode == 1
     assert f"another run measures on this machine (process {story.holder}" in said
@@ -186,7 +183,6 @@ def test_a_second_run_on_the_machine_says_who_holds_it_or_waits(story):
 
 
 def test_a_killed_run_goes_on_where_it_was(story):
-    """Every case of every launch once, nothing lost, no process left."""
     assert story.killed.left_nothing
     assert story.whole.returncode == 0, story.whole.stdout + story.whole.stderr
     after = played(story.folder)
@@ -223,7 +219,6 @@ def pytest_{hook}():
     [("terminal_summary", 1, 0), ("unconfigure", 1, 0), ("terminal_summary", 2, 2)],
 )
 def test_an_interrupt_while_the_answer_is_said_costs_nothing(copied, hook, times, code):
-    """All was measured; the second one stops at once, in a sentence."""
     (copied / "bench" / "conftest.py").write_text(ENDS.format(hook=hook, times=times))
     done = bench(copied, *RESUME)
     said = done.stdout + done.stderr
@@ -234,7 +229,6 @@ def test_an_interrupt_while_the_answer_is_said_costs_nothing(copied, hook, times
 
 
 def test_a_run_of_other_versions_or_options_does_not_go_on(copied):
-    """One sentence that names what differs."""
     done = bench(copied, *RESUME, "--seq-lens", "9")
     assert done.returncode == 4
     assert "--resume: the run had --seq-lens '3', received '9'" in done.stderr
@@ -249,7 +243,6 @@ def test_a_run_of_other_versions_or_options_does_not_go_on(copied):
 
 
 def test_a_results_folder_that_goes_away_costs_no_answer(copied):
-    """One sentence, exit code 1, and what was measured is said all the same."""
     path = journal_of(copied)
     head, *rest = path.read_text().splitlines(keepends=True)
     kept = [line for line in rest if json.loads(line).get("launch") == 1]
@@ -265,7 +258,6 @@ def test_a_results_folder_that_goes_away_costs_no_answer(copied):
 
 
 def test_the_second_interrupt_stops_at_once(tmp_path):
-    """Even a round that never ends, in TensorFlow's py_function; no process is left."""
     folder = project(tmp_path, ("native",), {"sleeps": hostile.SLEEPS})
     words = "--launches 1 --case-timeout 300 --round-seconds 2 --backends tensorflow".split()
     run = start(folder, "bench/test_forward.py", *SMALL, *words)
@@ -284,7 +276,6 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
     ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "event": "Ready"}\n')]
 )
 def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
-    """It imports nothing in vain; another one becomes ready."""
     reader, writer = os.pipe()
     heard, orders = os.pipe()
     if abandoned:
@@ -305,7 +296,6 @@ def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned
 
 @pytest.mark.parametrize("words", [("--resume",), ("--resume", "nowhere")])
 def test_no_run_to_go_on_with_is_one_sentence(tmp_path, words):
-    """Exit code 4, as for any wrong option."""
     done = bench(project(tmp_path, GOOD), "bench/", *words)
     assert done.returncode == 4
     assert "--resume: expected a run under" in done.stderr

@@ -57,13 +57,11 @@ def root(tmp_path: Path) -> Path:
 def test_what_the_user_types_finds_its_run(
     root: Path, words: list[str], expected: list[str]
 ) -> None:
-    """Nothing, latest, a folder, a file, a name, a commit or its beginning."""
     found = find(root, [word.format(root=root) for word in words])
     assert [path.stem for path in found] == expected
 
 
 def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> None:
-    """A folder that goes away while it is looked through is no traceback."""
     twins = root / "a" / "selftest"
     twins.mkdir()
     late = journals.header(started="2026-02-01T00:00:00+00:00")
@@ -76,7 +74,6 @@ def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> No
 
 @pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
 def test_reading_a_run_and_going_on_with_it_mean_the_same(root: Path, word: str) -> None:
-    """The latest is the one that was started last, whichever file was touched last."""
     for path in root.glob("*/2026*.jsonl"):
         header = json.loads(path.read_text())
         journals.write(path, header | {"planned": [], "asked": {}})
@@ -86,7 +83,6 @@ def test_reading_a_run_and_going_on_with_it_mean_the_same(root: Path, word: str)
 
 
 def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
-    """Neither to read nor to go on with."""
     for seek in (find, open_resumed):
         with pytest.raises(UserError, match=r"expected a run"):
             seek(root, "x" * 5000 if seek is open_resumed else ["x" * 5000])
@@ -94,27 +90,23 @@ def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
 def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root: Path, started: Any) -> None:
-    """Nor does it end in a traceback."""
     journals.write(root / "a/zzz.jsonl", journals.header(started=started))
     assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
 
 
 @pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])
 def test_an_unknown_run_is_refused_with_the_nearest_names(root: Path, word: str) -> None:
-    """Too short a commit is unknown, too."""
     with pytest.raises(UserError, match="20260105T000000Z_bbbb222"):
         find(root, [word])
 
 
 @pytest.mark.parametrize("words", [[], ["latest"], ["abcd"]])
 def test_no_run_at_all_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
-    """An empty folder of results."""
     with pytest.raises(UserError, match=r"found none|holds no run"):
         find(tmp_path, words)
 
 
 def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
-    """An older run is never shown in its place."""
     folder = tmp_path / "results" / "machine"
     folder.mkdir(parents=True)
     old = journals.header(started="2026-01-01T00:00:00+00:00")
@@ -128,7 +120,6 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
 
 
 def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
-    """What no JSON can hold leaves no half of a file."""
     path = tmp_path / "run.jsonl"
     good = journal.CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
     journal.write_whole(path, [Header(), good])
@@ -141,7 +132,6 @@ def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
-    """A disk that is full in the middle of writing costs nothing that was there."""
     path = tmp_path / "trust.json"
     journal.replace_text(path, "before")
     write = Path.write_text
@@ -158,7 +148,6 @@ def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
 
 
 def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):
-    """A machine that loses its power loses no measurement that was written before."""
     path, on_disk, sync = tmp_path / "run.jsonl", [], os.fsync
 
     def noted(file):
@@ -175,7 +164,6 @@ def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):
 
 
 def test_a_run_goes_on_behind_what_is_kept_and_nothing_else_is_left(tmp_path):
-    """Not even where the lines that were cut off are longer than what follows."""
     lines = list(journals.campaign(RIVALS, launches=1))
     path = journals.write(tmp_path / "run.jsonl", HEAD, *lines)
     kept = path.read_bytes().splitlines(keepends=True)[:4]
@@ -187,7 +175,6 @@ def test_a_run_goes_on_behind_what_is_kept_and_nothing_else_is_left(tmp_path):
 
 
 def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
-    """Each line tells how many they are, as `--resume` counts them."""
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
     played = open_resumed(tmp_path, str(path)).played
     assert len(played) == 2 * len({case.setting for case in RIVALS})
@@ -196,7 +183,6 @@ def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
 
 
 def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_path):
-    """They were played together, and only together mean something."""
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
@@ -211,7 +197,6 @@ def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_pa
     [({"facts": {"weights": "many"}}, True), ({"seconds_per_call": ["x"]}, False)],
 )
 def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
-    """What was measured is known or it is not; a fact may be unknown."""
     head = journals.header(planned=[journals.case().label], asked={})
     path = journals.write(tmp_path / "run.jsonl", head, journals.line(journals.case(), **damage))
     if goes_on:
@@ -223,7 +208,6 @@ def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
 
 
 def test_a_run_with_a_line_that_cannot_be_read_does_not_go_on(tmp_path):
-    """Which rivals were played together is not known any more."""
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:2], b"\0\0\n", *lines[3:]]))
@@ -232,7 +216,6 @@ def test_a_run_with_a_line_that_cannot_be_read_does_not_go_on(tmp_path):
 
 
 def test_a_folder_without_runs_hides_no_baseline(tmp_path, monkeypatch):
-    """A project may have a folder of any name."""
     kept = journals.write(tmp_path / "results/baselines/m/main.jsonl", journals.header())
     (tmp_path / "main").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -240,7 +223,6 @@ def test_a_folder_without_runs_hides_no_baseline(tmp_path, monkeypatch):
 
 
 def test_a_run_of_many_cases_is_still_the_latest(tmp_path):
-    """Its header is long."""
     journals.write(tmp_path / "m/old.jsonl", journals.header(started="2026-01-01T00:00:00+00:00"))
     new = journals.header(started="2026-02-01T00:00:00+00:00", planned=["x" * 60] * 20_000)
     late = journals.write(tmp_path / "m/new.jsonl", new)
@@ -248,7 +230,6 @@ def test_a_run_of_many_cases_is_still_the_latest(tmp_path):
 
 
 def test_an_empty_name_names_no_run(tmp_path, monkeypatch):
-    """Such as that of a variable of the shell that is not set."""
     journals.write(tmp_path / "elsewhere/run.jsonl", journals.header())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="expected a run, received an empty name"):

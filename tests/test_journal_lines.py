@@ -48,13 +48,11 @@ def read(line):
     ),
 )
 def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
-    """Every sample, its median and every fact, to the last digit."""
     line = journal.measured_case(CASE, 3, 2, seconds, 4, Facts(**facts))
     assert read(line_text(line)) == (line, [])
 
 
 def test_a_header_is_read_as_it_was_written():
-    """Another side, twins and meanings included."""
     told = journals.header(
         against=AGAINST,
         planned=[CASE.label],
@@ -70,19 +68,16 @@ def test_a_header_is_read_as_it_was_written():
 
 
 def test_the_median_stands_before_the_samples():
-    """A reader that needs no more can stop there."""
     text = line_text(journal.measured_case(CASE, 1, 1, [3e-3, None, 1e-3, 2e-3], 1, Facts()))
     assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
 
 
 def test_the_median_of_an_even_number_is_the_geometric_mean_of_two():
-    """Times are compared by their ratios."""
     assert median([1.0, 2.0, 8.0, 9.0]) == 4.0
     assert median([1.0, 2.0, 9.0]) == 2.0
 
 
 def test_a_journal_that_lacks_every_newer_field_is_read():
-    """Of the first journals, and of pytest-benchmark's users who write their own."""
     line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured"}
     found, damage = read(line | {"seconds_per_call": [0.5]})
     assert (found.calls_per_sample, found.facts, damage) == (1, Facts(), [])
@@ -115,14 +110,12 @@ def test_a_journal_that_lacks_every_newer_field_is_read():
     ],
 )
 def test_what_is_damaged_in_a_header_is_one_sentence_and_the_rest_is_kept(name, value, sentence):
-    """Each names what was expected and what was received."""
     header, damage = read(journals.header(**{name: value}))
     assert damage == [sentence]
     assert header.seed == 7
 
 
 def test_a_damaged_part_of_a_field_costs_no_other_part():
-    """The name of a machine whose drift is wrong."""
     header, _ = read(journals.header(machine={"name": "a", "drift": 7, "identity": {"cpu": "x"}}))
     assert (header.machine.name, header.machine.identity) == ("a", {"cpu": "x"})
     assert header.machine.versions == {}
@@ -130,7 +123,6 @@ def test_a_damaged_part_of_a_field_costs_no_other_part():
 
 @pytest.mark.parametrize("missing", AGAINST)
 def test_a_header_that_is_wrong_about_the_other_side_is_known_as_such(missing):
-    """It is no usual run for that."""
     against = {name: one for name, one in AGAINST.items() if name != missing}
     header, damage = read(journals.header(against=against))
     assert missing in header.damaged_against
@@ -141,7 +133,6 @@ def test_a_header_that_is_wrong_about_the_other_side_is_known_as_such(missing):
 
 @pytest.mark.parametrize("value", ["1", [], {}, True])
 def test_a_damaged_fact_is_one_sentence_and_the_others_are_kept(value):
-    """The samples too."""
     facts = {"graph_nodes": value, "weights": 9, "unheard of": 1}
     line, damage = read(journals.line(CASE, facts=facts))
     assert line.facts == Facts(weights=9)
@@ -154,19 +145,16 @@ def test_a_damaged_fact_is_one_sentence_and_the_others_are_kept(value):
     "text", ["{", "[]", "NaN", '{"kind":"x"}', '{"kind":"launch"}', "[" * 9**5]
 )
 def test_of_a_line_that_is_none_nothing_is_used(text):
-    """A sentence says why."""
     with pytest.raises(journal.BAD_RECORD):
         read(text)
 
 
 def test_what_json_can_hold_and_utf8_cannot_is_read():
-    """Half a surrogate, and a byte order mark."""
     text = "\ufeff" + json.dumps(journals.header(id="\ud800"))
     assert read(text)[0].id == "\ud800"
 
 
 def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
-    """So that a new fact is one line."""
     names = set(Facts.__struct_fields__)
     assert FACT_RULES.keys() == names
     for some in (
@@ -184,7 +172,6 @@ def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_th
     ("merge", "merged"), [(Merge.LARGEST, 8.0), (Merge.WAITED, 2.0), (Merge.MEDIAN, 1.0)]
 )
 def test_launches_are_merged_as_the_fact_says(merge, merged):
-    """Those that do not know it say nothing."""
     name = next(name for name, about in FACT_RULES.items() if about.merge is merge)
     launches = [Facts(**{name: value}) for value in (1, 8.0, 1.0)] + [Facts()]
     assert journal.merge_fact(name, launches) == pytest.approx(merged)
@@ -192,7 +179,6 @@ def test_launches_are_merged_as_the_fact_says(merge, merged):
 
 
 def test_what_is_too_small_to_be_read_counts_as_its_bound():
-    """Of peak memory; a fact without a bound is unknown."""
     facts = Facts(peak_bytes_below=9)
     assert facts.number_or_bound("peak_bytes") == 9
     assert facts.number_or_bound("weights") is None
@@ -200,7 +186,6 @@ def test_what_is_too_small_to_be_read_counts_as_its_bound():
 
 
 def test_what_differs_is_named_in_the_order_of_the_files():
-    """With None where a run does not tell it."""
     found = journal.differences({"a": 1, "b": 2}, {"b": 3, "c": 4})
     assert [(one.name, one.old, one.new) for one in found] == [
         ("a", 1, None),
@@ -214,7 +199,6 @@ def test_what_differs_is_named_in_the_order_of_the_files():
     ("told", "warned"), [(0.0014, True), (1, True), (None, False), (0.002, False)]
 )
 def test_a_median_that_is_not_that_of_the_samples_is_told(told, warned):
-    """A history believes it, and passes the samples over."""
     line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured"}
     line |= {"median_seconds_per_call": told, "seconds_per_call": [0.001, 0.003, 0.002]}
     found, damage = read(line)

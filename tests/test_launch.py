@@ -46,7 +46,6 @@ BOTH = (
 
 
 def test_rounds_may_take_each_rival_its_own_time():
-    """They are one stage of all rivals."""
     limits = Limits(5, 7)
     assert [limits.of(stage, rivals=3) for stage in (PLAYING, TRACING, "building")] == [21, 5, 7]
 
@@ -113,7 +112,6 @@ def measured(launch, lock, asked):
 
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
-    """No rival was at work, so all are built again; the next setting is measured as ever."""
     for lock, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
         found = measured(launch, lock, task(length))
         assert {name: one.status for name, one in found.items()} == dict.fromkeys(
@@ -122,7 +120,6 @@ def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(lau
 
 
 def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measured(launch):
-    """The one that was at work last."""
     found = measured(launch, Deadly(2), task())
     (charged,) = [one for one in found.values() if one.status is not Status.MEASURED]
     assert charged.status is Status.CRASHED
@@ -134,7 +131,6 @@ def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measur
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which):
-    """Both sides are built again, and play as many rounds as each other."""
     found = measured(both, Deadly(1, which), task(rivals=BOTH))
     assert {one.status for one in found.values()} == {Status.MEASURED}
     assert len(found) == 2 * len(NAMES)
@@ -142,7 +138,6 @@ def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, whic
 
 
 def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_path):
-    """Each rival has one outcome in this launch, and none is measured anew."""
     (tmp_path / "broken.py").write_text(
         '"""Broken."""\ndef build(layer, shape):\n    raise ValueError'
     )
@@ -159,7 +154,6 @@ def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_pa
 
 
 def test_an_outcome_of_an_unknown_rival_is_passed_over():
-    """A strategy may write whatever it likes into the pipe."""
     worker = WorkerState(HERE, lambda _: None)
     worker.take(Ended("nobody's", Status.FAILED, "-"))
     assert worker.outcomes == []
@@ -169,7 +163,6 @@ def test_an_outcome_of_an_unknown_rival_is_passed_over():
     ("number", "name"), [(signal.SIGKILL, "signal SIGKILL"), (40, "signal 40")]
 )
 def test_every_signal_has_a_name(number, name):
-    """A real-time signal has none but its number."""
     assert signal_name(number) == name
 
 
@@ -194,7 +187,6 @@ def build(layer, shape):
 def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
     both, tmp_path
 ):
-    """The end of its worker is heard at once, and not taken for a stage that takes too long."""
     (tmp_path / "dies.py").write_text(DIES)
     rivals = (*BOTH, RivalSpec("dies", str(tmp_path / "dies.py"), in_other_python=True))
     found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
@@ -215,7 +207,6 @@ def build(layer, shape):
 
 
 def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
-    """The death is heard behind it, and charged to the rival that was being built."""
     (tmp_path / "tears.py").write_text(TEARS)
     rivals = (RivalSpec("tears", str(tmp_path / "tears.py")), *HERE)
     found = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
@@ -245,7 +236,6 @@ def rival(folder, name, body="pass"):
 
 
 def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launch, tmp_path):
-    """All that they were measured in is free of what was held."""
     greedy = rival(tmp_path, "greedy", "raise MemoryError('no more')")
     others = tuple(rival(tmp_path, name) for name in ("good", "better"))
     found = measured(launch, BuildOrPlayLock(), task(rivals=(greedy, *others)))
@@ -267,13 +257,11 @@ def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launc
     ],
 )
 def test_no_memory_is_told_in_many_ways(said):
-    """By kind, by text, and in what a process printed last."""
     assert ran_out_of_memory(said)
 
 
 @pytest.mark.parametrize("said", [ValueError("a shape"), "Segmentation fault", KeyError("memory")])
 def test_other_ends_are_not_taken_for_it(said):
-    """The word memory alone says nothing."""
     assert not ran_out_of_memory(said)
 
 
@@ -281,7 +269,6 @@ def test_other_ends_are_not_taken_for_it(said):
     "torn", ['"order": "Go"}\n', "}\n", "\n", '3, "rival": "native"}\n', "7\n"]
 )
 def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
-    """Whatever is left of it on the pipe."""
     assert read_order(torn.encode(), 3) is None
     assert read_order(order_line(3, Go()).encode(), 3) == Go()
     assert read_order(order_line(2, Go()).encode(), 3) is None
@@ -292,13 +279,11 @@ def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
     ['{"of": 1, "event": "Busy"}', '{"of": 1, "event": "Ended", "rival": "x", "status": "y"}'],
 )
 def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
-    """An event has all its fields, and a status that there is."""
     assert read_event(line.encode(), 1) is None
     assert read_event(event_line(1, Busy("tracing", "x")).encode(), 1) == Busy("tracing", "x")
 
 
 def test_a_strategy_that_ends_the_worker_with_code_0_has_crashed(launch, tmp_path):
-    """And not left its rivals without an outcome."""
     file = tmp_path / "leaves.py"
     file.write_text('"""Leaves."""\nimport os\ndef build(layer, shape):\n    os._exit(0)\n')
     asked = task(rivals=(*HERE, RivalSpec("leaves", str(file))))
@@ -308,7 +293,6 @@ def test_a_strategy_that_ends_the_worker_with_code_0_has_crashed(launch, tmp_pat
 
 
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):
-    """A strategy may close it."""
     mark, file = tmp_path / "ran", tmp_path / "closes.py"
     text = Path(FILES["native"]).read_text() + "\nimport atexit, sys, pathlib\n"
     text += f"atexit.register(pathlib.Path({str(mark)!r}).touch)\nsys.stdout.close()\n"
@@ -319,6 +303,5 @@ def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path)
 
 
 def test_a_limit_longer_than_the_system_can_wait_is_none(launch):
-    """It would be an OverflowError."""
     launch.share_lock(BuildOrPlayLock(), Limits(1e12, 1e12))
     assert {one.status for one in launch.measure(task(5))} == {Status.MEASURED}

@@ -55,7 +55,6 @@ def launch(monkeypatch):
 
 
 def test_the_first_launches_start_together_and_all_end(launch):
-    """One process for each number and backend among the first three."""
     with LaunchPool(OPTIONS, WANTED):
         assert [one.backend for one in launch.made] == [Backend.JAX] * 2
         assert not any(one.closed or one.early_finishes for one in launch.made)
@@ -64,7 +63,6 @@ def test_the_first_launches_start_together_and_all_end(launch):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_reads_peaks_is_waited_for_and_may_fail_to_start(launch, monkeypatch, fails):
-    """Its import is over before anything is timed."""
     waited = []
 
     def wait(self):
@@ -79,7 +77,6 @@ def test_what_reads_peaks_is_waited_for_and_may_fail_to_start(launch, monkeypatc
 
 
 def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeypatch):
-    """No process imports for a run that is to end."""
     pool = LaunchPool(OPTIONS, WANTED)
     monkeypatch.setattr(launch, "signal", staticmethod(pool.finish_early))
     with pool:
@@ -87,7 +84,6 @@ def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeyp
 
 
 def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_with_it(launch):
-    """Another run has another."""
     folders = set()
     for _ in range(2):
         with LaunchPool(OPTIONS, WANTED):

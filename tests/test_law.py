@@ -61,13 +61,11 @@ def covered(backend):
 
 @pytest.mark.parametrize("backend", Backend)
 def test_every_strategy_keeps_the_law_or_refuses(backend):
-    """Outputs, input gradients and weight gradients equal the inner layer's, step by step."""
     assert not [cell for cell in covered(backend) if cell[3] in BROKEN]
 
 
 @pytest.mark.parametrize("backend", Backend)
 def test_every_strategy_meets_other_layers_than_dense_ones(backend):
-    """On TensorFlow one of each kind, elsewhere one of any; and every workload is met."""
     met, lifted = defaultdict(set), defaultdict(set)
     for workload, _, name, status, _ in covered(backend):
         met[workload].add(name)
@@ -80,19 +78,16 @@ def test_every_strategy_meets_other_layers_than_dense_ones(backend):
 
 
 def test_where_lengths_vary_some_steps_are_padding():
-    """The first sequence is whole."""
     rows = [row for rows in ROWS.values() for row in rows]
     assert all(batch > 1 for *_, batch, _, lengths in rows if lengths is not Lengths.FULL)
 
 
 def test_every_workload_but_the_large_is_of_a_kind():
-    """A new one is put in its place, or has a smaller one of its kind."""
     assert sorted([DENSE, *LARGE, *chain(*KINDS)]) == sorted(WORKLOADS)
 
 
 @pytest.mark.parametrize("backend", Backend)
 def test_every_row_of_values_has_strategies_that_lift(backend):
-    """A row that all refuse, or that is new to no strategy, would hold none to the law."""
     found = [cell for cell in covered(backend) if cell[0] == DENSE]
     lifted = {place for _, place, _, status, _ in found if status == Status.MEASURED}
     assert lifted == set(range(len(ROWS[backend])))
@@ -100,7 +95,6 @@ def test_every_row_of_values_has_strategies_that_lift(backend):
 
 @pytest.mark.parametrize("backend", Backend)
 def test_every_strategy_meets_every_value_of_every_axis(backend):
-    """Or is written for another backend, or lifts nowhere with a value that is named."""
     rows = ROWS[backend]
     values = {value for row in rows for value in enumerate(row)}
     met = {name: set() for name in STRATEGIES if name not in OF_CONVOLUTIONS.get(backend, ())}
@@ -157,7 +151,6 @@ SIZES = [
 @pytest.mark.parametrize(("batch", "seq_len", "time_axis"), SIZES)
 @pytest.mark.parametrize("workload", [one.name for one in WORKLOADS.values() if one.default])
 def test_every_default_strategy_keeps_the_law(workload, batch, seq_len, time_axis):
-    """Outputs, input gradients and weight gradients equal the inner layer's, step by step."""
     for setting in settings(workload, seq_len, batch, time_axis):
         assert_kept(setting, DEFAULT)
 
@@ -166,7 +159,6 @@ def test_every_default_strategy_keeps_the_law(workload, batch, seq_len, time_axi
 @pytest.mark.parametrize("time_axis", TimeAxis)
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_the_whole_catalogue_keeps_the_law_on_every_workload(workload, time_axis):
-    """At one small size, where no size equals another."""
     for setting in settings(workload, 3, 2, time_axis):
         assert_kept(setting, list(STRATEGIES))
 
@@ -174,7 +166,6 @@ def test_the_whole_catalogue_keeps_the_law_on_every_workload(workload, time_axis
 @pytest.mark.whole
 @pytest.mark.parametrize(("batch", "seq_len", "time_axis"), SIZES)
 def test_the_rest_of_the_catalogue_keeps_the_law_at_every_size(batch, seq_len, time_axis):
-    """On the question's own layer, which is quick to trace."""
     for setting in settings("sensor", seq_len, batch, time_axis):
         assert_kept(setting, REST)
 
@@ -189,7 +180,6 @@ def test_the_rest_of_the_catalogue_keeps_the_law_at_every_size(batch, seq_len, t
     ],
 )
 def test_the_law_holds_on_valid_steps_where_lengths_vary(workload, lengths, time_axis):
-    """What padded steps hold is each strategy's own rule; the valid ones are the law's."""
     for setting in settings(workload, 7, 3, time_axis):
         assert_kept(dataclasses.replace(setting, lengths=lengths), list(STRATEGIES))
 
@@ -232,7 +222,6 @@ def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("name", broken.STRATEGIES)
 def test_a_strategy_that_breaks_the_law_is_caught(tmp_path, name, phase):
-    """Each wrong strategy fails in the phases it claims to break, with a sentence that says how."""
     text, sentences = broken.STRATEGIES[name]
     path = tmp_path / f"{name}.py"
     path.write_text(text)

@@ -42,7 +42,6 @@ def found(backend):
     ],
 )
 def test_the_wrong_one_is_caught_and_the_right_one_passes(backend, name):
-    """With a sentence that says where; in the other phase the wrong one does nothing wrong."""
     for phase in Phase:
         told = found(backend)[name][phase]
         assert told["right"] == [Status.MEASURED, ""]
@@ -55,5 +54,4 @@ def test_the_wrong_one_is_caught_and_the_right_one_passes(backend, name):
 
 
 def test_these_cases_err_at_a_step_that_was_not_drawn():
-    """Or the reference alone would have caught them."""
     assert STEP not in law.draw_steps(TIME, Task.law_steps, random.Random(SEED))

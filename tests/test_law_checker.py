@@ -29,7 +29,6 @@ def spread(values, width):
 
 
 def test_equal_outputs_and_gradients_have_no_error():
-    """What the inner layer itself gives is accepted exactly."""
     expected = reference()
     assert law.check_outputs(spread(expected.outputs, 5), expected, Dtype.FLOAT64) == 0
     assert (
@@ -41,7 +40,6 @@ def test_equal_outputs_and_gradients_have_no_error():
 @pytest.mark.parametrize("dtype", Dtype)
 @pytest.mark.parametrize(("times", "accepted"), [(0.3, True), (3.0, False)])
 def test_the_tolerance_is_relative_to_the_largest_value(dtype, times, accepted):
-    """A third of the tolerance passes, three times as much does not, whatever the scale."""
     expected = reference()
     wrong = spread(expected.outputs, 5)
     allowed = tolerance.TOLERANCES[dtype].outputs * np.abs(expected.outputs).max()
@@ -55,7 +53,6 @@ def test_the_tolerance_is_relative_to_the_largest_value(dtype, times, accepted):
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_nan_breaks_the_law(wrong):
-    """A comparison with NaN is no agreement."""
     expected = reference()
     found = spread(expected.outputs, 5)
     found[1, 0, 0] = wrong
@@ -66,7 +63,6 @@ def test_nan_breaks_the_law(wrong):
 @pytest.mark.parametrize("wrong", [np.nan, -np.inf])
 @pytest.mark.parametrize("step", [1, 3])
 def test_a_gradient_that_is_no_number_breaks_the_law_at_any_step(step, wrong):
-    """At a step without cotangent as at one with it, in padding as in valid steps."""
     valid = np.ones((BATCH, TIME), bool)
     valid[1, 1:] = False
     expected = reference(valid)
@@ -79,7 +75,6 @@ def test_a_gradient_that_is_no_number_breaks_the_law_at_any_step(step, wrong):
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_weight_gradient_that_is_no_number_breaks_the_law(wrong):
-    """Where gradients are compared, and where they are only looked at."""
     expected = reference()
     bad = expected.weight_gradients[1].copy()
     bad[2] = wrong
@@ -104,7 +99,6 @@ def compare_weights(expected):
     ],
 )
 def test_a_gradient_by_another_step_mixes_time_unless_it_is_rounding(dtype, passes, mixes):
-    """Convolutions by FFT or Winograd leave some of their neighbours; nothing real is so small."""
     expected = reference()
     largest = np.abs(expected.input_gradient).max()
     found = spread(expected.input_gradient, 4)
@@ -116,7 +110,6 @@ def test_a_gradient_by_another_step_mixes_time_unless_it_is_rounding(dtype, pass
 
 
 def test_a_gradient_in_padding_mixes_time():
-    """No output that counts depends on what stands behind the end of a sequence."""
     valid = np.ones((BATCH, TIME), bool)
     valid[1, 3:] = False
     expected = reference(valid)
@@ -149,7 +142,6 @@ def one_small_feature(share, steps=(0, 9, 19, 31)):
 )
 @pytest.mark.parametrize(("relative", "accepted"), [(0.1, False), (1e-13, True)])
 def test_a_small_feature_is_held_to_its_own_size(dtype, share, relative, accepted):
-    """An error of 10 % in it breaks the law in outputs and both gradients; rounding does not."""
     expected = one_small_feature(share)
     more = np.array([1, 1, 1 + relative, 1, 1])
     outputs, input_gradient = np.zeros((2, 8, 32, 5))
@@ -176,7 +168,6 @@ def test_a_small_feature_is_held_to_its_own_size(dtype, share, relative, accepte
 
 
 def test_a_feature_that_cancels_may_be_rounding_alone():
-    """All of it may be wrong by some 1e-7 of what cancelled, but not by a thousandth."""
     expected = one_small_feature(0.0)
     outputs = np.zeros((8, 32, 5))
     outputs[:, expected.steps] = expected.outputs
@@ -188,14 +179,12 @@ def test_a_feature_that_cancels_may_be_rounding_alone():
 
 
 def test_of_few_values_nobody_knows_which_feature_is_small():
-    """One value near zero by chance has the rounding of the terms that cancelled in it."""
     outputs = np.array([[[1.0, -2.0, 1e-6]]])
     expected = Reference((0,), np.ones((1, 1), bool), outputs, outputs, outputs, ())
     law.check_outputs(outputs + 1e-6, expected, Dtype.FLOAT32)
 
 
 def test_a_weight_gradient_may_be_twice_as_far_as_the_layer_itself():
-    """Sums in bfloat16 depend on their order, and the layer called on all steps at once tells."""
     expected = reference()
     off = [one * 1.2 for one in expected.weight_gradients]
     law.check_weight_gradients(off, expected, Dtype.BFLOAT16, rounding=[0.11, 0.11])
@@ -207,7 +196,6 @@ def test_a_weight_gradient_may_be_twice_as_far_as_the_layer_itself():
     ("dtype", "many"), [(DtypePrecision.FLOAT32, 128), (DtypePrecision.BFLOAT16, 16)]
 )
 def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
-    """Rounding in every output moves it less than one step's outputs of another step do."""
     noise = np.random.default_rng(6)
     outputs, cotangent = noise.standard_normal((2, 8, many, 16))
     scale = tolerance.scale_of(outputs.reshape(-1, 16))
@@ -225,7 +213,6 @@ def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
 
 
 def test_padded_steps_are_not_compared():
-    """Where a sequence has ended its outputs are nobody's business."""
     valid = np.ones((BATCH, TIME), bool)
     valid[1, 3:] = False
     expected = reference(valid)
@@ -238,14 +225,12 @@ def test_padded_steps_are_not_compared():
 
 
 def test_a_weight_without_gradient_would_never_train():
-    """None is not zero."""
     expected = reference()
     with pytest.raises(LawBrokenError, match="never be trained"):
         law.check_weight_gradients([expected.weight_gradients[0], None], expected, Dtype.FLOAT64)
 
 
 def test_a_gradient_that_is_zero_by_symmetry_may_round_but_not_more():
-    """Rounding of the large gradients is forgiven; a tenth of a per cent of them is not."""
     expected = reference()
     large, small = expected.weight_gradients
     law.check_weight_gradients([large, small + 1e-15], expected, Dtype.FLOAT64)
@@ -254,7 +239,6 @@ def test_a_gradient_that_is_zero_by_symmetry_may_round_but_not_more():
 
 
 def test_the_sparse_cotangent_is_zero_elsewhere():
-    """Only the reference's steps are weighed into the loss."""
     expected = reference()
     sparse = expected.sparse_cotangent()
     assert np.array_equal(sparse[:, STEPS], expected.cotangent)

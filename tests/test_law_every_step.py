@@ -105,14 +105,12 @@ def sentence(launch, mistake, gradients=Gradients.WEIGHTS):
 
 @pytest.mark.parametrize("phase", Phase)
 def test_a_right_rival_keeps_the_law_in_every_launch(phase):
-    """The same hundred runs without a mistake, and no step is asked about twice."""
     for seed in range(RUNS * LAUNCHES):
         assert Launch(phase, seed).hold() < 1e-13
 
 
 @pytest.mark.parametrize("mistake", [of_the_step_before, gradients_alone, no_number])
 def test_an_input_gradient_that_is_asked_for_names_the_step(mistake):
-    """It is compared step by step, and needs no search."""
     said = sentence(Launch(Phase.BACKWARD, 3), mistake(57), Gradients.INPUTS_AND_WEIGHTS)
     assert said.startswith(("input gradient at step 57", "input gradient at step 56"))
 
@@ -127,7 +125,6 @@ def drawn(seed):
 @pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
 @pytest.mark.parametrize("how", ["wrong_when_folded", "refuses_fold"])
 def test_a_layer_that_cannot_be_folded_costs_right_rivals_nothing(phase, gradients, how):
-    """It is asked step by step then, and a rival that is wrong at one step is found as before."""
     layer = Dense(np.random.default_rng(0), **{how: True})
     launch = Launch(phase, 1, layer)
     assert launch.hold(gradients=gradients) < 1e-13
@@ -156,7 +153,6 @@ class WrongInside(Dense):
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
 def test_where_the_opinion_is_wrong_the_layer_itself_settles_it_once(phase, gradients):
-    """The right rival passes, the next one at no further price, and a wrong one is found there."""
     seed = 5
     step, plain = drawn(seed), Launch(phase, seed)
     layer = WrongInside(np.random.default_rng(seed), plain.inputs[:, step, 0])
@@ -170,7 +166,6 @@ def test_where_the_opinion_is_wrong_the_layer_itself_settles_it_once(phase, grad
 
 
 def test_a_fold_that_errs_at_a_drawn_step_is_believed_nowhere():
-    """The layer is called at every single step then."""
     plain = Launch(Phase.FORWARD, 5)
     layer = WrongInside(np.random.default_rng(5), plain.inputs[:, plain.steps[1], 0])
     launch = Launch(Phase.FORWARD, 5, layer)
@@ -189,7 +184,6 @@ class WrongInsideAndUnfoldable(WrongInside):
 
 @pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
 def test_gradients_that_cannot_be_folded_settle_the_outputs_too(gradients):
-    """Outputs that fold well at the drawn steps and badly at another cost a right rival nothing."""
     step, plain = drawn(5), Launch(Phase.BACKWARD, 5)
     layer = WrongInsideAndUnfoldable(np.random.default_rng(5), plain.inputs[:, step, 0])
     launch = Launch(Phase.BACKWARD, 5, layer)
@@ -199,7 +193,6 @@ def test_gradients_that_cannot_be_folded_settle_the_outputs_too(gradients):
 
 @pytest.mark.parametrize("phase", Phase)
 def test_padded_steps_are_asked_about_nowhere(phase):
-    """A rival may return anything there; a mistake at a valid step is found."""
     valid = np.arange(TIME) < np.array([[TIME], [60], [1], [100]])
     launch = Launch(phase, 2, valid=valid)
 
@@ -212,7 +205,6 @@ def test_padded_steps_are_asked_about_nowhere(phase):
 
 
 def test_a_layer_that_gives_nan_is_at_fault_itself():
-    """And no strategy is blamed for it, whether the step was drawn or not."""
     launch = Launch(Phase.FORWARD, 5)
     launch.inputs[:, drawn(5)] = np.nan
     with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):

@@ -16,7 +16,6 @@ JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}
     ("backend", "doubled"), [("tensorflow", "float64"), ("jax", "float32"), ("torch", "float32")]
 )
 def test_the_law_asks_for_what_keras_computes_in(backend, doubled):
-    """Keras keeps float64 on TensorFlow alone; what is less precise stays what it is."""
     script = (
         "import json\nfrom timelift.case import Dtype\nfrom timelift.worker import tolerance\n"
         "print(json.dumps({one: tolerance.precision(one) for one in Dtype}))"
@@ -36,7 +35,6 @@ def test_the_law_asks_for_what_keras_computes_in(backend, doubled):
     ],
 )
 def test_a_gpu_with_tf32_is_held_to_tf32(identity):
-    """In float32 alone, and on no CPU, whose engine names the same switches."""
     assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is DtypePrecision.TF32
     assert tolerance.precision(Dtype.FLOAT32, "gpu:1", identity) is DtypePrecision.TF32
     assert tolerance.precision(Dtype.FLOAT32, "cpu", identity) is DtypePrecision.FLOAT32
@@ -55,12 +53,10 @@ def test_a_gpu_with_tf32_is_held_to_tf32(identity):
     ],
 )
 def test_a_gpu_without_tf32_is_held_to_float32(identity):
-    """Where each switch is off."""
     assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is DtypePrecision.FLOAT32
 
 
 def test_tf32_keeps_ten_bits_and_is_allowed_their_rounding():
-    """An error of a thousandth passes in TF32 and not in float32; 1 % passes in neither."""
     tf32, float32 = TOLERANCES[DtypePrecision.TF32], TOLERANCES[DtypePrecision.FLOAT32]
     assert float32.outputs < 2.0**-10 < tf32.outputs < 0.01
     assert float32.gradients < 2.0**-10 < tf32.gradients < 0.01
@@ -75,7 +71,6 @@ def test_tf32_keeps_ten_bits_and_is_allowed_their_rounding():
     ],
 )
 def test_each_engine_names_the_switches_that_are_read(backend, names):
-    """On a CPU too, where they change nothing."""
     script = (
         "import json\nfrom timelift.case import *\n"
         "from timelift.worker.engines import open_engine\n"

@@ -36,7 +36,6 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("here")
 def test_the_page_is_true():
-    """Every block of docs/library.md does what it shows."""
     parser = doctest.DocTestParser()
     runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     blocks = "\n".join(re.findall(r"```pycon\n(.*?)```", PAGE.read_text(), re.DOTALL))
@@ -48,7 +47,6 @@ def test_the_page_is_true():
 
 
 def test_the_check_of_the_page_can_fail():
-    """A wrong output is noticed."""
     test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "x", "x", 0)
     runner = doctest.DocTestRunner(verbose=False)
     runner.run(test, out=lambda _: None)
@@ -58,7 +56,6 @@ def test_the_check_of_the_page_can_fail():
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("level", RowLevel)
 def test_every_column_is_documented(level):
-    """By its name, in the page."""
     table = timelift.load("latest", level)
     page = PAGE.read_text()
     assert [name for name in table.columns if f"`{name}`" not in page] == []
@@ -68,7 +65,6 @@ def test_every_column_is_documented(level):
 
 @pytest.mark.usefixtures("here")
 def test_a_row_is_what_the_level_says():
-    """Cases, the ones without a result too; launches; rounds."""
     run = timelift.read_run()
     counts = {level: len(timelift.load(run, level)) for level in RowLevel}
     assert counts == {"measurement": 8 + 2, "launch": 8 * 3, "round": 8 * 3 * 8}
@@ -80,7 +76,6 @@ def test_a_row_is_what_the_level_says():
 
 @pytest.mark.usefixtures("here")
 def test_a_table_is_numbers_where_it_counts():
-    """Axes are plain words and whole numbers, everything measured is a float."""
     table = timelift.load("latest", "measurement")
     assert table.seq_len.dtype == "int64"
     assert {str(table[name].dtype) for name in ("ratio", "peak_bytes", "graph_nodes")} == {
@@ -92,7 +87,6 @@ def test_a_table_is_numbers_where_it_counts():
 
 @pytest.mark.usefixtures("here")
 def test_a_launch_s_seconds_are_the_median_of_its_rounds():
-    """Of an even number that of the logs, as a journal and a report have it."""
     by_launch = timelift.load(level="launch").set_index(["strategy", "seq_len", "launch"])
     rounds = timelift.load(level="round").groupby(["strategy", "seq_len", "launch"])
     medians = np.exp(rounds.seconds_per_call.agg(lambda seconds: np.log(seconds).median()))
@@ -101,7 +95,6 @@ def test_a_launch_s_seconds_are_the_median_of_its_rounds():
 
 
 def test_a_run_may_be_anywhere(here):
-    """A path, a folder, a commit, or another folder of results."""
     path = here / "results" / "machine" / "run.jsonl"
     for named in (path, str(path), here / "results", "abcdef1", results.load(path)):
         assert len(timelift.load(named)) == 10
@@ -119,7 +112,6 @@ def test_a_run_may_be_anywhere(here):
     ],
 )
 def test_a_mistake_is_one_sentence(ask, sentence):
-    """As on the command line."""
     with pytest.raises(UserError, match=re.escape(sentence)):
         ask()
 
@@ -127,14 +119,12 @@ def test_a_mistake_is_one_sentence(ask, sentence):
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("kind", ["speed_up", "time_by_length", "price", "first_call"])
 def test_a_figure_is_matplotlib_s_and_shows_itself(kind):
-    """Without pyplot, and as PNG where a notebook asks for it."""
     figure = getattr(timelift.plot, kind)()
     assert isinstance(figure, Figure)
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 def test_several_figures_of_a_kind_are_named_and_not_guessed(tmp_path):
-    """A run of many workloads has one of each; one is drawn where it is asked for."""
     many = [f"way{place}" for place in range(30)]
     cases = journals.grid(("native",), many, seq_lens=(8,), phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases)
@@ -144,7 +134,6 @@ def test_several_figures_of_a_kind_are_named_and_not_guessed(tmp_path):
 
 
 def test_a_figure_is_of_the_settings_that_are_asked_for(tmp_path):
-    """By the values of axes; what was not measured is told in one sentence."""
     path = journals.synthetic(tmp_path / "run.jsonl")
     (axes,) = timelift.plot.speed_up(path, phase="forward").findobj(Axes)
     assert axes.get_title("left").endswith("forward")
@@ -155,7 +144,6 @@ def test_a_figure_is_of_the_settings_that_are_asked_for(tmp_path):
 
 
 def test_a_run_without_results_has_a_table_and_no_figure(tmp_path):
-    """What failed is in the table all the same."""
     lost = journals.ended(journals.case(), "crashed", "signal 11")
     path = journals.write(tmp_path / "run.jsonl", journals.header(), lost)
     assert timelift.load(path).status.tolist() == ["crashed"]
@@ -170,7 +158,6 @@ def test_a_run_without_results_has_a_table_and_no_figure(tmp_path):
     [("import timelift", "[]"), ("import timelift; timelift.load", "['pandas']")],
 )
 def test_importing_timelift_costs_nothing(statement, loaded):
-    """Pandas and matplotlib come with the first question; the probe does see them."""
     probe = f"{statement}\nimport sys\nheavy = {{'pandas', 'matplotlib', 'numpy'}}\n"
     probe += "print(sorted(heavy & set(sys.modules) - {'numpy'}))"
     done = subprocess.run(
@@ -180,7 +167,6 @@ def test_importing_timelift_costs_nothing(statement, loaded):
 
 
 def test_every_name_that_the_package_promises_is_there():
-    """In its docstring, in `__all__`, to completion; a fresh process has imported none of them."""
     probe = (
         "import re, timelift\n"
         "told = re.findall(r'`timelift\\.(\\w+)', timelift.__doc__)\n"
@@ -198,7 +184,6 @@ def test_every_name_that_the_package_promises_is_there():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    """As of any module; the known ones are listed."""
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         _ = timelift.lod
     assert {"load", "plot", "read_run"} <= set(dir(timelift))

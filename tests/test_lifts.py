@@ -67,7 +67,6 @@ def journal(tmp_path):
 def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(
     journal, tmp_path, capsys, monkeypatch, fake
 ):
-    """In the terminal, Markdown, GitHub's summary and the last lines of a run."""
     path, summary = journal(*lines(fake), journals.END), tmp_path / "summary.md"
     monkeypatch.setenv(github.VARIABLE, str(summary))
     words = [str(path), "--output", str(tmp_path / "out"), "--github-summary"]
@@ -88,7 +87,6 @@ def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(
 
 @pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
 def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path, capsys, fake):
-    """Crossovers, the fastest of every mode and the recommendation are of lifts alone."""
     made = [*lines(fake, (16, 128)), *lines(1 / fake, (64,)), *lines(fake, mode="eager")]
     path = journal(*made, journals.END)
     assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
@@ -103,7 +101,6 @@ def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path,
 
 @pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
 def test_no_figure_that_names_a_best_has_a_look_alike(journal, fake):
-    """In a notebook as in the report; the figures of every strategy have it."""
     path = journal(*lines(fake, (16, 128)), journals.END)
     for name, figure in timelift.plot.figures(path).items():
         told = [one.get_text() for one in figure.findobj(lambda one: hasattr(one, "get_text"))]
@@ -112,7 +109,6 @@ def test_no_figure_that_names_a_best_has_a_look_alike(journal, fake):
 
 
 def test_ratios_are_to_the_fastest_lift(journal):
-    """A look-alike that takes a fifth has a ratio of a fifth, with an interval around it."""
     (found,) = lifts.rank_run(results.load(journal(*lines(0.2))))
     assert [row.case.strategy for row in found.all_rows] == ["fake", "native", "other"]
     fake, native, other = found.all_rows
@@ -124,7 +120,6 @@ def test_ratios_are_to_the_fastest_lift(journal):
 
 
 def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
-    """Verdicts, intervals and prices do not depend on what is measured beside them."""
     run = results.load(journal(*lines(0.2)))
     without = [one for one in run.measurements if one.case.strategy != "fake"]
     assert (
@@ -134,7 +129,6 @@ def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
 
 
 def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, capsys):
-    """They are in the table."""
     alone = [one for one in lines(1) if one["case"]["strategy"] == "fake"]
     path = journal(*alone, journals.END)
     assert report.main(["tables", str(path)]) == 0
@@ -147,7 +141,6 @@ def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, cap
 
 
 def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, capsys):
-    """Without a rival it is not fastest."""
     kept = [one for one in lines(0.2) if one["case"]["strategy"] != "other"]
     assert report.main(["tables", str(journal(*kept))]) == 0
     assert "the only lift: native" in capsys.readouterr().out
@@ -155,7 +148,6 @@ def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, capsys):
 
 @pytest.mark.parametrize("against", [False, True], ids=["a self-test", "another side"])
 def test_a_twin_is_recommended_as_little(tmp_path, capsys, against):
-    """A planted copy is faster by its plant alone, and another side is what was before."""
     path = journals.selftest(tmp_path / "run.jsonl", bases=("native",), launches=5)
     if against:
         told = {"native@HEAD": {"title": "x", "against": {"of": "native"}}}
@@ -176,7 +168,6 @@ def test_a_twin_is_recommended_as_little(tmp_path, capsys, against):
 
 
 def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path):
-    """With the reason; it has no rank."""
     path = journal(*lines(0.2), journals.END)
     frame = timelift.load(path).set_index("strategy")
     assert frame.differs.to_dict() == {"native": "", "other": "", "fake": WHY}
@@ -187,7 +178,6 @@ def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path):
 
 
 def test_pytest_benchmarks_json_keeps_who_is_no_lift(journal, tmp_path):
-    """As this project writes it, so that what it names is the same."""
     run = results.load(journal(*lines(0.2), journals.END))
     path = tmp_path / "run.json"
     path.write_bytes(exports.pytest_benchmark(RunFindings(run)))
@@ -196,13 +186,11 @@ def test_pytest_benchmarks_json_keeps_who_is_no_lift(journal, tmp_path):
 
 
 def test_a_run_whose_journal_is_gone_names_no_look_alike(journal):
-    """What the referee holds is judged by the same rule."""
     run = results.load(journal(*lines(0.2), journals.END))
     assert [one.write for one in summary(RunFindings(run), None).table.rows] == ["native"]
 
 
 def test_launches_are_not_stopped_because_a_look_alike_is_far_ahead():
-    """Two lifts that cannot be told apart play on, and it plays along."""
     referee = Referee(aside={"fake"})
     for launch, swing in enumerate((0.9, 1.1, 1.0), 1):
         times = {"fake": 1e-4, "native": 1e-3 * swing, "other": 1e-3 / swing}
@@ -216,7 +204,6 @@ def test_launches_are_not_stopped_because_a_look_alike_is_far_ahead():
 
 
 def test_every_reader_ranks_by_the_one_rule():
-    """The ranking that knows of no look-alikes is called from one file."""
     readers = [
         path
         for path in (ROOT / "timelift").rglob("*.py")
@@ -241,14 +228,12 @@ def _ranks(path):
     ],
 )
 def test_the_check_of_the_one_rule_can_fail(tmp_path, text):
-    """Either spelling is seen."""
     path = tmp_path / "guilty.py"
     path.write_text(text)
     assert _ranks(path)
 
 
 def test_a_look_alike_beside_no_lift_has_no_verdict(journal):
-    """It was compared with nothing."""
     case = journals.case("fake")
     path = journal(*(journals.line(case, launch, [1e-3, 1.001e-3]) for launch in range(1, 6)))
     (ranking,) = lifts.rank_run(results.load(path))
@@ -257,6 +242,5 @@ def test_a_look_alike_beside_no_lift_has_no_verdict(journal):
 
 @pytest.mark.parametrize("fake", [0.2, 50.0])
 def test_a_look_alike_has_a_half_width_on_either_side_of_the_fastest(journal, fake):
-    """Scaled or not."""
     (ranking,) = lifts.rank_run(results.load(journal(*lines(fake))))
     assert math.isfinite(ranking.unranked[0].half_width)

@@ -46,7 +46,6 @@ def built(layer, *features):
     ],
 )
 def test_the_work_of_a_layer_is_what_its_shapes_say(layer, features, flops):
-    """Multiplications and additions, and each number moved once."""
     found = count_work(built(layer, *features), features)
     assert found["flops"] == flops
     outputs = math.prod(layer.compute_output_shape((8, *features)))
@@ -59,7 +58,6 @@ def test_the_work_of_a_layer_is_what_its_shapes_say(layer, features, flops):
     [(keras.layers.Dense(16), (32,)), (keras.layers.Conv2D(16, 3, padding="same"), (8, 8, 16))],
 )
 def test_gradients_by_the_weights_are_as_much_work_again(layer, features):
-    """Those by the inputs are traced too, but nobody asks for them."""
     layer = built(layer, *features)
     forward, backward = (count_work(layer, features, phase)["flops"] for phase in Phase)
     assert 1.9 * forward < backward < 2.2 * forward
@@ -73,12 +71,10 @@ def test_gradients_by_the_weights_are_as_much_work_again(layer, features):
     ],
 )
 def test_what_the_profiler_does_not_see_whole_is_not_claimed(layer, features):
-    """A loop inside the layer is counted once instead of ten times, so nothing is said."""
     assert count_work(built(layer, *features), features) == {}
 
 
 def test_a_device_attains_something(monkeypatch):
-    """Two positive numbers, whatever they are."""
     monkeypatch.setitem(engines.SIZES, "cpu", (64, 1 << 10))
     found = engine_and_setting()[0].measure_attainable()
     assert sorted(found) == sorted(BEST)
@@ -86,14 +82,12 @@ def test_a_device_attains_something(monkeypatch):
 
 
 def test_an_engine_that_lacks_a_method_cannot_be_made():
-    """Instead of returning None where the method is called."""
     with pytest.raises(TypeError, match="abstract method"):
         type("Half", (engines.Engine,), {"place": lambda *_: None})()
 
 
 @pytest.mark.parametrize(("dtype", "counted"), [("", {"flops": 1}), ("int32", {})])
 def test_no_work_is_claimed_of_a_layer_that_takes_whole_numbers(dtype, counted):
-    """How much of an embedding's table is read depends on the numbers."""
     setting = engine_and_setting()[1]
     task = Task(setting, (), "", (3,), 1, 0.0, dtype, 9, counts_work=True)
     engine = SimpleNamespace(count_work=lambda *_: {"flops": 1})
@@ -116,13 +110,11 @@ def of_the_limit(run):
 
 
 def test_a_share_is_the_least_time_over_the_time(tmp_path):
-    """20 million flops at 100 GFLOP/s are a fifth of a millisecond."""
     facts = BEST | {"flops": 2e7, "least_bytes": 1e6}
     assert of_the_limit(measured(tmp_path, facts)) == pytest.approx(0.2)
 
 
 def test_memory_is_the_limit_only_where_no_cache_holds_it(tmp_path):
-    """Of a million bytes the copy's speed says nothing; of a hundred million it does."""
     facts = BEST | {"flops": 1.0, "least_bytes": 1e8}
     assert of_the_limit(measured(tmp_path, facts)) == pytest.approx(10)
 
@@ -140,12 +132,10 @@ def test_memory_is_the_limit_only_where_no_cache_holds_it(tmp_path):
     ],
 )
 def test_where_something_is_not_known_nothing_is_said(tmp_path, facts, axes):
-    """Absent, malformed, padded, or of another dtype than what was attained."""
     assert of_the_limit(measured(tmp_path, facts, **axes)) is None
 
 
 def test_the_table_has_a_column_only_where_something_is_known(tmp_path):
-    """The last to be kept when space is short."""
     known = measured(tmp_path, BEST | {"flops": 2e7})
     (found,) = report(RunFindings(known)).tables
     (column,) = [one for one in found.table.columns if one.heading == "of the limit"]

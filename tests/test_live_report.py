@@ -40,13 +40,11 @@ def _polite(monkeypatch):
 )
 @pytest.mark.parametrize("torn", ["", '{"kind": "end", "exi'])
 def test_a_journal_is_closed_by_its_last_line(tmp_path, lines, ended, torn):
-    """However the run ended; one that was resumed, or may be writing a line, goes on."""
     (tmp_path / "run").write_text(journals.text(*lines) + torn)
     assert is_closed(tmp_path / "run") is (ended and not torn)
 
 
 def test_the_page_follows_a_run_to_its_end(tmp_path, monkeypatch, capsys):
-    """It looks again by itself until then; a look at a file that has not grown makes nothing."""
     path = journals.write(tmp_path / "run.jsonl", journals.header())
     index = tmp_path / "report" / "index.html"
     seen = []
@@ -82,7 +80,6 @@ def test_the_page_follows_a_run_to_its_end(tmp_path, monkeypatch, capsys):
 
 
 def test_a_run_is_watched_where_processes_have_no_niceness(tmp_path, monkeypatch):
-    """As on Windows: reading works anywhere."""
     monkeypatch.delattr(live_report.os, "nice")
     lines = journals.campaign(CASES, launches=1)
     path = journals.write(tmp_path / "run", journals.header(), *lines, journals.END)
@@ -91,7 +88,6 @@ def test_a_run_is_watched_where_processes_have_no_niceness(tmp_path, monkeypatch
 
 
 def test_ctrl_c_leaves_a_page_that_stands_still(tmp_path, monkeypatch, capsys):
-    """With exit code 0."""
     path = journals.write(tmp_path / "run", journals.header(), *journals.campaign(CASES))
 
     def interrupt(_):
@@ -105,7 +101,6 @@ def test_ctrl_c_leaves_a_page_that_stands_still(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("every", ["0", "-1", "soon", "1.5", "100000"])
 def test_a_waiting_time_that_is_none_is_refused(every, capsys):
-    """By argparse, with what was expected."""
     with pytest.raises(SystemExit) as end:
         report.main(["--watch", f"--every={every}"])
     assert end.value.code == 1
@@ -113,7 +108,6 @@ def test_a_waiting_time_that_is_none_is_refused(every, capsys):
 
 
 def test_a_run_that_goes_away_is_a_sentence(tmp_path, monkeypatch, capsys):
-    """Somebody tidied up meanwhile."""
     path = journals.write(tmp_path / "run", journals.header())
     monkeypatch.setattr(time, "sleep", lambda _: path.unlink())
     assert report.main([str(path), "--watch", "--output", str(tmp_path / "report")]) == 1

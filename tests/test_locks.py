@@ -45,7 +45,6 @@ def holder(path):
 
 
 def test_a_second_run_is_told_which_process_holds_the_machine(path, holder):
-    """And what to type to wait for it."""
     with (
         pytest.raises(UserError, match=rf"\(process {holder.pid}, since '20.*--wait"),
         locks.machine_lock(print, wait=False, path=path),
@@ -54,7 +53,6 @@ def test_a_second_run_is_told_which_process_holds_the_machine(path, holder):
 
 
 def test_a_killed_run_holds_nothing(path, holder):
-    """The next one has the machine at once, and says that it is the holder."""
     holder.kill()
     holder.wait()
     said = []
@@ -64,7 +62,6 @@ def test_a_killed_run_holds_nothing(path, holder):
 
 
 def test_waiting_ends_with_the_other_run(path, holder):
-    """One line says that it waits, and for which process."""
     said = []
 
     def stop():
@@ -78,7 +75,6 @@ def test_waiting_ends_with_the_other_run(path, holder):
 
 
 def test_waiting_can_be_stopped(path, holder):
-    """As Ctrl-C does."""
     del holder
     with (
         pytest.raises(KeyboardInterrupt),
@@ -88,7 +84,6 @@ def test_waiting_can_be_stopped(path, holder):
 
 
 def test_the_lock_is_free_again_after_an_error(path):
-    """Whatever ends the run."""
     with pytest.raises(ZeroDivisionError), locks.machine_lock(print, wait=False, path=path):
         raise ZeroDivisionError
     with locks.machine_lock(print, wait=False, path=path):
@@ -96,7 +91,6 @@ def test_the_lock_is_free_again_after_an_error(path):
 
 
 def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
-    """Nor does a link, which is not followed."""
     (tmp_path / "file").write_text("kept")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     for path in (tmp_path / "file" / locks.NAME, tmp_path / "link"):
@@ -107,7 +101,6 @@ def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1e999, "since": ""}'])
 def test_a_text_that_tells_no_holder_is_no_error(path, text):
-    """It is of an unknown process."""
     path.write_text(text)
     assert locks._holder(path) == "of an unknown process"
 
@@ -115,7 +108,6 @@ def test_a_text_that_tells_no_holder_is_no_error(path, text):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
 @pytest.mark.parametrize("mode", [0o644, 0o666])
 def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_path, mode):
-    """The first run on a machine makes it, and other users find it."""
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -132,8 +124,6 @@ def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_
 
 
 def test_a_display_that_fails_does_not_let_a_run_in(path, holder):
-    """What goes wrong while it waits is raised, and the other run is measured alone."""
-
     def broken(_text):
         raise BrokenPipeError
 
@@ -165,7 +155,6 @@ def work(lock, log, settings):
 
 
 def test_no_launch_builds_or_plays_while_another_plays():
-    """Between `play` and `played` nothing else happens, and every launch finishes."""
     lock, log = BuildOrPlayLock(), []
     run_together(3, work, lock, log, 20)
     starts = [index for index, word in enumerate(log) if word == "play"]
@@ -174,7 +163,6 @@ def test_no_launch_builds_or_plays_while_another_plays():
 
 
 def test_launches_do_build_side_by_side():
-    """Two can be inside `building` at once: the barrier below is passed only together."""
     lock, meet = BuildOrPlayLock(), threading.Barrier(2)
 
     def build():
@@ -186,7 +174,6 @@ def test_launches_do_build_side_by_side():
 
 
 def test_a_launch_that_fails_while_playing_frees_the_others():
-    """An exception releases the lock."""
     lock = BuildOrPlayLock()
     with pytest.raises(KeyError), lock.playing():
         raise KeyError

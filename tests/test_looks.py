@@ -13,7 +13,6 @@ from timelift.present.figures.looks import CATALOGUE, COLOURS, MARKERS, THEMES, 
 
 
 def test_every_known_strategy_has_its_own_look():
-    """Colour, marker and dash together."""
     assert len({line_style(name) for name in CATALOGUE}) == len(CATALOGUE)
     assert len({line_style(name).colour for name in CATALOGUE[: len(COLOURS)]}) == len(COLOURS)
 
@@ -32,13 +31,11 @@ LOOKS = {
 
 @pytest.mark.parametrize(("name", "expected"), LOOKS.items())
 def test_a_strategy_keeps_its_look_for_ever(name, expected):
-    """In every run and every process."""
     assert (line_style(name).colour, line_style(name).marker) == expected
 
 
 @given(st.sampled_from(CATALOGUE), st.text(max_size=12))
 def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base, inside):
-    """Marker and dash say which variant it is."""
     variant, plain = line_style(f"{base}[{inside}]"), line_style(base)
     assert variant.colour == plain.colour
     assert variant.marker != plain.marker
@@ -47,7 +44,6 @@ def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base, inside):
 
 @given(st.text())
 def test_an_unknown_strategy_never_looks_like_a_known_one(name):
-    """Any text at all has a look, drawn from the same colours and markers."""
     if name not in CATALOGUE:
         assert line_style(name) not in {line_style(known) for known in CATALOGUE}
     assert line_style(name).colour in COLOURS
@@ -104,12 +100,10 @@ def _least_distance(colours, vision):
 
 @pytest.mark.parametrize("vision", VISIONS.values(), ids=VISIONS)
 def test_the_colours_are_apart_for_every_reader(vision):
-    """The eight colours, whichever cones see them."""
     assert _least_distance(COLOURS, vision) > APART
 
 
 def test_the_check_of_colours_rejects_red_and_green():
-    """A pair that deuteranopes cannot tell apart, though others can."""
     pair = ("#c31e0f", "#5f6400")
     assert _least_distance(pair, VISIONS["all cones"]) > APART
     assert _least_distance(pair, VISIONS["deuteranopia"]) < APART
@@ -123,7 +117,6 @@ def _contrast(colour, background):
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 def test_lines_and_words_stand_out_on_both_backgrounds(theme):
-    """Graphics need a contrast of 3, words of 4.5; pale yellow has neither on white."""
     assert min(_contrast(colour, theme.background) for colour in COLOURS) > 2.95
     assert min(_contrast(word, theme.background) for word in (theme.text, theme.muted)) > 4.5
     assert _contrast("#ffee88", "#ffffff") < 3

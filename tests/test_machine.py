@@ -26,7 +26,6 @@ def ticking(*gaps):
 
 @pytest.mark.parametrize(("last", "jitter"), [(2e-5, 0), (4e-5, 1)])
 def test_a_canary_that_is_disturbed_has_jitter(last, jitter):
-    """Two beats of ten took twice as long: the slowest tenth shows it, the median does not."""
     seen = time_canary(10, ticking(*[2e-5] * 8, last, last))
     assert seen.seconds == 2e-5
     assert seen.jitter == pytest.approx(jitter)
@@ -44,21 +43,18 @@ class Times(tuple):
 
 
 def test_stolen_time_is_a_share_of_what_has_passed(monkeypatch):
-    """Of 10 s since the start, 2 were stolen."""
     seen = iter([Times((100, 50, 5)), Times((106, 52, 7))])
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(seen))
     assert system.Disturbances().facts()["stolen_share"] == pytest.approx(0.2)
 
 
 def test_where_no_time_has_passed_or_none_is_told_nothing_is_known_of_what_was_stolen(monkeypatch):
-    """Systems without the field, and two looks at the same moment."""
     for times in ((100.0, 50.0), Times((100.0, 50.0))):
         monkeypatch.setattr(psutil, "cpu_times", lambda times=times: times)
         assert "stolen_share" not in system.Disturbances().facts()
 
 
 def test_a_machine_without_a_known_frequency_is_described_all_the_same(monkeypatch):
-    """Virtual machines often tell none."""
     monkeypatch.setattr(psutil, "cpu_freq", lambda: None)
     seen = machine._state()
     assert seen["frequency_mhz"] is None
@@ -69,7 +65,6 @@ def test_a_machine_without_a_known_frequency_is_described_all_the_same(monkeypat
 
 
 def test_what_threads_wait_for_a_processor_is_seen():
-    """Two busy threads on one processor wait in turns; a thread alone on it hardly does."""
     script = (
         "import os, sys, threading, time\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
@@ -97,7 +92,6 @@ def folder(tmp_path):
 
 
 def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
-    """The first of a kind has no number; the driver's other files are no devices."""
     assert devices.device_names(folder, {}) == ["cpu", "gpu", "gpu:1"]
     assert devices.device_names(tmp_path_factory.mktemp("none"), {}) == ["cpu"]
 
@@ -114,12 +108,10 @@ def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
     ],
 )
 def test_hidden_gpus_are_not_there(folder, shown, names):
-    """As CUDA numbers them: what is not shown has no number, nor what stands behind no device."""
     assert devices.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names
 
 
 def test_the_first_of_a_kind_has_one_name():
-    """So that `gpu` and `gpu:0` are one setting, and comparable."""
     assert devices.read_device("gpu:0") == devices.read_device("gpu") == "gpu"
     assert devices.read_device("cpu:1") == "cpu:1"
     with pytest.raises(UserError, match="unknown device 'tpu'"):
@@ -127,7 +119,6 @@ def test_the_first_of_a_kind_has_one_name():
 
 
 def test_all_and_nothing_are_spelled_out(monkeypatch):
-    """Nothing asks for the CPU and the first GPU, `all` for every device."""
     monkeypatch.setattr(devices, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
     read = next(one for one in options.AXIS_OPTIONS if one.name == "devices").value
     assert read("") == ("cpu", "gpu")
@@ -136,7 +127,6 @@ def test_all_and_nothing_are_spelled_out(monkeypatch):
 
 
 def test_gpus_are_described_as_the_driver_tells(monkeypatch):
-    """Names with memory are identity; the driver's version may drift."""
     told = "NVIDIA H100 80GB HBM3, 81559 MiB, 550.54\nNVIDIA T4, 15360 MiB, 550.54\n"
     done = subprocess.CompletedProcess([], 0, told)
     monkeypatch.setattr(machine, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
@@ -147,7 +137,6 @@ def test_gpus_are_described_as_the_driver_tells(monkeypatch):
 
 
 def test_equal_gpus_are_counted_in_a_name_that_a_folder_can_have(monkeypatch, tmp_path):
-    """Eight with their memory would make a longer name than a file system takes."""
     gpus = {"gpus": ["NVIDIA H100 80GB HBM3, 81559 MiB"] * 8, "drivers": ["550.54"]}
     monkeypatch.setattr(machine, "describe_gpus", lambda: gpus)
     name = machine.describe([]).name
@@ -159,8 +148,6 @@ def test_equal_gpus_are_counted_in_a_name_that_a_folder_can_have(monkeypatch, tm
 
 
 def test_a_gpu_without_its_program_is_said_all_the_same(monkeypatch):
-    """A machine with a GPU is never the machine without one."""
-
     def missing(*_, **__):
         raise FileNotFoundError
 
@@ -170,14 +157,12 @@ def test_a_gpu_without_its_program_is_said_all_the_same(monkeypatch):
 
 
 def test_a_backend_that_is_not_installed_names_the_command():
-    """The sentence of the skip; none where it is installed."""
     sentence = machine.why_not_installed(Backend.JAX, find=lambda _: None)
     assert sentence == "jax is not installed; install it with: pip install 'timelift[jax]'"
     assert machine.why_not_installed(Backend.TENSORFLOW) == ""
 
 
 def test_where_no_backend_is_installed_one_sentence_says_what_to_install():
-    """Into which environment too; one backend is enough."""
     with pytest.raises(UserError, match=r"no backend installed: pip install 'timelift\[tensor"):
         machine.refuse_without_backend([])
     machine.refuse_without_backend([Backend.JAX])
@@ -196,7 +181,6 @@ def test_where_no_backend_is_installed_one_sentence_says_what_to_install():
 def test_the_usual_backend_is_keras_s_own_or_the_first_that_is_installed(
     monkeypatch, installed, told, usual
 ):
-    """What Keras is told to use is of no use where it is missing."""
     monkeypatch.setattr(devices, "installed_backends", lambda: [*map(Backend, installed.split())])
     monkeypatch.setenv("KERAS_BACKEND", told)
     by_name = {option.name: option for option in options.OPTIONS}

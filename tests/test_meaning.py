@@ -259,7 +259,6 @@ def disagreements(strategy, time_axis):
 @pytest.mark.parametrize("time_axis", TimeAxis)
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_strategy_means_what_it_declares(name, time_axis):
-    """All five meanings, derived from behaviour, are the declared ones."""
     if name == "tf_keras_time_distributed":
         pytest.importorskip("tf_keras")
     assert disagreements(STRATEGIES[name], time_axis) == {}
@@ -276,7 +275,6 @@ def test_a_strategy_means_what_it_declares(name, time_axis):
     ],
 )
 def test_a_wrong_declaration_is_caught(constant, wrong):
-    """A fold that declares another meaning disagrees in that meaning and no other."""
     honest = STRATEGIES["fold_time"]
     liar = replace(honest, constants={**honest.constants, constant: wrong})
     found = disagreements(liar, TimeAxis.STATIC)

@@ -89,7 +89,6 @@ def eager(backend, seq_len, batch):
 
 
 def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, launch):
-    """Three readings in three processes agree within 10 %."""
     backend, process = launch
     found = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
     for one in found:
@@ -101,6 +100,5 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
 
 
 def test_a_size_below_the_resolution_is_left_out(files, launch):
-    """16 KiB of outputs are below the resolution."""
     backend, process = launch
     assert set(readings(files, process, eager(backend, 8, 8)).values()) == {None}

@@ -15,7 +15,6 @@ from timelift.present.model_advice import advice_json, advice_lines
 
 
 def test_the_fastest_strategy_is_advised_with_its_gain(tmp_path):
-    """Beside TimeDistributed, with the first call of both; a lift that is not called is left."""
     first, second, third = advised(tmp_path, model()).lifts
     assert (first.strategy, second.strategy) == ("fold_time", "fold_time")
     assert first.gain.speed_up.times == pytest.approx(5.0, rel=0.01)
@@ -24,7 +23,6 @@ def test_the_fastest_strategy_is_advised_with_its_gain(tmp_path):
 
 
 def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
-    """As fast is no reason to write something else."""
     found = advised(tmp_path, model(), dict.fromkeys(TIMES, 1.0))
     assert found.changes == {}
     text = "\n".join(advice_lines(found))
@@ -33,7 +31,6 @@ def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
 
 
 def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
-    """Where the budget was spent; less shows nothing, and that is said."""
     told = model()
     first, second, _ = advise_lifts(told, run(tmp_path, of_lifts(told), launches=1))
     assert (first.strategy, second.strategy) == ("fold_time", "fold_time")
@@ -48,7 +45,6 @@ def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
 
 
 def test_what_the_time_did_not_reach_is_told_so(tmp_path):
-    """A lift without a launch, and a whole model without one."""
     told = model()
     reached = told.setting_of(told.lifts[0])
     first = {case: many for case, many in of_lifts(told).items() if case.setting == reached}
@@ -65,7 +61,6 @@ def test_what_the_time_did_not_reach_is_told_so(tmp_path):
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
-    """In words and as data, be it by the lifts or by the whole model; one that is over is not."""
     found = advised(tmp_path, model(), whole=WHOLE)
     cut = dataclasses.replace(found, interrupted=True, whole=found.whole if whole else None)
     text = "\n".join(advice_lines(cut))
@@ -86,7 +81,6 @@ def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
     ],
 )
 def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
-    """Labels that `--data` leaves out, too, where a call has any."""
     told = model(drawn=inputs, draws_labels=labels, trains=trains)
     text = "\n".join(advice_lines(advised(tmp_path, told, whole=WHOLE)))
     assert said in text
@@ -98,7 +92,6 @@ def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
     [(1.5, 2.4, True, False), (0.9, 1.1, False, False), (0.5, 0.9, False, True)],
 )
 def test_what_is_shown_is_what_the_interval_shows(tmp_path, low, high, shown, loss):
-    """Whatever verdict so few launches have; without an interval nothing is."""
     gain = advised(tmp_path, model()).lifts[0].gain
     one = dataclasses.replace(gain.speed_up, low=low, high=high, verdict=Verdict.UNDECIDED)
     told = dataclasses.replace(gain, speed_up=one)
@@ -109,7 +102,6 @@ def test_what_is_shown_is_what_the_interval_shows(tmp_path, low, high, shown, lo
 
 
 def test_what_training_would_mean_is_told_where_it_differs(tmp_path):
-    """Of a layer with noise alone; a declaration may be one for each time axis."""
     first, second, _ = advised(tmp_path, model()).lifts
     assert first.means == {}
     assert second.means == {"DROPOUT": ("independent", "shared")}
@@ -121,7 +113,6 @@ def test_what_training_would_mean_is_told_where_it_differs(tmp_path):
 
 
 def test_the_whole_model_is_told_with_each_change_alone(tmp_path):
-    """Times, first call, memory, and that nothing that it computes has changed."""
     found = advised(tmp_path, model(), whole=WHOLE)
     assert found.whole.gain.speed_up.times == pytest.approx(1.5, rel=0.01)
     lines = list(advice_lines(found))
@@ -138,7 +129,6 @@ def test_the_whole_model_is_told_with_each_change_alone(tmp_path):
 
 
 def test_a_change_that_breaks_the_law_is_no_gain(tmp_path):
-    """It says so instead of a time, and what each change brings alone."""
     told = model()
     changed = Case(told.setting, "changed")
     broken = [(changed, Status.LAW_BROKEN, "breaks the law: outputs differ by 0.5 of the largest")]
@@ -156,7 +146,6 @@ def test_a_change_that_breaks_the_law_is_no_gain(tmp_path):
 
 
 def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_path):
-    """TimeDistributed has no time, and what has one is better than none."""
     told = model()
     usual = [
         (case, Status.TRACING_LIMIT, "tracing took more than 300 s")
@@ -175,7 +164,6 @@ def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_pat
 
 
 def test_a_gain_counts_by_the_end_of_its_interval(tmp_path):
-    """What is not shown is none."""
     assert least_gain(None) == 1.0
     found = advised(tmp_path, model(), whole=WHOLE)
     assert 1.4 < least_gain(found.whole) < 1.5
@@ -184,7 +172,6 @@ def test_a_gain_counts_by_the_end_of_its_interval(tmp_path):
 
 
 def test_it_is_data_for_programs(tmp_path):
-    """What is not known is null."""
     found = json.loads(advice_json(advised(tmp_path, model(), whole=WHOLE)))
     assert [one["write"] for one in found["lifts"]] == ["fold_time", "fold_time", None]
     assert found["lifts"][2]["times_as_fast"] is None
@@ -193,7 +180,6 @@ def test_it_is_data_for_programs(tmp_path):
 
 
 def test_names_of_lifts_are_names_of_cases():
-    """Blanks and slashes are none, and two of one name are told apart."""
     lifts = [LIFT | {"path": path, "name": "b"} for path in ("a/b", "a.b", "T16")]
     names = [one.workload for one in model(lifts=lifts).lifts]
     assert len({*names}) == 3
@@ -203,6 +189,5 @@ def test_names_of_lifts_are_names_of_cases():
 
 
 def test_a_model_where_nothing_trains_is_asked_for_its_outputs():
-    """There is no train step."""
     assert model().setting.phase is Phase.BACKWARD
     assert model(trains=False).setting.phase is Phase.FORWARD

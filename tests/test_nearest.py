@@ -15,19 +15,16 @@ from timelift.errors import nearest
     ],
 )
 def test_a_hint_names_what_is_near_or_else_all(word, known, hint):
-    """One name or several, it is the same sentence."""
     assert nearest(word, known) == hint
 
 
 def test_a_hint_lists_no_thousand_names():
-    """Those that are left out are counted."""
     hint = nearest("zzz", [f"run{place:04}" for place in range(1_200)])
     assert hint.endswith("run0011 and 1,188 more")
     assert len(hint) < 150
 
 
 def test_what_the_run_has_is_named_first():
-    """The rest is said to be missing from it; what is far from the word is not named."""
     lacked = ["tokens_wide", "windows"]
     hint = nearest("tokns", ["tokens", "frames"], not_in_run=lacked)
     assert hint == "nearest: tokens; not in this run: tokens_wide"

@@ -88,7 +88,6 @@ def _codes(project, *commands, spring=""):
 
 
 def test_no_command_executes_what_a_journal_names(sprung):
-    """The report with its page, the choice with its usage, and every other reader."""
     project = sprung.parent
     path = _journal(project)
     ask = ("choose", "--workload", NAME, "--seq-len", 8, "--batch", 8, "--device", NAME)
@@ -101,7 +100,6 @@ def test_no_command_executes_what_a_journal_names(sprung):
 
 @pytest.mark.parametrize("kind", ["a pickle", "a pickle among the lines", "a program"])
 def test_what_is_no_journal_is_not_executed_either(sprung, kind):
-    """It is refused, or what is whole of it is read."""
     project = sprung.parent
     path = _journal(project)
     bomb = pickle.dumps(Bomb(sprung))
@@ -118,7 +116,6 @@ def test_what_is_no_journal_is_not_executed_either(sprung, kind):
 
 
 def test_what_lies_beside_the_runs_is_no_program(sprung):
-    """The self-test's file."""
     project = sprung.parent
     _journal(project)
     name = journals.MACHINE["name"]
@@ -139,7 +136,6 @@ def test_what_lies_beside_the_runs_is_no_program(sprung):
     ],
 )
 def test_a_trap_springs_where_it_is_executed(sprung, spring):
-    """So that a trap which did not spring means something: here are four ways to do it."""
     project = sprung.parent
     (project / "bomb").write_bytes(pickle.dumps(Bomb(sprung)))
     _codes(project, ("export", "csv", _journal(project)), spring=spring)

@@ -45,7 +45,6 @@ CORES = sorted(os.sched_getaffinity(0))
     ],
 )
 def test_a_word_is_read(name, word, value):
-    """Units, ranges and defaults."""
     assert BY_NAME[name].value(word) == value
 
 
@@ -83,27 +82,23 @@ def test_a_word_is_read(name, word, value):
     ],
 )
 def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
-    """What was expected and what was received."""
     with pytest.raises(UserError, match=f"{option_flag(name)}: expected .*, received {word!r}"):
         BY_NAME[name].value(word)
 
 
 @pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda one: one.name)
 def test_every_option_has_a_default_that_it_can_read(option):
-    """And a help text that says it."""
     option.value("")
     assert option.default or option.otherwise in option.full_help
 
 
 @pytest.mark.parametrize("word", ["-3", "0", "many"])
 def test_a_bound_of_inputs_that_is_none_is_a_sentence(word):
-    """Before anything is drawn below it."""
     with pytest.raises(UserError, match=f"--input-high: expected .* from 1.*, received {word!r}"):
         BY_NAME["input_high"].value(word)
 
 
 def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypatch):
-    """As macOS, which has no such call."""
     for name in ("sched_getaffinity", "sched_setaffinity"):
         monkeypatch.delattr(os, name)
     assert BY_NAME["pin"].value("") == ()
@@ -114,7 +109,6 @@ def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypat
 
 
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):
-    """As Windows; reading works there."""
     write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
     session = Session(Project(tmp_path), {option.name: "" for option in OPTIONS})
     monkeypatch.delattr(os, "fork")
@@ -123,7 +117,6 @@ def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkey
 
 
 def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
-    """In place of what a self-test measures by default."""
     write(tmp_path, {"layers.py": "def make():\n    return None\n"})
     texts = {one.name: "" for one in OPTIONS}
     texts |= {"layer_file": f"{tmp_path / 'layers.py'}:make", "features": "3"}

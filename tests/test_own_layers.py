@@ -66,7 +66,6 @@ def _written(one):
 
 @pytest.mark.parametrize("backend", Backend)
 def test_a_layer_is_held_to_its_own_precision_and_by_what_of_it_trains(backend):
-    """Rounding of its own dtype is none of a strategy's mistakes; that of a coarser one is."""
     found, caught = told(backend), HELD | DOUBLE
     for asked, ends in found.items():
         if asked in caught:
@@ -77,7 +76,6 @@ def test_a_layer_is_held_to_its_own_precision_and_by_what_of_it_trains(backend):
 
 @pytest.mark.parametrize("backend", Backend)
 def test_a_backward_without_anything_to_train_is_refused_in_one_sentence(backend):
-    """The same for all strategies, look-alikes included, so that it is told once."""
     found = told(backend)
     refused = [one for one in NOTHING if one in found]
     assert refused

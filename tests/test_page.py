@@ -39,7 +39,6 @@ CASES = journals.grid(FEW)
 
 
 def test_a_step_s_time_is_left_out_where_valid_steps_were_not_counted(tmp_path):
-    """Where lengths vary, those of a whole batch would be a false count."""
     cases = [journals.case(name, lengths=Lengths.SKEWED) for name in FEW]
     told = [({}, False), ({"valid_steps": 40}, True)]
     for facts, known in told:
@@ -66,7 +65,6 @@ def words(html, anchor):
 
 
 def test_the_first_sentence_is_the_answer(page):
-    """What to write, what is gained over what everybody writes, and at which risk."""
     (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', page)
     assert re.sub(r"\d+\.\d+", "0", headline) == (
         "Write <code>native</code>: 0 to 0 times as fast as TimeDistributed here, "
@@ -75,7 +73,6 @@ def test_the_first_sentence_is_the_answer(page):
 
 
 def test_every_question_has_its_section(page):
-    """In this order; modes and devices only where there are several."""
     anchors = re.findall(r'<section id="([\w-]+)"', page)
     assert anchors == [
         *("answer", "prices", "chooser", "legend"),
@@ -86,7 +83,6 @@ def test_every_question_has_its_section(page):
 
 
 def test_every_table_is_folded_and_whole(page):
-    """Without a script, too."""
     folded = re.findall(r'<details class="sheet" id="table-(\w+)">', page)
     assert folded[-3:] == ["meanings", "measurements", "not_run"]
     rows = [tag for tag, _ in Elements(page[page.index('id="table-measurements"') :]).tags]
@@ -96,7 +92,6 @@ def test_every_table_is_folded_and_whole(page):
 
 
 def test_no_setting_is_left_out_of_what_charts_draw(tmp_path):
-    """However many there are, and those in which nothing was measured too."""
     cases = journals.grid(FEW, ("a", "b", "c"), (1, 2, 4, 8), (1, 2, 4, 8, 16, 32))
     lost = journals.ended(journals.case(workload="d"), Status.CRASHED, "signal 11")
     html = made(tmp_path, journals.header(), *journals.campaign(cases, 1, 2), lost, journals.END)
@@ -107,7 +102,6 @@ def test_no_setting_is_left_out_of_what_charts_draw(tmp_path):
 
 
 def test_a_row_of_the_data_is_that_of_the_ranking(page):
-    """Its time, its speed-up and what it is beside the baseline, in four digits."""
     drawn = data(page)
     columns = drawn["rows"].values()
     rows = [dict(zip(drawn["rows"], row, strict=True)) for row in zip(*columns, strict=True)]
@@ -125,7 +119,6 @@ def test_a_row_of_the_data_is_that_of_the_ranking(page):
 
 
 def test_a_bound_is_rounded_up(tmp_path):
-    """So that no more is paid than the page says; what is typical is rounded to the nearest."""
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
     drawn = page_data(seen, CodeToPaste({}, {}))
     costs = [row.cost_over_best[1] for one in seen.rankings for row in one.all_rows]
@@ -138,7 +131,6 @@ def test_a_bound_is_rounded_up(tmp_path):
 
 
 def test_two_baselines_are_named_beside_their_charts(tmp_path):
-    """And not in the title that all share."""
     others = journals.grid(("native", "loop_slice"), ["walk"])
     title = "Speed-up over {} against length"
     for cases, baseline in ((CASES, "TimeDistributed"), (CASES + others, "the baseline")):
@@ -149,7 +141,6 @@ def test_two_baselines_are_named_beside_their_charts(tmp_path):
 
 
 def test_what_the_first_screen_says_is_not_said_again_in_other_words(page):
-    """Of the report's head the page has below what a reader does not know yet."""
     labels = re.findall("<dt>(.*?)</dt>", section(page, "machine"))
     assert {"machine", "versions"} <= {*labels}
     assert not {"noise", "trust", "speed-up", "when", "command"} & {*labels}
@@ -157,7 +148,6 @@ def test_what_the_first_screen_says_is_not_said_again_in_other_words(page):
 
 
 def test_one_strategy_alone_has_no_section_without_content(tmp_path):
-    """There is no best to cost anything over, no winner and no gain."""
     cases = journals.grid(("time_distributed",))
     html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
     anchors = re.findall(r'<section id="([\w-]+)"', html)
@@ -166,7 +156,6 @@ def test_one_strategy_alone_has_no_section_without_content(tmp_path):
 
 
 def test_what_a_strategy_means_is_in_plain_words(page):
-    """Beside its look and, where it is known, its code."""
     (native,) = [one for one in data(page)["strategies"] if one["name"] == "native"]
     assert native["meaning"] == [["Dropout", "new noise for every step"]]
     assert native["colour"] == "#3c96ff"
@@ -174,7 +163,6 @@ def test_what_a_strategy_means_is_in_plain_words(page):
 
 
 def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
-    """One that is not known is told as it stands."""
     strategies = catalogue.read_strategies(
         Project(Path(__file__).parent.parent).strategies.values()
     )
@@ -193,7 +181,6 @@ PLAIN = {word for words in meaning._WORDS.values() for word in words.values()} |
 
 
 def test_modes_are_compared_where_there_are_several(tmp_path):
-    """With the best of them, at the same sizes."""
     cases = CASES + journals.grid(FEW, mode=Mode.XLA)
     html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
     assert "The time of the fastest" in words(html, "modes")
@@ -201,7 +188,6 @@ def test_modes_are_compared_where_there_are_several(tmp_path):
 
 
 def test_a_run_without_a_measurement_says_so(tmp_path):
-    """The page has its losses all the same."""
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     html = made(tmp_path, journals.header(), lost, journals.END)
     assert "nothing to compare yet" in words(html, "answer")
@@ -209,7 +195,6 @@ def test_a_run_without_a_measurement_says_so(tmp_path):
 
 
 def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path):
-    """A million operations in 1 ms, where a second holds ten thousand million of them."""
     facts = {
         "flops": 1e6,
         "least_bytes": 10,
@@ -227,7 +212,6 @@ def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path):
     [(1, "seen in one launch: no verdict"), (2, "seen in 2 launches: no verdict")],
 )
 def test_few_launches_are_called_no_verdict(tmp_path, launches, said):
-    """Nobody was beaten by them."""
     lines = journals.campaign(CASES, launches=launches)
     html = made(tmp_path, journals.header(), *lines, journals.END)
     (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
@@ -238,7 +222,6 @@ def test_few_launches_are_called_no_verdict(tmp_path, launches, said):
 
 
 def test_the_page_loads_nothing(page):
-    """No network, and no file either."""
     assert loads(page) == []
     assert "default-src 'none'" in page
 
@@ -253,12 +236,10 @@ def test_the_page_loads_nothing(page):
     ],
 )
 def test_the_check_of_loading_sees_what_is_loaded(page, loaded):
-    """So that an empty list means something."""
     assert loads(page + loaded) != []
 
 
 def test_hostile_names_are_text(tmp_path):
-    """As strategy, workload, device, reason, title, meaning, command and version."""
     evil = HOSTILE[1]
     cases = journals.grid(HOSTILE, [evil, "tokens"], device=HOSTILE[0])
     header = journals.header(
@@ -288,14 +269,12 @@ def test_hostile_names_are_text(tmp_path):
     ],
 )
 def test_the_check_of_harm_sees_it(page, added):
-    """So that an empty list means something."""
     assert harm(page) == []
     assert harm(page + added) != []
     assert harm(page + f"<script>{render.scripts()[-1]}</script>") != []
 
 
 def test_the_only_scripts_that_may_run_are_the_pages_own(page):
-    """The policy names each by its hash; another script has another."""
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert tuple(scripts) == render.scripts()
     (policy,) = re.findall("script-src (.*?);", page)
@@ -310,7 +289,6 @@ def digest(text):
 
 
 def test_a_thousand_measurements_fit_in_three_megabytes(tmp_path):
-    """Charts, tables and all."""
     strategies = [f"strategy_{place}" for place in range(25)]
     cases = journals.grid(strategies, seq_lens=(8, 16, 32, 64, 128), batches=(1, 8, 32, 128))
     html = made(tmp_path, journals.header(), *journals.campaign(cases, rounds=5), journals.END)
@@ -319,7 +297,6 @@ def test_a_thousand_measurements_fit_in_three_megabytes(tmp_path):
 
 
 def test_ids_are_unique_and_what_is_referred_to_exists(page):
-    """Of what the page has before its script adds to it."""
     tags = Elements(page).tags
     ids = [attributes["id"] for _, attributes in tags if attributes.get("id")]
     links = {attributes.get("href") for tag, attributes in tags if tag == "a"}
@@ -328,7 +305,6 @@ def test_ids_are_unique_and_what_is_referred_to_exists(page):
 
 
 def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
-    """Each is linked."""
     html = reported(tmp_path, journals.header(), *journals.campaign(CASES), journals.END)
     files = {
         str(path.relative_to(tmp_path / "report"))
@@ -341,7 +317,6 @@ def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
 
 
 def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():
-    """Commas of thousands go, a formula becomes text."""
     columns = (
         Column("who", value=lambda row: row[0]),
         Column("n", value=lambda row: row[1], format="{:,.1f}".format, number=True),
@@ -351,7 +326,6 @@ def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():
 
 
 def test_data_inside_a_page_ends_no_script():
-    """Whatever is in it, it is read as it was."""
     for text in ("</script>", "<!--", "\u2028", '"'):
         inside = inside_html({"a": text})
         assert "<" not in inside

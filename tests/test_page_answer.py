@@ -47,7 +47,6 @@ def _answer(path, *lines, **header):
 
 
 def test_what_is_never_shown_slower_is_recommended(tmp_path):
-    """The headline says so, and what is gained over the baseline."""
     times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3)}
     seen = _found(tmp_path / "run", *_lines(times))
     assert seen.advice.strategies == ("best",)
@@ -59,7 +58,6 @@ def test_what_is_never_shown_slower_is_recommended(tmp_path):
 
 
 def test_what_is_no_best_everywhere_costs_something_in_words_of_as_many_settings(tmp_path):
-    """One that is only not shown slower is not called the best."""
     times = {"best": (1e-3, 1e-3), "close": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3)}
     lines = _lines(times)
     one = [line for line in lines if line["case"]["seq_len"] == 16]
@@ -69,7 +67,6 @@ def test_what_is_no_best_everywhere_costs_something_in_words_of_as_many_settings
 
 
 def test_else_a_condition_tells_which_to_write_where(tmp_path):
-    """Neither the winner at few steps nor the one at many is the best everywhere."""
     seen = _found(tmp_path / "run", *_lines(CROSSING))
     assert headline(seen) == (
         "Write long at 128 steps; else short: never shown slower than anything else."
@@ -77,7 +74,6 @@ def test_else_a_condition_tells_which_to_write_where(tmp_path):
 
 
 def test_what_loses_in_many_settings_is_no_advice(tmp_path):
-    """It is said what has the least to lose, and that it is no answer for all."""
     crossing = CROSSING | {"time_distributed": (6e-3, 6e-3)}
     odd = {name: (both[1], both[0]) for name, both in crossing.items()}
     lines = [
@@ -93,7 +89,6 @@ def test_what_loses_in_many_settings_is_no_advice(tmp_path):
 
 
 def test_what_loses_in_few_settings_is_advice_with_its_place_where_one_is_known(tmp_path):
-    """Settings that share nothing are no place."""
     lines = [
         line
         for batch, other in {1: (9e-4, 2e-3), 2: (2e-3, 9e-4), 4: (2e-3, 2e-3)}.items()
@@ -114,14 +109,12 @@ def test_what_loses_in_few_settings_is_advice_with_its_place_where_one_is_known(
 
 
 def test_a_gain_that_was_not_shown_everywhere_says_where_it_was(tmp_path):
-    """In how many of the settings; where it was shown in all, that goes without saying."""
     times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 1.001e-3)}
     text = headline(_found(tmp_path / "run", *_lines(times)))
     assert "times as fast as TimeDistributed here, shown in 1 of 2 settings, and never" in text
 
 
 def test_what_everybody_writes_is_kept_where_nothing_is_gained(tmp_path):
-    """There is no gain to boast of."""
     times = {"time_distributed": (1e-3, 1e-3), "other": (2e-3, 2e-3)}
     assert headline(_found(tmp_path / "run", *_lines(times))) == (
         "Keep time_distributed: nothing is gained over it, and it was never shown slower."
@@ -129,7 +122,6 @@ def test_what_everybody_writes_is_kept_where_nothing_is_gained(tmp_path):
 
 
 def test_a_gain_over_another_baseline_is_said_apart(tmp_path):
-    """Where TimeDistributed was not measured, and in how many settings."""
     times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3), "loop_slice": (4e-3, 4e-3)}
     rare = ("time_distributed", 128)
     lines = [one for one in _lines(times) if _name_and_length(one) != rare]
@@ -139,7 +131,6 @@ def test_a_gain_over_another_baseline_is_said_apart(tmp_path):
 
 
 def test_one_setting_has_its_interval_in_the_headline(tmp_path):
-    """Where launches give one."""
     case = journals.case
     best = (1e-3, 1.1e-3, 1.05e-3, 1.1e-3, 1e-3, 1.05e-3)
     seconds = {case("best"): best, case("time_distributed"): (2e-3,) * len(best)}
@@ -153,14 +144,12 @@ def test_one_setting_has_its_interval_in_the_headline(tmp_path):
 
 
 def test_an_interval_is_written_where_one_sees_that_it_has_a_width():
-    """To the digits that are written of its ends."""
     told = {(3.38, 3.42): "3.4", (3.32, 3.42): "3.4 [3.3, 3.4]", (math.nan, math.nan): "3.4"}
     for (low, high), text in told.items():
         assert speed_up_in_words(SpeedUp(3.4, low, high, Verdict.FASTER)) == text
 
 
 def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
-    """It is no cost that was shown."""
     noisy = journals.campaign(journals.grid(("native", "fold_time")), launches=3, noise=0.5)
     seen = _found(tmp_path / "run", *noisy)
     assert seen.advice.price > 1.5
@@ -168,14 +157,12 @@ def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
 
 
 def test_few_launches_bound_no_price(tmp_path):
-    """A bound from two of them would be a wild one."""
     lines = journals.campaign(journals.grid(("native", "fold_time")), launches=2)
     seen = _found(tmp_path / "run", *lines)
     assert price(seen.advice) == "What it costs over the best is not known from so few launches."
 
 
 def test_a_look_alike_is_never_recommended(tmp_path):
-    """However fast, and no price is measured by it."""
     lines = _lines({"fake": (1e-4, 1e-4), "best": (1e-3, 1e-3), "other": (2e-3, 2e-3)})
     declared = {"fake": {"title": "A fake", "differs": "it computes something else"}}
     answer = _answer(tmp_path / "run", *lines, strategies=declared)
@@ -189,7 +176,6 @@ def _name_and_length(line):
 
 
 def test_what_was_not_measured_everywhere_comes_after_what_was(tmp_path):
-    """A strategy that refuses the hard settings has no worst case there."""
     lines = _lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3), "rare": (5e-4, 5e-4)})
     kept = [one for one in lines if _name_and_length(one) != ("rare", 128)]
     answer = _answer(tmp_path / "run", *kept)
@@ -231,7 +217,6 @@ _SAME = Verdict.SAME
     ],
 )
 def test_a_dear_first_call_pays_off_after_as_many_calls_as_make_up_for_it(rows, first, steps):
-    """Never over one that it was not shown to be faster than."""
     found = _ranking(*rows)
     known = {row.case: cost for row, cost in zip(found.rows, first, strict=True)}
     assert [(one.strategy, one.calls) for one in break_even(found, known)] == steps
@@ -239,7 +224,6 @@ def test_a_dear_first_call_pays_off_after_as_many_calls_as_make_up_for_it(rows, 
 
 
 def test_the_totals_agree_with_the_number_of_calls():
-    """One call earlier the other has still cost less, or as much."""
     found = _ranking(("quick", 1.0, "a"), ("slow", 1.3, "b"))
     known = dict(zip((row.case for row in found.rows), (7.0, 2.0), strict=True))
     calls = break_even(found, known)[-1].calls
@@ -249,14 +233,12 @@ def test_the_totals_agree_with_the_number_of_calls():
 
 
 def test_the_front_has_what_is_beaten_in_neither_time_nor_memory():
-    """As fast but larger is beaten, too."""
     found = _ranking(("a", 1.0, "a"), ("b", 1.0, "a"), ("c", 2.0, "b"), ("d", 3.0, "c"))
     peak = dict(zip((row.case for row in found.rows), (8.0, 9.0, 8.0, 2.0), strict=True))
     assert [row.case.strategy for row in pareto_front(found.rows, peak)] == ["a", "d"]
 
 
 def test_nothing_is_on_the_front_that_one_of_unknown_memory_may_beat():
-    """Such a one is faster, and may hold less; one that is slower beats nothing."""
     found = _ranking(("a", 1.0, "a"), ("b", 2.0, "b"), ("c", 3.0, "c"), ("d", 4.0, "d"))
     a, b, c, d = (row.case for row in found.rows)
     known = {a: 8.0, b: 9.0, c: 4.0, d: 2.0}
@@ -267,7 +249,6 @@ def test_nothing_is_on_the_front_that_one_of_unknown_memory_may_beat():
 
 
 def test_backward_is_paired_with_its_own_forward(tmp_path):
-    """A case without one has no pair."""
     cases = journals.grid(("native", "loop_slice"), seq_lens=(8,))
     alone = [case for case in cases if case.label != "tokens-T8-B8-forward-graph-native"]
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(alone))
@@ -275,7 +256,6 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
 
 
 def test_nothing_is_chosen_from_a_run_without_rivals():
-    """There is no answer, not a wrong one."""
     assert for_workloads([]) == ()
     assert Run(Header(), (), complete=True).measurements == ()
     assert recommend([]) is None
@@ -284,14 +264,12 @@ def test_nothing_is_chosen_from_a_run_without_rivals():
 
 
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path):
-    """With its worst case, and whether it was ever shown slower."""
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
     rows = [(name, safe) for name, _, _, safe, _ in prices([ForWorkload("tokens", answer)]).cells]
     assert rows == [("best", "yes"), ("other", "no")]
 
 
 def test_no_gain_is_told_over_the_advice_itself(tmp_path):
-    """And a gain that not all settings have says in how many."""
     times = {"fold_time": (1e-3, 1e-3), "time_distributed": (2e-3, 2e-3), "x": (5e-3, 5e-3)}
     lines = [one for one in _lines(times) if _name_and_length(one) != ("time_distributed", 128)]
     text = headline(_found(tmp_path / "run", *lines))

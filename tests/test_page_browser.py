@@ -54,7 +54,6 @@ def page(tmp_path_factory):
 
 @pytest.mark.parametrize("is_over", [True, False])
 def test_a_page_of_a_run_that_is_not_over_marks_what_the_chooser_says(browser, tmp_path, is_over):
-    """And the page of one that is over does not; what is advised is bold there alone."""
     records = [*journals.campaign(journals.grid(FEW)), *[journals.END][:is_over]]
     made(tmp_path, journals.header(), *records)
     browser.open(tmp_path / "report" / "index.html")
@@ -77,7 +76,6 @@ def silent(browser):
 
 @pytest.mark.usefixtures("silent")
 def test_a_case_is_chosen_by_keyboard_and_is_in_the_address(browser, page):
-    """Back goes to the case before; focus stays on what was used."""
     browser.open(page)
     assert browser.ask(CHOSEN) == ["tokens", "128", "forward", "graph"]
     assert "times as fast as TimeDistributed" in browser.ask(LEAD)
@@ -113,7 +111,6 @@ def test_a_case_is_chosen_by_keyboard_and_is_in_the_address(browser, page):
     ],
 )
 def test_a_link_restores_a_case_or_the_nearest(browser, page, link, chosen, note):
-    """Which it says where the case was not measured; a link to a section chooses none."""
     browser.open(page, f"#{link}&strategy=loop_slice" if "=" in link else f"#{link}")
     found = browser.ask(CHOSEN)
     assert found[0] == chosen[0]
@@ -126,7 +123,6 @@ def test_a_link_restores_a_case_or_the_nearest(browser, page, link, chosen, note
 
 @pytest.mark.usefixtures("silent")
 def test_a_choice_that_was_not_measured_keeps_what_was_asked_last(browser, page):
-    """And says what gave way."""
     browser.open(page, "#workload=tokens&seq_len=128&phase=forward&mode=xla")
     browser.ask(
         "(select => { select.value = 'sensor'; select.dispatchEvent(new Event('change')); })"
@@ -139,7 +135,6 @@ def test_a_choice_that_was_not_measured_keeps_what_was_asked_last(browser, page)
 
 @pytest.mark.usefixtures("silent")
 def test_a_name_in_the_table_of_the_fastest_leads_to_its_case(browser, page):
-    """Which comes into view; so does the case of a link on a phone."""
     browser.open(page)
     where = "document.querySelector('#chooser').getBoundingClientRect().top"
     browser.ask("document.querySelector('#winners').scrollIntoView()")
@@ -154,7 +149,6 @@ def test_a_name_in_the_table_of_the_fastest_leads_to_its_case(browser, page):
 
 @pytest.mark.usefixtures("silent", "held")
 def test_the_code_to_paste_is_copied(browser, page):
-    """By the button beside it, with the shape where it is known; without code is no button."""
     browser.open(page)
     browser.ask("navigator.clipboard.writeText = (text) => { window.copied = text; }")
     browser.ask("document.querySelector('.copy').click()")
@@ -171,7 +165,6 @@ def test_the_code_to_paste_is_copied(browser, page):
 
 @pytest.mark.usefixtures("silent")
 def test_a_page_without_prices_has_its_charts_in_their_sections(browser, tmp_path):
-    """One strategy alone costs nothing over another, and its times are drawn."""
     cases = journals.grid(("time_distributed",))
     made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
     browser.open(tmp_path / "report" / "index.html")
@@ -182,7 +175,6 @@ def test_a_page_without_prices_has_its_charts_in_their_sections(browser, tmp_pat
 
 @pytest.mark.usefixtures("silent")
 def test_charts_are_drawn_when_they_come_into_view(browser, page):
-    """Not before; those of a strategy that is not wanted lose its marks."""
     browser.open(page)
     browser.wait(f"{DRAWN} > 0")
     few = browser.ask(DRAWN)
@@ -199,7 +191,6 @@ def test_charts_are_drawn_when_they_come_into_view(browser, page):
 
 @pytest.mark.usefixtures("silent")
 def test_a_heading_sorts_and_says_so_and_a_search_counts(browser, page):
-    """Up, then down; words in any cell, a number as a whole cell."""
     browser.open(page)
     sheet = "document.querySelector('#table-measurements')"
     browser.ask(f"{sheet}.open = true")
@@ -241,7 +232,6 @@ def held(browser):
 
 @pytest.mark.usefixtures("silent", "held")
 def test_the_page_of_a_run_that_goes_on_looks_again_and_keeps_the_case(browser, page, tmp_path):
-    """Which is in its address, where a browser's own refreshing would do nothing."""
     html = page.read_text().replace('<html lang="en">', '<html lang="en" data-every="1">')
     (tmp_path / "goes_on.html").write_text(html)
     browser.open(tmp_path / "goes_on.html", "#workload=sensor")
@@ -254,7 +244,6 @@ def test_the_page_of_a_run_that_goes_on_looks_again_and_keeps_the_case(browser, 
 
 @pytest.mark.usefixtures("silent")
 def test_a_phone_scrolls_the_page_in_one_direction_only(browser, page):
-    """Wide tables scroll inside themselves; a wide element is noticed."""
     browser.open(page, width=390, height=844)
     wide = "document.documentElement.scrollWidth"
     browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -268,7 +257,6 @@ def test_a_phone_scrolls_the_page_in_one_direction_only(browser, page):
     ("dark", "paper"), [(False, "rgb(255, 255, 255)"), (True, "rgb(20, 23, 26)")]
 )
 def test_the_page_has_the_theme_of_the_reader(browser, page, dark, paper):
-    """Words of charts are light on dark, and dark on light, and axe finds nothing serious."""
     browser.open(page, dark=dark)
     browser.wait("document.querySelector('.plot text') !== null")
     assert browser.ask("getComputedStyle(document.body).backgroundColor") == paper
@@ -281,7 +269,6 @@ def test_the_page_has_the_theme_of_the_reader(browser, page, dark, paper):
 
 
 def test_the_console_is_silent_and_smuggled_scripts_do_not_run(browser, page, tmp_path):
-    """Hostile names do nothing; a script that got in somehow is refused by the policy, and said."""
     cases = journals.grid(HOSTILE, ("constructor", HOSTILE[1]))
     made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
     browser.open(tmp_path / "report" / "index.html")
@@ -297,7 +284,6 @@ def test_the_console_is_silent_and_smuggled_scripts_do_not_run(browser, page, tm
 
 
 def test_without_a_script_the_answer_and_the_tables_are_whole(browser, page, tmp_path):
-    """And no control that does nothing is shown."""
     bare = re.sub(r"<script.*?</script>", "", page.read_text(), flags=re.DOTALL)
     (tmp_path / "bare.html").write_text(bare)
     browser.open(tmp_path / "bare.html")
@@ -309,7 +295,6 @@ def test_without_a_script_the_answer_and_the_tables_are_whole(browser, page, tmp
 
 @pytest.mark.usefixtures("silent")
 def test_paper_has_what_the_screen_folds(browser, page):
-    """Everything is open and drawn while it is printed, and folded again after."""
     browser.open(page)
     browser.ask(
         "window.opened = 0; addEventListener('beforeprint', () => {"

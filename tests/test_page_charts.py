@@ -67,7 +67,6 @@ def texts(browser, which):
 
 
 def test_every_tick_of_a_logarithmic_axis_has_its_label(browser, page):
-    """Whatever its first digit: 8 and 64 as well as 512."""
     browser.open(page)
     found = words(browser, "#time")
     assert {"8", "64", "512", "4,096"} <= set(found)
@@ -75,7 +74,6 @@ def test_every_tick_of_a_logarithmic_axis_has_its_label(browser, page):
 
 
 def test_a_panel_names_its_baseline_where_another_has_another(browser, page, tmp_path):
-    """And does not where all share it."""
     browser.open(page)
     assert captions(browser, "#speed-up") == [
         "graph, beside loop_slice",
@@ -88,7 +86,6 @@ def test_a_panel_names_its_baseline_where_another_has_another(browser, page, tmp
 
 
 def test_modes_have_a_panel_where_a_size_was_measured_in_several(browser, page):
-    """With the fastest named beside its mark; a workload of one mode has none."""
     browser.open(page)
     assert captions(browser, "#modes") == ["64 steps"]
     assert browser.ask("document.querySelectorAll('#modes details').length") == 1
@@ -102,7 +99,6 @@ def test_modes_have_a_panel_where_a_size_was_measured_in_several(browser, page):
 
 
 def test_costs_are_in_order_and_the_advised_is_bold(browser, page):
-    """The cheapest first, as its bar is the shortest."""
     browser.open(page)
     found = words(browser, "#prices figure:last-child")
     costs = [float(re.match(r"[\d.]+", one)[0]) for one in found if "." in one]
@@ -113,7 +109,6 @@ def test_costs_are_in_order_and_the_advised_is_bold(browser, page):
 
 
 def test_nothing_is_to_be_written_where_nothing_was_shown_faster(browser, page, tmp_path):
-    """The baseline is kept, and what looked best is named; else the gain is said."""
     browser.open(page)
     assert browser.ask(LEAD).startswith("Write native: ")
     browser.open(drawn(tmp_path, journals.grid(FEW[::2], seq_lens=(16,)), noise=0.8))
@@ -123,7 +118,6 @@ def test_nothing_is_to_be_written_where_nothing_was_shown_faster(browser, page, 
 
 
 def test_another_length_keeps_the_strategy_that_was_picked(browser, page):
-    """As far as it was measured there."""
     browser.open(page, "#workload=tokens&seq_len=64&strategy=loop_slice")
     change = "(one) => { one.selectedIndex = 0; one.dispatchEvent(new Event('change')); }"
     browser.ask(f"({change})(document.querySelectorAll('#chooser select')[1])")
@@ -133,7 +127,6 @@ def test_another_length_keeps_the_strategy_that_was_picked(browser, page):
 
 
 def test_all_strategies_are_drawn_and_the_button_stays_at_hand(browser, page):
-    """Its words change, and it is still what the keyboard is on."""
     browser.open(page)
     browser.ask("document.querySelector('#legend button').focus()")
     for said in ("The 8 cheapest", "All 27"):
@@ -142,14 +135,12 @@ def test_all_strategies_are_drawn_and_the_button_stays_at_hand(browser, page):
 
 
 def test_a_link_to_a_table_unfolds_it(browser, page):
-    """That one alone."""
     browser.open(page, "#table-measurements")
     opened = "[...document.querySelectorAll('.sheet[open]')].map((one) => one.id)"
     assert browser.ask(opened) == ["table-measurements"]
 
 
 def test_charts_follow_the_width_of_the_window(browser, page):
-    """A narrower window has narrower panels, those too that were folded meanwhile."""
     browser.open(page)
     words(browser, "#speed-up")
     browser.ask("document.querySelector('#speed-up details').open = false")
@@ -167,7 +158,6 @@ def test_charts_follow_the_width_of_the_window(browser, page):
 
 @pytest.mark.parametrize("width", [390, 700, 960, 1024, 1280])
 def test_nothing_is_wider_than_the_window_or_its_card(browser, page, width):
-    """At any width, with everything unfolded; what is too wide is noticed."""
     browser.open(page, width=width)
     browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert browser.ask("document.documentElement.scrollWidth") == width
@@ -184,7 +174,6 @@ def test_nothing_is_wider_than_the_window_or_its_card(browser, page, width):
     ],
 )
 def test_a_look_alike_is_no_lift_to_compare_with(browser, tmp_path, seconds, lead, words):
-    """It is beside the others, unranked."""
     head = journals.header(strategies={"gru": {"title": "G", "differs": "it has a state"}})
     lines = [
         journals.line(journals.case(name), launch, (one, one))
@@ -202,7 +191,6 @@ def test_a_look_alike_is_no_lift_to_compare_with(browser, tmp_path, seconds, lea
 
 
 def test_no_number_has_an_exponent_and_none_is_rounded_away(browser, tmp_path):
-    """Just below a thousand, and hundreds of times as slow as the baseline."""
     times = {"time_distributed": 9.996e-4, "slow": 0.31, "native": 9e-4}
     lines = [
         journals.line(journals.case(n), k, (s, s)) for k in (1, 2, 3) for n, s in times.items()

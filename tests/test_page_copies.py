@@ -41,7 +41,6 @@ def first_screen(html):
     ],
 )
 def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count, verdict):
-    """And never what to write, since a strategy and its other side are one."""
     html = reported(tmp_path / "report", run_file(tmp_path, slow=slow))
     said, words = first_screen(html)
     assert said.startswith(headline)
@@ -57,7 +56,6 @@ def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count, verdic
 
 
 def test_many_cases_have_their_failures_on_the_first_screen(tmp_path):
-    """The others are counted there, and all are in a table."""
     path = run_file(tmp_path, slow=1.06)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for length in (32, 64, 128):
@@ -75,7 +73,6 @@ def test_many_cases_have_their_failures_on_the_first_screen(tmp_path):
 
 
 def test_a_self_test_says_first_what_it_found(tmp_path):
-    """A strategy and its twins are no answer either."""
     html = reported(tmp_path / "report", journals.selftest(tmp_path / "run.jsonl"))
     said, words = first_screen(html)
     assert said.startswith("Identical code was called different in ")
@@ -84,7 +81,6 @@ def test_a_self_test_says_first_what_it_found(tmp_path):
 
 
 def test_hostile_names_of_sides_are_text(tmp_path):
-    """The label is from the file."""
     evil = "<script>alert(1)</script>\x1b"
     html = reported(tmp_path, run_file(tmp_path, slow=1.06, against=AGAINST | {"label": evil}))
     assert harm(html) == []
@@ -92,7 +88,6 @@ def test_hostile_names_of_sides_are_text(tmp_path):
 
 
 def test_a_usual_run_has_no_gate(tmp_path):
-    """Its first words are what to write."""
     html = reported(tmp_path / "report", journals.synthetic(tmp_path / "run.jsonl"))
     assert "gate" not in first_screen(html)[1]
     assert not (tmp_path / "report" / "tables" / "gate.csv").exists()

@@ -57,7 +57,6 @@ def two_readers():
 
 
 def test_after_the_launch_only_what_was_measured_is_read():
-    """By the reader of the interpreter that it was built by."""
     readers = two_readers()
     samples = RivalSamples([1e-3], 2, {})
     outcomes = [
@@ -72,7 +71,6 @@ def test_after_the_launch_only_what_was_measured_is_read():
 
 
 def test_the_reader_builds_while_the_launch_does():
-    """They meet; the launch shows what it does, and what it waits for."""
     together, shown = Barrier(2), []
     readers = two_readers()
     readers[False].meets = together
@@ -85,7 +83,6 @@ def test_the_reader_builds_while_the_launch_does():
 
 
 def test_what_the_launch_did_not_measure_has_no_peak():
-    """Though it was read."""
     launch = Scripted(status=Status.CRASHED)
     found = measure_with_peaks(launch, TASK, two_readers().__getitem__, lambda _: None)
     assert facts(found) == {"here": None, "there": None}
@@ -93,8 +90,6 @@ def test_what_the_launch_did_not_measure_has_no_peak():
 
 @pytest.mark.parametrize("beside", [True, False])
 def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
-    """The facts are those of the launch."""
-
     def open_reader(in_other_python):
         if in_other_python:
             raise UserError("it cannot be imported there")
@@ -110,7 +105,6 @@ def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
 
 
 def test_a_launch_that_dies_ends_its_readers():
-    """What they would read is of no use."""
     readers = two_readers()
     with pytest.raises(UserError, match="it died"):
         measure_with_peaks(

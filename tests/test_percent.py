@@ -27,20 +27,17 @@ def runs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("option", PERCENTAGES, ids=lambda one: one.name)
 def test_pytest_reads_both_spellings_alike(option):
-    """Every option that is a percentage."""
     assert option.value("7%") == option.value("0.07") == option.value("7 %") == pytest.approx(0.07)
 
 
 @pytest.mark.parametrize(("three", "fifty"), [("3%", "50%"), ("0.03", "0.5")])
 def test_compare_reads_both_spellings_alike(runs, three, fifty):
-    """A slow-down of 12 % is one beyond 3 % and none beyond 50 %."""
     assert report.main(["compare", *runs, "--strict", "--gate", three]) == 2
     assert report.main(["compare", *runs, "--strict", "--gate", fifty]) == 0
 
 
 @pytest.mark.parametrize("word", ["7%", "0.07"])
 def test_history_reads_both_spellings_alike(runs, capsys, word):
-    """The gate of the answer is the one that was asked for."""
     assert runs
     folder = str(report.ROOT / "results" / "out")
     assert report.main(["history", "--gate", word, "--output", folder]) == 0
@@ -52,7 +49,6 @@ def test_history_reads_both_spellings_alike(runs, capsys, word):
     "command", [["compare", "a", "b"], ["history"], ["bisect", "a", "b", "--case", "c"]]
 )
 def test_what_is_no_share_is_refused_with_both_spellings(command, word, capsys):
-    """By argparse, which names the option."""
     with pytest.raises(SystemExit):
         report.main([*command, f"--gate={word}"])
     said = capsys.readouterr().err
@@ -62,7 +58,6 @@ def test_what_is_no_share_is_refused_with_both_spellings(command, word, capsys):
 
 @pytest.mark.parametrize(("word", "instead"), [("3", "3% or 0.03"), ("1", "1% or 0.01")])
 def test_a_bare_number_from_one_on_is_refused(word, instead):
-    """It may be meant as per cent or as a share; the sentence spells the likelier one."""
     with pytest.raises(UserError, match=f"write it like {instead}, which are the same"):
         read_share(word)
     with pytest.raises(UserError, match=r"^--gate-memory: expected a share between 0 and 1000%"):
@@ -73,7 +68,6 @@ def test_a_bare_number_from_one_on_is_refused(word, instead):
     ("word", "below", "instead"), [("300", 1.0, "3%"), ("100", 1.0, "3%"), ("200.", 10.0, "200%")]
 )
 def test_what_a_refusal_spells_is_taken(word, below, instead):
-    """It is below the limit, and its two spellings are both shares."""
     with pytest.raises(UserError, match=f"write it like {instead}( or 0.03, .*)?$"):
         read_share(word, below)
     assert 0 < read_share(instead, below) < below

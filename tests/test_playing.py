@@ -53,7 +53,6 @@ def reports(same=(), *, races_equal_programs=False, **retraces):
 
 
 def test_a_chronic_retracer_fails_by_name_and_its_rivals_are_measured():
-    """Until it is found out it voids three rounds; all others count."""
     found = reports(good=False, chronic=True, better=False)
     assert found["chronic"].status == Status.FAILED
     assert found["chronic"].reason.startswith("it was traced anew in 3 rounds")
@@ -65,7 +64,6 @@ def test_a_chronic_retracer_fails_by_name_and_its_rivals_are_measured():
 
 
 def test_without_one_all_are_measured_and_no_round_is_dropped():
-    """The check does not see what is not there."""
     found = reports(good=False, better=False)
     assert {one.status for one in found.values()} == {Status.MEASURED}
     dropped = [one.facts["dropped_rounds"] for one in found.values()]
@@ -73,7 +71,6 @@ def test_without_one_all_are_measured_and_no_round_is_dropped():
 
 
 def test_rivals_of_the_same_program_play_no_round_and_keep_their_facts():
-    """Unless they are raced all the same; where no rival is left, nothing is played at all."""
     found = reports(("old", "new"), old=False, new=False, other=False)
     assert {one.status for one in found.values()} == {Status.MEASURED}
     assert [len(found[name].seconds_per_call) for name in ("old", "new")] == [0, 0]
@@ -88,7 +85,6 @@ def test_rivals_of_the_same_program_play_no_round_and_keep_their_facts():
 
 
 def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():
-    """What kills it then is no rival's fault."""
     rival = RivalSpec("one", "one.py")
     orders, noted, waiting = iter([Go(), Play("one"), Done()]), [], []
 

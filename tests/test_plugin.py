@@ -15,7 +15,6 @@ from timelift.plugin.results import ReplayClock
 
 
 def test_the_clock_replays_every_sample_in_its_order():
-    """pytest-benchmark reads it twice a round and takes the difference."""
     clock, samples = ReplayClock(), [3e-3, 1e-3, 2e-3]
     for _ in range(2):
         clock.load(samples)
@@ -25,7 +24,6 @@ def test_the_clock_replays_every_sample_in_its_order():
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_is_gentle_and_the_second_ends_the_run(number):
-    """Behind it, signals do what they did before."""
     heard, before = [], signal.getsignal(number)
     with Interrupts(lambda: heard.append("gently")) as interrupts:
         os.kill(os.getpid(), number)
@@ -52,7 +50,6 @@ def test_the_first_signal_is_gentle_and_the_second_ends_the_run(number):
 def test_the_table_of_pytest_benchmark_is_shown_where_it_is_asked_for(
     monkeypatch, words, always, verbose, asked
 ):
-    """On the command line or in the environment; the columns in pyproject.toml ask for nothing."""
     monkeypatch.setenv("PYTEST_ADDOPTS", always)
     config = SimpleNamespace(
         option=SimpleNamespace(verbose=verbose), invocation_params=SimpleNamespace(args=words)
@@ -68,7 +65,6 @@ def question(case):
 
 
 def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatch):
-    """So that `--seed` alone says in which order they are played."""
     cases = [Case(Setting("tokens", 4, 2, Phase.FORWARD), name) for name in ("b", "c", "a")]
     played = []
     questions = Questions.__new__(Questions)
@@ -89,7 +85,6 @@ def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatc
     [((), False), (("disable",), True), (("disable", "enable"), False), (("enable",), False)],
 )
 def test_each_case_is_called_once_where_benchmarks_are_disabled(monkeypatch, given, once):
-    """`--benchmark-enable` takes back a `--benchmark-disable` of the configuration."""
     monkeypatch.setattr("timelift.plugin.questions.Session", lambda *words: words)
     config = Mock(rootpath=ROOT, getini=lambda _: "")
     config.getoption = lambda name: name.removeprefix("benchmark_") in given

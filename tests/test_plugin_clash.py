@@ -55,7 +55,6 @@ def run(pytester, monkeypatch):
     ],
 )
 def test_a_name_that_two_plugins_have_is_one_sentence(run, files, words, begins, other):
-    """It names the option and what else has it."""
     done = run(files, *words)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = filter(None, done.errlines)
@@ -74,14 +73,12 @@ def test_a_name_that_two_plugins_have_is_one_sentence(run, files, words, begins,
     ],
 )
 def test_other_names_and_other_plugins_are_left_alone(run, files, words):
-    """Neither is timelift asked for, nor is it twice."""
     done = run(files, *words)
     assert done.ret == 0
     done.assert_outcomes(passed=1)
 
 
 def test_a_clash_of_two_others_stays_theirs(run):
-    """What pytest says of it, and nothing of timelift's."""
     other = OPTION.replace("--seed", "--planted")
     done = run({"theirs.py": other, "conftest.py": other.replace("seeder", "sower")}, *LAST)
     assert done.ret == pytest.ExitCode.INTERNAL_ERROR

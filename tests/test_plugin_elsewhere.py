@@ -88,7 +88,6 @@ def run(folder, *words):
 
 @pytest.mark.parametrize(("extra", "found"), [("", set()), ("import psutil", {"psutil"})])
 def test_the_plugin_imports_next_to_nothing(extra, found):
-    """A second for every run of somebody's tests would have it thrown out; the check does see."""
     script = f"import sys, timelift.plugin\n{extra}\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -98,7 +97,6 @@ def test_the_plugin_imports_next_to_nothing(extra, found):
 
 @needs_all_four
 def test_without_a_question_nothing_is_imported_beside_the_other_plugins(theirs):
-    """Nor is an option looked at; with a question among the files the same look finds more."""
     words = "-n 2 --cov=. --cov-report= --timeout=60 --randomly-seed=1 --seed wrong".split()
     done = run(theirs, "tests", *words)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -111,7 +109,6 @@ def test_without_a_question_nothing_is_imported_beside_the_other_plugins(theirs)
 @needs_all_four
 @pytest.mark.whole
 def test_a_question_is_measured_beside_the_other_plugins(theirs):
-    """A second's timeout of each test is none of the run; coverage.py traces no launch."""
     words = "--cov=. --timeout=1 --randomly-seed=1 -n 0 --strategies probe --workloads sensor"
     sizes = [word if word != "2" else "1" for word in SMALL[2:]]  # one launch, of one sequence
     done = run(theirs, *words.split(), *sizes, "-W", "error::pytest.PytestWarning")
@@ -123,7 +120,6 @@ def test_a_question_is_measured_beside_the_other_plugins(theirs):
 
 
 def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
-    """Of pytest-cov before 7, and of coverage.py's `patch = subprocess`."""
     traced = ["COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COV_CORE_SOURCE"]
     for name in (*traced, "COVERT"):
         monkeypatch.setenv(name, "x")
@@ -136,7 +132,6 @@ def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
     "words", ["-n 2", pytest.param("-n 1 --dist loadfile -x", marks=pytest.mark.whole)]
 )
 def test_side_by_side_a_question_is_refused_once(theirs, words):
-    """By the controller, in a sentence that says what to write."""
     done = run(theirs, "tests", "bench", *words.split())
     assert done.returncode == 4
     assert done.stderr.count("-n 0") == 1
@@ -155,7 +150,6 @@ def test_side_by_side_a_question_is_refused_once(theirs, words):
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
-    """Before anything is measured."""
     done = run(theirs, *words.split())
     assert done.returncode == 4
     (line,) = filter(None, done.stderr.splitlines())
@@ -165,14 +159,12 @@ def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
 
 
 def test_what_is_skipped_is_not_measured(theirs):
-    """`--benchmark-skip` leaves the other tests."""
     done = run(theirs, "--benchmark-skip", "--strategies", "native", *SMALL)
     assert "4 passed, 1 skipped" in done.stdout
     assert not (theirs / "results").exists()
 
 
 def test_a_test_beside_a_question_stays_a_test(theirs):
-    """The mark of a whole file is about the tests that measure."""
     path = theirs / "bench/test_lift.py"
     path.write_text(path.read_text() + "\n\ndef test_beside():\n    pass\n")
     words = (*SMALL, "--backends", "tensorflow")  # whose cases have no backend in their names
@@ -185,7 +177,6 @@ def test_a_test_beside_a_question_stays_a_test(theirs):
 
 
 def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
-    """Not the way to it from here, which says where Python keeps packages."""
     bench = ROOT / "bench"
     words = ["--rootdir", ".", "-c", "pyproject.toml", "--benchmark-skip"]
     files = sorted(map(str, bench.glob("test_*.py")))
@@ -195,7 +186,6 @@ def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
 
 
 def test_without_being_asked_for_the_plugin_has_no_options(theirs):
-    """So their names are free; asked for twice, it has them once."""
     (theirs / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     words = ["tests", "-q", "-p", "no:hypothesispytest", "--workloads", "sensor"]
     done = run(theirs, *words)
@@ -207,7 +197,6 @@ def test_without_being_asked_for_the_plugin_has_no_options(theirs):
 
 
 def test_an_ini_key_that_is_a_list_is_one_line(theirs):
-    """Its words would be taken for one."""
     path = theirs / "pyproject.toml"
     added = 'seq_lens = ["2", "3"]\n\n[tool.coverage.run]'
     path.write_text(path.read_text().replace("[tool.coverage.run]", added))

@@ -52,7 +52,6 @@ TRACED, OTHER = Program("a", {"Add": 1}), Program("b", {"Add": 1, "Cast, to floa
 
 
 def test_equal_programs_are_not_timed_unless_something_else_passes():
-    """What is traced again or runs in Python is timed, and so is what has no program."""
     python = dataclasses.replace(TRACED, calls_python=True)
     unknown = dataclasses.replace(TRACED, digest="")
     assert compared(Compiled(TRACED), Compiled(TRACED)) == {"one": SAME, "other": SAME}
@@ -65,7 +64,6 @@ def test_equal_programs_are_not_timed_unless_something_else_passes():
 
 
 def test_only_the_kinds_are_told_of_which_one_side_has_more():
-    """Of the programs that run, and of the traced ones even where the optimiser made them equal."""
     found = compared(Compiled(TRACED, TRACED), Compiled(OTHER, OTHER))
     assert found["one"]["operations"] == {"Cast, to float64": 0}
     assert found["other"]["operations"] == {"Cast, to float64": 2}
@@ -86,7 +84,6 @@ class Broken(Compiled):
 
 
 def test_a_program_that_cannot_be_read_is_timed():
-    """It costs no case."""
     assert compared(Compiled(TRACED), Broken(OTHER)) == {}
 
 
@@ -103,7 +100,6 @@ def graph(names=("x", "f", "g", "sum"), **changes):
 
 
 def test_a_digest_has_no_names_and_no_order_of_lines():
-    """It has labels, outputs and the order of what an operation takes."""
     usual = graph()
     assert graph(("a", "b", "c", "d")) == usual
     unused = {"unused": Node("H", inputs=(("x", "0"),))}
@@ -121,7 +117,6 @@ def test_a_digest_has_no_names_and_no_order_of_lines():
 
 
 def test_what_is_computed_twice_is_another_program():
-    """Both results have the same digest, and each counts."""
     once = graph(sum=Node("Add", inputs=(("f", "0"), ("f", "0"))))
     again = {"again": Node("F", inputs=(("x", "0"),))}
     twice = graph(**again, sum=Node("Add", inputs=(("f", "0"), ("again", "0"))))
@@ -129,7 +124,6 @@ def test_what_is_computed_twice_is_another_program():
 
 
 def test_python_is_seen_however_deep_in_a_program_it_is_called():
-    """In a loop's body, and in a body of a body."""
     call = {"call": Node("PyFunc")}
     body = program(call, [("call", "0")], python={"PyFunc"})
     outer = program({"while": Node("While", bodies=(body,))}, [("while", "0")])
@@ -153,13 +147,11 @@ def loop(step, swapped=False):  # noqa: FBT002
 
 
 def test_a_loop_is_told_by_what_it_feeds_back():
-    """Other steps are another loop, and so are steps that feed each other's values."""
     assert loop("Mul") == loop("Mul")
     assert len({loop("Mul"), loop("Sub"), loop("Mul", swapped=True)}) == 3
 
 
 def test_a_circle_that_is_no_loop_is_refused():
-    """It would have no digest."""
     circle = {"f": Node("F", inputs=(("sum", "0"),))}
     with pytest.raises(ValueError, match="needs itself"):
         graph(**circle)
@@ -203,7 +195,6 @@ def hlo(constants=("abc",), **changes):
 
 
 def test_the_text_of_xla_is_read_without_its_names():
-    """Modules, instructions and source lines; not arguments, constants and what is called."""
     usual = hlo()
     assert hlo(module="jit_g", add="plus", line=77, fusion="fusion.3") == usual
     others = (
@@ -226,7 +217,6 @@ def test_the_text_of_xla_is_read_without_its_names():
 
 @pytest.mark.parametrize(("operation", "same"), [("add", True), ("subtract", False)])
 def test_a_sum_of_two_has_no_order_and_a_fusion_is_told_by_what_it_computes(operation, same):
-    """A difference has; parameters of a fusion are numbered as its lines came."""
     usual = hlo(work=f"{operation}(%p0, %p1)")
     assert hlo(work=f"{operation}(%p1, %p0)", taken="%c.1, %convert.1") == usual
     other = hlo(work=f"{operation}(%p1, %p0)")

@@ -47,7 +47,6 @@ def undecided(*names):
     ],
 )
 def test_the_time_left_is_in_minutes_and_seconds(seconds, at_most, words):
-    """And absent where it is not known."""
     stream = io.StringIO()
     CampaignDisplay(stream).show(stage(seconds=seconds, at_most=at_most))
     assert stream.getvalue() == (
@@ -56,7 +55,6 @@ def test_the_time_left_is_in_minutes_and_seconds(seconds, at_most, words):
 
 
 def test_a_log_is_not_flooded():
-    """Elsewhere than on a terminal a stage is a line, and only now and then."""
     stream = io.StringIO()
     progress = CampaignDisplay(stream)
     for _ in range(5):
@@ -83,12 +81,10 @@ def test_a_log_is_not_flooded():
     ],
 )
 def test_what_is_going_to_happen_is_one_line(event, words):
-    """Launches beyond the fewest and the budget are named where there are any."""
     assert event.words == words
 
 
 def test_a_long_run_has_few_lines(monkeypatch):
-    """Every ten seconds at first, then less often, and never later than in five minutes."""
     now, stream = [0.0], io.StringIO()
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     progress, counts = CampaignDisplay(stream), {}
@@ -128,7 +124,6 @@ def last_drawn(stream, *events):
 
 
 def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(terminal):
-    """In one line after a bar, whose numbers are those of the plan; what has no room is cut."""
     (line,) = last_drawn(terminal, BEGUN)
     assert line.split("  ", 1)[1].strip() == (
         "about 1 min 15 s left · launch 2 of 3 · setting 1 of 8 · tokens-T…"
@@ -143,7 +138,6 @@ def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(termin
 
 
 def test_what_stays_is_printed_above_the_display(terminal):
-    """Whole, however long."""
     progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=1))
     progress.say("x" * 300)
@@ -153,7 +147,6 @@ def test_what_stays_is_printed_above_the_display(terminal):
 
 @pytest.mark.parametrize("width", [10, 20, 40, 80, 200])
 def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch, width):
-    """Each line of the display is one line of the terminal, so that it can be taken away."""
     monkeypatch.setenv("COLUMNS", str(width))
     drawn = last_drawn(terminal, BEGUN, undecided("a", "b"))
     assert len(drawn) == 1
@@ -161,7 +154,6 @@ def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch
 
 
 def test_the_display_leaves_nothing_behind_but_a_cursor(terminal):
-    """As many lines are taken away as were drawn, and the cursor is there all the time."""
     progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=1))
     hidden, shown = (terminal.getvalue().rfind(f"\x1b[?25{end}") for end in "lh")
@@ -176,7 +168,6 @@ def test_the_display_leaves_nothing_behind_but_a_cursor(terminal):
 
 
 def test_no_color_is_honoured(terminal, monkeypatch):
-    """Nothing is coloured; with colours, the probe sees them."""
     last_drawn(terminal, BEGUN)
     assert re.search(r"\x1b\[[0-9;]*3[0-7]m", terminal.getvalue())
     monkeypatch.setenv("NO_COLOR", "1")
@@ -186,7 +177,6 @@ def test_no_color_is_honoured(terminal, monkeypatch):
 
 
 def test_a_dumb_terminal_has_plain_lines(monkeypatch):
-    """As a file has."""
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
     CampaignDisplay(stream).show(stage(1, "x", "y", 1))
@@ -194,7 +184,6 @@ def test_a_dumb_terminal_has_plain_lines(monkeypatch):
 
 
 def test_the_bar_counts_launches_of_settings():
-    """From nothing to all of the fewest launches; beyond them there is nothing to count."""
     state = ProgressState()
     assert state.share is None
     state.take(BEGUN)
@@ -209,7 +198,6 @@ def test_the_bar_counts_launches_of_settings():
 
 
 def test_a_stage_alone_is_shown_without_what_is_not_known(terminal):
-    """A campaign that has not said how much there is has no numbers to count to."""
     progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=math.inf))
     assert plain(terminal.getvalue()).splitlines() == [
@@ -219,7 +207,6 @@ def test_a_stage_alone_is_shown_without_what_is_not_known(terminal):
 
 
 def test_names_cannot_move_the_cursor(terminal):
-    """A file may have any name."""
     progress = CampaignDisplay(terminal)
     progress.show(stage(setting="\x1b]0;evil\x07-T1", doing="build\x1b[2J"))
     progress.say("\x1b[2J")
@@ -240,7 +227,6 @@ pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
 
 @pytest.mark.parametrize(("extra", "loaded"), [("", "[]"), ("import rich", "['rich']")])
 def test_collecting_imports_no_rich(extra, loaded):
-    """The display costs nothing where nothing is measured; the probe does see what is loaded."""
     probe = [sys.executable, "-c", PROBE % extra]
     done = subprocess.run(probe, cwd=ROOT, capture_output=True, text=True, check=False)
     assert f"LOADED {loaded}" in done.stdout

@@ -35,7 +35,6 @@ def shown(found, kind="strategies"):
 
 
 def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings(places):
-    """The others of timelift's stay, and a path is told from the project or from timelift on."""
     found = project(places)
     assert shown(found) == {
         "fold_time": "timelift/strategies/fold_time.py",
@@ -47,7 +46,6 @@ def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings
 
 
 def test_what_is_included_is_told_apart_by_what_it_defines(places):
-    """A file, a folder of both kinds, and a folder that has a folder for each."""
     write(
         places,
         {
@@ -74,14 +72,12 @@ def test_what_is_included_is_told_apart_by_what_it_defines(places):
     ],
 )
 def test_what_is_included_and_has_neither_is_a_sentence(places, path, sentence):
-    """A file or a folder, and what is not there."""
     write(places, {"notes.txt": "x = 1", "empty/notes.py": ""})
     with pytest.raises(UserError, match=sentence):
         project(places).including([places / path])
 
 
 def test_a_damaged_file_of_a_folder_that_is_included_is_not_left_out(places):
-    """It is a strategy, and reading it says what is wrong."""
     write(places, {"more/two.py": strategy(), "more/damaged.py": "def build(:"})
     found = project(places).including([places / "more"])
     assert found.strategy_file("damaged") == places / "more/damaged.py"
@@ -89,7 +85,6 @@ def test_a_damaged_file_of_a_folder_that_is_included_is_not_left_out(places):
 
 
 def test_two_of_the_user_s_files_of_one_name_are_refused(places):
-    """Neither is silently left out; the same file named twice is one file."""
     write(places, {"more/native.py": strategy(), "more/fold_time.py": strategy()})
     sentence = r"more/native\.py: strategies/native\.py has the same name; rename one of them"
     with pytest.raises(UserError, match=sentence):
@@ -99,7 +94,6 @@ def test_two_of_the_user_s_files_of_one_name_are_refused(places):
 
 
 def test_a_folder_without_anything_to_include_is_refused(places):
-    """It may have been mistyped; one with a single workload is taken."""
     write(places, {"empty/notes.txt": "", "empty/tools.py": "", "full/one.py": workload()})
     with pytest.raises(
         UserError, match=r"^--include: expected strategies or workloads in '.*empty"
@@ -109,7 +103,6 @@ def test_a_folder_without_anything_to_include_is_refused(places):
 
 
 def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):
-    """Another revision of it has those of that revision alone."""
     here = Project(places / "site/timelift", brought=places / "site/timelift")
     assert shown(here)["native"] == "strategies/native.py"
     assert here.is_timelift
@@ -117,7 +110,6 @@ def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):
 
 
 def test_another_revision_of_a_project_has_the_same_files_of_timelift_s(places):
-    """What is included from inside the project is that of the revision, if it was there."""
     write(
         places,
         {
@@ -142,7 +134,6 @@ def test_another_revision_of_a_project_has_the_same_files_of_timelift_s(places):
 
 
 def test_timelift_may_be_installed_inside_a_project(places):
-    """As in a virtual environment there: another revision has it all the same."""
     inside = Project(places, brought=places / "site/timelift")
     assert shown(inside)["native"] == "timelift/strategies/native.py"
     assert set(inside.at(places / "gone").strategies) == {"native", "fold_time"}
@@ -150,7 +141,6 @@ def test_timelift_may_be_installed_inside_a_project(places):
 
 @pytest.mark.parametrize("marker", ["pyproject.toml", "pytest.ini", ".git"])
 def test_the_project_is_the_nearest_folder_above_that_is_marked_as_one(tmp_path, marker):
-    """Without a mark it is the folder itself."""
     write(tmp_path, {f"mine/{marker}": "", "mine/deep/down/a.txt": "", "bare/deep/a.txt": ""})
     assert Project.around(tmp_path / "mine/deep/down").root == tmp_path / "mine"
     bare = tmp_path / "bare/deep"

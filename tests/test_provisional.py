@@ -62,7 +62,6 @@ def test_a_run_is_provisional_until_its_last_line_closes_it(tmp_path, lines, is_
 
 
 def test_a_run_whose_closing_mark_is_torn_is_provisional(tmp_path):
-    """It was killed while it wrote that line."""
     path = journals.write(tmp_path / "run.jsonl", *WHOLE)
     assert not results.load(path).is_provisional
     path.write_text(path.read_text()[:-5])
@@ -73,7 +72,6 @@ def test_a_run_whose_closing_mark_is_torn_is_provisional(tmp_path):
     ("end", "is_provisional"), [(journals.END, False), (CUT_SHORT, False), (INTERRUPTED, True)]
 )
 def test_a_baseline_is_as_provisional_as_its_run(tmp_path, end, is_provisional):
-    """Keeping a run makes nothing of it final."""
     run = results.load(journals.write(tmp_path / "run.jsonl", *WHOLE[:-1], end))
     write_whole(tmp_path / "kept.jsonl", baseline_lines(run))
     kept = results.load(tmp_path / "kept.jsonl")
@@ -138,7 +136,6 @@ def _found(folder, *lines):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_a_surface_marks_a_run_that_is_not_over_and_no_other(tmp_path, surface):
-    """With all launches of all settings, so that the verdicts are the same."""
     show = SURFACES[surface]
     over = show(_found(tmp_path, *WHOLE)).lower()
     assert not [word for word in MARKS if word in over]
@@ -149,7 +146,6 @@ def test_a_surface_marks_a_run_that_is_not_over_and_no_other(tmp_path, surface):
 
 
 def test_every_setting_is_marked_once_and_every_recommendation_is_so_far(tmp_path):
-    """In the heading of its table, and in the line that names a strategy."""
     text = _markdown(_found(tmp_path, *WHOLE[:-1]))
     settings = [part for part in text.split("\n## ")[1:] if part.startswith("tokens-")]
     assert len(settings) == 4
@@ -164,7 +160,6 @@ def test_every_setting_is_marked_once_and_every_recommendation_is_so_far(tmp_pat
 
 
 def test_the_page_marks_its_answer_and_the_headings_above_verdicts(tmp_path):
-    """Grey by a class that the page of a finished run does not have."""
     page = _page(_found(tmp_path, *WHOLE[:-1]))
     assert 'class="provisional"' in page
     assert '<h1 id="headline">So far: ' in page
@@ -185,7 +180,6 @@ def _coloured_tables(found):
 
 @pytest.mark.parametrize("show", [_coloured, _coloured_tables])
 def test_a_verdict_that_may_change_has_no_colour(tmp_path, show):
-    """Green is for what a finished run says."""
     green = "32m"
     assert green in show(_found(tmp_path, *WHOLE))
     for lines in (WHOLE[:-1], [*WHOLE[:-1], INTERRUPTED]):
@@ -194,7 +188,6 @@ def test_a_verdict_that_may_change_has_no_colour(tmp_path, show):
 
 @pytest.mark.parametrize(("lines", "word"), [(WHOLE, "False"), (WHOLE[:-1], "True")])
 def test_programs_have_a_field(tmp_path, lines, word):
-    """In CSV beside the verdict, in pytest-benchmark's JSON beside the facts."""
     found = _found(tmp_path, *lines)
     rows = list(csv.DictReader(io.StringIO(exports.csv(found).decode())))
     assert {row["provisional"] for row in rows} == {word}
@@ -227,7 +220,6 @@ QUESTION = ("choose", "--workload", "tokens", "--batch", "8", "--seq-len")
     "words", [(*QUESTION, "16"), (*QUESTION, "64"), (*QUESTION, "9000"), ("scaling",), ("modes",)]
 )
 def test_a_command_marks_its_answer(project, capsys, words):
-    """Measured, interpolated, or that it is not known."""
     project(WHOLE, *words)
     assert "provisional" not in capsys.readouterr().out
     project(WHOLE[:-1], *words)
@@ -237,13 +229,11 @@ def test_a_command_marks_its_answer(project, capsys, words):
 @pytest.mark.parametrize("size", ["16", "9000"])
 @pytest.mark.parametrize(("lines", "is_provisional"), [(WHOLE, False), (WHOLE[:-1], True)])
 def test_an_answer_for_programs_has_a_field(project, capsys, size, lines, is_provisional):
-    """Where there is none, too."""
     project(lines, *QUESTION, size, "--json")
     assert json.loads(capsys.readouterr().out)["provisional"] is is_provisional
 
 
 def test_a_comparison_with_a_run_that_is_not_over_says_so(tmp_path, project, capsys):
-    """Above its words, and at the run."""
     other = journals.write(tmp_path / "results" / "other.jsonl", *WHOLE)
     assert project(WHOLE, "compare", str(other), str(tmp_path / "results" / "run.jsonl")) == 0
     whole = capsys.readouterr().out
@@ -267,7 +257,6 @@ def _unfinished(folder, path):
 
 
 def test_a_gate_that_is_not_over_fails_nothing_for_good(tmp_path):
-    """Its screening suspects, and its trial may go on."""
     over, open_still = list(ended.gate_lines(AGAINST)), _unfinished(tmp_path, AGAINST)
     assert not [line for line in over if "provisional" in line]
     first, *_ = ended.gate_lines(open_still)
@@ -282,7 +271,6 @@ def test_a_gate_that_is_not_over_fails_nothing_for_good(tmp_path):
 
 
 def test_a_bisection_skips_a_commit_whose_run_did_not_end(tmp_path):
-    """What it convicts or clears, it does for good."""
     assert _raced(AGAINST).word in {"good", "bad"}
     unfinished = _raced(_unfinished(tmp_path, AGAINST))
     assert unfinished.word == "skip"
@@ -290,7 +278,6 @@ def test_a_bisection_skips_a_commit_whose_run_did_not_end(tmp_path):
 
 
 def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
-    """Reports would quote it as how far to trust the machine."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     copy = _unfinished(tmp_path, path)
     lines = list(ended.selftest_lines(copy))

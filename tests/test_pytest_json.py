@@ -26,7 +26,6 @@ def _load_foreign(path: Path, *benchmarks: Any) -> Run:
 
 
 def test_this_projects_pytest_benchmark_json_gives_its_cases_and_facts(path: Path) -> None:
-    """The case is in `params`, the facts in `extra_info`."""
     of = journals.case("fold_chunks[k=8]", phase=Phase.BACKWARD)
     extra = {"first_call_seconds": 0.5}
     run = _load_foreign(path, journals.benchmark(params=of.fields(), extra_info=extra))
@@ -63,7 +62,6 @@ def test_this_projects_pytest_benchmark_json_gives_its_cases_and_facts(path: Pat
 def test_a_benchmark_of_another_project_becomes_a_case(
     path: Path, changes: dict[str, Any], expected: tuple[str, str, int, int]
 ) -> None:
-    """Workload, strategy, length and batch by the names of group, test and parameters."""
     (measurement,) = _load_foreign(path, journals.benchmark(**changes)).measurements
     setting = measurement.case.setting
     found = (setting.workload, measurement.case.strategy, setting.seq_len, setting.batch)
@@ -71,7 +69,6 @@ def test_a_benchmark_of_another_project_becomes_a_case(
 
 
 def test_a_foreign_benchmark_without_samples_is_read_by_its_median(path: Path) -> None:
-    """Files saved without data still rank."""
     run = _load_foreign(path, journals.benchmark(stats={"median": 1.5e-3}))
     assert run.measurements[0].launches[0].seconds_per_call == [1.5e-3]
     assert "median" in run.warnings[0]
@@ -85,7 +82,6 @@ NOT_A_NUMBER = {"data": [1.0, math.nan, 2.0]}
     "stats", [None, {}, {"data": []}, {"data": [0.0]}, NOT_A_NUMBER, {"median": None}]
 )
 def test_a_foreign_benchmark_without_times_is_named_and_skipped(path: Path, stats: Any) -> None:
-    """The others of the file are kept."""
     good = journals.benchmark(name="test_good")
     run = _load_foreign(path, journals.benchmark(stats=stats), good)
     assert [one.case.strategy for one in run.measurements] == ["test_good"]

@@ -53,7 +53,6 @@ def sentences(run):
 
 
 def test_what_was_seen_is_told_in_shares(tmp_path):
-    """What was stolen, what threads waited, and how far the canary moved."""
     seen = seen_in(measured(tmp_path))
     assert "in every second, threads waited 0.03 s for a processor" in seen
     assert "the host gave 0.0 % of the time to other guests" in seen
@@ -63,7 +62,6 @@ def test_what_was_seen_is_told_in_shares(tmp_path):
 
 @pytest.mark.parametrize("missing", FACTS)
 def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
-    """Never a share of 0 %, or 0 rounds, without a count."""
     words = {"canary_seconds": "piece of work", "stolen_share": "other guests"}
     words |= {"waited_share": "waited"}
     facts = {name: value for name, value in FACTS.items() if name != missing}
@@ -74,7 +72,6 @@ def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
 
 
 def test_a_container_that_was_held_back_is_named_with_what_would_help(tmp_path):
-    """Counted once a launch; one that was not is said to be so, and nothing is said of none."""
     held_back = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 7})
     assert "the container's processor quota held it back in 21 periods" in seen_in(held_back)
     assert "raise it (docker run --cpus)" in sentences(held_back)[0]
@@ -85,7 +82,6 @@ def test_a_container_that_was_held_back_is_named_with_what_would_help(tmp_path):
 
 
 def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
-    """No facts, no line."""
     run = measured(tmp_path, facts={})
     assert seen_in(run) == ""
     labels = [label for label, _ in report(RunFindings(run)).head]
@@ -94,26 +90,22 @@ def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
 
 
 def test_a_quiet_machine_is_not_called_noisy(tmp_path):
-    """The precision was reached."""
     assert sentences(measured(tmp_path)) == []
 
 
 def test_a_loud_one_is_with_what_would_help(tmp_path):
-    """How many comparisons, how well they are known, and what to try."""
     (said,) = sentences(measured(tmp_path, LOUD))
     assert said.startswith("too noisy to know the price of the fastest to 2.0 %: 1 comparison")
     assert said.endswith("--threads 1 or --pin 0 would help")
 
 
 def test_the_asked_precision_is_the_headers(tmp_path):
-    """Half of everything is reached even here; nonsense counts as the default."""
     assert sentences(measured(tmp_path, LOUD, precision="0.9")) == []
     for nonsense in ("x", "-1", [], {}):
         assert "to 2.0 %" in sentences(measured(tmp_path, LOUD, precision=nonsense))[0]
 
 
 def test_what_is_known_of_a_wide_comparison_is_a_factor_not_its_logarithm():
-    """An interval that goes from a tenth to ten times is no `known to ±228.6 %`."""
     (wide,) = conditions.too_noisy(quality.TooNoisy(0.02, 1, math.log(9.8), ()), "")
     assert "known to a factor of 9.80 in the median" in wide
     (narrow,) = conditions.too_noisy(quality.TooNoisy(0.02, 2, math.log(1.1), ()), "")
@@ -121,7 +113,6 @@ def test_what_is_known_of_a_wide_comparison_is_a_factor_not_its_logarithm():
 
 
 def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
-    """27 % are more than 25 %, though their logarithm is 0.24."""
     run = measured(tmp_path, precision="0.25")
     for ratio, noisy in ((1.24, False), (1.27, True)):
         row = SimpleNamespace(
@@ -142,7 +133,6 @@ def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
 def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
     tmp_path, first_costs, words
 ):
-    """It is counted apart, and no reason to call the machine too noisy."""
     run = measured(tmp_path)
     (found,) = rank(run.measurements)
     row = dataclasses.replace(
@@ -154,7 +144,6 @@ def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
 
 
 def test_what_the_first_costs_over_every_row_is_its_price():
-    """The largest of them, or nothing over the best."""
     for costs in ([1, 1.01, 1.02], [1, 1.5]):
         for one in rank(simulated_run(costs, sizes=3)):
             parts = [row.first_costs for row in one.rows[1:]]
@@ -169,20 +158,17 @@ def test_what_the_first_costs_over_every_row_is_its_price():
     ],
 )
 def test_the_reason_is_named_where_one_was_seen(tmp_path, facts, word):
-    """And not where it was not."""
     assert word in sentences(measured(tmp_path, LOUD, FACTS | facts))[0]
     assert word not in sentences(measured(tmp_path, LOUD))[0]
 
 
 def test_a_restless_canary_is_named(tmp_path):
-    """Other programs, or the clock rate."""
     restless = measured(tmp_path, LOUD, canaries=(1, 2, 1.5))
     assert "other programs ran or the clock rate changed" in sentences(restless)[0]
 
 
 @pytest.mark.parametrize("value", ["x", None, -1, True, 2.0, 10**400])
 def test_hostile_facts_are_no_facts(tmp_path, value):
-    """Never a traceback."""
     run = measured(tmp_path, LOUD, dict.fromkeys(FACTS, value))
     assert "piece of work" not in seen_in(run)
     assert sentences(run)

@@ -53,7 +53,6 @@ def scaled(measurement, factor, only_launch=None):
 
 
 def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
-    """Four rivals far enough apart to have a rank each."""
     ranking = only(run([4, 1, 2, 1.3]))
     assert names(ranking) == ["rival1", "rival3", "rival2", "rival0"]
     assert [row.ratio for row in ranking.rows] == pytest.approx([1, 1.3, 2, 4], rel=0.02)
@@ -64,7 +63,6 @@ def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
 
 
 def test_ratios_and_times_agree_and_lie_in_their_intervals():
-    """In complete runs, the quotient of two times shown is the ratio shown."""
     for ranking in rank(run([1, 1.01, 1.5, 3], sizes=5)):
         first = ranking.rows[0]
         assert (first.ratio, first.low, first.high) == (1, 1, 1)
@@ -75,7 +73,6 @@ def test_ratios_and_times_agree_and_lie_in_their_intervals():
 
 
 def test_lower_ends_pay_for_the_choice_of_the_best_and_upper_ends_do_not():
-    """Where several may be the best, the one that looks fastest looks too fast, not too slow."""
     for costs, pays in (([1, 1, 1, 1], True), ([1, 2, 3, 4], False)):
         for row in only(run(costs)).rows[1:]:
             below, above = math.log(row.ratio / row.low), math.log(row.high / row.ratio)
@@ -83,7 +80,6 @@ def test_lower_ends_pay_for_the_choice_of_the_best_and_upper_ends_do_not():
 
 
 def test_seconds_per_call_are_the_medians_of_launches():
-    """Where all rivals played all launches, to the noise of a trimmed mean beside a median."""
     measurements = run([1, 2])
     for row in only(measurements).rows:
         (mine,) = (one for one in measurements if one.case == row.case)
@@ -93,7 +89,6 @@ def test_seconds_per_call_are_the_medians_of_launches():
 
 
 def test_two_copies_share_the_first_place():
-    """They have a letter in common and both are in the fastest set."""
     ranking = only(run([1, 1, 1.4]))
     first, second, third = ranking.rows
     assert first.letters == second.letters != third.letters
@@ -103,7 +98,6 @@ def test_two_copies_share_the_first_place():
 
 
 def test_one_launch_gives_an_order_and_nothing_more():
-    """No interval, no verdict, no price."""
     ranking = only(run([1, 3], launches=1))
     assert names(ranking) == ["rival0", "rival1"]
     second = ranking.rows[1]
@@ -115,7 +109,6 @@ def test_one_launch_gives_an_order_and_nothing_more():
 
 
 def test_a_rival_of_one_launch_has_no_interval_among_others_that_have():
-    """What the run knows of its other launches is not lent to it."""
     measurements = run([1, 3], sizes=6)
     measurements[1] = without_launches(measurements[1], 2, 3, 4, 5)
     first, second = rank(measurements)[0].rows
@@ -124,7 +117,6 @@ def test_a_rival_of_one_launch_has_no_interval_among_others_that_have():
 
 
 def test_a_setting_with_one_rival_is_a_ranking_of_one():
-    """It is the best there is, and free."""
     ranking = only(run([2]))
     assert names(ranking) == ["rival0"]
     assert (ranking.rows[0].rank_low, ranking.rows[0].rank_high) == (1, 1)
@@ -132,7 +124,6 @@ def test_a_setting_with_one_rival_is_a_ranking_of_one():
 
 
 def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
-    """A refused rival and a rival without one sample have no row; a setting of those no ranking."""
     measurements = run([1, 2], sizes=3)
     refused = dataclasses.replace(measurements[0], status=Status.REFUSED, launches=())
     silent = scaled(measurements[1], math.nan)
@@ -144,13 +135,11 @@ def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
 
 
 def test_nothing_measured_is_no_ranking():
-    """Neither an empty run nor a run of failures is an error."""
     assert rank([]) == []
     assert never_slower([]) == []
 
 
 def test_a_case_measured_twice_is_refused():
-    """Two runs in one ranking would pair launches that have nothing in common."""
     measurements = run([1, 2])
     with pytest.raises(UserError, match=r"rank one run at a time"):
         rank([*measurements, measurements[0]])
@@ -160,7 +149,6 @@ def test_a_case_measured_twice_is_refused():
 
 
 def test_only_launches_that_both_have_are_compared():
-    """A rival that missed the launches in which all was slow is not called faster for it."""
     measurements = run([1, 1, 1.3], launches=6)
     slow = [scaled(scaled(one, 3, only_launch=5), 3, only_launch=6) for one in measurements]
     slow[0] = without_launches(slow[0], 5, 6)
@@ -173,7 +161,6 @@ def test_only_launches_that_both_have_are_compared():
 
 
 def test_rivals_that_never_met_are_undecided():
-    """Their times are shown, and no interval."""
     early, late = run([1, 5], launches=6)
     ranking = only([without_launches(early, 4, 5, 6), without_launches(late, 1, 2, 3)])
     second = ranking.rows[1]
@@ -183,7 +170,6 @@ def test_rivals_that_never_met_are_undecided():
 
 
 def test_lists_of_different_lengths_pair_by_position():
-    """A rival that stopped after fewer rounds is compared over those."""
     first, second = run([1, 2])
     launches = tuple(
         LaunchSamples(one.number, one.seconds_per_call[:15]) for one in second.launches
@@ -198,7 +184,6 @@ def test_lists_of_different_lengths_pair_by_position():
 
 @given(st.integers(1, 7), st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6))))
 def test_rivals_share_a_letter_exactly_when_they_were_not_shown_to_differ(count, pairs):
-    """For any pattern of differences."""
     differ = np.zeros((count, count), dtype=bool)
     for i, j in pairs:
         if i != j and max(i, j) < count:
@@ -209,7 +194,6 @@ def test_rivals_share_a_letter_exactly_when_they_were_not_shown_to_differ(count,
 
 
 def test_letters_follow_the_rows():
-    """The first row has an a; a middle one that differs from neither end has both letters."""
     differ = np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool)
     assert tie_letters(differ) == ("a", "ab", "b")
 
@@ -218,7 +202,6 @@ def test_letters_follow_the_rows():
 
 
 def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
-    """The best may cost a little too, since another could be the best; losers cost for sure."""
     ranking = only(run([1, 1.01, 1.5]))
     assert ranking.row(names(ranking)[0]).cost_over_best[0] == 1
     low, high = ranking.row("rival2").cost_over_best
@@ -228,7 +211,6 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
 
 
 def test_the_price_is_a_sentence():
-    """At most for those that may be the best, from and to for the others."""
     ranking = only(run([1, 1.2, 3]))
     assert (
         price_sentence(ranking.row("rival0")) == "choosing `rival0` costs at most 0 % over the best"
@@ -255,20 +237,17 @@ def test_the_price_is_a_sentence():
     ],
 )
 def test_both_ends_of_a_price_are_rounded_outwards(price, words):
-    """Per cent are for small numbers, and exponents for none."""
     low, high = price
     assert over_the_best(high, low) == words
 
 
 def test_what_could_have_been_detected_is_said_beside_the_first():
-    """More launches detect less; the first itself has nothing to be told from."""
     few, many = (only(run([1, 1.01], launches, scenario=LOUD)) for launches in (3, 12))
     assert math.isnan(few.rows[0].detectable)
     assert few.rows[1].detectable > many.rows[1].detectable > 1
 
 
 def test_a_strategy_that_was_not_measured_has_no_price():
-    """The error names it, the setting and those that were."""
     with pytest.raises(UserError, match=r"simulated-T1.*'nativ'.*rival0, rival1"):
         only(run([1, 2])).row("nativ")
 
@@ -279,7 +258,6 @@ def test_a_strategy_that_was_not_measured_has_no_price():
 @given(st.permutations(range(8)))
 @settings(max_examples=10)
 def test_the_order_of_measurements_does_not_matter(order):
-    """Two settings of four rivals, in any order."""
     measurements = run([1, 1, 1.1, 2], sizes=2)
     assert rank(measurements[place] for place in order) == rank(measurements)
 
@@ -287,7 +265,6 @@ def test_the_order_of_measurements_does_not_matter(order):
 @given(st.floats(1e-3, 1e3))
 @settings(max_examples=10)
 def test_the_unit_of_time_moves_the_seconds_and_nothing_else(unit):
-    """Verdicts, letters and ranks stay; seconds follow."""
     before = only(run([1, 1.02, 1.1, 2]))
     after = only(scaled(one, unit) for one in run([1, 1.02, 1.1, 2]))
     for one, other in zip(before.rows, after.rows, strict=True):
@@ -297,7 +274,6 @@ def test_the_unit_of_time_moves_the_seconds_and_nothing_else(unit):
 
 
 def test_exact_ties_are_ordered_by_name():
-    """Rivals with the very same samples keep the order of their names, whichever came first."""
     (one,) = run([1])
     twins = [
         dataclasses.replace(one, case=Case(one.case.setting, name)) for name in ("b", "c", "a")
@@ -316,14 +292,12 @@ def never_slower(rankings):
 
 
 def test_a_strategy_slower_in_one_setting_alone_is_not_called_never_slower():
-    """The one that is as good as the best everywhere is."""
     measurements = run([1, 1, 1.5], sizes=6)
     measurements[1] = scaled(measurements[1], 1.5)
     assert never_slower(rank(measurements)) == ["rival0"]
 
 
 def test_only_what_was_tested_everywhere_is_called_never_slower():
-    """A strategy that a setting lacks, or that has two launches there, is not."""
     measurements = run([1, 1, 1], sizes=4)
     measurements[1] = without_launches(measurements[1], 1, 2, 3)
     assert never_slower(rank(measurements[:2] + measurements[3:])) == ["rival0"]
@@ -331,7 +305,6 @@ def test_only_what_was_tested_everywhere_is_called_never_slower():
 
 
 def test_settings_of_one_rival_make_none_better_or_worse():
-    """They neither name a strategy nor hide one."""
     alone = [
         Measurement(
             Case(Setting("alone", 1, 1, Phase.FORWARD), "rival9"), Status.MEASURED, one.launches
@@ -345,7 +318,6 @@ def test_settings_of_one_rival_make_none_better_or_worse():
 
 
 def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
-    """Eight times the settings take about eight times as long, not sixty-four."""
     small, large = run([1] * 5, launches=3, sizes=20), run([1] * 5, launches=3, sizes=160)
 
     def cost(measurements):
@@ -358,7 +330,6 @@ def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
 
 
 def test_intervals_beyond_any_float_stay_ratios():
-    """Two launches that differ a millionfold, of six rivals: nothing is divided by zero."""
     setting = Setting("any", 3, 2, Phase.FORWARD)
     launches = tuple(
         LaunchSamples(number, np.full(4, seconds)) for number, seconds in ((1, 1e-6), (2, 1.0))
@@ -372,7 +343,6 @@ def test_intervals_beyond_any_float_stay_ratios():
 
 
 def test_a_rival_seen_in_one_launch_bounds_no_price():
-    """What launches differ by is assumed of it."""
     first, second, third = run([1, 1.5, 0.9])
     once = dataclasses.replace(third, launches=third.launches[:1])
     ranking = only([first, second, once])

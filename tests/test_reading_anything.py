@@ -35,7 +35,6 @@ WHOLE = settings(FUZZ, max_examples=50, suppress_health_check=list(HealthCheck))
 @FUZZ
 @given(content=st.binary(max_size=300))
 def test_any_bytes_give_a_run_or_a_sentence(tmp_path, content):
-    """No bytes raise anything but UserError."""
     _run_or_sentence(tmp_path / "any", content)
 
 
@@ -46,7 +45,6 @@ FIELDS = st.sampled_from(sorted({*journals.line(CASE), *journals.header(), *CASE
 @FUZZ
 @given(changes=st.dictionaries(FIELDS, foreign_files.values, max_size=4), inner=st.booleans())
 def test_any_change_of_a_record_gives_a_run_or_a_sentence(tmp_path, changes, *, inner):
-    """Fields of the wrong type, anywhere, in header and record; the good record is still read."""
     fields = CASE.fields() | changes if inner else CASE.fields()
     line = journals.line(CASE, case=fields) | ({} if inner else changes)
     header = journals.header() | ({} if inner else changes | {"kind": "run"})
@@ -60,7 +58,6 @@ def test_any_change_of_a_record_gives_a_run_or_a_sentence(tmp_path, changes, *, 
 @FUZZ
 @given(content=foreign_files.pytest_jsons())
 def test_any_foreign_benchmark_gives_a_run_or_a_sentence(tmp_path, content):
-    """The same for the JSON of pytest-benchmark."""
     _run_or_sentence(tmp_path / "foreign", content)
 
 
@@ -86,12 +83,10 @@ def readers(tmp_path_factory):
 @WHOLE
 @given(content=foreign_files.files)
 def test_no_file_does_harm_anywhere(readers, content):
-    """Neither a traceback, a script, a control code, a formula, a stray file nor a process."""
     assert readers.read(content) == []
 
 
 def test_hostile_names_go_through_every_command(readers):
-    """As strategy, workload, device, machine, commit, reason, title and meaning, figures too."""
     names = tuple(some[0] for some in foreign_files.NASTY.values())
     assert readers.read(_hostile(names), every=True) == []
 
@@ -130,7 +125,6 @@ def _hostile(names):
     ],
 )
 def test_the_watch_sees_every_harm(readers, kind, harm):
-    """So that an empty list means something."""
     assert kind in KINDS
     assert kind in dict(readers.watched(lambda: harm(readers.home)))
 
@@ -142,7 +136,6 @@ def _put(path, text):
 
 
 def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(readers):
-    """Every whole line is read, and the torn one is named."""
     cases = journals.grid(("native", "<b>\u2028"), seq_lens=(8,), phases=("forward",))
     path = journals.synthetic(readers.home / "whole.jsonl", cases, launches=1, rounds=2)
     data = path.read_bytes()
@@ -150,7 +143,6 @@ def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(readers):
 
 
 def test_a_lost_line_would_be_noticed(readers, monkeypatch):
-    """The check of the cuts sees a reader that drops one in silence."""
     path = journals.synthetic(readers.home / "whole.jsonl", [CASE], launches=2)
     monkeypatch.setattr(cut, "measured", lambda *_: (set(), ()))
     assert "lost" in dict(cut.cut(readers, path.read_bytes(), path.stat().st_size - 1))
@@ -158,14 +150,12 @@ def test_a_lost_line_would_be_noticed(readers, monkeypatch):
 
 @pytest.mark.parametrize("piece", ["[" * 3000, '{"a":' * 700])
 def test_a_watched_journal_may_end_in_a_deep_nesting(tmp_path, piece):
-    """It is not closed, and that is all."""
     path = tmp_path / "run.jsonl"
     path.write_text(piece)
     assert not is_closed(path)
 
 
 def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(capsys, tmp_path):
-    """Neither a control code nor rich's own markup."""
     told = {"a\x1b[2J": {"meaning": {"x": "y"}}, "[/]": {"meaning": {"x": "y"}}}
     run = results.load(
         journals.write(tmp_path / "x", journals.header(strategies=told), journals.line(CASE))
@@ -179,7 +169,6 @@ def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(capsys, tmp_path
 
 
 def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
-    """In its subtitle, where the other axes stand."""
     cases = journals.grid(("native",), device="\x1b[2J")
     run = results.load(journals.synthetic(tmp_path / "x", cases))
     for figure in figures.of_run(RunFindings(run)).values():
@@ -188,7 +177,6 @@ def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
 
 @pytest.mark.parametrize("level", ["measurement", "launch", "round"])
 def test_a_table_holds_names_that_no_utf8_can(tmp_path, level):
-    """They are written as escapes, so that two of them stay two."""
     names = ("\ud800", "\ud801")
     lines = [journals.line(journals.case(name, name, device=name)) for name in names]
     lost = journals.ended(journals.case("lost"), "crashed", "\ud800")
@@ -199,13 +187,11 @@ def test_a_table_holds_names_that_no_utf8_can(tmp_path, level):
 
 @pytest.mark.parametrize("text", ["\uff1d1", "\uff0b1", "\uff0d1", "\uff20a", "\xa0=1"])
 def test_a_wide_formula_becomes_text_too(text):
-    """Some spreadsheets take a full-width sign for the usual one."""
     assert csv_text(text).startswith("'")
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "..", ".", "", "a/b", "a\x00b", "/"])
 def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
-    """Neither that of another machine nor one above, and a long one is no error."""
     path = journals.synthetic(tmp_path / "run.jsonl", [CASE])
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
@@ -218,13 +204,11 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
 
 
 def test_a_word_too_long_for_a_path_is_an_unknown_run(tmp_path):
-    """A sentence, as for any other word."""
     with pytest.raises(UserError, match="expected a run, a path"):
         find(tmp_path, ["a" * 300])
 
 
 def test_a_million_samples_are_read(tmp_path):
-    """Two rivals, five launches."""
     lines = [
         journals.line(journals.case(name), launch, [1e-3] * 100_000)
         for name in ("native", "fold_time")
@@ -239,7 +223,6 @@ def test_a_million_samples_are_read(tmp_path):
     ("rivals", "launches", "rounds"), [(1500, 1, 1), (2, 10_001, 5_000), (1, 10_001, 5_000)]
 )
 def test_more_than_a_memory_holds_is_a_sentence(monkeypatch, rivals, launches, rounds):
-    """Before any array is made; a launch that is long makes room for all of them."""
     one = np.full(1, 1e-3)
     numbered = [LaunchSamples(1, np.full(rounds, 1e-3))]
     numbered += [LaunchSamples(number, one) for number in range(2, launches + 1)]
@@ -253,7 +236,6 @@ def test_more_than_a_memory_holds_is_a_sentence(monkeypatch, rivals, launches, r
 
 
 def test_more_settings_than_a_report_can_show_are_a_sentence():
-    """It names the commands that can."""
     many = tuple(
         Measurement(journals.case(seq_len=size + 1), Status.CRASHED)
         for size in range(MOST_SETTINGS + 1)

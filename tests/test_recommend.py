@@ -195,7 +195,6 @@ def test_every_surface_names_the_same_strategy(made):
 @given(runs())
 @settings(max_examples=60)
 def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made):
-    """What is recommended for one is recommended for the other."""
     found = RunFindings(made)
     for one in found.recommendation_by_workload:
         mine = [ranking for ranking in found.contests if ranking.setting.workload == one.workload]
@@ -206,7 +205,6 @@ def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made)
 @given(runs())
 @settings(max_examples=60)
 def test_what_is_recommended_is_measured_most_then_safe_then_cheapest(made):
-    """By looking at every rival in turn."""
     for contest in RunFindings(made).contests:
         best = recommend([contest])
         rows = {row.case.strategy: row for row in contest.rows}
@@ -229,7 +227,6 @@ def texts():
 
 @pytest.mark.parametrize("surface", ["page", "ending", "terminal", "markdown", "github", "choose"])
 def test_a_surface_that_names_another_is_caught(texts, surface):
-    """Whichever it is."""
     assert disagreements(texts) == {}
     doctored = texts[surface].replace("rival0", "rival1")
     assert doctored != texts[surface]
@@ -249,7 +246,6 @@ def contest(*rows):
 
 
 def test_the_least_to_lose_may_be_another_than_the_fastest():
-    """It is called so, since the table shows a faster one."""
     found = contest((1.08, 1), (1.03, 1), (3.0, 3))
     best = recommend([found])
     assert best.strategy == "rival1"
@@ -260,13 +256,11 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
 
 
 def test_a_strategy_that_a_setting_shows_slower_is_not_safe_there():
-    """However little it costs at most."""
     found = contest((1.08, 1), (1.03, 2), (3.0, 3))
     assert recommend([found]).strategy == "rival0"
 
 
 def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_too():
-    """Though it is undecided beside a noisy first; wherever a table ranks it behind another."""
     safe, beaten = contest((1.0, 1), (1.3, 1), (3.0, 3)), contest((1.0, 1), (1.03, 2), (3.0, 3))
     found = recommend([safe, beaten, safe])
     assert found.never_shown_slower == ("rival0",)
@@ -277,7 +271,6 @@ def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_t
 @given(runs())
 @settings(max_examples=60)
 def test_shown_slower_means_the_same_in_many_settings_as_in_the_table_of_each(made):
-    """It is what no rival was shown to beat, in every setting, from enough launches."""
     contests = RunFindings(made).contests
     found = recommend(contests)
     for price in found.prices if found else ():
@@ -301,7 +294,6 @@ def _rank_low(ranking, strategy):
 
 
 def test_nothing_is_recommended_where_nothing_was_compared():
-    """A strategy measured alone has no rival."""
     assert recommend([]) is None
     assert recommend(rank(run([1]))) is None
 
@@ -309,7 +301,6 @@ def test_nothing_is_recommended_where_nothing_was_compared():
 @given(runs())
 @settings(max_examples=60)
 def test_what_a_strategy_typically_costs_is_seen_in_half_of_its_settings(made):
-    """At most as much in one half of them, at least as much in the other."""
     found = RunFindings(made)
     best = recommend(found.rankings)
     if best is None:

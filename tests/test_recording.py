@@ -32,7 +32,6 @@ def changed(run: Run, name: str, **changes: Any) -> Run:
 
 
 def test_every_base_meets_its_twins_in_every_setting(run: Run) -> None:
-    """Two bases at two lengths are four contests of nine rivals, all of one setting."""
     found = recording.twin_groups(run)
     assert [(one.setting.seq_len, one.base.case.strategy) for one in found] == [
         (1, "loop_slice"),
@@ -49,7 +48,6 @@ def test_every_base_meets_its_twins_in_every_setting(run: Run) -> None:
 
 
 def test_a_twin_knows_its_truth(run: Run) -> None:
-    """As a log ratio to the base; a twin that is slow in some launches has none."""
     contest = recording.twin_groups(run)[0]
     truths = dict(zip(("", *journals.TWINS), contest.truths, strict=True))
     assert truths["-5%"] == pytest.approx(math.log(0.95))
@@ -59,7 +57,6 @@ def test_a_twin_knows_its_truth(run: Run) -> None:
 
 
 def test_a_rival_without_samples_takes_no_part(run: Run) -> None:
-    """A crashed twin is left out, and a crashed base takes its contest along."""
     lost = {"native@copy": Status.CRASHED, "loop_slice": Status.TIMED_OUT}
     measurements = tuple(
         dataclasses.replace(one, status=lost.get(one.case.strategy, one.status))
@@ -71,7 +68,6 @@ def test_a_rival_without_samples_takes_no_part(run: Run) -> None:
 
 
 def test_an_ordinary_run_has_no_contest(tmp_path: Path) -> None:
-    """Nor is anything wrong with it."""
     ordinary = results.load(journals.synthetic(tmp_path / "run.jsonl"))
     assert recording.twin_groups(ordinary) == []
     assert recording.complaints(ordinary) == ()
@@ -93,7 +89,6 @@ def test_an_ordinary_run_has_no_contest(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_entry_is_left_out_and_named(run: Run, wrong: dict[str, Any], named: str) -> None:
-    """The other twins stay, and one sentence names the lost one and why."""
     broken = changed(run, "native@+5%", **wrong)
     names = {
         one.case.strategy for contest in recording.twin_groups(broken) for one in contest.rivals
@@ -120,7 +115,6 @@ KEYS = st.sampled_from(["of", "slower", "one_launch_in", "first_call_seconds", "
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entry=JSON | st.dictionaries(KEYS, JSON | st.just("native")))
 def test_whatever_an_entry_holds_reading_it_raises_nothing(tmp_path: Path, entry: Any) -> None:
-    """A truth that is read is a finite number."""
     copy = journals.planted("native") | {"planted": entry}
     header = journals.header(strategies={"native": {}, "native@copy": copy})
     lines = [journals.line(journals.case(name)) for name in header["strategies"]]
@@ -132,7 +126,6 @@ def test_whatever_an_entry_holds_reading_it_raises_nothing(tmp_path: Path, entry
 
 
 def test_the_calls_of_a_sample_are_read(tmp_path: Path) -> None:
-    """They are 1 where the file does not tell; a line that tells nonsense is left out."""
     told = journals.line(journals.case(), 1)
     silent = journals.line(journals.case(), 2)
     del silent["calls_per_sample"]

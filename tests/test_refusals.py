@@ -115,7 +115,6 @@ def refused():
 
 @pytest.mark.parametrize("case", refused(), ids=lambda case: case.label)
 def test_a_refusal_is_true(case):
-    """The strategy says why it refuses, and asked anyway it does not keep the law."""
     module = load_module(str(STRATEGIES[case.strategy].path))
     case.layer.build((None, *case.features))
     sentence = module.refuses(case.layer, case.setting)
@@ -126,14 +125,12 @@ def test_a_refusal_is_true(case):
 
 @pytest.mark.parametrize("case", refused(), ids=lambda case: case.label)
 def test_a_false_refusal_is_caught(case):
-    """A fold that refused the very same layer and setting would lie, and the check says so."""
     module = load_module(str(STRATEGIES["fold_time"].path))
     case.layer.build((None, *case.features))
     assert failing(module, replace(case, strategy="fold_time")) == ""
 
 
 def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypatch):
-    """Keras 2's wrapper is optional: without its package the refusal says what to type."""
     module = load_module(str(STRATEGIES["tf_keras_time_distributed"].path))
     absent = SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
     monkeypatch.setattr(module, "importlib", absent)
@@ -145,7 +142,6 @@ def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypa
     [("3.9.2", False), ("3.13.2", False), ("3.14.0", True), ("3.15.0.dev0", True), ("4.0", True)],
 )
 def test_versions_of_keras_are_compared_as_numbers(monkeypatch, version, refused):
-    """3.9 is older than 3.14, which maps over the number of sequences."""
     module = load_module(str(STRATEGIES["time_distributed"].path))
     monkeypatch.setattr(module.keras, "version", lambda: version)
     case = Refused("time_distributed", dense(), (3,), DYNAMIC)

@@ -141,7 +141,6 @@ def asked_anyway(folder, strategy):
     ids=lambda asked: asked.label,
 )
 def test_what_is_refused_on_jax_fails_and_what_is_not_lifts(launch, layers, tmp_path, asked):
-    """Who refuses says so in a sentence and fails when asked anyway; the neighbours do not."""
     names = [*asked.refused, *asked.lifted, "fold_time"]
     copies = [asked_anyway(tmp_path, STRATEGIES[name]) for name in [*asked.refused, "fold_time"]]
     rivals = [*(STRATEGIES[name].rival() for name in names), *copies]

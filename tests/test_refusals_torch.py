@@ -126,7 +126,6 @@ def without_refusal(name, folder):
     ids=lambda asked: asked.label,
 )
 def test_a_refusal_is_true_and_a_fold_does_what_is_refused(ask, asked, tmp_path):
-    """The strategy refuses with a sentence, asked anyway it fails, and `fold_time` lifts."""
     rivals = [STRATEGIES[name].rival() for name in (*asked.strategies, "fold_time")]
     anyway = [without_refusal(name, tmp_path) for name in asked.strategies]
     found = ask(asked, [*rivals, *anyway])
@@ -143,6 +142,5 @@ def test_a_refusal_is_true_and_a_fold_does_what_is_refused(ask, asked, tmp_path)
     ids=lambda asked: asked.label,
 )
 def test_what_works_is_not_refused(ask, asked):
-    """A layer without what the reason names is lifted."""
     rivals = [STRATEGIES[name].rival() for name in asked.strategies]
     assert ask(asked, rivals) == dict.fromkeys(asked.strategies, (Status.MEASURED, ""))

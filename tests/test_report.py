@@ -39,7 +39,6 @@ def _files(folder):
 
 
 def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
-    """The answer on the terminal; Markdown, CSV and figures in the folder, which is named."""
     output = tmp_path / "made" / "here"
     assert report.main([str(journal), "--output", str(output)]) == 0
     said = capsys.readouterr().out
@@ -61,7 +60,6 @@ def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
     ],
 )
 def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys, content, sentence):
-    """Nothing is written and nothing else is printed."""
     path, output = tmp_path / "typo.jsonl", tmp_path / "report"
     if content is not None:
         path.write_text(content)
@@ -77,7 +75,6 @@ def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys, conten
 def test_tables_are_those_of_the_run_and_the_workloads_that_are_named(
     tmp_path, monkeypatch, capsys
 ):
-    """The first word is a run if it names one, else all of them are workloads of the latest."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     cases = journals.grid(workloads=("tokens", "sensor"), phases=("forward",))
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", cases)
@@ -95,7 +92,6 @@ def test_tables_are_those_of_the_run_and_the_workloads_that_are_named(
 
 
 def test_what_workloads_leave_out_changes_no_figure(tmp_path, monkeypatch, capsys):
-    """Statistics are those of the whole run, whatever is shown of it."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     cases = journals.grid(workloads=("tokens", "sensor"), seq_lens=(8, 64), phases=("forward",))
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", cases, launches=3)
@@ -108,7 +104,6 @@ def test_what_workloads_leave_out_changes_no_figure(tmp_path, monkeypatch, capsy
 
 
 def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys):
-    """A strategy that was not measured is one sentence."""
     words = [str(journal), "--output", str(tmp_path / "out"), "--relative-to"]
     assert report.main([*words, "native"]) == 0
     said = " ".join(capsys.readouterr().out.split())
@@ -122,7 +117,6 @@ def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys)
 
 @pytest.mark.parametrize("found", [True, False])
 def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, capsys, found):
-    """Where there is none, the file is named."""
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or found)
     assert report.main([str(journal), "--output", str(tmp_path / "out"), "--open"]) == 0
@@ -132,7 +126,6 @@ def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, capsys,
 
 @pytest.mark.parametrize("word", ["no/such", "tokens.jsonl"])
 def test_a_file_that_is_missing_is_no_workload(tmp_path, monkeypatch, capsys, word):
-    """The sentence is that of a run that is not found, whatever workloads follow."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
     assert report.main(["tables", word, "tokens"]) == 1
@@ -143,7 +136,6 @@ def test_a_file_that_is_missing_is_no_workload(tmp_path, monkeypatch, capsys, wo
 def test_a_mistyped_command_is_answered_with_the_nearest(
     tmp_path, monkeypatch, capsys, word, command
 ):
-    """It might be a run as well, so both are said."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
     assert report.main([word, "--output", str(tmp_path / "out")]) == 1
@@ -155,20 +147,17 @@ def test_a_mistyped_command_is_answered_with_the_nearest(
 
 
 def test_a_run_that_is_named_nearly_as_a_command_is_reported(tmp_path, monkeypatch):
-    """There is no mistake in it."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     journals.synthetic(tmp_path / "results" / "m" / "chose.jsonl", SMALL, launches=1)
     assert report.main(["chose", "--output", str(tmp_path / "out")]) == 0
 
 
 def test_report_is_a_command_as_well(journal, tmp_path):
-    """The word that may be left out."""
     assert report.main(["report", str(journal), "--output", str(tmp_path / "out")]) == 0
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if not COMMANDS[name].measures])
 def test_bad_usage_exits_with_one(name, capsys):
-    """With 2 some commands answer that nothing is decided, or something is slower."""
     with pytest.raises(SystemExit) as end:
         report.main([name, "--bogus"])
     assert end.value.code == 1
@@ -176,8 +165,6 @@ def test_bad_usage_exits_with_one(name, capsys):
 
 
 def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
-    """And the exit code is a shell's for it."""
-
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -187,7 +174,6 @@ def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
 
 
 def test_a_reader_that_has_enough_is_no_traceback(journal):
-    """As `| head -1` is: the pipe closes while lines are to come."""
     command = [sys.executable, ROOT / "report.py", "export", "csv", journal]
     reader, writer = os.pipe()
     os.close(reader)  # it has enough before a line comes
@@ -199,20 +185,17 @@ def test_a_reader_that_has_enough_is_no_traceback(journal):
 
 @pytest.mark.parametrize("name", ["index.html", "report.md", "figures/fastest.svg"])
 def test_a_folder_in_the_place_of_a_file_is_a_sentence(journal, tmp_path, capsys, name):
-    """Of the page, too, which is written under another name first."""
     (tmp_path / "out" / name).mkdir(parents=True)
     assert report.main([str(journal), "--output", str(tmp_path / "out")]) == 1
     assert "cannot write" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(journal, capsys):
-    """Here the journal itself is named as the folder."""
     assert report.main([str(journal), "--output", str(journal)]) == 1
     assert "name another folder with --output" in capsys.readouterr().err
 
 
 def test_names_inside_a_file_never_become_paths(tmp_path, capsys):
-    """Two hostile devices are in the figures, which are in the folder all the same."""
     cases = journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="../../up")
     cases += journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="/x")
     journal = journals.synthetic(tmp_path / "run.jsonl", cases, launches=1)
@@ -226,7 +209,6 @@ def test_names_inside_a_file_never_become_paths(tmp_path, capsys):
 
 
 def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
-    """Words and tables without a figure."""
     lost = journals.ended(SMALL[0], Status.CRASHED, "signal 11")
     journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
@@ -246,7 +228,6 @@ def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
     ],
 )
 def test_the_head_leaves_out_what_the_file_does_not_tell(tmp_path, changes, missing):
-    """Nothing reads None, and nesting is no error."""
     whole = dict(in_words(RunFindings(_with_header(tmp_path), given=[])).head)
     poor = dict(in_words(RunFindings(_with_header(tmp_path, **changes), given=[])).head)
     assert missing in whole
@@ -259,7 +240,6 @@ def _with_header(folder, **changes):
 
 
 def test_the_head_says_when_a_run_is_incomplete_and_a_commit_dirty(tmp_path):
-    """Two things that a reader must know first."""
     run = _with_header(tmp_path, commit={"id": "ab", "dirty": True})
     head = dict(in_words(RunFindings(run, given=[])).head)
     assert head["state"].startswith("provisional")
@@ -298,7 +278,6 @@ def _loaded(done):
 
 
 def test_a_report_needs_no_framework_and_no_pytest(journal, tmp_path):
-    """It is made where TensorFlow, Keras and pytest cannot be imported at all."""
     frameworks = ("tensorflow", "keras", "pytest", "_pytest")
     done = _probe(journal, "--output", tmp_path / "report", blocked=frameworks)
     assert done.returncode == 0, done.stderr
@@ -307,14 +286,12 @@ def test_a_report_needs_no_framework_and_no_pytest(journal, tmp_path):
 
 
 def test_the_probe_does_block_what_it_says(journal, tmp_path):
-    """Without seaborn there is no report, so a block is no empty promise."""
     done = _probe(journal, "--output", tmp_path / "report", blocked=("seaborn",))
     assert done.returncode != 0
     assert "blocked: seaborn" in done.stderr
 
 
 def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path):
-    """Neither pandas nor matplotlib is loaded to say that a file is missing."""
     done = _probe(tmp_path / "typo")
     assert done.returncode == 1
     assert "expected a run" in done.stderr
@@ -322,7 +299,6 @@ def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path):
 
 
 def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal):
-    """What the encoding lacks is replaced, and no colour code is in it."""
     done = _probe("tables", journal, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "95 % interval" in done.stdout

@@ -23,7 +23,6 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_the_launches_of_a_case_become_one_measurement(path: Path) -> None:
-    """Launches are sorted by number, and a round that the rival sat out is NaN."""
     lines = [journals.line(CASE, number, [number * 1e-3, None]) for number in (2, 1, 3)]
     run = results.load(journals.write(path, journals.header(), *lines, journals.END))
     (measurement,) = run.measurements
@@ -36,7 +35,6 @@ def test_the_launches_of_a_case_become_one_measurement(path: Path) -> None:
 
 
 def test_a_whole_synthetic_run_reads_without_a_warning(path: Path) -> None:
-    """Measured, refused and crashed cases are all there."""
     run = results.load(journals.synthetic(path))
     assert run.warnings == ()
     assert len(run.measurements) == run.header.cases
@@ -48,7 +46,6 @@ def test_a_whole_synthetic_run_reads_without_a_warning(path: Path) -> None:
 
 
 def test_a_case_that_crashed_in_a_later_launch_is_crashed_and_keeps_its_samples(path: Path) -> None:
-    """As the campaign has it: one crash decides the status."""
     crash = journals.ended(CASE, Status.CRASHED, "signal 9", launch=2)
     run = results.load(journals.write(path, journals.header(), journals.line(CASE), crash))
     (measurement,) = run.measurements
@@ -57,7 +54,6 @@ def test_a_case_that_crashed_in_a_later_launch_is_crashed_and_keeps_its_samples(
 
 
 def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path: Path) -> None:
-    """A resumed run may repeat a launch; its line number is in the warning."""
     lines = [journals.line(CASE, 1, [1e-3]), journals.line(CASE, 1, [9e-3])]
     run = results.load(journals.write(path, journals.header(), *lines))
     assert run.measurements[0].launches[0].seconds_per_call == [1e-3]
@@ -76,7 +72,6 @@ def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path: Path)
 def test_a_run_is_complete_when_its_last_word_says_so(
     path: Path, records: list[dict[str, Any]], *, complete: bool
 ) -> None:
-    """Records after the closing mark open the run again."""
     run = results.load(journals.write(path, journals.header(), *records))
     assert run.complete is complete
 
@@ -129,7 +124,6 @@ BAD_LINES = {
 
 @pytest.mark.parametrize("bad", BAD_LINES.values(), ids=BAD_LINES.keys())
 def test_a_bad_line_is_named_and_the_others_are_kept(path: Path, bad: str) -> None:
-    """Each bad line stands between two good ones, and costs neither."""
     lines = [journals.line(CASE, number) for number in (7, 8)]
     head, *good = journals.text(journals.header(), *lines).splitlines()
     text = "\n".join([head, good[0], bad, good[1], ""])
@@ -160,7 +154,6 @@ def test_a_bad_line_is_named_and_the_others_are_kept(path: Path, bad: str) -> No
 def test_a_file_that_is_no_run_is_refused_in_one_sentence(
     path: Path, content: bytes, sentence: str
 ) -> None:
-    """The sentence names the file."""
     path.write_bytes(content)
     with pytest.raises(UserError, match=sentence) as refusal:
         results.load(path)
@@ -170,13 +163,11 @@ def test_a_file_that_is_no_run_is_refused_in_one_sentence(
 
 @pytest.mark.parametrize("missing", ["absent.jsonl", "."])
 def test_a_path_that_cannot_be_read_is_refused(tmp_path: Path, missing: str) -> None:
-    """A missing file and a folder."""
     with pytest.raises(UserError, match="cannot read"):
         results.load(tmp_path / missing)
 
 
 def test_a_journal_cut_at_any_byte_loses_the_cut_line_only(path: Path) -> None:
-    """A kill at any moment costs no finished record, and only a torn line warns."""
     lines = [journals.line(CASE, number, [1e-3]) for number in (1, 2)]
     whole = journals.write(path, journals.header(), *lines, journals.END).read_bytes()
     ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
@@ -195,7 +186,6 @@ def test_a_journal_cut_at_any_byte_loses_the_cut_line_only(path: Path) -> None:
 
 
 def test_a_torn_last_line_is_called_torn(path: Path) -> None:
-    """A last line without its end is normal after a crash."""
     whole = journals.write(path, journals.header(), journals.line(CASE)).read_bytes()
     path.write_bytes(whole + b'{"kind": "lau')
     assert results.load(path).warnings == (
@@ -204,7 +194,6 @@ def test_a_torn_last_line_is_called_torn(path: Path) -> None:
 
 
 def test_a_file_full_of_bad_lines_gives_few_warnings_and_a_count(path: Path) -> None:
-    """A thousand bad lines do not fill the screen."""
     path.write_text(journals.text(journals.header()) + "nonsense\n" * 1000)
     warnings = results.load(path).warnings
     assert len(warnings) < 100
@@ -216,21 +205,18 @@ FIELDS = ("id", "started", "seed", "command", "commit", "machine", "options", "c
 
 @pytest.mark.parametrize("field", [*FIELDS, "against"])
 def test_a_header_field_of_the_wrong_type_is_left_out_and_named(path: Path, field: str) -> None:
-    """Readers of the header can rely on its types."""
     run = results.load(journals.write(path, journals.header(**{field: 1.5}), journals.line(CASE)))
     assert getattr(run.header, field) == getattr(Header(), field)
     assert run.warnings[0].startswith(f"line 1: {field}: expected")
 
 
 def test_records_without_a_header_are_read_with_a_warning(path: Path) -> None:
-    """The samples are worth more than the header."""
     run = results.load(journals.write(path, journals.line(CASE)))
     assert len(run.measurements) == 1
     assert "no header" in run.warnings[0]
 
 
 def test_a_long_launch_of_a_million_rounds_is_read(path: Path) -> None:
-    """Size alone is no error."""
     run = results.load(
         journals.write(path, journals.header(), journals.line(CASE, 1, [1e-3] * 1_000_000))
     )
@@ -238,7 +224,6 @@ def test_a_long_launch_of_a_million_rounds_is_read(path: Path) -> None:
 
 
 def test_the_frame_has_a_row_for_each_case_launch_and_round(path: Path) -> None:
-    """Tidy, with the documented columns, a round sat out included."""
     other = journals.case("fold_time")
     run = results.load(
         journals.write(
@@ -266,7 +251,6 @@ TAIL = ["strategy", "launch", "round", "seconds_per_call", "status"]
 
 
 def test_the_frame_of_a_run_without_samples_is_empty_with_the_same_columns(path: Path) -> None:
-    """Code that reads the columns needs no special case."""
     run = results.load(journals.write(path, journals.header()))
     assert list(results.frame(run).columns) == [*list(CASE.fields())[1:], *TAIL]
     assert results.frame(run).empty

@@ -132,23 +132,19 @@ def guilty(room, check, allowed):
 
 
 def test_what_analyses_says_nothing():
-    """It has data for what is found, and present/ has the words."""
     assert guilty("analyse", sentences, SAYS) == {}
 
 
 def test_what_analyses_writes_no_file_and_ends_nothing():
-    """What is found is handed back."""
     assert guilty("analyse", writes, WRITES) == {}
     assert guilty("analyse", ends_or_prints, ()) == {}
 
 
 def test_what_presents_decides_nothing():
-    """No estimate, no verdict and no recommendation, and none asked for: all is handed in."""
     assert guilty("present", decides, EXCEPTIONS) == {}
 
 
 def test_what_presents_ends_nothing():
-    """Exit codes are the command line's."""
     assert guilty("present", ends_or_prints, ()) == {}
 
 
@@ -161,12 +157,10 @@ def test_what_presents_ends_nothing():
     ],
 )
 def test_every_exception_is_needed(room, check, allowed):
-    """One that is not goes."""
     assert allowed.keys() - guilty(room, check, ()).keys() == set()
 
 
 def test_every_reader_is_read_by():
-    """What nothing in present/ imports is no exception."""
     text = "\n".join(modules("present").values())
     assert [name for name in READERS if not re.search(rf"import .*\b{name}\b", text)] == []
 
@@ -197,7 +191,6 @@ def test_every_reader_is_read_by():
     ],
 )
 def test_a_wrong_module_of_each_kind_is_found(check, text):
-    """One line suffices."""
     assert list(check(text))
 
 
@@ -215,7 +208,6 @@ def test_a_wrong_module_of_each_kind_is_found(check, text):
     ],
 )
 def test_a_right_module_is_not(check, text):
-    """Docstrings, names, refusals, types and dictionaries of words."""
     assert not list(check(text))
 
 
@@ -230,5 +222,4 @@ def test_a_right_module_is_not(check, text):
     ],
 )
 def test_whatever_may_be_found_has_its_words(words, meant):
-    """A new reason is written before it can be shown."""
     assert words.keys() == set(meant)

@@ -52,7 +52,6 @@ def players(clock, **seconds):
 
 
 def test_a_sample_lasts_about_two_milliseconds_or_one_call():
-    """N fills 2 ms give or take the jitter, and never falls below one."""
     clock = ScriptedClock()
     fast, slow = players(clock, fast=1e-5, slow=0.5)
     assert 180 <= fast.calls_per_sample <= 220
@@ -60,7 +59,6 @@ def test_a_sample_lasts_about_two_milliseconds_or_one_call():
 
 
 def test_samples_are_seconds_per_call():
-    """Whatever N is, a sample is divided by it."""
     clock = ScriptedClock()
     made = players(clock, a=1e-4, b=3e-4)
     rounds.play(made, 0.1, random.Random(2), clock)
@@ -71,7 +69,6 @@ def test_samples_are_seconds_per_call():
 
 
 def test_rounds_pair_by_position_and_a_costly_rival_sits_out():
-    """Every list has one entry a round; past its share of time the costly rival plays no more."""
     clock = ScriptedClock()
     cheap, costly = players(clock, cheap=1e-4, costly=0.02)
     rounds.play([cheap, costly], 0.2, random.Random(3), clock)
@@ -95,7 +92,6 @@ def played(player):
     ],
 )
 def test_a_clear_loser_plays_for_half_the_time(costs, halved):
-    """And the others play no longer for it."""
     clock = ScriptedClock()
     made = players(clock, **costs)
     rounds.shorten_losers(made, list(costs.values()))
@@ -106,7 +102,6 @@ def test_a_clear_loser_plays_for_half_the_time(costs, halved):
 
 
 def test_a_loser_whose_calls_are_long_has_the_fewest_rounds_all_the_same():
-    """Half of nothing is no row."""
     clock = ScriptedClock()
     made = players(clock, fast=1e-3, slow=0.2)
     rounds.shorten_losers(made, [1e-3, 0.2])
@@ -115,7 +110,6 @@ def test_a_loser_whose_calls_are_long_has_the_fewest_rounds_all_the_same():
 
 
 def test_the_sides_of_a_pair_have_all_their_time_however_slow():
-    """What they are compared with is each other."""
     clock = ScriptedClock()
     made = players(clock, fast=1e-4, slow=9e-4, slow_before=9e-4)
     for player, pair in zip(made, ("fast", "slow", "slow"), strict=True):
@@ -125,7 +119,6 @@ def test_the_sides_of_a_pair_have_all_their_time_however_slow():
 
 
 def test_everyone_plays_the_first_rounds_even_without_time():
-    """The slowest rival has a figure too."""
     clock = ScriptedClock()
     made = players(clock, a=1.0, b=2.0)
     rounds.play(made, 0.01, random.Random(4), clock)
@@ -133,7 +126,6 @@ def test_everyone_plays_the_first_rounds_even_without_time():
 
 
 def test_the_order_within_rounds_varies():
-    """No rival is always first."""
     order = []
     made = [Player(name, lambda name=name: order.append(name)) for name in "abc"]
     clock = ScriptedClock()
@@ -143,7 +135,6 @@ def test_the_order_within_rounds_varies():
 
 
 def test_the_two_sides_of_a_pair_are_neighbours_in_every_round():
-    """In either order: what they share the moment with is each other."""
     order, clock = [], ScriptedClock()
     made = [
         Player(f"{name}{side}", lambda one=(name, side): order.append(one), pair=name)
@@ -158,7 +149,6 @@ def test_the_two_sides_of_a_pair_are_neighbours_in_every_round():
 
 
 def test_a_retrace_drops_the_whole_round():
-    """Both rivals lose the round in which one of them retraced, and it is counted."""
     clock, traces = ScriptedClock(), [0]
 
     def retraces_once():
@@ -176,7 +166,6 @@ def test_a_retrace_drops_the_whole_round():
 
 
 def test_a_rival_that_retraces_at_every_call_costs_itself_alone():
-    """It plays no more, by name; the others lose the rounds until then and have all that follow."""
     clock, traces = ScriptedClock(), [0]
 
     def retraces():
@@ -196,7 +185,6 @@ def test_a_rival_that_retraces_at_every_call_costs_itself_alone():
 
 
 def test_a_rival_that_retraces_now_and_then_keeps_its_samples():
-    """Twice is no habit: those rounds are dropped, and nothing else."""
     clock, calls, traces = ScriptedClock(), [0], [0]
 
     def retraces_twice():
@@ -212,7 +200,6 @@ def test_a_rival_that_retraces_now_and_then_keeps_its_samples():
 
 
 def test_a_round_in_which_the_devices_clocks_were_held_down_does_not_count():
-    """It is dropped for all rivals, and counted; the others stay."""
     clock, looks = ScriptedClock(), itertools.count()
     made = players(clock, a=1e-3, b=1e-3)
     found = [0, 0, 0, 1, 1]  # the second round: looks before and after each
@@ -223,7 +210,6 @@ def test_a_round_in_which_the_devices_clocks_were_held_down_does_not_count():
 
 
 def test_a_device_that_is_always_held_down_ends_without_a_figure():
-    """After rounds enough, and with the reason."""
     clock, looks = ScriptedClock(), itertools.count()
     (made,) = players(clock, a=1.0)
     held_down = lambda: next(looks)  # noqa: E731
@@ -233,7 +219,6 @@ def test_a_device_that_is_always_held_down_ends_without_a_figure():
 
 
 def test_a_sample_is_primed_by_untimed_calls():
-    """Every rival comes to its sample cold; what that costs is not in it."""
     clock, heat = ScriptedClock(), {"a": 0, "b": 0}
 
     def cools_when_not_called(name):
@@ -253,7 +238,6 @@ def test_a_sample_is_primed_by_untimed_calls():
 
 
 def test_a_long_call_is_not_primed():
-    """What the cold costs is lost in it, and another call would double the price."""
     player = Player("long", lambda: None)
     rounds.size_samples(player, 0.05, random.Random(1))
     assert player.priming_calls == 0
@@ -262,7 +246,6 @@ def test_a_long_call_is_not_primed():
 @pytest.mark.parametrize("slower", [0.02, 0.03, 0.1, 0.5, -0.05])
 @pytest.mark.parametrize("cost", [1e-4, 3e-4, pytest.param(0.04, marks=pytest.mark.whole)])
 def test_a_planted_effect_is_exact_whatever_n_is(slower, cost):
-    """Calls of any length, made and not billed, or billed and not made."""
     clock = TickingClock()
     player = Player("twin", clock.takes(cost), play_sample=plant_in_samples({"slower": slower}))
     rounds.size_samples(player, cost, random.Random(1))
@@ -272,7 +255,6 @@ def test_a_planted_effect_is_exact_whatever_n_is(slower, cost):
 
 
 def test_warming_up_finds_the_steady_time_after_slow_first_calls():
-    """The first calls may be slow: the figure is that of windows that agree."""
     clock, calls = ScriptedClock(), [0]
 
     def warms():
@@ -285,7 +267,6 @@ def test_warming_up_finds_the_steady_time_after_slow_first_calls():
 
 
 def test_a_rival_that_never_settles_is_marked():
-    """Ever slower calls have no steady state."""
     clock, calls = ScriptedClock(), [0]
 
     def slows():
@@ -315,7 +296,6 @@ class QueueingPlayer(Player):
 
 @pytest.mark.parametrize(("dispatch", "device", "share"), [(1e-4, 1e-3, 0.1), (1e-3, 1e-4, 1.0)])
 def test_a_call_that_only_queues_is_told_from_one_that_computes(dispatch, device, share):
-    """The share of a call that passes before the device has all of it."""
     clock = ScriptedClock()
     player = QueueingPlayer(clock, dispatch, device)
     rounds.measure_queue(player, clock)
@@ -324,14 +304,12 @@ def test_a_call_that_only_queues_is_told_from_one_that_computes(dispatch, device
 
 
 def test_a_sample_lasts_until_the_device_is_done():
-    """What only queues its calls has done nothing yet when they return."""
     clock = ScriptedClock()
     player = QueueingPlayer(clock, 1e-4, 1e-3, wait=1e-5)
     assert player.sample(1, clock) == pytest.approx(1.01e-3)
 
 
 def test_a_sample_is_long_enough_for_its_wait():
-    """What waiting costs is at most a thousandth of the sample; without a wait it is 2 ms."""
     clock = ScriptedClock()
     player = QueueingPlayer(clock, 1e-5, 1e-5, wait=2e-5)
     rounds.measure_queue(player, clock)

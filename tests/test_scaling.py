@@ -47,7 +47,6 @@ def curve(effect, scale=0.01, sizes=SIZES):
     "law", [Law(0, 1, 1), Law(50, 1, 1), Law(3, 0.1, 2), Law(2, 5, 0.5), Law(100, 0.01, 1.5)]
 )
 def test_a_curve_without_noise_gives_its_power_and_its_bend(law):
-    """To many digits."""
     found = fit_power_law(SIZES, np.log(law.times(SIZES)))
     assert found.power.value == pytest.approx(law.power, abs=1e-4)
     assert found.misfit < 1e-4
@@ -61,7 +60,6 @@ def test_a_curve_without_noise_gives_its_power_and_its_bend(law):
     st.sampled_from([0.25, 3.0, 16.0]),
 )
 def test_a_power_depends_on_no_unit(noise, level, step):
-    """Times in other units, and sizes in other units, have the same power; the bend moves along."""
     logs = np.log(Law(20, 1, 1).times(SIZES)) + noise
     here, there = fit_power_law(SIZES, logs), fit_power_law(SIZES * step, logs + level)
     assert (here is None) == (there is None)
@@ -73,7 +71,6 @@ def test_a_power_depends_on_no_unit(noise, level, step):
 
 
 def test_the_pull_of_a_time_is_the_derivative_of_the_fit():
-    """Against moving each time a little."""
     logs = np.log(Law(20, 1, 1.2).times(SIZES))
     found = fit_power_law(SIZES, logs)
     for place in range(len(SIZES)):
@@ -84,12 +81,10 @@ def test_the_pull_of_a_time_is_the_derivative_of_the_fit():
 
 @pytest.mark.parametrize("logs", [np.zeros(5), -np.log(SIZES), np.log(SIZES) * 9])
 def test_what_is_no_growth_has_no_power(logs):
-    """Constant times, falling ones, and ones steeper than any power that is tried."""
     assert fit_power_law(SIZES, logs) is None
 
 
 def test_a_slope_is_that_of_the_last_two_sizes():
-    """Whatever the others did."""
     found = slope(SIZES, np.array([9.0, -3, 7, 1, 1 + 2 * math.log(2)]))
     assert found.value == pytest.approx(2)
 
@@ -98,7 +93,6 @@ def test_a_slope_is_that_of_the_last_two_sizes():
 
 
 def test_every_strategy_has_its_exponent():
-    """With an interval that holds the truth, and the bend where there is an overhead."""
     line, bent = exponents(measured([Law(0, 0.05, 1), Law(3, 0.03, 1)]))
     assert (line.kind, bent.kind) == (ExponentBasis.FITTED, ExponentBasis.FITTED)
     assert line.low < 1 < line.high
@@ -108,7 +102,6 @@ def test_every_strategy_has_its_exponent():
 
 
 def test_two_and_three_sizes_give_a_slope_that_is_called_one():
-    """And one size gives nothing at all."""
     for sizes in ((8, 32), (8, 32, 128)):
         (found,) = exponents(measured([Law(0, 1, 1)], sizes))
         assert found.kind is ExponentBasis.SLOPE
@@ -117,21 +110,18 @@ def test_two_and_three_sizes_give_a_slope_that_is_called_one():
 
 
 def test_a_time_that_does_not_grow_has_no_power():
-    """It is called flat."""
     (found,) = exponents(measured([Law(1, 1e-9, 1)], launches=60))
     assert found.kind is ExponentBasis.FLAT
     assert math.isnan(found.p)
 
 
 def test_one_launch_gives_no_interval():
-    """A power perhaps, but no claim how sure it is."""
     (found,) = exponents(measured([Law(0, 1, 1)], launches=1))
     assert math.isnan(found.low)
     assert math.isnan(found.high)
 
 
 def test_a_bend_is_said_from_five_launches_on():
-    """From fewer its interval would be too narrow."""
     (few,) = exponents(measured([Law(3, 0.03, 1)], launches=3))
     (enough,) = exponents(measured([Law(3, 0.03, 1)], launches=5))
     assert math.isnan(few.bend)
@@ -139,13 +129,11 @@ def test_a_bend_is_said_from_five_launches_on():
 
 
 def test_a_loud_run_falls_back_on_the_slope():
-    """A power known to plus or minus one is none."""
     (found,) = exponents(measured([Law(30, 0.1, 1)], launches=2, scenario=LOUD))
     assert found.kind is ExponentBasis.SLOPE
 
 
 def test_batches_have_exponents_too(tmp_path):
-    """Along either axis, settings that differ in anything else are never mixed."""
     cases = journals.grid(("native",), seq_lens=(16, 128), batches=(1, 4, 16, 64))
     found = exponents(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     assert {(one.axis, one.sizes) for one in found} == {
@@ -156,7 +144,6 @@ def test_batches_have_exponents_too(tmp_path):
 
 
 def test_a_strategy_that_never_played_all_its_sizes_in_one_launch_is_not_known(tmp_path):
-    """It is listed, and nothing is claimed."""
     lines = [
         journals.line(journals.case(seq_len=size), launch) for launch, size in ((1, 8), (2, 16))
     ]
@@ -169,7 +156,6 @@ def test_a_strategy_that_never_played_all_its_sizes_in_one_launch_is_not_known(t
 
 
 def test_a_crossing_lies_where_the_curve_is_zero():
-    """A straight line in the log of the size, so exactly there."""
     (found,) = crossings(curve(np.log(SIZES / 100) / 10))
     assert found.size == pytest.approx(100, rel=1e-3)
     assert found.rising
@@ -177,7 +163,6 @@ def test_a_crossing_lies_where_the_curve_is_zero():
 
 
 def test_swapping_two_strategies_swaps_who_overtakes_whom():
-    """And changes nothing else."""
     (here,) = crossings(curve(np.log(SIZES / 100) / 10))
     (there,) = crossings(curve(-np.log(SIZES / 100) / 10))
     assert (here.size, here.low, here.high) == (there.size, there.low, there.high)
@@ -186,7 +171,6 @@ def test_swapping_two_strategies_swaps_who_overtakes_whom():
 
 @given(st.sampled_from([1 / 8, 2.0, 100.0]))
 def test_a_crossing_moves_with_the_unit_of_the_size(step):
-    """Steps or thousands of steps."""
     effect = np.log(SIZES / 100) / 10
     (here,), (there,) = crossings(curve(effect)), crossings(curve(effect, sizes=SIZES * step))
     assert there.size == pytest.approx(here.size * step, rel=1e-6)
@@ -204,19 +188,16 @@ def test_a_crossing_moves_with_the_unit_of_the_size(step):
     ],
 )
 def test_what_is_not_shown_to_cross_is_not_said_to(effect):
-    """Nothing is extrapolated, and both sides must be shown."""
     assert crossings(curve(effect, scale=0.0005 if max(effect) < 0.01 else 0.01)) == []
 
 
 def test_a_curve_may_cross_twice():
-    """Each is found, from left to right."""
     first, second = crossings(curve([0.3, -0.2, -0.3, -0.2, 0.3]))
     assert first.high < second.low
     assert (first.rising, second.rising) == (False, True)
 
 
 def test_interpolation_is_exact_at_the_sizes_and_refuses_to_leave_them():
-    """The weights of a measured size are its own alone."""
     logs = np.log(SIZES)
     for points in (2, 4):
         assert stencil(logs, logs, points) == pytest.approx(np.eye(5))
@@ -227,7 +208,6 @@ def test_interpolation_is_exact_at_the_sizes_and_refuses_to_leave_them():
 
 
 def test_launches_that_move_neighbouring_sizes_alike_are_noticed():
-    """A correlation of 1, of 0, and of nothing known."""
     same = np.random.default_rng(1).normal(size=(200, 1, 5)).repeat(3, axis=1)
     assert neighbour_correlation([same]) == pytest.approx(1)
     assert neighbour_correlation([np.random.default_rng(2).normal(size=(200, 3, 5))]) < 0.15
@@ -235,7 +215,6 @@ def test_launches_that_move_neighbouring_sizes_alike_are_noticed():
 
 
 def test_a_run_says_who_overtakes_whom():
-    """Where the true laws cross, with the leader marked."""
     laws = [Law(0, 0.05, 1), Law(2, 0.01, 1), Law(9, 0.05, 1)]
     (found,) = crossovers(measured(laws))
     assert (found.first, found.then, found.leads) == ("rival0", "rival1", True)
@@ -243,13 +222,11 @@ def test_a_run_says_who_overtakes_whom():
 
 
 def test_a_crossing_behind_the_leader_does_not_lead():
-    """Both are slower than a third strategy."""
     laws = [Law(0, 0.05, 1), Law(2, 0.01, 1), Law(0, 0.001, 1)]
     assert [one.leads for one in crossovers(measured(laws))] == [False]
 
 
 def test_one_launch_shows_no_crossing():
-    """Nor does a run of one size, or of nobody else."""
     laws = [Law(0, 0.05, 1), Law(2, 0.01, 1)]
     assert crossovers(measured(laws, launches=1)) == []
     assert crossovers(measured(laws, (8,))) == []
@@ -258,14 +235,12 @@ def test_one_launch_shows_no_crossing():
 
 
 def test_between_two_sizes_alone_a_crossing_may_be_anywhere():
-    """Nobody knows how the curve bends, so the interval is all of it."""
     (found,) = crossings(curve([0.3, -0.3], sizes=np.array([8.0, 512])))
     assert (found.low, found.high) == pytest.approx((8, 512), rel=0.05)
     assert 8 < found.size < 512
 
 
 def test_times_without_noise_do_not_break_anything():
-    """Intervals become small and stay true."""
     laws = [Law(0, 0.05, 1), Law(2, 0.01, 1)]
     (found,) = crossovers(measured(laws, scenario=SILENT))
     assert found.low < 50 < found.high
@@ -275,7 +250,6 @@ def test_times_without_noise_do_not_break_anything():
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
-    """On simulated noise, at factors of eight, four and two between sizes."""
     powers, found, invented = [], [], 0
     for place, sizes in enumerate(scaling.GRIDS):
         random = np.random.default_rng([7, place])
@@ -289,7 +263,6 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 def test_the_check_of_coverage_can_fail(monkeypatch):
-    """Half as wide, the intervals miss."""
     from timelift.analyse.scaling import growth as room
 
     monkeypatch.setattr(room, "CONFIDENCE", 0.5)
@@ -298,7 +271,6 @@ def test_the_check_of_coverage_can_fail(monkeypatch):
 
 
 def test_the_command_prints_its_marks(capsys, monkeypatch):
-    """One line for everything tried, and what the columns mean."""
     monkeypatch.setattr(scaling, "_QUICK_RUNS", 1)
     monkeypatch.setattr(scaling, "GRIDS", scaling.GRIDS[1:2])
     assert scaling.main(["--quick"]) == 0
@@ -311,7 +283,6 @@ def test_the_command_prints_its_marks(capsys, monkeypatch):
 
 
 def test_a_terminal_shows_powers_and_what_overtakes_what(tmp_path):
-    """As a reader sees them in the terminal."""
     cases = journals.grid(
         ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
     )
@@ -330,7 +301,6 @@ def test_a_terminal_shows_powers_and_what_overtakes_what(tmp_path):
 
 
 def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
-    """Nothing grows."""
     cases = journals.grid(seq_lens=(16,))
     found = scaling_of(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     assert printed(scaling_table, found) == ["  nothing was measured at several lengths or batches"]
@@ -338,7 +308,6 @@ def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
 
 
 def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
-    """A formula stays a text."""
     cases = journals.grid(("=1+1", "-T1-"), workloads=("@x-T1-",), seq_lens=(1, 4, 16, 64))
     found = scaling_of(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     sheets = scaling_table.csv_files(found)

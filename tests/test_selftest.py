@@ -25,7 +25,6 @@ def planted(tmp_path):
 
 
 def test_every_setting_has_one_strategy_and_all_its_twins(planted):
-    """The strategy changes from setting to setting, so that all are tried."""
     cases, _ = planted
     bases = [case for case in cases if COPY_SEPARATOR not in case.strategy]
     assert len(bases) == 16
@@ -36,7 +35,6 @@ def test_every_setting_has_one_strategy_and_all_its_twins(planted):
 
 
 def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(planted, tmp_path):
-    """Whatever stands before it: else two strategies and all their twins would race at once."""
     cases, catalogue = planted
     grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
     again = list(grids.selftest_cases(grid[2:], catalogue, tmp_path))
@@ -45,7 +43,6 @@ def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(plan
 
 @pytest.mark.parametrize("asked", ["all", "fold_chunks"])
 def test_a_second_question_plants_no_twins_of_twins(tmp_path, asked):
-    """The first one's twins are in the catalogue by then."""
     project = Project(ROOT)
     known = Catalogue(
         read_strategies(project.strategies.values()), read_workloads(project.workloads.values())
@@ -59,7 +56,6 @@ def test_a_second_question_plants_no_twins_of_twins(tmp_path, asked):
 
 
 def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):
-    """The same text, in another file."""
     _, catalogue = planted
     base = catalogue.strategies["native"]
     paths = {
@@ -73,7 +69,6 @@ def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):
 
 
 def test_what_a_launch_is_told_is_what_the_header_says(planted):
-    """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
     cases, catalogue = planted
     twin = f"native{COPY_SEPARATOR}one_in_4"
     assert catalogue.entry(twin).planted == Planted(of="native", slower=0.1, one_launch_in=4)
@@ -89,7 +84,6 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
 
 
 def test_what_a_self_test_measures_by_default_exists():
-    """Its axes are values that the options take."""
     known = read_strategies(Project(ROOT).strategies.values())
     assert set(grids.SELFTEST_AXES["strategies"].split(",")) <= set(known)
     for name in grids.SELFTEST_AXES["workloads"].split(","):

@@ -56,7 +56,6 @@ def paired(sides, *cases, **how):
 
 
 def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
-    """The other side is built from its own file, next to the case, and finds its own modules."""
     write(sides[0], {"strategies/native.py": strategy("Another title")})
     found, mine = paired(sides)
     (old,) = found.sides.values()
@@ -69,7 +68,6 @@ def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
 
 
 def test_the_sides_are_built_first_in_turn(sides):
-    """In every launch one of them, and in the next the other."""
     write(sides[0], {"strategies/native.py": strategy("Another title")})
     found, mine = paired(sides)
     (old,) = found.sides.values()
@@ -82,7 +80,6 @@ def test_the_sides_are_built_first_in_turn(sides):
 
 
 def test_what_is_the_same_on_both_sides_is_not_measured_unless_asked(sides):
-    """It cannot have become slower."""
     found, _ = paired(sides)
     assert not found.sides
     assert found.reasons[case()].startswith("unchanged since main")
@@ -91,7 +88,6 @@ def test_what_is_the_same_on_both_sides_is_not_measured_unless_asked(sides):
 
 
 def test_a_strategy_that_imports_modules_of_the_project_may_always_have_changed(sides):
-    """Its own text does not tell."""
     text = strategy() + "\nimport ours\n"
     for side in sides:
         write(side, {"strategies/native.py": text, "ours.py": ""})
@@ -99,7 +95,6 @@ def test_a_strategy_that_imports_modules_of_the_project_may_always_have_changed(
 
 
 def test_another_layer_is_lifted_from_its_own_factory(sides):
-    """A workload that changed brings both sides' layers."""
     write(sides[0], {"workloads/sensor.py": workload(units=5)})
     found, mine = paired(sides)
     (old,) = found.sides.values()
@@ -108,14 +103,12 @@ def test_another_layer_is_lifted_from_its_own_factory(sides):
 
 
 def test_another_step_is_another_question(sides):
-    """Steps of another shape are not compared."""
     write(sides[0], {"workloads/sensor.py": workload(features=7)})
     found, _ = paired(sides)
     assert "is (3,) on main and (7,) here" in found.reasons[case()]
 
 
 def test_what_is_new_has_no_other_side(sides):
-    """Neither a strategy nor a workload."""
     write(
         sides[0],
         {
@@ -130,7 +123,6 @@ def test_what_is_new_has_no_other_side(sides):
 
 
 def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
-    """A file that is alike under another name, whose own name is gone."""
     write(sides[0], {"strategies/plain.py": strategy("A plain call")})
     (sides[0] / "strategies" / "native.py").unlink()
     found, mine = paired(sides, case("plain"))
@@ -139,14 +131,12 @@ def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
 
 
 def test_files_that_are_not_alike_are_new_and_gone(tmp_path):
-    """The check of renaming can say no."""
     write(tmp_path, {"a.py": strategy(), "b.py": "x = 1\ny = 2\n"})
     found = file_changes({"a": tmp_path / "a.py"}, {"b": tmp_path / "b.py"})
     assert (found.new, found.removed, found.renamed) == (("a",), ("b",), {})
 
 
 def test_a_users_layer_is_taken_from_the_other_side_too(sides):
-    """A file of the project as it is there; a module is imported from there."""
     for side in sides:
         write(side, {"models.py": "def make():\n    return 1\n"})
     write(sides[0], {"models.py": "def make():\n    return 2\n"})
@@ -159,7 +149,6 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
 
 
 def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, sides):
-    """The commit before, while the work tree has other files and changes of its own."""
     here = commit(sides[0])
     write(here, {"strategies/native.py": strategy("Later"), "strategies/new.py": strategy("New")})
     commit(here)
@@ -174,13 +163,11 @@ def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, side
 
 @pytest.mark.parametrize("word", ["nowhere", "--help", "HEAD~9"])
 def test_an_unknown_revision_is_one_sentence(tmp_path, sides, word):
-    """What is no revision, looks like an option, or lies before the first commit."""
     with pytest.raises(UserError, match="expected a revision that git knows here"):
         take_out(commit(sides[0]), word, tmp_path / "out")
 
 
 def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
-    """The project may just have mended it."""
     write(sides[1], {"strategies/native.py": "no = docstring\n"})
     found, _ = paired(sides)
     assert found.reasons[case()].startswith("main: strategies/native.py: lacks a docstring")
@@ -188,7 +175,6 @@ def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
 
 
 def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):
-    """It would lie outside the folder, and nothing there is imported."""
     (sides[0] / "data").symlink_to("/nowhere")
     take_out(commit(sides[0]), "HEAD", tmp_path / "out")
     assert (tmp_path / "out" / "strategies").is_dir()
@@ -196,7 +182,6 @@ def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):
 
 
 def test_a_family_is_not_raced_against_one_of_its_variants(sides):
-    """What was a family there and is one strategy here has no other side."""
     text = strategy().replace("dtype=None", "dtype=None, *, k=1")
     write(sides[1], {"strategies/native.py": text + "\nVARIANTS = ({'k': 4}, {'k': 8})\n"})
     found, _ = paired(sides)
@@ -204,20 +189,17 @@ def test_a_family_is_not_raced_against_one_of_its_variants(sides):
 
 
 def test_a_folder_that_is_no_project_is_one_sentence(tmp_path):
-    """It has no strategies."""
     with pytest.raises(UserError, match="expected a project with strategies/ in it"):
         of_project("x", checkout(tmp_path))
 
 
 @pytest.mark.parametrize("python", ["no/such/python", "true", "false"])
 def test_what_is_no_interpreter_is_one_sentence(sides, python):
-    """A missing file, and programs that do not speak Python."""
     with pytest.raises(UserError, match="expected an interpreter"):
         of_python(python, catalogue(sides[0]), checkout(sides[0]))
 
 
 def test_the_same_interpreter_differs_in_nothing(sides):
-    """It is called by its path, and every strategy runs there."""
     project = checkout(sides[0])
     found = of_python(sys.executable, catalogue(sides[0]), project)
     assert found.label == sys.executable
@@ -230,7 +212,6 @@ def test_the_same_interpreter_differs_in_nothing(sides):
 
 
 def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
-    """Nor is a file of another kind: `json` and `logging` stay Python's own."""
     root = write(
         tmp_path,
         {
@@ -245,7 +226,6 @@ def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
 
 
 def test_digests_tell_the_sides_apart_and_follow_a_layer_in_a_module(sides):
-    """Each file by its path in its project, that of the other side below its label."""
     here, project = sides[0], checkout(sides[0])
     write(here, {"strategies/native.py": strategy("Another title")})
     mine = catalogue(here)
@@ -265,7 +245,6 @@ def test_digests_tell_the_sides_apart_and_follow_a_layer_in_a_module(sides):
 
 
 def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
-    """Each side imports its own, again and again, and nothing of the other is left behind."""
     for name in ("here", "there"):
         write(
             tmp_path / name,
@@ -294,7 +273,6 @@ def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_both_sides_search_stays_searched(tmp_path, monkeypatch):
-    """As one outside of the project that pytest's `pythonpath` names."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before = list(sys.path)
     with imports_from(str(tmp_path)):

@@ -78,13 +78,11 @@ def o_brien_fleming(sides):
     ids=["different", "same", "price"],
 )
 def test_the_levels_spend_what_lan_and_demets_allow(levels, sides, allowed):
-    """At every look as much as the O'Brien-Fleming-like or Pocock-like function, 5 % in all."""
     assert crossing(levels, sides) == pytest.approx(allowed, rel=0.05, abs=1e-5)
     assert allowed[-1] == pytest.approx(0.05)
 
 
 def test_the_same_level_at_every_look_would_spend_more():
-    """The check of the levels can fail: four looks at 5 % are a chance of 12 %."""
     assert crossing((0.05,) * 4, 2)[-1] > 0.1
 
 
@@ -107,7 +105,6 @@ TWO = ["rival0", "rival1"]
 def test_those_play_on_that_another_launch_could_teach_something_about(
     costs, launches, noise, rivals
 ):
-    """The fastest and what is in doubt beside it, at looks; between them all, at no error."""
     for number in launches:
         found = playing(run(costs, number, sizes=3, scenario=noise))
         assert found == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
@@ -115,7 +112,6 @@ def test_those_play_on_that_another_launch_could_teach_something_about(
 
 
 def test_settings_are_judged_one_by_one():
-    """One that is settled stops while another goes on."""
     settled_ones = run([1, 1.5], LOOKS[1], sizes=3)
     (loud,) = {one.case.setting for one in run([1, 1.5], LOOKS[1], scenario=LOUD)}
     louder = [
@@ -146,7 +142,6 @@ def test_settings_are_judged_one_by_one():
 def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_by_precision(
     effects, precision, done
 ):
-    """Whatever the verdict where it is known closely; a clear loser at the level of one look."""
     assert settled(by_verdict(precision), [effects]) == [done]
 
 
@@ -175,7 +170,6 @@ def settled(rule, rows, families=None):
 def test_a_ranking_is_settled_where_choosing_the_fastest_is_known_to_cost_little(
     effects, precision, done
 ):
-    """Whether the rival is slower, or how much, need not be known for that."""
     assert settled(by_price(precision), [effects]) == [done]
 
 
@@ -194,13 +188,11 @@ def by_places(*places):
     ],
 )
 def test_a_setting_ends_as_a_whole_when_its_price_is_known(settled_ones, cheap, rivals):
-    """Until then no rival leaves for a price of its own; pairs are 0-1, 0-2 and 1-2."""
     plan = Plan(by_places(*settled_ones), ends=by_places(*cheap))
     assert playing(run([1, 1.2, 1.3], LOOKS[0]), plan) == ({1: rivals} if rivals else {})
 
 
 def test_the_price_of_one_among_many_is_known_later():
-    """Any may be the best: what settles the only rival settles none of eleven."""
     launches = [0.0, 0.02, 0.02, 0.02, 0.04]
     many = [launches, *([np.nan] * 5 for _ in range(65))]
     assert settled(by_price(0.02), [launches]) == [True]
@@ -208,7 +200,6 @@ def test_the_price_of_one_among_many_is_known_later():
 
 
 def test_the_p_that_settles_nothing_is_under_five_per_cent():
-    """At the third launch that look may spend far less."""
     (found,) = stopping.verdicts.compare(plain([[0.08, 0.1, 0.12]]))
     assert found.p < 0.05
 
@@ -235,13 +226,11 @@ def share_of_false_findings(play, settings=240):
 
 
 def test_looking_does_not_raise_the_error_and_naive_peeking_does():
-    """Of 240 settings of equal rivals, each looked at up to four times."""
     assert share_of_false_findings(ladder.campaign) < 0.08
     assert share_of_false_findings(naive) > 0.09
 
 
 def test_importing_it_needs_neither_scipy_nor_pandas():
-    """The process that collects tests pays for numpy alone."""
     probe = (
         "import sys, timelift.analyse.stats.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
     )
@@ -273,25 +262,21 @@ def names(cases):
 
 
 def test_a_clear_run_needs_no_more_launches():
-    """All is known at the first look."""
     assert referee_of({"a": 1, "b": 1.5}, LOOKS[0]).to_play() == frozenset()
 
 
 def test_rivals_that_cannot_be_told_apart_play_on_and_clear_losers_do_not():
-    """The fastest and the one beside it."""
     loud = referee_of({"a": 1, "b": 1.0, "c": 60}, LOOKS[0], spread=0.08)
     assert names(loud.to_play()) == {"a", "b"}
 
 
 @pytest.mark.parametrize(("precision", "more"), [(0.2, False), (0.002, True)])
 def test_the_precision_asked_for_decides(precision, more):
-    """A difference of 3 % known to about 2 %: enough for 20 %, not for 0.2 %."""
     seen = referee_of({"a": 1, "b": 1.03}, LOOKS[0], spread=0.01, precision=precision)
     assert bool(seen.to_play()) is more
 
 
 def test_what_was_not_measured_teaches_nothing():
-    """A refusal is no reason to play on, and no reason to stop the others."""
     referee = referee_of({"a": 1, "b": 1.5}, LOOKS[0])
     referee.take(CaseInLaunch(case=journals.case("c"), launch=1, status=Status.REFUSED))
     referee.take(CaseInLaunch(case=journals.case("d"), launch=1))
@@ -300,7 +285,6 @@ def test_what_was_not_measured_teaches_nothing():
 
 
 def test_in_a_self_test_twins_are_compared_with_their_strategy():
-    """A faster twin must not draw all launches to itself, as the fastest rival would."""
     costs = {"native": 1.0, "native@-5%": 0.5, "native@copy": 1.0}
     playing = referee_of(costs, LOOKS[0], spread=0.03, planted=True).to_play()
     assert names(playing) >= {"native", "native@copy"}
@@ -309,7 +293,6 @@ def test_in_a_self_test_twins_are_compared_with_their_strategy():
 
 
 def test_a_twin_that_is_slow_in_some_launches_plays_along_and_teaches_nothing():
-    """It is never the reason for another launch, and never left out of one."""
     costs = {"native": 1.0, "native@copy": 1.0, "native@one_in_4": 1.0}
     open_ones = referee_of(costs, LOOKS[0], spread=0.05, planted=True).to_play()
     assert names(open_ones) == set(costs)
@@ -318,7 +301,6 @@ def test_a_twin_that_is_slow_in_some_launches_plays_along_and_teaches_nothing():
 
 
 def test_every_twin_of_the_catalogue_can_be_told_from_its_strategy():
-    """The names that the self-test gives are those that the referee knows."""
     setting = journals.case().setting
     assert all(
         Case(setting, name).strategy.partition(COPY_SEPARATOR)[0] == "native" for name in TWINS
@@ -327,5 +309,4 @@ def test_every_twin_of_the_catalogue_can_be_told_from_its_strategy():
 
 
 def test_a_clear_loser_is_one_thing_in_a_launch_and_between_launches():
-    """Rooms that may not import each other have the number each."""
     assert pytest.approx(np.log(CLEARLY_SLOWER)) == stopping.CLEAR

@@ -76,13 +76,11 @@ def lines_of_code(text, tree):
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("strategies/*.py")), ids=lambda path: path.stem)
 def test_a_strategy_file_keeps_the_conventions(path):
-    """A title, when to use it, when not, a source, five meanings, one page, nothing of ours."""
     assert faults(path.read_text()) == []
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("workloads/*.py")), ids=lambda path: path.stem)
 def test_a_workload_file_keeps_the_conventions(path):
-    """A title, a source, one page, no import of ours."""
     assert faults(path.read_text(), meanings=()) == []
 
 
@@ -99,7 +97,6 @@ def test_a_workload_file_keeps_the_conventions(path):
     ],
 )
 def test_a_file_that_breaks_a_convention_is_caught(old, new, fault):
-    """Each convention, broken in a good file, is the one that is named."""
     text = (ROOT / "strategies/fold_time.py").read_text()
     assert old in text
     assert faults(text.replace(old, new, 1)) == [fault]
@@ -107,7 +104,6 @@ def test_a_file_that_breaks_a_convention_is_caught(old, new, fault):
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_workload_maps_the_shapes_that_its_docstring_says(name):
-    """`make_layer` gives a fresh layer each time, with the shapes of its docstring."""
     module = load_module(str(ROOT / "workloads" / f"{name}.py"))
     made, other = module.make_layer(), module.make_layer()
     assert made is not other
@@ -118,7 +114,6 @@ def test_a_workload_maps_the_shapes_that_its_docstring_says(name):
 
 
 def test_four_workloads_are_measured_by_default():
-    """They are the question's own and the three kinds of layer that people wrap most."""
     defaults = {name for name, one in WORKLOADS.items() if one.default}
     assert defaults == {"sensor", "tokens", "frames", "sentences"}
 
@@ -142,7 +137,6 @@ def by_steps(layer, x):
 
 @pytest.mark.parametrize("name", LOOKALIKES)
 def test_a_look_alike_differs(name):
-    """A strategy that declares why it differs does not compute the lift, or not in its shape."""
     layer, x = keras.layers.Dense(4, activation="tanh"), draw(2, 5, 3)
     y = lift(name, layer, 5, 3)(x).numpy()
     expected = by_steps(layer, x)
@@ -159,13 +153,11 @@ def positions_that_see_step_two(model):
 
 @pytest.mark.parametrize("name", LOOKALIKES)
 def test_a_look_alike_lets_a_step_see_other_steps(name):
-    """Inputs of one step change several positions of its output, where a lift changes one."""
     assert positions_that_see_step_two(lift(name, keras.layers.Dense(4), 5, 3)) > 1
     assert positions_that_see_step_two(lift("fold_time", keras.layers.Dense(4), 5, 3)) == 1
 
 
 def test_a_simple_rnn_without_recurrence_is_the_lift():
-    """With a recurrent kernel of zeros the SimpleRNN equals the Dense at every step."""
     layer, x = keras.layers.Dense(4, activation="tanh", bias_initializer="normal"), draw(2, 5, 3)
     model = lift("simple_rnn", layer, 5, 3)
     recurrent = model.layers[-1].cell.recurrent_kernel
@@ -175,7 +167,6 @@ def test_a_simple_rnn_without_recurrence_is_the_lift():
 
 
 def test_the_convolution_per_feature_is_a_lift_over_features():
-    """It equals TimeDistributed around one Conv1D, with features in the place of time."""
     x = draw(2, 10, 3)
     model = lift("conv_per_feature", keras.layers.Dense(16, activation="relu"), 10, 3)
     kernel, bias = model.get_weights()
@@ -200,7 +191,6 @@ def classifier(lifted, units=1):
 
 @pytest.mark.parametrize("name", [*ANSWERS_IN_STEPS, "axis_swap_conv1d", "conv_per_feature"])
 def test_the_questions_examples_train(name):
-    """Each example in its corrected form builds, and one step of `fit` moves all its weights."""
     lifted = lift(name, keras.layers.Dense(16, activation="tanh"), 10, 3)
     model = classifier(lifted)
     before = [weight.numpy() for weight in lifted.trainable_weights]
@@ -211,7 +201,6 @@ def test_the_questions_examples_train(name):
 
 
 def test_the_questions_closure_trains_nothing():
-    """A Lambda around the loop runs, but the Dense inside it is not the model's to train."""
     layer = keras.layers.Dense(16)
     layer.build((None, 3))
     inputs = keras.Input((10, 3))
@@ -227,7 +216,6 @@ def test_the_questions_closure_trains_nothing():
 
 @pytest.mark.parametrize("name", ["mask_and_pad", "pack_valid", "loop_lengths", "fold_time"])
 def test_padding_does_not_reach_the_prediction(name):
-    """Sequences of different lengths, padded and masked, predict what each predicts alone."""
     inputs = keras.Input((None, 3))
     lifted = lift(name, keras.layers.Dense(4, activation="tanh"), None, 3)
     x = lifted(keras.layers.Masking()(inputs))

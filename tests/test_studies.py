@@ -56,7 +56,6 @@ NO_HISTORY = set() if (ROOT / ".git").exists() else {"old_against_new", "mutatio
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_is_complete_before_it_runs(name):
-    """What stands below the line that runs it is not there yet when it is run by its name."""
     path = ROOT / "studies" / Path(*name.split("."))
     path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
     last = ast.parse(path.read_text()).body[-1]
@@ -65,7 +64,6 @@ def test_a_program_is_complete_before_it_runs(name):
 
 
 def test_every_program_is_in_the_table():
-    """Where `python -m studies` lists it."""
     assert set(PROGRAMS) == STUDIES.keys()
 
 
@@ -73,7 +71,6 @@ def test_every_program_is_in_the_table():
 @pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_quick_form_ends_well(name):
-    """With something printed, and every figure within its bounds."""
     if name in NO_HISTORY:
         pytest.skip("needs the repository")
     done = subprocess.run(
@@ -115,7 +112,6 @@ def one_launch(path):
 def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
     tmp_path, capsys, study, content, sentence
 ):
-    """Nothing else is printed."""
     path = tmp_path / "run.jsonl"
     if callable(content):
         content(path)
@@ -139,7 +135,6 @@ def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
     ],
 )
 def test_a_name_that_is_unknown_is_one_sentence_and_exit_1(capsys, study, words, sentence):
-    """No traceback, and nothing is begun."""
     assert study.main(words.split()) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -161,7 +156,6 @@ def test_a_name_that_is_unknown_is_one_sentence_and_exit_1(capsys, study, words,
     ],
 )
 def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words):
-    """As argparse does, with what was expected and received."""
     with pytest.raises(SystemExit) as ended:
         study.main(words.split())
     assert ended.value.code == 2
@@ -169,19 +163,16 @@ def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words
 
 
 def test_no_answer_has_no_price():
-    """Where every question is left open there is nothing to take the largest of."""
     assert choose._cells([None, None]) == (0, None, None, None, None, None)
 
 
 def test_no_study_but_the_scoreboard_lays_out_a_table():
-    """No width stands in a format elsewhere, and nothing is padded."""
     guilty = [path for path in (ROOT / "studies").glob("**/*.py") if lays_out(path.read_text())]
     assert [path.name for path in guilty] == ["scoreboard.py"]
 
 
 @pytest.mark.parametrize("line", ['f"{name:28}"', 'f"{n:>9,}"', "name.rjust(9)"])
 def test_a_study_that_lays_out_a_table_is_seen(line):
-    """And a figure that is formatted without a width is none."""
     assert lays_out(line)
     assert not lays_out('f"{n:,} {share:.1%} {number:04}"')
 
@@ -212,7 +203,6 @@ BOARD = Scoreboard(
 
 
 def test_a_table_is_laid_out_in_columns_with_its_legend(capsys):
-    """Words to the left, figures to the right, and a dash for what is not known."""
     assert (
         BOARD.show(iter([("quiet", 0.951, Proportion(1, 1200), None), ("loud", 0.9, "", 2)])) == 0
     )
@@ -226,7 +216,6 @@ def test_a_table_is_laid_out_in_columns_with_its_legend(capsys):
 
 
 def test_a_list_of_rows_makes_its_columns_as_wide_as_they_need(capsys):
-    """So does no stream of them."""
     BOARD.show([("a very long name", 0.951, Proportion(1, 1200), 1)])
     head, row, *_ = capsys.readouterr().out.splitlines()
     assert len(head) == len(row)
@@ -241,13 +230,11 @@ def test_a_list_of_rows_makes_its_columns_as_wide_as_they_need(capsys):
     ],
 )
 def test_a_figure_out_of_its_bounds_is_named_and_exit_1(row, said, capsys):
-    """One sentence a figure, on stderr."""
     assert BOARD.show([("good", 0.95, Proportion(0, 10), 9.0), row]) == 1
     assert capsys.readouterr().err == f"{said}\n"
 
 
 def test_rows_that_are_not_bound_may_hold_anything(capsys):
-    """Other tools' rules are shown, not held to ours."""
     board = replace(BOARD, is_bound=lambda row: row[0] == "ours")
     row = (0.1, Proportion(9, 9), 1)
     assert board.show([("theirs", *row)]) == 0
@@ -256,7 +243,6 @@ def test_rows_that_are_not_bound_may_hold_anything(capsys):
 
 
 def test_few_tries_below_a_least_share_may_be_chance():
-    """Half of two may be nine of ten in truth; half of two hundred may not."""
     column = Column("covered", ".1%", least=0.9)
     assert not column.is_wrong(Proportion(1, 2))
     assert column.is_wrong(Proportion(100, 200))
@@ -302,19 +288,16 @@ SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
     ],
 )
 def test_a_planted_wrong_figure_is_rejected(board, row, place, wrong):
-    """The same row without it is right."""
     assert list(board.complaints(row)) == []
     assert list(board.complaints((*row[:place], wrong, *row[place + 1 :])))
 
 
 @pytest.mark.parametrize(("moved", "ends"), [(0, 0), (2, 0), (5, 1)])
 def test_more_ratios_that_moved_than_chance_allows_fail(moved, ends):
-    """Of 20 that would each stay in a 95 % interval."""
     assert neighbours.judge([False] * moved + [True] * (20 - moved), 1.0) == ends
 
 
 def test_a_split_that_finds_other_variances_than_were_simulated_fails(monkeypatch):
-    """Noise twice as loud is not what was meant."""
     assert spread.main(["--quick"]) == 0
     loud = noise.seconds
     monkeypatch.setattr(
@@ -326,7 +309,6 @@ def test_a_split_that_finds_other_variances_than_were_simulated_fails(monkeypatc
 
 
 def test_false_alarms_of_the_ladder_among_other_tools_fail(monkeypatch):
-    """Identical rivals that are not."""
     real = noise.selftest
     assert other_tools.main(["--quick"]) == 0
 
@@ -342,7 +324,6 @@ def test_false_alarms_of_the_ladder_among_other_tools_fail(monkeypatch):
 
 
 def test_a_strategy_that_fails_is_exit_1(monkeypatch, capsys):
-    """On the page it stands beside its reason."""
     for word, ends in (("lifts", 0), ("fails", 1)):
         cell = support.Cell("native", "sensor", *support.EAGER, word, "")
         monkeypatch.setattr(support, "cells", lambda *_, cell=cell: iter([cell]))

@@ -5,7 +5,6 @@ from tests.advised import WHOLE, advised, model
 
 
 def test_the_study_counts_what_a_promise_became_and_refuses_a_model_made_slower(tmp_path):
-    """One layer's gain is there in the whole, one is too small to show; slower twice is wrong."""
     found = advised(tmp_path, model(), whole=WHOLE)
     row = study.row(found, found.whole, 90.0)
     assert row[6:] == (1.0, 1.0, 0.0, 0.0, 90.0)

@@ -75,7 +75,6 @@ def row(corner, home, **script):
 
 
 def test_cases_are_counted_and_versions_told(tmp_path):
-    """A refusal is no failure, and a reading that says the same is not different."""
     cells, notes = row(JAX, tmp_path)
     assert (cells["Python"], cells["backend"], cells["numpy"]) == ("3.11.7", "jax 0.10.2", "2.4.6")
     assert (cells["cases that pass"], cells["refused"], cells["failed"]) == (1, 1, None)
@@ -84,7 +83,6 @@ def test_cases_are_counted_and_versions_told(tmp_path):
 
 
 def test_a_corner_without_a_backend_reads_alone(tmp_path):
-    """Nothing is measured there."""
     cells, _ = row(READING, tmp_path, fails="timelift bench")
     assert (cells["backend"], cells["cases that pass"], cells["read differently"]) == (
         "none",
@@ -105,7 +103,6 @@ def test_a_corner_without_a_backend_reads_alone(tmp_path):
     ],
 )
 def test_what_fails_is_counted_with_its_reason(tmp_path, script, failed, note):
-    """And is out of the bounds of its column."""
     cells, notes = row(JAX, tmp_path, **script)
     assert cells["failed"] == failed
     assert notes[0] == f"1. {note}"
@@ -113,7 +110,6 @@ def test_what_fails_is_counted_with_its_reason(tmp_path, script, failed, note):
 
 
 def test_another_word_is_read_differently_and_another_last_digit_is_not(tmp_path):
-    """The command is named."""
     text = golden["tables"].printed
     changed = {**golden, "tables": Done(0, text.replace("fold_time", "fold"), "")}
     cells, notes = row(READING, tmp_path, said=changed)
@@ -123,7 +119,6 @@ def test_another_word_is_read_differently_and_another_last_digit_is_not(tmp_path
 
 
 def test_a_python_that_is_not_installed_is_told_with_its_wheels(tmp_path):
-    """It has no figures, and so none that is wrong."""
     cells, notes = row(Corner("3.14", "jax"), tmp_path)
     assert cells["cases that pass"] is None
     assert "Python 3.14 is not installed; there are wheels of everything" in notes[0]
@@ -133,7 +128,6 @@ def test_a_python_that_is_not_installed_is_told_with_its_wheels(tmp_path):
 
 
 def test_the_oldest_is_every_direct_requirement_at_its_lower_bound(tmp_path):
-    """Markers, extras and upper bounds are none."""
     project = {
         "dependencies": ["numpy>=1.26,<3", "pytest-benchmark[histogram]>=4"],
         "optional-dependencies": {"jax": ["jax>=0.4.30"], "torch": ["torch>=2"]},
@@ -152,12 +146,10 @@ def test_the_oldest_is_every_direct_requirement_at_its_lower_bound(tmp_path):
 
 
 def test_every_corner_is_on_the_page():
-    """With its row, and the command that wrote it."""
     assert re.findall(r"^\| ((?:newest|oldest)-\S+) \|", PAGE, re.MULTILINE) == list(CORNERS)
     assert "python -m studies.environments" in PAGE
 
 
 def test_an_unknown_corner_is_one_sentence(capsys):
-    """Before any environment is made."""
     assert environments.main(["newest-jaxx-3.11"]) == 1
     assert "unknown name 'newest-jaxx-3.11'; nearest: newest-jax-3.11" in capsys.readouterr().err

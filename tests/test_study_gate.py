@@ -33,7 +33,6 @@ def outcome(name, verdict=Verdict.SAME):
 
 
 def test_every_suite_deals_each_regression_to_another_strategy():
-    """Over suites every strategy has its turn, and in each one strategy stays untouched."""
     names = gate.REGRESSED["strategies"].split(",")
     dealt = [gate.dealt(number, names, gate.REGRESSIONS) for number in range(40)]
     assert all(sorted(one.values()) == sorted(gate.REGRESSIONS) for one in dealt)
@@ -43,7 +42,6 @@ def test_every_suite_deals_each_regression_to_another_strategy():
 
 
 def test_every_suite_deals_each_neutral_refactor_to_as_many_strategies():
-    """None is left without one."""
     names = gate.REGRESSED["strategies"].split(",")
     dealt = gate.dealt(1, names, NEUTRAL)
     assert sorted(dealt) == sorted(names)
@@ -51,7 +49,6 @@ def test_every_suite_deals_each_neutral_refactor_to_as_many_strategies():
 
 
 def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
-    """It makes its suite red; a caught regression does not."""
     touched = {"fold_time": "+10%"}
     good = Suite((outcome("fold_time", Verdict.SLOWER), outcome("native")), touched, 9.0)
     red = Suite((outcome("fold_time"), outcome("native", Verdict.SLOWER)), touched, 11.0)
@@ -66,13 +63,11 @@ def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
 
 
 def test_planted_slow_downs_are_what_their_words_say():
-    """Shares of calls that are made and not billed."""
     assert {f"+{n}%": Plant("", slower=n / 100) for n in (3, 5, 10)} == PLANTED
 
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
-    """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
     from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
     from timelift.worker.setting_under_test import SettingUnderTest

@@ -19,7 +19,6 @@ SHAPE = HistorySize(settings=4, nights=60, slower=2)
     ids=lambda one: one.name,
 )
 def test_nothing_is_found_where_nothing_happened(scenario):
-    """Night after night, while both other rules raise false alarms."""
     found = history.marks(scenario, SHAPE, 1, [3])
     assert found["timelift"].false_cases.hits == 0
     if scenario.name != "nothing":
@@ -38,20 +37,17 @@ def test_nothing_is_found_where_nothing_happened(scenario):
     ids=lambda one: getattr(one, "name", ""),
 )
 def test_every_slow_down_is_found_in_time(scenario, nights):
-    """All of them, the latest so many nights after it was there."""
     found = history.marks(scenario, SHAPE, 1, [4])["timelift"]
     assert (found.slower, found.found) == (2, 2)
     assert max(found.late) <= nights
 
 
 def test_a_move_of_the_machine_is_red_for_few_nights_at_most():
-    """Until it is seen to be one."""
     found = history.marks(HistoryKind("move", moves=30), SHAPE, 1, [5])["timelift"]
     assert found.red_nights.hits <= 2
 
 
 def test_the_marks_can_be_bad():
-    """A rule that always finds slower is always wrong here, and one that never does misses all."""
     levels, truth = simulate(
         HistoryKind("step", step=0.05), HistorySize(), np.random.default_rng(0)
     )
@@ -65,7 +61,6 @@ def test_the_marks_can_be_bad():
 
 @pytest.mark.parametrize(("night", "false"), [(50, 0), (60, 1)])
 def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night, false):
-    """And then no more."""
     scenario = HistoryKind("mended", step=0.05, night=20, mended=40)
     _, truth = simulate(scenario, HistorySize(), np.random.default_rng(0))
     called = np.zeros((40, 90), bool)
@@ -74,7 +69,6 @@ def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night, false):
 
 
 def test_creep_counts_from_where_it_reaches_the_gate():
-    """Before that, either answer is right."""
     _, truth = simulate(HistoryKind("creep", creep=0.10), HistorySize(), np.random.default_rng(0))
     first = int(truth.slower[0].argmax())
     assert 45 < first < 65
@@ -83,7 +77,6 @@ def test_creep_counts_from_where_it_reaches_the_gate():
 
 @pytest.mark.study
 def test_both_tables_have_a_row_for_everything_that_is_tried(capsys, monkeypatch):
-    """Every rule on each history, and each noise between two runs."""
     monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:3])
     monkeypatch.setattr(history, "HistorySize", lambda: SHAPE)
     assert history.main(["--quick"]) == 0

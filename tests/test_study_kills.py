@@ -40,13 +40,11 @@ NEW = line("native", 1, reason="new")
     ids=["none", "gone", "changed", "once instead of twice"],
 )
 def test_a_lost_line_is_found(before, after, count):
-    """Whatever became of it."""
     assert remains.lost(before, after) == count
 
 
 @pytest.mark.parametrize("more", [[], [line("native", 2, reason="again")]])
 def test_a_case_that_was_played_twice_is_found(more):
-    """Even if the two lines differ."""
     assert remains.duplicates([*WHOLE, *more]) == len(more)
 
 
@@ -62,14 +60,12 @@ def test_a_case_that_was_played_twice_is_found(more):
     ],
 )
 def test_a_missing_case_is_found(lines, cases, launches, count):
-    """In one launch, in all, or with a line of a case that was not measured."""
     assert remains.missing(lines, cases, launches) == count
     assert remains.labels(WHOLE) == CASES
 
 
 @pytest.mark.parametrize(("ours", "count"), [(True, 1), (False, 0)])
 def test_an_orphan_is_found_and_ended(tmp_path, ours, count):
-    """It is known by its mark; a process with another one is left alone."""
     trial = str(tmp_path)  # all processes of the machine are looked at, another suite's too
     mark = {remains.TRIAL_VARIABLE: trial}
     command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
@@ -96,7 +92,6 @@ def test_an_orphan_is_found_and_ended(tmp_path, ours, count):
     ],
 )
 def test_a_traceback_is_found(printed, ours, count):
-    """But not pytest's word for Ctrl-C, nor Python's while it imports."""
     assert remains.tracebacks(printed, ours=ours) == count
 
 
@@ -105,7 +100,6 @@ def test_a_traceback_is_found(printed, ours, count):
     [(0, "imports"), (1, "no measurement"), (2, "measuring"), (len(WHOLE), "complete")],
 )
 def test_how_far_a_run_was_is_read_from_its_journal(count, where):
-    """A line that was cut off is none."""
     journal = b"".join(one + b"\n" for one in WHOLE[:count]) + b'{"kind":"end","exit":"compl'
     assert remains.whole_lines(journal) == WHOLE[:count]
     assert remains.reached(remains.whole_lines(journal)) == where
@@ -116,12 +110,10 @@ def test_how_far_a_run_was_is_read_from_its_journal(count, where):
     [(0.0, (0, 0.0, 0.0)), (0.1, (0, 0.0, 1.0)), (0.5, (2, 4.0, 1.0)), (1.0, (3, 8.0, 2.0))],
 )
 def test_a_moment_is_so_long_after_the_last_line_before_it(share, before):
-    """So that a busy machine moves it with the lines."""
     assert Undisturbed(CASES, 10.0, (2.0, 4.0, 8.0)).before(share) == before
 
 
 def test_the_tables_have_when_kills_came_and_what_was_found():
-    """Each fault is summed over all."""
     good = dict.fromkeys(FAULTS, 0)
     found = [
         Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, good),
@@ -140,7 +132,6 @@ def test_the_tables_have_when_kills_came_and_what_was_found():
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):
-    """Its journals would be taken for those of a kill."""
     (tmp_path / "old.jsonl").touch()
     assert kills.main(["--kills", "1", "--journals", str(tmp_path)]) == 1
     assert "is not empty; name a new folder with --journals" in capsys.readouterr().err
@@ -148,7 +139,6 @@ def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize(("faults", "code"), [({}, 0), ({"lost": 1}, 1)])
 def test_any_fault_is_an_exit_code(monkeypatch, faults, code):
-    """So that a machine may ask."""
     one = Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
     monkeypatch.setattr(kills, "kills", lambda *_: iter([one]))
     assert kills.main(["--kills", "1"]) == code

@@ -48,19 +48,16 @@ def test_the_promises_hold_in_every_noise(marks, name):
     ],
 )
 def test_small_differences_are_found_in_five_launches(marks, name, found_3, found_5):
-    """Among the ten pairs of five rivals; louder machines need more launches and stay undecided."""
     assert marks[name].beaten(1) >= found_3
     assert marks[name].beaten(2) >= found_5
 
 
 def test_a_loud_machine_finds_little_and_says_so(marks):
-    """With launches 10 % apart, 5 % is seldom found: the power above is not the tests' doing."""
     assert marks["launch effects of 10 %"].beaten(2) < 0.3
 
 
 @pytest.mark.parametrize("place", [pytest.param(1, marks=pytest.mark.whole), 5, 11])
 def test_a_campaign_that_looks_and_stops_keeps_its_promises(place):
-    """Stopping early costs neither coverage nor false alarms."""
     shape = Shape(settings=40, rivals=5, launches=12)
     marks = ladder.mark(
         SCENARIOS[place], shape, RUNS, np.random.default_rng(place), ladder.campaign
@@ -72,7 +69,6 @@ def test_a_campaign_that_looks_and_stops_keeps_its_promises(place):
 
 @pytest.mark.parametrize("rivals", [2, 5])
 def test_a_run_of_one_setting_keeps_its_promises(rivals):
-    """Where quiet and loud rivals share the only setting, there is least to learn a prior from."""
     shape = Shape(settings=1, rivals=rivals, launches=3)
     marks = ladder.mark(TWO_LOUD, shape, 150, np.random.default_rng(rivals))
     assert marks.equal.coverage >= 0.92
@@ -80,7 +76,6 @@ def test_a_run_of_one_setting_keeps_its_promises(rivals):
 
 
 def test_rivals_a_margin_apart_are_rarely_called_the_same():
-    """Two tests of 5 % each: 2 % apart is not the same in 95 of 100, also after stopping early."""
     for launches, play in ((5, ladder.all_launches), (12, ladder.campaign)):
         shape = Shape(settings=300, rivals=2, launches=launches)
         random = np.random.default_rng(8)
@@ -90,7 +85,6 @@ def test_rivals_a_margin_apart_are_rarely_called_the_same():
 
 
 def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
-    """The check of coverage can fail: this is an interval over 40 rounds."""
     shape = Shape(settings=400, rivals=2, launches=1)
     times = noise.seconds(SCENARIOS[3], shape, np.zeros(2), np.random.default_rng(9))
     found = effects.launch_effects(times[:, 0], times[:, 1])
@@ -99,7 +93,6 @@ def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
 
 
 def test_the_table_has_a_row_for_every_scenario():
-    """The quick one, with the number of comparisons that its shares rest on."""
     rows = list(ladder.pair_rows(ladder.PLANS[1:2], seed=3, runs=1))
     assert [row[0] for row in rows] == [scenario.name for scenario in SCENARIOS]
     assert {row[2] for row in rows} == {400}

@@ -28,7 +28,6 @@ def reach(chance):
 
 @pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
 def test_where_any_rival_may_be_the_best_the_level_is_tukeys(rivals):
-    """The studentized range of so many, divided by the root of two."""
     expected = stats.studentized_range.ppf(1 - ALPHA, rivals, 1e6) / math.sqrt(2)
     found = simultaneous.levels(rivals, rivals, ALPHA)
     assert reach(found.below) == pytest.approx(expected, rel=CLOSE)
@@ -46,7 +45,6 @@ def dunnett(c, others):
 
 @pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
 def test_where_one_rival_alone_may_be_the_best_the_level_is_dunnetts(rivals):
-    """To both ends, against the integral over the best's own error."""
     found = simultaneous.levels(rivals, 1, ALPHA)
     assert found.below == found.above
     assert dunnett(reach(found.above), rivals - 1) == pytest.approx(1 - ALPHA, abs=0.003)
@@ -54,7 +52,6 @@ def test_where_one_rival_alone_may_be_the_best_the_level_is_dunnetts(rivals):
 
 @pytest.mark.parametrize(("rivals", "candidates"), [(5, 2), (8, 3), (12, 6)])
 def test_where_some_may_be_the_best_all_their_pairs_count(rivals, candidates):
-    """Against the pairs themselves, one by one, in other noise."""
     error = np.random.default_rng(99).standard_normal((40_000, rivals))
     pairs = [(i, j) for i in range(candidates) for j in range(i + 1, rivals)]
     largest = np.max([np.abs(error[:, i] - error[:, j]) for i, j in pairs], axis=0)
@@ -63,7 +60,6 @@ def test_where_some_may_be_the_best_all_their_pairs_count(rivals, candidates):
 
 
 def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
-    """Between Dunnett and Tukey; two rivals are one pair, whose level is its own."""
     found = [simultaneous.levels(8, some, ALPHA) for some in range(1, 9)]
     below = [one.below for one in found]
     assert below == sorted(below, reverse=True)
@@ -75,14 +71,12 @@ def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
 
 
 def test_rows_of_two_rivals_have_the_interval_of_their_pair():
-    """There is nothing to be paid for."""
     second = rank(run([1, 1.02], sizes=4))[0].rows[1]
     assert math.log(second.high / second.ratio) == pytest.approx(second.half_width)
     assert math.log(second.ratio / second.low) == pytest.approx(second.half_width)
 
 
 def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
-    """With a clear best both ends are as long; among equals the lower ones are longer."""
     clear = rank(run([1, 1.3, 1.4, 1.5, 1.6, 1.7], sizes=4))[0].rows[1]
     equal = rank(run([1] * 6, sizes=4))[0].rows[1]
     up, down = (math.log(clear.high / clear.ratio), math.log(clear.ratio / clear.low))
@@ -94,7 +88,6 @@ def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
 
 
 def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
-    """It has no interval; the two that have are a pair."""
     found = run([1, 1.01, 1.5], sizes=4)
     found[2] = type(found[2])(found[2].case, found[2].status, found[2].launches[:1])
     rows = {row.case.strategy: row for row in rank(found)[0].rows}
@@ -106,7 +99,6 @@ def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
 
 @pytest.mark.parametrize("scenario", [LOUD, SCENARIOS[1]])
 def test_every_interval_holds_its_ratio(scenario):
-    """Whatever the noise and however few the launches."""
     for launches in (2, 3, 8):
         for ranking in rank(run([1, 1, 1.01, 1.3], launches, sizes=5, scenario=scenario)):
             assert all(row.low <= row.ratio <= row.high for row in ranking.rows)
@@ -137,7 +129,6 @@ def equal_and_unequal(rivals):
     "rivals", [5, *(pytest.param(some, marks=pytest.mark.whole) for some in (2, 8, 12))]
 )
 def test_all_intervals_of_a_setting_hold_at_once(rivals):
-    """960 settings each, in every kind of noise; the prices hold as well."""
     for costs in equal_and_unequal(rivals):
         found = marked(costs, places=EVERY)
         assert found["together"].mean() >= 0.94
@@ -148,7 +139,6 @@ def test_all_intervals_of_a_setting_hold_at_once(rivals):
 @pytest.mark.whole
 @pytest.mark.parametrize("rivals", [5, 12])
 def test_few_launches_and_many_hold_as_well(rivals, launches):
-    """Of unequal rivals, some of which may be the best."""
     found = marked(UNEQUAL[:rivals], (launches, all_launches), [1, 4, 8, 11])
     assert found["together"].mean() >= 0.94
 
@@ -156,13 +146,11 @@ def test_few_launches_and_many_hold_as_well(rivals, launches):
 @pytest.mark.whole
 @pytest.mark.parametrize("rivals", [5, 8])
 def test_a_campaign_that_looks_and_stops_holds_as_well(rivals):
-    """Rivals drop out at different looks, so that pairs have different launches."""
     for costs in equal_and_unequal(rivals):
         assert marked(costs, CAMPAIGN, [1, 5, 11], runs=3)["together"].mean() >= 0.94
 
 
 def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
-    """Of four rivals 2.5 % slower than the best, one that looks fastest costs more than 2 %."""
     costs = np.log1p([0.0, *[0.025] * 4])
     found = [
         mark_rows(SCENARIOS[place], costs, 3, np.random.default_rng([5, place]), CAMPAIGN)
@@ -177,14 +165,12 @@ def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
     [(2, 1.001), (5, 1.5), (8, 1.7), pytest.param(12, 1.8, marks=pytest.mark.whole)],
 )
 def test_they_are_little_wider_than_that_takes(rivals, widest):
-    """Normal noise of known size needs 1, 1.3, 1.5 and 1.55 times the pair's own, few df more."""
     assert np.median(marked(np.zeros(rivals))["width"]) < widest
     clear = np.log1p(np.linspace(0, 5, rivals))
     assert np.median(marked(clear)["width"]) < 1 + 0.85 * (widest - 1)
 
 
 def test_intervals_that_hold_one_by_one_do_not_hold_at_once():
-    """The check of the check: one by one they hold for two settings of five among 12."""
     found = marked(np.zeros(12), runs=4)
     assert found["alone"].mean() < 0.6
     assert found["together"].mean() > 0.94
@@ -199,7 +185,6 @@ def ranked(scenario, costs, runs, dice, **shape):
 
 @pytest.mark.parametrize("rivals", [5, pytest.param(12, marks=pytest.mark.whole)])
 def test_a_run_of_one_setting_holds_as_well(rivals):
-    """With the least to learn a prior from, and two loud rivals among the quiet."""
     dice = np.random.default_rng(rivals)
     every = ranked(TWO_LOUD, np.zeros(rivals), 150, dice, settings=1, launches=3)
     held = [all(row.low <= 1 <= row.high for row in one.rows) for one in every]
@@ -207,7 +192,6 @@ def test_a_run_of_one_setting_holds_as_well(rivals):
 
 
 def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
-    """Eleven rivals 1.5 % slower: the luckiest of them is shown first, and its price is true."""
     costs = np.log1p(np.r_[0.0, np.full(11, 0.015)])
     every = ranked(SCENARIOS[1], costs, 8, np.random.default_rng(1), settings=40, launches=5)
     first = [one.rows[0] for one in every]
@@ -226,7 +210,6 @@ def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
 
 @pytest.mark.study
 def test_the_table_has_a_row_for_every_number_of_rivals(monkeypatch):
-    """Equal and unequal, with the settings that its shares rest on; here of few."""
     monkeypatch.setattr(ladder, "RIVALS", (2, 3))
     rows = list(ladder.together_rows([(3, all_launches)], seed=1, runs=1))
     names = [f"{n} {kind} rivals" for n in ladder.RIVALS for kind in ("equal", "unequal")]

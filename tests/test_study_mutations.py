@@ -61,7 +61,6 @@ def study(shop, monkeypatch):
 
 
 def test_every_fault_can_be_planted():
-    """Its text stands exactly once in its file, and with the wrong one the file is Python still."""
     rotten = [(one.what, one.count(ROOT)) for one in FAULTS if one.count(ROOT) != 1]
     assert rotten == []
     for one in FAULTS:
@@ -70,7 +69,6 @@ def test_every_fault_can_be_planted():
 
 
 def test_every_room_has_faults_and_every_fault_has_tests():
-    """Three at the least, each named by a few words of its own."""
     assert min(Counter(one.room for one in FAULTS).values()) >= 3
     assert max(Counter(one.what for one in FAULTS).values()) == 1
     missing = {test for one in FAULTS for test in one.tests if not (ROOT / test).is_file()}
@@ -78,7 +76,6 @@ def test_every_room_has_faults_and_every_fault_has_tests():
 
 
 def test_a_fault_that_a_test_sees_is_caught_and_the_test_is_named(study, shop, capsys):
-    """In a copy: the checkout itself is left as it is, and what git does not track is not there."""
     assert study(UPSIDE_DOWN) == 0
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.startswith("shop ")
@@ -117,7 +114,6 @@ def test_a_fault_that_a_test_sees_is_caught_and_the_test_is_named(study, shop, c
     ],
 )
 def test_a_fault_that_no_test_sees_is_exit_1(study, capsys, changed, said):
-    """So is one that cannot be planted, and one that keeps the tests from running."""
     assert study(UPSIDE_DOWN, replace(UPSIDE_DOWN, what="another", **changed)) == 1
     told = capsys.readouterr().err
     assert told.startswith("shop another nothing: ")
@@ -127,7 +123,6 @@ def test_a_fault_that_no_test_sees_is_exit_1(study, capsys, changed, said):
 
 @pytest.mark.study
 def test_tests_that_do_not_end_are_a_catch_that_is_told(study, monkeypatch, capsys):
-    """What hangs is not merged."""
     monkeypatch.setattr(mutations, "PATIENCE", 5.0)
     hangs = replace(UPSIDE_DOWN, wrong="__import__('time').sleep(600)")
     assert study(hangs) == 0
@@ -137,14 +132,12 @@ def test_tests_that_do_not_end_are_a_catch_that_is_told(study, monkeypatch, caps
 @pytest.mark.study
 @pytest.mark.parametrize("tests", ["tests/test_wrong.py", "tests/test_broken.py", "tests/no.py"])
 def test_tests_that_fail_without_a_fault_are_exit_1(study, capsys, tests):
-    """What they say of one means nothing."""
     assert study(replace(UPSIDE_DOWN, tests=(tests,))) == 1
     assert f"{tests}: wrong: expected at most 0, found 1" in capsys.readouterr().err
 
 
 @pytest.mark.study
 def test_one_room_can_be_asked_for_and_an_unknown_one_is_a_sentence(study, capsys):
-    """With the nearest name."""
     other = replace(UPSIDE_DOWN, room="yard", what="another")
     assert study(UPSIDE_DOWN, other, words=["--room", "yard"]) == 0
     rows = capsys.readouterr().out
@@ -155,7 +148,6 @@ def test_one_room_can_be_asked_for_and_an_unknown_one_is_a_sentence(study, capsy
 
 
 def test_without_a_repository_nothing_is_copied(tmp_path, study, monkeypatch, capsys):
-    """A folder may hold anything."""
     monkeypatch.setattr(mutations, "ROOT", tmp_path)
     (tmp_path / "product.py").write_text(PRODUCT)
     assert study(UPSIDE_DOWN) == 1

@@ -18,7 +18,6 @@ CHECKED_OUT = (old_against_new.ROOT / ".git").exists()
 @pytest.mark.study
 @pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
 def test_the_last_commit_and_this_checkout_read_alike(capfd):
-    """Ten journals, two of them with the whole report."""
     assert old_against_new.main(["--quick", "--old", "HEAD"]) == 0, capfd.readouterr().out
     rows = dict(line.rsplit(maxsplit=1) for line in capfd.readouterr().out.splitlines())
     assert rows["journals"] == "10"
@@ -29,7 +28,6 @@ def test_the_last_commit_and_this_checkout_read_alike(capfd):
 @pytest.mark.study
 @pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
 def test_a_checkout_with_another_word_differs_in_that_word_alone(tmp_path, capsys):
-    """Here its door misspells its own name in what it complains about; all else is read alike."""
     told = []
     for name in ("one", "doctored"):
         checkout = old_against_new.check_out("HEAD", tmp_path / f"checkout-{name}")
@@ -66,7 +64,6 @@ def test_a_checkout_with_another_word_differs_in_that_word_alone(tmp_path, capsy
     ],
 )
 def test_a_doctored_answer_is_reported_unless_it_is_expected(doctored, key, capsys):
-    """Numbers beyond rounding, words, ends of lines, and answers of one side alone."""
     new = list((dict(ANSWERS) | doctored).items())
     for old, other in ((ANSWERS, new), (new, ANSWERS)):
         tally = old_against_new.compare(old, other)
@@ -81,7 +78,6 @@ def test_a_doctored_answer_is_reported_unless_it_is_expected(doctored, key, caps
 
 
 def test_equal_answers_and_rounding_are_no_difference():
-    """The last digits depend on the order of a sum; nothing read at all is no success."""
     rounded = {
         "0001 load ratio": [1.0, math.nan, 2.5 * (1 + 1e-15)],
         "0001 export csv": "0.1234567890123457,same\n",
@@ -94,7 +90,6 @@ def test_equal_answers_and_rounding_are_no_difference():
 
 
 def test_one_seed_makes_one_journal_and_every_third_is_damaged():
-    """Two sides, or two machines, read the same bytes."""
     made = [old_journals.anything(seed) for seed in range(6)]
     assert made == [old_journals.anything(seed) for seed in range(6)]
     assert len(set(made)) == 6
@@ -112,6 +107,5 @@ def test_one_seed_makes_one_journal_and_every_third_is_damaged():
 def test_the_verdict_of_a_live_comparison_is_that_of_its_interval_over_turns(
     means, ends, said, capsys
 ):
-    """One turn has no interval."""
     assert old_against_new.show_live(means) == ends
     assert capsys.readouterr().out.rstrip().endswith(said)

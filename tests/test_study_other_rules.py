@@ -37,14 +37,12 @@ every_rule = pytest.mark.parametrize(
 
 @every_rule
 def test_a_rival_three_times_as_slow_is_called_slower(rule):
-    """And one three times as fast is called faster, if the rule knows that word."""
     assert signs(rule, simulated([1, 3])) == [1] * 6
     assert signs(rule, simulated([3, 1])) == [-1 if rule.knows_faster else 0] * 6
 
 
 @every_rule
 def test_the_same_samples_twice_are_no_difference(rule):
-    """Where both rivals sat in the same launches; else launches differ too."""
     seconds = simulated([1])
     seconds = np.concatenate([seconds, seconds], axis=1)
     seconds[:, :, 1::2] = seconds[:, :, ::2]
@@ -53,7 +51,6 @@ def test_the_same_samples_twice_are_no_difference(rule):
 
 @every_rule
 def test_neither_the_unit_of_time_nor_a_round_sat_out_counts(rule):
-    """In microseconds, or with empty rounds between those played; the price is the same too."""
     seconds = simulated([1, 1.05, 0.9, 1])
     padded = np.full((*seconds.shape[:3], 2 * seconds.shape[3]), np.nan)
     padded[..., ::2] = seconds
@@ -65,7 +62,6 @@ def test_neither_the_unit_of_time_nor_a_round_sat_out_counts(rule):
 
 @pytest.mark.parametrize("rule", RULES[1:], ids=[one.seats.label for one in RULES[1:]])
 def test_a_rule_that_lacks_its_launches_is_not_tried(rule):
-    """With its launches it calls the slower one slower."""
     seconds = simulated([1, 2])
     seconds[0, 1] = np.nan
     found = signs(rule, seconds)
@@ -74,7 +70,6 @@ def test_a_rule_that_lacks_its_launches_is_not_tried(rule):
 
 
 def test_seats_apart_share_no_launch():
-    """And those in one process share all of them."""
     sides = np.ones((1, 2, 5, 3))
     for seats, want in (
         (LaunchesSeen(1), [[0], [0]]),
@@ -96,7 +91,6 @@ def test_seats_apart_share_no_launch():
 @pytest.mark.parametrize("field", ["mean", "median"])
 @pytest.mark.parametrize("percent", [5, 10])
 def test_the_threshold_is_the_tools_own(field, percent, seed, ratio):
-    """Against `PercentageRegressionCheck` of the installed pytest-benchmark."""
     seconds = simulated([1, ratio], settings=1, launches=1, rounds=9, seed=seed)
     compared_, current = (
         {"mean": statistics.fmean(side), "median": statistics.median(side)}
@@ -128,7 +122,6 @@ def tool_rounds(seconds, precision, confidence):
     confidence=st.sampled_from([0.95, 0.99]),
 )
 def test_rounds_stop_where_the_tool_stops(seed, spread, confidence):
-    """Against `_run_until_precise` of the installed pytest-benchmark, with noise it never ends."""
     scenario = noise.Scenario("some", round_sd=spread)
     seconds = simulated([1, 1.03], settings=1, launches=1, seed=seed, scenario=scenario)
     judged = precise(0.02, confidence, ONE).judge(recorded(seconds))
@@ -173,7 +166,6 @@ def slow_interval(values):
     rounds=st.sampled_from([4, 8, 20, 40]),
 )
 def test_the_u_test_the_intervals_and_the_factor_are_asvs(seed, ratio, rounds):
-    """Against the definitions, at both sides of 20 samples and of the factor."""
     scenario = noise.Scenario("some", round_sd=0.08)
     shape = {"settings": 1, "launches": 2, "rounds": rounds}
     seconds = simulated([1, ratio], seed=seed, scenario=scenario, **shape)
@@ -190,7 +182,6 @@ def test_the_u_test_the_intervals_and_the_factor_are_asvs(seed, ratio, rounds):
 
 @pytest.mark.parametrize("rounds", [8, 20, 21])
 def test_the_p_of_the_u_test_is_asvs(rounds):
-    """The normal approximation has no correction, and begins beyond 20 samples."""
     first, second = simulated([1, 1.02], settings=1, launches=1, rounds=rounds)[0, :, 0]
     assert p_value(first, second) == pytest.approx(slow_u_p(first, second), rel=1e-9)
 
@@ -210,7 +201,6 @@ def test_too_few_samples_for_asv_are_not_tried():
 
 @pytest.mark.parametrize("count", [*range(8, 30), 57, 100])
 def test_the_interval_of_a_median_is_asvs(count):
-    """Order statistics; of fewer than 8 values there are none so sure."""
     values = np.random.default_rng(count).normal(size=count)
     assert median_interval(values) == slow_interval(values.tolist())
     assert np.isnan(median_interval(values[:7])).all()
@@ -219,7 +209,6 @@ def test_the_interval_of_a_median_is_asvs(count):
 @settings(max_examples=60)
 @given(seed=SEEDS, ratio=st.sampled_from([1.0, 1.02, 0.98]))
 def test_the_t_test_pools_all_values(seed, ratio):
-    """Against scipy's, all launches being one sample."""
     seconds = simulated([1, ratio], settings=1, launches=3, rounds=10, seed=seed)
     first, second = (side.ravel() for side in seconds[0])
     found = stats.ttest_ind(second, first)
@@ -231,7 +220,6 @@ def test_the_t_test_pools_all_values(seed, ratio):
 
 
 def test_the_ladder_finds_what_a_ranking_finds():
-    """The same verdicts as comparing all pairs of all contests, with their families."""
     seconds = simulated([1, 1.02, 1.05, 1, 0.97], settings=12)
     found = compared(seconds)[:, :4].ravel()
     words = {"slower": 1, "faster": -1, "same": 0, "undecided": 0}
@@ -249,7 +237,6 @@ def test_the_ladder_finds_what_a_ranking_finds():
     ],
 )
 def test_the_price_is_of_what_was_used(rule, launches, rounds):
-    """Two rivals, building for 3 s in each launch used, 7 calls a sample of 1 ms a call."""
     recording = recorded(np.full((1, 2, 4, 10), 1e-3), calls=7, setup=3.0)
     price = recording.seconds_spent(rule.judge(recording).used).tolist()
     assert price == pytest.approx([2 * launches * (3 + rounds * 7e-3)])

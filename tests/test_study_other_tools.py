@@ -41,7 +41,6 @@ def always(name, sign, *, knows_faster=True):
 
 
 def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded):
-    """Eight twins beside the base, and the two identical ones beside each other."""
     assert len(recorded.truth) == 4 * 9
     assert (recorded.truth == 0).sum() == 4 * 3
     assert np.isnan(recorded.truth).sum() == 4
@@ -57,7 +56,6 @@ def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded):
 
 @pytest.mark.parametrize("fact", ["0.3", None, True, -1, 1e300, [1]])
 def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path, fact):
-    """The other fact still counts."""
     names = ("native", "native@copy")
     facts = {"build_seconds": fact, "first_call_seconds": 0.25}
     lines = [journals.line(journals.case(name), facts=facts) for name in names]
@@ -67,7 +65,6 @@ def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path, fact):
 
 
 def test_a_recording_that_would_fill_the_memory_is_refused(journal, monkeypatch):
-    """Four groups of 36 pairs, 4 launches and 24 rounds, and not one sample fewer."""
     groups = recording.twin_groups(results.load(journal))
     samples = 4 * 36 * 4 * 24
     monkeypatch.setattr(recording, "MOST_SAMPLES", samples)
@@ -78,7 +75,6 @@ def test_a_recording_that_would_fill_the_memory_is_refused(journal, monkeypatch)
 
 
 def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded):
-    """Power of 100 % where it is so, the wrong way where it is faster, alarms on everything."""
     (found,) = other_tools.scored([always("slower", 1.0)], [recorded, recorded]).values()
     assert found.false_alarms == Proportion(24, 24)
     assert found.one_in_n == Proportion(8, 8)
@@ -89,7 +85,6 @@ def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded):
 
 
 def test_a_rule_that_cannot_be_tried_has_no_score_and_no_row(recorded):
-    """Its shares are of nothing; beside it another has its row."""
     never, nothing = always("never", math.nan), always("nothing", 0.0)
     scores = other_tools.scored([never], [recorded])
     assert scores[never].tries == 0
@@ -104,7 +99,6 @@ def test_a_rule_that_cannot_be_tried_has_no_score_and_no_row(recorded):
     [(0, 100, 1 - 0.05**0.01), (3, 900, 0.00859), (100, 100, 1.0), (0, 0, 1.0)],
 )
 def test_the_bound_is_clopper_and_pearsons(hits, tries, bound):
-    """None of 100 may be 2.95 %; the chance of so few at the bound is 5 %."""
     share = Proportion(hits, tries)
     assert share.at_most == pytest.approx(bound, rel=2e-3)
     if hits < tries:
@@ -121,7 +115,6 @@ nothing       1 for both      0 % (0 of 12)      22 %        0 %     0 %     0 %
 
 
 def test_the_table_is_aligned_and_markdown_has_the_same_cells(recorded, capsys):
-    """A rule that knows no faster has a dash where it could only be right by saying it."""
     rules = [always("slower", 1.0, knows_faster=False), always("nothing", 0.0)]
     scores = other_tools.scored(rules, [recorded])
     board, rows = other_tools.board(scores), list(other_tools.rows(scores))
@@ -135,7 +128,6 @@ def test_the_table_is_aligned_and_markdown_has_the_same_cells(recorded, capsys):
 
 
 def test_the_command_prints_every_rule(journal, capsys):
-    """On quiet noise ours finds 10 % and raises no false alarm; a run named twice counts twice."""
     assert other_tools.main([str(journal)]) == 0
     said = capsys.readouterr().out
     for tool in ("median:5%", "mean:10%", "±2 % at 95 %", "asv, U test", "pyperf compare_to"):
@@ -149,7 +141,6 @@ def test_the_command_prints_every_rule(journal, capsys):
 
 
 def test_a_wrong_twin_is_named_and_the_others_are_tried(tmp_path, capsys):
-    """A warning on stderr, the table on stdout."""
     header = journals.selftest_header(["native"])
     header["strategies"]["native@+5%"]["planted"]["slower"] = "much"
     cases = [journals.case(name) for name in header["strategies"]]
@@ -172,7 +163,6 @@ def scores(recorded):
 
 
 def test_the_lines_are_the_shares_that_were_found(scores):
-    """In per cent, from the smallest slow-down to the largest; speed-ups are not drawn."""
     (axes,) = other_tools.draw(scores).axes
     assert len(axes.lines) == len(AS_USED) == 5
     for line, one in zip(axes.lines, scores.values(), strict=True):
@@ -183,7 +173,6 @@ def test_the_lines_are_the_shares_that_were_found(scores):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_name_is_inside_the_figure_and_on_no_other(scores, theme):
-    """With the false alarms of its rule."""
     figure = other_tools.draw(scores, theme)
     figure.canvas.draw()
     (axes,) = figure.axes
@@ -198,7 +187,6 @@ def test_every_name_is_inside_the_figure_and_on_no_other(scores, theme):
 
 
 def test_the_command_writes_the_figure_or_ends_with_a_sentence(journal, tmp_path, capsys):
-    """Where a folder is not there, and where a format is unknown."""
     assert other_tools.main([str(journal), "--figure", str(tmp_path / "power.png")]) == 0
     assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")
     for name in ("gone/power.png", "power.nonsense"):
@@ -208,7 +196,6 @@ def test_the_command_writes_the_figure_or_ends_with_a_sentence(journal, tmp_path
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
 def test_labels_are_spread_in_order_and_apart(wanted):
-    """Labels that were apart already do not move."""
     placed = other_tools.spread(wanted, 10)
     order = np.argsort(wanted, kind="stable")
     assert (np.diff(np.array(placed)[order]) >= 10 - 1e-6).all()

@@ -29,7 +29,6 @@ def simulated(scenario=QUIET, groups=60, launches=5):
 
 
 def test_what_was_planted_is_taken_out_of_the_noise(journal):
-    """Eight rivals are left whose times agree; the one that is slow in some launches is out."""
     groups = recording.twin_groups(results.load(journal))
     seconds = np.array([equal_rivals(group) for group in groups])
     assert seconds.shape == (8, 8, 5, 20)
@@ -38,7 +37,6 @@ def test_what_was_planted_is_taken_out_of_the_noise(journal):
 
 
 def test_a_launch_that_one_rival_missed_is_left_out(journal):
-    """The others' samples of it pair with nothing; the one-in-four twin's miss matters not."""
     group = recording.twin_groups(results.load(journal))[0]
 
     def missing(twin, number):
@@ -53,7 +51,6 @@ def test_a_launch_that_one_rival_missed_is_left_out(journal):
 
 
 def test_usable_are_contests_with_enough_rivals_and_launches():
-    """For all launches, three are enough, since fewer earn no verdict."""
     some = [np.ones(shape) for shape in ((5, 2, 9), (5, 3, 9), (4, 8, 9), (5, 8, 9))]
     assert [one.shape for one in usable(some, 5, None)] == [(5, 3, 9), (5, 8, 9)]
     assert [one.shape for one in usable(some, 5, 5)] == [(5, 8, 9)]
@@ -61,7 +58,6 @@ def test_usable_are_contests_with_enough_rivals_and_launches():
 
 @pytest.mark.parametrize("launches", [2, 4, None])
 def test_a_hand_is_the_contests_own_samples_times_the_grades(launches):
-    """Every rival is played by another of the group, in the same launches, rounds in order."""
     group = np.arange(1, 6 * 4 * 3 + 1, dtype=float).reshape(6, 4, 3)
     times = deal([group] * 50, GRADES, launches, np.random.default_rng(0))
     assert times.shape == (50, 5, launches or 4, 3)
@@ -75,7 +71,6 @@ def test_a_hand_is_the_contests_own_samples_times_the_grades(launches):
 
 
 def test_contests_of_different_sizes_are_filled_up():
-    """A group with fewer launches and rounds leaves the rest unplayed."""
     some = [np.ones((5, 3, 4)), np.ones((6, 5, 2))]
     times = deal(some, np.zeros(5), None, np.random.default_rng(0))
     assert times.shape == (2, 5, 5, 4)
@@ -91,7 +86,6 @@ def marked(noises, costs, launches, settings):
 @pytest.mark.parametrize("name", LADDERS)
 @pytest.mark.parametrize("launches", [3, 5])
 def test_on_quiet_noise_the_ladder_is_right(name, launches):
-    """Intervals cover, equals are equals, the best is kept and clear losers are out."""
     found = marked(simulated(), LADDERS[name], launches, 300)
     assert len(found.right) == 300
     assert 0.93 <= found.pairs.coverage <= 0.975
@@ -102,7 +96,6 @@ def test_on_quiet_noise_the_ladder_is_right(name, launches):
 
 
 def test_noise_that_favours_a_rival_is_seen_to_fail():
-    """One of eight is 10 % slower for no reason: no interval knows, and equals look different."""
     biased = simulated()
     for group in biased:
         group[3] *= 1.1
@@ -113,7 +106,6 @@ def test_noise_that_favours_a_rival_is_seen_to_fail():
 
 
 def test_noise_that_hides_a_loser_keeps_it():
-    """Launches 10 % apart hide 20 % from three launches: the best stays, and so does the loser."""
     found = marked(simulated(LOUD), GRADES, 3, 120)
     assert found.best_kept.mean() >= 0.95
     assert found.losers_out.mean() < 0.7
@@ -121,7 +113,6 @@ def test_noise_that_hides_a_loser_keeps_it():
 
 
 def test_marks_are_of_the_truth_that_they_are_given():
-    """With the slowest taken for the best, everything is wrong."""
     times = deal(simulated(), GRADES, None, np.random.default_rng(2))
     found = mark([times], GRADES[::-1])
     assert not found.best_kept.any()
@@ -131,7 +122,6 @@ def test_marks_are_of_the_truth_that_they_are_given():
 
 
 def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
-    """Where two rivals never met there is no interval to cover anything."""
     times = deal(simulated(groups=8), np.zeros(5), None, np.random.default_rng(2))
     times[0, 0, ::2] = times[0, 1, 1::2] = np.nan
     found = mark([times], np.zeros(5)).pairs
@@ -140,7 +130,6 @@ def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
 
 
 def test_the_command_prints_a_line_for_every_ladder(journal, capsys):
-    """With the number of settings and of the groups that they were dealt from."""
     assert real_noise.main(["--quick", str(journal)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:18].strip() for line in lines[1:4]] == list(LADDERS)
@@ -149,7 +138,6 @@ def test_the_command_prints_a_line_for_every_ladder(journal, capsys):
 
 
 def test_only_recorded_numbers_of_launches_are_drawn(journal, monkeypatch):
-    """Five launches were recorded, so there is no line for eight."""
     monkeypatch.setattr(real_noise, "SETTINGS", 16)
     rows = list(real_noise.rows(real_noise.groups([str(journal)]), 0, quick=False))
     assert [row[1] for row in rows] == ["3", "5", "all"] * 3

@@ -7,7 +7,6 @@ from studies import sample_length
 
 @pytest.mark.study
 def test_the_study_of_sample_lengths_prints_every_case_and_their_median(capfd):
-    """In a quick form: too few rounds to judge by, but all of the path."""
     words = "--backends tensorflow --seq-lens 16 --launches 1 --rounds 3"
     assert sample_length.main(words.split()) in {0, 1}
     lines = capfd.readouterr().out.splitlines()
@@ -17,7 +16,6 @@ def test_the_study_of_sample_lengths_prints_every_case_and_their_median(capfd):
 
 
 def test_a_slope_is_no_flat_table(monkeypatch):
-    """What every sample pays once makes the study fail; without it, it passes."""
     for paid, ends in ((0.0, 0), (5e-5, 1)):
         case = {one: 1e-3 * (1 + paid / one) for one in sample_length.LENGTHS}
         launch = {f"case {n}": case for n in range(3)}

@@ -25,7 +25,6 @@ FIELDS = ("round", "within", "launch")
 
 @pytest.mark.parametrize(("launch_sd", "round_sd"), [(0.03, 0.06), (0.005, 0.1)])
 def test_each_part_is_found_again(launch_sd, round_sd):
-    """Two rivals' rounds vary by the square root of two, forty of them make a figure."""
     found = split(launch_sd, round_sd)
     assert found["round"] == pytest.approx(2**0.5 * round_sd, rel=0.1)
     assert found["within"] == pytest.approx(2**0.5 * round_sd / 40**0.5, rel=0.15)
@@ -33,12 +32,10 @@ def test_each_part_is_found_again(launch_sd, round_sd):
 
 
 def test_rounds_alone_leave_nothing_for_the_launches():
-    """The split does not invent a launch effect: of 2.2 % of the rounds' it makes less than 1."""
     assert split(1e-9, 0.1)["launch"] < 0.01
 
 
 def test_the_command_prints_a_line_a_strategy(tmp_path, capsys):
-    """With what helps against which below it."""
     path = journals.synthetic(tmp_path / "run.jsonl")
     assert spread.main([str(path)]) == 0
     said = capsys.readouterr().out

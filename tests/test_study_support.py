@@ -26,7 +26,6 @@ def printed(workload):
 
 
 def test_every_pair_is_on_the_page():
-    """Every strategy on every workload, with each time axis in each mode."""
     for workload in WORKLOADS:
         table = printed(workload)
         assert sorted(table) == sorted(STRATEGIES), workload
@@ -36,7 +35,6 @@ def test_every_pair_is_on_the_page():
 @pytest.mark.study
 @pytest.mark.parametrize("workload", ["sensor", "windows"])
 def test_a_sample_of_cells_comes_out_as_printed(workload):
-    """Three strategies, drawn by the workload's name, in all six columns."""
     names = random.Random(workload).sample(sorted(STRATEGIES), 3)
     chosen = {name: STRATEGIES[name] for name in names}
     found = {name: [] for name in names}
@@ -50,7 +48,6 @@ def test_a_sample_of_cells_comes_out_as_printed(workload):
 
 
 def test_words_are_counted_and_reasons_written_once():
-    """What the first backend refuses too needs no note."""
     found = [
         Cell("fold", workload, TimeAxis.STATIC, mode, word, reason, backend)
         for backend, mode, workload, word, reason in (
@@ -71,7 +68,6 @@ def test_words_are_counted_and_reasons_written_once():
 
 
 def test_everything_is_tried_eagerly_and_one_workload_compiled():
-    """On each backend."""
     tried = support.trials(["sensor", "frames"], [Backend.JAX])
     columns = {workload: list(columns) for _, workload, columns in tried}
     assert columns == {
@@ -82,7 +78,6 @@ def test_everything_is_tried_eagerly_and_one_workload_compiled():
 
 @pytest.mark.parametrize("words", ["--backends jaxx", "--workloads sensors"])
 def test_an_unknown_name_is_one_sentence(words, capsys):
-    """With what was likely meant, before anything is tried."""
     assert support.main(["--by-backend", *words.split()]) == 1
     received = words.split()[1]
     last = capsys.readouterr().err.splitlines()[-1]

@@ -55,7 +55,6 @@ def shown(seen, width=80, pointers=None):
 
 
 def test_a_row_says_what_to_write_what_is_gained_and_what_it_costs():
-    """Estimates of single settings from the least to the most."""
     mine = row(found(raced({"native": 1, TD: [2, 3, 4, 5]}, PLACES)))
     assert (mine.write, mine.gain, mine.slower) == ("native", "2.0 to 5.0", "nowhere")
     assert mine.price == "0 %"
@@ -63,13 +62,11 @@ def test_a_row_says_what_to_write_what_is_gained_and_what_it_costs():
 
 
 def test_one_setting_has_its_interval():
-    """That of the paired rounds."""
     mine = row(found(raced({"native": 1, TD: 1.05})))
     assert re.fullmatch(r"1\.0\d \[1\.0\d, 1\.0\d\]", mine.gain)
 
 
 def test_where_no_strategy_wins_everywhere_the_condition_is_told():
-    """The rarer case first, the usual one as the rest."""
     costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
     more = {"native": [2] * 3, "fold_time": [1] * 3, TD: [4] * 3}
     lengths = [Setting("tokens", length, 4, Phase.FORWARD) for length in (32, 64, 128)]
@@ -79,7 +76,6 @@ def test_where_no_strategy_wins_everywhere_the_condition_is_told():
 
 
 def test_where_it_loses_is_named_by_what_those_settings_share():
-    """With the fastest there; more settings than share it are counted."""
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
     seen = row(found(raced(costs, at("tokens"))))
     assert seen.write == "native"
@@ -98,7 +94,6 @@ def beaten(ranking, **changes):
 
 
 def test_a_loss_in_the_only_setting_needs_no_where():
-    """In 1 of 1 says nothing."""
     advice = advise([beaten(*rank(raced({"native": 1, TD: 4})))])
     (brief,) = advised.where_slower(advice, briefly=True)
     assert brief == "up to 0 % over the best there"
@@ -114,14 +109,12 @@ def test_a_loss_in_the_only_setting_needs_no_where():
     ],
 )
 def test_what_is_lost_is_over_the_best_there_and_rounded_outwards(cost, words):
-    """An interval that reaches the best has no lower end."""
     rankings = rank(raced({"native": 1, TD: 4}))
     advice = advise([beaten(*rankings, cost_over_best=cost)])
     assert next(advised.where_slower(advice)).startswith(words)
 
 
 def test_a_loss_in_forward_calls_says_nothing_of_gradients():
-    """That they have none goes without saying."""
     places = [
         Setting("tokens", length, 4, *kind)
         for kind in (
@@ -143,14 +136,12 @@ def test_a_loss_in_forward_calls_says_nothing_of_gradients():
     ],
 )
 def test_a_strategy_is_named_once_with_all_sizes_to_write_it_at(costs, words):
-    """Ends that are no neighbours are told one by one."""
     other = [3 - cost for cost in costs]
     seen = row(found(raced({"native": costs, "fold_time": other, TD: 5}, at("tokens", 5))))
     assert seen.write == words
 
 
 def test_ends_in_several_sizes_are_told_as_runs():
-    """From one to another, or at a third."""
     (part,) = advise(rank(raced({"native": 1, TD: 4}))).parts
     (other,) = advise(rank(raced({"lstm": 1, TD: 4}, at("tokens")))).parts
     runs = ((other, (64,)), (part, (128,)), (part, (8, 16)))
@@ -161,7 +152,6 @@ def test_ends_in_several_sizes_are_told_as_runs():
 
 
 def test_a_tie_of_baselines_goes_to_what_everybody_writes():
-    """Not to the first letter."""
     places = at("tokens")
     both = raced({"native": 1, LOOP: 3, TD: 2}, places)
     left = [one for one in both if one.case.strategy != TD or one.case.setting in places[:2]]
@@ -169,7 +159,6 @@ def test_a_tie_of_baselines_goes_to_what_everybody_writes():
 
 
 def test_nowhere_is_said_only_of_what_was_tested_everywhere():
-    """Where rivals had launches enough for a verdict."""
     few = [
         dataclasses.replace(one, launches=one.launches[:2])
         if one.case.setting.seq_len == 8
@@ -180,7 +169,6 @@ def test_nowhere_is_said_only_of_what_was_tested_everywhere():
 
 
 def test_two_baselines_are_two_figures():
-    """Each with the settings that it is of; the commoner one is the heading."""
     more = [Setting("tokens", length, 4, Phase.BACKWARD) for length in (8, 16)]
     both = raced({"native": 1, LOOP: 3, TD: 2}, [*PLACES, *more])
     left = [one for one in both if one.case.strategy != TD or one.case.setting in PLACES]
@@ -191,21 +179,18 @@ def test_two_baselines_are_two_figures():
 
 
 def test_the_baseline_that_a_run_was_asked_for_is_that_of_later_reports():
-    """Its header has it; what is no name of a strategy there counts for nothing."""
     measured = raced({"native": 1, LOOP: 3, TD: 2}, PLACES)
     for asked, gain in ((LOOP, "3.0"), ("", "2.0"), ("nothing", "2.0"), (5, "2.0"), ([], "2.0")):
         assert row(found(measured, header=Header(options={"relative_to": asked}))).gain == gain
 
 
 def test_what_is_not_shown_to_differ_is_called_so():
-    """And a baseline that is the advice itself is no gain."""
     assert row(found(raced({"native": 1, TD: 1.0}, PLACES))).gain.endswith("not shown to differ")
     assert row(found(raced({"native": 2, TD: 1}, PLACES))).gain == "itself"
 
 
 @pytest.mark.parametrize(("launches", "words"), [(1, "one launch"), (2, "2 launches")])
 def test_few_launches_are_no_verdict(launches, words):
-    """It says so, and nothing is called safe."""
     seen = row(found(raced({"native": 1, TD: 2}, PLACES, launches=launches)))
     assert seen.slower == f"seen in {words}: no verdict"
     assert seen.price == "unknown"
@@ -213,7 +198,6 @@ def test_few_launches_are_no_verdict(launches, words):
 
 
 def test_settings_without_a_contest_have_a_row():
-    """It names what was measured; a look-alike is named nowhere."""
     assert row(found(raced({"native": 1}))).write == "only native was measured"
     declared = {name: StrategyEntry(differs="it is another") for name in ("native", "gru")}
     only = found(raced({"native": 1, "gru": 2}), header=Header(strategies=declared))
@@ -224,14 +208,12 @@ def test_settings_without_a_contest_have_a_row():
     "entry", [StrategyEntry(differs="another"), StrategyEntry(planted=Planted(of=TD, slower=0.0))]
 )
 def test_neither_a_look_alike_nor_a_twin_is_named(entry):
-    """Though it is the fastest."""
     measured = raced({"fake": 1, "native": 2, TD: 3}, PLACES)
     header = Header(strategies={"fake": entry})
     assert not [line for line in shown(found(measured, header=header)) if "fake" in line]
 
 
 def test_failures_and_a_run_that_is_cut_short_are_told():
-    """Refusals are no failures."""
     lost = [
         Measurement(Case(PLACES[0], name), status, (), "why")
         for name, status in (("gru", Status.CRASHED), ("lstm", Status.REFUSED))
@@ -246,7 +228,6 @@ def test_failures_and_a_run_that_is_cut_short_are_told():
 
 
 def test_what_all_strategies_refuse_for_one_reason_is_told_once():
-    """As a backward where nothing trains; not where each has a reason of its own."""
     backward = [replace(place, phase=Phase.BACKWARD) for place in PLACES[:2]]
     refused = [
         Measurement(Case(place, name), Status.REFUSED, (), "nothing trains.")
@@ -262,7 +243,6 @@ def test_what_all_strategies_refuse_for_one_reason_is_told_once():
 
 
 def test_noise_says_what_is_undecided_and_what_would_tell_more():
-    """On a loud machine more time; after few launches more launches. How much is no forecast."""
     loud = Run(Header(), run([1, 1.02, 1.04], scenario=LOUD), complete=True)
     note = dict(summary(RunFindings(loud), None).notes)["noise"]
     assert note == (
@@ -278,7 +258,6 @@ def test_noise_says_what_is_undecided_and_what_would_tell_more():
     ("seconds", "budget"), [(None, "15m"), (272, "15m"), (1_800, "1h"), (2_000, "70m")]
 )
 def test_a_longer_run_is_at_least_twice_as_long(seconds, budget):
-    """A run of half an hour is not told to take a quarter of one."""
     begun = datetime(2026, 1, 1, tzinfo=UTC)
     ended = (begun + timedelta(seconds=seconds)).isoformat() if seconds else ""
     loud = tuple(run([1, 1.02], scenario=LOUD))
@@ -289,7 +268,6 @@ def test_a_longer_run_is_at_least_twice_as_long(seconds, budget):
 
 
 def test_a_screenful_is_enough_for_any_number_of_workloads():
-    """25 lines of 80 columns; those with the most settings have a row, and the rest is counted."""
     many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
     most = raced({"native": 1, TD: 2}, at("most"))
     for name, command in (("", "timelift tables"), ("old", "timelift tables RUN")):
@@ -300,7 +278,6 @@ def test_a_screenful_is_enough_for_any_number_of_workloads():
 
 
 def test_where_room_is_short_it_is_said_more_briefly():
-    """More workloads have a row then."""
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
     one, many = (
         "\n".join(shown(found(*(raced(costs, at(f"w{place}")) for place in range(count)))))
@@ -312,7 +289,6 @@ def test_where_room_is_short_it_is_said_more_briefly():
 
 
 def test_room_is_shared_by_the_lines_that_it_costs():
-    """Of 14 workloads with a rule each, most have a row; what the rows cost gives way to them."""
     costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
     names = [f"workload_{place:02}" for place in range(14)]
     many = [raced(costs, [replace(one, workload=name) for one in PLACES]) for name in names]
@@ -326,7 +302,6 @@ def test_room_is_shared_by_the_lines_that_it_costs():
 
 @pytest.mark.parametrize("width", range(60, 81))
 def test_no_line_begins_with_the_end_of_a_sentence(width):
-    """A long name is broken between its words, and keeps what follows it."""
     more = [replace(one, phase=Phase.BACKWARD, gradients=Gradients.WEIGHTS) for one in PLACES[:2]]
     places = [*more, *(replace(one, gradients=Gradients.INPUTS_AND_WEIGHTS) for one in more)]
     seen = found(raced({"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}, places))
@@ -336,7 +311,6 @@ def test_no_line_begins_with_the_end_of_a_sentence(width):
 
 @pytest.mark.parametrize("width", [20, 40, 60, 72, 80, 200])
 def test_a_line_is_never_wider_than_the_terminal_nor_than_80_columns(width):
-    """And what to write is there at every width."""
     costs = {"tf_keras_time_distributed[k=8]": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
     lines = shown(found(raced(costs, PLACES)), width, Pointers(run="a" * 90))
     assert max(map(len, lines)) <= min(width, 80)
@@ -344,7 +318,6 @@ def test_a_line_is_never_wider_than_the_terminal_nor_than_80_columns(width):
 
 
 def test_colour_is_an_addition():
-    """The same letters with and without it."""
     seen = found(raced({"native": 1, TD: 2}, PLACES))
     coloured, plain = (
         terminal.summary_text(summary(seen, None), 80, colour=colour) for colour in (True, False)
@@ -355,7 +328,6 @@ def test_colour_is_an_addition():
 
 
 def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
-    """Only to those that have something to say; a run that is not the latest is named."""
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
     said = end_of(path, tmp_path)
     assert "timelift report --open writes it" in said
@@ -381,7 +353,6 @@ def end_of(path, root):
     ],
 )
 def test_the_question_that_is_suggested_has_an_answer(tmp_path, monkeypatch, capsys, grid):
-    """As it stands, whatever axes the run has."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", journals.grid(**grid))
     found = ended.find(path, tmp_path / "results")
@@ -391,7 +362,6 @@ def test_the_question_that_is_suggested_has_an_answer(tmp_path, monkeypatch, cap
 
 
 def test_names_of_a_file_are_plain_text(tmp_path):
-    """Neither a control code nor rich's own markup."""
     cases = journals.grid(["a\x1b[2J", "[red]b[/]"], ["\x1b]0;evil\x07"], phases=("forward",))
     seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     said = "\n".join(shown(seen, pointers=Pointers(run="\x1b[2J")))
@@ -416,7 +386,6 @@ def test_names_of_a_file_are_plain_text(tmp_path):
     ],
 )
 def test_every_axis_has_its_words(axis, values, words):
-    """As a condition on what to write."""
     assert advised.at_values(axis, values) == words
 
 
@@ -432,7 +401,6 @@ def test_every_axis_has_its_words(axis, values, words):
     ],
 )
 def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
-    """Where they matter."""
     assert advised.times(ratio) == words
 
 
@@ -440,5 +408,4 @@ def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
     ("seconds", "words"), [(9.4, "9 s"), (272, "4 min 32 s"), (600, "10 min"), (7_260, "2 h 1 min")]
 )
 def test_how_long_it_took_is_in_two_units(seconds, words):
-    """No more."""
     assert duration(seconds) == words

@@ -53,7 +53,6 @@ def lines_of(run, batch):
     ],
 )
 def test_a_case_that_dies_is_a_row_with_its_own_reason(run, strategy, sentence):
-    """Its item says so in one paragraph."""
     (row,) = [one for one in lines_of(run, WILD) if one["case"]["strategy"] == strategy]
     assert sentence in f"{row['status']}: {row['reason']}"
     assert "Traceback" not in run[0].stdout
@@ -61,7 +60,6 @@ def test_a_case_that_dies_is_a_row_with_its_own_reason(run, strategy, sentence):
 
 @pytest.mark.parametrize(("batch", "among"), [(WILD, ()), (UNTIDY, hostile.UNTIDY)])
 def test_rivals_of_the_dead_and_the_untidy_are_measured_in_every_launch(run, batch, among):
-    """No other rival loses anything."""
     rows = [one for one in lines_of(run, batch) if "facts" in one]
     assert Counter((one["launch"], one["case"]["strategy"]) for one in rows) == {
         (launch, name): 1 for launch in (1, 2) for name in (*GOOD, *among)
@@ -70,7 +68,6 @@ def test_rivals_of_the_dead_and_the_untidy_are_measured_in_every_launch(run, bat
 
 
 def test_what_a_strategy_changes_for_everyone_is_put_back(run):
-    """Their rivals build as if they were alone, and what they started is ended."""
     assert run[2] == 0
     alike = {"native", "moves", "seeds"}
     found = [one for one in lines_of(run, UNTIDY) if one["case"]["strategy"] in alike]

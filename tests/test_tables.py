@@ -62,7 +62,6 @@ def shown(made, width=80):
 
 
 def test_readers_see_a_unit_and_three_figures_and_programs_every_digit_in_seconds():
-    """One definition, four places."""
     made = table(Row("native", 0.00123456, 7))
     assert read(csv_of_values(made)) == [
         ["name", "seconds", "count"],
@@ -81,7 +80,6 @@ def test_readers_see_a_unit_and_three_figures_and_programs_every_digit_in_second
 
 @pytest.mark.parametrize("unknown", [None, math.nan])
 def test_what_is_not_known_is_an_empty_cell_everywhere(unknown):
-    """Never `nan` or `None`."""
     made = table(Row("native", unknown))
     texts = [csv_of_values(made), csv_as_shown(made), *markdown_lines(made), *shown(made)]
     assert not any(word in text for text in texts for word in ("nan", "None"))
@@ -91,7 +89,6 @@ def test_what_is_not_known_is_an_empty_cell_everywhere(unknown):
 
 @given(st.text(max_size=8), st.floats(allow_nan=False, allow_infinity=False), st.integers())
 def test_programs_read_every_number_back_as_it_was(name, seconds, count):
-    """A negative one too, while text that begins like a formula is no formula any more."""
     _, (text, found, counted) = read(csv_of_values(table(Row(name, seconds, count))))
     assert float(found) == seconds
     assert int(counted) == count
@@ -99,7 +96,6 @@ def test_programs_read_every_number_back_as_it_was(name, seconds, count):
 
 
 def test_a_formula_and_markup_are_texts_in_the_place_that_would_run_them():
-    """A cell of a name is anyone's."""
     made = table(Row("=1+1|<b>", -0.5, -2))
     assert read(csv_of_values(made))[1] == ["'=1+1|<b>", "-0.5", "-2"]
     assert read(csv_as_shown(made))[1] == ["'=1+1|<b>", "-500", "-2"]
@@ -108,7 +104,6 @@ def test_a_formula_and_markup_are_texts_in_the_place_that_would_run_them():
 
 
 def test_a_narrow_terminal_loses_the_highest_rank_and_cuts_the_name_but_no_number():
-    """Columns of rank 0 stay."""
     made = table(Row("a_long_name_of_a_strategy", 1.5, 3))
     assert shown(made, 60)[0].split() == ["what", "time", "(ms)", "count"]
     assert shown(made, 40)[0].split() == ["what", "time", "(ms)"]
@@ -116,7 +111,6 @@ def test_a_narrow_terminal_loses_the_highest_rank_and_cuts_the_name_but_no_numbe
 
 
 def test_columns_are_picked_by_name_in_the_order_asked_for():
-    """A name that no column has is a mistake."""
     made = table(Row("native", 1.0, 3))
     assert made.pick("count", "name").cells == [("3", "native")]
     assert made.up_to(0).cells == [("native", "1,000")]
@@ -125,7 +119,6 @@ def test_columns_are_picked_by_name_in_the_order_asked_for():
 
 
 def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path):
-    """Row by row, and no name or heading of one table stands twice."""
     cases = [
         case
         for mode in (Mode.EAGER, Mode.GRAPH)

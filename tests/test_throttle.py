@@ -25,7 +25,6 @@ def library(reasons, seen):
 
 @pytest.mark.parametrize(("reason", "grows"), [(0x40, 1), (0x08, 1), (0x04, 0), (0x01, 0), (0, 0)])
 def test_heat_and_the_power_brake_count_and_the_usual_power_cap_does_not(reason, grows):
-    """The bits are those of nvml.h: 0x01 is idle, 0x04 the software's power cap."""
     count = system.held_down_count("gpu", lambda: library([0, 0, reason], []))
     assert count() == 0
     assert count() == grows
@@ -36,7 +35,6 @@ def test_heat_and_the_power_brake_count_and_the_usual_power_cap_does_not(reason,
     [("gpu", "", 0), ("gpu:1", "", 1), ("gpu", "3", 3), ("gpu:1", "3,GPU-5f", "GPU-5f")],
 )
 def test_the_device_is_the_one_that_cuda_numbers_so(monkeypatch, device, shown, handle):
-    """NVML numbers all devices, CUDA those that are shown."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
     seen = []
     system.held_down_count(device, lambda: library([0], seen))
@@ -44,8 +42,6 @@ def test_the_device_is_the_one_that_cuda_numbers_so(monkeypatch, device, shown, 
 
 
 def test_without_the_library_or_a_gpu_nothing_is_ever_throttled():
-    """No round is dropped for what nobody can tell."""
-
     def missing():
         raise ImportError
 

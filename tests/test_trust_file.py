@@ -37,28 +37,24 @@ TRUST = Trust(
 
 @given(some.integers(0, 400), some.integers(1, 3000))
 def test_the_bound_is_that_of_clopper_and_pearson(hits, tries):
-    """As scipy's beta distribution gives it."""
     share = Proportion(min(hits, tries), tries)
     exact = 1.0 if share.hits == tries else stats.beta.ppf(0.95, share.hits + 1, tries - share.hits)
     assert share.at_most == pytest.approx(exact, rel=1e-6)
 
 
 def test_no_alarm_in_a_thousand_is_not_no_alarm_ever():
-    """The rule of three."""
     assert Proportion(0, 1000).at_most == pytest.approx(0.003, rel=0.01)
     assert Proportion(0, 0).at_most == 1
     assert math.isnan(Proportion(0, 0).value)
 
 
 def test_what_is_saved_is_read_again(tmp_path):
-    """Every field, and nothing else is left in the folder."""
     path = ended.save(TRUST, tmp_path)
     assert trust_file.load_trust(path) == TRUST
     assert [one.name for one in tmp_path.iterdir()] == ["trust.json"]
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
-    """And what was there before is still there."""
     path = ended.save(TRUST, tmp_path)
     (tmp_path / ".trust.json.new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
@@ -82,7 +78,6 @@ WRONG = [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
-    """One field that is wrong or missing is enough; the same file without that is read."""
     path = ended.save(TRUST, tmp_path)
     good = json.loads(path.read_text())
     without = {name: value for name, value in good.items() if name not in wrong}
@@ -95,14 +90,12 @@ def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
 
 @given(some.binary(max_size=200))
 def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
-    """Never a traceback."""
     path = tmp_path_factory.mktemp("trust") / "trust.json"
     path.write_bytes(data)
     assert trust_file.load_trust(path) is None
 
 
 def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
-    """By the machine's name, which cannot lead out of the results."""
     folder = tmp_path / "results" / "some-machine" / "selftest"
     folder.mkdir(parents=True)
     ended.save(TRUST, folder)
@@ -117,8 +110,6 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
 
 
 def test_the_sentence_names_what_has_changed_since():
-    """A self-test under another Keras says less."""
-
     def sentence(versions):
         return trust_in_words(
             Run(Header(machine=Machine(drift={"versions": versions})), (), complete=True), TRUST
@@ -132,14 +123,12 @@ def test_the_sentence_names_what_has_changed_since():
 
 
 def test_a_part_of_the_sentence_that_is_empty_leaves_no_separator():
-    """No planted share was tried, or the run names no versions."""
     nothing_found = structs.replace(TRUST, found={})
     run = Run(Header(machine=Machine(drift={"versions": TRUST.versions})), (), complete=True)
     assert trust_in_words(run, nothing_found).endswith("(at most 0.47 %)")
 
 
 def test_a_self_tests_run_is_judged(tmp_path):
-    """On synthetic noise: what is large is found, and what is the same is not called different."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=8)
     found = trust_file.trust_from_run(results.load(path))
     assert found.false_alarms.tries > 0
@@ -151,7 +140,6 @@ def test_a_self_tests_run_is_judged(tmp_path):
 
 
 def test_a_run_without_twins_says_nothing(tmp_path):
-    """There is no truth to hold it against."""
     assert (
         trust_file.trust_from_run(results.load(journals.synthetic(tmp_path / "run.jsonl"))) is None
     )

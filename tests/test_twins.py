@@ -42,7 +42,6 @@ def log(monkeypatch):
 
 
 def test_a_first_call_is_slower_once_it_is_over_and_later_ones_have_no_detour(log):
-    """The device is awaited first: a sleep beside its work would cost less than it says."""
     program = Program(log)
     slow = twins.plant_in_first_call({"first_call_seconds": 0.2}, program, log.append)
     slow.trace(Feed(None))
@@ -54,14 +53,12 @@ def test_a_first_call_is_slower_once_it_is_over_and_later_ones_have_no_detour(lo
 
 @pytest.mark.parametrize("planted", [{}, {"slower": 0.1}])
 def test_where_no_first_call_is_planted_the_program_is_itself(log, planted):
-    """And a rival in which nothing is planted plays plain samples."""
     program = Program(log)
     assert twins.plant_in_first_call(planted, program, log.append) is program
     assert (twins.plant_in_samples(planted) is play_sample) == (not planted)
 
 
 def test_a_twin_of_an_effect_plays_other_samples_than_its_strategy():
-    """Else a self-test would find nothing, since there would be nothing."""
     for slower in (0.1, -0.05):
         play = twins.plant_in_samples({"slower": slower})
         clock = itertools.count(step=1e-6).__next__

@@ -25,7 +25,6 @@ from timelift.present.units import (
     [([2e-6], "µs"), ([5e-4, 9e-4], "µs"), ([1e-3, 2e-3], "ms"), ([1e-4, 1.0], "ms"), ([3], "s")],
 )
 def test_the_unit_fits_the_middle_of_the_times(times, unit):
-    """One unit serves a whole table."""
     assert unit_for(times).name == unit
 
 
@@ -45,7 +44,6 @@ def test_the_unit_fits_the_middle_of_the_times(times, unit):
     ],
 )
 def test_numbers_have_three_figures_and_no_exponent(value, text):
-    """NaN is nothing."""
     assert three_figures(value) == text
 
 
@@ -54,7 +52,6 @@ def test_numbers_have_three_figures_and_no_exponent(value, text):
     [(512, "512 B"), (1536, "1.50 KiB"), (3 << 20, "3.00 MiB"), (5 << 40, "5.00 TiB")],
 )
 def test_bytes_have_binary_units(count, text):
-    """Powers of 1,024."""
     assert human_bytes(count) == text
 
 
@@ -73,13 +70,11 @@ def test_bytes_have_binary_units(count, text):
     ],
 )
 def test_an_upper_bound_is_rounded_up(ratio, words):
-    """Never below what it is."""
     assert at_most(ratio) == words
 
 
 @pytest.mark.parametrize("bad", ["42", True, None, [1], 10**400, float("inf")])
 def test_a_fact_that_is_no_number_is_unknown(tmp_path, bad):
-    """Sizes are the largest over the launches that know one."""
     lines = [
         journals.line(journals.case(), 1, facts={"graph_nodes": 40}),
         journals.line(journals.case(), 2, facts={"graph_nodes": 42}),
@@ -108,5 +103,4 @@ def test_a_fact_that_is_no_number_is_unknown(tmp_path, bad):
     ],
 )
 def test_percentages_and_counts_have_one_spelling(text, expected):
-    """A blank before the sign, one digit after the point; no minus before zero."""
     assert text == expected

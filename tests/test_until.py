@@ -43,7 +43,6 @@ def cases(names, lengths=(4,)):
 
 @pytest.mark.parametrize("names", ["ab", "abcd"])
 def test_one_setting_of_few_strategies_is_a_question(names):
-    """Two to four."""
     until.refuse_many_questions(cases(names))
 
 
@@ -62,7 +61,6 @@ def test_one_setting_of_few_strategies_is_a_question(names):
     ],
 )
 def test_more_is_refused_with_what_to_leave_out(names, lengths, received, remedy):
-    """One sentence."""
     sentence = f"expected one setting and 2 to 4 strategies, received {received}; {remedy}"
     with pytest.raises(UserError, match=f"^--until .*{re.escape(sentence)}$"):
         until.refuse_many_questions(cases(names, lengths))
@@ -85,13 +83,11 @@ def session(tmp_path, mode=None, **texts):
     ],
 )
 def test_what_has_a_rule_of_its_own_is_refused_beside_it(tmp_path, mode, texts, flag):
-    """A gate, or a self-test."""
     with pytest.raises(UserError, match=f"^--until: expected .*received {flag}, which has a rule"):
         session(tmp_path, mode, until="0.3%", **texts)
 
 
 def test_it_plays_longer_rounds_in_more_launches_unless_told_otherwise(tmp_path):
-    """Every option that was written is as it was written; without it nothing changes."""
     alone = session(tmp_path, until="0.3%").options
     assert (alone["launches"], alone["round_seconds"]) == (LaunchRange(3, 999), 0.5)
     told = session(tmp_path, until="0.3%", launches="3-20", round_seconds="0.2").options
@@ -110,7 +106,6 @@ def settled(launches):
 
 
 def test_a_ratio_is_settled_by_its_width_alone():
-    """However large or small it is; and not by a width that is only just enough."""
     narrow = np.array([-1, 1, -1, 1, -1, 1, -1, 1, 0]) * 0.003
     assert settled(narrow)
     assert settled(narrow + 0.7)
@@ -134,7 +129,6 @@ def played(spread, **how):
 
 
 def test_launches_go_on_until_the_width_is_reached():
-    """Past the last look of a usual run, and no further than needed, but seven at least."""
     assert played(0.0005, until=ASKED) == WIDTH_LOOKS[0]
     assert 11 <= played(0.005, until=ASKED) < 41
     assert played(0.05, until=ASKED) == 41
@@ -143,14 +137,12 @@ def test_launches_go_on_until_the_width_is_reached():
 
 @pytest.mark.parametrize("place", [1, 5])
 def test_the_width_at_which_it_stopped_holds_the_truth(place):
-    """In 95 % of settings of one question each; stopping at three launches would not (92 %)."""
     found = widths.mark_widths(noise.SCENARIOS[place], 2, 0.01, 400, np.random.default_rng(place))
     assert found.held.mean() >= 0.93
     assert found.reached.mean() > 0.8
 
 
 def test_stopping_at_the_first_narrow_interval_holds_less():
-    """The check of the check."""
     eager = widths.WidthRule(looks=range(3, 60), widening=1.0)
     found = widths.mark_widths(noise.SCENARIOS[1], 2, 0.01, 400, np.random.default_rng(1), eager)
     assert found.held.mean() < 0.93
@@ -187,14 +179,12 @@ FIVE_MINUTES = "each ratio to the fastest to ±0.50 % after 5 min"
     ],
 )
 def test_the_width_that_was_reached_is_told_with_the_one_that_was_asked_for(half_width, words):
-    """At the end of the run, and in the head of a report, which the page shows too."""
     found = run_of(half_width)
     assert dict(summary(found, None).notes)["known"] == words
     assert dict(conditions.lines(found))["known"] == words
 
 
 def test_the_page_says_it_once():
-    """On its first screen, beside the noise."""
     found = run_of(0.005)
     page = render.html(found, report(found), render.Beside())
     assert page.count("<dt>known</dt>") == 1
@@ -203,7 +193,6 @@ def test_the_page_says_it_once():
 
 @pytest.mark.parametrize("asked", ["", "x", "-1", "7"])
 def test_a_run_that_was_not_asked_for_it_says_nothing_of_it(asked):
-    """Nor one whose file is damaged there."""
     found = run_of(0.005, asked)
     assert found.width is None
     assert "known" not in dict(summary(found, None).notes)

@@ -54,7 +54,6 @@ def found_in(path):
 
 @pytest.mark.parametrize("untimed", [NAMES, ("fold_time",)])
 def test_a_case_of_equal_programs_is_the_same_and_said_not_to_be_timed(tmp_path, untimed):
-    """The others are judged by their rounds."""
     found, written = found_in(run_file(tmp_path, untimed))
     assert {one.time.verdict for one in found.values()} == {Verdict.SAME}
     assert {name for name, one in found.items() if one.same_program} == set(untimed)
@@ -63,7 +62,6 @@ def test_a_case_of_equal_programs_is_the_same_and_said_not_to_be_timed(tmp_path,
 
 
 def test_a_first_call_that_is_longer_fails_all_the_same(tmp_path):
-    """It is no part of the program."""
     path = run_file(tmp_path, launches=11, more={"first_call_seconds": 2.0})
     found, _ = found_in(path)
     assert found["fold_time"].worse == (Quantity.FIRST_CALL,)
@@ -73,7 +71,6 @@ def test_a_first_call_that_is_longer_fails_all_the_same(tmp_path):
 
 @pytest.mark.parametrize(("seconds", "suspects"), [(1.0, set()), (2.0, {"fold_time"})])
 def test_a_case_without_rounds_is_tried_again_for_its_first_call_alone(tmp_path, seconds, suspects):
-    """Both of its sides are."""
     run = results.load(run_file(tmp_path, more={"first_call_seconds": seconds}))
     against = structs.replace(against_of(run), undecided="fail")
     referee = GateReferee(other_sides(run), against)
@@ -85,7 +82,6 @@ def test_a_case_without_rounds_is_tried_again_for_its_first_call_alone(tmp_path,
 
 
 def test_a_program_that_differs_is_told_by_its_operations(tmp_path):
-    """Casts first, then the most, constants last; three kinds, and how many more."""
     more = {"Add": 9, "Cast, to float64": 2, "Const": 40, "Mul": 5, "Tanh": 1}
     less = {"Add": 4, "Cast, to float64": 0, "Const": 30, "Mul": 2, "Tanh": 2}
     path = run_file(
@@ -98,7 +94,6 @@ def test_a_program_that_differs_is_told_by_its_operations(tmp_path):
 
 
 def test_what_the_optimiser_removes_is_told_too(tmp_path):
-    """The programs are equal, and what was traced is not."""
     sides = {"more": {"traced_operations": {"Identity": 21}}}
     path = run_file(tmp_path, **sides, less={"traced_operations": {"Identity": 1}})
     _, written = found_in(path)
@@ -106,14 +101,12 @@ def test_what_the_optimiser_removes_is_told_too(tmp_path):
 
 
 def test_another_constant_is_told(tmp_path):
-    """Every kind of operation is there as often as before."""
     path = run_file(tmp_path, (), more={"operations": {}}, less={"operations": {}})
     _, written = found_in(path)
     assert "its program differs, in operations of the same kinds" in written
 
 
 def test_a_case_that_was_timed_in_one_launch_is_judged_by_that(tmp_path):
-    """Its programs were not equal there."""
     run = results.load(run_file(tmp_path, (), launches=4))
     first = [
         dataclasses.replace(
@@ -135,7 +128,6 @@ def test_a_case_that_was_timed_in_one_launch_is_judged_by_that(tmp_path):
 
 
 def test_samples_are_missing_only_where_the_programs_are_equal(tmp_path):
-    """A line without them and without that fact is damaged, as ever."""
     path = run_file(tmp_path)
     assert not any(one.error for one in read_lines(path.read_bytes()))
     path.write_text(path.read_text().replace('"same_program":true', '"same_program":false'))
@@ -146,7 +138,6 @@ def test_samples_are_missing_only_where_the_programs_are_equal(tmp_path):
 
 @pytest.mark.parametrize("untimed", [NAMES, ("fold_time",)])
 def test_every_reader_takes_such_a_run(tmp_path, untimed, capsys):
-    """Its page is written, a resumed run goes on, a history passes over what has no time."""
     path = run_file(tmp_path, untimed)
     assert report.main(["report", str(path), "--output", str(tmp_path / "out")]) == 0
     assert "3 cases against main" in capsys.readouterr().out
@@ -162,7 +153,6 @@ def test_every_reader_takes_such_a_run(tmp_path, untimed, capsys):
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("untimed", [NAMES, ("fold_time",)])
 def test_exports_leave_out_what_has_no_time(name, untimed, tmp_path, capsys):
-    """Where nothing has any, a sentence says so."""
     path, out = run_file(tmp_path, untimed), tmp_path / "out"
     code = report.main(["export", name, str(path), "--output", str(out)])
     said = capsys.readouterr()
@@ -178,7 +168,6 @@ def test_exports_leave_out_what_has_no_time(name, untimed, tmp_path, capsys):
 
 
 def test_equal_programs_that_were_raced_all_the_same_are_judged_by_their_rounds(tmp_path):
-    """What the optimiser removed is told of them, too."""
     sides = [{"traced_operations": {"Identity": n}, "same_program": True} for n in (21, 1)]
     found, written = found_in(run_file(tmp_path, (), more=sides[0], less=sides[1]))
     assert not found["fold_time"].same_program

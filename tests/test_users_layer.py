@@ -110,7 +110,6 @@ def tried(src):
 
 @pytest.mark.parametrize("name", TOLD)
 def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
-    """A function, a class or the layer itself; what is no layer is a sentence on one line."""
     told, expected = tried[0][name], TOLD[name]
     if isinstance(expected, str):
         assert told == {"error": expected}
@@ -121,7 +120,6 @@ def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
 
 
 def test_features_that_contradict_a_built_layer_are_refused(tried):
-    """Both shapes are told; those that fit are taken."""
     right, wrong, longer = tried[1:4]
     assert right == [6, 4]
     assert wrong == (
@@ -131,14 +129,12 @@ def test_features_that_contradict_a_built_layer_are_refused(tried):
 
 
 def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
-    """Its Embedding tells below which they lie."""
     right, wrong = tried[4:]
     assert right.startswith("sequential")
     assert "takes whole numbers; say so with --input-dtype int32 --input-high 50, or" in wrong
 
 
 def test_a_module_is_imported_as_the_project_does(src):
-    """From src/, with its own imports; what it prints is in nobody's way."""
     told = ask_layer("mine.models:functional", QUICKEST, [src])
     assert told["features"] == [5, 3]
 
@@ -153,7 +149,6 @@ def test_a_module_is_imported_as_the_project_does(src):
 def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_reason(
     tmp_path, module, reason
 ):
-    """Where it was looked for is told too."""
     write(tmp_path, {"mine.py": module})
     with pytest.raises(UserError) as caught:
         ask_layer("mine:layer", QUICKEST, [tmp_path])
@@ -169,7 +164,6 @@ def workload(told, **options):
 
 
 def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
-    """An option that is given wins over what the layer tells."""
     found = workload({"features": [7], "input_dtype": "int32", "input_high": 50})
     assert (found.features, found.input_dtype, found.input_high) == ((7,), "int32", 50)
     found = workload({"features": [7], "input_dtype": "int32"}, input_high=9)
@@ -189,12 +183,10 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
     ],
 )
 def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(told, sentence):
-    """The shape of a step, or the number below which whole numbers lie."""
     with pytest.raises(UserError, match=sentence):
         workload(told)
 
 
 def test_a_name_longer_than_a_files_is_a_sentence():
-    """No file has it."""
     with pytest.raises(UserError, match=r"expected an existing path\.py:name"):
         users_layer.user_workload(OPTIONS | {"layer_file": f"{'a' * 300}.py:f"}, dict)

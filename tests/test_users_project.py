@@ -64,7 +64,6 @@ def raced(project, *words, **texts):
 
 
 def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
-    """Under a strategy of timelift's, which is the same on both sides, and under one of its own."""
     session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
     there = session.gate.other_side.project
     for case in (lifted, own):
@@ -80,7 +79,6 @@ def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
 
 
 def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
-    """A strategy of one's own in the place of timelift's is, and a new workload has no past."""
     session, cases = raced(project, "fold_time of same", "native of same", "fold_time of later")
     same, replaced, later = cases
     assert session.gate.why_not(same).startswith("unchanged since HEAD~1")
@@ -90,7 +88,6 @@ def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
 
 @pytest.mark.parametrize(("word", "races"), [("", False), ("skip", False), ("measure", True)])
 def test_equal_programs_are_raced_where_that_is_asked_for(project, word, races):
-    """As equal files are; how programs differ is told all the same."""
     session, _ = raced(project, unchanged=word)
     options = session._campaign_options(0)
     assert options.compares_programs
@@ -98,7 +95,6 @@ def test_equal_programs_are_raced_where_that_is_asked_for(project, word, races):
 
 
 def test_the_header_of_the_run_names_the_file_that_won(project):
-    """The project's own by its path in the project, timelift's as such; the other side apart."""
     session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
     sides = session.gate.matched.sides
     every = [lifted, own, sides[lifted], sides[own]]
@@ -113,7 +109,6 @@ def test_the_header_of_the_run_names_the_file_that_won(project):
 
 
 def test_a_layer_of_a_module_is_taken_from_its_own_side(project):
-    """It is named as before; the folders that it is imported from differ."""
     session, (case,) = raced(
         project, "fold_time of encoder", layer="mine.layers:encoder", features="3"
     )
@@ -123,7 +118,6 @@ def test_a_layer_of_a_module_is_taken_from_its_own_side(project):
 
 
 def test_pytest_s_pythonpath_is_searched_too(tmp_path):
-    """As it is written in the project's configuration."""
     root = write(tmp_path, {"lib/deep.py": ""})
     found = Project(root, pythonpath=(root / "lib",))
     assert found.import_folders == [root, root / "lib"]

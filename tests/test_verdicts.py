@@ -40,13 +40,11 @@ def verdict(a, b, **how):
     ],
 )
 def test_quiet_rivals_are_called_by_their_ratio(ratio, word):
-    """Five launches of a quiet machine."""
     assert verdict(*pair(ratio)) is word
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_planted_fifth_is_never_called_the_same(seed):
-    """However loud the machine is."""
     for scenario in noise.SCENARIOS:
         assert verdict(*pair(1.2, scenario=scenario, seed=seed)) is not Verdict.SAME
 
@@ -54,7 +52,6 @@ def test_a_planted_fifth_is_never_called_the_same(seed):
 @pytest.mark.parametrize("launches", [1, 2])
 @pytest.mark.parametrize("ratio", [1.0, 1.2, 50.0])
 def test_two_launches_are_no_verdict(launches, ratio):
-    """Neither a huge difference nor none at all, also in a run that knows its variances."""
     assert verdict(*pair(ratio, launches)) is Verdict.UNDECIDED
     shape = noise.Shape(settings=30, rivals=2, launches=launches)
     times = noise.seconds(QUIET, shape, np.log([1, ratio]), np.random.default_rng(6))
@@ -63,7 +60,6 @@ def test_two_launches_are_no_verdict(launches, ratio):
 
 
 def test_one_launch_gives_an_interval_that_admits_other_launches():
-    """It is marked, has no p, and is wider than what rounds alone would say."""
     a, b = pair(1.1, launches=1)
     one = effects.launch_effects(a[None], b[None])
     (found,) = verdicts.compare(one)
@@ -75,7 +71,6 @@ def test_one_launch_gives_an_interval_that_admits_other_launches():
 
 
 def test_no_shared_launch_is_no_comparison():
-    """Nothing is known, and nothing is said."""
     (found,) = verdicts.compare(plain([[np.nan, np.nan]]))
     assert found.launches == 0
     assert np.isnan([found.effect, found.low, found.high, found.detectable]).all()
@@ -83,7 +78,6 @@ def test_no_shared_launch_is_no_comparison():
 
 
 def test_equal_to_the_last_digit_is_the_same_and_no_division_by_zero():
-    """A clock too coarse to show any noise still has one difference and one equality."""
     equal, apart = verdicts.compare(plain([[0.0] * 4, [0.2] * 4]))
     assert (equal.verdict, apart.verdict) == (Verdict.SAME, Verdict.SLOWER)
 
@@ -98,7 +92,6 @@ def test_equal_to_the_last_digit_is_the_same_and_no_division_by_zero():
     ],
 )
 def test_a_difference_needs_nearly_all_launches_on_its_side(launches, contrary, word):
-    """However sure a run with quiet neighbours would be of the mean."""
     signs = np.ones(launches)
     signs[:contrary] = -0.01
     calm = 0.001 * np.random.default_rng(7).normal(size=(200, launches))
@@ -111,7 +104,6 @@ def test_a_difference_needs_nearly_all_launches_on_its_side(launches, contrary, 
 
 
 def test_a_difference_under_the_margin_is_not_called_one():
-    """However sure it is."""
     effect = 0.01 + 0.0005 * np.random.default_rng(8).normal(size=(1, 8))
     (found,) = verdicts.compare(plain(effect), least_difference=0.02)
     assert found.p < 0.001
@@ -120,7 +112,6 @@ def test_a_difference_under_the_margin_is_not_called_one():
 
 
 def test_what_is_called_detectable_is_found_nine_times_in_ten():
-    """Planted exactly as large as it says, among comparisons as noisy as it assumes."""
     shape = noise.Shape(settings=400, rivals=2, launches=5)
     normal = noise.Scenario("plain", launch_sd=0.0, round_sd=0.06)
     at_rest = noise.seconds(normal, shape, np.zeros(2), np.random.default_rng(9))
@@ -143,7 +134,6 @@ def as_tuple(comparison):
 @given(rows)
 @settings(max_examples=60)
 def test_swapping_a_pair_changes_the_sign_and_nothing_else(effect):
-    """Every number, and faster for slower."""
     there, back = verdicts.compare(plain(effect)), verdicts.compare(plain(-effect))
     for one, other in zip(there, back, strict=True):
         assert as_tuple(other.swapped()) == pytest.approx(as_tuple(one), nan_ok=True)
@@ -153,7 +143,6 @@ def test_swapping_a_pair_changes_the_sign_and_nothing_else(effect):
 @given(rows, st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_the_order_of_launches_and_of_comparisons_does_not_matter(effect, random):
-    """Each comparison keeps its numbers, wherever it stands."""
     rows_order = random.sample(range(len(effect)), len(effect))
     launch_order = random.sample(range(effect.shape[1]), effect.shape[1])
     expected = [verdicts.compare(plain(effect))[row] for row in rows_order]
@@ -165,7 +154,6 @@ def test_the_order_of_launches_and_of_comparisons_does_not_matter(effect, random
 @given(rows, st.floats(0.001, 0.3), st.floats(1, 5))
 @settings(max_examples=60)
 def test_a_wider_margin_calls_more_the_same_and_less_different(effect, least_difference, factor):
-    """As the margin grows, nothing that was the same stops being so, and no difference appears."""
     different = (Verdict.FASTER, Verdict.SLOWER)
     narrow = verdicts.compare(plain(effect), least_difference=least_difference)
     wide = verdicts.compare(plain(effect), least_difference=least_difference * factor)
@@ -185,7 +173,6 @@ def slow_holm(p):
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=6), min_size=1, max_size=5))
 def test_p_values_are_adjusted_within_their_family_alone(families):
-    """Against a slow oracle, with one family's rows between another's and an untested row."""
     tagged = [(p, name) for name, group in enumerate(families) for p in group]
     tagged = tagged[::2] + tagged[1::2] + [(math.nan, 0)]
     found = verdicts.holm(np.array([p for p, _ in tagged]), np.array([name for _, name in tagged]))
@@ -197,8 +184,6 @@ def test_p_values_are_adjusted_within_their_family_alone(families):
 
 @pytest.mark.parametrize(("launches", "sd"), [(3, 0.02), (5, 0.02), (5, 0.03), (8, 0.03)])
 def test_what_is_called_detectable_is_found_where_noise_decides_and_not_the_margin(launches, sd):
-    """Nine times in ten; the level of a pair binds where rivals are few."""
-
     def compared(shift):
         shape = (400, launches)
         return verdicts.compare(plain(np.random.default_rng(3).normal(shift, sd, shape)))

@@ -47,13 +47,11 @@ WAITS = {
     ],
 )
 def test_after_a_call_there_is_nothing_left_to_wait_for(backend, mode):
-    """The backend's own wait takes a small share of what the call took."""
     script = SCRIPT.format(backend=backend, mode=mode, wait=WAITS[backend])
     assert engines.told(backend, script) < 0.25
 
 
 def test_the_check_sees_a_call_that_returns_before_its_end():
-    """JAX with asynchronous dispatch, as it comes: most of the time passes in the wait."""
     script = SCRIPT.format(backend="jax", mode="GRAPH", wait=WAITS["jax"])
     late = script.replace(
         "setting = Setting(",
@@ -90,6 +88,5 @@ FORBID = {
     [pytest.param(one, marks=pytest.mark.whole) if one == "torch" else one for one in FORBID],
 )
 def test_the_end_of_a_sample_runs_nothing_on_a_cpu(backend):
-    """A wait that costs each sample the same squeezes the ratio of a short call to a long one."""
     script = ENGINE.format(backend=backend, forbid=FORBID[backend])
     assert engines.told(backend, script) == "waited for nothing"

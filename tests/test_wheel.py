@@ -89,7 +89,6 @@ def bare(wheel, tmp_path_factory):
 
 
 def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
-    """As they stand in the repository, and nothing of the tests or of the studies."""
     with zipfile.ZipFile(wheel) as packed:
         inside = {name: packed.read(name) for name in packed.namelist()}
     for folder in FOLDERS:
@@ -105,7 +104,6 @@ def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
 
 
 def test_a_run_is_reported_where_no_framework_is_installed(bare, tmp_path):
-    """From a folder that is no checkout: the page has the code of the strategies."""
     for name in ("tensorflow", "keras", "jax", "torch"):
         assert done([bare / "python", "-c", f"import {name}"], tmp_path).returncode == 1
     told = done([bare / "timelift", "report", RUN, "--output", "page"], tmp_path)
@@ -117,7 +115,6 @@ def test_a_run_is_reported_where_no_framework_is_installed(bare, tmp_path):
 
 
 def test_measuring_is_refused_in_a_sentence_where_no_backend_is_installed(bare, tmp_path):
-    """It says what to install, and there is no journal."""
     words = "bench --workloads sensor --strategies native --seq-lens 4 --batch-sizes 2".split()
     told = done([bare / "timelift", *words, "-p", "no:cacheprovider"], tmp_path)
     assert told.returncode != 0
@@ -177,7 +174,6 @@ def succeed(words, folder):
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
 def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(measuring, users):
-    """It brings its shape; results lie in the project, wherever in it the command is typed."""
     timelift = measuring / "timelift"
     layer = ("--layer", "mine.models:encoder", "--phases", "forward")
     said = succeed([timelift, "bench", *layer, *SMALL.split()], users / "src")
@@ -201,7 +197,6 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(m
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
 def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring, users):
-    """What init writes is measured beside the project's tests; so is a strategy of its own."""
     timelift = measuring / "timelift"
     succeed([timelift, "init", "--layer", "mine.models:Doubled", "--features", "5"], users)
     shown = succeed([timelift, "strategies", "show", "fold_time"], users)
@@ -221,7 +216,6 @@ def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring,
 
 @pytest.mark.whole
 def test_a_layer_that_is_no_layer_is_a_sentence_there(measuring, users):
-    """With the import's own reason, and exit code 4."""
     told = done([measuring / "timelift", "bench", "--layer", "mine.gone:encoder"], users)
     assert told.returncode == 4
     assert "ModuleNotFoundError: No module named 'mine.gone'" in told.stderr

@@ -42,7 +42,6 @@ def hiding(folder, *names):
 
 @pytest.mark.parametrize("backend", EACH)
 def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
-    """A layer is lifted, held to the law and played, forward and backward."""
     engines.skip_without(backend)
     brought = {"scipy"} if backend == Backend.JAX else set()
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))
@@ -72,14 +71,12 @@ print(json.dumps([said, bool(pandas.Series([1]).sum() == 1)]))
 
 @pytest.mark.parametrize("backend", EACH)
 def test_what_keras_can_do_without_is_imported_by_who_asks_for_it(backend):
-    """It takes a third of every import, and a user's layer may still import it."""
     found, usable = engines.told_afresh(backend, IMPORTED.format(backend=str(backend)))
     assert found == (["jax"] if backend is Backend.JAX else [])
     assert usable
 
 
 def test_what_is_hidden_is_missed(tmp_path, monkeypatch):
-    """Each of our packages cannot be imported then; and without numpy there is no worker."""
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, "numpy", *OURS))
     for name in OURS:
         done = subprocess.run(

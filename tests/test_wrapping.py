@@ -21,13 +21,11 @@ from timelift.present.wrapping import wrapped
     ],
 )
 def test_a_text_is_broken_between_words_and_a_long_word_between_its_parts(text, width, lines):
-    """What ends a word stays with its last letter."""
     assert wrapped(text, width) == lines
 
 
 @given(st.text(max_size=40), st.integers(2, 20))
 def test_no_line_is_too_wide_and_no_letter_is_lost(text, width):
-    """Whatever is in the text, letters of two columns, too."""
     lines = wrapped(text, width)
     assert all(cell_len(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())

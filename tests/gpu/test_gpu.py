@@ -64,7 +64,6 @@ def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWAR
 @pytest.mark.gpu
 @pytest.mark.parametrize("mode", [Mode.EAGER, Mode.GRAPH])
 def test_every_default_strategy_keeps_the_law(backend, mode):
-    """Outputs and gradients equal the inner layer's on the device."""
     chosen = [one.rival() for one in STRATEGIES.values() if one.default]
     found = measured(backend, chosen, mode)
     assert not {name: one for name, one in found.items() if one.status is Status.LAW_BROKEN}
@@ -73,7 +72,6 @@ def test_every_default_strategy_keeps_the_law(backend, mode):
 
 @pytest.mark.gpu
 def test_inputs_are_on_the_device_before_the_clock(backend):
-    """And the device has a name."""
     found = probe(backend)
     assert any(word in found["device"].lower() for word in ("gpu", "cuda"))
     assert found["identity"]["name"]
@@ -81,20 +79,17 @@ def test_inputs_are_on_the_device_before_the_clock(backend):
 
 @pytest.mark.gpu
 def test_waiting_is_below_a_thousandth_of_a_sample(backend):
-    """What a wait costs when nothing is left to wait for."""
     assert probe(backend)["wait_share"] < 1.2 * rounds.WAIT_SHARE  # N is drawn within a tenth
 
 
 @pytest.mark.gpu
 def test_a_call_that_leaves_the_device_idle_is_told_from_one_that_does_not(backend):
-    """A tiny product is queued for as long as it takes; a large one is not."""
     found = probe(backend)
     assert found["small_dispatch_share"] > found["large_dispatch_share"]
 
 
 @pytest.mark.gpu
 def test_peak_memory_is_the_device_s_own(backend):
-    """At least the outputs, and no more than many times that."""
     found = probe(backend)
     if found["peak_bytes"] is None:
         pytest.skip(f"{backend} does not tell the peak of a call")
@@ -103,7 +98,6 @@ def test_peak_memory_is_the_device_s_own(backend):
 
 @pytest.mark.gpu
 def test_a_sample_agrees_with_the_device_s_own_clock(backend):
-    """Within 2 %, where the backend hands out the device's clock."""
     found = probe(backend)
     if math.isnan(found["event_over_clock"]):
         pytest.skip(f"{backend} hands out no event timer")
@@ -112,7 +106,6 @@ def test_a_sample_agrees_with_the_device_s_own_clock(backend):
 
 @pytest.mark.gpu
 def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(backend, tmp_path):
-    """On a device that holds nothing of it."""
     path = tmp_path / "greedy.py"
     path.write_text(GREEDY)
     (greedy,) = catalogue.read_variants(path).values()
@@ -130,7 +123,6 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
     ],
 )
 def test_the_probe_asks_on_a_cpu_what_it_asks_on_a_gpu(name):
-    """So that the suite does not rot where there is no GPU."""
     engines.skip_without(name)
     found = probe(name, "cpu")
     assert not isinstance(found, str), found
