@@ -25,24 +25,13 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDIES = {
     "ladder": "intervals and verdicts on simulated noise: coverage, false alarms, power",
     "real_noise": "the same on what self-tests recorded of equal rivals",
-    "other_tools": "other tools' rules on the samples of a self-test",
     "history": "slow-downs in simulated histories and pairs of runs: found, late, false",
-    "year": "what reading a year of nightly runs takes",
-    "scaling": "exponents and crossovers of strategies whose growth is known",
-    "choose": "answers between the measured lengths: how often the price holds",
-    "spread": "what limits the figures of a run: its rounds or its launches",
     "advice": "what is advised on ten models after published ones, and whether it is true",
     "gate": "the gate on suites of two commits whose truth is known",
     "gate_rule": "the gate's rule on simulated launches: false alarms, power",
     "kills": "runs that are killed at random moments and go on",
-    "mutations": "faults planted in the product, and the tests that see them",
-    "fuzz": "thousands of files from anywhere, handed to every reader",
-    "neighbours": "what a hostile strategy does to its rivals",
     "sample_length": "seconds per call do not depend on how long a sample lasts",
-    "overhead": "what the harness itself costs",
     "support": "which strategy lifts which workload, on which backend",
-    "environments": "old, new and other environments that timelift is installed into",
-    "old_against_new": "another checkout and this one read and measure alike",
 }
 
 

@@ -1,8 +1,7 @@
 """Mark the statistics where the truth is known: `python -m studies.ladder [--quick]`.
 
 The whole ladder, from samples to verdicts, is climbed on simulated noise. The first table is about
-pairs of rivals, the second about all rows of a setting beside the shown best at once, the third
-about one question that is measured until its ratios are known closely.
+pairs of rivals, the second about all rows of a setting beside the shown best at once.
 """
 
 import argparse
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from studies import answer, noise, parser, write
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
-from studies.widths import WIDTHS, width_rows
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import Effects, all_pairs
@@ -318,10 +316,7 @@ def _run(asked: argparse.Namespace) -> int:
     plans, runs = (PLANS[1:2], 1) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
     write("")
-    wrong |= TOGETHER.show(together_rows(plans, asked.seed, runs))
-    write("")
-    widths, questions = ((0.01,), 20) if asked.quick else ((0.02, 0.01, 0.005), 200)
-    return wrong | WIDTHS.show(width_rows(widths, asked.seed, questions))
+    return wrong | TOGETHER.show(together_rows(plans, asked.seed, runs))
 
 
 if __name__ == "__main__":

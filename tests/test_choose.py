@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 import report
-from studies import choose as study
-from studies.noise import SCENARIOS
 from tests import journals
 from tests.printed import printed
 from timelift import case
@@ -377,23 +375,6 @@ def test_the_sizes_to_choose_from_are_named(tmp_path):
     run = results.load(journal(tmp_path, batches=(1, 2)))
     with pytest.raises(UserError, match="--batch, since the run has several: 1, 2"):
         ask({"workload": "frames", "seq_len": "10"}, "time", run)
-
-
-@pytest.mark.parametrize("grid", [1, 2])
-def test_the_price_that_is_said_holds_between_sizes_too(grid):
-    found = study.marks(SCENARIOS[2], study.GRIDS[grid], 4, np.random.default_rng(3))
-    said = [one for one in found if one]
-    assert len(said) > 40
-    assert np.mean([one.cost <= one.price + 1e-9 for one in said]) > 0.95
-    assert max(one.cost for one in said) < 1.05
-
-
-def test_the_command_marks_every_grid(monkeypatch, capsys):
-    monkeypatch.setattr(study, "_QUICK_RUNS", 1)
-    assert study.main(["--quick"]) == 0
-    said = capsys.readouterr().out
-    assert said.count("launch effects of 2 %") == len(study.GRIDS)
-    assert "price held" in said
 
 
 def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):

@@ -7,38 +7,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from studies import (
     STUDIES,
-    choose,
-    fuzz,
     gate,
     history,
     kills,
     ladder,
-    mutations,
-    neighbours,
-    noise,
-    old_against_new,
-    other_tools,
-    overhead,
     real_noise,
     sample_length,
-    scaling,
-    spread,
     support,
-    widths,
-    year,
 )
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
 from timelift.analyse.selftest.score import Proportion
 
 ROOT = Path(__file__).parent.parent
-#: Programs that another study starts for itself, or that are none to name.
-NO_STUDIES = {"__main__", "old_against_new_reader"}
+NO_STUDIES = {"__main__"}
 
 
 def programs():
@@ -50,8 +36,6 @@ def programs():
 
 
 PROGRAMS = [name for name in programs() if name not in NO_STUDIES]
-#: What needs another commit, or to know which files are tracked, where there is no repository.
-NO_HISTORY = set() if (ROOT / ".git").exists() else {"old_against_new", "mutations"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -71,8 +55,6 @@ def test_every_program_is_in_the_table():
 @pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_quick_form_ends_well(name):
-    if name in NO_HISTORY:
-        pytest.skip("needs the repository")
     done = subprocess.run(
         [sys.executable, "-m", f"studies.{name}", "--quick"],
         cwd=ROOT,
@@ -90,23 +72,11 @@ def ordinary(path, launches=3):
     journals.synthetic(path, launches=launches)
 
 
-def one_launch(path):
-    """Write a run whose variance cannot be split."""
-    ordinary(path, launches=1)
-
-
 @pytest.mark.parametrize(
     ("study", "content", "sentence"),
     [
-        (other_tools, None, "expected a run"),
-        (other_tools, "", "without a readable record"),
-        (other_tools, journals.text(journals.header(schema=9)), "expected journal schema 1, rec"),
-        (other_tools, journals.text(journals.header()), "timelift bench --selftest"),
-        (other_tools, ordinary, "timelift bench --selftest"),
         (real_noise, None, "expected a run"),
         (real_noise, ordinary, "timelift bench --selftest"),
-        (spread, one_launch, "expected rivals in two launches or more"),
-        (spread, None, "expected a run"),
     ],
 )
 def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
@@ -130,8 +100,6 @@ def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
     [
         (sample_length, "--backends tf", "unknown name 'tf'; "),
         (support, "--workloads sensors", "unknown name 'sensors'; nearest: sensor"),
-        (neighbours, "stranger", "unknown strategy 'stranger'; "),
-        (old_against_new, "--old nope", "--old: expected a revision of this repository, "),
     ],
 )
 def test_a_name_that_is_unknown_is_one_sentence_and_exit_1(capsys, study, words, sentence):
@@ -144,13 +112,8 @@ def test_a_name_that_is_unknown_is_one_sentence_and_exit_1(capsys, study, words,
 @pytest.mark.parametrize(
     ("study", "words"),
     [
-        (fuzz, "--jobs 0"),
-        (fuzz, "--examples -1"),
         (gate, "--suites 0"),
         (kills, "--kills none"),
-        (neighbours, "--launches 0"),
-        (old_against_new, "--pages 0"),
-        (old_against_new, "--turns 0"),
         (sample_length, "--seq-lens 16,,128"),
         (sample_length, "--rounds 0"),
     ],
@@ -160,10 +123,6 @@ def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words
         study.main(words.split())
     assert ended.value.code == 2
     assert "expected a whole number from 1, received" in capsys.readouterr().err
-
-
-def test_no_answer_has_no_price():
-    assert choose._cells([None, None]) == (0, None, None, None, None, None)
 
 
 def test_no_study_but_the_scoreboard_lays_out_a_table():
@@ -254,7 +213,6 @@ def test_few_tries_below_a_least_share_may_be_chance():
 FEW, ALL = Proportion(0, 40), Proportion(40, 40)
 PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
 TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
-SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
 
 
 @pytest.mark.parametrize(
@@ -264,63 +222,16 @@ SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
         (ladder.PAIRS, PAIRS, 5, 0.2),
         (ladder.TOGETHER, TOGETHER, 3, 0.7),
         (ladder.TOGETHER, TOGETHER, 9, 0.1),
-        (widths.WIDTHS, ("n", 42.0, 2_400, 0.7, 0.96, 0.93, 0.97), 4, 0.9),
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
         (history.TWO_RUNS, ("n", "3", Proportion(0, 8), 0.95, 0, 0.5, 1, 1), 2, Proportion(4, 8)),
         (history.NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", "", FEW, FEW), 7, Proportion(30, 40)),
-        (scaling.BOARD, SCALING, 11, 3),
-        (scaling.BOARD, SCALING, 4, Proportion(20, 40)),
-        (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0, 0.99, 1.2), 4, 0.5),
-        (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0, 0.99, 1.2), 7, 0.9),
         (gate.BOARD, ("nothing", 20, Proportion(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Proportion(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
-        (mutations.CONTROL, ("tests/test_escape.py", 2.0, 0), 2, 1),
-        (
-            mutations.CAUGHT,
-            ("ground", "a wrong unit", "tests/test_percent.py::test_a", 2.0, 0),
-            4,
-            1,
-        ),
-        (fuzz.HARM, ("traceback", 0), 1, 1),
-        (overhead.BOARD, ("10", 0.4, 0.0002), 2, 0.5),
-        (year.BOARD, ("without", 38, 2.4, 1.2, 0.26, 113), 4, 1.2),
-        (year.BOARD, ("without", 38, 2.4, 1.2, 0.26, 113), 5, 2000),
     ],
 )
 def test_a_planted_wrong_figure_is_rejected(board, row, place, wrong):
     assert list(board.complaints(row)) == []
     assert list(board.complaints((*row[:place], wrong, *row[place + 1 :])))
-
-
-@pytest.mark.parametrize(("moved", "ends"), [(0, 0), (2, 0), (5, 1)])
-def test_more_ratios_that_moved_than_chance_allows_fail(moved, ends):
-    assert neighbours.judge([False] * moved + [True] * (20 - moved), 1.0) == ends
-
-
-def test_a_split_that_finds_other_variances_than_were_simulated_fails(monkeypatch):
-    assert spread.main(["--quick"]) == 0
-    loud = noise.seconds
-    monkeypatch.setattr(
-        noise,
-        "seconds",
-        lambda scenario, *rest: loud(replace(scenario, round_sd=2 * scenario.round_sd), *rest),
-    )
-    assert spread.main(["--quick"]) == 1
-
-
-def test_false_alarms_of_the_ladder_among_other_tools_fail(monkeypatch):
-    real = noise.selftest
-    assert other_tools.main(["--quick"]) == 0
-
-    def unequal(*words):
-        found = real(*words)
-        for contest in found:
-            for launch in contest.twins[0].measurement.launches:
-                np.multiply(launch.seconds_per_call, 1.2, out=launch.seconds_per_call)
-        return found
-
-    monkeypatch.setattr(noise, "selftest", unequal)
-    assert other_tools.main(["--quick"]) == 1
 
 
 def test_a_strategy_that_fails_is_exit_1(monkeypatch, capsys):

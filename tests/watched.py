@@ -281,12 +281,6 @@ def _ending(words: Sequence[str], home: Path) -> None:
     list(ended.gate_lines(path))
 
 
-def _replay(words: Sequence[str], _: Path) -> None:
-    from studies import other_tools
-
-    other_tools.main(list(words[1:]))
-
-
 def _watch(words: Sequence[str], _: Path) -> None:
     is_closed(Path(words[1]))
 
@@ -297,7 +291,6 @@ _DOORS = {
     "changes": _changes,
     "library": _library,
     "ending": _ending,
-    "replay": _replay,
     "watch": _watch,
 }
 

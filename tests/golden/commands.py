@@ -13,105 +13,43 @@ from pathlib import Path
 from unittest import mock
 
 from timelift import cli
-from timelift.commands import table
 from timelift.present import figures
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 #: Name of a golden file: the words after `timelift`. OUT is a folder of the command's own.
 COMMANDS = {
-    "baseline": "baseline night0 --name kept",
-    "baseline-again": "baseline night0 --name kept",
-    "baseline-replaced": "baseline night1 --name kept --replace",
-    "baseline-usual": "baseline",
     "report": "report --output OUT",
-    "report-of-a-history-night": "report night0 --output OUT",
     "report-against": "report results/golden/against --output OUT --github-summary",
     "report-cut-short": "report cut_short --output OUT --github-summary",
     "report-two": "report night0 night7 --output OUT",
-    "report-relative-to": "report night0 --output OUT --relative-to loop_slice",
-    "report-relative-to-nothing": "report night0 --output OUT --relative-to loop",
-    "tables": "tables",
-    "tables-of-a-workload": "tables ordinary sensor",
-    "tables-of-nothing": "tables ordinary snsor",
-    "tables-cut-short": "tables cut_short",
-    "tables-of-a-baseline": "tables kept",
-    "scaling": "scaling ordinary",
-    "scaling-of-one-size": "scaling cut_short",
-    "modes": "modes ordinary",
-    "modes-of-one": "modes night0",
-    "report-of-a-baseline": "report kept --output OUT",
-    "report-of-pytest-json": "report run.json --output OUT",
     "choose": "choose --workload tokens --seq-len 64 --batch 8",
     "choose-backward": "choose --workload tokens --seq-len 64 --phase backward",
     "choose-memory": "choose --workload tokens --seq-len 64 --goal memory",
-    "choose-first-call": "choose --workload tokens --seq-len 64 --goal first-call",
     "choose-between": "choose --workload tokens --seq-len 100 --batch 8",
     "choose-beyond": "choose --workload tokens --seq-len 4000 --batch 8",
     "choose-json": "choose --workload tokens --seq-len 100 --batch 8 --json",
-    "choose-json-beyond": "choose --workload tokens --seq-len 4000 --batch 8 --json",
-    "choose-code-elsewhere": "choose --workload tokens --seq-len 100 --batch 8 --code",
-    "choose-eager": "choose --workload sensor --seq-len 16 --batch 32 --mode eager",
-    "choose-of-a-run": "choose --workload tokens --seq-len 128 --run night3",
-    "choose-against": "choose --workload tokens --seq-len 16 --run results/golden/against",
-    "choose-nothing": "choose",
-    "choose-unknown-workload": "choose --workload tokesn --seq-len 64",
-    "choose-unknown-goal": "choose --workload tokens --goal speed",
     "choose-unmeasured": "choose --workload tokens --seq-len 64 --dtype bfloat16",
     "compare": "compare night3 night4",
-    "compare-same": "compare night1 night2",
-    "compare-all": "compare night3 night4 --all",
     "compare-strict": "compare night3 night4 --strict",
-    "compare-gate": "compare night3 night4 --gate 30% --strict",
     "compare-facts": "compare night7 ordinary --all",
-    "compare-baseline": "compare kept night7",
-    "compare-other-machine": "compare elsewhere night0",
     "compare-across-machines": "compare elsewhere night0 --across-machines",
     "compare-against": "compare night0 results/golden/against",
-    "compare-bad-gate": "compare night3 night4 --gate much",
     "history": "history --output OUT",
-    "history-since": "history --since 2026-01-06 --output OUT",
-    "history-workload": "history --workload tokens --gate 30% --output OUT",
     "history-case": "history --case tokens-T16-B8-forward-graph-loop_slice --output OUT",
-    "history-machine": "history --machine elsewhere --output OUT",
-    "history-unknown-machine": "history --machine nowhere --output OUT",
-    "history-unknown-case": "history --case tokens --output OUT",
-    "history-bad-date": "history --since yesterday --output OUT",
     "history-bad-option": "history --until 2026-01-06",
-    "export-pytest-benchmark": "export pytest-benchmark night0",
-    "export-github": "export github-action-benchmark night0",
-    "export-bencher": "export bencher night0",
-    "export-csv": "export csv",
-    "export-to-a-file": "export csv night0 --output OUT/made/night0.csv",
-    "export-parquet-printed": "export parquet",
-    "export-of-another-format": "export excel",
     "missing-run": "report nothing-of-this-name",
-    "missing-run-of-export": "export csv nigth0",
-    "missing-run-of-baseline": "baseline nothing-of-this-name",
-    "missing-run-of-choose": "choose --workload tokens --seq-len 16 --run 0000009",
-    "missing-run-of-compare": "compare night3 results/golden/night9.jsonl",
     "bad-option": "report --outptu x",
     "bad-command": "cmopare night0 night1",
-    "no-folder": "report night0 --output run.json",
-    "watch-two": "report night0 night1 --watch",
-    "watch-never": "report --watch --every 0",
     "no-words": "",
     "strategies": "strategies",
-    "strategies-show-nothing": "strategies show fold_tmie",
-    "workloads": "workloads",
     "init-no-layer": "init --layer nowhere.at_all:make_layer",
-    "bisect-no-label": "bisect HEAD~1 HEAD --case native",
     "bisect-no-case": "bisect HEAD~1 HEAD",
 }
-#: Commands whose help is another's, but for the first lines.
-_ALIKE = {"selftest", "scaling", "modes", "workloads"}
-HELP = {f"help-{name}": f"{name} --help" for name in table.COMMANDS if name not in _ALIKE}
+HELP = {f"help-{name}": f"{name} --help" for name in ("bench", "advise")}
 PYTEST = {
-    "pytest-collect": "bench/ --collect-only -q -p no:cacheprovider",
     "pytest-collect-asked": "bench/ --collect-only -q -p no:cacheprovider --workloads sensor "
     "--seq-lens 4 --batch-sizes 2 --phases forward --modes eager,graph --strategies all",
-    "pytest-bad-option": "bench/ --collect-only -q -p no:cacheprovider --strategies naitve",
-    "pytest-help": "--help",
 }
 #: What would change the words or their colours.
 _LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_STEP_SUMMARY")
@@ -133,10 +71,9 @@ def everything(home: Path) -> Said:
 
 
 def _lay_out(home: Path) -> None:
-    """Make the project that commands are run in: the stored runs and a foreign one."""
+    """Make the project that commands are run in."""
     (home / "pytest.ini").touch()
     shutil.copytree(HERE / "results", home / "results")
-    _played(home, "", "export pytest-benchmark night0 --output run.json")
 
 
 def _report(home: Path, name: str, words: str) -> Said:
@@ -182,7 +119,7 @@ def _environment(home: Path, name: str, words: str) -> dict[str, str]:
 
 
 def _pytest(words: str) -> str:
-    """Return what `pytest` prints in this checkout; of its help, timelift's options."""
+    """Return what `pytest` prints in this checkout."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words.split()],
         cwd=ROOT,
@@ -191,10 +128,7 @@ def _pytest(words: str) -> str:
         text=True,
         check=False,
     )
-    said = done.stdout
-    if words == "--help":
-        said = "".join(re.findall(r"^timelift:.*?(?=^\S)", said, re.MULTILINE | re.DOTALL))
-    return _together(f"pytest {words}", done.returncode, said, done.stderr)
+    return _together(f"pytest {words}", done.returncode, done.stdout, done.stderr)
 
 
 def _together(command: str, code: object, printed: str, complained: str) -> str:
