@@ -20,9 +20,6 @@ from timelift.project import Project
 
 #: What reading a file's text or one of its values raises, however wrong it is.
 _UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
-#: Statements that do nothing but bind names, so that they may go where nothing needs the names.
-_BINDING = (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
-_FOR_A_LINTER = re.compile(r"\s+# noqa\b.*")
 
 
 def how_to_build(workload: str, strategy: str, run: Run, project: Project) -> BuildCall:
@@ -42,7 +39,7 @@ def how_to_build(workload: str, strategy: str, run: Run, project: Project) -> Bu
 
 
 def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | None = None) -> str:
-    """Return Python that stands by itself: what the strategy needs to run, and how it is called.
+    """Return Python that stands by itself: the strategy's file, and how its `build` is called.
 
     Without a `setting` the shape of a sequence is left to fill in. It is empty where the source is
     none of the project's or timelift's, or the strategy's parameters are not known.
@@ -64,13 +61,13 @@ def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | 
         "    layer(keras.KerasTensor((None, *shape[1:])))  # makes its weights",
         f"model = build({', '.join(arguments)})",
     )
-    return "\n".join([source, "", "", *lines, ""])
+    return "\n".join([source.rstrip("\n"), "", "", *lines, ""])
 
 
 def own_source(path: Path | None) -> str:
-    """Return the part of a strategy's file that runs, to be pasted; empty where it has none."""
+    """Return the text of a strategy's file; empty where it cannot be read."""
     try:
-        return _without_declarations(path.read_text(encoding="utf-8")) if path else ""
+        return path.read_text(encoding="utf-8") if path else ""
     except _UNREADABLE:
         return ""
 
@@ -112,93 +109,6 @@ def _keyword(one: ast.keyword) -> str:
     if one.arg is None:
         raise ValueError(plain(one.value))
     return f"{one.arg}={value!r}"
-
-
-# What of a file is needed to run -----------------------------------------------------------------
-
-
-def _without_declarations(text: str) -> str:
-    """Return the source of a strategy without what only a benchmark reads; empty without `build`.
-
-    What `build` needs stays, with whatever that needs in turn, and so does every statement that
-    does more than bind a name. The title stays as a comment, and when not to use it, for what the
-    strategy refuses is not looked at any more.
-    """
-    tree, lines = ast.parse(text), text.split("\n")
-    docstring = ast.get_docstring(tree) or ""
-    body = tree.body[1:] if docstring else tree.body
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "build" for node in body):
-        return ""
-    needed = _needed(body)
-    pieces, before = _comments(docstring), 0
-    for node in body:
-        if id(node) in needed:
-            first, last = _first_line(node, lines), node.end_lineno or node.lineno
-            most = 2 if isinstance(node, ast.FunctionDef | ast.ClassDef) else 1
-            gap = [line for line in lines[before : first - 1] if not line.strip()]
-            pieces += gap[:most] if before else []
-            pieces += [_FOR_A_LINTER.sub("", line) for line in lines[first - 1 : last]]
-            before = last
-    return "\n".join(pieces)
-
-
-def _comments(docstring: str) -> list[str]:
-    """Return the title and the paragraph that says when not to use it, as comments."""
-    title = docstring.partition("\n")[0]
-    when_not = re.search(
-        r"^When not:.*?(?=\n\n|\Z)|\bWhen not:.*", docstring, re.DOTALL | re.MULTILINE
-    )
-    paragraph = when_not.group().splitlines() if when_not else []
-    return [*(f"# {line}".rstrip() for line in (title, *paragraph) if line), ""]
-
-
-def _needed(body: Sequence[ast.stmt]) -> set[int]:
-    """Return the ids of the statements that a call of `build` needs."""
-    binds = {id(node): set(_bound(node)) for node in body}
-    uses = {id(node): _used(node) for node in body}
-    kept = {one for one, names in binds.items() if "build" in names or not names}
-    while True:
-        wanted = set().union(*(uses[one] for one in kept))
-        more = {one for one, names in binds.items() if names & wanted} - kept
-        if not more:
-            break
-        kept |= more
-    used_at_all = set().union(*uses.values())
-    imports = (ast.Import, ast.ImportFrom)
-    # an import that nothing uses is there for what it does
-    return kept | {
-        id(node) for node in body if isinstance(node, imports) and not binds[id(node)] & used_at_all
-    }
-
-
-def _bound(node: ast.stmt) -> Iterator[str]:
-    """Yield the names that a statement binds; none of one that does more than that."""
-    if not isinstance(node, _BINDING):
-        return
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        yield node.name
-    elif isinstance(node, ast.Import | ast.ImportFrom):
-        yield from (one.asname or one.name.partition(".")[0] for one in node.names)
-    else:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        found = [one for target in targets for one in ast.walk(target)]
-        yield from (one.id for one in found if isinstance(one, ast.Name))
-
-
-def _used(node: ast.stmt) -> set[str]:
-    changed = node.target if isinstance(node, ast.AugAssign) else None
-    found = (one for one in ast.walk(node) if isinstance(one, ast.Name))
-    return {one.id for one in found if one is changed or not isinstance(one.ctx, ast.Store)}
-
-
-def _first_line(node: ast.stmt, lines: Sequence[str]) -> int:
-    """Return the line at which a statement begins, its decorators and comments included."""
-    first = node.lineno
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        first = min([first, *(one.lineno for one in node.decorator_list)])
-    while first > 1 and lines[first - 2].startswith("#"):
-        first -= 1
-    return first
 
 
 # What is known of a workload's input -------------------------------------------------------------
