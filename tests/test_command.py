@@ -200,35 +200,6 @@ def test_pytest_still_tells_how_paths_were_chosen():
     assert bench.pytest is pytest
 
 
-def test_an_option_that_pytest_does_not_know_is_refused_by_the_name_of_the_command():
-    command = [sys.executable, "-m", "timelift", "bench", "--worklods", "sensor"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 4
-    assert "timelift bench: error: unrecognized arguments: --worklods" in done.stderr
-
-
-# Completion --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_script_of_completion_knows_commands_and_options(shell, capsys):
-    assert cli.main(["completion", shell]) == 0
-    script = capsys.readouterr().out
-    assert all(name in script for name in COMMANDS)
-    assert "--seq-lens" in script or "seq-lens" in script
-
-
-def test_the_script_of_bash_is_valid(capsys, tmp_path):
-    cli.main(["completion", "bash"])
-    (tmp_path / "timelift").write_text(capsys.readouterr().out)
-    typed = (
-        f"source {tmp_path}/timelift; COMP_WORDS=(timelift strat); COMP_CWORD=1; "
-        "_shtab_timelift; echo ${COMPREPLY[@]}"
-    )
-    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=False)
-    assert done.stdout == "strategies\n"
-
-
 def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch, capsys):
     gone = tmp_path / "gone"
     gone.mkdir()

@@ -194,12 +194,3 @@ def test_without_being_asked_for_the_plugin_has_no_options(theirs):
     (theirs / "conftest.py").write_text('pytest_plugins = ("timelift.plugin",)\n')
     assert run(theirs, *words).returncode == 0
     assert run(theirs, *words, "-p", "timelift.plugin").returncode == 0
-
-
-def test_an_ini_key_that_is_a_list_is_one_line(theirs):
-    path = theirs / "pyproject.toml"
-    added = 'seq_lens = ["2", "3"]\n\n[tool.coverage.run]'
-    path.write_text(path.read_text().replace("[tool.coverage.run]", added))
-    done = run(theirs, "bench", "--collect-only", "-q")
-    assert done.returncode == 4
-    assert "seq_lens: expected a text" in done.stderr

@@ -211,7 +211,7 @@ AXIS_FLAGS: Mapping[str, str] = {
 
 
 def option_name(flag: str) -> str:
-    """Return the name of an option, as in an ini file, from its flag on the command line."""
+    """Return the name of an option from its flag on the command line."""
     return flag.removeprefix("--").replace("-", "_")
 
 

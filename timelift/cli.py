@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from timelift import removed
 from timelift.commands import EXIT_INTERRUPTED, Options
 from timelift.commands.table import COMMANDS, function, parser
 from timelift.errors import UserError, nearest
@@ -62,6 +63,8 @@ def _root() -> Path:
 def _run(words: list[str], project: Project, default: str | None) -> int:
     if words and words[0] in COMMANDS:
         name = words.pop(0)
+    elif words and words[0] in removed.COMMANDS:
+        raise UserError(f"{words[0]} is no command any more: {removed.COMMANDS[words[0]]}")
     elif default:
         name = default
         _refuse_mistyped(words, project)
@@ -73,7 +76,7 @@ def _run(words: list[str], project: Project, default: str | None) -> int:
     run = function(name)
     if COMMANDS[name].measures and not {"-h", "--help"} & {*words}:
         return run(Options(words=words), project)
-    return run(parser(name).parse_args(words), project)
+    return run(parser(name).read(words), project)
 
 
 def _refuse_mistyped(words: Sequence[str], project: Project) -> None:

@@ -320,7 +320,3 @@ def init(parser: argparse.ArgumentParser) -> None:
         metavar="SHAPE",
         help="the shape of one step, like 96,96,3 (default: what the layer tells)",
     )
-
-
-def completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell you type in")

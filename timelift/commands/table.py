@@ -4,11 +4,13 @@ import argparse
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from timelift.commands import Options
+from timelift.errors import UserError
 from timelift.project import Project
+from timelift.removed import option_sentence
 
 
 class Command(NamedTuple):
@@ -40,7 +42,6 @@ COMMANDS = {
     "export": Command("stored", "write a run in the format of another tool"),
     "strategies": Command("available", "the strategies there are; `strategies show NAME`"),
     "workloads": Command("available", "the workloads there are; `workloads show NAME`"),
-    "completion": Command("completion", "a script that completes this command in your shell"),
 }
 
 
@@ -54,32 +55,32 @@ def function(name: str) -> Callable[[Options, Project], int]:
 class _Parser(argparse.ArgumentParser):
     """A parser whose exit code for bad usage is 1, since 2 is an answer of some commands."""
 
+    def read(self, words: Sequence[str]) -> Options:
+        """Parse the words; raises UserError for an option that is none, or went."""
+        options, unknown = self.parse_known_args(words)
+        for word in unknown:
+            flag, flags = word.partition("=")[0], self._option_string_actions
+            if word.startswith("--") and (sentence := option_sentence(flag, flags)):
+                raise UserError(sentence)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(1, f"{self.prog}: error: {message}\n")
 
 
-def parser(name: str) -> argparse.ArgumentParser:
+def parser(name: str) -> _Parser:
     from timelift.commands import arguments  # noqa: PLC0415 - it takes a moment
 
     of_command = _Parser(
         prog=f"timelift {name}",
         description=inspect.cleandoc(function(name).__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     getattr(arguments, name)(of_command)
     if COMMANDS[name].measures:
         of_command.usage = f"timelift {name} [QUESTION ...] [OPTION ...]"
     return of_command
-
-
-def whole_parser() -> argparse.ArgumentParser:
-    """Return a parser of every command, of which completion scripts are made."""
-    from timelift.commands import arguments  # noqa: PLC0415 - it takes a moment
-
-    whole = argparse.ArgumentParser(prog="timelift")
-    whole.add_argument("--version", action="store_true", help="print the version")
-    commands = whole.add_subparsers()
-    for name, command in COMMANDS.items():
-        getattr(arguments, name)(commands.add_parser(name, help=command.purpose))
-    return whole

@@ -23,7 +23,7 @@ from timelift.measure import option_texts as texts
 
 @dataclass(frozen=True)
 class Option:
-    """One option, on the command line (`--seq-lens`) and in the ini file (`seq_lens`).
+    """One option: `seq_lens` is `--seq-lens` on the command line.
 
     Where the default is empty, `otherwise` says what decides instead. `axis` is the field of a case
     whose values it lists, empty for an option that is no axis. `read` raises ValueError for a text

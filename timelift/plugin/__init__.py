@@ -1,8 +1,8 @@
-"""The pytest plugin: options and ini keys become cases, and a case's samples become its benchmark.
+"""The pytest plugin: options become cases, and a case's samples become its benchmark.
 
 It is asked for with `-p timelift.plugin`, on the command line or in `addopts`: pytest takes the
 value of an option that it does not know yet for a path, and loads the conftest.py that it finds
-there. With `--against-path ../other-checkout` that would be another timelift's.
+there. With `--against ../other-checkout` that would be another timelift's.
 
 A session without bench questions imports this module and what defines the options, and no library
 beside pytest. The first question that is collected brings the rest (`timelift.plugin.questions`).
@@ -74,19 +74,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, Any, Any]:
-    """End the session with an error that pytest would report as a file's traceback.
+    """End the session with a question's error, which pytest would report as a file's traceback.
 
-    It is a question's, or a clash of options with a conftest.py that pytest read late. In a worker
-    of pytest-xdist it travels on the report: the controller prints it, once.
+    In a worker of pytest-xdist it travels on the report: the controller prints it, once.
     """
     report = yield
     call = getattr(report, "call", None)
     error = call.excinfo.value if call and call.excinfo else None
-    sentence = str(error) if isinstance(error, QuestionError) else error and options.clash(error)
-    if sentence and not _is_xdist_worker(collector.config):
-        raise pytest.UsageError(sentence)
-    if sentence:
-        report.timelift_refusal = sentence
+    if not isinstance(error, QuestionError):
+        return report
+    if not _is_xdist_worker(collector.config):
+        raise pytest.UsageError(str(error))
+    report.timelift_refusal = str(error)
     return report
 
 

@@ -1,0 +1,71 @@
+"""What went is refused in one sentence that names what is there instead, at both doors."""
+
+import pytest
+
+from timelift import cli, removed
+from timelift.case import option_flag
+from timelift.commands.table import COMMANDS
+from timelift.measure.options import OPTIONS, SWITCHES
+
+pytest_plugins = ("pytester",)
+
+PLUGIN = ("-p", "timelift.plugin", "-p", "no:randomly", "-p", "no:hypothesispytest")
+KNOWN = {*(option.flag for option in OPTIONS), *map(option_flag, SWITCHES)}
+GONE = sorted(removed.OPTIONS.keys() - KNOWN)
+
+
+def refused(done, sentence):
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = filter(None, done.errlines)
+    assert line == f"ERROR: {sentence}"
+
+
+@pytest.mark.parametrize("name", sorted(removed.COMMANDS.keys() - COMMANDS.keys()))
+def test_a_command_that_went_is_one_sentence(name, capsys):
+    assert cli.main([name, "tokens"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"timelift: {name} is no command any more: {removed.COMMANDS[name]}"
+
+
+@pytest.mark.parametrize("flag", GONE)
+def test_pytest_refuses_an_option_that_went_in_one_sentence(flag, pytester):
+    done = pytester.runpytest_inprocess(*PLUGIN, f"{flag}=3")
+    refused(done, f"{flag} is no option any more: {removed.OPTIONS[flag]}")
+
+
+def test_a_command_refuses_an_option_that_went_in_one_sentence(capsys):
+    assert cli.main(["compare", "a", "b", "--layer-file=x.py:make"]) == 1
+    assert capsys.readouterr().err == (
+        "timelift: --layer-file is no option any more: write --layer path.py:name\n"
+    )
+
+
+def test_a_slip_names_the_nearest_option_to_pytest(pytester):
+    done = pytester.runpytest_inprocess(*PLUGIN, "--worklods", "x")
+    refused(done, "--worklods is no option; nearest: --workloads")
+
+
+def test_a_slip_names_the_nearest_option_to_a_command(capsys):
+    assert cli.main(["report", "--outptu", "x"]) == 1
+    assert capsys.readouterr().err == "timelift: --outptu is no option; nearest: --output\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pytest.ini", "[pytest]\nseq_lens = 4\n"),
+        ("pyproject.toml", '[tool.pytest.ini_options]\nseq_lens = ["4", "8"]\n'),
+    ],
+)
+def test_a_key_of_the_ini_file_names_addopts(file, text, pytester):
+    (pytester.path / file).write_text(text)
+    done = pytester.runpytest_inprocess(*PLUGIN)
+    refused(done, removed.key_sentence("seq_lens"))
+    assert "addopts = --seq-lens=VALUE" in done.errlines[0]
+
+
+def test_a_key_of_another_plugin_s_is_left_alone(pytester):
+    pytester.makeini("[pytest]\nfeatures = 3\n")
+    pytester.makeconftest("def pytest_addoption(parser): parser.addini('features', 'how many')")
+    pytester.makepyfile("def test_plain(): pass")
+    assert pytester.runpytest_inprocess(*PLUGIN).ret == 0

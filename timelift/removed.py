@@ -1,0 +1,77 @@
+"""What went in this version, and what is there instead, for those who still type it.
+
+An option or command that a parser still knows is never looked up here. The tables stay for one
+version.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+from timelift.case import AXIS_FLAGS, option_flag, option_name
+
+_GATE_RULES = "a gate has fixed rules beside --gate and --undecided (docs/ci.md)"
+_INPUTS = "write the layer's inputs as one word, like --inputs float32[96,96,3] or int32[60]<1000"
+
+#: Each option that went, of any command, with the sentence of what to do.
+OPTIONS = {
+    "--until": "write --precision 0.5% (looks end at twelve launches)",
+    "--allocator": "the allocator is the C library's own, and steady against another side",
+    "--pin": "run timelift under taskset, which makes another machine of it",
+    "--round-seconds": "rounds of a rival take 0.1 s in each launch",
+    "--relative-to": "it is an option of timelift report and timelift choose, which tell speed-ups",
+    "--include": "put the files into strategies/ or workloads/ of the project",
+    "--wait": "leave it out: a run waits for the one that measures on this machine",
+    "--case-timeout": "any stage but a first call may take twice --first-call-limit",
+    "--selftest": "use the command timelift selftest",
+    "--layer-file": "write --layer path.py:name",
+    "--features": _INPUTS,
+    "--input-dtype": _INPUTS,
+    "--input-high": _INPUTS,
+    "--unchanged": "cases whose files are equal on both sides are not measured",
+    "--gate-ignore": _GATE_RULES,
+    "--gate-first-call": _GATE_RULES,
+    "--gate-memory": _GATE_RULES,
+    "--against-path": "write --against FOLDER",
+    "--against-python": "write --against with the path of the other interpreter",
+    "--watch": "run timelift report again; a run that goes on is read as far as it is",
+    "--every": "run timelift report again; a run that goes on is read as far as it is",
+    "--github-summary": 'write: cat results/report/report.md >> "$GITHUB_STEP_SUMMARY"',
+    "--write": "write the lines that timelift advise prints for each lift, or use --code",
+    "--unsafe": "name a function that loads the model: path.py:load_model",
+    "--fail-if-gain": "read the speed-up of --json",
+    "--same-meaning": "read the warnings beside each lift",
+}
+#: Each command that went, with the sentence of what to do.
+COMMANDS = {
+    "tables": "timelift report [RUN] [WORKLOAD …] prints the tables",
+    "scaling": "the page of timelift report has charts against length",
+    "modes": "timelift report prints a mode, backend or device as a column",
+    "export": "timelift report writes measurements.csv, timelift.load reads a run in Python, and "
+    "--benchmark-json writes pytest-benchmark's own file",
+    "baseline": "commit the journal itself: every command reads it",
+    "completion": "shells complete no options of timelift any more; timelift COMMAND --help lists "
+    "them",
+}
+_STILL_OPTIONS = (
+    *AXIS_FLAGS.values(),
+    *("--launches", "--precision", "--budget", "--seed", "--against", "--gate", "--undecided"),
+    *("--first-call-limit", "--memory-limit", "--results", "--layer"),
+)
+#: The names that were keys of pytest's ini file.
+INI_KEYS = frozenset(map(option_name, (*_STILL_OPTIONS, *OPTIONS)))
+
+
+def option_sentence(flag: str, known: Iterable[str]) -> str:
+    """Return what to write instead of an option that is unknown; empty where nothing is near."""
+    if flag in OPTIONS:
+        return f"{flag} is no option any more: {OPTIONS[flag]}"
+    near = difflib.get_close_matches(flag, known)
+    return f"{flag} is no option; nearest: {', '.join(near)}" if near else ""
+
+
+def key_sentence(name: str) -> str:
+    """Return what to write instead of a key of pytest's ini file."""
+    return (
+        f"{name}: timelift reads no such key of pytest's file of options any more; write it in "
+        f"addopts, like addopts = {option_flag(name)}=VALUE"
+    )
