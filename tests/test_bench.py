@@ -112,7 +112,6 @@ def test_rivals_of_a_bad_strategy_are_measured_in_every_launch(run, strategy):
         assert facts["first_call_seconds"] > facts["trace_seconds"] > 0
         assert facts["graph_nodes"] > 1
         assert facts["weights"] == 3 * 16 + 16
-        assert ("flops" in facts) == (one["launch"] == 1)
         assert facts["law_error"] < 1e-5
 
 

@@ -213,26 +213,6 @@ def test_double_precision_is_had_where_it_is_asked_for():
     assert told(DOUBLE.replace("dtype=Dtype.FLOAT64", "")) == ["float32", False]
 
 
-COUNTED = """
-import keras
-engine = open_engine(USUAL)
-said = []
-for layer, features in ((keras.layers.Dense(16), (32,)), (keras.layers.LSTM(4), (10, 3))):
-    layer.build((None, *features))
-    for phase in (Phase.FORWARD, Phase.BACKWARD):
-        said.append(engine.count_work(layer, 8, features, changed(phase=phase)))
-print(json.dumps(said))
-"""
-
-
-def test_the_work_of_a_layer_is_counted_unless_it_loops():
-    forward, backward, *looping = told(COUNTED)
-    assert forward["flops"] == 8 * (2 * 32 * 16 + 16)
-    assert forward["least_bytes"] == 4 * (8 * 32 + 8 * 16 + 32 * 16 + 16)
-    assert 1.9 * forward["flops"] < backward["flops"] < 2.2 * forward["flops"]
-    assert looping == [{}, {}]
-
-
 WORKER = """
 from pathlib import Path
 import os
@@ -251,7 +231,7 @@ rivals = tuple(
 )
 events = []
 setting = changed(workload="sensor", phase=Phase.BACKWARD)
-task = Task(setting, rivals, workload.factory, workload.features, 1, 0.02, counts_work=True)
+task = Task(setting, rivals, workload.factory, workload.features, 1, 0.02, names_device=True)
 measure_setting(task, WorkerChannel(events.append))
 ended = [one.status for one in events if type(one).__name__ == "Ended"]
 print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sys.modules]]))

@@ -182,24 +182,6 @@ def test_tensorflow_stays_out(opened, imported):
     assert engines.told_afresh("torch", script) is imported
 
 
-WORK = """
-setting = changed(phase=Phase.%s)
-engine = open_engine(setting)
-members = keras.Input((4, 3))
-attention = keras.Model(members, keras.layers.MultiHeadAttention(2, 3)(members, members))
-dense, norm = keras.layers.Dense(4), keras.layers.LayerNormalization()
-dense.build((None, 3))
-norm.build((None, 3))
-said = [engine.count_work(layer, 6, (3,), setting).get("flops") for layer in (dense, norm)]
-print(json.dumps([*said, engine.count_work(attention, 6, (4, 3), setting).get("flops")]))
-"""
-
-
-@pytest.mark.parametrize(("phase", "passes"), [("FORWARD", 1), ("BACKWARD", 2)])
-def test_work_is_counted_where_all_of_it_is_seen(phase, passes):
-    assert told(WORK % phase) == [144 * passes, None, None]
-
-
 PLACED = """
 from keras.src.backend.torch.core import get_device
 before = get_device()

@@ -292,7 +292,7 @@ def test_an_interval_that_reaches_far_leaves_the_panel_and_does_not_flatten_it(t
 def test_a_cell_names_the_fastest_its_ties_and_the_runner_up(rivals, text):
     cases = [journals.case(name) for name, _, _ in rivals]
     rows = [
-        ranking.RankedCase(case, ratio, ratio, ratio, ratio, 1, 1, _SAME, "a", rank, 3, 3)
+        ranking.RankedCase(case, ratio, ratio, ratio, ratio, 1, 1, _SAME, rank, 3, 3)
         for case, (_, ratio, rank) in zip(cases, rivals, strict=True)
     ]
     assert cell_text(ranking.Ranking(cases[0].setting, tuple(rows))) == text
@@ -386,7 +386,7 @@ def test_a_backward_call_stands_beside_its_own_forward_call(tmp_path):
     found = RunFindings(results.load(journals.synthetic(tmp_path / "run", journals.grid(FEW))))
     (axes,) = figures.of_run(found, kinds=["forward_backward"])["forward_backward"].findobj(Axes)
     drawn = sorted(_collection(axes, PathCollection).get_offsets()[:, 1])
-    assert drawn == pytest.approx(sorted(one.times for one in found.forward_and_backward))
+    assert drawn == pytest.approx(sorted(found.backward_over_forward.values()))
 
 
 def test_an_empty_run_has_no_figures(tmp_path):

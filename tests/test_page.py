@@ -24,7 +24,7 @@ from tests.pages import (
     section,
     without_scripts,
 )
-from timelift.case import Lengths, Mode, Status
+from timelift.case import Mode, Status
 from timelift.measure import catalogue
 from timelift.measure.source import MEANING
 from timelift.present import meaning
@@ -36,16 +36,6 @@ from timelift.present.tables import Column, Table, csv_as_shown
 from timelift.project import Project
 
 CASES = journals.grid(FEW)
-
-
-def test_a_step_s_time_is_left_out_where_valid_steps_were_not_counted(tmp_path):
-    cases = [journals.case(name, lengths=Lengths.SKEWED) for name in FEW]
-    told = [({}, False), ({"valid_steps": 40}, True)]
-    for facts, known in told:
-        lines = [journals.line(case, launch, facts=facts) for case in cases for launch in (1, 2, 3)]
-        reported(tmp_path, journals.header(), *lines, journals.END)
-        with (tmp_path / "report" / "tables" / "per_step.csv").open() as file:
-            assert [bool(row["T = 16"]) for row in csv.DictReader(file)] == [known] * len(FEW)
 
 
 @pytest.fixture(scope="module")
@@ -192,19 +182,6 @@ def test_a_run_without_a_measurement_says_so(tmp_path):
     html = made(tmp_path, journals.header(), lost, journals.END)
     assert "nothing to compare yet" in words(html, "answer")
     assert "signal 11" in words(html, "tables")
-
-
-def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path):
-    facts = {
-        "flops": 1e6,
-        "least_bytes": 10,
-        "attainable_flops_per_second": 1e10,
-        "attainable_bytes_per_second": 1e10,
-    }
-    line = journals.line(journals.case(), 1, [1e-3] * 6, facts=facts)
-    reported(tmp_path, journals.header(), line, journals.END)
-    (row,) = csv.DictReader((tmp_path / "report" / "tables" / "measurements.csv").open())
-    assert float(row["of the limit (%)"]) == pytest.approx(10)
 
 
 @pytest.mark.parametrize(

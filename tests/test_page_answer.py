@@ -8,7 +8,7 @@ import pytest
 
 from tests import journals
 from tests.pages import found
-from timelift.analyse.costs import break_even, pareto_front
+from timelift.analyse.costs import pareto_front
 from timelift.analyse.recommend import ForWorkload, for_workloads, recommend
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
@@ -184,62 +184,24 @@ def test_what_was_not_measured_everywhere_comes_after_what_was(tmp_path):
     assert [(one.strategy, one.settings) for one in others] == [("other", 2), ("rare", 1)]
 
 
-def _ranking(*rows):
-    """A ranking of strategies with their seconds per call and tie letters."""
+def _ranking(**seconds):
+    """A ranking of strategies with their seconds per call."""
     setting = journals.case().setting
     rivals = [
-        RankedCase(Case(setting, name), seconds, seconds, seconds, 1, 1, 1, _SAME, ties, 1, 1, 3)
-        for name, seconds, ties in rows
+        RankedCase(Case(setting, name), each, each, each, 1, 1, 1, Verdict.SAME, 1, 1, 3)
+        for name, each in seconds.items()
     ]
     return Ranking(setting, tuple(rivals))
 
 
-_SAME = Verdict.SAME
-
-
-@pytest.mark.parametrize(
-    ("rows", "first", "steps"),
-    [
-        ([("quick", 1.0, "a"), ("slow", 2.0, "b")], (11.0, 1.0), [("slow", 1), ("quick", 12)]),
-        ([("quick", 1.0, "a"), ("slow", 2.0, "b")], (1.0, 5.0), [("quick", 1)]),
-        ([("quick", 1.0, "a"), ("tied", 2.0, "ab")], (11.0, 1.0), [("tied", 1)]),
-        (
-            [("quick", 1.0, "a"), ("middle", 2.0, "b"), ("slow", 4.0, "c")],
-            (100.0, 10.0, 1.0),
-            [("slow", 1), ("middle", 6), ("quick", 92)],
-        ),
-        (
-            [("quick", 1.0, "a1"), ("slow", 2.0, "b1")],
-            (11.0, 1.0),
-            [("slow", 1), ("quick", 12)],
-        ),
-        ([("quick", 1.0, "a"), ("useless", 2.0, "b")], (5.0, 5.0), [("quick", 1)]),
-    ],
-)
-def test_a_dear_first_call_pays_off_after_as_many_calls_as_make_up_for_it(rows, first, steps):
-    found = _ranking(*rows)
-    known = {row.case: cost for row, cost in zip(found.rows, first, strict=True)}
-    assert [(one.strategy, one.calls) for one in break_even(found, known)] == steps
-    assert break_even(found, {}) == ()
-
-
-def test_the_totals_agree_with_the_number_of_calls():
-    found = _ranking(("quick", 1.0, "a"), ("slow", 1.3, "b"))
-    known = dict(zip((row.case for row in found.rows), (7.0, 2.0), strict=True))
-    calls = break_even(found, known)[-1].calls
-    totals = [(7.0 + (n - 1) * 1.0, 2.0 + (n - 1) * 1.3) for n in (calls - 1, calls)]
-    assert totals[0][0] >= totals[0][1]
-    assert totals[1][0] < totals[1][1]
-
-
 def test_the_front_has_what_is_beaten_in_neither_time_nor_memory():
-    found = _ranking(("a", 1.0, "a"), ("b", 1.0, "a"), ("c", 2.0, "b"), ("d", 3.0, "c"))
+    found = _ranking(a=1.0, b=1.0, c=2.0, d=3.0)
     peak = dict(zip((row.case for row in found.rows), (8.0, 9.0, 8.0, 2.0), strict=True))
     assert [row.case.strategy for row in pareto_front(found.rows, peak)] == ["a", "d"]
 
 
 def test_nothing_is_on_the_front_that_one_of_unknown_memory_may_beat():
-    found = _ranking(("a", 1.0, "a"), ("b", 2.0, "b"), ("c", 3.0, "c"), ("d", 4.0, "d"))
+    found = _ranking(a=1.0, b=2.0, c=3.0, d=4.0)
     a, b, c, d = (row.case for row in found.rows)
     known = {a: 8.0, b: 9.0, c: 4.0, d: 2.0}
     fronts = {None: [a, c, d], a: [], b: [a], c: [a], d: [a, c]}
@@ -252,15 +214,19 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
     cases = journals.grid(("native", "loop_slice"), seq_lens=(8,))
     alone = [case for case in cases if case.label != "tokens-T8-B8-forward-graph-native"]
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(alone))
-    assert [one.backward.strategy for one in seen.forward_and_backward] == ["loop_slice"]
+    ((case, ratio),) = seen.backward_over_forward.items()
+    assert case.strategy == "loop_slice"
+    rows = {row.case: row.seconds_per_call for one in seen.rankings for row in one.rows}
+    forward = next(one for one in rows if one.strategy == "loop_slice" and one != case)
+    assert ratio == pytest.approx(rows[case] / rows[forward])
 
 
 def test_nothing_is_chosen_from_a_run_without_rivals():
     assert for_workloads([]) == ()
     assert Run(Header(), (), complete=True).measurements == ()
     assert recommend([]) is None
-    assert recommend([_ranking(("a", 1.0, "a"))]) is None
-    assert recommend([_ranking(("a", 1.0, "a"), ("b", 2.0, "b"))]) is not None
+    assert recommend([_ranking(a=1.0)]) is None
+    assert recommend([_ranking(a=1.0, b=2.0)]) is not None
 
 
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path):

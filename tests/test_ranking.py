@@ -1,7 +1,6 @@
-"""Rankings: the order of rivals, the letters they share, and what choosing another costs."""
+"""Rankings: the order of rivals, and what choosing another costs."""
 
 import dataclasses
-import itertools
 import math
 import re
 import time
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from tests.simulated import LOUD, run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement
-from timelift.analyse.stats.ranking import rank, tie_letters
+from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
@@ -58,7 +57,6 @@ def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
     assert [row.ratio for row in ranking.rows] == pytest.approx([1, 1.3, 2, 4], rel=0.02)
     assert [row.verdict for row in ranking.rows] == [Verdict.SAME, *[Verdict.SLOWER] * 3]
     assert [(row.rank_low, row.rank_high) for row in ranking.rows] == [(n, n) for n in (1, 2, 3, 4)]
-    assert [row.letters for row in ranking.rows] == ["a", "b", "c", "d"]
     assert ranking.not_shown_slower == ("rival1",)
 
 
@@ -90,8 +88,7 @@ def test_seconds_per_call_are_the_medians_of_launches():
 
 def test_two_copies_share_the_first_place():
     ranking = only(run([1, 1, 1.4]))
-    first, second, third = ranking.rows
-    assert first.letters == second.letters != third.letters
+    first, second, _ = ranking.rows
     assert second.verdict is Verdict.SAME
     assert ranking.not_shown_slower == (first.case.strategy, second.case.strategy)
     assert [row.rank_high for row in ranking.rows] == [2, 2, 3]
@@ -179,25 +176,6 @@ def test_lists_of_different_lengths_pair_by_position():
     assert ranking.rows[1].verdict is Verdict.SLOWER
 
 
-# Letters ------------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 7), st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6))))
-def test_rivals_share_a_letter_exactly_when_they_were_not_shown_to_differ(count, pairs):
-    differ = np.zeros((count, count), dtype=bool)
-    for i, j in pairs:
-        if i != j and max(i, j) < count:
-            differ[i, j] = differ[j, i] = True
-    letters = [set(word) for word in tie_letters(differ)]
-    for i, j in itertools.combinations(range(count), 2):
-        assert bool(letters[i] & letters[j]) != differ[i, j]
-
-
-def test_letters_follow_the_rows():
-    differ = np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool)
-    assert tie_letters(differ) == ("a", "ab", "b")
-
-
 # Prices ------------------------------------------------------------------------------------------
 
 
@@ -270,7 +248,7 @@ def test_the_unit_of_time_moves_the_seconds_and_nothing_else(unit):
     for one, other in zip(before.rows, after.rows, strict=True):
         assert other.seconds_per_call == pytest.approx(unit * one.seconds_per_call)
         assert (other.ratio, other.low, other.high) == pytest.approx((one.ratio, one.low, one.high))
-        assert (other.case, other.verdict, other.letters) == (one.case, one.verdict, one.letters)
+        assert (other.case, other.verdict) == (one.case, one.verdict)
 
 
 def test_exact_ties_are_ordered_by_name():

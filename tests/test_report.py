@@ -24,7 +24,7 @@ FIGURES = {
 }
 GROWTH = {"scaling.csv", "crossovers.csv", "tables/exponents.csv"}
 TEXTS = {"index.html", "report.md", "measurements.csv", ".timelift.json"}
-TABLES = {"tables/measurements.csv", "tables/per_step.csv"}
+TABLES = {"tables/measurements.csv"}
 LOST = {"tables/not_run.csv"}
 
 

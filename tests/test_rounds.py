@@ -294,15 +294,6 @@ class QueueingPlayer(Player):
         self.clock.now = max(self.clock.now, self.ready_at) + self.costs[-1]
 
 
-@pytest.mark.parametrize(("dispatch", "device", "share"), [(1e-4, 1e-3, 0.1), (1e-3, 1e-4, 1.0)])
-def test_a_call_that_only_queues_is_told_from_one_that_computes(dispatch, device, share):
-    clock = ScriptedClock()
-    player = QueueingPlayer(clock, dispatch, device)
-    rounds.measure_queue(player, clock)
-    assert player.dispatch_share == pytest.approx(share)
-    assert player.wait_seconds == pytest.approx(0.0)
-
-
 def test_a_sample_lasts_until_the_device_is_done():
     clock = ScriptedClock()
     player = QueueingPlayer(clock, 1e-4, 1e-3, wait=1e-5)
@@ -312,7 +303,7 @@ def test_a_sample_lasts_until_the_device_is_done():
 def test_a_sample_is_long_enough_for_its_wait():
     clock = ScriptedClock()
     player = QueueingPlayer(clock, 1e-5, 1e-5, wait=2e-5)
-    rounds.measure_queue(player, clock)
+    rounds.measure_wait(player, clock)
     assert player.wait_seconds == pytest.approx(2e-5)
     rounds.size_samples(player, 1e-5, random.Random(1))
     assert player.calls_per_sample * 1e-5 >= 0.9 * 2e-5 / rounds.WAIT_SHARE

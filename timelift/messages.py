@@ -80,10 +80,8 @@ class Task:
     data: str = ""
     #: The worker plays one sample at each order, since another interpreter's play between.
     conducted: bool = False
-    #: What the inner layer asks of the device is counted.
-    counts_work: bool = False
-    #: What the device does at best is measured.
-    measures_device: bool = False
+    #: The device's name and the switches of its backend are reported.
+    names_device: bool = False
     #: What a call of each rival needs of the host's memory is read. No law is checked: the launch
     #: does that.
     reads_peak_memory: bool = False

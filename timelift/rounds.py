@@ -25,8 +25,8 @@ PRIMING_SECONDS = 0.8e-3
 LONGEST_PRIMED_SECONDS = 10e-3
 #: A device's own queue is awaited once a sample; that may cost this share of it, not more.
 WAIT_SHARE = 1e-3
-#: How often a wait, and a call on an idle device, are timed.
-_QUEUE_READINGS = 5
+#: How often a wait is timed.
+_WAIT_READINGS = 5
 #: A warm-up window lasts at least this long, and two must agree this closely.
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
@@ -54,10 +54,9 @@ class Player:
     """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces.
 
     Where the device has a queue, `wait_seconds` is what a wait costs when nothing is left to wait
-    for, and `dispatch_share` the part of a call's time that passes before all of it is queued.
-    Players of one `pair` have neighbouring samples in every round. `part` is how much of an equal
-    share of the time it plays for. `note_playing` is called at this player's turn, to show which
-    rival played when the process died.
+    for. Players of one `pair` have neighbouring samples in every round. `part` is how much of an
+    equal share of the time it plays for. `note_playing` is called at this player's turn, to show
+    which rival played when the process died.
     """
 
     name: str
@@ -70,7 +69,6 @@ class Player:
     part: float = 1.0
     note_playing: Callable[[], object] = lambda: None
     wait_seconds: float = 0.0
-    dispatch_share: float | None = None
     priming_calls: int = 0
     steady: bool = True
     seconds_spent: float = 0.0
@@ -131,20 +129,16 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
     return now
 
 
-def measure_queue(player: Player, clock: Clock = time.perf_counter) -> None:
-    """Measure what a wait costs, and how much of a call passes before the device has all of it."""
-    waits, shares = [], []
-    for _ in range(_QUEUE_READINGS):
-        start = clock()
+def measure_wait(player: Player, clock: Clock = time.perf_counter) -> None:
+    """Measure what a wait costs when the device has nothing left to do."""
+    waits = []
+    for _ in range(_WAIT_READINGS):
         result = player.call()
-        queued = clock()
         player.wait(result)
         ended = clock()
         player.wait(result)
         waits.append(clock() - ended)
-        shares.append((queued - start) / max(ended - start, 1e-9))
     player.wait_seconds = statistics.median(waits)
-    player.dispatch_share = statistics.median(shares)
 
 
 def size_samples(

@@ -22,8 +22,8 @@ from timelift.case import Backend, Gradients, Mode, Phase, Setting
 from timelift.worker.engines import Feed, open_engine
 
 ROOT = Path(__file__).parents[2]
-#: Inputs whose product keeps a device busy for long, by kind of device, and for no time at all.
-LARGE, SMALL = {"cpu": (8, 16, 64), "gpu": (64, 256, 4096)}, (2, 4, 8)
+#: Inputs whose product keeps a device busy for long, by kind of device.
+LARGE = {"cpu": (8, 16, 64), "gpu": (64, 256, 4096)}
 #: So often a sample is timed by both clocks.
 LOOKS = 9
 
@@ -35,15 +35,14 @@ def main(backend: str, device: str) -> None:
     sizes = ("probe", shape[1], shape[0], Phase.FORWARD)
     setting = Setting(*sizes, device=device, backend=Backend(backend))
     engine = open_engine(setting)
-    large, small = (player(engine, setting, one) for one in (shape, SMALL))
-    for one in (large, small):
-        seconds = rounds.warm_up(one)
-        rounds.measure_queue(one)
-        rounds.size_samples(one, seconds, random.Random(1))
-    sys.stdout.write(json.dumps(found(engine, setting, large, small)) + "\n")
+    large = player(engine, setting, shape)
+    seconds = rounds.warm_up(large)
+    rounds.measure_wait(large)
+    rounds.size_samples(large, seconds, random.Random(1))
+    sys.stdout.write(json.dumps(found(engine, setting, large)) + "\n")
 
 
-def found(engine: Any, setting: Setting, large: rounds.Player, small: rounds.Player) -> dict:
+def found(engine: Any, setting: Setting, large: rounds.Player) -> dict:
     """Answer the suite's questions."""
     shape = LARGE[setting.device.partition(":")[0]]
     peak = engine.device_peak_bytes(lambda: engine.wait(large.call()))
@@ -52,12 +51,9 @@ def found(engine: Any, setting: Setting, large: rounds.Player, small: rounds.Pla
     return {
         "device": str(getattr(engine.place(np.zeros(2, np.float32)), "device", "")),
         "identity": dict(engine.identity()),
-        "attainable": engine.measure_attainable(),
         "peak_bytes": peak,
         "output_bytes": int(np.prod(shape)) * 4,
         "wait_share": large.wait_seconds / seconds,
-        "large_dispatch_share": large.dispatch_share,
-        "small_dispatch_share": small.dispatch_share,
         "seconds_per_call": seconds / large.calls_per_sample,
         "event_over_clock": statistics.median(event / one for one, event in clocks),
     }

@@ -83,12 +83,6 @@ def test_waiting_is_below_a_thousandth_of_a_sample(backend):
 
 
 @pytest.mark.gpu
-def test_a_call_that_leaves_the_device_idle_is_told_from_one_that_does_not(backend):
-    found = probe(backend)
-    assert found["small_dispatch_share"] > found["large_dispatch_share"]
-
-
-@pytest.mark.gpu
 def test_peak_memory_is_the_device_s_own(backend):
     found = probe(backend)
     if found["peak_bytes"] is None:
@@ -128,7 +122,3 @@ def test_the_probe_asks_on_a_cpu_what_it_asks_on_a_gpu(name):
     assert not isinstance(found, str), found
     assert found["peak_bytes"] is None
     assert found["seconds_per_call"] > 0
-    assert set(found["attainable"]) == {
-        "attainable_flops_per_second",
-        "attainable_bytes_per_second",
-    }

@@ -7,7 +7,7 @@ from functools import cached_property
 from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.advice import Advice, advise
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.runs.measurement import Run, fact
 from timelift.analyse.scaling import Scaling, scaling_of
 from timelift.analyse.selftest.trust_file import Trust, trust_from_run
 from timelift.analyse.stats import lifts
@@ -60,12 +60,10 @@ class RunFindings:
         return first_calls(self.run.measurements)
 
     @cached_property
-    def first_call_seconds(self) -> Mapping[Case, float]:
-        return costs.positive_facts(self.run, "first_call_seconds")
-
-    @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:
-        return costs.positive_facts(self.run, "peak_bytes")
+        """The peak of a call of each case for which it is known and can stand on a log axis."""
+        values = ((one.case, fact(one, "peak_bytes")) for one in self.run.measurements)
+        return {case: value for case, value in values if value is not None and value > 0}
 
     @cached_property
     def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
@@ -74,16 +72,8 @@ class RunFindings:
         return {one.setting: costs.pareto_front(one.rows, peak) for one in self.rankings}
 
     @cached_property
-    def forward_and_backward(self) -> Sequence[costs.ForwardAndBackward]:
-        return costs.forward_and_backward(self.rankings)
-
-    @cached_property
-    def costs_of(self) -> Mapping[Case, costs.Costs]:
-        return costs.of_rankings(self.run.by_case, self.rankings)
-
-    @cached_property
-    def dispatch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
-        return {one.setting: costs.dispatch_bound(one, self.run.by_case) for one in self.rankings}
+    def backward_over_forward(self) -> Mapping[Case, float]:
+        return costs.backward_over_forward(self.rankings)
 
     @cached_property
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:
@@ -147,12 +137,6 @@ class RunFindings:
         """What to write for each workload in which two lifts were measured."""
         groups = recommend.axis_groups(self.contests, "workload")
         return {str(name): found for name, group in groups.items() if (found := advise(group))}
-
-    @cached_property
-    def break_even(self) -> tuple[tuple[Ranking, tuple[costs.CheapestFrom, ...]], ...]:
-        """From how many calls on which strategy has cost the least, setting by setting."""
-        first = self.first_call_seconds
-        return tuple((one, costs.break_even(one, first)) for one in self.rankings)
 
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:

@@ -77,18 +77,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     throttled_periods: Annotated[Number | None, _KEPT] = None
     #: One beat of `timelift.canary`.
     canary_seconds: Annotated[Number | None, _KEPT] = None
-    #: What bounds a call, in the first launch: the inner layer's work ...
-    flops: Annotated[Number | None, _KEPT] = None
-    least_bytes: Annotated[Number | None, _KEPT] = None
-    #: ... and what the device attains at best, once for each.
-    attainable_flops_per_second: Annotated[Number | None, _KEPT] = None
-    attainable_bytes_per_second: Annotated[Number | None, _KEPT] = None
     #: The place in the order of building, from 1.
     built: Annotated[Number | None, _ELSE] = None
     #: Rounds that are lost because a GPU's clocks were held down.
     held_down_rounds: Annotated[Number | None, _ELSE] = None
-    #: The part of a call that passes before all of it is queued, on a device with a queue.
-    dispatch_share: Annotated[Number | None, _ELSE] = None
     #: Readings that found the device's clocks held down.
     throttled: Annotated[Number | None, _ELSE] = None
     #: True if the other side runs the same program, so that no round was played unless asked for.

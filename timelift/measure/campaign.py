@@ -86,7 +86,7 @@ class Campaign:
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
         self._doubtful_peaks: frozenset[Setting] = frozenset()
-        self._devices_measured: set[tuple[str, int, str]] = set()
+        self._devices_named: set[tuple[str, int, str]] = set()
         self._peaks_read: set[Setting] = set()
         self._timed: set[Case] = set()
         self._pool: LaunchPool | None = None
@@ -293,7 +293,7 @@ class Campaign:
         for line in lines:
             facts = line.facts
             if facts.engine is not None:
-                self._devices_measured.add(_device_key(line.case.setting))
+                self._devices_named.add(_device_key(line.case.setting))
             if (facts.peak_bytes, facts.peak_bytes_below) != (None, None):
                 self._peaks_read.add(line.case.setting)
             if line.seconds_per_call:
@@ -324,9 +324,8 @@ class Campaign:
     def _task(self, setting: Setting, cases: Iterable[Case], slot: LaunchSlot, seed: int) -> Task:
         workload, options = self.catalogue.workloads[setting.workload], self.options
         chosen = [case for case in cases if self._is_open(case)]
-        # what bounds calls from below: once in a run is enough
-        bounds = slot.number == 1 and options.round_seconds > 0
-        bounds = bounds and not (options.two_sided or workload.is_model)
+        is_first = slot.number == 1 and options.round_seconds > 0
+        is_usual = not (options.two_sided or workload.is_model)
         rivals = {case: self.catalogue.rival(case, slot.number) for case in chosen}
         untimed = {one.pair for case, one in rivals.items() if case not in self._timed}
         return Task(
@@ -343,8 +342,7 @@ class Campaign:
             memory_bytes=options.memory_bytes,
             compares_programs=tuple(sorted(untimed)) if options.compares_programs else (),
             races_equal_programs=options.races_equal_programs,
-            counts_work=bounds,
-            measures_device=bounds and _device_key(setting) not in self._devices_measured,
+            names_device=is_first and is_usual and _device_key(setting) not in self._devices_named,
         )
 
 

@@ -91,8 +91,7 @@ def _reading(task: Task, rivals: Iterable[RivalSpec]) -> Task:
         reads_peak_memory=True,
         compares_programs=(),
         warms=False,
-        counts_work=False,
-        measures_device=False,
+        names_device=False,
     )
 
 

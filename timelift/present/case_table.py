@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from timelift.analyse.costs import Costs
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.case import AXES, Lengths
+from timelift.case import AXES
 from timelift.journal import SHOWN_FACTS
 from timelift.planted import COPY_SEPARATOR as TWIN
 from timelift.present import provisional
@@ -37,20 +36,20 @@ _TIMES = 2.0
 SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
-    *("rival", "seconds_per_call", "ratio", "interval", "gain", "per_valid_step", "ties"),
-    *("over_forward", "first_call", "graph_nodes", "peak_bytes", "launches_ranked", "limit_share"),
+    *("rival", "seconds_per_call", "ratio", "interval", "gain"),
+    *("over_forward", "first_call", "graph_nodes", "peak_bytes", "launches_ranked"),
 )
 _ON_PAGE = (
     *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
     *SPEED_UP,
-    *("ties", "price", "per_step", "over_forward", "first_call", "first_call_low"),
-    *("first_call_high", "graph_nodes", "peak_bytes", "limit_share", "launches_ranked"),
+    *("price", "over_forward", "first_call", "first_call_low", "first_call_high"),
+    *("graph_nodes", "peak_bytes", "launches_ranked"),
 )
 #: Numbers of a ranking for programs; times in seconds.
 _RANKED = (
     *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
     *(*SPEED_UP, "baseline"),
-    *("verdict", "provisional", "ties", "rank_low", "rank_high"),
+    *("verdict", "provisional", "rank_low", "rank_high"),
 )
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
 FIRST_CALL = ("first_call_low", "first_call_high")
@@ -58,20 +57,13 @@ _FOR_PROGRAMS = (
     *("strategy", *AXES, "status", "launches", *_RANKED),
     *(*SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
 )
-#: The column whose values choose the unit of a column of times.
-_UNIT_OF = {
-    **dict.fromkeys(("seconds_per_call", "over_forward"), "seconds_per_call"),
-    **dict.fromkeys(("per_step", "per_valid_step"), "per_step"),
-}
 _NOTE = (
     "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
     "which holds for all rivals of a setting at once; "
     "speed-up, from and to: how many times as fast as the baseline of its setting, likewise; "
     "first call from, to: its own 95 % interval over launches; "
     "would see: a difference so large would have been called in 9 of 10 such runs; "
-    "rivals of one setting that share a letter under ties were not shown to differ; "
-    "of the limit: the least time that the layer's work needs here, by this machine's own "
-    "product of matrices and copy, as a share of the time taken"
+    "\N{DIVISION SIGN} forward: the time of a backward call, divided by that of its forward call"
 )
 
 
@@ -83,10 +75,6 @@ class Row:
     measurement: Measurement
     rival: RankedCase | None = None
     ranking: Ranking | None = None
-
-    @property
-    def costs(self) -> Costs:
-        return self.found.costs_of[self.measurement.case]
 
     @property
     def first_call(self) -> FirstCall | None:
@@ -123,23 +111,11 @@ def _rows(ranking: Ranking, found: RunFindings) -> list[Row]:
 
 
 def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    """Return these columns, times of one kind in one unit."""
-    made = tuple(_in_unit(_COLUMNS[column], rows) for column in columns)
+    """Return these columns, the time of a call in the unit in which it reads well."""
+    seconds = (row.rival.seconds_per_call for row in rows if row.rival)
+    in_unit = replace(_COLUMNS["seconds_per_call"], unit=unit_for(seconds))
+    made = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
     return Table(name, "Every measurement", made, rows, _NOTE)
-
-
-def _in_unit(column: Column, rows: Sequence[Row]) -> Column:
-    """Return a column of times in the unit in which they, or those beside them, read well."""
-    if column.name not in _UNIT_OF:
-        return column
-    seconds = _COLUMNS[_UNIT_OF[column.name]].values(rows)
-    return replace(column, unit=unit_for(one for one in seconds if one is not None))
-
-
-def _per_valid_step(row: Row) -> float | None:
-    """Return what padding wastes, where lengths vary; elsewhere the column is empty."""
-    varies = row.measurement.case.setting.lengths is not Lengths.FULL
-    return row.costs.seconds_per_step if varies else None
 
 
 def _first_call(row: Row, name: str) -> float | None:
@@ -249,16 +225,13 @@ _EVERY = (
     Column("provisional", value=attrgetter("found.run.is_provisional")),
     Column("verdict_beside", "verdict", _verdict_beside),
     number("would_see", "would see", _more_than_one("detectable"), unit=PER_CENT),
-    number("per_valid_step", "per valid step", _per_valid_step, drop_order=2),
-    Column("ties", value=_of_rival("letters"), drop_order=2, right=True),
     number("rank_low", value=_ranks("rank_low")),
     number("rank_high", value=_ranks("rank_high")),
     number("price", "price at most", _more_than_one("cost_over_best", 1), unit=PER_CENT),
-    number("per_step", "per step", attrgetter("costs.seconds_per_step")),
     number(
         "over_forward",
-        "over forward",
-        attrgetter("costs.backward_minus_forward_seconds"),
+        "\N{DIVISION SIGN} forward",
+        lambda row: row.found.backward_over_forward.get(row.measurement.case),
         drop_order=5,
     ),
     number(
@@ -274,9 +247,6 @@ _EVERY = (
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
     _fact("peak_bytes", "peak", unit=MEBIBYTES, drop_order=4),
     number("launches_ranked", "launches", _of_rival("launches"), drop_order=7),
-    number(
-        "limit_share", "of the limit", attrgetter("costs.limit_share"), unit=PER_CENT, drop_order=8
-    ),
     Column("reason", value=attrgetter("measurement.reason")),
     Column(
         "differs",
@@ -292,5 +262,4 @@ _IN_WORDS: Mapping[str, dict[str, Any]] = {
         "format": _first_call_in_words,
     },
     "peak_bytes": {"title": "peak memory", "format": human_bytes},
-    "limit_share": {"format": percent},
 }

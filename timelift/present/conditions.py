@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from timelift.analyse.costs import DISPATCH_BOUND
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy, Width
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
@@ -82,15 +81,6 @@ def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
         setting = one.case.setting
         if words := ", ".join(f"{name} {value}" for name, value in engine_facts(one).items()):
             yield f"{setting.backend} on {setting.device}: {words}"
-
-
-def dispatch_bound(names: Sequence[str], device: str) -> Iterator[str]:
-    """Name the strategies whose device waits for the next call, if there are any."""
-    if names:
-        yield (
-            f"dispatch-bound: {', '.join(names)}; the {device} is idle between calls: "
-            f"{percent(DISPATCH_BOUND, 0)} or more of a call is spent queueing it"
-        )
 
 
 def quiet(found: MachineActivity) -> str:

@@ -158,9 +158,8 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
     for setting in sorted({*ranked, *lost}):
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
-            bound = conditions.dispatch_bound(found.dispatch_bound[setting], setting.device)
             best = found.recommendation_by_setting.get(setting)
-            notes = (*verdicts(ranked[setting], best, found), *bound, *below)
+            notes = (*verdicts(ranked[setting], best, found), *below)
             table = case_table.of_setting(ranked[setting], found)
             fastest = () if found.run.is_provisional else ranked[setting].not_shown_slower
             heading = provisional.heading(setting.label, found.run)

@@ -65,13 +65,10 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             emit(Exhausted())
             return
     if prepared:
-        inner = None
-        if isinstance(under_test, SettingUnderTest):
-            inner = under_test.layers.of(prepared[0].rival)
         facts = compare_programs(prepared, task.compares_programs, engine, emit)
         for one in prepared:
             one.facts |= facts.get(one.rival.name, {})
-        Playing(engine, task, channel, under_test.dice).run(prepared, inner)
+        Playing(engine, task, channel, under_test.dice).run(prepared)
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
@@ -98,7 +95,7 @@ class SettingUnderTest:
         shared = SharedInputs(
             inputs, valid, law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
         )
-        self.layers = InnerLayers(engine, task, shared, self.emit)
+        self._layers = InnerLayers(engine, task, shared, self.emit)
         self._preparation = Preparation(engine, task, self.emit, shared, noise)
 
     def prepare(self, rival: RivalSpec) -> PreparedRival | None:
@@ -106,7 +103,7 @@ class SettingUnderTest:
         try:
             with imports_from(rival.home):
                 printed = os.fstat(1).st_size
-                inner = self.layers.of(rival)
+                inner = self._layers.of(rival)
                 self._warm_tracer(inner)
                 self.emit(Busy("building", rival.name, printed))
                 with restore_process_state(self.engine):
@@ -150,11 +147,11 @@ class Playing:
         self._note_playing, self._stop_asked = channel.note_playing, channel.stop_asked
         self._held_down = system.held_down_count(task.setting.device)
 
-    def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer | None) -> None:
+    def run(self, prepared: Sequence[PreparedRival]) -> None:
         """Play the rounds of the prepared rivals, if the task wants any, and report every rival."""
         self.emit(Ready())
         self.listen()
-        shared = self._bounds_of_a_call(inner)
+        shared = self._device_facts()
         equal = {one.rival.name for one in prepared if one.has_same_program}
         untimed = set() if self.task.races_equal_programs else equal
         timed = [one for one in prepared if one.rival.name not in untimed]
@@ -166,23 +163,11 @@ class Playing:
             facts = {**one.facts, "traces": one.compiled.traces, **shared}
             self.emit(Ended(one.rival.name, Status.MEASURED, facts=facts))
 
-    def _bounds_of_a_call(self, inner: InnerLayer | None) -> dict[str, Any]:
-        """Return what bounds a call from below: the layer's work, and what the device attains."""
-        task, work = self.task, dict[str, Any]()
-        rows = task.setting.batch * task.setting.seq_len
-        is_known = not task.input_dtype  # how much of a table is read is not
-        if inner and task.counts_work and is_known:
-            self.emit(Busy("counting the layer's work"))
-            try:
-                work = self.engine.count_work(inner.layer, rows, task.features, task.setting)
-            except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
-                traceback.print_exc()
-        return work | (self._device_facts() if task.measures_device else {})
-
     def _device_facts(self) -> dict[str, Any]:
-        self.emit(Busy("measuring the device"))
+        if not self.task.names_device:
+            return {}
         try:
-            return {"engine": dict(self.engine.identity()), **self.engine.measure_attainable()}
+            return {"engine": dict(self.engine.identity())}
         except Exception:  # noqa: BLE001 - no rival's fault
             traceback.print_exc()
             return {}
@@ -193,8 +178,6 @@ class Playing:
             self.emit(Ended.without_result(one.rival, Status.FAILED, why))
             return
         facts = {**one.facts, "traces": one.compiled.traces, "steady": player.steady, **shared}
-        if player.dispatch_share is not None:
-            facts["dispatch_share"] = round(player.dispatch_share, 3)
         seconds, calls = player.seconds_per_call, player.calls_per_sample
         self.emit(Ended(one.rival.name, Status.MEASURED, "", seconds, calls, facts))
 
@@ -216,7 +199,7 @@ class Playing:
             self.emit(Busy("warming up", player.name))
             warm.append(rounds.warm_up(player))
             if not self.task.setting.on_cpu:
-                rounds.measure_queue(player)
+                rounds.measure_wait(player)
             rounds.size_samples(player, warm[-1], self.dice)
         rounds.shorten_losers(players, warm)
         gc.collect()

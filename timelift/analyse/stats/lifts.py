@@ -87,7 +87,6 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
         return None
     unranked = dataclasses.replace(
         own,
-        letters="",
         rank_low=0,
         rank_high=0,
         p=math.nan,

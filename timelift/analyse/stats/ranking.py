@@ -7,14 +7,11 @@ people write. The first was picked by the same data, the second was not.
 import functools
 import itertools
 import math
-import re
-import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Measurement, Samples
 from timelift.analyse.stats import simultaneous, verdicts
@@ -31,8 +28,6 @@ BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold
 #: A cost over the best that is not known.
 UNKNOWN = (math.nan, math.nan)
 
-#: The name of a group of ties (see `_letter`).
-_GROUP = re.compile(r"[a-z]\d*")
 #: The digits to which the log seconds of a tie agree; names decide ties.
 _DIGITS = 9
 #: Half of what the exponential function takes: two launches may differ a millionfold.
@@ -67,11 +62,11 @@ class RankedCase:
     launch): the intervals of all rows hold at once, though the first was picked by the same data.
     `half_width` is the half-width, a log ratio, of the interval that the pair would have by itself.
     `verdict` is that of this rival beside the first row, `p` that of their difference, two-sided
-    and adjusted for all pairs of the setting. Rivals that share one of `letters` were not shown to
-    differ; the true rank lies from `rank_low` to `rank_high`. `cost_over_best` is the least and the
-    most that choosing this rival costs over the best, whichever that is, as ratios. `detectable` is
-    the ratio to the first row that would have been called different 9 in 10 times. `speed_up` is
-    over the baseline of the setting, 1 for the baseline itself, and None of a look-alike.
+    and adjusted for all pairs of the setting. The true rank lies from `rank_low` to `rank_high`.
+    `cost_over_best` is the least and the most that choosing this rival costs over the best,
+    whichever that is, as ratios. `detectable` is the ratio to the first row that would have been
+    called different 9 in 10 times. `speed_up` is over the baseline of the setting, 1 for the
+    baseline itself, and None of a look-alike.
     """
 
     case: Case
@@ -82,7 +77,6 @@ class RankedCase:
     low: float
     high: float
     verdict: Verdict
-    letters: str
     rank_low: int
     rank_high: int
     launches: int
@@ -95,11 +89,6 @@ class RankedCase:
     @property
     def has_interval(self) -> bool:
         return math.isfinite(self.low) and math.isfinite(self.high)
-
-    @property
-    def ties(self) -> frozenset[str]:
-        """The groups of rivals not shown to differ: `letters` one by one."""
-        return frozenset(_GROUP.findall(self.letters))
 
     @property
     def cost_is_known(self) -> bool:
@@ -124,7 +113,7 @@ class Ranking:
     """The measured rivals of one setting, sorted by time.
 
     `unranked` are look-alikes or twins, measured beside the rivals and no answer: they have a ratio
-    to the first row, but neither rank (0), letters nor a cost over the best. `baseline` is the
+    to the first row, but neither rank (0) nor a cost over the best. `baseline` is the
     strategy that speed-ups are told against, empty where none of those asked for was measured.
     """
 
@@ -217,10 +206,7 @@ class _Rivals:
     relative_to: Sequence[str]
 
     def ranking(self) -> Ranking:
-        letters = tie_letters(
-            np.array([[self._apart(i, j) for j in self.order] for i in self.order])
-        )
-        rows = [self._row(i, marks) for i, marks in zip(self.order, letters, strict=True)]
+        rows = [self._row(i) for i in self.order]
         name = "" if self.baseline is None else self.samples.cases[self.baseline].strategy
         return Ranking(self.samples.setting, tuple(rows), baseline=name)
 
@@ -254,10 +240,6 @@ class _Rivals:
         surplus = effects - (centre[second] - centre[first])
         return centre + fit_scores(surplus, weights, len(centre))
 
-    def _apart(self, i: int, j: int) -> bool:
-        different = (Verdict.FASTER, Verdict.SLOWER)
-        return i != j and self.comparisons[i, j].verdict in different
-
     @functools.cached_property
     def levels(self) -> PairLevels:
         """The levels at which the intervals of all rows hold at once.
@@ -269,7 +251,7 @@ class _Rivals:
         beaten = [one.p < self.alpha and one.effect > 0 for one in known]
         return simultaneous.levels(1 + len(known), 1 + beaten.count(False), self.alpha)
 
-    def _row(self, i: int, letters: str) -> RankedCase:
+    def _row(self, i: int) -> RankedCase:
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
         words = [comparison.verdict for comparison in rivals]
         launches, width = int(self.absolute.launches[i]), float(self.absolute.half_width[i])
@@ -279,7 +261,6 @@ class _Rivals:
             seconds_per_call=_exp(self.times[i]),
             seconds_low=_exp(self.times[i] - width),
             seconds_high=_exp(self.times[i] + width),
-            letters=letters,
             rank_low=1 + words.count(Verdict.SLOWER),
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
             launches=launches,
@@ -336,45 +317,3 @@ class _Rivals:
 
 def _exp(log: float) -> float:
     return math.exp(max(min(log, LARGEST_LOG), -LARGEST_LOG))
-
-
-# Letters of ties ---------------------------------------------------------------------------------
-
-
-def tie_letters(differ: NDArray[np.bool_]) -> tuple[str, ...]:
-    """Return the compact letter display of a symmetric table of pairs shown to differ, by row.
-
-    Every pair that differs shares no letter and every other pair shares one. Source: the
-    insert-and-absorb algorithm of Piepho 2004, Journal of Computational and Graphical Statistics
-    13(2), 456-466.
-    """
-    groups = [frozenset(range(len(differ)))]
-    for first, second in np.argwhere(np.triu(differ)).tolist():
-        if any(first in group and second in group for group in groups):
-            groups = _absorb(_insert(groups, first, second))
-    ordered = sorted(groups, key=sorted)
-    names = [_letter(place) for place in range(len(ordered))]
-    return tuple(
-        "".join(name for name, group in zip(names, ordered, strict=True) if row in group)
-        for row in range(len(differ))
-    )
-
-
-def _insert(groups: Sequence[frozenset[int]], first: int, second: int) -> list[frozenset[int]]:
-    """Split every group that holds both into one without the first and one without the second."""
-    apart: list[frozenset[int]] = []
-    for group in groups:
-        both = first in group and second in group
-        apart += [group - {second}, group - {first}] if both else [group]
-    return apart
-
-
-def _absorb(groups: Sequence[frozenset[int]]) -> list[frozenset[int]]:
-    distinct = list(dict.fromkeys(groups))
-    return [group for group in distinct if not any(group < other for other in distinct)]
-
-
-def _letter(place: int) -> str:
-    """Return the name of a group: a to z, then a1 to z1, and so on."""
-    lap, letter = divmod(place, len(string.ascii_lowercase))
-    return string.ascii_lowercase[letter] + (str(lap) if lap else "")

@@ -76,7 +76,6 @@ def _fields(ranking: Ranking, row: RankedCase, varying: Iterable[str]) -> dict[s
 def _with_facts(frame: pd.DataFrame, found: RunFindings) -> pd.DataFrame:
     first = found.first_calls
     fronts = {row.case for rows in found.pareto_fronts.values() for row in rows}
-    backward = {pair.backward: pair.times for pair in found.forward_and_backward}
     peak = frame.case.map(found.peak_bytes)  # a lone one says nothing
     return frame.assign(
         first_call=frame.case.map({case: one.seconds for case, one in first.items()}),
@@ -84,7 +83,7 @@ def _with_facts(frame: pd.DataFrame, found: RunFindings) -> pd.DataFrame:
         first_call_high=frame.case.map({case: one.high for case, one in first.items()}),
         peak_bytes=peak.where(peak.groupby(frame.setting).transform("count") > 1),
         on_front=frame.case.isin(fronts),
-        backward_times=frame.case.map(backward),
+        backward_times=frame.case.map(found.backward_over_forward),
     )
 
 

@@ -1,58 +1,22 @@
 """The tables that the page alone shows: time per step, execution, prices, meanings, losses."""
 
-import dataclasses
-import itertools
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
-from timelift.analyse.costs import CheapestFrom
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import ForWorkload, Price
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase
-from timelift.case import Case, Setting, Status
+from timelift.case import Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import StrategyEntry
 from timelift.present.report import declared_in_words, in_lower_case
 from timelift.present.tables import Column, Table, axis_columns, number, varying
-from timelift.present.units import Unit, unit_for
+from timelift.present.units import unit_for
 
 #: Characters after which a reason and a title are cut.
 _REASON, _TITLE = 300, 200
-
-
-def steps(found: RunFindings) -> Table:
-    """Return the time of one step by length, a row for each strategy and panel."""
-    seconds = {case: one.seconds_per_step for case, one in found.costs_of.items()}
-    unit = unit_for(seconds.values())
-    lengths = sorted({case.setting.seq_len for case in seconds})
-    by_size: dict[Case, dict[int, float]] = defaultdict(dict)
-    for case, value in seconds.items():
-        panel = dataclasses.replace(case.setting, seq_len=lengths[0])
-        by_size[dataclasses.replace(case, setting=panel)][case.setting.seq_len] = value
-    axes = [axis for axis in varying(by_size) if axis != "seq_len"]
-    return Table(
-        "per_step",
-        "Time per step",
-        (
-            Column("strategy", value=attrgetter("strategy")),
-            *axis_columns(attrgetter("setting"), axes),
-            *(_at_length(length, by_size, unit) for length in lengths),
-        ),
-        list(by_size),
-        f"{unit.name} for one valid step of one sequence; falling along a row: "
-        "the call's fixed cost is shared by more steps",
-    )
-
-
-def _at_length(length: int, seconds: Mapping[Case, Mapping[int, float]], unit: Unit) -> Column:
-    """Return the column of one length, whose unit is in the note below the table."""
-    return number(
-        f"T = {length:,}", value=lambda case: seconds[case].get(length, math.nan) / unit.size
-    )
 
 
 class _ExecutionRow(NamedTuple):
@@ -127,39 +91,6 @@ def losses(run: Run) -> Table:
             Column("reason", limit=_REASON),
         ),
         lost,
-    )
-
-
-class _BreakEvenRow(NamedTuple):
-    """A strategy that is overtaken in the sum of calls, and the one that overtakes it."""
-
-    setting: Setting
-    before: CheapestFrom
-    later: CheapestFrom
-
-
-def break_even(found: RunFindings) -> Table:
-    """Return after how many calls which strategy has cost the least, the first call included."""
-    rows = [
-        _BreakEvenRow(ranking.rows[0].case.setting, before, later)
-        for ranking, steps in found.break_even
-        for before, later in itertools.pairwise(steps)
-    ]
-    axes = varying(row.case for ranking in found.rankings for row in ranking.rows)
-    return Table(
-        "break_even",
-        "Calls after which a slow first call is made up",
-        (
-            Column("strategy", value=lambda row: row.later.strategy),
-            *axis_columns(attrgetter("setting"), axes),
-            number(
-                "pays off after (calls)",
-                value=lambda row: row.later.calls - 1,
-                format="{:,}".format,
-            ),
-            Column("instead of", value=lambda row: row.before.strategy),
-        ),
-        rows,
     )
 
 

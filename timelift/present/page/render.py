@@ -253,13 +253,11 @@ def tables(found: RunFindings) -> Sequence[Table]:
         *([copies.gate_table(found.gate)] if found.gate else []),
         own_tables.prices(found.recommendation_by_workload),
         *scaling_table.page_tables(found.scaling),
-        own_tables.steps(found),
         own_tables.execution(found),
         *(
             provisional.columns(one, found.run, "verdict")
             for one in across_table.page_tables(found.across)
         ),
-        own_tables.break_even(found),
         own_tables.meanings(found),
         case_table.of_page(found),
         own_tables.losses(found.run),

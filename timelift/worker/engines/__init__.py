@@ -6,9 +6,7 @@ that a process may import it and fork.
 
 import gc
 import importlib
-import math
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +15,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from timelift.case import CPU, GPU, Backend, Phase, Setting
+from timelift.case import Backend, Setting
 from timelift.worker.programs import Program
 
 Array = NDArray[Any]
@@ -119,19 +117,6 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def count_work(
-        self, layer: Any, rows: int, features: Sequence[int], setting: Setting
-    ) -> dict[str, int]:
-        """Count an inner layer's `flops` for `rows` steps, and the `least_bytes` that it moves.
-
-        Empty where that is not known.
-        """
-
-    @abstractmethod
-    def measure_attainable(self) -> dict[str, float]:
-        """Measure a float32 product of squares and a copy; return what a second does at best."""
-
-    @abstractmethod
     def seed(self, number: int) -> None:
         """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""
 
@@ -222,42 +207,3 @@ def _hidden(names: Iterable[str]) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
-
-
-#: The side of the square product, and the floats that are copied, by kind of device.
-SIZES = {CPU: (1024, 1 << 24), GPU: (4096, 1 << 28)}
-_TRIES = 3
-_FLOAT_BYTES = 4
-
-
-def attainable_rates(
-    side: int,
-    floats: int,
-    product: Callable[[], Any],
-    copy: Callable[[], Any],
-    wait: Callable[[Any], object],
-) -> dict[str, float]:
-    """Time a float32 product of squares and a copy of `floats`; return what a second does."""
-    return {
-        "attainable_flops_per_second": 2 * side**3 / _fastest(product, wait),
-        "attainable_bytes_per_second": 2 * _FLOAT_BYTES * floats / _fastest(copy, wait),
-    }
-
-
-def _fastest(call: Callable[[], Any], wait: Callable[[Any], object]) -> float:
-    """Return the seconds of the fastest of some calls, the first, which traces, excluded."""
-    seconds = []
-    for _ in range(1 + _TRIES):
-        started = time.perf_counter()
-        wait(call())
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
-
-
-def least_floats(layer: Any, inputs: Sequence[int], outputs: Sequence[int], phase: Phase) -> int:
-    """Return how many floats a call moves at least: inputs, outputs and weights by their shapes.
-
-    A backward call moves all of them twice.
-    """
-    shapes = [inputs, outputs, *(weight.shape for weight in layer.weights)]
-    return (1 if phase is Phase.FORWARD else 2) * sum(map(math.prod, shapes))

@@ -23,22 +23,12 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
-from timelift.worker.engines import (
-    SIZES,
-    Array,
-    Engine,
-    Feed,
-    UnavailableError,
-    attainable_rates,
-    least_floats,
-)
+from timelift.worker.engines import Array, Engine, Feed, UnavailableError
 from timelift.worker.programs import Program
 from timelift.worker.programs.hlo import hlo_program
 
 #: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
 _THREADS = "PJRT_NPROC"
-#: Loops, whose body XLA counts once however often it runs.
-_UNCOUNTED = frozenset({"while", "scan"})
 #: The constants of a lowered program.
 _CONSTANT = re.compile(r"stablehlo\.constant dense<(.*)> : ")
 #: The switches that a strategy might turn.
@@ -113,37 +103,6 @@ class JaxEngine(Engine):
         return [self.to_numpy(one) for one in found], [
             self.to_numpy(one) for one in weight_gradients
         ]
-
-    def count_work(
-        self, layer: Any, rows: int, features: Sequence[int], setting: Setting
-    ) -> dict[str, int]:
-        """Count by XLA, before it optimises: what it makes of a product it may not count.
-
-        Nothing is claimed of layers that loop over an axis of their own.
-        """
-        forward = setting.phase is Phase.FORWARD
-        shape = (rows, *features)
-        body = functools.partial(_outputs if forward else _loss, layer)
-        counted = jax.jit(body if forward else jax.value_and_grad(body))
-        traced = counted.trace(*_values_of(layer), jax.ShapeDtypeStruct(shape, setting.dtype))
-        outputs = layer.compute_output_spec(keras.KerasTensor(shape, str(setting.dtype))).shape
-        if _loops(traced.jaxpr) or None in outputs:
-            return {}
-        moved = least_floats(layer, shape, outputs, setting.phase)
-        return {
-            "flops": int(traced.lower().cost_analysis()["flops"]),
-            "least_bytes": moved * jnp.dtype(setting.dtype).itemsize,
-        }
-
-    def measure_attainable(self) -> dict[str, float]:
-        side, floats = SIZES[self._kind]
-        square, long = (
-            jax.device_put(jnp.ones(shape, "float32"), self.device)
-            for shape in ((side, side), (floats,))
-        )
-        product = functools.partial(jax.jit(jnp.matmul), square, square)
-        copy = functools.partial(jax.jit(lambda x: x + 1), long)
-        return attainable_rates(side, floats, product, copy, jax.block_until_ready)
 
     def seed(self, number: int) -> None:
         """Seed Python, which Keras's initialisers draw from on JAX, and numpy.
@@ -319,11 +278,6 @@ def _inner_programs(program: Any) -> list[Any]:
     return [one for one in found if hasattr(one, "eqns")]
 
 
-def _loops(program: Any) -> bool:
-    looped = any(equation.primitive.name in _UNCOUNTED for equation in program.eqns)
-    return looped or any(map(_loops, _inner_programs(program)))
-
-
 def _cache_in(folder: str) -> None:
     """Let JAX keep what it compiles from now on in a folder, however small; empty for nowhere."""
     jax.config.update("jax_enable_compilation_cache", bool(folder))
@@ -331,11 +285,3 @@ def _cache_in(folder: str) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     compilation_cache.reset_cache()  # it asks for all this once
-
-
-def _outputs(layer: Any, weights: Any, state: Any, inputs: Any) -> Any:
-    return _call_with(layer, weights, state, inputs, training=False)[0]
-
-
-def _loss(layer: Any, weights: Any, state: Any, inputs: Any) -> Any:
-    return jnp.sum(_call_with(layer, weights, state, inputs, training=True)[0])

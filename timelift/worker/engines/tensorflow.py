@@ -1,6 +1,5 @@
 """TensorFlow on one device."""
 
-import functools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,22 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from timelift.case import BACKEND_THREADS, Phase, Setting
-from timelift.worker.engines import (
-    SIZES,
-    Array,
-    Engine,
-    UnavailableError,
-    attainable_rates,
-    least_floats,
-)
+from timelift.case import BACKEND_THREADS, Setting
+from timelift.worker.engines import Array, Engine, UnavailableError
 from timelift.worker.engines.tensorflow_compiled import TensorFlowCompiled
 
-#: What the profiler does not look into, or counts as nothing although it is work.
-_UNCOUNTED = frozenset(
-    {"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "Einsum"}
-    | {"PartitionedCall", "StatefulPartitionedCall", "Conv3D", "CudnnRNN", "CudnnRNNV3"}
-)
 #: The events of the pool of host memory.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
 
@@ -95,36 +82,6 @@ class TensorFlowEngine(Engine):
         return [self.to_numpy(one) for one in input_gradients], [
             self.to_numpy(one) for one in weight_gradients
         ]
-
-    def count_work(
-        self, layer: Any, rows: int, features: Sequence[int], setting: Setting
-    ) -> dict[str, int]:
-        """Count by TensorFlow's profiler.
-
-        Nothing is claimed of layers whose graph it does not see whole, such as loops over an axis
-        of their own and einsum.
-        """
-        shape, dtype = (rows, *features), tf.as_dtype(setting.dtype)
-        body = _outputs if setting.phase is Phase.FORWARD else _gradients
-        graph = _needed_graph(functools.partial(body, layer), tf.TensorSpec(shape, dtype))
-        outputs = layer.compute_output_spec(keras.KerasTensor(shape, str(setting.dtype))).shape
-        unseen = any(operation.type in _UNCOUNTED for operation in graph.get_operations())
-        if unseen or None in outputs:
-            return {}
-        options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-        found = tf.compat.v1.profiler.profile(graph, options=options | {"output": "none"})
-        floats = least_floats(layer, shape, outputs, setting.phase)
-        return {"flops": int(found.total_float_ops), "least_bytes": floats * dtype.size}
-
-    def measure_attainable(self) -> dict[str, float]:
-        side, floats = SIZES[self._kind]
-        with tf.device(self.device):
-            square, long = tf.ones((side, side)), tf.ones((floats,))
-            product = tf.function(lambda: tf.matmul(square, square))
-            copy = tf.function(lambda: long + 1.0)
-            return attainable_rates(
-                side, floats, product, copy, lambda _: tf.test.experimental.sync_devices()
-            )
 
     def seed(self, number: int) -> None:
         keras.utils.set_random_seed(number)
@@ -197,30 +154,6 @@ def _show_only(kind: str, number: int) -> int:
 
 def open_engine(setting: Setting) -> TensorFlowEngine:
     return TensorFlowEngine(setting)
-
-
-def _needed_graph(body: Callable[..., Any], inputs: Any) -> Any:
-    """Trace a function and keep what its outputs need, as the executor does before anything runs.
-
-    Unused gradients are traced too.
-    """
-    traced = tf.function(body).get_concrete_function(inputs).graph
-    names = [output.op.name for output in traced.outputs]
-    kept = tf.compat.v1.graph_util.extract_sub_graph(traced.as_graph_def(add_shapes=True), names)
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(kept, name="")
-    return graph
-
-
-def _outputs(layer: Any, inputs: Any) -> Any:
-    return layer(inputs, training=False)
-
-
-def _gradients(layer: Any, inputs: Any) -> Any:
-    values = [weight.value for weight in layer.trainable_weights]
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(layer(inputs, training=True))
-    return loss, tape.gradient(loss, values)
 
 
 def _has_pool() -> bool:

@@ -16,19 +16,9 @@ import numpy as np
 import torch
 from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
-from timelift.case import BACKEND_THREADS, CPU, GPU, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import (
-    SIZES,
-    Array,
-    Engine,
-    Feed,
-    UnavailableError,
-    attainable_rates,
-    least_floats,
-)
+from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.worker.engines import Array, Engine, Feed, UnavailableError
 from timelift.worker.programs import Program
 from timelift.worker.programs.fx import fx_program, operations, tensor_text, whole_program
 
@@ -40,8 +30,6 @@ from torch._inductor.compile_fx import compile_fx, compile_fx_inner  # noqa: E40
 
 #: What a captured graph calls the inputs of the function that is compiled.
 _OWN_INPUTS = frozenset({"L_inputs_", "L_mask_"})
-#: Parts of the names of kernels that do a whole recurrence or attention.
-_UNCOUNTED = ("rnn", "lstm", "gru", "attention")
 
 
 class TorchEngine(Engine):
@@ -98,33 +86,6 @@ class TorchEngine(Engine):
         first = len(fetched) - len(weights)
         input_gradients = fetched[:first] or [np.zeros(one.shape) for one in steps]
         return input_gradients, fetched[first:]
-
-    def count_work(
-        self, layer: Any, rows: int, features: Sequence[int], setting: Setting
-    ) -> dict[str, int]:
-        """Count products and convolutions one by one while the layer runs.
-
-        Nothing is claimed where there are none, and where a kernel whose products are not known
-        does more than one.
-        """
-        dtype = getattr(torch, setting.dtype)
-        inputs = torch.zeros((rows, *features), dtype=dtype, device=self.device)
-        run = _outputs if setting.phase is Phase.FORWARD else _outputs_and_gradients
-        with _Names() as names, FlopCounterMode(display=False) as counter:
-            outputs = run(layer, inputs)
-        flops = 0 if names.unknown else int(counter.get_total_flops())
-        moved = least_floats(layer, inputs.shape, outputs.shape, setting.phase) * dtype.itemsize
-        return {"flops": flops, "least_bytes": moved} if flops else {}
-
-    def measure_attainable(self) -> dict[str, float]:
-        side, floats = SIZES[GPU if self._gpu else CPU]
-        square, long = (
-            torch.ones(shape, dtype=torch.float32, device=self.device)
-            for shape in ((side, side), (floats,))
-        )
-        return attainable_rates(
-            side, floats, lambda: square @ square, lambda: long + 1.0, self.wait
-        )
 
     def seed(self, number: int) -> None:
         """Seed Python, numpy and PyTorch; Keras's own function would import TensorFlow."""
@@ -354,28 +315,3 @@ def _let_time_vary(*tensors: Any) -> None:
     for tensor in tensors:
         if tensor is not None:
             torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - PyTorch documents it so
-
-
-class _Names(TorchDispatchMode):  # type: ignore[misc]
-    """Notes whether an operation ran whose products are not counted."""
-
-    unknown = False
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, arguments: Any = (), named: Any = None
-    ) -> Any:
-        self.unknown |= any(part in str(operation) for part in _UNCOUNTED)
-        return operation(*arguments, **(named or {}))
-
-
-def _outputs(layer: Any, inputs: Any) -> Any:
-    with torch.no_grad():
-        return layer(inputs, training=False)
-
-
-def _outputs_and_gradients(layer: Any, inputs: Any) -> Any:
-    outputs = layer(inputs, training=True)
-    weights = [weight.value for weight in layer.trainable_weights]
-    if weights:
-        torch.autograd.grad(outputs.sum(), weights, allow_unused=True)
-    return outputs
