@@ -52,21 +52,6 @@ def page(tmp_path_factory):
     return folder / "report" / "index.html"
 
 
-@pytest.mark.parametrize("is_over", [True, False])
-def test_a_page_of_a_run_that_is_not_over_marks_what_the_chooser_says(browser, tmp_path, is_over):
-    records = [*journals.campaign(journals.grid(FEW)), *[journals.END][:is_over]]
-    made(tmp_path, journals.header(), *records)
-    browser.open(tmp_path / "report" / "index.html")
-    assert browser.ask(LEAD).startswith("Write " if is_over else "So far: Write ")
-    assert ("provisional" in browser.ask("document.body.innerText")) is not is_over
-    headings = "document.querySelector('#chooser .bars thead').innerText"
-    assert ("(provisional)" in browser.ask(headings)) is not is_over
-    bold = "document.querySelectorAll('[data-chart=price] [font-weight=bold]').length"
-    browser.wait("document.querySelector('[data-chart=price] svg') !== null")
-    assert (browser.ask(bold) > 0) is is_over
-    assert browser.said == []
-
-
 @pytest.fixture
 def silent(browser):
     """What a page says on its console is a mistake."""

@@ -15,7 +15,7 @@ from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
-from timelift.present import ending, gate_words, provisional, terminal
+from timelift.present import conditions, ending, gate_words, terminal
 from timelift.present.report import Report, report
 from timelift.present.summary import Pointers, Summary, pages, summary
 
@@ -77,7 +77,7 @@ def _copies(found: RunFindings) -> Iterator[Iterable[str]]:
     if found.gate:
         yield from _gate(found.gate)
     else:
-        yield ending.selftest_findings(found.selftest, found.run)
+        yield ending.selftest_findings(found.selftest, conditions.state(found.run))
 
 
 def gate_screenful(found: GateFindings, width: int) -> list[str]:
@@ -113,7 +113,7 @@ def failures(path: Path) -> dict[Case, str]:
         return {}
     told = {one.case: gate_words.failure(one, found.against) for one in found.failed}
     told |= {one.new.case: gate_words.limit_in_words(one, found.against) for one in found.hit_limit}
-    return {case: provisional.sentence(text, found) for case, text in told.items()}
+    return told
 
 
 def selftest_lines(path: Path) -> Iterator[str]:
@@ -122,7 +122,7 @@ def selftest_lines(path: Path) -> Iterator[str]:
     found = trust_file.trust_from_run(run)
     before = trust_file.load_trust(path.parent / trust_file.FILE)
     kept = before if found and trust_file.rests_on_more(before, found) else None
-    yield from ending.selftest_findings(found, run)
+    yield from ending.selftest_findings(found, conditions.state(run))
     if found and not kept and not run.is_provisional:
         save(found, path.parent)
     yield from ending.selftest_stored(found, kept, run)

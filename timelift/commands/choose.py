@@ -30,23 +30,24 @@ def choose(options: Options, project: Project) -> int:
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.analyse.choose.question import Undecided  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
-    from timelift.present import choice, choice_json  # noqa: PLC0415
+    from timelift.present import choice, choice_json, conditions  # noqa: PLC0415
 
     refuse_unmeasured(run, options.relative_to)
+    state = conditions.state(run) if run.is_provisional else ""
     answer = decide(question, run, RunFindings(run, relative_to=options.relative_to).baselines)
     if isinstance(answer, Undecided):
         undecided = choice_json.undecided_as_json if options.json else choice.undecided_lines
-        write_lines(
-            undecided(question, answer, options_to_repeat(run), is_provisional=run.is_provisional)
-        )
+        write_lines(undecided(question, answer, options_to_repeat(run), state))
         return EXIT_NOT_YES
-    about = _about(answer, question.setting, run, project)
+    about = _about(answer, question.setting, run, project, state)
     as_code = choice.answer_as_code if options.code else choice.answer_lines
     write_lines((choice_json.answer_as_json if options.json else as_code)(question, answer, about))
     return 0
 
 
-def _about(answer: "Choice", setting: Setting, run: "Run", project: Project) -> "AboutChoice":
+def _about(
+    answer: "Choice", setting: Setting, run: "Run", project: Project, state: str
+) -> "AboutChoice":
     """Find how a chosen strategy is used, and how far to trust the run that it was chosen by."""
     from timelift import usage  # noqa: PLC0415
     from timelift.present.choice import AboutChoice  # noqa: PLC0415
@@ -57,5 +58,5 @@ def _about(answer: "Choice", setting: Setting, run: "Run", project: Project) -> 
         usage.how_to_build(setting.workload, answer.strategy, run, project),
         trust_in_words(run, trust_file.machine_trust(project.results, run)),
         usage.code_to_paste(answer.strategy, run, project, setting),
-        run.is_provisional,
+        state,
     )

@@ -10,7 +10,7 @@ from timelift.commands import Options, write_lines
 from timelift.errors import UserError, counted, writing
 from timelift.escape import slug
 from timelift.journal import BASELINE_FOLDER, find_run, write_whole
-from timelift.present import provisional
+from timelift.present import conditions
 from timelift.present.ending import relative_path
 from timelift.present.exports import BINARY, FORMATS
 from timelift.project import Project
@@ -63,7 +63,7 @@ def _kept(run: "Run", path: Path) -> Iterator[str]:
     size = f"{path.stat().st_size / 1024:,.0f} KiB"
     cases = counted(len(run.measurements), "case")
     yield f"{shown}: {cases}, {counted(launches, 'launch')}, {size}"
-    if state := provisional.state(run):
+    if state := conditions.state(run):
         yield f"{state}; the baseline holds what had been measured"
     yield from ("commit it with:", f"  git add {shown}")
 

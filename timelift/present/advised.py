@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from timelift.analyse.advice import Advice, Gain, LostWhere
-from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import SpeedUp
 from timelift.case import BACKEND_THREADS, Backend, Gradients, Mode
 from timelift.errors import counted
-from timelift.present import provisional
 from timelift.present.recommended import over_the_best
 from timelift.present.units import at_most, three_figures
 
@@ -205,12 +203,12 @@ def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
     return where
 
 
-def answers(advice: Mapping[str, Advice], run: Run) -> Iterator[str]:
+def answers(advice: Mapping[str, Advice]) -> Iterator[str]:
     """Write what to do for each workload in a sentence."""
     baseline = common_baseline(advice)
     for workload, one in advice.items():
         gain = gains_in_words(one, baseline)
-        parts = [f"{workload}: {provisional.answer(f'write {to_write(one)}', run)}"]
+        parts = [f"{workload}: write {to_write(one)}"]
         parts += [f"times as fast as {baseline}: {gain}"] if gain else []
         parts += [f"costs over the best, at most: {price(one)}"]
         parts += [f"shown slower: {text}" for text in where_slower(one)]

@@ -16,7 +16,6 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES
 from timelift.journal import SHOWN_FACTS
 from timelift.planted import COPY_SEPARATOR as TWIN
-from timelift.present import provisional
 from timelift.present.advised import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
@@ -95,8 +94,7 @@ def of_page(found: RunFindings) -> Table:
     """Return a row a measurement, settings in order, the fastest first."""
     rows = [row for ranking in found.rankings for row in _rows(ranking, found)]
     axes = varying(row.measurement.case for row in rows)
-    table = _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
-    return provisional.columns(table, found.run, "verdict_beside")
+    return _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
 
 
 def for_programs(found: RunFindings) -> Table:

@@ -21,7 +21,6 @@ from timelift.analyse.choose.question import (
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError, counted
 from timelift.escape import plain
-from timelift.present import provisional
 from timelift.present.advised import value_in_words
 from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
@@ -65,21 +64,21 @@ class BuildCall:
 class AboutChoice:
     """What the project and the run say of a chosen strategy.
 
-    `title` is empty where the run has none, and `code` where its source is not in the project.
+    `title` is empty where the run has none, `code` where its source is not in the project, and
+    `state` where the run is over.
     """
 
     title: str
     call: BuildCall
     trust: str
     code: str
-    is_provisional: bool = False
+    state: str = ""
 
 
 def answer_lines(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
-    yield from map(plain, _found(question, choice, about.title, about))
+    yield from map(plain, _found(question, choice, about.title, about.state))
     yield plain(f"use it: {how_to_use(question, about.call)}")
     yield plain(f"trust: {about.trust}")
-    yield from _state(about.is_provisional)
 
 
 def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
@@ -89,19 +88,17 @@ def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice)
             f"--code: expected a strategy of this project's strategies/, received "
             f"{choice.strategy!r}; {how_to_use(question, about.call)}"
         )
-    found = _found(question, choice, "", about)
-    answer = (*found, f"trust: {about.trust}", *_state(about.is_provisional))
+    answer = (*_found(question, choice, "", about.state), f"trust: {about.trust}")
     yield from (f"# {plain(line)}" for line in answer)
     yield from ("", *about.code.rstrip("\n").split("\n"))
 
 
-def _found(
-    question: ChooseQuestion, choice: Choice, title: str, about: AboutChoice
-) -> Iterator[str]:
+def _found(question: ChooseQuestion, choice: Choice, title: str, state: str) -> Iterator[str]:
+    if state:
+        yield state
     called = f" ({title})" if title else ""
     best = _BEST[question.goal] if choice.is_fastest else LEAST_TO_LOSE
-    answer = provisional.answer(f"{best} is {choice.strategy}{called}", about)
-    yield f"{_setting_in_words(question.setting)}: {answer}"
+    yield f"{_setting_in_words(question.setting)}: {best} is {choice.strategy}{called}"
     yield f"{_value(question.goal, choice)}{_basis(choice)}"
     gain = choice.speed_up
     told = [_speed_up(gain)] if gain and gain.baseline != choice.strategy else []
@@ -113,8 +110,7 @@ def undecided_lines(
     question: ChooseQuestion,
     found: Undecided,
     options: dict[str, str],
-    *,
-    is_provisional: bool = False,
+    state: str = "",
 ) -> Iterator[str]:
     """Write that there is no answer yet, and the one command that would give it.
 
@@ -123,16 +119,12 @@ def undecided_lines(
     between = found.between if len(found.between) > 1 else ()
     command = to_measure(question, options, between, longer=found.longer)
     where = _setting_in_words(question.setting)
+    if state:
+        yield state
     yield plain(f"{where}: not decided by this run: {why_undecided(found)}")
     if between:
         yield plain(f"it is one of {', '.join(between)}")
     yield plain(f"decide it with: {command}")
-    yield from _state(is_provisional)
-
-
-def _state(is_provisional: bool) -> Iterator[str]:  # noqa: FBT001
-    if is_provisional:
-        yield provisional.STATE
 
 
 def _setting_in_words(setting: Setting) -> str:

@@ -21,7 +21,7 @@ def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice)
     yield from _object(
         question,
         decided=True,
-        provisional=about.is_provisional,
+        provisional=bool(about.state),
         strategy=choice.strategy,
         title=about.title or None,
         basis=_basis(choice),
@@ -42,14 +42,13 @@ def undecided_as_json(
     question: ChooseQuestion,
     found: Undecided,
     options: dict[str, str],
-    *,
-    is_provisional: bool = False,
+    state: str = "",
 ) -> Iterator[str]:
     between = found.between if len(found.between) > 1 else ()
     yield from _object(
         question,
         decided=False,
-        provisional=is_provisional,
+        provisional=bool(state),
         strategy=None,
         why=why_undecided(found),
         between=list(between),

@@ -15,7 +15,6 @@ from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case
 from timelift.errors import counted
 from timelift.escape import plain
-from timelift.present import provisional
 from timelift.present.changed import (
     STYLES,
     differences_in_words,
@@ -36,10 +35,10 @@ _ADVISED = {ChangeState.SUSPECT: "slower there"}
 def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
-    found, is_provisional = shown(compared, rows), compared.is_provisional
+    found = shown(compared, rows)
     if found:
         console.print()
-        styles = [] if is_provisional else [STYLES.get(one.state, "") for one in found]
+        styles = [STYLES.get(one.state, "") for one in found]
         show_table(cases(found, compared), console, styles)
     for line in notes(compared, rows):
         show_note(console, line)
@@ -61,7 +60,8 @@ def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
 
 
 def _run(run: Run, commit: str) -> str:
-    state = f", {word}" if (word := provisional.word(run)) else ""
+    word = "provisional" if run.is_provisional else "cut short" if run.cut_short else ""
+    state = f", {word}" if word else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
@@ -88,8 +88,7 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
         number("beside", value=attrgetter("shift.rivals"), drop_order=4),
         Column("launches", value=_launches, drop_order=5, right=True),
     )
-    table = Table("cases", "Cases of two runs", columns, found)
-    return provisional.columns(table, compared, "now")
+    return Table("cases", "Cases of two runs", columns, found)
 
 
 def case_name(case: Case) -> str:

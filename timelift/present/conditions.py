@@ -42,6 +42,8 @@ _SHORT_REMEDIES = {
     Disturbance.QUOTA: "a higher processor quota",
     Disturbance.HEAT: "a cooler GPU",
 }
+#: What stands above everything that is told of a run that is not over, since it may change.
+NOT_OVER = "provisional: the run is going on, or was interrupted"
 #: Seconds; the shortest budget that is suggested has so many steps. What took longer than the
 #: longest run did not take it to measure.
 _BUDGET_STEP, _FEWEST_STEPS, _LONGEST_RUN = 300, 3, 86_400
@@ -56,6 +58,16 @@ def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
         yield "known", known(found.width, found.run.seconds)
     for sentence in too_noisy(found.too_noisy, _longer(found.run)):
         yield "noise", sentence
+
+
+def state(run: Run) -> str:
+    """Return what keeps a run from being whole, in a sentence; empty where nothing does."""
+    if run.is_provisional:
+        remedy = "then measure it anew" if run.header.races_copies else "--resume goes on with it"
+        return f"{NOT_OVER} ({remedy})"
+    if run.cut_short:
+        return "cut short: the run ended before every case had its launches"
+    return ""
 
 
 def execution(run: Run) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,6 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.errors import counted
 from timelift.planted import RARE
-from timelift.present import provisional
 from timelift.present.units import percent
 
 
@@ -20,7 +19,7 @@ def selftest_stored(found: Trust | None, kept: Trust | None, run: Run) -> Iterat
     if found is None:
         return
     if run.is_provisional:
-        yield f"not stored: {provisional.state(run)}"
+        yield "not stored, since the run did not end"
     elif kept:
         day = kept.measured[:10]
         yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
@@ -28,16 +27,18 @@ def selftest_stored(found: Trust | None, kept: Trust | None, run: Run) -> Iterat
         yield "stored: reports of this machine quote it from now on"
 
 
-def selftest_findings(found: Trust | None, run: Run) -> Iterator[str]:
+def selftest_findings(found: Trust | None, state: str = "") -> Iterator[str]:
+    """Write what a self-test found, below the `state` of its run where that is not whole."""
+    if state:
+        yield state
     if found is None:
         yield "no twin was measured, so there is no result"
         return
     false, rare, wrong = found.false_alarms, found.one_in_n, found.wrong_way
-    alarms = (
+    yield (
         f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
         f"(at most {percent(false.at_most, 2)} with 95 % confidence)"
     )
-    yield provisional.answer(alarms, run)
     planted = sorted(found.found.items(), key=lambda item: (item[0] < 0, abs(item[0])))
     seen = (
         f"{percent(share, 0, signed=True)} in {one.hits} of {one.tries}" for share, one in planted

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.escape import plain
-from timelift.present import provisional
+from timelift.present import conditions
 
 if TYPE_CHECKING:
     from timelift.analyse.findings import RunFindings
@@ -127,7 +127,7 @@ def _entry(row: "RankedCase", name: str, run: "Run") -> dict[str, Any]:
         entry["range"] = f"± {width:.3g}"
     extra = [f"ratio to the fastest: {row.ratio:.3f}"] if math.isfinite(row.ratio) else []
     if run.is_provisional:
-        extra.append(provisional.state(run))
+        extra.append(conditions.state(run))
     return entry | {"extra": "\n".join([*extra, f"launches: {row.launches}"])}
 
 

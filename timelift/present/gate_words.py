@@ -9,7 +9,7 @@ from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
 from timelift.errors import counted
 from timelift.journal import Against, Quantity, short_commit
-from timelift.present import provisional
+from timelift.present import conditions
 from timelift.present.units import percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own, and names in a line; the journal has the rest.
@@ -81,18 +81,16 @@ def undecided_in_words(finding: SidesFinding, against: Against) -> str:
 
 def gate_lines(found: GateFindings, most: int = NAMED) -> Iterator[str]:
     """Write what the gate found, the failures first, and so many sentences on cases at most."""
+    if found.is_provisional:
+        yield conditions.NOT_OVER
     if found.outcomes:
-        yield provisional.sentence(count(found), found)
+        yield count(found)
     yield from _some([*_verdicts(found), *_besides(found)], most)
     yield from _names(found.against)
 
 
 def headline(found: GateFindings) -> str:
     """Write in one sentence whether anything fails the gate."""
-    return provisional.headline(_told(found), found)
-
-
-def _told(found: GateFindings) -> str:
     label, failed = found.against.label, found.failed_cases
     judged = {one.case for one in found.outcomes}.union(failed)
     cases = counted(len(judged), "case")

@@ -13,7 +13,6 @@ from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present.advised import speed_up_in_words, value_in_words
 from timelift.present.meaning import meaning_in_words
-from timelift.present.provisional import PROVISIONAL
 from timelift.present.units import human_bytes, three_figures, unit_for
 from timelift.told_model import AS_WRITTEN, CHANGED
 
@@ -54,7 +53,7 @@ def _lines(found: ModelAdvice) -> Iterator[str]:
     if found.whole and model.trains and not model.compiled:
         yield "  it is not compiled, so it was trained by the mean of its outputs"
     if found.interrupted:
-        yield f"  {PROVISIONAL}: the advice was interrupted; it rests on the launches until then"
+        yield "  provisional: the advice was interrupted; it rests on the launches until then"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from timelift.case import Setting, Status
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
-from timelift.present import advised, case_table, conditions, provisional, recommended
+from timelift.present import advised, case_table, conditions, recommended
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import percent
 
@@ -32,8 +32,7 @@ NO_INTERVAL = "within one launch: no interval"
 class SettingTable:
     """One setting: its rivals sorted by time, if any was measured, and the notes below them.
 
-    `heading` names it. `fastest` are the strategies not shown slower than the best; none while the
-    run is provisional.
+    `heading` names it. `fastest` are the strategies not shown slower than the best.
     """
 
     setting: Setting
@@ -65,7 +64,7 @@ def report(found: RunFindings) -> Report:
         *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
         *(("speed-up", text) for text in _baselines(found)),
-        *(("answer", one) for one in advised.answers(found.advice_by_workload, run)),
+        *(("answer", one) for one in advised.answers(found.advice_by_workload)),
     )
     return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
 
@@ -84,6 +83,7 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the lines of the head; what the file lacks is left out."""
     header, machine = run.header, run.header.machine
     lines = {
+        "state": conditions.state(run),
         "machine": _pairs(machine.identity) or machine.name or "",
         "versions": _pairs(machine.versions),
         "system": _pairs(machine.other_drift),
@@ -92,7 +92,6 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
         "when": header.started or "",
         "seed": "" if header.seed is None else str(header.seed),
         "command": shlex.join(map(str, header.command or ())),
-        "state": provisional.state(run),
     }
     return tuple((label, text) for label, text in lines.items() if text)
 
@@ -161,15 +160,14 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
             best = found.recommendation_by_setting.get(setting)
             notes = (*verdicts(ranked[setting], best, found), *below)
             table = case_table.of_setting(ranked[setting], found)
-            fastest = () if found.run.is_provisional else ranked[setting].not_shown_slower
-            heading = provisional.heading(setting.label, found.run)
-            yield SettingTable(setting, heading, table, notes, fastest)
+            fastest = ranked[setting].not_shown_slower
+            yield SettingTable(setting, setting.label, table, notes, fastest)
         else:
             yield SettingTable(setting, setting.label, None, ("nothing measured", *below), ())
 
 
 def verdicts(ranking: Ranking, best: Recommendation | None, found: RunFindings) -> Iterator[str]:
-    yield from _contest(ranking, best, found.run)
+    yield from _contest(ranking, best)
     if ranking.rows and not all(row.has_interval for row in ranking.all_rows):
         yield NO_INTERVAL
     for row in ranking.unranked:
@@ -181,14 +179,14 @@ def _instead(one: NoAnswer) -> str:
     return f"is a twin of {one.copy_of}" if one.copy_of else f"is no lift: {one.why}"
 
 
-def _contest(ranking: Ranking, best: Recommendation | None, run: Run) -> Iterator[str]:
+def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
     if not ranking.rows:
         yield "no lift was measured"
     elif best is None:
         only = ranking.rows[0].case.strategy
         yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
-        yield provisional.answer(recommended.at_setting(ranking, best), run)
+        yield recommended.at_setting(ranking, best)
         if best.is_answer:
             yield from recommended.price_sentences(ranking, best.strategy)
         yield from undecided(ranking)

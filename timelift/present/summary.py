@@ -15,7 +15,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import AXES, CPU, SKIPPED, Setting, Status, option_flag, several_valued
 from timelift.errors import counted
-from timelift.present import conditions, provisional
+from timelift.present import conditions
 from timelift.present.advised import (
     common_baseline,
     gains_in_words,
@@ -66,14 +66,15 @@ class Pointers:
 class Summary:
     """What was measured in one line, the table of workloads, and pairs of a label and a text.
 
-    `tables` is the command that prints what has no room here.
+    `tables` is the command that prints what has no room here. `state` is what keeps the run from
+    being whole, and stands above everything.
     """
 
     top: str
     table: Table
     notes: tuple[tuple[str, str], ...]
     tables: str = "timelift tables"
-    is_provisional: bool = False
+    state: str = ""
 
     def in_brief(self) -> "Summary":
         """Return the summary with less of where strategies were shown slower."""
@@ -101,8 +102,7 @@ def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
     rows = [*_rows(found, baseline)]
     tables = f"timelift tables{_named(pointers)}"
     notes = tuple(_notes(found, pointers, tables))
-    table = provisional.columns(_table(rows, baseline), found.run, "write")
-    return Summary(_top(found), table, notes, tables, found.run.is_provisional)
+    return Summary(_top(found), _table(rows, baseline), notes, tables, conditions.state(found.run))
 
 
 def _table(rows: Sequence[SummaryRow], baseline: str) -> Table:
@@ -211,8 +211,6 @@ def _named(pointers: Pointers | None) -> str:
 
 def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterator[tuple[str, str]]:
     run = found.run
-    if state := provisional.state(run):
-        yield "state", state
     yield from (("failed", f"{text}; why: {tables}") for text in _failures(found))
     yield from (("refused", text) for text in dict.fromkeys(_refusals(found)))
     if run.warnings:

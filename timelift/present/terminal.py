@@ -15,7 +15,7 @@ from rich.text import Text
 
 from timelift.analyse.runs.measurement import Run
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import provisional
+from timelift.present import conditions
 from timelift.present.report import Report, SettingTable
 from timelift.present.summary import ROWS, Summary, SummaryRow
 from timelift.present.tables import Table
@@ -36,7 +36,7 @@ _HEADING_LINES = 3
 _LONGEST_NAME = 18
 #: In fewer columns the summary's table leaves out what is least important, or is none.
 _WIDE, _TABLE_WIDTH = 72, 60
-_NOTE_STYLES = {"state": "yellow", "failed": "yellow", "file": "yellow"}
+_NOTE_STYLES = {"failed": "yellow", "file": "yellow"}
 #: Columns of a text that goes to a file or a pipe.
 PLAIN_WIDTH = 140
 
@@ -75,7 +75,9 @@ def show_summary(found: Summary, console: Console) -> None:
 
 
 def _drawn(found: Summary, width: int) -> Group:
-    blank, top, notes = Text(""), Text(plain(found.top)), _notes(found.notes)
+    blank, notes = Text(""), _notes(found.notes)
+    state = Text(f"{plain(found.state)}\n" if found.state else "", "yellow")
+    top = Text.assemble(state, plain(found.top))
     if not found.table.rows:
         return Group(top, blank, notes)
     if width < _TABLE_WIDTH:
@@ -137,7 +139,7 @@ def _summary_grid(found: Summary, width: int) -> Grid:
         grid.add_column(_cell(plain(column.heading), wide), width=wide, no_wrap=True)
     for row, (name, *cells) in zip(table.rows, table.cells, strict=True):
         write, *rest = map(_cell, cells, widths[1:])
-        write.stylize(_row_style(row, found))
+        write.stylize(_row_style(row))
         grid.add_row(Text(name), write, *rest)
     return grid
 
@@ -210,7 +212,7 @@ def _stacked(found: Summary) -> Grid:
     grid.add_column(overflow="fold")
     for row, cells in zip(table.rows, table.cells, strict=True):
         name, write, *rest = cells
-        grid.add_row(Text.assemble((f"{name}: ", "bold"), (write, _row_style(row, found))))
+        grid.add_row(Text.assemble((f"{name}: ", "bold"), (write, _row_style(row))))
         told = zip(table.columns[2:], rest, strict=True)
         texts = (f"{plain(column.heading)}: {cell}" for column, cell in told if cell)
         for text in texts:
@@ -218,15 +220,13 @@ def _stacked(found: Summary) -> Grid:
     return grid
 
 
-def _row_style(row: SummaryRow, found: Summary) -> str:
-    if found.is_provisional:
-        return "dim"
+def _row_style(row: SummaryRow) -> str:
     return "bold green" if row.is_safe else "bold yellow"
 
 
 def show_state(run: Run, console: Console) -> None:
     """Print what keeps a run from being whole, if anything does."""
-    if state := provisional.state(run):
+    if state := conditions.state(run):
         show_notes([("state", state)], console)
 
 

@@ -144,11 +144,6 @@ class TwoRuns:
     advisory: bool
 
     @property
-    def is_provisional(self) -> bool:
-        """True if one of the runs is, so that what is suspect may change."""
-        return self.old.is_provisional or self.new.is_provisional
-
-    @property
     def suspect_count(self) -> int:
         """How many of the cases are suspect by their times; they come first."""
         return sum(one.state is ChangeState.SUSPECT for one in self.cases)

@@ -11,7 +11,6 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Gradients, Phase, Setting
 from timelift.escape import plain, slug
-from timelift.present import provisional
 from timelift.present.advised import value_in_words
 from timelift.present.figures.looks import NO_BREAK, short_name
 
@@ -43,7 +42,7 @@ def tidy(found: RunFindings) -> pd.DataFrame:
     setting = found.rankings[0].setting
     told = [axis for axis in _OTHERS if axis in _TOLD or axis in setting.unusual]
     fixed = ", ".join(_words(setting, [one for one in told if one not in varying]))
-    marks = [provisional.PROVISIONAL] if found.run.is_provisional else []
+    marks = ["provisional"] if found.run.is_provisional else []
     frame.attrs["fixed"] = "; ".join(filter(None, [*marks, fixed]))
     frame.attrs["baselines"] = [plain(name) for name in dict.fromkeys(found.baselines)]
     return _with_facts(frame, found)

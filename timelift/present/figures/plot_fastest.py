@@ -26,9 +26,9 @@ def fastest(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | N
     """Draw which strategy is fastest where, which ties with it, and how far behind the next is.
 
     A row of cells is a batch in one execution, a panel a workload in one phase. A cell has the
-    colour of the strategy, but none while the run is provisional.
+    colour of the strategy.
     """
-    rankings, cells = found.rankings, _cells(found, frame, theme)
+    rankings, cells = found.rankings, _cells(found, frame)
     if cells.empty:
         return None
     lines = [line for text in cells.text for line in text.split("\n")]
@@ -42,16 +42,14 @@ def fastest(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | N
     return sheet("Fastest strategy", "; ".join(words), blocks, theme)
 
 
-def _cells(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> pd.DataFrame:
+def _cells(found: RunFindings, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a row a setting: its place in the map, the fastest strategy, its colour, the text."""
     ranked = {one.setting: one for one in found.rankings if one.rows}
     settings = frame[frame.setting.isin(ranked)].drop_duplicates("setting")
     names = [plain(ranked[one].rows[0].case.strategy) for one in settings.setting]
     return settings.assign(
         fastest=names,
-        colour=[
-            theme.muted if found.run.is_provisional else line_style(one).colour for one in names
-        ],
+        colour=[line_style(one).colour for one in names],
         text=[cell_text(ranked[one]) for one in settings.setting],
         row=settings.batch.astype(str) + settings.execution.map(lambda one: one and f", {one}"),
     )

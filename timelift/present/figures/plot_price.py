@@ -13,7 +13,6 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import ForWorkload, Price
 from timelift.errors import counted
 from timelift.escape import plain
-from timelift.present import provisional
 from timelift.present.figures.looks import NO_BREAK, Theme, short_name
 from timelift.present.figures.marks import dots_size, draw_dots
 from timelift.present.figures.sheet import Block, limits, scale, sheet, ticks
@@ -38,10 +37,7 @@ def price(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | Non
         frame.attrs["fixed"],
         "mark: the median over settings, as it was seen",
         f"end of the bar: {_most(bounds)}",
-        provisional.answer(
-            f"advised: what to write{', each in some of the settings' if has_rule else ''}",
-            found.run,
-        ),
+        f"advised: what to write{', each in some of the settings' if has_rule else ''}",
     )
     return sheet("What each strategy costs over the best", "; ".join(words), [block], theme)
 

@@ -10,7 +10,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import Quantity
-from timelift.present import ending, gate_words, provisional
+from timelift.present import ending, gate_words
 from timelift.present.gate_words import SAME_PROGRAM
 from timelift.present.tables import Column, Table
 from timelift.present.units import percent_interval, percent_more
@@ -41,7 +41,7 @@ def answer(found: RunFindings) -> CopiesAnswer | None:
         return CopiesAnswer(
             plain(gate_words.headline(gate), _WHY), below, names, gate_table(gate), lines
         )
-    first, *others = ending.selftest_findings(found.selftest, found.run)
+    first, *others = ending.selftest_findings(found.selftest)
     return CopiesAnswer(
         f"{first[0].upper()}{first[1:]}.", "", (), Table("gate", "", (), []), (*others,)
     )
@@ -68,7 +68,7 @@ def gate_table(gate: GateFindings) -> Table:
         ),
         sorted(gate.outcomes, key=lambda one: one.case not in failed),
     )
-    return provisional.columns(table, gate, "gate", "verdict").without_empty_columns()
+    return table.without_empty_columns()
 
 
 def _time(one: CaseOutcome) -> str:

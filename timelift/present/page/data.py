@@ -68,7 +68,6 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     return {
         "axes": _axes(settings),
         "along": along(settings),
-        "provisional": found.run.is_provisional,
         "strategies": [_strategy(name, found, code.by_strategy) for name in names],
         "settings": _settings(settings, found, place),
         "rows": _rows(found, where, place),
@@ -212,10 +211,9 @@ def _speed_ups(rows: Sequence[RankedCase]) -> dict[str, list[Any]]:
 def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]]:
     """Return what each strategy costs over the best, by workload; the baseline most settings have.
 
-    `worst` holds for every setting of the workload, `typical` is the median over them. Nothing is
-    advised yet while the run is provisional.
+    `worst` holds for every setting of the workload, `typical` is the median over them.
     """
-    advice = {} if found.run.is_provisional else found.advice_by_workload
+    advice = found.advice_by_workload
     return [
         {
             "workload": plain(one.workload, NAME_LIMIT),

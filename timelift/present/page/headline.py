@@ -5,7 +5,6 @@ import math
 from timelift.analyse.advice import Advice, Gain
 from timelift.analyse.findings import RunFindings
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import provisional
 from timelift.present.advised import (
     gain_in_words,
     known_as,
@@ -23,7 +22,7 @@ def headline(found: RunFindings) -> str:
     advice = found.advice
     if advice is None:
         return NOTHING
-    return provisional.headline(_told(advice), found.run)
+    return _told(advice)
 
 
 def _told(advice: Advice) -> str:

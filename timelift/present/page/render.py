@@ -13,7 +13,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import across_table, case_table, provisional, scaling_table
+from timelift.present import across_table, case_table, scaling_table
 from timelift.present.advised import common_baseline, known_as
 from timelift.present.choice import CodeToPaste
 from timelift.present.page import copies, headline, own_tables
@@ -32,8 +32,7 @@ _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 class Chart:
     """A question whose charts the script draws; `words` say what is seen.
 
-    `title` has places for the baseline, for what the charts have along them, and for the heading of
-    the winners.
+    `title` has places for the baseline and for what the charts have along them.
     """
 
     anchor: str
@@ -63,7 +62,7 @@ _CHARTS = (
     Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
     Chart(
         "winners",
-        "{2}",
+        "Fastest by size",
         "The shortest time at every size, how many times as fast as the baseline it is, and how "
         "many others were not shown slower. Follow a name to its case.",
     ),
@@ -105,7 +104,6 @@ def html(
         .render(
             title=f"timelift: {when}".removesuffix(": "),
             every=every,
-            provisional=found.run.is_provisional,
             head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
             state=head.get("state", ""),
             when=when,
@@ -219,11 +217,10 @@ def _charts(found: RunFindings) -> Iterator[Chart]:
     """Yield the charts that the run has something for, their titles filled in."""
     names = {one.baseline for one in found.rankings if one.baseline}
     baseline = plain(known_as(*names), NAME_LIMIT) if len(names) == 1 else "the baseline"
-    winners = provisional.heading("Fastest by size", found.run)
     size = "batch" if along([one.setting for one in found.rankings]) == "batch" else "length"
     for one in _CHARTS:
         if _has(found, one.anchor):
-            yield replace(one, title=one.title.format(baseline, size, winners))
+            yield replace(one, title=one.title.format(baseline, size))
 
 
 def _has(found: RunFindings, anchor: str) -> bool:
@@ -254,10 +251,7 @@ def tables(found: RunFindings) -> Sequence[Table]:
         own_tables.prices(found.recommendation_by_workload),
         *scaling_table.page_tables(found.scaling),
         own_tables.execution(found),
-        *(
-            provisional.columns(one, found.run, "verdict")
-            for one in across_table.page_tables(found.across)
-        ),
+        *across_table.page_tables(found.across),
         own_tables.meanings(found),
         case_table.of_page(found),
         own_tables.losses(found.run),

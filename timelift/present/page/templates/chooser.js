@@ -95,12 +95,11 @@ function show(setting, asked, said) {
 
 function verdict(setting) {
   const row = setting.rows.find((one) => one.strategy === setting.write);
-  const paragraph = (...words) => make("p", { class: "lead" }, ...words);
+  const lead = (...words) => make("p", { class: "lead" }, ...words);
   if (!row) {
     const none = setting.rows.length ? "No lift" : "Nothing";
-    return paragraph(`${setting.rows.some((one) => one.lift) ? "Only one lift" : none} was measured here.`);
+    return lead(`${setting.rows.some((one) => one.lift) ? "Only one lift" : none} was measured here.`);
   }
-  const lead = (...words) => paragraph(data.provisional ? "So far: " : "", ...words);
   const name = make("strong", {}, row.strategy.name);
   const base = setting.baseline;
   const gain = base && row.strategy !== base ? `, ${speedUp(row)} times as fast as ${known(base)}` : "";
@@ -152,7 +151,7 @@ function bars(setting, chosen) {
   const table = make("table", { class: "bars" }, make("caption", {}, inWords(setting)),
     make("thead", {}, make("tr", {}, head("strategy", ""), make("td", { class: "bar" }),
       head(`times as fast as ${beside}`, "ratio"),
-      setting.baseline ? head(`beside ${beside}${untilOver}`, "word") : make("td", { class: "word" }), head("a call", "call"))),
+      setting.baseline ? head(`beside ${beside}`, "word") : make("td", { class: "word" }), head("a call", "call"))),
     make("tbody", {}, ...lines));
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Strategies here" }, table);
 }

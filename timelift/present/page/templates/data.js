@@ -3,7 +3,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const strategies = data.strategies.map((one, place) => ({ ...one, place }));
 // What a heading above verdicts ends in while the run is not over.
-const untilOver = data.provisional ? " (provisional)" : "";
 
 function records(columns) {
   const names = Object.keys(columns);
