@@ -9,15 +9,12 @@ import pytest
 
 import report
 from tests import journals
-from tests.printed import printed
 from timelift import case
 from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.analyse.scaling import scaling_of
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.options import OPTIONS
-from timelift.present import scaling_table
 from timelift.present.command_lines import to_measure
 from timelift.project import Project
 from timelift.usage import how_to_build
@@ -402,8 +399,6 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    found = scaling_of(results.load(path))
-    assert len(printed(scaling_table, found)) >= 4 or not found.exponents
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)
         code, _, _ = choose(capsys, path, *words)

@@ -50,12 +50,12 @@ def test_a_smaller_report_leaves_nothing_of_a_larger_one(made, tmp_path):
     (tmp_path / "out").rename(tmp_path / "old")
     alone = files(made(SMALL))
     assert after == alone
-    assert {"scaling.csv", "tables/prices.csv", "figures/forward_backward.svg"} <= before - after
+    assert {"tables/prices.csv", "figures/forward_backward.svg"} <= before - after
 
 
 def test_what_a_user_put_there_or_changed_stays(made):
     folder = made(LARGE)
-    mine = {"figures/mine.svg": "mine", "notes.csv": "mine", "scaling.csv": "changed by me"}
+    mine = {"figures/mine.svg": "mine", "notes.csv": "mine", "tables/prices.csv": "changed by me"}
     for name, text in mine.items():
         (folder / name).write_text(text)
     made(SMALL)
@@ -72,7 +72,6 @@ def test_a_history_in_the_same_folder_is_another_s(made, tmp_path, monkeypatch):
         words = ["history", "--output", str(folder)]
         assert report.main(words) == 0
         assert (folder / "history-frames.svg").exists() is ("frames" in workloads)
-    assert "scaling.csv" in files(folder)
     made(SMALL)
     assert {"history.md", "history-tokens.svg"} <= files(folder)
 

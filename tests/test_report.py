@@ -22,7 +22,6 @@ FIGURES = {
     for name in ("speed_up", "time_by_length", "fastest", "price", "first_call", "memory")
     for format_ in ("svg", "png")
 }
-GROWTH = {"scaling.csv", "crossovers.csv", "tables/exponents.csv"}
 TEXTS = {"index.html", "report.md", "measurements.csv", ".timelift.json"}
 TABLES = {"tables/measurements.csv"}
 LOST = {"tables/not_run.csv"}
@@ -44,7 +43,7 @@ def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "native" in said
     assert str(output / "index.html") in "".join(line.strip() for line in said.splitlines())
-    assert _files(output) == TEXTS | FIGURES | TABLES | LOST | GROWTH | {"tables/prices.csv"}
+    assert _files(output) == TEXTS | FIGURES | TABLES | LOST | {"tables/prices.csv"}
     text = (output / "report.md").read_text()
     assert "![figures/fastest.svg](figures/fastest.svg)" in text
     assert "tokens-T8-B8-forward-graph" in text
@@ -95,12 +94,11 @@ def test_what_workloads_leave_out_changes_no_figure(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(report, "ROOT", tmp_path)
     cases = journals.grid(workloads=("tokens", "sensor"), seq_lens=(8, 64), phases=("forward",))
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", cases, launches=3)
-    for command in ("tables", "scaling"):
-        report.main([command])
-        whole = capsys.readouterr().out
-        report.main([command, "sensor"])
-        part = capsys.readouterr().out
-        assert part[part.rindex("\nsensor-T") :] in whole + "\n"
+    report.main(["tables"])
+    whole = capsys.readouterr().out
+    report.main(["tables", "sensor"])
+    part = capsys.readouterr().out
+    assert part[part.rindex("\nsensor-T") :] in whole + "\n"
 
 
 def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys):

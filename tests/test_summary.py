@@ -333,7 +333,7 @@ def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
     said = end_of(path, tmp_path)
     assert "timelift report --open writes it" in said
-    assert "timelift tables · scaling · choose --workload" in said
+    assert "timelift tables · choose --workload" in said
     assert "modes" not in said
     other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
     assert "timelift tables RUN" in end_of(other, tmp_path)

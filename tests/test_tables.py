@@ -14,7 +14,7 @@ from tests import journals
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.case import Mode
-from timelift.present import across_table, case_table, scaling_table
+from timelift.present import across_table, case_table
 from timelift.present.report import report
 from timelift.present.tables import (
     Column,
@@ -128,7 +128,6 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
     tables = [
         *(one.table for one in report(found).tables),
         case_table.of_page(found),
-        *scaling_table.page_tables(found.scaling),
         *across_table.page_tables(found.across),
     ]
     assert len(tables) > 10

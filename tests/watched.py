@@ -27,7 +27,7 @@ from timelift import ended
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER, is_closed
-from timelift.present import case_table, figures, page, scaling_table, terminal
+from timelift.present import case_table, figures, page, terminal
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.folder import write as write_file
 from timelift.present.report import in_markdown
@@ -140,7 +140,6 @@ class Readers:
         return [
             (1.00, ["words", path, "--output", out]),
             (0.50, ["tables", path]),
-            (0.15, ["scaling", path]),
             (0.15, ["modes", path]),
             (0.30, ["choose", "--run", path, *goal]),
             (0.10, ["choose", "--run", path, *ask, *goal]),
@@ -246,9 +245,7 @@ def _words(words: Sequence[str], home: Path) -> None:
 
     def write(found: Any, report: Any, folder: Path, **_: Any) -> str:
         write_file(folder / "report.md", in_markdown(report))
-        sheets = {"measurements.csv": csv_of_values(case_table.for_programs(found))}
-        for name, text in (sheets | scaling_table.csv_files(found.scaling)).items():
-            write_file(folder / name, text)
+        write_file(folder / "measurements.csv", csv_of_values(case_table.for_programs(found)))
         return "written"
 
     with mock.patch.object(page, "write_report", write):

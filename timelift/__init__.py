@@ -3,25 +3,23 @@
 `measure/` runs strategies in fresh processes, whose inside is `worker/`; `analyse/` turns their
 journals into findings, and `present/` those into words (docs/house.md).
 
-In a notebook: `timelift.load("latest")` is a table, `timelift.plot` draws, `timelift.scaling` knows
-how times grow (docs/library.md). They are imported when they are first asked for.
+In a notebook: `timelift.load("latest")` is a table, `timelift.plot` draws (docs/library.md). They
+are imported when they are first asked for.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from timelift.analyse import scaling
     from timelift.present.notebook import load, plot, read_run
 
-__all__ = ["load", "plot", "read_run", "scaling"]
+__all__ = ["load", "plot", "read_run"]
 
 #: Where each name lives; a module of its own name is meant itself.
 _HOMES = {
     "load": "timelift.present.notebook",
     "read_run": "timelift.present.notebook",
     "plot": "timelift.present.notebook.plot",
-    "scaling": "timelift.analyse.scaling",
 }
 
 

@@ -8,7 +8,6 @@ from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.advice import Advice, advise
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs.measurement import Run, fact
-from timelift.analyse.scaling import Scaling, scaling_of
 from timelift.analyse.selftest.trust_file import Trust, trust_from_run
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
@@ -46,10 +45,6 @@ class RunFindings:
     @cached_property
     def contests(self) -> list[Ranking]:
         return [one for one in self.rankings if one.is_contest]
-
-    @cached_property
-    def scaling(self) -> Scaling:
-        return scaling_of(self.run)
 
     @cached_property
     def across(self) -> Sequence[across.ExecutionPair]:

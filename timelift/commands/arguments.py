@@ -69,7 +69,7 @@ def tables(parser: argparse.ArgumentParser) -> None:
 
 
 #: They take the same words.
-scaling = modes = tables
+modes = tables
 
 
 def _relative_to(parser: argparse.ArgumentParser) -> None:

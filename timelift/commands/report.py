@@ -98,20 +98,6 @@ def tables(options: Options, project: Project) -> int:
     return 0
 
 
-def scaling(options: Options, project: Project) -> int:
-    """Print how time grows with length and batch, and where one strategy overtakes another.
-
-    The words are as those of tables.
-    """
-    from timelift.present import scaling_table, terminal  # noqa: PLC0415
-
-    found, workloads = _asked(options, project)
-    console = terminal.console()
-    terminal.show_state(found.run, console)
-    scaling_table.show(found.scaling.of(workloads), console)
-    return 0
-
-
 def modes(options: Options, project: Project) -> int:
     """Print what another mode, backend, device or number of threads costs each strategy.
 

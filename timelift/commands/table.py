@@ -32,7 +32,6 @@ COMMANDS = {
     "advise": Command("advise", "every lift in your model, and what to change"),
     "report": Command("report", "what to write for each workload, and the page of a run"),
     "tables": Command("report", "every setting of a run, its strategies by time"),
-    "scaling": Command("report", "how time grows with length and batch"),
     "modes": Command("report", "what another mode, backend, device or thread costs"),
     "choose": Command("choose", "which strategy to use for one workload at one size"),
     "compare": Command("changes", "two stored runs: which cases became suspect"),

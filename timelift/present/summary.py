@@ -262,8 +262,6 @@ def _commands(found: RunFindings, named: str) -> Iterator[str]:
     """Write the commands that have something to say of the run, with its name."""
     several = set(several_valued(one.setting for one in found.rankings))
     yield f"timelift tables{named}"
-    if several & {"seq_len", "batch"}:
-        yield f"scaling{named}"
     if several & {"mode", "backend", "device", "threads"}:
         yield f"modes{named}"
     if found.contests:

@@ -1,33 +1,23 @@
-"""Crossovers: the length, or the batch, at which one strategy of a run overtakes another.
+"""Curves of the log ratio of two strategies by length, or by batch.
 
-Between sizes the curve of log ratios of two strategies is a cubic over the log of the size, through
-the four nearest. What it and a straight line disagree about is added to the curve's interval, for
-nothing was measured there. A crossing's interval holds the sizes at which the curve's own interval
-holds zero (after Fieller 1954, Journal of the Royal Statistical Society B 16(2), 175-185). It must
-end inside what was measured, with one strategy shown faster on one side and the other on the other.
+Between sizes a curve is a cubic over the log of the size, through the four nearest. What it and a
+straight line disagree about is added to the curve's interval, for nothing was measured there.
 """
 
 import dataclasses
 import functools
-import itertools
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.runs.measurement import Measurement, Samples
 from timelift.analyse.scaling.size_series import SIZES, SizeSeries, size_series
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
-from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN
-from timelift.case import Setting
+from timelift.analyse.stats.verdicts import CONFIDENCE
 
-#: The steps from one measured size to the next.
-STEPS = 128
-#: On both sides of a crossing one strategy must have been ahead by a difference that counts.
-_MARGIN = math.log1p(RANK_MARGIN)
 #: What a logarithm may be off by, as a share of a step between sizes.
 _ROUNDING = 1e-9
 _LINE, _CUBIC = 2, 4
@@ -106,49 +96,6 @@ def _kept_stencil(logs_bytes: bytes, asked_bytes: bytes, points: int) -> Samples
 
 
 @dataclass(frozen=True)
-class Crossing:
-    """The size at which a log ratio changes its sign, with its 95 % interval; `rising` or not."""
-
-    size: float
-    low: float
-    high: float
-    rising: bool
-
-
-def crossings(curve: Curve) -> list[Crossing]:
-    if curve.effect.min() >= 0 or curve.effect.max() <= 0:
-        return []
-    places = np.arange((len(curve.sizes) - 1) * STEPS + 1) / STEPS
-    logs = np.interp(places, np.arange(len(curve.sizes)), np.log(curve.sizes))
-    sizes = np.asarray(np.exp(logs))
-    effect, width = curve.at(sizes)
-    shown = np.where(np.abs(effect) > width, np.sign(effect), 0.0)
-    clear = [one for one in _stretches(shown) if shown[one.start] != 0]
-    found = []
-    for before, after in itertools.pairwise(clear):
-        between = slice(before.stop - 1, after.start + 1)
-        large = all(np.abs(effect[one]).max() >= _MARGIN for one in (before, after))
-        if shown[before.start] != shown[after.start] and large:
-            low, high = float(sizes[between.start]), float(sizes[between.stop - 1])
-            middle = _zero(sizes[between], effect[between])
-            found.append(Crossing(middle, low, high, rising=bool(shown[after.start] > 0)))
-    return found
-
-
-def _stretches(shown: Samples) -> list[slice]:
-    edges = [0, *(np.flatnonzero(np.diff(shown) != 0) + 1).tolist(), len(shown)]
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-
-def _zero(sizes: Samples, effect: Samples) -> float:
-    """Interpolate the size at which the effect is zero: the middle one of several."""
-    turns = np.flatnonzero(np.diff(np.sign(effect)) != 0)
-    place = turns[len(turns) // 2]
-    way = effect[place] / (effect[place] - effect[place + 1])
-    return float(np.exp((1 - way) * np.log(sizes[place]) + way * np.log(sizes[place + 1])))
-
-
-@dataclass(frozen=True)
 class PairedCurves:
     """The curve of every two strategies of a series: the log of second over first.
 
@@ -164,12 +111,6 @@ class PairedCurves:
             return self.curves[first, second]
         kept = self.curves.get((second, first))
         return dataclasses.replace(kept, effect=-kept.effect) if kept else None
-
-    def leads(self, strategy: str, size: float) -> bool:
-        """True if no other strategy is shown faster than `strategy` at a size."""
-        curves = (self.between(strategy, other) for other in self.series.strategies)
-        beside = [curve.at(np.array([size])) for curve in curves if curve]
-        return not any(effect[0] + width[0] < 0 for effect, width in beside)
 
 
 def paired_curves(
@@ -238,39 +179,3 @@ def neighbour_correlation(effects: Sequence[Samples]) -> float:
         before += float((left**2)[played].sum())
         after += float((right**2)[played].sum())
     return float(np.clip(both / (before * after) ** 0.5, 0.0, 1.0)) if before and after else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Crossover:
-    """From `size` on, with a 95 % interval over launches, `then` is faster than `first` was.
-
-    `setting` is that of the smallest size; `leads` is true where no third strategy is clearly
-    faster on either side, so that the answer changes here.
-    """
-
-    setting: Setting
-    axis: str
-    first: str
-    then: str
-    size: float
-    low: float
-    high: float
-    leads: bool = False
-
-
-def crossovers(run: Run, axes: Sequence[str] = SIZES) -> list[Crossover]:
-    """Find which strategy overtakes which inside the measured sizes of a run, along each axis."""
-    known = paired_curves(run.measurements, axes)
-    return [found for one in known for found in _crossovers(one)]
-
-
-def _crossovers(one: PairedCurves) -> list[Crossover]:
-    found = []
-    for (a, b), curve in one.curves.items():
-        for crossing in crossings(curve):
-            first, then = (a, b) if not crossing.rising else (b, a)
-            # The log of b over a falls below zero where b overtakes a.
-            leads = one.leads(first, crossing.low) and one.leads(then, crossing.high)
-            place = (first, then, crossing.size, crossing.low, crossing.high, leads)
-            found.append(Crossover(one.series.setting, one.series.axis, *place))
-    return sorted(found, key=lambda crossover: crossover.size)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, Samples
+from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import Effects, all_pairs
 from timelift.case import Setting
@@ -44,15 +44,6 @@ class SizeSeries:
     @property
     def launches(self) -> tuple[int, ...]:
         return tuple(sorted({number for one in self.members for number in one.launches}))
-
-    def log_seconds(self) -> Samples:
-        """Return log seconds per call as (strategies, sizes, launches), NaN where not played."""
-        place = {name: row for row, name in enumerate(self.strategies)}
-        found = np.full((len(place), len(self.members), len(self.launches)), np.nan)
-        for size, one in enumerate(self.members):
-            rows = [place[case.strategy] for case in one.cases]
-            found[np.ix_(rows, [size], self._columns(one))] = one.launch_medians()[:, None]
-        return found
 
     def paired(self) -> Effects:
         """Return the launch effects of every pair as (pairs, sizes, launches)."""

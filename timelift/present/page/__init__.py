@@ -5,7 +5,7 @@ from pathlib import Path
 from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
-from timelift.present import across_table, case_table, figures, history_report, scaling_table
+from timelift.present import across_table, case_table, figures, history_report
 from timelift.present.choice import CodeToPaste
 from timelift.present.figures import plot_history
 from timelift.present.folder import ADVICE, clear, write
@@ -38,7 +38,6 @@ def write_report(
     texts = {
         "report.md": in_markdown(report, svgs),
         "measurements.csv": csv_of_values(case_table.for_programs(found)),
-        **scaling_table.csv_files(found.scaling),
         **across_table.csv_files(found.across),
         **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
     }

@@ -13,7 +13,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import across_table, case_table, scaling_table
+from timelift.present import across_table, case_table
 from timelift.present.advised import common_baseline, known_as
 from timelift.present.choice import CodeToPaste
 from timelift.present.page import copies, headline, own_tables
@@ -249,7 +249,6 @@ def tables(found: RunFindings) -> Sequence[Table]:
     return (
         *([copies.gate_table(found.gate)] if found.gate else []),
         own_tables.prices(found.recommendation_by_workload),
-        *scaling_table.page_tables(found.scaling),
         own_tables.execution(found),
         *across_table.page_tables(found.across),
         own_tables.meanings(found),
