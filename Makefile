@@ -12,7 +12,7 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 #: Half of what starting Python costs is compiling what it imports, and tests start it often.
 test test-all: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: bench quick test test-all test-gpu lint wheel setup backends browser clean
+.PHONY: bench quick test test-all test-gpu mutate versions lint wheel setup backends browser clean
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/ --report
@@ -31,6 +31,16 @@ test-all: setup backends lint browser  ## the same with every cell of the law an
 
 test-gpu: setup backends  ## the tests that need a GPU
 	@$(RUN)/pytest tests/gpu -m gpu -rs
+
+#: The room of timelift/ that `make mutate` tries the tests of, and where its sample starts.
+ROOM ?= analyse
+SEED ?= 0
+
+mutate: setup $(VENV)/tools  ## mutants of a room, and how many its tests see: make mutate ROOM=analyse
+	@$(RUN)/python -m studies.mutants --room $(ROOM) --seed $(SEED)
+
+versions: setup $(VENV)/tools  ## old and new versions of Python and of what timelift needs: an hour, 8 GB
+	@$(RUN)/nox
 
 lint: setup
 	@$(RUN)/ruff check .
@@ -55,6 +65,10 @@ backends: $(if $(BACKENDS),$(VENV)/backends)
 $(VENV)/backends: $(VENV)/ready
 	@echo "timelift: installing $(BACKENDS) for the tests (without: make test BACKENDS=)"
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(BACKENDS)]'
+	@touch $@
+
+$(VENV)/tools: $(VENV)/ready
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[tools]'
 	@touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -30,6 +30,7 @@ STUDIES = {
     "gate": "the gate on suites of two commits whose truth is known",
     "gate_rule": "the gate's rule on simulated launches: false alarms, power",
     "kills": "runs that are killed at random moments and go on",
+    "mutants": "mutants of a room, and how many of them its tests see",
     "sample_length": "seconds per call do not depend on how long a sample lasts",
     "support": "which strategy lifts which workload, on which backend",
 }

@@ -1,0 +1,51 @@
+"""The versions that timelift is tried on: `make versions`, or one by `nox -s "newest-3.13(jax)"`.
+
+Each session is a fresh environment with this checkout's wheel and one backend. There the default
+strategies are built, held to the law and called, and a small run is measured and reported. All of
+them take an hour and download 8 GB. docs/environments.md has what was found.
+"""
+
+import re
+
+import nox
+
+PYTHONS = ("3.11", "3.12", "3.13")
+#: PyTorch is tried in `oldest` alone: what is newest of it for Linux brings CUDA, 5 GB.
+BACKENDS = ("tensorflow", "jax")
+SIZES = ("--seq-lens", "3", "--batch-sizes", "2")
+
+nox.options.reuse_venv = "no"
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def newest(session: nox.Session, backend: str) -> None:
+    """Try the newest versions that pip finds."""
+    session.install(f".[{backend}]")
+    try_it(session, backend)
+
+
+@nox.session(python=PYTHONS[0])
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def oldest(session: nox.Session, backend: str) -> None:
+    """Try each direct requirement at its lower bound in pyproject.toml."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    wanted = (*project["dependencies"], *project["optional-dependencies"][backend])
+    pins = [re.sub(r">=([^,]+).*", r"==\1", one) for one in wanted]
+    session.install(f".[{backend}]", *pins)
+    try_it(session, backend)
+
+
+def try_it(session: nox.Session, backend: str) -> None:
+    """Hold the default strategies to the law on three workloads; measure and report a small run."""
+    session.chdir(session.create_tmp())
+    environment = {"KERAS_BACKEND": backend}
+    questions = ("bench", *SIZES, "-k", "test_forward")
+    law = ("--phases", "forward,backward", "--benchmark-disable")
+    session.run(
+        *("timelift", *questions, *law, "--workloads", "sensor,tokens,sentences"), env=environment
+    )
+    session.run(
+        *("timelift", *questions, "--workloads", "sensor", "--launches", "1"), env=environment
+    )
+    session.run("timelift", "report", "--output", "page", env=environment)
