@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studies import answer, collect, parser, positive, write
@@ -23,13 +23,12 @@ from tests.projects import lay_out
 from tests.repositories import commit
 from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, against_of, outcomes
 from timelift.analyse.runs import results
-from timelift.analyse.selftest.score import Proportion
+from timelift.analyse.selftest import Proportion
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.measure.options import OPTIONS
 from timelift.measure.progress import CampaignEvent
 from timelift.measure.session import Session
-from timelift.planted import Plant
 from timelift.project import Project
 
 #: What a suite measures: five strategies in four settings, or eight in two.
@@ -52,7 +51,7 @@ QUESTIONS = ({"phases": "forward", "modes": "graph"}, {"phases": "backward", "mo
 # Regressions -------------------------------------------------------------------------------------
 
 #: Exact slow-downs by their word.
-PLANTED = {f"+{share}%": Plant("", slower=share / 100) for share in (3, 5, 10)}
+PLANTED = {f"+{share}%": share / 100 for share in (3, 5, 10)}
 _WRAP = '''
 
 import tensorflow as tf
@@ -197,7 +196,8 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     session.gate.match(cases)
     for name, word in done_to.items():
         if word in PLANTED:
-            session.catalogue.plants[name] = PLANTED[word]
+            known = session.catalogue.strategies
+            known[name] = replace(known[name], planted=PLANTED[word])
     referee = GateReferee(session.gate.matched.sides, session.gate.header_entry())
     session.measure(cases, Silent(), referee, 0)
     assert session.journal_path is not None

@@ -16,7 +16,7 @@ from studies import answer, noise, parser, positive
 from studies.noise import SCENARIOS, Scenario
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
-from timelift.analyse.selftest.score import Proportion
+from timelift.analyse.selftest import Proportion
 from timelift.analyse.stats.effects import Effects, launch_effects
 from timelift.analyse.stats.verdicts import Verdict
 

@@ -27,7 +27,7 @@ from timelift.analyse.changes.segments import sd_of_differences
 from timelift.analyse.changes.states import WORSE, ChangeState
 from timelift.analyse.changes.two_runs import TwoRuns, compare_runs
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.selftest.score import Proportion
+from timelift.analyse.selftest import Proportion
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 
 Nights = NDArray[np.bool_]

@@ -19,7 +19,7 @@ from scipy.stats import binomtest
 
 from studies import ROOT, answer, parser, positive, write
 from studies.scoreboard import OF, Column, Scoreboard
-from timelift.analyse.selftest.score import Proportion
+from timelift.analyse.selftest import Proportion
 from timelift.errors import UserError
 
 BOARD = Scoreboard(

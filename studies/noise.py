@@ -11,10 +11,8 @@ import numpy as np
 from numpy.random import Generator
 
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
-from timelift.analyse.selftest.recording import Twin, TwinGroup, truth_of
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
-from timelift.planted import PLANTS
 
 #: Seconds per call of a rival with effect 0.
 LEVEL = 1e-3
@@ -128,26 +126,6 @@ def measurements(times: Samples, lengths: Sequence[int] = ()) -> list[Measuremen
         )
         for setting, place in np.ndindex(times.shape[:2])
     ]
-
-
-def selftest(
-    scenario: Scenario, settings: int, launches: int, rounds: int, random: Generator
-) -> list[TwinGroup]:
-    """Simulate a self-test: in every setting a strategy beside its twins."""
-    slower = np.array(
-        [[one.in_launch(n + 1).get("slower", 0.0) for n in range(launches)] for one in PLANTS]
-    )
-    shape = Shape(settings, 1 + len(PLANTS), launches, rounds)
-    times = seconds(scenario, shape, np.zeros(shape.rivals), random)
-    times[:, 1:] *= 1 + slower[..., None]
-    found = []
-    for row in np.array(measurements(times), object).reshape(times.shape[:2]):
-        twins = [
-            Twin(one, truth_of(plant.slower, plant.one_launch_in))
-            for one, plant in zip(row[1:], PLANTS, strict=True)
-        ]
-        found.append(TwinGroup(row[0], tuple(twins)))
-    return found
 
 
 def heavy_tailed(size: tuple[int, ...], random: Generator) -> Samples:

@@ -19,7 +19,7 @@ from studies.ladder import EQUAL, GRADES, PairMarks, fastest_sets, mark_pairs
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.selftest.recording import TwinGroup, twin_groups
+from timelift.analyse.selftest import TwinGroup, twin_groups
 from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
@@ -66,15 +66,11 @@ CLEAR = float(np.log1p(0.10))
 def equal_rivals(group: TwinGroup) -> Samples:
     """Return a group's noise as (rivals, launches, rounds): what was planted is divided out.
 
-    Rivals that are slower in some launches only are left out, and so is a launch that any of the
-    others missed.
+    A launch that any rival missed is left out.
     """
-    truths = zip(group.rivals, group.truths, strict=True)
-    steady = {rival.case: (rival, truth) for rival, truth in truths if truth is not None}
-    (samples,) = aligned_samples(rival for rival, _ in steady.values())
-    planted = np.array([steady[case][1] for case in samples.cases])
+    (samples,) = aligned_samples(group.rivals)
     whole = np.isfinite(samples.seconds).any(-1).all(0)
-    return np.asarray(samples.seconds[:, whole] / np.exp(planted)[:, None, None])
+    return np.asarray(samples.seconds[:, whole] / (1 + np.array(group.slower))[:, None, None])
 
 
 def usable(groups: Iterable[Samples], rivals: int, launches: int | None) -> list[Samples]:
@@ -183,7 +179,8 @@ def groups(runs: Sequence[str]) -> list[Samples]:
 
 def _simulated(seed: int) -> list[Samples]:
     random = np.random.default_rng(seed)
-    return list(map(equal_rivals, noise.selftest(noise.SCENARIOS[1], 20, 5, 20, random)))
+    shape = noise.Shape(settings=20, rivals=7, launches=5, rounds=20)
+    return list(noise.seconds(noise.SCENARIOS[1], shape, np.zeros(shape.rivals), random))
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -162,7 +162,7 @@ def machines(draw):
 def told(draw, rivals):
     """What a header tells of a strategy: a title, what it means, of whom it is a twin."""
     of = draw(st.sampled_from(rivals) | names)
-    plant = honest.planted(of, slower=draw(st.just(0.05) | numbers))["planted"]
+    plant = honest.planted(of, draw(st.just(0.05) | numbers))["planted"]
     every = {
         "title": draw(names),
         "differs": draw(st.lists(names, max_size=2) | values),

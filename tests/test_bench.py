@@ -9,7 +9,7 @@ import pytest
 from tests import hostile, summaries
 from tests.projects import GOOD, QUICKEST, SMALL, bench, items, journal_of, project, records_of
 from timelift.analyse.changes import levels
-from timelift.planted import PLANTS
+from timelift.measure.grid import TWINS
 
 MIB = 1 << 20
 #: A layer whose outputs at 32 sequences of 128 steps are one MiB: 64 floats of 4 bytes a step.
@@ -226,14 +226,14 @@ def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
     folder = project(tmp_path, ("native",))
     words = "--selftest --strategies native --launches 1".split()
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
-    assert f"{1 + len(PLANTS)} passed" in done.stdout
-    assert "identical code was called different in 0 of 3 comparisons" in done.stdout
+    assert f"{1 + len(TWINS)} passed" in done.stdout
+    assert "identical code was called different in 0 of 6 comparisons" in done.stdout
     assert not list(folder.glob("results/*/*.jsonl"))
     header, *_ = records_of(folder, "selftest")
-    assert header["strategies"]["native@+5%"]["planted"]["slower"] == 0.05
+    assert header["strategies"]["native@+5%_1"]["planted"]["slower"] == 0.05
     assert "planted" not in header["strategies"]["native"]
     (kept,) = folder.glob("results/*/selftest/trust.json")
-    assert json.loads(kept.read_text())["false_alarms"] == [0, 3]
+    assert json.loads(kept.read_text())["false_alarms"] == [0, 6]
 
 
 def test_a_test_that_measures_without_a_question_fails_in_a_sentence(tmp_path):

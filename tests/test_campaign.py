@@ -17,7 +17,6 @@ from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchSlot
 from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
-from timelift.planted import Plant
 
 SECONDS_A_SETTING = 10.0
 NAMES = ("fast", "close", "slow")
@@ -342,13 +341,6 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
     }
     _, _, found = play(ScriptedReferee(*NAMES), played=before, reads_peak_memory=True)
     assert found.peaks == [(2, 8)]
-
-
-def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
-    plant = Plant("one_in_4", slower=0.1, one_launch_in=4)
-    slower = [plant.in_launch(number).get("slower", 0) for number in range(1, 9)]
-    assert slower == [0, 0.1, 0, 0, 0, 0.1, 0, 0]
-    assert Plant("+5%", slower=0.05).in_launch(3) == {"slower": 0.05}
 
 
 def test_only_launches_in_which_something_is_left_are_started():

@@ -56,7 +56,7 @@ def test_equal_programs_are_not_timed_unless_something_else_passes():
     unknown = dataclasses.replace(TRACED, digest="")
     assert compared(Compiled(TRACED), Compiled(TRACED)) == {"one": SAME, "other": SAME}
     assert compared(Compiled(TRACED), Compiled(TRACED, retraces=True)) == {"one": {}, "other": {}}
-    assert compared(Compiled(TRACED), Compiled(TRACED), planted={"slower": 0.1}) == {}
+    assert compared(Compiled(TRACED), Compiled(TRACED), slower=0.1) == {}
     assert compared(Compiled(python, python), Compiled(python, python)) == {"one": {}, "other": {}}
     for program_ in (python, unknown, None):
         found = compared(Compiled(program_, program_), Compiled(program_, program_))

@@ -14,9 +14,9 @@ from rich.console import Console
 from tests import journals
 from tests.pages import without_scripts
 from timelift import cli, ended
+from timelift.analyse import selftest
 from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
-from timelift.analyse.selftest import trust_file
 from timelift.commands.changes import _raced
 from timelift.present import figures, terminal
 from timelift.present.page import render
@@ -193,6 +193,6 @@ def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
     lines = list(ended.selftest_lines(copy))
     assert lines[0].startswith("provisional: ")
     assert lines[-1] == "not stored, since the run did not end"
-    assert not (tmp_path / trust_file.FILE).exists()
+    assert not (tmp_path / selftest.FILE).exists()
     assert not [line for line in ended.selftest_lines(path) if line.startswith(("prov", "not s"))]
-    assert (tmp_path / trust_file.FILE).exists()
+    assert (tmp_path / selftest.FILE).exists()

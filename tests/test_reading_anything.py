@@ -16,10 +16,10 @@ from matplotlib.text import Text
 import timelift
 from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
+from timelift.analyse import selftest
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run
-from timelift.analyse.selftest import trust_file
 from timelift.analyse.stats import aligned_samples, ranking
 from timelift.case import Status
 from timelift.errors import UserError
@@ -199,7 +199,7 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
     run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
-    assert trust_file.machine_trust(results_folder, run) is None
+    assert selftest.machine_trust(results_folder, run) is None
     assert path.exists()
 
 

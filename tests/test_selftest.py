@@ -1,19 +1,47 @@
-"""The self-test's grid: one strategy and its twins in every setting, each strategy in its turn."""
+"""The self-test: which twins race, what was found of them, and a file that may hold anything."""
 
+import dataclasses
+import json
+import math
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from msgspec import structs
+from scipy import stats
 
 from tests import journals
-from timelift.case import Case
-from timelift.journal import Planted
+from timelift import ended
+from timelift.analyse import selftest
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.selftest import Proportion, Trust
+from timelift.case import COPY_SEPARATOR, Case, Status
+from timelift.errors import UserError
+from timelift.journal import Header, Machine, Planted, header_from
 from timelift.measure import grid as grids
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
-from timelift.planted import COPY_SEPARATOR, PLANTS
+from timelift.measure.grid import TWINS
+from timelift.present.report import trust_in_words
 from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time")
+TRUST = Trust(
+    schema=1,
+    measured="2026-01-02T03:04:05+00:00",
+    versions={"keras": "3.15.1", "tensorflow": "2.21.0"},
+    settings=12,
+    launches=6.5,
+    false_alarms=Proportion(1, 1000),
+    wrong_way=Proportion(0, 60),
+    found={0.05: Proportion(99, 100), -0.05: Proportion(90, 100), 0.02: Proportion(10, 100)},
+    seconds_per_verdict=3.25,
+)
+
+
+# The grid ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -31,7 +59,7 @@ def test_every_setting_has_one_strategy_and_all_its_twins(planted):
     assert {case.strategy for case in bases} == set(NAMES)
     for base in bases:
         twins = [case.strategy for case in cases if case.setting == base.setting and case != base]
-        assert twins == [f"{base.strategy}{COPY_SEPARATOR}{plant.word}" for plant in PLANTS]
+        assert twins == [f"{base.strategy}{COPY_SEPARATOR}{word}" for word in TWINS]
 
 
 def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(planted, tmp_path):
@@ -44,43 +72,31 @@ def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(plan
 @pytest.mark.parametrize("asked", ["all", "fold_chunks"])
 def test_a_second_question_plants_no_twins_of_twins(tmp_path, asked):
     project = Project(ROOT)
-    known = Catalogue(
+    catalogue = Catalogue(
         read_strategies(project.strategies.values()), read_workloads(project.workloads.values())
     )
     for phase in ("forward", "backward"):
         question = grids.Question({"phases": phase, "modes": "graph,eager"})
-        found = grids.cases(question, {**grids.SELFTEST_AXES, "strategies": asked}, known)
-        cases = list(grids.selftest_cases(found, known, tmp_path))
-        assert any(COPY_SEPARATOR not in one.strategy for one in cases)
-        assert all(one.strategy.count(COPY_SEPARATOR) <= 1 for one in cases)
+        grid = grids.cases(question, {**grids.SELFTEST_AXES, "strategies": asked}, catalogue)
+        cases = list(grids.selftest_cases(grid, catalogue, tmp_path))
+        assert any(COPY_SEPARATOR not in case.strategy for case in cases)
+        assert all(case.strategy.count(COPY_SEPARATOR) <= 1 for case in cases)
 
 
-def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):
-    _, catalogue = planted
-    base = catalogue.strategies["native"]
-    paths = {
-        plant.word: catalogue.strategies[f"native{COPY_SEPARATOR}{plant.word}"].path
-        for plant in PLANTS
-    }
-    assert paths.pop("copy") != base.path
-    assert set(paths.values()) == {base.path}
-    copy = catalogue.strategies[f"native{COPY_SEPARATOR}copy"].path
-    assert copy.read_text() == base.path.read_text()
-
-
-def test_what_a_launch_is_told_is_what_the_header_says(planted):
+def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
     cases, catalogue = planted
-    twin = f"native{COPY_SEPARATOR}one_in_4"
-    assert catalogue.entry(twin).planted == Planted(of="native", slower=0.1, one_launch_in=4)
     setting = next(case.setting for case in cases if case.strategy == "native")
-
-    def told(name, launch=1):
-        return catalogue.rival(Case(setting, name), launch).planted
-
-    assert [told(twin, launch) for launch in (1, 2, 3, 4)] == [{}, {"slower": 0.1}, {}, {}]
-    assert told(f"native{COPY_SEPARATOR}first_call")["first_call_seconds"] > 0
+    native = catalogue.strategies["native"]
+    twins = [catalogue.strategies[f"native{COPY_SEPARATOR}{word}"] for word in TWINS]
+    copies = [twin for twin in twins if twin.path != native.path]
+    assert len({twin.path for twin in copies}) == len(copies) == 3
+    assert all(twin.path.read_text() == native.path.read_text() for twin in copies)
+    for twin in twins:
+        slower = 0.0 if twin in copies else 0.05
+        assert catalogue.rival(Case(setting, twin.name), 1).slower == slower
+        assert catalogue.entry(twin.name).planted == Planted(of="native", slower=slower)
+    assert catalogue.rival(Case(setting, "native"), 1).slower == 0
     assert not catalogue.entry("native").is_copy
-    assert told("native") == told(f"native{COPY_SEPARATOR}copy") == {}
 
 
 def test_what_a_self_test_measures_by_default_exists():
@@ -88,3 +104,231 @@ def test_what_a_self_test_measures_by_default_exists():
     assert set(grids.SELFTEST_AXES["strategies"].split(",")) <= set(known)
     for name in grids.SELFTEST_AXES["workloads"].split(","):
         assert (ROOT / "workloads" / f"{name}.py").exists()
+
+
+# The findings ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A self-test of two strategies at two lengths."""
+    path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
+    return results.load(journals.selftest(path, sizes=2, launches=8))
+
+
+def names_of(group):
+    return [rival.case.strategy for rival in group.rivals]
+
+
+def with_entry(run, name, entry):
+    """The run with another entry of what was planted in a twin."""
+    fields = run.header.fields()
+    planted = fields["strategies"][name]["planted"]
+    changed = planted | entry if isinstance(entry, dict) else entry
+    fields["strategies"][name]["planted"] = changed
+    return dataclasses.replace(run, header=header_from(fields, []))
+
+
+def test_every_strategy_meets_its_twins_in_every_setting(run):
+    groups = selftest.twin_groups(run)
+    firsts = [(group.rivals[0].case.setting.seq_len, names_of(group)[0]) for group in groups]
+    assert firsts == [(1, "loop_slice"), (1, "native"), (2, "loop_slice"), (2, "native")]
+    for group in groups:
+        base = names_of(group)[0]
+        twins = sorted(f"{base}@{word}" for word in TWINS)
+        assert names_of(group) == [base, *twins]
+        assert group.slower == (0.0, *(TWINS[twin.partition("@")[2]] for twin in twins))
+        assert len({rival.case.setting for rival in group.rivals}) == 1
+
+
+def test_a_rival_without_samples_takes_no_part(run):
+    lost = {"native@copy_1": Status.CRASHED, "loop_slice": Status.TIMED_OUT}
+    measurements = tuple(
+        dataclasses.replace(one, status=lost.get(one.case.strategy, one.status))
+        for one in run.measurements
+    )
+    groups = selftest.twin_groups(dataclasses.replace(run, measurements=measurements))
+    assert [names_of(group)[0] for group in groups] == ["native", "native"]
+    assert {len(group.rivals) for group in groups} == {len(TWINS)}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"of": "nobody"},
+        {"of": "native@copy_1"},
+        {"slower": "5 %"},
+        {"slower": -1},
+        {"one_launch_in": 4},
+    ],
+    ids=str,
+)
+def test_a_twin_of_a_wrong_entry_or_of_no_one_truth_is_left_out(run, wrong):
+    groups = selftest.twin_groups(with_entry(run, "native@+5%_1", wrong))
+    names = {name for group in groups for name in names_of(group)}
+    assert "native@+5%_1" not in names
+    assert len(names) == 2 * (1 + len(TWINS)) - 1
+
+
+def test_the_twins_of_an_older_self_test_are_read(run):
+    older = [{"slower": 0.02}, {"slower": -0.05}, {"first_call_seconds": 0.2}]
+    for number, entry in enumerate(older, start=1):
+        run = with_entry(run, f"native@copy_{number}", entry)
+    assert list(selftest.trust_from_run(run).found) == [-0.05, 0.02, 0.05]
+
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=8),
+    lambda inner: some.lists(inner, max_size=2) | some.dictionaries(some.text(max_size=8), inner),
+    max_leaves=4,
+)
+KEYS = some.sampled_from(["of", "slower", "one_launch_in", "planted"])
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entry=JSON | some.dictionaries(KEYS, JSON | some.just("native")))
+def test_whatever_an_entry_holds_reading_it_raises_nothing(run, entry):
+    assert selftest.trust_from_run(with_entry(run, "native@copy_1", entry))
+
+
+def slowed(run, name, factor):
+    """The run, of which one rival took so many times as long."""
+    return dataclasses.replace(
+        run,
+        measurements=tuple(
+            dataclasses.replace(
+                one,
+                launches=tuple(
+                    dataclasses.replace(launch, seconds_per_call=factor * launch.seconds_per_call)
+                    for launch in one.launches
+                ),
+            )
+            if one.case.strategy == name
+            else one
+            for one in run.measurements
+        ),
+    )
+
+
+def test_a_self_tests_run_is_judged(run):
+    trust = selftest.trust_from_run(run)
+    assert trust.false_alarms.tries == 4 * math.comb(4, 2)
+    assert trust.false_alarms.hits <= 1
+    assert trust.found == {0.05: Proportion(12, 12)}
+    assert trust.wrong_way == Proportion(0, 12)
+
+
+def test_a_copy_that_differs_is_a_false_alarm_beside_each_of_its_kind(run):
+    trust = selftest.trust_from_run(slowed(run, "native@copy_1", 1.2))
+    assert trust.false_alarms.hits >= 6
+
+
+def test_a_planted_effect_that_is_called_faster_is_the_wrong_way_round(run):
+    trust = selftest.trust_from_run(slowed(run, "native@+5%_1", 0.8))
+    assert trust.wrong_way == Proportion(2, 12)
+    assert trust.found == {0.05: Proportion(10, 12)}
+
+
+def test_a_comparison_is_paid_for_with_building_and_all_samples_of_both(tmp_path):
+    path = journals.selftest(tmp_path / "run.jsonl", bases=("native",), sizes=1, launches=4)
+    trust = selftest.trust_from_run(results.load(path))
+    built, samples_of_two_calls = 0.1 + 0.4, 40 * 2 * 1e-3
+    assert trust.seconds_per_verdict == pytest.approx(
+        2 * 4 * (built + samples_of_two_calls), rel=0.05
+    )
+
+
+def test_a_run_without_twins_says_nothing(tmp_path):
+    ordinary = results.load(journals.synthetic(tmp_path / "run.jsonl"))
+    assert selftest.trust_from_run(ordinary) is None
+
+
+@given(some.integers(0, 400), some.integers(1, 3000))
+def test_the_bound_is_that_of_clopper_and_pearson(hits, tries):
+    share = Proportion(min(hits, tries), tries)
+    exact = 1.0 if share.hits == tries else stats.beta.ppf(0.95, share.hits + 1, tries - share.hits)
+    assert share.at_most == pytest.approx(exact, rel=1e-6)
+
+
+def test_no_tries_bound_nothing():
+    assert Proportion(0, 0).at_most == 1
+    assert math.isnan(Proportion(0, 0).value)
+
+
+# The file ----------------------------------------------------------------------------------------
+
+
+def test_what_is_saved_is_read_again(tmp_path):
+    path = ended.save(TRUST, tmp_path)
+    assert selftest.load_trust(path) == TRUST
+    assert [file.name for file in tmp_path.iterdir()] == ["trust.json"]
+
+
+def test_a_file_of_an_older_self_test_is_read(tmp_path):
+    path = tmp_path / "trust.json"
+    path.write_text(json.dumps(json.loads(selftest.trust_as_json(TRUST)) | {"one_in_n": [0, 12]}))
+    assert selftest.load_trust(path) == TRUST
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
+    path = ended.save(TRUST, tmp_path)
+    (tmp_path / ".trust.json.new").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
+        ended.save(structs.replace(TRUST, settings=1), tmp_path)
+    assert selftest.load_trust(path) == TRUST
+
+
+WRONG = [
+    {"schema": 2},
+    {"false_alarms": [2, 1]},
+    {"false_alarms": [0, 10**9]},
+    {"wrong_way": None},
+    {"found": {"x": [1, 2]}},
+    {"versions": "3"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
+    path = ended.save(TRUST, tmp_path)
+    good = json.loads(path.read_text())
+    without = {name: value for name, value in good.items() if name not in wrong}
+    for text in (json.dumps(good | wrong), json.dumps(without)):
+        path.write_text(text)
+        assert selftest.load_trust(path) is None
+
+
+@given(some.binary(max_size=200))
+def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("trust") / "trust.json"
+    path.write_bytes(data)
+    assert selftest.load_trust(path) is None
+
+
+def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
+    folder = tmp_path / "results" / "some-machine" / "selftest"
+    folder.mkdir(parents=True)
+    ended.save(TRUST, folder)
+    for name, trust in [
+        ("some-machine", TRUST),
+        ("other", None),
+        ("../results/some-machine", None),
+    ]:
+        header = journals.header(machine={"name": name})
+        path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
+        assert selftest.machine_trust(tmp_path / "results", results.load(path)) == trust
+
+
+def test_the_sentence_names_what_has_changed_since():
+    def sentence(versions):
+        header = Header(machine=Machine(drift={"versions": versions}))
+        return trust_in_words(Run(header, (), complete=True), TRUST)
+
+    assert "since" not in sentence(TRUST.versions)
+    assert "since then other keras" in sentence({**TRUST.versions, "keras": "3.16"})
+
+
+def test_a_part_of_the_sentence_that_is_empty_leaves_no_separator():
+    nothing_found = structs.replace(TRUST, found={})
+    run = Run(Header(machine=Machine(drift={"versions": TRUST.versions})), (), complete=True)
+    assert trust_in_words(run, nothing_found).endswith("(at most 0.47 %)")

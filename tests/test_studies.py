@@ -21,7 +21,7 @@ from studies import (
 )
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
-from timelift.analyse.selftest.score import Proportion
+from timelift.analyse.selftest import Proportion
 
 ROOT = Path(__file__).parent.parent
 NO_STUDIES = {"__main__"}

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_type_hints
 
+#: Between a strategy's name and that of its twin or its other side; no name of a file may have it.
+COPY_SEPARATOR = "@"
+
 
 class AxisValue(StrEnum):
     """A value of an axis; values sort in the order of their definition, the usual one first."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from timelift.analyse import selftest
 from timelift.analyse.findings import RunFindings, find_out
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.selftest import trust_file
-from timelift.analyse.selftest.trust_file import Trust
+from timelift.analyse.selftest import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
@@ -31,7 +31,7 @@ _BELOW = 4
 def find(path: Path, results_folder: Path, relative_to: str = "") -> RunFindings:
     """Read a run and return what is found in it; raises UserError where that cannot be."""
     run = results.load_measured(path, or_failed=True)
-    return find_out(run, trust_file.machine_trust(results_folder, run), relative_to)
+    return find_out(run, selftest.machine_trust(results_folder, run), relative_to)
 
 
 def end(found: RunFindings, path: Path, root: Path, page: Path | None) -> Summary:
@@ -119,9 +119,9 @@ def failures(path: Path) -> dict[Case, str]:
 def selftest_lines(path: Path) -> Iterator[str]:
     """Judge a self-test, keep its findings for reports if it is over, and yield lines."""
     run = results.load(path)
-    found = trust_file.trust_from_run(run)
-    before = trust_file.load_trust(path.parent / trust_file.FILE)
-    kept = before if found and trust_file.rests_on_more(before, found) else None
+    found = selftest.trust_from_run(run)
+    before = selftest.load_trust(path.parent / selftest.FILE)
+    kept = before if found and selftest.rests_on_more(before, found) else None
     yield from ending.selftest_findings(found, conditions.state(run))
     if found and not kept and not run.is_provisional:
         save(found, path.parent)
@@ -130,7 +130,7 @@ def selftest_lines(path: Path) -> Iterator[str]:
 
 def save(found: Trust, folder: Path) -> Path:
     """Write the findings into a self-test's folder whole; raises UserError on failure."""
-    path = folder / trust_file.FILE
+    path = folder / selftest.FILE
     with writing(path, "make the folder writable"):
-        replace_text(path, trust_file.trust_as_json(found))
+        replace_text(path, selftest.trust_as_json(found))
     return path

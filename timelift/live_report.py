@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from timelift.analyse import selftest
 from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
-from timelift.analyse.selftest import trust_file
 from timelift.errors import UserError
 from timelift.journal import is_closed
 from timelift.present import page
@@ -52,7 +52,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     now = time.strftime("%H:%M:%S")
     if not run.measurements:
         return f"{now} no measurement yet"
-    found = find_out(run, trust_file.machine_trust(results_folder, run))
+    found = find_out(run, selftest.machine_trust(results_folder, run))
     code = code_of_run(run, Project(results_folder.parent))
     page.write_report(found, report(found), folder, every, code)
     measured = sum(len(one.all_rows) for one in found.rankings)

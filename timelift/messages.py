@@ -37,8 +37,8 @@ class RivalSpec:
     name: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    #: The effects of a self-test's twin; `worker.twins` alone reads them.
-    planted: Mapping[str, float] = field(default_factory=dict)
+    #: The share of calls that a self-test's twin makes beyond those that it bills.
+    slower: float = 0.0
     #: The inner layer of another revision's rival, where it differs from the task's.
     factory: str = ""
     #: The folders in which the modules that it imports are looked for first, like PYTHONPATH.

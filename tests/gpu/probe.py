@@ -77,12 +77,12 @@ def both_clocks(setting: Setting, large: rounds.Player) -> tuple[float, float]:
     PyTorch alone hands that out; elsewhere it is NaN.
     """
     if setting.backend is not Backend.TORCH or setting.device == "cpu":
-        return rounds.play_sample(large, time.perf_counter), math.nan
+        return large.sample(large.calls_per_sample, time.perf_counter), math.nan
     import torch
 
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     begin.record()
-    seconds = rounds.play_sample(large, time.perf_counter)
+    seconds = large.sample(large.calls_per_sample, time.perf_counter)
     end.record()
     torch.cuda.synchronize()
     return seconds, begin.elapsed_time(end) / 1e3

@@ -8,7 +8,7 @@ from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.advice import Advice, advise
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs.measurement import Run, fact
-from timelift.analyse.selftest.trust_file import Trust, trust_from_run
+from timelift.analyse.selftest import Trust, trust_from_run
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from timelift.analyse import selftest
 from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs.results import load_usual
-from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Setting
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.journal import find_run
@@ -56,7 +56,7 @@ def _about(
     return AboutChoice(
         dict(titles(run)).get(answer.strategy, ""),
         usage.how_to_build(setting.workload, answer.strategy, run, project),
-        trust_in_words(run, trust_file.machine_trust(project.results, run)),
+        trust_in_words(run, selftest.machine_trust(project.results, run)),
         usage.code_to_paste(answer.strategy, run, project, setting),
         state,
     )

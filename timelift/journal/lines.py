@@ -68,14 +68,14 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a self-test planted in a twin `of` a strategy: how it differs from it.
 
-    `slower` is a share, negative where faster, planted in one launch of `one_launch_in`; the first
-    call alone is `first_call_seconds` slower. `damage` is what is wrong with fields left out.
+    `slower` is a share. Older self-tests planted other effects: negative shares, a slower first
+    call, and effects in one launch of `one_launch_in` alone. `damage` is what is wrong with fields
+    left out.
     """
 
     of: str = ""
     slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
     one_launch_in: Annotated[int, Meta(ge=1, lt=2**31)] = 1
-    first_call_seconds: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] = 0.0
     damage: tuple[str, ...] = ()
 
 

@@ -317,7 +317,8 @@ class Campaign:
         failed = {
             (case.setting.workload, one.reason) if one.status is Status.NO_LAYER else case
             for case, one in self.results.items()
-            if one.status not in _NO_FAULT and not self.catalogue.is_other_side(case)
+            if one.status not in _NO_FAULT
+            and not self.catalogue.strategies[case.strategy].is_other_side
         }
         return self.interrupted or 0 < self.options.stop_after <= len(failed)
 

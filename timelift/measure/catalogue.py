@@ -21,7 +21,6 @@ from timelift.errors import UserError, nearest
 from timelift.journal import OtherSideOf, Planted, StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
-from timelift.planted import Plant
 from timelift.project import Project
 
 
@@ -29,8 +28,8 @@ from timelift.project import Project
 class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
-    A copy of `copy_of` is a twin that a self-test has planted, or the other side: then `home` is
-    its own project, or it runs `in_other_python`.
+    A copy of `copy_of` is a twin, of which a self-test has `planted` the share that it is slower,
+    or the other side: then `home` is its own project, or it runs `in_other_python`.
     """
 
     name: str
@@ -40,6 +39,7 @@ class Strategy:
     constants: Mapping[str, Any] = field(default_factory=dict)
     backends: tuple[Backend, ...] = tuple(Backend)
     copy_of: str = ""
+    planted: float | None = None
     home: Project | None = None
     in_other_python: bool = False
 
@@ -53,11 +53,16 @@ class Strategy:
         """Return why this look-alike is not a lift; empty for a lift."""
         return str(self.constants.get("DIFFERS", ""))
 
+    @property
+    def is_other_side(self) -> bool:
+        return bool(self.copy_of) and self.planted is None
+
     def rival(self) -> RivalSpec:
         return RivalSpec(
             self.name,
             str(self.path),
             self.parameters,
+            slower=self.planted or 0.0,
             home=os.pathsep.join(map(str, self.home.import_folders)) if self.home else "",
             pair=self.copy_of or self.name,
             in_other_python=self.in_other_python,
@@ -92,9 +97,9 @@ class Workload:
 class Catalogue:
     """What can be measured: every strategy and workload by name.
 
-    It grows while cases are listed: `name[k=8]` adds a strategy, a self-test its twins with their
-    `plants`, a gate the other sides, whose layers differ in `base_workloads`, of the cases in
-    `raced`. `backends` are those that are asked for.
+    It grows while cases are listed: `name[k=8]` adds a strategy, a self-test its twins, a gate the
+    other sides, whose layers differ in `base_workloads`, of the cases in `raced`. `backends` are
+    those that are asked for.
     """
 
     strategies: dict[str, Strategy]
@@ -102,14 +107,11 @@ class Catalogue:
     base_workloads: dict[str, Workload] = field(default_factory=dict)
     raced: set[Case] = field(default_factory=set)
     backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
-    plants: dict[str, Plant] = field(default_factory=dict)
 
     def rival(self, case: Case, launch: int) -> RivalSpec:
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()
-        if plant := self.plants.get(case.strategy):
-            rival = replace(rival, planted=plant.in_launch(launch))
-        other_side = self.is_other_side(case)
+        other_side = strategy.is_other_side
         if other_side or case in self.raced:
             rival = replace(
                 rival, built_first=_is_built_first(case, rival.pair, launch) != other_side
@@ -127,9 +129,6 @@ class Catalogue:
             )
         return ""
 
-    def is_other_side(self, case: Case) -> bool:
-        return bool(self.strategies[case.strategy].copy_of) and case.strategy not in self.plants
-
     def entry(self, name: str) -> StrategyEntry:
         """Return a strategy's entry in the header, with the strategy that it is a copy of."""
         strategy = self.strategies[name]
@@ -141,15 +140,10 @@ class Catalogue:
         )
         if not strategy.copy_of:
             return entry
-        if plant := self.plants.get(name):
-            planted = Planted(
-                of=strategy.copy_of,
-                slower=plant.slower,
-                one_launch_in=plant.one_launch_in,
-                first_call_seconds=plant.first_call_seconds,
-            )
-            return structs.replace(entry, planted=planted)
-        return structs.replace(entry, against=OtherSideOf(of=strategy.copy_of))
+        if strategy.is_other_side:
+            return structs.replace(entry, against=OtherSideOf(of=strategy.copy_of))
+        planted = Planted(of=strategy.copy_of, slower=strategy.planted)
+        return structs.replace(entry, planted=planted)
 
 
 def _is_built_first(case: Case, pair: str, launch: int) -> bool:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Case, Setting
+from timelift.case import COPY_SEPARATOR, Case, Setting
 from timelift.errors import UserError, nearest
-from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
+from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
 from timelift.measure.options import AXIS_OPTIONS
-from timelift.planted import COPY_SEPARATOR, PLANTS, Plant
 
 #: What a self-test measures where the user names nothing else: calls short enough to plant in.
 SELFTEST_AXES = {
@@ -21,8 +20,10 @@ SELFTEST_AXES = {
     "seq_lens": "8",
     "batch_sizes": "1,16",
 }
-
-
+#: The twins of a strategy in a self-test, and the share that each is slower.
+TWINS = {f"copy_{number}": 0.0 for number in (1, 2, 3)} | {
+    f"+5%_{number}": 0.05 for number in (1, 2, 3)
+}
 #: Axes whose values a question has to name, since nothing else does.
 _NO_DEFAULT = ("phases", "modes")
 
@@ -125,14 +126,13 @@ def selftest_cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> 
         names = [case.strategy for case in group]
         base = catalogue.strategies[names[zlib.crc32(setting.label.encode()) % len(names)]]
         yield Case(setting, base.name)
-        for plant in PLANTS:
-            twin = _twin(base, plant, copies)
-            catalogue.strategies[twin.name], catalogue.plants[twin.name] = twin, plant
-            yield Case(setting, twin.name)
-
-
-def _twin(base: Strategy, plant: Plant, copies: Path) -> Strategy:
-    path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
-    return replace(
-        base, name=f"{base.name}{COPY_SEPARATOR}{plant.word}", path=path, copy_of=base.name
-    )
+        for word, slower in TWINS.items():
+            name = f"{base.name}{COPY_SEPARATOR}{word}"
+            path = base.path if slower else copies / word / base.path.name
+            if not slower:
+                path.parent.mkdir(exist_ok=True)
+                shutil.copy(base.path, path)
+            catalogue.strategies[name] = replace(
+                base, name=name, path=path, copy_of=base.name, planted=slower
+            )
+            yield Case(setting, name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from timelift.case import Case, option_flag
+from timelift.case import COPY_SEPARATOR, Case, option_flag
 from timelift.errors import UserError, counted
 from timelift.journal import (
     BAD_RECORD,
@@ -24,7 +24,6 @@ from timelift.journal import (
 )
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
-from timelift.planted import COPY_SEPARATOR
 from timelift.project import Project
 from timelift.told_model import INSIDE
 
@@ -77,7 +76,7 @@ def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> d
 
     for case in cases:
         strategy, rival = catalogue.strategies[case.strategy], catalogue.rival(case, 1)
-        if case.strategy in catalogue.plants:  # it runs its strategy's file
+        if strategy.planted is not None:  # it runs its strategy's file
             continue
         label = case.strategy.partition(COPY_SEPARATOR)[2]
         add(strategy.path, strategy.home, label)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Case
+from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError
 from timelift.journal import IGNORED_PART, Against, Quantity
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.option_texts import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
 from timelift.measure.source import imports_of
-from timelift.planted import COPY_SEPARATOR
 from timelift.project import Project
 
 #: How the reason of a case begins whose files are the same on both sides.

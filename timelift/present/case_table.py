@@ -13,9 +13,8 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.case import AXES
+from timelift.case import AXES, COPY_SEPARATOR
 from timelift.journal import SHOWN_FACTS
-from timelift.planted import COPY_SEPARATOR as TWIN
 from timelift.present.advised import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
@@ -183,7 +182,7 @@ def _shown(row: Row) -> str:
     """Name a strategy, a look-alike with its mark; a twin has one in its name."""
     name = row.measurement.case.strategy
     no_lift = row.ranking is not None and row.rival in row.ranking.unranked
-    return f"{name} (no lift)" if no_lift and TWIN not in name else name
+    return f"{name} (no lift)" if no_lift and COPY_SEPARATOR not in name else name
 
 
 def _more_than_one(name: str, which: int | None = None) -> Callable[[Row], float | None]:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.selftest.trust_file import Trust
+from timelift.analyse.selftest import Trust
 from timelift.errors import counted
-from timelift.planted import RARE
 from timelift.present.units import percent
 
 
@@ -34,19 +33,17 @@ def selftest_findings(found: Trust | None, state: str = "") -> Iterator[str]:
     if found is None:
         yield "no twin was measured, so there is no result"
         return
-    false, rare, wrong = found.false_alarms, found.one_in_n, found.wrong_way
+    false, wrong = found.false_alarms, found.wrong_way
     yield (
         f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
         f"(at most {percent(false.at_most, 2)} with 95 % confidence)"
     )
-    planted = sorted(found.found.items(), key=lambda item: (item[0] < 0, abs(item[0])))
     seen = (
-        f"{percent(share, 0, signed=True)} in {one.hits} of {one.tries}" for share, one in planted
+        f"{percent(share, 0, signed=True)} in {calls.hits} of {calls.tries}"
+        for share, calls in sorted(found.found.items())
     )
-    yield f"found where planted: {', '.join(seen)}"
     yield (
-        f"{percent(RARE.slower, 0)} slower in one launch of {RARE.one_launch_in} was called in "
-        f"{rare.hits} of {rare.tries}; "
+        f"found where planted: {', '.join(seen)}; "
         f"the wrong way round in {wrong.hits} of {wrong.tries:,}"
     )
     yield (

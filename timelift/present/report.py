@@ -12,7 +12,7 @@ from typing import Any
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.selftest.trust_file import Trust
+from timelift.analyse.selftest import Trust
 from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Setting, Status

@@ -37,7 +37,7 @@ def compare_programs(
 def _sides(prepared: Sequence[PreparedRival], pairs: Collection[str]) -> Iterator[_Sides]:
     for pair in pairs:
         sides = [one for one in prepared if one.rival.pair == pair]
-        planted = any(one.rival.planted for one in sides)  # which is in no program
+        planted = any(one.rival.slower for one in sides)  # which is in no program
         if len(sides) == 2 and not planted:  # noqa: PLR2004 - one of them may have failed
             yield sides[0], sides[1]
 

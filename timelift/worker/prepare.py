@@ -13,7 +13,7 @@ import numpy as np
 
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.messages import TRACING, Busy, Emit, RivalSpec, Task
-from timelift.worker import checks, law, system, twins
+from timelift.worker import checks, law, system
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, call_once
 from timelift.worker.isolation import load_module
@@ -72,7 +72,6 @@ class Preparation:
             law.match_weights(model, inner.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
-        compiled = twins.plant_in_first_call(rival.planted, compiled, self.engine.wait)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
         cotangent = (

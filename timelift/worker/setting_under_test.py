@@ -31,7 +31,7 @@ from timelift.messages import (
     Warm,
     WorkerChannel,
 )
-from timelift.worker import law, system, twins
+from timelift.worker import law, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.equal_programs import compare_programs
 from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
@@ -187,8 +187,8 @@ class Playing:
             call=one.compiled.bind(one.feed),
             wait=self.engine.wait,
             traces=lambda: one.compiled.traces,
-            play_sample=twins.plant_in_samples(one.rival.planted),
             pair=one.rival.pair or one.rival.name,
+            slower=one.rival.slower,
             note_playing=partial(self._note_playing, 1 + self.task.rivals.index(one.rival)),
         )
 

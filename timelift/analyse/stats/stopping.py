@@ -26,9 +26,8 @@ from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.families import Families, rivals_in
 from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Verdict
-from timelift.case import Case, Setting, Status
+from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.journal import CaseInLaunch
-from timelift.planted import COPY_SEPARATOR, PLANTS
 
 #: A rival this much slower (or faster, a log ratio) needs no such care: noise among equals is never
 #: so large, and every launch that a clear loser plays is lost to the others.
@@ -228,7 +227,7 @@ class Referee:
         planted: bool = False,
         aside: Collection[str] = (),
     ) -> None:
-        self._planted, self._aside = planted, aside
+        self._aside = aside
         if until:
             self._plan = Plan(by_width(until), looks=WIDTH_LOOKS)
         elif planted:
@@ -245,10 +244,9 @@ class Referee:
 
     def to_play(self) -> frozenset[Case]:
         measured = self.measurements()
-        # A twin that is slow in some launches only plays along, and must not inform the variances.
-        steady = [one for one in measured if not self._plays_along(one.case)]
-        doubtful = unsettled(steady, self._plan)
-        along = [one.case for one in measured if self._plays_along(one.case)]
+        answers = [one for one in measured if one.case.strategy not in self._aside]
+        doubtful = unsettled(answers, self._plan)
+        along = [one.case for one in measured if one.case.strategy in self._aside]
         wanted = frozenset(case for case in along if case.setting in doubtful)
         return wanted.union(*doubtful.values())
 
@@ -256,18 +254,8 @@ class Referee:
         """Return the cases whose peak memory is to be read again: none, for a peak ranks nobody."""
         return frozenset()
 
-    def _plays_along(self, case: Case) -> bool:
-        return case.strategy in self._aside or (self._planted and _is_unsteady(case))
-
     def measurements(self) -> tuple[Measurement, ...]:
         return merge(self._records, Warnings())
-
-
-_UNSTEADY = {plant.word for plant in PLANTS if plant.one_launch_in > 1}
-
-
-def _is_unsteady(case: Case) -> bool:
-    return case.strategy.partition(COPY_SEPARATOR)[2] in _UNSTEADY
 
 
 def _untouched(samples: AlignedSamples) -> int:
