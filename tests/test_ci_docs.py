@@ -8,7 +8,6 @@ from tests.typed import BEGINS, ROOT, is_pytest, options, parse, pytest_options
 from tests.typed import commands as typed
 from timelift.commands.init import TEMPLATES
 from timelift.commands.table import COMMANDS, parser
-from timelift.present.exports import FORMATS
 
 TEXT = (ROOT / "docs" / "ci.md").read_text()
 BLOCKS = re.findall(r"^```(?:yaml|console)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -51,10 +50,6 @@ def test_a_command_that_does_not_parse_is_seen():
 
 def test_the_workflow_is_the_one_that_init_writes():
     assert BLOCKS[1] == (TEMPLATES / "workflow.yml").read_text(encoding="utf-8")
-
-
-def test_every_format_is_named():
-    assert all(name in TEXT for name in FORMATS)
 
 
 def test_the_workflow_needs_no_secret():

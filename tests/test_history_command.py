@@ -111,7 +111,6 @@ def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) 
         "history.md",
         "history.csv",
         "changes.csv",
-        ".timelift.json",
         *pictures,
     }
     assert str(output) in capsys.readouterr().out.splitlines()[-1]

@@ -26,11 +26,10 @@ ARROWS = {
     "measure": GROUND | {"journal", "messages", "rounds"},
     "present": GROUND | {"journal", "analyse"},
     "ended": GROUND | {"journal", "analyse", "present"},
-    "live_report": GROUND | {"journal", "analyse", "present", "usage"},
     "usage": GROUND | {"analyse", "present"},
     "better_model": GROUND | {"analyse", "usage"},
     "commands": GROUND
-    | {"journal", "analyse", "present", "ended", "live_report", "usage", "better_model", "measure"},
+    | {"journal", "analyse", "present", "ended", "usage", "better_model", "measure"},
     "cli": GROUND | {"commands", "journal"},
     "__main__": {"cli"},
     "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended", "usage"},

@@ -10,7 +10,6 @@ import pytest
 
 from tests import journals
 from tests.projects import ROOT
-from timelift.present.exports import FORMATS
 
 #: Springs when it is executed, whoever does it and from wherever.
 TRAP = "open({0!r}, 'a').write(__name__)\n"
@@ -91,8 +90,7 @@ def test_no_command_executes_what_a_journal_names(sprung):
     project = sprung.parent
     path = _journal(project)
     ask = ("choose", "--workload", NAME, "--seq-len", 8, "--batch", 8, "--device", NAME)
-    exports = [("export", one, "--output", project / "out" / one) for one in FORMATS]
-    others = [("compare", path, path), ("history",), ("baseline",), *exports]
+    others = [("compare", path, path), ("history",), ("tables",)]
     codes = _codes(project, (), ask, *others, (*ask, "--json"), (*ask, "--code"))
     assert codes == ["0"] * (4 + len(others))
     assert not sprung.exists()
@@ -108,10 +106,10 @@ def test_what_is_no_journal_is_not_executed_either(sprung, kind):
         "a pickle among the lines": (path.read_bytes() + bomb + b"\n", "0"),
         "a program": ((project / f"{NAME}.py").read_bytes(), "1"),
     }[kind]
-    names = ("foreign.jsonl", "foreign.pickle", "foreign.py", "foreign.npy", "foreign.parquet")
+    names = ("foreign.jsonl", "foreign.pickle", "foreign.py", "foreign.npy")
     for name in names:
         (project / name).write_bytes(content)
-    assert _codes(project, *(("export", "csv", project / name) for name in names)) == [code] * 5
+    assert _codes(project, *(("tables", project / name) for name in names)) == [code] * 4
     assert not sprung.exists()
 
 
@@ -138,5 +136,5 @@ def test_what_lies_beside_the_runs_is_no_program(sprung):
 def test_a_trap_springs_where_it_is_executed(sprung, spring):
     project = sprung.parent
     (project / "bomb").write_bytes(pickle.dumps(Bomb(sprung)))
-    _codes(project, ("export", "csv", _journal(project)), spring=spring)
+    _codes(project, ("tables", _journal(project)), spring=spring)
     assert sprung.exists()

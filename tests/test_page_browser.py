@@ -215,18 +215,6 @@ def held(browser):
     end()
 
 
-@pytest.mark.usefixtures("silent", "held")
-def test_the_page_of_a_run_that_goes_on_looks_again_and_keeps_the_case(browser, page, tmp_path):
-    html = page.read_text().replace('<html lang="en">', '<html lang="en" data-every="1">')
-    (tmp_path / "goes_on.html").write_text(html)
-    browser.open(tmp_path / "goes_on.html", "#workload=sensor")
-    assert browser.ask("held.map(([, after]) => after)") == [1000]
-    begun = browser.ask("performance.timeOrigin")
-    browser.ask("held[0][0](), 0")
-    browser.wait(f"performance.timeOrigin !== {begun} && document.readyState === 'complete'")
-    browser.wait(f"{CHOSEN}[0] === 'sensor'")
-
-
 @pytest.mark.usefixtures("silent")
 def test_a_phone_scrolls_the_page_in_one_direction_only(browser, page):
     browser.open(page, width=390, height=844)

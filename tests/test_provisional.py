@@ -3,6 +3,7 @@
 The same run with its closing mark is the one that must not be marked.
 """
 
+import csv
 import io
 import json
 import re
@@ -18,7 +19,7 @@ from timelift.analyse import selftest
 from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
 from timelift.commands.changes import _raced
-from timelift.present import figures, terminal
+from timelift.present import case_table, figures, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
@@ -114,6 +115,12 @@ def test_a_surface_marks_a_run_that_is_not_over_and_no_other(tmp_path, surface):
         assert MARK not in show(_found(tmp_path, *lines))
     for lines in (WHOLE[:-1], [*WHOLE[:-1], INTERRUPTED]):
         assert MARK in show(_found(tmp_path, *lines))
+
+
+@pytest.mark.parametrize(("lines", "word"), [(WHOLE, "False"), (WHOLE[:-1], "True")])
+def test_programs_have_a_field(tmp_path, lines, word):
+    text = csv_of_values(case_table.for_programs(_found(tmp_path, *lines)))
+    assert {row["provisional"] for row in csv.DictReader(io.StringIO(text))} == {word}
 
 
 # Commands ----------------------------------------------------------------------------------------

@@ -1,171 +1,244 @@
-"""Whatever the bytes of a file are, reading it gives a run or a sentence, and nothing else.
+"""Whatever the bytes of a file are, each command that reads answers, or says why not in a sentence."""
 
-`python -m studies.fuzz` does the same with thousands of files.
-"""
+import contextlib
+import csv
+import io
+import json
+import random
+import re
+from unittest import mock
 
-import pickle
-import subprocess
-import sys
-
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
+import report
 import timelift
-from tests import cut, foreign_files, journals
-from tests.watched import KINDS, Readers
-from timelift.analyse import selftest
+from tests import journals
+from tests.pages import harm, loads
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run
-from timelift.analyse.stats import aligned_samples, ranking
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.selftest import trust_file
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
-from timelift.journal import Header, Machine, find, is_closed, runs_of_machine
-from timelift.present import figures, terminal
-from timelift.present.report import report
+from timelift.journal import Header, Machine, find, runs_of_machine
+from timelift.measure.header import open_resumed
+from timelift.present import figures
 
-FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-WHOLE = settings(FUZZ, max_examples=50, suppress_health_check=list(HealthCheck))
+FEW = journals.grid(("native", "fold_time"), seq_lens=(8, 16), phases=("forward",))
+#: Names that would do harm where they are not escaped: on a page, in a table, a terminal, a figure,
+#: a path or a spreadsheet.
+NAMES = (
+    "<script>alert(1)</script>",
+    '"><img src=http://evil.example/x onerror=alert(1)>',
+    "</title></style></script><script src=//evil.example></script>",
+    *("[x](javascript:alert(1))", "a|b", "```", r"$\frac{1}{$", "_a", "a" * 300),
+    *("[bold]x[/bold]", "[/]", "%s{}{0}", "\x1b[2J", "\x9b31m", "\x00", "\u202egnp", "a\nb"),
+    *("../../etc/passwd", "/x", "..", "--help", "=1+1", "@a", "\uff1d1", "\ud800", " ", '"'),
+)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.sampled_from([0, -1, 2**31, 2**63, 10**400, 1e-320, 1e300])
+    | st.sampled_from(NAMES)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=5,
+)
+#: What a damaged place of a file may hold.
+PIECES = (
+    *(b"", b"\n", b"\r\n", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"{", b"}", b"]", b'"', b","),
+    *(b"NaN", b"-Infinity", b"1e999", b"-1", b"null", b'"\\ud800"', b"9" * 5000),
+    *(b"[" * 3000, b'{"a":' * 3000, b'"kind":"end",', b'"schema":2,', b"\x80\x04]\x94."),
+)
+_WORD = re.compile(rb'(?<=[\[: ,])(-?\d[\d.e+-]*|"[^"\\]*"|null)')
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_FORMULA = re.compile(r"\s*[=@+\uff1d\uff20\uff0b]|-(?![\d.])")
 
 
-@FUZZ
-@given(content=st.binary(max_size=300))
-def test_any_bytes_give_a_run_or_a_sentence(tmp_path, content):
-    _run_or_sentence(tmp_path / "any", content)
+def text(*records):
+    """Lines of a file, with the numbers that no JSON has, too."""
+    return "".join(f"{json.dumps(one)}\n" for one in records).encode()
 
 
-CASE = journals.case()
-FIELDS = st.sampled_from(sorted({*journals.line(CASE), *journals.header(), *CASE.fields()}))
+@st.composite
+def journals_with_other_values(draw):
+    """A journal in which some fields of its header and of one line hold anything."""
+    header, *lines = journals.header(), *journals.campaign(FEW, launches=3, rounds=2)
+    line = draw(st.sampled_from(lines))
+    for part in (header, header["machine"] | {}, line, line["case"], line["facts"]):
+        part |= draw(st.dictionaries(st.sampled_from(sorted(part)), values, max_size=1))
+    return text(header | {"kind": "run"}, *lines, journals.END)
 
 
-@FUZZ
-@given(changes=st.dictionaries(FIELDS, foreign_files.values, max_size=4), inner=st.booleans())
-def test_any_change_of_a_record_gives_a_run_or_a_sentence(tmp_path, changes, *, inner):
-    fields = CASE.fields() | changes if inner else CASE.fields()
-    line = journals.line(CASE, case=fields) | ({} if inner else changes)
-    header = journals.header() | ({} if inner else changes | {"kind": "run"})
-    lines = [header, line, journals.line(CASE, 2)]
-    content = "".join(map(foreign_files.as_line, lines)).encode()
-    run = _run_or_sentence(tmp_path / "changed", content)
-    if run is not None:
-        assert [one for one in run.measurements if one.case == CASE and one.launches]
+@st.composite
+def damaged_journals(draw):
+    """A journal that was cut, overwritten in places, or shuffled."""
+    data = text(journals.header(), *journals.campaign(FEW, launches=3, rounds=2), journals.END)
+    for _ in range(draw(st.integers(1, 3))):
+        words = list(_WORD.finditer(data))
+        start, end = draw(st.sampled_from(words)).span() if words else (0, 0)
+        if draw(st.booleans()):
+            start = draw(st.integers(0, len(data)))
+            end = start + draw(st.sampled_from([0, 1, 100, len(data)]))
+        data = data[:start] + draw(st.sampled_from(PIECES) | st.binary(max_size=4)) + data[end:]
+    if draw(st.booleans()):
+        lines = data.split(b"\n")
+        random.Random(draw(st.integers(0, 99))).shuffle(lines)
+        data = b"\n".join(lines)
+    return data
 
 
-@FUZZ
-@given(content=foreign_files.pytest_jsons())
-def test_any_foreign_benchmark_gives_a_run_or_a_sentence(tmp_path, content):
-    _run_or_sentence(tmp_path / "foreign", content)
-
-
-def _run_or_sentence(path, content):
-    path.write_bytes(content)
-    try:
-        run = results.load(path)
-    except UserError:
-        return None
-    assert isinstance(run, Run)
-    times = results.frame(run)["seconds_per_call"].dropna()
-    assert (times > 0).all()
-    assert np.isfinite(times).all()
-    return run
+files = st.one_of(
+    journals_with_other_values(),
+    journals_with_other_values(),
+    damaged_journals(),
+    damaged_journals(),
+    st.binary(max_size=300),
+    values.map(text),
+)
 
 
 @pytest.fixture(scope="module")
-def readers(tmp_path_factory):
-    """A project whose reader is given one file after another."""
-    return Readers(tmp_path_factory.mktemp("readers") / "home")
+def home(tmp_path_factory):
+    """A project of one honest run of each of three days."""
+    home = tmp_path_factory.mktemp("home")
+    for day in (1, 2, 3):
+        header = journals.header(id=f"day{day}", started=f"2026-01-0{day}T00:00:00+00:00")
+        path = home / "results" / journals.MACHINE["name"] / f"day{day}.jsonl"
+        journals.write(path, header, *journals.campaign(FEW, launches=3, rounds=3), journals.END)
+    return home
 
 
-@WHOLE
-@given(content=foreign_files.files)
-def test_no_file_does_harm_anywhere(readers, content):
-    assert readers.read(content) == []
+ASK = ("choose", "--workload", "tokens", "--seq-len", "8", "--batch", "8", "--run", "FILE")
+COMMANDS = (
+    ("report", "FILE", "--output", "OUT"),
+    ("tables", "FILE"),
+    ASK,
+    (*ASK, "--code"),
+    (*ASK, "--json"),
+    ("compare", "FILE", "day1", "--across-machines", "--all"),
+    ("compare", "day1", "FILE", "--strict"),
+    ("history", "--output", "OUT"),
+)
 
 
-def test_hostile_names_go_through_every_command(readers):
-    names = tuple(some[0] for some in foreign_files.NASTY.values())
-    assert readers.read(_hostile(names), every=True) == []
+def played(home, words, path):
+    """Run a command of a project without drawing; return what it printed, and its complaint."""
+    filled = [str({"FILE": path, "OUT": home / "out"}.get(word, word)) for word in words]
+    printed, complained = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in "ab")
+    with (
+        mock.patch.object(report, "ROOT", home),
+        mock.patch.object(figures, "of_run", return_value={}),
+        mock.patch.object(figures, "_save", lambda _, path: path.touch()),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(complained),
+    ):
+        code = report.main(filled)
+    said, complaint = (one.buffer.getvalue().decode() for one in _flushed(printed, complained))
+    assert code in {0, 1, 2}
+    if code == 1:
+        assert re.fullmatch(r"timelift: .+\n", complaint), complaint
+    return said, complaint
 
 
-def _hostile(names):
-    evil = names[0]
-    sizes = {"seq_lens": (16,), "phases": ("forward",)}
-    cases = journals.grid(names, [evil], **sizes, device=names[-4])
-    cases += journals.grid(names[:2], names, **sizes)
-    told = {name: {"title": evil, "differs": [], "meaning": {evil: name}} for name in names}
+def _flushed(*streams):
+    for stream in streams:
+        stream.flush()
+    return streams
+
+
+def harm_of(home, words, path):
+    """What a command printed or wrote that does harm where it is shown."""
+    said = "".join(played(home, words, path))
+    found = [one.group() for one in _CONTROL.finditer(said)]
+    for file in (home / "out").rglob("*"):
+        if file.suffix == ".html":
+            html = file.read_text("utf-8")
+            found += [*harm(html), *loads(html)]
+        if file.suffix == ".md":
+            found += re.findall(r"<(?!sub>|/sub>|br>)\w", file.read_text("utf-8"))
+        if file.suffix == ".csv":
+            rows = csv.reader(io.StringIO(file.read_text("utf-8")))
+            found += [cell for row in rows for cell in row if _FORMULA.match(cell)]
+    return found
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(content=files)
+def test_any_file_gives_an_answer_or_a_sentence_and_does_no_harm(home, words, content):
+    path = home / "results" / journals.MACHINE["name"] / "foreign.jsonl"
+    path.write_bytes(content)
+    try:
+        assert harm_of(home, words, path) == []
+    finally:
+        path.unlink()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(content=files)
+def test_any_file_is_a_table_a_run_to_resume_or_a_sentence(tmp_path, content):
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(content)
+    with contextlib.suppress(UserError):
+        seconds = timelift.load(path, "round").seconds_per_call.dropna()
+        assert seconds.between(0, 1e9, inclusive="neither").all()
+    with contextlib.suppress(UserError):
+        open_resumed(tmp_path, str(path))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_hostile_names_do_no_harm(home, words, tmp_path):
+    evil = NAMES[0]
+    cases = journals.grid(NAMES, [evil, "tokens"], seq_lens=(8,), phases=("forward",))
+    told = {name: {"title": evil, "meaning": {evil: name}} for name in NAMES}
     header = journals.header(
         id=evil,
-        command=list(names),
+        command=list(NAMES),
         commit={"id": evil, "dirty": True},
         strategies=told,
         machine={"name": evil, "identity": {evil: evil}, "drift": {"versions": {evil: evil}}},
     )
-    lines = [*journals.campaign(cases, launches=3, rounds=3)]
-    lines += [journals.ended(journals.case(name), "crashed", name) for name in names]
-    return journals.text(header, *lines, journals.END).encode()
+    lost = [journals.ended(journals.case(name), "crashed", name) for name in NAMES]
+    lines = [*journals.campaign(cases, launches=2, rounds=2), *lost]
+    path = journals.write(tmp_path / "run.jsonl", header, *lines, journals.END)
+    assert harm_of(home, words, path) == []
+    assert {one.name for one in home.iterdir()} <= {"results", "out"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "harm"),
+    ("name", "content"),
     [
-        ("traceback", lambda _: 1 // 0),
-        ("written outside", lambda home: (home / "elsewhere").write_text("")),
-        ("written outside", lambda home: (home / "folder").mkdir()),
-        ("control code", lambda _: sys.stdout.write("a\x1b[2J")),
-        ("script", lambda home: _put(home / "index.html", "<script>1</script><p onclick='1'>")),
-        ("script", lambda home: _put(home / "x.svg", "<svg onload='1'></svg>")),
-        ("script", lambda home: _put(home / "report.md", "<script>")),
-        ("formula", lambda home: _put(home / "x.csv", 'a,"=1+1"\n')),
-        ("executed", lambda _: pickle.loads(b"cbuiltins\nprint\n.")),  # noqa: S301
-        ("executed", lambda _: subprocess.run(["true"], check=True)),
+        ("index.html", "<script>1</script><p onclick='1'>"),
+        ("report.md", "<script>"),
+        ("x.csv", 'a,"=1+1"\n'),
     ],
 )
-def test_the_watch_sees_every_harm(readers, kind, harm):
-    assert kind in KINDS
-    assert kind in dict(readers.watched(lambda: harm(readers.home)))
+def test_harm_is_seen(home, name, content):
+    file = home / "out" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    assert harm_of(home, ("tables", "FILE"), "day1")
+    file.unlink()
 
 
-def _put(path, text):
-    out = path.parent / "out"
-    out.mkdir(exist_ok=True)
-    (out / path.name).write_text(text)
-
-
-def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(readers):
+def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(tmp_path):
     cases = journals.grid(("native", "<b>\u2028"), seq_lens=(8,), phases=("forward",))
-    path = journals.synthetic(readers.home / "whole.jsonl", cases, launches=1, rounds=2)
-    data = path.read_bytes()
-    assert [one for at in range(len(data)) for one in cut.cut(readers, data, at)] == []
-
-
-def test_a_lost_line_would_be_noticed(readers, monkeypatch):
-    path = journals.synthetic(readers.home / "whole.jsonl", [CASE], launches=2)
-    monkeypatch.setattr(cut, "measured", lambda *_: (set(), ()))
-    assert "lost" in dict(cut.cut(readers, path.read_bytes(), path.stat().st_size - 1))
-
-
-@pytest.mark.parametrize("piece", ["[" * 3000, '{"a":' * 700])
-def test_a_watched_journal_may_end_in_a_deep_nesting(tmp_path, piece):
-    path = tmp_path / "run.jsonl"
-    path.write_text(piece)
-    assert not is_closed(path)
-
-
-def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(capsys, tmp_path):
-    told = {"a\x1b[2J": {"meaning": {"x": "y"}}, "[/]": {"meaning": {"x": "y"}}}
-    run = results.load(
-        journals.write(tmp_path / "x", journals.header(strategies=told), journals.line(CASE))
-    )
-    terminal.show_report(
-        report(RunFindings(run, given=ranking.rank(run.measurements))), terminal.console()
-    )
-    said = capsys.readouterr().out
-    assert "\x1b" not in said
-    assert "[/]" in said
+    path = journals.synthetic(tmp_path / "whole.jsonl", cases, launches=1, rounds=2)
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    data = header + b"".join(lines)
+    for at in range(len(header), len(data)):
+        path.write_bytes(data[:at])
+        run = results.load(path)
+        whole = data[len(header) : at + 1].count(b"\n") if data[at - 1 : at] != b"\n" else None
+        torn = data[: at + 1][-1:] != b"\n" and data[at - 1 : at] != b"\n"
+        assert bool(run.warnings) == torn
+        assert whole is None or len(run.measurements) <= whole
 
 
 def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
@@ -177,12 +250,9 @@ def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
 
 @pytest.mark.parametrize("level", ["measurement", "launch", "round"])
 def test_a_table_holds_names_that_no_utf8_can(tmp_path, level):
-    names = ("\ud800", "\ud801")
-    lines = [journals.line(journals.case(name, name, device=name)) for name in names]
-    lost = journals.ended(journals.case("lost"), "crashed", "\ud800")
-    path = journals.write(tmp_path / "x.jsonl", journals.header(), *lines, lost)
-    found = timelift.load(str(path), level)
-    assert {r"\ud800", r"\ud801"} <= set(found["strategy"])
+    lines = [journals.line(journals.case(name, name, device=name)) for name in ("\ud800", "\ud801")]
+    path = journals.write(tmp_path / "x.jsonl", journals.header(), *lines)
+    assert {r"\ud800", r"\ud801"} <= set(timelift.load(str(path), level)["strategy"])
 
 
 @pytest.mark.parametrize("text", ["\uff1d1", "\uff0b1", "\uff0d1", "\uff20a", "\xa0=1"])
@@ -192,47 +262,19 @@ def test_a_wide_formula_becomes_text_too(text):
 
 @pytest.mark.parametrize("name", ["a" * 300, "..", ".", "", "a/b", "a\x00b", "/"])
 def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
-    path = journals.synthetic(tmp_path / "run.jsonl", [CASE])
+    journals.synthetic(tmp_path / "run.jsonl", FEW)
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
     assert runs_of_machine(results_folder, Machine(name=name)) == []
     run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
-    assert selftest.machine_trust(results_folder, run) is None
-    assert path.exists()
+    assert trust_file.machine_trust(results_folder, run) is None
 
 
 def test_a_word_too_long_for_a_path_is_an_unknown_run(tmp_path):
     with pytest.raises(UserError, match="expected a run, a path"):
         find(tmp_path, ["a" * 300])
-
-
-def test_a_million_samples_are_read(tmp_path):
-    lines = [
-        journals.line(journals.case(name), launch, [1e-3] * 100_000)
-        for name in ("native", "fold_time")
-        for launch in range(1, 6)
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines)
-    (found,) = ranking.rank(results.load(path).measurements)
-    assert len(found.rows) == 2
-
-
-@pytest.mark.parametrize(
-    ("rivals", "launches", "rounds"), [(1500, 1, 1), (2, 10_001, 5_000), (1, 10_001, 5_000)]
-)
-def test_more_than_a_memory_holds_is_a_sentence(monkeypatch, rivals, launches, rounds):
-    one = np.full(1, 1e-3)
-    numbered = [LaunchSamples(1, np.full(rounds, 1e-3))]
-    numbered += [LaunchSamples(number, one) for number in range(2, launches + 1)]
-    many = [
-        Measurement(journals.case(f"s{number}"), Status.MEASURED, tuple(numbered))
-        for number in range(rivals)
-    ]
-    monkeypatch.setattr(np, "full", None)
-    with pytest.raises(UserError, match="measure fewer strategies, settings or launches"):
-        aligned_samples.aligned_samples(many)
 
 
 def test_more_settings_than_a_report_can_show_are_a_sentence():

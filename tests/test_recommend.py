@@ -25,7 +25,7 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import Planted, StrategyEntry
-from timelift.present import choice, github, recommended, terminal
+from timelift.present import choice, recommended, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
@@ -84,7 +84,6 @@ def surfaces(found):
         "ending": narrow.file.getvalue(),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
-        "github": github.of_run(end, words),
         "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
     }
 
@@ -174,7 +173,7 @@ def test_every_surface_names_the_same_strategy(made):
     told = {name: named(text) for name, text in texts.items()}
     labels = {one.setting.label for one in found.contests}
     workloads = {one.setting.workload for one in found.contests}
-    for name in ("page", "ending", "terminal", "markdown", "github"):
+    for name in ("page", "ending", "terminal", "markdown"):
         with_settings = name in {"page", "terminal", "markdown"}
         # the page of copies begins with what became of them, and advises nothing
         advised = set() if name == "page" and made.header.races_copies else workloads
@@ -225,7 +224,7 @@ def texts():
     return surfaces(RunFindings(Run(Header(), tuple(measured), complete=True)))
 
 
-@pytest.mark.parametrize("surface", ["page", "ending", "terminal", "markdown", "github", "choose"])
+@pytest.mark.parametrize("surface", ["page", "ending", "terminal", "markdown", "choose"])
 def test_a_surface_that_names_another_is_caught(texts, surface):
     assert disagreements(texts) == {}
     doctored = texts[surface].replace("rival0", "rival1")

@@ -26,7 +26,6 @@ _WRITERS |= {"write_whole", "replace_text"}
 SAYS = {
     "runs.measurement": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
-    "runs.pytest_json": "what is wrong with a file is told where the file is read",
 }
 #: Modules of analyse/ that write files, each with why.
 WRITES: dict[str, str] = {}

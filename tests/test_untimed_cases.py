@@ -1,7 +1,6 @@
 """Runs against another side with equal programs: cases without a sample, for every reader."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from timelift.journal import (
     read_medians,
     read_resumed_run,
 )
-from timelift.present.exports import BINARY, FORMATS
 from timelift.present.gate_words import gate_lines
 
 NAMES = ("native", "fold_time", "loop_slice")
@@ -148,23 +146,6 @@ def test_every_reader_takes_such_a_run(tmp_path, untimed, capsys):
     assert {len(lines) for lines in played.values()} == {6}
     logs = [one.log_seconds for one in read_medians(path.read_bytes().split(b"\n"))]
     assert sum(map(np.isnan, logs)) == 6 * len(untimed)
-
-
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("untimed", [NAMES, ("fold_time",)])
-def test_exports_leave_out_what_has_no_time(name, untimed, tmp_path, capsys):
-    path, out = run_file(tmp_path, untimed), tmp_path / "out"
-    code = report.main(["export", name, str(path), "--output", str(out)])
-    said = capsys.readouterr()
-    if untimed == NAMES:
-        assert (code, said.err.count("\n")) == (1, 1)
-        return
-    assert code == 0
-    if name not in BINARY:
-        text = out.read_text()
-        assert "native" in text
-        assert ("fold_time" in text) == (name == "csv" or "fold_time" not in untimed)
-        assert name == "csv" or json.loads(text)
 
 
 def test_equal_programs_that_were_raced_all_the_same_are_judged_by_their_rounds(tmp_path):

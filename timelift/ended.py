@@ -16,7 +16,7 @@ from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
 from timelift.present import conditions, ending, gate_words, terminal
-from timelift.present.report import Report, report
+from timelift.present.report import report
 from timelift.present.summary import Pointers, Summary, pages, summary
 
 if TYPE_CHECKING:
@@ -40,13 +40,12 @@ def end(found: RunFindings, path: Path, root: Path, page: Path | None) -> Summar
     return summary(found, Pointers(page and ending.relative_path(page), run))
 
 
-def write_page(found: RunFindings, folder: Path, code: "CodeToPaste") -> Report:
-    """Write the page of a run, with `code` to paste, and return its words."""
+def write_page(found: RunFindings, folder: Path, code: "CodeToPaste") -> None:
+    """Write the page of a run, with `code` to paste."""
     from timelift.present import page  # noqa: PLC0415 - figures take a second
 
-    words = report(found)
-    page.write_report(found, words, folder, code=code)
-    return words
+    answers = copies_lines(found) if found.run.header.races_copies else None
+    page.write_report(found, report(found, answers), folder, code)
 
 
 def races_copies(run: Run, path: Path) -> bool:

@@ -10,14 +10,12 @@ from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
 from timelift.measure.advice import DEFAULTS
 from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, option_named
-from timelift.present.exports import FORMATS
 
 #: How a run is named.
 _RUN = (
-    "a journal, pytest-benchmark's JSON, a folder, a run's, a baseline's or a machine's name, the "
-    "beginning of a commit, or latest"
+    "a journal, a folder, a run's, a baseline's or a machine's name, the beginning of a commit, or "
+    "latest"
 )
-_LONGEST_WAIT = 86_400
 #: Sizes of a call, and gains, are no larger.
 _MOST = 1_000_000
 
@@ -38,24 +36,6 @@ def report(parser: argparse.ArgumentParser) -> None:
     )
     _relative_to(parser)
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    parser.add_argument(
-        "--watch",
-        action="store_true",
-        help="make the report again while a run goes on, until it ends or Ctrl-C; on the machine "
-        "that measures this takes time from the run",
-    )
-    parser.add_argument(
-        "--every",
-        type=_seconds,
-        default=10,
-        metavar="SECONDS",
-        help="seconds between two reports with --watch (default: 10)",
-    )
-    parser.add_argument(
-        "--github-summary",
-        action="store_true",
-        help="append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token",
-    )
 
 
 def tables(parser: argparse.ArgumentParser) -> None:
@@ -80,14 +60,6 @@ def _relative_to(parser: argparse.ArgumentParser) -> None:
         help="what speed-ups are told against (default: what the run was asked for, else "
         f"the first that a setting has of {', '.join(BASELINES)})",
     )
-
-
-def _seconds(word: str) -> int:
-    if not word.isdecimal() or not 1 <= int(word) <= _LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(
-            f"expected whole seconds from 1 to {_LONGEST_WAIT:,}, received {word!r}"
-        )
-    return int(word)
 
 
 def choose(parser: argparse.ArgumentParser) -> None:
@@ -151,14 +123,6 @@ def baseline(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", metavar="NAME", help="its name (default: that of the run's file)")
     parser.add_argument("--replace", action="store_true", help="overwrite a baseline of that name")
-
-
-def export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("format", choices=tuple(FORMATS), metavar="FORMAT", help=", ".join(FORMATS))
-    parser.add_argument(
-        "run", nargs="?", default="latest", metavar="RUN", help=f"{_RUN} (default: latest)"
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: the terminal")
 
 
 def bisect(parser: argparse.ArgumentParser) -> None:

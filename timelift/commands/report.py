@@ -21,8 +21,6 @@ def report(options: Options, project: Project) -> int:
     """Write the page of a run, and print what to write for each workload in a screenful."""
     paths = find(project.results, options.runs)
     outputs = _report_folders(paths, options.output or project.results / "report")
-    if options.watch:
-        return _watch(paths, outputs, project, options.every)
     from timelift.ended import is_latest  # noqa: PLC0415
     from timelift.present.summary import Pointers  # noqa: PLC0415
 
@@ -41,37 +39,17 @@ def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
     return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
 
 
-def _watch(paths: Sequence[Path], outputs: Sequence[Path], project: Project, every: int) -> int:
-    from timelift import live_report  # noqa: PLC0415
-
-    if len(paths) > 1:
-        raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
-    with contextlib.suppress(KeyboardInterrupt):
-        write_lines(live_report.watch(paths[0], outputs[0], project.results, every))
-    return 0
-
-
 def _report_one(pointers: "Pointers", path: Path, project: Project, options: Options) -> None:
     from timelift import ended  # noqa: PLC0415
-    from timelift.present import github, terminal  # noqa: PLC0415
-    from timelift.present.summary import summary  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
     from timelift.usage import code_of_run  # noqa: PLC0415
 
     assert pointers.page
     found, console = ended.find(path, project.results, options.relative_to), terminal.console()
     if len(options.runs) > 1:
         terminal.show_heading(console, str(path))
-    copies = ended.races_copies(found.run, path)
-    ended.show(found, console, pointers, copies=copies)
-    code = code_of_run(found.run, project)
-    words = ended.write_page(found, pointers.page.parent, code)
-    if options.github_summary:
-        github.append(
-            github.of_copies(ended.copies_lines(found), words)
-            if copies
-            else github.of_run(summary(found, None), words)
-        )
-        write_lines([github.WRITTEN])
+    ended.show(found, console, pointers, copies=ended.races_copies(found.run, path))
+    ended.write_page(found, pointers.page.parent, code_of_run(found.run, project))
 
 
 def _open(page: Path) -> None:

@@ -1,18 +1,16 @@
-"""What is made of a stored run: a `baseline` to commit, and an `export` for another tool."""
+"""What is made of a stored run: a `baseline` to commit."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.analyse.runs.results import load_measured, load_usual
+from timelift.analyse.runs.results import load_usual
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, counted, writing
 from timelift.escape import slug
 from timelift.journal import BASELINE_FOLDER, find_run, write_whole
 from timelift.present import conditions
 from timelift.present.ending import relative_path
-from timelift.present.exports import BINARY, FORMATS
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -66,30 +64,3 @@ def _kept(run: "Run", path: Path) -> Iterator[str]:
     if state := conditions.state(run):
         yield f"{state}; the baseline holds what had been measured"
     yield from ("commit it with:", f"  git add {shown}")
-
-
-def export(options: Options, project: Project) -> int:
-    """Write a run in the format of another tool.
-
-    formats:
-      pytest-benchmark         its JSON, for pytest-benchmark compare
-      github-action-benchmark  customSmallerIsBetter, times in ms
-      bencher                  Bencher Metric Format, latency in ns
-      parquet                  a row per case, launch and round; needs pyarrow and --output
-      csv                      a row per case with its rank and facts, times in s
-    """
-    if options.format in BINARY and options.output is None:
-        raise UserError(
-            f"{options.format}: expected --output FILE, since it is no text for a terminal"
-        )
-    path = find_run(project.results, options.run)
-    from timelift.analyse.findings import RunFindings  # noqa: PLC0415
-
-    data = FORMATS[options.format](RunFindings(load_measured(path)))
-    if options.output is None:
-        sys.stdout.write(data.decode())
-    else:
-        with writing(options.output, "name another file with --output"):
-            options.output.parent.mkdir(parents=True, exist_ok=True)
-            options.output.write_bytes(data)
-    return 0

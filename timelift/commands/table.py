@@ -38,7 +38,6 @@ COMMANDS = {
     "history": Command("changes", "what became slower over a machine's runs, and since when"),
     "bisect": Command("changes", "the commit that made a case slower"),
     "baseline": Command("stored", "keep a run, small enough to commit"),
-    "export": Command("stored", "write a run in the format of another tool"),
     "strategies": Command("available", "the strategies there are; `strategies show NAME`"),
     "workloads": Command("available", "the workloads there are; `workloads show NAME`"),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is
-from timelift.journal.lines import SCHEMA, CaseInLaunch, End, Header, Machine, parse_time
+from timelift.journal.lines import SCHEMA, CaseInLaunch, Header, Machine, parse_time
 from timelift.journal.machines import identity_of
 from timelift.journal.reading import (
     BAD_RECORD,
@@ -32,8 +32,6 @@ _SHORTEST_COMMIT = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 26
-#: The closing mark is shorter than this.
-_TAIL = 1 << 12
 
 
 def runs_under(folder: Path) -> list[Path]:
@@ -176,17 +174,6 @@ def header_or_empty(path: Path) -> Header:
         return header_from(fields, []) if fields.get("kind") == "run" else Header()
     except (*BAD_RECORD, OSError):
         return Header()
-
-
-def is_closed(path: Path) -> bool:
-    """True if the last line of a journal is its closing mark; raises OSError."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        last = file.read().rstrip().rpartition(b"\n")[2]
-    try:
-        return isinstance(read_line(last, []), End)
-    except BAD_RECORD:
-        return False
 
 
 #: What was played, by number of launch and setting.

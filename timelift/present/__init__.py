@@ -1,1 +1,1 @@
-"""From findings to words, tables, figures, pages and exports: never a decision."""
+"""From findings to words, tables, figures and pages: never a decision."""

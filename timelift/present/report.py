@@ -57,14 +57,17 @@ class Report:
     warnings: tuple[str, ...]
 
 
-def report(found: RunFindings) -> Report:
+def report(found: RunFindings, answers: Iterable[str] | None = None) -> Report:
+    """Return what is said of a run; `answers` stand in place of what it recommends."""
     run = found.run
+    if answers is None:
+        answers = advised.answers(found.advice_by_workload)
     top = (
         *_head(run),
         *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
         *(("speed-up", text) for text in _baselines(found)),
-        *(("answer", one) for one in advised.answers(found.advice_by_workload)),
+        *(("answer", one) for one in answers),
     )
     return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
 

@@ -1,4 +1,4 @@
-"""A journal, or the JSON of pytest-benchmark, read into a `Run`.
+"""A journal, read into a `Run`.
 
 Nothing in a file is trusted: what is not as in `timelift.journal` is named in `Run.warnings` and
 skipped, and what is good is kept. Nothing that a file names is ever executed.
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement, Run, Warnings, merge
-from timelift.analyse.runs.pytest_json import is_pytest_json, read_pytest_json
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.journal import (
@@ -37,11 +36,11 @@ def load(path: Path) -> Run:
         raise UserError(
             f"cannot read {str(path)!r}: {error.strerror}; name a journal under results/"
         ) from error
-    run = read_pytest_json(data, path) if is_pytest_json(data) else _JournalReader(path).read(data)
+    run = _JournalReader(path).read(data)
     if run is None:
         raise UserError(
-            f"{str(path)!r}: expected a journal or pytest-benchmark's JSON, "
-            "received a file without a readable record; name a file that a run wrote"
+            f"{str(path)!r}: expected a journal, received a file without a readable record; "
+            "name a file that a run wrote"
         )
     return run
 

@@ -1,6 +1,6 @@
 """The figures of a report: chosen and saved here, drawn by the modules beside this one."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from timelift.analyse.findings import RunFindings
-from timelift.errors import writing
 from timelift.present.figures import plot_by_length
 from timelift.present.figures.frame import endings, leading, tidy
 from timelift.present.figures.looks import THEMES, Theme, quiet_about_glyphs, styled
 from timelift.present.figures.plot_fastest import fastest
 from timelift.present.figures.plot_price import price
 from timelift.present.figures.sheet import DPI
-from timelift.present.folder import ADVICE
 
 FORMATS = ("svg", "png")
 #: With more panels a figure becomes one of each workload.
@@ -76,13 +74,12 @@ _DRAWN: dict[str, _Draw] = {
 KINDS = tuple(_DRAWN)
 
 
-def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write each figure in these formats and return the paths."""
-    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in formats]
-    with writing(folder, ADVICE):
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in paths:
-            _save(drawn[path.stem], path)
+def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write each figure in every format and return the paths; raises OSError."""
+    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in FORMATS]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        _save(drawn[path.stem], path)
     return paths
 
 

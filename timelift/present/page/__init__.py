@@ -1,53 +1,57 @@
 """What `report` and `history` write: a folder with a page, and figures."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
+from timelift.journal import replace_text
 from timelift.present import across_table, case_table, figures, history_report
 from timelift.present.choice import CodeToPaste
 from timelift.present.figures import plot_history
-from timelift.present.folder import ADVICE, clear, write
 from timelift.present.page import render
 from timelift.present.report import Report, in_markdown
 from timelift.present.tables import csv_as_shown, csv_of_values
 
 FIGURES = "figures"
+_ADVICE = "name another folder with --output"
+_TABLES = (
+    *("across", "execution", "gate", "meanings", "measurements", "not_run", "prices"),
+)
+#: What not every report has: an earlier one's goes. Nothing else in the folder is removed.
+OF_SOME_REPORTS = (
+    "across.csv",
+    *(f"tables/{name}.csv" for name in _TABLES),
+    *(f"{FIGURES}/{kind}.{format_}" for kind in figures.KINDS for format_ in figures.FORMATS),
+)
 
 
 def write_report(
-    found: RunFindings,
-    report: Report,
-    folder: Path,
-    every: int | None = None,
-    code: CodeToPaste | None = None,
+    found: RunFindings, report: Report, folder: Path, code: CodeToPaste | None = None
 ) -> None:
-    """Write everything, `report` in words.
+    """Write everything over an earlier report, `report` in words; `code` is what to paste.
 
-    With `every` the page looks again after so many seconds, and PNG is left to the last time.
-    `code` is what to paste. What an earlier report wrote there and this one does
-    not is removed. Raises UserError where the folder does not allow it.
+    Raises UserError where the folder does not allow it.
     """
-    drawn = figures.of_run(found)
-    formats = figures.FORMATS if every is None else ("svg",)
-    pictures = figures.save(drawn, folder / FIGURES, formats) if drawn else []
+    with writing(folder, _ADVICE):
+        for name in OF_SOME_REPORTS:
+            (folder / name).unlink(missing_ok=True)
+        drawn = figures.of_run(found)
+        pictures = figures.save(drawn, folder / FIGURES) if drawn else []
     names = [one.name for one in pictures]
     tables = [one for one in render.tables(found) if one.rows]
     svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
-    texts = {
-        "report.md": in_markdown(report, svgs),
-        "measurements.csv": csv_of_values(case_table.for_programs(found)),
-        **across_table.csv_files(found.across),
-        **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
-    }
-    written = [write(folder / name, text) for name, text in texts.items()]
-    page = folder / "index.html"
-    html = render.html(found, report, render.Beside(tables, names), code, every)
-    draft = write(folder / "index.html.new", html)
-    with writing(page, ADVICE):
-        draft.replace(page)
-    clear(folder, "report", [*pictures, *written, page])
+    _write(
+        folder,
+        {
+            "report.md": in_markdown(report, svgs),
+            "measurements.csv": csv_of_values(case_table.for_programs(found)),
+            **across_table.csv_files(found.across),
+            **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
+            "index.html": render.html(found, report, render.Beside(tables, names), code),
+        },
+    )
 
 
 def write_history(history: History, folder: Path) -> list[Path]:
@@ -55,13 +59,19 @@ def write_history(history: History, folder: Path) -> list[Path]:
 
     Raises UserError where the folder does not allow it.
     """
-    pictures = figures.save(plot_history.figures(history), folder)
+    with writing(folder, _ADVICE):
+        pictures = figures.save(plot_history.figures(history), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]
     texts = {
         "history.md": history_report.markdown_history(history, names),
         "history.csv": history_report.csv_history(history),
         "changes.csv": history_report.csv_changes(history),
     }
-    written = [write(folder / name, text) for name, text in texts.items()] + pictures
-    clear(folder, "history", written)
-    return written
+    _write(folder, texts)
+    return [*(folder / name for name in texts), *pictures]
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        with writing(folder / name, _ADVICE):
+            replace_text(folder / name, text)

@@ -90,12 +90,8 @@ def html(
     report: Report,
     beside: Beside,
     code: CodeToPaste | None = None,
-    every: int | None = None,
 ) -> str:
-    """Render the page; it loads itself again after `every` seconds where that is given.
-
-    `code` is what to paste.
-    """
+    """Render the page; `code` is what to paste."""
     head = dict(report.head)
     when = head.get("when", "")[:16].replace("T", " ")
     rendered: str = (
@@ -103,7 +99,6 @@ def html(
         .get_template("page.html")
         .render(
             title=f"timelift: {when}".removesuffix(": "),
-            every=every,
             head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
             state=head.get("state", ""),
             when=when,

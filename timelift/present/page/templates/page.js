@@ -12,10 +12,6 @@ if (settings.length) {
   document.querySelectorAll("[data-chart]:not([data-chart=price])").forEach(section);
 }
 
-// A run that goes on: a browser would not load a page again whose address names a case.
-const { every } = document.documentElement.dataset;
-if (every) setTimeout(() => location.reload(), 1e3 * every);
-
 let folded = [];
 addEventListener("beforeprint", () => {
   folded = [...document.querySelectorAll("details:not([open])")];
