@@ -1,16 +1,19 @@
 """In a notebook: tables with documented columns, figures, and an import that costs nothing."""
 
 import doctest
+import io
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import report
 import timelift
 from tests import journals
 from timelift.analyse.runs import results
@@ -92,6 +95,14 @@ def test_a_launch_s_seconds_are_the_median_of_its_rounds():
     medians = np.exp(rounds.seconds_per_call.agg(lambda seconds: np.log(seconds).median()))
     found = by_launch.seconds_per_call.sort_index()
     assert found.tolist() == pytest.approx(medians.sort_index().tolist(), rel=1e-12)
+
+
+def test_a_table_is_written_in_the_formats_of_pandas(here):
+    table = timelift.load("latest")
+    assert pd.read_json(io.StringIO(table.to_json())).seq_len.tolist() == table.seq_len.tolist()
+    assert report.main(["latest", "--output", str(here / "out")]) == 0
+    read = pd.read_csv(here / "out" / "measurements.csv")
+    assert read.seconds_per_call.tolist() == table.seconds_per_call.tolist()
 
 
 def test_a_run_may_be_anywhere(here):

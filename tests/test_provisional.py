@@ -23,6 +23,7 @@ from timelift.present import case_table, figures, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
+from timelift.present.tables import csv_of_values
 
 CASES = journals.grid()
 WHOLE = [journals.header(cases=len(CASES)), *journals.campaign(CASES), journals.END]
