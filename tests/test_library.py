@@ -100,9 +100,10 @@ def test_a_launch_s_seconds_are_the_median_of_its_rounds():
 def test_a_table_is_written_in_the_formats_of_pandas(here):
     table = timelift.load("latest")
     assert pd.read_json(io.StringIO(table.to_json())).seq_len.tolist() == table.seq_len.tolist()
-    assert report.main(["latest", "--output", str(here / "out")]) == 0
+    run = here / "results" / "machine" / "run.jsonl"
+    assert report.main([str(run), "--output", str(here / "out")]) == 0
     read = pd.read_csv(here / "out" / "measurements.csv")
-    assert read.seconds_per_call.tolist() == table.seconds_per_call.tolist()
+    assert read.seconds_per_call.dropna().tolist() == table.seconds_per_call.dropna().tolist()
 
 
 def test_a_run_may_be_anywhere(here):

@@ -34,7 +34,6 @@ READERS = {
     "fact": "a fact as the launches of a case tell it",
     "engine_facts": "what a backend told of its device",
     "declared": "what strategies declare in the header",
-    "frame": "the rounds of a run as rows",
 }
 #: Modules of present/ that may do what the others may not, each with why.
 EXCEPTIONS = {

@@ -20,8 +20,8 @@ ROOT = HERE.parent.parent
 #: Name of a golden file: the words after `timelift`. OUT is a folder of the command's own.
 COMMANDS = {
     "report": "report --output OUT",
-    "report-against": "report results/golden/against --output OUT --github-summary",
-    "report-cut-short": "report cut_short --output OUT --github-summary",
+    "report-against": "report results/golden/against --output OUT",
+    "report-cut-short": "report cut_short --output OUT",
     "report-two": "report night0 night7 --output OUT",
     "choose": "choose --workload tokens --seq-len 64 --batch 8",
     "choose-backward": "choose --workload tokens --seq-len 64 --phase backward",
@@ -52,7 +52,7 @@ PYTEST = {
     "--seq-lens 4 --batch-sizes 2 --phases forward --modes eager,graph --strategies all",
 }
 #: What would change the words or their colours.
-_LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_STEP_SUMMARY")
+_LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS")
 #: Figures are drawings of matplotlib's, so their names are kept alone, and none is written.
 _DRAWN = {".svg", ".png"}
 
@@ -79,7 +79,7 @@ def _lay_out(home: Path) -> None:
 def _report(home: Path, name: str, words: str) -> Said:
     """Run `timelift`, and return what it printed and wrote."""
     out = home / name
-    code, printed, complained = _played(home, name, words.replace("OUT", name))
+    code, printed, complained = _played(home, words.replace("OUT", name))
     found = {f"{name}.txt": _together(f"timelift {words}".strip(), code, printed, complained)}
     if out.is_dir():
         drawn = [path for path in _files(out) if path.suffix in _DRAWN]
@@ -90,11 +90,11 @@ def _report(home: Path, name: str, words: str) -> Said:
     return found
 
 
-def _played(home: Path, name: str, words: str) -> tuple[object, str, str]:
+def _played(home: Path, words: str) -> tuple[object, str, str]:
     """Run the command in this process and in its folder."""
     printed, complained, code = io.StringIO(), io.StringIO(), None
     with (
-        mock.patch.dict(os.environ, _environment(home, name, words), clear=True),
+        mock.patch.dict(os.environ, _environment(), clear=True),
         mock.patch.object(sys, "argv", ["timelift", *words.split()]),
         mock.patch.object(figures, "_save", lambda _, path: path.touch()),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
@@ -111,11 +111,8 @@ def _played(home: Path, name: str, words: str) -> tuple[object, str, str]:
     return code, printed.getvalue(), complained.getvalue()
 
 
-def _environment(home: Path, name: str, words: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
-    if "--github-summary" in words:
-        kept["GITHUB_STEP_SUMMARY"] = str(home / name / "summary.md")
-    return kept
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
 
 
 def _pytest(words: str) -> str:
@@ -123,7 +120,7 @@ def _pytest(words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words.split()],
         cwd=ROOT,
-        env=_environment(ROOT, "", words) | {"COLUMNS": "100"},
+        env=_environment() | {"COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=False,

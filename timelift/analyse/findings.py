@@ -1,4 +1,4 @@
-"""What was found in a run: everything that a report, an export or a page shows of it."""
+"""What was found in a run: everything that a report or a page shows of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -148,8 +148,7 @@ def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> Run
     if settings > MOST_SETTINGS:
         raise UserError(
             f"expected at most {MOST_SETTINGS:,} settings in a report, received {settings:,}; "
-            "ask about one with: timelift choose, or write all with: "
-            "timelift export csv"
+            "ask about one with: timelift choose, or read all with: timelift.load"
         )
     refuse_unmeasured(run, relative_to)
     return RunFindings(run, trust, relative_to=relative_to)
