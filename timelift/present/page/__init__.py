@@ -16,9 +16,7 @@ from timelift.present.tables import csv_as_shown, csv_of_values
 
 FIGURES = "figures"
 _ADVICE = "name another folder with --output"
-_TABLES = (
-    *("across", "execution", "gate", "meanings", "measurements", "not_run", "prices"),
-)
+_TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run", "prices")
 #: What not every report has: an earlier one's goes. Nothing else in the folder is removed.
 OF_SOME_REPORTS = (
     "across.csv",
