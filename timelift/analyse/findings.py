@@ -107,10 +107,6 @@ class RunFindings:
         return quality.decided(self.run, self.contests)
 
     @cached_property
-    def width(self) -> quality.Width | None:
-        return quality.width(self.run, self.contests)
-
-    @cached_property
     def too_noisy(self) -> quality.TooNoisy | None:
         return quality.too_noisy(self.run, self.rankings)
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.stopping import WIDENING
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
 
@@ -81,28 +80,6 @@ def _is_open(row: RankedCase, asked: float) -> bool:
     return row.verdict is Verdict.UNDECIDED and not is_cheap
 
 
-@dataclass(frozen=True)
-class Width:
-    """The half-width of a ratio to the fastest that was `asked` for, a share, and the one reached.
-
-    `half_width` is a log ratio, the widest of all, NaN where one is not known.
-    """
-
-    asked: float
-    half_width: float
-
-    @property
-    def is_reached(self) -> bool:
-        return self.half_width <= math.log1p(self.asked)
-
-
-def width(run: Run, contests: Sequence[Ranking]) -> Width | None:
-    """Return how closely ratios are known, None of a run that was not asked for it."""
-    asked = _share(run, "until")
-    widths = [row.half_width for ranking in contests for row in ranking.rows[1:]]
-    return Width(asked, WIDENING * float(np.max(widths))) if asked and widths else None
-
-
 def machine_activity(run: Run) -> MachineActivity:
     held_back = _facts(run, "throttled_periods")
     return MachineActivity(
@@ -162,10 +139,5 @@ def _facts(run: Run, name: str) -> list[float]:
 
 def _precision(run: Run) -> float:
     """Return the precision that was asked for, the default where the file has none."""
-    return _share(run, "precision") or RANK_MARGIN
-
-
-def _share(run: Run, name: str) -> float | None:
-    """Return an option that is a share; None where the file has none."""
-    asked = run.header.option_number(name)
-    return asked if asked is not None and 0 < asked < 1 else None
+    asked = run.header.option_number("precision")
+    return asked if asked is not None and 0 < asked < 1 else RANK_MARGIN

@@ -100,13 +100,6 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         read=read_share,
     ),
     Option(
-        "until",
-        "",
-        "for one setting of 2 to 4 strategies: launches until each ratio is known to ±0.3%",
-        otherwise="launches as --precision wants them",
-        read=texts.share_or_none,
-    ),
-    Option(
         "budget",
         "",
         "the time for the whole run, like 90s, 5m or 1h",

@@ -13,7 +13,7 @@ from msgspec import structs
 from timelift.case import Case, Status
 from timelift.errors import UserError, nearest
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
-from timelift.measure import grid, machine, until
+from timelift.measure import grid, machine
 from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import (
     SELFTEST_SPARE_SECONDS,
@@ -100,8 +100,6 @@ class Session:
             option.name: option.value(self.texts[option.name] or unsaid.get(option.name, ""))
             for option in OTHER_OPTIONS
         }
-        if self.options["until"]:
-            until.refuse_other_questions(self.options, selftest=run_mode.selftest)
         self._copies = (
             tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
         )
@@ -128,9 +126,7 @@ class Session:
         return AGAINST_AXES if self._is_against else {}
 
     def _usual_options(self) -> Mapping[str, str]:
-        if self._is_against:
-            return AGAINST_OPTIONS
-        return until.USUAL if self.texts["until"] else {}
+        return AGAINST_OPTIONS if self._is_against else {}
 
     @property
     def _is_against(self) -> bool:
@@ -173,10 +169,6 @@ class Session:
         chosen = [case for case in chosen if not self._impossible(case)]
         if not chosen:
             return
-        if self.options["until"]:
-            until.refuse_many_questions(
-                [one for one in chosen if one.strategy not in self.look_alikes]
-            )
         options = self._campaign_options(stop_after)
         with Interrupts(lambda: self._ask_to_stop(display)):
             self._play(chosen, options, display, referee)
@@ -261,7 +253,6 @@ class Session:
         options, once = self.options, self.run_mode.once
         launches = self.gate.launches if self.gate else options["launches"]
         spare = SELFTEST_SPARE_SECONDS if self.run_mode.selftest else SPARE_SECONDS
-        spare = until.SPARE_SECONDS if options["until"] else spare
         return CampaignOptions(
             fewest=1 if once else launches.fewest,
             most=1 if once else launches.most,

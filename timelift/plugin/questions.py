@@ -176,20 +176,11 @@ def _referee(session: Session) -> CampaignReferee:
 
     if session.gate:
         return GateReferee(session.gate.matched.sides, session.gate.header_entry())
-    look_alikes = session.look_alikes
-    referee = Referee(
+    return Referee(
         session.options["precision"],
-        until=session.options["until"],
         planted=session.run_mode.selftest,
-        aside=look_alikes,
+        aside=session.look_alikes,
     )
-    first, launches = referee.decision_points[0], session.options["launches"]
-    if session.options["until"] and launches.most < first:
-        raise UserError(
-            f"--until: expected --launches up to {first} or more, received {launches}; leave out "
-            "--launches"
-        )
-    return referee
 
 
 def _failures(session: Session) -> dict[Case, str]:

@@ -5,12 +5,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy, Width
+from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
 from timelift.errors import counted
-from timelift.present.units import duration, percent, plus_minus
+from timelift.present.units import percent, plus_minus
 
 #: What the modes are called by each backend's own users.
 MODES = {
@@ -54,8 +54,6 @@ def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
     yield from execution(found.run)
     if text := quiet(found.machine_activity):
         yield "disturbances", text
-    if found.width:
-        yield "known", known(found.width, found.run.seconds)
     for sentence in too_noisy(found.too_noisy, _longer(found.run)):
         yield "noise", sentence
 
@@ -127,24 +125,6 @@ def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
     )
 
 
-def known(found: Width, seconds: float | None) -> str:
-    """Write how closely the ratios of a run `--until` a width are known, and what was asked for."""
-    asked = f"±{100 * found.asked:.3g} %"
-    if not math.isfinite(found.half_width):
-        return f"nothing, from one launch; {asked} was asked for"
-    told = f"each ratio to the fastest to {plus_minus(found.half_width, decimals=2)}"
-    if found.is_reached:
-        return f"{told}; {asked} was asked for"
-    after = f" after {duration(seconds)}" if seconds else ""
-    needed = (seconds or 0.0) * (found.half_width / math.log1p(found.asked)) ** 2
-    longer = (
-        f", which takes some {_budget(needed, fewest_steps=1)}"
-        if 0 < needed <= _LONGEST_RUN
-        else ""
-    )
-    return f"{told}{after}; {asked} was asked for{longer}"
-
-
 def undecided(found: RunFindings) -> str:
     """Write how many comparisons are undecided, and what would tell more of them."""
     decided = found.decided
@@ -170,14 +150,10 @@ def _narrower(found: RunFindings) -> str:
 
 
 def _longer(run: Run) -> str:
-    """Write the option for a run of at least twice the time."""
-    return _budget(2 * (run.seconds or 0.0))
-
-
-def _budget(seconds: float, fewest_steps: int = _FEWEST_STEPS) -> str:
-    """Write the option for a run of so many seconds, in steps of five minutes."""
+    """Write the option for a run of at least twice the time, in steps of five minutes."""
+    seconds = 2 * (run.seconds or 0.0)
     steps = math.ceil(seconds / _BUDGET_STEP) if seconds <= 2 * _LONGEST_RUN else 0
-    minutes = 5 * max(steps, fewest_steps)
+    minutes = 5 * max(steps, _FEWEST_STEPS)
     return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
 
 

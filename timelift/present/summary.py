@@ -216,8 +216,6 @@ def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterat
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
-    if found.width:
-        yield "known", conditions.known(found.width, run.seconds)
     yield "noise", conditions.undecided(found)
     yield "trust", short_trust(run, found.trust)
     if pointers:

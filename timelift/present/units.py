@@ -81,14 +81,10 @@ TIMES = 1.5
 _FEW_PER_CENT = 0.1
 
 
-def plus_minus(half_width: float, decimals: int = 1) -> str:
+def plus_minus(half_width: float) -> str:
     """Write the half-width of an interval, a log ratio: `±2.4 %`, or `a factor of 9.80`."""
     ratio = math.exp(half_width)
-    return (
-        f"±{percent(ratio - 1, decimals)}"
-        if ratio < TIMES
-        else f"a factor of {three_figures(ratio)}"
-    )
+    return f"±{percent(ratio - 1)}" if ratio < TIMES else f"a factor of {three_figures(ratio)}"
 
 
 def at_most(ratio: float) -> str:

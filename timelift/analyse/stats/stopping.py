@@ -7,8 +7,8 @@ those that looked slow by bad luck would, and 95 % intervals would hold 91 %. A 
 verdict on every twin is asked for, knows no price.
 
 Looking again and again and stopping at the first "significant" finds differences that are none.
-Looks at verdicts and prices are few, and each may spend a part of the error that the campaign has
-(Lan and DeMets 1983, Biometrika 70(3), 659-663); looks at a width are many (see `by_width`).
+Looks are few, and each may spend a part of the error that the campaign has (Lan and DeMets 1983,
+Biometrika 70(3), 659-663).
 Importing this imports no scipy, for the sake of pytest's process.
 """
 
@@ -46,12 +46,6 @@ PRICE_LEVELS = (0.01787, 0.01505, 0.01923, 0.02301)
 #: known: a price is believed where the ratio is known to so many times the precision. Without that
 #: the intervals of two rivals whose launches differ by 10 % hold 90 %, and no launch is saved.
 BELIEVED = 2.5
-#: The numbers of launches at which a width is looked at, as often as launches come in pairs. Where
-#: an interval ends the looking by its own narrowness, it is too narrow by luck more often than too
-#: wide: 95 % of the first three launches hold 90 %. So there are more before the first look, and an
-#: interval counts as so many times as wide; python -m studies.ladder shows what it holds then.
-WIDTH_LOOKS, WIDENING = range(7, 1000, 2), 1.1
-
 #: Returns which comparisons are settled, of their estimates and families as in
 #: `verdicts.compare`, and of how much slower each one's rival is than the anchor, as a log ratio.
 Rule = Callable[[Estimates, Families, Samples], NDArray[np.bool_]]
@@ -59,7 +53,7 @@ Rule = Callable[[Estimates, Families, Samples], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Plan:
-    """The numbers of launches at which it is decided whether to go on, and by which rules.
+    """The rules by which it is decided at each of `LOOKS` whether to go on.
 
     A rival plays on until it is `settled`, or until all of its setting are by the rule that `ends`
     it. The anchor, with which the others of a setting are compared, is the fastest, or the rival at
@@ -68,7 +62,6 @@ class Plan:
 
     settled: Rule
     ends: Rule | None = None
-    looks: Sequence[int] = LOOKS
     anchor: Callable[[AlignedSamples], int] | None = None
 
 
@@ -111,20 +104,6 @@ def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
     return settled
 
 
-def by_width(wanted: float, widening: float = WIDENING) -> Rule:
-    """Return the rule that a ratio is known to within `wanted` to either side, a share.
-
-    Source: Chow and Robbins 1965, Annals of Mathematical Statistics 36(2), 457-462: stopping so is
-    no peeking, since how wide an interval is does not tell on which side it misses.
-    """
-
-    def settled(estimates: Estimates, _: Families, __: Samples) -> NDArray[np.bool_]:
-        half_width = widening * estimates.half_width((1 - CONFIDENCE) / 2)
-        return np.asarray(half_width <= np.log1p(wanted))
-
-    return settled
-
-
 def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
     """Return the plan of a ranking, whose choice may cost `precision`, a share, over the best."""
     return Plan(by_verdict(precision), ends=by_price(precision))
@@ -156,7 +135,7 @@ def unsettled(
     rival plays on; after the last look none does.
     """
     plan = plan or ranking_plan()
-    going = [one for one in aligned_samples(measurements) if _launches(one) < plan.looks[-1]]
+    going = [one for one in aligned_samples(measurements) if _launches(one) < LOOKS[-1]]
     if not going:
         return {}
     sizes = [len(one.pairs) for one in going]
@@ -173,7 +152,7 @@ def unsettled(
     done = plan.settled(estimates, families, slower)
     over = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(done)
     parts = zip(going, anchors, np.split(done, ends), np.split(over, ends), strict=True)
-    cases = [_to_play(*one, plan.looks) for one in parts]
+    cases = [_to_play(*one) for one in parts]
     return {one.setting: some for one, some in zip(going, cases, strict=True) if some}
 
 
@@ -197,9 +176,8 @@ def _to_play(
     anchor: int,
     done: NDArray[np.bool_],
     over: NDArray[np.bool_],
-    looks: Sequence[int],
 ) -> tuple[Case, ...]:
-    if _launches(samples) not in looks:
+    if _launches(samples) not in LOOKS:
         return samples.cases
     beside = np.array([anchor in pair for pair in samples.pairs], bool)
     if over[beside].all():
@@ -212,29 +190,23 @@ def _to_play(
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
-    `precision` is a share, and so is `until`, the half-width that is asked for instead. In a
-    self-test, where twins are `planted`, each is compared with the strategy that it copies, and
-    plays for its verdict. The strategies `aside` are no answer: they only play along.
+    `precision` is a share. In a self-test, where twins are `planted`, each is compared with the
+    strategy that it copies, and plays for its verdict. The strategies `aside` are no answer: they
+    only play along.
     """
 
-    decision_points: Sequence[int]
+    decision_points: Sequence[int] = LOOKS
 
     def __init__(
         self,
         precision: float = RANK_MARGIN,
         *,
-        until: float | None = None,
         planted: bool = False,
         aside: Collection[str] = (),
     ) -> None:
+        untouched = Plan(by_verdict(precision), anchor=_untouched)
         self._aside = aside
-        if until:
-            self._plan = Plan(by_width(until), looks=WIDTH_LOOKS)
-        elif planted:
-            self._plan = Plan(by_verdict(precision), anchor=_untouched)
-        else:
-            self._plan = ranking_plan(precision)
-        self.decision_points = self._plan.looks
+        self._plan = untouched if planted else ranking_plan(precision)
         self._records: list[tuple[str, CaseInLaunch]] = []
 
     def take(self, line: CaseInLaunch) -> None:
