@@ -53,7 +53,7 @@ class Grid:
     def words(self) -> str:
         return (
             f"--workloads {self.workloads} --seq-lens 3 --batch-sizes {self.batch_sizes} "
-            f"--phases forward --modes graph --launches {self.launches} --round-seconds 0.02"
+            f"--phases forward --modes graph --launches {self.launches}"
         )
 
 

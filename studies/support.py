@@ -27,7 +27,7 @@ from timelift.project import Project
 
 #: Long enough for a chunk and a group, short enough to unroll.
 SEQ_LEN, BATCH = 3, 2
-LIMITS = Limits(first_call_seconds=120, stage_seconds=120)
+LIMITS = Limits(first_call_seconds=120)
 #: A time axis and a mode.
 Way = tuple[TimeAxis, Mode]
 #: The time axes and modes that each backend has: only TensorFlow has `xla` beside `graph`, and JAX

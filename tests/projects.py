@@ -15,8 +15,7 @@ ROOT = Path(__file__).parent.parent
 QUICKEST = Backend.TENSORFLOW if why_not_installed(Backend.JAX) else Backend.JAX
 #: The smallest run that has two launches.
 SMALL = (
-    "--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --round-seconds 0.02 "
-    f"--backends {QUICKEST}"
+    f"--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --backends {QUICKEST}"
 ).split()
 
 

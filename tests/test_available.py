@@ -53,17 +53,6 @@ def test_headings_say_what_a_file_is_measured_for(capsys):
     assert len(lines) == 3 + len([*(ROOT / "strategies").glob("[!_]*.py")])
 
 
-def test_files_from_elsewhere_are_listed_where_they_are_included(root, tmp_path, capsys):
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "third.py").write_text(OWN)
-    lines = listed(capsys, "strategies", "--include", str(other), root=root)
-    assert "  third " in "\n".join(lines)
-    assert any(line.startswith("other/, ") for line in lines)
-    assert cli.main(["strategies", "show", "third", "--include", str(other)], root) == 0
-    assert capsys.readouterr().out == OWN
-
-
 def test_workloads_are_listed_likewise(root, capsys):
     lines = listed(capsys, "workloads", root=root)
     assert lines[0] == "timelift/workloads/, measured by default:"

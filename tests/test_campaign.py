@@ -136,7 +136,7 @@ def play(monkeypatch, tmp_path):
         pool = ScriptedPool(clock, script)
         pool.same = same
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
-        fields = {"fewest": 3, "most": 8, "round_seconds": 0.1, "seed": 1, "limits": Limits(1, 1)}
+        fields = {"fewest": 3, "most": 8, "seed": 1, "limits": Limits(1)}
         chosen = CampaignOptions(**(fields | options))
         catalogue = Catalogue(
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
@@ -345,7 +345,7 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
 
 def test_only_launches_in_which_something_is_left_are_started():
     settings = list(dict.fromkeys(case.setting for case in CASES))
-    options = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
+    options = CampaignOptions(2, 2, 1, Limits(1))
 
     def first(*played):
         past = {(number, setting): [] for number in played for setting in settings}

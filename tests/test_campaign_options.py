@@ -96,5 +96,5 @@ def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
 def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_pairs(
     fewest, most, two_sided, groups
 ):
-    options = CampaignOptions(fewest, most, 0.1, 1, Limits(1, 1), two_sided=two_sided)
+    options = CampaignOptions(fewest, most, 1, Limits(1), two_sided=two_sided)
     assert list(options.groups((3, 5, 8, 12))) == groups

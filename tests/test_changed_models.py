@@ -225,7 +225,7 @@ SIGNAL = f"{ROOT / 'tests' / 'lifted_models.py'}:signal"
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
 def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
-    words = ["advise", SIGNAL, "--launches", "1", "--round-seconds", "0.02", "--json"]
+    words = ["advise", SIGNAL, "--launches", "1", "--json"]
     assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
     found = json.loads(capsys.readouterr().out)
     (lift,) = found["lifts"]

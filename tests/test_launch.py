@@ -34,7 +34,7 @@ from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time", "conv1d_pointwise")
-LIMITS = Limits(60, 60)
+LIMITS = Limits(60)
 
 
 FILES = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
@@ -46,8 +46,8 @@ BOTH = (
 
 
 def test_rounds_may_take_each_rival_its_own_time():
-    limits = Limits(5, 7)
-    assert [limits.of(stage, rivals=3) for stage in (PLAYING, TRACING, "building")] == [21, 5, 7]
+    limits = Limits(5)
+    assert [limits.of(stage, rivals=3) for stage in (PLAYING, TRACING, "building")] == [30, 5, 10]
 
 
 def task(seq_len=3, rivals=HERE):
@@ -95,7 +95,7 @@ def launch():
 def both():
     """The same in two interpreters; the other name of this one stands for another."""
     other = Path(sys.executable).with_name(f"python{sys.version_info[0]}")
-    both = TwoInterpreters(Backend.TENSORFLOW, LIMITS, (), str(other))
+    both = TwoInterpreters(Backend.TENSORFLOW, LIMITS, str(other))
     try:
         yield both
     finally:
@@ -303,5 +303,5 @@ def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path)
 
 
 def test_a_limit_longer_than_the_system_can_wait_is_none(launch):
-    launch.share_lock(BuildOrPlayLock(), Limits(1e12, 1e12))
+    launch.share_lock(BuildOrPlayLock(), Limits(1e12))
     assert {one.status for one in launch.measure(task(5))} == {Status.MEASURED}

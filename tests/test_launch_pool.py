@@ -14,7 +14,7 @@ from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.messages import COMPILED_FOLDER
 
-OPTIONS = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
+OPTIONS = CampaignOptions(2, 2, 1, Limits(1))
 WANTED = [(number, Backend.JAX, "") for number in (1, 2, 9)]
 
 

@@ -18,7 +18,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from timelift.measure import locks
-with locks.machine_lock(print, wait=False, path=Path(sys.argv[1])):
+with locks.machine_lock(print, path=Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -44,19 +44,11 @@ def holder(path):
     process.stdout.close()
 
 
-def test_a_second_run_is_told_which_process_holds_the_machine(path, holder):
-    with (
-        pytest.raises(UserError, match=rf"\(process {holder.pid}, since '20.*--wait"),
-        locks.machine_lock(print, wait=False, path=path),
-    ):
-        pass
-
-
 def test_a_killed_run_holds_nothing(path, holder):
     holder.kill()
     holder.wait()
     said = []
-    with locks.machine_lock(said.append, wait=False, path=path):
+    with locks.machine_lock(said.append, path=path):
         assert f"process {os.getpid()}, " in locks._holder(path)
     assert said == []
 
@@ -68,25 +60,34 @@ def test_waiting_ends_with_the_other_run(path, holder):
         holder.kill()
         return False
 
-    with locks.machine_lock(said.append, wait=True, stop=stop, path=path):
+    with locks.machine_lock(said.append, stop=stop, path=path):
         pass
     assert len(said) == 1
-    assert f"waiting for another run (process {holder.pid}" in said[0]
+    assert f"waiting for another run on this machine (process {holder.pid}" in said[0]
 
 
 def test_waiting_can_be_stopped(path, holder):
     del holder
     with (
         pytest.raises(KeyboardInterrupt),
-        locks.machine_lock(lambda _: None, wait=True, stop=lambda: True, path=path),
+        locks.machine_lock(lambda _: None, stop=lambda: True, path=path),
+    ):
+        pass
+
+
+def test_a_budget_that_goes_in_waiting_is_a_sentence_about_the_holder(path, holder):
+    sentence = rf"--budget: all of it went .*\(process {holder.pid}, since '20"
+    with (
+        pytest.raises(UserError, match=sentence),
+        locks.machine_lock(lambda _: None, 0.0, path=path),
     ):
         pass
 
 
 def test_the_lock_is_free_again_after_an_error(path):
-    with pytest.raises(ZeroDivisionError), locks.machine_lock(print, wait=False, path=path):
+    with pytest.raises(ZeroDivisionError), locks.machine_lock(print, path=path):
         raise ZeroDivisionError
-    with locks.machine_lock(print, wait=False, path=path):
+    with locks.machine_lock(print, path=path):
         pass
 
 
@@ -94,7 +95,7 @@ def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
     (tmp_path / "file").write_text("kept")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     for path in (tmp_path / "file" / locks.NAME, tmp_path / "link"):
-        with locks.machine_lock(print, wait=False, path=path):
+        with locks.machine_lock(print, path=path):
             pass
     assert (tmp_path / "file").read_text() == "kept"
 
@@ -116,9 +117,9 @@ def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_
     path.chmod(mode)
     os.chown(path, 1000, 1000)
     with (
-        locks.machine_lock(print, wait=False, path=path),
-        pytest.raises(UserError, match="another run measures"),
-        locks.machine_lock(print, wait=False, path=path),
+        locks.machine_lock(print, path=path),
+        pytest.raises(KeyboardInterrupt),
+        locks.machine_lock(print, stop=lambda: True, path=path),
     ):
         pass
 
@@ -127,7 +128,7 @@ def test_a_display_that_fails_does_not_let_a_run_in(path, holder):
     def broken(_text):
         raise BrokenPipeError
 
-    with pytest.raises(BrokenPipeError), locks.machine_lock(broken, wait=True, path=path):
+    with pytest.raises(BrokenPipeError), locks.machine_lock(broken, path=path):
         pytest.fail(f"two runs beside each other, {holder.pid} the first")
 
 

@@ -77,9 +77,7 @@ def readings(files, launch, setting):
 def launch(request):
     """A launch of each backend, as a run starts it to read peaks."""
     engines.skip_without(request.param)
-    with LaunchProcess(
-        request.param, Limits(60, 60), variables=PEAK_READING_ENVIRONMENT
-    ) as started:
+    with LaunchProcess(request.param, Limits(60), variables=PEAK_READING_ENVIRONMENT) as started:
         yield request.param, started
 
 

@@ -1,21 +1,18 @@
 """The options that are no axes: what their words mean, and that a wrong one is a sentence."""
 
 import os
-import re
 
 import pytest
 
 from tests.repositories import strategy, workload, write
 from timelift.case import option_flag
 from timelift.errors import UserError
-from timelift.measure import machine
 from timelift.measure.option_texts import LaunchRange
 from timelift.measure.options import OPTIONS, OTHER_OPTIONS
 from timelift.measure.session import RunMode, Session
 from timelift.project import Project
 
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
-CORES = sorted(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(
@@ -34,9 +31,6 @@ CORES = sorted(os.sched_getaffinity(0))
         ("precision", "0.5%", 0.005),
         ("precision", "0.01", 0.01),
         ("gate_first_call", "150%", 1.5),
-        ("pin", "", ()),
-        ("pin", str(CORES[0]), (CORES[0],)),
-        ("pin", f"{CORES[0]}-{CORES[0]}", (CORES[0],)),
         ("seed", "", None),
         ("seed", "0", 0),
         ("seed", "7", 7),
@@ -68,12 +62,7 @@ def test_a_word_is_read(name, word, value):
         ("seed", "-5"),
         ("seed", "1.5"),
         ("seed", "x"),
-        ("pin", "100000"),
-        ("pin", "0-99999999999"),
         ("memory_limit", "10000000000G"),
-        ("pin", "x"),
-        ("pin", "3-1"),
-        ("pin", ","),
     ],
 )
 def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
@@ -91,16 +80,6 @@ def test_every_option_has_a_default_that_it_can_read(option):
 def test_a_bound_of_inputs_that_is_none_is_a_sentence(word):
     with pytest.raises(UserError, match=f"--input-high: expected .* from 1.*, received {word!r}"):
         BY_NAME["input_high"].value(word)
-
-
-def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypatch):
-    for name in ("sched_getaffinity", "sched_setaffinity"):
-        monkeypatch.delattr(os, name)
-    assert BY_NAME["pin"].value("") == ()
-    assert machine.describe([]).identity["cores"] == os.cpu_count()
-    sentence = "--pin: this system cannot pin processes to processors; leave it out"
-    with pytest.raises(UserError, match=re.escape(sentence)):
-        BY_NAME["pin"].value("0")
 
 
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):

@@ -1,9 +1,8 @@
-"""Which file a name means: the user's before timelift's, and two of the user's are refused."""
+"""Which file a name means: the user's before timelift's."""
 
 import pytest
 
 from tests.repositories import strategy, workload, write
-from timelift.errors import UserError
 from timelift.project import Project
 
 
@@ -24,9 +23,9 @@ def places(tmp_path):
     return tmp_path
 
 
-def project(places, *includes):
+def project(places):
     """The user's project."""
-    return Project(places / "mine", includes, brought=places / "site/timelift")
+    return Project(places / "mine", brought=places / "site/timelift")
 
 
 def shown(found, kind="strategies"):
@@ -45,63 +44,6 @@ def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings
     assert found.workload_file("native") is None
 
 
-def test_what_is_included_is_told_apart_by_what_it_defines(places):
-    write(
-        places,
-        {
-            "one.py": strategy(),
-            "both/two.py": strategy(),
-            "both/three.py": workload(),
-            "both/notes.py": "",
-            "other/strategies/four.py": strategy(),
-            "other/workloads/five.py": workload(),
-            "other/setup.py": strategy(),
-        },
-    )
-    found = project(places, *(places / name for name in ("one.py", "both", "other")))
-    assert set(found.strategies) == {"native", "fold_time", "one", "two", "four"}
-    assert set(found.workloads) == {"tokens", "three", "five"}
-
-
-@pytest.mark.parametrize(
-    ("path", "sentence"),
-    [
-        ("gone.py", "--include: expected files and folders that exist, received '.*gone.py'"),
-        ("notes.txt", "--include: expected strategies or workloads in '.*notes.txt', found none"),
-        ("empty", "--include: expected strategies or workloads in '.*empty', found none"),
-    ],
-)
-def test_what_is_included_and_has_neither_is_a_sentence(places, path, sentence):
-    write(places, {"notes.txt": "x = 1", "empty/notes.py": ""})
-    with pytest.raises(UserError, match=sentence):
-        project(places).including([places / path])
-
-
-def test_a_damaged_file_of_a_folder_that_is_included_is_not_left_out(places):
-    write(places, {"more/two.py": strategy(), "more/damaged.py": "def build(:"})
-    found = project(places).including([places / "more"])
-    assert found.strategy_file("damaged") == places / "more/damaged.py"
-    assert found.workload_file("damaged") is None
-
-
-def test_two_of_the_user_s_files_of_one_name_are_refused(places):
-    write(places, {"more/native.py": strategy(), "more/fold_time.py": strategy()})
-    sentence = r"more/native\.py: strategies/native\.py has the same name; rename one of them"
-    with pytest.raises(UserError, match=sentence):
-        _ = project(places, places / "more").strategies
-    found = project(places, places / "more/fold_time.py", places / "more/../more/fold_time.py")
-    assert shown(found)["fold_time"] == str(places / "more/fold_time.py")
-
-
-def test_a_folder_without_anything_to_include_is_refused(places):
-    write(places, {"empty/notes.txt": "", "empty/tools.py": "", "full/one.py": workload()})
-    with pytest.raises(
-        UserError, match=r"^--include: expected strategies or workloads in '.*empty"
-    ):
-        project(places).including([places / "empty"])
-    assert "one" in project(places).including([places / "full"]).workloads
-
-
 def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):
     here = Project(places / "site/timelift", brought=places / "site/timelift")
     assert shown(here)["native"] == "strategies/native.py"
@@ -110,25 +52,13 @@ def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):
 
 
 def test_another_revision_of_a_project_has_the_same_files_of_timelift_s(places):
-    write(
-        places,
-        {
-            "mine/ours/two.py": strategy(),
-            "mine/ours/three.py": strategy(),
-            "one.py": strategy(),
-            "then/ours/two.py": strategy("Then"),
-            "then/lib/inner.py": "",
-        },
-    )
-    names = ("mine/ours/two.py", "mine/ours/three.py", "one.py")
-    now = project(places, *(places / name for name in names))
-    now = Project(now.root, now.includes, (places / "mine/lib",), now.brought)
-    then = now.at(places / "then")
+    write(places, {"then/strategies/two.py": strategy("Then"), "then/lib/inner.py": ""})
+    now = project(places)
+    then = Project(now.root, (places / "mine/lib",), now.brought).at(places / "then")
     assert shown(then) == {
         "fold_time": "timelift/strategies/fold_time.py",
         "native": "timelift/strategies/native.py",
-        "two": "ours/two.py",
-        "one": str(places / "one.py"),
+        "two": "strategies/two.py",
     }
     assert then.import_folders == [places / "then", places / "then/lib"]
 

@@ -96,7 +96,7 @@ def test_a_quiet_machine_is_not_called_noisy(tmp_path):
 def test_a_loud_one_is_with_what_would_help(tmp_path):
     (said,) = sentences(measured(tmp_path, LOUD))
     assert said.startswith("too noisy to know the price of the fastest to 2.0 %: 1 comparison")
-    assert said.endswith("--threads 1 or --pin 0 would help")
+    assert said.endswith("or --threads 1 would help")
 
 
 def test_the_asked_precision_is_the_headers(tmp_path):

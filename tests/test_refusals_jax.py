@@ -106,7 +106,7 @@ ASKED = [
 @pytest.fixture(scope="module")
 def launch():
     """One launch on JAX; every setting has a worker of its own."""
-    with LaunchProcess(Backend.JAX, Limits(120, 120)) as launched:
+    with LaunchProcess(Backend.JAX, Limits(120)) as launched:
         yield launched
 
 

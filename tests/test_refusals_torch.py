@@ -95,7 +95,7 @@ OTHERS_LIFTED = [Asked(("conv_per_feature",), "layers.Dense(2)", DENSE, MASKED)]
 def ask(tmp_path_factory):
     """Ask one launch process to lift a layer; by rival, its status and its reason."""
     home = tmp_path_factory.mktemp("asked")
-    with LaunchProcess(Backend.TORCH, Limits(240, 240)) as launch:
+    with LaunchProcess(Backend.TORCH, Limits(240)) as launch:
 
         def answers(asked, rivals):
             number = len(list(home.iterdir()))

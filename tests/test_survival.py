@@ -13,8 +13,7 @@ GOOD = ("native", "fold_time")
 WILD, UNTIDY = 2, 4
 WORDS = (
     "--workloads sensor --seq-lens 3 --batch-sizes 2,4 --launches 2 --seed 5 "
-    "--first-call-limit 10 --memory-limit 6G "
-    "--round-seconds 0.1"  # calls for one to die while it plays, on a slow machine too
+    "--first-call-limit 10 --memory-limit 6G"
 ).split()
 
 

@@ -135,9 +135,7 @@ class Doubled(keras.layers.Layer):
     def call(self, x):
         return x * 2
 """
-SMALL = (
-    "--launches 2 --round-seconds 0.02 --seq-lens 4 --batch-sizes 2 --strategies fold_time,native"
-)
+SMALL = "--launches 2 --seq-lens 4 --batch-sizes 2 --strategies fold_time,native"
 
 
 @pytest.fixture(scope="module")

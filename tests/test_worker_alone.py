@@ -48,7 +48,7 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
     workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     strategies = catalogue.read_strategies(Project(ROOT).strategies.values())
     rivals = tuple(strategies[name].rival() for name in ("fold_time", "native"))
-    with LaunchProcess(backend, Limits(60, 60)) as launch:
+    with LaunchProcess(backend, Limits(60)) as launch:
         for phase in Phase:
             setting = Setting("sensor", 3, 2, phase, mode=Mode.EAGER, backend=backend)
             found = launch.measure(
@@ -83,6 +83,6 @@ def test_what_is_hidden_is_missed(tmp_path, monkeypatch):
             [sys.executable, "-c", f"import {name}"], capture_output=True, text=True, check=False
         )
         assert f"No module named '{name}'" in done.stderr
-    launch = LaunchProcess(Backend.TENSORFLOW, Limits(60, 60))
+    launch = LaunchProcess(Backend.TENSORFLOW, Limits(60))
     with pytest.raises(UserError, match="No module named 'numpy'"), launch:
         pass

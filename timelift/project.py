@@ -4,18 +4,13 @@ What the project and its user bring comes before what timelift brings. Nothing i
 text says what it is.
 """
 
-import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from timelift.errors import UserError
-
 #: What marks the top of a project, as pytest and git have it.
 MARKERS = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".git")
-#: What a file defines that is a strategy or a workload, by the folder of such files.
-DEFINES = {"strategies": "build", "workloads": "make_layer"}
 _PACKAGE = Path(__file__).parent
 
 
@@ -26,14 +21,13 @@ def _brought() -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """A project at `root`; `includes` are files and folders beside its own.
+    """A project at `root`.
 
     `pythonpath` are the folders that pytest's option of this name adds. `brought` is where
     timelift's own strategies, workloads and questions are: `root` itself in a checkout of timelift.
     """
 
     root: Path
-    includes: tuple[Path, ...] = ()
     pythonpath: tuple[Path, ...] = ()
     brought: Path = field(default_factory=_brought)
 
@@ -43,21 +37,6 @@ class Project:
         above = (folder, *folder.parents)
         marked = (one for one in above if any((one / name).exists() for name in MARKERS))
         return cls(next(marked, folder))
-
-    def including(self, paths: Iterable[Path]) -> "Project":
-        """Return the project with further files and folders; raises UserError for a useless one."""
-        for path in paths:
-            if not path.exists():
-                raise UserError(
-                    f"--include: expected files and folders that exist, received {str(path)!r}; "
-                    "check the path"
-                )
-            if not any(any(_files_in(path, kind)) for kind in DEFINES):
-                raise UserError(
-                    f"--include: expected strategies or workloads in {str(path)!r}, found none; a "
-                    "strategy's file defines build, a workload's make_layer"
-                )
-        return replace(self, includes=tuple(paths))
 
     @property
     def results(self) -> Path:
@@ -74,7 +53,7 @@ class Project:
 
     @cached_property
     def strategies(self) -> Mapping[str, Path]:
-        """Every strategy's file by its name; raises UserError for two of one name."""
+        """Every strategy's file by its name."""
         return self._files("strategies")
 
     @cached_property
@@ -88,15 +67,8 @@ class Project:
         return self.workloads.get(stem)
 
     def _files(self, kind: str) -> dict[str, Path]:
-        own: dict[str, Path] = {}
-        included = (path for one in self.includes for path in _files_in(one, kind))
-        for path in (*python_files(self.root / kind), *included):
-            other = own.setdefault(path.stem, path)
-            if other.resolve() != path.resolve():
-                raise UserError(
-                    f"{path}: {self.shown(other)} has the same name; rename one of them"
-                )
-        return {path.stem: path for path in python_files(self.packaged(kind))} | own
+        folders = (self.packaged(kind), self.root / kind)
+        return {path.stem: path for folder in folders for path in python_files(folder)}
 
     @property
     def import_folders(self) -> list[Path]:
@@ -110,14 +82,12 @@ class Project:
 
     def at(self, root: Path) -> "Project":
         """Return the project as it lies in another folder; what is outside of it stays the same."""
-        theirs = replace(
+        return replace(
             self,
             root=root,
-            includes=tuple(self._moved(path, root) for path in self.includes),
             pythonpath=tuple(self._moved(path, root) for path in self.pythonpath),
             brought=root if self.is_timelift else self.brought,
         )
-        return replace(theirs, includes=tuple(path for path in theirs.includes if path.exists()))
 
     def _moved(self, path: Path, root: Path) -> Path:
         here, place = self.root.resolve(), path.resolve()
@@ -133,27 +103,6 @@ class Project:
 
 def python_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
-
-
-def _files_in(path: Path, kind: str) -> list[Path]:
-    """Return the strategies or the workloads of a file or folder that is included."""
-    if path.is_dir() and any((path / name).is_dir() for name in DEFINES):
-        return python_files(path / kind)
-    files = python_files(path) if path.is_dir() else [path]
-    return [file for file in files if _is_one_of(kind, file)]
-
-
-def _is_one_of(kind: str, path: Path) -> bool:
-    """True if a file defines what those of such a folder do.
-
-    One that is no Python counts as a strategy, since reading that says what is wrong with it.
-    """
-    try:
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-    except (OSError, ValueError, SyntaxError, MemoryError, RecursionError):
-        return kind == "strategies"
-    functions = (node.name for node in body if isinstance(node, ast.FunctionDef))
-    return DEFINES[kind] in functions
 
 
 def modules_in(folders: Iterable[Path]) -> frozenset[str]:

@@ -27,11 +27,11 @@ def how_to_build(workload: str, strategy: str, run: Run, project: Project) -> Bu
     stem, _, variant = strategy.partition("[")
     variant = variant.removesuffix("]")
     parameters = _parameters(variant)
-    path, options = project.strategy_file(stem), run.header.options
+    path = project.strategy_file(stem)
     features, input_dtype = _input_of(workload, run, project)
     return BuildCall(
         project.shown(path) if path else f"{stem}.py",
-        None if path else str(options.get("include") or options.get("strategy_file") or ""),
+        path is not None,
         features,
         input_dtype,
         variant.split(",") if parameters is None else parameters,

@@ -57,7 +57,7 @@ def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWAR
     """How rivals end on a device, by name."""
     setting = Setting("sensor", 3, 2, phase, mode, device=device, backend=backend)
     task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.features, 1, 0.0)
-    with LaunchProcess(backend, Limits(120, 120)) as launch:
+    with LaunchProcess(backend, Limits(120)) as launch:
         return {one.rival.name: one for one in launch.measure(task)}
 
 

@@ -179,8 +179,6 @@ def strategies(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="*", metavar="show NAME", help="print this file, to copy (default: list all)"
     )
-    include = option_named("include")
-    parser.add_argument(include.flag, default="", metavar="PATHS", help=include.full_help)
 
 
 workloads = strategies
@@ -190,8 +188,8 @@ workloads = strategies
 BATCH, SEQ_LEN = 8, 16
 #: The options of a run that `advise` takes.
 ADVICE_OPTIONS = (
-    *("backends", "launches", "precision", "round_seconds", "budget", "seed", "results"),
-    *("first_call_limit", "case_timeout", "memory_limit"),
+    *("backends", "launches", "precision", "budget", "seed", "results"),
+    *("first_call_limit", "memory_limit"),
 )
 
 

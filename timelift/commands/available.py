@@ -6,7 +6,6 @@ from pathlib import Path
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import read_variants, read_workload
-from timelift.measure.options import option_named
 from timelift.measure.source import read_source
 from timelift.project import Project
 
@@ -24,8 +23,7 @@ def strategies(options: Options, project: Project) -> int:
     One of the project stands in the place of timelift's of the same name. `strategies show NAME`
     prints a file, to copy into strategies/ and change.
     """
-    including = _including(options, project)
-    return _list_or_show("strategy", including.strategies, options, including)
+    return _list_or_show("strategy", project.strategies, options, project)
 
 
 def workloads(options: Options, project: Project) -> int:
@@ -34,12 +32,7 @@ def workloads(options: Options, project: Project) -> int:
     One of the project stands in the place of timelift's of the same name. `workloads show NAME`
     prints a file, to copy into workloads/ and change.
     """
-    including = _including(options, project)
-    return _list_or_show("workload", including.workloads, options, including)
-
-
-def _including(options: Options, project: Project) -> Project:
-    return project.including(option_named("include").value(options.include))
+    return _list_or_show("workload", project.workloads, options, project)
 
 
 def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, project: Project) -> int:

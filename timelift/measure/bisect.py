@@ -135,7 +135,7 @@ class Bisection:
         question = _QUESTION  # which today's is laid over
         if not (self.project.root / _QUESTION).exists():
             question = str(self.project.packaged("bench") / Path(_QUESTION).name)
-        words = ["bench", question, "-rs", "-p", "no:cacheprovider", "--wait"]
+        words = ["bench", question, "-rs", "-p", "no:cacheprovider"]
         return words + [str(word) for pair in options.items() for word in pair]
 
 

@@ -26,7 +26,13 @@ from timelift.journal import (
     RunEnd,
     measured_case,
 )
-from timelift.measure.campaign_options import Budget, CampaignOptions, CampaignReferee, Pace
+from timelift.measure.campaign_options import (
+    ROUND_SECONDS,
+    Budget,
+    CampaignOptions,
+    CampaignReferee,
+    Pace,
+)
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock
@@ -325,7 +331,7 @@ class Campaign:
     def _task(self, setting: Setting, cases: Iterable[Case], slot: LaunchSlot, seed: int) -> Task:
         workload, options = self.catalogue.workloads[setting.workload], self.options
         chosen = [case for case in cases if self._is_open(case)]
-        is_first = slot.number == 1 and options.round_seconds > 0
+        is_first = slot.number == 1 and not options.once
         is_usual = not (options.two_sided or workload.is_model)
         rivals = {case: self.catalogue.rival(case, slot.number) for case in chosen}
         untimed = {one.pair for case, one in rivals.items() if case not in self._timed}
@@ -335,7 +341,7 @@ class Campaign:
             factory=workload.factory,
             features=workload.features,
             seed=seed,
-            round_seconds=options.round_seconds * (_LONGER if self._beyond(slot.group) else 1),
+            round_seconds=self._round_seconds(slot),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
             is_model=workload.is_model,
@@ -345,6 +351,12 @@ class Campaign:
             races_equal_programs=options.races_equal_programs,
             names_device=is_first and is_usual and _device_key(setting) not in self._devices_named,
         )
+
+    def _round_seconds(self, slot: LaunchSlot) -> float:
+        """Return the seconds that a rival plays in this launch, 0 where it plays no rounds."""
+        if self.options.once:
+            return 0.0
+        return ROUND_SECONDS * (_LONGER if self._beyond(slot.group) else 1)
 
 
 def _device_key(setting: Setting) -> tuple[str, int, str]:

@@ -15,6 +15,8 @@ from timelift.measure.progress import CampaignBegun
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
 #: passed; a self-test has longer.
 SPARE_SECONDS, SELFTEST_SPARE_SECONDS = 240.0, 600.0
+#: Seconds of rounds that a rival plays in a launch.
+ROUND_SECONDS = 0.1
 #: So many launches build one at a time: first calls of those that nothing else builds beside give
 #: an interval.
 _UNDISTURBED = 3
@@ -22,7 +24,7 @@ _UNDISTURBED = 3
 
 @dataclass(frozen=True)
 class CampaignOptions:
-    """How much to measure: launches, each rival's seconds of rounds, the limits.
+    """How much to measure: launches, whether rounds are played in them, the limits.
 
     Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
@@ -30,24 +32,22 @@ class CampaignOptions:
     A worker may use `memory_bytes`, 0 being no limit. With `reads_peak_memory`, each case's peak of
     the host's memory is read in one of the first launches of a setting, where a budget has time for
     it, and again where the referee doubts it.
-    Launches stay on the processors `cores`, if any are named, and keep freed memory in one arena
-    with a `steady_allocator`. In a `two_sided` campaign every case
-    is raced against its other side, in `other_python` if any is named, and the launches beyond the
-    fewest are for suspects; where it `compares_programs`, pairs of equal ones are not timed, unless
-    it `races_equal_programs`. Workers import the modules of the project from `import_folders`.
+    Where `once`, each case is built, held to the law and called, and no rounds are played. In a
+    `two_sided` campaign every case is raced against its other side, in `other_python` if any is
+    named, memory is asked for steadily, and the launches beyond the fewest are for suspects; where
+    it `compares_programs`, pairs of equal ones are not timed, unless it `races_equal_programs`.
+    Workers import the modules of the project from `import_folders`.
     """
 
     fewest: int
     most: int
-    round_seconds: float
     seed: int
     limits: Limits
+    once: bool = False
     stop_after: int = 0
     budget_seconds: float | None = None
     spare_seconds: float = SPARE_SECONDS
-    cores: tuple[int, ...] = ()
     memory_bytes: int = 0
-    steady_allocator: bool = False
     reads_peak_memory: bool = False
     two_sided: bool = False
     compares_programs: bool = False

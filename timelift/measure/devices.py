@@ -51,11 +51,7 @@ def read_device(word: str) -> str:
 
 
 def usable_cores() -> frozenset[int]:
-    """Return the processors that this process may use, by number; all where it cannot be pinned."""
+    """Return the processors that this process may use, by number."""
     if hasattr(os, "sched_getaffinity"):
         return frozenset(os.sched_getaffinity(0))
     return frozenset(range(os.cpu_count() or 1))
-
-
-def can_pin() -> bool:
-    return hasattr(os, "sched_setaffinity")

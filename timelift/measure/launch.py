@@ -81,19 +81,18 @@ def importing_from(folders: Iterable[Path]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds that one rival may take: to trace and call once, and for any other stage."""
+    """Seconds that one rival may take to trace and call once; any other stage has twice as many."""
 
     first_call_seconds: float
-    stage_seconds: float
 
     def times(self, factor: float) -> "Limits":
-        return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
+        return Limits(self.first_call_seconds * factor)
 
     def of(self, doing: str, rivals: int) -> float:
         """Return the limit of a stage; the rounds are one stage of all rivals."""
         if doing == TRACING:
             return self.first_call_seconds
-        return self.stage_seconds * (rivals if doing == PLAYING else 1)
+        return 2 * self.first_call_seconds * (rivals if doing == PLAYING else 1)
 
 
 def signal_name(number: int) -> str:
@@ -105,7 +104,7 @@ def signal_name(number: int) -> str:
 
 
 class LaunchProcess:
-    """A fresh process of an interpreter with the backend imported, on `cores` alone if any.
+    """A fresh process of an interpreter with the backend imported.
 
     The import begins at once, with `variables` added to the environment; as a context manager it
     waits for it, and ends the process.
@@ -115,7 +114,6 @@ class LaunchProcess:
         self,
         backend: str,
         limits: Limits,
-        cores: Iterable[int] = (),
         python: str = sys.executable,
         variables: Mapping[str, str] | None = None,
     ) -> None:
@@ -129,9 +127,8 @@ class LaunchProcess:
         self._pending, self._printed, self._ended = b"", 0, False
         self._home = None if python == sys.executable else _package_alone()
         home = Path(self._home.name) if self._home else _HOME
-        pinned = ",".join(map(str, cores))
         self._process = subprocess.Popen(
-            [python, "-m", "timelift.worker.server", str(writer), backend, pinned],
+            [python, "-m", "timelift.worker.server", str(writer), backend],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -277,7 +274,7 @@ class LaunchProcess:
         if not worker.pid:
             limit = self._limit(worker)
             raise UserError(
-                f"the launch process started no worker within {limit:g} s (--case-timeout): "
+                f"the launch process started no worker within {limit:g} s (--first-call-limit): "
                 f"{self._last_lines()}"
             )
         doing, limit = worker.doing, self._limit(worker)
@@ -286,7 +283,7 @@ class LaunchProcess:
         exited = self._exit_of(worker, deadline)
         tracing = doing == TRACING
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
-        option = "--first-call-limit" if tracing else "--case-timeout"
+        option = "--first-call-limit" if tracing else "twice --first-call-limit"
         worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
 
     def _has_ended(self) -> bool:

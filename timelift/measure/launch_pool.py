@@ -32,7 +32,8 @@ AnyLaunch = LaunchProcess | TwoInterpreters
 #: What a process must be started with, so that its peak memory can be read (mallopt(3)).
 PEAK_READING_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 #: What makes the C library keep what is freed, and serve all threads from one arena: how often it
-#: asks the system for memory, and gets pages that are new, differs from launch to launch.
+#: asks the system for memory, and gets pages that are new, differs from launch to launch. So runs
+#: against another side are timed.
 STEADY_ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
@@ -134,17 +135,15 @@ class LaunchPool:
         options, (_, backend, peak_python) = self._options, key
         launch: AnyLaunch
         variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
-        timed = variables | (STEADY_ALLOCATOR if options.steady_allocator else {})
+        timed = variables | (STEADY_ALLOCATOR if options.two_sided else {})
         if peak_python:
             read = PEAK_READING_ENVIRONMENT | variables
-            launch = LaunchProcess(
-                backend, options.limits, options.cores, peak_python, variables=read
-            )
+            launch = LaunchProcess(backend, options.limits, peak_python, variables=read)
         elif options.other_python:
             python = options.other_python
-            launch = TwoInterpreters(backend, options.limits, options.cores, python, timed)
+            launch = TwoInterpreters(backend, options.limits, python, timed)
         else:
-            launch = LaunchProcess(backend, options.limits, options.cores, variables=timed)
+            launch = LaunchProcess(backend, options.limits, variables=timed)
         with self._lock:
             self._live[key] = launch
         if self._finishing:  # the signal came while it was started

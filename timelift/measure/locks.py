@@ -22,20 +22,21 @@ from timelift.journal import BAD_RECORD, utc_now
 #: The file of a machine's lock.
 NAME = "timelift.lock"
 #: Seconds between two tries of a run that waits.
-_PATIENCE = 0.5
+_PAUSE = 0.5
 
 
 @contextlib.contextmanager
 def machine_lock(
     say: Callable[[str], None],
+    patience: float | None = None,
     *,
-    wait: bool,
     stop: Callable[[], bool] = lambda: False,
     path: Path | None = None,
 ) -> Iterator[None]:
-    """Hold the machine; where another run does, wait for it or raise UserError naming it.
+    """Hold the machine; where another run does, say which, and wait until it has ended.
 
-    A run that waits asks whether to `stop`, which raises KeyboardInterrupt.
+    Raises UserError where that takes more than `patience` in seconds. A run that waits asks whether
+    to `stop`, which raises KeyboardInterrupt.
     """
     path = path or Path(tempfile.gettempdir()) / NAME
     descriptor = _open(path)
@@ -43,7 +44,7 @@ def machine_lock(
         yield  # a machine whose temporary folder cannot be used locks no run out
         return
     try:
-        _acquire(descriptor, path, say, stop, wait=wait)
+        _acquire(descriptor, path, say, patience, stop)
         _sign(descriptor)
         yield
     finally:
@@ -67,23 +68,22 @@ def _acquire(
     descriptor: int,
     path: Path,
     say: Callable[[str], None],
+    patience: float | None,
     stop: Callable[[], bool],
-    *,
-    wait: bool,
 ) -> None:
     if lock_descriptor(descriptor, blocking=False):
         return
-    holder = _holder(path)
-    if not wait:
-        raise UserError(
-            f"another run measures on this machine ({holder}), and the two would falsify each "
-            "other; try again when it has ended, or let timelift bench wait with --wait"
-        )
-    say(f"waiting for another run ({holder})")
+    holder, started = _holder(path), time.monotonic()
+    say(f"waiting for another run on this machine ({holder})")
     while not lock_descriptor(descriptor, blocking=False):
         if stop():
             raise KeyboardInterrupt
-        time.sleep(_PATIENCE)
+        if patience is not None and time.monotonic() - started > patience:
+            raise UserError(
+                f"--budget: all of it went in waiting for another run on this machine ({holder}), "
+                "and nothing was measured; try again when that has ended"
+            )
+        time.sleep(_PAUSE)
 
 
 def _sign(descriptor: int) -> None:

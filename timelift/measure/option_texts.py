@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from timelift.case import Backend
@@ -13,8 +12,6 @@ from timelift.measure import devices
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
 _MOST_LAUNCHES = 1_000
-#: A range of processors is cut here: no machine has more.
-_MOST_CORES = 1 << 16
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 #: The system counts bytes in signed 64 bits.
 _MOST_BYTES = 2**63 - 1
@@ -169,21 +166,5 @@ def seed(word: str) -> int | None:
     return int(word)
 
 
-def cores(word: str) -> tuple[int, ...]:
-    found: set[int] = set()
-    for part in filter(None, word.split(",")):
-        first, _, last = part.partition("-")
-        found |= set(range(int(first), min(int(last or first), _MOST_CORES) + 1))
-    if word and not devices.can_pin():
-        raise UserError("this system cannot pin processes to processors; leave it out")
-    if word and not (found and found <= devices.usable_cores()):
-        raise ValueError(word)
-    return tuple(sorted(found))
-
-
 def features(word: str) -> tuple[int, ...]:
     return tuple(positive(size) for size in word.split(",") if size.strip())
-
-
-def paths(word: str) -> tuple[Path, ...]:
-    return tuple(Path(name.strip()) for name in word.split(",") if name.strip())

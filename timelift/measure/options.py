@@ -144,38 +144,14 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         "both sides",
         read=texts.one_of("skip", "measure"),
     ),
-    Option(
-        "allocator",
-        "",
-        "steady or default: whether the C library keeps memory that is freed, in one arena",
-        otherwise="steady against another side, else the library's default",
-        read=texts.one_of("", "steady", "default"),
-    ),
-    Option(
-        "pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=texts.cores
-    ),
-    Option("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=texts.seconds),
     Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=texts.seed),
-    Option(
-        "relative_to",
-        "",
-        "the strategy that reports tell speed-ups against",
-        otherwise="time_distributed, or where it was not measured another that is named",
-    ),
     Option("results", "results", "a folder for the journals"),
     Option("first_call_limit", "60", "seconds for tracing and the first call", read=texts.seconds),
-    Option("case_timeout", "120", "seconds for any other stage of a case", read=texts.seconds),
     Option(
         "memory_limit",
         "",
         "how much memory a setting's worker may use, like 4G or 800M",
         read=texts.memory,
-    ),
-    Option(
-        "include",
-        "",
-        "files and folders of strategies and workloads beside the project's own, with commas",
-        read=texts.paths,
     ),
     Option("layer", "", "a layer of your own, or what makes it, as module:name"),
     Option("layer_file", "", "a layer of your own, or what makes it, as path.py:name"),
@@ -210,7 +186,6 @@ def option_named(name: str) -> Option:
 
 #: The options without a value, each with its help.
 SWITCHES: Mapping[str, str] = {
-    "wait": "where another run measures on this machine, wait until it has ended",
     "report": "write the report's page at the end, as timelift report does",
     "selftest": (
         "measure strategies against identical code and planted slow-downs instead of each other, "

@@ -3,15 +3,16 @@
 import os
 import random
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
 from timelift.case import Case, Status
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
 from timelift.measure import grid, machine
 from timelift.measure.campaign import Campaign, CaseResult
@@ -43,7 +44,7 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
 from timelift.measure.other_side import OTHER_SIDES
 from timelift.measure.progress import Display
-from timelift.measure.sides_gate import AGAINST_AXES, AGAINST_OPTIONS, SidesGate
+from timelift.measure.sides_gate import AGAINST_AXES, SidesGate
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
@@ -56,14 +57,13 @@ class RunMode:
     """Options without a value, and the run to resume.
 
     `once` measures nothing: each case is built, held to the law and called, in one launch.
-    `selftest` puts a strategy's planted twins in the place of its rivals. `wait` lets another run
-    on this machine end first. `resume` names a run to continue, empty for a new one. Without
-    `reads_peaks` no peak memory is read, for which a process more would build every case.
+    `selftest` puts a strategy's planted twins in the place of its rivals. `resume` names a run to
+    continue, empty for a new one. Without `reads_peaks` no peak memory is read, for which a process
+    more would build every case.
     """
 
     once: bool = False
     selftest: bool = False
-    wait: bool = False
     resume: str = ""
     reads_peaks: bool = True
 
@@ -95,21 +95,18 @@ class Session:
             option.name: self.texts[option.name] or usual.get(option.name, "")
             for option in AXIS_OPTIONS
         }
-        unsaid = self._usual_options()
         self.options = {
-            option.name: option.value(self.texts[option.name] or unsaid.get(option.name, ""))
-            for option in OTHER_OPTIONS
+            option.name: option.value(self.texts[option.name]) for option in OTHER_OPTIONS
         }
         self._copies = (
             tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
         )
-        self.project = project.including(self.options["include"])
+        self.project = project
         self.catalogue = Catalogue(
             read_strategies(self.project.strategies.values()),
             read_workloads(self.project.workloads.values()),
             backends=option_named("backends").value(self.axes["backends"]),
         )
-        self._refuse_unknown_baseline()
         if layer := user_workload(self.options, self._ask_layer):
             self._measure_in_place_of_default(layer)
         self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
@@ -123,14 +120,7 @@ class Session:
         """Return the axes that this kind of run has where the user names nothing else."""
         if self.run_mode.selftest:
             return grid.SELFTEST_AXES
-        return AGAINST_AXES if self._is_against else {}
-
-    def _usual_options(self) -> Mapping[str, str]:
-        return AGAINST_OPTIONS if self._is_against else {}
-
-    @property
-    def _is_against(self) -> bool:
-        return any(self.texts[one] for one in OTHER_SIDES)
+        return AGAINST_AXES if any(self.texts[one] for one in OTHER_SIDES) else {}
 
     def _ask_layer(self, factory: str) -> Mapping[str, Any]:
         return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
@@ -164,7 +154,6 @@ class Session:
             )
         machine.refuse_without_backend()
         cases = list(cases)
-        self._refuse_unmeasured_baseline({case.strategy for case in cases})
         chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
         chosen = [case for case in chosen if not self._impossible(case)]
         if not chosen:
@@ -184,7 +173,11 @@ class Session:
             campaign = self._begun(Campaign(chosen, self.catalogue, options))
             campaign.run(lambda *_: None, display, referee)
             return
-        with machine_lock(display.say, wait=self.run_mode.wait, stop=lambda: self.interrupted):
+        started, budget = time.monotonic(), options.budget_seconds
+        with machine_lock(display.say, budget, stop=lambda: self.interrupted):
+            if budget is not None:
+                left = budget - (time.monotonic() - started)
+                options = replace(options, budget_seconds=left)
             played = self._resume(chosen) if self.resumed else {}
             campaign = self._begun(Campaign(chosen, self.catalogue, options, played))
             self._measure(campaign, display, referee)
@@ -194,19 +187,6 @@ class Session:
         if self.interrupted:  # the signal came before there was a campaign
             campaign.interrupt()
         return campaign
-
-    def _refuse_unknown_baseline(self) -> None:
-        known, asked = self.catalogue.strategies, self.options["relative_to"]
-        if asked.partition("[")[0] not in {"", *(one.path.stem for one in known.values())}:
-            raise UserError(f"--relative-to: unknown strategy {asked!r}; {nearest(asked, known)}")
-
-    def _refuse_unmeasured_baseline(self, names: set[str]) -> None:
-        lifts, asked = names - self.look_alikes.keys(), self.options["relative_to"]
-        if asked and asked not in lifts and not (self.gate or self.run_mode.selftest):
-            raise UserError(
-                f"--relative-to: expected a lift that is measured, received {asked!r}; "
-                f"{nearest(asked, lifts)}"
-            )
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
@@ -256,15 +236,13 @@ class Session:
         return CampaignOptions(
             fewest=1 if once else launches.fewest,
             most=1 if once else launches.most,
-            round_seconds=0.0 if once else options["round_seconds"],
             seed=self._seed(),
-            limits=Limits(options["first_call_limit"], options["case_timeout"]),
+            limits=Limits(options["first_call_limit"]),
+            once=once,
             stop_after=stop_after,
             budget_seconds=options["budget"],
             spare_seconds=float("inf") if self.gate else spare,  # a gate's suspects have theirs
-            cores=options["pin"],
             memory_bytes=options["memory_limit"],
-            steady_allocator=options["allocator"] == "steady",
             reads_peak_memory=self.run_mode.reads_peaks and not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
             compares_programs=self.gate is not None and self.gate.compares_programs and not once,

@@ -23,8 +23,6 @@ _RENAMED = 0.8
 #: What is measured against another side where the user names nothing else: launches differ less
 #: with one thread, and a case that is compared with itself needs no more.
 AGAINST_AXES = {"threads": "1"}
-#: The same of its options: how memory is asked for differs from launch to launch.
-AGAINST_OPTIONS = {"allocator": "steady"}
 #: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 12
 

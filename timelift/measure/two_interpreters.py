@@ -56,14 +56,12 @@ class TwoInterpreters:
         self,
         backend: str,
         limits: Limits,
-        cores: Iterable[int],
         python: str,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        kept = tuple(cores)
         self._launches = (
-            LaunchProcess(backend, limits, kept, variables=variables),
-            LaunchProcess(backend, limits, kept, python, variables),
+            LaunchProcess(backend, limits, variables=variables),
+            LaunchProcess(backend, limits, python, variables),
         )
         self._lock, self._finishing = BuildOrPlayLock(), False
 

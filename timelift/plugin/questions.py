@@ -66,7 +66,6 @@ class Questions:
         run_mode = RunMode(
             once=config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"),
             selftest=options.switch(config, "selftest"),
-            wait=options.switch(config, "wait"),
             resume=options.resume(config),
         )
         self.session = Session(_project(config), options.texts(config), run_mode)

@@ -49,12 +49,12 @@ class CodeToPaste:
 class BuildCall:
     """How to build a strategy: the file to copy, and what its `build` is called with.
 
-    `elsewhere` is None for a file of the project, else where it is, empty where that is not known.
-    `parameters` are keywords as Python writes them.
+    The file of a strategy that is no longer there is not `in_project`. `parameters` are keywords as
+    Python writes them.
     """
 
     file: str
-    elsewhere: str | None
+    in_project: bool
     features: tuple[object, ...] | None
     input_dtype: str | None
     parameters: Sequence[str] = ()
@@ -273,7 +273,7 @@ def _ratio(ratio: float) -> str:
 
 
 def how_to_use(question: ChooseQuestion, call: BuildCall) -> str:
-    place = "" if call.elsewhere is None else f" ({call.elsewhere or 'where you keep it'})"
+    place = "" if call.in_project else " (where you keep it)"
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
     sizes = "*features" if call.features is None else ", ".join(map(str, call.features))
     arguments = ["layer", f"({steps}, {sizes})"]

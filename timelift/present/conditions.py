@@ -117,7 +117,7 @@ def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
     if found is None:
         return
     remedies = [_REMEDIES[one] for one in found.disturbances]
-    remedies.append(f"more time ({longer}), --threads 1 or --pin 0 would help")
+    remedies.append(f"more time ({longer}) or --threads 1 would help")
     pairs = counted(found.comparisons, "comparison")
     yield (
         f"too noisy to know the price of the fastest to {percent(found.asked)}: {pairs} with it "

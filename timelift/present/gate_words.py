@@ -173,7 +173,6 @@ def count(found: GateFindings) -> str:
     words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     gate = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * found.ignored:.3g} % ignored"
-    gate += ", steady allocator" if found.steady_allocator else ""
     cases = counted(len(found.outcomes), "case")
     return f"{cases} against {against.label}{commit}, {gate}: {', '.join(words)}{_untimed(found)}"
 

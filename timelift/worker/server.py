@@ -1,9 +1,8 @@
 """The launch process: import the backend once, then fork one worker for each setting.
 
-Started by `launch` as `python -m timelift.worker.server EVENTS_FD BACKEND CORES`, with CORES empty
-or numbers with commas; reads tasks from standard input, one JSON object a line. No op may run
-before the fork, so that every worker starts a runtime of its own, as a fresh interpreter would,
-without paying its imports again.
+Started by `launch` as `python -m timelift.worker.server EVENTS_FD BACKEND`; reads tasks from
+standard input, one JSON object a line. No op may run before the fork, so that every worker starts a
+runtime of its own, as a fresh interpreter would, without paying its imports again.
 """
 
 import contextlib
@@ -37,11 +36,9 @@ _PLAYING = mmap.mmap(-1, 4)
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(events_fd: int, backend: str, cores: str) -> None:
-    """Import the backend, then serve tasks until standard input ends; stay on `cores`, if any."""
+def serve(events_fd: int, backend: str) -> None:
+    """Import the backend, then serve tasks until standard input ends."""
     _die_with_parent()
-    if cores:
-        os.sched_setaffinity(0, map(int, cores.split(",")))
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the driver and NVML number them
@@ -155,4 +152,4 @@ def _parent_is_gone() -> bool:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), *sys.argv[2:])
+    serve(int(sys.argv[1]), sys.argv[2])

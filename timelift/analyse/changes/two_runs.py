@@ -31,10 +31,8 @@ from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHE
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference
 
-#: Options that change what is measured without being an axis of a setting.
-_OPTIONS = ("pin", "round_seconds", "allocator")
 #: What drifts without a change of what is installed.
-_NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
+_NOT_INSTALLED = frozenset({"kernel", "governor"})
 #: Characters of a commit in a command, which must name one commit of any repository.
 _COMMIT = 12
 #: The chance, one-sided, of so large a change without a cause.
@@ -62,13 +60,8 @@ def _engines(run: Run) -> dict[str, str]:
 
 
 def drift(old: Run, new: Run) -> tuple[Difference, ...]:
-    """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
-    asked = [
-        journal.flattened({name: run.header.options.get(name) or None for name in _OPTIONS})
-        for run in (old, new)
-    ]
-    machines = journal.drift_differences(old.header.machine, new.header.machine)
-    return (*machines, *journal.differences(*asked))
+    """Name what drifted: versions, interpreter, kernel and flags."""
+    return journal.drift_differences(old.header.machine, new.header.machine)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from timelift.case import AXES, Phase, Setting, option_flag
 from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
-_TO_REPEAT = ("layer", "layer_file", "features", "input_dtype", "input_high", "include")
+_TO_REPEAT = ("layer", "layer_file", "features", "input_dtype", "input_high")
 #: What an option is where nothing was asked for.
 _NOT_ASKED = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12

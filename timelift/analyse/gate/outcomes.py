@@ -71,15 +71,13 @@ class GateFindings:
 
     `not_compared` are measured cases whose other side failed, with that side's measurement;
     `hit_limit` are pairs whose new side alone was given up at its first call, which fails it.
-    Both sides had a `steady_allocator`, or the C library's own ways. While the run
-    `is_provisional`, a suspect may still be tried, and any outcome change.
+    While the run `is_provisional`, a suspect may still be tried, and any outcome change.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
     not_compared: Sequence[tuple[Case, Measurement]] = ()
     hit_limit: Sequence[Sides] = ()
-    steady_allocator: bool = False
     is_provisional: bool = False
 
     @property
@@ -142,7 +140,6 @@ def gate_findings(run: Run) -> GateFindings | None:
         outcomes(run, against),
         _without_other_side(run),
         _hit_limit(run),
-        steady_allocator=run.header.options.get("allocator") == "steady",
         is_provisional=run.is_provisional,
     )
 
