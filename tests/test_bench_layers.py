@@ -174,9 +174,9 @@ def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
 def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
     folder = project(tmp_path, ("fold_time",))
     write(folder)
-    words = "--seq-lens 3 --batch-sizes 2 --gradients inputs_and_weights".split()
+    words = "--strategies fold_time --seq-lens 3 --batch-sizes 2 --gradients inputs_and_weights"
     layer = "--layer-file layers.py:embed --features 3 --input-dtype int32 --input-high 10".split()
-    done = bench(folder, "bench/test_backward.py", *layer, *words)
+    done = bench(folder, "bench/test_backward.py", *layer, *words.split())
     assert "1 skipped" in done.stdout
     assert done.returncode == 0
     assert not list(folder.glob("results/*/*.jsonl"))
