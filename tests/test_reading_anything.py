@@ -17,10 +17,10 @@ import report
 import timelift
 from tests import journals
 from tests.pages import harm, loads
+from timelift.analyse import selftest
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.selftest import trust_file
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
@@ -268,7 +268,7 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
     run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
-    assert trust_file.machine_trust(results_folder, run) is None
+    assert selftest.machine_trust(results_folder, run) is None
 
 
 def test_a_word_too_long_for_a_path_is_an_unknown_run(tmp_path):
