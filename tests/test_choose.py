@@ -10,7 +10,7 @@ import pytest
 import report
 from tests import journals
 from timelift import case
-from timelift.analyse.choose.question import ask, options_to_repeat
+from timelift.analyse.choose import ask, options_to_repeat
 from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
@@ -22,7 +22,6 @@ from timelift.usage import how_to_build
 ALIKE = (
     "as fast as any; not shown to differ: fold_time; times as much: loop_slice 27.9 [27.9, 28.0]"
 )
-MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
 COMMAND = (
     "timelift bench --workloads frames --seq-lens 41 --batch-sizes 8 --phases forward --modes graph"
 )
@@ -102,87 +101,90 @@ def test_a_computed_constant_hides_no_other(tmp_path):
     assert (call.features, call.input_dtype) == (None, "int32")
 
 
-TWO = {"strategies": ("native", "loop_slice"), "batches": (1,)}
-ANSWERED = {
-    "between two sizes of one winner": (
-        {},
-        at(20),
-        (
-            "about 601 µs",
-            "interpolated between 10 and 40 steps (5 launches each): native is fastest at both",
-            "(20, 32, 32, 3)",
-        ),
-    ),
-    "nearer to the smaller of two sizes": ({}, at(15), ("about 550 µs",)),
-    "between two batches": ({"batches": (4, 16)}, at(40), ("between 4 and 16 sequences",)),
-    "between four settings of one winner, which claims no time": (
-        {"batches": (4, 16)},
-        at(20),
-        ("native is fastest in all four",),
-    ),
-    "before a crossing": (TWO | {"seq_lens": (1, 2, 4, 8)}, at(1, 1), ("fastest is loop_slice",)),
-    "behind a crossing": (TWO | {"seq_lens": (1, 2, 4, 8)}, at(3, 1), ("fastest is native",)),
+TWO = {"strategies": ("native", "loop_slice"), "batches": (1,), "seq_lens": (1, 8)}
+QUESTIONS = {
     "a strategy that is not told apart": (
         {"noise": 0.02},
         at(10),
+        0,
         ("costs at most", "not shown to differ: "),
     ),
-}
-NOT_DECIDED = {
-    "four settings of different winners": (
-        TWO | {"seq_lens": (1, 16), "batches": (1, 16)},
-        at(8),
-        ("different winners",),
-    ),
-    "near a crossing, far from both sizes": (
-        TWO | {"seq_lens": (1, 64), "noise": 0.1},
-        at(8, 1),
-        (
-            "loop_slice is fastest at 1 and native at 64",
-            "it is one of loop_slice, native",
-            "--strategies loop_slice,native --precision 1% --budget 15m",
-        ),
-    ),
-    "one launch at a size": ({"launches": 1}, at(40), ("one launch is no verdict",)),
-    "one launch between two": ({"launches": 1}, at(20), ("one launch is no verdict",)),
+    "one launch": ({"launches": 1}, at(40), 2, ("one launch is no verdict",)),
     "a noisy tie: the dearer may cost a third": (
         {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4},
         at(40),
-        ("it is one of ", "--budget 15m"),
+        2,
+        ("may cost more than 10 % over the best", "it is one of ", "--precision 1% --budget 15m"),
+    ),
+    "between two lengths of one answer": (
+        {},
+        at(20),
+        0,
+        ("fastest is native at 10 steps and at 40 steps, and nothing was", "(20, 32, 32, 3)"),
+    ),
+    "between two batches of one answer": (
+        {"batches": (4, 16)},
+        at(40),
+        0,
+        ("native at batch 4 and at batch 16",),
+    ),
+    "between two lengths of different answers": (
+        TWO,
+        at(4, 1),
+        2,
+        ("do not agree", "at 1 step: fastest is loop_slice", "at 8 steps: fastest is native"),
+    ),
+    "between two lengths without an answer": (
+        {"launches": 1},
+        at(20),
+        2,
+        ("at 10 steps: one launch is no verdict", "at 40 steps: one launch is no verdict"),
+    ),
+    "between four settings": (
+        {"batches": (4, 16)},
+        at(20),
+        2,
+        ("no measured sizes lie on both sides of it along one axis",),
+    ),
+    "beyond": ({}, at(41), 2, ("10 to 40 steps and batch 8 were measured, and nothing is",)),
+    "a workload that was not measured": (
+        {},
+        ("--workload", "windows", *at(5), "--mode", "xla"),
+        2,
+        (
+            "this workload, phase and execution were not measured at any size",
+            "timelift bench --workloads windows --seq-lens 5 ",
+            "--modes xla",
+        ),
     ),
 }
 
 
-@pytest.mark.parametrize(
-    ("code", "question"), [(0, one) for one in ANSWERED] + [(2, one) for one in NOT_DECIDED]
-)
-def test_a_run_decides_what_its_samples_allow(tmp_path, capsys, code, question):
-    grid, words, said = (ANSWERED | NOT_DECIDED)[question]
-    found, lines, _ = choose(capsys, journal(tmp_path, **grid), *words)
-    assert found == code
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_run_decides_what_it_has_measured(tmp_path, capsys, name):
+    grid, words, expected, said = QUESTIONS[name]
+    code, lines, _ = choose(capsys, journal(tmp_path, **grid), *words)
+    assert code == expected
     assert [text for text in said if text not in "\n".join(lines)] == []
+    assert lines[-1].startswith("decide it with: timelift bench") == (code == 2)
 
 
-def test_nothing_is_extrapolated(tmp_path, capsys):
-    code, lines, _ = choose(capsys, journal(tmp_path), *at(41))
-    assert code == 2
-    assert lines == [
-        f"frames, 41 steps, batch 8, forward, graph, cpu: not decided by this run: {MEASURED}",
-        f"decide it with: {COMMAND}",
-    ]
+@pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
+def test_a_size_between_two_has_the_answer_of_both_or_none(tmp_path, capsys, goal):
+    path = journal(tmp_path, noise=0.02)
+    words = ("--goal", goal, "--json", "--seq-len")
+    ends, between = (
+        [json.loads("\n".join(choose(capsys, path, *words, size)[1])) for size in sizes]
+        for sizes in (("10", "40"), ("20",))
+    )
+    names = {one["strategy"] for one in ends}
+    assert between[0]["decided"] == (len(names) == 1 and None not in names)
+    assert not between[0]["decided"] or between[0]["strategy"] in names
 
 
-def test_a_size_at_which_one_launch_was_played_decides_nothing_between(tmp_path, capsys):
-    names, seconds = ("native", "fold_time"), {10: 1e-3, 20: 2e-3, 80: 8e-3}
-    lines = [
-        journals.line(journals.case(name, seq_len=size), launch, [time * (1 + place / 50)] * 5)
-        for size, time in seconds.items()
-        for launch in range(1, 2 if size == 80 else 4)
-        for place, name in enumerate(names)
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines)
-    code, lines, _ = choose(capsys, path, "--seq-len", "40")
-    assert (code, "one launch is no verdict" in lines[0]) == (2, True)
+def test_what_measures_a_question_is_printed_where_nothing_decides_it(tmp_path, capsys):
+    _, lines, _ = choose(capsys, journal(tmp_path), *at(41))
+    assert lines[-1] == f"decide it with: {COMMAND}"
 
 
 def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, capsys):
@@ -193,7 +195,7 @@ def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, cap
     journals.go_on(path, *least, journals.ended(case, "crashed", "signal 11", launch=3))
     code, lines, _ = choose(capsys, path, "--goal", "memory")
     assert code == 0
-    assert "fold_time" in lines[0]
+    assert "fold_time" in lines[1]
     assert "loop_slice" not in "".join(lines)
 
 
@@ -222,20 +224,14 @@ def test_other_goals_have_their_own_answer(tmp_path, capsys, goal, words):
 
 BOUND, MIB = {"peak_bytes_below": 1 << 17}, {"peak_bytes": 1 << 20}
 MEMORY = {
-    "nearly the least on both sides": (
-        peaks(a=(100, 410), b=(102, 400), c=(300, 900)),
-        20,
-        ("least memory is b", "not shown to differ: a; times as much: c 2.57 [2.14, 3.09]"),
-    ),
-    "different on both sides": (peaks(a=(100, 500), b=(200, 400)), 20, ("different winners",)),
-    "of one not known at a size, which may be the least": (
+    "of one not known, which may be the least": (
         peaks(a=(None, 100), b=(200, 400), c=(300, 900)),
-        20,
+        10,
         ("peak memory of a is not known, and may be the least",),
     ),
-    "of one nothing at a size, which may be the least": (
+    "of one nothing, which may be the least": (
         peaks(a=(0, 100), b=(200, 400), c=(300, 900)),
-        20,
+        10,
         ("peak memory of a is not known, and may be the least",),
     ),
     "known at the other size": (
@@ -251,11 +247,6 @@ MEMORY = {
             "less than 128 KiB at the peak of a call, from 3 launches",
             "not shown to differ: b; times as much: c at least 7.62",
         ),
-    ),
-    "too little to be read at both sizes": (
-        {"a": BOUND, "b": BOUND, "c": MIB},
-        20,
-        ("least memory is a",),
     ),
     "of one neither size nor bound known": (
         {"a": {}, "b": BOUND, "c": MIB},
@@ -297,14 +288,6 @@ def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence)
     assert lines == []
     assert sentence in complaint
     assert complaint.count("\n") == 1
-
-
-def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
-    words = ("--workload", "windows", *at(5), "--mode", "xla")
-    code, lines, _ = choose(capsys, journal(tmp_path), *words)
-    assert code == 2
-    assert "timelift bench --workloads windows --seq-lens 5" in lines[-1]
-    assert lines[-1].endswith("--modes xla")
 
 
 def test_every_option_of_a_printed_command_is_one_of_bench():
@@ -419,29 +402,3 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     assert (code, lines) == (1, [])
     assert "expected a usual run, received one against twins" in said
     assert "name a run of timelift bench without --against or --selftest" in said
-
-
-def test_a_winner_without_a_rival_on_both_sides_is_alone(tmp_path, capsys):
-    times = {(10, "native"): 1e-3, (10, "scan"): 2e-3, (40, "native"): 4e-3, (40, "loop"): 8e-3}
-    lines = [
-        journals.line(journals.case(name, seq_len=size), launch, [time * (1 + launch / 1e3)] * 8)
-        for (size, name), time in times.items()
-        for launch in range(1, 6)
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    _, said, _ = choose(capsys, path, *at(20))
-    assert "measured alone" in said[0]
-
-
-def test_a_hole_in_the_grid_is_not_called_outside(tmp_path, capsys):
-    cases = [
-        case
-        for lengths, batches in (((10, 40), (1,)), ((10,), (16,)))
-        for case in journals.grid(
-            ("native", "loop_slice"), ("frames",), lengths, batches=batches, phases=("forward",)
-        )
-    ]
-    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5)
-    _, said, _ = choose(capsys, path, *at(20, 4))
-    assert "no measured settings lie on every side of it" in said[0]
-    assert "extrapolated" not in said[0]

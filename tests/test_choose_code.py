@@ -7,7 +7,7 @@ import pytest
 
 from tests import engines, journals
 from timelift import usage
-from timelift.analyse.choose.question import ChooseQuestion, Goal
+from timelift.analyse.choose import ChooseQuestion, Goal
 from timelift.analyse.runs import results
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.present import choice

@@ -15,8 +15,7 @@ from rich.console import Console
 from studies import noise
 from tests.pages import data
 from tests.simulated import run
-from timelift.analyse.choose.decide import decide
-from timelift.analyse.choose.question import Choice, ChooseQuestion, Goal
+from timelift.analyse.choose import Choice, ChooseQuestion, Goal, decide
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run

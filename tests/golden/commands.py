@@ -28,7 +28,7 @@ COMMANDS = {
     "choose-memory": "choose --workload tokens --seq-len 64 --goal memory",
     "choose-between": "choose --workload tokens --seq-len 100 --batch 8",
     "choose-beyond": "choose --workload tokens --seq-len 4000 --batch 8",
-    "choose-json": "choose --workload tokens --seq-len 100 --batch 8 --json",
+    "choose-json": "choose --workload tokens --seq-len 64 --batch 8 --json",
     "choose-unmeasured": "choose --workload tokens --seq-len 64 --dtype bfloat16",
     "compare": "compare night3 night4",
     "compare-strict": "compare night3 night4 --strict",

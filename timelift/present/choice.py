@@ -1,36 +1,35 @@
-"""The answer in a few lines: what, how long, what it gains and costs, how to use it, the trust.
+"""The answer to `timelift choose`: a few lines, code with them as comments, or a JSON object.
 
 Names from the file are escaped in every line.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from timelift.analyse.choose.decide import DEAREST
-from timelift.analyse.choose.question import (
+from timelift.analyse.choose import (
+    Agreed,
     Alternative,
-    Basis,
     Choice,
     ChooseQuestion,
-    Doubt,
     Goal,
-    SpeedUpHere,
     Undecided,
 )
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.present.advised import value_in_words
-from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
-from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, over_the_best
-from timelift.present.units import human_bytes, percent, three_figures, unit_for
+from timelift.present.recommended import LEAST_TO_LOSE, over_the_best
+from timelift.present.units import human_bytes, three_figures, unit_for
 
 #: How many slower alternatives are named.
 _NAMED = 3
 _FAR = 10.0
-_UNITS = {"seq_len": "steps", "batch": "sequences"}
+_SHOWN = {Verdict.FASTER, Verdict.SLOWER}
 _BEST = {Goal.TIME: "fastest", Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
 
 
@@ -75,40 +74,58 @@ class AboutChoice:
     state: str = ""
 
 
-def answer_lines(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
-    yield from map(plain, _found(question, choice, about.title, about.state))
+def answer_lines(
+    question: ChooseQuestion, answer: Choice | Agreed, about: AboutChoice
+) -> Iterator[str]:
+    yield from map(plain, _answer(question, answer, about.title, about.state))
     yield plain(f"use it: {how_to_use(question, about.call)}")
     yield plain(f"trust: {about.trust}")
 
 
-def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
+def answer_as_code(
+    question: ChooseQuestion, answer: Choice | Agreed, about: AboutChoice
+) -> Iterator[str]:
     """Write code to paste, below the answer as comments."""
     if not about.code:
         raise UserError(
             f"--code: expected a strategy of this project's strategies/, received "
-            f"{choice.strategy!r}; {how_to_use(question, about.call)}"
+            f"{answer.strategy!r}; {how_to_use(question, about.call)}"
         )
-    answer = (*_found(question, choice, "", about.state), f"trust: {about.trust}")
-    yield from (f"# {plain(line)}" for line in answer)
+    lines = (*_answer(question, answer, "", about.state), f"trust: {about.trust}")
+    yield from (f"# {plain(line)}" for line in lines)
     yield from ("", *about.code.rstrip("\n").split("\n"))
 
 
-def _found(question: ChooseQuestion, choice: Choice, title: str, state: str) -> Iterator[str]:
+def _answer(
+    question: ChooseQuestion, answer: Choice | Agreed, title: str, state: str
+) -> Iterator[str]:
     if state:
         yield state
-    called = f" ({title})" if title else ""
-    best = _BEST[question.goal] if choice.is_fastest else LEAST_TO_LOSE
-    yield f"{_setting_in_words(question.setting)}: {best} is {choice.strategy}{called}"
-    yield f"{_value(question.goal, choice)}{_basis(choice)}"
-    gain = choice.speed_up
-    told = [_speed_up(gain)] if gain and gain.baseline != choice.strategy else []
-    by_time = question.goal is Goal.TIME
-    yield from (*told, _price(choice)) if by_time else (_price(choice), *told)
+    where, called = _setting_in_words(question.setting), f" ({title})" if title else ""
+    if isinstance(answer, Agreed):
+        smaller, larger = (_size(answer.axis, one.setting) for one in answer.choices)
+        between = f"at {smaller} and at {larger}, and nothing was measured between them"
+        yield f"{where}: {_best(question.goal, *answer.choices)}{called} {between}"
+        return
+    yield f"{where}: {_best(question.goal, answer)}{called}"
+    yield f"{_value(question.goal, answer)}, from {counted(answer.launches, 'launch')}"
+    gain = [_speed_up(answer)] if answer.speed_up and answer.baseline != answer.strategy else []
+    price = [_price(answer)]
+    yield from (gain + price if question.goal is Goal.TIME else price + gain)
+
+
+def _best(goal: Goal, *choices: Choice) -> str:
+    best = _BEST[goal] if all(one.is_fastest for one in choices) else LEAST_TO_LOSE
+    return f"{best} is {choices[0].strategy}"
+
+
+def _size(axis: str, setting: Setting) -> str:
+    return value_in_words(axis, getattr(setting, axis))
 
 
 def undecided_lines(
     question: ChooseQuestion,
-    found: Undecided,
+    answer: Undecided,
     options: dict[str, str],
     state: str = "",
 ) -> Iterator[str]:
@@ -116,15 +133,20 @@ def undecided_lines(
 
     `options` are those of the run without which it would have measured something else.
     """
-    between = found.between if len(found.between) > 1 else ()
-    command = to_measure(question, options, between, longer=found.longer)
-    where = _setting_in_words(question.setting)
     if state:
         yield state
-    yield plain(f"{where}: not decided by this run: {why_undecided(found)}")
-    if between:
-        yield plain(f"it is one of {', '.join(between)}")
-    yield plain(f"decide it with: {command}")
+    where = _setting_in_words(question.setting)
+    yield plain(f"{where}: not decided by this run: {answer.why}")
+    for setting, end in answer.neighbours:
+        told = end.why if isinstance(end, Undecided) else _best(question.goal, end)
+        yield plain(f"at {_size(answer.axis, setting)}: {told}")
+    if answer.between:
+        yield plain(f"it is one of {', '.join(answer.between)}")
+    yield plain(f"decide it with: {_command(question, answer, options)}")
+
+
+def _command(question: ChooseQuestion, answer: Undecided, options: dict[str, str]) -> str:
+    return to_measure(question, options, answer.between, longer=answer.longer)
 
 
 def _setting_in_words(setting: Setting) -> str:
@@ -139,61 +161,7 @@ def _setting_in_words(setting: Setting) -> str:
     return ", ".join((setting.workload, *sizes, *execution, *unusual))
 
 
-#: Each doubt in words; what is in braces is a field of the answer or made of several below.
-_DOUBTS = {
-    Doubt.NOT_MEASURED: "this workload, phase and execution were not measured at any size",
-    Doubt.OUTSIDE: "{lengths} and batch {batches} were measured, and nothing is extrapolated",
-    Doubt.NOT_AROUND: "no measured settings lie on every side of it",
-    Doubt.ALONE: "a strategy was measured alone, beside no other",
-    Doubt.ONE_LAUNCH: ONE_LAUNCH,
-    Doubt.DEAR: "the first of them may cost {more}",
-    Doubt.ONE_SIDE: "not measured on both sides: {names}",
-    Doubt.DEAR_BETWEEN: "between {low} and {high}, {first} may cost more than {most} over the best",
-    Doubt.TOO_NEAR: "{first} is fastest at {low} and {last} at {high}, and they meet too near",
-    Doubt.DIFFERENT_WINNERS: "the settings around it have different winners",
-    Doubt.NOT_SURE: "the settings around it are not sure enough",
-    Doubt.FACT_UNKNOWN: "{fact} is known of fewer than two strategies",
-    Doubt.FACT_MISSING: "{fact} of {names} is not known, and may be the least",
-}
-_BASES = {
-    Basis.FASTEST_AT_BOTH: "{best} is fastest at both",
-    Basis.AHEAD: "{best} is shown ahead of {other} here, which is fastest at the other end",
-    Basis.TIED: "{first} and {last} meet near here, so it matters little",
-    Basis.FASTEST_IN_ALL: "{best} is fastest in all four",
-    Basis.LEAST_ON_EVERY_SIDE: "{best} has the least, or nearly, on every side",
-}
-
-
-def why_undecided(found: Undecided) -> str:
-    first, last = (found.strategies or ("",))[0], (found.strategies or ("",))[-1]
-    return _DOUBTS[found.doubt].format(
-        lengths=f"{_range(*found.lengths)} {'step' if found.lengths[1] == 1 else 'steps'}",
-        batches=_range(*found.batches),
-        more=over_the_best(found.price),
-        most=percent(DEAREST - 1, 0),
-        names=", ".join(found.strategies),
-        first=first,
-        last=last,
-        low=found.sizes[0],
-        high=found.sizes[1],
-        fact=FACTS[found.fact][0] if found.fact else "",
-    )
-
-
-def _range(least: int, most: int) -> str:
-    return f"{least} to {most}" if most > least else str(least)
-
-
-def _why(choice: Choice) -> str:
-    first, last = (choice.winners or ("",))[0], (choice.winners or ("",))[-1]
-    other = last if choice.strategy == first else first
-    words = _BASES[choice.basis]
-    return words.format(best=choice.strategy, other=other, first=first, last=last)
-
-
 def _value(goal: Goal, choice: Choice) -> str:
-    if math.isnan(choice.value):
-        return "not measured at this very size"
     if goal is Goal.MEMORY:
         below = "less than " if choice.is_bound else ""
         return f"{below}{human_bytes(choice.value)} at the peak of a call"
@@ -201,36 +169,19 @@ def _value(goal: Goal, choice: Choice) -> str:
         return f"{three_figures(choice.value)} s until the first result"
     unit = unit_for([choice.value])
     shown = [three_figures(one / unit.size) for one in (choice.value, choice.low, choice.high)]
-    interval = f" [{shown[1]}, {shown[2]}]" if shown[1] else ""
-    return f"{'' if interval else 'about '}{shown[0]} {unit.name} a call{interval}"
+    return f"{shown[0]} {unit.name} a call [{shown[1]}, {shown[2]}]"
 
 
-def _basis(choice: Choice) -> str:
-    many = counted(choice.launches, "launch")
-    if choice.position.measured:
-        return f", from {many}"
-    corners = choice.position.corners
-    if choice.position.axis:
-        low, high = (getattr(one, choice.position.axis) for one in corners)
-        where = f"between {low} and {high} {_UNITS[choice.position.axis]}"
-    else:
-        first, last = corners[0], corners[-1]
-        where = f"between {first.seq_len} and {last.seq_len} steps, batch {first.batch} and "
-        where += str(last.batch)
-    way = ", interpolated" if math.isfinite(choice.value) else ", but"
-    return f"{way} {where} ({many} each): {_why(choice)}"
-
-
-def _speed_up(one: SpeedUpHere) -> str:
-    if not one.is_known:
-        return f"how many times as fast as {one.baseline} is not known at this size"
-    if not one.has_interval:
-        return f"{_ratio(one.times)} times as fast as {one.baseline} (seen, no interval)"
-    told = f"{_with_interval(one.times, one.low, one.high)} times as fast as {one.baseline}"
-    if one.is_shown:
+def _speed_up(choice: Choice) -> str:
+    gain, baseline = choice.speed_up, choice.baseline
+    assert gain
+    if not gain.has_interval:
+        return f"{_ratio(gain.times)} times as fast as {baseline} (seen, no interval)"
+    told = f"{_with_interval(gain.times, gain.low, gain.high)} times as fast as {baseline}"
+    if gain.verdict in _SHOWN:
         return told
     open_still = (
-        "" if one.low <= 1 <= one.high else ": an interval without 1 is no verdict by itself"
+        "" if gain.low <= 1 <= gain.high else ": an interval without 1 is no verdict by itself"
     )
     return f"{told}, which is not shown to differ{open_still}"
 
@@ -238,18 +189,16 @@ def _speed_up(one: SpeedUpHere) -> str:
 def _price(choice: Choice) -> str:
     close = [one.strategy for one in choice.not_shown_to_cost_more]
     parts = []
-    if choice.may_cost:
+    if choice.price > 1:
         parts.append(f"costs at most {over_the_best(choice.price)}")
-    elif choice.price_is_known:
+    elif math.isfinite(choice.price):
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not shown to differ: {', '.join(close)}")
-    told = choice.speed_up.baseline if choice.speed_up and choice.speed_up.is_known else ""
-    slower = [
-        one for one in choice.costing_more if one.strategy != told or math.isnan(choice.price)
-    ]
+    told = choice.baseline if choice.speed_up and math.isfinite(choice.price) else ""
+    slower = [one for one in choice.costing_more if one.strategy != told]
     parts += [_slower(slower)] if slower else []
-    return "; ".join(parts) or "what the others take is not known at this size"
+    return "; ".join(parts)
 
 
 def _slower(others: Sequence[Alternative]) -> str:
@@ -280,3 +229,110 @@ def how_to_use(question: ChooseQuestion, call: BuildCall) -> str:
     arguments += [f"dtype={call.input_dtype!r}"] if call.input_dtype else []
     arguments += call.parameters
     return f"copy {call.file}{place}, then: model = build({', '.join(arguments)})"
+
+
+# As JSON: seconds, bytes and ratios with six figures, null for what is not known ------------------
+
+#: What is not claimed of a size between two that were measured.
+_NOT_MEASURED: Mapping[str, Any] = {
+    "seconds_per_call": None,
+    "speed_up": None,
+    "cost_over_best_high": None,
+    "alternatives": [],
+    "first_call_seconds": None,
+    "peak_bytes": None,
+    "is_peak_bound": False,
+}
+
+
+def answer_as_json(
+    question: ChooseQuestion, answer: Choice | Agreed, about: AboutChoice
+) -> Iterator[str]:
+    choices = answer.choices if isinstance(answer, Agreed) else (answer,)
+    yield from _object(
+        question,
+        decided=True,
+        provisional=bool(about.state),
+        strategy=answer.strategy,
+        title=about.title or None,
+        basis={
+            "kind": "measured" if isinstance(answer, Choice) else "same_on_both_sides",
+            "settings": [one.setting.label for one in choices],
+            "launches": min(one.launches for one in choices),
+        },
+        **(_numbers(question.goal, answer) if isinstance(answer, Choice) else _NOT_MEASURED),
+        trust=about.trust,
+        use=how_to_use(question, about.call),
+        code=about.code or None,
+    )
+
+
+def _numbers(goal: Goal, choice: Choice) -> dict[str, Any]:
+    seconds = {"estimate": choice.value, "low": choice.low, "high": choice.high}
+    gain = choice.speed_up
+    return {
+        "seconds_per_call": seconds if goal is Goal.TIME else None,
+        "speed_up": gain
+        and {
+            "baseline": choice.baseline,
+            "times": gain.times,
+            "low": gain.low,
+            "high": gain.high,
+            "is_shown": gain.verdict in _SHOWN,
+        },
+        "cost_over_best_high": choice.price,
+        "alternatives": [
+            {
+                "strategy": one.strategy,
+                "ratio": one.ratio,
+                "low": one.low,
+                "high": one.high,
+                "shown_to_cost_more": one.costs_more,
+            }
+            for one in choice.others
+        ],
+        "first_call_seconds": choice.first_call_seconds,
+        "peak_bytes": round(choice.peak_bytes) if math.isfinite(choice.peak_bytes) else None,
+        "is_peak_bound": choice.is_peak_bound,
+    }
+
+
+def undecided_as_json(
+    question: ChooseQuestion,
+    answer: Undecided,
+    options: dict[str, str],
+    state: str = "",
+) -> Iterator[str]:
+    yield from _object(
+        question,
+        decided=False,
+        provisional=bool(state),
+        strategy=None,
+        why=answer.why,
+        between=list(answer.between),
+        neighbours=[
+            {
+                "setting": setting.label,
+                "strategy": None if isinstance(end, Undecided) else end.strategy,
+                "why": end.why if isinstance(end, Undecided) else None,
+            }
+            for setting, end in answer.neighbours
+        ],
+        decide_with=_command(question, answer, options),
+    )
+
+
+def _object(question: ChooseQuestion, **fields: Any) -> list[str]:
+    asked = {**asdict(question.setting), "goal": question.goal}
+    return json.dumps(_known({"question": asked, **fields}), indent=2).splitlines()
+
+
+def _known(value: Any) -> Any:
+    """Return the value with six figures a number, null for one not known or without end."""
+    if isinstance(value, dict):
+        return {key: _known(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_known(one) for one in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

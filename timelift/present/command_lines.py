@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.changes.two_runs import Commits
-from timelift.analyse.choose.question import ChooseQuestion
+from timelift.analyse.choose import ChooseQuestion
 from timelift.case import AXES, AXIS_FLAGS, Case, Setting, option_flag
 
 #: Axes that are named even where they have their usual value.

@@ -1,1 +1,0 @@
-"""Choosing: from one question to one strategy, or to the command that would decide it."""
