@@ -1,18 +1,7 @@
-"""What a terminal shows, for tests of what is printed."""
-
-import io
-
-from rich.console import Console
+"""The end of a run as a terminal shows it."""
 
 from timelift import ended
 from timelift.present import terminal
-
-
-def printed(module, found, width=100):
-    """The lines that a module of present/ prints of findings."""
-    console = Console(file=io.StringIO(), width=width)
-    module.show(found, console)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
 def ending_of(path, width=80):

@@ -1,19 +1,18 @@
 """Across backends, devices and modes: known ratios are found, with what each word means."""
 
-import csv
-import io
 import math
 
 import numpy as np
 import pytest
 
 from tests import journals
-from tests.printed import printed
 from timelift.analyse import across
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Backend, Mode
-from timelift.present import across_table
+from timelift.present.page import own_tables
+from timelift.present.report import report
 
 SECONDS = {Backend.TENSORFLOW: 1e-3, Backend.JAX: 0.5e-3, Backend.TORCH: 1.001e-3}
 
@@ -88,26 +87,37 @@ def test_without_a_common_launch_there_is_no_interval(tmp_path):
     (pair,) = across.pairs(run.measurements)
     assert pair.comparison.verdict is Verdict.UNDECIDED
     assert not math.isfinite(pair.comparison.effect)
-    assert across_table.ratio(pair.comparison) == "not known"
+    (shown,) = own_tables.executions([pair]).pick("ratio", "low", "high").cells
+    assert shown == ("", "", "")
 
 
-def test_the_lines_say_what_each_word_means(backends):
-    said = printed(across_table, backends)
-    assert said[1].startswith("across backends: times the seconds a call takes with tensorflow")
-    words = "graph is tf.function on tensorflow, jax.jit on jax, torch.compile on torch"
-    assert said[2].strip() == words
-    heading = next(line for line in said if line.startswith("strategy"))
-    row = next(line for line in said if line.startswith("fold_time"))
-    assert heading.split() == ["strategy", "jax", "torch"]
-    assert "   0.499 [0.498, 0.501] faster   " in row
-
-
-def test_the_sheet_has_every_pair(backends):
-    (text,) = across_table.csv_files(backends).values()
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert [(row["usual"], row["other"]) for row in rows] == [pair.values for pair in backends]
+def test_the_table_has_every_pair_and_what_each_word_means(backends):
+    table = own_tables.executions(backends)
+    assert table.note.startswith(
+        "graph is tf.function on tensorflow, jax.jit on jax, torch.compile on torch."
+    )
+    shown = table.pick("usual", "other", "ratio", "verdict").cells
+    assert shown[:1] == [("tensorflow", "jax", "0.499", "faster")]
     ratios = [math.exp(pair.comparison.effect) for pair in backends]
-    assert [float(row["ratio"]) for row in rows] == pytest.approx(ratios)
-    assert across_table.csv_files([]) == {}
-    (said,) = printed(across_table, [])
-    assert said.strip().startswith("everything was measured in one mode")
+    assert [float(ratio) for _, _, ratio, _ in shown] == pytest.approx(ratios, abs=6e-4)
+
+
+def test_settings_that_differ_in_their_execution_alone_are_one_table(tmp_path):
+    run = read(
+        tmp_path,
+        lines({}, 1e-3),
+        lines({"mode": Mode.EAGER}, 3e-3),
+        lines({"mode": Mode.EAGER}, 2e-3, strategy="fold_time"),
+        lines({"mode": Mode.EAGER, "backend": Backend.JAX, "seq_len": 32}, 3e-3),
+    )
+    both, alone = report(RunFindings(run)).tables
+    assert both.heading == "tokens-T16-B8-forward"
+    assert both.table.pick("rival", "mode", "ratio").cells == [
+        ("native", "graph", "1.000"),
+        ("fold_time", "eager", "1.000"),
+        ("native", "eager", both.table.pick("ratio").cells[2][0]),
+    ]
+    assert both.not_shown_slower == (True, True, False)
+    assert both.notes[:2] == ("graph: measured alone: native", "eager: fastest: fold_time")
+    assert alone.heading == "tokens-T32-B8-forward-eager-jax"
+    assert alone.notes == ("measured alone: native",)

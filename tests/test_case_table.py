@@ -15,7 +15,7 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Status
 from timelift.journal import Header
 from timelift.present import terminal
-from timelift.present.case_table import for_programs, of_setting
+from timelift.present.case_table import for_programs, of_rankings
 from timelift.present.report import NO_INTERVAL, in_markdown, meanings, report
 from timelift.present.tables import csv_of_values
 
@@ -193,11 +193,11 @@ def test_a_backward_table_has_its_time_over_that_of_the_forward_call(tmp_path):
     ]
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
     shown = {
-        one.setting.phase: one.table.pick("over_forward").cells
+        one.heading: one.table.pick("over_forward").cells
         for one in report(RunFindings(run)).tables
         if "over_forward" in {column.name for column in one.table.columns}
     }
-    assert shown == {Phase.BACKWARD: [("1.50",)]}
+    assert shown == {"tokens-T16-B8-backward-graph": [("1.50",)]}
 
 
 @pytest.mark.parametrize("name", ["NO_COLOR", "TERM"])
@@ -225,7 +225,7 @@ def test_speed_ups_stand_in_every_table_with_their_interval_and_what_they_are_ov
     assert data["speed_up"][rows["native"]] == pytest.approx(3, rel=0.03)
     assert data["speed_up_low"][rows["gru"]] < 0.5 < data["speed_up_high"][rows["gru"]]
     assert set(data["baseline"]) == {TD}
-    table = of_setting(found.rankings[0], found).pick("rival", "gain")
+    table = of_rankings(found.rankings[:1], found).pick("rival", "gain")
     shown = dict(zip(*table.data.values(), strict=True))
     assert shown[TD] == "1.00"
     assert shown["native"].startswith(("3.0", "2.9"))

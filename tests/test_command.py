@@ -58,11 +58,11 @@ def test_help_and_a_typo_import_nothing_heavy():
     assert loaded == "LOADED [] CODE 0"
     _, said, loaded = probe("cmopare", "a", "b")
     assert loaded == "LOADED [] CODE 1"
-    assert said == ["timelift: expected a command, received 'cmopare'; nearest: compare, modes"]
+    assert said == ["timelift: expected a command, received 'cmopare'; nearest: compare"]
 
 
 def test_the_probe_sees_what_is_loaded():
-    assert "rich" in probe("tables", "nothing")[2]
+    assert "rich" in probe("report", "tests/golden/results/golden/night0.jsonl", "tokens")[2]
 
 
 def test_a_word_like_no_command_lists_them(capsys):
@@ -85,7 +85,7 @@ def test_the_project_is_the_one_around_the_working_directory(tmp_path, monkeypat
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "deep" / "er").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "deep" / "er")
-    assert cli.main(["tables"]) == 1
+    assert cli.main(["report"]) == 1
     assert "expected a run under '../../results'" in capsys.readouterr().err
 
 
@@ -221,5 +221,5 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr(cli, "_run", full)
     monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
     monkeypatch.setattr(cli.sys.stdout, "fileno", lambda: 1, raising=False)
-    assert cli.main(["tables"]) == 1
+    assert cli.main(["report"]) == 1
     assert "cannot write the answer" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(
     monkeypatch.setenv(github.VARIABLE, str(summary))
     words = [str(path), "--output", str(tmp_path / "out"), "--github-summary"]
     assert report.main(words) == 0
-    assert report.main(["tables", str(path)]) == 0
+    assert report.main(["report", str(path), "tokens"]) == 0
     texts = {
         "terminal": capsys.readouterr().out,
         "markdown": (tmp_path / "out" / "report.md").read_text(),
@@ -131,7 +131,7 @@ def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
 def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, capsys):
     alone = [one for one in lines(1) if one["case"]["strategy"] == "fake"]
     path = journal(*alone, journals.END)
-    assert report.main(["tables", str(path)]) == 0
+    assert report.main(["report", str(path), "tokens"]) == 0
     said = capsys.readouterr().out
     assert "fake (no lift)" in said
     assert "no lift was measured" in said
@@ -142,7 +142,7 @@ def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, cap
 
 def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, capsys):
     kept = [one for one in lines(0.2) if one["case"]["strategy"] != "other"]
-    assert report.main(["tables", str(journal(*kept))]) == 0
+    assert report.main(["report", str(journal(*kept)), "tokens"]) == 0
     assert "the only lift: native" in capsys.readouterr().out
 
 
@@ -155,7 +155,7 @@ def test_a_twin_is_recommended_as_little(tmp_path, capsys, against):
         lines = list(journals.campaign(cases, launches=5))
         path = journals.write(path, journals.header(strategies=told), *lines, journals.END)
     assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
-    assert report.main(["tables", str(path)]) == 0
+    assert report.main(["report", str(path), "tokens"]) == 0
     said = capsys.readouterr().out
     page = (tmp_path / "out" / "index.html").read_text()
     named = re.compile(r"(fastest|slower|is): [^|]*@|`?[\w.]+@\S* costs")

@@ -11,7 +11,7 @@ import report
 from tests import journals
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
-from timelift.case import Status
+from timelift.case import Mode, Status
 from timelift.commands.table import COMMANDS
 from timelift.present.page import OF_SOME_REPORTS
 from timelift.present.report import report as in_words
@@ -96,34 +96,59 @@ def test_the_words_of_a_report_are_markdown_for_the_summary_of_a_step(tmp_path):
     assert text.count("- **answer:** 4 cases against main (01234567), gate 3 %") == 2
 
 
-def test_tables_are_those_of_the_run_and_the_workloads_that_are_named(
-    tmp_path, monkeypatch, capsys
-):
+@pytest.fixture
+def two_workloads(tmp_path, monkeypatch):
+    """A project whose only run has two workloads in two modes."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
-    cases = journals.grid(workloads=("tokens", "sensor"), phases=("forward",))
-    journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", cases)
-    for words in (["sensor"], ["run", "sensor"], ["latest", "sensor"]):
-        assert report.main(["tables", *words]) == 0
-        said = capsys.readouterr().out
-        assert "\nsensor-T" in said
-        assert "\ntokens-T" not in said
-    assert report.main(["tables"]) == 0
-    assert "\ntokens-T" in capsys.readouterr().out
-    assert report.main(["tables", "snsor"]) == 1
-    assert capsys.readouterr().err == (
-        "timelift: expected a run or a workload of it, received 'snsor'; nearest: sensor\n"
-    )
-
-
-def test_what_workloads_leave_out_changes_no_figure(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(report, "ROOT", tmp_path)
-    cases = journals.grid(workloads=("tokens", "sensor"), seq_lens=(8, 64), phases=("forward",))
+    cases = [
+        case
+        for mode in (Mode.GRAPH, Mode.EAGER)
+        for case in journals.grid(
+            ("native", "loop_slice"), ("tokens", "sensor"), phases=("forward",), mode=mode
+        )
+    ]
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", cases, launches=3)
-    report.main(["tables"])
+
+
+@pytest.mark.usefixtures("two_workloads")
+@pytest.mark.parametrize("words", [["sensor"], ["run", "sensor"], ["latest", "sensor"]])
+def test_of_workloads_that_are_named_the_tables_are_printed_and_nothing_is_written(
+    tmp_path, capsys, words
+):
+    assert report.main(words) == 0
+    said = capsys.readouterr().out
+    assert "\nsensor-T" in said
+    assert "\ntokens-T" not in said
+    assert _files(tmp_path) == {"results/m/run.jsonl"}
+
+
+@pytest.mark.usefixtures("two_workloads")
+def test_what_workloads_leave_out_changes_no_figure(capsys):
+    report.main(["tokens", "sensor"])
     whole = capsys.readouterr().out
-    report.main(["tables", "sensor"])
+    report.main(["sensor"])
     part = capsys.readouterr().out
-    assert part[part.rindex("\nsensor-T") :] in whole + "\n"
+    assert part[part.index("\nsensor-T") : part.rindex("\nsensor-T")] in whole
+
+
+@pytest.mark.usefixtures("two_workloads")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["snsor"], "a run or a workload of the latest one, received 'snsor'; nearest: sensor"),
+        (["rnu"], "a run or a workload of the latest one, received 'rnu'; nearest: run"),
+        (["run", "snsor"], "a workload of 'run', received 'snsor'; nearest: sensor"),
+        (["sensor", "--open"], "no workload beside --output or --open, received 'sensor'"),
+        (["no/such", "tokens"], "a run, a path, a folder or a commit, received 'no/such'"),
+        (
+            ["tokens.jsonl", "tokens"],
+            "a run, a path, a folder or a commit, received 'tokens.jsonl'",
+        ),
+    ],
+)
+def test_a_word_that_is_neither_a_run_nor_a_workload_is_told(capsys, words, sentence):
+    assert report.main(words) == 1
+    assert capsys.readouterr().err.startswith(f"timelift: expected {sentence}")
 
 
 def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys):
@@ -145,14 +170,6 @@ def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, capsys,
     assert report.main([str(journal), "--output", str(tmp_path / "out"), "--open"]) == 0
     assert opened == [(tmp_path / "out" / "index.html").as_uri()]
     assert ("no browser was found" in capsys.readouterr().out) is not found
-
-
-@pytest.mark.parametrize("word", ["no/such", "tokens.jsonl"])
-def test_a_file_that_is_missing_is_no_workload(tmp_path, monkeypatch, capsys, word):
-    monkeypatch.setattr(report, "ROOT", tmp_path)
-    journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
-    assert report.main(["tables", word, "tokens"]) == 1
-    assert capsys.readouterr().err.startswith("timelift: expected a run, a path, a folder or a")
 
 
 @pytest.mark.parametrize(("word", "command"), [("chose", "choose"), ("histroy", "history")])
@@ -236,7 +253,7 @@ def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
     journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
     assert "1 case: native crashed" in capsys.readouterr().out
-    assert report.main(["tables", str(journal)]) == 0
+    assert report.main([str(journal), "tokens"]) == 0
     assert "no result for native: crashed: signal 11" in capsys.readouterr().out
     assert _files(tmp_path / "report") == TEXTS | LOST
 
@@ -322,7 +339,7 @@ def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path):
 
 
 def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal):
-    done = _probe("tables", journal, PYTHONIOENCODING="ascii")
+    done = _probe(journal, "tokens", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "95 % interval" in done.stdout
     assert "\x1b" not in done.stdout

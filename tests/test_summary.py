@@ -220,9 +220,9 @@ def test_failures_and_a_run_that_is_cut_short_are_told():
     ]
     end = summary(found(raced({"native": 1, TD: 2}), lost, complete=False), None)
     notes = dict(end.notes)
-    assert notes["failed"] == "1 case: gru crashed; why: timelift tables"
+    assert notes["failed"] == "1 case: gru crashed; why: timelift report WORKLOAD"
     named = dict(summary(found(raced({"native": 1, TD: 2}), lost), Pointers(run="old")).notes)
-    assert named["failed"].endswith("why: timelift tables RUN")
+    assert named["failed"].endswith("why: timelift report RUN WORKLOAD")
     assert end.state.startswith("provisional")
     whole = summary(found(raced({"native": 1, TD: 2})), None)
     assert not whole.state
@@ -272,7 +272,10 @@ def test_a_longer_run_is_at_least_twice_as_long(seconds, budget):
 def test_a_screenful_is_enough_for_any_number_of_workloads():
     many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
     most = raced({"native": 1, TD: 2}, at("most"))
-    for name, command in (("", "timelift tables"), ("old", "timelift tables RUN")):
+    for name, command in (
+        ("", "timelift report WORKLOAD"),
+        ("old", "timelift report RUN WORKLOAD"),
+    ):
         lines = shown(found(*many, most), pointers=Pointers(run=name))
         assert len(lines) <= 25
         assert [line for line in lines if line.startswith("most")]
@@ -333,10 +336,9 @@ def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
     said = end_of(path, tmp_path)
     assert "timelift report --open writes it" in said
-    assert "timelift tables · choose --workload" in said
-    assert "modes" not in said
+    assert "timelift report WORKLOAD · choose --workload" in said
     other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
-    assert "timelift tables RUN" in end_of(other, tmp_path)
+    assert "timelift report RUN WORKLOAD" in end_of(other, tmp_path)
 
 
 def end_of(path, root):

@@ -141,7 +141,7 @@ def test_every_reader_takes_such_a_run(tmp_path, untimed, capsys):
     assert "3 cases against main" in capsys.readouterr().out
     page = (tmp_path / "out" / "index.html").read_text()
     assert "the same program, not timed" in page
-    assert report.main(["tables", str(path)]) == 0
+    assert report.main(["report", str(path), "tokens"]) == 0
     played = read_resumed_run(path).played
     assert {len(lines) for lines in played.values()} == {6}
     logs = [one.log_seconds for one in read_medians(path.read_bytes().split(b"\n"))]

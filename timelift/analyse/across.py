@@ -24,7 +24,7 @@ from timelift.case import AXES, Backend, Case, Setting
 _DEFAULTS = {field.name: field.default for field in fields(Setting)}
 #: The axes along which one computation is executed otherwise, and the way that the others are
 #: compared with where it was measured.
-USUAL = {axis: _DEFAULTS[axis] for axis in ("backend", "device", "mode", "threads")}
+USUAL: dict[str, Any] = {axis: _DEFAULTS[axis] for axis in ("backend", "device", "mode", "threads")}
 #: With them, the axes that a reader may choose for an execution, as `fastest_elsewhere` does.
 #: Another dtype or a dynamic time axis is another computation, so that `pairs` leaves both out.
 _EXECUTION_AXES = USUAL.keys() | {"dtype", "time_axis"}
@@ -44,6 +44,14 @@ class ExecutionPair:
     def values(self) -> tuple[Any, Any]:
         """What the axis is in both."""
         return getattr(self.usual.setting, self.axis), getattr(self.other.setting, self.axis)
+
+
+def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
+    """Group settings that differ in their execution alone, in order."""
+    groups: dict[Setting, list[Setting]] = defaultdict(list)
+    for setting in sorted(settings):
+        groups[replace(setting, **USUAL)].append(setting)
+    return list(groups.values())
 
 
 def pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:

@@ -22,10 +22,10 @@ _MOST = 1_000_000
 
 def report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "runs",
+        "words",
         nargs="*",
-        metavar="RUN",
-        help=f"{_RUN} (default: latest)",
+        metavar="[RUN] WORKLOAD",
+        help=f"{_RUN} (default: latest); then the workloads whose tables are printed instead",
     )
     parser.add_argument(
         "--output",
@@ -36,20 +36,6 @@ def report(parser: argparse.ArgumentParser) -> None:
     )
     _relative_to(parser)
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
-
-
-def tables(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="[RUN] WORKLOAD",
-        help=f"{_RUN} (default: latest), then workloads (default: all)",
-    )
-    _relative_to(parser)
-
-
-#: They take the same words.
-modes = tables
 
 
 def _relative_to(parser: argparse.ArgumentParser) -> None:

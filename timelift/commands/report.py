@@ -1,55 +1,58 @@
-"""What is shown of a run: its answer and page, its tables, its growth, its modes."""
+"""What is shown of a run: its answer and page, or the tables of its workloads."""
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
-from timelift.escape import slug
-from timelift.journal import find, find_run
+from timelift.journal import find_run, runs_and_baselines
 from timelift.project import Project
-
-if TYPE_CHECKING:
-    from timelift.analyse.findings import RunFindings
-    from timelift.present.summary import Pointers
 
 
 def report(options: Options, project: Project) -> int:
-    """Write the page of a run, and print what to write for each workload in a screenful."""
-    paths = find(project.results, options.runs)
-    outputs = _report_folders(paths, options.output or project.results / "report")
-    from timelift.ended import is_latest  # noqa: PLC0415
-    from timelift.present.summary import Pointers  # noqa: PLC0415
+    """Write the page of a run, and print what to write for each workload in a screenful.
 
-    for word, path, output in zip(options.runs or [""], paths, outputs, strict=True):
-        pointers = Pointers(output / "index.html", "" if is_latest(path, project.results) else word)
-        _report_one(pointers, path, project, options)
+    The first word is a run if it names one; else the run is the latest, and all words are
+    workloads, of which every setting is printed instead. Where a workload has the name of a run,
+    write the run first: report latest NAME.
+    """
+    path, run, workloads = _run_and_workloads(project.results, options.words)
+    if workloads:
+        _print_tables(path, run, workloads, options, project)
+        return 0
+    output = options.output or project.results / "report"
+    _write_report(path, run, output, options, project)
     if options.open:
-        _open(outputs[0] / "index.html")
+        _open(output / "index.html")
     return 0
 
 
-def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
-    """Return the folder of each report: one of its own inside `output` where there are several."""
-    if len(paths) == 1:
-        return [output]
-    return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
+def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, str, Sequence[str]]:
+    """Return the run, the word that names it, empty for the latest, and the words after it."""
+    if not words:
+        return find_run(folder, "latest"), "", ()
+    try:
+        return find_run(folder, words[0]), words[0], words[1:]
+    except UserError:
+        if "/" in words[0] or words[0].endswith(".jsonl"):
+            raise
+    return find_run(folder, "latest"), "", words
 
 
-def _report_one(pointers: "Pointers", path: Path, project: Project, options: Options) -> None:
+def _write_report(path: Path, run: str, output: Path, options: Options, project: Project) -> None:
+    """Print the end of a run, which the word `run` names, and write its page."""
     from timelift import ended  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present.summary import Pointers  # noqa: PLC0415
     from timelift.usage import code_of_run  # noqa: PLC0415
 
-    assert pointers.page
+    pointers = Pointers(
+        output / "index.html", "" if ended.is_latest(path, project.results) else run
+    )
     found, console = ended.find(path, project.results, options.relative_to), terminal.console()
-    if len(options.runs) > 1:
-        terminal.show_heading(console, str(path))
     ended.show(found, console, pointers, copies=ended.races_copies(found.run, path))
-    ended.write_page(found, pointers.page.parent, code_of_run(found.run, project))
+    ended.write_page(found, output, code_of_run(found.run, project))
 
 
 def _open(page: Path) -> None:
@@ -60,56 +63,34 @@ def _open(page: Path) -> None:
         write_lines([f"no browser was found here; open {page} in yours"])
 
 
-def tables(options: Options, project: Project) -> int:
-    """Print every setting of a run: its strategies by time, their ties, first calls and memory.
-
-    The first word is a run if it names one; else the run is the latest, and all words are
-    workloads. Where a workload has the name of a run, write the run first: tables latest NAME.
-    """
-    from timelift.present import terminal  # noqa: PLC0415
-    from timelift.present.report import report as in_words  # noqa: PLC0415
-
-    found, workloads = _asked(options, project)
-    words = in_words(found)
-    shown = tuple(one for one in words.tables if one.setting.workload in workloads)
-    terminal.show_report(dataclasses.replace(words, tables=shown), terminal.console())
-    return 0
-
-
-def modes(options: Options, project: Project) -> int:
-    """Print what another mode, backend, device or number of threads costs each strategy.
-
-    The words are as those of tables.
-    """
-    from timelift.present import across_table, terminal  # noqa: PLC0415
-
-    found, workloads = _asked(options, project)
-    pairs = [one for one in found.across if one.usual.setting.workload in workloads]
-    console = terminal.console()
-    terminal.show_state(found.run, console)
-    across_table.show(pairs, console)
-    return 0
-
-
-def _asked(options: Options, project: Project) -> tuple["RunFindings", Sequence[str]]:
-    """Return what is found in the run that the words name, and the workloads to show of it."""
+def _print_tables(
+    path: Path, run: str, workloads: Sequence[str], options: Options, project: Project
+) -> None:
+    """Print every setting of the workloads of a run, which the word `run` names."""
     from timelift import ended  # noqa: PLC0415
+    from timelift.present import report as in_words  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
 
-    folder = project.results
-    path, workloads = _run_and_workloads(folder, options.words)
-    found = ended.find(path, folder, options.relative_to)
-    known = list(dict.fromkeys(one.case.setting.workload for one in found.run.measurements))
+    if options.output or options.open:
+        raise UserError(
+            f"expected no workload beside --output or --open, received {workloads[0]!r}; "
+            "write the page of the whole run without it"
+        )
+    found = ended.find(path, project.results, options.relative_to)
+    known = {one.case.setting.workload for one in found.run.measurements}
     for name in workloads:
         if name not in known:
-            raise UserError(
-                f"expected a run or a workload of it, received {name!r}; {nearest(name, known)}"
-            )
-    return found, workloads or known
+            raise UserError(_unknown(name, known, run, project.results))
+    report_in_words = in_words.report(found)
+    tables = tuple(one for one in report_in_words.tables if one.workload in workloads)
+    terminal.show_report(dataclasses.replace(report_in_words, tables=tables), terminal.console())
 
 
-def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, Sequence[str]]:
-    if words and ("/" in words[0] or words[0].endswith(".jsonl")):
-        return find_run(folder, words[0]), words[1:]
-    with contextlib.suppress(UserError):
-        return find_run(folder, words[0] if words else "latest"), words[1:]
-    return find_run(folder, "latest"), words
+def _unknown(name: str, known: set[str], run: str, folder: Path) -> str:
+    if run:
+        return f"expected a workload of {run!r}, received {name!r}; {nearest(name, known)}"
+    runs = {path.stem for path in runs_and_baselines(folder)}
+    return (
+        f"expected a run or a workload of the latest one, received {name!r}; "
+        f"{nearest(name, known | runs)}"
+    )

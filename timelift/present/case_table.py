@@ -79,9 +79,14 @@ class Row:
         return self.found.first_calls.get(self.measurement.case)
 
 
-def of_setting(ranking: Ranking, found: RunFindings) -> Table:
-    """Return the rivals of one setting, sorted by time, without columns that are empty."""
-    table = _table(ranking.setting.label, _rows(ranking, found), _OF_SETTING)
+def of_rankings(rankings: Sequence[Ranking], found: RunFindings, axes: Sequence[str] = ()) -> Table:
+    """Return the rivals of some settings, sorted by time in each, without columns that are empty.
+
+    `axes` are those in which the settings differ.
+    """
+    rows = [row for ranking in rankings for row in _rows(ranking, found)]
+    strategy, *others = _OF_SETTING
+    table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
     columns = (
         replace(one, unit=None, **_IN_WORDS[one.name]) if one.name in _IN_WORDS else one
         for one in table.columns

@@ -5,17 +5,18 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from timelift.analyse import across
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.selftest import Trust
 from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import Setting, Status
+from timelift.case import Setting, Status, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
@@ -29,17 +30,18 @@ NO_INTERVAL = "within one launch: no interval"
 
 
 @dataclass(frozen=True)
-class SettingTable:
-    """One setting: its rivals sorted by time, if any was measured, and the notes below them.
+class SettingsTable:
+    """Settings that differ in their execution alone: their rivals by time, and the notes below.
 
-    `heading` names it. `fastest` are the strategies not shown slower than the best.
+    `heading` names what they share. `table` is None where nothing was measured, and
+    `not_shown_slower` tells of each of its rows whether no rival was shown to beat it.
     """
 
-    setting: Setting
+    workload: str
     heading: str
     table: Table | None
     notes: tuple[str, ...]
-    fastest: tuple[str, ...]
+    not_shown_slower: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Report:
     head: tuple[tuple[str, str], ...]
     titles: tuple[tuple[str, str], ...]
     meanings: tuple[tuple[str, str], ...]
-    tables: tuple[SettingTable, ...]
+    tables: tuple[SettingsTable, ...]
     warnings: tuple[str, ...]
 
 
@@ -150,23 +152,48 @@ def _launches(run: Run) -> str:
     return " to ".join(str(count) for count in sorted({min(counts), max(counts)})) if counts else ""
 
 
-def _tables(found: RunFindings) -> Iterator[SettingTable]:
+def _tables(found: RunFindings) -> Iterator[SettingsTable]:
     """Return every setting of a run, the ones without a measured case too."""
     ranked = {ranking.setting: ranking for ranking in found.rankings}
     lost: dict[Setting, list[Measurement]] = defaultdict(list)
     for one in found.run.measurements:
         if one.status is not Status.MEASURED:
             lost[one.case.setting].append(one)
-    for setting in sorted({*ranked, *lost}):
-        below = tuple(losses(lost.get(setting, ())))
-        if setting in ranked:
-            best = found.recommendation_by_setting.get(setting)
-            notes = (*verdicts(ranked[setting], best, found), *below)
-            table = case_table.of_setting(ranked[setting], found)
-            fastest = ranked[setting].not_shown_slower
-            yield SettingTable(setting, setting.label, table, notes, fastest)
-        else:
-            yield SettingTable(setting, setting.label, None, ("nothing measured", *below), ())
+    for settings in across.by_execution({*ranked, *lost}):
+        axes = several_valued(settings)
+        rankings = [ranked[setting] for setting in settings if setting in ranked]
+        notes = [
+            _beside_execution(note, setting, axes)
+            for setting in settings
+            for note in (*_verdicts_in(setting, ranked, found), *losses(lost.get(setting, ())))
+        ]
+        table = case_table.of_rankings(rankings, found, axes) if rankings else None
+        best = (row.rank_low == 1 for ranking in rankings for row in ranking.all_rows)
+        heading = _heading(settings[0], axes)
+        yield SettingsTable(settings[0].workload, heading, table, tuple(notes), tuple(best))
+
+
+def _heading(setting: Setting, axes: Sequence[str]) -> str:
+    """Return the label of a setting without its values of these axes."""
+    shared = replace(setting, **{axis: across.USUAL[axis] for axis in axes})
+    words = (word for word in shared.words if "mode" not in axes or word != shared.mode)
+    return "-".join([setting.workload, *words])
+
+
+def _beside_execution(note: str, setting: Setting, axes: Sequence[str]) -> str:
+    """Write in which execution a note holds, where a table has several."""
+    words = (advised.value_in_words(axis, getattr(setting, axis)) for axis in axes)
+    return f"{', '.join(words)}: {note}" if axes else note
+
+
+def _verdicts_in(
+    setting: Setting, ranked: Mapping[Setting, Ranking], found: RunFindings
+) -> Iterator[str]:
+    if setting in ranked:
+        best = found.recommendation_by_setting.get(setting)
+        yield from verdicts(ranked[setting], best, found)
+    else:
+        yield "nothing measured"
 
 
 def verdicts(ranking: Ranking, best: Recommendation | None, found: RunFindings) -> Iterator[str]:
@@ -264,7 +291,7 @@ def _meaning(title: str, meaning: str | None) -> str:
     return f"{title}. Means: {meaning}" if meaning else title
 
 
-def _setting_in_markdown(table: SettingTable) -> list[str]:
+def _setting_in_markdown(table: SettingsTable) -> list[str]:
     lines = [f"## {markdown(table.heading)}", ""]
     if table.table:
         lines += [*markdown_lines(table.table), ""]

@@ -73,7 +73,7 @@ class Summary:
     top: str
     table: Table
     notes: tuple[tuple[str, str], ...]
-    tables: str = "timelift tables"
+    tables: str = "timelift report WORKLOAD"
     state: str = ""
 
     def in_brief(self) -> "Summary":
@@ -100,7 +100,7 @@ def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
     """Return the end of a run; without `pointers` it says nothing of the page and of commands."""
     baseline = common_baseline(found.advice_by_workload)
     rows = [*_rows(found, baseline)]
-    tables = f"timelift tables{_named(pointers)}"
+    tables = f"timelift report{_named(pointers)} WORKLOAD"
     notes = tuple(_notes(found, pointers, tables))
     return Summary(_top(found), _table(rows, baseline), notes, tables, conditions.state(found.run))
 
@@ -259,9 +259,7 @@ def _refusals(found: RunFindings) -> Iterator[str]:
 def _commands(found: RunFindings, named: str) -> Iterator[str]:
     """Write the commands that have something to say of the run, with its name."""
     several = set(several_valued(one.setting for one in found.rankings))
-    yield f"timelift tables{named}"
-    if several & {"mode", "backend", "device", "threads"}:
-        yield f"modes{named}"
+    yield f"timelift report{named} WORKLOAD"
     if found.contests:
         yield f"choose {_question(found, several)}{f' --run{named}' if named else ''}"
 

@@ -13,10 +13,8 @@ from rich.segment import Segment, Segments
 from rich.table import Table as Grid
 from rich.text import Text
 
-from timelift.analyse.runs.measurement import Run
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import conditions
-from timelift.present.report import Report, SettingTable
+from timelift.present.report import Report, SettingsTable
 from timelift.present.summary import ROWS, Summary, SummaryRow
 from timelift.present.tables import Table
 from timelift.present.wrapping import wrapped
@@ -224,12 +222,6 @@ def _row_style(row: SummaryRow) -> str:
     return "bold green" if row.is_safe else "bold yellow"
 
 
-def show_state(run: Run, console: Console) -> None:
-    """Print what keeps a run from being whole, if anything does."""
-    if state := conditions.state(run):
-        show_notes([("state", state)], console)
-
-
 def show_report(report: Report, console: Console) -> None:
     """Print the head, every setting, and what was wrong with the file."""
     for label, text in report.head:
@@ -255,11 +247,10 @@ def show_line(console: Console, label: str, text: str, style: str = "dim") -> No
     console.print(line)
 
 
-def _show_setting(table: SettingTable, console: Console) -> None:
+def _show_setting(table: SettingsTable, console: Console) -> None:
     show_heading(console, table.heading)
     if table.table:
-        green = dict.fromkeys(table.fastest, "green")
-        styles = [green.get(name, "") for name in table.table.columns[0].values(table.table.rows)]
+        styles = ["green" if is_best else "" for is_best in table.not_shown_slower]
         show_table(table.table, console, styles)
     for note in table.notes:
         show_note(console, note)

@@ -7,7 +7,7 @@ from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
 from timelift.journal import replace_text
-from timelift.present import across_table, case_table, figures, history_report
+from timelift.present import case_table, figures, history_report
 from timelift.present.choice import CodeToPaste
 from timelift.present.figures import plot_history
 from timelift.present.page import render
@@ -19,7 +19,6 @@ _ADVICE = "name another folder with --output"
 _TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run", "prices")
 #: What not every report has: an earlier one's goes. Nothing else in the folder is removed.
 OF_SOME_REPORTS = (
-    "across.csv",
     *(f"tables/{name}.csv" for name in _TABLES),
     *(f"{FIGURES}/{kind}.{format_}" for kind in figures.KINDS for format_ in figures.FORMATS),
 )
@@ -45,7 +44,6 @@ def write_report(
         {
             "report.md": in_markdown(report, svgs),
             "measurements.csv": csv_of_values(case_table.for_programs(found)),
-            **across_table.csv_files(found.across),
             **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
             "index.html": render.html(found, report, render.Beside(tables, names), code),
         },

@@ -1,9 +1,11 @@
-"""The tables that the page alone shows: time per step, execution, prices, meanings, losses."""
+"""The tables that the page alone shows: prices, executions, meanings, losses."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
+from timelift.analyse.across import ExecutionPair
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import ForWorkload, Price
 from timelift.analyse.runs.measurement import Run
@@ -11,6 +13,7 @@ from timelift.analyse.stats.ranking import RankedCase
 from timelift.case import Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import StrategyEntry
+from timelift.present.conditions import modes
 from timelift.present.report import declared_in_words, in_lower_case
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import unit_for
@@ -48,6 +51,33 @@ def execution(found: RunFindings) -> Table:
         ),
         [_ExecutionRow(ranking.rows[0], best) for ranking, best in found.fastest_elsewhere],
     )
+
+
+def executions(pairs: Sequence[ExecutionPair]) -> Table:
+    """Return a row a pair: what the other execution takes, as a multiple of the usual one."""
+    settings = (case.setting for pair in pairs for case in (pair.usual, pair.other))
+    return Table(
+        "across",
+        "Each strategy beside itself, executed otherwise",
+        (
+            Column("strategy", value=attrgetter("usual.strategy")),
+            Column("axis"),
+            Column("usual", value=lambda pair: pair.values[0]),
+            Column("other", value=lambda pair: pair.values[1]),
+            *axis_columns(attrgetter("usual.setting"), varying(pair.usual for pair in pairs)),
+            number("ratio", "times as long", _times("effect"), "{:.3f}".format),
+            number("low", "from", _times("low"), "{:.3f}".format),
+            number("high", "to", _times("high"), "{:.3f}".format),
+            Column("verdict", value=attrgetter("comparison.verdict")),
+        ),
+        pairs,
+        f"{modes(settings)}. Intervals are 95 %, over launches: the two are timed seconds apart, "
+        "in processes of their own",
+    )
+
+
+def _times(name: str) -> Callable[[ExecutionPair], float]:
+    return lambda pair: math.exp(getattr(pair.comparison, name))
 
 
 class _PriceRow(NamedTuple):

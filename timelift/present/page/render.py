@@ -13,7 +13,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import across_table, case_table
+from timelift.present import case_table
 from timelift.present.advised import common_baseline, known_as
 from timelift.present.choice import CodeToPaste
 from timelift.present.page import copies, headline, own_tables
@@ -245,7 +245,7 @@ def tables(found: RunFindings) -> Sequence[Table]:
         *([copies.gate_table(found.gate)] if found.gate else []),
         own_tables.prices(found.recommendation_by_workload),
         own_tables.execution(found),
-        *across_table.page_tables(found.across),
+        own_tables.executions(found.across),
         own_tables.meanings(found),
         case_table.of_page(found),
         own_tables.losses(found.run),
