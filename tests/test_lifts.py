@@ -20,7 +20,6 @@ from timelift.analyse.stats import lifts
 from timelift.analyse.stats.stopping import Referee
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.journal import CaseInLaunch
-from timelift.present import exports, github
 from timelift.present.summary import summary
 
 ROOT = Path(report.__file__).parent
@@ -64,18 +63,13 @@ def journal(tmp_path):
 
 
 @pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
-def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(
-    journal, tmp_path, capsys, monkeypatch, fake
-):
-    path, summary = journal(*lines(fake), journals.END), tmp_path / "summary.md"
-    monkeypatch.setenv(github.VARIABLE, str(summary))
-    words = [str(path), "--output", str(tmp_path / "out"), "--github-summary"]
-    assert report.main(words) == 0
+def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(journal, tmp_path, capsys, fake):
+    path = journal(*lines(fake), journals.END)
+    assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
     assert report.main(["report", str(path), "tokens"]) == 0
     texts = {
         "terminal": capsys.readouterr().out,
         "markdown": (tmp_path / "out" / "report.md").read_text(),
-        "github": summary.read_text(),
     }
     for name, text in texts.items():
         said = [line for line in text.splitlines() if "fake" in line]
@@ -171,18 +165,11 @@ def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path):
     path = journal(*lines(0.2), journals.END)
     frame = timelift.load(path).set_index("strategy")
     assert frame.differs.to_dict() == {"native": "", "other": "", "fake": WHY}
-    assert report.main(["export", "csv", str(path), "--output", str(tmp_path / "run.csv")]) == 0
-    rows = {row["strategy"]: row for row in csv.DictReader((tmp_path / "run.csv").open())}
+    assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
+    with (tmp_path / "out" / "measurements.csv").open() as file:
+        rows = {row["strategy"]: row for row in csv.DictReader(file)}
     assert (rows["fake"]["differs"], rows["fake"]["rank_low"]) == (WHY, "")
     assert (rows["native"]["differs"], rows["native"]["rank_low"]) == ("", "1")
-
-
-def test_pytest_benchmarks_json_keeps_who_is_no_lift(journal, tmp_path):
-    run = results.load(journal(*lines(0.2), journals.END))
-    path = tmp_path / "run.json"
-    path.write_bytes(exports.pytest_benchmark(RunFindings(run)))
-    assert lifts.look_alikes(results.load(path)) == {"fake": WHY}
-    assert not [line for line in ending_of(path) if "fake" in line]
 
 
 def test_a_run_whose_journal_is_gone_names_no_look_alike(journal):

@@ -214,7 +214,7 @@ def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
 
 
 def test_a_reader_that_has_enough_is_no_traceback(journal):
-    command = [sys.executable, ROOT / "report.py", "tables", journal]
+    command = [sys.executable, ROOT / "report.py", journal, "tokens"]
     reader, writer = os.pipe()
     os.close(reader)  # it has enough before a line comes
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
