@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
 
 BATCH, TIME, FEATURES = 8, 16, 6
 #: A step that the launch of these cases does not draw.
@@ -62,8 +62,7 @@ def dense():
     return keras.layers.Dense(5, activation="tanh")
 
 def small_feature():
-    scales = [1.0, 1.0, 0.1 if keras.config.floatx() == "bfloat16" else 1e-4, 1.0, 1.0]
-    return keras.Sequential([keras.layers.Dense(5), keras.layers.Rescaling(scales)])
+    return keras.Sequential([keras.layers.Dense(5), keras.layers.Rescaling([1, 1, 1e-4, 1, 1])])
 
 def dropout():
     return keras.Sequential([keras.layers.Dense(5), keras.layers.Dropout(0.3)])
@@ -120,20 +119,19 @@ class LawCase:
     right: str
     said: Mapping[str, str]
     layer: str = "dense"
-    dtype: Dtype = Dtype.FLOAT32
     gradients: Gradients = Gradients.WEIGHTS
     input_dtype: str = ""
     lift: str = "lift"
 
     def setting(self, phase: Phase, backend: Backend) -> Setting:
         """The setting in which the case is held to the law."""
-        eager = Setting("law", TIME, BATCH, phase, Mode.EAGER, dtype=self.dtype, backend=backend)
+        eager = Setting("law", TIME, BATCH, phase, Mode.EAGER, backend=backend)
         return replace(eager, gradients=self.gradients)
 
 
 BOTH = Gradients.INPUTS_AND_WEIGHTS
 AT_STEP = f"at step {STEP}"
-OUTPUTS = {"forward": f"outputs {AT_STEP} differ", "backward": f"outputs {AT_STEP} differ"}
+OUTPUTS = {"forward": f"outputs {AT_STEP} differ", "backward": "outputs differ"}
 CASES = {
     "NaN in an input gradient": LawCase(
         "y + ops.sqrt(0.0 * ops.sum(x[:, STEP]))",
@@ -146,33 +144,18 @@ CASES = {
         "y + ops.sqrt(1.0 + 0.0 * ops.sum(y[:, STEP])) - 1.0",
         {"backward": "gradient of weight 0 is NaN or infinite"},
     ),
-    "something added to the outputs": LawCase(
-        "y + 0.1",
-        "y + 0.0",
-        {"forward": "outputs at step 0 differ", "backward": "outputs at step"},
-    ),
     "something added to one step": LawCase(
         "y + self.at_step(y, 0.1)", "y + self.at_step(y, 0.0)", OUTPUTS
-    ),
-    "one step too large": LawCase(
-        "y * (1.0 + self.at_step(y, 0.1))",
-        "y * (1.0 + self.at_step(y, 0.0))",
-        {"forward": OUTPUTS["forward"], "backward": AT_STEP},
     ),
     "one step's gradient stopped": LawCase(
         "y + self.at_step(y, 1.0) * (ops.stop_gradient(y) - y)",
         "y + self.at_step(y, 1.0) * (y - y)",
-        {"backward": f"{AT_STEP}, gradient of weight 0 differs"},
+        {"backward": "gradient of weight 0 differs"},
     ),
     "another output in training": LawCase(
         "y + 0.1 if training else y",
         "y + 0.0 if training else y",
-        {"backward": "outputs at step"},
-    ),
-    "another scale in training": LawCase(
-        "y * 1.01 if training else y",
-        "y * 1.0 if training else y",
-        {"backward": "gradient of weight 0 differs"},
+        {"backward": "outputs differ"},
     ),
     "another output in inference": LawCase(
         "y if training else y + 0.1",
@@ -185,20 +168,6 @@ CASES = {
         {"forward": "in feature 2", "backward": "differ"},
         layer="small_feature",
     ),
-    "10 % in a small feature of bfloat16": LawCase(
-        "y if training else y * ops.convert_to_tensor([1.0, 1.0, 1.1, 1.0, 1.0], y.dtype)",
-        "y",
-        {"forward": "in feature 2"},
-        layer="small_feature",
-        dtype=Dtype.BFLOAT16,
-    ),
-    "10 % in a small feature of float64": LawCase(
-        "y * ops.convert_to_tensor([1.0, 1.0, 1.1, 1.0, 1.0], y.dtype)",
-        "y",
-        {"forward": "in feature 2", "backward": "differ"},
-        layer="small_feature",
-        dtype=Dtype.FLOAT64,
-    ),
     "a mean over time, and the rounding of an FFT": LawCase(
         "self.lift(x + 1e-4 * ops.mean(x, axis=1, keepdims=True), training)",
         "self.lift(ops.swapaxes(ops.irfft(ops.rfft(ops.swapaxes(x, 1, 2))), 1, 2), training)",
@@ -208,7 +177,7 @@ CASES = {
     "another output in training of a layer that rounds as it likes": LawCase(
         "y + 0.1 if training else y",
         "y",
-        {"backward": "outputs at step"},
+        {"backward": "outputs differ"},
         layer="any_order",
     ),
     "NaN in training of a layer with noise": LawCase(
@@ -234,7 +203,7 @@ CASES = {
     "another token at one step": LawCase(
         "self.lift(ops.where(self.at_step(y, 1.0)[..., 0] > 0, 0, x), training)",
         "self.lift(x, training)",
-        {"forward": OUTPUTS["forward"], "backward": AT_STEP},
+        {"forward": OUTPUTS["forward"], "backward": "differ"},
         layer="embedding",
         input_dtype="int32",
     ),

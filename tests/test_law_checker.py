@@ -1,8 +1,9 @@
-"""The checker of the law, on arrays: what it accepts, and what it must reject."""
+"""The checker of the law, on arrays: what it accepts, what it rejects, and how precisely."""
 
 import numpy as np
 import pytest
 
+from tests import engines
 from timelift.case import Dtype
 from timelift.worker import law, tolerance
 from timelift.worker.law import LawBrokenError, Reference
@@ -198,18 +199,18 @@ def test_a_weight_gradient_may_be_twice_as_far_as_the_layer_itself():
 def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
     noise = np.random.default_rng(6)
     outputs, cotangent = noise.standard_normal((2, 8, many, 16))
+    expected = Reference(
+        tuple(range(many)), np.ones((8, many), bool), outputs, cotangent, outputs, ()
+    )
     scale = tolerance.scale_of(outputs.reshape(-1, 16))
     roundoff = tolerance.TOLERANCES[dtype].roundoff * noise.uniform(-1, 1, outputs.shape)
     rounded = outputs * (1 + roundoff)
-    right = float((rounded * cotangent).sum())
-    assert law.compare_loss(right, outputs, cotangent, scale, dtype).agrees
+    law.check_loss(float((rounded * cotangent).sum()), expected, scale, dtype)
     wrong = outputs.copy()
     wrong[:, 7] = outputs[:, 8]
-    lie = law.compare_loss(float((wrong * cotangent).sum()), outputs, cotangent, scale, dtype)
-    assert not lie.agrees
-    with pytest.raises(LawBrokenError, match="outputs differ"):
-        lie.check("outputs")
-    assert not law.compare_loss(np.nan, outputs, cotangent, scale, dtype).agrees
+    for loss in (float((wrong * cotangent).sum()), np.nan):
+        with pytest.raises(LawBrokenError, match="outputs differ"):
+            law.check_loss(loss, expected, scale, dtype)
 
 
 def test_padded_steps_are_not_compared():
@@ -243,3 +244,72 @@ def test_the_sparse_cotangent_is_zero_elsewhere():
     sparse = expected.sparse_cotangent()
     assert np.array_equal(sparse[:, STEPS], expected.cotangent)
     assert not np.delete(sparse, STEPS, axis=1).any()
+
+
+# What a device computes in ------------------------------------------------------------------------
+
+TF = {"name": "NVIDIA A100", "tf32": "True", "soft_placement": "False"}
+TORCH = {"matmul_precision": "highest", "matmul_tf32": "False", "cudnn_tf32": "False"}
+JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "doubled"), [("tensorflow", "float64"), ("jax", "float32"), ("torch", "float32")]
+)
+def test_the_law_asks_for_what_keras_computes_in(backend, doubled):
+    script = (
+        "import json\nfrom timelift.case import Dtype\nfrom timelift.worker import tolerance\n"
+        "print(json.dumps({one: tolerance.precision(one) for one in Dtype}))"
+    )
+    found = engines.told(backend, script)
+    assert found == {"float64": doubled, "float32": "float32", "bfloat16": "bfloat16"}
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        TF,
+        TORCH | {"matmul_tf32": "True", "matmul_precision": "high"},
+        TORCH | {"cudnn_tf32": "True"},
+        JAX,
+        JAX | {"matmul_precision": "tensorfloat32"},
+    ],
+)
+def test_a_gpu_with_tf32_is_held_to_tf32(identity):
+    assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is DtypePrecision.TF32
+    assert tolerance.precision(Dtype.FLOAT32, "gpu:1", identity) is DtypePrecision.TF32
+    assert tolerance.precision(Dtype.FLOAT32, "cpu", identity) is DtypePrecision.FLOAT32
+    assert tolerance.precision(Dtype.FLOAT64, "gpu", identity) is DtypePrecision.FLOAT64
+    assert tolerance.precision(Dtype.BFLOAT16, "gpu", identity) is DtypePrecision.BFLOAT16
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        TF | {"tf32": "False"},
+        TORCH,
+        JAX | {"matmul_precision": "highest"},
+        JAX | {"matmul_precision": "float32"},
+        {},
+    ],
+)
+def test_a_gpu_without_tf32_is_held_to_float32(identity):
+    assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is DtypePrecision.FLOAT32
+
+
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [
+        ("tensorflow", {"tf32"}),
+        ("torch", {"matmul_tf32", "cudnn_tf32"}),
+        ("jax", {"matmul_precision"}),
+    ],
+)
+def test_each_engine_names_the_switches_that_are_read(backend, names):
+    script = (
+        "import json\nfrom timelift.case import *\n"
+        "from timelift.worker.engines import open_engine\n"
+        f"setting = Setting('any', 1, 1, Phase.FORWARD, Mode.EAGER, backend=Backend('{backend}'))\n"
+        "print(json.dumps(open_engine(setting).identity()))"
+    )
+    assert names <= engines.told(backend, script).keys()

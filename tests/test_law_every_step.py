@@ -7,7 +7,7 @@ from tests.plain_engine import BATCH, TIME, Dense, Launch
 from timelift.case import Gradients, Phase
 from timelift.worker.law import LawBrokenError
 
-RUNS, LAUNCHES = 100, 3
+LAUNCHES = 100
 
 
 def of_the_step_before(step):
@@ -79,19 +79,21 @@ def no_number(step):
         (Phase.BACKWARD, no_number),
     ],
 )
-def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_runs(phase, mistake):
-    """Of three launches each, at a step drawn anew in every run.
-
-    The sentence names the step, but where NaN comes through whatever the cotangent is.
-    """
+def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_launches(phase, mistake):
+    """The step is drawn anew in every launch, and named where outputs are seen."""
     dice = np.random.default_rng(11)
-    found = 0
-    for run in range(RUNS):
-        step = int(dice.integers(1, TIME - 1))
-        said = [sentence(Launch(phase, LAUNCHES * run + one), mistake(step)) for one in range(3)]
-        named = "NaN" if mistake is no_number else f"at step {step}"
-        found += any(named in one for one in said)
-    assert found >= 99
+    steps = dice.integers(1, TIME - 1, LAUNCHES).tolist()
+    said = [sentence(Launch(phase, seed), mistake(step)) for seed, step in enumerate(steps)]
+    assert sum(bool(one) for one in said) >= 0.99 * LAUNCHES
+    if phase is Phase.FORWARD:
+        assert all(f"at step {step}" in one for one, step in zip(said, steps, strict=True))
+
+
+def is_found(launch, step, gradients=Gradients.WEIGHTS):
+    """True if outputs that are wrong at a step are; in the forward phase it is named."""
+    said = sentence(launch, outputs_alone(step), gradients)
+    named = f"outputs at step {step}" if launch.phase is Phase.FORWARD else "outputs differ"
+    return said.startswith(named)
 
 
 def sentence(launch, mistake, gradients=Gradients.WEIGHTS):
@@ -105,7 +107,7 @@ def sentence(launch, mistake, gradients=Gradients.WEIGHTS):
 
 @pytest.mark.parametrize("phase", Phase)
 def test_a_right_rival_keeps_the_law_in_every_launch(phase):
-    for seed in range(RUNS * LAUNCHES):
+    for seed in range(LAUNCHES):
         assert Launch(phase, seed).hold() < 1e-13
 
 
@@ -128,7 +130,7 @@ def test_a_layer_that_cannot_be_folded_costs_right_rivals_nothing(phase, gradien
     layer = Dense(np.random.default_rng(0), **{how: True})
     launch = Launch(phase, 1, layer)
     assert launch.hold(gradients=gradients) < 1e-13
-    assert "at step 57" in sentence(launch, outputs_alone(57), gradients)
+    assert is_found(launch, 57, gradients)
     assert layer.asked.count(BATCH) >= TIME
 
 
@@ -152,7 +154,7 @@ class WrongInside(Dense):
 
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
-def test_where_the_opinion_is_wrong_the_layer_itself_settles_it_once(phase, gradients):
+def test_where_the_fold_is_wrong_the_layer_itself_settles_it_once(phase, gradients):
     seed = 5
     step, plain = drawn(seed), Launch(phase, seed)
     layer = WrongInside(np.random.default_rng(seed), plain.inputs[:, step, 0])
@@ -162,7 +164,7 @@ def test_where_the_opinion_is_wrong_the_layer_itself_settles_it_once(phase, grad
     asked = len(layer.asked)
     assert launch.hold(gradients=gradients) < 1e-13
     assert len(layer.asked) == asked
-    assert f"at step {step}" in sentence(launch, outputs_alone(step), gradients)
+    assert is_found(launch, step, gradients)
 
 
 def test_a_fold_that_errs_at_a_drawn_step_is_believed_nowhere():
@@ -171,24 +173,6 @@ def test_a_fold_that_errs_at_a_drawn_step_is_believed_nowhere():
     launch = Launch(Phase.FORWARD, 5, layer)
     assert layer.asked.count(BATCH) >= TIME
     assert launch.hold() < 1e-13
-
-
-class WrongInsideAndUnfoldable(WrongInside):
-    """Its gradients are wrong in every fold besides."""
-
-    def gradients(self, x, cotangent):
-        """In a fold, twice what they are."""
-        by_rows, by_kernel = super().gradients(x, cotangent)
-        return by_rows * (1 + (len(x) > BATCH)), by_kernel
-
-
-@pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
-def test_gradients_that_cannot_be_folded_settle_the_outputs_too(gradients):
-    step, plain = drawn(5), Launch(Phase.BACKWARD, 5)
-    layer = WrongInsideAndUnfoldable(np.random.default_rng(5), plain.inputs[:, step, 0])
-    launch = Launch(Phase.BACKWARD, 5, layer)
-    assert launch.hold(gradients=gradients) < 1e-13
-    assert f"at step {step}" in sentence(launch, outputs_alone(step), gradients)
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -201,7 +185,7 @@ def test_padded_steps_are_asked_about_nowhere(phase):
         return outputs, inner
 
     assert launch.hold(padding) < 1e-13
-    assert "at step 110" in sentence(launch, outputs_alone(110))
+    assert is_found(launch, 110)
 
 
 def test_a_layer_that_gives_nan_is_at_fault_itself():

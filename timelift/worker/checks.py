@@ -2,14 +2,13 @@
 
 In the backward phase the compiled function returns its loss and gradients alone. The loss for a
 random cotangent is a sum of outputs weighed at random, so it checks them too, at every step at
-once; where a sum is wrong, halving the steps that have a cotangent finds the step.
+once.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from timelift.case import Gradients, Phase
 from timelift.worker import law
@@ -17,7 +16,7 @@ from timelift.worker.engines import Array, Compiled, Feed
 from timelift.worker.inputs import Feeds, call_once
 from timelift.worker.layer import InnerLayer
 from timelift.worker.reference import FoldedReference
-from timelift.worker.tolerance import TOLERANCES, relative_errors, rounding_of, scale_of
+from timelift.worker.tolerance import TOLERANCES, rounding_of
 
 
 def check_rival(
@@ -33,11 +32,8 @@ def check_rival(
     if feeds.setting.phase is Phase.FORWARD:
         outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
-        allowed, folded = TOLERANCES[inner.precision].outputs, inner.folded_reference
-        return max(
-            worst,
-            _check_folded_steps(outputs, folded.outputs, folded, law.Compared.OUTPUTS, allowed),
-        )
+        check = partial(law.check_outputs, outputs, precision=inner.precision)
+        return max(worst, _settled(inner.folded_reference, check))
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
@@ -47,21 +43,17 @@ def check_rival(
     return max(checked.check_drawn_steps(), checked.check_every_step(feed))
 
 
-def _check_folded_steps(
-    found: Array, wanted: Array, folded: FoldedReference, compared: law.Compared, allowed: float
-) -> float:
-    """Compare (batch, time, …) at every step, and once more, recomputed, the steps that differ.
+def _settled(folded: FoldedReference, check: Callable[[law.Reference], float]) -> float:
+    """Hold a rival to the fold, and where it differs, to the layer called at every single step.
 
-    `wanted` is an array of the folded reference, which recomputes in place.
+    So the fold's own error condemns no rival.
     """
-    scale = scale_of(wanted[folded.valid])
-    off = law.step_errors(found, wanted, folded.valid, scale)
-    for step in np.flatnonzero(~(off <= allowed)):
-        folded.recompute(int(step))
-        rows = folded.valid[:, step]
-        again = relative_errors(found[rows, step], wanted[rows, step], scale)
-        off[step] = law.check_errors(again, scale, compared, f"at step {step}", allowed)
-    return float(off.max())
+    try:
+        return check(folded.everywhere)
+    except law.LawBrokenError:
+        if not folded.unfold():
+            raise
+    return check(folded.everywhere)
 
 
 @dataclass(frozen=True)
@@ -89,106 +81,45 @@ class _BackwardCalls:
     def check_drawn_steps(self) -> float:
         """Check gradients and loss by the reference, with no cotangent at other steps."""
         reference, precision = self.inner.reference, self.inner.precision
-        cotangent = reference.sparse_cotangent()
-        result = self._call(self.feeds.feed(cotangent))
+        folded = self.inner.folded_reference
+        result = self._call(self.feeds.feed(reference.sparse_cotangent()))
         worst = 0.0
         if result.input_gradient is not None:
             worst = law.check_input_gradient(
                 result.input_gradient, reference, self.inner.input_precision
             )
-        weight_gradients, rounding = result.weight_gradients, self.inner.folded_reference.rounding
-        worst = max(
-            worst, law.check_weight_gradients(weight_gradients, reference, precision, rounding)
+        of_weights = law.check_weight_gradients(
+            result.weight_gradients, reference, precision, folded.rounding
         )
-        self._check_loss(result.loss, cotangent, reference.steps)
-        return worst
+        law.check_loss(result.loss, reference, folded.scale, precision)
+        return max(worst, of_weights)
 
     def check_every_step(self, feed: Feed) -> float:
-        """Check gradients and loss by the folded reference, recomputed where they differ.
-
-        `feed` has its cotangent.
-        """
-        folded = self.inner.folded_reference
+        """Check gradients and loss by the folded reference; `feed` has its cotangent."""
         result = self._call(feed)
-        worst = 0.0
+        return _settled(self.inner.folded_reference, partial(self._check_all_steps, result))
+
+    def _check_all_steps(self, result: BackwardResult, everywhere: law.Reference) -> float:
+        inner, folded, worst = self.inner, self.inner.folded_reference, 0.0
         if result.input_gradient is not None:
-            law.check_finite_input_gradient(result.input_gradient)
-            allowed = TOLERANCES[self.inner.input_precision].gradients
-            worst = _check_folded_steps(
-                result.input_gradient,
-                folded.input_gradient,
-                folded,
-                law.Compared.INPUT_GRADIENT,
-                allowed,
+            worst = law.check_input_gradient_at_steps(
+                result.input_gradient, everywhere, inner.input_precision
             )
-        worst = max(worst, self._check_weight_gradients(result))
-        self._check_loss(result.loss, folded.cotangent, folded.steps)
-        return worst
+        tolerance, rows = TOLERANCES[inner.precision], int(everywhere.valid.sum())
+        wanted = everywhere.weight_gradients
+        # Each of the additions may round.
+        allowed = tolerance.gradients + rounding_of(rows * folded.values_per_feature, tolerance)
+        of_weights = law.check_each_weight_gradient(
+            result.weight_gradients, wanted, rows, [allowed] * len(wanted)
+        )
+        law.check_loss(result.loss, everywhere, folded.scale, inner.precision)
+        return max(worst, of_weights)
 
     def check_finite(self, feed: Feed) -> None:
         result = self._call(feed)
         if result.input_gradient is not None:
             law.check_finite_input_gradient(result.input_gradient)
         law.check_finite_weight_gradients(result.weight_gradients)
-
-    def _check_weight_gradients(self, result: BackwardResult) -> float:
-        folded = self.inner.folded_reference
-        try:
-            return self._weight_gradients_error(result, folded.weight_gradients, folded.steps)
-        except law.LawBrokenError:
-            folded.recompute_weight_gradients()
-        try:
-            return self._weight_gradients_error(result, folded.weight_gradients, folded.steps)
-        except law.LawBrokenError:
-            step = _first_wrong_step(
-                folded.steps, lambda part: not self._weight_gradients_agree(part)
-            )
-            self._weight_gradients_agree([step], raises=True)
-            raise
-
-    def _weight_gradients_agree(self, steps: Sequence[int], *, raises: bool = False) -> bool:
-        folded = self.inner.folded_reference
-        result = self._call(self.feeds.feed(_only(folded.cotangent, steps)))
-        try:
-            self._weight_gradients_error(result, folded.weight_gradients_at(steps), steps)
-        except law.LawBrokenError as error:
-            if raises:
-                raise law.LawBrokenError(f"at step {steps[0]}, {error}") from None
-            return False
-        return True
-
-    def _weight_gradients_error(
-        self, result: BackwardResult, wanted: Sequence[Array], steps: Sequence[int]
-    ) -> float:
-        """Compare gradients by weights, allowing each of the additions to round."""
-        tolerance = TOLERANCES[self.inner.precision]
-        rows = int(self.feeds.valid[:, list(steps)].sum())
-        additions = rows * self.inner.folded_reference.values_per_feature
-        allowed = tolerance.gradients + rounding_of(additions, tolerance)
-        return law.check_each_weight_gradient(
-            result.weight_gradients, wanted, rows, [allowed] * len(wanted)
-        )
-
-    def _check_loss(self, loss: float, cotangent: Array, steps: Sequence[int]) -> None:
-        """Check a loss by the outputs at the cotangent's `steps`; name the step that errs."""
-        folded = self.inner.folded_reference
-
-        def is_off(part: Sequence[int]) -> bool:
-            found = self._call(self.feeds.feed(_only(cotangent, part))).loss
-            return not self._loss(found, cotangent, part).agrees
-
-        while not (overall := self._loss(loss, cotangent, steps)).agrees:
-            step = _first_wrong_step(steps, is_off)
-            was_folded = folded.recompute(step)
-            alone = self._call(self.feeds.feed(_only(cotangent, [step]))).loss
-            self._loss(alone, cotangent, [step]).check(f"outputs at step {step}")
-            if not was_folded:
-                overall.check("outputs")
-
-    def _loss(self, found: float, cotangent: Array, steps: Sequence[int]) -> law.LossDifference:
-        folded, at = self.inner.folded_reference, list(steps)
-        wanted = folded.outputs[:, at], cotangent[:, at]
-        return law.compare_loss(found, *wanted, folded.scale, self.inner.precision)
 
     def _call(self, feed: Feed) -> BackwardResult:
         loss, found, *_ = call_once(self.feeds.engine, self.compiled, feed)
@@ -200,17 +131,3 @@ class _BackwardCalls:
         return BackwardResult(
             float(to_numpy(loss)), input_gradient, [fetched[index] for index in self.order]
         )
-
-
-def _only(cotangent: Array, steps: Sequence[int]) -> Array:
-    only = np.zeros_like(cotangent)
-    only[:, list(steps)] = cotangent[:, list(steps)]
-    return only
-
-
-def _first_wrong_step(steps: Sequence[int], is_off: Callable[[Sequence[int]], bool]) -> int:
-    """Return the step that errs, found by bisection of those that might."""
-    while len(steps) > 1:
-        half = len(steps) // 2
-        steps = steps[:half] if is_off(steps[:half]) else steps[half:]
-    return steps[0]

@@ -91,7 +91,7 @@ def check_outputs(outputs: Array, expected: Reference, precision: DtypePrecision
     """Compare a model's outputs with the reference; return the largest error of a feature."""
     check_output_shape(outputs.shape, expected)
     allowed = TOLERANCES[precision].outputs
-    return _check_reference_steps(outputs, expected.outputs, expected, Compared.OUTPUTS, allowed)
+    return _check_steps(outputs, expected.outputs, expected, Compared.OUTPUTS, allowed)
 
 
 def check_input_gradient(gradient: Array, expected: Reference, precision: DtypePrecision) -> float:
@@ -110,10 +110,16 @@ def check_input_gradient(gradient: Array, expected: Reference, precision: DtypeP
             "mixes time: a step's outputs have a gradient by another step's inputs, up to "
             f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
         )
+    return check_input_gradient_at_steps(gradient, expected, precision)
+
+
+def check_input_gradient_at_steps(
+    gradient: Array, expected: Reference, precision: DtypePrecision
+) -> float:
+    check_finite_input_gradient(gradient)
     allowed = TOLERANCES[precision].gradients
-    return _check_reference_steps(
-        gradient, expected.input_gradient, expected, Compared.INPUT_GRADIENT, allowed
-    )
+    wanted = expected.input_gradient
+    return _check_steps(gradient, wanted, expected, Compared.INPUT_GRADIENT, allowed)
 
 
 def check_finite_input_gradient(gradient: Array) -> None:
@@ -184,56 +190,31 @@ def weight_gradient_errors(
     return compared
 
 
-@dataclass(frozen=True)
-class LossDifference:
-    """How far a loss is from the sum of outputs * cotangent, in units of that sum's own size."""
-
-    relative: float
-    allowed: float
-
-    @property
-    def agrees(self) -> bool:
-        """True if rounding explains the difference; NaN agrees with nothing."""
-        return self.relative <= self.allowed
-
-    def check(self, name: str) -> None:
-        """Raise LawBrokenError where it does not agree; `name` is what the loss sums up."""
-        if not self.agrees:
-            raise LawBrokenError(
-                f"{name} differ from the inner layer's: weighed at random, their sum is "
-                f"{self.relative:.2g} of its size away (allowed: {self.allowed:.2g})"
-            )
-
-
-def compare_loss(
-    found: float, outputs: Array, cotangent: Array, scale: Array, precision: DtypePrecision
-) -> LossDifference:
-    """Compare a loss with sum(outputs * cotangent), both (batch, steps, *outputs).
+def check_loss(loss: float, expected: Reference, scale: Array, precision: DtypePrecision) -> None:
+    """Compare a loss with the sum of the reference's outputs * cotangent.
 
     The size of the sum is the root of its terms' squares, what is expected for a random cotangent.
     It may be off by outputs that all err by half their tolerance, this way and that, by additions
     that round to float32 at least, and by the rounding of the sum itself.
     """
-    tolerance, weights = TOLERANCES[precision], widened(cotangent)
-    terms = widened(outputs) * weights
+    tolerance, weights = TOLERANCES[precision], widened(expected.cotangent)
+    terms = widened(expected.outputs) * weights
     wanted = float(terms.sum(dtype=np.float64))
     of_outputs = tolerance.outputs / 2 * _length(weights * scale.astype(weights.dtype))
     size = max(_length(terms), of_outputs, float(np.finfo(np.float32).tiny))
     roundoff = min(tolerance.roundoff, TOLERANCES[DtypePrecision.FLOAT32].roundoff)
     rounding = 2 * (roundoff * math.sqrt(terms.size) * size + tolerance.roundoff * abs(wanted))
-    return LossDifference(abs(found - wanted) / size, (of_outputs + rounding) / size)
+    allowed = (of_outputs + rounding) / size
+    if not abs(loss - wanted) / size <= allowed:
+        raise LawBrokenError(
+            "outputs differ from the inner layer's: weighed at random, their sum is "
+            f"{abs(loss - wanted) / size:.2g} of its size away (allowed: {allowed:.2g})"
+        )
 
 
 def _length(values: Array) -> float:
     """Return the root of the sum of squares, without BLAS, whose threads would go on spinning."""
     return math.sqrt(float(np.square(values).sum(dtype=np.float64)))
-
-
-def step_errors(found: Array, wanted: Array, valid: Array, scale: Array) -> Array:
-    """Return the largest error of each step (steps,) in units of the scale, NaN kept."""
-    off = relative_errors(found, wanted, scale)
-    off[~valid] = 0
-    return _largest_by_step(off)
 
 
 def match_weights(model: Any, layer: Any) -> list[int]:
@@ -257,17 +238,19 @@ def _largest_by_step(values: Array) -> Array:
     return largest
 
 
-def _check_reference_steps(
+def _check_steps(
     found: Array, wanted: Array, expected: Reference, compared: Compared, allowed: float
 ) -> float:
-    valid = expected.valid[:, expected.steps]
+    """Compare (batch, time, …) with (batch, len(steps), …) of the layer, at its valid steps."""
+    steps = list(expected.steps)
+    valid = expected.valid[:, steps]
     scale = scale_of(wanted[valid])
-    worst = 0.0
-    for index, step in enumerate(expected.steps):
-        rows = valid[:, index]
-        off = relative_errors(found[rows, step], wanted[rows, index], scale)
-        worst = max(worst, check_errors(off, scale, compared, f"at step {step}", allowed))
-    return worst
+    off = relative_errors(found[:, steps], wanted, scale)
+    off[~valid] = 0
+    by_step = _largest_by_step(off)
+    wrong = int((~(by_step <= allowed)).argmax())
+    check_errors(off[:, wrong], scale, compared, f"at step {steps[wrong]}", allowed)
+    return float(by_step.max())
 
 
 def check_errors(off: Array, scale: Array, compared: Compared, where: str, allowed: float) -> float:

@@ -3,23 +3,27 @@
 At the drawn steps of the law the layer is called eagerly, one step at a time. At all others its
 results come for the price of a few calls: valid steps are folded into the batch, and the layer is
 called on chunks of them. A folded result alone never fails a rival, since a layer may mix its batch
-or refuse another size. Where a rival differs from them, the layer is called at that single step,
-and the result replaces that of the fold for the rivals that follow; where the fold errs at a drawn
-step already, the layer is called at every single step.
+or refuse another size: where the fold errs at a drawn step, or a rival differs from it, the layer
+is called at every single step, once for all rivals.
 """
 
 import math
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from timelift.worker.engines import Array, Engine
-from timelift.worker.law import Reference, over_steps, step_errors, weight_gradient_errors
-from timelift.worker.tolerance import TOLERANCES, DtypePrecision, scale_of, widened
+from timelift.worker.law import (
+    Reference,
+    check_input_gradient_at_steps,
+    check_outputs,
+    over_steps,
+    weight_gradient_errors,
+)
+from timelift.worker.tolerance import DtypePrecision, scale_of, widened
 
 #: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
 CHUNK_BYTES = 2**22
@@ -29,7 +33,6 @@ _LEAST_COUNTED = 0.01
 _LARGEST_SUM = 1000.0
 #: Gradients by the inputs, (batch, time, *features), and by each weight.
 LayerGradients = tuple[Array, tuple[Array, ...]]
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,11 @@ def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> 
 
 
 class FoldedReference:
-    """Outputs and, in the backward phase, gradients for one cotangent, at every valid step.
+    """The results of the inner layer at every valid step, for one cotangent.
 
-    `outputs` and `cotangent` are (batch, time, *outputs), zero at invalid steps, and agree with the
-    reference at its steps; `input_gradient` is (batch, time, *features); `weight_gradients` follows
-    the layer's weights. `scale` is what errors of outputs are relative to, and `rounding` how
-    far the fold is from the reference's gradients by the weights: only half precision makes that
-    worth knowing.
+    `everywhere` has them, and the reference's cotangent at its steps; `scale` is what errors of
+    outputs are relative to. `rounding` is how far the fold is from the reference's gradients by the
+    weights: only half precision makes that worth knowing.
     """
 
     def __init__(
@@ -160,114 +161,79 @@ class FoldedReference:
         input_precision: DtypePrecision,
         noise: np.random.Generator,
     ) -> None:
-        self._calls, self._reference, self._folds = calls, reference, True
-        self.input_gradient, self.weight_gradients = np.zeros(0), tuple[Array, ...]()
-        self.valid, tolerance = calls.valid, TOLERANCES[precision]
-        self.steps = [int(step) for step in np.flatnonzero(self.valid.any(axis=0))]
-        self.outputs = self._fold(
-            calls.outputs, lambda found: found, reference.outputs, tolerance.outputs
-        )
-        self._final = set(reference.steps) if self._folds else set(self.steps)
-        self.outputs[:, reference.steps] = reference.outputs
-        self._recompute_infinite(self.outputs, "outputs")
-        self.scale = scale_of(self.outputs[self.valid])
-        self.cotangent = draw_cotangent(self.outputs, self.valid, noise)
-        self.cotangent[:, reference.steps] = reference.cotangent
-        if reference.input_gradient.size:
-            self.input_gradient, self.weight_gradients = self._fold(
-                partial(calls.gradients, cotangent=self.cotangent),
-                lambda found: found[0],
-                reference.input_gradient,
-                TOLERANCES[input_precision].gradients,
-            )
-            self._recompute_infinite(self.input_gradient, "gradients")
-        if not self._folds:  # the gradients showed what the outputs did not
-            self._recompute_outputs()
-        self._weight_gradients_are_final = not self._folds
+        self._calls, self._reference, self._noise = calls, reference, noise
+        self._precisions, self._is_folded = (precision, input_precision), True
+        try:
+            self.everywhere = self._make(folded=True)
+        except Exception:  # noqa: BLE001 - a layer may mix its batch, or refuse another size
+            traceback.print_exc()
+            self.everywhere, self._is_folded = self._make(folded=False), False
         halved = precision in {DtypePrecision.FLOAT16, DtypePrecision.BFLOAT16}
-        rounds = halved and self._folds
-        self.rounding = self._measure_rounding() if rounds and reference.weight_gradients else ()
+        rounds = halved and self._is_folded and reference.weight_gradients
+        self.rounding = self._measure_rounding() if rounds else ()
+
+    @property
+    def cotangent(self) -> Array:
+        """Weights of the outputs, (batch, time, *outputs), zero at invalid steps."""
+        return self.everywhere.sparse_cotangent()
+
+    @property
+    def scale(self) -> Array:
+        everywhere = self.everywhere
+        return scale_of(everywhere.outputs[everywhere.valid[:, everywhere.steps]])
 
     @property
     def values_per_feature(self) -> int:
         """The values of each feature in a step's output, such as the pixels of a convolution."""
-        return math.prod(self.outputs.shape[2:-1])
+        return math.prod(self.everywhere.outputs.shape[2:-1])
 
-    def recompute(self, step: int) -> bool:
-        """Replace the results at a step by those of that single step; False if they are already.
+    def unfold(self) -> bool:
+        """Make all results again, at every single step; False if they are of single steps already.
 
         Raises ValueError where the layer's own are not finite.
         """
-        if step in self._final:
+        if not self._is_folded:
             return False
-        self._final.add(step)
-        self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
-        check_layer(self.outputs[:, step], "outputs")
-        if self.input_gradient.size:
-            found = self._calls.gradients([step], self.cotangent, folded=False)
-            self.input_gradient[:, step] = found[0][:, step]
-            check_layer(self.input_gradient[:, step], "gradients")
+        self._is_folded = False
+        self.everywhere = self._make(folded=False, cotangent=self.cotangent)
         return True
 
-    def _recompute_infinite(self, found: Array, name: str) -> None:
-        """Recompute the steps of (batch, time, …) with NaN or infinity.
+    def _make(self, *, folded: bool, cotangent: Array | None = None) -> Reference:
+        """Call the layer at all steps and differentiate it, for a new cotangent if none is given.
 
-        Raises ValueError where the layer itself returns them.
+        Raises LawBrokenError where the fold is not the reference at the steps of that.
         """
-        finite = np.isfinite(widened(found)).all(axis=(0, *range(2, found.ndim)))
-        for step in np.flatnonzero(~finite):
-            if not self.recompute(int(step)):
-                check_layer(found[:, step], name)
-
-    def _recompute_outputs(self) -> None:
-        """Call the layer at every single step that is left; its gradients there are known."""
-        for step in set(self.steps) - self._final:
-            self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
-            check_layer(self.outputs[:, step], "outputs")
-        self._final = set(self.steps)
-
-    def recompute_weight_gradients(self) -> None:
-        if not self._weight_gradients_are_final:
-            self._weight_gradients_are_final = True
-            self.weight_gradients = self._calls.gradients(self.steps, self.cotangent, folded=False)[
-                1
-            ]
-            for one in self.weight_gradients:
-                check_layer(one, "gradients")
-
-    def weight_gradients_at(self, steps: Sequence[int]) -> tuple[Array, ...]:
-        folded = self._folds and len(steps) > 1
-        return self._calls.gradients(steps, self.cotangent, folded=folded)[1]
-
-    def _fold(
-        self,
-        compute: Callable[..., Found],
-        per_step: Callable[[Found], Array],
-        wanted: Array,
-        allowed: float,
-    ) -> Found:
-        """Call the layer on all steps at once; one by one if that fails or differs."""
-        if self._folds:
-            try:
-                found = compute(self.steps, folded=True)
-                if self._agrees(per_step(found), wanted, allowed):
-                    return found
-            except Exception:  # noqa: BLE001 - a layer may refuse another size of the batch
-                traceback.print_exc()
-            self._folds = False
-        return compute(self.steps, folded=False)
+        calls, drawn = self._calls, self._reference
+        steps = [int(step) for step in np.flatnonzero(calls.valid.any(axis=0))]
+        outputs = calls.outputs(steps, folded=folded)
+        check_layer(outputs, "outputs")
+        if cotangent is None:
+            cotangent = draw_cotangent(outputs, calls.valid, self._noise)
+            cotangent[:, drawn.steps] = drawn.cotangent
+        if folded:
+            check_outputs(outputs, drawn, self._precisions[0])
+        by_inputs, by_weights = np.zeros(0), tuple[Array, ...]()
+        if drawn.input_gradient.size:
+            by_inputs, by_weights = calls.gradients(steps, cotangent, folded=folded)
+            for gradient in (by_inputs, *by_weights):
+                check_layer(gradient, "gradients")
+            if folded:
+                check_input_gradient_at_steps(by_inputs, drawn, self._precisions[1])
+            by_inputs = by_inputs[:, steps]
+        return Reference(
+            steps=tuple(steps),
+            valid=calls.valid,
+            outputs=outputs[:, steps],
+            cotangent=cotangent[:, steps],
+            input_gradient=by_inputs,
+            weight_gradients=by_weights,
+        )
 
     def _measure_rounding(self) -> tuple[float, ...]:
         steps, wanted = self._reference.steps, self._reference.weight_gradients
         cotangent = self._reference.sparse_cotangent()
         found = self._calls.gradients(steps, cotangent, folded=True)[1]
-        rows = int(self.valid[:, list(steps)].sum())
+        rows = int(self._calls.valid[:, list(steps)].sum())
         return tuple(
             float(one.max(initial=0.0)) for one, _ in weight_gradient_errors(found, wanted, rows)
         )
-
-    def _agrees(self, found: Array, wanted: Array, allowed: float) -> bool:
-        steps = list(self._reference.steps)
-        valid = self.valid[:, steps]
-        off = step_errors(found[:, steps], wanted, valid, scale_of(wanted[valid]))
-        return bool(off.max() <= allowed)
