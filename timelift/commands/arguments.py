@@ -12,10 +12,7 @@ from timelift.measure.advice import DEFAULTS
 from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, option_named
 
 #: How a run is named.
-_RUN = (
-    "a journal, a folder, a run's, a baseline's or a machine's name, the beginning of a commit, or "
-    "latest"
-)
+_RUN = "a journal, a folder, a run's or a machine's name, the beginning of a commit, or latest"
 #: Sizes of a call are no larger.
 _MOST = 1_000_000
 
@@ -97,18 +94,6 @@ def history(parser: argparse.ArgumentParser) -> None:
         help="where history.md, history.csv, changes.csv and the figures go "
         "(default: results/report)",
     )
-
-
-def baseline(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run",
-        nargs="?",
-        default="latest",
-        metavar="RUN",
-        help=f"the run to keep: {_RUN} (default: latest)",
-    )
-    parser.add_argument("--name", metavar="NAME", help="its name (default: that of the run's file)")
-    parser.add_argument("--replace", action="store_true", help="overwrite a baseline of that name")
 
 
 def bisect(parser: argparse.ArgumentParser) -> None:
