@@ -18,6 +18,7 @@ pass over it. So journals with and without any newer field are read by one reade
 from timelift.journal.facts import (
     EXACT_FACTS,
     FACT_RULES,
+    KEPT_FACTS,
     SHOWN_FACTS,
     WAITED_FACTS,
     Facts,
@@ -25,6 +26,7 @@ from timelift.journal.facts import (
 )
 from timelift.journal.files import (
     AGAINST_FOLDER,
+    BASELINE_FOLDER,
     COPIES_FOLDERS,
     SELFTEST_FOLDER,
     PlayedSettings,
@@ -34,8 +36,8 @@ from timelift.journal.files import (
     find_run,
     read_header,
     read_resumed_run,
+    runs_and_baselines,
     runs_of_machine,
-    runs_under,
 )
 from timelift.journal.lines import (
     IGNORED_PART,
@@ -81,15 +83,17 @@ from timelift.journal.reading import (
     read_medians,
     samples,
 )
-from timelift.journal.writing import Journal, replace_text
+from timelift.journal.writing import Journal, replace_text, write_whole
 
 __all__ = [
     "AGAINST_FOLDER",
     "BAD_RECORD",
+    "BASELINE_FOLDER",
     "COPIES_FOLDERS",
     "EXACT_FACTS",
     "FACT_RULES",
     "IGNORED_PART",
+    "KEPT_FACTS",
     "SCHEMA",
     "SELFTEST_FOLDER",
     "SHOWN_FACTS",
@@ -137,9 +141,10 @@ __all__ = [
     "read_medians",
     "read_resumed_run",
     "replace_text",
+    "runs_and_baselines",
     "runs_of_machine",
-    "runs_under",
     "samples",
     "short_commit",
     "utc_now",
+    "write_whole",
 ]

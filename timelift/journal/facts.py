@@ -22,7 +22,7 @@ class Merge(StrEnum):
 
 @dataclass(frozen=True)
 class FactRule:
-    """How a fact is merged, and whether tables of cases show it.
+    """How a fact is merged, whether tables of cases show it, and whether a baseline keeps it.
 
     One that is `exact` repeats itself in every launch, so any change of it is a change of the code:
     of weights in whichever direction, since others are another layer; of the rest `more_is_worse`.
@@ -31,6 +31,7 @@ class FactRule:
 
     merge: Merge = Merge.MEDIAN
     shown: bool = False
+    kept: bool = True
     exact: bool = False
     #: The fact that holds a bound where this one is too small to be read.
     bound: str = ""
@@ -43,7 +44,7 @@ _EXACT = FactRule(Merge.LARGEST, shown=True, exact=True)
 _WEIGHTS = replace(_EXACT, more_is_worse=False)
 _MEMORY = FactRule(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
 _ERROR = FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
-_SHOWN, _HIDDEN = FactRule(shown=True), FactRule()
+_SHOWN, _KEPT, _ELSE = FactRule(shown=True), FactRule(), FactRule(kept=False)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -63,34 +64,30 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     valid_steps: Annotated[Number | None, _SHOWN] = None
     law_error: Annotated[Number | None, _ERROR] = None
     #: In place of `peak_bytes` where that is too little to be read.
-    peak_bytes_below: Annotated[Number | None, _HIDDEN] = None
+    peak_bytes_below: Annotated[Number | None, _KEPT] = None
     #: True if the sample length was found.
-    steady: Annotated[bool | Number | None, _HIDDEN] = None
+    steady: Annotated[bool | Number | None, _KEPT] = None
     #: Rounds that are lost because a rival retraced.
-    dropped_rounds: Annotated[Number | None, _HIDDEN] = None
+    dropped_rounds: Annotated[Number | None, _KEPT] = None
     #: What all threads waited for a processor, over the time of the rounds.
-    waited_share: Annotated[Number | None, _HIDDEN] = None
+    waited_share: Annotated[Number | None, _KEPT] = None
     #: What a hypervisor took of the processors' time meanwhile.
-    stolen_share: Annotated[Number | None, _HIDDEN] = None
+    stolen_share: Annotated[Number | None, _KEPT] = None
     #: How often a container's quota held it back.
-    throttled_periods: Annotated[Number | None, _HIDDEN] = None
+    throttled_periods: Annotated[Number | None, _KEPT] = None
     #: One beat of `timelift.canary`.
-    canary_seconds: Annotated[Number | None, _HIDDEN] = None
+    canary_seconds: Annotated[Number | None, _KEPT] = None
     #: The place in the order of building, from 1.
-    built: Annotated[Number | None, _HIDDEN] = None
+    built: Annotated[Number | None, _ELSE] = None
     #: Rounds that are lost because a GPU's clocks were held down.
-    held_down_rounds: Annotated[Number | None, _HIDDEN] = None
+    held_down_rounds: Annotated[Number | None, _ELSE] = None
     #: Readings that found the device's clocks held down.
-    throttled: Annotated[Number | None, _HIDDEN] = None
-    #: True if the other side runs the same program, so that no round was played unless asked for.
-    same_program: Annotated[bool | None, _HIDDEN] = None
-    #: Where the sides' programs differ: how many operations this one has of each kind of which the
-    #: other has more or fewer, as the program runs ...
-    operations: Annotated[dict[str, int] | None, _HIDDEN] = None
-    #: ... and as it was traced, which the optimiser may have made equal.
-    traced_operations: Annotated[dict[str, int] | None, _HIDDEN] = None
+    throttled: Annotated[Number | None, _ELSE] = None
+    #: How many nodes of each kind its graph has as it was traced, in the first launch of a run
+    #: against another side.
+    operations: Annotated[dict[str, int] | None, _ELSE] = None
     #: Once for each device: its name and the switches of its backend.
-    engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
+    engine: Annotated[dict[str, Any] | None, _ELSE] = None
 
     def number(self, name: str) -> float | None:
         """Return a fact as a float; None where it is unknown, no number or too large for one."""
@@ -113,6 +110,7 @@ FACT_RULES: Mapping[str, FactRule] = {
     name: kind.__metadata__[0] for name, kind in get_type_hints(Facts, include_extras=True).items()
 }
 SHOWN_FACTS = tuple(name for name, about in FACT_RULES.items() if about.shown)
+KEPT_FACTS = tuple(name for name, about in FACT_RULES.items() if about.kept)
 #: The gravest first: another layer, another graph, traced again.
 EXACT_FACTS = tuple(reversed([name for name, about in FACT_RULES.items() if about.exact]))
 #: What means nothing of a launch that builds beside another process.

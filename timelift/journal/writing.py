@@ -1,10 +1,10 @@
-"""Writing a journal: appended and flushed while a run goes on."""
+"""Writing a journal: appended and flushed while a run goes on, or written whole."""
 
 import contextlib
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,6 +62,10 @@ def line_text(line: Line) -> str:
 
 def json_line(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def write_whole(path: Path, lines: Iterable[Line]) -> None:
+    replace_text(path, "".join(map(line_text, lines)))
 
 
 def replace_text(path: Path, text: str) -> None:

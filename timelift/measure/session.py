@@ -13,16 +13,9 @@ from msgspec import structs
 
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import (
-    AGAINST_FOLDER,
-    SELFTEST_FOLDER,
-    CaseInLaunch,
-    Header,
-    Journal,
-    PlayedSettings,
-)
+from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
 from timelift.measure import grid, machine
-from timelift.measure.campaign import Campaign, CaseResult, Record
+from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import (
     SELFTEST_SPARE_SECONDS,
     SPARE_SECONDS,
@@ -36,7 +29,6 @@ from timelift.measure.catalogue import (
     read_workloads,
 )
 from timelift.measure.header import (
-    header_to_give_away,
     journal_path,
     new_header,
     open_resumed,
@@ -44,14 +36,12 @@ from timelift.measure.header import (
     refuse_other_machine,
     resumed_options,
     strategies_header,
-    without_folders,
 )
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.launch import Limits
 from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
-from timelift.measure.other_side import OTHER_SIDES
 from timelift.measure.progress import Display
 from timelift.measure.sides_gate import AGAINST_AXES, SidesGate
 from timelift.measure.users_layer import user_workload
@@ -98,9 +88,7 @@ class Session:
         self.resumed = (
             open_resumed(self.results_folder, run_mode.resume) if run_mode.resume else None
         )
-        self.texts = (
-            resumed_options(self.resumed, texts, project.root) if self.resumed else dict(texts)
-        )
+        self.texts = resumed_options(self.resumed, texts) if self.resumed else dict(texts)
         usual = self._usual_axes()
         self.axes = {
             option.name: self.texts[option.name] or usual.get(option.name, "")
@@ -131,7 +119,7 @@ class Session:
         """Return the axes that this kind of run has where the user names nothing else."""
         if self.run_mode.selftest:
             return grid.SELFTEST_AXES
-        return AGAINST_AXES if any(self.texts[one] for one in OTHER_SIDES) else {}
+        return AGAINST_AXES if self.texts["against"] else {}
 
     def _ask_layer(self, factory: str) -> Mapping[str, Any]:
         return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
@@ -223,26 +211,16 @@ class Session:
         )
         with Journal(path, header, self.resumed.kept_bytes if self.resumed else 0) as journal:
             self.journal_path = journal.path
-            campaign.run(self._recorder(journal), display, referee)
+            campaign.run(journal.append, display, referee)
             journal.exit_word = campaign.exit_word
 
-    def _recorder(self, journal: Journal) -> Record:
-        def record(*lines: CaseInLaunch) -> None:
-            root = self.project.root
-            journal.append(
-                *(structs.replace(one, reason=without_folders(one.reason, root)) for one in lines)
-            )
-
-        return record
-
     def _header(self, campaign: Campaign) -> Header:
-        header = structs.replace(
+        return structs.replace(
             new_header(self.project, self.catalogue, campaign.results, campaign.options.seed),
             options=self.axes | {name: _as_text(one) for name, one in self.options.items()},
             asked=self.texts,
             against=self.gate.header_entry() if self.gate else None,
         )
-        return header_to_give_away(header, self.project.root)
 
     def _journal_folder(self, header: Header) -> Path:
         folder = self.results_folder / str(header.machine.name)
@@ -266,8 +244,6 @@ class Session:
             memory_bytes=options["memory_limit"],
             reads_peak_memory=self.run_mode.reads_peaks and not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
-            compares_programs=self.gate is not None and self.gate.compares_programs and not once,
-            races_equal_programs=self.options["unchanged"] == "measure",
             other_python=self.gate.other_side.python if self.gate else "",
             import_folders=tuple(self.project.import_folders),
         )
