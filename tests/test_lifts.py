@@ -93,15 +93,6 @@ def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path,
     assert "fake (no lift)" in (tmp_path / "out" / "tables" / "measurements.csv").read_text()
 
 
-@pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
-def test_no_figure_that_names_a_best_has_a_look_alike(journal, fake):
-    path = journal(*lines(fake, (16, 128)), journals.END)
-    for name, figure in timelift.plot.figures(path).items():
-        told = [one.get_text() for one in figure.findobj(lambda one: hasattr(one, "get_text"))]
-        found = any("fake" in one for one in told)
-        assert found is (name not in {"fastest", "price"}), name
-
-
 def test_ratios_are_to_the_fastest_lift(journal):
     (found,) = lifts.rank_run(results.load(journal(*lines(0.2))))
     assert [row.case.strategy for row in found.all_rows] == ["fake", "native", "other"]
@@ -131,7 +122,6 @@ def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, cap
     assert "no lift was measured" in said
     assert "fastest" not in said
     assert report.main(["choose", "--run", str(path)]) == 2
-    assert timelift.plot.figures(path)
 
 
 def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, capsys):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from timelift.present.figures.looks import CATALOGUE, COLOURS, MARKERS, THEMES, line_style
+from timelift.present.figures.looks import CATALOGUE, COLOURS, MARKERS, line_style
 
 
 def test_every_known_strategy_has_its_own_look():
@@ -115,8 +115,10 @@ def _contrast(colour, background):
     return float((light.max() + 0.05) / (light.min() + 0.05))
 
 
-@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
-def test_lines_and_words_stand_out_on_both_backgrounds(theme):
-    assert min(_contrast(colour, theme.background) for colour in COLOURS) > 2.95
-    assert min(_contrast(word, theme.background) for word in (theme.text, theme.muted)) > 4.5
+@pytest.mark.parametrize("background", ["#ffffff", "#14171a"], ids=["light", "dark"])
+def test_lines_stand_out_on_a_light_and_on_a_dark_page(background):
+    assert min(_contrast(colour, background) for colour in COLOURS) > 2.95
+
+
+def test_the_check_of_contrast_rejects_yellow_on_white():
     assert _contrast("#ffee88", "#ffffff") < 3

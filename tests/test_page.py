@@ -290,7 +290,7 @@ def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
     }
     linked = {attributes.get("href") for tag, attributes in Elements(html).tags if tag == "a"}
     assert files <= linked
-    assert {"figures/forward_backward.png", "tables/measurements.csv", "report.md"} <= linked
+    assert {"figures/first_call_and_memory.png", "tables/measurements.csv", "report.md"} <= linked
 
 
 def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():

@@ -27,6 +27,7 @@ from timelift.escape import csv_text
 from timelift.journal import Header, Machine, find, runs_of_machine
 from timelift.measure.header import open_resumed
 from timelift.present import figures
+from timelift.present.figures import sheet
 
 FEW = journals.grid(("native", "fold_time"), seq_lens=(8, 16), phases=("forward",))
 #: Names that would do harm where they are not escaped: on a page, in a table, a terminal, a figure,
@@ -134,7 +135,7 @@ def played(home, words, path):
     with (
         mock.patch.object(report, "ROOT", home),
         mock.patch.object(figures, "of_run", return_value={}),
-        mock.patch.object(figures, "_save", lambda _, path: path.touch()),
+        mock.patch.object(sheet, "_save", lambda _, path: path.touch()),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(complained),
     ):

@@ -21,7 +21,7 @@ AGAINST = ROOT / "tests" / "golden" / "results" / "golden" / "against" / "main.j
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 FIGURES = {
     f"figures/{name}.{format_}"
-    for name in ("speed_up", "time_by_length", "fastest", "price", "first_call", "memory")
+    for name in ("speed_up", "time", "first_call_and_memory")
     for format_ in ("svg", "png")
 }
 TEXTS = {"index.html", "report.md", "measurements.csv"}
@@ -47,7 +47,7 @@ def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
     assert str(output / "index.html") in "".join(line.strip() for line in said.splitlines())
     assert _files(output) == TEXTS | FIGURES | TABLES | LOST | {"tables/prices.csv"}
     text = (output / "report.md").read_text()
-    assert "![figures/fastest.svg](figures/fastest.svg)" in text
+    assert "![figures/time.svg](figures/time.svg)" in text
     assert "tokens-T8-B8-forward-graph" in text
 
 
@@ -223,7 +223,7 @@ def test_a_reader_that_has_enough_is_no_traceback(journal):
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("name", ["index.html", "report.md", "figures/fastest.svg"])
+@pytest.mark.parametrize("name", ["index.html", "report.md", "figures/time.svg"])
 def test_a_folder_in_the_place_of_a_file_is_a_sentence(journal, tmp_path, capsys, name):
     (tmp_path / "out" / name).mkdir(parents=True)
     assert report.main([str(journal), "--output", str(tmp_path / "out")]) == 1
@@ -243,7 +243,7 @@ def test_names_inside_a_file_never_become_paths(tmp_path, capsys):
     assert report.main([str(journal), "--output", str(output)]) == 0
     assert {name.partition("/")[0] for name in _files(tmp_path)} == {"run.jsonl", "deep"}
     drawn = {name for name in _files(output) if name.startswith("figures/")}
-    assert len(drawn) == len({"time_by_length", "fastest", "first_call"}) * len({"svg", "png"})
+    assert len(drawn) == len({"time", "first_call_and_memory"}) * len({"svg", "png"})
     assert _files(output) - drawn >= TEXTS | TABLES
     assert "../../evil" in capsys.readouterr().out
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 from timelift import cli
-from timelift.present import figures
+from timelift.present.figures import sheet
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -97,7 +97,7 @@ def _played(home: Path, words: str) -> tuple[object, str, str]:
     with (
         mock.patch.dict(os.environ, _environment(), clear=True),
         mock.patch.object(sys, "argv", ["timelift", *words.split()]),
-        mock.patch.object(figures, "_save", lambda _, path: path.touch()),
+        mock.patch.object(sheet, "_save", lambda _, path: path.touch()),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
         contextlib.chdir(home),
         contextlib.redirect_stdout(printed),

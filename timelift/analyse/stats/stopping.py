@@ -210,7 +210,8 @@ class Referee:
         self._records: list[tuple[str, CaseInLaunch]] = []
 
     def take(self, line: CaseInLaunch) -> None:
-        if line.status is not Status.MEASURED or any(line.seconds_per_call):
+        was_played = any(line.seconds_per_call) or line.facts.same_program
+        if line.status is not Status.MEASURED or was_played:
             self._records.append(("", line))
 
     def to_play(self) -> frozenset[Case]:

@@ -1,94 +1,256 @@
-"""The figures of a report: chosen and saved here, drawn by the modules beside this one."""
+"""The figures of a report: three seaborn grids against length, drawn with the run's own intervals.
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+A panel shows settings that differ in their length alone: lines, or dots where there is one length.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from timelift.analyse.findings import RunFindings
-from timelift.present.figures import plot_by_length
-from timelift.present.figures.frame import endings, leading, tidy
-from timelift.present.figures.looks import THEMES, Theme, quiet_about_glyphs, styled
-from timelift.present.figures.plot_fastest import fastest
-from timelift.present.figures.plot_price import price
-from timelift.present.figures.sheet import DPI
+from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.case import Phase, Setting
+from timelift.escape import slug
+from timelift.present.figures.looks import legend_order, line_style, short_name
+from timelift.present.figures.sheet import (
+    MUTED,
+    finish,
+    limits,
+    make_logarithmic,
+    panels,
+    set_lengths,
+    styled,
+    text_inches,
+    wrapped,
+)
+from timelift.present.units import MEBIBYTES, SECONDS, Unit, unit_for
 
-FORMATS = ("svg", "png")
-#: With more panels a figure becomes one of each workload.
+#: With more panels a figure becomes one of each workload, which has at most as many.
 MOST_PANELS = 24
-_Draw = Callable[[RunFindings, pd.DataFrame, Theme], Figure | None]
-#: Text stays text in SVG, and the same figure gives the same bytes; hints cost a third of a PNG.
-_RC: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "timelift",
-    "text.hinting": "none",
-}
+_COLUMNS = 4
+#: Inches across of a panel of lines, and of its title.
+_WIDTH, _TITLE = 2.5, 1.9
+#: Inches down of a panel at least, of what is around its lines, and of a line.
+_HEIGHT, _AROUND, _LINE = 1.8, 0.8, 0.135
+#: The share of an axis over which the intervals at one length are spread.
+_SPREAD = 0.06
+#: A value with the ends of its 95 % interval, None where they are unknown.
+_Interval = tuple[float, float | None, float | None]
 
 
-def of_run(
-    found: RunFindings, theme: str = "light", kinds: Iterable[str] | None = None
-) -> dict[str, Figure]:
-    """Draw the figures of a run, of every kind or of some, by the name that their files get.
+@dataclass(frozen=True)
+class Quantity:
+    """What is drawn of a case, its axis in the unit that `unit` chooses.
 
-    Where a figure would have too many panels each workload gets its own. `theme` is light or dark.
+    `title` has a place for the baseline, `label` for the unit; `bars` says what the bars are.
     """
-    whole = tidy(found)
-    if whole.empty:
-        return {}
-    frame = leading(whole)
-    with styled(THEMES[theme]):
-        made = {
-            f"{kind}{ending}": _DRAWN[kind](found, part, THEMES[theme])
-            for kind in kinds or KINDS
-            for ending, part in (_parts(frame) if kind != "price" else {"": whole}).items()
-        }
-    return {name: figure for name, figure in made.items() if figure}
+
+    title: str
+    label: str
+    bars: str
+    of_case: Callable[[RankedCase, RunFindings], _Interval | None]
+    unit: Callable[[Iterable[float]], Unit]
+    more_is_better: bool = False
 
 
-def _parts(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    if frame.panel.nunique() <= MOST_PANELS:
-        return {"": frame}
-    names = endings(frame.workload.unique())
-    return {names[one]: frame[frame.workload == one] for one in names}
+def _speed_up(row: RankedCase, _: RunFindings) -> _Interval | None:
+    return (row.speed_up.times, row.speed_up.low, row.speed_up.high) if row.speed_up else None
 
 
-def _of(quantity: plot_by_length.Quantity) -> _Draw:
-    return lambda _, frame, theme: plot_by_length.by_length(quantity, frame, theme)
+def _time(row: RankedCase, _: RunFindings) -> _Interval:
+    return row.seconds_per_call, row.seconds_low, row.seconds_high
 
 
-_DRAWN: dict[str, _Draw] = {
-    "speed_up": _of(plot_by_length.SPEED_UP),
-    "time_by_length": _of(plot_by_length.TIME),
-    "fastest": fastest,
-    "price": price,
-    "first_call": _of(plot_by_length.FIRST_CALL),
-    "memory": _of(plot_by_length.MEMORY),
-    "forward_backward": _of(plot_by_length.GRADIENTS),
+def _first_call(row: RankedCase, found: RunFindings) -> _Interval | None:
+    call = found.first_calls.get(row.case)
+    return (call.seconds, call.low, call.high) if call else None
+
+
+def _memory(row: RankedCase, found: RunFindings) -> _Interval | None:
+    return (found.peak_bytes[row.case], None, None) if row.case in found.peak_bytes else None
+
+
+_SPEED_UP = Quantity(
+    "Times as fast as {baseline}",
+    "times as fast",
+    "bars: 95 % intervals from paired rounds, which hold for all of a setting at once, "
+    "cut where they leave the panel",
+    _speed_up,
+    lambda _: Unit("times", 1.0),
+    more_is_better=True,
+)
+_TIME = Quantity(
+    "Time per call",
+    "time per call ({unit})",
+    "bars: 95 % intervals over launches, wider than those of ratios",
+    _time,
+    unit_for,
+)
+_FIRST_CALL = Quantity(
+    "First call",
+    "first call ({unit})",
+    "bars: 95 % intervals over launches; the first call builds, traces and compiles",
+    _first_call,
+    lambda _: SECONDS,
+)
+_MEMORY = Quantity(
+    "Peak memory of a call",
+    "peak memory ({unit})",
+    "",
+    _memory,
+    lambda _: MEBIBYTES,
+)
+#: What the figures of a run show, by the beginning of their files' names.
+KINDS: Mapping[str, Sequence[Quantity]] = {
+    "speed_up": [_SPEED_UP],
+    "time": [_TIME],
+    "first_call_and_memory": [_FIRST_CALL, _MEMORY],
 }
-#: Every kind of figure, which is also the beginning of its name.
-KINDS = tuple(_DRAWN)
 
 
-def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write each figure in every format and return the paths; raises OSError."""
-    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in FORMATS]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        _save(drawn[path.stem], path)
-    return paths
+def of_run(found: RunFindings) -> dict[str, Figure]:
+    """Draw the figures of a run that it has something for, by the names that their files get."""
+    drawn: dict[str, Figure] = {}
+    with styled():
+        for name, quantities in KINDS.items():
+            frame = pd.DataFrame(_rows(quantities, found))
+            for ending, part in _files(frame):
+                notes = ["provisional"] if found.run.is_provisional else []
+                drawn[name + ending] = _draw(part, notes)
+    return drawn
 
 
-def _save(figure: Figure, path: Path) -> None:
-    """Write a figure by its canvas, since `Figure.savefig` lays out every text once more before."""
-    canvas: Any = FigureCanvasSVG(figure) if path.suffix == ".svg" else FigureCanvasAgg(figure)
-    with mpl.rc_context(_RC), quiet_about_glyphs():
-        if path.suffix == ".svg":
-            canvas.print_svg(path, metadata={"Date": None})
-            figure.set_dpi(DPI)  # which its canvas has set to the points of SVG
+def _rows(quantities: Sequence[Quantity], found: RunFindings) -> Iterator[dict[str, Any]]:
+    """Yield a row for each case and quantity of which a value is known, panel by panel."""
+    places: dict[tuple[Setting, Quantity], int] = {}
+    for ranking in sorted(found.rankings, key=_order):
+        setting = replace(ranking.setting, seq_len=0)
+        for row in ranking.all_rows:
+            for quantity in quantities:
+                value, low, high = quantity.of_case(row, found) or (math.nan, None, None)
+                if value > 0:
+                    yield {
+                        "panel": places.setdefault((setting, quantity), len(places)),
+                        "quantity": quantity,
+                        "setting": setting,
+                        "workload": setting.workload,
+                        "seq_len": ranking.setting.seq_len,
+                        "strategy": row.case.strategy,
+                        "baseline": ranking.baseline,
+                        "value": value,
+                        "low": low,
+                        "high": high,
+                    }
+
+
+def _order(ranking: Ranking) -> tuple[Any, ...]:
+    setting = replace(ranking.setting, seq_len=0)
+    return setting.workload, setting.phase != Phase.FORWARD, setting
+
+
+def _files(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of each file with the end of its name; no two ends are alike."""
+    if frame.empty:
+        return
+    if frame.panel.nunique() <= MOST_PANELS:
+        yield "", frame
+        return
+    endings: set[str] = set()
+    for workload, part in frame.groupby("workload", sort=False):
+        ending = f"-{slug(workload)}"
+        while ending in endings:
+            ending += "-2"
+        endings.add(ending)
+        yield ending, part
+
+
+def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
+    frame, left_out = _largest_batches(frame)
+    quantities = list(dict.fromkeys(frame.quantity))
+    units = {one: one.unit(frame.value[frame.quantity == one]) for one in quantities}
+    ends = ["value", "low", "high"]
+    sizes = frame.quantity.map(lambda quantity: units[quantity].size)
+    frame = frame.assign(**frame[ends].astype(float).div(sizes, axis=0))
+    is_line = frame.groupby("panel").seq_len.transform("nunique") > 1
+    beside = [text_inches(short_name(name)) for name in set(frame.strategy[~is_line])]
+    across = _WIDTH + max(beside, default=0)
+    most = frame.groupby("panel").strategy.nunique().max()
+    sheet = panels(frame, _COLUMNS, across, max(_HEIGHT, _AROUND + _LINE * most))
+    for panel, axes in sheet.axes_dict.items():
+        rows = frame[frame.panel == panel]
+        quantity = rows.quantity.iloc[0]
+        label = quantity.label.format(unit=units[quantity].name)
+        if len(set(rows.seq_len)) > 1:
+            workload = frame[frame.workload == rows.workload.iloc[0]]
+            _draw_lines(axes, rows, limits(workload.value[workload.quantity == quantity]), label)
         else:
-            canvas.print_png(path, pil_kwargs={"compress_level": 3})
+            _draw_dots(axes, rows, label)
+    baselines = [short_name(name) for name in dict.fromkeys(frame.baseline)]
+    title = ", ".join(one.title for one in quantities).format(baseline=" or ".join(baselines))
+    bars = quantities[0].bars if frame.low.notna().any() else "no intervals"
+    note = "; ".join([*notes, *left_out, bars])
+    return finish(sheet, _COLUMNS, title, note, legend_order(frame.strategy[is_line]))
+
+
+def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the panels that there is room for, and what is to be said of the others."""
+    batches = frame.groupby("panel").setting.first().map(lambda setting: setting.batch)
+    if len(batches) <= MOST_PANELS:
+        return frame, []
+    kept = frame[frame.panel.isin(batches.nlargest(MOST_PANELS).index)]
+    note = f"{MOST_PANELS} of {len(batches):,} panels, the largest batches: the page has all"
+    return kept, [note]
+
+
+def _title(rows: pd.DataFrame) -> str:
+    """Name what a panel shows, in the words of the setting's label."""
+    setting, lengths = rows.setting.iloc[0], set(rows.seq_len)
+    words = [f"batch\N{NO-BREAK SPACE}{setting.batch}", *setting.words[2:]]
+    if len(lengths) == 1:
+        words.insert(0, f"length\N{NO-BREAK SPACE}{lengths.pop()}")
+    return wrapped(", ".join([short_name(setting.workload), *map(short_name, words)]), _TITLE)
+
+
+def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label: str) -> None:
+    """Draw a line a strategy over length, on a vertical axis that goes from end to end."""
+    lengths = sorted(set(rows.seq_len))
+    first, last = limits(lengths, max(1.15, (lengths[-1] / lengths[0]) ** _SPREAD))
+    make_logarithmic(axes, "x", (first, last))
+    set_lengths(axes, lengths)
+    make_logarithmic(axes, "y", ends)
+    names = legend_order(rows.strategy)
+    for place, name in enumerate(names):
+        line = rows[rows.strategy == name].sort_values("seq_len")
+        look = line_style(name)
+        # neighbours stand beside each other, so that no bar hides another
+        share = _SPREAD * (place - (len(names) - 1) / 2) / len(names) * line.low.notna().any()
+        x = line.seq_len * (last / first) ** share
+        axes.vlines(x, line.low, line.high, look.colour, linewidth=1.5, alpha=0.5)
+        axes.plot(x, line.value, **look.line)
+    if rows.quantity.iloc[0] is _SPEED_UP:
+        axes.axhline(1, color=MUTED, linewidth=0.8, zorder=1)
+    axes.set_title(_title(rows))
+    axes.set(xlabel="sequence length (steps)", ylabel=label)
+
+
+def _draw_dots(axes: Axes, rows: pd.DataFrame, label: str) -> None:
+    """Draw a dot a strategy, the best on top, where all rows are of one length."""
+    quantity = rows.quantity.iloc[0]
+    rows = rows.sort_values("value", ascending=not quantity.more_is_better)
+    make_logarithmic(axes, "x", limits(rows.value))
+    columns = rows[["value", "low", "high"]].to_numpy()
+    for place, (name, (value, low, high)) in enumerate(zip(rows.strategy, columns, strict=True)):
+        look = line_style(name)
+        axes.hlines(place, low, high, look.colour, linewidth=4, alpha=0.35)
+        axes.plot(value, place, **look.line)
+    axes.set_yticks(range(len(rows)), [short_name(name) for name in rows.strategy])
+    axes.set_ylim(len(rows) - 0.25, -0.75)
+    if quantity is _SPEED_UP:
+        axes.axvline(1, color=MUTED, linewidth=0.8, zorder=1)
+    axes.set_title(_title(rows))
+    axes.set(xlabel=label, ylabel="")

@@ -1,29 +1,18 @@
-"""How figures look: the themes, and one colour, marker and dash for life for each strategy.
+"""How figures and the page look: one colour, marker and dash for life for each strategy.
 
-The eight colours reach a contrast of 3 on both backgrounds and stay apart for readers with
+The eight colours reach a contrast of 3 on light and dark pages and stay apart for readers with
 protanopia, deuteranopia and tritanopia (searched on the model of Machado, Oliveira and Fernandes
 2009). There are more strategies than colours, so marker and dash tell apart what colour does not.
 """
 
 import re
-import warnings
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
-import seaborn as sns
-from matplotlib.lines import Line2D
-
 from timelift.escape import plain
 
-#: It stands where a title must not be broken: in `16 steps`, in `batch 8`.
-NO_BREAK = "\N{NO-BREAK SPACE}"
-LINE_WIDTH = 1.4
-#: It comes with matplotlib, so figures look the same everywhere.
-FONT = "DejaVu Sans"
 #: Characters of a name in a figure.
 NAME_LIMIT = 40
 COLOURS = (
@@ -88,16 +77,24 @@ class LineStyle:
     dash: Dash
 
     @property
-    def stroke(self) -> dict[str, Any]:
-        """How matplotlib is to draw the line, which is alike in every figure."""
-        return {"linestyle": self.dash, "linewidth": LINE_WIDTH, "markersize": 4.5}
+    def line(self) -> dict[str, Any]:
+        """The line and its marks in matplotlib's words."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "linestyle": self.dash,
+            "linewidth": 1.4,
+            "markersize": 5,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.5,
+        }
 
 
 def line_style(strategy: str) -> LineStyle:
     """Return the look of a strategy; a variant keeps the colour of its base."""
-    found = _VARIANT.fullmatch(strategy)
-    if found and found[1] in _PLACES:
-        return _variant(_PLACES[found[1]], _hash(found[2]))
+    variant = _VARIANT.fullmatch(strategy)
+    if variant and variant[1] in _PLACES:
+        return _variant(_PLACES[variant[1]], _hash(variant[2]))
     if strategy in _PLACES:
         place = _PLACES[strategy]
         return _look(place, place, DASHES[place // len(COLOURS)])
@@ -129,51 +126,3 @@ def legend_order(names: Iterable[str]) -> list[str]:
     return sorted(
         set(names), key=lambda name: (_PLACES.get(name.partition("[")[0], len(CATALOGUE)), name)
     )
-
-
-def legend_line(name: str) -> Line2D:
-    drawn = line_style(name)
-    return Line2D([], [], color=drawn.colour, marker=drawn.marker, **drawn.stroke)
-
-
-@dataclass(frozen=True)
-class Theme:
-    background: str
-    text: str
-    muted: str
-    grid: str
-
-    @property
-    def rc(self) -> dict[Any, Any]:
-        """The theme as matplotlib's settings; names from a file are never parsed as formulas."""
-        back = dict.fromkeys(("figure.facecolor", "axes.facecolor"), self.background)
-        front = dict.fromkeys(("text.color", "axes.labelcolor"), self.text)
-        ticks = dict.fromkeys(("xtick.color", "ytick.color"), self.muted)
-        lines = {"axes.edgecolor": self.grid, "grid.color": self.grid, "grid.linewidth": 0.6}
-        sizes = {"font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8}
-        small = dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 7)
-        # A given title height spares matplotlib the measuring of every label.
-        words = {"text.parse_math": False, "font.family": FONT, "axes.titley": 1.0}
-        return {**back, **front, **ticks, **lines, **sizes, **small, **words}
-
-
-THEMES = {
-    "light": Theme("#ffffff", "#1b1f24", "#57606a", "#dfe3e8"),
-    "dark": Theme("#14171a", "#e6e9ec", "#a3acb5", "#333a41"),
-}
-
-
-@contextmanager
-def quiet_about_glyphs() -> Iterator[None]:
-    """Ignore what the font lacks: a name may be in any script, and a box is drawn for the rest."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        yield
-
-
-@contextmanager
-def styled(theme: Theme) -> Iterator[None]:
-    """Draw what is drawn inside with the colours of a theme."""
-    settings: dict[Any, Any] = dict(sns.axes_style("whitegrid"))
-    with mpl.rc_context(settings | theme.rc), quiet_about_glyphs():
-        yield

@@ -9,7 +9,7 @@ from timelift.errors import writing
 from timelift.journal import replace_text
 from timelift.present import case_table, figures, history_report
 from timelift.present.choice import CodeToPaste
-from timelift.present.figures import plot_history
+from timelift.present.figures import history_figure, sheet
 from timelift.present.page import render
 from timelift.present.report import Report, in_markdown
 from timelift.present.tables import csv_as_shown, csv_of_values
@@ -20,7 +20,7 @@ _TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run",
 #: What not every report has: an earlier one's goes. Nothing else in the folder is removed.
 OF_SOME_REPORTS = (
     *(f"tables/{name}.csv" for name in _TABLES),
-    *(f"{FIGURES}/{kind}.{format_}" for kind in figures.KINDS for format_ in figures.FORMATS),
+    *(f"{FIGURES}/{kind}.{format_}" for kind in figures.KINDS for format_ in sheet.FORMATS),
 )
 
 
@@ -34,8 +34,7 @@ def write_report(
     with writing(folder, _ADVICE):
         for name in OF_SOME_REPORTS:
             (folder / name).unlink(missing_ok=True)
-        drawn = figures.of_run(found)
-        pictures = figures.save(drawn, folder / FIGURES) if drawn else []
+        pictures = sheet.save(figures.of_run(found), folder / FIGURES)
     names = [one.name for one in pictures]
     tables = [one for one in render.tables(found) if one.rows]
     svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
@@ -51,12 +50,12 @@ def write_report(
 
 
 def write_history(history: History, folder: Path) -> list[Path]:
-    """Write Markdown, CSV of cases and of changes, and a figure a workload; return the paths.
+    """Write Markdown, CSV of cases and of changes, and a figure; return the paths.
 
     Raises UserError where the folder does not allow it.
     """
     with writing(folder, _ADVICE):
-        pictures = figures.save(plot_history.figures(history), folder)
+        pictures = sheet.save(history_figure.of_history(history), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]
     texts = {
         "history.md": history_report.markdown_history(history, names),

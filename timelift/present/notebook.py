@@ -1,4 +1,4 @@
-"""What notebooks ask for: a run as a pandas table; beside this module, its figures."""
+"""What notebooks and programs ask for: a run as a pandas table."""
 
 from collections.abc import Iterator
 from enum import StrEnum
