@@ -3,7 +3,7 @@
 Every suite is a project of two commits. By default they differ in a comment, so that whatever is
 called slower is a false alarm. With `--regressions` every strategy but one has a regression, exact
 or of the kind that people make, and the one without must not be blamed. With `--neutral` each is
-refactored without a cost. Equal programs are raced all the same. Nothing else should run on the
+refactored without a cost. Nothing else should run on the
 machine meanwhile. `--journals` keeps the suites' journals.
 """
 
@@ -190,7 +190,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     """Race a project's last commit against the one before, with what was planted."""
     started = time.monotonic()
     every = {option.name: asked.get(option.name, "") for option in OPTIONS}
-    session = Session(Project(folder), {**every, "against": "HEAD~1", "unchanged": "measure"})
+    session = Session(Project(folder), {**every, "against": "HEAD~1"})
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]
     session.gate.match(cases)

@@ -67,8 +67,8 @@ class Clock:
 import time
 prepare.time = Clock()
 TensorFlowCompiled.trace = trace
-nodes = TensorFlowCompiled.nodes.func
-TensorFlowCompiled.nodes = property(lambda self: (told.append("nodes"), nodes(self))[1])
+counted = TensorFlowCompiled.operations.func
+TensorFlowCompiled.operations = property(lambda self: (told.append("counted"), counted(self))[1])
 setting = Setting("sensor", 3, 2, Phase.BACKWARD)
 known = catalogue.read_workloads(Path("workloads").glob("*.py"))["sensor"]
 rivals = tuple(RivalSpec(one, f"strategies/{one}.py") for one in ("native", "fold_time"))
@@ -83,5 +83,5 @@ def test_the_tracer_is_warm_before_the_first_rival_and_nodes_are_counted_off_the
     told, built = engines.told("tensorflow", CLOCKED)
     assert built == [1, 2]
     assert told[0] == "trace"
-    of_one = ["clock", "clock", "clock", "trace", "clock", "clock", "nodes"]
+    of_one = ["clock", "clock", "clock", "trace", "clock", "clock", "counted"]
     assert told[1:] == of_one * 2

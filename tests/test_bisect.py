@@ -1,8 +1,7 @@
 """`timelift bisect`: among commits that change nothing, one that made a case slow is named."""
 
-import shutil
 import subprocess
-from pathlib import Path
+import sys
 
 import pytest
 
@@ -10,170 +9,109 @@ import report
 from studies.gate import comment_on, slip_into
 from tests.projects import ROOT, project
 from tests.repositories import commit, git, write
-from timelift.case import Case
-from timelift.errors import UserError
-from timelift.measure.bisect import Bisection, CommitVerdict
-from timelift.measure.git import git as read_git
-from timelift.project import Project
+from tests.test_against import ALONE, SLEEPS
+from timelift.commands import bisect
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"
+#: A step that takes its exit code from the commit.
+SCRIPTED = (
+    "import pathlib, sys; code = int(pathlib.Path(sys.argv[1], 'code').read_text()); "
+    "print('good' if code == 0 else 'bad ' if code == 1 else 'skip', code); sys.exit(code)"
+)
 
 
-def four_commits(folder, slip):
-    """A project of four commits: the third slips, the others touch another file or comment."""
-    commit(project(folder, ("native", "fold_time")))
-    native, fold_time = (folder / "strategies" / f"{name}.py" for name in ("native", "fold_time"))
-    comment_on(native)
-    commit(folder)
-    slip_into(fold_time, slip)
-    commit(folder)
-    comment_on(fold_time)
-    commit(folder)
-    shutil.copytree(folder / "strategies", folder / "results" / "untracked")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def history(tmp_path_factory):
-    """One with a slip so large that few launches suspect it."""
-    return four_commits(tmp_path_factory.mktemp("history"), "retrace per call")
-
-
-def bisect(folder: Path, monkeypatch, *words: str) -> int:
-    """Run the command in a project."""
+def run(folder, monkeypatch, *words):
+    """The exit code of the command in a project; nothing of it is left there."""
     monkeypatch.setattr(report, "ROOT", folder)
     monkeypatch.setenv("TMPDIR", str(folder.parent))  # a lock that no other run holds
-    return report.main(["bisect", *words])
-
-
-def test_a_commit_that_cannot_be_measured_is_raced_and_says_why(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("timelift.measure.bisect._LAUNCHES", "1")
-    folder = commit(project(tmp_path, ("native", "fold_time")))
-    path = folder / "strategies" / "fold_time.py"
-    path.write_text(
-        path.read_text().replace(
-            "\ndef build(",
-            "\ndef build(layer, shape, dtype=None):\n    return 1 / 0\n\n\ndef built(",
-        )
-    )
-    commit(folder)
-    assert bisect(folder, monkeypatch, "HEAD~1", "HEAD", "--case", CASE) == 2
-    said = capsys.readouterr().out
-    assert "is not shown to be slower" in said
-    assert "ZeroDivisionError: division by zero" in said
+    before = git(folder, "status", "--porcelain"), git(folder, "log", "--format=%H %D")
+    code = report.main(["bisect", *words, "--case", CASE])
+    assert (git(folder, "status", "--porcelain"), git(folder, "log", "--format=%H %D")) == before
     assert git(folder, "worktree", "list").count("\n") == 1
+    return code
 
 
-@pytest.mark.whole
-def test_the_commit_that_slipped_is_named(history, monkeypatch, capsys):
-    """Exit code 0, the commit's name, and no work tree left behind.
+@pytest.mark.parametrize(
+    ("codes", "first"),
+    [
+        ((0, 1, 125, 1, 1), 1),
+        ((0, 125, 0, 1, 1), 3),
+        ((0, 0, 125, 1, 1), None),
+        ((0, 0, 0, 0, 1), 4),
+        ((0, 0, 0, 1, 0), None),
+        ((0, 0, 0, 1, 125), None),
+    ],
+)
+def test_the_first_slow_commit_is_named_beside_one_that_does_not_build(
+    tmp_path, monkeypatch, capfd, codes, first
+):
+    folder = tmp_path / "project"
+    for number, of_commit in enumerate(codes):
+        commit(write(folder, {"sub/code": f"{of_commit}", "sub/number": f"{number}"}))
+    words = [sys.executable, "-c", SCRIPTED]
+    monkeypatch.setattr(bisect, "STEP", words)
+    monkeypatch.setattr(bisect, "judge", lambda *own: subprocess.call([*words, *own]))
+    assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD") == (2 if first is None else 0)
+    said = capfd.readouterr().out
+    if first is not None:
+        slowed = git(folder, "rev-parse", f"HEAD~{4 - first}").strip()
+        assert f"first slower commit: {slowed}" in said
 
-    Up to the slip there is one race to measure: the commit before it has the same fold_time.
-    """
-    monkeypatch.setattr("timelift.measure.bisect._LAUNCHES", "3")
-    assert bisect(history, monkeypatch, "HEAD~3", "HEAD~1", "--case", CASE) == 0
-    said = capsys.readouterr().out
-    slipped = git(history, "rev-parse", "HEAD~1").strip()
-    assert f"first slower commit: {slipped}" in said
-    assert "% slower than" in said
-    assert git(history, "worktree", "list").count("\n") == 1
-    assert not git(history, "status", "--porcelain", "--", "strategies")
 
-
-@pytest.mark.whole
-def test_a_smaller_slip_is_named_among_commits_behind_it(tmp_path, monkeypatch, capsys):
-    folder = four_commits(tmp_path, "eager fall-back")
-    assert bisect(folder, monkeypatch, "HEAD~3", "HEAD", "--case", CASE) == 0
-    slipped = git(folder, "rev-parse", "HEAD~1").strip()
-    assert f"first slower commit: {slipped}" in capsys.readouterr().out
-
-
-def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_path, monkeypatch):
-    ours = {"conftest.py": "", "pyproject.toml": "", "bench/test_forward.py": "today"}
-    root = write(tmp_path / "project", ours)
-    for number in range(6):
-        write(root, {"strategies/native.py": f"{number}", "timelift/__init__.py": f"{number}"})
-        commit(root)
-
-    def race(words, cwd, **_):
-        assert (cwd / "bench" / "test_forward.py").read_text() == "today"
-        assert (cwd / "timelift").resolve() == ROOT / "timelift"
-        (journal := cwd / "results" / "machine" / "against" / "run.jsonl").parent.mkdir(
-            parents=True
-        )
-        journal.write_text((cwd / "strategies" / "native.py").read_text())
-        return subprocess.CompletedProcess(words, 0, "", "")
-
-    def judge(journal):
-        return CommitVerdict("bad" if int(journal.read_text()) >= 3 else "good", "as scripted")
-
-    run, said = subprocess.run, []
+@pytest.mark.parametrize(
+    ("ends", "printed", "code"),
+    [
+        (1, "FAILED x - fold_time: 6.2 % slower than 12ab [+5 %, +7 %], 4 launches", 1),
+        (1, "FAILED x - fold_time: 70 % more peak memory than 12ab", 125),
+        (1, "FAILED x - fold_time: undecided beside 12ab", 125),
+        (1, "FAILED x - fold_time: failed: ZeroDivisionError: division by zero", 125),
+        (2, "FAILED x - so far, fold_time: 6.2 % slower than 12ab", 125),
+        (4, "ERROR: --strategies: unknown strategy 'fold_time'", 125),
+        (0, "SKIPPED [1] x: unchanged since 12ab: its files are the same", 0),
+        (0, "SKIPPED [1] x: new: 12ab has no strategy 'fold_time'", 125),
+        (0, "1 passed", 0),
+    ],
+)
+def test_a_step_is_bad_only_where_its_case_is_slower(monkeypatch, capsys, ends, printed, code):
+    done = subprocess.CompletedProcess([], ends, f"timelift\n{printed}\n", "")
+    real = subprocess.run
     monkeypatch.setattr(
-        subprocess, "run", lambda words, **how: (race if "bench" in words else run)(words, **how)
+        subprocess, "run", lambda words, **how: done if "bench" in words else real(words, **how)
     )
-    checkout, case = Project(root, brought=root), Case.from_label(CASE)
-    asked = Bisection(checkout, "HEAD~5", "HEAD", case, "3%", judge, said.append)
-    assert asked.run()
-    assert said[-1].startswith(f"first slower commit: {git(root, 'rev-parse', 'HEAD~2').strip()}")
+    assert bisect.judge(str(ROOT)) == code
+    assert capsys.readouterr().out.startswith(bisect.WORDS[code])
 
 
-def test_a_project_that_is_no_checkout_is_raced_by_timelift_s_question(tmp_path, monkeypatch):
-    root = write(tmp_path / "project", {"conftest.py": "0", "report.py": "0", "pyproject.toml": ""})
-    commit(root)
-    commit(write(root, {"conftest.py": "1"}))
-    write(root, {"conftest.py": "2"})
-    raced = []
-
-    def race(words, cwd, **_):
-        raced.append((words[3:5], (cwd / "conftest.py").read_text(), (cwd / "report.py").exists()))
-        return subprocess.CompletedProcess(words, 1, "ERROR not measured", "")
-
-    run = subprocess.run
-    monkeypatch.setattr(
-        subprocess, "run", lambda words, **how: (race if "bench" in words else run)(words, **how)
-    )
-    case = Case.from_label(CASE)
-    assert not Bisection(Project(root), "HEAD~1", "HEAD", case, "3%", print, print).run()
-    question = str(Project(root).packaged("bench") / "test_forward.py")
-    assert raced == [(["bench", question], "1", True)]
-
-
-def test_a_commit_is_named_whatever_its_subject_and_author_are(tmp_path, monkeypatch):
-    files = {"conftest.py": "", "pyproject.toml": "", "bench/test_forward.py": ""}
-    root = write(tmp_path / "project", files)
-    for number in range(4):
-        commit(write(root, {"strategies/native.py": f"{number}"}))
-        git(root, "config", "i18n.commitEncoding", "UTF-8")
-        odd = ("commit", "-q", "--amend", "-m", f"odd\u2028subject {number}")
-        subprocess.run(
-            [b"git", b"-c", b"user.name=J\xf6rg", b"-c", b"user.email=a@b", *map(str.encode, odd)],
-            cwd=root,
-            check=True,
-        )
-    verdicts = iter(["bad", "good", "bad"])
-    monkeypatch.setattr(Bisection, "_verdict", lambda *_, **__: CommitVerdict(next(verdicts), "-"))
-    said = []
-    asked = Bisection(
-        Project(root), "HEAD~3", "HEAD", Case.from_label(CASE), "3%", None, said.append
-    )
-    assert asked.run()
-    assert "odd\u2028subject" in said[-1]
-    with pytest.raises(UserError, match=r"^git worktree failed: .+"):
-        read_git(root, "worktree", "add", str(root), "HEAD")
-
-
-def test_where_nothing_became_slower_there_is_nothing_to_find(history, monkeypatch, capsys):
-    assert bisect(history, monkeypatch, "HEAD~3", "HEAD~2", "--case", CASE) == 2
-    assert "is not shown to be slower" in capsys.readouterr().out
+@ALONE
+@pytest.mark.whole  # it measures three commits of five
+def test_commits_are_measured(tmp_path, monkeypatch, capfd):
+    folder = commit(project(tmp_path / "project", ("native", "fold_time")))
+    path = folder / "strategies" / "fold_time.py"
+    slip_into(path, "eager fall-back")
+    path.write_text(path.read_text().replace("1.0 * t", SLEEPS))
+    commit(folder)
+    good = path.read_text()
+    path.write_text(good.replace("\ndef build(", "\nraise ValueError\n\n\ndef build("))
+    commit(folder)
+    path.write_text(good)
+    comment_on(path)
+    commit(folder)
+    comment_on(folder / "strategies" / "native.py")
+    commit(folder)
+    assert run(folder, monkeypatch, "HEAD~4", "HEAD") == 0
+    said = capfd.readouterr().out
+    assert f"first slower commit: {git(folder, 'rev-parse', 'HEAD~3').strip()}" in said
+    assert "ValueError" in said
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("HEAD~99", "HEAD", "--case", CASE), "expected a revision that git knows here"),
-        (("HEAD~1", "HEAD", "--case", "fold_time"), "--case: expected a case like"),
+        (("HEAD", "HEAD", "--case", "fold_time"), "--case: expected a case like"),
     ],
 )
-def test_a_wrong_end_or_case_is_one_sentence(history, monkeypatch, capsys, words, sentence):
-    assert bisect(history, monkeypatch, *words) == 1
+def test_a_wrong_end_or_case_is_one_sentence(tmp_path, monkeypatch, capsys, words, sentence):
+    monkeypatch.setattr(report, "ROOT", commit(write(tmp_path, {"a": ""})))
+    assert report.main(["bisect", *words]) == 1
     assert sentence in capsys.readouterr().err

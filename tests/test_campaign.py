@@ -46,7 +46,7 @@ class ScriptedLaunch:
             return []
         self.pool.clock.now += SECONDS_A_SETTING
         self.pool.seconds[self.slot.number] = task.round_seconds
-        self.pool.compared.setdefault(self.slot.number, []).append(task.compares_programs)
+        self.pool.counts.append((self.slot.number, task.counts_operations))
         self.pool.played.append(
             (self.slot.number, task.setting.seq_len, tuple(one.name for one in task.rivals))
         )
@@ -57,9 +57,7 @@ class ScriptedLaunch:
         if status is not Status.MEASURED:
             return RivalOutcome(rival, status, "as scripted")
         facts = {"build_seconds": 1.0, "traces": 1}
-        same = rival.name in self.pool.same
-        samples = RivalSamples([], 1, facts | {"same_program": True}) if same else None
-        return RivalOutcome(rival, status, "", samples or RivalSamples([1e-3], 2, facts))
+        return RivalOutcome(rival, status, "", RivalSamples([1e-3], 2, facts))
 
 
 class ScriptedPool:
@@ -67,7 +65,7 @@ class ScriptedPool:
 
     def __init__(self, clock, script=None):
         self.clock, self.script, self.played, self.import_seconds = clock, script or {}, [], 1.0
-        self.seconds, self.peaks, self.compared, self.same = {}, [], {}, ()
+        self.seconds, self.peaks, self.counts = {}, [], []
         self.read = set()
 
     def __call__(self, _options, wanted):
@@ -131,10 +129,9 @@ class Heard:
 def play(monkeypatch, tmp_path):
     """Play a campaign of two settings with three rivals; what was played, heard and found."""
 
-    def run(referee, script=None, record=lambda *_: None, played=None, same=(), **options):
+    def run(referee, script=None, record=lambda *_: None, played=None, **options):
         clock = Clock()
         pool = ScriptedPool(clock, script)
-        pool.same = same
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
         fields = {"fewest": 3, "most": 8, "seed": 1, "limits": Limits(1)}
         chosen = CampaignOptions(**(fields | options))
@@ -146,7 +143,7 @@ def play(monkeypatch, tmp_path):
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
         heard = Heard()
         found.run(record, heard, referee)
-        found.seconds, found.peaks, found.compared = pool.seconds, pool.peaks, pool.compared
+        found.seconds, found.peaks, found.counts = pool.seconds, pool.peaks, pool.counts
         found.read = pool.read
         return pool.played, heard, found
 
@@ -360,15 +357,7 @@ def test_only_launches_in_which_something_is_left_are_started():
     }
 
 
-@pytest.mark.parametrize(("compares", "later"), [(True, ("close",)), (False, ())])
-def test_programs_are_compared_until_a_pair_was_timed(play, compares, later):
-    how = {"two_sided": True, "compares_programs": compares, "same": ("close",)}
-    _, _, found = play(ScriptedReferee(), **how)
-    first = tuple(sorted(NAMES)) if compares else ()
-    assert found.compared == {1: [first] * 2, 2: [later] * 2, 3: [later] * 2}
-    lines = [line for one in found.results.values() for line in one.launches]
-    played = {}
-    for line in (one for one in lines if one.launch == 1):
-        played.setdefault((1, line.case.setting), []).append(line)
-    _, _, resumed = play(ScriptedReferee(), played=played, **how)
-    assert resumed.compared == {2: [later] * 2, 3: [later] * 2}
+@pytest.mark.parametrize("two_sided", [True, False])
+def test_operations_are_counted_in_the_first_launch_of_a_race_of_two_sides(play, two_sided):
+    _, _, found = play(ScriptedReferee(), two_sided=two_sided)
+    assert {number for number, counts in found.counts if counts} == ({1} if two_sided else set())

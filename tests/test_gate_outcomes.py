@@ -210,6 +210,17 @@ def test_what_is_within_its_gate_or_only_worth_knowing_does_not_fail(tmp_path, f
     assert ("40 graph nodes became 60" in written(made)) == (fact == "graph_nodes")
 
 
+def test_a_program_that_differs_is_told_by_its_operations_and_fails_nothing(tmp_path):
+    more = {"Add": 9, "Cast": 2, "Const": 40, "Mul": 5, "Tanh": 1}
+    less = {"Add": 4, "Const": 30, "Mul": 2, "Tanh": 1, "Sub": 1}
+    made = run(tmp_path, old={"operations": less}, operations=more, graph_nodes=60)
+    found, against = judged(made)
+    assert not failure(found["fold_time"], against)
+    told = "forward, graph: its program has +10 Const, +5 Add, +3 Mul and 2 more"
+    assert told in written(made)
+    assert "graph nodes" not in written(made)
+
+
 def test_undecided_fails_only_where_the_user_says_so(tmp_path):
     for word, fails in (("pass", False), ("fail", True)):
         found, against = judged(run(tmp_path, launches=2, against=AGAINST | {"undecided": word}))
@@ -230,12 +241,6 @@ def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undeci
     lines = (there, journals.line(new, facts=FACTS), journals.END)
     path = journals.write(tmp_path / "run", header, *lines)
     assert words.headline(gate_findings(results.load(path))).startswith(said)
-
-
-def test_the_summary_names_the_sides_and_what_came_and_went(tmp_path):
-    first, *others = written(run(tmp_path, slow=1.06)).splitlines()
-    assert first == "4 cases against main (01234567), gate 3 %, 1.5 % ignored: 1 slower, 3 same"
-    assert {"new: mine", "renamed: fold is fold_time now"} <= set(others)
 
 
 def test_a_pair_that_dies_in_its_trial_changes_no_suspicion_of_the_others(tmp_path):

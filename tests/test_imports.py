@@ -27,7 +27,9 @@ ARROWS = {
     "present": GROUND | {"journal", "analyse"},
     "ended": GROUND | {"journal", "analyse", "present"},
     "usage": GROUND | {"analyse", "present"},
-    "commands": GROUND | {"journal", "analyse", "present", "ended", "usage", "measure"},
+    "better_model": GROUND | {"analyse", "usage"},
+    "commands": GROUND
+    | {"journal", "analyse", "present", "ended", "usage", "better_model", "measure"},
     "cli": GROUND | {"commands", "journal"},
     "__main__": {"cli"},
     "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended", "usage"},
@@ -39,12 +41,14 @@ DOORS = {
         f"timelift.measure.{name}"
         for name in (
             "advice",
-            "bisect",
             "catalogue",
             "devices",
             "display",
+            "git",
+            "launch",
             "layer_probe",
             "options",
+            "sides_gate",
             "source",
             "users_layer",
         )

@@ -16,7 +16,7 @@ from timelift.journal.reading import read_line
 from timelift.journal.writing import line_text
 
 CASE = journals.case()
-NO_NUMBERS = {"steady", "engine", "same_program", "operations", "traced_operations"}
+NO_NUMBERS = {"steady", "engine", "operations"}
 AGAINST = {
     "label": "HEAD",
     "commit": None,

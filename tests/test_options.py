@@ -30,7 +30,6 @@ BY_NAME = {option.name: option for option in OTHER_OPTIONS}
         ("precision", "1%", 0.01),
         ("precision", "0.5%", 0.005),
         ("precision", "0.01", 0.01),
-        ("gate_first_call", "150%", 1.5),
         ("seed", "", None),
         ("seed", "0", 0),
         ("seed", "7", 7),

@@ -15,8 +15,6 @@ SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
 class Program:
     """A compiled model that is traced anew at every call, or at none."""
 
-    nodes = None
-
     def __init__(self, *, retraces):
         self.retraces, self.traces = retraces, 1
 
@@ -30,24 +28,15 @@ class Program:
         return sum(range(2000))
 
 
-def reports(same=(), *, races_equal_programs=False, **retraces):
-    """Play rivals of these names; the event that reports each. Some have the `same` program."""
+def reports(**retraces):
+    """Play rivals of these names; the event that reports each."""
     rivals = tuple(RivalSpec(name, f"{name}.py") for name in retraces)
     events = []
     engine = SimpleNamespace(wait=lambda _: None)
-    task = Task(SETTING, rivals, "", (3,), 1, 0.02, races_equal_programs=races_equal_programs)
+    task = Task(SETTING, rivals, "", (3,), 1, 0.02)
     play = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
     play.run(
-        [
-            PreparedRival(
-                rival,
-                Program(retraces=retraces[rival.name]),
-                Feed(None),
-                {"same_program": True, "weights": 3} if rival.name in same else {},
-            )
-            for rival in rivals
-        ],
-        SimpleNamespace(layer=None),
+        [PreparedRival(one, Program(retraces=retraces[one.name]), Feed(None)) for one in rivals]
     )
     return {one.rival: one for one in events if isinstance(one, Ended)}
 
@@ -70,20 +59,6 @@ def test_without_one_all_are_measured_and_no_round_is_dropped():
     assert dropped == [0, 0]
 
 
-def test_rivals_of_the_same_program_play_no_round_and_keep_their_facts():
-    found = reports(("old", "new"), old=False, new=False, other=False)
-    assert {one.status for one in found.values()} == {Status.MEASURED}
-    assert [len(found[name].seconds_per_call) for name in ("old", "new")] == [0, 0]
-    assert found["new"].facts == {"same_program": True, "weights": 3, "traces": 1}
-    assert len(found["other"].seconds_per_call) >= 5
-    assert not any(
-        one.seconds_per_call for one in reports(("old", "new"), old=False, new=False).values()
-    )
-    raced = reports(("old", "new"), races_equal_programs=True, old=False, new=False)
-    assert all(one.facts["same_program"] for one in raced.values())
-    assert all(one.seconds_per_call for one in raced.values())
-
-
 def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():
     rival = RivalSpec("one", "one.py")
     orders, noted, waiting = iter([Go(), Play("one"), Done()]), [], []
@@ -96,5 +71,5 @@ def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():
     channel = WorkerChannel(lambda _: None, listen, noted.append)
     play = Playing(SimpleNamespace(wait=lambda _: None), task, channel, random.Random(1))
     one = PreparedRival(rival, Program(retraces=False), Feed(None))
-    play.run([one], SimpleNamespace(layer=None))
+    play.run([one])
     assert waiting == [[], [], [0]]

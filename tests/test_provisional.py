@@ -18,7 +18,6 @@ from timelift import cli, ended
 from timelift.analyse import selftest
 from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
-from timelift.commands.changes import _raced
 from timelift.present import case_table, figures, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
@@ -186,13 +185,6 @@ def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):
     assert not [line for line in over if "provisional" in line]
     assert open_still[0].startswith("provisional: ")
     assert open_still[1:-1] == over[:-1]
-
-
-def test_a_bisection_skips_a_commit_whose_run_did_not_end(tmp_path):
-    assert _raced(AGAINST).word in {"good", "bad"}
-    unfinished = _raced(_unfinished(tmp_path, AGAINST))
-    assert unfinished.word == "skip"
-    assert unfinished.text.startswith("its run did not end")
 
 
 def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):

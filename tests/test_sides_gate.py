@@ -11,8 +11,9 @@ from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.header import new_header
-from timelift.measure.other_side import of_project, of_python, take_out
-from timelift.measure.sides_gate import CaseMatcher, file_changes
+from timelift.measure.other_side import of_project, of_python, open_other_side, take_out
+from timelift.measure.same_code import file_changes
+from timelift.measure.sides_gate import CaseMatcher
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project, modules_in
 from timelift.worker.isolation import imports_from
@@ -31,10 +32,10 @@ def catalogue(root):
     )
 
 
-def matcher(mine, sides, **how):
+def matcher(mine, sides):
     """Match the cases of the first folder's catalogue with the second's."""
     here, there = map(checkout, sides)
-    return CaseMatcher(mine, of_project("main", there), here, **how)
+    return CaseMatcher(mine, of_project("main", there), here)
 
 
 def case(name="native", of="sensor"):
@@ -49,10 +50,10 @@ def sides(tmp_path):
     return [write(tmp_path / name, files) for name in ("here", "there")]
 
 
-def paired(sides, *cases, **how):
+def paired(sides, *cases):
     """Pair cases of the first folder with the second's; the pairing and the catalogue."""
     mine = catalogue(sides[0])
-    return matcher(mine, sides, **how).match(cases or [case()]), mine
+    return matcher(mine, sides).match(cases or [case()]), mine
 
 
 def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
@@ -79,18 +80,20 @@ def test_the_sides_are_built_first_in_turn(sides):
     assert all(one != following for one, following in itertools.pairwise(first))
 
 
-def test_what_is_the_same_on_both_sides_is_not_measured_unless_asked(sides):
+def test_what_is_the_same_on_both_sides_is_not_measured(sides):
     found, _ = paired(sides)
     assert not found.sides
     assert found.reasons[case()].startswith("unchanged since main")
     assert found.unchanged == ("native",)
-    assert paired(sides, measure_unchanged=True)[0].sides
 
 
-def test_a_strategy_that_imports_modules_of_the_project_may_always_have_changed(sides):
-    text = strategy() + "\nimport ours\n"
+@pytest.mark.parametrize("path", ["strategies/native.py", "workloads/sensor.py"])
+def test_a_case_is_measured_where_what_either_file_imports_has_changed(sides, path):
     for side in sides:
-        write(side, {"strategies/native.py": text, "ours.py": ""})
+        text = (side / path).read_text() + "\nimport ours\n"
+        write(side, {path: text, "ours.py": ""})
+    assert not paired(sides)[0].sides
+    write(sides[0], {"ours.py": "1"})
     assert paired(sides)[0].sides
 
 
@@ -188,9 +191,26 @@ def test_a_family_is_not_raced_against_one_of_its_variants(sides):
     assert found.reasons[case()] == "new: main has no strategy 'native'"
 
 
-def test_a_folder_that_is_no_project_is_one_sentence(tmp_path):
-    with pytest.raises(UserError, match="expected a project with strategies/ in it"):
-        of_project("x", checkout(tmp_path))
+def test_a_word_that_git_knows_is_a_revision_and_one_like_a_path_is_a_path(sides, monkeypatch):
+    here = commit(sides[0])
+    git(here, "branch", "main")
+    write(
+        here / "main", {"strategies/native.py": strategy("A folder"), "workloads/x.py": workload()}
+    )
+    write(here / "there", {"strategies/native.py": strategy("Another")})
+    monkeypatch.chdir(here)
+
+    def opened(word):
+        return open_other_side(word, checkout(here), catalogue(here))
+
+    assert opened("main").commit == git(here, "rev-parse", "main").strip()
+    assert opened("main").strategies["native"].title == "One call"
+    assert (opened("./main").commit, opened("./main").strategies["native"].title) == (
+        "",
+        "A folder",
+    )
+    assert opened("there").strategies["native"].title == "Another"
+    assert opened(sys.executable).python == sys.executable
 
 
 @pytest.mark.parametrize("python", ["no/such/python", "true", "false"])
@@ -199,13 +219,13 @@ def test_what_is_no_interpreter_is_one_sentence(sides, python):
         of_python(python, catalogue(sides[0]), checkout(sides[0]))
 
 
-def test_the_same_interpreter_differs_in_nothing(sides):
+def test_an_interpreter_of_the_same_versions_is_raced_all_the_same(sides):
     project = checkout(sides[0])
     found = of_python(sys.executable, catalogue(sides[0]), project)
     assert found.label == sys.executable
     assert found.versions == {}
     here = catalogue(sides[0])
-    pairs = CaseMatcher(here, found, project, measure_unchanged=True)
+    pairs = CaseMatcher(here, found, project)
     (old,) = pairs.match([case()]).sides.values()
     assert here.rival(old, 1).in_other_python
     assert not here.rival(case(), 1).in_other_python

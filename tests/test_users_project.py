@@ -86,14 +86,6 @@ def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
     assert session.gate.why_not(later) == "new: HEAD~1 has no workload 'later'"
 
 
-@pytest.mark.parametrize(("word", "races"), [("", False), ("skip", False), ("measure", True)])
-def test_equal_programs_are_raced_where_that_is_asked_for(project, word, races):
-    session, _ = raced(project, unchanged=word)
-    options = session._campaign_options(0)
-    assert options.compares_programs
-    assert options.races_equal_programs == races
-
-
 def test_the_header_of_the_run_names_the_file_that_won(project):
     session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
     sides = session.gate.matched.sides

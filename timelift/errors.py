@@ -72,8 +72,8 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else plural}"
 
 
-def read_share(text: str, below: float = 1.0) -> float:
-    """Read a percentage as a share above 0 and under `below`; raises UserError.
+def read_share(text: str) -> float:
+    """Read a percentage as a share between 0 and 1; raises UserError.
 
     With the sign a number is per cent, without it the share itself. A number without the sign from
     1 on could be meant either way, so it is refused.
@@ -84,14 +84,12 @@ def read_share(text: str, below: float = 1.0) -> float:
         found = float(word.removesuffix("%")) / (100 if signed else 1)
     except ValueError:
         found = -1.0
-    if 0 < found < below and (signed or found < 1):
+    if 0 < found < 1:
         return found
-    number = word if not signed and 1 <= found < 100 * below else "3"
-    share = float(number) / 100
-    same = f" or {share:g}, which are the same" if share < 1 else ""
+    number = word if not signed and 1 <= found < 100 else "3"  # noqa: PLR2004 - per cent
     raise UserError(
-        f"expected a share between 0 and {below:.0%}, received {text!r}; write it like "
-        f"{number.removesuffix('.')}%{same}"
+        f"expected a share between 0 and 100%, received {text!r}; write it like "
+        f"{number.removesuffix('.')}% or {float(number) / 100:g}, which are the same"
     )
 
 

@@ -85,10 +85,8 @@ class Task:
     #: What a call of each rival needs of the host's memory is read. No law is checked: the launch
     #: does that.
     reads_peak_memory: bool = False
-    #: The pairs whose programs are compared: where they are equal, no round is played, unless ...
-    compares_programs: tuple[str, ...] = ()
-    #: ... equal programs are raced, too.
-    races_equal_programs: bool = False
+    #: How many operations of each kind a rival's graph has is reported.
+    counts_operations: bool = False
     #: The tracer is warmed before the first rival.
     warms: bool = True
     #: Steps at which the law is checked at single steps; the test suite asks for every one.
@@ -103,8 +101,8 @@ class Task:
     def from_json(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
-        tuples = {name: tuple(fields[name]) for name in ("features", "compares_programs")}
-        return cls(**{**fields, **tuples, "setting": setting, "rivals": rivals})
+        features = tuple(fields["features"])
+        return cls(**{**fields, "features": features, "setting": setting, "rivals": rivals})
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,14 @@
-"""What became slower: between two runs, over many, and by which commit."""
+"""What became slower: between two runs, and over many."""
 
 import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.analyse.runs import results
 from timelift.analyse.runs.results import load_usual
-from timelift.case import Case
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.errors import UserError
 from timelift.journal import find, parse_time, runs_of_machine
-from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -113,43 +110,3 @@ def _since(text: str | None) -> "datetime | None":
         raise UserError(
             f"--since: expected a date, received {text!r}; write it as 2026-01-31"
         ) from None
-
-
-def bisect(options: Options, project: Project) -> int:
-    """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
-
-    Every commit in question is raced against GOOD, in throw-away work trees; yours is not touched.
-    Exit code 0: the commit was found. 2: BAD is not shown to be slower than GOOD, or the commits
-    that remain cannot be measured. 1: something has to be done first.
-    """
-    try:
-        case = Case.from_label(options.case)
-    except ValueError as error:
-        raise UserError(f"--case: {error}") from None
-    gate = f"{100 * options.gate:.6g}%"
-    ends = options.good, options.bad
-    found = Bisection(project, *ends, case, gate, _raced, lambda line: write_lines([line])).run()
-    return 0 if found else EXIT_NOT_YES
-
-
-def _raced(journal: Path) -> CommitVerdict:
-    from timelift.analyse.gate.outcomes import against_of, outcomes  # noqa: PLC0415
-    from timelift.analyse.stats import verdicts  # noqa: PLC0415
-    from timelift.present import gate_words  # noqa: PLC0415
-
-    run = results.load(journal)
-    against = against_of(run)
-    judged = outcomes(run, against) if against else []
-    if against is None or not judged:
-        reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
-        return CommitVerdict("skip", "; ".join(reasons) or "not measured")
-    if run.is_provisional:
-        return CommitVerdict("skip", "its run did not end, so nothing of it is a verdict")
-    found = judged[0]
-    if found.fails():
-        return CommitVerdict("bad", gate_words.failure(found, against))
-    doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
-    said = (
-        gate_words.undecided_in_words(found.time, against) if doubtful else str(found.time.verdict)
-    )
-    return CommitVerdict("skip" if doubtful else "good", said)

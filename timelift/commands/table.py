@@ -34,7 +34,7 @@ COMMANDS = {
     "choose": Command("choose", "which strategy to use for one workload at one size"),
     "compare": Command("changes", "two stored runs: which cases became suspect"),
     "history": Command("changes", "what became slower over a machine's runs, and since when"),
-    "bisect": Command("changes", "the commit that made a case slower"),
+    "bisect": Command("bisect", "the commit that made a case slower"),
     "baseline": Command("stored", "keep a run, small enough to commit"),
     "strategies": Command("available", "the strategies there are; `strategies show NAME`"),
     "workloads": Command("available", "the workloads there are; `workloads show NAME`"),

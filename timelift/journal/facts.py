@@ -83,13 +83,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     held_down_rounds: Annotated[Number | None, _ELSE] = None
     #: Readings that found the device's clocks held down.
     throttled: Annotated[Number | None, _ELSE] = None
-    #: True if the other side runs the same program, so that no round was played unless asked for.
-    same_program: Annotated[bool | None, _ELSE] = None
-    #: Where the sides' programs differ: how many operations this one has of each kind of which the
-    #: other has more or fewer, as the program runs ...
+    #: How many nodes of each kind its graph has as it was traced, in the first launch of a run
+    #: against another side.
     operations: Annotated[dict[str, int] | None, _ELSE] = None
-    #: ... and as it was traced, which the optimiser may have made equal.
-    traced_operations: Annotated[dict[str, int] | None, _ELSE] = None
     #: Once for each device: its name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _ELSE] = None
 

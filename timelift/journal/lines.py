@@ -194,7 +194,6 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CaseInLaunch(Struct, frozen=True, kw_only=True):
     """One case in one launch; a status other than `measured` has a reason and no samples.
 
-    A case whose other side runs the same program (`Facts.same_program`) has none either.
     `seconds_per_call` has a value for each round, None where the rival sat it out: position `i` of
     every rival of the setting in the launch is the same moment. `rivals` lines were written
     together. The median is that of the samples that were played, see `median`; None in lines

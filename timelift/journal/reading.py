@@ -33,7 +33,6 @@ from timelift.journal.lines import (
     Header,
     Line,
     median,
-    object_or_empty,
 )
 
 #: What reading a bad line raises, however it is bad.
@@ -156,9 +155,8 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
     status, stored_median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
     measured = status is Status.MEASURED
     rivals = fields.get("rivals")
-    was_timed = measured and not _has_same_program(fields)
-    seconds = samples(fields.get("seconds_per_call")) if was_timed else ()
-    stored_median = stored_median if was_timed else None
+    seconds = samples(fields.get("seconds_per_call")) if measured else ()
+    stored_median = stored_median if measured else None
     if isinstance(stored_median, int | float):
         stored_median = _checked_median(float(stored_median), seconds, damage)
     return CaseInLaunch(
@@ -178,12 +176,6 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
         if measured
         else Facts(),
     )
-
-
-def _has_same_program(fields: Mapping[str, Any]) -> bool:
-    """True of the one measured case that has no samples."""
-    facts = object_or_empty(fields.get("facts"))
-    return facts.get("same_program") is True and fields.get("seconds_per_call") == []
 
 
 def _checked_median(stored: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
@@ -295,7 +287,7 @@ def _damage_sentence(name: str, expected: str, value: object) -> str:
 class MedianInLaunch(NamedTuple):
     """A case in a launch: the log of its median, and the canary's time.
 
-    The median is NaN where it was lost or not timed. `exact` are its facts that repeat themselves.
+    The median is NaN where it was lost. `exact` are its facts that repeat themselves.
     """
 
     case: Case

@@ -94,7 +94,6 @@ class Campaign:
         self._doubtful_peaks: frozenset[Setting] = frozenset()
         self._devices_named: set[tuple[str, int, str]] = set()
         self._peaks_read: set[Setting] = set()
-        self._timed: set[Case] = set()
         self._pool: LaunchPool | None = None
 
     @property
@@ -302,8 +301,6 @@ class Campaign:
                 self._devices_named.add(_device_key(line.case.setting))
             if (facts.peak_bytes, facts.peak_bytes_below) != (None, None):
                 self._peaks_read.add(line.case.setting)
-            if line.seconds_per_call:
-                self._timed.add(line.case)
             result = self.results.get(line.case)
             if result is None:
                 continue
@@ -333,11 +330,9 @@ class Campaign:
         chosen = [case for case in cases if self._is_open(case)]
         is_first = slot.number == 1 and not options.once
         is_usual = not (options.two_sided or workload.is_model)
-        rivals = {case: self.catalogue.rival(case, slot.number) for case in chosen}
-        untimed = {one.pair for case, one in rivals.items() if case not in self._timed}
         return Task(
             setting=setting,
-            rivals=tuple(rivals.values()),
+            rivals=tuple(self.catalogue.rival(case, slot.number) for case in chosen),
             factory=workload.factory,
             features=workload.features,
             seed=seed,
@@ -347,8 +342,7 @@ class Campaign:
             is_model=workload.is_model,
             data=workload.data,
             memory_bytes=options.memory_bytes,
-            compares_programs=tuple(sorted(untimed)) if options.compares_programs else (),
-            races_equal_programs=options.races_equal_programs,
+            counts_operations=is_first and options.two_sided,
             names_device=is_first and is_usual and _device_key(setting) not in self._devices_named,
         )
 

@@ -34,8 +34,7 @@ class CampaignOptions:
     it, and again where the referee doubts it.
     Where `once`, each case is built, held to the law and called, and no rounds are played. In a
     `two_sided` campaign every case is raced against its other side, in `other_python` if any is
-    named, memory is asked for steadily, and the launches beyond the fewest are for suspects; where
-    it `compares_programs`, pairs of equal ones are not timed, unless it `races_equal_programs`.
+    named, memory is asked for steadily, and the launches beyond the fewest are for suspects.
     Workers import the modules of the project from `import_folders`.
     """
 
@@ -50,8 +49,6 @@ class CampaignOptions:
     memory_bytes: int = 0
     reads_peak_memory: bool = False
     two_sided: bool = False
-    compares_programs: bool = False
-    races_equal_programs: bool = False
     other_python: str = ""
     import_folders: tuple[Path, ...] = ()
 

@@ -153,10 +153,6 @@ def share_or_none(word: str) -> float | None:
     return read_share(word) if word else None
 
 
-def growth(word: str) -> float:
-    return read_share(word, below=10.0)
-
-
 def seed(word: str) -> int | None:
     """Read a whole number from 0; an empty text asks for a seed drawn anew."""
     if not word:

@@ -106,43 +106,19 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         otherwise="the fewest launches, and more where the answer is open until 4 min have passed",
         read=texts.duration,
     ),
-    Option("against", "", "a git revision to race the strategies and workloads against"),
-    Option("against_path", "", "a folder with strategies/ and workloads/ to race against"),
-    Option("against_python", "", "another venv's bin/python to race against"),
+    Option(
+        "against",
+        "",
+        "a git revision, a folder or another venv's bin/python to race against; ./main is a path",
+    ),
     Option(
         "gate", "3%", "the slow-down beside the other side that should be found", read=read_share
-    ),
-    Option(
-        "gate_ignore",
-        "",
-        "the slow-down that never fails a case, like 1.5%",
-        otherwise="half of --gate",
-        read=texts.share_or_none,
-    ),
-    Option(
-        "gate_first_call",
-        "25%",
-        "how much longer a first call fails",
-        read=texts.growth,
-    ),
-    Option(
-        "gate_memory",
-        "25%",
-        "how much more peak memory fails",
-        read=texts.growth,
     ),
     Option(
         "undecided",
         "pass",
         "pass or fail: the result of a case of which neither a slow-down nor its absence is shown",
         read=texts.one_of("pass", "fail"),
-    ),
-    Option(
-        "unchanged",
-        "skip",
-        "skip or measure: what is done with a case whose files, or whose programs, are the same on "
-        "both sides",
-        read=texts.one_of("skip", "measure"),
     ),
     Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=texts.seed),
     Option("results", "results", "a folder for the journals"),

@@ -5,6 +5,7 @@ touched; the folder goes with the session. With another interpreter the project 
 """
 
 import json
+import os
 import platform
 import subprocess
 import tarfile
@@ -13,9 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from timelift.case import option_flag
 from timelift.errors import UserError
 from timelift.measure import machine
 from timelift.measure.catalogue import (
@@ -29,8 +29,8 @@ from timelift.measure.git import git_bytes, resolve_commit
 from timelift.project import Project
 
 Thing = TypeVar("Thing")
-#: The options that name the other side; one of them is enough.
-OTHER_SIDES = ("against", "against_path", "against_python")
+#: How a word begins that is a path, even where git knows a revision of that name.
+_PATHS = (".", "/", "~")
 #: Packages that do not run where calls are timed.
 NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
 #: Seconds that another interpreter may take to print its versions.
@@ -73,32 +73,34 @@ class OtherSide:
         return None if self.python else self.project
 
 
-def open_other_side(
-    project: Project, options: Mapping[str, Any], catalogue: Catalogue
-) -> OtherSide | None:
-    given = [name for name in OTHER_SIDES if options[name]]
-    if len(given) > 1:
-        flags = " and ".join(map(option_flag, given))
-        raise UserError(f"{flags} name more than one other side; give one of them")
-    if options["against_python"]:
-        return of_python(options["against_python"], catalogue, project)
-    if options["against_path"]:
-        theirs = project.at(Path(options["against_path"]).resolve())
-        return of_project(options["against_path"], theirs)
-    if options["against"]:
-        return _of_revision(options["against"], project)
-    return None
+def open_other_side(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
+    """Return the revision, else the folder, else the interpreter that a word names.
+
+    A word that begins like a path is no revision. Raises UserError where it is none of them.
+    """
+    refused = f"expected a path that exists, received {word!r:.200}"
+    if not word.startswith(_PATHS):
+        try:
+            commit = resolve_commit(project.root, word)
+        except UserError as error:
+            refused = str(error)
+        else:
+            return _of_revision(word, commit, project)
+    path = Path(word).expanduser()
+    if _is_folder(path):
+        return of_project(word, project.at(path.resolve()))
+    if os.access(path, os.X_OK):
+        return of_python(str(path), catalogue, project)
+    raise UserError(
+        f"--against: {refused}, or name a folder, or the bin/python of a virtual environment"
+    )
 
 
-def _of_revision(revision: str, project: Project) -> OtherSide:
+def _of_revision(word: str, commit: str, project: Project) -> OtherSide:
     holder = tempfile.TemporaryDirectory(prefix="timelift-base-")
     folder = Path(holder.name)
-    try:
-        commit = take_out(project.root, revision, folder)
-    except UserError as error:
-        raise UserError(f"--against: {error}, or name a folder with --against-path") from None
-    side = of_project(revision, project.at(folder), commit, "--against")
-    return replace(side, folder=holder)
+    take_out(project.root, commit, folder)
+    return replace(of_project(word, project.at(folder), commit), folder=holder)
 
 
 def of_python(python: str, catalogue: Catalogue, project: Project) -> OtherSide:
@@ -129,20 +131,18 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or "it does not answer like Python"
         raise UserError(
-            f"--against-python: expected an interpreter, received {python!r} ({why}); name the "
+            f"--against: expected an interpreter, received {python!r} ({why}); name the "
             "bin/python of a virtual environment"
         ) from None
     if "keras" not in found:
         raise UserError(
-            f"--against-python: expected an interpreter with keras, {python!r} has none; install "
+            f"--against: expected an interpreter with keras, {python!r} has none; install "
             f"it there, beside the backend, with: {python} -m pip install keras"
         )
     return found
 
 
-def of_project(
-    label: str, project: Project, commit: str = "", option: str = "--against-path"
-) -> OtherSide:
+def of_project(label: str, project: Project, commit: str = "") -> OtherSide:
     """Read the strategies and workloads of a project.
 
     A file that cannot be read costs the cases that need it, and no others.
@@ -150,7 +150,7 @@ def of_project(
     wanted = project.packaged("strategies") if project.is_timelift else project.root
     if not _is_folder(wanted):
         what = "a project with strategies/ in it" if project.is_timelift else "a project's folder"
-        raise UserError(f"{option}: expected {what}, received {label!r:.200}")
+        raise UserError(f"--against: expected {what}, received {label!r:.200}")
     strategies, bad = _readable(project.strategies.values(), read_variants)
     workloads, worse = _readable(
         project.workloads.values(), lambda path: {path.stem: read_workload(path)}

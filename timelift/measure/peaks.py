@@ -89,7 +89,7 @@ def _reading(task: Task, rivals: Iterable[RivalSpec]) -> Task:
         rivals=tuple(rivals),
         round_seconds=0.0,
         reads_peak_memory=True,
-        compares_programs=(),
+        counts_operations=False,
         warms=False,
         names_device=False,
     )

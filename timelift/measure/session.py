@@ -42,7 +42,6 @@ from timelift.measure.launch import Limits
 from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
-from timelift.measure.other_side import OTHER_SIDES
 from timelift.measure.progress import Display
 from timelift.measure.sides_gate import AGAINST_AXES, SidesGate
 from timelift.measure.users_layer import user_workload
@@ -120,7 +119,7 @@ class Session:
         """Return the axes that this kind of run has where the user names nothing else."""
         if self.run_mode.selftest:
             return grid.SELFTEST_AXES
-        return AGAINST_AXES if any(self.texts[one] for one in OTHER_SIDES) else {}
+        return AGAINST_AXES if self.texts["against"] else {}
 
     def _ask_layer(self, factory: str) -> Mapping[str, Any]:
         return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
@@ -245,8 +244,6 @@ class Session:
             memory_bytes=options["memory_limit"],
             reads_peak_memory=self.run_mode.reads_peaks and not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
-            compares_programs=self.gate is not None and self.gate.compares_programs and not once,
-            races_equal_programs=self.options["unchanged"] == "measure",
             other_python=self.gate.other_side.python if self.gate else "",
             import_folders=tuple(self.project.import_folders),
         )

@@ -1,7 +1,5 @@
 """The gate of a session: which cases are raced against their other side, and why others are not."""
 
-import ast
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,17 +7,17 @@ from typing import Any
 
 from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError
-from timelift.journal import IGNORED_PART, Against, Quantity
+from timelift.journal import Against, Quantity
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.option_texts import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
-from timelift.measure.source import imports_of
+from timelift.measure.same_code import FileChanges, SameCode, file_changes
 from timelift.project import Project
 
 #: How the reason of a case begins whose files are the same on both sides.
 UNCHANGED = "unchanged since"
-#: A new strategy counts as a gone one renamed where their files are at least so much alike.
-_RENAMED = 0.8
+#: How much longer a first call fails a case, and how much more peak memory.
+FACT_GATE = 0.25
 #: What is measured against another side where the user names nothing else: launches differ less
 #: with one thread, and a case that is compared with itself needs no more.
 AGAINST_AXES = {"threads": "1"}
@@ -28,17 +26,8 @@ MOST_FRESH = 12
 
 
 @dataclass(frozen=True)
-class FileChanges:
-    """Strategy files that came, went or were renamed: `renamed` maps a new name to the old one."""
-
-    new: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class NoOtherSide:
-    """Why a case has no other side; it is `unchanged` where both sides have the same files."""
+    """Why a case has no other side; it is `unchanged` where both sides have the same code."""
 
     reason: str
     unchanged: bool = False
@@ -50,7 +39,7 @@ class MatchedCases:
 
     sides: Mapping[Case, Case] = field(default_factory=dict)
     reasons: Mapping[Case, str] = field(default_factory=dict)
-    file_changes: FileChanges = FileChanges()
+    file_changes: FileChanges = field(default_factory=FileChanges)
     unchanged: tuple[str, ...] = ()
 
 
@@ -58,17 +47,15 @@ class MatchedCases:
 class SidesGate:
     """Race cases against their other side; `matched` is known once the cases are.
 
-    `gates` gives each quantity the share that should be found, `ignored` that of time which never
-    counts. It `compares_programs` where one interpreter runs both.
+    `gate` is the slow-down that should be found, a share, and `screening` the launches of every
+    case.
     """
 
     other_side: OtherSide
     matcher: "CaseMatcher"
     screening: int
-    gates: Mapping[Quantity, float]
+    gate: float
     undecided_fails: bool
-    compares_programs: bool
-    ignored: float
     matched: MatchedCases = field(default_factory=MatchedCases)
 
     @classmethod
@@ -76,22 +63,15 @@ class SidesGate:
         cls, project: Project, options: Mapping[str, Any], catalogue: Catalogue
     ) -> "SidesGate | None":
         project = replace(project, root=project.root.resolve())
-        side = open_other_side(project, options, catalogue)
-        if side is None:
+        if not options["against"]:
             return None
-        measured = bool(side.python) or options["unchanged"] == "measure"
+        side = open_other_side(options["against"], project, catalogue)
         return cls(
             other_side=side,
-            matcher=CaseMatcher(catalogue, side, project, measure_unchanged=measured),
+            matcher=CaseMatcher(catalogue, side, project),
             screening=options["launches"].fewest,
-            gates={
-                Quantity.TIME: options["gate"],
-                Quantity.FIRST_CALL: options["gate_first_call"],
-                Quantity.MEMORY: options["gate_memory"],
-            },
+            gate=options["gate"],
             undecided_fails=options["undecided"] == "fail",
-            compares_programs=not side.python,
-            ignored=_ignored(options),
         )
 
     @property
@@ -114,7 +94,11 @@ class SidesGate:
         return Against(
             label=self.other_side.label,
             commit=self.other_side.commit,
-            gates=dict(self.gates),
+            gates={
+                Quantity.TIME: self.gate,
+                Quantity.FIRST_CALL: FACT_GATE,
+                Quantity.MEMORY: FACT_GATE,
+            },
             screening=self.screening,
             undecided="fail" if self.undecided_fails else "pass",
             new=tuple(changes.new),
@@ -122,38 +106,19 @@ class SidesGate:
             renamed=dict(changes.renamed),
             unchanged=tuple(self.matched.unchanged),
             versions=dict(self.other_side.versions),
-            ignored=self.ignored,
         )
-
-
-def _ignored(options: Mapping[str, Any]) -> float:
-    """Return the share of time that is ignored; raises UserError for one that should be found."""
-    gate, ignored = float(options["gate"]), options["gate_ignore"]
-    if ignored is not None and ignored >= gate:
-        raise UserError(
-            f"--gate-ignore: expected less than --gate, which is {100 * gate:g}%, received "
-            f"{100 * ignored:g}%; what should be found cannot be ignored"
-        )
-    return IGNORED_PART * gate if ignored is None else float(ignored)
 
 
 class CaseMatcher:
     """Find the other side of cases; the other sides join the `catalogue` as strategies.
 
-    `project` is the one that is measured. Where both sides have the same files there is nothing to
-    compare, unless `measure_unchanged`.
+    `project` is the one that is measured. Where both sides have the same code there is nothing to
+    compare; in another interpreter nothing is the same.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        other: OtherSide,
-        project: Project,
-        *,
-        measure_unchanged: bool = False,
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, other: OtherSide, project: Project) -> None:
         self._catalogue, self._other, self._project = catalogue, other, project
-        self._measure_unchanged = measure_unchanged
+        self._same_code = SameCode(project, other.project)
         here, there = _files(catalogue.strategies), _files(other.strategies)
         readable = {
             name: path for name, path in here.items() if name in there or name not in other.broken
@@ -192,12 +157,14 @@ class CaseMatcher:
                 f"another workload: one step of {workload.name!r} is {_shape(other)[0]} on {label} "
                 f"and {_shape(workload)[0]} here"
             )
-        changed = self._layer_changed(workload, other)
-        if not (changed or self._measure_unchanged or self._strategy_changed(mine, theirs)):
+        layer_is_same = self._layer_is_same(workload, other)
+        strategy_is_same = self._same_code.of_files(mine.path, theirs.path)
+        if layer_is_same and strategy_is_same and not self._other.python:
             return NoOtherSide(
-                f"{UNCHANGED} {label}: its file and its workload's are the same", unchanged=True
+                f"{UNCHANGED} {label}: its files and all that they import are the same",
+                unchanged=True,
             )
-        if changed:
+        if not layer_is_same:
             self._catalogue.base_workloads[workload.name] = other
         name = f"{mine.name}{COPY_SEPARATOR}{label}"
         self._catalogue.strategies[name] = replace(
@@ -235,48 +202,16 @@ class CaseMatcher:
         top = name.partition(".")[0]
         return top not in self._project.modules or top in self._other.project.modules
 
-    def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
-        """True if the inner layer may differ; the project's own imports may always have changed."""
-        files = [Path(one.factory.rpartition(":")[0]) for one in (mine, theirs)]
-        if not all(path.is_file() for path in files):
-            return True
-        return not _same_file(*files) or self._imports_ours(files[0])
-
-    def _strategy_changed(self, mine: Strategy, theirs: Strategy) -> bool:
-        return not _same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
-
-    def _imports_ours(self, path: Path) -> bool:
-        imported = imports_of(ast.parse(path.read_text(encoding="utf-8")))
-        return bool(imported & self._project.modules)
-
-
-def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
-    gone = [name for name in there if name not in here]
-    renamed: dict[str, str] = {}
-    for name in sorted(here.keys() - there.keys()):
-        scores = {old: _likeness(here[name], there[old]) for old in gone}
-        best = max(scores, key=scores.__getitem__, default="")
-        if best and scores[best] >= _RENAMED and best not in renamed.values():
-            renamed[name] = best
-    return FileChanges(
-        new=tuple(sorted(here.keys() - there.keys() - renamed.keys())),
-        removed=tuple(sorted(set(gone) - set(renamed.values()))),
-        renamed=renamed,
-    )
+    def _layer_is_same(self, mine: Workload, theirs: Workload) -> bool:
+        here, there = (one.factory.rpartition(":")[0] for one in (mine, theirs))
+        if here.endswith(".py"):
+            return self._same_code.of_files(Path(here), Path(there))
+        return bool(here) and self._same_code.of_module(here)  # a stored model has no module
 
 
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:
     return {one.path.stem: one.path for one in strategies.values()}
 
 
-def _likeness(one: Path, other: Path) -> float:
-    first, second = (path.read_text(encoding="utf-8").splitlines() for path in (one, other))
-    return difflib.SequenceMatcher(None, first, second).ratio()
-
-
 def _shape(workload: Workload) -> tuple[object, ...]:
     return (workload.features, workload.input_dtype, workload.input_high)
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    return one.read_bytes() == other.read_bytes()

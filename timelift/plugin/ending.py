@@ -39,7 +39,10 @@ def _show_copies(reporter: "pytest.TerminalReporter", session: Session) -> None:
     width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
     lines: Iterable[str] = ()
     try:
-        if path is None and session.gate:  # both sides of everything are the same
+        if path is None and session.gate:
+            if not session.gate.matched.sides:
+                label = session.gate.other_side.label
+                reporter.write_line(f"nothing was measured: each case is as in {label}, or new")
             lines = ended.gate_screenful(GateFindings(session.gate.header_entry(), []), width)
         elif path:
             lines = ended.gate_lines(path, width) if session.gate else ended.selftest_lines(path)

@@ -197,7 +197,7 @@ def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterat
     if compared.packages_drifted:
         yield (
             "versions or flags drifted, too, and both sides of a revision run on the same; "
-            "what races another interpreter is: timelift bench --against-python PYTHON"
+            "what races another interpreter is: timelift bench --against PYTHON"
         )
 
 

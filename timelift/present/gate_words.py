@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Sides
-from timelift.analyse.gate.program_changes import MoreOperations
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
 from timelift.errors import counted
@@ -14,8 +13,6 @@ from timelift.present.units import percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own, and names in a line; the journal has the rest.
 NAMED, _NAMES = 12, 8
-#: Of a case of which no time is known, since it cannot have changed.
-SAME_PROGRAM = "the same program, not timed"
 #: How many kinds of operations are named.
 _KINDS = 3
 #: What is told of a change that would have been seen: a larger one says nothing of the case.
@@ -145,26 +142,13 @@ def _besides(found: GateFindings) -> Iterator[str]:
 
 def program_in_words(outcome: CaseOutcome) -> str:
     """Write how the program differs, by its operations or else by its nodes; nothing if not."""
-    change = outcome.program
-    if change is None:
+    if not (more := outcome.more_operations):
         nodes = (one for one in outcome.facts if one.name == "graph_nodes")
         told = (f"{one.old:,.0f} graph nodes became {one.new:,.0f}" for one in nodes)
         return next(told, "")
-    if change.operations:
-        return f"its program has {_operations(change.operations)}"
-    traced = f"traced: {_operations(change.traced)}" if change.traced else ""
-    if change.equal:
-        return f"{traced}; the optimised programs are equal"
-    if change.operations is None:
-        return traced
-    return "its program differs, in operations of the same kinds" + (traced and f"; {traced}")
-
-
-def _operations(more: MoreOperations) -> str:
-    """Write `+2 Cast, to float64`, as many kinds as are read at a glance, and count the rest."""
-    named = [f"{number:+,} {kind}" for kind, number in more[:_KINDS]]
-    rest = len(more) - len(named)
-    return "; ".join(named) + (f" and {rest:,} more" if rest else "")
+    named = ", ".join(f"{number:+,} {kind}" for kind, number in more[:_KINDS])
+    rest = len(more) - _KINDS
+    return f"its program has {named}" + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def count(found: GateFindings) -> str:
@@ -174,12 +158,7 @@ def count(found: GateFindings) -> str:
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     gate = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * found.ignored:.3g} % ignored"
     cases = counted(len(found.outcomes), "case")
-    return f"{cases} against {against.label}{commit}, {gate}: {', '.join(words)}{_untimed(found)}"
-
-
-def _untimed(found: GateFindings) -> str:
-    untimed = sum(one.same_program for one in found.outcomes)
-    return f" ({untimed:,} of them {SAME_PROGRAM})" if untimed else ""
+    return f"{cases} against {against.label}{commit}, {gate}: {', '.join(words)}"
 
 
 def _names(against: Against) -> Iterator[str]:

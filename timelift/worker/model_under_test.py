@@ -4,8 +4,8 @@ import math
 import random
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ from timelift.worker.isolation import restore_process_state
 from timelift.worker.law import LawBrokenError
 from timelift.worker.layer import computed_in
 from timelift.worker.prepare import PreparedRival, peak_facts
-from timelift.worker.programs import Program
 from timelift.worker.tolerance import (
     LEAST_SHARE_OF_WEIGHTS,
     TOLERANCES,
@@ -36,17 +35,12 @@ from timelift.worker.tolerance import (
 class ModelCall:
     """One call of a model as its users make it, which is traced within its first.
 
-    It is a `Compiled` of which no program is known.
+    It is a `Compiled` of which no graph is known.
     """
 
     call: Callable[[], Any]
     traces: int = 1
-    nodes: int | None = None
-    traced_program: Program | None = None
-    optimised_program: Program | None = None
-
-    def keeping_program(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    operations: Counter[str] | None = None
 
     def trace(self, feed: Feed) -> None: ...
 
@@ -126,16 +120,16 @@ class _Written:
             self._computed = models.Computed(engine, model, self.data)
 
     def change(self, model: Any, rival: RivalSpec) -> None:
-        """Change lifts as the rival says: file and parameters of a strategy by a lift's number.
+        """Change lifts as the rival says: file and parameters of a strategy by a lift's place.
 
         Not by its path: Keras gives every model other names where the user gave none. A loop is
         found before the lift that it calls, and has to be changed after it.
         """
         found = lifts.find_lifts(model)
-        for number in sorted(map(int, rival.parameters), reverse=True):
-            strategy, parameters = rival.parameters[str(number)]
-            lift = found[number - 1]
-            lift.calls = self.calls[number - 1]
+        for place in sorted(rival.parameters, key=int, reverse=True):
+            strategy, parameters = rival.parameters[place]
+            lift = found[int(place)]
+            lift.calls = self.calls[int(place)]
             lifts.change(lift, strategy, parameters)
 
     def check(self, model: Any) -> float:

@@ -3,7 +3,6 @@
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -33,11 +32,6 @@ class PreparedRival:
     compiled: Compiled
     feed: Feed
     facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def has_same_program(self) -> bool:
-        """True if the other side of its pair runs the same program."""
-        return bool(self.facts.get("same_program"))
 
 
 class Preparation:
@@ -110,21 +104,23 @@ class Preparation:
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
         self.emit(Busy(TRACING, rival.name))
-        keeps = rival.pair in self.task.compares_programs
-        with compiled.keeping_program() if keeps else nullcontext():
-            started = time.perf_counter()
-            compiled.trace(feed)
-            traced = time.perf_counter()
-            call_once(self.engine, compiled, feed)
-            ended = time.perf_counter()
+        started = time.perf_counter()
+        compiled.trace(feed)
+        traced = time.perf_counter()
+        call_once(self.engine, compiled, feed)
+        ended = time.perf_counter()
         self._built += 1
-        facts = {
+        facts: dict[str, Any] = {
             "trace_seconds": traced - started,
             "first_call_seconds": ended - started,
             "built": self._built,
         }
-        nodes = compiled.nodes  # counting them takes a while
-        return facts if nodes is None else {**facts, "graph_nodes": nodes}
+        operations = compiled.operations  # counting them takes a while
+        if operations is not None:
+            facts["graph_nodes"] = operations.total()
+        if operations is not None and self.task.counts_operations:
+            facts["operations"] = dict(operations)
+        return facts
 
     def _cotangent_of(self, model: Any, inner: InnerLayer) -> Array:
         dense = self.noise.standard_normal(self._shape_of(model))

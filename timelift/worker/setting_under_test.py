@@ -33,7 +33,6 @@ from timelift.messages import (
 )
 from timelift.worker import law, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
-from timelift.worker.equal_programs import compare_programs
 from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
 from timelift.worker.isolation import imports_from, restore_process_state
 from timelift.worker.layer import InnerLayer, InnerLayerError, InnerLayers
@@ -65,9 +64,6 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             emit(Exhausted())
             return
     if prepared:
-        facts = compare_programs(prepared, task.compares_programs, engine, emit)
-        for one in prepared:
-            one.facts |= facts.get(one.rival.name, {})
         Playing(engine, task, channel, under_test.dice).run(prepared)
 
 
@@ -152,16 +148,10 @@ class Playing:
         self.emit(Ready())
         self.listen()
         shared = self._device_facts()
-        equal = {one.rival.name for one in prepared if one.has_same_program}
-        untimed = set() if self.task.races_equal_programs else equal
-        timed = [one for one in prepared if one.rival.name not in untimed]
-        players = [self._player_of(one) for one in timed]
-        played = self._play_rounds(players) if players and self.task.round_seconds > 0 else {}
-        for one, player in zip(timed, players, strict=True):
+        players = [self._player_of(one) for one in prepared]
+        played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
+        for one, player in zip(prepared, players, strict=True):
             self._report(one, player, shared | played)
-        for one in (one for one in prepared if one.rival.name in untimed):
-            facts = {**one.facts, "traces": one.compiled.traces, **shared}
-            self.emit(Ended(one.rival.name, Status.MEASURED, facts=facts))
 
     def _device_facts(self) -> dict[str, Any]:
         if not self.task.names_device:

@@ -7,11 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.gate.program_changes import (
-    ProgramChange,
-    program_change,
-    runs_same_program,
-)
 from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
 from timelift.analyse.runs.fact_changes import FactChange, exact_changes
 from timelift.analyse.runs.measurement import (
@@ -37,13 +32,16 @@ class Sides(NamedTuple):
 
 @dataclass(frozen=True)
 class CaseOutcome:
-    """`same_program`: both sides ran the same, so that nothing was timed."""
+    """What became of one case.
+
+    `more_operations` are the kinds of which its graph has more nodes than the other side's, or
+    fewer, which is negative; the largest differences first.
+    """
 
     case: Case
     findings: Mapping[Quantity, SidesFinding]
     facts: tuple[FactChange, ...]
-    same_program: bool = False
-    program: ProgramChange | None = None
+    more_operations: tuple[tuple[str, int], ...] = ()
 
     @property
     def time(self) -> SidesFinding:
@@ -186,12 +184,26 @@ def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
             pair.new.case,
             {q: found[place] for q, found in judged.items()},
             exact_changes(pair.new.case, pair.old, pair.new),
-            runs_same_program(*pair),
-            program_change(*pair),
+            _more_operations(*pair),
         )
         for place, pair in enumerate(pairs)
         if all(side.status is Status.MEASURED for side in pair)
     ]
+
+
+def _more_operations(old: Measurement, new: Measurement) -> tuple[tuple[str, int], ...]:
+    """Return by how many operations the sides' graphs differ, as the first launch counted them."""
+    before, now = _operations(old), _operations(new)
+    if before is None or now is None:
+        return ()
+    more = {kind: now.get(kind, 0) - before.get(kind, 0) for kind in {**before, **now}}
+    differ = [(kind, number) for kind, number in more.items() if number]
+    return tuple(sorted(differ, key=lambda item: (-abs(item[1]), item[0])))
+
+
+def _operations(side: Measurement) -> Mapping[str, int] | None:
+    counts = (one.facts.operations for one in side.launches)
+    return next((one for one in counts if one is not None), None)
 
 
 def _pairs(measurements: Sequence[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
@@ -238,27 +250,8 @@ _FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("
 
 
 def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[SidesFinding]:
-    """Judge every pair; without a clock where both sides run the same program."""
-    is_same = [quantity is Quantity.TIME and runs_same_program(*pair) for pair in pairs]
     numbers = launch_numbers(pair.new for pair in pairs)
-    judged = [pair for pair, same in zip(pairs, is_same, strict=True) if not same]
-    found = iter(judge(_changes(judged, quantity, numbers), numbers, rule) if judged else ())
-    return [
-        _no_change(pair) if same else next(found) for pair, same in zip(pairs, is_same, strict=True)
-    ]
-
-
-def _no_change(pair: Sides) -> SidesFinding:
-    return SidesFinding(
-        effect=0.0,
-        low=0.0,
-        high=0.0,
-        launches=len(pair.new.launches),
-        detectable=0.0,
-        suspected=False,
-        tried=False,
-        verdict=Verdict.SAME,
-    )
+    return judge(_changes(pairs, quantity, numbers), numbers, rule)
 
 
 def _changes(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:

@@ -210,8 +210,7 @@ class Referee:
         self._records: list[tuple[str, CaseInLaunch]] = []
 
     def take(self, line: CaseInLaunch) -> None:
-        was_played = any(line.seconds_per_call) or line.facts.same_program
-        if line.status is not Status.MEASURED or was_played:
+        if line.status is not Status.MEASURED or any(line.seconds_per_call):
             self._records.append(("", line))
 
     def to_play(self) -> frozenset[Case]:

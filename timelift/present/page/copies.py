@@ -11,7 +11,6 @@ from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import Quantity
 from timelift.present import ending, gate_words
-from timelift.present.gate_words import SAME_PROGRAM
 from timelift.present.tables import Column, Table
 from timelift.present.units import percent_interval, percent_more
 
@@ -73,8 +72,6 @@ def gate_table(gate: GateFindings) -> Table:
 
 def _time(one: CaseOutcome) -> str:
     found = one.time
-    if one.same_program:
-        return SAME_PROGRAM
     if math.isnan(found.effect):
         return ""
     if not math.isfinite(found.low):

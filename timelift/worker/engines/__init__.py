@@ -8,6 +8,7 @@ import gc
 import importlib
 import sys
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from timelift.case import Backend, Setting
-from timelift.worker.programs import Program
 
 Array = NDArray[Any]
 
@@ -50,22 +50,11 @@ class Compiled(Protocol):
     def traces(self) -> int: ...
 
     @property
-    def nodes(self) -> int | None:
-        """The nodes of its graph, counted when asked for, outside of any clock.
+    def operations(self) -> Counter[str] | None:
+        """The nodes of its traced graph by kind, counted when asked for, outside of any clock.
 
         None in eager mode, and until it was traced or called, whichever a backend needs.
         """
-
-    @property
-    def traced_program(self) -> Program | None:
-        """Its program as it was traced; None in eager mode, and where no one program is known."""
-
-    @property
-    def optimised_program(self) -> Program | None:
-        """Its program as it runs; known where the first call was made while it was kept."""
-
-    def keeping_program(self) -> AbstractContextManager[None]:
-        """Keep what the first call inside runs, for `optimised_program`."""
 
     def trace(self, feed: Feed) -> None:
         """Trace without running, where a backend can."""

@@ -9,10 +9,9 @@ thread that calls (`jax_cpu_enable_async_dispatch` is off), and a call takes wha
 import functools
 import os
 import random
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -24,13 +23,9 @@ from jax.experimental.compilation_cache import compilation_cache
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
 from timelift.worker.engines import Array, Engine, Feed, UnavailableError
-from timelift.worker.programs import Program
-from timelift.worker.programs.hlo import hlo_program
 
 #: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
 _THREADS = "PJRT_NPROC"
-#: The constants of a lowered program.
-_CONSTANT = re.compile(r"stablehlo\.constant dense<(.*)> : ")
 #: The switches that a strategy might turn.
 _SWITCHES = (
     "jax_disable_jit",
@@ -212,26 +207,8 @@ class JaxCompiled:
             self._traced = self._function.trace(*_values_of(self._model), *feed.arguments)
 
     @functools.cached_property
-    def nodes(self) -> int | None:
-        return None if self._traced is None else _operations(self._traced.jaxpr).total()
-
-    def keeping_program(self) -> AbstractContextManager[None]:
-        return nullcontext()  # JAX itself keeps what it has compiled
-
-    @functools.cached_property
-    def traced_program(self) -> Program | None:
-        if self._traced is None:
-            return None
-        operations = _operations(self._traced.jaxpr)
-        return Program("", operations, any("callback" in one for one in operations))
-
-    @functools.cached_property
-    def optimised_program(self) -> Program | None:
-        if self._traced is None:
-            return None
-        lowered = self._traced.lower()
-        text = lowered.compile().as_text()
-        return hlo_program(text, (), lambda: sorted(_CONSTANT.findall(lowered.as_text())))
+    def operations(self) -> Counter[str] | None:
+        return None if self._traced is None else _primitives(self._traced.jaxpr)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         return functools.partial(self._function, *_values_of(self._model), *feed.arguments)
@@ -258,24 +235,13 @@ def _call_with(
     return outputs, [other.value if value is None else value for other, value in now]
 
 
-def _operations(program: Any) -> Counter[str]:
-    """Count the equations of a program and of those inside it, by kind."""
-    found = Counter(map(_kind, program.eqns))
-    for one in _inner_programs(program):
-        found += _operations(one)
-    return found
-
-
-def _kind(equation: Any) -> str:
-    name = str(equation.primitive.name)
-    if name != "convert_element_type":
-        return name
-    return f"{name}, to {equation.params['new_dtype']}"
-
-
-def _inner_programs(program: Any) -> list[Any]:
-    found = jax.tree_util.tree_leaves([equation.params for equation in program.eqns])
-    return [one for one in found if hasattr(one, "eqns")]
+def _primitives(program: Any) -> Counter[str]:
+    """Count the equations of a program and of those inside it, by their primitive."""
+    primitives = Counter(str(equation.primitive.name) for equation in program.eqns)
+    for inner in jax.tree_util.tree_leaves([equation.params for equation in program.eqns]):
+        if hasattr(inner, "eqns"):
+            primitives += _primitives(inner)
+    return primitives
 
 
 def _cache_in(folder: str) -> None:

@@ -6,30 +6,28 @@ compiles in this process alone, since a worker may not leave processes behind.
 
 import gc
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import torch
-from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import Array, Engine, Feed, UnavailableError
-from timelift.worker.programs import Program
-from timelift.worker.programs.fx import fx_program, operations, tensor_text, whole_program
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
 
 from torch._inductor import cpu_vec_isa  # noqa: E402
-from torch._inductor.compile_fx import compile_fx, compile_fx_inner  # noqa: E402
+from torch._inductor.compile_fx import compile_fx  # noqa: E402
 
-#: What a captured graph calls the inputs of the function that is compiled.
-_OWN_INPUTS = frozenset({"L_inputs_", "L_mask_"})
+#: Nodes of a captured graph that call nothing, and are of a kind by that.
+_CALLS_NOTHING = frozenset({"placeholder", "get_attr", "output"})
 
 
 class TorchEngine(Engine):
@@ -194,15 +192,12 @@ class TorchCompiled:
     """One model in one phase and mode; counts the graphs that are handed to the compiler.
 
     A model whose Python cannot be captured whole becomes several graphs with Python between them:
-    `traces` is the number of graphs, and `nodes` that of the nodes in all of them.
+    `traces` is the number of graphs, and `operations` counts the nodes of all of them.
     """
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
         self.traces = 0
-        self.nodes: int | None = None
-        self.traced_program: Program | None = None
-        self.optimised_program: Program | None = None
-        self._lowered: list[Program] | None = None
+        self.operations: Counter[str] | None = None
         self._model, self._setting = model, setting
         self._function = self._wrapped(_outputs_of(model, training))
 
@@ -219,59 +214,11 @@ class TorchCompiled:
 
     def _compile(self, graph: Any, examples: Sequence[Any]) -> Any:
         self.traces += 1
-        self.nodes = (self.nodes or 0) + len(graph.graph.nodes)
-        self.traced_program = Program("", operations(graph.graph)) if self.traces == 1 else None
-        if self._lowered is None:
-            return compile_fx(graph, examples)
-        try:
-            given = self._arguments(graph.graph, examples)
-        except ValueError:
-            self._lowered = None
-            return compile_fx(graph, examples)
-        return compile_fx(graph, examples, inner_compile=partial(self._lower, given))
-
-    def _lower(self, given: Sequence[str], graph: Any, examples: Sequence[Any], **how: Any) -> Any:
-        """Have inductor compile a graph, and note its program once all passes are over."""
-
-        def note(found: Any) -> None:
-            places = sum(one.op == "placeholder" for one in found.nodes)
-            numbered = how.get("is_backward") or len(given) != places
-            arguments = [str(place) for place in range(places)] if numbered else given
-            try:
-                program = fx_program(found, arguments)
-            except Exception:  # noqa: BLE001 - it compiles all the same
-                self._lowered = None
-            if self._lowered is not None:
-                self._lowered.append(program)
-
-        with inductor.patch(post_grad_custom_post_pass=note):
-            return compile_fx_inner(graph, examples, **how)
-
-    def _arguments(self, graph: Any, examples: Sequence[Any]) -> list[str]:
-        """Return what each input of a graph is: a size, the call's own, a weight, or a value."""
-        places = [str(one.target) for one in graph.nodes if one.op == "placeholder"]
-        weights = {id(one.value): place for place, one in enumerate(self._model.variables)}
-
-        def text(place: str, example: Any) -> str:
-            if isinstance(example, torch.SymInt) or place in _OWN_INPUTS:
-                return "size" if isinstance(example, torch.SymInt) else place
-            weight = weights.get(id(example))
-            return tensor_text(example) if weight is None else f"variable {weight}"
-
-        return [text(*one) for one in zip(places, examples, strict=True)]
-
-    @contextmanager
-    def keeping_program(self) -> Iterator[None]:
-        self._lowered, breaks = [], counters["graph_break"].total()
-        try:
-            yield
-        finally:
-            programs, self._lowered = self._lowered, None
-            is_whole = self.traces == 1 and counters["graph_break"].total() == breaks
-            self.optimised_program = whole_program(programs) if is_whole and programs else None
+        self.operations = (self.operations or Counter()) + Counter(map(_kind, graph.graph.nodes))
+        return compile_fx(graph, examples)
 
     def trace(self, feed: Feed) -> None:
-        """Do nothing: PyTorch traces while it runs, and `nodes` is known after the first call."""
+        """Do nothing: PyTorch traces while it runs; `operations` are known after the first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         inputs = feed.inputs.detach()
@@ -284,6 +231,11 @@ class TorchCompiled:
             sources = [inputs.requires_grad_(), *sources]
         arguments = inputs, feed.mask, feed.cotangent
         return partial(_backward, self._function, sources, *arguments)
+
+
+def _kind(node: Any) -> str:
+    called = node.op if node.op in _CALLS_NOTHING else node.target
+    return str(getattr(called, "__name__", called))
 
 
 def _outputs_of(model: Any, training: bool) -> Callable[..., Any]:  # noqa: FBT001

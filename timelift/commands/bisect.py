@@ -1,0 +1,86 @@
+"""`timelift bisect`: `git bisect run`, of which this module, as a program, is one step."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from timelift.case import AXIS_FLAGS, Case, Phase
+from timelift.commands import EXIT_NOT_YES, Options, write_lines
+from timelift.errors import UserError
+from timelift.measure.git import git, resolve_commit
+from timelift.measure.launch import environment
+from timelift.measure.sides_gate import UNCHANGED
+from timelift.project import Project
+
+#: The exit codes of a step (https://git-scm.com/docs/git-bisect#_bisect_run), and their words.
+PASSED, SLOWER, UNKNOWN = 0, 1, 125
+WORDS = {PASSED: "good", SLOWER: "bad ", UNKNOWN: "skip"}
+#: A step runs this timelift, not the one of the folder that it races.
+STEP = (sys.executable, "-P", "-m", "timelift.commands.bisect")
+
+
+def bisect(options: Options, project: Project) -> int:
+    """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
+
+    Every commit in question is raced against GOOD, in a throw-away worktree; yours is not touched.
+    Exit code 0: the commit was found. 2: BAD is not shown to be slower than GOOD, or the commits
+    that remain cannot be measured. 1: something has to be done first.
+    """
+    try:
+        case = Case.from_label(options.case)
+    except ValueError as error:
+        raise UserError(f"--case: {error}") from None
+    good, bad = (resolve_commit(project.root, word) for word in (options.good, options.bad))
+    inside = git(project.root, "rev-parse", "--show-prefix")
+    with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name, ExitStack() as ending:
+        tree = Path(name) / "tree"
+        git(project.root, "worktree", "add", "--detach", str(tree), bad)
+        ending.callback(git, project.root, "worktree", "remove", "--force", str(tree))
+        words = [str(tree / inside), *_bench_words(case, good, options.gate)]
+        if judge(*words) != SLOWER:
+            write_lines([f"{options.bad} is not shown to be slower, so there is nothing to find"])
+            return EXIT_NOT_YES
+        git(tree, "bisect", "start", bad, good)
+        run = ["git", "-C", str(tree), "bisect", "run", *STEP, *words]
+        with subprocess.Popen(
+            run, stdout=subprocess.PIPE, errors="replace", env=environment()
+        ) as steps:
+            write_lines(line.rstrip() for line in steps.stdout or () if line[:4] in WORDS.values())
+        if steps.returncode:
+            write_lines(["no commit can be named: what remains cannot be measured or decided"])
+            return EXIT_NOT_YES
+        first = git(tree, "log", "-1", "--format=%H %an, %ad: %s", "refs/bisect/bad")
+    write_lines([f"first slower commit: {first}"])
+    return 0
+
+
+def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
+    fields = case.fields() | {"threads": case.setting.threads or "default"}
+    if case.setting.phase is Phase.FORWARD:
+        del fields["gradients"]
+    asked = {option: fields[axis] for axis, option in AXIS_FLAGS.items() if axis in fields}
+    asked |= {"--against": good, "--gate": f"{100 * gate:.6g}%", "--undecided": "fail"}
+    asked |= {"--launches": 5}  # one case has no others to learn its noise from
+    return ["test_forward.py", "-rfs", *(str(word) for pair in asked.items() for word in pair)]
+
+
+def judge(folder: str, *words: str) -> int:
+    """Race what is checked out in a folder, write what became of it, and return git's exit code."""
+    bench = [*STEP[:3], "timelift", "bench", *words]
+    wide = environment() | {"COLUMNS": "1000"}  # or pytest would cut the reason
+    done = subprocess.run(bench, cwd=folder, capture_output=True, text=True, check=False, env=wide)
+    lines = f"{done.stdout}\n{done.stderr}".splitlines()
+    reasons = [line for line in lines if line.startswith(("FAILED", "SKIPPED", "ERROR"))]
+    reason = next(iter(reasons), "the gate passes it")
+    passed = done.returncode == 0 and (not reasons or UNCHANGED in reason)
+    slower = done.returncode == 1 and " slower than " in reason
+    code = PASSED if passed else SLOWER if slower else UNKNOWN
+    write_lines([f"{WORDS[code]} {git(Path(folder), 'log', '-1', '--format=%h %s')}: {reason}"])
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(judge(*sys.argv[1:]))
