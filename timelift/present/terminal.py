@@ -1,13 +1,17 @@
-"""The report in a terminal, or as plain text where the output is none."""
+"""What a terminal shows, or plain text where the output is none: tables and notes, by rich."""
 
+import functools
 import io
 import itertools
 import os
+import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console, Group
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.table import Table as Grid
@@ -17,26 +21,19 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.present.report import Report, SettingsTable
 from timelift.present.summary import ROWS, Summary, SummaryRow
 from timelift.present.tables import Table
-from timelift.present.wrapping import wrapped
 
-#: Blanks between two columns.
-_GAP = 3
-_LEAST_NAME = 8
 #: What the end of a run has at most, however wide the terminal is; in fewer columns more lines.
 SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
-#: Blanks between two columns of the summary's table.
-_BETWEEN = 2
-#: A heading of so many letters stays on one line, and a word of so many is not broken.
-_LONG_WORD, _UNBROKEN = 14, 16
-#: A longer heading has a wider column.
-_HEADING_LINES = 3
-#: Columns of a workload's name in the summary's table.
+#: Blanks between two columns of a table, and of the summary's.
+_GAP, _NARROW_GAP = 3, 2
+#: A heading of so many letters stays on one line; a longer one has two.
+_SHORT_HEADING = 14
+#: Columns of a workload's name in the summary's table, beyond which it has several lines.
 _LONGEST_NAME = 18
-#: In fewer columns the summary's table leaves out what is least important, or is none.
-_WIDE, _TABLE_WIDTH = 72, 60
 _NOTE_STYLES = {"failed": "yellow", "file": "yellow"}
 #: Columns of a text that goes to a file or a pipe.
 PLAIN_WIDTH = 140
+_INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")
 
 
 def console(width: int | None = None) -> Console:
@@ -45,6 +42,29 @@ def console(width: int | None = None) -> Console:
     if width is None and not found.is_terminal and "COLUMNS" not in os.environ:
         found.width = PLAIN_WIDTH
     return found
+
+
+def _show(what: RenderableType, console: Console, width: int | None = None) -> None:
+    _show_lines(_lines(what, console, width or console.width), console)
+
+
+def _lines(what: RenderableType, console: Console, width: int) -> list[list[Segment]]:
+    return console.render_lines(what, console.options.update(width=width), pad=False)
+
+
+def _show_lines(lines: Iterable[Sequence[Segment]], console: Console) -> None:
+    """Print lines without the blanks at their ends."""
+    shown: list[Segment] = []
+    for line in lines:
+        kept = [*line]
+        while kept and not kept[-1].text.strip():
+            kept.pop()
+        *before, last = kept or [Segment("")]
+        shown += [*before, Segment(last.text.rstrip(), last.style), Segment.line()]
+    console.print(Segments(shown), end="")
+
+
+# The end of a run --------------------------------------------------------------------------------
 
 
 def summary_text(found: Summary, width: int, *, colour: bool) -> str:
@@ -58,35 +78,107 @@ def summary_text(found: Summary, width: int, *, colour: bool) -> str:
 
 
 def show_summary(found: Summary, console: Console) -> None:
-    """Print the end of a run in a screenful, whatever the width."""
+    """Print the end of a run in a screenful: the longest version of it that fits, else the last."""
     width = min(console.width, SUMMARY_WIDTH)
-    options = console.options.update(width=width)
-    room = SUMMARY_LINES * SUMMARY_WIDTH // width
-    brief, most = found.in_brief(), min(len(found.table.rows), ROWS)
+    room, most = SUMMARY_LINES * SUMMARY_WIDTH // width, min(len(found.table.rows), ROWS)
+    brief = found.in_brief()
     without_price = replace(brief, table=brief.table.up_to(1))
     shorter = (one.up_to(rows) for rows in range(most, -1, -1) for one in (brief, without_price))
-    for one in itertools.chain([found.up_to(most)], shorter):
-        lines = console.render_lines(_drawn(one, width), options, pad=False)
+    for version in itertools.chain([found.up_to(most)], shorter):
+        lines = _lines(_summary(version, width), console, width)
         if len(lines) <= room:
             break
-    _print_lines(lines, console)
+    _show_lines(lines, console)
 
 
-def _drawn(found: Summary, width: int) -> Group:
-    blank, notes = Text(""), _notes(found.notes)
-    state = Text(f"{plain(found.state)}\n" if found.state else "", "yellow")
-    top = Text.assemble(state, plain(found.top))
-    if not found.table.rows:
-        return Group(top, blank, notes)
-    if width < _TABLE_WIDTH:
-        return Group(top, blank, _stacked(found), blank, notes)
-    return Group(top, blank, _summary_grid(found, width), blank, notes)
+def _summary(found: Summary, width: int) -> Group:
+    state = [Text(plain(found.state), "yellow")] if found.state else []
+    rows = [Text(""), _rows(found.table, width)] if found.table.rows else []
+    return Group(*state, Text(plain(found.top)), *rows, Text(""), _notes(found.notes))
+
+
+def _rows(table: Table, width: int) -> RenderableType:
+    """Return a row a workload, without its least important column where there is little room."""
+    for shown in (table, table.up_to(1)):
+        widths = _widths(shown, width)
+        if widths:
+            grid = Grid(
+                box=None, padding=(0, _NARROW_GAP, 0, 0), pad_edge=False, header_style="dim"
+            )
+            for column, wide in zip(shown.columns, widths, strict=True):
+                grid.add_column(Text(plain(column.heading)), width=wide, overflow="fold")
+            for row, (name, write, *rest) in zip(shown.rows, shown.cells, strict=True):
+                grid.add_row(Text(name), Text(write, _style(row)), *map(Text, rest))
+            return grid
+    return _stacked(table)
+
+
+def _widths(table: Table, width: int) -> list[int]:
+    """Share the width among columns, so that all rows have few lines; nothing if it is too little.
+
+    No word is broken but in the name of a workload, and a heading has three lines at most.
+    """
+    columns = [[plain(one.heading), *one.cells(table.rows)] for one in table.columns]
+    headings = [cell_len(heading) for heading, *_ in columns]
+    words = [[word for text in texts for word in text.split()] for texts in columns]
+    least = [
+        max(one // 3 + 1, *map(cell_len, some)) for one, some in zip(headings, words, strict=True)
+    ]
+    widths = [
+        max(min(one, max(_SHORT_HEADING, one // 2 + 1)), *map(cell_len, cells))
+        for one, (_, *cells) in zip(headings, columns, strict=True)
+    ]
+    least[0], widths[0] = (min(one, _LONGEST_NAME) for one in (least[0], widths[0]))
+    while sum(widths) > width - _NARROW_GAP * (len(widths) - 1):
+        narrower = {
+            place: [*widths[:place], wide - 1, *widths[place + 1 :]]
+            for place, wide in enumerate(widths)
+            if wide > least[place]
+        }
+        if not narrower:
+            return []
+        costs = {place: (_height(columns, one), -widths[place]) for place, one in narrower.items()}
+        widths = narrower[min(costs, key=costs.__getitem__)]
+    return widths
+
+
+def _height(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
+    rows = zip(*columns, strict=True)
+    return sum(max(map(_line_count, row, widths)) for row in rows)
+
+
+@functools.cache
+def _line_count(text: str, width: int) -> int:
+    return len(textwrap.wrap(text, width, break_on_hyphens=False))
+
+
+def _stacked(table: Table) -> Group:
+    """Return the table for little room: a workload's cells below each other."""
+    parts: list[RenderableType] = []
+    for row, (name, write, *rest) in zip(table.rows, table.cells, strict=True):
+        parts.append(Text.assemble((f"{name}: ", "bold"), (write, _style(row)), overflow="fold"))
+        for column, cell in zip(table.columns[2:], rest, strict=True):
+            told = Text(f"{plain(column.heading)}: {cell}", overflow="fold")
+            parts += [Padding.indent(told, 2)] if cell else []
+    return Group(*parts)
+
+
+def _style(row: SummaryRow) -> str:
+    return "bold green" if row.is_safe else "bold yellow"
+
+
+def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
+    grid = Grid.grid(padding=(0, _NARROW_GAP, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in notes:
+        grid.add_row(Text(label), Text(plain(text)), style=_NOTE_STYLES.get(label, ""))
+    return grid
 
 
 def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
     """Print labels and texts, which wrap beside their labels."""
-    options = console.options.update(width=min(console.width, SUMMARY_WIDTH))
-    _print_lines(console.render_lines(_notes(notes), options, pad=False), console)
+    _show(_notes(notes), console, min(console.width, SUMMARY_WIDTH))
 
 
 def screenful(versions: Iterable[Iterable[str]], width: int, lines_below: int = 0) -> list[str]:
@@ -103,123 +195,14 @@ def screenful(versions: Iterable[Iterable[str]], width: int, lines_below: int = 
     return lines
 
 
-def _hanging(text: str, width: int) -> Iterable[str]:
-    first, *others = wrapped(text, width - _BETWEEN) or ("",)
-    return first, *(" " * _BETWEEN + line for line in others)
+def _hanging(text: str, width: int) -> list[str]:
+    """Wrap a text between words, of which an interval is one."""
+    unbroken = _INTERVAL.sub(lambda found: found[0].replace(" ", "\xa0"), text)
+    lines = textwrap.wrap(unbroken, width, subsequent_indent="  ", break_on_hyphens=False)
+    return [line.replace("\xa0", " ") for line in lines]
 
 
-def _print_lines(lines: Iterable[Sequence[Segment]], console: Console) -> None:
-    """Print lines without the blanks at their ends."""
-    shown: list[Segment] = []
-    for line in lines:
-        kept = [*line]
-        while kept and not kept[-1].text.strip():
-            kept.pop()
-        *before, last = kept or [Segment("")]
-        shown += [*before, Segment(last.text.rstrip(), last.style), Segment.line()]
-    console.print(Segments(shown), end="")
-
-
-def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
-    grid = Grid.grid(padding=(0, _BETWEEN, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, text in notes:
-        grid.add_row(Text(label), Text(plain(text)), style=_NOTE_STYLES.get(label, ""))
-    return grid
-
-
-def _summary_grid(found: Summary, width: int) -> Grid:
-    table = found.table if width >= _WIDE else found.table.up_to(1)
-    grid = Grid(box=None, padding=(0, _BETWEEN, 0, 0), pad_edge=False, header_style="dim")
-    widths = _widths(table, width)
-    for column, wide in zip(table.columns, widths, strict=True):
-        grid.add_column(_cell(plain(column.heading), wide), width=wide, no_wrap=True)
-    for row, (name, *cells) in zip(table.rows, table.cells, strict=True):
-        write, *rest = map(_cell, cells, widths[1:])
-        write.stylize(_row_style(row))
-        grid.add_row(Text(name), write, *rest)
-    return grid
-
-
-def _cell(text: str, width: int) -> Text:
-    return Text("\n".join(wrapped(text, width)))
-
-
-def _widths(table: Table, width: int) -> list[int]:
-    """Share the width among columns: what each wants, less where that costs the fewest lines."""
-    headings = [plain(column.heading) for column in table.columns]
-    cells = [column.cells(table.rows) for column in table.columns]
-    words = [
-        [*heading.split(), *(word[:_UNBROKEN] for text in texts for word in text.split())]
-        for heading, texts in zip(headings, cells, strict=True)
-    ]
-    least = [
-        max(_narrowest(heading), *map(cell_len, some))
-        for heading, some in zip(headings, words, strict=True)
-    ]
-    in_two = [max(_LONG_WORD, cell_len(heading) // 2 + 1) for heading in headings]
-    wanted = [
-        max(min(cell_len(heading), two), *map(cell_len, texts))
-        for heading, two, texts in zip(headings, in_two, cells, strict=True)
-    ]
-    wanted[0] = min(wanted[0], _LONGEST_NAME)
-    least[0] = min(least[0], _LONG_WORD)
-    shown = [[heading, *texts] for heading, texts in zip(headings, cells, strict=True)]
-    return _narrowed(shown, wanted, least, width - _BETWEEN * (len(wanted) - 1))
-
-
-def _narrowest(heading: str) -> int:
-    """Return the least width at which a heading has not too many lines."""
-    widths = range(1, cell_len(heading) + 1)
-    return next((one for one in widths if len(wrapped(heading, one)) <= _HEADING_LINES), 1)
-
-
-def _narrowed(
-    columns: Sequence[Sequence[str]], wanted: Sequence[int], least: Sequence[int], room: int
-) -> list[int]:
-    """Return the widths of columns that have so much room together, if their least have."""
-    widths = [*wanted]
-    while sum(widths) > room:
-        narrower = {
-            place: [*widths[:place], wide - 1, *widths[place + 1 :]]
-            for place, wide in enumerate(widths)
-            if wide > least[place]
-        }
-        if not narrower:
-            break
-        costs = {place: (_height(columns, one), -widths[place]) for place, one in narrower.items()}
-        widths = narrower[min(costs, key=costs.__getitem__)]
-    return widths
-
-
-def _height(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
-    """Return the lines of a table; a name in its first column is cut, which counts as a line."""
-    others = (
-        [len(wrapped(text, wide)) for text in texts]
-        for texts, wide in zip(columns[1:], widths[1:], strict=True)
-    )
-    cut: int = sum(cell_len(name) > widths[0] for name in columns[0])
-    lines: int = sum(map(max, zip(*others, strict=True)))
-    return cut + lines
-
-
-def _stacked(found: Summary) -> Grid:
-    """Return the table for little room: a workload's cells below each other."""
-    table, grid = found.table, Grid.grid()
-    grid.add_column(overflow="fold")
-    for row, cells in zip(table.rows, table.cells, strict=True):
-        name, write, *rest = cells
-        grid.add_row(Text.assemble((f"{name}: ", "bold"), (write, _row_style(row))))
-        told = zip(table.columns[2:], rest, strict=True)
-        texts = (f"{plain(column.heading)}: {cell}" for column, cell in told if cell)
-        for text in texts:
-            grid.add_row(Padding.indent(Text(text), 2))
-    return grid
-
-
-def _row_style(row: SummaryRow) -> str:
-    return "bold green" if row.is_safe else "bold yellow"
+# Tables ------------------------------------------------------------------------------------------
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -229,22 +212,11 @@ def show_report(report: Report, console: Console) -> None:
     for table in report.tables:
         _show_setting(table, console)
     if report.meanings:
-        console.print(
-            "\nwhat each strategy means for layers that are more than a function", style="bold"
-        )
+        show_heading(console, "what each strategy means for layers that are more than a function")
     for name, meaning in report.meanings:
         show_line(console, f"  {plain(name, NAME_LIMIT)}  ", meaning)
     for warning in report.warnings:
         show_line(console, "warning: ", warning, "yellow")
-
-
-def show_line(console: Console, label: str, text: str, style: str = "dim") -> None:
-    """Print a label and, beside it, a text that wraps under its own beginning."""
-    line = Grid.grid(padding=0)
-    line.add_column(no_wrap=True, style=style)
-    line.add_column(overflow="fold")
-    line.add_row(Text(plain(label)), Text(plain(text)))
-    console.print(line)
 
 
 def _show_setting(table: SettingsTable, console: Console) -> None:
@@ -257,50 +229,43 @@ def _show_setting(table: SettingsTable, console: Console) -> None:
 
 
 def show_table(table: Table, console: Console, styles: Sequence[str] = ()) -> None:
-    """Print a table as one text, each row in its style, without columns that have no room.
+    """Print a table, each row in its style, without the least important columns without room.
 
-    Rich's own tables take longer than everything else here.
+    In very little room the name in the first column has several lines, and a number one.
     """
-    width, line = console.width, "-" if console.options.ascii_only else "─"
-    fitting = _fitting(table, width)
-    longest, *widths = (wide for _, wide, _ in fitting)
-    room = min(longest, max(_LEAST_NAME, width - sum(_GAP + wide for wide in widths)))
-    rows = zip(*(texts for _, _, texts in fitting), strict=True)
-    heading, *lines = (_row(name, room, zip(cells, widths, strict=True)) for name, *cells in rows)
-    text = Text(heading, "bold")
-    text.append(f"\n{line * cell_len(heading)}", "dim")
-    for shown, style in zip(lines, styles or [""] * len(lines), strict=True):
-        text.append(f"\n{shown}", f"not bold {style}")
-    console.print(text, no_wrap=True, overflow="ellipsis")
-
-
-def _fitting(table: Table, width: int) -> list[tuple[int, int, list[str]]]:
-    """Return order, width and texts of the columns that have room, without the least important."""
-    left = []
-    for one in table.columns:
-        texts = [one.heading, *one.cells(table.rows)]
-        left.append((one.drop_order, max(map(cell_len, texts)), texts))
-    while sum(_GAP + wide for _, wide, _ in left) - _GAP > width:
-        least = max(left, key=lambda column: column[0])
-        if least[0] == 0:
+    columns = [*table.columns]
+    cells = {one.name: [one.heading, *one.cells(table.rows)] for one in columns}
+    while sum(_GAP + max(map(cell_len, cells[one.name])) for one in columns) - _GAP > console.width:
+        least = max(columns, key=lambda one: one.drop_order)
+        if least.drop_order == 0:
             break
-        left.remove(least)
-    return left
-
-
-def _row(name: str, room: int, cells: Iterable[tuple[str, int]]) -> str:
-    """Return a row; in very little room the name is cut, never a number."""
-    shown = f"{set_cell_size(name, room - 1)}…" if cell_len(name) > room else name
-    right = ((" " * (_GAP + width - cell_len(cell)), cell) for cell, width in cells)
-    return set_cell_size(shown, room) + "".join(blank + cell for blank, cell in right)
+        columns.remove(least)
+    grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, border_style="dim")
+    first, *others = columns
+    grid.add_column(Text(first.heading), overflow="fold")
+    for one in others:
+        grid.add_column(Text(one.heading), justify="right", no_wrap=True)
+    rows = zip(*(cells[one.name][1:] for one in columns), strict=True)
+    for row, style in itertools.zip_longest(rows, styles, fillvalue=""):
+        grid.add_row(*map(Text, row), style=style)
+    _show(grid, console)
 
 
 def show_heading(console: Console, text: str) -> None:
     """Print the heading of what follows, after a blank line."""
     console.print()
-    console.print(Text(plain(text), "bold"), no_wrap=True, overflow="ellipsis")
+    console.print(Text(plain(text), "bold"), overflow="fold")
+
+
+def show_line(console: Console, label: str, text: str, style: str = "dim") -> None:
+    """Print a label and, beside it, a text that wraps under its own beginning."""
+    line = Grid.grid(padding=0)
+    line.add_column(no_wrap=True, style=style)
+    line.add_column(overflow="fold")
+    line.add_row(Text(plain(label)), Text(plain(text)))
+    _show(line, console)
 
 
 def show_note(console: Console, text: str) -> None:
     """Print a sentence below a table."""
-    console.print(Padding.indent(Text(plain(text)), 2))
+    _show(Padding.indent(Text(plain(text), overflow="fold"), 2), console)
