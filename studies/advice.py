@@ -12,7 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from studies import ROOT, answer, named, parser, positive
@@ -23,7 +23,7 @@ from timelift.project import Project
 from timelift.told_model import Feeding
 
 if TYPE_CHECKING:
-    from timelift.analyse.model_advice import ChangeGain, ModelAdvice, WholeAdvice
+    from timelift.analyse.model_advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
 
 MODULE = ROOT / "examples" / "published_models.py"
 MODELS = (
@@ -91,9 +91,9 @@ def _row(name: str, budget: int) -> Row:
 
 def row(found: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Row:
     """Return the row of an advice, of the same race made again, and of the seconds that it took."""
-    layers = [f"{one.lift.path} {_gain(one.gain)}" for one in found.lifts if one.is_change]
-    written = [f"{path}: {strategy}" for path, strategy in found.changes.items()]
-    lost = [f"{one.lift.path}: {one.lost[0]}" for one in found.lifts if one.lost]
+    layers = [f"{_name(one)} {_gain(one.gain)}" for one in found.lifts if one.is_change]
+    written = [f"{_name(one)}: {one.strategy}" for one in found.lifts if one.is_change]
+    lost = [f"{_name(one)}: {one.lost[0]}" for one in found.lifts if one.lost]
     return (
         found.model.name,
         ", ".join(written + lost) or "nothing",
@@ -101,10 +101,14 @@ def row(found: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Ro
         _whole(found.whole),
         _whole(again),
         _first_call(found.whole),
-        *_promises(found.changes, found.whole),
+        *_promises(len(found.changes), found.whole),
         int(_is_loss(found.whole) and _is_loss(again)),
         seconds,
     )
+
+
+def _name(one: "LiftAdvice") -> str:
+    return one.lift.name or one.lift.label
 
 
 def _gain(gain: "ChangeGain | None") -> str:
@@ -129,13 +133,12 @@ def _is_loss(whole: "WholeAdvice | None") -> bool:
     return whole is not None and whole.gain.is_loss
 
 
-def _promises(changes: Mapping[str, str], whole: "WholeAdvice | None") -> Iterator[Cell]:
+def _promises(changes: int, whole: "WholeAdvice | None") -> Iterator[Cell]:
     """Count layers whose gain is shown in the whole, is too small to show there, and is a loss."""
-    if whole is None:
-        alone: Mapping[str, ChangeGain] = {}
-    else:
-        alone = whole.alone if len(changes) > 1 else dict.fromkeys(changes, whole.gain)
-    known = [one for one in alone.values() if one.speed_up and one.speed_up.has_interval]
+    alone: Iterable[ChangeGain] = ()
+    if whole is not None:
+        alone = whole.alone.values() if changes > 1 else [whole.gain]
+    known = [one for one in alone if one.speed_up and one.speed_up.has_interval]
     shown = sum(one.is_shown for one in known)
     lost = sum(one.is_loss for one in known)
     yield from (shown, len(known) - shown - lost, lost)

@@ -4,10 +4,14 @@ from tests import journals
 from timelift.analyse.model_advice import ModelAdvice, advise_lifts, advise_whole
 from timelift.analyse.runs import results
 from timelift.case import Backend, Case
+from timelift.present.model_advice import StrategyPage
 from timelift.told_model import Feeding, ToldModel
 
 LIFT = {
-    "inner": "sentence",
+    "name": "",
+    "place": "",
+    "access": "",
+    "inner": "Dense(32)",
     "usual": "time_distributed",
     "trains": True,
     "noise": False,
@@ -29,14 +33,19 @@ TOLD = {
     "leaves_open": False,
     "by_hand": [["looped", 4]],
     "lifts": [
-        LIFT | {"path": "sents_td", "name": "sents_td", "input_dtype": "int32", "input_high": 50},
-        LIFT | {"path": "encoder/head_td", "name": "head_td", "inner": "Dense", "noise": True},
-        {key: LIFT[key] for key in ("inner", "usual", "trains", "noise", "statistics", "losses")}
-        | {"path": "unused_td", "name": "unused_td"},
+        LIFT
+        | {"name": "sents_td", "inner": "sentence", "input_dtype": "int32", "input_high": 50}
+        | {"place": "after 'words'", "access": ".get_layer('sents_td')"},
+        LIFT | {"place": "after LSTM(8) in 'encoder'", "noise": True},
+        {key: value for key, value in LIFT.items() if key not in {"batch", "steps", "features"}},
     ],
 }
 MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}
 MEANING |= {"fold_time": {"DROPOUT": "shared"}, "native": {"DROPOUT": "independent"}}
+PAGES = {
+    "fold_time": StrategyPage("class FoldTime: ...\n", "FoldTime"),
+    "native": StrategyPage("def build(): ...\n", ""),
+}
 #: How many times as long as `fold_time` each strategy takes of both lifts.
 TIMES = {"time_distributed": 5.0, "fold_time": 1.0, "native": 2.0}
 
@@ -78,4 +87,4 @@ def advised(folder, told, times=TIMES, whole=None, **ends):
     return ModelAdvice(told, lifts, advise_whole(told, run(folder, cases, 3e-7, **ends)))
 
 
-WHOLE = {"as_written": 3.0, "changed": 2.0, "only_sents_td": 2.2, "only_encoder.head_td": 3.0}
+WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}

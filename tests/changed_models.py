@@ -1,19 +1,26 @@
 """Each model of `lifted_models` with its lifts folded, as a worker does it, in one backend."""
 
+import json
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
 from keras import ops
 
+from tests import lifted_models
 from tests.lifted_models import BATCH, DATA
+from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
 from timelift.case import Backend, Mode, Phase, Setting
+from timelift.commands.advise import read_page
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
-from timelift.told_model import TRUSTED
+from timelift.present.model_advice import advice_code, advice_json
+from timelift.project import Project
+from timelift.told_model import Feeding, ToldModel
 from timelift.worker import lifts, loops, models
-from timelift.worker.describe import describe_model  # noqa: F401 - for scripts
-from timelift.worker.find_layer import find_layer, find_model
+from timelift.worker.describe import describe_model
+from timelift.worker.find_layer import find_model
 from timelift.worker.setting_under_test import measure_setting
 
 ROOT = Path(__file__).parent.parent
@@ -53,18 +60,15 @@ def folded(name):
     }
 
 
-def loaded_with_code():
-    """What loading a model with a lambda says, and what it loads where the file is trusted."""
+def refused_with_code():
+    """Return what loading a model with a lambda says."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/coded.keras"
-        inner = keras.layers.TimeDistributed(keras.layers.Dense(2), name="dense_td")
-        coded = keras.Sequential([keras.Input((3, 4)), keras.layers.Lambda(lambda x: -x), inner])
-        coded.save(path)
+        keras.Sequential([keras.Input((3, 4)), keras.layers.Lambda(lambda x: -x)]).save(path)
         try:
             find_model(path)
         except ValueError as error:
-            said = str(error)
-        return {"said": said, "inner": type(find_layer(f"{path}{TRUSTED}#dense_td")).__name__}
+            return str(error)
 
 
 def trained(name):
@@ -121,34 +125,51 @@ def raced(name, backend, ways, *, peak=False):
     return {one.rival: (one.status, one.reason, dict(one.facts)) for one in ended}
 
 
-def rewritten(name, text):
-    """What becomes of a model that is changed by the module of `--write`: saved and loaded too."""
+def pasted(name, strategy, *, stored):
+    """Write a model anew by the code that `advise --code` prints, and compare the two.
+
+    Weights are other ones in every model, so that they have to be carried over.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        module: dict = {}
-        exec(compile(text, "better", "exec"), module)  # noqa: S102 - what is tested
-        model, noise = find_model(named(name)), np.random.default_rng(0)
-        data = models.data_of(model, "", BATCH, 4, noise)
-        data = models.make_ready(model, data, models.mode_of(model), noise)
-        model.train_on_batch(data.inputs, data.labels)
-        model.save_weights(Path(folder, "before.weights.h5"))
-        steps, before = int(model.optimizer.iterations), _outputs(model, data)
-        module["change"](model)
-        changed = _outputs(model, data)
-        kept = int(model.optimizer.iterations) == steps
-        model.train_on_batch(data.inputs, data.labels)
-        after = _outputs(model, data)
-        model.save(Path(folder, "after.keras"))
-        loaded = keras.saving.load_model(Path(folder, "after.keras"))
-        stored = _outputs(loaded, data)
-        loaded.load_weights(Path(folder, "before.weights.h5"))
-        old = _outputs(loaded, data)
+        old, noise = find_model(named(name)), np.random.default_rng()
+        data = models.data_of(old, "", BATCH, 5, noise)
+        old(data.inputs)
+        old.set_weights([noise.uniform(size=one.shape) for one in old.get_weights()])
+        factory = f"{folder}/model.keras" if stored else named(name)
+        if stored:
+            old.save(factory)
+        feeding = Feeding("", BATCH, 5)
+        told = describe_model(factory, feeding._asdict())
+        told = ToldModel.of(factory, feeding, Backend(keras.backend.backend()), told)
+        found = ModelAdvice(told, tuple(LiftAdvice(lift, strategy) for lift in told.lifts))
+        pages = {strategy: read_page(Project(ROOT), strategy)}
+        code = "\n".join(advice_code(found, pages))
+        namespace = {}
+        exec(code, namespace)  # noqa: S102 - what is tested
+        if not stored:
+            lines = json.loads(advice_json(found, pages))["lifts"]
+            namespace |= {"old_model": old, "new_model": _written_anew(name, lines, namespace)}
+            exec(code.rpartition("\n#   ")[2], namespace)  # noqa: S102 - what is tested
+        new = namespace["new_model"]
         return {
-            "changed": _off(changed, before),
-            "stored": _off(stored, after),
-            "old_weights": _off(old, before),
-            "trained": _off(after, before),
-            "kept": kept,
+            "lifts": len(lifts.find_lifts(new)),
+            "off": _off(_outputs(new, data), _outputs(old, data)),
+            "largest": max(float(np.abs(one).max()) for one in _outputs(old, data)),
         }
+
+
+def _written_anew(name, lines, namespace):
+    """Make a model of `lifted_models` in which what follows a lift is written in its place."""
+    line_of = {one["name"]: one for one in lines}
+
+    def lift(layer, called):
+        inner = line_of[called]["before"].removeprefix("TimeDistributed(").removesuffix(")")
+        kind, is_call, _ = inner.partition("(")
+        given = {kind: (lambda *_: layer) if is_call else layer}
+        return eval(line_of[called]["after"], namespace | given)  # noqa: S307 - as above
+
+    with mock.patch.object(lifted_models, "_lift", lift):
+        return find_model(named(name))
 
 
 def _off(found, wanted):

@@ -158,6 +158,15 @@ def twins():
     return model
 
 
+def stacked():
+    """Stacks of layers that mind the last axis alone, in two branches of other depths."""
+    steps = keras.Input((4, 3))
+    inner = keras.Sequential([layers.Dense(3), layers.LayerNormalization()])
+    left = _lift(keras.Sequential([inner, layers.Dense(3, "tanh")]), "stack_td")(steps)
+    right = _lift(layers.Dense(3), "dense_td")(layers.Dense(3)(steps))
+    return keras.Model(steps, layers.Concatenate()([right, left]), name="stacked")
+
+
 def shared():
     """One lift in two models, each of which is a part of another."""
     lift, steps = _lift(layers.Dense(3), "shared_td"), keras.Input((4, 2))

@@ -225,8 +225,7 @@ def test_speed_ups_stand_in_every_table_with_their_interval_and_what_they_are_ov
     assert data["speed_up"][rows["native"]] == pytest.approx(3, rel=0.03)
     assert data["speed_up_low"][rows["gru"]] < 0.5 < data["speed_up_high"][rows["gru"]]
     assert set(data["baseline"]) == {TD}
-    table = of_rankings(found.rankings[:1], found).pick("rival", "gain")
-    shown = dict(zip(*table.data.values(), strict=True))
+    shown = dict(of_rankings(found.rankings[:1], found).pick("rival", "gain").cells)
     assert shown[TD] == "1.00"
     assert shown["native"].startswith(("3.0", "2.9"))
     assert dict(report(found).head)["speed-up"] == f"times as fast as {TD}"

@@ -12,10 +12,7 @@ import pytest
 from tests import engines
 from tests.projects import ROOT
 from timelift import cli
-from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
-from timelift.better_model import better_model
 from timelift.case import Backend
-from timelift.project import Project
 from timelift.told_model import Feeding, ToldModel
 
 #: Each model with the paths of its lifts.
@@ -79,7 +76,7 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
 
 def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
     (value,) = told(TENSORFLOW, "folded('signal')")["told"]
-    assert (value["inner"], value["batch"], value["steps"]) == ("Dense", 2, 5)
+    assert (value["batch"], value["steps"]) == (2, 5)
     assert value["features"] == [4]
     assert [value[kind] for kind in ("noise", "statistics", "losses")] == [False] * 3
 
@@ -99,20 +96,32 @@ def test_dropout_and_statistics_of_a_lift_are_told():
     assert norm["statistics"]
 
 
-def test_lifts_of_one_path_have_their_own_names_and_a_weight_is_no_noise():
-    """A number tells their paths apart, by which no layer is found; stddev may be learned.
-
-    A rate may be a number of NumPy.
-    """
+def test_a_weight_is_no_noise_and_a_rate_may_be_a_number_of_numpy():
     found = told(TENSORFLOW, "folded('towers')")["told"]
-    assert [one["name"] for one in found] == ["td", "td"]
     assert [one["noise"] for one in found] == [False, True]
 
 
-def test_code_in_a_stored_model_runs_where_it_is_trusted():
-    found = told(TENSORFLOW, "loaded_with_code()")
-    assert "say --unsafe if you trust the file" in found["said"]
-    assert found["inner"] == "Dense"
+def test_a_lift_is_told_by_where_it_stands():
+    places = {
+        "unnamed": [
+            ("", "after the input", "Dense(4)"),
+            ("", "after the input in Sequential", "Dense(2)"),
+        ],
+        "library": [
+            ("sentences_td", "after the input", "sentences"),
+            ("words_td", "after the input in 'sentences'", "words"),
+        ],
+        "by_hand": [("looped", "after the input", "Dense(3)")],
+        "signal": [("value_td", "after LSTM(4)", "Dense(1)")],
+        "agent": [("see_td", "", "Sequential(...)")],
+    }
+    for name, wanted in places.items():
+        found = told(TENSORFLOW, f"folded({name!r})")["told"]
+        assert [(one["name"], one["place"], one["inner"]) for one in found] == wanted
+
+
+def test_a_stored_model_that_holds_code_is_refused():
+    assert "write a function that loads it" in told(TENSORFLOW, "refused_with_code()")
 
 
 def test_a_lift_that_two_models_share_is_one():
@@ -142,8 +151,8 @@ def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
 
 
 WAYS = (
-    "{'as_written': {}, 'changed': {'0': 'fold_time'},"
-    " 'wrong': {'0': 'doubles'}, 'strange': {'0': 'own_weights'}}"
+    "{'as_written': {}, 'changed': {'1': 'fold_time'},"
+    " 'wrong': {'1': 'doubles'}, 'strange': {'1': 'own_weights'}}"
 )
 
 
@@ -165,7 +174,7 @@ def test_a_change_that_computes_something_else_breaks_the_law():
 
 
 def test_a_mask_that_a_change_loses_breaks_the_law():
-    ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
+    ways = "{'as_written': {}, 'changed': {'1': 'fold_time'}}"
     found = told(TENSORFLOW, f"raced('padded', 'tensorflow', {ways})")
     assert found["as_written"][0] == "measured"
     assert found["changed"][:1] == ["law broken"]
@@ -173,21 +182,21 @@ def test_a_mask_that_a_change_loses_breaks_the_law():
 
 @pytest.mark.parametrize("name", ["unnamed", "trained_before"])
 def test_each_way_of_changing_a_model_has_its_weights_in_the_same_places(name):
-    ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
+    ways = "{'as_written': {}, 'changed': {'1': 'fold_time'}}"
     found = told(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways})")
     assert {status for status, _, _ in found.values()} == {"measured"}, found
 
 
 def test_a_loop_and_the_lift_that_it_calls_are_changed_together():
     fold = "fold_time"
-    ways = {"changed": {"0": fold, "1": fold}, "one": {"0": fold}, "two": {"1": fold}}
+    ways = {"changed": {"1": fold, "2": fold}, "one": {"1": fold}, "two": {"2": fold}}
     found = told(TENSORFLOW, f"raced('of_lifts', 'tensorflow', {ways})")
     assert {status for status, _, _ in found.values()} == {"measured"}, found
 
 
 @pytest.mark.whole
 def test_what_a_change_needs_of_memory_is_read_without_a_law():
-    ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
+    ways = "{'as_written': {}, 'changed': {'1': 'fold_time'}}"
     found = told(TENSORFLOW, f"raced('twins', 'tensorflow', {ways}, peak=True)")
     for status, _, facts in found.values():
         assert status == "measured"
@@ -196,27 +205,21 @@ def test_what_a_change_needs_of_memory_is_read_without_a_law():
 
 
 @pytest.mark.parametrize(
-    ("name", "strategy"),
-    [("twins", "fold_time"), pytest.param("signal", "native", marks=pytest.mark.whole)],
+    ("name", "strategy", "stored"),
+    [
+        ("stacked", "native", False),
+        ("shared", "fold_time", False),
+        ("stacked", "native", True),
+        ("twins", "vectorized_map", True),
+        ("library", "fold_time", True),
+        pytest.param("library", "fold_time", False, marks=pytest.mark.whole),
+        pytest.param("detector", "fold_time", True, marks=pytest.mark.whole),
+    ],
 )
-def test_the_module_that_is_written_changes_a_model_and_keeps_what_it_has(name, strategy):
-    told = told_by(name)
-    lifts = tuple(LiftAdvice(lift, strategy) for lift in told.lifts)
-    text = better_model(ModelAdvice(told, lifts), Project(ROOT))
-    found = engines.told(TENSORFLOW, _script(f"rewritten({name!r}, {text!r})"))
-    assert found["kept"]
-    for what in ("changed", "stored", "old_weights"):
-        assert found[what] < 1e-5, what
-    assert found["trained"] > 1e-5
-
-
-def test_a_module_for_a_model_of_other_names_says_which_is_missing():
-    told = told_by("twins")
-    text = better_model(ModelAdvice(told, (LiftAdvice(told.lifts[0], "native"),)), Project(ROOT))
-    assert "has no TimeDistributed named" in text
-    script = _script(f"rewritten('signal', {text!r})")
-    with pytest.raises(AssertionError, match="signal has no TimeDistributed named 'shared_td'"):
-        engines.told(TENSORFLOW, script)
+def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored):
+    found = told(TENSORFLOW, f"pasted({name!r}, {strategy!r}, stored={stored})")
+    assert found["lifts"] == 0
+    assert found["off"] <= 1e-5 * found["largest"]
 
 
 SIGNAL = f"{ROOT / 'tests' / 'lifted_models.py'}:signal"
@@ -229,7 +232,7 @@ def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
     assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
     found = json.loads(capsys.readouterr().out)
     (lift,) = found["lifts"]
-    assert (lift["path"], lift["layer"], lift["steps"]) == ("value_td", "Dense", 16)
+    assert (lift["name"], lift["before"]) == ("value_td", "TimeDistributed(Dense(1))")
     assert lift["times_as_fast"] > 0
     assert lift["launches"] == 1
     assert found["drawn"]
@@ -259,20 +262,18 @@ def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
 @pytest.mark.alone
 @pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize("form", ["function", "stored"])
-def test_a_model_is_advised_on_and_changed_as_a_whole(tmp_path, capsys, form):
-    model, better = f"{ROOT / 'tests' / 'lifted_models.py'}:slow", tmp_path / "better.py"
+def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, capsys, form):
+    model = f"{ROOT / 'tests' / 'lifted_models.py'}:slow"
     if form == "stored":
         model = str(tmp_path / "slow.keras")
         script = f"find_model(named('slow')).save({model!r}) or 'saved'"
         assert engines.told(TENSORFLOW, _script(script)) == "saved"
-    words = ["advise", model, "--fail-if-gain", "1.01x", "--write", str(better)]
-    assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 2
+    assert cli.main(["advise", model, "--code", "--results", str(tmp_path)], ROOT) == 0
     said = capsys.readouterr().out
-    assert "slow: 1 lift over time in" in said
-    assert "the whole model, train step, batch 8: " in said
-    assert "outputs and gradients equal those of your model" in said
-    found = engines.told(TENSORFLOW, _script(f"rewritten('slow', {better.read_text()!r})"))
-    assert found["changed"] < 1e-5
+    assert "# slow: 1 lift over time in" in said
+    assert "#   the whole model, train step, batch 8: " in said
+    assert "#   outputs and gradients equal those of your model" in said
+    assert ("keras.models.clone_model" in said) == (form == "stored")
     assert len(list(tmp_path.rglob("*.jsonl"))) == 2
 
 
@@ -303,18 +304,3 @@ def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
     assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)
     closed = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("twins"))
     assert closed.setting.seq_len == closed.lifts[0].steps == 4
-
-
-def told_by(name):
-    """What a model tells of itself."""
-    lifts = told(TENSORFLOW, f"folded({name!r})")["told"]
-    whole = {"name": name, "layers": 3, "compiled": True, "trains": True, "mode": "graph"}
-    whole |= {
-        "drawn": True,
-        "draws_labels": True,
-        "leaves_open": False,
-        "batch": 2,
-        "by_hand": [],
-        "lifts": lifts,
-    }
-    return ToldModel.of(f"tests.lifted_models:{name}", Feeding("", 2, 4), Backend.TENSORFLOW, whole)

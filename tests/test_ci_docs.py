@@ -38,7 +38,7 @@ def test_options_named_in_a_sentence_exist_too():
 
 def test_every_command_of_reading_parses():
     named = {parse(words) for words in commands() if not is_pytest(words)}
-    assert named == {"report", "compare", "baseline"}
+    assert named == {"report", "compare"}
 
 
 def test_a_command_that_does_not_parse_is_seen():

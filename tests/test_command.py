@@ -67,7 +67,7 @@ def test_the_probe_sees_what_is_loaded():
 
 def test_a_word_like_no_command_lists_them(capsys):
     assert cli.main(["0000004"]) == 1
-    assert "received '0000004'; known: advise, baseline" in capsys.readouterr().err
+    assert "received '0000004'; known: advise, bench" in capsys.readouterr().err
 
 
 def test_the_version_is_printed(capsys):

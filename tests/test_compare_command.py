@@ -223,16 +223,12 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     assert [one.header.started[8:10] for one in seen] == ["02", "04", "05"]
 
 
-def test_a_run_is_found_by_its_machine_and_by_its_baseline_s_name(tmp_path):
-    machine, kept = tmp_path / "my-machine", tmp_path / "baselines" / "my-machine"
-    other = tmp_path / "baselines" / "other"
-    for folder in (machine, kept, other):
-        folder.mkdir(parents=True)
+def test_a_run_is_found_by_its_machine_its_commit_and_its_name(tmp_path):
+    machine = tmp_path / "my-machine"
+    machine.mkdir()
     run = stored(machine / "run.jsonl", 1, sizes=1, launches=1)
-    late = "2027-01-01T00:00:00+00:00"
-    base = stored(kept / "main.jsonl", 1, sizes=1, launches=1, started=late)
-    lone = stored(other / "lone.jsonl", 1, sizes=1, launches=1, started=late)
-    words = ["latest", "my-machine", "main", "other", "aaaa1111", "baselines/../main"]
-    assert find(tmp_path, words[:5]) == [run, run, base, lone, run]
+    kept = stored(machine / "main.jsonl", 1, sizes=1, launches=1, started="2025-01-01T00:00:00")
+    words = ["latest", "my-machine", "main", "aaaa1111"]
+    assert find(tmp_path, words) == [run, run, kept, run]
     with pytest.raises(results.UserError):
-        find(tmp_path, words[5:])
+        find(tmp_path, ["my-machine/../main"])

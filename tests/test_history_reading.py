@@ -38,20 +38,20 @@ def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Pa
     assert [one.path.stem for one in found] == ["b", "c", "a"]
 
 
-def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
+def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_once(
     tmp_path: Path,
 ) -> None:
     _nights(tmp_path)
-    for folder in ("example/selftest", "example/against", "baselines"):
+    for folder in ("example/selftest", "example/against", "kept"):
         (tmp_path / folder).mkdir(parents=True)
         histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
     copied = (tmp_path / "example" / "001.jsonl").read_text()
-    (tmp_path / "baselines" / "copy.jsonl").write_text(copied)
+    (tmp_path / "kept" / "copy.jsonl").write_text(copied)
     names = [
         one.path.relative_to(tmp_path).as_posix() for one in history.machine_runs(tmp_path).runs
     ]
     assert len(names) == 5
-    assert names[-1] == "baselines/x.jsonl"
+    assert names[-1] == "kept/x.jsonl"
     assert "example/001.jsonl" in names
     assert not [name for name in names if "selftest" in name or "against" in name]
 

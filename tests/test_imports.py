@@ -27,9 +27,7 @@ ARROWS = {
     "present": GROUND | {"journal", "analyse"},
     "ended": GROUND | {"journal", "analyse", "present"},
     "usage": GROUND | {"analyse", "present"},
-    "better_model": GROUND | {"analyse", "usage"},
-    "commands": GROUND
-    | {"journal", "analyse", "present", "ended", "usage", "better_model", "measure"},
+    "commands": GROUND | {"journal", "analyse", "present", "ended", "usage", "measure"},
     "cli": GROUND | {"commands", "journal"},
     "__main__": {"cli"},
     "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended", "usage"},

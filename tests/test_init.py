@@ -273,7 +273,7 @@ def test_runs_are_to_be_ignored_by_git(root, capsys):
         (root / ".git").mkdir(exist_ok=True)
         (root / ".gitignore").write_text(ignored)
         cli.main(["init"], root)
-        said = "add to .gitignore:\n  results/*\n  !results/baselines/\n" in capsys.readouterr().out
+        said = "add to .gitignore:\n  results/\n" in capsys.readouterr().out
         assert said is ("results" not in ignored)
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests import journals
@@ -119,18 +118,6 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
         results.load(found)
 
 
-def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "run.jsonl"
-    good = journal.CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
-    journal.write_whole(path, [Header(), good])
-    before = path.read_bytes()
-    bad = msgspec.structs.replace(good, status=Status.MEASURED, seconds_per_call=[float("nan")])
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        journal.write_whole(path, [Header(), bad])
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
     path = tmp_path / "trust.json"
     journal.replace_text(path, "before")
@@ -213,13 +200,6 @@ def test_a_run_with_a_line_that_cannot_be_read_does_not_go_on(tmp_path):
     path.write_bytes(b"".join([*lines[:2], b"\0\0\n", *lines[3:]]))
     with pytest.raises(UserError, match="holds a damaged line"):
         open_resumed(tmp_path, str(path))
-
-
-def test_a_folder_without_runs_hides_no_baseline(tmp_path, monkeypatch):
-    kept = journals.write(tmp_path / "results/baselines/m/main.jsonl", journals.header())
-    (tmp_path / "main").mkdir()
-    monkeypatch.chdir(tmp_path)
-    assert find(Path("results"), ["main"])[0].samefile(kept)
 
 
 def test_a_run_of_many_cases_is_still_the_latest(tmp_path):

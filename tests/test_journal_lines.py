@@ -157,12 +157,7 @@ def test_what_json_can_hold_and_utf8_cannot_is_read():
 def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
     names = set(Facts.__struct_fields__)
     assert FACT_RULES.keys() == names
-    for some in (
-        journal.SHOWN_FACTS,
-        journal.KEPT_FACTS,
-        journal.EXACT_FACTS,
-        journal.WAITED_FACTS,
-    ):
+    for some in (journal.SHOWN_FACTS, journal.EXACT_FACTS, journal.WAITED_FACTS):
         assert set(some) < names
         assert len(set(some)) == len(some)
     assert {FACT_RULES[name].bound for name in names} <= {*names, ""}

@@ -90,7 +90,7 @@ def test_no_command_executes_what_a_journal_names(sprung):
     project = sprung.parent
     path = _journal(project)
     ask = ("choose", "--workload", NAME, "--seq-len", 8, "--batch", 8, "--device", NAME)
-    others = [("compare", path, path), ("history",), ("tables",)]
+    others = [("compare", path, path), ("history",), ("report", path, NAME)]
     codes = _codes(project, (), ask, *others, (*ask, "--json"), (*ask, "--code"))
     assert codes == ["0"] * (4 + len(others))
     assert not sprung.exists()
@@ -109,7 +109,7 @@ def test_what_is_no_journal_is_not_executed_either(sprung, kind):
     names = ("foreign.jsonl", "foreign.pickle", "foreign.py", "foreign.npy")
     for name in names:
         (project / name).write_bytes(content)
-    assert _codes(project, *(("tables", project / name) for name in names)) == [code] * 4
+    assert _codes(project, *(("report", project / name, NAME) for name in names)) == [code] * 4
     assert not sprung.exists()
 
 
@@ -136,5 +136,5 @@ def test_what_lies_beside_the_runs_is_no_program(sprung):
 def test_a_trap_springs_where_it_is_executed(sprung, spring):
     project = sprung.parent
     (project / "bomb").write_bytes(pickle.dumps(Bomb(sprung)))
-    _codes(project, ("tables", _journal(project)), spring=spring)
+    _codes(project, ("report", _journal(project), NAME), spring=spring)
     assert sprung.exists()

@@ -8,7 +8,7 @@ import pytest
 
 from tests import journals
 from tests.pages import found
-from timelift.analyse.costs import pareto_front
+from timelift.analyse.findings import pareto_front
 from timelift.analyse.recommend import ForWorkload, for_workloads, recommend
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp

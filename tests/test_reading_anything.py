@@ -118,7 +118,7 @@ def home(tmp_path_factory):
 ASK = ("choose", "--workload", "tokens", "--seq-len", "8", "--batch", "8", "--run", "FILE")
 COMMANDS = (
     ("report", "FILE", "--output", "OUT"),
-    ("tables", "FILE"),
+    ("report", "FILE", "tokens"),
     ASK,
     (*ASK, "--code"),
     (*ASK, "--json"),
@@ -224,7 +224,7 @@ def test_harm_is_seen(home, name, content):
     file = home / "out" / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(content)
-    assert harm_of(home, ("tables", "FILE"), "day1")
+    assert harm_of(home, ("report", "FILE", "tokens"), "day1")
     file.unlink()
 
 

@@ -9,7 +9,7 @@ def test_the_study_counts_what_a_promise_became_and_refuses_a_model_made_slower(
     row = study.row(found, found.whole, 90.0)
     assert row[6:] == (1.0, 1.0, 0.0, 0.0, 90.0)
     assert not [*study.BOARD.complaints(row)]
-    slower = advised(tmp_path, model(), whole=WHOLE | {"changed": 4.0, "only_sents_td": 3.5})
+    slower = advised(tmp_path, model(), whole=WHOLE | {"changed": 4.0, "only_lift1": 3.5})
     row = study.row(slower, slower.whole, 90.0)
     assert row[6:] == (0.0, 1.0, 1.0, 1.0, 90.0)
     assert [*study.BOARD.complaints(row)]

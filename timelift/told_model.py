@@ -4,19 +4,18 @@ A lift is a `TimeDistributed`, or a loop over steps in a functional model. It wa
 of its own (`worker.describe`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from timelift.case import Backend, Case, Mode, Phase, Setting
 
-#: What ends the name of a stored model, what follows it where its user trusts the code in it, and
-#: what stands between a model and a lift's path in it.
-STORED, TRUSTED, INSIDE = ".keras", "?unsafe", "#"
+#: What ends the name of a stored model, and what stands between a model and a lift's path in it.
+STORED, INSIDE = ".keras", "#"
 #: Between the names of the layers on the way to a lift.
 STEP = "/"
-#: The rivals of a whole model: as it is written, with every lift changed, and with one alone.
-AS_WRITTEN, CHANGED, ONLY = "as_written", "changed", "only_"
+#: The rivals of a whole model, beside those in which one lift alone is changed.
+AS_WRITTEN, CHANGED = "as_written", "changed"
 #: The strategy that computes what is written where nothing is said.
 USUAL = "time_distributed"
 #: What training adds to an inner layer, by the declaration of what a strategy makes of it.
@@ -36,15 +35,19 @@ class Feeding(NamedTuple):
 
 @dataclass(frozen=True)
 class ToldLift:
-    """A lift by its path of names, its inner layer, and the `usual` strategy: what is written.
+    """A lift by its number in the model, from 1: the `inner` layer and what is written, `usual`.
 
-    `name` is that of the layer to look for: the `TimeDistributed`, or the one that a loop calls.
-    `workload` is its name in a run. The inner layer sees `steps` of `batch` sequences in a call of
-    the model, 0 where it is not called. `added` is what training adds to it, as in `ADDED`.
+    `name` is what the user calls the `TimeDistributed`, or the layer in a loop, empty where Keras
+    numbers it. `place` says where it stands, such as `after LSTM(8)`; `access` is how Python
+    reaches it from the model. `workload` is its name in a run. The inner layer sees `steps` of
+    `batch` sequences in a call of the model, 0 where it is not called. `added` is what training
+    adds to it, as in `ADDED`.
     """
 
-    path: str
+    number: int
     name: str
+    place: str
+    access: str
     inner: str
     usual: str
     workload: str
@@ -55,6 +58,27 @@ class ToldLift:
     input_high: int
     trains: bool
     added: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        return f"lift {self.number}"
+
+    @property
+    def alone(self) -> str:
+        """The rival of a whole model in which this lift alone is changed."""
+        return f"only_lift{self.number}"
+
+    @property
+    def is_loop(self) -> bool:
+        """True if it is written by hand, without TimeDistributed."""
+        return self.usual != USUAL
+
+    @property
+    def before(self) -> str:
+        """What is written, as code would: `TimeDistributed(Dense(32))`."""
+        if self.is_loop:
+            return f"stack([{self.inner}(step) for step in x])"
+        return f"TimeDistributed({self.inner})"
 
     def meaning(self, declared: Mapping[str, Any]) -> dict[str, str]:
         """Return what a strategy that declares this makes of what training adds, in its words."""
@@ -93,10 +117,10 @@ class ToldModel:
     ) -> "ToldModel":
         """Read what `worker.describe` tells of a model."""
         feeding = feeding._replace(batch=told["batch"])
-        names = _names([told["name"], *(one["path"] for one in told["lifts"])])
+        name = _name(told["name"])
         return cls(
             factory,
-            names[0],
+            name,
             told["layers"],
             feeding,
             backend,
@@ -106,7 +130,7 @@ class ToldModel:
             told["drawn"],
             told["draws_labels"],
             told["leaves_open"],
-            tuple(_lift(name, one) for name, one in zip(names[1:], told["lifts"], strict=True)),
+            tuple(_lift(name, number, one) for number, one in enumerate(told["lifts"], 1)),
             tuple((name, count) for name, count in told["by_hand"]),
         )
 
@@ -126,13 +150,15 @@ class ToldModel:
         )
 
 
-def _lift(name: str, told: Mapping[str, Any]) -> ToldLift:
+def _lift(model: str, number: int, told: Mapping[str, Any]) -> ToldLift:
     return ToldLift(
-        told["path"],
+        number,
         told["name"],
+        told["place"],
+        told["access"],
         told["inner"],
         told["usual"],
-        name,
+        f"{model}.lift{number}",
         told.get("steps", 0),
         told.get("batch", 0),
         tuple(told.get("features", ())),
@@ -148,14 +174,9 @@ def case_name(text: str) -> str:
     return "".join(one if one.isalnum() or one in "_.-" else "." for one in text) or "model"
 
 
-def _names(texts: Iterable[str]) -> Sequence[str]:
-    """Make names of cases: letters, digits and dashes below, each once, none like an axis."""
-    found: list[str] = []
-    for text in texts:
-        name = case_name(text)
-        usual = Case(Setting(name, 1, 1, Phase.FORWARD), "x")
-        while name in found or not usual.has_label_of_its_own:
-            name += "_"
-            usual = Case(Setting(name, 1, 1, Phase.FORWARD), "x")
-        found.append(name)
-    return found
+def _name(text: str) -> str:
+    """Make a name of a case: letters, digits and dashes below, none like an axis."""
+    name = case_name(text)
+    while not Case(Setting(name, 1, 1, Phase.FORWARD), "x").has_label_of_its_own:
+        name += "_"
+    return name

@@ -1,10 +1,12 @@
 """What was found in a run: everything that a report or a page shows of it."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from timelift.analyse import across, costs, quality, recommend
+from timelift.analyse import across, quality, recommend
 from timelift.analyse.advice import Advice, advise
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs.measurement import Run, fact
@@ -12,7 +14,7 @@ from timelift.analyse.selftest import Trust, trust_from_run
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
-from timelift.case import Case, Setting
+from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError, nearest
 
 #: The most settings in a report, which has a table for each and takes milliseconds for it.
@@ -64,19 +66,17 @@ class RunFindings:
     def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
         """The rivals of each setting that surely no other beats in both time and memory."""
         peak = self.peak_bytes
-        return {one.setting: costs.pareto_front(one.rows, peak) for one in self.rankings}
+        return {one.setting: pareto_front(one.rows, peak) for one in self.rankings}
 
     @cached_property
     def backward_over_forward(self) -> Mapping[Case, float]:
-        return costs.backward_over_forward(self.rankings)
-
-    @cached_property
-    def launch_medians(self) -> Mapping[tuple[Case, int], float]:
-        """The median seconds per call of each case by launch, NaN where it played no round."""
+        """How many times its forward call a backward call takes, where both were measured."""
+        rows = (row for ranking in self.rankings for row in ranking.all_rows)
+        seconds = {row.case: row.seconds_per_call for row in rows}
+        backward = (case for case in seconds if case.setting.phase is Phase.BACKWARD)
+        pairs = ((case, _forward_of(case)) for case in backward)
         return {
-            (one.case, launch.number): launch.median_seconds
-            for one in self.run.measurements
-            for launch in one.launches
+            case: seconds[case] / seconds[forward] for case, forward in pairs if forward in seconds
         }
 
     @cached_property
@@ -133,6 +133,25 @@ class RunFindings:
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:
         """The settings that differ in their execution alone, each with the best time of all."""
         return across.fastest_elsewhere(self.rankings)
+
+
+def _forward_of(case: Case) -> Case:
+    return dataclasses.replace(case, setting=dataclasses.replace(case.setting, phase=Phase.FORWARD))
+
+
+def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
+    """Return those of known memory that surely no other beats in both time and memory, by time.
+
+    One whose memory is not known, or too little to be read, may hold less than any that is slower.
+    """
+    kept: list[RankedCase] = []
+    least = math.inf
+    for row in sorted(rows, key=lambda one: (one.seconds_per_call, peak_bytes.get(one.case, 0.0))):
+        size = peak_bytes.get(row.case, 0.0)
+        if 0 < size < least:
+            kept.append(row)
+        least = min(least, size)
+    return kept
 
 
 def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> RunFindings:

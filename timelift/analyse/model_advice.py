@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Run, fact
@@ -11,7 +11,7 @@ from timelift.analyse.stats.ranking import SpeedUp
 from timelift.analyse.stats.stopping import CLEAR
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case, Setting, Status
-from timelift.told_model import AS_WRITTEN, CHANGED, ONLY, USUAL, ToldLift, ToldModel
+from timelift.told_model import AS_WRITTEN, CHANGED, ToldLift, ToldModel
 
 #: So many times as fast by fewer launches than a verdict needs is worth trying in the whole model,
 #: whose launches judge it.
@@ -46,28 +46,36 @@ class ChangeGain:
 
 
 @dataclass(frozen=True)
-class LiftAdvice:
-    """What to write instead of one lift: a strategy, or nothing where none is faster.
+class OtherMeaning:
+    """A strategy that is faster than what is advised, and means another thing in training.
 
-    `means` has what training adds to the inner layer and the strategies treat otherwise: before and
-    after, by the declaration. `lost` says how a lift without figures ended.
+    `means` has what training adds to the inner layer and it treats otherwise than what is written:
+    before and after, by the declaration.
+    """
+
+    strategy: str
+    gain: ChangeGain | None
+    means: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class LiftAdvice:
+    """What to write instead of one lift: a strategy that means the same, or nothing.
+
+    It is the fastest of those. `faster` is one that means another thing in training, None where
+    none is faster. `lost` says how a lift without figures ended.
     """
 
     lift: ToldLift
     strategy: str = ""
     gain: ChangeGain | None = None
-    means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: tuple[Status, str] | None = None
     launches: int = 0
+    faster: OtherMeaning | None = None
 
     @property
     def is_change(self) -> bool:
         return bool(self.strategy)
-
-    @property
-    def is_loop(self) -> bool:
-        """True if it is written by hand, without TimeDistributed."""
-        return self.lift.usual != USUAL
 
     @property
     def is_known(self) -> bool:
@@ -77,10 +85,10 @@ class LiftAdvice:
 
 @dataclass(frozen=True)
 class WholeAdvice:
-    """The whole model with every lift changed, and with one alone, by its path.
+    """The whole model with every lift changed, and with one alone, by its label.
 
     `law_error` is the largest relative difference of outputs and gradients. `lost` is why it has
-    no figures in one of these ways: by path, or `AS_WRITTEN` or `CHANGED`.
+    no figures in one of these ways: by label, or `AS_WRITTEN` or `CHANGED`.
     """
 
     gain: ChangeGain
@@ -103,9 +111,9 @@ class ModelAdvice:
     interrupted: bool = False
 
     @property
-    def changes(self) -> dict[str, str]:
-        """The strategy to put in the place of each lift that should change, by its path."""
-        return {one.lift.path: one.strategy for one in self.lifts if one.is_change}
+    def changes(self) -> dict[int, str]:
+        """The strategy to put in the place of each lift that should change, by its number."""
+        return {one.lift.number: one.strategy for one in self.lifts if one.is_change}
 
 
 def advise_lifts(model: ToldModel, run: Run | None) -> tuple[LiftAdvice, ...]:
@@ -116,6 +124,28 @@ def advise_lifts(model: ToldModel, run: Run | None) -> tuple[LiftAdvice, ...]:
 
 
 def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
+    """Advise what means the same; beside it what is faster than that and does not, if anything."""
+    setting = model.setting_of(lift)
+    names = {lift.usual, *(one.case.strategy for one in run.measurements)}
+    declared = {name: one.meaning for name, one in run.header.strategies.items()}
+    meanings = {name: lift.meaning(declared.get(name, {})) for name in names}
+    written = meanings[lift.usual]
+    same = tuple(
+        one
+        for one in run.measurements
+        if one.case.setting != setting or meanings[one.case.strategy] == written
+    )
+    advice = _fastest(model, lift, replace(run, measurements=same))
+    of_all = _fastest(model, lift, run)
+    after = meanings.get(of_all.strategy, written)
+    means = {name: (old, after[name]) for name, old in written.items() if old != after[name]}
+    if not means:
+        return advice
+    return replace(advice, faster=OtherMeaning(of_all.strategy, of_all.gain, means))
+
+
+def _fastest(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
+    """Advise on a lift whatever its strategies mean in training."""
     setting, usual = model.setting_of(lift), lift.usual
     ranking = next((one for one in lifts.rank_run(run, (usual,)) if one.setting == setting), None)
     lost = _ends(run, setting).get(usual)
@@ -130,11 +160,7 @@ def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
     is_likely = few and gain.speed_up is not None and gain.speed_up.times >= LIKELY
     if known and not (gain.is_shown or is_likely):
         return LiftAdvice(lift, gain=gain, launches=launches)
-    declared = {name: one.meaning for name, one in run.header.strategies.items()}
-    strategy = row.case.strategy
-    before, after = (lift.meaning(declared.get(one, {})) for one in (usual, strategy))
-    means = {one: (before[one], after[one]) for one in before if before[one] != after[one]}
-    return LiftAdvice(lift, strategy, gain, means, None if known else lost, launches)
+    return LiftAdvice(lift, row.case.strategy, gain, None if known else lost, launches)
 
 
 def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:
@@ -146,15 +172,11 @@ def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:
     def gain(name: str) -> ChangeGain:
         return _gain(run, speed_ups.get(name), written, Case(model.setting, name))
 
-    alone = {
-        one.path: gain(ONLY + one.workload)
-        for one in model.lifts
-        if ONLY + one.workload in speed_ups
-    }
+    alone = {one.label: gain(one.alone) for one in model.lifts if one.alone in speed_ups}
     changed = run.by_case.get(Case(model.setting, CHANGED))
     error = fact(changed, "law_error") if changed and changed.launches else None
-    paths = {ONLY + one.workload: one.path for one in model.lifts}
-    ends = {paths.get(name, name): end for name, end in _ends(run, model.setting).items()}
+    labels = {one.alone: one.label for one in model.lifts}
+    ends = {labels.get(name, name): end for name, end in _ends(run, model.setting).items()}
     return WholeAdvice(gain(CHANGED), alone, error, ends)
 
 
@@ -175,11 +197,3 @@ def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> Chan
         return None if first is None or second is None else (first, second)
 
     return ChangeGain(speed_up, pair("first_call_seconds"), pair("peak_bytes"))
-
-
-def least_gain(whole: WholeAdvice | None) -> float:
-    """Return how many times as fast the changed model is at least; 1 where that is not shown."""
-    gain = whole.gain if whole else None
-    if gain is None or not gain.is_shown or gain.speed_up is None:
-        return 1.0
-    return gain.speed_up.low

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 
 import numpy as np
 
@@ -18,11 +18,39 @@ _RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
 class Disturbance(Enum):
-    OTHER_PROGRAMS = auto()
-    OTHER_GUESTS = auto()
-    CROWDED_THREADS = auto()
-    QUOTA = auto()
-    HEAT = auto()
+    """What disturbed a run: what was seen with what to do, and what would help in a few words."""
+
+    OTHER_PROGRAMS = (
+        "other programs ran or the clock rate changed, so end them or wait",
+        "a machine without other programs",
+    )
+    OTHER_GUESTS = (
+        "the host gave time to other guests, so try another hour or machine",
+        "a host without other guests",
+    )
+    CROWDED_THREADS = (
+        "the backend's threads crowd each other, which --threads 1 ends",
+        "--threads 1",
+    )
+    QUOTA = (
+        (
+            "the container's processor quota held it back, so raise it (docker run --cpus) or "
+            "measure fewer threads (--threads 1)"
+        ),
+        "a higher processor quota",
+    )
+    HEAT = (
+        "heat or the power supply held the GPU down, so cool it or lower its load",
+        "a cooler GPU",
+    )
+
+    @property
+    def remedy(self) -> str:
+        return self.value[0]
+
+    @property
+    def brief_remedy(self) -> str:
+        return self.value[1]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`timelift advise`: every lift in a user's model, and what to change."""
 
+import ast
 import math
 import sys
 import time
@@ -9,109 +10,68 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.commands import EXIT_INTERRUPTED, EXIT_NOT_YES, Options, write_lines
+from timelift.commands import EXIT_INTERRUPTED, Options, write_lines
 from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
 from timelift.commands.pytest_options import with_pythonpath
-from timelift.errors import UserError, path_is, writing
-from timelift.journal import replace_text
+from timelift.errors import UserError
 from timelift.measure.advice import Measured, measure_lifts, measure_whole, told_model
 from timelift.measure.options import option_named
+from timelift.measure.source import UNREADABLE
 from timelift.project import Project
-from timelift.told_model import CHANGED, Feeding, ToldModel
+from timelift.told_model import Feeding, ToldModel
 
 if TYPE_CHECKING:
     from timelift.analyse.model_advice import ModelAdvice, WholeAdvice
     from timelift.analyse.runs.measurement import Run
     from timelift.analyse.stats.stopping import Referee
     from timelift.measure.display import CampaignDisplay
+    from timelift.present.model_advice import StrategyPage
 
 
 def advise(options: Options, project: Project) -> int:
     """Find every TimeDistributed in your model, and measure what to write instead.
 
     A loop over steps in a functional model is found, too. Each lift's inner layer is measured
-    alone, at the sizes that reach it, by the strategies that keep the very layer. Then the whole
-    model is raced against itself with what won put in place: a train step of its own, or its
-    outputs where nothing trains. Nothing of yours is changed. Exit code 0: answered, be there
-    something to gain or not; 2: --fail-if-gain; 1: a mistake; 130: interrupted, with what is known
-    until then.
+    alone, at the sizes that reach it, by the strategies that keep the very layer; what is advised
+    means the same in training, too. Then the whole model is raced against itself with what won put
+    in place: a train step of its own, or its outputs where nothing trains. Nothing of yours is
+    changed. Exit code 0: answered, be there something to gain or not; 1: a mistake; 130:
+    interrupted, with what is known until then.
     """
-    from timelift.analyse.model_advice import least_gain  # noqa: PLC0415
-    from timelift.present.model_advice import advice_json, advice_lines  # noqa: PLC0415
+    from timelift.present import model_advice  # noqa: PLC0415
 
     project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
     ends = end_of_budget(texts)
-    if options.write:
-        check_target(options.write)
     if options.data and (options.batch or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch and --seq-len")
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
-    model = told_model(project, options.model, feeding, texts, trusted=options.unsafe)
-    found = find_advice(model, project, texts, ends, same_meaning=options.same_meaning)
+    model = told_model(project, options.model, feeding, texts)
+    found = find_advice(model, project, texts, ends)
+    pages = {name: read_page(project, name) for name in set(found.changes.values())}
     if options.json:
-        write_lines([advice_json(found)])
+        write_lines([model_advice.advice_json(found, pages)])
     else:
-        write_lines(advice_lines(found))
-    if found.interrupted:
-        if options.write:
-            say_not_written("the advice was interrupted", options.write)
-        return EXIT_INTERRUPTED
-    if options.write:
-        write(found, project, options.write)
-    fails = options.fail_if_gain and least_gain(found.whole) >= options.fail_if_gain
-    return EXIT_NOT_YES if fails else 0
+        write = model_advice.advice_code if options.code else model_advice.advice_lines
+        write_lines(write(found, pages))
+    return EXIT_INTERRUPTED if found.interrupted else 0
 
 
-def check_target(path: Path) -> None:
-    """Raise UserError where the module would be written over something else."""
-    from timelift.better_model import BEGINNING  # noqa: PLC0415
+def read_page(project: Project, strategy: str) -> "StrategyPage":
+    """Read the file of a strategy; raises UserError where it is no Python that can be read."""
+    from timelift.present.model_advice import StrategyPage  # noqa: PLC0415
 
-    advice = "name a file that is not there, or a module that --write wrote before"
-    if path_is(path.is_dir):
-        raise UserError(f"--write: expected a file, received the folder {path}; {advice}")
-    if path_is(path.is_file) and not path_is(lambda: _begins_with(path, BEGINNING)):
-        raise UserError(f"--write: {path} is there and is no such module; {advice}")
-
-
-def _begins_with(path: Path, text: str) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(text)) == text.encode()
-
-
-def write(found: "ModelAdvice", project: Project, path: Path) -> None:
-    """Write the module; raises UserError where no interval judges the changed model.
-
-    It is written, too, where the model as it is written has no figures and the changed one has.
-    """
-    from timelift.better_model import better_model  # noqa: PLC0415
-
-    whole = found.whole
-    if not found.changes or (whole and whole.gain.is_loss):
-        why = "the whole model is slower then" if found.changes else "there is nothing to change"
-        say_not_written(why, path)
-        return
-    if whole is None or CHANGED in whole.lost or whole.law_error is None:
-        raise UserError(f"--write: the changed model has no figures, so {path} was not written")
-    speed_up = whole.gain.speed_up
-    if speed_up is not None and not speed_up.has_interval:
-        why = "one launch does not judge the changed model; with more time there are others"
-        raise UserError(f"--write: {why}, so {path} was not written")
-    with writing(path, "name another file"):
-        replace_text(path, better_model(found, project))
-
-
-def say_not_written(why: str, path: Path) -> None:
-    sys.stderr.write(f"timelift: --write: {why}, so {path} was not written\n")
+    path = project.strategies[strategy]
+    try:
+        text = path.read_text(encoding="utf-8")
+        classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    except (OSError, *UNREADABLE) as error:
+        raise UserError(f"{path} is not valid Python ({error}); mend it") from None
+    return StrategyPage(text, classes[-1] if classes else "")
 
 
 def find_advice(
-    model: ToldModel,
-    project: Project,
-    texts: Mapping[str, str],
-    ends: float,
-    *,
-    same_meaning: bool = False,
+    model: ToldModel, project: Project, texts: Mapping[str, str], ends: float
 ) -> "ModelAdvice":
     """Measure a model's lifts, and the model with what won in their place.
 
@@ -124,9 +84,7 @@ def find_advice(
     if any(one.steps for one in model.lifts):
         options = within(texts, half)
         with _display() as display:
-            measured = measure_lifts(
-                project, model, options, display, _judge, same_meaning=same_meaning
-            )
+            measured = measure_lifts(project, model, options, display, _judge)
     run = _load(measured.journal)
     cores = run.header.machine.identity.get("cores") if run else None
     lifts = advise_lifts(model, run)
@@ -142,9 +100,9 @@ def find_advice(
 
 
 def race_whole(
-    model: ToldModel, project: Project, changes: Mapping[str, str], texts: Mapping[str, str]
+    model: ToldModel, project: Project, changes: Mapping[int, str], texts: Mapping[str, str]
 ) -> "tuple[WholeAdvice | None, bool]":
-    """Race a model against itself with strategies in the place of lifts, by their path.
+    """Race a model against itself with strategies in the place of lifts, by their number.
 
     Returns also whether Ctrl-C ended the race.
     """

@@ -12,11 +12,8 @@ from timelift.measure.advice import DEFAULTS
 from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, option_named
 
 #: How a run is named.
-_RUN = (
-    "a journal, a folder, a run's, a baseline's or a machine's name, the beginning of a commit, or "
-    "latest"
-)
-#: Sizes of a call, and gains, are no larger.
+_RUN = "a journal, a folder, a run's or a machine's name, the beginning of a commit, or latest"
+#: Sizes of a call are no larger.
 _MOST = 1_000_000
 
 
@@ -97,18 +94,6 @@ def history(parser: argparse.ArgumentParser) -> None:
         help="where history.md, history.csv, changes.csv and the figures go "
         "(default: results/report)",
     )
-
-
-def baseline(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run",
-        nargs="?",
-        default="latest",
-        metavar="RUN",
-        help=f"the run to keep: {_RUN} (default: latest)",
-    )
-    parser.add_argument("--name", metavar="NAME", help="its name (default: that of the run's file)")
-    parser.add_argument("--replace", action="store_true", help="overwrite a baseline of that name")
 
 
 def bisect(parser: argparse.ArgumentParser) -> None:
@@ -206,30 +191,11 @@ def advise(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:FUNCTION",
         help="what returns (inputs, labels) of one batch (default: both are drawn)",
     )
-    parser.add_argument(
-        "--same-meaning",
-        action="store_true",
-        help="leave out what treats noise, batch statistics or losses of training otherwise",
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--code", action="store_true", help="print Python to paste, the answer in its comments"
     )
-    parser.add_argument(
-        "--unsafe",
-        action="store_true",
-        help="load a .keras file whose Lambda layers hold code of its own, which runs then",
-    )
-    parser.add_argument(
-        "--fail-if-gain",
-        type=_times,
-        default=0.0,
-        metavar="TIMES",
-        help="exit with 2 where the changed model is shown to be so many times as fast, like 1.2x",
-    )
-    parser.add_argument(
-        "--write",
-        type=Path,
-        metavar="FILE",
-        help="write a module of plain Keras that changes the model so",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    form.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     for name in ADVICE_OPTIONS:
         option = option_named(name)
         option = replace(option, default=DEFAULTS.get(name, option.default))
@@ -243,16 +209,6 @@ def _count(word: str) -> int:
             f"expected a whole number from 1 to {_MOST:,}, received {word!r}"
         )
     return int(word)
-
-
-def _times(word: str) -> float:
-    try:
-        times = float(word.removesuffix("x"))
-    except ValueError:
-        times = 0.0
-    if not 1 < times < _MOST:
-        raise argparse.ArgumentTypeError(f"expected more than 1, like 1.2x, received {word!r}")
-    return times
 
 
 def init(parser: argparse.ArgumentParser) -> None:

@@ -132,7 +132,7 @@ def _told_of_git(root: Path) -> Iterator[str]:
         return
     ignored = root / ".gitignore"
     if not (ignored.is_file() and "results" in ignored.read_text("utf-8", errors="replace")):
-        yield from ("", "add to .gitignore:", "  results/*", "  !results/baselines/")
+        yield from ("", "add to .gitignore:", "  results/")
     if top != root:
         yield ""
         yield f"GitHub reads workflows of {top} alone: move {_WORKFLOW} there, and have its steps"

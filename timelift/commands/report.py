@@ -6,7 +6,7 @@ from pathlib import Path
 
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
-from timelift.journal import find_run, runs_and_baselines
+from timelift.journal import find_run, runs_under
 from timelift.project import Project
 
 
@@ -89,7 +89,7 @@ def _print_tables(
 def _unknown(name: str, known: set[str], run: str, folder: Path) -> str:
     if run:
         return f"expected a workload of {run!r}, received {name!r}; {nearest(name, known)}"
-    runs = {path.stem for path in runs_and_baselines(folder)}
+    runs = {path.stem for path in runs_under(folder)}
     return (
         f"expected a run or a workload of the latest one, received {name!r}; "
         f"{nearest(name, known | runs)}"

@@ -35,7 +35,6 @@ COMMANDS = {
     "compare": Command("changes", "two stored runs: which cases became suspect"),
     "history": Command("changes", "what became slower over a machine's runs, and since when"),
     "bisect": Command("bisect", "the commit that made a case slower"),
-    "baseline": Command("stored", "keep a run, small enough to commit"),
     "strategies": Command("available", "the strategies there are; `strategies show NAME`"),
     "workloads": Command("available", "the workloads there are; `workloads show NAME`"),
 }

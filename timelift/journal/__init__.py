@@ -18,7 +18,6 @@ pass over it. So journals with and without any newer field are read by one reade
 from timelift.journal.facts import (
     EXACT_FACTS,
     FACT_RULES,
-    KEPT_FACTS,
     SHOWN_FACTS,
     WAITED_FACTS,
     Facts,
@@ -26,7 +25,6 @@ from timelift.journal.facts import (
 )
 from timelift.journal.files import (
     AGAINST_FOLDER,
-    BASELINE_FOLDER,
     COPIES_FOLDERS,
     SELFTEST_FOLDER,
     PlayedSettings,
@@ -36,8 +34,8 @@ from timelift.journal.files import (
     find_run,
     read_header,
     read_resumed_run,
-    runs_and_baselines,
     runs_of_machine,
+    runs_under,
 )
 from timelift.journal.lines import (
     IGNORED_PART,
@@ -83,17 +81,15 @@ from timelift.journal.reading import (
     read_medians,
     samples,
 )
-from timelift.journal.writing import Journal, replace_text, write_whole
+from timelift.journal.writing import Journal, replace_text
 
 __all__ = [
     "AGAINST_FOLDER",
     "BAD_RECORD",
-    "BASELINE_FOLDER",
     "COPIES_FOLDERS",
     "EXACT_FACTS",
     "FACT_RULES",
     "IGNORED_PART",
-    "KEPT_FACTS",
     "SCHEMA",
     "SELFTEST_FOLDER",
     "SHOWN_FACTS",
@@ -141,10 +137,9 @@ __all__ = [
     "read_medians",
     "read_resumed_run",
     "replace_text",
-    "runs_and_baselines",
     "runs_of_machine",
+    "runs_under",
     "samples",
     "short_commit",
     "utc_now",
-    "write_whole",
 ]

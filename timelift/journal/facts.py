@@ -22,7 +22,7 @@ class Merge(StrEnum):
 
 @dataclass(frozen=True)
 class FactRule:
-    """How a fact is merged, whether tables of cases show it, and whether a baseline keeps it.
+    """How a fact is merged, and whether tables of cases show it.
 
     One that is `exact` repeats itself in every launch, so any change of it is a change of the code:
     of weights in whichever direction, since others are another layer; of the rest `more_is_worse`.
@@ -31,7 +31,6 @@ class FactRule:
 
     merge: Merge = Merge.MEDIAN
     shown: bool = False
-    kept: bool = True
     exact: bool = False
     #: The fact that holds a bound where this one is too small to be read.
     bound: str = ""
@@ -44,7 +43,7 @@ _EXACT = FactRule(Merge.LARGEST, shown=True, exact=True)
 _WEIGHTS = replace(_EXACT, more_is_worse=False)
 _MEMORY = FactRule(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
 _ERROR = FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
-_SHOWN, _KEPT, _ELSE = FactRule(shown=True), FactRule(), FactRule(kept=False)
+_SHOWN, _HIDDEN = FactRule(shown=True), FactRule()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -64,30 +63,30 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     valid_steps: Annotated[Number | None, _SHOWN] = None
     law_error: Annotated[Number | None, _ERROR] = None
     #: In place of `peak_bytes` where that is too little to be read.
-    peak_bytes_below: Annotated[Number | None, _KEPT] = None
+    peak_bytes_below: Annotated[Number | None, _HIDDEN] = None
     #: True if the sample length was found.
-    steady: Annotated[bool | Number | None, _KEPT] = None
+    steady: Annotated[bool | Number | None, _HIDDEN] = None
     #: Rounds that are lost because a rival retraced.
-    dropped_rounds: Annotated[Number | None, _KEPT] = None
+    dropped_rounds: Annotated[Number | None, _HIDDEN] = None
     #: What all threads waited for a processor, over the time of the rounds.
-    waited_share: Annotated[Number | None, _KEPT] = None
+    waited_share: Annotated[Number | None, _HIDDEN] = None
     #: What a hypervisor took of the processors' time meanwhile.
-    stolen_share: Annotated[Number | None, _KEPT] = None
+    stolen_share: Annotated[Number | None, _HIDDEN] = None
     #: How often a container's quota held it back.
-    throttled_periods: Annotated[Number | None, _KEPT] = None
+    throttled_periods: Annotated[Number | None, _HIDDEN] = None
     #: One beat of `timelift.canary`.
-    canary_seconds: Annotated[Number | None, _KEPT] = None
+    canary_seconds: Annotated[Number | None, _HIDDEN] = None
     #: The place in the order of building, from 1.
-    built: Annotated[Number | None, _ELSE] = None
+    built: Annotated[Number | None, _HIDDEN] = None
     #: Rounds that are lost because a GPU's clocks were held down.
-    held_down_rounds: Annotated[Number | None, _ELSE] = None
+    held_down_rounds: Annotated[Number | None, _HIDDEN] = None
     #: Readings that found the device's clocks held down.
-    throttled: Annotated[Number | None, _ELSE] = None
+    throttled: Annotated[Number | None, _HIDDEN] = None
     #: How many nodes of each kind its graph has as it was traced, in the first launch of a run
     #: against another side.
-    operations: Annotated[dict[str, int] | None, _ELSE] = None
+    operations: Annotated[dict[str, int] | None, _HIDDEN] = None
     #: Once for each device: its name and the switches of its backend.
-    engine: Annotated[dict[str, Any] | None, _ELSE] = None
+    engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 
     def number(self, name: str) -> float | None:
         """Return a fact as a float; None where it is unknown, no number or too large for one."""
@@ -110,7 +109,6 @@ FACT_RULES: Mapping[str, FactRule] = {
     name: kind.__metadata__[0] for name, kind in get_type_hints(Facts, include_extras=True).items()
 }
 SHOWN_FACTS = tuple(name for name, about in FACT_RULES.items() if about.shown)
-KEPT_FACTS = tuple(name for name, about in FACT_RULES.items() if about.kept)
 #: The gravest first: another layer, another graph, traced again.
 EXACT_FACTS = tuple(reversed([name for name, about in FACT_RULES.items() if about.exact]))
 #: What means nothing of a launch that builds beside another process.

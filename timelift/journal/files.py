@@ -23,10 +23,6 @@ from timelift.journal.reading import (
 #: their rivals are copies, not strategies.
 SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 COPIES_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
-#: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
-BASELINE_FOLDER = "baselines"
-#: Folders whose runs are found only where the folder itself is named.
-APART = COPIES_FOLDERS | {BASELINE_FOLDER}
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
@@ -35,20 +31,15 @@ _LONGEST_HEADER = 1 << 26
 
 
 def runs_under(folder: Path) -> list[Path]:
-    """Return the journals under a folder; those of twins and baselines only where it is theirs.
+    """Return the journals under a folder; those of twins only where it is theirs.
 
     A folder that cannot be read, or goes away meanwhile, holds none.
     """
     found: list[Path] = []
     for place, inside, names in os.walk(folder):
-        inside[:] = [name for name in inside if name not in APART]
+        inside[:] = [name for name in inside if name not in COPIES_FOLDERS]
         found += [Path(place, name) for name in names if name.endswith(".jsonl")]
     return sorted(path for path in found if path.is_file())
-
-
-def runs_and_baselines(root: Path) -> list[Path]:
-    """Return the journals under the folder of all results, those of its baselines last."""
-    return [*runs_under(root), *runs_under(root / BASELINE_FOLDER)]
 
 
 def latest_run(paths: Iterable[Path]) -> Path:
@@ -72,7 +63,7 @@ def find_run(root: Path, word: str) -> Path:
     """Return the file of the run that a word names, the newest where it names several.
 
     Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
-    holds a run, a machine's name, a run's or a baseline's name nor the beginning of a run's commit.
+    holds a run, a machine's name, a run's name nor the beginning of a run's commit.
     """
     if not word:
         raise UserError(
@@ -85,28 +76,24 @@ def find_run(root: Path, word: str) -> Path:
     is_folder = path_is(Path(word).is_dir)
     if is_folder and (inside := runs_under(Path(word))):
         return latest_run(inside)
-    kept = root / BASELINE_FOLDER
-    known, baselines = runs_under(root), runs_under(kept)
-    found = [path for path in known if _names(path, word)]
-    found = found or [path for path in baselines if _names(path, word)]
-    found = found or _in_folder_of(root, word) or _in_folder_of(kept, word)
+    known = runs_under(root)
+    found = [path for path in known if _names(path, word)] or _in_folder_of(root, word)
     if not found and is_folder:
         return _newest_under(Path(word))
     if not found:
-        raise UserError(_unknown(root, word, [*known, *baselines]))
+        raise UserError(_unknown(root, word, known))
     return latest_run(found)
 
 
 def runs_of_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
-    """Return the runs and baselines of a machine in the order of their times, each time once."""
+    """Return the runs of a machine in the order of their times, each time once."""
     if machine.name is None:
         return []
     seen = {start_time(path) for path in except_for}
-    named = [
-        path for one in (root, root / BASELINE_FOLDER) for path in _in_folder_of(one, machine.name)
-    ]
     runs = [
-        path for path in named if identity_of(header_or_empty(path).machine) == identity_of(machine)
+        path
+        for path in _in_folder_of(root, machine.name)
+        if identity_of(header_or_empty(path).machine) == identity_of(machine)
     ]
     by_time = {start_time(path): path for path in reversed(runs)}
     return [by_time[time] for time in sorted(by_time) if time not in seen]
@@ -140,7 +127,7 @@ def _names(path: Path, word: str) -> bool:
 def commit_of(header: Header, path: Path) -> str:
     """Return the commit that a run measured, by its header or else its file's name; "" if unknown.
 
-    A run's file is named after its commit, which a baseline's need not be.
+    A run's file is named after its commit, which a copy's need not be.
     """
     named = path.stem.rpartition("_")[2]
     return header.commit.id or (named if _COMMIT.fullmatch(named) else "")

@@ -197,7 +197,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
     `seconds_per_call` has a value for each round, None where the rival sat it out: position `i` of
     every rival of the setting in the launch is the same moment. `rivals` lines were written
     together. The median is that of the samples that were played, see `median`; None in lines
-    of journals and baselines without it.
+    of older journals.
     """
 
     case: Case

@@ -1,10 +1,10 @@
-"""Writing a journal: appended and flushed while a run goes on, or written whole."""
+"""Writing a journal: appended and flushed while a run goes on."""
 
 import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,10 +62,6 @@ def line_text(line: Line) -> str:
 
 def json_line(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
-
-
-def write_whole(path: Path, lines: Iterable[Line]) -> None:
-    replace_text(path, "".join(map(line_text, lines)))
 
 
 def replace_text(path: Path, text: str) -> None:

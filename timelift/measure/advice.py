@@ -18,9 +18,7 @@ from timelift.told_model import (
     AS_WRITTEN,
     CHANGED,
     INSIDE,
-    ONLY,
     STORED,
-    TRUSTED,
     Feeding,
     ToldLift,
     ToldModel,
@@ -33,18 +31,10 @@ DEFAULTS = {"first_call_limit": "300"}
 
 
 def told_model(
-    project: Project,
-    text: str,
-    feeding: Feeding,
-    options: Mapping[str, str],
-    *,
-    trusted: bool = False,
+    project: Project, text: str, feeding: Feeding, options: Mapping[str, str]
 ) -> ToldModel:
-    """Ask a model for its lifts; raises UserError where there is none, or it cannot be called.
-
-    The code in a stored model runs where that is `trusted`.
-    """
-    factory = _factory(text, trusted=trusted)
+    """Ask a model for its lifts; raises UserError where there is none, or it cannot be called."""
+    factory = _factory(text)
     if feeding.source:
         source = _named(feeding.source, "--data as module:function or path.py:function")
         feeding = feeding._replace(source=source)
@@ -55,14 +45,12 @@ def told_model(
     return ToldModel.of(factory, feeding, Backend(backends[0]), told)
 
 
-def _factory(text: str, *, trusted: bool) -> str:
+def _factory(text: str) -> str:
     path = Path(text)
     if text.endswith(STORED):
         if not path_is(path.is_file):
             raise UserError(f"expected a stored model that is there, received {text!r}")
-        return str(path.absolute()) + (TRUSTED if trusted else "")
-    if trusted:
-        raise UserError(f"--unsafe is about a {STORED} file, received {text!r}")
+        return str(path.absolute())
     return _named(text, f"a model as module:name or path.py:name, or a {STORED} file")
 
 
@@ -90,19 +78,16 @@ class Measured(NamedTuple):
 Judge = Callable[[float], CampaignReferee]
 
 
-def measure_lifts(  # noqa: PLR0913 - what is measured and how
+def measure_lifts(
     project: Project,
     model: ToldModel,
     options: Mapping[str, str],
     display: Display,
     judge: Judge,
-    *,
-    same_meaning: bool = False,
 ) -> Measured:
     """Measure each lift's inner layer at its own sizes.
 
-    With `same_meaning`, strategies that mean another thing in training are left out. Raises
-    UserError where a strategy that computes what is written is not in the project.
+    Raises UserError where a strategy that computes what is written is not in the project.
     """
     session = _session(project, options, RunMode(reads_peaks=False))
     called = [one for one in model.lifts if one.steps]
@@ -118,22 +103,16 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
     cases = [
         Case(model.setting_of(lift), name)
         for lift in called
-        for name, one in known.items()
+        for name in known
         if name in {lift.usual, *IN_PLACE}
-        and (not same_meaning or means_the_same(lift, one, known[lift.usual]))
     ]
     return _measure(session, cases, display, judge)
-
-
-def means_the_same(lift: ToldLift, one: Strategy, other: Strategy) -> bool:
-    """True if two strategies make the same of what training adds to a lift's inner layer."""
-    return lift.meaning(one.constants) == lift.meaning(other.constants)
 
 
 def _workload(model: ToldModel, lift: ToldLift) -> Workload:
     return Workload(
         name=lift.workload,
-        factory=f"{model.factory}{INSIDE}{model.lifts.index(lift)}",
+        factory=f"{model.factory}{INSIDE}{lift.number}",
         features=lift.features,
         seq_lens=(lift.steps,),
         batch_sizes=(lift.batch,),
@@ -146,22 +125,18 @@ def _workload(model: ToldModel, lift: ToldLift) -> Workload:
 def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     project: Project,
     model: ToldModel,
-    changes: Mapping[str, str],
+    changes: Mapping[int, str],
     options: Mapping[str, str],
     display: Display,
     judge: Judge,
 ) -> Measured:
-    """Race the model as it is against itself with strategies in the place of lifts, by their path.
+    """Race the model as it is against itself with strategies in the place of lifts, by number.
 
     Each change is tried alone, too, where there are several.
     """
     session = _session(project, options)
     known = session.catalogue.strategies
-    chosen = [
-        (str(place), lift, known[changes[lift.path]])
-        for place, lift in enumerate(model.lifts)
-        if lift.path in changes
-    ]
+    chosen = [(lift, known[changes[lift.number]]) for lift in model.lifts if lift.number in changes]
     ways = list(_ways(chosen))
     known.update({way.name: way for way in ways})
     setting = model.setting
@@ -180,20 +155,19 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     return _measure(session, [Case(setting, way.name) for way in ways], display, judge)
 
 
-def _ways(chosen: Sequence[tuple[str, ToldLift, Strategy]]) -> Iterator[Strategy]:
+def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
     """Yield the model as it is written, with all changes, and with each alone, as strategies.
 
-    A change is a lift's place among the lifts, the lift, and the strategy instead of it. One alone
-    needs no strategy of its own.
+    A change is a lift and the strategy instead of it. One alone needs no strategy of its own.
     """
-    told = {place: (str(one.path), one.parameters) for place, _, one in chosen}
-    titles = [f"{one.name} instead of {lift.path}" for _, lift, one in chosen]
+    told = {str(lift.number): (str(one.path), one.parameters) for lift, one in chosen}
+    titles = [f"{one.name} instead of {lift.label}" for lift, one in chosen]
     yield Strategy(AS_WRITTEN, Path(), "The model as it is written.")
     yield Strategy(CHANGED, Path(), f"{', '.join(titles)}.", told)
     if len(chosen) == 1:
         return
-    for (place, lift, _), title in zip(chosen, titles, strict=True):
-        yield Strategy(f"{ONLY}{lift.workload}", Path(), f"{title} alone.", {place: told[place]})
+    for (number, change), (lift, _), title in zip(told.items(), chosen, titles, strict=True):
+        yield Strategy(lift.alone, Path(), f"{title} alone.", {number: change})
 
 
 def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:

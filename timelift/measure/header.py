@@ -1,11 +1,14 @@
 """The header of a run: what it is written with, and what lets an interrupted run be resumed."""
 
 import hashlib
+import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from timelift.case import COPY_SEPARATOR, Case, option_flag
@@ -27,6 +30,8 @@ from timelift.measure.catalogue import Catalogue
 from timelift.project import Project
 from timelift.told_model import INSIDE
 
+#: An absolute path in a text, or what is left of one; the address of a page on the web is none.
+_ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")
 #: Options that may be given anew, since they do not change what is measured.
 MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
 
@@ -53,6 +58,34 @@ def new_header(
         sources=_sources(project, catalogue, cases),
         planned=[case.label for case in cases],
     )
+
+
+def header_to_give_away(header: Header, root: Path) -> Header:
+    """Return the header of a run in the project at `root` without the folders that it names."""
+    return msgspec.convert(_without_folders(msgspec.to_builtins(header), root), Header)
+
+
+def _without_folders(value: Any, root: Path) -> Any:
+    if isinstance(value, dict):
+        return {
+            _without_folders(name, root): _without_folders(one, root) for name, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_folders(one, root) for one in value]
+    return without_folders(value, root) if isinstance(value, str) else value
+
+
+def without_folders(text: str, root: Path) -> str:
+    """Return a text that names no folder outside of the project at `root`.
+
+    What lies in the project is named from there on, and of any other absolute path the last part is
+    kept, so that a journal tells nothing of its user's folders.
+    """
+    for folder, shown in ((str(root.resolve()), ""), (os.environ.get("HOME", ""), "…/")):
+        if folder.strip("/"):
+            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}/", shown, text)
+            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}(?![\w.-])", shown or ".", text)
+    return _ABSOLUTE.sub(lambda path: f"…/{Path(path[0]).name}", text)
 
 
 def _program() -> str:
@@ -139,17 +172,26 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
     return resumed
 
 
-def resumed_options(resumed: ResumedRun, asked: Mapping[str, str]) -> dict[str, str]:
-    """Return the run's own options; raises UserError where other ones are asked for now."""
+def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Return the run's own options; raises UserError where other ones are asked for now.
+
+    `root` is the top of the project.
+    """
     own = {str(name): str(text) for name, text in (resumed.header.asked or {}).items()}
     for name, text in asked.items():
-        if text and name not in MAY_CHANGE_ON_RESUME and text != own.get(name, ""):
+        if name in MAY_CHANGE_ON_RESUME:
+            continue
+        if not text and "…/" in own.get(name, ""):
+            raise UserError(
+                f"--resume: the run had {option_flag(name)} {own[name]!r}, which is outside of the "
+                "project; name it again"
+            )
+        if text and without_folders(text, root) != own.get(name, ""):
             raise UserError(
                 f"--resume: the run had {option_flag(name)} {own.get(name, '')!r}, received "
                 f"{text!r}; leave it out, or measure anew without --resume"
             )
-    free = {name: asked[name] for name in MAY_CHANGE_ON_RESUME if asked.get(name)}
-    return {name: own.get(name, "") for name in asked} | free
+    return {name: text or own.get(name, "") for name, text in asked.items()}
 
 
 def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:

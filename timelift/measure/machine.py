@@ -30,7 +30,7 @@ PACKAGES = {
 }
 #: Those of every backend.
 COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
-#: A longer name of a machine is cut, as its folder of baselines would be.
+#: A longer name of a machine is cut, as its folder would be.
 LONGEST_NAME = 120
 #: Environment variables that change how fast the backend runs.
 SPEED_VARIABLES = (

@@ -13,9 +13,16 @@ from msgspec import structs
 
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
+from timelift.journal import (
+    AGAINST_FOLDER,
+    SELFTEST_FOLDER,
+    CaseInLaunch,
+    Header,
+    Journal,
+    PlayedSettings,
+)
 from timelift.measure import grid, machine
-from timelift.measure.campaign import Campaign, CaseResult
+from timelift.measure.campaign import Campaign, CaseResult, Record
 from timelift.measure.campaign_options import (
     SELFTEST_SPARE_SECONDS,
     SPARE_SECONDS,
@@ -29,6 +36,7 @@ from timelift.measure.catalogue import (
     read_workloads,
 )
 from timelift.measure.header import (
+    header_to_give_away,
     journal_path,
     new_header,
     open_resumed,
@@ -36,6 +44,7 @@ from timelift.measure.header import (
     refuse_other_machine,
     resumed_options,
     strategies_header,
+    without_folders,
 )
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.launch import Limits
@@ -88,7 +97,9 @@ class Session:
         self.resumed = (
             open_resumed(self.results_folder, run_mode.resume) if run_mode.resume else None
         )
-        self.texts = resumed_options(self.resumed, texts) if self.resumed else dict(texts)
+        self.texts = (
+            resumed_options(self.resumed, texts, project.root) if self.resumed else dict(texts)
+        )
         usual = self._usual_axes()
         self.axes = {
             option.name: self.texts[option.name] or usual.get(option.name, "")
@@ -211,16 +222,26 @@ class Session:
         )
         with Journal(path, header, self.resumed.kept_bytes if self.resumed else 0) as journal:
             self.journal_path = journal.path
-            campaign.run(journal.append, display, referee)
+            campaign.run(self._recorder(journal), display, referee)
             journal.exit_word = campaign.exit_word
 
+    def _recorder(self, journal: Journal) -> Record:
+        def record(*lines: CaseInLaunch) -> None:
+            root = self.project.root
+            journal.append(
+                *(structs.replace(one, reason=without_folders(one.reason, root)) for one in lines)
+            )
+
+        return record
+
     def _header(self, campaign: Campaign) -> Header:
-        return structs.replace(
+        header = structs.replace(
             new_header(self.project, self.catalogue, campaign.results, campaign.options.seed),
             options=self.axes | {name: _as_text(one) for name, one in self.options.items()},
             asked=self.texts,
             against=self.gate.header_entry() if self.gate else None,
         )
+        return header_to_give_away(header, self.project.root)
 
     def _journal_folder(self, header: Header) -> Path:
         folder = self.results_folder / str(header.machine.name)

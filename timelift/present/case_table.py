@@ -4,7 +4,7 @@ Names inside are as the file wrote them until a renderer escapes them for its pl
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
@@ -35,7 +35,7 @@ SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
     *("rival", "seconds_per_call", "ratio", "interval", "gain"),
-    *("over_forward", "first_call", "graph_nodes", "peak_bytes", "launches_ranked"),
+    *("over_forward", "first_call_told", "graph_nodes", "peak_told", "launches_ranked"),
 )
 _ON_PAGE = (
     *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
@@ -84,19 +84,15 @@ def of_rankings(rankings: Sequence[Ranking], found: RunFindings, axes: Sequence[
 
     `axes` are those in which the settings differ.
     """
-    rows = [row for ranking in rankings for row in _rows(ranking, found)]
     strategy, *others = _OF_SETTING
+    rows = _rows(rankings, found)
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
-    columns = (
-        replace(one, unit=None, **_IN_WORDS[one.name]) if one.name in _IN_WORDS else one
-        for one in table.columns
-    )
-    return replace(table, columns=tuple(columns)).without_empty_columns()
+    return table.without_empty_columns()
 
 
 def of_page(found: RunFindings) -> Table:
     """Return a row a measurement, settings in order, the fastest first."""
-    rows = [row for ranking in found.rankings for row in _rows(ranking, found)]
+    rows = _rows(found.rankings, found)
     axes = varying(row.measurement.case for row in rows)
     return _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
 
@@ -108,8 +104,12 @@ def for_programs(found: RunFindings) -> Table:
     return _table("measurements", rows, _FOR_PROGRAMS)
 
 
-def _rows(ranking: Ranking, found: RunFindings) -> list[Row]:
-    return [Row(found, found.run.by_case[one.case], one, ranking) for one in ranking.all_rows]
+def _rows(rankings: Iterable[Ranking], found: RunFindings) -> list[Row]:
+    return [
+        Row(found, found.run.by_case[rival.case], rival, ranking)
+        for ranking in rankings
+        for rival in ranking.all_rows
+    ]
 
 
 def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
@@ -118,11 +118,6 @@ def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
     in_unit = replace(_COLUMNS["seconds_per_call"], unit=unit_for(seconds))
     made = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
     return Table(name, "Every measurement", made, rows, _NOTE)
-
-
-def _first_call(row: Row, name: str) -> float | None:
-    found = getattr(row.first_call, name, None)
-    return None if found is None or math.isnan(found) else float(found)
 
 
 def _first_call_in_words(found: FirstCall) -> str:
@@ -138,29 +133,33 @@ def _first_call_in_words(found: FirstCall) -> str:
     return f"{three_figures(found.seconds)} {far}"
 
 
+def _part(path: str) -> Callable[[Row], Any]:
+    """Read an attribute of a row's attribute, and so on; None where one of them is None."""
+    names = path.split(".")
+
+    def read(row: Row) -> Any:
+        value: Any = row
+        for name in names:
+            value = None if value is None else getattr(value, name)
+        return value
+
+    return read
+
+
 def _interval(row: Row) -> str | None:
     """Write the interval; none where nothing but single launches is known."""
-    one, ranking = row.rival, row.ranking
-    if one is None or ranking is None or one in ranking.rows[:1]:
+    rival, ranking = row.rival, row.ranking
+    if rival is None or ranking is None or rival in ranking.rows[:1]:
         return None
-    if one.has_interval:
-        return f"[{_ratio(one.low)}, {_ratio(one.high)}]"
+    if rival.has_interval:
+        return f"[{_ratio(rival.low)}, {_ratio(rival.high)}]"
     others = (other for other in ranking.all_rows if other not in ranking.rows[:1])
     return "none" if any(other.has_interval for other in others) else None
 
 
-def _gain(row: Row) -> str | None:
-    found = None if row.rival is None else row.rival.speed_up
-    return speed_up_in_words(found) if found else None
-
-
-def _speed_up(name: str) -> Callable[[Row], float | None]:
-    return lambda row: getattr(getattr(row.rival, "speed_up", None), name, None)
-
-
 def _baseline(row: Row) -> str | None:
     """Name what the speed-up of a row is over, if it has one."""
-    return row.ranking.baseline if row.ranking and _gain(row) else None
+    return row.ranking.baseline if row.ranking and row.rival and row.rival.speed_up else None
 
 
 def _ratio(ratio: float) -> str:
@@ -169,18 +168,9 @@ def _ratio(ratio: float) -> str:
 
 def _verdict_beside(row: Row) -> str | None:
     """Return the verdict beside the fastest; nothing for the fastest itself."""
-    one = row.rival
-    nothing = one is None or (math.isnan(one.p) and math.isnan(one.detectable))
-    return None if one is None or nothing else one.verdict
-
-
-def _of_rival(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.rival, name, None)
-
-
-def _ranks(name: str) -> Callable[[Row], Any]:
-    """Read a rank, which what is no lift does not have."""
-    return lambda row: getattr(row.rival, name, None) or None
+    rival = row.rival
+    is_compared = rival and not (math.isnan(rival.p) and math.isnan(rival.detectable))
+    return rival.verdict if rival and is_compared else None
 
 
 def _shown(row: Row) -> str:
@@ -190,14 +180,8 @@ def _shown(row: Row) -> str:
     return f"{name} (no lift)" if no_lift and COPY_SEPARATOR not in name else name
 
 
-def _more_than_one(name: str, which: int | None = None) -> Callable[[Row], float | None]:
-    """Read a ratio of the rival as what it is above one."""
-
-    def read(row: Row) -> float | None:
-        found = getattr(row.rival, name, None)
-        return None if found is None else float(found if which is None else found[which]) - 1
-
-    return read
+def _peak(row: Row) -> float | None:
+    return fact(row.measurement, "peak_bytes")
 
 
 def _fact(name: str, title: str | None = None, **how: Any) -> Column:
@@ -211,44 +195,44 @@ _EVERY = (
     *axis_columns(attrgetter("measurement.case.setting")),
     Column("status", value=attrgetter("measurement.status")),
     number("launches", value=lambda row: len(row.measurement.launches)),
-    number("seconds_per_call", "time", _of_rival("seconds_per_call")),
-    number("seconds_low", value=_of_rival("seconds_low")),
-    number("seconds_high", value=_of_rival("seconds_high")),
-    number("ratio", value=_of_rival("ratio"), format=_ratio),
-    number("ratio_low", "ratio from", _of_rival("low"), _ratio),
-    number("ratio_high", "ratio to", _of_rival("high"), _ratio),
+    number("seconds_per_call", "time", _part("rival.seconds_per_call")),
+    number("seconds_low", value=_part("rival.seconds_low")),
+    number("seconds_high", value=_part("rival.seconds_high")),
+    number("ratio", value=_part("rival.ratio"), format=_ratio),
+    number("ratio_low", "ratio from", _part("rival.low"), _ratio),
+    number("ratio_high", "ratio to", _part("rival.high"), _ratio),
     Column("interval", "95 % interval", _interval, drop_order=1, right=True),
-    Column("gain", "speed-up", _gain, drop_order=1, right=True),
-    number("speed_up", "speed-up", _speed_up("times")),
-    number("speed_up_low", "speed-up from", _speed_up("low")),
-    number("speed_up_high", "speed-up to", _speed_up("high")),
+    Column(
+        "gain", "speed-up", _part("rival.speed_up"), speed_up_in_words, drop_order=1, right=True
+    ),
+    number("speed_up", "speed-up", _part("rival.speed_up.times")),
+    number("speed_up_low", "speed-up from", _part("rival.speed_up.low")),
+    number("speed_up_high", "speed-up to", _part("rival.speed_up.high")),
     Column("baseline", value=_baseline),
-    Column("verdict", value=_of_rival("verdict")),
+    Column("verdict", value=_part("rival.verdict")),
     Column("provisional", value=attrgetter("found.run.is_provisional")),
     Column("verdict_beside", "verdict", _verdict_beside),
-    number("would_see", "would see", _more_than_one("detectable"), unit=PER_CENT),
-    number("rank_low", value=_ranks("rank_low")),
-    number("rank_high", value=_ranks("rank_high")),
-    number("price", "price at most", _more_than_one("cost_over_best", 1), unit=PER_CENT),
+    number("would_see", "would see", lambda row: row.rival.detectable - 1, unit=PER_CENT),
+    number("rank_low", value=lambda row: row.rival and (row.rival.rank_low or None)),
+    number("rank_high", value=lambda row: row.rival and (row.rival.rank_high or None)),
+    number("price", "price at most", lambda row: row.rival.cost_over_best[1] - 1, unit=PER_CENT),
     number(
         "over_forward",
         "\N{DIVISION SIGN} forward",
         lambda row: row.found.backward_over_forward.get(row.measurement.case),
         drop_order=5,
     ),
+    number("first_call", "first call", _part("first_call.seconds"), unit=SECONDS),
+    number("first_call_low", "first call from", _part("first_call.low")),
+    number("first_call_high", "first call to", _part("first_call.high")),
     number(
-        "first_call",
-        "first call",
-        lambda row: _first_call(row, "seconds"),
-        unit=SECONDS,
-        drop_order=3,
+        "first_call_told", "first call (s)", _part("first_call"), _first_call_in_words, drop_order=3
     ),
-    number("first_call_low", "first call from", lambda row: _first_call(row, "low")),
-    number("first_call_high", "first call to", lambda row: _first_call(row, "high")),
     *map(_fact, _OTHER_FACTS),
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
-    _fact("peak_bytes", "peak", unit=MEBIBYTES, drop_order=4),
-    number("launches_ranked", "launches", _of_rival("launches"), drop_order=7),
+    _fact("peak_bytes", "peak", unit=MEBIBYTES),
+    number("peak_told", "peak memory", _peak, human_bytes, drop_order=4),
+    number("launches_ranked", "launches", _part("rival.launches"), drop_order=7),
     Column("reason", value=attrgetter("measurement.reason")),
     Column(
         "differs",
@@ -256,12 +240,3 @@ _EVERY = (
     ),
 )
 _COLUMNS = {column.name: column for column in _EVERY}
-#: How the table of a setting writes columns that the page, where rows are sorted, has in one unit.
-_IN_WORDS: Mapping[str, dict[str, Any]] = {
-    "first_call": {
-        "title": "first call (s)",
-        "value": attrgetter("first_call"),
-        "format": _first_call_in_words,
-    },
-    "peak_bytes": {"title": "peak memory", "format": human_bytes},
-}

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
+from timelift.analyse.quality import MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
@@ -21,26 +21,6 @@ MODES = {
     (Mode.GRAPH, Backend.JAX): "jax.jit",
     (Mode.EAGER, Backend.TORCH): "eager calls",
     (Mode.GRAPH, Backend.TORCH): "torch.compile",
-}
-_REMEDIES = {
-    Disturbance.OTHER_PROGRAMS: "other programs ran or the clock rate changed, so end them or wait",
-    Disturbance.OTHER_GUESTS: "the host gave time to other guests, so try another hour or machine",
-    Disturbance.CROWDED_THREADS: "the backend's threads crowd each other, which --threads 1 ends",
-    Disturbance.QUOTA: (
-        "the container's processor quota held it back, so raise it (docker run --cpus) or "
-        "measure fewer threads (--threads 1)"
-    ),
-    Disturbance.HEAT: "heat or the power supply held the GPU down, so cool it or lower its load",
-}
-
-
-#: The same in a few words, beside what the options can do.
-_SHORT_REMEDIES = {
-    Disturbance.OTHER_PROGRAMS: "a machine without other programs",
-    Disturbance.OTHER_GUESTS: "a host without other guests",
-    Disturbance.CROWDED_THREADS: "--threads 1",
-    Disturbance.QUOTA: "a higher processor quota",
-    Disturbance.HEAT: "a cooler GPU",
 }
 #: What stands above everything that is told of a run that is not over, since it may change.
 NOT_OVER = "provisional: the run is going on, or was interrupted"
@@ -116,7 +96,7 @@ def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
     """Write where the asked precision was not reached, and what would help, a `longer` run too."""
     if found is None:
         return
-    remedies = [_REMEDIES[one] for one in found.disturbances]
+    remedies = [one.remedy for one in found.disturbances]
     remedies.append(f"more time ({longer}) or --threads 1 would help")
     pairs = counted(found.comparisons, "comparison")
     yield (
@@ -143,7 +123,7 @@ def _narrower(found: RunFindings) -> str:
     if all(row.launches < MIN_LAUNCHES for one in found.contests for row in one.rows):
         return f"a verdict needs --launches {MIN_LAUNCHES}-12"
     noisy = found.too_noisy
-    remedies = dict.fromkeys(_SHORT_REMEDIES[one] for one in noisy.disturbances) if noisy else {}
+    remedies = dict.fromkeys(one.brief_remedy for one in noisy.disturbances) if noisy else {}
     remedies |= {"--threads 1": None} if noisy and _uses_several_threads(found) else {}
     them = "it" if found.decided.undecided == 1 else "them"
     return f"{' or '.join([*remedies, _longer(found.run)])} would narrow {them}"

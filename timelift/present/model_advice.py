@@ -1,8 +1,9 @@
-"""What to change in a user's model, in a screenful and as data."""
+"""What to change in a user's model: in a screenful, as code to paste, and as data."""
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
@@ -14,21 +15,35 @@ from timelift.escape import plain
 from timelift.present.advised import speed_up_in_words, value_in_words
 from timelift.present.meaning import meaning_in_words
 from timelift.present.units import human_bytes, three_figures, unit_for
-from timelift.told_model import AS_WRITTEN, CHANGED
+from timelift.told_model import AS_WRITTEN, CHANGED, STORED, ToldLift
 
 _NAME_LIMIT = 40
 _GAP = "  "
 #: What is raced of a whole model beside each change alone.
 _WAYS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
 _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
+#: The strategy that is the layer itself, with nothing around it, and what returns that.
+_BARE, _ITSELF_NAME = "native", "itself"
 
 
-def advice_lines(found: ModelAdvice) -> Iterator[str]:
+@dataclass(frozen=True)
+class StrategyPage:
+    """The text of a strategy's file, and the class in it that lifts a layer, empty without one."""
+
+    text: str
+    lift_class: str
+
+
+#: The page of each strategy that is advised, by its name.
+Pages = Mapping[str, StrategyPage]
+
+
+def advice_lines(found: ModelAdvice, pages: Pages) -> Iterator[str]:
     """Write the lifts of a model, what to write instead, and what that brings to all of it."""
-    yield from map(plain, _lines(found))
+    yield from map(plain, _lines(found, pages))
 
 
-def _lines(found: ModelAdvice) -> Iterator[str]:
+def _lines(found: ModelAdvice, pages: Pages) -> Iterator[str]:
     model = found.model
     machine = f"{found.cores} cores" if found.cores else "not measured"
     lifts = counted(len(found.lifts), "lift")
@@ -36,9 +51,9 @@ def _lines(found: ModelAdvice) -> Iterator[str]:
     yield f"{model.name}: {lifts} over time in {counted(model.layers, 'layer')} ({where})"
     if found.lifts:
         yield ""
-        rows = [_HEADINGS, *map(_row, found.lifts)]
+        rows = [_HEADINGS, *(_row(one, pages) for one in found.lifts)]
         yield from (f"  {line}" for line in _aligned(rows))
-        yield from _notes(found)
+        yield from _notes(found, pages)
     else:
         yield "  no TimeDistributed and no loop over steps was found in any of its layers"
     for name, count in model.by_hand:
@@ -65,23 +80,24 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield _GAP.join(cells).rstrip()
 
 
-def _row(one: LiftAdvice) -> tuple[str, ...]:
-    known = (_end_of(one.lift.path), f"{_usual(one)}({one.lift.inner:.{_NAME_LIMIT}})")
-    if not one.lift.steps:
+def _row(one: LiftAdvice, pages: Pages) -> tuple[str, ...]:
+    lift = one.lift
+    words = ", ".join(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place) if word)
+    known = (f"{lift.number}: {words}" if words else f"{lift.number}", lift.before)
+    if not lift.steps:
         return (*known, "-", "is not called", "-")
     if not one.is_change:
         return (*known, "-", _why_nothing(one), "-")
-    return (*known, one.strategy, _times(one.gain), _first_call(one.gain))
+    after = _after(lift, one.strategy, pages)
+    return (*known, after, _times(one.gain), _first_call(one.gain))
 
 
-def _end_of(path: str) -> str:
-    """Return the end of a path, where the lift's own name is."""
-    return path if len(path) <= _NAME_LIMIT else f"…{path[1 - _NAME_LIMIT :]}"
-
-
-def _usual(one: LiftAdvice) -> str:
-    """Return what is written: TimeDistributed, or the strategy that loops so."""
-    return one.lift.usual if one.is_loop else "TimeDistributed"
+def _after(lift: ToldLift, strategy: str, pages: Pages) -> str:
+    """Write what takes a lift's place, as code would: `FoldTime(Dense(32))`, or `Dense(32)`."""
+    called = "(x)" if lift.is_loop else ""  # TimeDistributed is not called in its line either
+    if name := pages[strategy].lift_class:
+        return f"{name}({lift.inner}){called}"
+    return f"{lift.inner}{called}" if strategy == _BARE else f"build({lift.inner}, shape){called}"
 
 
 def _why_nothing(one: LiftAdvice) -> str:
@@ -111,17 +127,24 @@ def _seconds(before: float, after: float) -> str:
     return " → ".join(written)
 
 
-def _notes(found: ModelAdvice) -> Iterator[str]:
+def _notes(found: ModelAdvice, pages: Pages) -> Iterator[str]:
+    for name in dict.fromkeys(found.changes.values()):
+        if lift_class := pages[name].lift_class:
+            yield f"  {lift_class} is the layer of the strategy {name}, which --code prints"
     for one in found.lifts:
-        for word, (before, after) in one.means.items():
-            about, now = meaning_in_words(word, before)
-            yield (
-                f"  {one.lift.path}: {about}: {meaning_in_words(word, after)[1]}; it is {now} with "
-                f"{_usual(one)} (--same-meaning leaves such changes out)"
-            )
+        if one.faster:
+            means = "; ".join(_means(one.faster.means))
+            faster = f"{one.faster.strategy} is {_times(one.faster.gain)}"
+            yield f"  {one.lift.label}: {faster}, and changes what training does: {means}"
         if one.lost:
             status, reason = one.lost
-            yield f"  {one.lift.path}: {_usual(one)} itself: {status}: {reason}"
+            yield f"  {one.lift.label}: {one.lift.usual} itself: {status}: {reason}"
+
+
+def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    for word, (before, after) in means.items():
+        about, now = meaning_in_words(word, before)
+        yield f"{about}: {meaning_in_words(word, after)[1]}, not {now}"
 
 
 def _whole(found: ModelAdvice) -> Iterator[str]:
@@ -136,8 +159,8 @@ def _whole(found: ModelAdvice) -> Iterator[str]:
         yield f"{about}: was not measured{'' if found.interrupted else ' in the time'}"
         return
     yield f"{about}: {_gain(whole.gain)}"
-    for path, gain in whole.alone.items():
-        yield f"    with {path} alone: {_gain(gain)}"
+    for label, gain in whole.alone.items():
+        yield f"    with {label} alone: {_gain(gain)}"
     for name, (status, reason) in whole.lost.items():
         told = _WAYS.get(name, f"with {name} alone")
         yield f"    {told}: {status}: {reason}"
@@ -163,10 +186,89 @@ def _law(whole: WholeAdvice) -> Iterator[str]:
         yield f"  outputs and gradients equal those of your model ({error})"
 
 
+# As code -----------------------------------------------------------------------------------------
+
+#: How the weights of a model get into the one that is written anew.
+_WEIGHTS = """
+# With your model written so, load its stored weights as it was, and carry them over:
+#   new_model.set_weights(old_model.get_weights())
+"""
+#: The same where their order may be another one.
+_WEIGHTS_OF_LOOPS = """
+# With your model written so, load its stored weights as it was, and carry them over layer by layer,
+# since a loop that is no loop any more may change their order:
+#   new_layer.set_weights(old_layer.get_weights())
+"""
+#: What follows the table of lifts where a stored model is made anew.
+_CLONE = """
+
+@functools.cache  # a layer that is called twice is copied once
+def copy(layer):
+    \"\"\"Copy a layer, with the lifts in it written anew.\"\"\"
+    if isinstance(layer, keras.Model):
+        return keras.models.clone_model(layer, clone_function=copy)
+    if isinstance(layer, keras.layers.TimeDistributed):
+        inner = copy(layer.layer)
+        return INSTEAD.get(layer, keras.layers.TimeDistributed)(inner, name=layer.name)
+    return type(layer).from_config(layer.get_config())
+
+
+new_model = keras.models.clone_model(model, clone_function=copy)
+new_model.set_weights(model.get_weights())  # the state of its optimiser begins anew
+"""
+_ITSELF = """
+
+def itself(*layers, name=None):
+    \"\"\"Call layers of one step on whole sequences; a Sequential in them is made anew.\"\"\"
+    parts = [itself(*one.layers) if isinstance(one, keras.Sequential) else one for one in layers]
+    return keras.Sequential(parts, name=name)
+
+"""
+
+
+def advice_code(found: ModelAdvice, pages: Pages) -> Iterator[str]:
+    """Write Python to paste: the advice in comments, each strategy's page, and where weights go.
+
+    A stored model is made anew of its own layers.
+    """
+    yield from (f"# {line}".rstrip() for line in advice_lines(found, pages))
+    changes = [one for one in found.lifts if one.is_change]
+    for name in dict.fromkeys(found.changes.values()):
+        yield from ("", "", *pages[name].text.rstrip("\n").split("\n"))
+    if changes and found.model.factory.endswith(STORED):
+        yield from _made_anew(found.model.factory, changes, pages)
+    elif changes:
+        is_looped = any(one.lift.is_loop for one in changes)
+        yield from (_WEIGHTS_OF_LOOPS if is_looped else _WEIGHTS).rstrip().split("\n")
+
+
+def _made_anew(path: str, changes: Sequence[LiftAdvice], pages: Pages) -> Iterator[str]:
+    """Write how a stored model is loaded and cloned with its lifts written anew."""
+    yield from ("", "", "import functools", "", "import keras")
+    instead = {one.lift: _wrapper(one, pages) for one in changes}
+    if _ITSELF_NAME in instead.values():
+        yield from _ITSELF.rstrip("\n").split("\n")
+    yield from ("", "", f"model = keras.saving.load_model({path!r})", "INSTEAD = {")
+    for lift, name in instead.items():
+        if name:
+            yield f"    model{lift.access}: {name},  # {lift.label}"
+        else:
+            yield f"    # {lift.label} is to be written in the code that makes the model"
+    yield from ("}", *_CLONE.rstrip("\n").split("\n"))
+
+
+def _wrapper(one: LiftAdvice, pages: Pages) -> str:
+    """Return what is called with the layer inside of a lift; empty where no call is enough."""
+    if one.lift.is_loop:
+        return ""
+    bare = _ITSELF_NAME if one.strategy == _BARE else ""
+    return pages[one.strategy].lift_class or bare
+
+
 # As data -----------------------------------------------------------------------------------------
 
 
-def advice_json(found: ModelAdvice) -> str:
+def advice_json(found: ModelAdvice, pages: Pages) -> str:
     """Write the advice as one JSON object; what is not known is null."""
     model, whole = found.model, found.whole
     told = {
@@ -177,32 +279,41 @@ def advice_json(found: ModelAdvice) -> str:
         "drawn": model.drawn,
         "draws_labels": model.draws_labels,
         "provisional": found.interrupted,
-        "lifts": [_lift_as_data(one) for one in found.lifts],
+        "lifts": [_lift_as_data(one, pages) for one in found.lifts],
         "by_hand": [{"layer": name, "calls": count} for name, count in model.by_hand],
         "whole": whole
         and {
             "phase": model.setting.phase,
             **_gain_with_memory(whole.gain),
             "law_error": whole.law_error,
-            "alone": {path: _gain_with_memory(one) for path, one in whole.alone.items()},
+            "alone": {label: _gain_with_memory(one) for label, one in whole.alone.items()},
             "lost": {name: f"{end}: {why}" for name, (end, why) in whole.lost.items()},
         },
     }
     return json.dumps(told, indent=2)
 
 
-def _lift_as_data(one: LiftAdvice) -> dict[str, Any]:
+def _lift_as_data(one: LiftAdvice, pages: Pages) -> dict[str, Any]:
+    lift, faster = one.lift, one.faster
     return {
-        "path": one.lift.path,
-        "layer": one.lift.inner,
-        "is": one.lift.usual,
-        "steps": one.lift.steps,
-        "batch": one.lift.batch,
+        "number": lift.number,
+        "name": lift.name,
+        "place": lift.place,
+        "before": lift.before,
+        "after": _after(lift, one.strategy, pages) if one.is_change else None,
+        "is": lift.usual,
         "write": one.strategy or None,
-        "means": {word: list(both) for word, both in one.means.items()},
+        "steps": lift.steps,
+        "batch": lift.batch,
         "lost": one.lost and ": ".join(one.lost),
         "launches": one.launches,
         **_gain_as_data(one.gain),
+        "faster": faster
+        and {
+            "write": faster.strategy,
+            "means": {word: list(both) for word, both in faster.means.items()},
+            **_gain_as_data(faster.gain),
+        },
     }
 
 

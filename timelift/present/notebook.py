@@ -98,14 +98,13 @@ def _launches(run: Run) -> pd.DataFrame:
 
 
 def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
-    medians = found.launch_medians
     for one in found.run.measurements:
         for launch in one.launches:
             yield {
                 **_axes(one),
                 "launch": launch.number,
                 "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
-                "seconds_per_call": medians[one.case, launch.number],
+                "seconds_per_call": launch.median_seconds,
                 "calls_per_sample": launch.calls_per_sample,
                 **{name: launch.facts.number(name) for name in SHOWN_FACTS},
             }

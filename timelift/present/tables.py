@@ -1,6 +1,6 @@
 """One table for the terminal, Markdown, CSV, the page and notebooks.
 
-The rows are findings, such as `Exponent`, and a column reads its value from a row. Numbers stay
+The rows are findings, such as `RankedCase`, and a column reads its value from a row. Numbers stay
 numbers, in seconds and bytes; a renderer scales and writes those that it shows, and nothing else is
 computed. There is no pandas frame inside: a report has a table for each of up to 20,000 settings,
 and a frame takes as long to make as all that a report says of a setting. A notebook makes

@@ -9,14 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from timelift.errors import nearest
-from timelift.told_model import INSIDE, STORED, TRUSTED
+from timelift.told_model import INSIDE, STORED
 from timelift.worker.isolation import load_module
 from timelift.worker.lifts import lift_at
 
 #: What gives a model, and the path of a lift in it.
-_IN_MODEL = re.compile(
-    rf"(.+(?::\w+|{re.escape(STORED)}(?:{re.escape(TRUSTED)})?)){INSIDE}(.+)", re.DOTALL
-)
+_IN_MODEL = re.compile(rf"(.+(?::\w+|{re.escape(STORED)})){INSIDE}(.+)", re.DOTALL)
 
 
 def find_layer(factory: str) -> Any:
@@ -49,7 +47,7 @@ def find_model(name: str) -> Any:
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    model = _load(name) if name.endswith((STORED, TRUSTED)) else find_layer(name)
+    model = _load(name) if name.endswith(STORED) else find_layer(name)
     if not isinstance(model, keras.Model):
         raise TypeError(f"{name} must give a Keras model, got {type(model).__name__}")
     return model
@@ -58,15 +56,14 @@ def find_model(name: str) -> Any:
 def _load(name: str) -> Any:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    trusted = name.endswith(TRUSTED)
     try:
-        return keras.saving.load_model(name.removesuffix(TRUSTED), safe_mode=not trusted)
+        return keras.saving.load_model(name)  # in Keras's safe mode
     except ValueError as error:
-        if trusted or "safe_mode" not in str(error):
+        if "safe_mode" not in str(error):
             raise
         raise ValueError(
-            "it holds Python code of its own (a Lambda), which would run; say --unsafe if you "
-            "trust the file"
+            "it holds Python code of its own (a Lambda), which Keras's safe mode does not run; "
+            "write a function that loads it, and name that instead"
         ) from error
 
 

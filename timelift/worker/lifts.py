@@ -5,15 +5,17 @@ in a functional model (`loops`). One is changed by what its `call` does alone, s
 weights, classes and train steps stay what they are.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from timelift.errors import nearest
 from timelift.told_model import STEP, USUAL
 from timelift.worker.isolation import load_module
-from timelift.worker.loops import Loop, loops_in
+from timelift.worker.loops import Loop, loops_in, source_of
 
 #: (batch, time, *features) of a call, and its dtype.
 Given = tuple[tuple[int, ...], str]
@@ -23,13 +25,15 @@ Given = tuple[tuple[int, ...], str]
 class Lift:
     """A layer `inner` that a model calls at every step, by its path of names.
 
-    `layer` is the `TimeDistributed` around it, or what stacks the outputs of its `loop`. It is
-    inside of the lifts `around` it. `calls` has what each call was given.
+    `layer` is the `TimeDistributed` around it, or what stacks the outputs of its `loop`. `trail`
+    are the layers from the model to the one to look for: the `TimeDistributed`, or the layer that a
+    loop calls. It is inside of the lifts `around` it. `calls` has what each call was given.
     """
 
     path: str
     layer: Any
     inner: Any
+    trail: tuple[Any, ...]
     around: tuple["Lift", ...] = ()
     loop: Loop | None = None
     calls: list[Given] = field(default_factory=list)
@@ -41,8 +45,33 @@ class Lift:
 
     @property
     def name(self) -> str:
-        """The name of the layer to look for in the model."""
-        return str((self.inner if self.loop else self.layer).name)
+        """The name that the user gave to the layer to look for; empty where Keras numbers it."""
+        return name_of_its_own(self.trail[-1])
+
+    @property
+    def place(self) -> str:
+        """Where it stands, such as `after LSTM(8) in 'encoder'`; empty where nothing is known."""
+        *above, layer = self.trail
+        calls = layer._inbound_nodes  # noqa: SLF001 - Keras has no other way
+        given = calls[0].input_tensors[0] if calls else None
+        if given is not None and self.loop:
+            given = source_of(given).input_tensors[0]  # the sequence that steps are taken from
+        feeding = given._keras_history.operation if given is not None else None  # noqa: SLF001
+        after = f"after {_in_words(feeding)}" if feeding else ""
+        inside = f"in {_in_words(above[-1])}" if len(above) > 1 else ""
+        return " ".join(filter(None, (after, inside)))
+
+    @property
+    def access(self) -> str:
+        """How Python reaches it from the model, such as `.get_layer('encoder').get_layer('td')`."""
+        import keras  # noqa: PLC0415 - the backend is chosen by now
+
+        return "".join(
+            ".layer"
+            if isinstance(above, keras.layers.Wrapper)
+            else f".get_layer({str(part.name)!r})"
+            for above, part in pairwise(self.trail)
+        )
 
     @property
     def changed(self) -> tuple[Any, ...]:
@@ -76,39 +105,66 @@ def seen_at_work(model: Any, inputs: Any) -> list[Lift]:
 
 
 def lift_at(model: Any, path: str) -> Lift:
-    """Return the lift of a path, or of a place from 0; raises AttributeError where there is none.
+    """Return the lift of a path, or of a number from 1; raises AttributeError for another.
 
     A path holds in one process: Keras numbers what has no name of its own.
     """
     found = find_lifts(model)
-    known = {one.path: one for one in found} | {str(place): one for place, one in enumerate(found)}
+    known = {one.path: one for one in found}
+    known |= {str(number): one for number, one in enumerate(found, 1)}
     if path not in known:
         raise AttributeError(f"{model.name} has no lift {path!r}; {nearest(path, known)}")
     return known[path]
 
 
 def _lifts(
-    layer: Any, path: tuple[str, ...], around: tuple[Lift, ...], seen: set[int]
+    layer: Any, above: tuple[Any, ...], around: tuple[Lift, ...], seen: set[int]
 ) -> Iterator[Lift]:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     if id(layer) in seen:
         return
     seen.add(id(layer))
+    trail = (*above, layer)
     if isinstance(layer, keras.layers.TimeDistributed):
-        lift = Lift(STEP.join(path) or layer.name, layer, layer.layer, around)
+        lift = Lift(_path(trail), layer, layer.layer, trail, around)
         around = (*around, lift)
         yield lift
     looped: dict[int, Lift] = {}
     for loop in loops_in(layer):
         if id(loop.stack) not in seen:  # of two models of one graph
             seen.add(id(loop.stack))
-            lift = Lift(STEP.join((*path, loop.inner.name)), loop.stack, loop.inner, around, loop)
+            to_inner = (*trail, loop.inner)
+            lift = Lift(_path(to_inner), loop.stack, loop.inner, to_inner, around, loop)
             looped[id(loop.inner)] = lift
             yield lift
     for part in layer._layers:  # noqa: SLF001 - of a layer that is no model there is no other way
         loops = (looped[id(part)],) if id(part) in looped else ()
-        yield from _lifts(part, (*path, part.name), (*around, *loops), seen)
+        yield from _lifts(part, trail, (*around, *loops), seen)
+
+
+def _path(trail: Sequence[Any]) -> str:
+    return STEP.join(one.name for one in trail[1:]) or str(trail[0].name)
+
+
+def name_of_its_own(layer: Any) -> str:
+    """Return the name that a user gave to a layer; empty where it is Keras's: `dense_3`."""
+    usual = re.sub(r"_\d+$", "", layer.name).replace("_", "")
+    return "" if usual == type(layer).__name__.lower() else str(layer.name)
+
+
+def kind_and_size(layer: Any) -> str:
+    """Return the class of a layer with how wide it is, where it tells: `Dense(32)`."""
+    widths = (getattr(layer, name, None) for name in ("units", "filters"))
+    width = next((one for one in widths if isinstance(one, int)), None)
+    return type(layer).__name__ + (f"({width})" if width else "")
+
+
+def _in_words(layer: Any) -> str:
+    """Name a layer as its user did, in quotes, or else by its class: Keras numbers anew."""
+    if name := name_of_its_own(layer):
+        return repr(name)
+    return "the input" if type(layer).__name__ == "InputLayer" else kind_and_size(layer)
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def _called_by_step(model: Any) -> Iterator[tuple[Any, list[Any]]]:
         nodes = [one for one in graph if one.operation is layer]
         if len(nodes) < 2 or any(len(one.input_tensors) != 1 for one in nodes):  # noqa: PLR2004
             continue
-        sources = [_source(one.input_tensors[0]) for one in nodes]
+        sources = [source_of(one.input_tensors[0]) for one in nodes]
         takes = all(type(one.operation).__name__ in _TAKES for one in sources)
         if takes and len({id(one.input_tensors[0]) for one in sources}) == 1:
             yield layer, nodes
@@ -92,8 +92,8 @@ def _graph_of(model: Any) -> list[Any]:
     return [node for _, nodes in sorted(by_depth.items(), reverse=True) for node in nodes]
 
 
-def _source(tensor: Any) -> Any:
-    """Return the node that makes a tensor."""
+def source_of(tensor: Any) -> Any:
+    """Return the node of a graph that makes a tensor."""
     operation, index, _ = tensor._keras_history  # noqa: SLF001 - Keras has no other way
     return operation._inbound_nodes[index]  # noqa: SLF001
 
@@ -114,7 +114,7 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     (taker,) = takers
     rank = len(outputs[0].shape) + 1
     is_stack = type(taker.operation).__name__ == "Stack" and taker.operation.axis % rank == 1
-    source = _source(nodes[0].input_tensors[0])
+    source = source_of(nodes[0].input_tensors[0])
     sequence = source.input_tensors[0]
     shape = tuple(sequence.shape[1:])
     if not is_stack or None in shape:
@@ -137,7 +137,7 @@ def _step(tensor: Any) -> int | None:
     operation, _, place = tensor._keras_history  # noqa: SLF001
     if type(operation).__name__ == "Unstack":
         return int(place) if operation.axis == 1 else None
-    key = _source(tensor).arguments.args[1]
+    key = source_of(tensor).arguments.args[1]
     whole, step, *others = key if isinstance(key, tuple) and len(key) > 1 else (None, None)
     is_step = whole == _ALL and isinstance(step, int) and all(one == _ALL for one in others)
     return step if is_step else None

@@ -120,16 +120,16 @@ class _Written:
             self._computed = models.Computed(engine, model, self.data)
 
     def change(self, model: Any, rival: RivalSpec) -> None:
-        """Change lifts as the rival says: file and parameters of a strategy by a lift's place.
+        """Change lifts as the rival says: file and parameters of a strategy by a lift's number.
 
         Not by its path: Keras gives every model other names where the user gave none. A loop is
         found before the lift that it calls, and has to be changed after it.
         """
         found = lifts.find_lifts(model)
-        for place in sorted(rival.parameters, key=int, reverse=True):
-            strategy, parameters = rival.parameters[place]
-            lift = found[int(place)]
-            lift.calls = self.calls[int(place)]
+        for number in sorted(map(int, rival.parameters), reverse=True):
+            strategy, parameters = rival.parameters[str(number)]
+            lift = found[number - 1]
+            lift.calls = self.calls[number - 1]
             lifts.change(lift, strategy, parameters)
 
     def check(self, model: Any) -> float:

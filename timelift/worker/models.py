@@ -11,7 +11,7 @@ import numpy as np
 from timelift.case import Backend, Mode, Phase
 from timelift.worker.engines import Array, Engine
 from timelift.worker.find_layer import find_named, inputs_of, whole_numbers
-from timelift.worker.lifts import Lift
+from timelift.worker.lifts import Lift, kind_and_size, name_of_its_own
 
 #: Below this number lie drawn whole numbers where no Embedding says more: they may be flags.
 _FLAGS = 2
@@ -199,10 +199,11 @@ def told_of(lift: Lift) -> dict[str, Any]:
     wanted, high = whole_numbers(inner)
     statistics = (one for one in parts if isinstance(one, keras.layers.BatchNormalization))
     told = {
-        "path": lift.path,
         "name": lift.name,
+        "place": lift.place,
+        "access": lift.access,
         "usual": lift.usual,
-        "inner": inner.name if isinstance(inner, keras.Model) else type(inner).__name__,
+        "inner": _written(inner),
         "trains": bool(inner.trainable_weights),
         "noise": any(_is_above_0(getattr(one, rate, 0)) for one in parts for rate in _NOISE),
         "statistics": any(one.trainable for one in statistics),
@@ -215,6 +216,16 @@ def told_of(lift: Lift) -> dict[str, Any]:
     dtype = given if "int" in given else wanted  # a Sequential around may have made them floats
     whole = {"input_dtype": dtype, "input_high": high or _FLAGS} if dtype else {}
     return told | {"batch": batch, "steps": steps, "features": features} | whole
+
+
+def _written(layer: Any) -> str:
+    """Write an inner layer as code would: `Dense(32)`, `Flatten(...)`, a model by its name."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    if isinstance(layer, keras.Model) and (name := name_of_its_own(layer)):
+        return name
+    known = kind_and_size(layer)
+    return known if known.endswith(")") else f"{known}(...)"
 
 
 def _is_above_0(value: Any) -> bool:

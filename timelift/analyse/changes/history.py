@@ -126,9 +126,9 @@ def _others(headers: Sequence[RunHeader], chosen: RunHeader) -> tuple[OtherMachi
 
 
 def _headers(results: Path, warnings: Warnings) -> Iterator[RunHeader]:
-    """Read the header of every journal, a run and its baseline once."""
+    """Read the header of every journal, a run and a copy of it once."""
     seen: set[tuple[str, datetime]] = set()
-    for path in journal.runs_and_baselines(results):
+    for path in journal.runs_under(results):
         try:
             header = read_run_header(path)
         except (*BAD_RECORD, OSError) as error:

@@ -52,22 +52,18 @@ class Estimates:
         return np.where(known, t_tail(statistic, np.where(known, self.df, 1.0)), np.nan)
 
 
-def estimate(
-    effects: Effects, families: Families | None = None, *, independence: Samples | None = None
-) -> Estimates:
+def estimate(effects: Effects, families: Families | None = None) -> Estimates:
     """Estimate each comparison over its launches; its variance is moderated over all of them.
 
-    Where rows are not independent of each other, either `families` says which are all pairs of the
-    same rivals, or `independence` how much of an independent comparison each is worth.
+    Where rows are not independent of each other, `families` says which are all pairs of the same
+    rivals.
     """
     count = np.isfinite(effects.effect).sum(-1)
     centre, variance = mean_and_variance(effects.effect)
-    known, beside = np.maximum(count - 1.0, 0.0), None
+    known, independence, beside = np.maximum(count - 1.0, 0.0), np.ones(len(count)), None
     if families is not None:
         independence = independence_in(families)
         beside = variance_beside(variance, known, families)
-    elif independence is None:
-        independence = np.ones(len(count))
     spread = Spread(variance, known, _log_within(effects), independence, beside)
     moderated, df = _moderated(spread, count)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,0 +1,83 @@
+"""A journal can be given away: its header and its reasons name no folder outside of the project."""
+
+import os
+import re
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from tests import journals
+from timelift.case import Status
+from timelift.errors import UserError
+from timelift.journal import CaseInLaunch, Header, ResumedRun
+from timelift.journal.writing import line_text
+from timelift.measure.header import resumed_options, without_folders
+from timelift.measure.options import OPTIONS
+from timelift.measure.session import Session
+from timelift.project import Project
+
+STRATEGY = '"""A lift."""\n\n\ndef build(layer, shape, dtype=None):\n    return layer\n'
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    """A session in a project of a user called alice, which was asked for files outside of it."""
+    home = tmp_path / "alice"
+    (home / "work" / "strategies").mkdir(parents=True)
+    (home / "work" / "strategies" / "mine.py").write_text(STRATEGY)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to={home}/dump --xla_on")
+    words = ["bench", f"--junitxml={home}/j.xml", f"{home}/work/bench/test_lift.py"]
+    monkeypatch.setattr(sys, "argv", [f"{home}/bin/timelift", *words])
+    texts = {one.name: "" for one in OPTIONS} | {"results": f"{home}/out"}
+    return Session(Project(home / "work"), texts)
+
+
+def test_a_header_names_no_folder_of_its_user(session):
+    case = journals.case("mine", "sensor")
+    campaign = SimpleNamespace(results={case: None}, options=SimpleNamespace(seed=1))
+    header = session._header(campaign)
+    text = line_text(header)
+    assert "alice" not in text
+    assert not re.search(r"""["'=: ]/\w""", text)
+    assert header.command == ["timelift", "bench", "--junitxml=…/j.xml", "bench/test_lift.py"]
+    assert header.machine.drift["flags"]["XLA_FLAGS"] == "--xla_dump_to=…/dump --xla_on"
+    assert "strategies/mine.py" in header.sources
+
+
+def test_a_reason_names_no_folder_of_its_user(session):
+    lines = []
+    record = session._recorder(SimpleNamespace(append=lambda *some: lines.extend(some)))
+    reason = f'File "{session.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
+    failed = CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED, reason=reason)
+    record(failed)
+    assert lines[0].reason == 'File "strategies/mine.py", then …/x.py'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{home}/work", "."),
+        ("--rootdir {home}/work -x", "--rootdir . -x"),
+        ("{home}/work/path.py:make", "path.py:make"),
+        ("{home}/work2/path.py:make", "…/path.py:make"),
+        ("see file://{home}/x", "see file://…/x"),
+        ("/opt/a/lib:/opt/b", "…/lib:…/b"),
+        ("https://keras.io/api/layers", "https://keras.io/api/layers"),
+        ("Ryzen 5 w/ Graphics, 1 / 2", "Ryzen 5 w/ Graphics, 1 / 2"),
+        ("bench/test_forward.py", "bench/test_forward.py"),
+        ("mypkg.models:make", "mypkg.models:make"),
+    ],
+)
+def test_a_path_is_written_from_the_project_on_or_by_its_name(session, text, shown):
+    told = text.format(home=os.environ["HOME"])
+    assert without_folders(told, session.project.root) == shown
+
+
+def test_an_option_with_a_folder_outside_is_named_again_where_a_run_is_resumed(session):
+    resumed = ResumedRun(session.results_folder, Header(asked={"layer": "…/path.py:make"}))
+    root, given = session.project.root, {"layer": "/opt/path.py:make"}
+    assert resumed_options(resumed, given, root) == given
+    with pytest.raises(UserError, match="which is outside of the project; name it again"):
+        resumed_options(resumed, {"layer": ""}, root)
