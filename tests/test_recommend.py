@@ -75,12 +75,11 @@ def ended(case, times, how):
 def surfaces(found):
     """What each surface writes of a run."""
     words, end = report(found), summary(found, None)
-    console, narrow = (Console(width=width, file=io.StringIO()) for width in (400, 59))
+    console = Console(width=400, file=io.StringIO())
     terminal.show_report(words, console)
-    terminal.show_summary(end, narrow)
     return {
         "page": "\n".join(page_of(found, words)),
-        "ending": narrow.file.getvalue(),
+        "ending": "\n".join(f"{row.workload}: {row.write}" for row in end.table.rows),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
         "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
