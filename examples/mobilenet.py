@@ -1,6 +1,6 @@
 """A real inner layer: MobileNetV2 without weights, encoding each frame of a clip.
 
-timelift bench --layer-file examples/mobilenet.py:make_encoder --features 96,96,3 \
+timelift bench --layer examples/mobilenet.py:make_encoder --inputs 96,96,3 \
         --seq-lens 8 --batch-sizes 2 --strategies time_distributed,fold_time,loop_unstack,ops_map
 """
 

@@ -172,7 +172,7 @@ def groups(runs: Sequence[str]) -> list[Samples]:
     if not usable(found, rivals, None):
         raise UserError(
             f"expected a strategy with planted twins, {rivals} rivals in {MIN_LAUNCHES} launches, "
-            "found none; measure some with: timelift bench --selftest"
+            "found none; measure some with: timelift selftest"
         )
     return found
 

@@ -71,7 +71,12 @@ def items(question, labels):
 
 def bench(folder, *words):
     """Run `pytest bench/` in a project; the finished process."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    return run_module(folder, "pytest", "-p", "no:cacheprovider", *words)
+
+
+def run_module(folder, *words):
+    """Run `python -m` in a project; the finished process."""
+    command = [sys.executable, "-m", *words]
     return subprocess.run(
         command,
         cwd=folder,

@@ -7,7 +7,17 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import hostile, summaries
-from tests.projects import GOOD, QUICKEST, SMALL, bench, items, journal_of, project, records_of
+from tests.projects import (
+    GOOD,
+    QUICKEST,
+    SMALL,
+    bench,
+    items,
+    journal_of,
+    project,
+    records_of,
+    run_module,
+)
 from timelift.analyse.changes import levels
 from timelift.measure.grid import TWINS
 
@@ -209,8 +219,8 @@ def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
     folder = project(tmp_path, ("native",))
-    words = "--selftest --strategies native --launches 1".split()
-    done = bench(folder, "bench/test_forward.py", *SMALL, *words)
+    words = "--strategies native --launches 1".split()
+    done = run_module(folder, "timelift", "selftest", "bench/test_forward.py", *SMALL, *words)
     assert f"{1 + len(TWINS)} passed" in done.stdout
     assert "identical code was called different in 0 of 6 comparisons" in done.stdout
     assert not list(folder.glob("results/*/*.jsonl"))
@@ -248,19 +258,14 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--layer nocolon --features 3", "--layer: expected module:name"),
+        ("--layer nocolon --inputs 3", "--layer: expected module:name or path.py:name"),
         (
             f"--layer a.b:c --backends {QUICKEST}",
             "--layer: a.b:c: gives nothing to measure (ModuleNotFoundError: No",
         ),
-        ("--layer a:b --layer-file c.py:d --features 3", "name two layers"),
-        ("--layer-file gone.py:f --features 3", "--layer-file: expected an existing"),
-        (
-            "--layer-file workloads/sensor.py:mak --features 3",
-            "has no 'mak'; known: make_layer",
-        ),
-        ("--layer a:b --features 3 --input-dtype int32", "go together"),
-        ("--layer a:b --features 3,x", "--features: expected the shape of one step"),
+        ("--layer workloads/sensor.py:mak --inputs 3", "has no 'mak'; nearest: make_layer"),
+        ("--layer a:b --inputs 3,x", "--inputs: expected the shape of one step"),
+        ("--inputs 3", "--inputs: expected --layer, which takes them, received none"),
     ],
 )
 def test_a_wrong_word_about_the_users_own_is_one_sentence(tmp_path, words, sentence):

@@ -70,7 +70,7 @@ BACKWARD = {
     "sensor-T128-B4-backward-graph": ("fold_time", "right", "wrong_at_57"),
 }
 WORDS = (
-    "--layer-file layers.py:embed --features 3 --input-dtype int32 --input-high 10 "
+    "--layer layers.py:embed --inputs int32[3]<10 "
     "--gradients weights,inputs_and_weights "
     "--seq-lens 3,128 --batch-sizes 2,4 --launches 1 --seed 1 -rs"
 ).split()
@@ -152,7 +152,7 @@ def test_a_users_own_layer_and_strategy_need_no_file_of_ours(run):
 def test_a_users_own_layer_stands_in_place_of_the_default_workloads(tmp_path):
     folder = project(tmp_path, ("native",))
     write(folder)
-    words = "--collect-only -q --layer-file layers.py:embed --features 3 --seq-lens 3".split()
+    words = "--collect-only -q --layer layers.py:embed --inputs 3 --seq-lens 3".split()
     done = bench(folder, "bench/test_forward.py", *words)
     assert "embed-T3-B8-forward-graph-native" in done.stdout
     assert "sensor" not in done.stdout
@@ -175,7 +175,7 @@ def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
     folder = project(tmp_path, ("fold_time",))
     write(folder)
     words = "--strategies fold_time --seq-lens 3 --batch-sizes 2 --gradients inputs_and_weights"
-    layer = "--layer-file layers.py:embed --features 3 --input-dtype int32 --input-high 10".split()
+    layer = "--layer layers.py:embed --inputs int32[3]<10".split()
     done = bench(folder, "bench/test_backward.py", *layer, *words.split())
     assert "1 skipped" in done.stdout
     assert done.returncode == 0

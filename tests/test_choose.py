@@ -78,7 +78,7 @@ def test_a_measured_setting_is_answered_in_six_lines(tmp_path, capsys):
         "1.73 [1.73, 1.74] times as fast as time_distributed",
         ALIKE,
         "use it: copy strategies/native.py, then: model = build(layer, (40, 32, 32, 3))",
-        "trust: not known for this machine; find out with: timelift bench --selftest",
+        "trust: not known for this machine; find out with: timelift selftest",
     ]
 
 
@@ -293,11 +293,11 @@ def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence)
 def test_every_option_of_a_printed_command_is_one_of_bench():
     assert {one.axis: one.flag for one in OPTIONS if one.axis} == dict(case.AXIS_FLAGS)
     flags = {option.flag for option in OPTIONS}
-    assert {"--strategies", "--precision", "--budget", "--layer-file", "--features"} <= flags
+    assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= flags
 
 
 def test_a_user_s_own_layer_is_in_the_command(tmp_path):
-    options = {"layer": "my models:make", "features": "96,96,3", "input_high": "0"}
+    options = {"layer": "my models:make", "inputs": ""}
     cases = journals.grid(("native",), ("make",), (8,), phases=("backward",))
     head = journals.header(options=options)
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
@@ -306,7 +306,7 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
     words = shlex.split(to_measure(question, options_to_repeat(run), longer=False))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
-    assert "--input-high" not in words
+    assert "--inputs" not in words
 
 
 def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
@@ -401,4 +401,4 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     code, lines, said = choose(capsys, path, "--seq-len", "1", "--batch", "1")
     assert (code, lines) == (1, [])
     assert "expected a usual run, received one against twins" in said
-    assert "name a run of timelift bench without --against or --selftest" in said
+    assert "name a run of timelift bench without --against" in said

@@ -116,7 +116,7 @@ def test_a_parameter_that_is_a_text_is_quoted(run):
 
 
 def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
-    head = journals.header(options={"features": "96,96,3", "input_dtype": "int32"})
+    head = journals.header(options={"inputs": "int32[96,96,3]<9"})
     cases = journals.grid(("native",), ("make",), (8,))
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     setting = Setting("make", 8, 1, Phase.FORWARD)

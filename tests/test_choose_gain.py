@@ -149,7 +149,7 @@ def test_an_answer_as_json_is_one_object(tmp_path, capsys):
     assert {one["strategy"] for one in found["alternatives"]} == set(NAMES) - {chosen.strategy}
     assert found["first_call_seconds"] == pytest.approx(chosen.first_call_seconds, rel=1e-5)
     assert found["peak_bytes"] == chosen.peak_bytes
-    assert "timelift bench --selftest" in found["trust"]
+    assert "timelift selftest" in found["trust"]
     assert found["use"].startswith(f"copy strategies/{chosen.strategy}.py, then: model = build(")
     assert "model = build(layer, shape)" in found["code"]
 

@@ -14,6 +14,7 @@ from timelift.commands import bench, table
 from timelift.commands.table import COMMANDS
 from timelift.escape import plain
 from timelift.measure import header
+from timelift.plugin.questions import SELFTEST
 from timelift.project import Project
 
 #: What takes long to import, or is not there in an environment that only reads.
@@ -95,7 +96,7 @@ def test_the_help_of_measuring_names_every_option_of_the_plugin(name, capsys):
         cli.main([name, "--workloads", "sensor", "--help"])
     assert not end.value.code
     printed = capsys.readouterr().out
-    assert {"--workloads", "--resume", "--selftest", "--report"} <= set(printed.split("\n  ")) | {
+    assert {"--workloads", "--resume", "--report"} <= set(printed.split("\n  ")) | {
         word.strip(",[").partition("=")[0] for word in printed.split()
     }
     assert "pytest --help" in " ".join(printed.split())
@@ -128,9 +129,10 @@ def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeyp
     assert args == [*mine, *words]
 
 
-def test_a_selftest_is_an_option_of_measuring(tmp_path, monkeypatch):
-    _, args, _ = called(monkeypatch, ["selftest", "--budget", "5m"], tmp_path)
-    assert args[-3:] == ["--selftest", "--budget", "5m"]
+def test_a_selftest_is_told_to_the_plugin_by_the_name_of_another(tmp_path, monkeypatch):
+    _, args, (_, selftest) = called(monkeypatch, ["selftest", "--budget", "5m"], tmp_path)
+    assert args[-2:] == ["--budget", "5m"]
+    assert selftest.__name__ == SELFTEST
     assert "-c" not in args
 
 

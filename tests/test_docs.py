@@ -31,7 +31,7 @@ def test_a_broken_link_is_seen():
 
 def test_options_of_pytest_in_the_docs_exist():
     asked = set().union(*map(options, filter(is_pytest, TYPED)))
-    assert {"--layer", "--against", "--selftest"} <= asked
+    assert {"--layer", "--against", "--inputs"} <= asked
     assert asked - pytest_options() == set()
 
 

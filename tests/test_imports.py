@@ -14,7 +14,17 @@ FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 WITH_FRAMEWORKS = {"numpy", "ml_dtypes"}
 
 #: The modules beside the rooms, which any room may import.
-GROUND = {"case", "errors", "escape", "canary", "cgroup", "project", "removed", "told_model"}
+GROUND = {
+    "case",
+    "errors",
+    "escape",
+    "canary",
+    "cgroup",
+    "layer_inputs",
+    "project",
+    "removed",
+    "told_model",
+}
 #: Every room of the product, with the rooms and modules beside them that it imports.
 ARROWS = {
     **dict.fromkeys(GROUND, GROUND),

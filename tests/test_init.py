@@ -63,7 +63,7 @@ def files(root):
 
 
 def test_three_files_are_written_and_named(root, capsys):
-    assert cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "3"], root) == 0
+    assert cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "3"], root) == 0
     assert files(root) == set(FILES)
     said = capsys.readouterr().out
     assert said.startswith(f"in {root}\n")
@@ -76,7 +76,7 @@ def test_three_files_are_written_and_named(root, capsys):
 
 
 def test_the_workload_makes_the_layer_that_was_named(root):
-    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "96,96,3"], root)
+    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "96,96,3"], root)
     text = (root / "workloads" / "mine.py").read_text()
     assert "from mypkg.models import make_encoder\n" in text
     assert "    return make_encoder()\n" in text
@@ -89,7 +89,7 @@ def test_the_workload_makes_the_layer_that_was_named(root):
     [
         ([], "FEATURES and make_layer"),
         (["--layer", "mypkg.models:Encoder"], "FEATURES"),
-        (["--features", "3"], "make_layer"),
+        (["--inputs", "3"], "make_layer"),
     ],
 )
 def test_what_is_not_known_is_left_to_fill_in(root, capsys, words, unfilled):
@@ -119,7 +119,7 @@ def test_a_layer_is_found_without_importing_it(root, name):
 def test_a_layer_is_found_where_pytest_is_told_to_look(root, capsys, file, text):
     (root / "my code").mkdir()
     (root / "my code" / "own.py").write_text("def make(): ...\n")
-    words = ["init", "--layer", "own:make", "--features", "3"]
+    words = ["init", "--layer", "own:make", "--inputs", "3"]
     assert cli.main(words, root) == 1
     assert "found no module 'own'" in capsys.readouterr().err
     (root / file).write_text(text)
@@ -128,7 +128,7 @@ def test_a_layer_is_found_where_pytest_is_told_to_look(root, capsys, file, text)
 
 def test_options_of_pytest_that_nobody_can_read_name_no_folder(root, capsys):
     (root / "pytest.ini").write_text("[pytest]\npythonpath = 'lib\n")
-    assert cli.main(["init", "--layer", "own:make", "--features", "3"], root) == 1
+    assert cli.main(["init", "--layer", "own:make", "--inputs", "3"], root) == 1
     assert "found no module 'own'" in capsys.readouterr().err
 
 
@@ -145,11 +145,11 @@ def test_a_layer_of_an_installed_package_is_found(root):
             "--layer mypkg.modles:make_encoder",
             "--layer: found no module 'mypkg.modles' in the project (",
         ),
-        ("--layer mypkg.models:model#part:0", "since a file is made of it; received "),
+        ("--layer mypkg.models:model#part:0", "since a file is made of it, received "),
         ("--layer nowhere:make_encoder", "--layer: found no module 'nowhere' in the project ("),
         ("--layer mypkg:make_encoder", "has no 'make_encoder'; known: none"),
         ("--layer mypkg.models:make_encodr", "has no 'make_encodr'; nearest: make_encoder"),
-        ("--features 3,x", "--features: expected the shape of one step"),
+        ("--inputs 3,x", "--inputs: expected the shape of one step"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_nothing_is_written(root, capsys, words, said):
@@ -294,7 +294,7 @@ DOORS = ["-m timelift bench", "-m pytest bench/ -p timelift.plugin"]
 @pytest.mark.parametrize("door", DOORS)
 def test_the_question_is_about_the_project_s_layer(root, door):
     (root / "src" / "mypkg" / "__init__.py").write_text("")
-    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "3"], root)
+    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "3"], root)
     command = [sys.executable, *door.split(), "--collect-only", "-q", "--strategies", "native"]
     done = subprocess.run(
         command, cwd=root, env=environment(root), capture_output=True, text=True, check=False
@@ -308,7 +308,7 @@ def test_the_question_is_about_the_project_s_layer(root, door):
 @pytest.mark.whole
 def test_what_init_wrote_is_measured(root):
     (root / "src" / "mypkg" / "__init__.py").write_text("")
-    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--features", "3"], root)
+    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "3"], root)
     words = "--benchmark-disable --strategies native,fold_time --seq-lens 3 --batch-sizes 2"
     done = subprocess.run(
         [sys.executable, "-m", "timelift", "bench", *words.split()],

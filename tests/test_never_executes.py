@@ -56,8 +56,6 @@ def _journal(project):
         command=["python", f"{NAME}.py"],
         options={
             "layer": "trap:make_layer",
-            "layer_file": f"{NAME}.py:make_layer",
-            "strategy_file": str(project / f"{NAME}.py"),
             "__class__": NAME,
         },
         sources={f"strategies/{NAME}.py": "0"},

@@ -75,12 +75,6 @@ def test_every_option_has_a_default_that_it_can_read(option):
     assert option.default or option.otherwise in option.full_help
 
 
-@pytest.mark.parametrize("word", ["-3", "0", "many"])
-def test_a_bound_of_inputs_that_is_none_is_a_sentence(word):
-    with pytest.raises(UserError, match=f"--input-high: expected .* from 1.*, received {word!r}"):
-        BY_NAME["input_high"].value(word)
-
-
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):
     write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
     session = Session(Project(tmp_path), {option.name: "" for option in OPTIONS})
@@ -92,7 +86,7 @@ def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkey
 def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
     write(tmp_path, {"layers.py": "def make():\n    return None\n"})
     texts = {one.name: "" for one in OPTIONS}
-    texts |= {"layer_file": f"{tmp_path / 'layers.py'}:make", "features": "3"}
+    texts |= {"layer": f"{tmp_path / 'layers.py'}:make", "inputs": "3"}
     found = Session(Project(tmp_path), texts, RunMode(selftest=True))
     cases = found.cases({"phases": "forward", "modes": "eager"})
     assert {one.setting.workload for one in cases} == {"make"}

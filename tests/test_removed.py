@@ -3,15 +3,13 @@
 import pytest
 
 from timelift import cli, removed
-from timelift.case import option_flag
 from timelift.commands.table import COMMANDS
-from timelift.measure.options import OPTIONS, SWITCHES
+from timelift.measure.options import FLAGS
 
 pytest_plugins = ("pytester",)
 
 PLUGIN = ("-p", "timelift.plugin", "-p", "no:randomly", "-p", "no:hypothesispytest")
-KNOWN = {*(option.flag for option in OPTIONS), *map(option_flag, SWITCHES)}
-GONE = sorted(removed.OPTIONS.keys() - KNOWN)
+GONE = sorted(removed.OPTIONS.keys() - {*FLAGS})
 
 
 def refused(done, sentence):

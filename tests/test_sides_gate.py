@@ -9,6 +9,7 @@ import pytest
 from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.header import new_header
 from timelift.measure.other_side import of_project, of_python, open_other_side, take_out
@@ -143,10 +144,9 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     for side in sides:
         write(side, {"models.py": "def make():\n    return 1\n"})
     write(sides[0], {"models.py": "def make():\n    return 2\n"})
-    options = {"layer": "", "layer_file": f"{sides[0] / 'models.py'}:make", "features": (3,)}
-    options |= {"input_dtype": "", "input_high": 0}
     here = catalogue(sides[0])
-    here.workloads["make"] = user_workload(options, dict)
+    layer = f"{sides[0] / 'models.py'}:make"
+    here.workloads["make"], _ = user_workload(layer, LayerInputs((3,)), dict)
     (old,) = matcher(here, sides).match([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 

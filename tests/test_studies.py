@@ -76,7 +76,7 @@ def ordinary(path, launches=3):
     ("study", "content", "sentence"),
     [
         (real_noise, None, "expected a run"),
-        (real_noise, ordinary, "timelift bench --selftest"),
+        (real_noise, ordinary, "timelift selftest"),
     ],
 )
 def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(

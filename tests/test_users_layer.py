@@ -10,10 +10,10 @@ import pytest
 from tests.projects import QUICKEST, ROOT
 from tests.repositories import write
 from timelift.errors import UserError
+from timelift.layer_inputs import LayerInputs, read_inputs
 from timelift.measure import users_layer
 from timelift.measure.layer_probe import ask_layer
 
-OPTIONS = {"layer": "", "layer_file": "", "features": (), "input_dtype": "", "input_high": 0}
 MODELS = """
 import keras
 from keras import layers
@@ -123,15 +123,15 @@ def test_features_that_contradict_a_built_layer_are_refused(tried):
     right, wrong, longer = tried[1:4]
     assert right == [6, 4]
     assert wrong == (
-        "ValueError: the layer is built for steps of 6, and --features says 7; leave --features out"
+        "ValueError: the layer is built for steps of 6, and --inputs says 7; leave --inputs out"
     )
-    assert "--features says 6,1" in longer
+    assert "--inputs says 6,1" in longer
 
 
 def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
     right, wrong = tried[4:]
     assert right.startswith("sequential")
-    assert "takes whole numbers; say so with --input-dtype int32 --input-high 50, or" in wrong
+    assert "takes whole numbers; write so, like --inputs 'int32[7]<50', or" in wrong
 
 
 def test_a_module_is_imported_as_the_project_does(src):
@@ -157,36 +157,77 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
     assert "\n" not in str(caught.value)
 
 
-def workload(told, **options):
-    """The workload of a layer that tells this."""
+def asked(told):
+    """The inputs of a layer that tells this."""
     told = {"features": None, "input_dtype": "", "input_high": 0} | told
-    return users_layer.user_workload(OPTIONS | {"layer": "a:b"} | options, lambda _: told)
+    return users_layer.user_workload("a:b", None, lambda _: told)[1]
 
 
 def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
-    found = workload({"features": [7], "input_dtype": "int32", "input_high": 50})
-    assert (found.features, found.input_dtype, found.input_high) == ((7,), "int32", 50)
-    found = workload({"features": [7], "input_dtype": "int32"}, input_high=9)
-    assert (found.features, found.input_dtype, found.input_high) == ((7,), "int32", 9)
-    options = OPTIONS | {"layer": "a:b", "features": (3,)}
-    assert users_layer.user_workload(options, None).features == (3,)
+    told = asked({"features": [7], "input_dtype": "int32", "input_high": 50})
+    assert told == LayerInputs((7,), "int32", 50)
+    workload, inputs = users_layer.user_workload("a:b", LayerInputs((3,)), None)
+    assert (workload.features, inputs) == ((3,), LayerInputs((3,)))
 
 
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({}, "--features: expected the shape of one step, like 96,96,3, since the layer is not"),
+        ({}, "--layer: expected a layer that is built, .*; write it like --inputs 96,96,3"),
         (
             {"features": [7], "input_dtype": "int32"},
-            "--input-high: expected it for inputs of whole",
+            r"--layer: expected a layer that tells the number .* like --inputs 'int32\[7\]<1000'",
         ),
     ],
 )
 def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(told, sentence):
     with pytest.raises(UserError, match=sentence):
-        workload(told)
+        asked(told)
 
 
-def test_a_name_longer_than_a_files_is_a_sentence():
-    with pytest.raises(UserError, match=r"expected an existing path\.py:name"):
-        users_layer.user_workload(OPTIONS | {"layer_file": f"{'a' * 300}.py:f"}, dict)
+@pytest.mark.parametrize(
+    ("text", "inputs"),
+    [
+        ("96,96,3", LayerInputs((96, 96, 3))),
+        ("float32[96, 96, 3]", LayerInputs((96, 96, 3))),
+        ("int32[60]<1000", LayerInputs((60,), "int32", 1000)),
+        ("int64[2,3]<6", LayerInputs((2, 3), "int64", 6)),
+        ("", None),
+    ],
+)
+def test_inputs_are_read_as_they_are_typed_and_written_so_that_they_are_read_again(text, inputs):
+    assert read_inputs(text) == inputs
+    assert inputs is None or read_inputs(str(inputs)) == inputs
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("frame=float32[84,84,4],action=int32[]<6", "one input of one tensor, which is what this"),
+        ("float32[3],float32[4]", "one input of one tensor, which is what this version takes"),
+        ("int32[60]", r"the number that inputs lie below, like int32\[60\]<1000"),
+        ("3,x", "the shape of one step, like 96,96,3"),
+        ("0,3", "the shape of one step"),
+        ("float32[3]<5", "the shape of one step"),
+        ("uint8[3]<5", "the shape of one step"),
+    ],
+)
+def test_inputs_of_another_kind_are_a_sentence(text, sentence):
+    with pytest.raises(UserError, match=f"expected {sentence}.* received"):
+        read_inputs(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("nocolon", "expected module:name or path.py:name, like .*; received 'nocolon'"),
+        ("gone.py:f", "received 'gone.py:f', and there is no file gone.py"),
+        (f"{'a' * 300}.py:f", "there is no file"),
+        ("mine.py:mak", "mine.py has no 'mak'; nearest: make"),
+        ("a:b#", "expected module:name or path.py:name"),
+    ],
+)
+def test_a_layer_of_another_form_is_a_sentence(tmp_path, monkeypatch, text, sentence):
+    monkeypatch.chdir(write(tmp_path, {"mine.py": "def make(): ...\n"}))
+    with pytest.raises(UserError, match=f"^--layer: .*{sentence}"):
+        users_layer.user_workload(text, LayerInputs((3,)), None)

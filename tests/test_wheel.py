@@ -178,7 +178,7 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(m
     assert "encoder" in said
     (journal,) = users.glob("results/*/*.jsonl")
     header = json.loads(journal.read_text().split("\n")[0])
-    assert header["options"]["features"] == "6"
+    assert header["options"]["inputs"] == "6"
     assert set(header["sources"]) == {
         "timelift/strategies/fold_time.py",
         "timelift/strategies/native.py",
@@ -196,7 +196,7 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(m
 @pytest.mark.usefixtures("own_lock")
 def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring, users):
     timelift = measuring / "timelift"
-    succeed([timelift, "init", "--layer", "mine.models:Doubled", "--features", "5"], users)
+    succeed([timelift, "init", "--layer", "mine.models:Doubled", "--inputs", "5"], users)
     shown = succeed([timelift, "strategies", "show", "fold_time"], users)
     write(users, {"strategies/fold_time.py": shown, "strategies/mine.py": shown})
     assert "(instead of timelift's)" in succeed([timelift, "strategies"], users)

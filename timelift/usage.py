@@ -7,14 +7,15 @@ literals.
 
 import ast
 import contextlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
 from timelift.case import Setting, TimeAxis
+from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.layer_inputs import read_inputs
 from timelift.present.choice import BuildCall, CodeToPaste
 from timelift.project import Project
 
@@ -126,13 +127,11 @@ def _input_of(
 
 def _of_own_layer(run: Run) -> dict[str, Any]:
     """Read what the options of a run say of the layer that they name."""
-    features, dtype = (str(run.header.options.get(one)) for one in ("features", "input_dtype"))
-    found: dict[str, Any] = {}
-    if re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", features, re.ASCII):
-        found["FEATURES"] = tuple(map(int, features.split(",")))
-    if re.fullmatch(r"u?int\d{1,2}", dtype, re.ASCII):
-        found["INPUT_DTYPE"] = dtype
-    return found
+    try:
+        inputs = read_inputs(str(run.header.options.get("inputs") or ""))
+    except UserError:
+        inputs = None
+    return {"FEATURES": inputs.features, "INPUT_DTYPE": inputs.dtype or None} if inputs else {}
 
 
 def _constants(path: Path) -> dict[str, Any]:

@@ -37,7 +37,7 @@ _FACTS = {
 }
 _SIZES = ("seq_len", "batch")
 #: Options of a run without which its workload or its strategies would be others.
-_TO_REPEAT = ("layer", "layer_file", "features", "input_dtype", "input_high")
+_TO_REPEAT = ("layer", "inputs")
 #: What an option is where nothing was asked for.
 _NOT_ASKED = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12

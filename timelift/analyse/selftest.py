@@ -1,6 +1,6 @@
 """A self-test judged, and how far the figures of a machine may be trusted by its last one.
 
-`timelift bench --selftest` lets a strategy race against twins of itself whose difference is known:
+`timelift selftest` lets a strategy race against twins of itself whose difference is known:
 the header has a `Planted` of each. The findings are kept in `results/<machine>/selftest/trust.json`
 for later reports. Everything read from it is input: what is wrong makes it as good as absent.
 """

@@ -9,7 +9,7 @@ from timelift.analyse.stats.ranking import BASELINES
 from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
 from timelift.measure.advice import DEFAULTS
-from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, option_named
+from timelift.measure.options import add_options, option_named
 
 #: How a run is named.
 _RUN = "a journal, a folder, a run's or a machine's name, the beginning of a commit, or latest"
@@ -135,12 +135,7 @@ def bench(parser: argparse.ArgumentParser) -> None:
         help="files or items, such as bench/test_lift.py, or test_modes.py of timelift's own "
         "(default: every question)",
     )
-    for option in OPTIONS:
-        text = option.full_help.replace("%", "%%")
-        parser.add_argument(option.flag, metavar=option.metavar, help=text)
-    parser.add_argument("--resume", nargs="?", metavar="RUN", help=RESUME_HELP)
-    for name, text in SWITCHES.items():
-        parser.add_argument(option_flag(name), action="store_true", help=text)
+    add_options(lambda title: parser.add_argument_group(title).add_argument)
 
 
 selftest = bench
@@ -219,8 +214,8 @@ def init(parser: argparse.ArgumentParser) -> None:
         help="what makes your layer, or is it, like mypkg.models:make_encoder (default: none)",
     )
     parser.add_argument(
-        "--features",
+        "--inputs",
         default="",
         metavar="SHAPE",
-        help="the shape of one step, like 96,96,3 (default: what the layer tells)",
+        help="what it takes at one step, like 96,96,3 or int32[60]<1000 (default: what it tells)",
     )

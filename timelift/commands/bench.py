@@ -20,17 +20,21 @@ def bench(options: Options, project: Project) -> int:
     or other file of pytest's options is read. Where it has `-p timelift.plugin`, pytest bench/ is
     the same. The exit code is pytest's.
     """
-    gc.enable()
-    return int(pytest.main([*_words(options.words, project)], plugins=[_Questions(project)]))
+    return _pytest(options, project, _Questions(project))
 
 
 def selftest(options: Options, project: Project) -> int:
     """Measure how far to trust this machine: copies of each strategy, some made slower on purpose.
 
-    It takes ten minutes, and reports of this machine quote it from then on. It is timelift bench
-    --selftest, and takes the same options, those of pytest (pytest --help) among them.
+    It takes ten minutes, and reports of this machine quote it from then on. It takes
+    the options of timelift bench, those of pytest (pytest --help) among them.
     """
-    return bench(Options(words=["--selftest", *options.words]), project)
+    return _pytest(options, project, _Questions(project), _Selftest())
+
+
+def _pytest(options: Options, project: Project, *plugins: object) -> int:
+    gc.enable()
+    return int(pytest.main([*_words(options.words, project)], plugins=plugins))
 
 
 def _words(words: Sequence[str], project: Project) -> Iterator[str]:
@@ -52,6 +56,12 @@ def _place(word: str, brought: Mapping[str, str]) -> str:
     file, colons, item = word.partition("::")
     path = brought.get(file.removeprefix("timelift/bench/"))
     return word if path is None or Path(file).exists() else f"{path}{colons}{item}"
+
+
+class _Selftest:
+    """A plugin that by its name tells timelift's own that this is a self-test."""
+
+    __name__ = "timelift-selftest"
 
 
 class _Questions:

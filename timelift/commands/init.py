@@ -43,7 +43,7 @@ def init(options: Options, project: Project) -> int:
     _refuse_existing(project)
     texts = {name: (TEMPLATES / source).read_text("utf-8") for name, source in _FILES.items()}
     texts[_WORKFLOW] = _workflow(texts[_WORKFLOW], project)
-    blanks = blanks_of(options.layer, options.features, with_pythonpath(project))
+    blanks = blanks_of(options.layer, options.inputs, with_pythonpath(project))
     texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks.written)
     _write({project.root / name: text for name, text in texts.items()})
     write_lines(_told(project, blanks))

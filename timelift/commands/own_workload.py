@@ -35,16 +35,17 @@ class Blanks:
         return [name for name, blank in _SEEN.items() if _TO_FILL_IN in self.written[blank]]
 
 
-def blanks_of(layer: str, features: str, project: Project) -> Blanks:
-    """Return the blanks of a layer, `module:name`, and a shape; either may be an empty text."""
+def blanks_of(layer: str, inputs: str, project: Project) -> Blanks:
+    """Return the blanks of a layer, `module:name`, and its inputs; either may be an empty text."""
     blanks = Blanks()
-    if features:
-        blanks.written["FEATURES"] = repr(option_named("features").value(features))
+    given = option_named("inputs").value(inputs)
+    if given:
+        blanks.written |= _of_inputs([*given.features], given.dtype, given.high)
     if not layer:
         return blanks
     named = find_layer(layer, project)
     blanks.written |= _of_layer(named)
-    if not features:
+    if not given:
         try:
             told = ask_layer(
                 f"{named.module}:{named.name}", usual_backend(), project.import_folders

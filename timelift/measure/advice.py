@@ -12,7 +12,7 @@ from timelift.measure.layer_probe import ask_model
 from timelift.measure.options import OPTIONS, option_named
 from timelift.measure.progress import Display
 from timelift.measure.session import NEW_RUN, RunMode, Session
-from timelift.measure.users_layer import is_named
+from timelift.measure.users_layer import find_factory
 from timelift.project import Project
 from timelift.told_model import (
     AS_WRITTEN,
@@ -36,7 +36,7 @@ def told_model(
     """Ask a model for its lifts; raises UserError where there is none, or it cannot be called."""
     factory = _factory(text)
     if feeding.source:
-        source = _named(feeding.source, "--data as module:function or path.py:function")
+        source = find_factory(feeding.source, "--data as module:function or path.py:function")
         feeding = feeding._replace(source=source)
     backends = option_named("backends").value(options.get("backends", ""))
     if len(backends) > 1:
@@ -51,20 +51,7 @@ def _factory(text: str) -> str:
         if not path_is(path.is_file):
             raise UserError(f"expected a stored model that is there, received {text!r}")
         return str(path.absolute())
-    return _named(text, f"a model as module:name or path.py:name, or a {STORED} file")
-
-
-def _named(text: str, expected: str) -> str:
-    """Return `module:name`, or `path.py:name` with the path whole; raises UserError for others."""
-    where, _, name = text.rpartition(":")
-    is_path = where.endswith(".py") and name.isidentifier()
-    if is_path and not path_is(Path(where).is_file):
-        raise UserError(f"expected {expected}; received {text!r}, and there is no file {where}")
-    if is_path:
-        return f"{Path(where).absolute()}:{name}"
-    if not is_named(text):
-        raise UserError(f"expected {expected}; received {text!r}")
-    return text
+    return find_factory(text, f"a model as module:name or path.py:name, or a {STORED} file")
 
 
 class Measured(NamedTuple):

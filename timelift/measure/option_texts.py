@@ -99,11 +99,6 @@ def positive(word: str) -> int:
     return int(word)
 
 
-def positive_or_0(word: str) -> int:
-    """Read a whole number from 1; an empty text is 0."""
-    return positive(word) if word else 0
-
-
 def seconds(word: str) -> float:
     seconds = float(word)
     if not 0 < seconds < float("inf"):
@@ -160,7 +155,3 @@ def seed(word: str) -> int | None:
     if not (word.isascii() and word.isdecimal()):
         raise ValueError(word)
     return int(word)
-
-
-def features(word: str) -> tuple[int, ...]:
-    return tuple(positive(size) for size in word.split(",") if size.strip())

@@ -18,6 +18,7 @@ from timelift.case import (
     option_name,
 )
 from timelift.errors import UserError, read_share
+from timelift.layer_inputs import read_inputs
 from timelift.measure import option_texts as texts
 
 
@@ -85,8 +86,17 @@ AXIS_OPTIONS: tuple[Option, ...] = (
         otherwise="KERAS_BACKEND, or the first of these that is installed",
     ),
 )
-#: The options that are no axes.
-OTHER_OPTIONS: tuple[Option, ...] = (
+_LAYER = (
+    Option("layer", "", "a layer of your own, or what makes it, as module:name or path.py:name"),
+    Option(
+        "inputs",
+        "",
+        "what it takes at one step, like 96,96,3, float32[96,96,3] or int32[60]<1000",
+        read=read_inputs,
+        otherwise="the layer's own, if it is built",
+    ),
+)
+_HOW_LONG = (
     Option(
         "launches",
         "3-12",
@@ -106,6 +116,9 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         otherwise="the fewest launches, and more where the answer is open until 4 min have passed",
         read=texts.duration,
     ),
+    Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=texts.seed),
+)
+_OTHER_SIDE = (
     Option(
         "against",
         "",
@@ -120,8 +133,8 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         "pass or fail: the result of a case of which neither a slow-down nor its absence is shown",
         read=texts.one_of("pass", "fail"),
     ),
-    Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=texts.seed),
-    Option("results", "results", "a folder for the journals"),
+)
+_LIMITS = (
     Option("first_call_limit", "60", "seconds for tracing and the first call", read=texts.seconds),
     Option(
         "memory_limit",
@@ -129,47 +142,53 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         "how much memory a setting's worker may use, like 4G or 800M",
         read=texts.memory,
     ),
-    Option("layer", "", "a layer of your own, or what makes it, as module:name"),
-    Option("layer_file", "", "a layer of your own, or what makes it, as path.py:name"),
-    Option(
-        "features",
-        "",
-        "the shape of one step of your layer, like 96,96,3",
-        otherwise="the layer's own, if it is built",
-        read=texts.features,
-    ),
-    Option(
-        "input_dtype",
-        "",
-        "int32 or int64 for inputs of whole numbers",
-        otherwise="the layer's own, if it is built",
-        read=texts.one_of("", "int32", "int64"),
-    ),
-    Option(
-        "input_high",
-        "",
-        "a whole number from 1, below which whole-number inputs lie",
-        otherwise="that of the layer's Embedding, if that is its first layer",
-        read=texts.positive_or_0,
-    ),
+    Option("results", "results", "a folder for the journals"),
 )
-OPTIONS = (*AXIS_OPTIONS, *OTHER_OPTIONS)
+#: The options that take a value, by the heading of the help under which they stand.
+GROUPS: Mapping[str, tuple[Option, ...]] = {
+    "what to measure": AXIS_OPTIONS,
+    "a layer of your own": _LAYER,
+    "how long": _HOW_LONG,
+    "against another version": _OTHER_SIDE,
+    "limits and results": _LIMITS,
+}
+OPTIONS = tuple(option for options in GROUPS.values() for option in options)
+OTHER_OPTIONS = OPTIONS[len(AXIS_OPTIONS) :]
+FLAGS = (*(option.flag for option in OPTIONS), "--resume", "--report")
 
 
 def option_named(name: str) -> Option:
     return next(option for option in OPTIONS if option.name == name)
 
 
-#: The options without a value, each with its help.
-SWITCHES: Mapping[str, str] = {
-    "report": "write the report's page at the end, as timelift report does",
-    "selftest": (
-        "measure strategies against identical code and planted slow-downs instead of each other, "
-        "and report how far to trust the figures of this machine"
-    ),
-}
-#: The help of `--resume`, whose value may be left out.
-RESUME_HELP = (
-    "continue an interrupted run with the options it was started with; RUN is a journal, a run's "
-    "name, or latest (default: latest; write it after bench/)"
-)
+def add_options(group_named: Callable[[str], Callable[..., Any]], prefix: str = "") -> None:
+    """Add every option of `timelift bench` to a parser, argparse's or pytest's.
+
+    `group_named` returns what adds an option below a heading. The `prefix` goes before each name
+    among the parsed values.
+    """
+    for title, options in GROUPS.items():
+        add = group_named(title)
+        for option in options:
+            add(
+                option.flag,
+                dest=prefix + option.name,
+                default="",
+                metavar=option.metavar,
+                help=option.full_help.replace("%", "%%"),
+            )
+    add(
+        "--resume",
+        dest=f"{prefix}resume",
+        nargs="?",
+        const="latest",
+        metavar="RUN",
+        help="continue an interrupted run with the options it was started with; RUN is a journal, "
+        "a run's name, or latest (default: latest; write it after bench/)",
+    )
+    add(
+        "--report",
+        dest=f"{prefix}report",
+        action="store_true",
+        help="write the report's page at the end, as timelift report does",
+    )

@@ -31,7 +31,6 @@ from timelift.measure.campaign_options import (
 )
 from timelift.measure.catalogue import (
     Catalogue,
-    Workload,
     read_strategies,
     read_workloads,
 )
@@ -93,7 +92,7 @@ class Session:
         self._reported = dict[tuple[str, str], Case]()
         self.results_folder = project.root / (texts["results"] or "results")
         if run_mode.resume and (run_mode.once or run_mode.selftest):
-            raise UserError("--resume goes with neither --selftest nor --benchmark-disable")
+            raise UserError("--resume goes with neither timelift selftest nor --benchmark-disable")
         self.resumed = (
             open_resumed(self.results_folder, run_mode.resume) if run_mode.resume else None
         )
@@ -117,12 +116,16 @@ class Session:
             read_workloads(self.project.workloads.values()),
             backends=option_named("backends").value(self.axes["backends"]),
         )
-        if layer := user_workload(self.options, self._ask_layer):
-            self._measure_in_place_of_default(layer)
+        if self.options["layer"]:
+            self._measure_layer()
+        elif self.options["inputs"]:
+            raise UserError("--inputs: expected --layer, which takes them, received none")
         self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
         self.gate = SidesGate.of(self.project, self.options, self.catalogue)
         if self.gate and run_mode.selftest:
-            raise UserError("--selftest races strategies against themselves; leave out --against")
+            raise UserError(
+                "timelift selftest races strategies against themselves; leave out --against"
+            )
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
 
@@ -135,15 +138,17 @@ class Session:
     def _ask_layer(self, factory: str) -> Mapping[str, Any]:
         return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
 
-    def _measure_in_place_of_default(self, layer: Workload) -> None:
-        """Measure a layer of the user's, and record what its inputs are among the run's options."""
+    def _measure_layer(self) -> None:
+        """Measure a layer of the user's in place of the default workloads.
+
+        What its inputs are is recorded among the run's options.
+        """
+        layer, inputs = user_workload(
+            self.options["layer"], self.options["inputs"], self._ask_layer
+        )
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.texts["workloads"] or layer.name
-        self.options |= {
-            "features": layer.features,
-            "input_dtype": layer.input_dtype,
-            "input_high": layer.input_high,
-        }
+        self.options["inputs"] = inputs
 
     def cases(self, question: Mapping[str, Any]) -> list[Case]:
         """Return the cases of a bench module's marker; raises UserError for a wrong word in it."""

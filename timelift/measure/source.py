@@ -5,7 +5,7 @@ not. What a constant must be stands in `DECLARED`; anything else is a sentence a
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,14 +123,24 @@ def imports_of(tree: ast.Module) -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in (*plain, *others) if name)
 
 
-def defined(tree: ast.Module) -> Iterator[str]:
-    """Yield the names at the top of a module that may be a layer or make one."""
-    for node in tree.body:
+def names_of(path: Path) -> dict[str, bool]:
+    """Return the names that a file's text binds, and which are functions or classes."""
+    try:
+        return dict(_bound(ast.parse(path.read_text(encoding="utf-8")).body))
+    except (OSError, *UNREADABLE) as error:
+        raise UserError(f"{path} is not valid Python ({error}); mend it") from None
+
+
+def _bound(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, bool]]:
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name
-    for target, value in _assigned(tree):
-        if isinstance(value, ast.Call | ast.Name | ast.Attribute):
-            yield target.id
+            yield node.name, True
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((one.asname or one.name.partition(".")[0], False) for one in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, False
+        yield from _bound(ast.iter_child_nodes(node))
 
 
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:

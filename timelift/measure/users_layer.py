@@ -1,74 +1,66 @@
-"""The user's own layer as a workload: what `--layer` and `--layer-file` name."""
+"""The user's own layer as a workload: what `--layer` names, and what its inputs are."""
 
-import ast
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from timelift.case import option_flag
 from timelift.errors import UserError, nearest, path_is
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.catalogue import Workload
-from timelift.measure.source import UNREADABLE, defined
+from timelift.measure.source import names_of
 from timelift.told_model import INSIDE, case_name
 
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
-
+#: What a file binds that may have any other name as well.
+_ANY = {"*": False, "__getattr__": True}
+_IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 #: What the layer itself is asked: its factory's `features`, `input_dtype` and `input_high`.
 AskLayer = Callable[[str], Mapping[str, Any]]
 
 
-def user_workload(options: Mapping[str, Any], ask: AskLayer) -> Workload | None:
-    """Return the workload that `--layer` or `--layer-file` names; None where neither is given.
+def user_workload(
+    layer: str, inputs: LayerInputs | None, ask: AskLayer
+) -> tuple[Workload, LayerInputs]:
+    """Return the workload of a layer, and its inputs, which it is asked for where none are given.
 
-    What its inputs are is asked of the layer where the options do not say it.
+    `layer` is `module:name` or `path.py:name`. Raises UserError.
     """
-    given = [name for name in ("layer", "layer_file") if options[name]]
-    if not given:
-        return None
-    if len(given) > 1:
-        raise UserError("--layer and --layer-file name two layers; give one of them")
-    (name,) = given
-    factory = (layer_in_module if name == "layer" else _layer_in_file)(options[name])
-    dtype, high = options["input_dtype"], options["input_high"]
-    if bool(dtype) != bool(high) and options["features"]:
-        raise UserError(
-            "--input-dtype and --input-high go together, like --input-dtype int32 --input-high 99"
-        )
-    told = {} if options["features"] else _asked(ask, factory, option_flag(name))
-    dtype, high = dtype or told.get("input_dtype", ""), high or told.get("input_high", 0)
-    if bool(dtype) != bool(high):
-        lacking, like = ("--input-high", "1000") if dtype else ("--input-dtype", "int32")
-        raise UserError(
-            f"{lacking}: expected it for inputs of whole numbers, like {lacking} {like}, since the "
-            "layer does not tell; received none"
-        )
-    return Workload(
+    try:
+        factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
+        inputs = inputs or _asked(ask(factory))
+    except UserError as error:
+        raise UserError(f"--layer: {error}") from None
+    workload = Workload(
         name=_name(factory),
         factory=factory,
-        features=options["features"] or tuple(told["features"]),
+        features=inputs.features,
         seq_lens=SEQ_LENS,
         batch_sizes=BATCH_SIZES,
         default=True,
-        input_dtype=dtype,
-        input_high=high,
+        input_dtype=inputs.dtype,
+        input_high=inputs.high,
         is_users=True,
     )
+    return workload, inputs
 
 
-def _asked(ask: AskLayer, factory: str, flag: str) -> Mapping[str, Any]:
-    try:
-        told = ask(factory)
-    except UserError as error:
-        raise UserError(f"{flag}: {error}") from None
+def _asked(told: Mapping[str, Any]) -> LayerInputs:
     if told["features"] is None:
         raise UserError(
-            "--features: expected the shape of one step, like 96,96,3, since the layer is not "
-            "built and does not tell; received none"
+            "expected a layer that is built, which tells the shape of one step, received one that "
+            "is not; write it like --inputs 96,96,3"
         )
-    return told
+    inputs = LayerInputs(tuple(told["features"]), told["input_dtype"], told["input_high"])
+    if inputs.dtype and not inputs.high:
+        like = LayerInputs(inputs.features, inputs.dtype, 1000)
+        raise UserError(
+            "expected a layer that tells the number below which its inputs lie, received one of "
+            f"whole numbers that does not; write it like --inputs '{like}'"
+        )
+    return inputs
 
 
 def _name(factory: str) -> str:
@@ -77,34 +69,32 @@ def _name(factory: str) -> str:
     return case_name(lift) if lift else name
 
 
-def is_named(text: str) -> bool:
-    """True for `module:name`."""
-    return bool(re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text))
+def find_factory(text: str, expected: str) -> str:
+    """Return `module:name` as it is, or `path.py:name` with the whole path; raises UserError.
 
-
-def layer_in_module(text: str) -> str:
-    """Return `module:name` as it is; raises UserError for a text of another form.
-
-    `module:name#lift` is the layer inside of a model's TimeDistributed.
+    `name#lift` is the layer inside of a model's TimeDistributed.
     """
-    model, inside, lift = text.partition(INSIDE)
-    if not is_named(model) or (inside and not lift):
-        raise UserError(
-            f"--layer: expected module:name, like mypkg.models:make_encoder; received {text!r}"
-        )
+    factory, inside, lift = text.partition(INSIDE)
+    where, _, name = factory.rpartition(":")
+    if inside and not lift:
+        raise UserError(f"expected {expected}; received {text!r}")
+    if where.endswith(".py"):
+        path = Path(where)
+        if not path_is(path.is_file):
+            raise UserError(f"expected {expected}; received {text!r}, and there is no file {path}")
+        makes(path, name)
+        return f"{path.resolve()}:{name}{inside}{lift}"
+    if not _IN_MODULE.fullmatch(factory):
+        raise UserError(f"expected {expected}; received {text!r}")
     return text
 
 
-def _layer_in_file(text: str) -> str:
-    where, _, name = text.rpartition(":")
-    path = Path(where)
-    if not (where and path_is(path.is_file)):
-        raise UserError(f"--layer-file: expected an existing path.py:name, received {text!r}")
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, *UNREADABLE) as error:
-        raise UserError(f"--layer-file: {path} is not valid Python ({error})") from None
-    names = list(defined(tree))
-    if name not in names:
-        raise UserError(f"--layer-file: {path} has no {name!r}; {nearest(name, names)}")
-    return f"{path.resolve()}:{name}"
+def makes(path: Path, name: str) -> bool:
+    """True if a call of a name in a file makes the layer; else the name may be the layer.
+
+    Raises UserError for a name that the file does not bind.
+    """
+    names = names_of(path) if path.suffix == ".py" else _ANY
+    if name not in names and not names.keys() & _ANY.keys():
+        raise UserError(f"{path} has no {name!r}; {nearest(name, names)}")
+    return names.get(name, False)

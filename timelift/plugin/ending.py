@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def show(reporter: "pytest.TerminalReporter", session: Session, referee: Any) -> None:
     """Show the end of a run; with `--report`, write its page after it."""
-    wants_page = options.switch(reporter.config, "report")
+    wants_page = options.wants_report(reporter.config)
     reporter.section("timelift")
     found, copies = None, session.gate or session.run_mode.selftest
     if copies:

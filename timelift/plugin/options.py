@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 
 from timelift import removed
-from timelift.case import option_flag
 from timelift.errors import UserError
-from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
+from timelift.measure.options import FLAGS, OPTIONS, add_options
 
 #: Before each option's name among the parsed values, where names of all plugins lie together.
 _PREFIX = "timelift_"
-_FLAGS = (*(option.flag for option in OPTIONS), "--resume", *map(option_flag, SWITCHES))
 
 
 def texts(config: pytest.Config) -> Mapping[str, str]:
@@ -25,8 +23,8 @@ def texts(config: pytest.Config) -> Mapping[str, str]:
     return {option.name: config.getoption(_PREFIX + option.name) or "" for option in OPTIONS}
 
 
-def switch(config: pytest.Config, name: str) -> bool:
-    return bool(config.getoption(_PREFIX + name))
+def wants_report(config: pytest.Config) -> bool:
+    return bool(config.getoption(f"{_PREFIX}report"))
 
 
 def resume(config: pytest.Config) -> str:
@@ -40,16 +38,7 @@ def resume(config: pytest.Config) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     before = sys.excepthook
     sys.excepthook = lambda kind, error, trace: _explain_clash(before, kind, error, trace)
-    group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
-    for option in OPTIONS:
-        text = option.full_help.replace("%", "%%")
-        group.addoption(option.flag, dest=_PREFIX + option.name, metavar=option.metavar, help=text)
-    resumed = f"{_PREFIX}resume"
-    group.addoption(
-        "--resume", dest=resumed, nargs="?", const="latest", metavar="RUN", help=RESUME_HELP
-    )
-    for name, text in SWITCHES.items():
-        group.addoption(option_flag(name), dest=_PREFIX + name, action="store_true", help=text)
+    add_options(lambda title: parser.getgroup(f"timelift: {title}").addoption, _PREFIX)
 
 
 def _explain_clash(before: Callable[..., None], kind: Any, error: Any, trace: Any) -> None:
@@ -58,7 +47,7 @@ def _explain_clash(before: Callable[..., None], kind: Any, error: Any, trace: An
     The order in which pytest reads plugins decides which of the two meets the other's option, and
     pytest lets the error of argparse end the process.
     """
-    flag = next(filter(_FLAGS.__contains__, re.findall(r"--[\w-]+", str(error))), "")
+    flag = next(filter(FLAGS.__contains__, re.findall(r"--[\w-]+", str(error))), "")
     if not (flag and kind is argparse.ArgumentError):
         before(kind, error, trace)
         return
@@ -79,7 +68,7 @@ def pytest_load_initial_conftests(
     loaded = yield
     _, unknown = parser.parse_known_and_unknown_args(args)
     for word in unknown:
-        if sentence := removed.option_sentence(word.partition("=")[0], _FLAGS):
+        if sentence := removed.option_sentence(word.partition("=")[0], FLAGS):
             raise pytest.UsageError(sentence)
     keys = vars(early_config).get("_inicfg") or early_config.inicfg  # pytest 9, pytest 8
     for name in sorted(removed.INI_KEYS & {*keys}):

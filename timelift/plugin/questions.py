@@ -20,6 +20,8 @@ from timelift.plugin import options
 from timelift.project import Project
 
 PARAMETERS = ("strategy", *AXES)
+#: The plugin with which `timelift selftest` calls pytest.
+SELFTEST = "timelift-selftest"
 _QUESTIONS = pytest.StashKey["Questions"]()
 #: A case that was refused or failed has no samples to hand over.
 _UNUSED = "ignore:Benchmark fixture was not used:pytest_benchmark.logger.PytestBenchmarkWarning"
@@ -65,7 +67,7 @@ class Questions:
     def __init__(self, config: pytest.Config) -> None:
         run_mode = RunMode(
             once=config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"),
-            selftest=options.switch(config, "selftest"),
+            selftest=config.pluginmanager.hasplugin(SELFTEST),
             resume=options.resume(config),
         )
         self.session = Session(_project(config), options.texts(config), run_mode)

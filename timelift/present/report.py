@@ -104,7 +104,7 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
 def trust_in_words(run: Run, trust: Trust | None) -> str:
     """Write how far the figures of a run's machine may be trusted, or how to find out."""
     if trust is None:
-        return "not known for this machine; find out with: timelift bench --selftest"
+        return "not known for this machine; find out with: timelift selftest"
     false = trust.false_alarms
     alarms = counted(false.hits, "false alarm")
     found = (
@@ -124,7 +124,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
 def short_trust(run: Run, trust: Trust | None) -> str:
     """Write the same in one line: of what was planted, the least that was found most times."""
     if trust is None:
-        return "this machine is not tested yet: timelift bench --selftest (10 minutes)"
+        return "this machine is not tested yet: timelift selftest (10 minutes)"
     false, moved = trust.false_alarms, trust.changed_packages(run.header.machine.versions)
     planted = {share: seen for share, seen in sorted(trust.found.items()) if share > 0}
     known = [share for share, seen in planted.items() if seen.tries]

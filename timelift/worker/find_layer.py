@@ -102,8 +102,8 @@ def check_features(layer: Any, features: Sequence[int]) -> None:
     )
     if not fits:
         raise ValueError(
-            f"the layer is built for steps of {_written(own)}, and --features says "
-            f"{_written(features)}; leave --features out"
+            f"the layer is built for steps of {_written(own)}, and --inputs says "
+            f"{_written(features)}; leave --inputs out"
         )
 
 
@@ -126,13 +126,14 @@ def whole_numbers(layer: Any) -> tuple[str, int]:
     return whole, high
 
 
-def check_input_dtype(layer: Any, input_dtype: str) -> None:
+def check_input_dtype(layer: Any, features: Sequence[int], input_dtype: str) -> None:
     """Raise ValueError where a layer that takes whole numbers would be fed with others."""
     whole, high = whole_numbers(layer)
     if whole and not input_dtype:
         raise ValueError(
-            f"the layer takes whole numbers; say so with --input-dtype {whole} --input-high "
-            f"{high or 1000}, or with INPUT_DTYPE and INPUT_HIGH in a workload's file"
+            "the layer takes whole numbers; write so, like --inputs "
+            f"'{whole}[{_written(features)}]<{high or 1000}', or with INPUT_DTYPE and INPUT_HIGH "
+            "in a workload's file"
         )
 
 

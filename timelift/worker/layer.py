@@ -158,7 +158,7 @@ def make_layer(factory: str, features: Sequence[int], seed: int, input_dtype: st
     layer = find_layer(factory)
     check_one_tensor(layer, factory)
     check_features(layer, features)
-    check_input_dtype(layer, input_dtype)
+    check_input_dtype(layer, features, input_dtype)
     if not layer.built:
         layer(keras.KerasTensor((None, *features), input_dtype or keras.config.floatx()))
     noise = np.random.default_rng(seed)

@@ -61,7 +61,7 @@ def load_usual(path: Path, *, or_failed: bool = False) -> Run:
     if run.header.races_copies:
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
-            "own; name a run of timelift bench without --against or --selftest"
+            "own; name a run of timelift bench without --against"
         )
     return run
 
