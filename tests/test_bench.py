@@ -263,7 +263,7 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
             f"--layer a.b:c --backends {QUICKEST}",
             "--layer: a.b:c: gives nothing to measure (ModuleNotFoundError: No",
         ),
-        ("--layer workloads/sensor.py:mak --inputs 3", "has no 'mak'; nearest: make_layer"),
+        ("--layer workloads/sensor.py:mak --inputs 3", "has no 'mak'; known: BATCH_SIZES"),
         ("--layer a:b --inputs 3,x", "--inputs: expected the shape of one step"),
         ("--inputs 3", "--inputs: expected --layer, which takes them, received none"),
     ],
