@@ -38,8 +38,6 @@ _FACTS = {
 _SIZES = ("seq_len", "batch")
 #: Options of a run without which its workload or its strategies would be others.
 _TO_REPEAT = ("layer", "inputs")
-#: What an option is where nothing was asked for.
-_NOT_ASKED = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
@@ -54,9 +52,7 @@ class ChooseQuestion:
 
 def options_to_repeat(run: Run) -> dict[str, str]:
     values = {name: run.header.options.get(name) for name in _TO_REPEAT}
-    return {
-        name: one for name, one in values.items() if isinstance(one, str) and one not in _NOT_ASKED
-    }
+    return {name: value for name, value in values.items() if isinstance(value, str) and value}
 
 
 def ask(
