@@ -33,7 +33,8 @@ def bisect(options: Options, project: Project) -> int:
         case = Case.from_label(options.case)
     except ValueError as error:
         raise UserError(f"--case: {error}") from None
-    good, bad = (resolve_commit(project.root, word) for word in (options.good, options.bad))
+    ends = [resolve_commit(project.root, word) for word in (options.good, options.bad)]
+    good, bad = (git(project.root, "rev-parse", "--short", commit) for commit in ends)
     inside = git(project.root, "rev-parse", "--show-prefix")
     with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name, ExitStack() as ending:
         tree = Path(name) / "tree"
@@ -78,7 +79,8 @@ def judge(folder: str, *words: str) -> int:
     passed = done.returncode == 0 and (not reasons or UNCHANGED in reason)
     slower = done.returncode == 1 and " slower than " in reason
     code = PASSED if passed else SLOWER if slower else UNKNOWN
-    write_lines([f"{WORDS[code]} {git(Path(folder), 'log', '-1', '--format=%h %s')}: {reason}"])
+    told = reason.split(" - " if reason.startswith("FAILED") else ": ", 1)[-1]
+    write_lines([f"{WORDS[code]} {git(Path(folder), 'log', '-1', '--format=%h %s')}: {told}"])
     return code
 
 
