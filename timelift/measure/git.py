@@ -7,11 +7,11 @@ from timelift.errors import UserError
 
 
 class GitError(UserError):
-    """git refused; `stdout` and `stderr` are what it printed."""
+    """git refused; `printed` is what it said."""
 
-    def __init__(self, command: str, stdout: str, stderr: str) -> None:
-        super().__init__(f"git {command} failed: {stderr or stdout or 'it printed nothing'}")
-        self.stdout, self.stderr = stdout, stderr
+    def __init__(self, command: str, printed: str) -> None:
+        super().__init__(f"git {command} failed: {printed or 'it printed nothing'}")
+        self.printed = printed
 
 
 def git_bytes(root: Path, *words: str) -> bytes:
@@ -21,7 +21,7 @@ def git_bytes(root: Path, *words: str) -> bytes:
     except OSError as error:
         raise UserError(f"git cannot be run ({error.strerror}); install it") from None
     if done.returncode:
-        raise GitError(words[0], _as_text(done.stdout), _as_text(done.stderr))
+        raise GitError(words[0], _as_text(done.stderr) or _as_text(done.stdout))
     return done.stdout
 
 
@@ -34,7 +34,7 @@ def resolve_commit(root: Path, revision: str) -> str:
     try:
         return git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except GitError as error:
-        why = f" ({error.stderr})" if error.stderr else ""
+        why = f" ({error.printed})" if error.printed else ""
         raise UserError(
             f"expected a revision that git knows here, received {revision!r}{why}; fetch it"
         ) from None

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from timelift.case import Backend
-from timelift.errors import UserError, nearest, read_share
+from timelift.errors import UserError, nearest
 from timelift.measure import devices
 
 #: Sizes are 32-bit in every backend.
@@ -141,11 +141,6 @@ def memory(word: str) -> int:
     if found > _MOST_BYTES:
         raise ValueError(word)
     return found
-
-
-def share_or_none(word: str) -> float | None:
-    """Read a share; an empty text is none of the user's."""
-    return read_share(word) if word else None
 
 
 def seed(word: str) -> int | None:
