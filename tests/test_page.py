@@ -1,9 +1,7 @@
 """The page: the answer first, nothing loaded, nothing from a file run, small, with all tables."""
 
 import base64
-import csv
 import hashlib
-import io
 import json
 import re
 from pathlib import Path
@@ -24,7 +22,7 @@ from tests.pages import (
     section,
     without_scripts,
 )
-from timelift.case import Mode, Status
+from timelift.case import Status
 from timelift.measure import catalogue
 from timelift.measure.source import MEANING
 from timelift.present import meaning
@@ -32,7 +30,6 @@ from timelift.present.choice import CodeToPaste
 from timelift.present.meaning import in_words
 from timelift.present.page import render
 from timelift.present.page.data import inside_html, page_data
-from timelift.present.tables import Column, Table, csv_as_shown
 from timelift.project import Project
 
 CASES = journals.grid(FEW)
@@ -52,33 +49,6 @@ def page(tmp_path_factory):
 def words(html, anchor):
     """The visible words of a section."""
     return " ".join(Elements(section(html, anchor)).words)
-
-
-def test_the_first_sentence_is_the_answer(page):
-    (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', page)
-    assert re.sub(r"\d+\.\d+", "0", headline) == (
-        "Write <code>native</code>: 0 to 0 times as fast as TimeDistributed here, "
-        "and never shown slower than anything else."
-    )
-
-
-def test_every_question_has_its_section(page):
-    anchors = re.findall(r'<section id="([\w-]+)"', page)
-    assert anchors == [
-        *("answer", "prices", "chooser", "legend"),
-        *("speed-up", "time", "winners", "first-call", "memory"),
-        *("tables", "machine"),
-    ]
-    assert "pytest bench/ --seq-len 10,100" in words(page, "machine")
-
-
-def test_every_table_is_folded_and_whole(page):
-    folded = re.findall(r'<details class="sheet" id="table-(\w+)">', page)
-    assert folded[-3:] == ["meanings", "measurements", "not_run"]
-    rows = [tag for tag, _ in Elements(page[page.index('id="table-measurements"') :]).tags]
-    assert rows.count("tr") >= 1 + len(CASES)
-    assert "no gradient of this layer" in words(page, "tables")
-    assert "independent" in words(page, "tables")
 
 
 def test_no_setting_is_left_out_of_what_charts_draw(tmp_path):
@@ -130,13 +100,6 @@ def test_two_baselines_are_named_beside_their_charts(tmp_path):
         assert "times as fast as TimeDistributed" in words(html, "answer")
 
 
-def test_what_the_first_screen_says_is_not_said_again_in_other_words(page):
-    labels = re.findall("<dt>(.*?)</dt>", section(page, "machine"))
-    assert {"machine", "versions"} <= {*labels}
-    assert not {"noise", "trust", "speed-up", "when", "command"} & {*labels}
-    assert {"noise", "trust"} <= {*re.findall("<dt>(.*?)</dt>", page)}
-
-
 def test_one_strategy_alone_has_no_section_without_content(tmp_path):
     cases = journals.grid(("time_distributed",))
     html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
@@ -168,13 +131,6 @@ def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
 
 
 PLAIN = {word for words in meaning._WORDS.values() for word in words.values()} | {meaning._REFUSED}
-
-
-def test_modes_are_compared_where_there_are_several(tmp_path):
-    cases = CASES + journals.grid(FEW, mode=Mode.XLA)
-    html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
-    assert "The time of the fastest" in words(html, "modes")
-    assert "times the best" in words(html, "tables")
 
 
 def test_a_run_without_a_measurement_says_so(tmp_path):
@@ -291,15 +247,6 @@ def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
     linked = {attributes.get("href") for tag, attributes in Elements(html).tags if tag == "a"}
     assert files <= linked
     assert {"figures/first_call_and_memory.png", "tables/measurements.csv", "report.md"} <= linked
-
-
-def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():
-    columns = (
-        Column("who", value=lambda row: row[0]),
-        Column("n", value=lambda row: row[1], format="{:,.1f}".format, number=True),
-    )
-    text = csv_as_shown(Table("t", "T", columns, [("=1+1", 1234.5)]))
-    assert list(csv.reader(io.StringIO(text))) == [["who", "n"], ["'=1+1", "1234.5"]]
 
 
 def test_data_inside_a_page_ends_no_script():

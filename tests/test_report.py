@@ -192,10 +192,6 @@ def test_a_run_that_is_named_nearly_as_a_command_is_reported(tmp_path, monkeypat
     assert report.main(["chose", "--output", str(tmp_path / "out")]) == 0
 
 
-def test_report_is_a_command_as_well(journal, tmp_path):
-    assert report.main(["report", str(journal), "--output", str(tmp_path / "out")]) == 0
-
-
 @pytest.mark.parametrize("name", [name for name in COMMANDS if not COMMANDS[name].measures])
 def test_bad_usage_exits_with_one(name, capsys):
     with pytest.raises(SystemExit) as end:
@@ -277,13 +273,6 @@ def test_the_head_leaves_out_what_the_file_does_not_tell(tmp_path, changes, miss
 def _with_header(folder, **changes):
     header = journals.header(**changes)
     return results.load(journals.write(folder / "run", header, journals.line(journals.case())))
-
-
-def test_the_head_says_when_a_run_is_incomplete_and_a_commit_dirty(tmp_path):
-    run = _with_header(tmp_path, commit={"id": "ab", "dirty": True})
-    head = dict(in_words(RunFindings(run, given=[])).head)
-    assert head["state"].startswith("provisional")
-    assert head["commit"] == "ab with uncommitted changes"
 
 
 #: Runs report.py where some packages cannot be imported, then tells which ones are loaded.

@@ -20,7 +20,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal import Header
-from timelift.journal.lines import Planted, StrategyEntry
+from timelift.journal.lines import StrategyEntry
 from timelift.present import advised, conditions, terminal
 from timelift.present.summary import Pointers, summary
 from timelift.present.units import duration
@@ -204,15 +204,6 @@ def test_settings_without_a_contest_have_a_row():
     assert row(only).write == "no lift was measured"
 
 
-@pytest.mark.parametrize(
-    "entry", [StrategyEntry(differs="another"), StrategyEntry(planted=Planted(of=TD, slower=0.0))]
-)
-def test_neither_a_look_alike_nor_a_twin_is_named(entry):
-    measured = raced({"fake": 1, "native": 2, TD: 3}, PLACES)
-    header = Header(strategies={"fake": entry})
-    assert not [line for line in shown(found(measured, header=header)) if "fake" in line]
-
-
 def test_failures_and_a_run_that_is_cut_short_are_told():
     lost = [
         Measurement(Case(PLACES[0], name), status, (), "why")
@@ -330,21 +321,6 @@ def test_colour_is_an_addition():
     assert "\x1b[" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
     assert "shown slower" in plain
-
-
-def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
-    path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
-    said = end_of(path, tmp_path)
-    assert "timelift report --open writes it" in said
-    assert "timelift report WORKLOAD · choose --workload" in said
-    other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
-    assert "timelift report RUN WORKLOAD" in end_of(other, tmp_path)
-
-
-def end_of(path, root):
-    """The text at the end of a run in the project at `root`."""
-    end = ended.end(ended.find(path, root / "results"), path, root, None)
-    return terminal.summary_text(end, 80, colour=False)
 
 
 @pytest.mark.parametrize(
