@@ -99,7 +99,7 @@ _FIRST_CALL = Quantity(
     lambda _: SECONDS,
 )
 _MEMORY = Quantity(
-    "Peak memory of a call",
+    "peak memory of a call",
     "peak memory ({unit})",
     "",
     _memory,
@@ -191,10 +191,11 @@ def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
         else:
             _draw_dots(axes, rows, label)
     baselines = [short_name(name) for name in dict.fromkeys(frame.baseline)]
-    title = ", ".join(one.title for one in quantities).format(baseline=" or ".join(baselines))
+    title = " and ".join(one.title for one in quantities).format(baseline=" or ".join(baselines))
     bars = quantities[0].bars if frame.low.notna().any() else "no intervals"
     note = "; ".join([*notes, *left_out, bars])
-    return finish(sheet, _COLUMNS, title, note, legend_order(frame.strategy[is_line]))
+    key = legend_order(frame.strategy[is_line])
+    return finish(sheet, _COLUMNS, title[0].upper() + title[1:], note, key)
 
 
 def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
