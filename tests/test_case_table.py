@@ -42,7 +42,10 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
     meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
     declared = {"native": {"title": "It.", "meaning": meaning}, "gru": {"meaning": 3}}
     seen = found(tmp_path / "run", journals.line(journals.case("native")), strategies=declared)
-    said = "dropout independent (time static) or shared (time dynamic); masks passed"
+    said = (
+        "Dropout: new noise for every step (static time axis); the same noise for all steps of a "
+        "call (dynamic time axis); Masks: passed on to the next layer"
+    )
     assert said in shown(seen)
     assert said in in_markdown(report(seen))
     assert [name for name, _ in meanings(seen.run)] == ["native"]

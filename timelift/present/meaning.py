@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present.report import in_lower_case
 
 #: What a declaration is about.
 _ABOUT = {
@@ -78,4 +77,4 @@ def _said(key: str, said: object) -> str:
 
 
 def _plain(text: object) -> str:
-    return plain(in_lower_case(text), NAME_LIMIT)
+    return plain(str(text).lower().replace("_", " "), NAME_LIMIT)

@@ -20,7 +20,7 @@ from timelift.case import Setting, Status, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
-from timelift.present import advised, case_table, conditions, recommended
+from timelift.present import advised, case_table, conditions, meaning, recommended
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import percent
 
@@ -247,27 +247,9 @@ def titles(run: Run) -> tuple[tuple[str, str], ...]:
 def meanings(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the strategies of a run with what they declare to mean."""
     return tuple(
-        (
-            name,
-            "; ".join(
-                f"{in_lower_case(key)} {declared_in_words(one.meaning[key])}" for key in one.meaning
-            ),
-        )
-        for name, one in run.header.strategies.items()
-        if one.meaning
-    )
-
-
-def in_lower_case(text: object) -> str:
-    return str(text).lower().replace("_", " ")
-
-
-def declared_in_words(value: object) -> str:
-    """Write a declared value, or one for each time axis."""
-    if not isinstance(value, dict):
-        return in_lower_case(value)
-    return " or ".join(
-        f"{in_lower_case(one)} (time {in_lower_case(axis)})" for axis, one in value.items()
+        (name, "; ".join(f"{about}: {words}" for about, words in meaning.in_words(entry.meaning)))
+        for name, entry in run.header.strategies.items()
+        if entry.meaning
     )
 
 
@@ -276,9 +258,9 @@ def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
     head = [f"- **{label}:** {markdown(text)}" for label, text in report.head]
     pictures = [f"![{name}]({name})" for name in figures]
     warnings = [f"- warning: {markdown(text)}" for text in report.warnings]
-    meanings = dict(report.meanings)
+    means = dict(report.meanings)
     names = [
-        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(_meaning(title, meanings.get(name)))}"
+        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(_meaning(title, means.get(name)))}"
         for name, title in report.titles
     ]
     strategies = ["## strategies", "", *names] if names else []
@@ -287,8 +269,8 @@ def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _meaning(title: str, meaning: str | None) -> str:
-    return f"{title}. Means: {meaning}" if meaning else title
+def _meaning(title: str, means: str | None) -> str:
+    return f"{title}. {means}" if means else title
 
 
 def _setting_in_markdown(table: SettingsTable) -> list[str]:

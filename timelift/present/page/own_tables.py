@@ -1,8 +1,8 @@
 """The tables that the page alone shows: prices, executions, meanings, losses."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from timelift.analyse.across import ExecutionPair
@@ -11,10 +11,10 @@ from timelift.analyse.recommend import ForWorkload, Price
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase
 from timelift.case import Status
-from timelift.escape import NAME_LIMIT, plain
+from timelift.escape import plain
 from timelift.journal import StrategyEntry
+from timelift.present import meaning
 from timelift.present.conditions import modes
-from timelift.present.report import declared_in_words, in_lower_case
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import unit_for
 
@@ -124,41 +124,32 @@ def losses(run: Run) -> Table:
     )
 
 
-class _MeaningRow(NamedTuple):
-    strategy: str
-    entry: StrategyEntry
-
-
 def meanings(found: RunFindings) -> Table:
     """Return what strategies declare to do with layers that are more than a function."""
     declared = found.run.header.strategies
     others = found.look_alikes
-    keys = sorted({key for one in declared.values() for key in one.meaning})
+    words = {name: dict(meaning.in_words(entry.meaning)) for name, entry in declared.items()}
+    abouts = sorted({about for told in words.values() for about in told})
     return Table(
         "meanings",
         "What each strategy means",
         (
-            Column("strategy", value=attrgetter("strategy")),
+            Column("strategy", value=itemgetter(0)),
             Column(
                 "what it is",
-                value=lambda row: _title_of(row.entry, others.get(row.strategy)),
+                value=lambda row: _title_of(row[1], others.get(row[0])),
                 limit=3 * _TITLE,
             ),
-            *(_meaning(key) for key in keys),
+            *(_meaning(about, words) for about in abouts),
         ),
-        [_MeaningRow(*item) for item in declared.items()],
+        list(declared.items()),
     )
+
+
+def _meaning(about: str, words: Mapping[str, Mapping[str, str]]) -> Column:
+    return Column(about, value=lambda row: words[row[0]].get(about), limit=3 * _TITLE)
 
 
 def _title_of(entry: StrategyEntry, differs: str | None) -> str:
     title = plain(entry.title or "", _TITLE)
     return f"{title} (no lift: {plain(differs, _TITLE)})" if differs else title
-
-
-def _meaning(key: str) -> Column:
-    return Column(
-        key,
-        plain(in_lower_case(key), NAME_LIMIT),
-        lambda row: declared_in_words(row.entry.meaning.get(key, "")),
-        limit=3 * _TITLE,
-    )
