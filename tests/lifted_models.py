@@ -48,16 +48,6 @@ def actions():
     return keras.Model(frames, layers.Dense(2)(x), name="actions")
 
 
-def text_lines():
-    """A line of text by its columns, as it is read for CTC."""
-    line = keras.Input((6, 8, 1))  # width, height, channels
-    x = layers.Conv2D(2, 3, padding="same")(line)
-    x = _lift(layers.Flatten(), "column_td")(x)
-    x = layers.Bidirectional(layers.GRU(3, return_sequences=True))(x)
-    x = _lift(layers.Dense(5, activation="softmax"), "letters_td")(x)
-    return keras.Model(line, x, name="text_lines")
-
-
 def signal():
     """A number for each step of a signal whose length is not known."""
     x = series = keras.Input((None, 3))

@@ -20,7 +20,6 @@ PATHS = {
     "video": ["conv_td", "pool_td", "flat_td"],
     "documents": ["sentence_td"],
     "actions": ["network_td"],
-    "text_lines": ["column_td", "letters_td"],
     "signal": ["value_td"],
     "detector": ["conv_td", "norm_td", "flat_td", "box_td", "kind_td"],
     "agent": ["see_td"],

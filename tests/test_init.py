@@ -9,40 +9,21 @@ import pytest
 from tests.projects import environment
 from tests.typed import ROOT
 from timelift import cli
-from timelift.commands import own_workload
-from timelift.commands.named_layer import find_layer
-from timelift.errors import UserError
+from timelift.commands import init
+from timelift.commands.pytest_options import with_pythonpath
 from timelift.measure.catalogue import read_workload
 from timelift.project import Project
 
 FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
-MODELS = """
-import keras
-from functools import partial
-
-def make_encoder():
-    return keras.layers.Dense(4, activation="relu")
-
-class Encoder: ...
-make_other = partial(make_encoder)
-try:
-    from fast import make_fast
-except ImportError:
-    def make_slow(): ...
-"""
+WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 
 
 @pytest.fixture(autouse=True)
-def asked(monkeypatch):
-    """The layers that were asked for their inputs, none of which tells."""
-    seen = []
-
-    def ask(factory, _backend, _folders):
-        seen.append(factory)
-        raise UserError(f"{factory}: there is no such layer here")
-
-    monkeypatch.setattr(own_workload, "ask_layer", ask)
-    return seen
+def told(monkeypatch):
+    """What each layer tells of its inputs."""
+    inputs = {"features": [3], "input_dtype": "", "input_high": 0}
+    monkeypatch.setattr(init, "ask_layer", lambda *_: inputs)
+    return inputs
 
 
 @pytest.fixture
@@ -50,8 +31,9 @@ def root(tmp_path):
     """A project with a package in a src layout."""
     package = tmp_path / "src" / "mypkg"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise SystemExit('imported')\n")
-    (package / "models.py").write_text(MODELS)
+    (package / "__init__.py").touch()
+    made = "import keras\n\n\ndef make_encoder():\n    return keras.layers.Dense(4)\n"
+    (package / "models.py").write_text(made)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "0"\n')
     return tmp_path
 
@@ -59,97 +41,48 @@ def root(tmp_path):
 def files(root):
     """Every file of a project but those it began with."""
     found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    return {name for name in found if name in FILES or not name.startswith(("src", "pyproject"))}
+    return {name for name in found if not name.startswith(("src", "pyproject"))}
 
 
-def test_three_files_are_written_and_named(root, capsys):
-    assert cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "3"], root) == 0
+def test_three_files_are_written_with_what_to_add_and_to_type(root, capsys):
+    assert cli.main(WORDS, root) == 0
     assert files(root) == set(FILES)
     said = capsys.readouterr().out
     assert said.startswith(f"in {root}\n")
     assert all(f"  wrote {name}\n" in said for name in FILES)
-    assert (
-        'add to pyproject.toml:\n  [tool.pytest.ini_options]\n  addopts = "-p timelift.plugin"\n'
-        in said
-    )
+    assert "-p timelift.plugin" in said
     assert said.endswith("next, type:\n  timelift bench\n")
 
 
-def test_the_workload_makes_the_layer_that_was_named(root):
-    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "96,96,3"], root)
-    text = (root / "workloads" / "mine.py").read_text()
-    assert "from mypkg.models import make_encoder\n" in text
-    assert "    return make_encoder()\n" in text
-    workload = read_workload(root / "workloads" / "mine.py")
-    assert (workload.name, workload.features) == ("mine", (96, 96, 3))
+@pytest.mark.parametrize(("more", "features"), [([], (3,)), (["--inputs", "96,96,3"], (96, 96, 3))])
+def test_the_workload_makes_the_layer_that_was_named(root, more, features):
+    cli.main([*WORDS, *more], root)
+    assert "from mypkg.models import make_encoder\n" in (root / FILES[1]).read_text()
+    workload = read_workload(root / FILES[1])
+    assert (workload.name, workload.features, workload.input_dtype) == ("mine", features, "")
 
 
-@pytest.mark.parametrize(
-    ("words", "unfilled"),
-    [
-        ([], "FEATURES and make_layer"),
-        (["--layer", "mypkg.models:Encoder"], "FEATURES"),
-        (["--inputs", "3"], "make_layer"),
-    ],
-)
-def test_what_is_not_known_is_left_to_fill_in(root, capsys, words, unfilled):
-    assert cli.main(["init", *words], root) == 0
-    assert f"next, fill in {unfilled} in workloads/mine.py, and type:" in capsys.readouterr().out
-    ast.parse((root / "workloads" / "mine.py").read_text())
-    if "FEATURES" in unfilled:
-        assert cli.main(["workloads"], root) == 1
-        assert "mine.py: FEATURES is still to fill in" in capsys.readouterr().err
+def test_whole_numbers_are_written_with_the_number_that_they_lie_below(root):
+    cli.main([*WORDS, "--inputs", "int32[60]<1000"], root)
+    workload = read_workload(root / FILES[1])
+    assert (workload.features, workload.input_dtype, workload.input_high) == ((60,), "int32", 1000)
 
 
-@pytest.mark.parametrize(
-    "name", ["make_encoder", "Encoder", "make_other", "make_fast", "make_slow"]
-)
-def test_a_layer_is_found_without_importing_it(root, name):
-    assert cli.main(["init", "--layer", f"mypkg.models:{name}"], root) == 0
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("pytest.ini", "[pytest]\npythonpath = lib 'my code'\n"),
-        ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = ['lib', 'my code']\n"),
-        ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = 'lib \"my code\"'\n"),
-    ],
-)
-def test_a_layer_is_found_where_pytest_is_told_to_look(root, capsys, file, text):
-    (root / "my code").mkdir()
-    (root / "my code" / "own.py").write_text("def make(): ...\n")
-    words = ["init", "--layer", "own:make", "--inputs", "3"]
-    assert cli.main(words, root) == 1
-    assert "found no module 'own'" in capsys.readouterr().err
-    (root / file).write_text(text)
-    assert cli.main(words, root) == 0
-
-
-def test_options_of_pytest_that_nobody_can_read_name_no_folder(root, capsys):
-    (root / "pytest.ini").write_text("[pytest]\npythonpath = 'lib\n")
-    assert cli.main(["init", "--layer", "own:make", "--inputs", "3"], root) == 1
-    assert "found no module 'own'" in capsys.readouterr().err
-
-
-def test_a_layer_of_an_installed_package_is_found(root):
-    assert cli.main(["init", "--layer", "json.decoder:JSONDecoder"], root) == 0
+def test_without_a_layer_the_workload_is_left_to_fill_in(root, capsys):
+    assert cli.main(["init"], root) == 0
+    assert f"next, fill in FEATURES and make_layer in {FILES[1]}, and" in capsys.readouterr().out
+    ast.parse((root / FILES[1]).read_text())
+    assert cli.main(["workloads"], root) == 1
+    assert "mine.py: FEATURES is still to fill in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--layer mypkg.models", "--layer: expected module:name, like mypkg.models:make_enco"),
-        ("--layer ../models.py:make", "--layer: expected module:name"),
-        (
-            "--layer mypkg.modles:make_encoder",
-            "--layer: found no module 'mypkg.modles' in the project (",
-        ),
-        ("--layer mypkg.models:model#part:0", "since a file is made of it, received "),
-        ("--layer nowhere:make_encoder", "--layer: found no module 'nowhere' in the project ("),
-        ("--layer mypkg:make_encoder", "has no 'make_encoder'; known: none"),
-        ("--layer mypkg.models:make_encodr", "has no 'make_encodr'; nearest: make_encoder"),
-        ("--inputs 3,x", "--inputs: expected the shape of one step"),
+        ("--layer mypkg.models", "--layer: expected module:name"),
+        ("--layer src/mypkg/models.py:make_encoder", "since a file imports it; received 'src/"),
+        ("--layer mypkg.models:model#part", "since a file imports it; received 'mypkg"),
+        ("--layer mypkg.models:make_encoder --inputs 3,x", "--inputs: expected the shape of one"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_nothing_is_written(root, capsys, words, said):
@@ -159,20 +92,20 @@ def test_a_mistake_is_a_sentence_and_nothing_is_written(root, capsys, words, sai
     assert not (root / "bench").exists()
 
 
-def test_a_module_that_is_no_python_is_a_sentence(root, capsys):
-    (root / "damaged.py").write_text("def make(:")
-    assert cli.main(["init", "--layer", "damaged:make"], root) == 1
-    assert "damaged.py is not valid Python" in capsys.readouterr().err
+def test_a_layer_that_does_not_tell_its_inputs_is_refused(root, capsys, told):
+    told["features"] = None
+    assert cli.main(WORDS, root) == 1
+    assert "write it like --inputs 96,96,3" in capsys.readouterr().err
+    assert files(root) == set()
 
 
-@pytest.mark.parametrize("there", [FILES[:1], FILES[1:], FILES])
+@pytest.mark.parametrize("there", [FILES[:1], FILES[1:]])
 def test_nothing_is_overwritten(root, capsys, there):
     for name in there:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("mine")
     assert cli.main(["init"], root) == 1
-    said = capsys.readouterr().err
-    assert f"found {', '.join(there)}; nothing was written" in said
+    assert f"found {', '.join(there)}; nothing was written" in capsys.readouterr().err
     assert files(root) == set(there)
     assert {(root / name).read_text() for name in there} == {"mine"}
 
@@ -190,111 +123,22 @@ def test_timelift_s_own_checkout_is_refused(capsys):
     assert "expected a project of yours" in capsys.readouterr().err
 
 
-def test_a_folder_of_no_project_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["init"], tmp_path) == 0
-    first = capsys.readouterr().out.splitlines()[0]
-    assert first == f"in {tmp_path}, since no folder above it has a pyproject.toml or .git"
-
-
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "folders"),
     [
-        (
-            "pytest.ini",
-            "[pytest]\n",
-            "add to pytest.ini:\n  [pytest]\n  addopts = -p timelift.plugin",
-        ),
-        ("tox.ini", "[pytest]\n", "add to tox.ini:\n  [pytest]\n  addopts = -p timelift.plugin"),
-        ("setup.cfg", "[tool:pytest]\n", "add to setup.cfg:\n  [tool:pytest]\n  addopts = -p t"),
-        ("pytest.ini", "[pytest]\naddopts = -ra\n", "add to addopts, below [pytest] of pytest.ini"),
-        (
-            "pytest.ini",
-            "[pytest]\naddopts = -p timelift.plugin\n",
-            "pytest.ini loads the plugin already",
-        ),
-        (
-            "pyproject.toml",
-            '[tool.pytest.ini_options]\naddopts = ["-ra", "-p", "timelift.plugin"]\n',
-            "pyproject.toml loads the plugin already",
-        ),
-        ("pyproject.toml", "[tool.pytest.ini_options\n", "add to pyproject.toml:"),
-        (
-            "pyproject.toml",
-            '[tool.pytest]\ntestpaths = ["tests"]\n',
-            'add to pyproject.toml:\n  [tool.pytest]\n  addopts = ["-p", "timelift.plugin"]',
-        ),
-        (
-            "pytest.toml",
-            '[pytest]\naddopts = ["-ra"]\n',
-            'add to addopts, below [pytest] of pytest.toml:\n  "-p", "timelift.plugin"',
-        ),
+        ("pytest.ini", "[pytest]\npythonpath = lib 'my code'\n", ["lib", "my code"]),
+        ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = ['lib']\n", ["lib"]),
+        ("pytest.ini", "[pytest]\npythonpath = 'lib\n", []),
     ],
 )
-def test_the_line_to_add_is_that_of_the_project_s_file(root, capsys, name, text, said):
+def test_modules_are_found_where_pytest_is_told_to_look(root, name, text, folders):
     (root / name).write_text(text)
-    assert cli.main(["init"], root) == 0
-    assert said in capsys.readouterr().out
+    assert with_pythonpath(Project(root)).pythonpath == tuple(root / one for one in folders)
 
 
-@pytest.mark.parametrize("configured", [False, True])
-def test_a_plain_pytest_is_said_to_measure_too(root, capsys, configured):
-    if configured:
-        (root / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
-    cli.main(["init"], root)
-    assert ("without testpaths" in capsys.readouterr().out) is not configured
-
-
-@pytest.mark.parametrize(
-    ("files", "installs"),
-    [
-        ({}, "'timelift[tensorflow]' --editable .\n"),
-        ({"pyproject.toml": "[tool.ruff]\n"}, "'timelift[tensorflow]'\n"),
-        ({"pyproject.toml": "[tool.ruff]\n", "setup.py": ""}, " --editable .\n"),
-        ({"pyproject.toml": "[", "requirements.txt": ""}, " --requirement requirements.txt\n"),
-    ],
-)
-def test_the_workflow_installs_the_project(root, files, installs):
-    for name, text in files.items():
-        (root / name).write_text(text)
-    cli.main(["init"], root)
-    text = (root / ".github" / "workflows" / "timelift.yml").read_text()
-    lines = [line for line in text.splitlines(keepends=True) if "pip install" in line]
-    assert len(lines) == 2
-    assert all(line.endswith(installs) for line in lines)
-
-
-def test_runs_are_to_be_ignored_by_git(root, capsys):
-    cli.main(["init"], root)
-    assert ".gitignore" not in capsys.readouterr().out
-    for ignored in ("*.pyc\n", "/results/\n"):
-        for name in FILES:
-            (root / name).unlink()
-        (root / ".git").mkdir(exist_ok=True)
-        (root / ".gitignore").write_text(ignored)
-        cli.main(["init"], root)
-        said = "add to .gitignore:\n  results/\n" in capsys.readouterr().out
-        assert said is ("results" not in ignored)
-
-
-def test_a_workflow_below_the_repository_s_top_is_said_not_to_be_read(root, capsys):
-    (root / ".git").mkdir()
-    part = root / "packages" / "part"
-    part.mkdir(parents=True)
-    (part / "pyproject.toml").touch()
-    assert cli.main(["init"], part) == 0
-    said = capsys.readouterr().out
-    assert f"GitHub reads workflows of {root} alone" in said
-    assert "run in packages/part (defaults: run: working-directory)" in said
-
-
-DOORS = ["-m timelift bench", "-m pytest bench/ -p timelift.plugin"]
-
-
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", ["-m timelift bench", "-m pytest bench/ -p timelift.plugin"])
 def test_the_question_is_about_the_project_s_layer(root, door):
-    (root / "src" / "mypkg" / "__init__.py").write_text("")
-    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "3"], root)
+    cli.main(WORDS, root)
     command = [sys.executable, *door.split(), "--collect-only", "-q", "--strategies", "native"]
     done = subprocess.run(
         command, cwd=root, env=environment(root), capture_output=True, text=True, check=False
@@ -307,8 +151,7 @@ def test_the_question_is_about_the_project_s_layer(root, door):
 
 @pytest.mark.whole
 def test_what_init_wrote_is_measured(root):
-    (root / "src" / "mypkg" / "__init__.py").write_text("")
-    cli.main(["init", "--layer", "mypkg.models:make_encoder", "--inputs", "3"], root)
+    cli.main(WORDS, root)
     words = "--benchmark-disable --strategies native,fold_time --seq-lens 3 --batch-sizes 2"
     done = subprocess.run(
         [sys.executable, "-m", "timelift", "bench", *words.split()],
@@ -320,27 +163,3 @@ def test_what_init_wrote_is_measured(root):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [("pytest.ini", "testpaths = tests"), ("pytest.toml", 'testpaths = ["tests"]')],
-)
-def test_the_line_about_testpaths_is_that_of_the_file(root, capsys, name, line):
-    (root / name).write_text("[pytest]\n")
-    cli.main(["init"], root)
-    assert f"without {line} there" in capsys.readouterr().out
-
-
-def test_a_file_of_another_encoding_has_no_options(root, capsys):
-    (root / "setup.cfg").write_bytes(b"[metadata]\nauthor = J\xf6rg\n")
-    assert cli.main(["init"], root) == 0
-    assert "add to " in capsys.readouterr().out
-
-
-def test_a_long_chain_of_conditions_is_read_once(tmp_path):
-    chain = "".join(f"elif K == {one}:\n    def make():\n        inside = 1\n" for one in range(30))
-    (tmp_path / "chain.py").write_text(f"if K:\n    make = None\n{chain}")
-    assert find_layer("chain:make", Project(tmp_path)).makes
-    with pytest.raises(UserError, match="has no 'inside'"):
-        find_layer("chain:inside", Project(tmp_path))

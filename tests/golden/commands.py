@@ -44,7 +44,7 @@ COMMANDS = {
     "bad-command": "cmopare night0 night1",
     "no-words": "",
     "strategies": "strategies",
-    "init-no-layer": "init --layer nowhere.at_all:make_layer",
+    "init-no-module": "init --layer mypkg/models.py:make_layer",
     "bisect-no-case": "bisect HEAD~1 HEAD",
 }
 HELP = {f"help-{name}": f"{name} --help" for name in ("bench", "advise")}

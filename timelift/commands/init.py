@@ -1,17 +1,21 @@
 """`timelift init`: the files with which a project measures its own layer."""
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from timelift.commands import Options, write_lines
-from timelift.commands.own_workload import Blanks, blanks_of
-from timelift.commands.pytest_options import pytest_options, with_pythonpath
+from timelift.commands.pytest_options import with_pythonpath
 from timelift.errors import UserError
+from timelift.measure.catalogue import Workload
 from timelift.measure.devices import usual_backend
-from timelift.project import MARKERS, Project
+from timelift.measure.layer_probe import ask_layer
+from timelift.measure.options import option_named
+from timelift.measure.users_layer import user_workload
+from timelift.project import Project
+from timelift.told_model import INSIDE
 
 TEMPLATES = Path(__file__).parent / "templates"
 _WORKLOAD, _WORKFLOW = "workloads/mine.py", ".github/workflows/timelift.yml"
@@ -21,8 +25,19 @@ _FILES = {
     _WORKLOAD: "workload.txt",
     _WORKFLOW: "workflow.yml",
 }
-#: How the workflow installs the project beside timelift.
-_INSTALLS = " --editable ."
+#: What is left to fill in where no layer is named; the catalogue refuses these words.
+_BLANKS = {
+    "FEATURES": "...  # fill in the shape of one step, like (96, 96, 3)",
+    "inputs": "",
+    "title": "a layer of this project",
+    "imports": "import keras",
+    "make_layer": 'raise NotImplementedError("fill in: return your layer")',
+}
+#: What no file of these can do.
+_TO_ADD = (
+    "add -p timelift.plugin to pytest's addopts and tests to its testpaths, so that pytest bench/ "
+    "measures and a plain pytest does not, and results/ to .gitignore"
+)
 
 
 def init(options: Options, project: Project) -> int:
@@ -42,30 +57,12 @@ def init(options: Options, project: Project) -> int:
         )
     _refuse_existing(project)
     texts = {name: (TEMPLATES / source).read_text("utf-8") for name, source in _FILES.items()}
-    texts[_WORKFLOW] = _workflow(texts[_WORKFLOW], project)
-    blanks = blanks_of(options.layer, options.inputs, with_pythonpath(project))
-    texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks.written)
+    texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()}]")
+    blanks = _filled_in(options.layer, options.inputs, project) if options.layer else _BLANKS
+    texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
     _write({project.root / name: text for name, text in texts.items()})
-    write_lines(_told(project, blanks))
+    write_lines(_told(project, is_filled_in=bool(options.layer)))
     return 0
-
-
-def _workflow(text: str, project: Project) -> str:
-    """Return the workflow for a project and the backend that its environment has."""
-    text = text.replace(_INSTALLS, _installs(project.root))
-    return text.replace("[tensorflow]", f"[{usual_backend()}]")
-
-
-def _installs(root: Path) -> str:
-    """Return how pip installs a project, or else what it needs; nothing where it does not say."""
-    try:
-        tables = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    except (OSError, ValueError):
-        tables = {}
-    if tables.keys() & {"project", "build-system"} or (root / "setup.py").exists():
-        return _INSTALLS
-    needed = (root / "requirements.txt").exists()
-    return " --requirement requirements.txt" if needed else ""
 
 
 def _refuse_existing(project: Project) -> None:
@@ -74,6 +71,37 @@ def _refuse_existing(project: Project) -> None:
             f"expected none of these files in {str(project.root.resolve())!r}, found "
             f"{', '.join(there)}; nothing was written: move them away first"
         )
+
+
+def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
+    """Return what a workload of a layer says, which is asked for its inputs where none are given.
+
+    Raises UserError for a layer that is not in a module, or does not tell its inputs.
+    """
+    module, _, name = layer.partition(":")
+    if INSIDE in layer or module.endswith(".py"):
+        raise UserError(
+            "--layer: expected module:name, like mypkg.models:make_encoder, since a file imports "
+            f"it; received {layer!r}"
+        )
+
+    def ask(factory: str) -> Mapping[str, Any]:
+        return ask_layer(factory, usual_backend(), with_pythonpath(project).import_folders)
+
+    workload, _ = user_workload(layer, option_named("inputs").value(inputs), ask)
+    return {
+        "FEATURES": repr(workload.features),
+        "inputs": _whole_numbers(workload),
+        "title": f"{name} of {module}",
+        "imports": f"import keras\n\nfrom {module} import {name}",
+        "make_layer": f"return {name} if isinstance({name}, keras.Layer) else {name}()",
+    }
+
+
+def _whole_numbers(workload: Workload) -> str:
+    if not workload.input_dtype:
+        return ""
+    return f'INPUT_DTYPE = "{workload.input_dtype}"\nINPUT_HIGH = {workload.input_high}\n'
 
 
 def _write(texts: Mapping[Path, str]) -> None:
@@ -97,43 +125,10 @@ def _write(texts: Mapping[Path, str]) -> None:
         ) from error
 
 
-def _told(project: Project, blanks: Blanks) -> Iterator[str]:
-    """Yield what was written and where, what to add for pytest, and what to type next."""
-    marked = any((project.root / name).exists() for name in MARKERS)
-    yield f"in {project.root.resolve()}" + (
-        "" if marked else f", since no folder above it has a {MARKERS[0]} or {MARKERS[-1]}"
-    )
+def _told(project: Project, *, is_filled_in: bool) -> Iterator[str]:
+    """Yield what was written and where, what to add, and what to type next."""
+    yield f"in {project.root.resolve()}"
     yield from (f"  wrote {name}" for name in _FILES)
-    options = pytest_options(project.root)
-    yield ""
-    if options.loads_plugin:
-        yield f"{options.file} loads the plugin already, so pytest bench/ measures too"
-    else:
-        yield from options.to_add(project.root)
-        yield "then pytest bench/ measures too; timelift bench needs no such line"
-    if not options.testpaths:
-        line = options.testpaths_to_add(project.root)
-        yield f"without {line} there, a plain pytest would measure as well"
-    yield from _told_of_git(project.root.resolve())
-    yield ""
-    if blanks.unknown_because:
-        yield f"the shape of a step is not known yet: {blanks.unknown_because}"
-    if blanks.unfilled:
-        yield f"next, fill in {' and '.join(blanks.unfilled)} in {_WORKLOAD}, and type:"
-    else:
-        yield "next, type:"
-    yield "  timelift bench"
-
-
-def _told_of_git(root: Path) -> Iterator[str]:
-    """Yield what git should leave out, and where GitHub looks for a workflow, if not here."""
-    top = next((one for one in (root, *root.parents) if (one / ".git").exists()), None)
-    if top is None:
-        return
-    ignored = root / ".gitignore"
-    if not (ignored.is_file() and "results" in ignored.read_text("utf-8", errors="replace")):
-        yield from ("", "add to .gitignore:", "  results/")
-    if top != root:
-        yield ""
-        yield f"GitHub reads workflows of {top} alone: move {_WORKFLOW} there, and have its steps"
-        yield f"run in {root.relative_to(top)} (defaults: run: working-directory)"
+    yield from ("", _TO_ADD)
+    todo = "" if is_filled_in else f"fill in FEATURES and make_layer in {_WORKLOAD}, and "
+    yield from (f"next, {todo}type:", "  timelift bench")

@@ -123,23 +123,23 @@ def imports_of(tree: ast.Module) -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in (*plain, *others) if name)
 
 
-def names_of(path: Path) -> dict[str, bool]:
-    """Return the names that a file's text binds, and which are functions or classes."""
+def names_of(path: Path) -> set[str]:
+    """Return the names that a file's text binds, but for those inside of functions and classes."""
     try:
-        return dict(_bound(ast.parse(path.read_text(encoding="utf-8")).body))
+        return set(_bound(ast.parse(path.read_text(encoding="utf-8")).body))
     except (OSError, *UNREADABLE) as error:
         raise UserError(f"{path} is not valid Python ({error}); mend it") from None
 
 
-def _bound(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, bool]]:
+def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, True
+            yield node.name
             continue
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((one.asname or one.name.partition(".")[0], False) for one in node.names)
+            yield from (one.asname or one.name.partition(".")[0] for one in node.names)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id, False
+            yield node.id
         yield from _bound(ast.iter_child_nodes(node))
 
 

@@ -14,7 +14,7 @@ from timelift.told_model import INSIDE, case_name
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 #: What a file binds that may have any other name as well.
-_ANY = {"*": False, "__getattr__": True}
+_ANY = {"*", "__getattr__"}
 _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 #: What the layer itself is asked: its factory's `features`, `input_dtype` and `input_high`.
@@ -82,19 +82,10 @@ def find_factory(text: str, expected: str) -> str:
         path = Path(where)
         if not path_is(path.is_file):
             raise UserError(f"expected {expected}; received {text!r}, and there is no file {path}")
-        makes(path, name)
+        names = names_of(path)
+        if name not in names and not names & _ANY:
+            raise UserError(f"{path} has no {name!r}; {nearest(name, names)}")
         return f"{path.resolve()}:{name}{inside}{lift}"
     if not _IN_MODULE.fullmatch(factory):
         raise UserError(f"expected {expected}; received {text!r}")
     return text
-
-
-def makes(path: Path, name: str) -> bool:
-    """True if a call of a name in a file makes the layer; else the name may be the layer.
-
-    Raises UserError for a name that the file does not bind.
-    """
-    names = names_of(path) if path.suffix == ".py" else _ANY
-    if name not in names and not names.keys() & _ANY.keys():
-        raise UserError(f"{path} has no {name!r}; {nearest(name, names)}")
-    return names.get(name, False)
