@@ -27,13 +27,7 @@ _COLUMNS, _WIDTH, _HEIGHT = 3, 3.2, 2.0
 _TOLD_RUNS = 3
 #: The dots of a case share so much area, in square points.
 _INK = 600.0
-_UNCHANGED: dict[str, Any] = {
-    "color": MUTED,
-    "linewidth": 0.5,
-    "marker": ".",
-    "markersize": 2,
-    "alpha": 0.45,
-}
+_UNCHANGED: dict[str, Any] = {"linewidth": 0.5, "markersize": 2, "alpha": 0.45}
 #: Of the runs so many per cent at each end may lie outside of a panel: a spike is no scale.
 _OUTSIDE = 1
 #: The least that a vertical axis reaches each way, in per cent, and the room around, a factor.
@@ -110,7 +104,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, history: History) -> None:
             axes.plot(era.run, era.level, drawstyle="steps-mid", **look | {"marker": ""})
         else:
             measured = era.dropna(subset="change")
-            axes.plot(measured.run, measured.change, **_UNCHANGED)
+            dot = "." if len(measured) == 1 else ""
+            axes.plot(measured.run, measured.change, color=MUTED, marker=dot, **_UNCHANGED)
     _scale_up(axes, rows)
     _name_runs(axes, history.runs)
     axes.set(xlabel="run (UTC)", ylabel="change (%)")
