@@ -1,6 +1,6 @@
 """A model as people write it: documents are read by their sentences, sentences by their words.
 
-timelift advise examples/documents.py:make_model --batch 8
+timelift advise examples/documents.py:make_model --batch-sizes 8
 """
 
 import keras

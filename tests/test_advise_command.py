@@ -79,7 +79,7 @@ def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch
         ("none.keras", "expected a stored model that is there, received 'none.keras'"),
         (f"no_such_module:make --backends {QUICKEST}", "No module named 'no_such_module'"),
         ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),
-        ("a:b --data c:d --batch 3", "--data has sizes of its own; leave out --batch"),
+        ("a:b --data c:d --batch-sizes 3", "--data has sizes of its own; leave out --batch-sizes"),
         ("a:b --backends jax,torch", "--backends: expected one, received jax, torch"),
     ],
 )

@@ -65,12 +65,12 @@ def choose(capsys, path, *words):
 
 def at(seq_len, batch=8, *words):
     """The words of a question."""
-    return ("--seq-len", str(seq_len), "--batch", str(batch), *words)
+    return ("--seq-lens", str(seq_len), "--batch-sizes", str(batch), *words)
 
 
 def test_a_measured_setting_is_answered_in_six_lines(tmp_path, capsys):
     path = journal(tmp_path, ("native", "fold_time", "loop_slice", "time_distributed"))
-    code, lines, _ = choose(capsys, path, "--workload", "frames", *at(40))
+    code, lines, _ = choose(capsys, path, "--workloads", "frames", *at(40))
     assert code == 0
     assert lines == [
         "frames, 40 steps, batch 8, forward, graph, cpu: fastest is native",
@@ -85,7 +85,7 @@ def test_a_measured_setting_is_answered_in_six_lines(tmp_path, capsys):
 def test_every_unusual_axis_is_named(tmp_path, capsys):
     cases = journals.grid(("native", "loop_slice"), backend="jax", threads=2, phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases)
-    _, lines, _ = choose(capsys, path, "--workload", "tokens", *at(64))
+    _, lines, _ = choose(capsys, path, "--workloads", "tokens", *at(64))
     assert lines[0].startswith("tokens, 64 steps, batch 8, forward, graph, cpu, 2 threads, jax: ")
 
 
@@ -149,7 +149,7 @@ QUESTIONS = {
     "beyond": ({}, at(41), 2, ("10 to 40 steps and batch 8 were measured, and nothing is",)),
     "a workload that was not measured": (
         {},
-        ("--workload", "windows", *at(5), "--mode", "xla"),
+        ("--workloads", "windows", *at(5), "--modes", "xla"),
         2,
         (
             "this workload, phase and execution were not measured at any size",
@@ -172,7 +172,7 @@ def test_a_run_decides_what_it_has_measured(tmp_path, capsys, name):
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
 def test_a_size_between_two_has_the_answer_of_both_or_none(tmp_path, capsys, goal):
     path = journal(tmp_path, noise=0.02)
-    words = ("--goal", goal, "--json", "--seq-len")
+    words = ("--goal", goal, "--json", "--seq-lens")
     ends, between = (
         [json.loads("\n".join(choose(capsys, path, *words, size)[1])) for size in sizes]
         for sizes in (("10", "40"), ("20",))
@@ -205,7 +205,7 @@ def test_a_look_alike_is_never_the_answer(tmp_path, capsys):
     path = journals.write(
         tmp_path / "run.jsonl", head, *journals.campaign(cases, launches=5), journals.END
     )
-    code, lines, _ = choose(capsys, path, "--seq-len", "40")
+    code, lines, _ = choose(capsys, path, "--seq-lens", "40")
     assert code == 2
     assert "measured alone" in lines[0]
 
@@ -214,7 +214,7 @@ def test_a_look_alike_is_never_the_answer(tmp_path, capsys):
     ("goal", "words"), [("memory", "at the peak of a call"), ("first-call", "first result")]
 )
 def test_other_goals_have_their_own_answer(tmp_path, capsys, goal, words):
-    code, lines, _ = choose(capsys, journal(tmp_path), "--seq-len", "40", "--goal", goal)
+    code, lines, _ = choose(capsys, journal(tmp_path), "--seq-lens", "40", "--goal", goal)
     assert code == 0
     assert len(lines) == 6
     assert words in lines[1]
@@ -265,7 +265,7 @@ MEMORY = {
 def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, question):
     facts, size, said = MEMORY[question]
     path = of_facts(tmp_path, facts)
-    code, lines, _ = choose(capsys, path, "--seq-len", str(size), "--goal", "memory")
+    code, lines, _ = choose(capsys, path, "--seq-lens", str(size), "--goal", "memory")
     assert code == (0 if said[0].startswith("least memory is") else 2)
     assert [text for text in said if text not in "\n".join(lines)] == []
 
@@ -273,13 +273,13 @@ def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, ques
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--workload", "frmes"], "--workload: unknown workload 'frmes'; nearest: frames"),
-        (["--workload", "tokns"], "known: frames; not in this run: tokens"),
-        (["--phase", "backwards"], "--phase: unknown value 'backwards'; nearest: backward"),
+        (["--workloads", "frmes"], "--workloads: unknown workload 'frmes'; nearest: frames"),
+        (["--workloads", "tokns"], "known: frames; not in this run: tokens"),
+        (["--phases", "backwards"], "--phases: unknown value 'backwards'; nearest: backward"),
         (["--goal", "speed"], "--goal: unknown value 'speed'; known: first-call, memory, time"),
-        (["--batch", "0"], "--batch: expected a whole number from 1, received '0'"),
-        (["--seq-len", "9" * 5000], "--seq-len: expected a whole number from 1"),
-        (["--batch", "8"], "expected --seq-len, since the run has several: 10, 40"),
+        (["--batch-sizes", "0"], "--batch-sizes: expected a whole number from 1, received '0'"),
+        (["--seq-lens", "9" * 5000], "--seq-lens: expected a whole number from 1"),
+        (["--batch-sizes", "8"], "expected --seq-lens, since the run has several: 10, 40"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence):
@@ -317,7 +317,7 @@ def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
         seq_lens=(16,),
         time_axis="dynamic",
     )
-    code, lines, _ = choose(capsys, path, "--workload", "sentences", "--seq-len", "16")
+    code, lines, _ = choose(capsys, path, "--workloads", "sentences", "--seq-lens", "16")
     assert code == 0
     assert "copy strategies/fold_chunks.py, then: model = build(layer, (None, " in lines[4]
     assert lines[4].endswith("k=8)")
@@ -328,7 +328,7 @@ def test_hostile_names_are_shown_harmless(tmp_path, capsys):
     path = journal(
         tmp_path, ("../../etc/passwd\x1b[31m", "b"), workloads=(workload,), seq_lens=(16,)
     )
-    code, lines, _ = choose(capsys, path, "--workload", workload, "--seq-len", "16")
+    code, lines, _ = choose(capsys, path, "--workloads", workload, "--seq-lens", "16")
     assert code == 0
     assert "\x1b" not in "".join(lines)
     assert "strategies/../../etc" not in lines[3]
@@ -353,7 +353,7 @@ def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
 
 def test_the_sizes_to_choose_from_are_named(tmp_path):
     run = results.load(journal(tmp_path, batches=(1, 2)))
-    with pytest.raises(UserError, match="--batch, since the run has several: 1, 2"):
+    with pytest.raises(UserError, match="--batch-sizes, since the run has several: 1, 2"):
         ask({"workload": "frames", "seq_len": "10"}, "time", run)
 
 
@@ -383,7 +383,7 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
-        words = ("--seq-len", str(size), "--goal", goal)
+        words = ("--seq-lens", str(size), "--goal", goal)
         code, _, _ = choose(capsys, path, *words)
         assert code in {0, 2}
         told = choose(capsys, path, *words, "--json")
@@ -398,7 +398,7 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
         path = journals.write(
             path, head, *journals.campaign(journals.grid(("native", "native@HEAD")))
         )
-    code, lines, said = choose(capsys, path, "--seq-len", "1", "--batch", "1")
+    code, lines, said = choose(capsys, path, "--seq-lens", "1", "--batch-sizes", "1")
     assert (code, lines) == (1, [])
     assert "expected a usual run, received one against twins" in said
     assert "name a run of timelift bench without --against" in said

@@ -34,7 +34,7 @@ def answer(path, *relative_to, **asked):
 
 def choose(capsys, path, *words):
     """What the command prints, its exit code, and what it complains about."""
-    code = report.main(["choose", "--run", str(path), "--workload", "tokens", *words])
+    code = report.main(["choose", "--run", str(path), "--workloads", "tokens", *words])
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -94,7 +94,7 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
 def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
     cases = journals.grid(NAMES, ("tokens",), (64,), phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=1)
-    code, said, _ = choose(capsys, path, "--seq-len", "64", "--goal", "memory")
+    code, said, _ = choose(capsys, path, "--seq-lens", "64", "--goal", "memory")
     assert code == 0
     assert "times as fast as time_distributed (seen, no interval)\n" in said
     assert "nan" not in said
@@ -107,7 +107,7 @@ def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured(tmp_path
 
 def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_path, capsys):
     path = journal(tmp_path)
-    words = ("--seq-len", "64", "--relative-to")
+    words = ("--seq-lens", "64", "--relative-to")
     assert "times as fast as loop_slice\n" in choose(capsys, path, *words, "loop_slice")[1]
     code, said, complaint = choose(capsys, path, *words, "loop_slcie")
     assert (code, said, complaint.count("\n")) == (1, "", 1)
@@ -116,7 +116,7 @@ def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_pat
     head = journals.header(options={"relative_to": "loop_slice"})
     lines = journals.campaign(cases, launches=5)
     run = journals.write(tmp_path / "asked.jsonl", head, *lines, journals.END)
-    assert "times as fast as loop_slice\n" in choose(capsys, run, "--seq-len", "64")[1]
+    assert "times as fast as loop_slice\n" in choose(capsys, run, "--seq-lens", "64")[1]
 
 
 def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
@@ -125,7 +125,7 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
     gain = found.speed_up
     assert found.strategy == found.baseline == "time_distributed"
     assert (gain.times, gain.low, gain.high) == (1.0, 1.0, 1.0)
-    code, said, _ = choose(capsys, path, "--seq-len", "64")
+    code, said, _ = choose(capsys, path, "--seq-lens", "64")
     assert (code, "times as fast as" in said) == (0, False)
     assert "times as much: loop_slice" in said
     assert answer(path, "loop_slice").speed_up.low > 1
@@ -133,7 +133,7 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
 
 def test_an_answer_as_json_is_one_object(tmp_path, capsys):
     path = journal(tmp_path)
-    code, said, _ = choose(capsys, path, "--seq-len", "64", "--json")
+    code, said, _ = choose(capsys, path, "--seq-lens", "64", "--json")
     found = json.loads(said)
     chosen = answer(path)
     assert code == 0
@@ -157,7 +157,7 @@ def test_an_answer_as_json_is_one_object(tmp_path, capsys):
 @pytest.mark.parametrize("size", ["32", "64"])
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
 def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
-    code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", size, "--goal", goal, "--json")
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", size, "--goal", goal, "--json")
     found = json.loads(said, parse_constant=pytest.fail)
     assert code == (0 if found["decided"] else 2)
     if found["decided"]:
@@ -169,7 +169,7 @@ def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
 
 
 def test_undecided_is_json_too(tmp_path, capsys):
-    code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", "4000", "--json")
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "4000", "--json")
     found = json.loads(said)
     assert (code, found["decided"], found["strategy"]) == (2, False, None)
     assert "nothing is extrapolated" in found["why"]
@@ -177,12 +177,12 @@ def test_undecided_is_json_too(tmp_path, capsys):
 
 
 def test_a_mistake_stays_a_sentence(tmp_path, capsys):
-    code, said, complaint = choose(capsys, journal(tmp_path), "--phase", "backwards", "--json")
+    code, said, complaint = choose(capsys, journal(tmp_path), "--phases", "backwards", "--json")
     assert (code, said, complaint.count("\n")) == (1, "", 1)
 
 
 def test_code_has_its_answer_as_comments(tmp_path, capsys):
-    code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", "64", "--code")
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "64", "--code")
     assert code == 0
     assert said.startswith("# tokens, 64 steps, batch 8, forward, graph, cpu: fastest is ")
     assert "times as fast as time_distributed\n" in said
@@ -193,7 +193,7 @@ def test_code_has_its_answer_as_comments(tmp_path, capsys):
 
 def test_code_of_a_strategy_that_is_elsewhere_is_a_sentence(tmp_path, capsys):
     path = journal(tmp_path, ("mine\nimport os", "zzz"))
-    code, said, complaint = choose(capsys, path, "--seq-len", "64", "--code")
+    code, said, complaint = choose(capsys, path, "--seq-lens", "64", "--code")
     assert (code, said, complaint.count("\n")) == (1, "", 1)
     assert "--code: expected a strategy of this project's strategies/, received " in complaint
 
@@ -201,7 +201,7 @@ def test_code_of_a_strategy_that_is_elsewhere_is_a_sentence(tmp_path, capsys):
 def test_a_title_of_two_lines_is_one_comment(tmp_path, capsys):
     workload = "tokens\nimport os"
     path = journal(tmp_path, workloads=(workload,))
-    code = report.main(["choose", "--run", str(path), "--seq-len", "64", "--code"])
+    code = report.main(["choose", "--run", str(path), "--seq-lens", "64", "--code"])
     said = capsys.readouterr().out
     assert code == 0
     assert "\nimport os" not in said

@@ -123,7 +123,8 @@ def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("words", "count"),
     [
-        (["--workload", "tokens"], 5),
+        (["--workloads", "tokens"], 5),
+        (["--workloads", "tokens,frames"], 10),
         (["--case", "frames-T16-B8-forward-graph-native"], 1),
         (["--case", "frames-T16-B8-forward-graph"], 5),
     ],
@@ -141,7 +142,7 @@ def test_part_of_a_history_can_be_asked_for(results: Path, words: list[str], cou
     ("words", "sentence"),
     [
         (["--machine", "nowhere"], "expected a machine that has runs, received 'nowhere'"),
-        (["--workload", "tokns"], "expected a workload of this history, received 'tokns'"),
+        (["--workloads", "tokens,tokns"], "expected a workload of this history, received 'tokns'"),
         (["--case", "x"], "expected a case of this history, received 'x'"),
         (["--since", "soon"], "--since: expected a date, received 'soon'"),
         (["--since", "0001-01-01T00:00:00+14:00"], "--since: expected a date"),

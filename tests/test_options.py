@@ -3,12 +3,13 @@
 import os
 
 import pytest
+from _pytest.config import get_config
 
 from tests.repositories import strategy, workload, write
 from timelift.case import option_flag
 from timelift.errors import UserError
 from timelift.measure.option_texts import LaunchRange
-from timelift.measure.options import OPTIONS, OTHER_OPTIONS
+from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS
 from timelift.measure.session import RunMode, Session
 from timelift.project import Project
 
@@ -73,6 +74,25 @@ def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
 def test_every_option_has_a_default_that_it_can_read(option):
     option.value("")
     assert option.default or option.otherwise in option.full_help
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    ["pytest_timeout", "xdist.plugin", "pytest_cov.plugin", "pytest_randomly"],
+)
+def test_no_option_has_a_name_of_pytest_s_or_of_a_plugin_s_that_is_often_beside_it(plugin):
+    pytest.importorskip(plugin)
+    config = get_config()
+    for name in ("pytest_benchmark.plugin", plugin):
+        config.pluginmanager.import_plugin(name)
+    options = [option for group in config._parser._groups for option in group.options]
+    theirs = {name for option in options for name in option.names()}
+    assert {"--strict", "--benchmark-only"} <= theirs
+    assert theirs & {*FLAGS} == set()
+
+
+def test_the_options_of_bench_are_no_more_than_a_person_scans():
+    assert len(FLAGS) <= 30
 
 
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):

@@ -145,7 +145,7 @@ def test_a_comparison_marks_the_run_that_is_not_over(tmp_path, project, capsys):
     assert [line.endswith(", provisional") for line in told[:2]] == [False, True]
 
 
-QUESTION = ("choose", "--workload", "tokens", "--batch", "8", "--seq-len")
+QUESTION = ("choose", "--workloads", "tokens", "--batch-sizes", "8", "--seq-lens")
 
 
 @pytest.mark.parametrize(

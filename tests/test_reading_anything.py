@@ -115,7 +115,7 @@ def home(tmp_path_factory):
     return home
 
 
-ASK = ("choose", "--workload", "tokens", "--seq-len", "8", "--batch", "8", "--run", "FILE")
+ASK = ("choose", "--workloads", "tokens", "--seq-lens", "8", "--batch-sizes", "8", "--run", "FILE")
 COMMANDS = (
     ("report", "FILE", "--output", "OUT"),
     ("report", "FILE", "tokens"),

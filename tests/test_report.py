@@ -180,7 +180,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest(
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
     assert report.main([word, "--output", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err.endswith(f"or type the command {command}\n")
-    assert report.main([word, "--workload", "tokens"]) == 1  # an option of that command
+    assert report.main([word, "--workloads", "tokens"]) == 1  # an option of that command
     assert capsys.readouterr().err.endswith(f"or type the command {command}\n")
     assert report.main(["zzz"]) == 1
     assert "command" not in capsys.readouterr().err

@@ -186,8 +186,8 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(m
     }
     assert "encoder" in succeed([timelift, "report"], users)
     assert (users / "results/report/index.html").exists()
-    choose = (timelift, "choose", "--workload", "encoder", "--seq-len", "4", "--batch", "2")
-    told = done([*choose, "--phase", "forward"], users)  # 2: so short a run may decide nothing
+    choose = (timelift, "choose", "--workloads", "encoder", "--seq-lens", "4", "--batch-sizes", "2")
+    told = done([*choose, "--phases", "forward"], users)  # 2: so short a run may decide nothing
     assert told.returncode in {0, 2}
     assert told.stdout.startswith("encoder, 4 steps, batch 2, forward")
 

@@ -9,20 +9,24 @@ from collections.abc import Iterable
 
 from timelift.case import AXIS_FLAGS, option_flag, option_name
 
-_GATE_RULES = "a gate has fixed rules beside --gate and --undecided (docs/ci.md)"
+_GATE_RULES = "a gate has fixed rules beside --gate and --undecided (docs/gate.md)"
 _INPUTS = "write the layer's inputs as one word, like --inputs float32[96,96,3] or int32[60]<1000"
 
-#: Each option that went, of any command, with the sentence of what to do.
-OPTIONS = {
+#: How commands that take one value of an axis named it.
+_ONE_VALUE = {
+    option_flag(axis): f"write {flag}, as in timelift bench"
+    for axis, flag in AXIS_FLAGS.items()
+    if option_flag(axis) != flag
+}
+#: Options of `timelift bench` that were keys of pytest's ini file, too.
+_WITH_KEYS = {
     "--until": "write --precision 0.5% (looks end at twelve launches)",
     "--allocator": "the allocator is the C library's own, and steady against another side",
     "--pin": "run timelift under taskset, which makes another machine of it",
     "--round-seconds": "rounds of a rival take 0.1 s in each launch",
     "--relative-to": "it is an option of timelift report and timelift choose, which tell speed-ups",
     "--include": "put the files into strategies/ or workloads/ of the project",
-    "--wait": "leave it out: a run waits for the one that measures on this machine",
     "--case-timeout": "any stage but a first call may take twice --first-call-limit",
-    "--selftest": "use the command timelift selftest",
     "--layer-file": "write --layer path.py:name",
     "--features": _INPUTS,
     "--input-dtype": _INPUTS,
@@ -32,7 +36,14 @@ OPTIONS = {
     "--gate-first-call": _GATE_RULES,
     "--gate-memory": _GATE_RULES,
     "--against-path": "write --against FOLDER",
-    "--against-python": "write --against with the path of the other interpreter",
+    "--against-python": "write --against PATH/TO/bin/python",
+}
+#: Each option that went, of any command, with the sentence of what to do.
+OPTIONS = {
+    **_WITH_KEYS,
+    "--wait": "leave it out: a run waits for the one that measures on this machine",
+    "--selftest": "use the command timelift selftest",
+    **_ONE_VALUE,
     "--watch": "run timelift report again; a run that goes on is read as far as it is",
     "--every": "run timelift report again; a run that goes on is read as far as it is",
     "--github-summary": 'write: cat results/report/report.md >> "$GITHUB_STEP_SUMMARY"',
@@ -58,7 +69,7 @@ _STILL_OPTIONS = (
     *("--first-call-limit", "--memory-limit", "--results", "--layer"),
 )
 #: The names that were keys of pytest's ini file.
-INI_KEYS = frozenset(map(option_name, (*_STILL_OPTIONS, *OPTIONS)))
+INI_KEYS = frozenset(map(option_name, (*_STILL_OPTIONS, *_WITH_KEYS)))
 
 
 def option_sentence(flag: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import AXES, Phase, Setting, option_flag
+from timelift.case import AXES, AXIS_FLAGS, Phase, Setting, option_flag
 from timelift.errors import UserError, nearest
 
 
@@ -84,7 +84,7 @@ def _read(name: str, text: str) -> Any:
         if short and least <= int(text) <= _LARGEST_SIZE:
             return int(text)
         raise UserError(
-            f"{option_flag(name)}: expected a whole number from {least}, received {text!r:.40}"
+            f"{AXIS_FLAGS[name]}: expected a whole number from {least}, received {text!r:.40}"
         )
     return text if kind is str else _member(name, text, kind)
 
@@ -93,9 +93,8 @@ def _member(name: str, text: str, kind: Any) -> Any:
     try:
         return kind(text)
     except ValueError:
-        raise UserError(
-            f"{option_flag(name)}: unknown value {text!r}; {nearest(text, kind)}"
-        ) from None
+        flag = AXIS_FLAGS.get(name, option_flag(name))
+        raise UserError(f"{flag}: unknown value {text!r}; {nearest(text, kind)}") from None
 
 
 def _usual(name: str, known: Sequence[Setting]) -> Any:
@@ -106,7 +105,7 @@ def _usual(name: str, known: Sequence[Setting]) -> Any:
     if usual in measured or len(measured) == 1:
         return usual if usual in measured else measured[0]
     raise UserError(
-        f"expected {option_flag(name)}, since the run has several: {', '.join(map(str, measured))}"
+        f"expected {AXIS_FLAGS[name]}, since the run has several: {', '.join(map(str, measured))}"
     )
 
 
@@ -115,7 +114,7 @@ def _check_workload(name: str, known: Iterable[Setting], workloads: Iterable[str
     others = set(workloads) - measured
     if name not in measured | others:
         hint = nearest(name, measured, not_in_run=others)
-        raise UserError(f"--workload: unknown workload {name!r}; {hint}")
+        raise UserError(f"--workloads: unknown workload {name!r}; {hint}")
 
 
 # The answer --------------------------------------------------------------------------------------

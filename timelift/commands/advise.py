@@ -44,7 +44,7 @@ def advise(options: Options, project: Project) -> int:
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
     ends = end_of_budget(texts)
     if options.data and (options.batch or options.seq_len):
-        raise UserError("--data has sizes of its own; leave out --batch and --seq-len")
+        raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
     model = told_model(project, options.model, feeding, texts)
     found = find_advice(model, project, texts, ends)

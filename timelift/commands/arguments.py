@@ -6,7 +6,7 @@ from pathlib import Path
 
 from timelift.analyse.choose import Goal
 from timelift.analyse.stats.ranking import BASELINES
-from timelift.case import AXES, option_flag
+from timelift.case import AXES, AXIS_FLAGS
 from timelift.errors import UserError, read_share
 from timelift.measure.advice import DEFAULTS
 from timelift.measure.options import add_options, option_named
@@ -49,7 +49,9 @@ def choose(parser: argparse.ArgumentParser) -> None:
     texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
     usual = "default: the usual one, or the only one that was measured"
     for name in AXES:
-        parser.add_argument(option_flag(name), dest=name, default="", help=texts.get(name, usual))
+        parser.add_argument(
+            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=texts.get(name, usual)
+        )
     parser.add_argument("--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)}")
     parser.add_argument("--run", default="latest", metavar="RUN", help=f"{_RUN} (default: latest)")
     _relative_to(parser)
@@ -79,7 +81,9 @@ def history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--machine", metavar="NAME", help="the machine (default: that of the newest run)"
     )
-    parser.add_argument("--workload", metavar="W", help="show the cases of one workload")
+    parser.add_argument(
+        "--workloads", default="", metavar="LIST", help="show the cases of these workloads"
+    )
     parser.add_argument("--case", metavar="LABEL", help="show one case, or those of one setting")
     parser.add_argument(
         "--since",
@@ -167,14 +171,16 @@ def advise(parser: argparse.ArgumentParser) -> None:
         ".keras file",
     )
     parser.add_argument(
-        "--batch",
+        "--batch-sizes",
+        dest="batch",
         type=_count,
         default=0,
         metavar="N",
         help=f"sequences in a call (default: {BATCH})",
     )
     parser.add_argument(
-        "--seq-len",
+        "--seq-lens",
+        dest="seq_len",
         type=_count,
         default=0,
         metavar="N",

@@ -92,7 +92,8 @@ def history(options: Options, project: Project) -> int:
     from timelift.present import history_report, terminal  # noqa: PLC0415
 
     folder = project.results
-    wanted = HistoryOptions(options.machine, options.workload, options.case, since, options.gate)
+    workloads = tuple(filter(None, options.workloads.split(",")))
+    wanted = HistoryOptions(options.machine, workloads, options.case, since, options.gate)
     found = read(folder, wanted)
     history_report.show(found, terminal.console())
     output = options.output or folder / "report"

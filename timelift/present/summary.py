@@ -13,7 +13,7 @@ from pathlib import Path
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import AXES, CPU, SKIPPED, Setting, Status, option_flag, several_valued
+from timelift.case import AXES, AXIS_FLAGS, CPU, SKIPPED, Setting, Status, several_valued
 from timelift.errors import counted
 from timelift.present import conditions
 from timelift.present.advised import (
@@ -272,4 +272,4 @@ def _question(found: RunFindings, several: set[str]) -> str:
     one = min(mine, key=lambda setting: len(setting.unusual))
     named = {"workload", "seq_len"} | (several & {"batch", *one.unusual})
     values = ((axis, getattr(one, axis)) for axis in AXES if axis in named)
-    return shlex.join(word for axis, value in values for word in (option_flag(axis), str(value)))
+    return shlex.join(word for axis, value in values for word in (AXIS_FLAGS[axis], str(value)))

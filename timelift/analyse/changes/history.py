@@ -1,7 +1,7 @@
 """From a folder of journals to a history: which runs, what they measured, what was found."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -159,10 +159,10 @@ def _commit_shown(header: Header, path: Path) -> str:
 
 @dataclass(frozen=True)
 class HistoryOptions:
-    """Which part of a history is asked for, None where all of it is, and the least change."""
+    """Which part of a history is asked for, all of it by default, and the least change."""
 
     machine: str | None = None
-    workload: str | None = None
+    workloads: tuple[str, ...] = ()
     case: str | None = None
     since: datetime | None = None
     gate: float = GATE_MARGIN
@@ -237,18 +237,20 @@ def _summary(path: Path) -> RunSummary:
 
 
 def _shown(cases: tuple[CaseHistory, ...], options: HistoryOptions) -> tuple[CaseHistory, ...]:
+    known = {one.case.setting.workload for one in cases}
+    if unknown := [name for name in options.workloads if name not in known]:
+        raise _not_there("workload", unknown[0], known)
     shown = tuple(one for one in cases if _is_asked(one.case, options))
-    if shown:
-        return shown
-    if options.case is not None:
-        what, word, known = "case", options.case, {one.case.label for one in cases}
-    else:
-        what, word = "workload", str(options.workload)
-        known = {one.case.setting.workload for one in cases}
+    if options.case is not None and not shown:
+        raise _not_there("case", options.case, {one.case.label for one in cases})
+    return shown
+
+
+def _not_there(what: str, word: str, known: Iterable[str]) -> UserError:
     close = plain(nearest(word, known), 4 * NAME_LIMIT)
-    raise UserError(f"expected a {what} of this history, received {word!r}; {close}")
+    return UserError(f"expected a {what} of this history, received {word!r}; {close}")
 
 
 def _is_asked(case: Case, options: HistoryOptions) -> bool:
-    right = options.workload is None or case.setting.workload == options.workload
+    right = not options.workloads or case.setting.workload in options.workloads
     return right and (options.case is None or options.case in (case.label, case.setting.label))
