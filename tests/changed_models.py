@@ -20,7 +20,7 @@ from timelift.project import Project
 from timelift.told_model import Feeding, ToldModel
 from timelift.worker import lifts, loops, models
 from timelift.worker.describe import describe_model
-from timelift.worker.find_layer import find_model
+from timelift.worker.find_layer import find_layer, find_model  # noqa: F401 - for scripts
 from timelift.worker.setting_under_test import measure_setting
 
 ROOT = Path(__file__).parent.parent

@@ -119,6 +119,11 @@ def test_a_lift_is_told_by_where_it_stands():
         assert [(one["name"], one["place"], one["inner"]) for one in found] == wanted
 
 
+@pytest.mark.parametrize("lift", ["2", "sentences_td/sentences/words_td"])
+def test_the_layer_in_a_lift_is_found_by_its_number_and_by_its_path(lift):
+    assert told(TENSORFLOW, f"find_layer(named('library#{lift}')).name") == "words"
+
+
 def test_a_stored_model_that_holds_code_is_refused():
     assert "write a function that loads it" in told(TENSORFLOW, "refused_with_code()")
 

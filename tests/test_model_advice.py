@@ -182,6 +182,18 @@ def test_code_is_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_
     assert all(line.startswith("#") for line in advice_code(nothing, PAGES))
 
 
+@pytest.mark.parametrize(
+    ("changed", "ended"),
+    [({"changed": 9.0}, ()), ({}, [(Status.LAW_BROKEN, "breaks the law: outputs differ")])],
+)
+def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path, changed, ended):
+    told = model()
+    broken = [(Case(told.setting, "changed"), *one) for one in ended]
+    found = advised(tmp_path, told, whole={"as_written": 3.0} | changed, ended=broken)
+    assert found.changes
+    assert all(line.startswith("#") for line in advice_code(found, PAGES))
+
+
 def test_what_to_write_instead_of_a_loop_is_told_and_its_weights_go_one_by_one(tmp_path):
     told = model(lifts=[LIFT | {"name": "looped", "usual": "loop_slice"}] * 2)
     found = advised(tmp_path, told, {"loop_slice": 5.0, "fold_time": 1.0})

@@ -190,13 +190,13 @@ def _law(whole: WholeAdvice) -> Iterator[str]:
 
 #: How the weights of a model get into the one that is written anew.
 _WEIGHTS = """
-# With your model written so, load its stored weights as it was, and carry them over:
+# Weights from a file are loaded into the model as it was, and carried over to the new one:
 #   new_model.set_weights(old_model.get_weights())
 """
 #: The same where their order may be another one.
 _WEIGHTS_OF_LOOPS = """
-# With your model written so, load its stored weights as it was, and carry them over layer by layer,
-# since a loop that is no loop any more may change their order:
+# Weights from a file are loaded into the model as it was, and carried over to the new one layer by
+# layer, since their order may be another one without the loop:
 #   new_layer.set_weights(old_layer.get_weights())
 """
 #: What follows the table of lifts where a stored model is made anew.
@@ -229,9 +229,13 @@ def itself(*layers, name=None):
 def advice_code(found: ModelAdvice, pages: Pages) -> Iterator[str]:
     """Write Python to paste: the advice in comments, each strategy's page, and where weights go.
 
-    A stored model is made anew of its own layers.
+    A stored model is made anew of its own layers. A change of the whole that failed, computes
+    something else or is slower has no code.
     """
     yield from (f"# {line}".rstrip() for line in advice_lines(found, pages))
+    if found.whole and (CHANGED in found.whole.lost or found.whole.gain.is_loss):
+        yield "# There is no code to paste, since the whole model should stay as it is."
+        return
     changes = [one for one in found.lifts if one.is_change]
     for name in dict.fromkeys(found.changes.values()):
         yield from ("", "", *pages[name].text.rstrip("\n").split("\n"))
