@@ -29,7 +29,7 @@ native, tokens-T1-B8-forward-graph          same    +0.0 %     [-3.2 %, +3.3 %] 
 2 suspects among 3 cases. Two runs made at different times can show a suspect, not prove a slow-down: what decides, with dddd3333eeee checked out, is
   timelift bench --against aaaa1111bbbb --strategies loop_slice --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
   timelift bench --against aaaa1111bbbb --strategies native --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
-versions or flags drifted, too, and both sides of a revision run on the same; what races another interpreter is: timelift bench --against-python PYTHON
+versions or flags drifted, too, and both sides of a revision run on the same; what races another interpreter is: timelift bench --against PYTHON
 """  # noqa: E501
 
 

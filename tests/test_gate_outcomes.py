@@ -1,6 +1,7 @@
 """Outcomes: the quantities and facts of a case beside its other side's, and when they fail it."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -219,6 +220,26 @@ def test_a_program_that_differs_is_told_by_its_operations_and_fails_nothing(tmp_
     told = "forward, graph: its program has +10 Const, +5 Add, +3 Mul and 2 more"
     assert told in written(made)
     assert "graph nodes" not in written(made)
+
+
+def test_a_stored_run_is_judged_by_the_numbers_of_its_header(tmp_path):
+    own = {"ignored": 0.07, "gates": AGAINST["gates"] | {"peak memory": 2.0}}
+    for against, fails in ((AGAINST, True), (AGAINST | own, False)):
+        made = run(tmp_path, slow=1.06, peak_bytes=16 << 20, against=against)
+        found, kept = judged(made)
+        assert bool(failure(found["fold_time"], kept)) == fails
+
+
+def test_lines_of_a_stored_run_that_timed_nothing_are_left_out(tmp_path):
+    path = run_file(tmp_path, slow=1.06, launches=8)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line.get("case", {}).get("strategy", "").startswith("native"):
+            line |= {"seconds_per_call": [], "facts": FACTS | {"same_program": True}}
+            del line["median_seconds_per_call"]
+    found, _ = judged(results.load(journals.write(path, *lines)))
+    assert set(found) == {*NAMES} - {"native"}
+    assert found["fold_time"].worse == (Quantity.TIME,)
 
 
 def test_undecided_fails_only_where_the_user_says_so(tmp_path):
