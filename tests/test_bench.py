@@ -184,6 +184,7 @@ def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_i
             "--seq-lens: expected a whole number from 1 to 2,147,483,647, received '0'",
         ),
         (["--resume="], "--resume: expected a run, received nothing"),
+        (["--strategies", ""], "--strategies: expected names, families, name[k=8], or all, receiv"),
         (["--modes", "grap"], "--modes: unknown value 'grap'; nearest: graph"),
         (["--launches", "0"], "--launches: expected a number of fresh processes"),
         (["--launches", "5-3"], "or the fewest and the most, like 3-12, received '5-3'"),

@@ -5,6 +5,7 @@ import inspect
 import shlex
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -166,6 +167,8 @@ def test_a_run_tells_the_door_that_it_came_through(monkeypatch, program, name):
 class Config:
     """As much of pytest's as the choice of questions looks at."""
 
+    option = SimpleNamespace(pyargs=False)
+
     def __init__(self, source, args):
         self.args_source, self.args = source, args
 
@@ -192,9 +195,30 @@ def test_the_project_s_questions_come_first(tmp_path, monkeypatch, files, expect
         questions.pytest_cmdline_main(config)
         brought = [str(path) for path in sorted((ROOT / "bench").glob("test_*.py"))]
         assert config.args == ([str(tmp_path / "bench")] if expected == "bench" else brought)
-    named = Config(source.ARGS, ["bench/test_lift.py"])
+    named = Config(source.ARGS, [str(ROOT / "bench/test_modes.py")])
     questions.pytest_cmdline_main(named)
-    assert named.args == ["bench/test_lift.py"]
+    assert named.args == [str(ROOT / "bench/test_modes.py")]
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("tokens", "write --workloads tokens"),
+        ("fold_time", "write --strategies fold_time"),
+        ("test_mode.py::test_modes", "nearest: test_modes.py"),
+    ],
+)
+def test_a_file_that_is_not_there_is_a_sentence_with_what_may_be_meant(word, hint, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    _, _, (questions,) = called(monkeypatch, ["bench"], ROOT)
+    config = Config(pytest.Config.ArgsSource.ARGS, [word])
+    with pytest.raises(pytest.UsageError, match=f"expected a file of questions, .*; {hint}"):
+        questions.pytest_cmdline_main(config)
+
+
+def test_there_are_eleven_commands():
+    words = "init bench selftest advise report choose compare history bisect strategies workloads"
+    assert [*COMMANDS] == words.split()
 
 
 def test_pytest_still_tells_how_paths_were_chosen():

@@ -8,6 +8,7 @@ import pytest
 
 from timelift.commands import Options
 from timelift.commands.pytest_options import pytest_options
+from timelift.errors import nearest, path_is
 from timelift.project import Project
 
 
@@ -26,8 +27,8 @@ def bench(options: Options, project: Project) -> int:
 def selftest(options: Options, project: Project) -> int:
     """Measure how far to trust this machine: copies of each strategy, some made slower on purpose.
 
-    It takes ten minutes, and reports of this machine quote it from then on. It takes
-    the options of timelift bench, those of pytest (pytest --help) among them.
+    It takes ten minutes, and reports of this machine quote it from then on. It takes the options of
+    timelift bench, those of pytest (pytest --help) among them.
     """
     return _pytest(options, project, _Questions(project), _Selftest())
 
@@ -77,6 +78,21 @@ class _Questions:
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args[:] = map(str, _questions(self.project))
+        elif not config.option.pyargs:
+            for word in config.args:
+                self._refuse_unknown(word.partition("::")[0])
+
+    def _refuse_unknown(self, file: str) -> None:
+        """Raise UsageError for a file that is not there, which may be a name without its option."""
+        if path_is(Path(file).exists):
+            return
+        named = {"--workloads": self.project.workloads, "--strategies": self.project.strategies}
+        if flags := [flag for flag, names in named.items() if file in names]:
+            hint = f"write {flags[0]} {file}"
+        else:
+            files = (*(self.project.root / "bench").glob("test_*.py"), *_brought(self.project))
+            hint = nearest(file, {path.name for path in files})
+        raise pytest.UsageError(f"expected a file of questions, received {file!r}; {hint}")
 
 
 def _questions(project: Project) -> list[Path]:

@@ -173,7 +173,6 @@ def add_options(group_named: Callable[[str], Callable[..., Any]], prefix: str = 
             add(
                 option.flag,
                 dest=prefix + option.name,
-                default="",
                 metavar=option.metavar,
                 help=option.full_help.replace("%", "%%"),
             )

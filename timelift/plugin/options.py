@@ -19,8 +19,15 @@ _PREFIX = "timelift_"
 
 
 def texts(config: pytest.Config) -> Mapping[str, str]:
-    """Return each option that takes a value as it was written, empty where it was not."""
-    return {option.name: config.getoption(_PREFIX + option.name) or "" for option in OPTIONS}
+    """Return each option that takes a value as it was written, empty where it was not.
+
+    Raises UserError for an option that was written without its value.
+    """
+    written = {option.name: config.getoption(_PREFIX + option.name) for option in OPTIONS}
+    for option in OPTIONS:
+        if written[option.name] == "":
+            raise UserError(f"{option.flag}: expected {option.help}, received nothing")
+    return {name: text or "" for name, text in written.items()}
 
 
 def wants_report(config: pytest.Config) -> bool:
