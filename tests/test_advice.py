@@ -8,7 +8,7 @@ import pytest
 
 from studies import noise
 from tests.simulated import QUIET
-from timelift.analyse.advice import advise
+from timelift.analyse.answer import answer
 from timelift.analyse.stats.ranking import BASELINES, rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Gradients, Mode, Phase, Setting
@@ -95,18 +95,18 @@ EAGER, GRAPH = (
 
 
 def test_one_strategy_that_is_never_shown_slower_is_the_advice():
-    found = advise(rank(raced({"native": 1, TD: [2, 3, 4, 5]}, [*EAGER, *GRAPH])))
+    found = answer(rank(raced({"native": 1, TD: [2, 3, 4, 5]}, [*EAGER, *GRAPH])))
     assert (found.axis, found.strategies) == ("", ("native",))
     assert found.is_never_shown_slower
     (gain,) = found.gains
     assert (gain.baseline, gain.settings, gain.faster) == (TD, 4, 4)
     assert (gain.least, gain.most) == pytest.approx((2, 5), rel=0.05)
-    assert found.losses == ()
+    assert found.lost is None
 
 
 def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
     costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
-    found = advise(rank(raced(costs, [*EAGER, *GRAPH])))
+    found = answer(rank(raced(costs, [*EAGER, *GRAPH])))
     assert found.axis == "mode"
     assert {part.strategy: part.values for part in found.parts} == {
         "native": (Mode.EAGER,),
@@ -119,11 +119,12 @@ def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
 def test_a_rule_that_saves_little_is_not_told():
     lengths = [Setting("tokens", length, 4, Phase.FORWARD) for length in (8, 16, 32, 64)]
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
-    found = advise(rank(raced(costs, lengths)))
+    found = answer(rank(raced(costs, lengths)))
     assert (found.axis, found.strategies) == ("", ("native",))
-    assert [one.ranking.setting.seq_len for one in found.losses] == [64, 16]
+    assert found.lost.settings == 2
+    assert found.lost.dearest.case.setting.seq_len == 64
     assert found.price == pytest.approx(1.2, rel=0.03)
-    two = advise(rank(raced({"native": [1, 1.1], "fold_time": [2, 1], TD: 4}, lengths[:2])))
+    two = answer(rank(raced({"native": [1, 1.1], "fold_time": [2, 1], TD: 4}, lengths[:2])))
     assert (two.axis, two.parts[0].values) == ("seq_len", (8,))
 
 
@@ -138,7 +139,7 @@ def test_a_condition_covers_every_setting():
         ),
     ]
     costs = {"native": [2, 2, 1, 1, 2, 2], "fold_time": [1, 1, 2, 2, 1, 1], TD: 4}
-    found = advise(rank(raced(costs, places)))
+    found = answer(rank(raced(costs, places)))
     assert (found.axis, found.settings) == ("gradients", 6)
     assert found.is_never_shown_slower
     assert {part.strategy for part in found.parts if Gradients.NONE in part.values} == {"fold_time"}
@@ -147,9 +148,9 @@ def test_a_condition_covers_every_setting():
 def test_settings_without_the_common_baseline_are_summed_up_apart():
     both = raced({"native": 1, LOOP: 3, TD: 2}, [*EAGER, *GRAPH])
     left = [one for one in both if one.case.strategy != TD or one.case.setting.mode is Mode.EAGER]
-    found = advise(rank(left))
+    found = answer(rank(left))
     assert [(one.baseline, one.settings) for one in found.gains] == [(TD, 2), (LOOP, 2)]
 
 
 def test_nothing_to_compare_is_no_advice():
-    assert advise(rank(raced({"native": 1}))) is None
+    assert answer(rank(raced({"native": 1}))) is None

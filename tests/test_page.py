@@ -82,8 +82,8 @@ def test_a_bound_is_rounded_up(tmp_path):
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
     drawn = page_data(seen, CodeToPaste({}, {}))
     costs = [row.cost_over_best[1] for one in seen.rankings for row in one.all_rows]
-    (answer,), (prices,) = seen.recommendation_by_workload, drawn["prices"]
-    bounds = [*costs, *(one.ratio for one in answer.found.prices)]
+    (answer,), (prices,) = seen.answers.values(), drawn["prices"]
+    bounds = [*costs, *(one.ratio for one in answer.single.prices)]
     written = [*drawn["rows"]["cost"], *prices["worst"]]
     assert all(bound <= text + 1e-9 for bound, text in zip(bounds, written, strict=True))
     assert written == pytest.approx(bounds, rel=1e-3)

@@ -8,15 +8,15 @@ import pytest
 
 from tests import journals
 from tests.pages import found
+from timelift.analyse.answer import answers_by_workload
 from timelift.analyse.findings import pareto_front
-from timelift.analyse.recommend import ForWorkload, for_workloads, recommend
+from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Header
-from timelift.present.advised import speed_up_in_words
-from timelift.present.page.headline import headline, price
+from timelift.present.answer import headline, price_sentence, speed_up_in_words
 from timelift.present.page.own_tables import prices
 
 #: Seconds per call at 16 and at 128 steps.
@@ -42,19 +42,19 @@ def _found(path, *lines, **header):
 
 
 def _answer(path, *lines, **header):
-    ((_, answer),) = for_workloads(_found(path, *lines, **header).contests)
-    return answer
+    (answer,) = _found(path, *lines, **header).answers.values()
+    return answer.single
 
 
 def test_what_is_never_shown_slower_is_recommended(tmp_path):
     times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3)}
     seen = _found(tmp_path / "run", *_lines(times))
-    assert seen.advice.strategies == ("best",)
+    assert seen.answer.strategies == ("best",)
     assert headline(seen) == (
         "Write best: 2.0 to 3.0 times as fast as TimeDistributed here, "
         "and never shown slower than anything else."
     )
-    assert price(seen.advice) == "It is the best in every setting."
+    assert price_sentence(seen.answer) == "It is the best in every setting."
 
 
 def test_what_is_no_best_everywhere_costs_something_in_words_of_as_many_settings(tmp_path):
@@ -63,7 +63,9 @@ def test_what_is_no_best_everywhere_costs_something_in_words_of_as_many_settings
     one = [line for line in lines if line["case"]["seq_len"] == 16]
     for measured, end in ((lines, ", in any setting"), (one, "")):
         seen = _found(tmp_path / "run", *measured)
-        assert re.fullmatch(rf"It costs at most [\d.]+ % over the best{end}\.", price(seen.advice))
+        assert re.fullmatch(
+            rf"It costs at most [\d.]+ % over the best{end}\.", price_sentence(seen.answer)
+        )
 
 
 def test_else_a_condition_tells_which_to_write_where(tmp_path):
@@ -84,7 +86,8 @@ def test_what_loses_in_many_settings_is_no_advice(tmp_path):
     seen = _found(tmp_path / "run", *lines)
     assert headline(seen) == "No single strategy suits all 8 settings: see your case below."
     assert (
-        price(seen.advice) == "steady has the least to lose: it costs at most 21 % over the best."
+        price_sentence(seen.answer)
+        == "steady has the least to lose: it costs at most 21 % over the best."
     )
 
 
@@ -105,7 +108,7 @@ def test_what_loses_in_few_settings_is_advice_with_its_place_where_one_is_known(
         "Write steady: 5.0 times as fast as TimeDistributed here, "
         "but shown slower in 2 of 12 settings."
     )
-    assert re.fullmatch(r"It costs at most 1[12] % over the best\.", price(seen.advice))
+    assert re.fullmatch(r"It costs at most 1[12] % over the best\.", price_sentence(seen.answer))
 
 
 def test_a_gain_that_was_not_shown_everywhere_says_where_it_was(tmp_path):
@@ -152,14 +155,19 @@ def test_an_interval_is_written_where_one_sees_that_it_has_a_width():
 def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
     noisy = journals.campaign(journals.grid(("native", "fold_time")), launches=3, noise=0.5)
     seen = _found(tmp_path / "run", *noisy)
-    assert seen.advice.price > 1.5
-    assert price(seen.advice).startswith("What it costs over the best is known no better than")
+    assert seen.answer.price > 1.5
+    assert price_sentence(seen.answer).startswith(
+        "What it costs over the best is known no better than"
+    )
 
 
 def test_few_launches_bound_no_price(tmp_path):
     lines = journals.campaign(journals.grid(("native", "fold_time")), launches=2)
     seen = _found(tmp_path / "run", *lines)
-    assert price(seen.advice) == "What it costs over the best is not known from so few launches."
+    assert (
+        price_sentence(seen.answer)
+        == "What it costs over the best is not known from so few launches."
+    )
 
 
 def test_a_look_alike_is_never_recommended(tmp_path):
@@ -222,7 +230,7 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
 
 
 def test_nothing_is_chosen_from_a_run_without_rivals():
-    assert for_workloads([]) == ()
+    assert answers_by_workload([]) == {}
     assert Run(Header(), (), complete=True).measurements == ()
     assert recommend([]) is None
     assert recommend([_ranking(a=1.0)]) is None
@@ -230,8 +238,9 @@ def test_nothing_is_chosen_from_a_run_without_rivals():
 
 
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path):
-    answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
-    rows = [(name, safe) for name, _, _, safe, _ in prices([ForWorkload("tokens", answer)]).cells]
+    lines = _lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)})
+    made = prices(_found(tmp_path / "run", *lines).answers)
+    rows = [(name, safe) for name, _, _, safe, _ in made.cells]
     assert rows == [("best", "yes"), ("other", "no")]
 
 

@@ -17,7 +17,8 @@ from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.present.recommended import over_the_best, price_sentence, price_sentences
+from timelift.present.answer import cost_in_words, price_sentences
+from timelift.present.units import over_the_best
 
 
 def only(measurements, **how):
@@ -191,16 +192,16 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
 def test_the_price_is_a_sentence():
     ranking = only(run([1, 1.2, 3]))
     assert (
-        price_sentence(ranking.row("rival0")) == "choosing `rival0` costs at most 0 % over the best"
+        cost_in_words(ranking.row("rival0")) == "choosing `rival0` costs at most 0 % over the best"
     )
-    assert price_sentence(ranking.row("rival1")) == "`rival1` costs 19 to 22 % over the best"
+    assert cost_in_words(ranking.row("rival1")) == "`rival1` costs 19 to 22 % over the best"
     assert re.fullmatch(
-        r"`rival2` costs 2.9\d to 3.0\d times the best", price_sentence(ranking.row("rival2"))
+        r"`rival2` costs 2.9\d to 3.0\d times the best", cost_in_words(ranking.row("rival2"))
     )
     wide = dataclasses.replace(ranking.row("rival1"), cost_over_best=(1.0, 9.83))
-    assert price_sentence(wide) == "choosing `rival1` costs at most 9.83 times the best"
-    assert "one launch" in price_sentence(only(run([1, 2], launches=1)).row("rival1"))
-    assert list(price_sentences(ranking, "rival0")) == [price_sentence(ranking.row("rival2"))]
+    assert cost_in_words(wide) == "choosing `rival1` costs at most 9.83 times the best"
+    assert "one launch" in cost_in_words(only(run([1, 2], launches=1)).row("rival1"))
+    assert list(price_sentences(ranking, "rival0")) == [cost_in_words(ranking.row("rival2"))]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import Planted, StrategyEntry
-from timelift.present import choice, recommended, terminal
+from timelift.present import choice, terminal
+from timelift.present.answer import at_setting
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
@@ -118,8 +119,7 @@ def chosen(contest, run):
 
 #: How the surfaces name a strategy: for what, and which.
 _ADVICE = re.compile(
-    r"^(?:(?:- \*\*answer:\*\* | +answer +)(\w+): write (.+?); (?:times|costs)"
-    r"|(\w+): ((?!only \w+ was|nothing to|no lift).+?) *$"
+    r"^(?:(\w+): ((?!only \w+ was|nothing to|no lift).+?) *$"
     r"|\| (\w+) \| ((?!only \w+ was|nothing to|no lift|-).+?) \|)",
     re.MULTILINE,
 )
@@ -173,11 +173,12 @@ def test_every_surface_names_the_same_strategy(made):
     workloads = {one.setting.workload for one in found.contests}
     for name in ("page", "ending", "terminal", "markdown"):
         with_settings = name in {"page", "terminal", "markdown"}
-        # the page of copies begins with what became of them, and advises nothing
-        advised = set() if name == "page" and made.header.races_copies else workloads
+        # where copies were raced, page and report begin with what became of them
+        is_none = name == "terminal" or (name != "ending" and made.header.races_copies)
+        advised = set() if is_none else workloads
         assert told[name].keys() == advised | (labels if with_settings else set())
         for workload in advised:
-            advice = found.advice_by_workload[workload]
+            advice = found.answers[workload]
             assert told[name][workload] == set(advice.strategies)
     answered = {
         one.setting.label
@@ -193,10 +194,10 @@ def test_every_surface_names_the_same_strategy(made):
 @settings(max_examples=60)
 def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made):
     found = RunFindings(made)
-    for one in found.recommendation_by_workload:
-        mine = [ranking for ranking in found.contests if ranking.setting.workload == one.workload]
+    for workload, answer in found.answers.items():
+        mine = [ranking for ranking in found.contests if ranking.setting.workload == workload]
         if len(mine) == 1:
-            assert one.found == found.recommendation_by_setting[mine[0].setting]
+            assert answer.single == found.recommendation_by_setting[mine[0].setting]
 
 
 @given(runs())
@@ -247,9 +248,7 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     best = recommend([found])
     assert best.strategy == "rival1"
     assert best.never_shown_slower == ("rival1", "rival0")
-    assert recommended.at_setting(found, best) == (
-        "least to lose: rival1; not shown slower: rival0"
-    )
+    assert at_setting(found, best) == ("least to lose: rival1; not shown slower: rival0")
 
 
 def test_a_strategy_that_a_setting_shows_slower_is_not_safe_there():

@@ -13,7 +13,7 @@ from tests import journals
 from tests.simulated import LOUD, run
 from tests.test_advice import LOOP, TD, raced
 from timelift import ended
-from timelift.analyse.advice import Advice, advise
+from timelift.analyse.answer import Answer, answer
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
@@ -21,9 +21,10 @@ from timelift.analyse.stats.ranking import rank
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import StrategyEntry
-from timelift.present import advised, conditions, terminal
+from timelift.present import conditions, terminal
+from timelift.present.answer import to_write, where_slower
 from timelift.present.summary import Pointers, summary
-from timelift.present.units import duration
+from timelift.present.units import at_values, duration, times
 
 PLACES = [
     Setting("tokens", length, 4, Phase.FORWARD, mode)
@@ -94,8 +95,8 @@ def beaten(ranking, **changes):
 
 
 def test_a_loss_in_the_only_setting_needs_no_where():
-    advice = advise([beaten(*rank(raced({"native": 1, TD: 4})))])
-    (brief,) = advised.where_slower(advice, briefly=True)
+    made = answer([beaten(*rank(raced({"native": 1, TD: 4})))])
+    (brief,) = where_slower(made, briefly=True)
     assert brief == "up to 0 % over the best there"
 
 
@@ -110,8 +111,8 @@ def test_a_loss_in_the_only_setting_needs_no_where():
 )
 def test_what_is_lost_is_over_the_best_there_and_rounded_outwards(cost, words):
     rankings = rank(raced({"native": 1, TD: 4}))
-    advice = advise([beaten(*rankings, cost_over_best=cost)])
-    assert next(advised.where_slower(advice)).startswith(words)
+    made = answer([beaten(*rankings, cost_over_best=cost)])
+    assert next(where_slower(made)).startswith(words)
 
 
 def test_a_loss_in_forward_calls_says_nothing_of_gradients():
@@ -142,11 +143,12 @@ def test_a_strategy_is_named_once_with_all_sizes_to_write_it_at(costs, words):
 
 
 def test_ends_in_several_sizes_are_told_as_runs():
-    (part,) = advise(rank(raced({"native": 1, TD: 4}))).parts
-    (other,) = advise(rank(raced({"lstm": 1, TD: 4}, at("tokens")))).parts
+    made = answer(rank(raced({"native": 1, TD: 4})))
+    (part,) = made.parts
+    (other,) = answer(rank(raced({"lstm": 1, TD: 4}, at("tokens")))).parts
     runs = ((other, (64,)), (part, (128,)), (part, (8, 16)))
     parts = [dataclasses.replace(one, values=values) for one, values in runs]
-    assert advised.to_write(Advice("batch", tuple(parts))) == (
+    assert to_write(Answer("batch", tuple(parts), made.single)) == (
         "native from batch 8 to 16 or at batch 128; else lstm"
     )
 
@@ -173,7 +175,7 @@ def test_two_baselines_are_two_figures():
     both = raced({"native": 1, LOOP: 3, TD: 2}, [*PLACES, *more])
     left = [one for one in both if one.case.strategy != TD or one.case.setting in PLACES]
     assert row(found(left)).gain == "2.0, in 4 of 6; loop_slice: 3.0, in 2 of 6"
-    assert "times as fast as time_distributed" in [
+    assert "times as fast as TimeDistributed" in [
         column.heading for column in summary(found(left), None).table.columns
     ]
 
@@ -366,7 +368,7 @@ def test_names_of_a_file_are_plain_text(tmp_path):
     ],
 )
 def test_every_axis_has_its_words(axis, values, words):
-    assert advised.at_values(axis, values) == words
+    assert at_values(axis, values) == words
 
 
 @pytest.mark.parametrize(
@@ -381,7 +383,7 @@ def test_every_axis_has_its_words(axis, values, words):
     ],
 )
 def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
-    assert advised.times(ratio) == words
+    assert times(ratio) == words
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ def write_page(found: RunFindings, folder: Path, code: "CodeToPaste") -> None:
     """Write the page of a run, with `code` to paste."""
     from timelift.present import page  # noqa: PLC0415 - figures take a second
 
-    answers = copies_lines(found) if found.run.header.races_copies else None
-    page.write_report(found, report(found, answers), folder, code)
+    of_copies = copies_lines(found) if found.run.header.races_copies else ()
+    page.write_report(found, report(found, of_copies), folder, code)
 
 
 def races_copies(run: Run, path: Path) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from timelift.analyse import across, quality, recommend
-from timelift.analyse.advice import Advice, advise
+from timelift.analyse import across, quality
+from timelift.analyse.answer import Answer, answer, answers_by_workload
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
+from timelift.analyse.recommend import Recommendation, recommend
 from timelift.analyse.runs.measurement import Run, fact
 from timelift.analyse.selftest import Trust, trust_from_run
 from timelift.analyse.stats import lifts
@@ -111,23 +112,18 @@ class RunFindings:
         return quality.too_noisy(self.run, self.rankings)
 
     @cached_property
-    def recommendation_by_workload(self) -> tuple[recommend.ForWorkload, ...]:
-        return recommend.for_workloads(self.rankings)
+    def recommendation_by_setting(self) -> Mapping[Setting, Recommendation]:
+        return {one.setting: best for one in self.contests if (best := recommend([one]))}
 
     @cached_property
-    def recommendation_by_setting(self) -> Mapping[Setting, recommend.Recommendation]:
-        return recommend.recommend_each(self.rankings)
-
-    @cached_property
-    def advice(self) -> Advice | None:
+    def answer(self) -> Answer | None:
         """What to write in all settings of the run."""
-        return advise(self.rankings)
+        return answer(self.rankings)
 
     @cached_property
-    def advice_by_workload(self) -> Mapping[str, Advice]:
+    def answers(self) -> Mapping[str, Answer]:
         """What to write for each workload in which two lifts were measured."""
-        groups = recommend.axis_groups(self.contests, "workload")
-        return {str(name): found for name, group in groups.items() if (found := advise(group))}
+        return answers_by_workload(self.rankings)
 
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:

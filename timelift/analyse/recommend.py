@@ -10,21 +10,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
-from typing import NamedTuple
 
 import numpy as np
 
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
-from timelift.case import AXES, Setting
-
-
-class Why(Enum):
-    NEVER_SLOWER = auto()
-    ONE_LAUNCH = auto()
-    FEW_LAUNCHES = auto()
-    LEAST_TO_LOSE = auto()
 
 
 @dataclass(frozen=True)
@@ -48,11 +38,10 @@ class Recommendation:
 
     `prices` are those of all strategies, the recommended one first, then the cheapest, and
     `never_shown_slower` the strategies that no rival was shown to beat in any setting, in the same
-    order. `slower_in` are the settings in which a rival was shown to beat the recommended one, the
-    most expensive first. `has_verdict` is false where no launches sufficed for a verdict.
+    order. `slower_in` are the settings in which a rival was shown to beat the recommended one.
+    `has_verdict` is false where no launches sufficed for a verdict.
     """
 
-    why: Why
     prices: tuple[Price, ...]
     never_shown_slower: tuple[str, ...]
     slower_in: tuple[Ranking, ...]
@@ -90,21 +79,19 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     others.sort(key=lambda one: (one.settings < len(contests), one.ratio, one.strategy))
     prices = (first, *others)
     safe = tuple(one.strategy for one in prices if one.strategy in never_slower)
-    is_never_shown_slower = first.strategy in never_slower
     has_verdict = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
     return Recommendation(
-        why=_why(first, is_never_shown_slower=is_never_shown_slower, has_verdict=has_verdict),
         prices=prices,
         never_shown_slower=safe,
-        slower_in=tuple(_slower_in(contests, first.strategy)),
+        slower_in=tuple(
+            one
+            for one in contests
+            for row in one.rows
+            if row.case.strategy == first.strategy and row.rank_low > 1
+        ),
         settings=len(contests),
         has_verdict=has_verdict,
     )
-
-
-def recommend_each(rankings: Iterable[Ranking]) -> dict[Setting, Recommendation]:
-    found = ((one.setting, recommend([one])) for one in rankings)
-    return {setting: one for setting, one in found if one}
 
 
 def _never_shown_slower(contests: Sequence[Ranking]) -> list[str]:
@@ -141,51 +128,3 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
 def cost_over_best(row: RankedCase) -> tuple[float, float]:
     """Return the least and the most that a row costs over the best; unbounded, what was seen."""
     return row.cost_over_best if row.cost_is_known else (row.ratio, row.ratio)
-
-
-def _why(price: Price, *, is_never_shown_slower: bool, has_verdict: bool) -> Why:
-    if is_never_shown_slower:
-        return Why.NEVER_SLOWER
-    if not price.bound:
-        return Why.ONE_LAUNCH
-    return Why.LEAST_TO_LOSE if has_verdict else Why.FEW_LAUNCHES
-
-
-def _slower_in(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
-    """Return the settings in which a rival was shown to beat a strategy, the dearest first."""
-    found = [
-        (cost_over_best(row), ranking)
-        for ranking in contests
-        for row in ranking.rows
-        if row.case.strategy == strategy and row.rank_low > 1
-    ]
-    return [ranking for _, ranking in sorted(found, key=lambda one: one[0], reverse=True)]
-
-
-class ForWorkload(NamedTuple):
-    workload: str
-    found: Recommendation
-
-
-def for_workloads(rankings: Iterable[Ranking]) -> tuple[ForWorkload, ...]:
-    """Recommend one strategy for each workload in which two were measured, by name."""
-    groups: dict[str, list[Ranking]] = defaultdict(list)
-    for ranking in rankings:
-        if ranking.is_contest:
-            groups[ranking.setting.workload].append(ranking)
-    asked = ((name, recommend(groups[name])) for name in sorted(groups))
-    return tuple(ForWorkload(name, found) for name, found in asked if found)
-
-
-def axis_groups(contests: Iterable[Ranking], axis: str) -> dict[object, list[Ranking]]:
-    """Group settings by their values of an axis, in order."""
-    groups: dict[object, list[Ranking]] = defaultdict(list)
-    for ranking in contests:
-        groups[getattr(ranking.setting, axis)].append(ranking)
-    kind = AXES[axis]
-    places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_rank)
-    return {one: groups[one] for one in places if one in groups}
-
-
-def _rank(value: object) -> tuple[int, str]:
-    return (value, "") if isinstance(value, int) else (0, str(value))

@@ -83,7 +83,14 @@ def _print_tables(
             raise UserError(_unknown(name, known, run, project.results))
     report_in_words = in_words.report(found)
     tables = tuple(one for one in report_in_words.tables if one.workload in workloads)
-    terminal.show_report(dataclasses.replace(report_in_words, tables=tables), terminal.console())
+    answer = report_in_words.answer
+    rows = [row for row in answer.rows if row.workload in workloads] if answer else []
+    shown = dataclasses.replace(
+        report_in_words,
+        tables=tables,
+        answer=answer and dataclasses.replace(answer, rows=rows),
+    )
+    terminal.show_report(shown, terminal.console())
 
 
 def _unknown(name: str, known: set[str], run: str, folder: Path) -> str:

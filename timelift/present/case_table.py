@@ -15,7 +15,7 @@ from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, COPY_SEPARATOR
 from timelift.journal import SHOWN_FACTS
-from timelift.present.advised import speed_up_in_words
+from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,

@@ -21,10 +21,15 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError, counted
 from timelift.escape import plain
-from timelift.present.advised import value_in_words
+from timelift.present.answer import LEAST_TO_LOSE
 from timelift.present.command_lines import to_measure
-from timelift.present.recommended import LEAST_TO_LOSE, over_the_best
-from timelift.present.units import human_bytes, three_figures, unit_for
+from timelift.present.units import (
+    human_bytes,
+    over_the_best,
+    three_figures,
+    unit_for,
+    value_in_words,
+)
 
 #: How many slower alternatives are named.
 _NAMED = 3

@@ -12,9 +12,9 @@ from timelift.analyse.model_advice import ChangeGain, LiftAdvice, ModelAdvice, W
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
-from timelift.present.advised import speed_up_in_words, value_in_words
+from timelift.present.answer import speed_up_in_words
 from timelift.present.meaning import meaning_in_words
-from timelift.present.units import human_bytes, three_figures, unit_for
+from timelift.present.units import human_bytes, three_figures, unit_for, value_in_words
 from timelift.told_model import AS_WRITTEN, CHANGED, STORED, ToldLift
 
 _NAME_LIMIT = 40

@@ -20,9 +20,10 @@ from timelift.case import Setting, Status, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
-from timelift.present import advised, case_table, conditions, meaning, recommended
+from timelift.present import case_table, conditions, meaning
+from timelift.present.answer import answer_table, at_setting, price_sentences
 from timelift.present.tables import Table, markdown_lines
-from timelift.present.units import percent
+from timelift.present.units import percent, value_in_words
 
 #: In so many of its tries a planted slow-down was found most times.
 _MOST_TIMES = 0.9
@@ -48,30 +49,31 @@ class SettingsTable:
 class Report:
     """All that a report says in words: `head` holds pairs of a label and a text.
 
+    `answer` has a row a workload; it is None where copies were raced, of which none is an answer.
     `titles` holds pairs of a strategy and its title, `meanings` of a strategy and what it does with
     noise, statistics, losses and masks.
     """
 
     head: tuple[tuple[str, str], ...]
+    answer: Table | None
     titles: tuple[tuple[str, str], ...]
     meanings: tuple[tuple[str, str], ...]
     tables: tuple[SettingsTable, ...]
     warnings: tuple[str, ...]
 
 
-def report(found: RunFindings, answers: Iterable[str] | None = None) -> Report:
-    """Return what is said of a run; `answers` stand in place of what it recommends."""
+def report(found: RunFindings, of_copies: Iterable[str] = ()) -> Report:
+    """Return what is said of a run; `of_copies` is what was found where copies were raced."""
     run = found.run
-    if answers is None:
-        answers = advised.answers(found.advice_by_workload)
     top = (
         *_head(run),
         *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
         *(("speed-up", text) for text in _baselines(found)),
-        *(("answer", one) for one in answers),
+        *(("answer", one) for one in of_copies),
     )
-    return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
+    answer = None if run.header.races_copies else answer_table(found)
+    return Report(top, answer, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
 
 
 def _baselines(found: RunFindings) -> Iterator[str]:
@@ -182,7 +184,7 @@ def _heading(setting: Setting, axes: Sequence[str]) -> str:
 
 def _beside_execution(note: str, setting: Setting, axes: Sequence[str]) -> str:
     """Write in which execution a note holds, where a table has several."""
-    words = (advised.value_in_words(axis, getattr(setting, axis)) for axis in axes)
+    words = (value_in_words(axis, getattr(setting, axis)) for axis in axes)
     return f"{', '.join(words)}: {note}" if axes else note
 
 
@@ -216,9 +218,9 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         only = ranking.rows[0].case.strategy
         yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
-        yield recommended.at_setting(ranking, best)
+        yield at_setting(ranking, best)
         if best.is_answer:
-            yield from recommended.price_sentences(ranking, best.strategy)
+            yield from price_sentences(ranking, best.strategy)
         yield from undecided(ranking)
 
 
@@ -265,7 +267,8 @@ def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
     ]
     strategies = ["## strategies", "", *names] if names else []
     tables = map(_setting_in_markdown, report.tables)
-    blocks = [["# timelift report"], head, warnings, pictures, *tables, strategies]
+    answer = markdown_lines(report.answer) if report.answer and report.answer.rows else []
+    blocks = [["# timelift report"], answer, head, warnings, pictures, *tables, strategies]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 

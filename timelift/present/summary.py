@@ -5,28 +5,19 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
-from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.ranking import Ranking
 from timelift.case import AXES, AXIS_FLAGS, CPU, SKIPPED, Setting, Status, several_valued
 from timelift.errors import counted
 from timelift.present import conditions
-from timelift.present.advised import (
-    common_baseline,
-    gains_in_words,
-    price,
-    to_write,
-    value_in_words,
-    where_slower,
-)
+from timelift.present.answer import answer_table
 from timelift.present.report import short_trust
-from timelift.present.tables import Column, Table
-from timelift.present.units import duration
+from timelift.present.tables import Table
+from timelift.present.units import duration, value_in_words
 
 #: More workloads than these have no row of their own.
 ROWS = 12
@@ -35,23 +26,6 @@ _LONGEST_CELL = 200
 _DAY = 86_400
 #: So many failures are named.
 _NAMED = 3
-
-
-@dataclass(frozen=True)
-class SummaryRow:
-    """What is told of a workload; `is_safe` if what to write was nowhere shown slower.
-
-    `briefly` is the first half of `slower`, for a table that has no room for more.
-    """
-
-    workload: str
-    write: str
-    gain: str
-    price: str
-    slower: str
-    settings: int
-    briefly: str = ""
-    is_safe: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,28 +72,9 @@ class Summary:
 
 def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
     """Return the end of a run; without `pointers` it says nothing of the page and of commands."""
-    baseline = common_baseline(found.advice_by_workload)
-    rows = [*_rows(found, baseline)]
     tables = f"timelift report{_named(pointers)} WORKLOAD"
     notes = tuple(_notes(found, pointers, tables))
-    return Summary(_top(found), _table(rows, baseline), notes, tables, conditions.state(found.run))
-
-
-def _table(rows: Sequence[SummaryRow], baseline: str) -> Table:
-    gain = Column(
-        "gain",
-        f"times as fast as {baseline}" if baseline else "speed-up",
-        drop_order=1,
-        limit=_LONGEST_CELL,
-    )
-    columns = (
-        Column("workload"),
-        Column("write", limit=_LONGEST_CELL),
-        gain,
-        Column("price", "costs over the best, at most", drop_order=2),
-        Column("slower", "shown slower", limit=_LONGEST_CELL),
-    )
-    return Table("summary", "What to write", columns, rows).without_empty_columns()
+    return Summary(_top(found), answer_table(found), notes, tables, conditions.state(found.run))
 
 
 # The line of what was measured -------------------------------------------------------------------
@@ -166,39 +121,6 @@ def processor_and_memory(found: RunFindings) -> str:
     memory = identity.get("memory_gib")
     parts = [str(identity.get("cpu") or ""), f"{memory} GiB" if memory else ""]
     return ", ".join(filter(None, parts))
-
-
-# A row of the table ------------------------------------------------------------------------------
-
-
-def _rows(found: RunFindings, baseline: str) -> Iterator[SummaryRow]:
-    by_workload: dict[str, list[Ranking]] = {}
-    for ranking in found.rankings:
-        by_workload.setdefault(ranking.setting.workload, []).append(ranking)
-    for name, rankings in sorted(by_workload.items()):
-        advice = found.advice_by_workload.get(name)
-        yield _row(name, advice, baseline) if advice else _without_contest(name, rankings)
-
-
-def _without_contest(workload: str, rankings: Sequence[Ranking]) -> SummaryRow:
-    names = dict.fromkeys(row.case.strategy for one in rankings for row in one.rows)
-    only = f"only {next(iter(names))} was measured" if len(names) == 1 else "nothing to compare"
-    return SummaryRow(
-        workload, only if names else "no lift was measured", "", "", "", len(rankings)
-    )
-
-
-def _row(workload: str, advice: Advice, baseline: str) -> SummaryRow:
-    return SummaryRow(
-        workload=workload,
-        write=to_write(advice),
-        gain=gains_in_words(advice, baseline),
-        price=price(advice),
-        slower="; ".join(where_slower(advice)),
-        settings=advice.settings,
-        briefly=next(where_slower(advice, briefly=True)),
-        is_safe=advice.is_never_shown_slower,
-    )
 
 
 # The lines below ---------------------------------------------------------------------------------
@@ -266,8 +188,8 @@ def _commands(found: RunFindings, named: str) -> Iterator[str]:
 
 def _question(found: RunFindings, several: set[str]) -> str:
     """Write the options of `choose` for a setting of the workload that has the most of them."""
-    advice = found.advice_by_workload
-    most = max(advice, key=lambda name: advice[name].settings)
+    answers = found.answers
+    most = max(answers, key=lambda name: answers[name].settings)
     mine = [one.setting for one in found.contests if one.setting.workload == most]
     one = min(mine, key=lambda setting: len(setting.unusual))
     named = {"workload", "seq_len"} | (several & {"batch", *one.unusual})

@@ -18,8 +18,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present.answer import AnswerRow
 from timelift.present.report import Report, SettingsTable
-from timelift.present.summary import ROWS, Summary, SummaryRow
+from timelift.present.summary import ROWS, Summary
 from timelift.present.tables import Table
 
 #: What the end of a run has at most, however wide the terminal is; in fewer columns more lines.
@@ -163,7 +164,7 @@ def _stacked(table: Table) -> Group:
     return Group(*parts)
 
 
-def _style(row: SummaryRow) -> str:
+def _style(row: AnswerRow) -> str:
     return "bold green" if row.is_safe else "bold yellow"
 
 
@@ -209,6 +210,10 @@ def show_report(report: Report, console: Console) -> None:
     """Print the head, every setting, and what was wrong with the file."""
     for label, text in report.head:
         show_line(console, f"{label:>9}  ", text)
+    if report.answer and report.answer.rows:
+        console.print()
+        width = min(console.width, SUMMARY_WIDTH)
+        _show(_rows(report.answer, width), console, width)
     for table in report.tables:
         _show_setting(table, console)
     if report.meanings:

@@ -1,8 +1,10 @@
-"""Seconds, bytes, shares and counts for human eyes: one unit a table, three figures a number."""
+"""Numbers, units and values of axes for human eyes: one unit a table, three figures a number."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from timelift.case import BACKEND_THREADS, Backend, Gradients, Mode
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,77 @@ def _per_cent(ratio: float, rounded: Callable[[float], int]) -> str:
 def _times(ratio: float, rounded: Callable[[float], int]) -> str:
     step = 10.0 ** (math.floor(math.log10(ratio)) - 2)
     return three_figures(step * rounded(round(ratio / step, 6)))
+
+
+def over_the_best(high: float, low: float | None = None) -> str:
+    """Write the most that is paid over the best, and the least if it is given."""
+    much = at_most(high) if low is None else from_to(low, high)
+    return f"{much} the best" if high >= TIMES else f"{much} over the best"
+
+
+#: How many decimals a speed-up has below which ratio: near 1 more; still smaller, three figures.
+_DECIMALS = ((1.095, 2), (9.95, 1))
+_SMALL = 0.0995
+
+
+def times(ratio: float) -> str:
+    """Write how many times as fast something is: `0.0123`, `0.98`, `1.04`, `3.4`, `120`."""
+    if ratio < _SMALL:
+        return three_figures(ratio)
+    decimals = next((count for below, count in _DECIMALS if ratio < below), 0)
+    return f"{ratio:,.{decimals}f}"
+
+
+# Values of axes ----------------------------------------------------------------------------------
+
+_SIZES = ("seq_len", "batch")
+#: What a condition on an axis begins and ends with.
+_BEFORE: Mapping[str, str] = {
+    **dict.fromkeys(("seq_len", "batch"), "at "),
+    **dict.fromkeys(("phase", "mode", "dtype"), "in "),
+    **dict.fromkeys(("lengths", "gradients", "time_axis", "threads"), "with "),
+    **dict.fromkeys(("device", "backend"), "on "),
+    "workload": "for ",
+}
+_AFTER: Mapping[str, str] = {"phase": " calls", "mode": " mode"}
+#: Values of an axis that does not say itself what it counts.
+_VALUES: Mapping[str, str] = {
+    "seq_len": "{} steps",
+    "batch": "batch {}",
+    "lengths": "{} lengths",
+    "gradients": "gradients of {}",
+    "time_axis": "{} time axis",
+    "threads": "{} threads",
+}
+#: What is written in a way of its own.
+_PROPER: Mapping[tuple[str, object], str] = {
+    ("seq_len", 1): "1 step",
+    ("gradients", Gradients.NONE): "no gradients",
+    ("threads", 1): "1 thread",
+    ("threads", BACKEND_THREADS): "default threads",
+    ("mode", Mode.XLA): "XLA",
+    ("backend", Backend.TENSORFLOW): "TensorFlow",
+    ("backend", Backend.JAX): "JAX",
+    ("backend", Backend.TORCH): "PyTorch",
+}
+
+
+def at_values(axis: str, values: Sequence[object]) -> str:
+    """Write the condition that an axis has one of these values, neighbours if they are sizes."""
+    if axis in _SIZES and len(values) > 1:
+        return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
+    words = " or ".join(value_in_words(axis, value) for value in values)
+    return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"
+
+
+def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
+    """Write sizes, of what they are once: `8 or 16 steps`, `batch 8 to 32`."""
+    first, last = (value_in_words(axis, value) for value in (values[0], values[-1]))
+    if axis == "seq_len":
+        return link.join([*map(str, values[:-1]), last])
+    return link.join([first, *map(str, values[1:])])
+
+
+def value_in_words(axis: str, value: object) -> str:
+    """Write a value of an axis so that it tells which axis it is of: `eager`, `16 steps`."""
+    return _PROPER.get((axis, value)) or _VALUES.get(axis, "{}").format(value)

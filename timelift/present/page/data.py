@@ -82,7 +82,7 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
             plain(name, NAME_LIMIT): {"features": [*features], "dtype": dtype}
             for name, (features, dtype) in code.inputs.items()
         },
-        "advised": [place[one] for one in found.advice.strategies] if found.advice else [],
+        "advised": [place[one] for one in found.answer.strategies] if found.answer else [],
     }
 
 
@@ -213,21 +213,17 @@ def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]
 
     `worst` holds for every setting of the workload, `typical` is the median over them.
     """
-    advice = found.advice_by_workload
     return [
         {
-            "workload": plain(one.workload, NAME_LIMIT),
-            "strategy": [place[price.strategy] for price in one.found.prices],
-            "typical": [_digits(price.typical) for price in one.found.prices],
-            "worst": [_at_most(price.ratio) for price in one.found.prices],
-            "settings": [price.settings for price in one.found.prices],
-            "of": one.found.settings,
-            "advised": [
-                place[name]
-                for name in (advice[one.workload].strategies if one.workload in advice else ())
-            ],
+            "workload": plain(workload, NAME_LIMIT),
+            "strategy": [place[price.strategy] for price in answer.single.prices],
+            "typical": [_digits(price.typical) for price in answer.single.prices],
+            "worst": [_at_most(price.ratio) for price in answer.single.prices],
+            "settings": [price.settings for price in answer.single.prices],
+            "of": answer.settings,
+            "advised": [place[name] for name in answer.strategies],
         }
-        for one in found.recommendation_by_workload
+        for workload, answer in found.answers.items()
     ]
 
 

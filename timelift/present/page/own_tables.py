@@ -1,13 +1,14 @@
 """The tables that the page alone shows: prices, executions, meanings, losses."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from timelift.analyse.across import ExecutionPair
+from timelift.analyse.answer import Answer
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.recommend import ForWorkload, Price
+from timelift.analyse.recommend import Price, Recommendation
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase
 from timelift.case import Status
@@ -81,30 +82,35 @@ def _times(name: str) -> Callable[[ExecutionPair], float]:
 
 
 class _PriceRow(NamedTuple):
-    workload: ForWorkload
+    workload: str
+    single: Recommendation
     price: Price
 
 
-def prices(recommended: Iterable[ForWorkload]) -> Table:
+def prices(answers: Mapping[str, Answer]) -> Table:
     """Return what every strategy costs at most, the recommended one of each workload first."""
     return Table(
         "prices",
         "What each costs at most",
         (
             Column("strategy", value=lambda row: row.price.strategy),
-            Column("workload", value=lambda row: row.workload.workload),
+            Column("workload"),
             number(
                 "times the best, at most", value=lambda row: row.price.ratio, format="{:.3f}".format
             ),
             Column(
                 "never shown slower",
                 value=lambda row: (
-                    "yes" if row.price.strategy in row.workload.found.never_shown_slower else "no"
+                    "yes" if row.price.strategy in row.single.never_shown_slower else "no"
                 ),
             ),
             number("settings", value=lambda row: row.price.settings),
         ),
-        [_PriceRow(answer, one) for answer in recommended for one in answer.found.prices],
+        [
+            _PriceRow(workload, answer.single, one)
+            for workload, answer in answers.items()
+            for one in answer.single.prices
+        ],
         "over all settings of the workload: the upper end of the 95 % interval, if there is one",
     )
 

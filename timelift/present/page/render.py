@@ -14,9 +14,9 @@ from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import case_table
-from timelift.present.advised import common_baseline, known_as
+from timelift.present.answer import headline, known_as, price_sentence
 from timelift.present.choice import CodeToPaste
-from timelift.present.page import copies, headline, own_tables
+from timelift.present.page import copies, own_tables
 from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
 from timelift.present.summary import Summary, processor_and_memory, summary
@@ -161,19 +161,19 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
 
 def _answer(found: RunFindings) -> dict[str, Any]:
     """Return what the first screen has in words."""
-    advice, end = found.advice, summary(found, None)
+    answer, end = found.answer, summary(found, None)
     told = {
         "top": end.top,
         "machine": processor_and_memory(found),
         "notes": end.notes,
-        "headline": headline.headline(found),
-        "names": advice.strategies if advice else (),
-        "price": headline.price(advice) if advice else "",
-        "several": advice is not None and advice.settings > 1,
-        "bound": advice is not None and advice.is_bound,
-        "answers": _with_known_names(end.table, found),
+        "headline": headline(found),
+        "names": answer.strategies if answer else (),
+        "price": price_sentence(answer) if answer else "",
+        "several": answer is not None and answer.settings > 1,
+        "bound": answer is not None and answer.is_bound,
+        "answers": end.table,
         "note": _ALONE if len(end.table.rows) > 1 else "",
-        "has_prices": bool(found.recommendation_by_workload),
+        "has_prices": bool(found.answers),
         "margin": percent(RANK_MARGIN, 0),
     }
     return told | _answer_of_copies(found, end)
@@ -196,16 +196,6 @@ def _answer_of_copies(found: RunFindings, end: Summary) -> dict[str, Any]:
         "has_prices": False,
         "notes": (*also, *end.notes),
     }
-
-
-def _with_known_names(table: Table, found: RunFindings) -> Table:
-    """Return the table of workloads with its baseline named as in the headline."""
-    baseline = common_baseline(found.advice_by_workload)
-    title = f"times as fast as {known_as(baseline)}" if baseline else None
-    columns = (
-        replace(one, title=title) if one.name == "gain" and title else one for one in table.columns
-    )
-    return replace(table, columns=tuple(columns))
 
 
 def _charts(found: RunFindings) -> Iterator[Chart]:
@@ -243,7 +233,7 @@ def tables(found: RunFindings) -> Sequence[Table]:
     """Return the tables of the page, those of the whole run last."""
     return (
         *([copies.gate_table(found.gate)] if found.gate else []),
-        own_tables.prices(found.recommendation_by_workload),
+        own_tables.prices(found.answers),
         own_tables.execution(found),
         own_tables.executions(found.across),
         own_tables.meanings(found),

@@ -10,16 +10,9 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import StrEnum
 
-from timelift.analyse.recommend import (
-    Recommendation,
-    Why,
-    axis_groups,
-    cost_over_best,
-    recommend,
-    was_tested,
-)
+from timelift.analyse.recommend import Recommendation, cost_over_best, recommend, was_tested
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import AXES, Gradients, Setting, several_valued
@@ -35,8 +28,8 @@ _MANY = 1 / 3
 
 
 @dataclass(frozen=True)
-class AdvicePart:
-    """What to write at these values of the advice's axis, or everywhere where it has no axis."""
+class AnswerPart:
+    """What to write at these values of the answer's axis, or everywhere where it has no axis."""
 
     values: tuple[object, ...]
     found: Recommendation
@@ -57,7 +50,7 @@ class AdvicePart:
 
 @dataclass(frozen=True)
 class Gain:
-    """How many times as fast as `baseline` the advice is, in the settings that have it.
+    """How many times as fast as `baseline` the answer is, in the settings that have it.
 
     `least` and `most` are estimates of single settings; in `faster` and `slower` of the `settings`
     the difference was shown.
@@ -77,40 +70,33 @@ class Gain:
         return (BASELINES.index(name) if name in BASELINES else len(BASELINES)), name
 
 
-class Loss(NamedTuple):
-    """A setting in which a rival was shown to beat an advised strategy."""
-
-    ranking: Ranking
-    row: RankedCase
-
-
 @dataclass(frozen=True)
 class LostWhere:
-    """The settings in which an advised strategy was shown slower, taken together.
+    """The settings in which a strategy to write was shown slower, taken together.
 
     `shared` are the values, by axis, that these settings share and not all others have; it was
-    shown slower in all settings with these values where `has_no_exception`. `dearest` is the one
-    that may cost the most over the best there, whichever that is.
+    shown slower in all settings with these values where `has_no_exception`. `dearest` is its row in
+    the setting where it may cost the most over the best, and `fastest` the strategy with the
+    shortest time there; empty if it is itself.
     """
 
     settings: int
     shared: Mapping[str, object]
     has_no_exception: bool
-    dearest: Loss
-
-    @property
-    def fastest(self) -> str:
-        """The strategy with the shortest time in the dearest setting; empty if it is advised."""
-        first = self.dearest.ranking.rows[0]
-        return "" if first is self.dearest.row else first.case.strategy
+    dearest: RankedCase
+    fastest: str
 
 
 @dataclass(frozen=True)
-class Advice:
-    """One strategy for all settings, or one at each value of `axis`, most settings first."""
+class Answer:
+    """One strategy for all settings, or one at each value of `axis`, most settings first.
+
+    `single` is what one strategy for all settings would be, with the prices of every strategy.
+    """
 
     axis: str
-    parts: tuple[AdvicePart, ...]
+    parts: tuple[AnswerPart, ...]
+    single: Recommendation
 
     @property
     def settings(self) -> int:
@@ -132,7 +118,10 @@ class Advice:
 
     @property
     def has_verdict(self) -> bool:
-        return all(part.found.why not in {Why.ONE_LAUNCH, Why.FEW_LAUNCHES} for part in self.parts)
+        return all(
+            found.is_never_shown_slower or (found.is_answer and found.has_verdict)
+            for found in (part.found for part in self.parts)
+        )
 
     @property
     def is_never_shown_slower(self) -> bool:
@@ -141,7 +130,8 @@ class Advice:
     @property
     def suits_few(self) -> bool:
         """True if it was shown slower in too many settings to be an answer for all of them."""
-        return self.settings > 1 and len(self.losses) > _MANY * self.settings
+        lost = self.lost
+        return lost is not None and self.settings > 1 and lost.settings > _MANY * self.settings
 
     @property
     def is_tested_everywhere(self) -> bool:
@@ -152,7 +142,7 @@ class Advice:
 
     @property
     def measured(self) -> int:
-        """In how many of the settings the advised strategy was measured."""
+        """In how many of the settings the strategy to write was measured."""
         return sum(len([*part.rows]) for part in self.parts)
 
     @property
@@ -167,30 +157,23 @@ class Advice:
         return tuple(sorted(found, key=lambda gain: (-gain.settings, gain.place)))
 
     @property
-    def losses(self) -> tuple[Loss, ...]:
-        """The settings in which what is advised was shown slower, the most expensive first."""
-        found = [
-            Loss(ranking, ranking.row(part.strategy))
-            for part in self.parts
-            for ranking in part.found.slower_in
-        ]
-        return tuple(sorted(found, key=lambda one: cost_over_best(one.row), reverse=True))
-
-    @property
     def lost(self) -> LostWhere | None:
-        """The same settings taken together; None where there are none."""
-        losses = self.losses
+        """Where what is to be written was shown slower; None where it nowhere was."""
+        losses = [(one, part.strategy) for part in self.parts for one in part.found.slower_in]
         if not losses:
             return None
-        settings = [one.ranking.setting for one in losses]
+        settings = [ranking.setting for ranking, _ in losses]
         others = [one.setting for part in self.parts for one in part.rankings]
         shared = _shared(settings, others)
         alike = [one for one in others if shared.items() <= _values(one).items()]
+        dearest, name = max(losses, key=lambda one: cost_over_best(one[0].row(one[1]))[1])
+        row, first = dearest.row(name), dearest.rows[0]
         return LostWhere(
             settings=len(settings),
             shared=shared,
             has_no_exception=bool(shared) and len(alike) == len(settings),
-            dearest=max(losses, key=lambda one: cost_over_best(one.row)[1]),
+            dearest=row,
+            fastest="" if first is row else first.case.strategy,
         )
 
 
@@ -223,48 +206,64 @@ def _gain(baseline: str, rows: Sequence[RankedCase]) -> Gain:
     )
 
 
-def advise(rankings: Iterable[Ranking]) -> Advice | None:
+def answer(rankings: Iterable[Ranking]) -> Answer | None:
     """Return what to write in all these settings; None where no two lifts were measured in any."""
     contests = [one for one in rankings if one.is_contest]
-    if not contests:
+    found = recommend(contests)
+    if found is None:
         return None
-    single = _advice("", {(): contests})
+    single = Answer("", (AnswerPart((), found, tuple(contests)),), found)
     if single.is_never_shown_slower or not single.has_verdict:
         return single
-    rules = [rule for axis in AXES if (rule := _by_axis(axis, contests))]
+    rules = [rule for axis in AXES if (rule := _by_axis(axis, contests, found))]
     best = min(rules, key=_rank, default=single)
     return best if _is_worth_it(best, single) else single
 
 
-def _by_axis(axis: str, contests: Sequence[Ranking]) -> Advice | None:
-    groups = axis_groups(contests, axis)
-    picked = {value: recommend(group) for value, group in groups.items()}
-    runs: dict[tuple[object, ...], list[Ranking]] = {}
-    for _, run in itertools.groupby(groups, key=lambda value: _strategy(picked[value])):
-        values = tuple(run)
-        runs[values] = [ranking for value in values for ranking in groups[value]]
-    few = len(runs) <= _MOST_PARTS or axis == "workload"
-    return _advice(axis, runs) if len(runs) > 1 and few else None
+def answers_by_workload(rankings: Iterable[Ranking]) -> dict[str, Answer]:
+    """Return what to write for each workload in which two lifts were measured, by name."""
+    contests = [one for one in rankings if one.is_contest]
+    groups = _axis_groups(contests, "workload")
+    return {str(name): found for name, group in groups.items() if (found := answer(group))}
 
 
-def _strategy(found: Recommendation | None) -> str:
-    return found.strategy if found else ""
-
-
-def _advice(axis: str, groups: Mapping[tuple[object, ...], Sequence[Ranking]]) -> Advice:
+def _by_axis(axis: str, contests: Sequence[Ranking], single: Recommendation) -> Answer | None:
+    """Return one strategy at each value of an axis; neighbours with the same one are one part."""
+    groups = _axis_groups(contests, axis)
+    picked = {value: found for value, group in groups.items() if (found := recommend(group))}
+    runs = [
+        tuple(run) for _, run in itertools.groupby(groups, key=lambda one: picked[one].strategy)
+    ]
+    if len(runs) == 1 or (len(runs) > _MOST_PARTS and axis != "workload"):
+        return None
+    together = [(run, [one for value in run for one in groups[value]]) for run in runs]
     parts = [
-        AdvicePart(values, found, tuple(group))
-        for values, group in groups.items()
+        AnswerPart(values, found, tuple(group))
+        for values, group in together
         if (found := recommend(group))
     ]
-    return Advice(axis, tuple(sorted(parts, key=lambda part: -len(part.rankings))))
+    return Answer(axis, tuple(sorted(parts, key=lambda part: -len(part.rankings))), single)
 
 
-def _rank(rule: Advice) -> tuple[bool, float, int]:
+def _axis_groups(contests: Iterable[Ranking], axis: str) -> dict[object, list[Ranking]]:
+    """Group settings by their values of an axis, in order."""
+    groups: dict[object, list[Ranking]] = defaultdict(list)
+    for ranking in contests:
+        groups[getattr(ranking.setting, axis)].append(ranking)
+    kind = AXES[axis]
+    places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_place)
+    return {one: groups[one] for one in places if one in groups}
+
+
+def _place(value: object) -> tuple[int, str]:
+    return (value, "") if isinstance(value, int) else (0, str(value))
+
+
+def _rank(rule: Answer) -> tuple[bool, float, int]:
     return not rule.is_never_shown_slower, rule.price, len(rule.parts)
 
 
-def _is_worth_it(rule: Advice, single: Advice) -> bool:
+def _is_worth_it(rule: Answer, single: Answer) -> bool:
     if rule.is_never_shown_slower:
         return True
     return math.isfinite(rule.price) and rule.price - 1 <= _WORTH_IT * (single.price - 1)
