@@ -1,4 +1,6 @@
-"""Containers: a quota of the processors is part of the machine, and being held back is noticed."""
+"""A container's quota is part of the machine, and what holds it or a GPU back is noticed."""
+
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,34 +36,19 @@ def one(periods=0, quota="150000 100000"):
 
 
 QUOTAS = {
-    "version 2, as a container sees it": ("0::/\n", one(), 1.5),
-    "version 2, as the host sees it": ("0::/a/b\n", {"a/b/cpu.max": "50000 100000\n"}, 0.5),
+    "as a container sees it": ("0::/\n", one(), 1.5),
+    "as the host sees it": ("0::/a/b\n", {"a/b/cpu.max": "50000 100000\n"}, 0.5),
     "the group above allows less": (
         "0::/a/b\n",
         {"a/b/cpu.max": "400000 100000", "a/cpu.max": "200000 100000", "cpu.max": "max 100000"},
         2.0,
     ),
-    "version 1": (
-        "5:memory:/a\n4:cpu,cpuacct:/a\n",
-        {"cpu,cpuacct/a/cpu.cfs_quota_us": "25000\n", "cpu,cpuacct/a/cpu.cfs_period_us": "100000"},
-        0.25,
-    ),
-    "version 1, as a container sees it": (
-        "4:cpuacct,cpu:/docker/abc\n0::/\n",
-        {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"},
-        3.0,
-    ),
-    "both versions": ("1:name=systemd:/a\n0::/a\n", {"unified/a/cpu.max": "1000 2000"}, 0.5),
     "a group outside of what is mounted": ("0::/../../b\n", one(), 1.5),
 }
 NONE = {
     "no limit": ("0::/\n", one(quota="max 100000")),
-    "no limit in version 1": (
-        "4:cpu:/\n",
-        {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"},
-    ),
     "no groups": ("", {"cpu.max": "150000 100000"}),
-    "another controller": ("4:memory:/a\n", {"memory/a/cpu.max": "150000 100000"}),
+    "version 1 alone": ("4:cpu,cpuacct:/a\n", {"cpu,cpuacct/a/cpu.max": "150000 100000"}),
     "nonsense": ("0::/\nx\n::::\n", {"cpu.max": "a b c\n"}),
     "a period of nothing": ("0::/\n", {"cpu.max": "100 0"}),
     "no number": ("0::/\n", {"cpu.max": "\n", "cpu.stat": "nr_throttled many\nx\n"}),
@@ -114,13 +101,6 @@ def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tm
     assert watching.facts()["throttled_periods"] == 7
 
 
-def test_one_group_under_two_names_is_counted_once(tmp_path):
-    files = {"cpu,cpuacct/cpu.stat": stat(5), "cpu,cpuacct/cpu.cfs_quota_us": "1000"}
-    found = groups(tmp_path, "4:cpu,cpuacct:/\n", files)
-    (tmp_path / "mounted" / "cpu").symlink_to("cpu,cpuacct")
-    assert found.throttled_periods() == 5
-
-
 def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
     watched = groups(tmp_path, "0::/\n", one(5))
     watching = system.Disturbances(watched)
@@ -145,3 +125,49 @@ def kept(path):
         for one in baseline.baseline_lines(results.load(path))
         if isinstance(one, CaseInLaunch)
     )
+
+
+# A GPU's clocks ----------------------------------------------------------------------------------
+
+
+def nvml(reasons, seen):
+    """NVML as far as it is asked."""
+
+    def handle(number):
+        seen.append(number)
+        return number
+
+    return SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByIndex=handle,
+        nvmlDeviceGetHandleByUUID=handle,
+        nvmlDeviceGetCurrentClocksThrottleReasons=lambda _: reasons,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reasons", "held_down"), [(0x40, True), (0x08, True), (0x04, False), (0x01, False), (0, False)]
+)
+def test_heat_and_the_power_brake_hold_a_gpu_down_and_the_usual_power_cap_does_not(
+    reasons, held_down
+):
+    assert system.clocks_held_down("gpu", lambda: nvml(reasons, [])) is held_down
+
+
+@pytest.mark.parametrize(
+    ("device", "shown", "handle"),
+    [("gpu", "", 0), ("gpu:1", "", 1), ("gpu", "3", 3), ("gpu:1", "3,GPU-5f", "GPU-5f")],
+)
+def test_the_device_is_the_one_that_cuda_numbers_so(monkeypatch, device, shown, handle):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    seen = []
+    system.clocks_held_down(device, lambda: nvml(0, seen))
+    assert seen == [handle]
+
+
+def test_without_the_library_or_a_gpu_nothing_is_held_down():
+    def missing():
+        raise ImportError
+
+    assert not system.clocks_held_down("gpu", missing)
+    assert not system.clocks_held_down("cpu", lambda: nvml(0x40, []))

@@ -60,13 +60,3 @@ def test_the_workflow_needs_no_secret():
     assert workflow.count("persist-credentials: false") == workflow.count("actions/checkout@")
     assert "${{ github.head_ref" not in workflow
     assert "\t" not in TEXT
-
-
-def test_the_yaml_parses():
-    yaml = pytest.importorskip("yaml")
-    workflow, pipeline = (
-        yaml.safe_load(block) for block in BLOCKS if block.startswith(("name: ", "timelift:"))
-    )
-    assert workflow["jobs"]["gate"]["steps"][0]["with"]["fetch-depth"] == 0
-    assert workflow["permissions"] == {"contents": "read"}
-    assert pipeline["timelift"]["variables"]["GIT_DEPTH"] == "0"

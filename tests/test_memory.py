@@ -100,3 +100,16 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
 def test_a_size_below_the_resolution_is_left_out(files, launch):
     backend, process = launch
     assert set(readings(files, process, eager(backend, 8, 8)).values()) == {None}
+
+
+def test_what_a_thread_frees_late_is_not_taken_for_room_that_was_there():
+    script = (
+        "import json\nfrom timelift.worker import system\nheld = []\n"
+        "def call():\n"
+        "    held.clear()\n"
+        f"    held.append(bytearray(b'x') * {MIB})\n"
+        "    return held[0]\n"
+        "print(json.dumps(system.host_peak_facts(call, lambda _: 0)))"
+    )
+    told = engines.told_afresh(Backend.TENSORFLOW, script, **PEAK_READING_ENVIRONMENT)
+    assert MIB <= told["peak_bytes"] <= 2 * MIB

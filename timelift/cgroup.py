@@ -3,8 +3,7 @@
 A control group may have so many microseconds of processor time in each period, and stands still for
 the rest of a period in which it took more. The group is that of this process, and every group above
 it limits it too. All of it is read from files; where they hold nothing, nothing is known.
-Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files and, for version 1,
-https://docs.kernel.org/scheduler/sched-bwc.html
+Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 """
 
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ MOUNTED, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 @dataclass(frozen=True)
 class Groups:
-    """The control groups that this process is in, each with those above it."""
+    """The control group that this process is in, with those above it."""
 
     mounted: Path = MOUNTED
     own: Path = OWN
@@ -36,26 +35,14 @@ class Groups:
         return sum(counts) if counts else None
 
     def _folders(self) -> Iterator[Path]:
-        """Yield the folders of the groups, each once; a container may see no more than its own."""
-        seen: set[Path] = set()
-        for root, inside in self._places():
-            for folder in (root / inside, *(root / one for one in inside.parents)):
-                if folder.is_dir() and (real := folder.resolve()) not in seen:
-                    seen.add(real)
-                    yield folder
-
-    def _places(self) -> Iterator[tuple[Path, PurePosixPath]]:
-        """Yield the root of each hierarchy with a processor's controller, and the path below it."""
+        """Yield the folders of the groups; a container may see its own alone, as the root."""
         for line in _text(self.own).splitlines():
-            number, _, rest = line.partition(":")
-            names, _, path = rest.partition(":")
-            inside = PurePosixPath(path.lstrip("/"))
-            if ".." in inside.parts:  # a group outside of what is mounted here
-                inside = PurePosixPath()
-            if number == "0" and not names:
-                yield from ((root, inside) for root in (self.mounted, self.mounted / "unified"))
-            elif "cpu" in names.split(","):
-                yield from ((self.mounted / name, inside) for name in (names, "cpu"))
+            if line.startswith("0::/"):
+                inside = PurePosixPath(line.removeprefix("0::/"))
+                if ".." in inside.parts:  # a group outside of what is mounted here
+                    inside = PurePosixPath()
+                folders = dict.fromkeys((inside, *inside.parents))
+                yield from (self.mounted / one for one in folders if (self.mounted / one).is_dir())
 
 
 #: The groups of this process.
@@ -64,10 +51,8 @@ OWN_GROUPS = Groups()
 
 def _quota(folder: Path) -> float | None:
     """Return the processors' worth of time of one group; None where it has no limit."""
-    words = _text(folder / "cpu.max").split()
-    words = words or [_text(folder / f"cpu.cfs_{one}_us").strip() for one in ("quota", "period")]
     try:
-        quota, period = map(int, words)
+        quota, period = map(int, _text(folder / "cpu.max").split())
     except ValueError:  # "max", or no such file
         return None
     return quota / period if quota > 0 and period > 0 else None

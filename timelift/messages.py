@@ -164,12 +164,11 @@ class Warm:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sample was played: the seconds of so many calls, and counts of what would void it."""
+    """A sample was played: the seconds of so many calls, and how often it was traced so far."""
 
     seconds: float
     calls: int
     traces: int
-    held_down: int
 
 
 @dataclass(frozen=True)

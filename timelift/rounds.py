@@ -82,7 +82,7 @@ class Player:
             )
         if any(self.seconds_per_call):
             return ""
-        return "no round counts: in each a rival retraced, or the device's clocks were held down"
+        return "no round counts: in each a rival retraced"
 
     def is_due(self, kept: int, void: int, share: float) -> bool:
         """True if it plays another round after so many, with `share` seconds to use up."""
@@ -172,47 +172,30 @@ def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float])
         player.part = LOSERS_PART if seconds >= bound else 1.0
 
 
-@dataclass
-class Dropped:
-    """Rounds that were dropped whole: a rival retraced, or the device's clocks were held down."""
-
-    retraced: int = 0
-    held_down: int = 0
-
-    def facts(self) -> dict[str, int]:
-        slowed = {"held_down_rounds": self.held_down} if self.held_down else {}
-        return {"dropped_rounds": self.retraced, **slowed}
-
-
-def play(  # noqa: PLR0913, PLR0917 - clocks and callbacks are arguments, so that tests script them
+def play(
     players: Sequence[Player],
     seconds: float,
     dice: random.Random,
     clock: Clock = time.perf_counter,
-    held_down: Callable[[], int] = lambda: 0,
     stop: Callable[[], bool] = lambda: False,
-) -> Dropped:
-    """Play rounds until every player has used its share of `seconds`; count what was dropped.
+) -> int:
+    """Play rounds until every player has used its share of `seconds`; return how many were dropped.
 
     A player past its share sits out, and is marked None for the round; none sits out of the first
-    `LEAST_ROUNDS`. A round is dropped whole in which any player retraced, or in which `held_down`
-    grew, the number of readings in which a device's clocks were held down. A player that retraces
-    in `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no
-    more than those. `stop` ends it after the round that is being played.
+    `LEAST_ROUNDS`. A round is dropped whole in which any player retraced. A player that retraces in
+    `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
+    than those. `stop` ends it after the round that is being played.
     """
-    share, rounds, dropped = seconds / len(players), 0, Dropped()
+    share, dropped = seconds / len(players), 0
     kept: list[dict[str, float]] = []
-    while rounds < MOST_ROUNDS and not (rounds and stop()):
-        due = [one for one in players if one.is_due(len(kept), rounds - len(kept), share)]
+    while (rounds := len(kept) + dropped) < MOST_ROUNDS and not (rounds and stop()):
+        due = [player for player in players if player.is_due(len(kept), dropped, share)]
         if not due:
             break
-        before = held_down()
         timed = _round(due, dice, clock)
-        slowed = held_down() != before
-        rounds += 1
-        dropped.retraced += timed is None
-        dropped.held_down += slowed
-        if timed is not None and not slowed:
+        if timed is None:
+            dropped += 1
+        else:
             kept.append(timed)
     for player in players:
         if not player.retraces:

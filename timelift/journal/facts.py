@@ -78,9 +78,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     canary_seconds: Annotated[Number | None, _HIDDEN] = None
     #: The place in the order of building, from 1.
     built: Annotated[Number | None, _HIDDEN] = None
-    #: Rounds that are lost because a GPU's clocks were held down.
-    held_down_rounds: Annotated[Number | None, _HIDDEN] = None
-    #: Readings that found the device's clocks held down.
+    #: 1 if the device's clocks were held down when the rounds had been played.
     throttled: Annotated[Number | None, _HIDDEN] = None
     #: How many nodes of each kind its graph has as it was traced, in the first launch of a run
     #: against another side.

@@ -6,7 +6,7 @@ the other waits. The rounds, their order and what is dropped are those of `round
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -129,8 +129,9 @@ def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> lis
     except _GoneError:
         return [one for side in sides for one in side.worker.outcomes]
     played = {player.name: player for player in players} if task.round_seconds else {}
+    facts = {"dropped_rounds": dropped}
     found = [one for side in sides for one in side.worker.outcomes]
-    return [_with_rounds(one, played.get(one.rival.name), dropped.facts()) for one in found]
+    return [_with_rounds(one, played.get(one.rival.name), facts) for one in found]
 
 
 def _conduct(
@@ -138,8 +139,8 @@ def _conduct(
     players: Sequence["_RemotePlayer"],
     task: Task,
     stop: Callable[[], bool],
-) -> rounds.Dropped:
-    dropped = rounds.Dropped()
+) -> int:
+    dropped = 0
     for side in sides:
         side.send(Go())
         if task.round_seconds:
@@ -152,7 +153,6 @@ def _conduct(
             players,
             seconds,
             random.Random(task.seed),
-            held_down=lambda: sum(_held_down(side, players) for side in sides),
             stop=stop,
         )
         for side in sides:
@@ -160,10 +160,6 @@ def _conduct(
     for side in sides:
         side.launch.follow(side.worker)
     return dropped
-
-
-def _held_down(side: _OneSide, players: Iterable["_RemotePlayer"]) -> int:
-    return max((one.seen_held_down for one in players if one.side is side), default=0)
 
 
 def _players(side: _OneSide) -> list["_RemotePlayer"]:
@@ -196,7 +192,6 @@ class _RemotePlayer(Player):
 
     side: _OneSide | None = None
     seen_traces: int = 0
-    seen_held_down: int = 0
 
     def __post_init__(self) -> None:
         self.traces = lambda: self.seen_traces
@@ -210,6 +205,5 @@ class _RemotePlayer(Player):
         assert self.side is not None
         self.side.send(Play(self.name))
         sample = self.side.follow_until(Sampled)
-        self.seen_traces, self.seen_held_down = sample.traces, sample.held_down
-        self.calls_per_sample = sample.calls
+        self.seen_traces, self.calls_per_sample = sample.traces, sample.calls
         return sample.seconds

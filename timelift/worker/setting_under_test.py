@@ -141,7 +141,6 @@ class Playing:
         self.engine, self.task, self.dice = engine, task, dice
         self.emit, self.listen = channel.emit, channel.listen
         self._note_playing, self._stop_asked = channel.note_playing, channel.stop_asked
-        self._held_down = system.held_down_count(task.setting.device)
 
     def run(self, prepared: Sequence[PreparedRival]) -> None:
         """Play the rounds of the prepared rivals, if the task wants any, and report every rival."""
@@ -200,14 +199,12 @@ class Playing:
         play = self._play_as_ordered if self.task.conducted else self._play_alone
         played = play(players)
         self._note_playing(0)
-        held_down = self._held_down()
-        return {**played, **disturbances.facts(), **({"throttled": held_down} if held_down else {})}
+        held_down = system.clocks_held_down(self.task.setting.device)
+        return {**played, **disturbances.facts(), **({"throttled": 1} if held_down else {})}
 
     def _play_alone(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
-        return rounds.play(
-            players, seconds, self.dice, held_down=self._held_down, stop=self._stop_asked
-        ).facts()
+        return {"dropped_rounds": rounds.play(players, seconds, self.dice, stop=self._stop_asked)}
 
     def _play_as_ordered(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         by_name = {player.name: player for player in players}
@@ -216,6 +213,5 @@ class Playing:
             player = by_name[order.rival]
             seconds = player.take_turn(time.perf_counter)
             self._note_playing(0)  # no rival is at work until the next order
-            calls, traces = player.calls_per_sample, player.traces()
-            self.emit(Sampled(seconds, calls, traces, self._held_down()))
+            self.emit(Sampled(seconds, player.calls_per_sample, player.traces()))
         return {}

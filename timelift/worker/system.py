@@ -20,7 +20,7 @@ from timelift.cgroup import OWN_GROUPS, Groups
 
 #: Where Linux describes the threads of this process.
 _THREADS = Path("/proc/self/task")
-#: NVML's bits for the reasons that no round should be timed under (nvml.h, nvmlClocksEventReasons):
+#: NVML's bits for the reasons that make a GPU slower than it is (nvml.h, nvmlClocksEventReasons):
 #: slowed by hardware, by heat as software or hardware sees it, by the power brake. The software's
 #: power cap is none of them: that is how a board under load always is.
 HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
@@ -28,6 +28,8 @@ HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
 #: returned just before it.
 RESOLUTION_BYTES = 1 << 17
 _READINGS = 3
+#: Looks at the resident set until it rests, and seconds between them.
+_MOST_LOOKS, _BETWEEN_LOOKS = 20, 2e-3
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -104,33 +106,18 @@ def _import_nvml() -> Any:
     return pynvml
 
 
-def held_down_count(
-    device: str, import_nvml: Callable[[], Any] = _import_nvml
-) -> Callable[[], int]:
-    """Return a function that reads a device's clocks, and how often they were found held down.
-
-    Those of a device that NVML does not know never are.
-    """
+def clocks_held_down(device: str, import_nvml: Callable[[], Any] = _import_nvml) -> bool:
+    """True if a GPU's clocks are held down now, as far as NVML knows the device."""
     kind, _, number = device.partition(":")
     if kind != GPU:
-        return lambda: 0
+        return False
     try:
         nvml = import_nvml()
         nvml.nvmlInit()
         handle = _handle(nvml, int(number or 0), os.environ)
+        return bool(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle) & HELD_DOWN)
     except Exception:  # noqa: BLE001 - absent, or without a driver: NVML has an error of its own
-        return lambda: 0
-    found = 0
-
-    def count() -> int:
-        nonlocal found
-        with contextlib.suppress(Exception):  # the driver may not answer now
-            reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
-            found += bool(reasons & HELD_DOWN)
-        return found
-
-    count()
-    return count
+        return False
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
@@ -179,18 +166,36 @@ def host_peak_facts(
 
 
 def _resident_peak_bytes(call: Callable[[], object]) -> int:
+    """Return how far a second call raises the resident set while the first one's result is kept.
+
+    Threads of the backend may hold what a call returned until later. If it were freed meanwhile,
+    the next call would take its place, and the resident set would not grow at all.
+    """
+    kept = call()
+    before = _resting_bytes()
     call()
-    _return_free_memory()
-    _CLEAR.write_text("5")
-    before = _status_bytes("VmRSS")
-    call()
-    return max(0, _status_bytes("VmHWM") - before)
+    peak = _status_bytes("VmHWM")
+    del kept
+    return max(0, peak - before)
 
 
-def _return_free_memory() -> None:
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
+def _resting_bytes() -> int:
+    """Return the resident set once free memory is returned, where a new high-water mark begins.
+
+    Threads of the backend may free a little later than a call ends, so it is looked at until it
+    shrinks no more.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
+    resident = _status_bytes("VmRSS")
+    for _ in range(_MOST_LOOKS):
+        time.sleep(_BETWEEN_LOOKS)
         trim(0)
+        now = _status_bytes("VmRSS")
+        if now >= resident:
+            break
+        resident = now
+    _CLEAR.write_text("5")
+    return _status_bytes("VmRSS")
 
 
 def _status_bytes(name: str) -> int:
