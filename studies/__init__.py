@@ -17,7 +17,7 @@ from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.journal import find
 from timelift.measure.machine import why_not_installed
-from timelift.measure.option_texts import split
+from timelift.measure.options import split
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]

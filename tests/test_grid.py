@@ -6,7 +6,7 @@ import pytest
 
 from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
-from timelift.measure import grid, option_texts
+from timelift.measure import grid, options
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 
 
@@ -104,7 +104,7 @@ def test_a_list_of_axes_to_compare_is_a_sentence():
 
 
 def test_lists_split_outside_brackets():
-    assert option_texts.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
+    assert options.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
 
 
 def test_a_case_survives_its_fields():

@@ -8,8 +8,7 @@ from _pytest.config import get_config
 from tests.repositories import strategy, workload, write
 from timelift.case import option_flag
 from timelift.errors import UserError
-from timelift.measure.option_texts import LaunchRange
-from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS
+from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
 from timelift.measure.session import RunMode, Session
 from timelift.project import Project
 

@@ -1,4 +1,7 @@
-"""The options of `timelift bench` that take a value, with their defaults and help."""
+"""The options of `timelift bench`: how their texts are read, their defaults and help.
+
+A text that is not as it should be raises ValueError or UserError.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,9 +20,154 @@ from timelift.case import (
     option_flag,
     option_name,
 )
-from timelift.errors import UserError, read_share
+from timelift.errors import UserError, nearest, read_share
 from timelift.layer_inputs import read_inputs
-from timelift.measure import option_texts as texts
+from timelift.measure import devices
+
+#: Sizes are 32-bit in every backend.
+_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
+_MOST_LAUNCHES = 1_000
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+#: The system counts bytes in signed 64 bits.
+_MOST_BYTES = 2**63 - 1
+_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+@dataclass(frozen=True)
+class LaunchRange:
+    fewest: int
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.fewest}-{self.most}" if self.most > self.fewest else str(self.fewest)
+
+
+def split(text: str) -> list[str]:
+    """Split at commas outside brackets, so that `fold_chunks[k=8,remat=True]` stays whole."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth <= 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return [word.strip() for word in words if word.strip()]
+
+
+def list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    """Return a reader of words with commas between them; of an empty text there are none."""
+
+    def read_list(text: str) -> tuple[Any, ...]:
+        words = split(text)
+        if text and not words:
+            raise UserError(f"expected at least one value, received {text!r}")
+        return tuple(dict.fromkeys(read(word) for word in words))
+
+    return read_list
+
+
+def _counts(word: str) -> bool:
+    """True if a word is a whole number from 1 that any backend has a size for."""
+    short = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
+    return short and 0 < int(word) <= _LARGEST
+
+
+def read_size(word: str) -> int:
+    if not _counts(word):
+        raise UserError(f"expected a whole number from 1 to {_LARGEST:,}, received {word!r:.80}")
+    return int(word)
+
+
+def read_threads(word: str) -> int:
+    if word == "default":
+        return 0
+    if not _counts(word):
+        raise UserError(f"expected a number of threads or 'default', received {word!r:.80}")
+    return int(word)
+
+
+def choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def read(word: str) -> StrEnum:
+        try:
+            return kind(word)
+        except ValueError:
+            raise UserError(f"unknown value {word!r}; {nearest(word, kind)}") from None
+
+    return read
+
+
+def read_backends(text: str) -> tuple[Backend, ...]:
+    """Read a list of backends; an empty one is the usual one."""
+    return list_of(choice(Backend))(text) if text else (devices.usual_backend(),)
+
+
+def read_devices(text: str) -> tuple[str, ...]:
+    """Read a list of devices; an empty one is the CPU and the first GPU, if any."""
+    if text.strip() == "all":
+        return tuple(devices.device_names())
+    return list_of(devices.read_device)(text) if text else tuple(devices.device_names()[:2])
+
+
+def _positive(word: str) -> int:
+    if int(word) < 1:
+        raise ValueError(word)
+    return int(word)
+
+
+def read_seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(word)
+    return seconds
+
+
+def read_launches(word: str) -> LaunchRange:
+    fewest, dash, most = word.partition("-")
+    found = LaunchRange(_positive(fewest), _positive(most if dash else fewest))
+    if not found.fewest <= found.most <= _MOST_LAUNCHES:
+        raise ValueError(word)
+    return found
+
+
+def read_duration(word: str) -> float | None:
+    """Read `90`, `90s`, `5m` or `1h` as seconds; an empty text is no limit of the user's."""
+    if not word:
+        return None
+    unit = word[-1] if word[-1] in _SECONDS else ""
+    return read_seconds(word.removesuffix(unit)) * _SECONDS.get(unit, 1)
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    def read(word: str) -> str:
+        if word not in words:
+            raise ValueError(word)
+        return word
+
+    return read
+
+
+def read_memory(word: str) -> int:
+    """Read `4G`, `800M` or a number of bytes; an empty text is no limit."""
+    if not word:
+        return 0
+    unit = word[-1].upper()
+    number = word[:-1] if unit in _BYTES else word
+    found = _positive(number) * _BYTES.get(unit, 1)
+    if found > _MOST_BYTES:
+        raise ValueError(word)
+    return found
+
+
+def read_seed(word: str) -> int | None:
+    """Read a whole number from 0; an empty text asks for a seed drawn anew."""
+    if not word:
+        return None
+    if not (word.isascii() and word.isdecimal()):
+        raise ValueError(word)
+    return int(word)
+
+
+# The options -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -64,25 +212,25 @@ def _axis(axis: str, default: str, choices: str, read: Callable[[str], Any]) -> 
 
 
 def _choices(axis: str, default: str, kind: type[StrEnum]) -> Option:
-    return _axis(axis, default, ", ".join(kind), texts.list_of(texts.choice(kind)))
+    return _axis(axis, default, ", ".join(kind), list_of(choice(kind)))
 
 
 #: Every axis in the order of the help text.
 AXIS_OPTIONS: tuple[Option, ...] = (
-    _axis("strategy", "", "names, families, name[k=8], or all", texts.list_of(str)),
-    _axis("workload", "", "names of files in workloads/, or all", texts.list_of(str)),
-    _axis("seq_len", "", "numbers of steps", texts.list_of(texts.size)),
-    _axis("batch", "", "sequences a call", texts.list_of(texts.size)),
+    _axis("strategy", "", "names, families, name[k=8], or all", list_of(str)),
+    _axis("workload", "", "names of files in workloads/, or all", list_of(str)),
+    _axis("seq_len", "", "numbers of steps", list_of(read_size)),
+    _axis("batch", "", "sequences a call", list_of(read_size)),
     _choices("phase", "", Phase),
     _choices("mode", "", Mode),
     _choices("lengths", "full", Lengths),
     _choices("gradients", "weights", Gradients),
     _choices("time_axis", "static", TimeAxis),
     _choices("dtype", "float32", Dtype),
-    _axis("device", "", "cpu, gpu, gpu:1, or all", texts.device_names),
-    _axis("threads", "default", "numbers of threads, or default", texts.list_of(texts.threads)),
+    _axis("device", "", "cpu, gpu, gpu:1, or all", read_devices),
+    _axis("threads", "default", "numbers of threads, or default", list_of(read_threads)),
     replace(
-        _axis("backend", "", ", ".join(Backend), texts.backends),
+        _axis("backend", "", ", ".join(Backend), read_backends),
         otherwise="KERAS_BACKEND, or the first of these that is installed",
     ),
 )
@@ -101,7 +249,7 @@ _HOW_LONG = (
         "launches",
         "3-12",
         "a number of fresh processes up to 1,000, or the fewest and the most, like 3-12",
-        read=texts.launches,
+        read=read_launches,
     ),
     Option(
         "precision",
@@ -114,9 +262,9 @@ _HOW_LONG = (
         "",
         "the time for the whole run, like 90s, 5m or 1h",
         otherwise="the fewest launches, and more where the answer is open until 4 min have passed",
-        read=texts.duration,
+        read=read_duration,
     ),
-    Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=texts.seed),
+    Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=read_seed),
 )
 _OTHER_SIDE = (
     Option(
@@ -131,16 +279,16 @@ _OTHER_SIDE = (
         "undecided",
         "pass",
         "pass or fail: the result of a case of which neither a slow-down nor its absence is shown",
-        read=texts.one_of("pass", "fail"),
+        read=one_of("pass", "fail"),
     ),
 )
 _LIMITS = (
-    Option("first_call_limit", "60", "seconds for tracing and the first call", read=texts.seconds),
+    Option("first_call_limit", "60", "seconds for tracing and the first call", read=read_seconds),
     Option(
         "memory_limit",
         "",
         "how much memory a setting's worker may use, like 4G or 800M",
-        read=texts.memory,
+        read=read_memory,
     ),
     Option("results", "results", "a folder for the journals"),
 )

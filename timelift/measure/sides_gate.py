@@ -9,7 +9,7 @@ from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError
 from timelift.journal import Against, Quantity
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
-from timelift.measure.option_texts import LaunchRange
+from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
 from timelift.measure.same_code import FileChanges, SameCode, file_changes
 from timelift.project import Project
