@@ -11,9 +11,9 @@ from keras import ops
 
 from tests import lifted_models
 from tests.lifted_models import BATCH, DATA
+from timelift import usage
 from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
 from timelift.case import Backend, Mode, Phase, Setting
-from timelift.commands.advise import read_page
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.present.model_advice import advice_code, advice_json
 from timelift.project import Project
@@ -142,7 +142,7 @@ def pasted(name, strategy, *, stored):
         told = describe_model(factory, feeding._asdict())
         told = ToldModel.of(factory, feeding, Backend(keras.backend.backend()), told)
         found = ModelAdvice(told, tuple(LiftAdvice(lift, strategy) for lift in told.lifts))
-        pages = {strategy: read_page(Project(ROOT), strategy)}
+        pages = {strategy: usage.page_of(Project(ROOT), strategy)}
         code = "\n".join(advice_code(found, pages))
         namespace = {}
         exec(code, namespace)  # noqa: S102 - what is tested

@@ -17,6 +17,7 @@ from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.layer_inputs import read_inputs
 from timelift.present.choice import BuildCall, CodeToPaste
+from timelift.present.model_advice import StrategyPage
 from timelift.project import Project
 
 #: What reading a file's text or one of its values raises, however wrong it is.
@@ -71,6 +72,13 @@ def own_source(path: Path | None) -> str:
         return path.read_text(encoding="utf-8") if path else ""
     except _UNREADABLE:
         return ""
+
+
+def page_of(project: Project, strategy: str) -> StrategyPage:
+    """Return the page of a strategy that was read before, so that its file is Python."""
+    text = own_source(project.strategy_file(strategy))
+    classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    return StrategyPage(text, classes[-1] if classes else "")
 
 
 def code_of_run(run: Run, project: Project) -> CodeToPaste:

@@ -1,6 +1,5 @@
 """`timelift advise`: every lift in a user's model, and what to change."""
 
-import ast
 import math
 import sys
 import time
@@ -16,7 +15,6 @@ from timelift.commands.pytest_options import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.advice import Measured, measure_lifts, measure_whole, told_model
 from timelift.measure.options import option_named
-from timelift.measure.source import UNREADABLE
 from timelift.project import Project
 from timelift.told_model import Feeding, ToldModel
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from timelift.analyse.runs.measurement import Run
     from timelift.analyse.stats.stopping import Referee
     from timelift.measure.display import CampaignDisplay
-    from timelift.present.model_advice import StrategyPage
 
 
 def advise(options: Options, project: Project) -> int:
@@ -38,6 +35,7 @@ def advise(options: Options, project: Project) -> int:
     changed. Exit code 0: answered, be there something to gain or not; 1: a mistake; 130:
     interrupted, with what is known until then.
     """
+    from timelift import usage  # noqa: PLC0415
     from timelift.present import model_advice  # noqa: PLC0415
 
     project = with_pythonpath(project)
@@ -48,26 +46,13 @@ def advise(options: Options, project: Project) -> int:
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
     model = told_model(project, options.model, feeding, texts)
     found = find_advice(model, project, texts, ends)
-    pages = {name: read_page(project, name) for name in set(found.changes.values())}
+    pages = {name: usage.page_of(project, name) for name in set(found.changes.values())}
     if options.json:
         write_lines([model_advice.advice_json(found, pages)])
     else:
         write = model_advice.advice_code if options.code else model_advice.advice_lines
         write_lines(write(found, pages))
     return EXIT_INTERRUPTED if found.interrupted else 0
-
-
-def read_page(project: Project, strategy: str) -> "StrategyPage":
-    """Read the file of a strategy; raises UserError where it is no Python that can be read."""
-    from timelift.present.model_advice import StrategyPage  # noqa: PLC0415
-
-    path = project.strategies[strategy]
-    try:
-        text = path.read_text(encoding="utf-8")
-        classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    except (OSError, *UNREADABLE) as error:
-        raise UserError(f"{path} is not valid Python ({error}); mend it") from None
-    return StrategyPage(text, classes[-1] if classes else "")
 
 
 def find_advice(
