@@ -102,7 +102,7 @@ def test_the_header_of_the_run_names_the_file_that_won(project):
 
 def test_a_layer_of_a_module_is_taken_from_its_own_side(project):
     session, (case,) = raced(
-        project, "fold_time of encoder", layer="mine.layers:encoder", features="3"
+        project, "fold_time of encoder", layer="mine.layers:encoder", inputs="3"
     )
     rival = session.catalogue.rival(session.gate.matched.sides[case], 1)
     assert rival.factory == "mine.layers:encoder"
