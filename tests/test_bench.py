@@ -177,17 +177,9 @@ def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_i
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--strategies", "nativ"], "unknown strategy 'nativ'; nearest: native"),
-        (["--workloads", "sensr"], "unknown workload 'sensr'; nearest: sensor"),
-        (
-            ["--seq-lens", "0"],
-            "--seq-lens: expected a whole number from 1 to 2,147,483,647, received '0'",
-        ),
         (["--resume="], "--resume: expected a run, received nothing"),
         (["--strategies", ""], "--strategies: expected names, families, name[k=8], or all, receiv"),
         (["--modes", "grap"], "--modes: unknown value 'grap'; nearest: graph"),
-        (["--launches", "0"], "--launches: expected a number of fresh processes"),
-        (["--launches", "5-3"], "or the fewest and the most, like 3-12, received '5-3'"),
         (["--budget", "5d"], "--budget: expected the time for the whole run"),
     ],
 )
@@ -259,13 +251,10 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--layer nocolon --inputs 3", "--layer: expected module:name or path.py:name"),
         (
             f"--layer a.b:c --backends {QUICKEST}",
             "--layer: a.b:c: gives nothing to measure (ModuleNotFoundError: No",
         ),
-        ("--layer workloads/sensor.py:mak --inputs 3", "has no 'mak'; known: BATCH_SIZES"),
-        ("--layer a:b --inputs 3,x", "--inputs: expected the shape of one step"),
         ("--inputs 3", "--inputs: expected --layer, which takes them, received none"),
     ],
 )

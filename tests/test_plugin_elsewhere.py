@@ -143,8 +143,6 @@ def test_side_by_side_a_question_is_refused_once(theirs, words):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--seed x --collect-only", "--seed: expected a whole number from 0, received 'x'"),
-        ("--resume=", "--resume: expected a run, received nothing; leave out the '='"),
         ("-p no:benchmark", "pytest-benchmark, which is not loaded; leave out -p no:benchmark"),
         ("-p no:terminal --seed x", "--seed: expected a whole number from 0"),
     ],
