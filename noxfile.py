@@ -6,13 +6,13 @@ them take an hour and download 8 GB. docs/environments.md has what was found.
 """
 
 import re
+import tempfile
 
 import nox
 
 PYTHONS = ("3.11", "3.12", "3.13")
 #: PyTorch is tried in `oldest` alone: what is newest of it for Linux brings CUDA, 5 GB.
 BACKENDS = ("tensorflow", "jax")
-SIZES = ("--seq-lens", "3", "--batch-sizes", "2")
 
 nox.options.reuse_venv = "no"
 
@@ -37,15 +37,17 @@ def oldest(session: nox.Session, backend: str) -> None:
 
 
 def try_it(session: nox.Session, backend: str) -> None:
-    """Hold the default strategies to the law on three workloads; measure and report a small run."""
-    session.chdir(session.create_tmp())
+    """Hold the default strategies to the law on three workloads; measure and report a small run.
+
+    It happens outside of this checkout, whose options of pytest are for its own tests.
+    """
     environment = {"KERAS_BACKEND": backend}
-    questions = ("bench", *SIZES, "-k", "test_forward")
+    questions = ("timelift", "bench", "-k", "test_forward", "--seq-lens", "3", "--batch-sizes", "2")
     law = ("--phases", "forward,backward", "--benchmark-disable")
-    session.run(
-        *("timelift", *questions, *law, "--workloads", "sensor,tokens,sentences"), env=environment
-    )
-    session.run(
-        *("timelift", *questions, "--workloads", "sensor", "--launches", "1"), env=environment
-    )
-    session.run("timelift", "report", "--output", "page", env=environment)
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        for words in (
+            (*questions, *law, "--workloads", "sensor,tokens,sentences"),
+            (*questions, "--workloads", "sensor", "--launches", "1"),
+            ("timelift", "report", "--output", "page"),
+        ):
+            session.run(*words, env=environment)
