@@ -3,6 +3,7 @@
 import pytest
 
 from timelift import cli, removed
+from timelift.commands.table import parser
 from timelift.measure.options import FLAGS
 
 pytest_plugins = ("pytester",)
@@ -23,21 +24,24 @@ def test_a_command_that_went_is_one_sentence(name, capsys):
     assert line == f"timelift: {name} is no command any more: {removed.COMMANDS[name]}"
 
 
-@pytest.mark.parametrize("flag", removed.OPTIONS)
-def test_no_option_that_went_is_there(flag):
-    assert flag not in FLAGS
-    assert removed.OPTIONS[flag] in removed.option_sentence(flag, FLAGS)
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [(name, flag) for name, options in removed.OPTIONS.items() for flag in options],
+)
+def test_no_option_that_went_is_there(command, flag):
+    assert f"{flag} " not in parser(command).format_help()
+    assert removed.OPTIONS[command][flag] in removed.option_sentence(command, flag, FLAGS)
 
 
 def test_pytest_refuses_an_option_that_went_in_one_sentence(pytester):
-    done = pytester.runpytest_inprocess(*PLUGIN, "--until=3%")
-    refused(done, f"--until is no option any more: {removed.OPTIONS['--until']}")
+    done = pytester.runpytest_inprocess(*PLUGIN, "--layer-file=x.py:make")
+    refused(done, "--layer-file is no option any more: write --layer path.py:name")
 
 
 def test_a_command_refuses_an_option_that_went_in_one_sentence(capsys):
-    assert cli.main(["compare", "a", "b", "--layer-file=x.py:make"]) == 1
+    assert cli.main(["history", "--workload", "tokens"]) == 1
     assert capsys.readouterr().err == (
-        "timelift: --layer-file is no option any more: write --layer path.py:name\n"
+        "timelift: --workload is no option any more: write --workloads, as in timelift bench\n"
     )
 
 

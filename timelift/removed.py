@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from timelift.case import AXIS_FLAGS, option_flag, option_name
 
 _GATE_RULES = "a gate has fixed rules beside --gate and --undecided (docs/gate.md)"
+_AGAIN = "run timelift report again; a run that goes on is read as far as it is"
 _INPUTS = "write the layer's inputs as one word, like --inputs float32[96,96,3] or int32[60]<1000"
 
 #: How commands that take one value of an axis named it.
@@ -38,19 +39,31 @@ _WITH_KEYS = {
     "--against-path": "write --against FOLDER",
     "--against-python": "write --against PATH/TO/bin/python",
 }
-#: Each option that went, of any command, with the sentence of what to do.
+#: The options that went, by command, with the sentence of what to do.
 OPTIONS = {
-    **_WITH_KEYS,
-    "--wait": "leave it out: a run waits for the one that measures on this machine",
-    "--selftest": "use the command timelift selftest",
-    **_ONE_VALUE,
-    "--watch": "run timelift report again; a run that goes on is read as far as it is",
-    "--every": "run timelift report again; a run that goes on is read as far as it is",
-    "--github-summary": 'write: cat results/report/report.md >> "$GITHUB_STEP_SUMMARY"',
-    "--write": "write the lines that timelift advise prints for each lift, or use --code",
-    "--unsafe": "name a function that loads the model: path.py:load_model",
-    "--fail-if-gain": "read the speed-up of --json",
-    "--same-meaning": "read the warnings beside each lift",
+    "bench": {
+        **_WITH_KEYS,
+        "--wait": "leave it out: a run waits for the one that measures on this machine",
+        "--selftest": "use the command timelift selftest",
+    },
+    "advise": {
+        **_ONE_VALUE,
+        **{name: _WITH_KEYS[name] for name in ("--round-seconds", "--case-timeout")},
+        "--write": "write the lines that timelift advise prints for each lift, or use --code",
+        "--unsafe": "name a function that loads the model: path.py:load_model",
+        "--fail-if-gain": "read the speed-up of --json",
+        "--same-meaning": "read the warnings beside each lift",
+    },
+    "report": {
+        "--watch": _AGAIN,
+        "--every": _AGAIN,
+        "--github-summary": 'write: cat results/report/report.md >> "$GITHUB_STEP_SUMMARY"',
+    },
+    "choose": _ONE_VALUE,
+    "history": _ONE_VALUE,
+    "init": {"--features": _INPUTS},
+    "strategies": {"--include": _WITH_KEYS["--include"]},
+    "workloads": {"--include": _WITH_KEYS["--include"]},
 }
 #: Each command that went, with the sentence of what to do.
 COMMANDS = {
@@ -72,17 +85,16 @@ _STILL_OPTIONS = (
 INI_KEYS = frozenset(map(option_name, (*_STILL_OPTIONS, *_WITH_KEYS)))
 
 
-def option_sentence(flag: str, known: Iterable[str]) -> str:
+def option_sentence(command: str, flag: str, known: Iterable[str]) -> str:
     """Return what to write instead of an option that is unknown; empty where nothing is near."""
-    if flag in OPTIONS:
-        return f"{flag} is no option any more: {OPTIONS[flag]}"
+    if instead := OPTIONS.get(command, {}).get(flag):
+        return f"{flag} is no option any more: {instead}"
     near = difflib.get_close_matches(flag, known)
     return f"{flag} is no option; nearest: {', '.join(near)}" if near else ""
 
 
 def key_sentence(name: str) -> str:
     """Return what to write instead of a key of pytest's ini file."""
-    return (
-        f"{name}: timelift reads no such key of pytest's file of options any more; write it in "
-        f"addopts, like addopts = {option_flag(name)}=VALUE"
-    )
+    flag = option_flag(name)
+    instead = _WITH_KEYS.get(flag) or f"write it in addopts, like addopts = {flag}=VALUE"
+    return f"{name}: timelift reads no such key of pytest's file of options any more; {instead}"

@@ -53,9 +53,10 @@ class _Parser(argparse.ArgumentParser):
     def read(self, words: Sequence[str]) -> Options:
         """Parse the words; raises UserError for an option that is none, or went."""
         options, unknown = self.parse_known_args(words)
+        command = self.prog.rpartition(" ")[2]
         for word in unknown:
             flag, flags = word.partition("=")[0], self._option_string_actions
-            if word.startswith("--") and (sentence := option_sentence(flag, flags)):
+            if word.startswith("--") and (sentence := option_sentence(command, flag, flags)):
                 raise UserError(sentence)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")

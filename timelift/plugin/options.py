@@ -75,7 +75,7 @@ def pytest_load_initial_conftests(
     loaded = yield
     _, unknown = parser.parse_known_and_unknown_args(args)
     for word in unknown:
-        if sentence := removed.option_sentence(word.partition("=")[0], FLAGS):
+        if sentence := removed.option_sentence("bench", word.partition("=")[0], FLAGS):
             raise pytest.UsageError(sentence)
     keys = vars(early_config).get("_inicfg") or early_config.inicfg  # pytest 9, pytest 8
     for name in sorted(removed.INI_KEYS & {*keys}):
