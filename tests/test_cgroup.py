@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 import report
-from tests import journals, stored
+from tests import stored
 from timelift.analyse.changes.two_runs import identity_differences
 from timelift.analyse.runs.measurement import Run
 from timelift.cgroup import Groups
-from timelift.journal import CaseInLaunch, Header
+from timelift.journal import Header
 from timelift.measure import machine
 from timelift.present.changed import differences_in_words
 from timelift.worker import system
@@ -108,23 +108,6 @@ def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
     assert watching.facts()["throttled_periods"] == 0
     (tmp_path / "mounted" / "cpu.stat").unlink()
     assert "throttled_periods" not in watching.facts()
-
-
-def test_what_a_container_was_held_back_stays_in_a_baseline(tmp_path):
-    line = journals.line(journals.case(), facts={"throttled_periods": 3, "secret": 4})
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
-    assert kept(path) == {"throttled_periods": 3}
-
-
-def kept(path):
-    """The facts that a baseline keeps of a run."""
-    from timelift.analyse.runs import baseline, results
-
-    return next(
-        one.fields()["facts"]
-        for one in baseline.baseline_lines(results.load(path))
-        if isinstance(one, CaseInLaunch)
-    )
 
 
 # A GPU's clocks ----------------------------------------------------------------------------------
