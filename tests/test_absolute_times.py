@@ -49,7 +49,7 @@ from pathlib import Path
 from timelift.worker import engines, prepare
 engines.load("tensorflow")
 from timelift.worker.engines import open_engine
-from timelift.worker.engines.tensorflow_compiled import TensorFlowCompiled
+from timelift.worker.engines.tensorflow import TensorFlowCompiled
 from timelift.worker.setting_under_test import SettingUnderTest
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task, WorkerChannel
