@@ -24,7 +24,7 @@ SLOW_FIRST = (
     "test_bench",
     "test_bench_layers",
     "test_survival",
-    "test_refusals_jax",
+    "test_refusals_elsewhere",
     "test_engine_torch",
     "test_changed_models",
     "test_drop_in",
@@ -35,7 +35,6 @@ SLOW_FIRST = (
     "test_users_layer",
     "test_study_ladder_together",
     "test_refusals",
-    "test_refusals_torch",
 )
 
 #: XLA compiles in half of the time without optimising, and programs run a few times here.

@@ -1,0 +1,177 @@
+"""Every refusal on JAX and PyTorch is true: asked anyway, the strategy fails where a fold lifts."""
+
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import engines
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
+from timelift.measure import catalogue
+from timelift.measure.launch import LaunchProcess, Limits
+from timelift.messages import RivalSpec, Task
+from timelift.project import Project
+
+STRATEGIES = catalogue.read_strategies(Project(Path(__file__).parent.parent).strategies.values())
+LAYERS = """
+import keras
+from keras import layers
+
+class Scaled(layers.Layer):
+    def build(self, shape):
+        self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, inputs):
+        return inputs * self.stddev
+
+def dense():
+    return layers.Dense(2, activation="tanh")
+
+def noise():
+    return keras.Sequential([dense(), layers.Dropout(0.5)])
+
+def statistics():
+    return keras.Sequential([dense(), layers.BatchNormalization()])
+
+def frozen():
+    layer = statistics()
+    layer.trainable = False
+    return layer
+
+def attention():
+    inputs = keras.Input((4, 3))
+    return keras.Model(inputs, layers.MultiHeadAttention(1, 2)(inputs, inputs))
+
+def make_layer():
+    return {layer}
+"""
+VECTOR, SERIES, IMAGE = (3,), (4, 3), (5, 6, 2)
+FORWARD, VARYING = {"phase": Phase.FORWARD}, {"lengths": Lengths.UNIFORM}
+EAGER = {"mode": Mode.EAGER}
+EAGER_FORWARD = EAGER | FORWARD
+DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
+#: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
+MASKED = {"mode": Mode.GRAPH, "lengths": Lengths.UNIFORM}
+VMAP = "vectorized_map"
+#: Strategies that call the layer inside a function that JAX transforms.
+LOOPS = ("ops_scan", "ops_map", "ops_fori", "rnn_cell", "fold_chunks[k=8,remat=True]")
+#: Strategies whose loop PyTorch unrolls.
+UNROLLED = tuple("ops_fori ops_map rnn_cell time_distributed simple_rnn lstm gru".split())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A layer of steps of `features` and axes: what refuses it there, and what beside it lifts it.
+
+    Axes that are not named are a backward call by inputs and weights, and the mode's default. It is
+    `slow` where compiling it takes a backend seconds.
+    """
+
+    backend: Backend
+    layer: str
+    features: tuple
+    axes: dict
+    refused: tuple = ()
+    lifted: tuple = ()
+    slow: bool = False
+
+    @property
+    def label(self):
+        """The question in a few words."""
+        return "-".join([self.backend, self.layer, *map(str, self.axes.values())])
+
+
+on_jax, on_torch = (functools.partial(Asked, one) for one in (Backend.JAX, Backend.TORCH))
+GRU = "layers.GRU(2)"
+ASKED = [
+    on_jax("noise()", VECTOR, {}, LOOPS, ("fold_chunks[k=8]", VMAP)),
+    on_jax("noise()", VECTOR, EAGER, ("ops_scan", "rnn_cell"), ("bucketing[k=4]",), slow=True),
+    on_jax("statistics()", VECTOR, {}, ("ops_map", "ops_fori", VMAP), ("time_distributed",)),
+    on_jax("statistics()", VECTOR, EAGER, (*LOOPS, VMAP), ("fold_chunks[k=8]",), slow=True),
+    on_jax("statistics()", VECTOR, FORWARD, (), (*LOOPS, VMAP)),
+    on_jax("frozen()", VECTOR, {}, (), ("ops_scan", VMAP)),
+    on_jax("Scaled()", VECTOR, {}, (), (*LOOPS, VMAP)),
+    on_jax(
+        "layers.Conv1D(2, 3)",
+        SERIES,
+        VARYING,
+        ("rnn_cell",),
+        ("rnn_cell_unrolled", "time_distributed"),
+    ),
+    on_jax("layers.Conv1D(2, 3)", SERIES, {"dtype": Dtype.FLOAT64}, (), ("ops_scan", "ops_map")),
+    on_jax("dense()", VECTOR, VARYING, ("bucketing[k=4]",), ("rnn_cell", "time_distributed")),
+    on_jax("dense()", VECTOR, {}, ("bucketing[k=4]",), ("ops_scan",)),
+    on_jax("dense()", VECTOR, FORWARD, ("bucketing[k=4]",), ("rnn_cell",)),
+    on_jax(
+        "attention()",
+        SERIES,
+        VARYING,
+        ("rnn_cell", "time_distributed"),
+        ("rnn_cell_unrolled",),
+        slow=True,
+    ),
+    on_jax("layers.GRU(2, recurrent_dropout=0.5)", SERIES, {}, ("ops_map",), (VMAP,), slow=True),
+    on_jax(GRU, SERIES, {}, (), LOOPS, slow=True),
+    on_jax(GRU, SERIES, VARYING, ("time_distributed",), ("rnn_cell", "loop_slice"), slow=True),
+    on_torch("layers.Dropout(0.5)", VECTOR, EAGER, (VMAP,)),
+    on_torch("layers.Dropout(0.5)", VECTOR, EAGER_FORWARD, (), (VMAP,)),
+    on_torch("layers.Dropout(0.0)", VECTOR, EAGER, (), (VMAP,)),
+    on_torch("layers.GaussianNoise(0.5)", VECTOR, EAGER, (VMAP,)),
+    on_torch("layers.LSTM(2, dropout=0.5)", SERIES, EAGER, (VMAP,)),
+    on_torch("layers.LSTM(2)", SERIES, EAGER, (), (VMAP,)),
+    on_torch("layers.BatchNormalization()", VECTOR, EAGER, (VMAP,)),
+    on_torch("layers.BatchNormalization()", VECTOR, EAGER_FORWARD, (), (VMAP,)),
+    on_torch("frozen()", VECTOR, EAGER, (), (VMAP,)),
+    on_torch("Scaled()", VECTOR, EAGER, (), (VMAP,)),
+    on_torch("layers.Conv1D(2, 3)", SERIES, EAGER, (), (VMAP,)),
+    on_torch("layers.Conv2D(2, 3)", IMAGE, EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.Conv2D(2, 3, data_format='channels_first')", (2, 5, 6), EAGER, (), (VMAP,)),
+    on_torch("layers.Conv2DTranspose(2, 3)", IMAGE, EAGER, (), (VMAP,)),
+    on_torch("layers.Conv3D(2, 2)", (3, 3, 3, 1), EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.DepthwiseConv2D(2)", IMAGE, EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.SeparableConv2D(2, 2)", IMAGE, EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.SeparableConv1D(2, 3)", SERIES, EAGER, (), (VMAP,)),
+    on_torch("dense()", VECTOR, DYNAMIC | FORWARD, ("ops_scan",)),
+    on_torch("dense()", VECTOR, DYNAMIC | FORWARD, UNROLLED, slow=True),
+    on_torch("dense()", VECTOR, DYNAMIC, ("conv1d_pointwise", "conv_per_feature"), slow=True),
+    on_torch("dense()", VECTOR, MASKED, (), ("conv_per_feature",), slow=True),
+]
+
+
+@functools.cache
+def launched(backend):
+    """One launch of a backend, which ends with this process; every setting has its own worker."""
+    engines.skip_without(backend)
+    return LaunchProcess(backend, Limits(240))
+
+
+def asked_anyway(folder, name):
+    """A copy of the strategy that is not asked whether it refuses."""
+    strategy, path = STRATEGIES[name], folder / f"{len(list(folder.iterdir()))}.py"
+    source = strategy.path.read_text()
+    path.write_text(re.sub(r"^def refuses\b", "def formerly_refused", source, flags=re.MULTILINE))
+    return RivalSpec(f"{name} anyway", str(path), dict(strategy.parameters))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [pytest.param(one, marks=[pytest.mark.whole] if one.slow else []) for one in ASKED],
+    ids=lambda asked: asked.label,
+)
+def test_what_is_refused_fails_and_what_is_not_lifts(tmp_path, asked):
+    layer = tmp_path / "layer.py"
+    layer.write_text(LAYERS.format(layer=asked.layer))
+    usual = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
+    setting = Setting("probe", 5, 3, backend=asked.backend, **(usual | asked.axes))
+    names = [*asked.refused, *asked.lifted, "fold_time"]
+    anyway = [asked_anyway(tmp_path, name) for name in (*asked.refused, "fold_time")]
+    rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
+    task = Task(setting, rivals, f"{layer}:make_layer", asked.features, 1, 0.0)
+    outcomes = {one.rival.name: one for one in launched(asked.backend).measure(task)}
+    for name in asked.refused:
+        assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name
+        assert outcomes[f"{name} anyway"].status in {Status.FAILED, Status.LAW_BROKEN}, name
+    for name in (*asked.lifted, "fold_time", "fold_time anyway"):
+        assert outcomes[name].status is Status.MEASURED, (name, outcomes[name].reason)
