@@ -39,7 +39,7 @@ SEED ?= 0
 mutate: setup $(VENV)/tools  ## mutants of a room, and how many its tests see: make mutate ROOM=analyse
 	@$(RUN)/python -m studies.mutants --room $(ROOM) --seed $(SEED)
 
-versions: setup $(VENV)/tools  ## old and new versions of Python and of what timelift needs: an hour, 8 GB
+versions: setup $(VENV)/tools  ## old and new versions of Python and of what timelift needs: half an hour, 13 GB
 	@$(RUN)/nox
 
 lint: setup

@@ -2,7 +2,7 @@
 
 Each session is a fresh environment with this checkout's wheel and one backend. There the default
 strategies are built, held to the law and called, and a small run is measured and reported. All of
-them take an hour and download 8 GB. docs/environments.md has what was found.
+them take half an hour and 13 GB of disk. docs/environments.md has what was found.
 """
 
 import re
@@ -11,7 +11,7 @@ import tempfile
 import nox
 
 PYTHONS = ("3.11", "3.12", "3.13")
-#: PyTorch is tried in `oldest` alone: what is newest of it for Linux brings CUDA, 5 GB.
+#: PyTorch is tried by `make test` alone: on PyPI its wheels for Linux bring CUDA, 5 GB.
 BACKENDS = ("tensorflow", "jax")
 
 nox.options.reuse_venv = "no"
