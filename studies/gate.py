@@ -21,7 +21,7 @@ from studies import answer, collect, parser, positive, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from tests.projects import lay_out
 from tests.repositories import commit
-from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, against_of, outcomes
+from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, outcomes
 from timelift.analyse.runs import results
 from timelift.analyse.selftest import Proportion
 from timelift.analyse.stats.verdicts import Verdict
@@ -202,7 +202,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     session.measure(cases, Silent(), referee, 0)
     assert session.journal_path is not None
     found = results.load(session.journal_path)
-    against = against_of(found)
+    against = found.header.against
     assert against is not None
     return Suite(tuple(outcomes(found, against)), done_to, time.monotonic() - started)
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 import psutil
 
 from timelift.case import Status
-from timelift.journal import BAD_RECORD, CaseInLaunch, End, Line
+from timelift.journal import CaseInLaunch, End, Line
 from timelift.journal.reading import read_line
 
 #: What must not be found after a kill.
@@ -51,8 +51,8 @@ def measurements(lines: Iterable[bytes]) -> list[CaseInLaunch]:
 
 def _line(text: bytes) -> Line | None:
     try:
-        return read_line(text, [])
-    except BAD_RECORD:
+        return read_line(text)
+    except ValueError:
         return None
 
 

@@ -15,7 +15,7 @@ from timelift import journal
 from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Facts, Header, find
+from timelift.journal import Header, find
 from timelift.journal.files import runs_under
 from timelift.measure.header import open_resumed
 
@@ -177,21 +177,6 @@ def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_pa
     assert past.kept_bytes == len(b"".join(lines[:-3]))
     again = journals.go_on(path, journals.END)
     assert again.read_bytes().splitlines(keepends=True)[:-1] == lines[:-1]
-
-
-@pytest.mark.parametrize(
-    ("damage", "goes_on"),
-    [({"facts": {"weights": "many"}}, True), ({"seconds_per_call": ["x"]}, False)],
-)
-def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
-    head = journals.header(planned=[journals.case().label], asked={})
-    path = journals.write(tmp_path / "run.jsonl", head, journals.line(journals.case(), **damage))
-    if goes_on:
-        ((line,),) = journal.read_resumed_run(path).played.values()
-        assert line.facts == Facts()
-    else:
-        with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
-            journal.read_resumed_run(path)
 
 
 def test_a_run_with_a_line_that_cannot_be_read_does_not_go_on(tmp_path):

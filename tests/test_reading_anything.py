@@ -248,13 +248,6 @@ def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
         assert not [one for one in figure.findobj(Text) if "\x1b" in one.get_text()]
 
 
-@pytest.mark.parametrize("level", ["measurement", "launch", "round"])
-def test_a_table_holds_names_that_no_utf8_can(tmp_path, level):
-    lines = [journals.line(journals.case(name, name, device=name)) for name in ("\ud800", "\ud801")]
-    path = journals.write(tmp_path / "x.jsonl", journals.header(), *lines)
-    assert {r"\ud800", r"\ud801"} <= set(timelift.load(str(path), level)["strategy"])
-
-
 @pytest.mark.parametrize("text", ["\uff1d1", "\uff0b1", "\uff0d1", "\uff20a", "\xa0=1"])
 def test_a_wide_formula_becomes_text_too(text):
     assert csv_text(text).startswith("'")

@@ -117,21 +117,16 @@ def twin_groups(run: Run) -> list[TwinGroup]:
 
 
 def _planted(run: Run) -> dict[str, Planted]:
-    """Return the twins by name, without those whose entry is damaged or has no one truth.
+    """Return the twins by name, without those that have no one truth.
 
     Of an older self-test a twin may be slower in some launches only.
     """
     strategies = run.header.strategies
-    twins = {
-        name: entry.planted
-        for name, entry in strategies.items()
-        if isinstance(entry.planted, Planted)
-    }
+    twins = {name: entry.planted for name, entry in strategies.items() if entry.planted}
     return {
         name: planted
         for name, planted in twins.items()
-        if not planted.damage
-        and planted.slower is not None
+        if planted.slower is not None
         and (planted.one_launch_in == 1 or not planted.slower)
         and planted.of in strategies.keys() - twins.keys()
     }

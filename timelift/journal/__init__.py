@@ -68,24 +68,17 @@ from timelift.journal.machines import (
     identity_of,
 )
 from timelift.journal.reading import (
-    BAD_RECORD,
-    Damage,
     ExactFacts,
     MedianInLaunch,
     NumberedLine,
     OtherSchemaError,
-    case_from,
-    convert_leniently,
-    header_from,
     read_lines,
     read_medians,
-    samples,
 )
 from timelift.journal.writing import Journal, replace_text
 
 __all__ = [
     "AGAINST_FOLDER",
-    "BAD_RECORD",
     "COPIES_FOLDERS",
     "EXACT_FACTS",
     "FACT_RULES",
@@ -97,7 +90,6 @@ __all__ = [
     "Against",
     "CaseInLaunch",
     "Commit",
-    "Damage",
     "Difference",
     "End",
     "ExactFacts",
@@ -117,15 +109,12 @@ __all__ = [
     "ResumedRun",
     "RunEnd",
     "StrategyEntry",
-    "case_from",
     "commit_of",
-    "convert_leniently",
     "differences",
     "drift_differences",
     "find",
     "find_run",
     "flattened",
-    "header_from",
     "identity_differences",
     "identity_of",
     "measured_case",
@@ -139,7 +128,6 @@ __all__ = [
     "replace_text",
     "runs_of_machine",
     "runs_under",
-    "samples",
     "short_commit",
     "utc_now",
 ]

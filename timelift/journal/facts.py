@@ -8,9 +8,9 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
-Number = int | float
-#: From here on a number is a slip, and no array of 64-bit numbers can hold it.
-_TOO_LARGE = 2**63
+#: What an array of 64-bit numbers can hold; anything beyond is a slip.
+_NO_SLIP = msgspec.Meta(ge=-(2**63), le=2**63 - 1)
+Number = Annotated[int, _NO_SLIP] | Annotated[float, _NO_SLIP]
 
 
 class Merge(StrEnum):
@@ -87,11 +87,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 
     def number(self, name: str) -> float | None:
-        """Return a fact as a float; None where it is unknown, no number or too large for one."""
+        """Return a fact as a float; None where it is unknown or no number."""
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if abs(value) < _TOO_LARGE else None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if is_number else None
 
     def number_or_bound(self, name: str) -> float | None:
         """Return a fact, or the bound that it is below where no more is known."""

@@ -11,13 +11,7 @@ from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is
 from timelift.journal.lines import SCHEMA, CaseInLaunch, Header, Machine, parse_time
 from timelift.journal.machines import identity_of
-from timelift.journal.reading import (
-    BAD_RECORD,
-    header_from,
-    parse_object,
-    read_line,
-    read_lines,
-)
+from timelift.journal.reading import read_header_of_any_schema, read_line, read_lines
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
 #: their rivals are copies, not strategies.
@@ -50,7 +44,7 @@ def latest_run(paths: Iterable[Path]) -> Path:
 def start_time(path: Path) -> datetime:
     """Return when a run began, by its header; the earliest time where that cannot be read."""
     try:
-        return parse_time(str(header_or_empty(path).started))
+        return parse_time(header_or_empty(path).started or "")
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
 
@@ -140,9 +134,9 @@ def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a file; raises OSError or one of BAD_RECORD where it has none."""
+    """Read the header of a file; raises OSError or ValueError where it has none."""
     with path.open("rb") as file:
-        found = read_line(file.readline(_LONGEST_HEADER), [])
+        found = read_line(file.readline(_LONGEST_HEADER))
     if not isinstance(found, Header):
         raise ValueError(  # noqa: TRY004 - as whatever is wrong with a file
             f"expected a header of journal schema {SCHEMA}, received another line"
@@ -157,9 +151,8 @@ def header_or_empty(path: Path) -> Header:
     """
     try:
         with path.open("rb") as file:
-            fields = parse_object(file.readline(_LONGEST_HEADER))
-        return header_from(fields, []) if fields.get("kind") == "run" else Header()
-    except (*BAD_RECORD, OSError):
+            return read_header_of_any_schema(file.readline(_LONGEST_HEADER))
+    except OSError:
         return Header()
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from timelift.case import Case, Status
 from timelift.journal.facts import Facts
@@ -69,21 +69,18 @@ class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a self-test planted in a twin `of` a strategy: how it differs from it.
 
     `slower` is a share. Older self-tests planted other effects: negative shares, a slower first
-    call, and effects in one launch of `one_launch_in` alone. `damage` is what is wrong with fields
-    left out.
+    call, and effects in one launch of `one_launch_in` alone.
     """
 
     of: str = ""
     slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
     one_launch_in: Annotated[int, Meta(ge=1, lt=2**31)] = 1
-    damage: tuple[str, ...] = ()
 
 
 class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The strategy that this is the other side of; `damage` as in `Planted`."""
+    """The strategy that this is the other side of."""
 
     of: str = ""
-    damage: tuple[str, ...] = ()
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,23 +92,22 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str | None = None
     differs: str | None = None
     meaning: dict[str, Any] = {}
-    planted: Planted | UnsetType = UNSET
-    against: OtherSideOf | UnsetType = UNSET
+    planted: Planted | None = None
+    against: OtherSideOf | None = None
 
     @property
     def is_copy(self) -> bool:
-        return self.planted is not UNSET or self.against is not UNSET
+        return self.planted is not None or self.against is not None
 
     @property
     def copy_of(self) -> str:
         """The strategy that this one is a copy of; empty where it is none."""
-        if isinstance(self.planted, Planted):
-            return self.planted.of or _UNKNOWN
-        return (self.against.of or _UNKNOWN) if isinstance(self.against, OtherSideOf) else ""
+        original = self.planted or self.against
+        return (original.of or _UNKNOWN) if original else ""
 
     @property
     def other_side_of(self) -> str | None:
-        return self.against.of or None if isinstance(self.against, OtherSideOf) else None
+        return self.against.of or None if self.against else None
 
 
 #: What is ignored where that is not said, a share of the gate.
@@ -149,34 +145,31 @@ class Against(Struct, frozen=True, kw_only=True):
             raise ValueError(f"gates: expected a share of {missing[0]}, received none")
 
 
-class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="run"):
     """The first line of a journal.
 
     `options` and `asked` are the options with their values and as they were written, `cases` how
     many were selected, `planned` their labels, `sources` a digest of every file that was measured.
-    `damaged_against` is what is wrong with `against` where it could not be read.
     """
 
     id: str | None = None
     started: str | None = None
     seed: int | None = None
-    command: list[Any] | None = None
+    command: list[str] | None = None
     commit: Commit = Commit()
     machine: Machine = Machine()
     options: dict[str, Any] = {}
     cases: int | None = None
-    asked: dict[str, Any] | None = None
-    sources: dict[str, Any] = {}
+    asked: dict[str, str] | None = None
+    sources: dict[str, str] = {}
     planned: list[str] | None = None
     strategies: dict[str, StrategyEntry] = {}
     against: Against | None = None
-    damaged_against: str = ""
 
     @property
     def races_copies(self) -> bool:
         """True if the run raced strategies against copies: a self-test, or against another side."""
-        twins = any(one.is_copy for one in self.strategies.values())
-        return twins or self.against is not None or bool(self.damaged_against)
+        return self.against is not None or any(one.is_copy for one in self.strategies.values())
 
     def option_number(self, name: str) -> float | None:
         """Return an option that is a number; None where the file has none."""
@@ -186,9 +179,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
             return None
 
     def fields(self) -> dict[str, Any]:
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        found.setdefault("strategies", {})
-        return {"kind": "run", "schema": SCHEMA, **found}
+        return {"kind": "run", "schema": SCHEMA, **msgspec.to_builtins(self)}
 
 
 class CaseInLaunch(Struct, frozen=True, kw_only=True):
@@ -238,15 +229,15 @@ class RunEnd(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class End(Struct, frozen=True, kw_only=True):
+class End(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="end"):
     """The closing mark; `exit` is a `RunEnd`, or what another program wrote."""
 
     exit: str
     ended: str = ""
 
     def fields(self) -> dict[str, Any]:
-        ended = {"ended": self.ended} if self.ended else {}
-        return {"kind": "end", **ended, "exit": self.exit}
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
 
 
 Line = Header | CaseInLaunch | End

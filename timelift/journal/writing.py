@@ -61,7 +61,9 @@ def line_text(line: Line) -> str:
 
 
 def json_line(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
+    """Return JSON in UTF-8; half a surrogate of a file's name becomes a question mark."""
+    text = json.dumps(fields, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode() + "\n"
 
 
 def replace_text(path: Path, text: str) -> None:

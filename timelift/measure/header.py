@@ -14,7 +14,6 @@ from msgspec import structs
 from timelift.case import COPY_SEPARATOR, Case, option_flag
 from timelift.errors import UserError, counted
 from timelift.journal import (
-    BAD_RECORD,
     COPIES_FOLDERS,
     Header,
     ResumedRun,
@@ -158,7 +157,7 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
     except OSError as error:
         why = f"cannot be read ({error.strerror})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
-    except BAD_RECORD as error:
+    except ValueError as error:
         why = f"holds a damaged line ({str(error)[:80]})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     if resumed is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from timelift.errors import UserError
-from timelift.journal import BAD_RECORD, utc_now
+from timelift.journal import utc_now
 
 #: The file of a machine's lock.
 NAME = "timelift.lock"
@@ -97,7 +97,7 @@ def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
         return f"process {int(holder['pid'])}, since {str(holder['since'])[:25]!r}"
-    except (OSError, KeyError, TypeError, *BAD_RECORD):
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return "of an unknown process"
 
 

@@ -56,7 +56,7 @@ def load(
     Every row has the axes of its setting and its `strategy`. `attrs` holds the units of the
     columns, and which run it is.
     """
-    found = results.in_utf8(read_run(run, results_folder))
+    found = read_run(run, results_folder)
     made = _MAKERS[_level(level)](found)
     units = {name: unit for name, unit in UNITS.items() if name in made.columns}
     made.attrs.update(units=units, **_about(found.header))

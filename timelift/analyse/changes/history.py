@@ -18,13 +18,15 @@ from timelift.analyse.changes.levels import (
 from timelift.analyse.changes.many_runs import CaseHistory, HistoryFindings, find_changes
 from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.runs.fact_changes import FactChange, FactSince, changes_over_runs
-from timelift.analyse.runs.measurement import Warnings
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.canary import is_beat
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import BAD_RECORD, Difference, Header, Identity, Machine
+from timelift.journal import Difference, Header, Identity, Machine
+
+#: Characters of what is wrong with a file.
+_LONGEST_REASON = 160
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ def machine_runs(
 
     Raises UserError where there are none.
     """
-    warnings = Warnings()
-    headers = list(_headers(results, warnings))
+    left_out: list[str] = []
+    headers = list(_headers(results, left_out))
     if not headers:
-        why = f" ({warnings.texts[0]})" if warnings.texts else ""
+        why = f" ({left_out[0]})" if left_out else ""
         raise UserError(
             f"expected runs under {str(results)!r}, found none that can be read{why}; "
             "measure one with: timelift bench"
@@ -105,7 +107,7 @@ def machine_runs(
             f"{chosen[0].machine_name!r}, the last of {chosen[-1].day}; name an earlier --since"
         )
     others = _others(headers, chosen[0])
-    return MachineRuns(runs[0].machine_name, tuple(runs), others, warnings.as_tuple())
+    return MachineRuns(runs[0].machine_name, tuple(runs), others, tuple(left_out))
 
 
 def _chosen(headers: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
@@ -125,14 +127,18 @@ def _others(headers: Sequence[RunHeader], chosen: RunHeader) -> tuple[OtherMachi
     return tuple(OtherMachine(name, runs) for name, runs in sorted(counts.items()))
 
 
-def _headers(results: Path, warnings: Warnings) -> Iterator[RunHeader]:
-    """Read the header of every journal, a run and a copy of it once."""
+def _headers(results: Path, left_out: list[str]) -> Iterator[RunHeader]:
+    """Read the header of every journal, a run and a copy of it once.
+
+    What cannot be read is told in `left_out`, a sentence a file.
+    """
     seen: set[tuple[str, datetime]] = set()
     for path in journal.runs_under(results):
         try:
             header = read_run_header(path)
-        except (*BAD_RECORD, OSError) as error:
-            warnings.add(f"left out {path.relative_to(results)}", error)
+        except (ValueError, OSError) as error:
+            why = plain(error, _LONGEST_REASON)
+            left_out.append(f"left out {path.relative_to(results)}: {why}")
             continue
         if (header.id, header.started) not in seen:
             seen.add((header.id, header.started))
@@ -145,7 +151,7 @@ def read_run_header(path: Path) -> RunHeader:
     return RunHeader(
         path=path,
         id=header.id or path.stem,
-        started=journal.parse_time(str(header.started)),
+        started=journal.parse_time(header.started or ""),
         commit=_commit_shown(header, path),
         machine=header.machine,
     )

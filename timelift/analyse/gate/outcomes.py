@@ -21,7 +21,6 @@ from timelift.analyse.stats.effects import Effects, launch_effects
 from timelift.analyse.stats.stopping import Referee
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.errors import UserError
 from timelift.journal import Against, Quantity
 
 
@@ -126,11 +125,8 @@ class GateFindings:
 
 
 def gate_findings(run: Run) -> GateFindings | None:
-    """Return what was found against the other side; None for a usual run.
-
-    Raises UserError where the header is damaged.
-    """
-    against = against_of(run)
+    """Return what was found against the other side; None for a usual run."""
+    against = run.header.against
     if against is None:
         return None
     return GateFindings(
@@ -140,16 +136,6 @@ def gate_findings(run: Run) -> GateFindings | None:
         _hit_limit(run),
         is_provisional=run.is_provisional,
     )
-
-
-def against_of(run: Run) -> Against | None:
-    """Return what a run was measured against, None for a usual run; raises UserError if damaged."""
-    if why := run.header.damaged_against:
-        raise UserError(
-            f"expected the journal's header to say what it was measured against, but {why!r}; "
-            "measure again with --against"
-        )
-    return run.header.against
 
 
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:

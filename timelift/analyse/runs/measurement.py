@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from timelift import journal
 from timelift.case import Case, Status
-from timelift.escape import plain
 from timelift.journal import CaseInLaunch, Facts, Header
 
 Samples = NDArray[np.float64]
 
-_WARNING_LIMIT = 50
-_QUOTE_LIMIT = 160
 _MOST_SWITCHES = 20
 
 
@@ -149,36 +146,11 @@ def engine_facts(measurement: Measurement) -> dict[str, str]:
     return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
 
 
-@dataclass
-class Warnings:
-    """What was wrong with a file: the first complaints in words, the rest as a number."""
-
-    texts: list[str] = field(default_factory=list)
-    more: int = 0
-
-    def add(self, where: str, what: object) -> None:
-        if len(self.texts) < _WARNING_LIMIT:
-            self.texts.append(f"{where}: {plain(what, _QUOTE_LIMIT)}")
-        else:
-            self.more += 1
-
-    def as_tuple(self) -> tuple[str, ...]:
-        rest = (f"and {self.more:,} more records like these",) if self.more else ()
-        return (*self.texts, *rest)
-
-
-def merge(
-    records: Iterable[tuple[str, CaseInLaunch]], warnings: Warnings
-) -> tuple[Measurement, ...]:
-    """Merge lines, each with its place in the file, by case in order of appearance.
-
-    Of two lines for one case and launch the first counts, and the second is warned of.
-    """
+def merge(records: Iterable[CaseInLaunch]) -> tuple[Measurement, ...]:
+    """Merge lines by case in order of appearance; of two for one launch the first counts."""
     cases: dict[Case, dict[int, CaseInLaunch]] = {}
-    for where, record in records:
-        launches = cases.setdefault(record.case, {})
-        if launches.setdefault(record.launch, record) is not record:
-            warnings.add(where, f"launch {record.launch} of {record.case.label} a second time")
+    for record in records:
+        cases.setdefault(record.case, {}).setdefault(record.launch, record)
     return tuple(_measurement(case, launches) for case, launches in cases.items())
 
 

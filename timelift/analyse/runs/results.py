@@ -1,48 +1,87 @@
 """A journal, read into a `Run`.
 
-Nothing in a file is trusted: what is not as in `timelift.journal` is named in `Run.warnings` and
-skipped, and what is good is kept. Nothing that a file names is ever executed.
+Nothing in a file is trusted: a line that is not as in `timelift.journal` is left out and named in
+`Run.warnings`. Nothing that a file names is ever executed.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, Run, Warnings, merge
+from timelift.analyse.runs.measurement import Run, merge
 from timelift.case import AXES, Case
-from timelift.errors import UserError
-from timelift.journal import (
-    SCHEMA,
-    CaseInLaunch,
-    End,
-    Header,
-    NumberedLine,
-    OtherSchemaError,
-    RunEnd,
-    read_lines,
-)
+from timelift.errors import UserError, counted
+from timelift.escape import plain
+from timelift.journal import CaseInLaunch, End, Header, NumberedLine, RunEnd, read_lines
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: How many damaged lines are named, and how many characters of what is wrong with one.
+_MOST_NAMED, _LONGEST_REASON = 12, 160
+
 
 def load(path: Path) -> Run:
-    """Read a run; raises UserError where the file holds nothing that can be read."""
+    """Read a run; raises UserError where the file is no journal that this timelift can read."""
     try:
-        data = path.read_bytes()
+        lines = read_lines(path.read_bytes())
     except OSError as error:
         raise UserError(
             f"cannot read {str(path)!r}: {error.strerror}; name a journal under results/"
         ) from error
-    run = _JournalReader(path).read(data)
-    if run is None:
+    first = next(lines, None)
+    if first is None or not isinstance(first.line, Header):
+        why = plain(first.error, _LONGEST_REASON) if first and first.error else "none"
         raise UserError(
-            f"{str(path)!r}: expected a journal, received a file without a readable record; "
-            "name a file that a run wrote"
+            f"{str(path)!r}: expected a journal of this timelift, which begins with its header, "
+            f"received another file ({why}); name a file that a run wrote"
         )
-    return run
+    return _run(first.line, lines)
+
+
+def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
+    records: dict[tuple[Case, int], CaseInLaunch] = {}
+    damaged: dict[int, str] = {}
+    end, torn = End(exit=""), 0
+    for one in lines:
+        if isinstance(one.line, End):
+            end = one.line
+        elif isinstance(one.line, CaseInLaunch) and _key(one.line) not in records:
+            records[_key(one.line)] = one.line
+            end = End(exit="")
+        elif one.torn:
+            torn = one.number
+        else:
+            damaged[one.number] = str(one.error or "a header or a launch of a case a second time")
+    return Run(
+        header,
+        merge(records.values()),
+        complete=end.exit == RunEnd.COMPLETE,
+        warnings=tuple(_warnings(damaged, torn)),
+        ended=end.ended,
+        cut_short=end.exit == RunEnd.CUT_SHORT,
+    )
+
+
+def _key(record: CaseInLaunch) -> tuple[Case, int]:
+    return record.case, record.launch
+
+
+def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:
+    """Yield what was left out: damaged lines by their number, and the number of a torn one, if any.
+
+    Lines count from 1.
+    """
+    if damaged:
+        numbers = ", ".join(map(str, list(damaged)[:_MOST_NAMED]))
+        more = f" and {len(damaged) - _MOST_NAMED:,} more" if len(damaged) > _MOST_NAMED else ""
+        first = plain(next(iter(damaged.values())), _LONGEST_REASON)
+        lines = f"{counted(len(damaged), 'damaged line')} left out"
+        yield f"{lines}: {numbers}{more} ({'the first: ' if len(damaged) > 1 else ''}{first})"
+    if torn:
+        yield f"line {torn} is torn: the run was cut off while it wrote this line"
 
 
 def load_measured(path: Path, *, or_failed: bool = False) -> Run:
@@ -66,69 +105,6 @@ def load_usual(path: Path, *, or_failed: bool = False) -> Run:
     return run
 
 
-@dataclass
-class _JournalReader:
-    path: Path
-    header: Header | None = None
-    records: list[tuple[str, CaseInLaunch]] = field(default_factory=list)
-    complete: bool = False
-    ended: str = ""
-    cut_short: bool = False
-    warnings: Warnings = field(default_factory=Warnings)
-
-    def read(self, data: bytes) -> Run | None:
-        for place in read_lines(data):
-            self._take(place)
-        if not self.header and not self.records:
-            return None
-        if not self.header:
-            self.warnings.add("line 1", f"no header, so the records are read by schema {SCHEMA}")
-        measurements = merge(self.records, self.warnings)
-        header, warnings = self.header or Header(), self.warnings.as_tuple()
-        return Run(header, measurements, self.complete, warnings, self.ended, self.cut_short)
-
-    def _take(self, place: NumberedLine) -> None:
-        where = f"line {place.number}"
-        if isinstance(place.error, OtherSchemaError):
-            raise UserError(
-                f"{str(self.path)!r}: {place.error}; read it with the timelift that wrote it"
-            )
-        line, error = place.line, place.error
-        if isinstance(line, CaseInLaunch):
-            self.records.append((where, line))
-            self.complete = self.cut_short = False
-            self.ended = ""
-        elif isinstance(line, End):
-            self.complete, self.cut_short = (
-                line.exit == end for end in (RunEnd.COMPLETE, RunEnd.CUT_SHORT)
-            )
-            self.ended = line.ended
-        elif self.header and line:
-            error = ValueError("a second header; the first one counts")
-        elif line:
-            self.header = line
-        if error:
-            what = "torn: the run was cut off while it wrote this line" if place.torn else error
-            self.warnings.add(where, what)
-        for damage in place.damage:
-            self.warnings.add(where, damage)
-
-
-def in_utf8(run: Run) -> Run:
-    """Replace in names and reasons what no UTF-8 can hold: JSON can escape it, no table can."""
-    return replace(run, measurements=tuple(map(_in_utf8, run.measurements)))
-
-
-def _in_utf8(one: Measurement) -> Measurement:
-    fields = one.case.fields()
-    texts = {name: _text(fields[name]) for name in ("strategy", "workload", "device")}
-    return replace(one, case=Case.from_fields(fields | texts), reason=_text(one.reason))
-
-
-def _text(value: str) -> str:
-    return value.encode(errors="backslashreplace").decode()
-
-
 def frame(run: Run) -> "pd.DataFrame":
     """Return a row for each case, launch and round.
 
@@ -139,7 +115,7 @@ def frame(run: Run) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - half a second that only this function needs
 
-    played = [(one, launch) for one in in_utf8(run).measurements for launch in one.launches]
+    played = [(one, launch) for one in run.measurements for launch in one.launches]
     rounds = [launch.seconds_per_call.size for _, launch in played]
     which = np.repeat(np.arange(len(played)), rounds)
     columns = {

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import Measurement, Samples, Warnings, merge
+from timelift.analyse.runs.measurement import Measurement, Samples, merge
 from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, fit_scores, stack
@@ -207,11 +207,11 @@ class Referee:
         untouched = Plan(by_verdict(precision), anchor=_untouched)
         self._aside = aside
         self._plan = untouched if planted else ranking_plan(precision)
-        self._records: list[tuple[str, CaseInLaunch]] = []
+        self._records: list[CaseInLaunch] = []
 
     def take(self, line: CaseInLaunch) -> None:
         if line.status is not Status.MEASURED or any(line.seconds_per_call):
-            self._records.append(("", line))
+            self._records.append(line)
 
     def to_play(self) -> frozenset[Case]:
         measured = self.measurements()
@@ -226,7 +226,7 @@ class Referee:
         return frozenset()
 
     def measurements(self) -> tuple[Measurement, ...]:
-        return merge(self._records, Warnings())
+        return merge(self._records)
 
 
 def _untouched(samples: AlignedSamples) -> int:
