@@ -1,15 +1,15 @@
-"""Which lines of a journal the history reads field by field."""
+"""Of which lines of a journal a history reads the samples: those that tell no median."""
 
 from timelift.journal import reading
 
 
 def watched(monkeypatch):
-    """The lines that are read as JSON, field by field, from now on."""
-    slow, careful = [], reading._careful_median
+    """The lines whose samples are read from now on."""
+    read, samples = [], reading._samples
 
-    def read(line):
-        slow.append(line)
-        return careful(line)
+    def read_samples(line):
+        read.append(line)
+        return samples(line)
 
-    monkeypatch.setattr(reading, "_careful_median", read)
-    return slow
+    monkeypatch.setattr(reading, "_samples", read_samples)
+    return read

@@ -150,7 +150,7 @@ def play(monkeypatch, tmp_path):
     return run
 
 
-def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tmp_path, watched):
+def test_of_what_a_campaign_writes_the_history_reads_no_samples(play, tmp_path, watched):
     with Journal(tmp_path / "run.jsonl", Header()) as journal:
         play(ScriptedReferee(), record=journal.append)
     found = levels.summary_of_run(journal.path)
@@ -158,8 +158,9 @@ def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tm
     assert watched == []
 
 
-def test_the_check_for_detours_can_fail(tmp_path, watched):
-    line = journals.line(CASES[0], facts={"canary_seconds": "soon"})
+def test_the_check_for_samples_can_fail(tmp_path, watched):
+    line = journals.line(CASES[0])
+    del line["median_seconds_per_call"]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
     assert set(levels.summary_of_run(path).log_seconds) == {CASES[0]}
     assert len(watched) == 1
@@ -167,7 +168,7 @@ def test_the_check_for_detours_can_fail(tmp_path, watched):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """The lines that the history reads as JSON, field by field."""
+    """The lines of which the history reads the samples."""
     return summaries.watched(monkeypatch)
 
 

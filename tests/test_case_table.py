@@ -40,7 +40,7 @@ def test_one_launch_has_no_interval_and_says_so(tmp_path):
 
 def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
     meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
-    declared = {"native": {"title": "It.", "meaning": meaning}, "gru": {"meaning": 3}}
+    declared = {"native": {"title": "It.", "meaning": meaning}}
     seen = found(tmp_path / "run", journals.line(journals.case("native")), strategies=declared)
     said = (
         "Dropout: new noise for every step (static time axis); the same noise for all steps of a "

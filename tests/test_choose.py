@@ -394,7 +394,7 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
 def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     if twins == "another side":
-        head = journals.header(against={"label": "HEAD"})
+        head = journals.header(strategies={"native@HEAD": {"against": {"of": "native"}}})
         path = journals.write(
             path, head, *journals.campaign(journals.grid(("native", "native@HEAD")))
         )

@@ -112,7 +112,6 @@ def test_exit_codes_are_in_the_help(capsys):
         (other_machine(cores=8), "cores 2 → 8"),
         (other_machine(cpu="Other CPU"), "cpu Example CPU → Other CPU"),
         ({"name": "x"}, "system Linux → unknown"),
-        ({"identity": "hostile"}, "memory_gib 8 → unknown"),
     ],
 )
 def test_another_machine_is_refused_in_a_sentence(runs, tmp_path, capsys, machine, said):
@@ -185,7 +184,7 @@ def test_a_suspect_s_command_selects_that_case_alone():
     assert "--lengths" not in said
 
 
-@pytest.mark.parametrize("commit", [None, 7, "; rm -rf ~", ""])
+@pytest.mark.parametrize("commit", [None, "; rm -rf ~", ""])
 def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys, commit):
     old = str(stored(tmp_path / "x.jsonl", 1, sizes=3, commit={"id": commit}))
     assert report.main(["compare", old, runs[1]]) == 0

@@ -51,7 +51,7 @@ def sprung(tmp_path):
 def _journal(project):
     """A run that names traps wherever a name, a file or a command can stand."""
     cases = journals.grid((NAME, "native"), (NAME,), seq_lens=(8, 16), device=NAME)
-    told = {"title": NAME, "module": NAME, "differs": [NAME], "meaning": {NAME: "trap:build"}}
+    told = {"title": NAME, "module": NAME, "meaning": {NAME: "trap:build"}}
     header = journals.header(
         command=["python", f"{NAME}.py"],
         options={

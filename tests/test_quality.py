@@ -167,8 +167,8 @@ def test_a_restless_canary_is_named(tmp_path):
     assert "other programs ran or the clock rate changed" in sentences(restless)[0]
 
 
-@pytest.mark.parametrize("value", ["x", None, -1, True, 2.0, 10**400])
-def test_hostile_facts_are_no_facts(tmp_path, value):
+@pytest.mark.parametrize("value", [None, -1, 2.0])
+def test_impossible_facts_are_no_facts(tmp_path, value):
     run = measured(tmp_path, LOUD, dict.fromkeys(FACTS, value))
     assert "piece of work" not in seen_in(run)
     assert sentences(run)

@@ -55,7 +55,7 @@ def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
     ("content", "sentence"),
     [
         (None, "expected a run"),
-        ("", "without a readable record"),
+        ("", "expected a journal of this timelift, which begins with its header"),
         (journals.text(journals.header(schema=9)), "expected journal schema 1, received 9"),
         (journals.text(journals.header()), "expected measurements"),
     ],

@@ -27,7 +27,8 @@ from timelift.analyse.stats.stopping import (
 )
 from timelift.case import Status
 from timelift.journal import CaseInLaunch
-from timelift.journal.reading import case_in_launch_from
+from timelift.journal.reading import read_line
+from timelift.journal.writing import json_line
 from timelift.rounds import CLEARLY_SLOWER
 
 ROOT = Path(__file__).parent.parent
@@ -249,7 +250,7 @@ def referee_of(costs, launches, spread=0.003, **how):
         for name, cost in costs.items():
             moved = cost * np.exp(noise.normal(0, spread) + noise.normal(0, 0.01, 20))
             line = journals.line(journals.case(name), launch, (1e-3 * moved).tolist())
-            referee.take(case_in_launch_from(line, []))
+            referee.take(read_line(json_line(line).encode()))
     return referee
 
 
