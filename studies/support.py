@@ -5,8 +5,9 @@
 Every pair is built, traced, called and held to the law, forward and backward, in each mode and with
 a static and a dynamic time axis, at a small size. Nothing is timed, so two launches work at once.
 
-`--by-backend` prints the table of `docs/backends.md` instead: on every backend every strategy is
-tried by eager calls, and compiled on one workload, since compiling all takes hours on PyTorch.
+`--by-backend` prints one table of all backends instead; `docs/backends.md` has what differs. There
+every strategy is tried by eager calls, and compiled on one workload, since compiling all takes
+hours on PyTorch.
 """
 
 import argparse
