@@ -13,7 +13,7 @@ import numpy as np
 from studies import noise
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import SCHEMA, CaseInLaunch, End, Facts, measured_case
-from timelift.journal.writing import json_line
+from timelift.journal.files import json_line
 from timelift.measure.grid import TWINS
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.

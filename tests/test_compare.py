@@ -12,8 +12,8 @@ from timelift.analyse.changes.shift import ASSUMED_SD, SessionSpread, case_shift
 from timelift.analyse.changes.states import ChangeState
 from timelift.analyse.changes.two_runs import compare_runs
 from timelift.analyse.runs import results
-from timelift.analyse.runs.condense import condense
 from timelift.analyse.runs.fact_changes import changes_over_runs, largest
+from timelift.analyse.runs.measurement import condense
 from timelift.case import Status
 from timelift.present import comparison
 

@@ -11,7 +11,7 @@ from tests import journals
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import CaseInLaunch, Header, ResumedRun
-from timelift.journal.writing import line_text
+from timelift.journal.files import line_text
 from timelift.measure.header import resumed_options, without_folders
 from timelift.measure.options import OPTIONS
 from timelift.measure.session import Session

@@ -17,7 +17,7 @@ import pytest
 
 from tests import hostile
 from tests.projects import QUICKEST, SMALL, bench, environment, journal_of, project, records_of
-from timelift.journal.writing import json_line
+from timelift.journal.files import json_line
 
 GOOD = ("native", "fold_time")
 #: A run that lasts long enough to be interrupted: four settings, two launches.

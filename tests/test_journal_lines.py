@@ -11,9 +11,9 @@ from tests import journals
 from timelift import journal
 from timelift.journal import Facts, Header
 from timelift.journal.facts import FACT_RULES, Merge
+from timelift.journal.files import line_text
 from timelift.journal.lines import median
 from timelift.journal.reading import read_line
-from timelift.journal.writing import line_text
 
 CASE = journals.case()
 NO_NUMBERS = {"steady", "engine", "operations"}
@@ -101,7 +101,7 @@ def test_a_header_that_is_wrong_in_a_part_is_refused_with_the_part(changes, wher
 
 @pytest.mark.parametrize("schema", [2, None, "1"])
 def test_another_schema_is_named_before_anything_else_is_wrong(schema):
-    with pytest.raises(journal.OtherSchemaError, match="expected journal schema 1, received"):
+    with pytest.raises(ValueError, match="expected journal schema 1, received"):
         read(journals.header(schema=schema, id=[]))
 
 

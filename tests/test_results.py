@@ -11,7 +11,7 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal.writing import json_line
+from timelift.journal.files import json_line
 
 CASE = journals.case()
 

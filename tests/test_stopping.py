@@ -27,8 +27,8 @@ from timelift.analyse.stats.stopping import (
 )
 from timelift.case import Status
 from timelift.journal import CaseInLaunch
+from timelift.journal.files import json_line
 from timelift.journal.reading import read_line
-from timelift.journal.writing import json_line
 from timelift.rounds import CLEARLY_SLOWER
 
 ROOT = Path(__file__).parent.parent

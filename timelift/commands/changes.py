@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timelift.analyse.runs.measurement import condense
 from timelift.analyse.runs.results import load_usual
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.errors import UserError
@@ -35,7 +36,6 @@ def compare(options: Options, project: Project) -> int:
     With --across-machines always 0 or 1.
     """
     from timelift.analyse.changes.two_runs import compare_runs  # noqa: PLC0415
-    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, terminal  # noqa: PLC0415
 
     paths = find(project.results, [options.old, options.new])
@@ -66,8 +66,6 @@ def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
 
 def _sessions(folder: Path, paths: list[Path], new: "Run") -> list["Run"]:
     """Return the latest of the machine's other runs that can be read, the oldest first."""
-    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
-
     found: list[Run] = []
     for path in reversed(runs_of_machine(folder, new.header.machine, paths)):
         if len(found) < _SESSIONS:

@@ -27,6 +27,7 @@ from timelift.journal.files import (
     AGAINST_FOLDER,
     COPIES_FOLDERS,
     SELFTEST_FOLDER,
+    Journal,
     PlayedSettings,
     ResumedRun,
     commit_of,
@@ -34,6 +35,7 @@ from timelift.journal.files import (
     find_run,
     read_header,
     read_resumed_run,
+    replace_text,
     runs_of_machine,
     runs_under,
 )
@@ -43,8 +45,10 @@ from timelift.journal.lines import (
     Against,
     CaseInLaunch,
     Commit,
+    Difference,
     End,
     Header,
+    Identity,
     Line,
     Machine,
     OtherSideOf,
@@ -52,30 +56,24 @@ from timelift.journal.lines import (
     Quantity,
     RunEnd,
     StrategyEntry,
+    differences,
+    drift_differences,
+    flattened,
+    identity_differences,
+    identity_of,
     measured_case,
     object_or_empty,
     parse_time,
     short_commit,
     utc_now,
 )
-from timelift.journal.machines import (
-    Difference,
-    Identity,
-    differences,
-    drift_differences,
-    flattened,
-    identity_differences,
-    identity_of,
-)
 from timelift.journal.reading import (
     ExactFacts,
     MedianInLaunch,
     NumberedLine,
-    OtherSchemaError,
     read_lines,
     read_medians,
 )
-from timelift.journal.writing import Journal, replace_text
 
 __all__ = [
     "AGAINST_FOLDER",
@@ -101,7 +99,6 @@ __all__ = [
     "Machine",
     "MedianInLaunch",
     "NumberedLine",
-    "OtherSchemaError",
     "OtherSideOf",
     "Planted",
     "PlayedSettings",

@@ -43,10 +43,6 @@ _Seconds = Annotated[float, Meta(gt=SHORTEST_SECONDS, lt=LONGEST_SECONDS)]
 ExactFacts = tuple[float | None, ...]
 
 
-class OtherSchemaError(ValueError):
-    """A header of a schema that this timelift does not know."""
-
-
 class _About(Struct):
     kind: str
     schema: Any = None
@@ -120,9 +116,7 @@ def _refuse_other_schema(text: bytes) -> None:
     except _DAMAGED:
         return
     if about.kind == "run" and about.schema != SCHEMA:
-        raise OtherSchemaError(
-            f"expected journal schema {SCHEMA}, received {reprlib.repr(about.schema)}"
-        )
+        raise ValueError(f"expected journal schema {SCHEMA}, received {reprlib.repr(about.schema)}")
 
 
 def read_header_of_any_schema(text: bytes) -> Header:
