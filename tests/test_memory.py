@@ -90,7 +90,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
     backend, process = launch
     found = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
     for one in found:
-        assert MIB <= one["once"] <= 2 * MIB
+        assert 0.99 * MIB <= one["once"] <= 2 * MIB  # a page at an edge may be there already
         assert 1.5 <= one["twice"] / one["once"] <= 2.5
     for name in BODIES:
         sizes = [one[name] for one in found]
