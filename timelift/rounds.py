@@ -32,7 +32,7 @@ WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
 #: A rival so many times as slow as the fastest is a clear loser; half the time is enough for it:
-#: many small kernels vary by their launches, not by their rounds (docs/protocol.md).
+#: many small kernels vary by their launches, not by their rounds.
 CLEARLY_SLOWER, LOSERS_PART = 1.5, 0.5
 #: So many rounds that do not count are made up for, whatever they cost.
 MOST_VOID = 10
