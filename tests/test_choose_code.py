@@ -7,10 +7,8 @@ import pytest
 
 from tests import engines, journals
 from timelift import usage
-from timelift.analyse.choose import ChooseQuestion, Goal
 from timelift.analyse.runs import results
 from timelift.case import Phase, Setting, TimeAxis
-from timelift.present import choice
 from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
@@ -78,12 +76,12 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
     assert "shape = (None, " in usage.code_to_paste("native", run, Project(ROOT), dynamic)
 
 
-def test_how_to_use_it_has_the_parameters_as_python_writes_them(run):
-    found = usage.how_to_build("tokens", "fold_chunks[k=4,way=fast]", run, Project(ROOT))
-    question = ChooseQuestion(SETTING, Goal.TIME)
-    assert choice.how_to_use(question, found).endswith(", k=4, way='fast')")
-    odd = usage.how_to_build("tokens", "fold_chunks[4]", run, Project(ROOT))
-    assert choice.how_to_use(question, odd).endswith("), 4)")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("fold_chunks[k=4,way=fast]", ", k=4, way='fast')"), ("fold_chunks[4]", "), 4)")],
+)
+def test_how_to_use_it_has_the_parameters_as_python_writes_them(run, name, words):
+    assert usage.how_to_use(name, SETTING, run, Project(ROOT)).endswith(words)
 
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
@@ -108,11 +106,6 @@ def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
 )
 def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, run, Project(ROOT), SETTING) == ""
-
-
-def test_a_parameter_that_is_a_text_is_quoted(run):
-    code = usage.code_to_paste("native[how=fast]", run, Project(ROOT))
-    assert "build(layer, shape, how='fast')" in code
 
 
 def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):

@@ -109,10 +109,9 @@ def chosen(contest, run):
     """The first lines of `choose` about a measured setting, headed by its label."""
     question = ChooseQuestion(contest.setting, Goal.TIME)
     made = decide(question, run)
-    call = choice.BuildCall("strategies/mine.py", None, None, None)
     yield contest.setting.label
     if isinstance(made, Choice):
-        yield next(choice.answer_lines(question, made, choice.AboutChoice("", call, "", "")))
+        yield next(choice.answer_lines(question, made, choice.AboutChoice("", "", "", "")))
     else:
         yield from itertools.islice(choice.undecided_lines(question, made, {}), 2)
 

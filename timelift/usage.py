@@ -16,7 +16,7 @@ from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.layer_inputs import read_inputs
-from timelift.present.choice import BuildCall, CodeToPaste
+from timelift.present.choice import CodeToPaste
 from timelift.present.model_advice import StrategyPage
 from timelift.project import Project
 
@@ -24,20 +24,19 @@ from timelift.project import Project
 _UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
-def how_to_build(workload: str, strategy: str, run: Run, project: Project) -> BuildCall:
-    """Find the file of a strategy in a project, and what is known of its workload's input."""
+def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:
+    """Write which file to copy, and what its `build` is called with."""
     stem, _, variant = strategy.partition("[")
     variant = variant.removesuffix("]")
     parameters = _parameters(variant)
     path = project.strategy_file(stem)
-    features, input_dtype = _input_of(workload, run, project)
-    return BuildCall(
-        project.shown(path) if path else f"{stem}.py",
-        path is not None,
-        features,
-        input_dtype,
-        variant.split(",") if parameters is None else parameters,
-    )
+    file = project.shown(path) if path else f"{stem}.py (where you keep it)"
+    features, dtype = _input_of(setting.workload, run, project)
+    steps = None if setting.time_axis is TimeAxis.DYNAMIC else setting.seq_len
+    sizes = "*features" if features is None else ", ".join(map(str, features))
+    arguments = ["layer", f"({steps}, {sizes})", *([f"dtype={dtype!r}"] if dtype else [])]
+    arguments += variant.split(",") if parameters is None else parameters
+    return f"copy {file}, then: model = build({', '.join(arguments)})"
 
 
 def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | None = None) -> str:
@@ -128,18 +127,15 @@ def _input_of(
 ) -> tuple[tuple[object, ...] | None, str | None]:
     """Return the shape of a step and the type of the inputs, each None where it is not known."""
     path = project.workload_file(workload)
-    constants = _constants(path) if path else _of_own_layer(run)
-    features, dtype = constants.get("FEATURES"), constants.get("INPUT_DTYPE")
-    return (features if isinstance(features, tuple) else None), dtype
-
-
-def _of_own_layer(run: Run) -> dict[str, Any]:
-    """Read what the options of a run say of the layer that they name."""
+    if path:
+        constants = _constants(path)
+        features = constants.get("FEATURES")
+        return (features if isinstance(features, tuple) else None), constants.get("INPUT_DTYPE")
     try:
         inputs = read_inputs(str(run.header.options.get("inputs") or ""))
     except UserError:
         inputs = None
-    return {"FEATURES": inputs.features, "INPUT_DTYPE": inputs.dtype or None} if inputs else {}
+    return (inputs.features, inputs.dtype or None) if inputs else (None, None)
 
 
 def _constants(path: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def choose(options: Options, project: Project) -> int:
         return EXIT_NOT_YES
     about = choice.AboutChoice(
         title=dict(titles(run)).get(answer.strategy, ""),
-        call=usage.how_to_build(question.setting.workload, answer.strategy, run, project),
+        use=usage.how_to_use(answer.strategy, question.setting, run, project),
         trust=trust_in_words(run, selftest.machine_trust(project.results, run)),
         code=usage.code_to_paste(answer.strategy, run, project, question.setting),
         state=state,

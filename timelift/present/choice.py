@@ -18,7 +18,7 @@ from timelift.analyse.choose import (
     Undecided,
 )
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import Setting, TimeAxis
+from timelift.case import Setting
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.present.answer import LEAST_TO_LOSE
@@ -50,30 +50,15 @@ class CodeToPaste:
 
 
 @dataclass(frozen=True)
-class BuildCall:
-    """How to build a strategy: the file to copy, and what its `build` is called with.
-
-    The file of a strategy that is no longer there is not `in_project`. `parameters` are keywords as
-    Python writes them.
-    """
-
-    file: str
-    in_project: bool
-    features: tuple[object, ...] | None
-    input_dtype: str | None
-    parameters: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class AboutChoice:
     """What the project and the run say of a chosen strategy.
 
     `title` is empty where the run has none, `code` where its source is not in the project, and
-    `state` where the run is over.
+    `state` where the run is over. `use` is how the strategy is built.
     """
 
     title: str
-    call: BuildCall
+    use: str
     trust: str
     code: str
     state: str = ""
@@ -83,7 +68,7 @@ def answer_lines(
     question: ChooseQuestion, answer: Choice | Agreed, about: AboutChoice
 ) -> Iterator[str]:
     yield from map(plain, _answer(question, answer, about.title, about.state))
-    yield plain(f"use it: {how_to_use(question, about.call)}")
+    yield plain(f"use it: {about.use}")
     yield plain(f"trust: {about.trust}")
 
 
@@ -94,7 +79,7 @@ def answer_as_code(
     if not about.code:
         raise UserError(
             f"--code: expected a strategy of this project's strategies/, received "
-            f"{answer.strategy!r}; {how_to_use(question, about.call)}"
+            f"{answer.strategy!r}; {about.use}"
         )
     lines = (*_answer(question, answer, "", about.state), f"trust: {about.trust}")
     yield from (f"# {plain(line)}" for line in lines)
@@ -226,16 +211,6 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < _FAR else three_figures(ratio)
 
 
-def how_to_use(question: ChooseQuestion, call: BuildCall) -> str:
-    place = "" if call.in_project else " (where you keep it)"
-    steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
-    sizes = "*features" if call.features is None else ", ".join(map(str, call.features))
-    arguments = ["layer", f"({steps}, {sizes})"]
-    arguments += [f"dtype={call.input_dtype!r}"] if call.input_dtype else []
-    arguments += call.parameters
-    return f"copy {call.file}{place}, then: model = build({', '.join(arguments)})"
-
-
 # As JSON: seconds, bytes and ratios with six figures, null for what is not known ------------------
 
 #: What is not claimed of a size between two that were measured.
@@ -267,7 +242,7 @@ def answer_as_json(
         },
         **(_numbers(question.goal, answer) if isinstance(answer, Choice) else _NOT_MEASURED),
         trust=about.trust,
-        use=how_to_use(question, about.call),
+        use=about.use,
         code=about.code or None,
     )
 
