@@ -194,26 +194,3 @@ def selftest(
         for rival, twin in enumerate(["", *(f"@{name}" for name in TWINS)])
     ]
     return write(path, selftest_header(bases, cases=len(settings) * shaped.rivals), *lines, END)
-
-
-def foreign(*benchmarks: Any) -> dict[str, Any]:
-    """The JSON of pytest-benchmark, around these benchmarks."""
-    return {
-        "machine_info": {"system": "Linux", "cpu": {"brand_raw": "Example CPU"}},
-        "commit_info": {"id": "abcdef", "dirty": True},
-        "datetime": "2026-01-02T03:04:05+00:00",
-        "version": "5.3.1",
-        "benchmarks": list(benchmarks),
-    }
-
-
-def benchmark(**changes: Any) -> dict[str, Any]:
-    """One benchmark of pytest-benchmark, of another project unless changed."""
-    return {
-        "group": None,
-        "name": "test_fold",
-        "fullname": "bench/test_ways.py::test_fold",
-        "params": None,
-        "extra_info": {},
-        "stats": {"data": [1e-3, 2e-3], "median": 1.5e-3, "ops": float("inf")},
-    } | changes

@@ -5,11 +5,12 @@ import re
 import pytest
 
 from tests.typed import BEGINS, ROOT, commands, is_pytest, options, parse, pytest_options
+from timelift.commands.init import TEMPLATES
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TO_TYPE = {path.name: path.read_text(encoding="utf-8") for path in PAGES}
-#: Behind a prompt, perhaps over several lines.
-_TYPED = re.compile(rf"^\$ ({BEGINS}(?: .*|$)(?:(?<=\\)\n.*)*)", re.MULTILINE)
+#: Behind a prompt, perhaps over several lines, or a step of a pipeline.
+_TYPED = re.compile(rf"^(?:\$ | +(?:- run: |- ))({BEGINS}(?: .*|$)(?:(?<=\\)\n.*)*)", re.MULTILINE)
 TYPED = [words for text in TO_TYPE.values() for words in commands(text, _TYPED)]
 
 
@@ -51,6 +52,18 @@ def test_a_mistyped_command_is_seen():
     for words in (second, third):
         with pytest.raises(SystemExit):
             parse(words)
+
+
+def test_the_workflow_in_the_docs_is_the_one_that_init_writes_and_needs_no_secret():
+    text = TO_TYPE["ci.md"]
+    workflow = (TEMPLATES / "workflow.yml").read_text(encoding="utf-8")
+    assert f"```yaml\n{workflow}```" in text
+    assert "permissions:\n  contents: read\n" in workflow
+    assert "secrets." not in text
+    assert "pull_request_target:" not in workflow
+    assert "write" not in workflow
+    assert workflow.count("persist-credentials: false") == workflow.count("actions/checkout@")
+    assert "${{ github.head_ref" not in workflow
 
 
 def test_the_readme_fits_two_screens_and_opens_with_the_answer():

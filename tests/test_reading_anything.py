@@ -24,7 +24,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
-from timelift.journal import Header, Machine, find, runs_of_machine
+from timelift.journal import Header, Machine, runs_of_machine
 from timelift.measure.header import open_resumed
 from timelift.present import figures
 from timelift.present.figures import sheet
@@ -263,11 +263,6 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
     assert selftest.machine_trust(results_folder, run) is None
-
-
-def test_a_word_too_long_for_a_path_is_an_unknown_run(tmp_path):
-    with pytest.raises(UserError, match="expected a run, a path"):
-        find(tmp_path, ["a" * 300])
 
 
 def test_more_settings_than_a_report_can_show_are_a_sentence():

@@ -61,22 +61,6 @@ def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path: Path)
     assert warning.startswith("1 damaged line left out: 3 (")
 
 
-@pytest.mark.parametrize(
-    ("records", "complete"),
-    [
-        ([journals.line(CASE), journals.END], True),
-        ([journals.line(CASE), journals.END | {"exit": "interrupted"}], False),
-        ([journals.line(CASE)], False),
-        ([journals.END, journals.line(CASE, 2)], False),
-    ],
-)
-def test_a_run_is_complete_when_its_last_word_says_so(
-    path: Path, records: list[dict[str, Any]], *, complete: bool
-) -> None:
-    run = results.load(journals.write(path, journals.header(), *records))
-    assert run.complete is complete
-
-
 def _line(**changes: Any) -> str:
     return json_line(journals.line(CASE) | changes).rstrip()
 
@@ -167,13 +151,6 @@ def test_a_file_full_of_bad_lines_gives_one_sentence(path: Path) -> None:
     assert "and 988 more (the first: JSON is malformed" in warning
 
 
-def test_a_long_launch_of_a_million_rounds_is_read(path: Path) -> None:
-    run = results.load(
-        journals.write(path, journals.header(), journals.line(CASE, 1, [1e-3] * 1_000_000))
-    )
-    assert run.measurements[0].launches[0].seconds_per_call.size == 1_000_000
-
-
 def test_the_frame_has_a_row_for_each_case_launch_and_round(path: Path) -> None:
     other = journals.case("fold_time")
     run = results.load(
@@ -199,9 +176,3 @@ def test_the_frame_has_a_row_for_each_case_launch_and_round(path: Path) -> None:
 
 
 TAIL = ["strategy", "launch", "round", "seconds_per_call", "status"]
-
-
-def test_the_frame_of_a_run_without_samples_is_empty_with_the_same_columns(path: Path) -> None:
-    run = results.load(journals.write(path, journals.header()))
-    assert list(results.frame(run).columns) == [*list(CASE.fields())[1:], *TAIL]
-    assert results.frame(run).empty
