@@ -288,11 +288,6 @@ def _rank_low(ranking, strategy):
     return next((row.rank_low for row in ranking.rows if row.case.strategy == strategy), 0)
 
 
-def test_nothing_is_recommended_where_nothing_was_compared():
-    assert recommend([]) is None
-    assert recommend(rank(run([1]))) is None
-
-
 @given(runs())
 @settings(max_examples=60)
 def test_what_a_strategy_typically_costs_is_seen_in_half_of_its_settings(made):

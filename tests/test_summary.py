@@ -170,16 +170,6 @@ def test_nowhere_is_said_only_of_what_was_tested_everywhere():
     assert row(found(few)).slower == "nowhere, but not tested in every setting"
 
 
-def test_two_baselines_are_two_figures():
-    more = [Setting("tokens", length, 4, Phase.BACKWARD) for length in (8, 16)]
-    both = raced({"native": 1, LOOP: 3, TD: 2}, [*PLACES, *more])
-    left = [one for one in both if one.case.strategy != TD or one.case.setting in PLACES]
-    assert row(found(left)).gain == "2.0, in 4 of 6; loop_slice: 3.0, in 2 of 6"
-    assert "times as fast as TimeDistributed" in [
-        column.heading for column in summary(found(left), None).table.columns
-    ]
-
-
 def test_the_baseline_that_a_run_was_asked_for_is_that_of_later_reports():
     measured = raced({"native": 1, LOOP: 3, TD: 2}, PLACES)
     for asked, gain in ((LOOP, "3.0"), ("", "2.0"), ("nothing", "2.0"), (5, "2.0"), ([], "2.0")):

@@ -15,7 +15,7 @@ from timelift.analyse.selftest import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
-from timelift.present import conditions, ending, gate_words, terminal
+from timelift.present import conditions, gate_words, selftest_words, terminal
 from timelift.present.report import report
 from timelift.present.summary import Pointers, Summary, pages, summary
 
@@ -36,8 +36,8 @@ def find(path: Path, results_folder: Path, relative_to: str = "") -> RunFindings
 
 def end(found: RunFindings, path: Path, root: Path, page: Path | None) -> Summary:
     """Return the end of a run that has just been measured in the project at `root`."""
-    run = "" if is_latest(path, root / "results") else str(ending.relative_path(path))
-    return summary(found, Pointers(page and ending.relative_path(page), run))
+    run = "" if is_latest(path, root / "results") else str(relative_path(path))
+    return summary(found, Pointers(page and relative_path(page), run))
 
 
 def write_page(found: RunFindings, folder: Path, code: "CodeToPaste") -> None:
@@ -76,7 +76,7 @@ def _copies(found: RunFindings) -> Iterator[Iterable[str]]:
     if found.gate:
         yield from _gate(found.gate)
     else:
-        yield ending.selftest_findings(found.selftest, conditions.state(found.run))
+        yield selftest_words.selftest_findings(found.selftest, conditions.state(found.run))
 
 
 def gate_screenful(found: GateFindings, width: int) -> list[str]:
@@ -102,7 +102,7 @@ def gate_lines(path: Path, width: int = terminal.SUMMARY_WIDTH) -> Iterator[str]
     """Read a run against another side, and yield the lines of a terminal so wide."""
     found = gate_findings(results.load(path))
     yield from gate_screenful(found, width) if found else ()
-    yield ending.how_to_read(path)
+    yield f"{relative_path(path)}; read it with: timelift report {relative_path(path)}"
 
 
 def failures(path: Path) -> dict[Case, str]:
@@ -121,10 +121,10 @@ def selftest_lines(path: Path) -> Iterator[str]:
     found = selftest.trust_from_run(run)
     before = selftest.load_trust(path.parent / selftest.FILE)
     kept = before if found and selftest.rests_on_more(before, found) else None
-    yield from ending.selftest_findings(found, conditions.state(run))
+    yield from selftest_words.selftest_findings(found, conditions.state(run))
     if found and not kept and not run.is_provisional:
         save(found, path.parent)
-    yield from ending.selftest_stored(found, kept, run)
+    yield from selftest_words.selftest_stored(found, kept, run)
 
 
 def save(found: Trust, folder: Path) -> Path:
@@ -133,3 +133,8 @@ def save(found: Trust, folder: Path) -> Path:
     with writing(path, "make the folder writable"):
         replace_text(path, selftest.trust_as_json(found))
     return path
+
+
+def relative_path(path: Path) -> Path:
+    """Return a path as a user would type it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

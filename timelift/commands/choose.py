@@ -19,7 +19,8 @@ def choose(options: Options, project: Project) -> int:
     from timelift.analyse import choose  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.present import choice, conditions  # noqa: PLC0415
-    from timelift.present.report import titles, trust_in_words  # noqa: PLC0415
+    from timelift.present.report import titles  # noqa: PLC0415
+    from timelift.present.selftest_words import trust_in_words  # noqa: PLC0415
 
     run = load_usual(find_run(project.results, options.run), or_failed=True)
     axes = {name: getattr(options, name) for name in AXES}

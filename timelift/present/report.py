@@ -13,7 +13,6 @@ from timelift.analyse import across
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.selftest import Trust
 from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Setting, Status, several_valued
@@ -22,11 +21,10 @@ from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
 from timelift.present import case_table, conditions, meaning
 from timelift.present.answer import answer_table, at_setting, price_sentences
+from timelift.present.selftest_words import trust_in_words
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import percent, value_in_words
 
-#: In so many of its tries a planted slow-down was found most times.
-_MOST_TIMES = 0.9
 NO_INTERVAL = "within one launch: no interval"
 
 
@@ -101,44 +99,6 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
         "command": shlex.join(map(str, header.command or ())),
     }
     return tuple((label, text) for label, text in lines.items() if text)
-
-
-def trust_in_words(run: Run, trust: Trust | None) -> str:
-    """Write how far the figures of a run's machine may be trusted, or how to find out."""
-    if trust is None:
-        return "not known for this machine; find out with: timelift selftest"
-    false = trust.false_alarms
-    alarms = counted(false.hits, "false alarm")
-    found = (
-        f"{percent(share, 0, signed=True)} found in {percent(seen.value, 0)}"
-        for share, seen in sorted(trust.found.items())
-        if share > 0 and seen.tries
-    )
-    moved = trust.changed_packages(run.header.machine.versions)
-    first = (
-        f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
-        f"identical code (at most {percent(false.at_most, 2)})"
-    )
-    since = f"since then other {', '.join(moved)}" if moved else ""
-    return "; ".join(filter(None, (first, ", ".join(found), since)))
-
-
-def short_trust(run: Run, trust: Trust | None) -> str:
-    """Write the same in one line: of what was planted, the least that was found most times."""
-    if trust is None:
-        return "this machine is not tested yet: timelift selftest (10 minutes)"
-    false, moved = trust.false_alarms, trust.changed_packages(run.header.machine.versions)
-    planted = {share: seen for share, seen in sorted(trust.found.items()) if share > 0}
-    known = [share for share, seen in planted.items() if seen.tries]
-    sure = [share for share in known if planted[share].value >= _MOST_TIMES] or known[-1:]
-    found = [
-        f"{percent(one, 0, signed=True)} found in {percent(planted[one].value, 0)}"
-        for one in sure[:1]
-    ]
-    since = [f"since then other {', '.join(moved)}"] if moved else []
-    alarms = f"{counted(false.hits, 'false alarm')} in {false.tries:,}"
-    first = f"self-test of {trust.measured[:10]}: {alarms} (at most {percent(false.at_most)})"
-    return "; ".join([first, *found, *since])
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import Quantity
-from timelift.present import ending, gate_words
+from timelift.present import gate_words, selftest_words
 from timelift.present.tables import Column, Table
 from timelift.present.units import percent_interval, percent_more
 
@@ -40,7 +40,7 @@ def answer(found: RunFindings) -> CopiesAnswer | None:
         return CopiesAnswer(
             plain(gate_words.headline(gate), _WHY), below, names, gate_table(gate), lines
         )
-    first, *others = ending.selftest_findings(found.selftest)
+    first, *others = selftest_words.selftest_findings(found.selftest)
     return CopiesAnswer(
         f"{first[0].upper()}{first[1:]}.", "", (), Table("gate", "", (), []), (*others,)
     )
