@@ -108,7 +108,7 @@ def play(setting: Setting, seed: int, many: int) -> Played:
     engine = open_engine(setting)
     known = catalogue.read_workloads(Project(ROOT).workloads.values())[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
-    task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
+    task = Task(setting, rivals, known.factory, known.inputs, seed, 1.0)
     under_test = setting_under_test.SettingUnderTest(engine, task, WorkerChannel(_log))
     ready = [found for rival in rivals if (found := under_test.prepare(rival))]
     if len(ready) < len(rivals):

@@ -71,7 +71,7 @@ def cells(
 ) -> Iterator[Cell]:
     """Try every strategy on one workload, in one launch; in all columns if none is named."""
     rivals = tuple(one.rival() for one in strategies.values())
-    whole = bool(workload.input_dtype)
+    whole = bool(workload.inputs.dtype)
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
     with LaunchProcess(backend, LIMITS) as launch:
         for axis, mode in columns or COLUMNS[backend]:
@@ -92,16 +92,7 @@ def _try(
     rivals: tuple[RivalSpec, ...],
     setting: Setting,
 ) -> dict[str, tuple[Status, str]]:
-    task = Task(
-        setting,
-        rivals,
-        workload.factory,
-        workload.features,
-        1,
-        0.0,
-        workload.input_dtype,
-        workload.input_high,
-    )
+    task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
     return {one.rival.name: (one.status, one.reason) for one in launch.measure(task)}
 
 

@@ -14,6 +14,7 @@ from tests.lifted_models import BATCH, DATA
 from timelift import usage
 from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
 from timelift.case import Backend, Mode, Phase, Setting
+from timelift.layer_inputs import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.present.model_advice import advice_code, advice_json
 from timelift.project import Project
@@ -118,7 +119,16 @@ def raced(name, backend, ways, *, peak=False):
             for way, changes in ways.items()
         )
         setting = Setting(name, 4, BATCH, Phase.BACKWARD, Mode.GRAPH, backend=Backend(backend))
-        task = Task(setting, rivals, named(name), (), 3, 0.0, is_model=True, reads_peak_memory=peak)
+        task = Task(
+            setting,
+            rivals,
+            named(name),
+            LayerInputs(()),
+            3,
+            0.0,
+            is_model=True,
+            reads_peak_memory=peak,
+        )
         events = []
         measure_setting(task, WorkerChannel(events.append))
     ended = [one for one in events if isinstance(one, Ended)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
+from timelift.layer_inputs import LayerInputs
 
 BATCH, TIME, FEATURES = 8, 16, 6
 #: A step that the launch of these cases does not draw.
@@ -228,10 +229,9 @@ def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
         path.write_text(STRATEGY.format(step=STEP, line=line, lift=case.lift))
         rivals.append(RivalSpec(word, str(path), {}))
     setting = case.setting(phase, backend)
-    features = () if case.input_dtype else (FEATURES,)
     factory = f"{folder}/layers.py:{case.layer}"
-    extra = (case.input_dtype, 10) if case.input_dtype else ()
-    task = Task(setting, tuple(rivals), factory, features, SEED, 0.0, *extra)
+    inputs = LayerInputs((), case.input_dtype, 10) if case.input_dtype else LayerInputs((FEATURES,))
+    task = Task(setting, tuple(rivals), factory, inputs, SEED, 0.0)
     events = []
     under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
     found = {one.name: (Status.MEASURED, "") for one in rivals if under_test.prepare(one)}

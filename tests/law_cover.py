@@ -26,6 +26,7 @@ from timelift.case import (
     Status,
     TimeAxis,
 )
+from timelift.layer_inputs import LayerInputs
 from timelift.measure import catalogue
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.project import Project
@@ -89,7 +90,7 @@ OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TORCH: (QUICK,),
 }
 #: A recurrent layer computes the words of a sentence one after the other: four do here, of twelve.
-FEWER_WORDS = dict.fromkeys(("sentences", "sentences_bigru"), (4, 16))
+FEWER_WORDS = dict.fromkeys(("sentences", "sentences_bigru"), LayerInputs((4, 16)))
 #: Rows that take too long on layers larger than the dense one.
 SLOW = {
     (Backend.TENSORFLOW, XLA): Phase,
@@ -133,7 +134,7 @@ def ends(setting: Setting, rivals: list[RivalSpec], law_steps: int = 0) -> Ends:
     from timelift.worker.setting_under_test import SettingUnderTest
 
     workload = WORKLOADS[setting.workload]
-    sizes = FEWER_WORDS.get(setting.workload, workload.features), 7, 0.0
+    sizes = FEWER_WORDS.get(setting.workload, workload.inputs), 7, 0.0
     steps = law_steps or setting.seq_len + 2
     task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False, law_steps=steps)
     events = []

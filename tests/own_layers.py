@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from tests.law_cases import STRATEGY
 from tests.law_cover import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
+from timelift.layer_inputs import LayerInputs
 
 LAYERS = '''"""Layers."""
 import keras
@@ -97,7 +98,7 @@ class Asked:
             backend=backend,
         )
         factory = f"{folder}/layers.py:{self.layer}"
-        task = Task(setting, tuple(rivals), factory, (6,), 7, 0.0, warms=False)
+        task = Task(setting, tuple(rivals), factory, LayerInputs((6,)), 7, 0.0, warms=False)
         events = []
         under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
         found = {one.name: (Status.MEASURED, "") for one in rivals if under_test.prepare(one)}

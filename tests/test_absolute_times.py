@@ -72,7 +72,7 @@ TensorFlowCompiled.operations = property(lambda self: (told.append("counted"), c
 setting = Setting("sensor", 3, 2, Phase.BACKWARD)
 known = catalogue.read_workloads(Path("workloads").glob("*.py"))["sensor"]
 rivals = tuple(RivalSpec(one, f"strategies/{one}.py") for one in ("native", "fold_time"))
-task = Task(setting, rivals, known.factory, known.features, 1, 1.0)
+task = Task(setting, rivals, known.factory, known.inputs, 1, 1.0)
 under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(lambda _: None))
 facts = [under_test.prepare(one).facts["built"] for one in rivals]
 print(json.dumps([told, facts]))

@@ -31,8 +31,8 @@ def backend(request):
 def words(backend, workload, column, names=tuple(STRATEGIES)):
     """What became of strategies: each one's word, and the reason where it does not lift."""
     chosen = {name: STRATEGIES[name] for name in names}
-    features = FEWER_WORDS.get(workload, WORKLOADS[workload].features)
-    layer = replace(WORKLOADS[workload], features=features)
+    inputs = FEWER_WORDS.get(workload, WORKLOADS[workload].inputs)
+    layer = replace(WORKLOADS[workload], inputs=inputs)
     found = support.cells(layer, chosen, backend, [column])
     return {cell.strategy: (cell.word, cell.reason) for cell in found}
 

@@ -9,6 +9,7 @@ from tests import journals, summaries
 from timelift.analyse.changes import levels
 from timelift.case import Backend, Status
 from timelift.journal import Facts, Header, Journal, measured_case
+from timelift.layer_inputs import LayerInputs
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import Budget, CampaignOptions
@@ -137,7 +138,7 @@ def play(monkeypatch, tmp_path):
         chosen = CampaignOptions(**(fields | options))
         catalogue = Catalogue(
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
-            {"tokens": Workload("tokens", "x.py:make_layer", (3,), (4,), (1,))},
+            {"tokens": Workload("tokens", "x.py:make_layer", LayerInputs((3,)), (4,), (1,))},
         )
         found = Campaign(CASES, catalogue, chosen, played)
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)

@@ -129,7 +129,7 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     text = f'"""Title."""\nBATCH_SIZES = (1,)\ndef make_layer(): ...\nSEQ_LENS = (1,)\n{line}\n'
     where = written(tmp_path, mine=text)
     if sentence is None:
-        assert catalogue.read_workloads(where)["mine"].features == (3,)
+        assert catalogue.read_workloads(where)["mine"].inputs.features == (3,)
         return
     with pytest.raises(UserError, match=r"mine\.py") as caught:
         catalogue.read_workloads(where)

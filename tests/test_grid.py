@@ -6,6 +6,7 @@ import pytest
 
 from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
+from timelift.layer_inputs import LayerInputs
 from timelift.measure import grid, options
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 
@@ -14,8 +15,8 @@ def catalogue():
     """Two strategies and two workloads, one of them measured by default."""
     strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
     workloads = {
-        "small": Workload("small", "f", (3,), (5, 10), (1, 2), default=True),
-        "large": Workload("large", "f", (3,), (50,), (9,), default=False),
+        "small": Workload("small", "f", LayerInputs((3,)), (5, 10), (1, 2), default=True),
+        "large": Workload("large", "f", LayerInputs((3,)), (50,), (9,), default=False),
     }
     return Catalogue(strategies, workloads)
 

@@ -11,6 +11,7 @@ from tests.typed import ROOT
 from timelift import cli
 from timelift.commands import init
 from timelift.commands.pytest_options import with_pythonpath
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.catalogue import read_workload
 from timelift.project import Project
 
@@ -59,13 +60,13 @@ def test_the_workload_makes_the_layer_that_was_named(root, more, features):
     cli.main([*WORDS, *more], root)
     assert "from mypkg.models import make_encoder\n" in (root / FILES[1]).read_text()
     workload = read_workload(root / FILES[1])
-    assert (workload.name, workload.features, workload.input_dtype) == ("mine", features, "")
+    assert (workload.name, workload.inputs) == ("mine", LayerInputs(features))
 
 
 def test_whole_numbers_are_written_with_the_number_that_they_lie_below(root):
     cli.main([*WORDS, "--inputs", "int32[60]<1000"], root)
     workload = read_workload(root / FILES[1])
-    assert (workload.features, workload.input_dtype, workload.input_high) == ((60,), "int32", 1000)
+    assert workload.inputs == LayerInputs((60,), "int32", 1000)
 
 
 def test_without_a_layer_the_workload_is_left_to_fill_in(root, capsys):

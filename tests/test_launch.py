@@ -54,7 +54,7 @@ def task(seq_len=3, rivals=HERE):
     """Rivals of a small setting."""
     workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
-    return Task(setting, rivals, workload.factory, workload.features, 1, 0.01)
+    return Task(setting, rivals, workload.factory, workload.inputs, 1, 0.01)
 
 
 def workers():

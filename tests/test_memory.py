@@ -4,6 +4,7 @@ import pytest
 
 from tests import engines
 from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
 from timelift.messages import RivalSpec, Task
@@ -60,7 +61,7 @@ def readings(files, launch, setting):
         setting=setting,
         rivals=tuple(RivalSpec(name, str(files / f"{name}.py")) for name in BODIES),
         factory=f"{files / 'layer.py'}:make",
-        features=FEATURES,
+        inputs=LayerInputs(FEATURES),
         seed=1,
         round_seconds=0.0,
         reads_peak_memory=True,

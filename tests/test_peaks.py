@@ -7,13 +7,20 @@ import pytest
 
 from timelift.case import Phase, Setting, Status
 from timelift.errors import UserError
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.peaks import measure_with_peaks, with_peaks
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
 from timelift.messages import RivalSpec, Task
 
 HERE, THERE = RivalSpec("here", "here.py"), RivalSpec("there", "there.py", in_other_python=True)
 TASK = Task(
-    Setting("tokens", 4, 2, Phase.FORWARD), (HERE, THERE), "x.py:make", (3,), 1, 0.1, warms=True
+    Setting("tokens", 4, 2, Phase.FORWARD),
+    (HERE, THERE),
+    "x.py:make",
+    LayerInputs((3,)),
+    1,
+    0.1,
+    warms=True,
 )
 #: Seconds after which two that wait for each other give up.
 PATIENCE = 20

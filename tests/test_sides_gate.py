@@ -109,7 +109,7 @@ def test_another_layer_is_lifted_from_its_own_factory(sides):
 def test_another_step_is_another_question(sides):
     write(sides[0], {"workloads/sensor.py": workload(features=7)})
     found, _ = paired(sides)
-    assert "is (3,) on main and (7,) here" in found.reasons[case()]
+    assert "is 3 on main and 7 here" in found.reasons[case()]
 
 
 def test_what_is_new_has_no_other_side(sides):
@@ -146,7 +146,7 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     write(sides[0], {"models.py": "def make():\n    return 2\n"})
     here = catalogue(sides[0])
     layer = f"{sides[0] / 'models.py'}:make"
-    here.workloads["make"], _ = user_workload(layer, LayerInputs((3,)), dict)
+    here.workloads["make"] = user_workload(layer, LayerInputs((3,)), dict)
     (old,) = matcher(here, sides).match([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 

@@ -79,7 +79,7 @@ def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
         rivals.append(RivalSpec(word, str(path)))
     workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     setting = Setting("sensor", 3, 2, phase)
-    task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
+    task = Task(setting, tuple(rivals), workload.factory, workload.inputs, 7, 0.0)
     events = []
     under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
     ready = [rival.name for rival in rivals if under_test.prepare(rival)]

@@ -58,17 +58,19 @@ import json, os, sys
 os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
 sys.path[:0] = [{src!r}]
 from timelift.errors import one_line
+from timelift.layer_inputs import LayerInputs
 from timelift.worker.describe import describe
 from timelift.worker.layer import make_layer
 print(json.dumps({{name: describe("mine.models:" + name) for name in {names!r}}}))
 for features in ((6,), (7,), (6, 1)):
     try:
-        print(json.dumps(tuple(make_layer("mine.models:built", features, 1).kernel.shape)))
+        layer = make_layer("mine.models:built", LayerInputs(features), 1)
+        print(json.dumps(tuple(layer.kernel.shape)))
     except ValueError as error:
         print(json.dumps(one_line(error)))
 for dtype in ("int32", ""):
     try:
-        print(json.dumps(make_layer("mine.models:tokens", (7,), 1, dtype).name))
+        print(json.dumps(make_layer("mine.models:tokens", LayerInputs((7,), dtype), 1).name))
     except ValueError as error:
         print(json.dumps(one_line(error)))
 """
@@ -160,14 +162,14 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
 def asked(told):
     """The inputs of a layer that tells this."""
     told = {"features": None, "input_dtype": "", "input_high": 0} | told
-    return users_layer.user_workload("a:b", None, lambda _: told)[1]
+    return users_layer.user_workload("a:b", None, lambda _: told).inputs
 
 
 def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
     told = asked({"features": [7], "input_dtype": "int32", "input_high": 50})
     assert told == LayerInputs((7,), "int32", 50)
-    workload, inputs = users_layer.user_workload("a:b", LayerInputs((3,)), None)
-    assert (workload.features, inputs) == ((3,), LayerInputs((3,)))
+    given = LayerInputs((3,))
+    assert users_layer.user_workload("a:b", given, None).inputs == given
 
 
 @pytest.mark.parametrize(

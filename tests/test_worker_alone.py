@@ -52,7 +52,7 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
         for phase in Phase:
             setting = Setting("sensor", 3, 2, phase, mode=Mode.EAGER, backend=backend)
             found = launch.measure(
-                Task(setting, rivals, workload.factory, workload.features, 1, 0.02)
+                Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02)
             )
             assert {one.rival.name: one.status for one in found} == dict.fromkeys(
                 ("fold_time", "native"), Status.MEASURED

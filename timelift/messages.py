@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_args
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
+from timelift.layer_inputs import LayerInputs
 
 #: The variable that names a folder of the run: what a worker compiles of its inner layer lies there
 #: for the workers that come later. No rival's program does.
@@ -66,14 +67,10 @@ class Task:
     rivals: tuple[RivalSpec, ...]
     #: What makes the inner layer, or is it: `path.py:name` or `module:name`.
     factory: str
-    #: The shape of one step, without batch.
-    features: tuple[int, ...]
+    inputs: LayerInputs
     seed: int
     #: Each rival's share of the timing; 0 asks for one call and no timing.
     round_seconds: float
-    #: The dtype of whole-number inputs and the number below which they lie; empty and 0 for floats.
-    input_dtype: str = ""
-    input_high: int = 0
     #: The factory makes a whole model, whose rivals are ways of changing its lifts ...
     is_model: bool = False
     #: ... fed with the (inputs, labels) that `module:function` returns, or with drawn ones.
@@ -101,8 +98,9 @@ class Task:
     def from_json(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
-        features = tuple(fields["features"])
-        return cls(**{**fields, "features": features, "setting": setting, "rivals": rivals})
+        given = fields["inputs"]
+        inputs = LayerInputs(**{**given, "features": tuple(given["features"])})
+        return cls(**{**fields, "inputs": inputs, "setting": setting, "rivals": rivals})
 
 
 @dataclass(frozen=True)

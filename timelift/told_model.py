@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from timelift.case import Backend, Case, Mode, Phase, Setting
+from timelift.layer_inputs import LayerInputs
 
 #: What ends the name of a stored model, and what stands between a model and a lift's path in it.
 STORED, INSIDE = ".keras", "#"
@@ -53,9 +54,7 @@ class ToldLift:
     workload: str
     steps: int
     batch: int
-    features: tuple[int, ...]
-    input_dtype: str
-    input_high: int
+    inputs: LayerInputs
     trains: bool
     added: frozenset[str]
 
@@ -161,9 +160,11 @@ def _lift(model: str, number: int, told: Mapping[str, Any]) -> ToldLift:
         f"{model}.lift{number}",
         told.get("steps", 0),
         told.get("batch", 0),
-        tuple(told.get("features", ())),
-        told.get("input_dtype", ""),
-        told.get("input_high", 0),
+        LayerInputs(
+            tuple(told.get("features", ())),
+            told.get("input_dtype", ""),
+            told.get("input_high", 0),
+        ),
         told["trains"],
         frozenset(kind for kind in ADDED.values() if told[kind]),
     )

@@ -56,7 +56,7 @@ def backend(request):
 def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWARD):
     """How rivals end on a device, by name."""
     setting = Setting("sensor", 3, 2, phase, mode, device=device, backend=backend)
-    task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.features, 1, 0.0)
+    task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.inputs, 1, 0.0)
     with LaunchProcess(backend, Limits(120)) as launch:
         return {one.rival.name: one for one in launch.measure(task)}
 

@@ -9,7 +9,6 @@ from typing import Any
 from timelift.commands import Options, write_lines
 from timelift.commands.pytest_options import with_pythonpath
 from timelift.errors import UserError
-from timelift.measure.catalogue import Workload
 from timelift.measure.devices import usual_backend
 from timelift.measure.layer_probe import ask_layer
 from timelift.measure.options import option_named
@@ -88,20 +87,15 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
     def ask(factory: str) -> Mapping[str, Any]:
         return ask_layer(factory, usual_backend(), with_pythonpath(project).import_folders)
 
-    workload, _ = user_workload(layer, option_named("inputs").value(inputs), ask)
+    taken = user_workload(layer, option_named("inputs").value(inputs), ask).inputs
+    whole_numbers = f'INPUT_DTYPE = "{taken.dtype}"\nINPUT_HIGH = {taken.high}\n'
     return {
-        "FEATURES": repr(workload.features),
-        "inputs": _whole_numbers(workload),
+        "FEATURES": repr(taken.features),
+        "inputs": whole_numbers if taken.dtype else "",
         "title": f"{name} of {module}",
         "imports": f"import keras\n\nfrom {module} import {name}",
         "make_layer": f"return {name} if isinstance({name}, keras.Layer) else {name}()",
     }
-
-
-def _whole_numbers(workload: Workload) -> str:
-    if not workload.input_dtype:
-        return ""
-    return f'INPUT_DTYPE = "{workload.input_dtype}"\nINPUT_HIGH = {workload.input_high}\n'
 
 
 def _write(texts: Mapping[Path, str]) -> None:

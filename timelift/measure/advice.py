@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from timelift.case import Backend, Case
 from timelift.errors import UserError, path_is
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.layer_probe import ask_model
@@ -100,11 +101,9 @@ def _workload(model: ToldModel, lift: ToldLift) -> Workload:
     return Workload(
         name=lift.workload,
         factory=f"{model.factory}{INSIDE}{lift.number}",
-        features=lift.features,
+        inputs=lift.inputs,
         seq_lens=(lift.steps,),
         batch_sizes=(lift.batch,),
-        input_dtype=lift.input_dtype,
-        input_high=lift.input_high,
         is_users=True,
     )
 
@@ -130,7 +129,7 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     session.catalogue.workloads[model.name] = Workload(
         name=model.name,
         factory=model.factory,
-        features=(),
+        inputs=LayerInputs(()),
         seq_lens=(setting.seq_len,),
         batch_sizes=(setting.batch,),
         is_users=True,

@@ -19,6 +19,7 @@ from msgspec import structs
 from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import OtherSideOf, Planted, StrategyEntry
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
 from timelift.project import Project
@@ -72,22 +73,19 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Workload:
-    """An inner layer's factory, the shape of one step, and the sizes worth asking about.
+    """An inner layer's factory, what it takes at one step, and the sizes worth asking about.
 
-    `factory` is `path.py:name` or `module:name`; `features` is the shape of one step
-    without batch; `input_high` bounds integer inputs from above and is 0 for floating ones. It
-    `is_users` where options name it instead of a file in workloads/. Where it `is_model`, it is a
-    whole model, fed with what `data` returns, or with drawn inputs.
+    `factory` is `path.py:name` or `module:name`. It `is_users` where options name it instead of a
+    file in workloads/. Where it `is_model`, it is a whole model, fed with what `data` returns, or
+    with drawn inputs.
     """
 
     name: str
     factory: str
-    features: tuple[int, ...]
+    inputs: LayerInputs
     seq_lens: tuple[int, ...]
     batch_sizes: tuple[int, ...]
     default: bool = False
-    input_dtype: str = ""
-    input_high: int = 0
     is_users: bool = False
     is_model: bool = False
     data: str = ""
@@ -122,9 +120,9 @@ class Catalogue:
     def why_not(self, case: Case) -> str:
         """Return why a case can never be measured; empty where it can."""
         workload = self.workloads[case.setting.workload]
-        if workload.input_dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+        if workload.inputs.dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             return (
-                f"inputs of {workload.input_dtype} have no gradient; ask for the weights' alone "
+                f"inputs of {workload.inputs.dtype} have no gradient; ask for the weights' alone "
                 "with: --gradients weights"
             )
         return ""
@@ -277,10 +275,8 @@ def read_workload(path: Path) -> Workload:
     return Workload(
         name=source.name,
         factory=f"{path}:make_layer",
-        features=constants["FEATURES"],
+        inputs=LayerInputs(constants["FEATURES"], dtype or "", high or 0),
         seq_lens=constants["SEQ_LENS"],
         batch_sizes=constants["BATCH_SIZES"],
         default=constants.get("DEFAULT", True),
-        input_dtype=dtype or "",
-        input_high=high or 0,
     )

@@ -143,12 +143,10 @@ class Session:
 
         What its inputs are is recorded among the run's options.
         """
-        layer, inputs = user_workload(
-            self.options["layer"], self.options["inputs"], self._ask_layer
-        )
+        layer = user_workload(self.options["layer"], self.options["inputs"], self._ask_layer)
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.texts["workloads"] or layer.name
-        self.options["inputs"] = inputs
+        self.options["inputs"] = layer.inputs
 
     def cases(self, question: Mapping[str, Any]) -> list[Case]:
         """Return the cases of a bench module's marker; raises UserError for a wrong word in it."""

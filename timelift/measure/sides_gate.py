@@ -152,10 +152,10 @@ class CaseMatcher:
         if other is None:
             broken = self._other.broken.get(workload.name)
             return NoOtherSide(broken or f"new: {label} has no workload {workload.name!r}")
-        if _shape(other) != _shape(workload):
+        if other.inputs != workload.inputs:
             return NoOtherSide(
-                f"another workload: one step of {workload.name!r} is {_shape(other)[0]} on {label} "
-                f"and {_shape(workload)[0]} here"
+                f"another workload: one step of {workload.name!r} is {other.inputs} on {label} "
+                f"and {workload.inputs} here"
             )
         layer_is_same = self._layer_is_same(workload, other)
         strategy_is_same = self._same_code.of_files(mine.path, theirs.path)
@@ -211,7 +211,3 @@ class CaseMatcher:
 
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:
     return {one.path.stem: one.path for one in strategies.values()}
-
-
-def _shape(workload: Workload) -> tuple[object, ...]:
-    return (workload.features, workload.input_dtype, workload.input_high)

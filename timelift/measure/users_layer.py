@@ -21,10 +21,8 @@ _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 AskLayer = Callable[[str], Mapping[str, Any]]
 
 
-def user_workload(
-    layer: str, inputs: LayerInputs | None, ask: AskLayer
-) -> tuple[Workload, LayerInputs]:
-    """Return the workload of a layer, and its inputs, which it is asked for where none are given.
+def user_workload(layer: str, inputs: LayerInputs | None, ask: AskLayer) -> Workload:
+    """Return the workload of a layer, which is asked for its inputs where none are given.
 
     `layer` is `module:name` or `path.py:name`. Raises UserError.
     """
@@ -33,18 +31,15 @@ def user_workload(
         inputs = inputs or _asked(ask(factory))
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
-    workload = Workload(
+    return Workload(
         name=_name(factory),
         factory=factory,
-        features=inputs.features,
+        inputs=inputs,
         seq_lens=SEQ_LENS,
         batch_sizes=BATCH_SIZES,
         default=True,
-        input_dtype=inputs.dtype,
-        input_high=inputs.high,
         is_users=True,
     )
-    return workload, inputs
 
 
 def _asked(told: Mapping[str, Any]) -> LayerInputs:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from timelift.errors import nearest
+from timelift.layer_inputs import LayerInputs
 from timelift.told_model import INSIDE, STORED
 from timelift.worker.isolation import load_module
 from timelift.worker.lifts import lift_at
@@ -91,19 +92,24 @@ def inputs_of(layer: Any) -> list[Any]:
         return []
 
 
-def check_features(layer: Any, features: Sequence[int]) -> None:
-    """Raise ValueError where a layer that is built for one shape of a step is given another."""
-    shape = input_shape(layer)
-    if shape is None:
-        return
-    own = shape[1:]
-    fits = len(own) == len(features) and all(
-        size in {None, given} for size, given in zip(own, features, strict=True)
+def check_inputs(layer: Any, inputs: LayerInputs) -> None:
+    """Raise ValueError where a layer is given inputs other than those that it takes."""
+    shape, given = input_shape(layer), inputs.features
+    own = shape[1:] if shape else given
+    fits = len(own) == len(given) and all(
+        size in {None, asked} for size, asked in zip(own, given, strict=True)
     )
     if not fits:
         raise ValueError(
             f"the layer is built for steps of {_written(own)}, and --inputs says "
-            f"{_written(features)}; leave --inputs out"
+            f"{_written(given)}; leave --inputs out"
+        )
+    whole, high = whole_numbers(layer)
+    if whole and not inputs.dtype:
+        like = LayerInputs(given, whole, high or 1000)
+        raise ValueError(
+            f"the layer takes whole numbers; write so, like --inputs '{like}', or with INPUT_DTYPE "
+            "and INPUT_HIGH in a workload's file"
         )
 
 
@@ -124,17 +130,6 @@ def whole_numbers(layer: Any) -> tuple[str, int]:
     dtype = str(inputs[0].dtype) if inputs else ""
     whole = dtype if "int" in dtype else "int32" if high else ""
     return whole, high
-
-
-def check_input_dtype(layer: Any, features: Sequence[int], input_dtype: str) -> None:
-    """Raise ValueError where a layer that takes whole numbers would be fed with others."""
-    whole, high = whole_numbers(layer)
-    if whole and not input_dtype:
-        raise ValueError(
-            "the layer takes whole numbers; write so, like --inputs "
-            f"'{whole}[{_written(features)}]<{high or 1000}', or with INPUT_DTYPE and INPUT_HIGH "
-            "in a workload's file"
-        )
 
 
 def _first_layers(layer: Any) -> Iterator[Any]:

@@ -16,10 +16,10 @@ SENTENCE_WORDS = (2, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 25
 
 
 def draw_inputs(task: Task, noise: np.random.Generator) -> Array:
-    """Draw (batch, time, *features): standard normal, or whole numbers below `input_high`."""
-    shape = (task.setting.batch, task.setting.seq_len, *task.features)
-    if task.input_dtype:
-        return noise.integers(task.input_high, size=shape).astype(task.input_dtype)
+    """Draw (batch, time, *features): standard normal, or whole numbers below `high`."""
+    shape = (task.setting.batch, task.setting.seq_len, *task.inputs.features)
+    if task.inputs.dtype:
+        return noise.integers(task.inputs.high, size=shape).astype(task.inputs.dtype)
     return _cast(noise.standard_normal(shape), task.setting.dtype)
 
 

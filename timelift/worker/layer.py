@@ -5,16 +5,16 @@ revision whose workload differs brings a layer of its own, drawn from the same s
 """
 
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from timelift.case import Gradients, Phase, Setting, Status
 from timelift.errors import one_line, ran_out_of_memory
+from timelift.layer_inputs import LayerInputs
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker.engines import Array, Engine
-from timelift.worker.find_layer import check_features, check_input_dtype, find_layer
+from timelift.worker.find_layer import check_inputs, find_layer
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
 from timelift.worker.tolerance import (
@@ -64,7 +64,7 @@ class InnerLayers:
             self._emit(Busy(MAKING_LAYER, rival.name))
             _set_global_state(self._engine, task.setting, task.seed)
             factory = rival.factory or task.factory
-            layer = make_layer(factory, task.features, task.seed, task.input_dtype)
+            layer = make_layer(factory, task.inputs, task.seed)
             if reason := _why_nothing_trains(layer, task):
                 return InnerLayerError(reason, Status.REFUSED)
             self._emit(Busy(CALLING_LAYER, rival.name))
@@ -135,8 +135,8 @@ def _why_nothing_trains(layer: Any, task: Task) -> str:
     setting = task.setting
     if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
         return ""
-    ask = "--phases forward" if task.input_dtype else "--gradients inputs_and_weights"
-    or_else = "" if task.input_dtype else ", or for --phases forward"
+    ask = "--phases forward" if task.inputs.dtype else "--gradients inputs_and_weights"
+    or_else = "" if task.inputs.dtype else ", or for --phases forward"
     return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
 
 
@@ -146,10 +146,10 @@ def computed_in(layer: Any) -> list[str]:
     return [one for one in {part.compute_dtype for part in parts} if one in set(DtypePrecision)]
 
 
-def make_layer(factory: str, features: Sequence[int], seed: int, input_dtype: str = "") -> Any:
+def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
 
-    `factory` is `path.py:name` or `module:name`, and `features` the shape of one step.
+    `factory` is `path.py:name` or `module:name`.
     A layer is built by a call, since one that is subclassed may have no `build` that makes its
     weights. What is added to the weights is drawn from `seed`.
     """
@@ -157,10 +157,9 @@ def make_layer(factory: str, features: Sequence[int], seed: int, input_dtype: st
 
     layer = find_layer(factory)
     check_one_tensor(layer, factory)
-    check_features(layer, features)
-    check_input_dtype(layer, features, input_dtype)
+    check_inputs(layer, inputs)
     if not layer.built:
-        layer(keras.KerasTensor((None, *features), input_dtype or keras.config.floatx()))
+        layer(keras.KerasTensor((None, *inputs.features), inputs.dtype or keras.config.floatx()))
     noise = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
         values = keras.ops.convert_to_numpy(weight)

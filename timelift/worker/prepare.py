@@ -156,8 +156,8 @@ def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting)
 
 def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
     static = task.setting.time_axis is TimeAxis.STATIC
-    shape = (task.setting.seq_len if static else None, *task.features)
-    extra = {"dtype": task.input_dtype} if task.input_dtype else {}
+    shape = (task.setting.seq_len if static else None, *task.inputs.features)
+    extra = {"dtype": task.inputs.dtype} if task.inputs.dtype else {}
     return module.build(layer, shape, **extra, **rival.parameters)
 
 
