@@ -9,6 +9,7 @@ import pytest
 
 from tests import engines
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
+from timelift.layer_inputs import LayerInputs
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
@@ -168,7 +169,7 @@ def test_what_is_refused_fails_and_what_is_not_lifts(tmp_path, asked):
     names = [*asked.refused, *asked.lifted, "fold_time"]
     anyway = [asked_anyway(tmp_path, name) for name in (*asked.refused, "fold_time")]
     rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
-    task = Task(setting, rivals, f"{layer}:make_layer", asked.features, 1, 0.0)
+    task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs(asked.features), 1, 0.0)
     outcomes = {one.rival.name: one for one in launched(asked.backend).measure(task)}
     for name in asked.refused:
         assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name
