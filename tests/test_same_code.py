@@ -1,5 +1,7 @@
 """Which code is the same on both sides of a gate: a file, and what it imports of its project."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.repositories import write
@@ -91,3 +93,14 @@ def test_what_is_compiled_and_lies_in_the_project_counts_as_changed(sides):
     for side in sides:
         write(side, {"ours/inner.py": "import fast", "fast.so": ""})
     assert not is_same(sides)
+
+
+def test_a_module_that_cannot_be_read_counts_as_changed(sides, monkeypatch):
+    def read_bytes(path):
+        if path.name == "part.py":
+            raise PermissionError(path)
+        return path.open("rb").read()
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert not is_same(sides)
+    assert not SameCode(*map(Project, sides)).of_module("ours.inner")

@@ -5,6 +5,7 @@ in the environment) is the same for both sides. Data files that code reads are n
 """
 
 import ast
+import contextlib
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,36 +45,43 @@ class SameCode:
         self._imports_of = cache(_imports_of)
 
     def of_files(self, here: Path, there: Path) -> bool:
-        """True if both files are equal in every byte, and so is all of the project they import."""
-        if here.read_bytes() != there.read_bytes():
-            return False
-        imports = self._imports_of(here, "")
-        return imports is not None and self._of_imports(imports)
+        """True if both files are equal in every byte, and so is all of the project they import.
+
+        What cannot be read counts as changed.
+        """
+        with contextlib.suppress(OSError):
+            equal = here.read_bytes() == there.read_bytes()
+            return equal and self._of_imports(self._imports_of(here, ""))
+        return False
 
     def of_module(self, name: str) -> bool:
-        return self._of_imports([Imported(name)])
+        with contextlib.suppress(OSError):
+            return self._of_imports([Imported(name)])
+        return False
 
-    def _of_imports(self, imports: Iterable[Imported]) -> bool:
+    def _of_imports(self, imports: Iterable[Imported] | None) -> bool:
+        if imports is None:
+            return False
         waiting, seen = list(imports), set[Imported]()
         while waiting:
-            one = waiting.pop()
-            if one in seen or not self._is_of_project(one.module):
+            imported = waiting.pop()
+            if imported in seen or not self._is_of_project(imported.module):
                 continue
-            seen.add(one)
-            further = self._further_imports(one)
+            seen.add(imported)
+            further = self._further_imports(imported)
             if further is None:
                 return False
             waiting += further
         return True
 
-    def _further_imports(self, one: Imported) -> list[Imported] | None:
+    def _further_imports(self, imported: Imported) -> list[Imported] | None:
         """Return what the files of an import import; None where these differ or are not known."""
-        here, there = (_files_of(one, folders) for folders in self._folders)
+        here, there = (_files_of(imported, folders) for folders in self._folders)
         if _texts(here) != _texts(there):
             return None
-        wanted = {one.module, f"{one.module}.{one.name}"}
+        wanted = {imported.module, f"{imported.module}.{imported.name}"}
         named = [path for path, module in here if module in wanted]
-        if not named or (one.name == "*" and any(path.stem == "__init__" for path in named)):
+        if not named or (imported.name == "*" and any(path.stem == "__init__" for path in named)):
             return None  # what is not found is lost; a package's `__all__` may name any module
         further = list[Imported]()
         for path, module in here:
@@ -91,12 +99,12 @@ class SameCode:
         )
 
 
-def _files_of(one: Imported, folders: Iterable[Path]) -> list[tuple[Path, str]]:
+def _files_of(imported: Imported, folders: Iterable[Path]) -> list[tuple[Path, str]]:
     """Return the files that an import runs, each with its module: of all packages around it, too.
 
     Where two folders have a module, both are returned: which one wins is not asked.
     """
-    parts = [*one.module.split("."), *([one.name] if one.name else [])]
+    parts = [*imported.module.split("."), *filter(None, [imported.name])]
     modules = [".".join(parts[:count]) for count in range(1, 1 + len(parts))]
     return [(path, module) for module in modules for path in _candidates(module, folders)]
 
