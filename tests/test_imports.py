@@ -54,7 +54,6 @@ DOORS = {
             "display",
             "git",
             "launch",
-            "layer_probe",
             "options",
             "sides_gate",
             "source",

@@ -9,9 +9,9 @@ import pytest
 from tests.projects import environment
 from tests.typed import ROOT
 from timelift import cli
-from timelift.commands import init
 from timelift.commands.pytest_options import with_pythonpath
 from timelift.layer_inputs import LayerInputs
+from timelift.measure import users_layer
 from timelift.measure.catalogue import read_workload
 from timelift.project import Project
 
@@ -23,7 +23,7 @@ WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 def told(monkeypatch):
     """What each layer tells of its inputs."""
     inputs = {"features": [3], "input_dtype": "", "input_high": 0}
-    monkeypatch.setattr(init, "ask_layer", lambda *_: inputs)
+    monkeypatch.setattr(users_layer, "ask_layer", lambda *_: inputs)
     return inputs
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.repositories import commit, git, strategy, workload, write
-from timelift.case import Case, Phase, Setting
+from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.layer_inputs import LayerInputs
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
@@ -146,7 +146,7 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     write(sides[0], {"models.py": "def make():\n    return 2\n"})
     here = catalogue(sides[0])
     layer = f"{sides[0] / 'models.py'}:make"
-    here.workloads["make"] = user_workload(layer, LayerInputs((3,)), dict)
+    here.workloads["make"] = user_workload(layer, LayerInputs((3,)), Backend.JAX, [])
     (old,) = matcher(here, sides).match([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 

@@ -12,7 +12,6 @@ from tests.repositories import write
 from timelift.errors import UserError
 from timelift.layer_inputs import LayerInputs, read_inputs
 from timelift.measure import users_layer
-from timelift.measure.layer_probe import ask_layer
 
 MODELS = """
 import keras
@@ -137,7 +136,7 @@ def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
 
 
 def test_a_module_is_imported_as_the_project_does(src):
-    told = ask_layer("mine.models:functional", QUICKEST, [src])
+    told = users_layer.ask_layer("mine.models:functional", QUICKEST, [src])
     assert told["features"] == [5, 3]
 
 
@@ -153,23 +152,32 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
 ):
     write(tmp_path, {"mine.py": module})
     with pytest.raises(UserError) as caught:
-        ask_layer("mine:layer", QUICKEST, [tmp_path])
+        users_layer.ask_layer("mine:layer", QUICKEST, [tmp_path])
     assert str(caught.value).startswith("mine:layer: ")
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def asked(told):
+@pytest.fixture
+def inputs_told(monkeypatch):
     """The inputs of a layer that tells this."""
-    told = {"features": None, "input_dtype": "", "input_high": 0} | told
-    return users_layer.user_workload("a:b", None, lambda _: told).inputs
+
+    def ask(told):
+        told = {"features": None, "input_dtype": "", "input_high": 0} | told
+        monkeypatch.setattr(users_layer, "ask_layer", lambda *_: told)
+        return users_layer.user_workload("a:b", None, QUICKEST, []).inputs
+
+    return ask
 
 
-def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
-    told = asked({"features": [7], "input_dtype": "int32", "input_high": 50})
+def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
+    inputs_told, monkeypatch
+):
+    told = inputs_told({"features": [7], "input_dtype": "int32", "input_high": 50})
     assert told == LayerInputs((7,), "int32", 50)
+    monkeypatch.delattr(users_layer, "ask_layer")
     given = LayerInputs((3,))
-    assert users_layer.user_workload("a:b", given, None).inputs == given
+    assert users_layer.user_workload("a:b", given, QUICKEST, []).inputs == given
 
 
 @pytest.mark.parametrize(
@@ -182,9 +190,9 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
         ),
     ],
 )
-def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(told, sentence):
+def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(inputs_told, told, sentence):
     with pytest.raises(UserError, match=sentence):
-        asked(told)
+        inputs_told(told)
 
 
 @pytest.mark.parametrize(
@@ -232,4 +240,4 @@ def test_inputs_of_another_kind_are_a_sentence(text, sentence):
 def test_a_layer_of_another_form_is_a_sentence(tmp_path, monkeypatch, text, sentence):
     monkeypatch.chdir(write(tmp_path, {"mine.py": "def make(): ...\n"}))
     with pytest.raises(UserError, match=f"^--layer: .*{sentence}"):
-        users_layer.user_workload(text, LayerInputs((3,)), None)
+        users_layer.user_workload(text, LayerInputs((3,)), QUICKEST, [])

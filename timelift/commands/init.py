@@ -4,13 +4,11 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from timelift.commands import Options, write_lines
 from timelift.commands.pytest_options import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.devices import usual_backend
-from timelift.measure.layer_probe import ask_layer
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
@@ -84,10 +82,9 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
             f"it; received {layer!r}"
         )
 
-    def ask(factory: str) -> Mapping[str, Any]:
-        return ask_layer(factory, usual_backend(), with_pythonpath(project).import_folders)
-
-    taken = user_workload(layer, option_named("inputs").value(inputs), ask).inputs
+    backend, folders = usual_backend(), with_pythonpath(project).import_folders
+    given = option_named("inputs").value(inputs)
+    taken = user_workload(layer, given, backend, folders).inputs
     whole_numbers = f'INPUT_DTYPE = "{taken.dtype}"\nINPUT_HIGH = {taken.high}\n'
     return {
         "FEATURES": repr(taken.features),

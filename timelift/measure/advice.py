@@ -9,11 +9,10 @@ from timelift.errors import UserError, path_is
 from timelift.layer_inputs import LayerInputs
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload
-from timelift.measure.layer_probe import ask_model
 from timelift.measure.options import OPTIONS, option_named
 from timelift.measure.progress import Display
 from timelift.measure.session import NEW_RUN, RunMode, Session
-from timelift.measure.users_layer import find_factory
+from timelift.measure.users_layer import ask_model, find_factory
 from timelift.project import Project
 from timelift.told_model import (
     AS_WRITTEN,

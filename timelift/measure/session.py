@@ -47,7 +47,6 @@ from timelift.measure.header import (
 )
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.launch import Limits
-from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
 from timelift.measure.progress import Display
@@ -135,15 +134,17 @@ class Session:
             return grid.SELFTEST_AXES
         return AGAINST_AXES if self.texts["against"] else {}
 
-    def _ask_layer(self, factory: str) -> Mapping[str, Any]:
-        return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
-
     def _measure_layer(self) -> None:
         """Measure a layer of the user's in place of the default workloads.
 
         What its inputs are is recorded among the run's options.
         """
-        layer = user_workload(self.options["layer"], self.options["inputs"], self._ask_layer)
+        layer = user_workload(
+            self.options["layer"],
+            self.options["inputs"],
+            self.catalogue.backends[0],
+            self.project.import_folders,
+        )
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.texts["workloads"] or layer.name
         self.options["inputs"] = layer.inputs

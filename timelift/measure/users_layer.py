@@ -1,13 +1,24 @@
-"""The user's own layer as a workload: what `--layer` names, and what its inputs are."""
+"""The user's own layer as a workload: what `--layer` names, and what its inputs are.
 
+A layer or model is asked in a process that imports a framework. It costs that import, some seconds,
+so it is asked only where the user has not said it.
+"""
+
+import json
 import re
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timelift.case import Backend
 from timelift.errors import UserError, nearest, path_is
+from timelift.escape import without_codes
 from timelift.layer_inputs import LayerInputs
+from timelift.measure import machine
 from timelift.measure.catalogue import Workload
+from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
 from timelift.measure.source import names_of
 from timelift.told_model import INSIDE, case_name
 
@@ -16,19 +27,21 @@ SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 #: What a file binds that may have any other name as well.
 _ANY = {"*", "__getattr__"}
 _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+#: The layer is made on the CPU: its shape is all that is asked.
+_NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
-#: What the layer itself is asked: its factory's `features`, `input_dtype` and `input_high`.
-AskLayer = Callable[[str], Mapping[str, Any]]
 
-
-def user_workload(layer: str, inputs: LayerInputs | None, ask: AskLayer) -> Workload:
+def user_workload(
+    layer: str, inputs: LayerInputs | None, backend: Backend, folders: Sequence[Path]
+) -> Workload:
     """Return the workload of a layer, which is asked for its inputs where none are given.
 
-    `layer` is `module:name` or `path.py:name`. Raises UserError.
+    `layer` is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
+    UserError.
     """
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        inputs = inputs or _asked(ask(factory))
+        inputs = inputs or _inputs_of(ask_layer(factory, backend, folders))
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
     return Workload(
@@ -42,7 +55,7 @@ def user_workload(layer: str, inputs: LayerInputs | None, ask: AskLayer) -> Work
     )
 
 
-def _asked(told: Mapping[str, Any]) -> LayerInputs:
+def _inputs_of(told: Mapping[str, Any]) -> LayerInputs:
     if told["features"] is None:
         raise UserError(
             "expected a layer that is built, which tells the shape of one step, received one that "
@@ -84,3 +97,59 @@ def find_factory(text: str, expected: str) -> str:
     if not _IN_MODULE.fullmatch(factory):
         raise UserError(f"expected {expected}; received {text!r}")
     return text
+
+
+# What it is asked ---------------------------------------------------------------------------------
+
+
+def ask_layer(factory: str, backend: Backend, folders: Sequence[Path]) -> dict[str, Any]:
+    """Return `features` (None where the layer does not tell), `input_dtype` and `input_high`.
+
+    The factory is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
+    UserError where it gives none.
+    """
+    return _ask(factory, backend, folders)
+
+
+def ask_model(
+    name: str, backend: Backend, folders: Sequence[Path], feeding: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a user's model has of lifts, as `worker.describe.describe_model` tells it.
+
+    `feeding` is how it is called to see them. Raises UserError where there is no model to call.
+    """
+    return _ask(name, backend, folders, json.dumps(feeding))
+
+
+def _ask(name: str, backend: Backend, folders: Sequence[Path], *more: str) -> dict[str, Any]:
+    machine.refuse_without_backend()
+    if reason := machine.why_not_installed(backend):
+        raise UserError(reason)
+    words = [sys.executable, "-m", "timelift.worker.describe", backend, name, *more]
+    try:
+        done = subprocess.run(
+            words,
+            env=environment(variables=importing_from(folders) | _NO_GPU),
+            capture_output=True,
+            check=False,
+            timeout=IMPORT_LIMIT,
+        )
+        told: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{name}: it was not imported and called within {IMPORT_LIMIT:g} s; import it by itself"
+        ) from None
+    except ValueError:
+        lines = without_codes(done.stderr.decode(errors="replace")).split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        raise UserError(
+            f"{name}: importing or calling it ended the process that did ({last:.300}); import it "
+            "by itself"
+        ) from None
+    if why := told.get("error"):
+        where = ", ".join(map(str, folders))
+        raise UserError(
+            f"{name}: gives nothing to measure ({why}); modules are those of {sys.executable}, "
+            f"and of {where}"
+        )
+    return told
