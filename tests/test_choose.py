@@ -346,14 +346,6 @@ def test_the_sizes_to_choose_from_are_named(tmp_path):
         ask({"workload": "frames", "seq_len": "10"}, "time", run)
 
 
-def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
-    path = tmp_path / "foreign.json"
-    path.write_text(json.dumps(journals.foreign(journals.benchmark())))
-    code, lines, complaint = choose(capsys, path)
-    assert code in {1, 2}
-    assert lines or complaint.count("\n") == 1
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, capsys):
     random = np.random.default_rng(seed)

@@ -97,7 +97,7 @@ def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
         return f"process {int(holder['pid'])}, since {str(holder['since'])[:25]!r}"
-    except (OSError, KeyError, TypeError, ValueError, RecursionError):
+    except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return "of an unknown process"
 
 
