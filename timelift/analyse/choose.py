@@ -209,19 +209,20 @@ def decide(
     question: ChooseQuestion, run: Run, relative_to: Sequence[str] = BASELINES
 ) -> Choice | Agreed | Undecided:
     """Choose a strategy; the first of `relative_to` that was measured is its baseline."""
-    rankings = {one.setting: one for one in lifts.rank_run(run, relative_to) if one.rows}
-    measured = [one for one in lifts.lift_measurements(run) if one.was_measured]
+    ranked = lifts.rank_run(run, relative_to)
+    rankings = {ranking.setting: ranking for ranking in ranked if ranking.rows}
+    measured = [rival for rival in lifts.lift_measurements(run) if rival.was_measured]
     asked = question.setting
     if asked in rankings:
         return _at(rankings[asked], question.goal, measured)
     for axis in _SIZES:
         size = getattr(asked, axis)
-        line = [one for one in rankings if _without(one, axis) == _without(asked, axis)]
-        before = [one for one in line if getattr(one, axis) < size]
-        after = [one for one in line if getattr(one, axis) > size]
+        line = [place for place in rankings if _without(place, axis) == _without(asked, axis)]
+        before = [place for place in line if getattr(place, axis) < size]
+        after = [place for place in line if getattr(place, axis) > size]
         if before and after:
             sides = (max(before), min(after))
-            answers = [_at(rankings[one], question.goal, measured) for one in sides]
+            answers = [_at(rankings[side], question.goal, measured) for side in sides]
             return _between(axis, sides, answers)
     return Undecided(_why_outside(asked, rankings))
 
@@ -244,13 +245,13 @@ def _between(
 
 
 def _why_outside(asked: Setting, measured: Iterable[Setting]) -> str:
-    near = [one for one in measured if _without(one, *_SIZES) == _without(asked, *_SIZES)]
+    elsewhere = _without(asked, *_SIZES)
+    near = [setting for setting in measured if _without(setting, *_SIZES) == elsewhere]
     if not near:
         return "this workload, phase and execution were not measured at any size"
-    lengths, batches = {one.seq_len for one in near}, {one.batch for one in near}
-    if min(lengths) <= asked.seq_len <= max(lengths) and min(batches) <= asked.batch <= max(
-        batches
-    ):
+    lengths, batches = {setting.seq_len for setting in near}, {setting.batch for setting in near}
+    sizes = ((lengths, asked.seq_len), (batches, asked.batch))
+    if all(min(measured) <= size <= max(measured) for measured, size in sizes):
         return "no measured sizes lie on both sides of it along one axis"
     steps = "step" if max(lengths) == 1 else "steps"
     return (
@@ -267,17 +268,17 @@ def _at(ranking: Ranking, goal: Goal, measured: Sequence[Measurement]) -> Choice
     """Return the answer at a measured setting, with what is known of it beside its value."""
     if not ranking.is_contest:
         return Undecided("a strategy was measured alone, beside no other")
-    rivals = [one for one in measured if one.case.setting == ranking.setting]
-    found = _by_time(ranking) if goal is Goal.TIME else _by_fact(goal, ranking.setting, rivals)
-    if isinstance(found, Undecided):
-        return found
-    own = next(one for one in rivals if one.case.strategy == found.strategy)
+    rivals = [rival for rival in measured if rival.case.setting == ranking.setting]
+    answer = _by_time(ranking) if goal is Goal.TIME else _by_fact(goal, ranking.setting, rivals)
+    if isinstance(answer, Undecided):
+        return answer
+    own = next(rival for rival in rivals if rival.case.strategy == answer.strategy)
     peak, is_bound = fact_or_bound(own, "peak_bytes")
     first_call, _ = fact_or_bound(own, "first_call_seconds")
     return replace(
-        found,
+        answer,
         baseline=ranking.baseline,
-        speed_up=ranking.row(found.strategy).speed_up,
+        speed_up=ranking.row(answer.strategy).speed_up,
         first_call_seconds=math.nan if first_call is None else first_call,
         peak_bytes=math.nan if peak is None else peak,
         is_peak_bound=is_bound,
@@ -303,7 +304,7 @@ def _by_time(ranking: Ranking) -> Choice | Undecided:
         own.seconds_low,
         own.seconds_high,
         price,
-        tuple(one for one in others if one.strategy != name),
+        tuple(other for other in others if other.strategy != name),
         is_fastest=own is ranking.rows[0],
     )
 
@@ -328,7 +329,7 @@ def _alternative(
 def _by_fact(goal: Goal, setting: Setting, rivals: Sequence[Measurement]) -> Choice | Undecided:
     """Answer by a fact of each case; one that is too little to be read counts as its bound."""
     fact, called, alike = _FACTS[goal]
-    read = {one.case.strategy: fact_or_bound(one, fact) for one in rivals}
+    read = {rival.case.strategy: fact_or_bound(rival, fact) for rival in rivals}
     values = {name: value for name, (value, _) in read.items() if value and value > 0}
     if len(values) < 2:  # noqa: PLR2004
         return Undecided(f"{called} is known of fewer than two strategies")
@@ -342,6 +343,6 @@ def _by_fact(goal: Goal, setting: Setting, rivals: Sequence[Measurement]) -> Cho
         Alternative(other, ratio, ratio / alike, math.inf if is_bound else ratio * alike)
         for other, ratio in sorted(ratios.items(), key=lambda item: item[1])
     )
-    (own,) = (one for one in rivals if one.case.strategy == name)
-    launches = sum(one.facts.number_or_bound(fact) is not None for one in own.launches)
+    own = next(rival for rival in rivals if rival.case.strategy == name)
+    launches = sum(launch.facts.number_or_bound(fact) is not None for launch in own.launches)
     return Choice(setting, name, launches, values[name], others=tuple(others), is_bound=is_bound)

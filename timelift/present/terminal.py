@@ -27,7 +27,7 @@ from timelift.present.tables import Table
 SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
 #: Blanks between two columns of a table, and of the summary's.
 _GAP, _NARROW_GAP = 3, 2
-#: A heading of so many letters stays on one line; a longer one has two.
+#: A heading of so many letters stays on one line where there is room; a longer one has two.
 _SHORT_HEADING = 14
 #: Columns of a workload's name in the summary's table, beyond which it has several lines.
 _LONGEST_NAME = 18
@@ -39,10 +39,10 @@ _INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")
 
 def console(width: int | None = None) -> Console:
     """Open the standard output; its width is the terminal's unless told otherwise."""
-    found = Console(width=width, highlight=False)
-    if width is None and not found.is_terminal and "COLUMNS" not in os.environ:
-        found.width = PLAIN_WIDTH
-    return found
+    output = Console(width=width, highlight=False)
+    if width is None and not output.is_terminal and "COLUMNS" not in os.environ:
+        output.width = PLAIN_WIDTH
+    return output
 
 
 def _show(what: RenderableType, console: Console, width: int | None = None) -> None:
@@ -68,34 +68,36 @@ def _show_lines(lines: Iterable[Sequence[Segment]], console: Console) -> None:
 # The end of a run --------------------------------------------------------------------------------
 
 
-def summary_text(found: Summary, width: int, *, colour: bool) -> str:
+def summary_text(summary: Summary, width: int, *, colour: bool) -> str:
     """Return the end of a run as a terminal shows it, for another program to print."""
     text = io.StringIO()
     console = Console(
         file=text, width=width, force_terminal=colour, no_color=not colour, highlight=False
     )
-    show_summary(found, console)
+    show_summary(summary, console)
     return text.getvalue()
 
 
-def show_summary(found: Summary, console: Console) -> None:
+def show_summary(summary: Summary, console: Console) -> None:
     """Print the end of a run in a screenful: the longest version of it that fits, else the last."""
     width = min(console.width, SUMMARY_WIDTH)
-    room, most = SUMMARY_LINES * SUMMARY_WIDTH // width, min(len(found.table.rows), ROWS)
-    brief = found.in_brief()
+    room, most = SUMMARY_LINES * SUMMARY_WIDTH // width, min(len(summary.table.rows), ROWS)
+    brief = summary.in_brief()
     without_price = replace(brief, table=brief.table.up_to(1))
-    shorter = (one.up_to(rows) for rows in range(most, -1, -1) for one in (brief, without_price))
-    for version in itertools.chain([found.up_to(most)], shorter):
+    shorter = (
+        version.up_to(rows) for rows in range(most, -1, -1) for version in (brief, without_price)
+    )
+    for version in itertools.chain([summary.up_to(most)], shorter):
         lines = _lines(_summary(version, width), console, width)
         if len(lines) <= room:
             break
     _show_lines(lines, console)
 
 
-def _summary(found: Summary, width: int) -> Group:
-    state = [Text(plain(found.state), "yellow")] if found.state else []
-    rows = [Text(""), _rows(found.table, width)] if found.table.rows else []
-    return Group(*state, Text(plain(found.top)), *rows, Text(""), _notes(found.notes))
+def _summary(summary: Summary, width: int) -> Group:
+    state = [Text(plain(summary.state), "yellow")] if summary.state else []
+    rows = [Text(""), _rows(summary.table, width)] if summary.table.rows else []
+    return Group(*state, Text(plain(summary.top)), *rows, Text(""), _notes(summary.notes))
 
 
 def _rows(table: Table, width: int) -> RenderableType:
@@ -119,17 +121,18 @@ def _widths(table: Table, width: int) -> list[int]:
 
     No word is broken but in the name of a workload, and a heading has three lines at most.
     """
-    columns = [[plain(one.heading), *one.cells(table.rows)] for one in table.columns]
+    columns = [[plain(column.heading), *column.cells(table.rows)] for column in table.columns]
     headings = [cell_len(heading) for heading, *_ in columns]
     words = [[word for text in texts for word in text.split()] for texts in columns]
     least = [
-        max(one // 3 + 1, *map(cell_len, some)) for one, some in zip(headings, words, strict=True)
+        max(heading // 3 + 1, *map(cell_len, own))
+        for heading, own in zip(headings, words, strict=True)
     ]
     widths = [
-        max(min(one, max(_SHORT_HEADING, one // 2 + 1)), *map(cell_len, cells))
-        for one, (_, *cells) in zip(headings, columns, strict=True)
+        max(min(heading, max(_SHORT_HEADING, heading // 2 + 1)), *map(cell_len, cells))
+        for heading, (_, *cells) in zip(headings, columns, strict=True)
     ]
-    least[0], widths[0] = (min(one, _LONGEST_NAME) for one in (least[0], widths[0]))
+    least[0], widths[0] = min(least[0], _LONGEST_NAME), min(widths[0], _LONGEST_NAME)
     while sum(widths) > width - _NARROW_GAP * (len(widths) - 1):
         narrower = {
             place: [*widths[:place], wide - 1, *widths[place + 1 :]]
@@ -138,14 +141,17 @@ def _widths(table: Table, width: int) -> list[int]:
         }
         if not narrower:
             return []
-        costs = {place: (_height(columns, one), -widths[place]) for place, one in narrower.items()}
+        costs = {
+            place: (_height(columns, shared), -widths[place]) for place, shared in narrower.items()
+        }
         widths = narrower[min(costs, key=costs.__getitem__)]
     return widths
 
 
 def _height(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
-    rows = zip(*columns, strict=True)
-    return sum(max(map(_line_count, row, widths)) for row in rows)
+    """Return the lines of a table; those of its heading count thrice, since they should be few."""
+    heading, *rows = (max(map(_line_count, row, widths)) for row in zip(*columns, strict=True))
+    return 3 * heading + sum(rows)
 
 
 @functools.cache
@@ -198,7 +204,7 @@ def screenful(versions: Iterable[Iterable[str]], width: int, lines_below: int = 
 
 def _hanging(text: str, width: int) -> list[str]:
     """Wrap a text between words, of which an interval is one."""
-    unbroken = _INTERVAL.sub(lambda found: found[0].replace(" ", "\xa0"), text)
+    unbroken = _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\xa0"), text)
     lines = textwrap.wrap(unbroken, width, subsequent_indent="  ", break_on_hyphens=False)
     return [line.replace("\xa0", " ") for line in lines]
 
@@ -239,18 +245,21 @@ def show_table(table: Table, console: Console, styles: Sequence[str] = ()) -> No
     In very little room the name in the first column has several lines, and a number one.
     """
     columns = [*table.columns]
-    cells = {one.name: [one.heading, *one.cells(table.rows)] for one in columns}
-    while sum(_GAP + max(map(cell_len, cells[one.name])) for one in columns) - _GAP > console.width:
-        least = max(columns, key=lambda one: one.drop_order)
+    cells = {column.name: [column.heading, *column.cells(table.rows)] for column in columns}
+    while (
+        sum(_GAP + max(map(cell_len, cells[column.name])) for column in columns)
+        > console.width + _GAP
+    ):
+        least = max(columns, key=lambda column: column.drop_order)
         if least.drop_order == 0:
             break
         columns.remove(least)
     grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, border_style="dim")
     first, *others = columns
     grid.add_column(Text(first.heading), overflow="fold")
-    for one in others:
-        grid.add_column(Text(one.heading), justify="right", no_wrap=True)
-    rows = zip(*(cells[one.name][1:] for one in columns), strict=True)
+    for column in others:
+        grid.add_column(Text(column.heading), justify="right", no_wrap=True)
+    rows = zip(*(cells[column.name][1:] for column in columns), strict=True)
     for row, style in itertools.zip_longest(rows, styles, fillvalue=""):
         grid.add_row(*map(Text, row), style=style)
     _show(grid, console)
