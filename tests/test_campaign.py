@@ -82,8 +82,8 @@ class ScriptedPool:
     def open(self, slot: LaunchSlot, _backend):
         return ScriptedLaunch(self, slot)
 
-    def open_peak_reader(self, slot, backend, _there):
-        return self.open(slot, backend)
+    def open_peak_readers(self, slot, backend, rivals):
+        return {False: self.open(slot, backend)} if rivals else {}
 
     def close(self, slot):
         pass
@@ -153,7 +153,7 @@ def play(monkeypatch, tmp_path):
 
 def test_of_what_a_campaign_writes_the_history_reads_no_samples(play, tmp_path, watched):
     with Journal(tmp_path / "run.jsonl", Header()) as journal:
-        play(ScriptedReferee(), record=journal.append)
+        play(ScriptedReferee(), record=lambda lines: journal.append(*lines))
     found = levels.summary_of_run(journal.path)
     assert set(found.log_seconds) == set(CASES)
     assert watched == []

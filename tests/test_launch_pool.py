@@ -1,6 +1,7 @@
 """The processes of a campaign: none goes on once time is up, whenever the signal comes."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.messages import COMPILED_FOLDER
+from timelift.messages import COMPILED_FOLDER, RivalSpec
 
 OPTIONS = CampaignOptions(2, 2, 1, Limits(1))
 WANTED = [(number, Backend.JAX, "") for number in (1, 2, 9)]
@@ -23,7 +24,8 @@ class ScriptedLaunch:
 
     made: list = []  # noqa: RUF012 - one list for a test
 
-    def __init__(self, backend, *_, variables, **__):
+    def __init__(self, backend, _limits, python="", *, variables):
+        self.python = python
         self.backend, self.early_finishes, self.closed = backend, 0, False
         self.variables = variables
         self.made.append(self)
@@ -115,6 +117,20 @@ def test_what_builds_beside_another_process_has_twice_as_long(group, reads_besid
     slot = LaunchSlot(group[0], group, BuildOrPlayLock(), reads_beside)
     assert slot.alone == alone
     with LaunchPool(OPTIONS) as pool:
-        reader = pool.open_peak_reader(slot, Backend.JAX, in_other_python=False)
-        for one in (pool.open(slot, Backend.JAX), reader):
+        readers = pool.open_peak_readers(slot, Backend.JAX, [RivalSpec("fold", "fold.py")])
+        for one in (pool.open(slot, Backend.JAX), readers[False]):
             assert one.limits == OPTIONS.limits.times(times)
+
+
+def test_each_interpreter_that_builds_has_a_reader_unless_it_cannot_start(launch, monkeypatch):
+    def wait(self):
+        if self.python == "no/such/python":
+            raise UserError("it cannot be imported there")
+
+    monkeypatch.setattr(launch, "wait_until_ready", wait)
+    rivals = [RivalSpec(f"r{there}", "r.py", in_other_python=there) for there in (True, False)]
+    slot = LaunchSlot(1, (1,), BuildOrPlayLock())
+    for python, opened in (("no/such/python", {False}), ("other/python", {False, True})):
+        with LaunchPool(replace(OPTIONS, other_python=python)) as pool:
+            assert pool.open_peak_readers(slot, Backend.JAX, rivals).keys() == opened
+            assert pool.open_peak_readers(slot, Backend.JAX, []) == {}

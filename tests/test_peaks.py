@@ -1,6 +1,6 @@
 """Peak memory is read by a process of its own, which may build while the launch does."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Barrier
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from timelift.case import Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.layer_inputs import LayerInputs
-from timelift.measure.peaks import measure_with_peaks, with_peaks
+from timelift.measure.launch_pool import measure_with_peaks, with_peaks
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
 from timelift.messages import RivalSpec, Task
 
@@ -70,18 +70,18 @@ def test_after_the_launch_only_what_was_measured_is_read():
         RivalOutcome(HERE, Status.FAILED),
         RivalOutcome(THERE, Status.MEASURED, "", samples),
     ]
-    found = facts(with_peaks(TASK, outcomes, readers.__getitem__, lambda _: None))
+    task = replace(TASK, rivals=(THERE,))
+    found = facts(with_peaks(task, outcomes, {True: readers[True]}, lambda _: None))
     assert found == {"here": None, "there": {"peak_bytes": 20}}
     (task,) = readers[True].tasks
     assert (task.round_seconds, task.warms, task.reads_peak_memory) == (0.0, False, True)
-    assert readers[False].tasks == []
 
 
 def test_the_reader_builds_while_the_launch_does():
     together, shown = Barrier(2), []
     readers = two_readers()
     readers[False].meets = together
-    found = measure_with_peaks(Scripted(together), TASK, readers.__getitem__, shown.append)
+    found = measure_with_peaks(Scripted(together), TASK, readers, shown.append)
     assert facts(found) == {
         "here": {"traces": 1, "peak_bytes": 10},
         "there": {"traces": 1, "peak_bytes": 20},
@@ -91,30 +91,24 @@ def test_the_reader_builds_while_the_launch_does():
 
 def test_what_the_launch_did_not_measure_has_no_peak():
     launch = Scripted(status=Status.CRASHED)
-    found = measure_with_peaks(launch, TASK, two_readers().__getitem__, lambda _: None)
+    found = measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
     assert facts(found) == {"here": None, "there": None}
 
 
 @pytest.mark.parametrize("beside", [True, False])
 def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
-    def open_reader(in_other_python):
-        if in_other_python:
-            raise UserError("it cannot be imported there")
-        return Scripted(error=UserError("it died"))
-
+    readers = {False: Scripted(error=UserError("it died"))}
     launch = Scripted()
     if beside:
-        found = measure_with_peaks(launch, TASK, open_reader, lambda _: None)
+        found = measure_with_peaks(launch, TASK, readers, lambda _: None)
     else:
         measured = launch.measure(TASK, lambda _: None)
-        found = with_peaks(TASK, measured, open_reader, lambda _: None)
+        found = with_peaks(TASK, measured, readers, lambda _: None)
     assert facts(found) == {"here": {"traces": 1}, "there": {"traces": 1}}
 
 
 def test_a_launch_that_dies_ends_its_readers():
     readers = two_readers()
     with pytest.raises(UserError, match="it died"):
-        measure_with_peaks(
-            Scripted(error=UserError("it died")), TASK, readers.__getitem__, lambda _: None
-        )
+        measure_with_peaks(Scripted(error=UserError("it died")), TASK, readers, lambda _: None)
     assert all(one.killed for one in readers.values())

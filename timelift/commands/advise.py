@@ -69,7 +69,7 @@ def find_advice(
     if any(one.steps for one in model.lifts):
         options = within(texts, half)
         with _display() as display:
-            measured = measure_lifts(project, model, options, display, _judge)
+            measured = measure_lifts(project, model, options, display, _referee(texts))
     run = _load(measured.journal)
     cores = run.header.machine.identity.get("cores") if run else None
     lifts = advise_lifts(model, run)
@@ -94,7 +94,7 @@ def race_whole(
     from timelift.analyse.model_advice import advise_whole  # noqa: PLC0415
 
     with _display() as display:
-        measured = measure_whole(project, model, changes, texts, display, _judge)
+        measured = measure_whole(project, model, changes, texts, display, _referee(texts))
     run = _load(measured.journal)
     return advise_whole(model, run) if run else None, measured.interrupted
 
@@ -122,10 +122,10 @@ def _display() -> "Iterator[CampaignDisplay]":
         shown.done()
 
 
-def _judge(precision: float) -> "Referee":
+def _referee(texts: Mapping[str, str]) -> "Referee":
     from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
 
-    return Referee(precision)
+    return Referee(option_named("precision").value(texts.get("precision", "")))
 
 
 def _load(path: Path | None) -> "Run | None":

@@ -1,6 +1,6 @@
 """A user's model as what campaigns measure: each of its lifts alone, and then the model whole."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,16 +61,12 @@ class Measured(NamedTuple):
     interrupted: bool
 
 
-#: Makes what judges whether cases need more launches, from the precision that is asked for.
-Judge = Callable[[float], CampaignReferee]
-
-
 def measure_lifts(
     project: Project,
     model: ToldModel,
     options: Mapping[str, str],
     display: Display,
-    judge: Judge,
+    referee: CampaignReferee,
 ) -> Measured:
     """Measure each lift's inner layer at its own sizes.
 
@@ -93,7 +89,8 @@ def measure_lifts(
         for name in known
         if name in {lift.usual, *IN_PLACE}
     ]
-    return _measure(session, cases, display, judge)
+    session.measure(cases, display, referee, 0)
+    return Measured(session.journal_path, session.interrupted)
 
 
 def _workload(model: ToldModel, lift: ToldLift) -> Workload:
@@ -113,7 +110,7 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     changes: Mapping[int, str],
     options: Mapping[str, str],
     display: Display,
-    judge: Judge,
+    referee: CampaignReferee,
 ) -> Measured:
     """Race the model as it is against itself with strategies in the place of lifts, by number.
 
@@ -137,7 +134,8 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     )
     session.axes["workloads"] = model.name
     session.options["relative_to"] = AS_WRITTEN
-    return _measure(session, [Case(setting, way.name) for way in ways], display, judge)
+    session.measure([Case(setting, way.name) for way in ways], display, referee, 0)
+    return Measured(session.journal_path, session.interrupted)
 
 
 def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
@@ -157,8 +155,3 @@ def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
 
 def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:
     return Session(project, {one.name: "" for one in OPTIONS} | DEFAULTS | dict(options), run_mode)
-
-
-def _measure(session: Session, cases: Sequence[Case], display: Display, judge: Judge) -> Measured:
-    session.measure(cases, display, judge(session.options["precision"]), 0)
-    return Measured(session.journal_path, session.interrupted)

@@ -9,11 +9,10 @@ import random
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
 
 import msgspec
 
@@ -34,9 +33,14 @@ from timelift.measure.campaign_options import (
     Pace,
 )
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
+from timelift.measure.launch_pool import (
+    LaunchPool,
+    LaunchSlot,
+    ProcessKey,
+    measure_with_peaks,
+    with_peaks,
+)
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.peaks import measure_with_peaks, with_peaks
 from timelift.measure.progress import Display, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome
 from timelift.messages import RivalSpec, Task
@@ -50,11 +54,6 @@ _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Stat
 
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
-
-
-class Record(Protocol):
-    def __call__(self, *lines: CaseInLaunch) -> None:
-        """Record the lines of rivals that were played together."""
 
 
 @dataclass
@@ -115,8 +114,13 @@ class Campaign:
         if self._pool:
             self._pool.finish_early()
 
-    def run(self, record: Record, display: Display, referee: CampaignReferee) -> None:
-        """Play every launch; each finished case of each launch is recorded before the next."""
+    def run(
+        self,
+        record: Callable[[Sequence[CaseInLaunch]], None],
+        display: Display,
+        referee: CampaignReferee,
+    ) -> None:
+        """Play every launch; the rivals of a setting are recorded together, before the next."""
         self._record, self._display, self._referee = record, display, referee
         display.show(self.options.begun(len(self.results), self._settings))
         self._pool = LaunchPool(self.options, self._first_processes())
@@ -201,15 +205,17 @@ class Campaign:
     def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[RivalOutcome]:
         setting = task.setting
         launch = pool.open(slot, setting.backend)
-        open_reader = partial(pool.open_peak_reader, slot, setting.backend)
         show_stage = partial(self._show_stage, slot, setting)
         with self._budget.paying(setting):
             if slot.reads_beside:
-                return measure_with_peaks(launch, task, open_reader, show_stage)
+                readers = pool.open_peak_readers(slot, setting.backend, task.rivals)
+                return measure_with_peaks(launch, task, readers, show_stage)
             outcomes = launch.measure(task, show_stage)
         if not self._reads_peaks(slot, setting):
             return outcomes
-        return with_peaks(task, outcomes, open_reader, show_stage)
+        measured = tuple(one.rival for one in outcomes if one.status is Status.MEASURED)
+        readers = pool.open_peak_readers(slot, setting.backend, measured)
+        return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """True if peak memory is read now: once for each setting, and where it is in doubt.
@@ -249,7 +255,7 @@ class Campaign:
         with self._lock:
             self._add_to_results(lines)
             if lines:
-                self._record(*lines)
+                self._record(lines)
 
     def _end_cases_without_layer(
         self, setting: Setting, slot: LaunchSlot, outcomes: Iterable[RivalOutcome]

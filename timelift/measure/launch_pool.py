@@ -2,16 +2,20 @@
 
 A launch is one process for each backend that it plays, and one more where peak memory is read:
 where every thread keeps memory in an arena of its own, as in a process as users have it, a call's
-need cannot be seen (see `worker.system.host_peak_facts`).
+need cannot be seen (see `worker.system.host_peak_facts`). That process builds and calls every rival
+once more, which takes as long as the launch builds. No time is read in it, so it may share the
+machine with the launch while that builds.
 """
 
+import contextlib
 import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -21,12 +25,11 @@ from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.messages import COMPILED_FOLDER
+from timelift.measure.worker_state import RivalOutcome, ShowStage
+from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
 #: So many launches import the backend together at the start, which costs less than one by one.
 _TOGETHER = 3
-
-
 #: One interpreter's launch, or two interpreters' that play together.
 AnyLaunch = LaunchProcess | TwoInterpreters
 #: What a process must be started with, so that its peak memory can be read (mallopt(3)).
@@ -115,15 +118,20 @@ class LaunchPool:
     def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
         return self._ready((slot.number, backend, ""), slot)
 
-    def open_peak_reader(
-        self,
-        slot: LaunchSlot,
-        backend: Backend,
-        in_other_python: bool,  # noqa: FBT001
-    ) -> AnyLaunch:
-        """Return the process that reads a launch's peak memory; `close` ends it with the launch."""
-        python = self._options.other_python if in_other_python else sys.executable
-        return self._ready((slot.number, backend, python), slot)
+    def open_peak_readers(
+        self, slot: LaunchSlot, backend: Backend, rivals: Iterable[RivalSpec]
+    ) -> dict[bool, AnyLaunch]:
+        """Return a process for each interpreter that builds rivals, where it can be started.
+
+        It reads a launch's peak memory; `close` ends it with the launch, and the system with the
+        thread that calls this (prctl(2), PR_SET_PDEATHSIG).
+        """
+        readers = {}
+        for in_other_python in sorted({rival.in_other_python for rival in rivals}):
+            python = self._options.other_python if in_other_python else sys.executable
+            with contextlib.suppress(UserError):
+                readers[in_other_python] = self._ready((slot.number, backend, python), slot)
+        return readers
 
     def _ready(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
@@ -168,3 +176,78 @@ class LaunchPool:
         with self._lock:
             for launch in self._live.values():
                 launch.kill()
+
+
+# Peak memory -------------------------------------------------------------------------------------
+
+#: What reads peak memory, by whether it is another interpreter.
+_Readers = Mapping[bool, AnyLaunch]
+#: Facts of peak memory by the name of the rival.
+_Peaks = Mapping[str, Mapping[str, object]]
+
+
+def with_peaks(
+    task: Task, outcomes: Iterable[RivalOutcome], readers: _Readers, show_stage: ShowStage
+) -> list[RivalOutcome]:
+    """Read the peak memory of the task's rivals, and add it to the facts of their outcomes.
+
+    A rival that fails here has none. Where the process dies, timings are kept.
+    """
+    peaks = _read(task, readers, show_stage)
+    return [_with_peak(outcome, peaks) for outcome in outcomes]
+
+
+def measure_with_peaks(
+    launch: AnyLaunch, task: Task, readers: _Readers, show_stage: ShowStage
+) -> list[RivalOutcome]:
+    """Measure a setting while the readers read the peak memory of its rivals.
+
+    Rounds are played when all have built.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(_read, task, readers, lambda _: None)
+        try:
+            outcomes = launch.measure(task, show_stage)
+        except BaseException:
+            for reader in readers.values():
+                reader.kill()
+            raise
+        if not reading.done():
+            show_stage("reading the peak memory")
+    peaks = reading.result()
+    return [_with_peak(outcome, peaks) for outcome in outcomes]
+
+
+def _read(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
+    peaks: dict[str, Mapping[str, object]] = {}
+    for in_other_python, reader in readers.items():
+        rivals = [rival for rival in task.rivals if rival.in_other_python == in_other_python]
+        with contextlib.suppress(UserError):
+            outcomes = reader.measure(_reading(task, rivals), show_stage)
+            peaks |= {outcome.rival.name: _peak(outcome) for outcome in outcomes}
+    return peaks
+
+
+def _reading(task: Task, rivals: Sequence[RivalSpec]) -> Task:
+    """Return the task that reads the peaks of these rivals and nothing else."""
+    return replace(
+        task,
+        rivals=tuple(rivals),
+        round_seconds=0.0,
+        reads_peak_memory=True,
+        counts_operations=False,
+        warms=False,
+        names_device=False,
+    )
+
+
+def _peak(outcome: RivalOutcome) -> Mapping[str, object]:
+    facts = outcome.samples.facts if outcome.samples else {}
+    return {name: facts[name] for name in ("peak_bytes", "peak_bytes_below") if name in facts}
+
+
+def _with_peak(outcome: RivalOutcome, peaks: _Peaks) -> RivalOutcome:
+    if outcome.samples is None:
+        return outcome
+    facts = {**outcome.samples.facts, **peaks.get(outcome.rival.name, {})}
+    return replace(outcome, samples=replace(outcome.samples, facts=facts))

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from timelift.journal import (
     PlayedSettings,
 )
 from timelift.measure import grid, machine
-from timelift.measure.campaign import Campaign, CaseResult, Record
+from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import (
     SELFTEST_SPARE_SECONDS,
     SPARE_SECONDS,
@@ -226,17 +227,14 @@ class Session:
         )
         with Journal(path, header, self.resumed.kept_bytes if self.resumed else 0) as journal:
             self.journal_path = journal.path
-            campaign.run(self._recorder(journal), display, referee)
+            campaign.run(partial(self._record, journal), display, referee)
             journal.exit_word = campaign.exit_word
 
-    def _recorder(self, journal: Journal) -> Record:
-        def record(*lines: CaseInLaunch) -> None:
-            root = self.project.root
-            journal.append(
-                *(structs.replace(one, reason=without_folders(one.reason, root)) for one in lines)
-            )
-
-        return record
+    def _record(self, journal: Journal, lines: Iterable[CaseInLaunch]) -> None:
+        root = self.project.root
+        journal.append(
+            *(structs.replace(line, reason=without_folders(line.reason, root)) for line in lines)
+        )
 
     def _header(self, campaign: Campaign) -> Header:
         header = structs.replace(
