@@ -20,7 +20,7 @@ from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest import TwinGroup, twin_groups
-from timelift.analyse.stats.aligned_samples import aligned_samples
+from timelift.analyse.stats.effects import aligned_samples
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
 

@@ -9,7 +9,7 @@ from scipy import stats
 from tests import engines, journals
 from timelift.analyse.runs.measurement import fact
 from timelift.analyse.runs.results import load
-from timelift.analyse.stats.absolute_times import first_calls
+from timelift.analyse.stats.estimates import first_calls
 
 
 def measured(path, *launches):

@@ -10,38 +10,38 @@ from hypothesis import strategies as st
 
 from studies import noise
 from tests.simulated import QUIET, pair
-from timelift.analyse.stats import effects, robust_mean
+from timelift.analyse.stats import effects
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), st.floats(0, 0.5))
 def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
     cut = min(math.floor(trim * len(values)), (len(values) - 1) // 2)
     kept = sorted(values)[cut : len(values) - cut]
-    found = robust_mean.trimmed_mean(np.array([*values, np.nan]), trim)
+    found = effects.trimmed_mean(np.array([*values, np.nan]), trim)
     assert found == pytest.approx(statistics.fmean(kept), abs=1e-9)
 
 
 def test_cutting_half_leaves_the_median():
     for values in ([3.0, 1.0, 2.0], [4.0, 1.0, 2.0, 3.0]):
-        assert robust_mean.trimmed_mean(np.array(values), robust_mean.HALF) == np.median(values)
+        assert effects.trimmed_mean(np.array(values), effects.HALF) == np.median(values)
 
 
 def slow_batch_error(values):
     """The error of a trimmed mean by batches, one value at a time."""
     played = [value for value in values if not math.isnan(value)]
-    cut = math.floor(robust_mean.TRIM * len(played))
+    cut = math.floor(effects.TRIM * len(played))
     low, high = sorted(played)[cut], sorted(played)[len(played) - cut - 1]
-    batches = [[] for _ in range(robust_mean.BATCHES)]
+    batches = [[] for _ in range(effects.BATCHES)]
     for place, value in enumerate(played):
-        batches[place * robust_mean.BATCHES // len(played)].append(min(max(value, low), high))
+        batches[place * effects.BATCHES // len(played)].append(min(max(value, low), high))
     spread = statistics.stdev(statistics.fmean(batch) for batch in batches)
-    return spread / robust_mean.BATCHES**0.5 / (1 - 2 * robust_mean.TRIM)
+    return spread / effects.BATCHES**0.5 / (1 - 2 * effects.TRIM)
 
 
 @given(st.lists(st.floats(-1, 1, width=32) | st.just(math.nan), max_size=40))
 def test_batches_hold_the_rounds_played_in_their_order(values):
-    found = float(robust_mean.batch_error(np.array([*values, math.nan])))
-    if sum(not math.isnan(value) for value in values) < robust_mean.BATCHES:
+    found = float(effects.batch_error(np.array([*values, math.nan])))
+    if sum(not math.isnan(value) for value in values) < effects.BATCHES:
         assert math.isnan(found)
     else:
         assert found == pytest.approx(slow_batch_error(values), abs=1e-9)
@@ -182,4 +182,4 @@ def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
 
 
 def test_no_values_have_no_error_that_is_known():
-    assert np.isnan(robust_mean.batch_error(np.empty((2, 0)))).all()
+    assert np.isnan(effects.batch_error(np.empty((2, 0)))).all()

@@ -12,7 +12,7 @@ from scipy import optimize, special, stats
 
 from studies import noise
 from tests.simulated import QUIET
-from timelift.analyse.stats import effects, estimates, families, shrink_variances
+from timelift.analyse.stats import effects, estimates, shrink_variances
 
 
 def spread_of(variance, df, covariate=None):
@@ -77,7 +77,7 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
     times = noise.seconds(QUIET, noise.Shape(1, 5, 3), np.zeros(5), np.random.default_rng(5))[0]
     one = effects.all_pairs(times)
     family = np.zeros(10, dtype=int)
-    assert families.independence_in(family).sum() == pytest.approx(4)
+    assert estimates.independence_in(family).sum() == pytest.approx(4)
     assert estimates.estimate(one, family).df.max() <= 8 + 1e-9
 
 
@@ -107,21 +107,21 @@ def test_the_variance_beside_is_that_of_the_pairs_of_other_rivals(order):
     numbers = np.array(NUMBERS[order])
     variance = np.random.default_rng(8).chisquare(2, len(numbers))
     variance[[2, 5, 25]] = np.nan
-    found = families.variance_beside(variance, np.full(len(numbers), 2.0), numbers)
+    found = estimates.variance_beside(variance, np.full(len(numbers), 2.0), numbers)
     assert found == pytest.approx(slow_beside(variance, numbers.tolist()), nan_ok=True)
-    few = np.isin(families.rivals_in(numbers), (2, 3))
+    few = np.isin(estimates.rivals_in(numbers), (2, 3))
     assert np.isnan(found).tolist() == few.tolist()
 
 
 def test_a_setting_of_many_rivals_needs_no_more_room_than_its_pairs():
     numbers = np.zeros(300 * 299 // 2, int)
-    found = families.variance_beside(np.ones(len(numbers)), np.full(len(numbers), 2.0), numbers)
+    found = estimates.variance_beside(np.ones(len(numbers)), np.full(len(numbers), 2.0), numbers)
     assert found == pytest.approx(np.euler_gamma)
 
 
 def test_families_that_are_not_all_pairs_are_refused():
     with pytest.raises(ValueError, match=r"all pairs of rivals, received \[1, 2\]"):
-        families.rivals_in(np.array([5, 6, 6]))
+        estimates.rivals_in(np.array([5, 6, 6]))
 
 
 def settings_of(scale, random):
@@ -134,9 +134,9 @@ def settings_of(scale, random):
 
 def prior_beside(variance, numbers, *, told=True):
     """The prior of all pairs, with what the others of their setting tell, or without."""
-    share, df = families.independence_in(numbers), np.full_like(variance, 2)
+    share, df = estimates.independence_in(numbers), np.full_like(variance, 2)
     nothing = np.full_like(variance, np.nan)
-    beside = families.variance_beside(variance, df, numbers) if told else None
+    beside = estimates.variance_beside(variance, df, numbers) if told else None
     one = shrink_variances.Spread(variance, df, nothing, share, beside)
     return shrink_variances.fit_prior(one)
 

@@ -13,7 +13,7 @@ from timelift.analyse.changes import history, levels
 from timelift.analyse.changes.history import HistoryOptions
 from timelift.analyse.runs import results as reader
 from timelift.analyse.runs.fact_changes import changes_over_runs
-from timelift.analyse.stats.aligned_samples import aligned_samples
+from timelift.analyse.stats.effects import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Machine, drift_differences, parse_time

@@ -10,8 +10,7 @@ from studies import ladder, noise
 from studies.ladder import UNEQUAL, all_launches, campaign, mark_rows
 from studies.noise import SCENARIOS, TWO_LOUD
 from tests.simulated import LOUD, run
-from timelift.analyse.stats import simultaneous
-from timelift.analyse.stats.ranking import rank
+from timelift.analyse.stats.ranking import PairLevels, rank, simultaneous_levels
 
 ALPHA = 0.05
 #: How far simulated quantiles may lie beside exact ones.
@@ -29,7 +28,7 @@ def reach(chance):
 @pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
 def test_where_any_rival_may_be_the_best_the_level_is_tukeys(rivals):
     expected = stats.studentized_range.ppf(1 - ALPHA, rivals, 1e6) / math.sqrt(2)
-    found = simultaneous.levels(rivals, rivals, ALPHA)
+    found = simultaneous_levels(rivals, rivals, ALPHA)
     assert reach(found.below) == pytest.approx(expected, rel=CLOSE)
 
 
@@ -45,7 +44,7 @@ def dunnett(c, others):
 
 @pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
 def test_where_one_rival_alone_may_be_the_best_the_level_is_dunnetts(rivals):
-    found = simultaneous.levels(rivals, 1, ALPHA)
+    found = simultaneous_levels(rivals, 1, ALPHA)
     assert found.below == found.above
     assert dunnett(reach(found.above), rivals - 1) == pytest.approx(1 - ALPHA, abs=0.003)
 
@@ -55,16 +54,16 @@ def test_where_some_may_be_the_best_all_their_pairs_count(rivals, candidates):
     error = np.random.default_rng(99).standard_normal((40_000, rivals))
     pairs = [(i, j) for i in range(candidates) for j in range(i + 1, rivals)]
     largest = np.max([np.abs(error[:, i] - error[:, j]) for i, j in pairs], axis=0)
-    found = simultaneous.levels(rivals, candidates, ALPHA)
+    found = simultaneous_levels(rivals, candidates, ALPHA)
     assert np.mean(largest <= reach(found.below) * math.sqrt(2)) == pytest.approx(0.95, abs=0.004)
 
 
 def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
-    found = [simultaneous.levels(8, some, ALPHA) for some in range(1, 9)]
+    found = [simultaneous_levels(8, some, ALPHA) for some in range(1, 9)]
     below = [one.below for one in found]
     assert below == sorted(below, reverse=True)
     assert len({one.above for one in found}) == 1
-    assert simultaneous.levels(2, 2, ALPHA) == simultaneous.PairLevels(ALPHA / 2, ALPHA / 2)
+    assert simultaneous_levels(2, 2, ALPHA) == PairLevels(ALPHA / 2, ALPHA / 2)
 
 
 # Rows --------------------------------------------------------------------------------------------

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, launch_numbers
-from timelift.analyse.stats.effects import Effects, log_seconds
+from timelift.analyse.stats.effects import Effects, batch_error, log_seconds, trimmed_mean
 from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.robust_mean import batch_error, trimmed_mean
 from timelift.analyse.stats.verdicts import Comparison, compare
 from timelift.case import AXES, Backend, Case, Setting
 

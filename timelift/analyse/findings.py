@@ -13,7 +13,7 @@ from timelift.analyse.recommend import Recommendation, recommend
 from timelift.analyse.runs.measurement import Run, fact
 from timelift.analyse.selftest import Trust, trust_from_run
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.absolute_times import FirstCall, first_calls
+from timelift.analyse.stats.estimates import FirstCall, first_calls
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError, nearest

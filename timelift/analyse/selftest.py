@@ -18,9 +18,9 @@ from msgspec import Meta, Struct
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import verdicts
-from timelift.analyse.stats.aligned_samples import aligned_samples
-from timelift.analyse.stats.effects import all_pairs, stack
-from timelift.analyse.stats.verdicts import CONFIDENCE, Verdict
+from timelift.analyse.stats.effects import aligned_samples, all_pairs, stack
+from timelift.analyse.stats.estimates import CONFIDENCE
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import SELFTEST_FOLDER, Planted, differences
 

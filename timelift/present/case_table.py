@@ -11,7 +11,7 @@ from typing import Any
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, fact
-from timelift.analyse.stats.absolute_times import FirstCall
+from timelift.analyse.stats.estimates import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, COPY_SEPARATOR
 from timelift.journal import SHOWN_FACTS

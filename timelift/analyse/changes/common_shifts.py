@@ -16,7 +16,7 @@ from timelift.analyse.changes.levels import RunLevels, median_polish
 from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Segment, fit_segments
 from timelift.analyse.changes.states import MachineShift
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
+from timelift.analyse.stats.effects import HALF, trimmed_mean
 from timelift.case import Case
 
 #: Of fewer cases more than half are two or three, and that may well be the code.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.runs.fact_changes import largest
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
+from timelift.analyse.stats.effects import HALF, trimmed_mean
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.journal import ExactFacts, MedianInLaunch, read_medians

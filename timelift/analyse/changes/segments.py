@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.stats.effects import mean_and_variance
 from timelift.analyse.stats.estimates import t_tail
-from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.shrink_variances import RESOLUTION, Spread, shrink_variances
 
 #: The least runs of a segment, so that a lone spike, or two, is never a change.

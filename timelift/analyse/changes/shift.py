@@ -27,8 +27,7 @@ from timelift.analyse.changes.levels import ENOUGH_RIVALS
 from timelift.analyse.changes.segments import sd_of_steps
 from timelift.analyse.changes.states import CommonShift
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
-from timelift.analyse.stats.effects import all_pairs, stack
+from timelift.analyse.stats.effects import AlignedSamples, aligned_samples, all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.canary import is_beat
 from timelift.case import Case, Setting

@@ -26,8 +26,8 @@ from timelift.analyse.changes.states import CaseState, Change, ChangeState, Comm
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.estimates import t_quantile, t_tail
-from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
+from timelift.analyse.stats.estimates import CONFIDENCE, t_quantile, t_tail
+from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference
 

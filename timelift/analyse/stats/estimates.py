@@ -1,20 +1,84 @@
-"""From launch effects to one estimate a comparison, with its standard error.
+"""From launch effects to one estimate a comparison, and the absolute times of cases.
 
 scipy is imported at the first Student's t: importing it costs twice as much as numpy itself, and
 the process that collects a campaign's cases must start at once.
 """
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats.effects import Effects
-from timelift.analyse.stats.families import Families, independence_in, variance_beside
-from timelift.analyse.stats.robust_mean import BATCHES, mean_and_variance
-from timelift.analyse.stats.shrink_variances import Spread, shrink_variances
+from timelift.analyse.runs.measurement import Measurement, Samples
+from timelift.analyse.stats.effects import (
+    BATCHES,
+    AlignedSamples,
+    Effects,
+    mean_and_variance,
+    stack,
+)
+from timelift.analyse.stats.shrink_variances import Spread, centred_logs, shrink_variances
+from timelift.case import Case
 
+# Comparisons that belong together: all pairs of the rivals of one setting -------------------------
+
+#: The number of each row's family, which is all pairs of its rivals in the order of
+#: `np.triu_indices`.
+Families = NDArray[np.int_]
+
+
+def rivals_in(families: Families) -> NDArray[np.int_]:
+    """Return how many rivals each row's family has; raises ValueError where it is not all pairs."""
+    _, place, pairs = np.unique(families, return_inverse=True, return_counts=True)
+    rivals = np.array([(1 + math.isqrt(1 + 8 * size)) // 2 for size in pairs.tolist()], int)
+    if (rivals * (rivals - 1) != 2 * pairs).any():
+        raise ValueError(f"expected families of all pairs of rivals, received {pairs.tolist()}")
+    return np.asarray(rivals[place])
+
+
+def independence_in(families: Families) -> Samples:
+    """Return each row's share of an independent comparison."""
+    return 2 / rivals_in(families)
+
+
+def variance_beside(variance: Samples, df: Samples, families: Families) -> Samples:
+    """Return the mean log variance of the pairs of a row's family that share no rival with it.
+
+    `df` are the degrees of freedom of each variance. It is a mean of logs, so that one loud rival
+    does not make all look loud. NaN where there is no such pair, as among fewer than four rivals.
+    """
+    known = np.isfinite(variance) & (df > 0)
+    logs = np.zeros(len(variance))
+    logs[known], _ = centred_logs(variance[known], df[known])
+    count, order = rivals_in(families), np.argsort(families, kind="stable")
+    found = np.full(len(variance), np.nan)
+    for rivals in np.unique(count).tolist():
+        first, second = np.triu_indices(rivals, 1)
+        rows = order[count[order] == rivals].reshape(-1, len(first))
+        total, number = (
+            _apart(values[rows], first, second) for values in (logs, known.astype(float))
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found[rows] = np.where(number > 0, total / number, np.nan)
+    return found
+
+
+def _apart(values: Samples, first: NDArray[np.int_], second: NDArray[np.int_]) -> Samples:
+    """Sum over the pairs that share no rival with a pair; `values` are (families, pairs)."""
+    of_rival = np.zeros((len(values), second[-1] + 1))
+    for side in (first, second):
+        np.add.at(of_rival.T, side, values.T)
+    total = values.sum(-1, keepdims=True)
+    return np.asarray(total - of_rival[:, first] - of_rival[:, second] + values)
+
+
+# Estimates ---------------------------------------------------------------------------------------
+
+#: What every interval is of, unless another is asked for.
+CONFIDENCE = 0.95
 #: What one launch is assumed to miss where a run has no second one, as a sd of log ratios.
 ASSUMED_LAUNCH_SD = 0.02
 
@@ -101,3 +165,78 @@ def t_quantile(chance: float, df: Samples | float) -> Samples:
     from scipy import special  # noqa: PLC0415
 
     return np.asarray(-special.stdtrit(df, chance))
+
+
+# Absolute times: seconds of a call and of the first call ------------------------------------------
+
+
+@dataclass(frozen=True)
+class AbsoluteTimes:
+    """Log seconds of cases with the half-widths of their intervals, each array (cases,).
+
+    A half-width is NaN where the case has one launch alone.
+    """
+
+    centre: Samples
+    half_width: Samples
+    launches: Samples
+
+    def part(self, rows: slice) -> "AbsoluteTimes":
+        return AbsoluteTimes(self.centre[rows], self.half_width[rows], self.launches[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCall:
+    """Seconds of the first call: the geometric mean over launches, with its 95 % interval.
+
+    `low` and `high` are NaN where the case has one launch alone.
+    """
+
+    seconds: float
+    low: float
+    high: float
+    launches: int
+
+
+def absolute_times(settings: Sequence[AlignedSamples], alpha: float) -> Iterator[AbsoluteTimes]:
+    """Estimate the time of every rival from its launch medians, by setting.
+
+    Variances are moderated over all rivals; an interval is missed with chance `alpha`.
+    """
+    medians = [one.launch_medians() for one in settings]
+    found = _estimated([_without_standard_errors(logs) for logs in medians], alpha)
+    start = 0
+    for logs in medians:
+        yield found.part(slice(start, start := start + len(logs)))
+
+
+def first_calls(measurements: Iterable[Measurement]) -> dict[Case, FirstCall]:
+    """Estimate the first call of every case, from the launches that built undisturbed.
+
+    Variances of the logs are moderated over all cases. Launches that built beside another
+    process keep no first call in their facts.
+    """
+    known = {one.case: seconds for one in measurements if (seconds := _first_call_seconds(one))}
+    if not known:
+        return {}
+    logs = [_without_standard_errors(np.log([seconds])) for seconds in known.values()]
+    found = _estimated(logs, 1 - CONFIDENCE)
+    ends = (found.centre, found.centre - found.half_width, found.centre + found.half_width)
+    rows = zip(*np.exp(ends).tolist(), found.launches.astype(int).tolist(), strict=True)
+    return {case: FirstCall(*row) for case, row in zip(known, rows, strict=True)}
+
+
+def _first_call_seconds(measurement: Measurement) -> list[float]:
+    known = [one.facts.number("first_call_seconds") for one in measurement.launches]
+    return [one for one in known if one is not None and 0 < one < math.inf]
+
+
+def _without_standard_errors(logs: Samples) -> Effects:
+    """Return log seconds as (cases, launches); their errors within a launch are not known."""
+    return Effects(logs, np.full_like(logs, np.nan))
+
+
+def _estimated(parts: Sequence[Effects], alpha: float) -> AbsoluteTimes:
+    found = estimate(stack(parts))
+    half_width = np.where(found.launches > 1, found.half_width(alpha / 2), np.nan)
+    return AbsoluteTimes(found.effect, half_width, found.launches)

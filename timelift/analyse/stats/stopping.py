@@ -20,12 +20,16 @@ from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Measurement, Samples, merge
 from timelift.analyse.stats import verdicts
-from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
-from timelift.analyse.stats.effects import all_pairs, fit_scores, stack
-from timelift.analyse.stats.estimates import Estimates, estimate
-from timelift.analyse.stats.families import Families, rivals_in
-from timelift.analyse.stats.robust_mean import mean_and_variance
-from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Verdict
+from timelift.analyse.stats.effects import (
+    AlignedSamples,
+    aligned_samples,
+    all_pairs,
+    fit_scores,
+    mean_and_variance,
+    stack,
+)
+from timelift.analyse.stats.estimates import CONFIDENCE, Estimates, Families, estimate, rivals_in
+from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.journal import CaseInLaunch
 

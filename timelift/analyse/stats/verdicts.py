@@ -15,8 +15,13 @@ import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.effects import Effects
-from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
-from timelift.analyse.stats.families import Families
+from timelift.analyse.stats.estimates import (
+    CONFIDENCE,
+    Estimates,
+    Families,
+    estimate,
+    t_quantile,
+)
 
 #: One error rate for all comparisons, or one for each.
 Level = float | Samples
@@ -24,7 +29,6 @@ Level = float | Samples
 #: Margins: a smaller difference is no difference, in a ranking and at the gate.
 RANK_MARGIN = 0.02
 GATE_MARGIN = 0.03
-CONFIDENCE = 0.95
 #: A pair is called different only if by itself, too, the chance of so much between equals is below
 #: this (both sides). Few rivals make a small family: without it, identical code would be called
 #: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
