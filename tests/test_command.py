@@ -11,8 +11,8 @@ import pytest
 
 from tests.typed import ROOT
 from timelift import cli
-from timelift.commands import bench, table
-from timelift.commands.table import COMMANDS
+from timelift.cli import COMMANDS
+from timelift.commands import bench
 from timelift.escape import plain
 from timelift.measure import header
 from timelift.plugin.questions import SELFTEST
@@ -49,9 +49,9 @@ def test_without_a_command_they_are_listed(capsys, words):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_function_and_help(name):
-    first = (inspect.getdoc(table.function(name)) or "").splitlines()[0]
+    first = (inspect.getdoc(cli.function(name)) or "").splitlines()[0]
     assert first.endswith((".", ":", "?"))
-    assert plain(first) in table.parser(name).format_help()
+    assert plain(first) in cli.parser(name).format_help()
 
 
 def test_help_and_a_typo_import_nothing_heavy():

@@ -9,7 +9,7 @@ import pytest
 from tests.projects import environment
 from tests.typed import ROOT
 from timelift import cli
-from timelift.commands.pytest_options import with_pythonpath
+from timelift.commands.bench import with_pythonpath
 from timelift.layer_inputs import LayerInputs
 from timelift.measure import users_layer
 from timelift.measure.catalogue import read_workload

@@ -9,9 +9,8 @@ import pytest
 
 from tests.projects import ROOT
 from timelift.case import Case, Phase, Setting
-from timelift.measure.interrupts import SIGNALS, Interrupts
-from timelift.plugin.questions import Questions, case_of, is_table_asked_for
-from timelift.plugin.results import ReplayClock
+from timelift.measure.session import SIGNALS, Interrupts
+from timelift.plugin.questions import Questions, ReplayClock, case_of, is_table_asked_for
 
 
 def test_the_clock_replays_every_sample_in_its_order():

@@ -3,7 +3,7 @@
 import pytest
 
 from timelift import cli, removed
-from timelift.commands.table import parser
+from timelift.cli import parser
 from timelift.measure.options import FLAGS
 
 pytest_plugins = ("pytester",)

@@ -12,7 +12,7 @@ from tests import journals
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.case import Mode, Status
-from timelift.commands.table import COMMANDS
+from timelift.cli import COMMANDS
 from timelift.present.page import OF_SOME_REPORTS
 from timelift.present.report import report as in_words
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from timelift.commands.table import COMMANDS, parser
+from timelift.cli import COMMANDS, parser
 
 #: How a command of ours begins.
 BEGINS = r"(?:pytest bench/|python report\.py|timelift)"

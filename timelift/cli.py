@@ -1,21 +1,92 @@
 """The command line: `timelift COMMAND …`. What a command does is in `timelift.commands`."""
 
+import argparse
 import difflib
 import errno
 import gc
+import importlib
+import inspect
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple, NoReturn
 
 from timelift import removed
 from timelift.commands import EXIT_INTERRUPTED, Options
-from timelift.commands.table import COMMANDS, function, parser
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.project import Project
+
+
+class Command(NamedTuple):
+    """The module of `timelift.commands` that holds a command, and what it is for.
+
+    The options of one that measures are pytest's, which reads them.
+    """
+
+    module: str
+    purpose: str
+    measures: bool = False
+
+
+#: Every command by its word, in the order of the help text.
+COMMANDS = {
+    "init": Command("init", "write a question about your layer, and a CI workflow, here"),
+    "bench": Command("bench", "measure: pytest with timelift's questions", measures=True),
+    "selftest": Command("bench", "measure how far to trust this machine", measures=True),
+    "advise": Command("advise", "every lift in your model, and what to change"),
+    "report": Command("report", "what to write for each workload, a run's page, its tables"),
+    "choose": Command("report", "which strategy to use for one workload at one size"),
+    "compare": Command("changes", "two stored runs: which cases became suspect"),
+    "history": Command("changes", "what became slower over a machine's runs, and since when"),
+    "bisect": Command("bisect", "the commit that made a case slower"),
+    "strategies": Command("available", "the strategies there are; `strategies show NAME`"),
+    "workloads": Command("available", "the workloads there are; `workloads show NAME`"),
+}
+
+
+def function(name: str) -> Callable[[Options, Project], int]:
+    """Return the function of a command; its docstring is the help."""
+    module = importlib.import_module(f"timelift.commands.{COMMANDS[name].module}")
+    found: Callable[[Options, Project], int] = getattr(module, name)
+    return found
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose exit code for bad usage is 1, since 2 is an answer of some commands."""
+
+    def read(self, words: Sequence[str]) -> Options:
+        """Parse the words; raises UserError for an option that is none, or went."""
+        options, unknown = self.parse_known_args(words)
+        command, flags = self.prog.rpartition(" ")[2], self._option_string_actions
+        for flag in (word.partition("=")[0] for word in unknown if word.startswith("--")):
+            if sentence := removed.option_sentence(command, flag, flags):
+                raise UserError(sentence)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: error: {message}\n")
+
+
+def parser(name: str) -> _Parser:
+    from timelift.commands import arguments  # noqa: PLC0415 - it takes a moment
+
+    of_command = _Parser(
+        prog=f"timelift {name}",
+        description=inspect.cleandoc(function(name).__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    getattr(arguments, name)(of_command)
+    if COMMANDS[name].measures:
+        of_command.usage = f"timelift {name} [QUESTION ...] [OPTION ...]"
+    return of_command
 
 
 def main(

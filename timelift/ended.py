@@ -49,7 +49,7 @@ def write_page(found: RunFindings, folder: Path, code: "CodeToPaste") -> None:
 
 
 def races_copies(run: Run, path: Path) -> bool:
-    """True if the rivals of a run are two sides of each other, of which none is an answer."""
+    """True for a self-test or an --against run."""
     return run.header.races_copies or path.parent.name in COPIES_FOLDERS
 
 

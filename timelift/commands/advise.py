@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from timelift.commands import EXIT_INTERRUPTED, Options, write_lines
 from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
-from timelift.commands.pytest_options import with_pythonpath
+from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.advice import Measured, measure_lifts, measure_whole, told_model
 from timelift.measure.options import option_named

@@ -1,13 +1,16 @@
 """Measuring: pytest in this process, with the plugin and questions."""
 
 import gc
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+from _pytest.config.findpaths import load_config_dict_from_file
 
 from timelift.commands import Options
-from timelift.commands.pytest_options import pytest_options
 from timelift.errors import nearest, path_is
 from timelift.project import Project
 
@@ -109,3 +112,37 @@ def _asks(path: Path) -> bool:
         return "mark.question" in path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
+
+
+# The project's options of pytest ------------------------------------------------------------------
+
+#: Where pytest looks for its options at the top of a project, in its order.
+_FILES = (
+    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
+    *("pyproject.toml", "tox.ini", "setup.cfg"),
+)
+
+
+class PytestOptions(NamedTuple):
+    file: Path | None
+    pythonpath: tuple[Path, ...] = ()
+
+
+def pytest_options(root: Path) -> PytestOptions:
+    """Read the options; a file that pytest cannot read has none, and pytest says what is wrong."""
+    for file in (root / name for name in _FILES):
+        try:
+            options = load_config_dict_from_file(file) if file.is_file() else None
+            if options is not None:
+                found = options.get("pythonpath", "")
+                value: Any = getattr(found, "value", found)  # since pytest 9
+                folders = shlex.split(value) if isinstance(value, str) else value
+                return PytestOptions(file, tuple(root / one for one in folders))
+        except (pytest.UsageError, ValueError, TypeError, AttributeError):
+            return PytestOptions(file)
+    return PytestOptions(None)
+
+
+def with_pythonpath(project: Project) -> Project:
+    """Return the project with the folders of modules that it has named for pytest."""
+    return replace(project, pythonpath=pytest_options(project.root).pythonpath)

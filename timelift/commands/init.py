@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 
 from timelift.commands import Options, write_lines
-from timelift.commands.pytest_options import with_pythonpath
+from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.devices import usual_backend
 from timelift.measure.options import option_named

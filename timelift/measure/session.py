@@ -2,13 +2,16 @@
 
 import os
 import random
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 from msgspec import structs
 
@@ -46,7 +49,6 @@ from timelift.measure.header import (
     strategies_header,
     without_folders,
 )
-from timelift.measure.interrupts import Interrupts
 from timelift.measure.launch import Limits
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
@@ -57,6 +59,8 @@ from timelift.project import Project
 
 #: Above this share of its processors, other work on the machine is warned of.
 BUSY_SHARE = 0.2
+#: What a person or a system sends to end a run.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -328,3 +332,28 @@ def _as_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return "" if value is None else str(value)
+
+
+class Interrupts:
+    """Call `ask_to_stop` at the first signal, and raise KeyboardInterrupt at the next."""
+
+    def __init__(self, ask_to_stop: Callable[[], None]) -> None:
+        self._gently, self.count = ask_to_stop, 0
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {one: signal.signal(one, self._take) for one in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)  # type: ignore[arg-type]
+
+    def _take(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count > 1:
+            raise KeyboardInterrupt
+        self._gently()

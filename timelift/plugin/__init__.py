@@ -21,7 +21,7 @@ from timelift.project import Project
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from timelift.plugin.results import ReplayClock
+    from timelift.plugin.questions import ReplayClock
 
 #: Where timelift's own questions are.
 BROUGHT = Project(Path()).packaged("bench")
@@ -107,7 +107,7 @@ def replay_clock(request: pytest.FixtureRequest) -> "ReplayClock":
     """Return a clock that the case's `benchmark` will read; requested before it is made."""
     if request.node.get_closest_marker(QUESTION) is None:
         pytest.fail("measure needs @pytest.mark.question(...) on its test", pytrace=False)
-    from timelift.plugin.results import clock_of  # noqa: PLC0415 - not without a question
+    from timelift.plugin.questions import clock_of  # noqa: PLC0415 - not without a question
 
     return clock_of(request.node)
 
@@ -117,6 +117,6 @@ def measure(
     request: pytest.FixtureRequest, replay_clock: "ReplayClock", benchmark: "BenchmarkFixture"
 ) -> Callable[[], None]:
     """Hand the item's case to pytest-benchmark; a case that was not measured skips or fails."""
-    from timelift.plugin.results import report  # noqa: PLC0415 - not without a question
+    from timelift.plugin.questions import report  # noqa: PLC0415 - not without a question
 
     return lambda: report(request.node, replay_clock, benchmark)
