@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from timelift.case import Gradients, Lengths, Mode, Phase, Setting
-from timelift.worker import checks
 from timelift.worker.inputs import Feeds
+from timelift.worker.law import DtypePrecision
+from timelift.worker.prepare import check_rival
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
-from timelift.worker.tolerance import DtypePrecision
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
 
@@ -121,7 +121,7 @@ class Launch:
         self.steps = steps
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
-        """Hold a rival with this mistake to the law; return what `checks.check_rival` does."""
+        """Hold a rival with this mistake to the law; return what `check_rival` does."""
         lengths = Lengths.FULL if self.valid.all() else Lengths.UNIFORM
         setting = Setting(
             "plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients, lengths=lengths
@@ -134,7 +134,7 @@ class Launch:
             self.inner.folded_reference.cotangent if self.phase is Phase.BACKWARD else None
         )
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
-        return checks.check_rival(self.inner, model, rival, feeds, feed)
+        return check_rival(self.inner, model, rival, feeds, feed)
 
 
 def _by_weights_alone(answer):

@@ -7,9 +7,8 @@ import pytest
 
 from tests import engines
 from timelift.case import Dtype
-from timelift.worker import law, tolerance
-from timelift.worker.law import LawBrokenError, Reference
-from timelift.worker.tolerance import DtypePrecision
+from timelift.worker import law
+from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
 
 BATCH, TIME, STEPS = 2, 6, (0, 3, 5)
 
@@ -36,7 +35,7 @@ def spread(values, width):
 def test_the_tolerance_is_relative_to_the_largest_value(dtype, times, accepted):
     expected = reference()
     wrong = spread(expected.outputs, 5)
-    allowed = tolerance.TOLERANCES[dtype].outputs * np.abs(expected.outputs).max()
+    allowed = law.TOLERANCES[dtype].outputs * np.abs(expected.outputs).max()
     wrong[0, 3, 0] += times * allowed
     if accepted:
         assert law.check_outputs(wrong, expected, dtype) > 0
@@ -190,8 +189,8 @@ def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
     expected = Reference(
         tuple(range(many)), np.ones((8, many), bool), outputs, cotangent, outputs, ()
     )
-    scale = tolerance.scale_of(outputs.reshape(-1, 16))
-    roundoff = tolerance.TOLERANCES[dtype].roundoff * noise.uniform(-1, 1, outputs.shape)
+    scale = law.scale_of(outputs.reshape(-1, 16))
+    roundoff = law.TOLERANCES[dtype].roundoff * noise.uniform(-1, 1, outputs.shape)
     rounded = outputs * (1 + roundoff)
     law.check_loss(float((rounded * cotangent).sum()), expected, scale, dtype)
     wrong = outputs.copy()
@@ -242,11 +241,11 @@ JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}
 DEVICE = """
 import json
 from timelift.case import *
-from timelift.worker import tolerance
+from timelift.worker import law
 from timelift.worker.engines import open_engine
 setting = Setting('any', 1, 1, Phase.FORWARD, Mode.EAGER, backend=Backend('{}'))
 switches = open_engine(setting).identity()
-print(json.dumps([{{one: tolerance.precision(one) for one in Dtype}}, list(switches)]))
+print(json.dumps([{{one: law.precision(one) for one in Dtype}}, list(switches)]))
 """
 
 
@@ -283,7 +282,7 @@ def test_a_backend_is_held_to_what_keras_computes_in_and_names_its_switches(
 )
 def test_a_gpu_is_held_to_tf32_where_a_switch_allows_it(identity, on_gpu):
     for device in ("gpu", "gpu:1"):
-        assert tolerance.precision(Dtype.FLOAT32, device, identity) is on_gpu
-    assert tolerance.precision(Dtype.FLOAT32, "cpu", identity) is DtypePrecision.FLOAT32
-    assert tolerance.precision(Dtype.FLOAT64, "gpu", identity) is DtypePrecision.FLOAT64
-    assert tolerance.precision(Dtype.BFLOAT16, "gpu", identity) is DtypePrecision.BFLOAT16
+        assert law.precision(Dtype.FLOAT32, device, identity) is on_gpu
+    assert law.precision(Dtype.FLOAT32, "cpu", identity) is DtypePrecision.FLOAT32
+    assert law.precision(Dtype.FLOAT64, "gpu", identity) is DtypePrecision.FLOAT64
+    assert law.precision(Dtype.BFLOAT16, "gpu", identity) is DtypePrecision.BFLOAT16

@@ -16,14 +16,14 @@ from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec
 from timelift.worker.engines import Array, Engine
 from timelift.worker.find_layer import check_inputs, find_layer
 from timelift.worker.inputs import SharedInputs
-from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
-from timelift.worker.tolerance import (
+from timelift.worker.law import (
     TOLERANCES,
     DtypePrecision,
     coarsest,
     relative_errors,
     scale_of,
 )
+from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
 
 
 class InnerLayerError(Exception):

@@ -18,17 +18,17 @@ from timelift.worker import lifts, models
 from timelift.worker.engines import Engine, Feed
 from timelift.worker.find_layer import find_model
 from timelift.worker.isolation import restore_process_state
-from timelift.worker.law import LawBrokenError
-from timelift.worker.layer import computed_in
-from timelift.worker.prepare import PreparedRival, peak_facts
-from timelift.worker.tolerance import (
+from timelift.worker.law import (
     LEAST_SHARE_OF_WEIGHTS,
     TOLERANCES,
+    LawBrokenError,
     coarsest,
     relative_errors,
     rounding_of,
     scale_of,
 )
+from timelift.worker.layer import computed_in
+from timelift.worker.prepare import PreparedRival, peak_facts
 
 
 @dataclass

@@ -17,13 +17,15 @@ import numpy as np
 
 from timelift.worker.engines import Array, Engine
 from timelift.worker.law import (
+    DtypePrecision,
     Reference,
     check_input_gradient_at_steps,
     check_outputs,
     over_steps,
+    scale_of,
     weight_gradient_errors,
+    widened,
 )
-from timelift.worker.tolerance import DtypePrecision, scale_of, widened
 
 #: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
 CHUNK_BYTES = 2**22
