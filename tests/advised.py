@@ -14,12 +14,10 @@ LIFT = {
     "inner": "Dense(32)",
     "usual": "time_distributed",
     "trains": True,
-    "noise": False,
-    "statistics": False,
-    "losses": False,
+    "added": [],
     "batch": 8,
     "steps": 16,
-    "features": [20],
+    "inputs": {"features": [20], "dtype": "", "high": 0},
 }
 TOLD = {
     "name": "my model",
@@ -34,10 +32,11 @@ TOLD = {
     "by_hand": [["looped", 4]],
     "lifts": [
         LIFT
-        | {"name": "sents_td", "inner": "sentence", "input_dtype": "int32", "input_high": 50}
+        | {"name": "sents_td", "inner": "sentence"}
+        | {"inputs": {"features": [20], "dtype": "int32", "high": 50}}
         | {"place": "after 'words'", "access": ".get_layer('sents_td')"},
-        LIFT | {"place": "after LSTM(8) in 'encoder'", "noise": True},
-        {key: value for key, value in LIFT.items() if key not in {"batch", "steps", "features"}},
+        LIFT | {"place": "after LSTM(8) in 'encoder'", "added": ["noise"]},
+        {key: value for key, value in LIFT.items() if key not in {"batch", "steps", "inputs"}},
     ],
 }
 MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}

@@ -19,9 +19,9 @@ from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.present.model_advice import advice_code, advice_json
 from timelift.project import Project
 from timelift.told_model import Feeding, ToldModel
-from timelift.worker import lifts, loops, models
-from timelift.worker.describe import describe_model
-from timelift.worker.find_layer import find_layer, find_model  # noqa: F401 - for scripts
+from timelift.worker import lifts, models
+from timelift.worker.describe import describe_model, told_of
+from timelift.worker.find_layer import find_layer, find_model, parts_of  # noqa: F401 - for scripts
 from timelift.worker.setting_under_test import measure_setting
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def folded(name):
     model, noise = find_model(named(name)), np.random.default_rng(0)
     data = models.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     found = lifts.seen_at_work(model, data.inputs)
-    by_hand = [one for part in model._flatten_layers() for one in loops.named_alone(part)]
+    by_hand = [one for part in parts_of(model) for one in lifts.named_alone(part)]
     before = _outputs(model, data)
     data = models.make_ready(model, data, models.mode_of(model), noise)
     for lift in reversed(found):
@@ -57,7 +57,7 @@ def folded(name):
         "doubled": _off(_doubled(model, found, data), before),
         "losses": losses,
         "by_hand": by_hand,
-        "told": [models.told_of(lift) for lift in found],
+        "told": [told_of(lift) for lift in found],
     }
 
 
@@ -123,7 +123,7 @@ def raced(name, backend, ways, *, peak=False):
             setting,
             rivals,
             named(name),
-            LayerInputs(()),
+            LayerInputs(),
             3,
             0.0,
             is_model=True,

@@ -76,28 +76,28 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
 def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
     (value,) = told(TENSORFLOW, "folded('signal')")["told"]
     assert (value["batch"], value["steps"]) == (2, 5)
-    assert value["features"] == [4]
-    assert [value[kind] for kind in ("noise", "statistics", "losses")] == [False] * 3
+    assert value["inputs"]["features"] == [4]
+    assert value["added"] == []
 
 
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
     outer, inner = described("library")["lifts"]
-    assert (outer["batch"], outer["steps"], outer["features"]) == (2, 2, [3, 4])
-    assert (inner["batch"], inner["steps"], inner["features"]) == (4, 3, [4])
-    assert (inner["input_dtype"], inner["input_high"]) == ("int32", 20)
+    assert (outer["batch"], outer["steps"], outer["inputs"]["features"]) == (2, 2, [3, 4])
+    assert (inner["batch"], inner["steps"]) == (4, 3)
+    assert inner["inputs"] == {"features": [4], "dtype": "int32", "high": 20}
 
 
 @pytest.mark.whole
 def test_dropout_and_statistics_of_a_lift_are_told():
     frame, _ = told(TENSORFLOW, "folded('speech')")["told"]
     norm = told(TENSORFLOW, "folded('detector')")["told"][1]
-    assert frame["noise"]
-    assert norm["statistics"]
+    assert "noise" in frame["added"]
+    assert "statistics" in norm["added"]
 
 
 def test_a_weight_is_no_noise_and_a_rate_may_be_a_number_of_numpy():
     found = told(TENSORFLOW, "folded('towers')")["told"]
-    assert [one["noise"] for one in found] == [False, True]
+    assert ["noise" in lift["added"] for lift in found] == [False, True]
 
 
 def test_a_lift_is_told_by_where_it_stands():
@@ -142,7 +142,8 @@ def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
     for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
         found = told(TENSORFLOW, f"folded({name!r})")
         assert ([one["usual"] for one in found["told"]], found["by_hand"]) == ([usual], [])
-        assert [found["told"][0][size] for size in ("steps", "features")] == [4, [2]]
+        (lift,) = found["told"]
+        assert (lift["steps"], lift["inputs"]["features"]) == (4, [2])
     assert sorted(told(TENSORFLOW, "folded('by_hand_otherwise')")["by_hand"]) == [
         ["all_but_one", 3],
         ["along_features", 4],

@@ -216,9 +216,9 @@ from pathlib import Path
 import os
 from timelift.measure import catalogue
 from timelift.messages import Task, WorkerChannel
-from timelift.worker import server
+from timelift.worker import engines
 from timelift.worker.setting_under_test import measure_setting
-server._import_backend("jax")
+engines.load("jax")
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()
 root = Path(%r)

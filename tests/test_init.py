@@ -22,7 +22,7 @@ WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 @pytest.fixture(autouse=True)
 def told(monkeypatch):
     """What each layer tells of its inputs."""
-    inputs = {"features": [3], "input_dtype": "", "input_high": 0}
+    inputs = {"features": [3], "dtype": "", "high": 0}
     monkeypatch.setattr(users_layer, "ask_layer", lambda *_: inputs)
     return inputs
 

@@ -117,7 +117,7 @@ def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
         return
     features, dtype, high = expected
     shape = None if features is None else list(features)
-    assert told == {"features": shape, "input_dtype": dtype, "input_high": high}
+    assert told == {"features": shape, "dtype": dtype, "high": high}
 
 
 def test_features_that_contradict_a_built_layer_are_refused(tried):
@@ -163,7 +163,7 @@ def inputs_told(monkeypatch):
     """The inputs of a layer that tells this."""
 
     def ask(told):
-        told = {"features": None, "input_dtype": "", "input_high": 0} | told
+        told = {"features": None, "dtype": "", "high": 0} | told
         monkeypatch.setattr(users_layer, "ask_layer", lambda *_: told)
         return users_layer.user_workload("a:b", None, QUICKEST, []).inputs
 
@@ -173,7 +173,7 @@ def inputs_told(monkeypatch):
 def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
     inputs_told, monkeypatch
 ):
-    told = inputs_told({"features": [7], "input_dtype": "int32", "input_high": 50})
+    told = inputs_told({"features": [7], "dtype": "int32", "high": 50})
     assert told == LayerInputs((7,), "int32", 50)
     monkeypatch.delattr(users_layer, "ask_layer")
     given = LayerInputs((3,))
@@ -185,7 +185,7 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
     [
         ({}, "--layer: expected a layer that is built, .*; write it like --inputs 96,96,3"),
         (
-            {"features": [7], "input_dtype": "int32"},
+            {"features": [7], "dtype": "int32"},
             r"--layer: expected a layer that tells the number .* like --inputs 'int32\[7\]<1000'",
         ),
     ],

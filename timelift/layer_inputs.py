@@ -1,7 +1,9 @@
 """What a layer takes at one step, as it is typed: `96,96,3`, `float32[3]`, `int32[60]<1000`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from timelift.errors import UserError
 
@@ -18,9 +20,14 @@ class LayerInputs:
     `high` is 0.
     """
 
-    features: tuple[int, ...]
+    features: tuple[int, ...] = ()
     dtype: str = ""
     high: int = 0
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "LayerInputs":
+        """Return the inputs of the fields of a JSON object."""
+        return cls(**{**fields, "features": tuple(fields["features"])})
 
     def __str__(self) -> str:
         """Write the inputs as `--inputs` reads them."""

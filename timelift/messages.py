@@ -98,8 +98,7 @@ class Task:
     def from_json(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
-        given = fields["inputs"]
-        inputs = LayerInputs(**{**given, "features": tuple(given["features"])})
+        inputs = LayerInputs.from_fields(fields["inputs"])
         return cls(**{**fields, "inputs": inputs, "setting": setting, "rivals": rivals})
 
 

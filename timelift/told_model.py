@@ -5,7 +5,7 @@ of its own (`worker.describe`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from timelift.case import Backend, Case, Mode, Phase, Setting
@@ -52,11 +52,11 @@ class ToldLift:
     inner: str
     usual: str
     workload: str
-    steps: int
-    batch: int
-    inputs: LayerInputs
     trains: bool
-    added: frozenset[str]
+    added: tuple[str, ...]
+    steps: int = 0
+    batch: int = 0
+    inputs: LayerInputs = field(default_factory=LayerInputs)
 
     @property
     def label(self) -> str:
@@ -114,24 +114,19 @@ class ToldModel:
     def of(
         cls, factory: str, feeding: Feeding, backend: Backend, told: Mapping[str, Any]
     ) -> "ToldModel":
-        """Read what `worker.describe` tells of a model."""
-        feeding = feeding._replace(batch=told["batch"])
+        """Read what `worker.describe` tells of a model: the other fields, by their names."""
         name = _name(told["name"])
-        return cls(
-            factory,
-            name,
-            told["layers"],
-            feeding,
-            backend,
-            Mode(told["mode"]),
-            told["compiled"],
-            told["trains"],
-            told["drawn"],
-            told["draws_labels"],
-            told["leaves_open"],
-            tuple(_lift(name, number, one) for number, one in enumerate(told["lifts"], 1)),
-            tuple((name, count) for name, count in told["by_hand"]),
-        )
+        own = {
+            "name": name,
+            "feeding": feeding._replace(batch=told["batch"]),
+            "mode": Mode(told["mode"]),
+            "lifts": tuple(
+                _lift(name, number, lift) for number, lift in enumerate(told["lifts"], 1)
+            ),
+            "by_hand": tuple((layer, calls) for layer, calls in told["by_hand"]),
+        }
+        others = {field: value for field, value in told.items() if field != "batch"}
+        return cls(factory=factory, backend=backend, **{**others, **own})
 
     @property
     def setting(self) -> Setting:
@@ -150,24 +145,9 @@ class ToldModel:
 
 
 def _lift(model: str, number: int, told: Mapping[str, Any]) -> ToldLift:
-    return ToldLift(
-        number,
-        told["name"],
-        told["place"],
-        told["access"],
-        told["inner"],
-        told["usual"],
-        f"{model}.lift{number}",
-        told.get("steps", 0),
-        told.get("batch", 0),
-        LayerInputs(
-            tuple(told.get("features", ())),
-            told.get("input_dtype", ""),
-            told.get("input_high", 0),
-        ),
-        told["trains"],
-        frozenset(kind for kind in ADDED.values() if told[kind]),
-    )
+    inputs = LayerInputs.from_fields(told["inputs"]) if "inputs" in told else LayerInputs()
+    own = {"inputs": inputs, "added": tuple(told["added"]), "workload": f"{model}.lift{number}"}
+    return ToldLift(number=number, **{**told, **own})
 
 
 def case_name(text: str) -> str:

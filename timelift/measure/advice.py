@@ -125,7 +125,7 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     session.catalogue.workloads[model.name] = Workload(
         name=model.name,
         factory=model.factory,
-        inputs=LayerInputs(()),
+        inputs=LayerInputs(),
         seq_lens=(setting.seq_len,),
         batch_sizes=(setting.batch,),
         is_users=True,

@@ -61,7 +61,7 @@ def _inputs_of(told: Mapping[str, Any]) -> LayerInputs:
             "expected a layer that is built, which tells the shape of one step, received one that "
             "is not; write it like --inputs 96,96,3"
         )
-    inputs = LayerInputs(tuple(told["features"]), told["input_dtype"], told["input_high"])
+    inputs = LayerInputs.from_fields(told)
     if inputs.dtype and not inputs.high:
         like = LayerInputs(inputs.features, inputs.dtype, 1000)
         raise UserError(
@@ -103,7 +103,7 @@ def find_factory(text: str, expected: str) -> str:
 
 
 def ask_layer(factory: str, backend: Backend, folders: Sequence[Path]) -> dict[str, Any]:
-    """Return `features` (None where the layer does not tell), `input_dtype` and `input_high`.
+    """Return the fields of `LayerInputs`; `features` is None where the layer does not tell.
 
     The factory is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
     UserError where it gives none.

@@ -92,6 +92,11 @@ def inputs_of(layer: Any) -> list[Any]:
         return []
 
 
+def parts_of(layer: Any) -> list[Any]:
+    """Return a layer and all layers inside of it."""
+    return list(layer._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
+
+
 def check_inputs(layer: Any, inputs: LayerInputs) -> None:
     """Raise ValueError where a layer is given inputs other than those that it takes."""
     shape, given = input_shape(layer), inputs.features

@@ -14,7 +14,7 @@ from timelift.errors import one_line, ran_out_of_memory
 from timelift.layer_inputs import LayerInputs
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker.engines import Array, Engine
-from timelift.worker.find_layer import check_inputs, find_layer
+from timelift.worker.find_layer import check_inputs, find_layer, parts_of
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import (
     TOLERANCES,
@@ -142,8 +142,8 @@ def _why_nothing_trains(layer: Any, task: Task) -> str:
 
 def computed_in(layer: Any) -> list[str]:
     """Return the dtypes in which the layer and the layers inside it compute; whole numbers none."""
-    parts = layer._flatten_layers()  # noqa: SLF001 - Keras has no other way to all of them
-    return [one for one in {part.compute_dtype for part in parts} if one in set(DtypePrecision)]
+    dtypes = {part.compute_dtype for part in parts_of(layer)}
+    return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]
 
 
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:

@@ -1,7 +1,5 @@
 """A user's whole model: fed with its own data or drawn ones, made ready to train, and called."""
 
-import math
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +8,10 @@ import numpy as np
 
 from timelift.case import Backend, Mode, Phase
 from timelift.worker.engines import Array, Engine
-from timelift.worker.find_layer import find_named, inputs_of, whole_numbers
-from timelift.worker.lifts import Lift, kind_and_size, name_of_its_own
+from timelift.worker.find_layer import find_named, inputs_of, parts_of
 
 #: Below this number lie drawn whole numbers where no Embedding says more: they may be flags.
-_FLAGS = 2
-#: What layers call the share or size of the noise that training adds.
-_NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
+FLAGS = 2
 _SPARSE, _CATEGORICAL = "sparse_categorical_crossentropy", "categorical_crossentropy"
 _BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy"})
 
@@ -50,8 +45,8 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
         return Data(inputs, labels, drawn=False)
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    tables = [one for one in _parts(model) if isinstance(one, keras.layers.Embedding)]
-    high = min((one.input_dim for one in tables), default=_FLAGS)
+    tables = [one for one in parts_of(model) if isinstance(one, keras.layers.Embedding)]
+    high = min((one.input_dim for one in tables), default=FLAGS)
     pads = any(one.mask_zero for one in tables)
 
     def draw(tensor: Any) -> Array:
@@ -59,7 +54,7 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
         if "int" in tensor.dtype:
             return _numbers(shape, high, noise, pads=pads).astype(tensor.dtype)
         if "bool" in tensor.dtype:
-            return noise.integers(_FLAGS, size=shape).astype(bool)
+            return noise.integers(FLAGS, size=shape).astype(bool)
         return noise.standard_normal(shape).astype(tensor.dtype)
 
     return Data(keras.tree.map_structure(draw, _inputs_of(model)), None, drawn=True)
@@ -83,17 +78,13 @@ def _inputs_of(model: Any) -> Any:
 
 def _numbers(shape: tuple[int, ...], high: int, noise: np.random.Generator, *, pads: bool) -> Array:
     """Draw whole numbers below `high`; with padding, 0 behind the first few of each sequence."""
-    if not pads or high <= _FLAGS:
+    if not pads or high <= FLAGS:
         return noise.integers(high, size=shape)
     drawn = noise.integers(1, high, size=shape)
     valid = noise.integers(1, shape[-1] + 1, size=shape[:-1])
     valid.flat[0] = shape[-1]
     drawn[np.arange(shape[-1]) >= valid[..., None]] = 0
     return drawn
-
-
-def _parts(model: Any) -> list[Any]:
-    return list(model._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
 
 
 def mode_of(model: Any) -> Mode:
@@ -160,7 +151,7 @@ def _labels(loss: str, shape: Sequence[int], noise: np.random.Generator) -> Arra
     if loss == _CATEGORICAL:
         return np.eye(shape[-1], dtype="float32")[noise.integers(shape[-1], size=shape[:-1])]
     if loss in _BINARY:
-        return noise.integers(_FLAGS, size=tuple(shape)).astype("float32")
+        return noise.integers(FLAGS, size=tuple(shape)).astype("float32")
     return noise.standard_normal(tuple(shape)).astype("float32")
 
 
@@ -182,55 +173,6 @@ def warm_tracer(mode: Mode) -> None:
     model.compile("sgd", "mse")
     data = Data(np.zeros((2, 2), "float32"), np.zeros((2, 1), "float32"), drawn=True)
     call_of(model, make_ready(model, data, mode, np.random.default_rng(0)), Phase.BACKWARD)()
-
-
-# What is told of a lift --------------------------------------------------------------------------
-
-
-def told_of(lift: Lift) -> dict[str, Any]:
-    """Tell of a lift its inner layer, what a call of the model gives it, and what training adds.
-
-    The batch of one inside of other lifts counts the steps of those, since their strategies call it
-    for several steps at once. One that was not called has no sizes.
-    """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    inner, parts = lift.inner, _parts(lift.inner)
-    wanted, high = whole_numbers(inner)
-    statistics = (one for one in parts if isinstance(one, keras.layers.BatchNormalization))
-    told = {
-        "name": lift.name,
-        "place": lift.place,
-        "access": lift.access,
-        "usual": lift.usual,
-        "inner": _written(inner),
-        "trains": bool(inner.trainable_weights),
-        "noise": any(_is_above_0(getattr(one, rate, 0)) for one in parts for rate in _NOISE),
-        "statistics": any(one.trainable for one in statistics),
-        "losses": any(getattr(one, "activity_regularizer", None) for one in parts),
-    }
-    if not lift.calls:
-        return told
-    (batch, steps, *features), given = lift.calls[0]
-    batch *= math.prod(one.calls[0][0][1] for one in lift.around if one.calls)
-    dtype = given if "int" in given else wanted  # a Sequential around may have made them floats
-    whole = {"input_dtype": dtype, "input_high": high or _FLAGS} if dtype else {}
-    return told | {"batch": batch, "steps": steps, "features": features} | whole
-
-
-def _written(layer: Any) -> str:
-    """Write an inner layer as code would: `Dense(32)`, `Flatten(...)`, a model by its name."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    if isinstance(layer, keras.Model) and (name := name_of_its_own(layer)):
-        return name
-    known = kind_and_size(layer)
-    return known if known.endswith(")") else f"{known}(...)"
-
-
-def _is_above_0(value: Any) -> bool:
-    """True if what a layer calls so is a number and not none: it may be a weight or a layer."""
-    return isinstance(value, numbers.Real) and float(value) > 0
 
 
 # What a model computes ---------------------------------------------------------------------------

@@ -29,6 +29,8 @@ from timelift.messages import (
     read_order,
     read_task,
 )
+from timelift.worker import engines
+from timelift.worker.setting_under_test import measure_setting
 
 #: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)
@@ -44,21 +46,14 @@ def serve(events_fd: int, backend: str) -> None:
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the driver and NVML number them
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asks for GPUs, and starts none
     events = os.fdopen(events_fd, "w", encoding="utf-8")
-    _import_backend(backend)
+    engines.load(backend)
     _emit(events, 0, Ready())
     for line in sys.stdin.buffer:
-        if found := read_task(line):
-            number, task = found
+        if numbered := read_task(line):
+            number, task = numbered
             exited = _serve_one(number, task, events)
             events.write("\n")  # ends the line that the worker may have died in
             _emit(events, number, exited)
-
-
-def _import_backend(backend: str) -> None:
-    from timelift.worker import engines  # noqa: PLC0415
-
-    engines.load(backend)
-    import timelift.worker.setting_under_test  # noqa: F401, PLC0415
 
 
 def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
@@ -85,8 +80,6 @@ def _end_group(pid: int) -> None:
 
 def _run_worker(number: int, task: Task, events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
-    from timelift.worker.setting_under_test import measure_setting  # noqa: PLC0415
-
     stop_asked = _note_signal(signal.SIGUSR1)  # before the coordinator knows of this process
     code, emit = 1, partial(_emit, events, number)
     try:
