@@ -8,7 +8,7 @@ import report
 from tests import stored
 from timelift.analyse.changes.two_runs import identity_differences
 from timelift.analyse.runs.measurement import Run
-from timelift.cgroup import Groups
+from timelift.canary import Groups
 from timelift.journal import Header
 from timelift.measure import machine
 from timelift.present.changed import differences_in_words

@@ -19,7 +19,6 @@ GROUND = {
     "errors",
     "escape",
     "canary",
-    "cgroup",
     "layer_inputs",
     "project",
     "removed",

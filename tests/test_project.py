@@ -40,8 +40,6 @@ def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings
         "native": "strategies/native.py",
     }
     assert shown(found, "workloads") == {"tokens": "timelift/workloads/tokens.py"}
-    assert found.strategy_file("native") == places / "mine/strategies/native.py"
-    assert found.workload_file("native") is None
 
 
 def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):

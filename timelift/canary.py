@@ -1,10 +1,19 @@
-"""The canary: a fixed piece of work whose time tells how fast the machine is now."""
+"""How fast the machine is now: a fixed piece of work, and a container's share of the processors.
+
+The canary is the piece of work: its time tells what the machine gives to one thread.
+
+A control group may have so many microseconds of processor time in each period, and stands still for
+the rest of a period in which it took more. The group is that of this process, and every group above
+it limits it too. All of it is read from files; where they hold nothing, nothing is known.
+Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
+"""
 
 import hashlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TypeGuard
 
 #: The bytes that are hashed in a beat, which takes some tens of microseconds in one thread.
@@ -13,6 +22,8 @@ _CANARY_BYTES = bytes(1 << 16)
 _LONGEST_BEAT = 1.0
 #: Beats of one reading, a few milliseconds in all.
 _BEATS = 40
+#: Where control groups are mounted, and the file with those of this process.
+MOUNTED, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
@@ -41,3 +52,62 @@ def _beat(clock: Callable[[], float]) -> float:
     start = clock()
     hashlib.sha256(_CANARY_BYTES).digest()
     return clock() - start
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The control group that this process is in, with those above it."""
+
+    mounted: Path = MOUNTED
+    own: Path = OWN
+
+    def quota_cores(self) -> float | None:
+        """Return the processors' worth of time that is allowed, the least of all groups.
+
+        Rounded to hundredths of a processor.
+        """
+        quotas = [quota for folder in self._folders() if (quota := _quota(folder))]
+        return round(min(quotas), 2) if quotas else None
+
+    def throttled_periods(self) -> int | None:
+        """Return the number of periods with a group throttled; None where none reports it."""
+        counts = [count for folder in self._folders() if (count := _throttled(folder)) is not None]
+        return sum(counts) if counts else None
+
+    def _folders(self) -> Iterator[Path]:
+        """Yield the folders of the groups; a container may see its own alone, as the root."""
+        for line in _text(self.own).splitlines():
+            if line.startswith("0::/"):
+                inside = PurePosixPath(line.removeprefix("0::/"))
+                if ".." in inside.parts:  # a group outside of what is mounted here
+                    inside = PurePosixPath()
+                folders = dict.fromkeys((inside, *inside.parents))
+                yield from (self.mounted / one for one in folders if (self.mounted / one).is_dir())
+
+
+#: The groups of this process.
+OWN_GROUPS = Groups()
+
+
+def _quota(folder: Path) -> float | None:
+    """Return the processors' worth of time of one group; None where it has no limit."""
+    try:
+        quota, period = map(int, _text(folder / "cpu.max").split())
+    except ValueError:  # "max", or no such file
+        return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _throttled(folder: Path) -> int | None:
+    """Return the periods in which one group was throttled; None where it does not report them."""
+    pairs = (line.split() for line in _text(folder / "cpu.stat").splitlines())
+    counts = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
+    count = counts.get("nr_throttled", "")
+    return int(count) if count.isdecimal() else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -60,12 +60,6 @@ class Project:
     def workloads(self) -> Mapping[str, Path]:
         return self._files("workloads")
 
-    def strategy_file(self, stem: str) -> Path | None:
-        return self.strategies.get(stem)
-
-    def workload_file(self, stem: str) -> Path | None:
-        return self.workloads.get(stem)
-
     def _files(self, kind: str) -> dict[str, Path]:
         folders = (self.packaged(kind), self.root / kind)
         return {path.stem: path for folder in folders for path in python_files(folder)}

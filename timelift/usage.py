@@ -29,7 +29,7 @@ def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> s
     stem, _, variant = strategy.partition("[")
     variant = variant.removesuffix("]")
     parameters = _parameters(variant)
-    path = project.strategy_file(stem)
+    path = project.strategies.get(stem)
     file = project.shown(path) if path else f"{stem}.py (where you keep it)"
     features, dtype = _input_of(setting.workload, run, project)
     steps = None if setting.time_axis is TimeAxis.DYNAMIC else setting.seq_len
@@ -47,7 +47,7 @@ def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | 
     """
     stem, _, variant = strategy.partition("[")
     parameters = _parameters(variant.removesuffix("]"))
-    source = own_source(project.strategy_file(stem))
+    source = own_source(project.strategies.get(stem))
     if not source or parameters is None:
         return ""
     shape, dtype = "...  # one sequence: (steps, *features)", None
@@ -75,7 +75,7 @@ def own_source(path: Path | None) -> str:
 
 def page_of(project: Project, strategy: str) -> StrategyPage:
     """Return the page of a strategy that was read before, so that its file is Python."""
-    text = own_source(project.strategy_file(strategy))
+    text = own_source(project.strategies.get(strategy))
     classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
     return StrategyPage(text, classes[-1] if classes else "")
 
@@ -126,7 +126,7 @@ def _input_of(
     workload: str, run: Run, project: Project
 ) -> tuple[tuple[object, ...] | None, str | None]:
     """Return the shape of a step and the type of the inputs, each None where it is not known."""
-    path = project.workload_file(workload)
+    path = project.workloads.get(workload)
     if path:
         constants = _constants(path)
         features = constants.get("FEATURES")

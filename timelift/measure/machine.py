@@ -14,9 +14,8 @@ from typing import Any
 
 import psutil
 
-from timelift.canary import time_canary
+from timelift.canary import OWN_GROUPS, Groups, time_canary
 from timelift.case import Backend
-from timelift.cgroup import OWN_GROUPS, Groups
 from timelift.errors import UserError
 from timelift.journal import Commit, Machine
 from timelift.measure.devices import device_names, installed_backends, usable_cores

@@ -68,12 +68,12 @@ TOLERANCES = {
 _MOST_ROUNDING = 0.25
 #: A feature's own largest value is its scale once so many of its values are known. Of fewer, all
 #: may be near zero by chance, and then rounding is that of the larger terms which cancelled.
-FEW_VALUES = 32
+_FEW_VALUES = 32
 #: The least scale of a feature, as a share of the largest value of all: where everything cancels,
 #: as in the gradient of attention's key bias, what is left is rounding of what cancelled.
-LEAST_SHARE = 0.1
+_LEAST_SHARE = 0.1
 #: The same among the weights of a layer.
-LEAST_SHARE_OF_WEIGHTS = 0.01
+_LEAST_SHARE_OF_WEIGHTS = 0.01
 #: Values of `jax_default_matmul_precision` by which a GPU multiplies float32 as it is.
 _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 
@@ -223,8 +223,8 @@ def weight_gradient_errors(
     largest = max((float(np.abs(widened(one)).max(initial=0.0)) for one in wanted), default=0.0)
     compared = list[tuple[Array, Array]]()
     for one, want in zip(found, wanted, strict=True):
-        values = want if rows >= FEW_VALUES else want.reshape(-1)
-        scale = scale_of(values, least=LEAST_SHARE_OF_WEIGHTS * largest)
+        values = want if rows >= _FEW_VALUES else want.reshape(-1)
+        scale = scale_of(values, least=_LEAST_SHARE_OF_WEIGHTS * largest)
         compared.append((relative_errors(one.reshape(want.shape), want, scale), scale))
     return compared
 
@@ -345,14 +345,14 @@ def rounding_of(additions: int, tolerance: Tolerance) -> float:
     return min(2 * tolerance.roundoff * math.sqrt(additions), _MOST_ROUNDING)
 
 
-def scale_of(values: Array, share: float = LEAST_SHARE, least: float = 0.0) -> Array:
+def scale_of(values: Array, share: float = _LEAST_SHARE, least: float = 0.0) -> Array:
     """Return the scale for errors of (values, *axes, features): (features,), or one number.
 
     It is each feature's largest value, but no less than `share` of the largest of all and `least`.
     """
     sizes = np.abs(widened(values))
     overall = sizes.max(initial=0)
-    few = sizes.ndim == 1 or sizes.size < FEW_VALUES * sizes.shape[-1]
+    few = sizes.ndim == 1 or sizes.size < _FEW_VALUES * sizes.shape[-1]
     own = overall if few else sizes.max(axis=tuple(range(sizes.ndim - 1)))
     scale: Array = np.maximum(own, max(share * float(overall), least, np.finfo(sizes.dtype).tiny))
     return scale

@@ -19,13 +19,13 @@ from timelift.worker.engines import Engine, Feed
 from timelift.worker.find_layer import find_model
 from timelift.worker.isolation import restore_process_state
 from timelift.worker.law import (
-    LEAST_SHARE_OF_WEIGHTS,
     TOLERANCES,
     LawBrokenError,
     coarsest,
     relative_errors,
     rounding_of,
     scale_of,
+    weight_gradient_errors,
 )
 from timelift.worker.layer import computed_in
 from timelift.worker.prepare import PreparedRival, peak_facts
@@ -138,18 +138,16 @@ class _Written:
         Each gradient sums over all that the lifts were given, and each addition may round.
         """
         assert self._computed is not None
-        wanted, found = self._computed, models.Computed(self._engine, model, self.data)
-        off = relative_errors(found.outputs, wanted.outputs, scale_of(wanted.outputs)).max()
-        if not off <= self._tolerance.outputs:
-            raise LawBrokenError(f"outputs differ by {off:.1g} of the largest")
-        additions = max((math.prod(shape) for one in self.calls for shape, _ in one))
+        wanted, changed = self._computed, models.Computed(self._engine, model, self.data)
+        worst = relative_errors(changed.outputs, wanted.outputs, scale_of(wanted.outputs)).max()
+        if not worst <= self._tolerance.outputs:
+            raise LawBrokenError(f"outputs differ by {worst:.1g} of the largest")
+        additions = max((math.prod(shape) for calls in self.calls for shape, _ in calls))
         allowed = self._tolerance.gradients + rounding_of(additions, self._tolerance)
-        largest = max((float(np.abs(one).max(initial=0)) for one in wanted.gradients), default=0.0)
-        pairs = zip(found.gradients, wanted.gradients, strict=True)
-        for weight, (mine, theirs) in zip(model.trainable_weights, pairs, strict=True):
-            scale = scale_of(theirs.reshape(-1), least=LEAST_SHARE_OF_WEIGHTS * largest)
-            wrong = relative_errors(mine.reshape(-1), theirs.reshape(-1), scale).max(initial=0.0)
-            if not wrong <= allowed:
-                raise LawBrokenError(f"the gradient of {weight.path} differs by {wrong:.1g}")
-            off = max(off, wrong)
-        return float(off)
+        # As of a single row: each weight has one scale, its largest gradient.
+        errors = weight_gradient_errors(changed.gradients, wanted.gradients, rows=1)
+        for weight, (off, _) in zip(model.trainable_weights, errors, strict=True):
+            if not off.max(initial=0.0) <= allowed:
+                raise LawBrokenError(f"the gradient of {weight.path} differs by {off.max():.1g}")
+            worst = max(worst, off.max(initial=0.0))
+        return float(worst)

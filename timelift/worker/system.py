@@ -14,9 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from timelift.canary import time_canary
+from timelift.canary import OWN_GROUPS, Groups, time_canary
 from timelift.case import GPU
-from timelift.cgroup import OWN_GROUPS, Groups
 
 #: Where Linux describes the threads of this process.
 _THREADS = Path("/proc/self/task")
