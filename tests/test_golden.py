@@ -52,12 +52,8 @@ def test_a_changed_word_a_lost_file_and_a_new_one_are_told():
     assert "+z\n" in differences(kept, kept | {"a/c.csv": "z\n"}, "a")
 
 
-def test_what_is_left_out_of_a_text_is_no_more_than_scripts_digests_and_durations():
-    assert commands.normal("<script>a\n</script>1.02") == "<script/>1.02"
-    assert commands.normal("<script id='data'>1.02</script>") == "<script id='data'>1.02</script>"
-    assert commands.normal(f'"{64 * "a"}", 2 tests collected in 0.08s') == (
-        '"DIGEST", 2 tests collected in SECONDS'
-    )
+def test_the_time_that_a_command_took_is_left_out_and_no_other_number():
+    assert commands.normal("2 tests collected in 0.08s") == "2 tests collected in SECONDS"
     assert commands.normal("known to ±2.9 % in 2 launches") == "known to ±2.9 % in 2 launches"
 
 
