@@ -34,8 +34,7 @@ def found(path, *records):
 def made(folder, *records, code=None):
     """The page of these records, in `folder / "report"`, without the files beside it."""
     seen = found(folder / "run.jsonl", *records)
-    beside = render.Beside(render.tables(seen))
-    html = render.html(seen, report(seen), beside, code)
+    html = render.html(seen, report(seen), render.tables(seen), code=code)
     (folder / "report").mkdir(exist_ok=True)
     (folder / "report" / "index.html").write_text(html)
     return html

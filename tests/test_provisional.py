@@ -80,8 +80,7 @@ def _markdown(found):
 
 
 def _page(found):
-    beside = render.Beside(render.tables(found))
-    html = without_scripts(render.html(found, report(found), beside))
+    html = without_scripts(render.html(found, report(found), render.tables(found)))
     return re.sub("<(style|script)[^>]*>.*?</\\1>", "", html, flags=re.DOTALL)
 
 

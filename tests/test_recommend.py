@@ -89,7 +89,7 @@ def surfaces(found):
 
 def page_of(found, words):
     """What the page says of every workload, and what its chooser has for every setting."""
-    html = render.html(found, words, render.Beside())
+    html = render.html(found, words)
     for workload, write in re.findall(r'<tr><th scope="row">(\w+)</th><td>(.*?)</td>', html):
         yield f"{workload}: {write}"
     drawn = data(html)

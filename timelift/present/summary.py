@@ -21,8 +21,6 @@ from timelift.present.units import duration, value_in_words
 
 #: More workloads than these have no row of their own.
 ROWS = 12
-#: A longer text is cut.
-_LONGEST_CELL = 200
 _DAY = 86_400
 #: So many failures are named.
 _NAMED = 3

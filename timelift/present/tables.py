@@ -18,11 +18,10 @@ from typing import Any
 
 from timelift.case import AXES, Case, Setting, several_valued
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
-from timelift.present.units import Unit, three_figures
+from timelift.present.units import Unit, axis_title, three_figures
 
 #: Axes that a table for readers always has; the others only where they have several values.
 _ALWAYS = ("workload", "seq_len", "batch", "phase")
-_TITLES = {"seq_len": "length", "time_axis": "time axis"}
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def axis_columns(
 def _axis_column(axis: str, setting: Callable[[Any], Setting]) -> Column:
     return Column(
         axis,
-        _TITLES.get(axis, axis),
+        axis_title(axis),
         lambda row: getattr(setting(row), axis),
         number=AXES[axis] is int,
     )

@@ -137,6 +137,8 @@ def times(ratio: float) -> str:
 # Values of axes ----------------------------------------------------------------------------------
 
 _SIZES = ("seq_len", "batch")
+#: What readers see of an axis whose name is not its title.
+_TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
 #: What a condition on an axis begins and ends with.
 _BEFORE: Mapping[str, str] = {
     **dict.fromkeys(("seq_len", "batch"), "at "),
@@ -166,6 +168,10 @@ _PROPER: Mapping[tuple[str, object], str] = {
     ("backend", Backend.JAX): "JAX",
     ("backend", Backend.TORCH): "PyTorch",
 }
+
+
+def axis_title(axis: str) -> str:
+    return _TITLES.get(axis, axis)
 
 
 def at_values(axis: str, values: Sequence[object]) -> str:

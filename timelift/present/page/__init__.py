@@ -44,7 +44,7 @@ def write_report(
             "report.md": in_markdown(report, svgs),
             "measurements.csv": csv_of_values(case_table.for_programs(found)),
             **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
-            "index.html": render.html(found, report, render.Beside(tables, names), code),
+            "index.html": render.html(found, report, tables, names, code),
         },
     )
 

@@ -19,8 +19,10 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import AXES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import meaning
+from timelift.present.answer import known_as
 from timelift.present.choice import CodeToPaste
 from timelift.present.figures.looks import legend_order, line_style
+from timelift.present.units import axis_title, value_in_words
 
 #: What a strategy is beside the baseline.
 _BESIDE = {
@@ -29,7 +31,6 @@ _BESIDE = {
     Verdict.SAME: "no difference that counts",
     Verdict.UNDECIDED: "undecided",
 }
-_TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
 #: The values of the rarer axes that a setting's words leave out.
 _USUAL = {
     field.name: field.default
@@ -93,12 +94,13 @@ def along(settings: Sequence[Setting]) -> str:
 
 
 def _axes(settings: Sequence[Setting]) -> list[dict[str, Any]]:
-    """Return the axes with their titles and values, and the value that goes without saying."""
+    """Return the axes with titles, values, words for these, and what goes without saying."""
     return [
         {
             "name": axis,
-            "title": _TITLES.get(axis, axis),
+            "title": axis_title(axis),
             "values": [_shown(one) for one in _values(axis, settings)],
+            "words": [_in_words(axis, one) for one in _values(axis, settings)],
             "usual": _USUAL.get(axis),
         }
         for axis in AXES
@@ -113,10 +115,16 @@ def _shown(value: object) -> object:
     return value if isinstance(value, int) else plain(value, NAME_LIMIT)
 
 
+def _in_words(axis: str, value: object) -> str:
+    words = plain(value_in_words(axis, value), NAME_LIMIT)
+    return words.replace("_", " ") if axis == "gradients" else words
+
+
 def _strategy(name: str, found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
     entry = found.run.header.strategies.get(name)
     return {
         "name": plain(name, NAME_LIMIT),
+        "known": plain(known_as(name), NAME_LIMIT),
         **_look(name),
         "title": plain(entry.title or "", _TEXT) if entry else "",
         "differs": plain(found.look_alikes.get(name, ""), _TEXT),
@@ -209,7 +217,7 @@ def _speed_ups(rows: Sequence[RankedCase]) -> dict[str, list[Any]]:
 
 
 def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return what each strategy costs over the best, by workload; the baseline most settings have.
+    """Return what each strategy costs over the best, by workload.
 
     `worst` holds for every setting of the workload, `typical` is the median over them.
     """

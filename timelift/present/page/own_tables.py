@@ -1,4 +1,4 @@
-"""The tables that the page alone shows: prices, executions, meanings, losses."""
+"""The tables that the page alone shows: prices, executions, meanings, losses, a gate."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,16 +8,17 @@ from typing import NamedTuple
 from timelift.analyse.across import ExecutionPair
 from timelift.analyse.answer import Answer
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.analyse.recommend import Price, Recommendation
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase
 from timelift.case import Status
-from timelift.escape import plain
-from timelift.journal import StrategyEntry
-from timelift.present import meaning
+from timelift.escape import NAME_LIMIT, plain
+from timelift.journal import Quantity, StrategyEntry
+from timelift.present import gate_words, meaning
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, number, varying
-from timelift.present.units import unit_for
+from timelift.present.units import percent_interval, percent_more, unit_for
 
 #: Characters after which a reason and a title are cut.
 _REASON, _TITLE = 300, 200
@@ -159,3 +160,41 @@ def _meaning(about: str, words: Mapping[str, Mapping[str, str]]) -> Column:
 def _title_of(entry: StrategyEntry, differs: str | None) -> str:
     title = plain(entry.title or "", _TITLE)
     return f"{title} (no lift: {plain(differs, _TITLE)})" if differs else title
+
+
+def gate(found: GateFindings) -> Table:
+    """Return what became of each case, those that fail first."""
+    failed = {one.case for one in found.failed}
+    label = plain(found.against.label, NAME_LIMIT)
+    table = Table(
+        "gate",
+        f"Against {label}",
+        (
+            Column("case", value=lambda one: gate_words.case_in_words(one.case), limit=_REASON),
+            Column("gate", value=lambda one: "fails" if one.case in failed else "passes"),
+            Column("verdict", "time", value=lambda one: one.time.verdict),
+            Column("change", f"beside {label}", _beside),
+            Column("why", value=lambda one: _why(one, found), limit=_REASON),
+        ),
+        sorted(found.outcomes, key=lambda one: one.case not in failed),
+    )
+    return table.without_empty_columns()
+
+
+def _beside(one: CaseOutcome) -> str:
+    time = one.time
+    if math.isnan(time.effect):
+        return ""
+    if not math.isfinite(time.low):
+        return percent_more(time.effect)
+    return f"{percent_more(time.effect)} {percent_interval(time.low, time.high)}"
+
+
+def _why(one: CaseOutcome, found: GateFindings) -> str:
+    """Write what fails the case beside its time."""
+    worse = [
+        gate_words.change_in_words(quantity, one.findings[quantity], found.against)
+        for quantity in one.worse
+        if quantity is not Quantity.TIME
+    ]
+    return "; ".join([*worse, *gate_words.broken_in_words(one, found.against)])

@@ -13,18 +13,21 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import case_table
+from timelift.present import case_table, gate_words
 from timelift.present.answer import headline, known_as, price_sentence
 from timelift.present.choice import CodeToPaste
-from timelift.present.page import copies, own_tables
+from timelift.present.page import own_tables
 from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
-from timelift.present.summary import Summary, processor_and_memory, summary
+from timelift.present.selftest_words import selftest_findings
+from timelift.present.summary import processor_and_memory, summary
 from timelift.present.tables import Table
 from timelift.present.units import percent
 
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
+#: Characters after which a headline is cut.
+_HEADLINE = 300
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 
@@ -40,16 +43,8 @@ class Chart:
     words: str
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What lies beside the page: tables, each as CSV, and the names of the files of figures."""
-
-    tables: Sequence[Table] = ()
-    figures: Sequence[str] = ()
-
-
 #: What the report's head has that the page says elsewhere, mostly on its first screen.
-_SAID_ABOVE = {"answer", "command", "known", "noise", "speed-up", "state", "trust", "when"}
+_SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
 _ALONE = (
     "Each row is the answer for its workload alone, so it may name another strategy than the "
     "answer for all."
@@ -88,10 +83,14 @@ _CHARTS = (
 def html(
     found: RunFindings,
     report: Report,
-    beside: Beside,
+    tables: Sequence[Table] = (),
+    figures: Sequence[str] = (),
     code: CodeToPaste | None = None,
 ) -> str:
-    """Render the page; `code` is what to paste."""
+    """Render the page, beside which each of `tables` lies as CSV, and these files of figures.
+
+    `code` is what to paste.
+    """
     head = dict(report.head)
     when = head.get("when", "")[:16].replace("T", " ")
     rendered: str = (
@@ -106,8 +105,8 @@ def html(
             warnings=report.warnings,
             **_answer(found),
             charts=[*_charts(found)],
-            tables=[one for one in beside.tables if one.rows],
-            figures=_by_name(beside.figures),
+            tables=[one for one in tables if one.rows],
+            figures=_by_name(figures),
             data=as_json(found, code or CodeToPaste({}, {})),
             style=_source("templates", "page.css"),
             scripts=scripts(),
@@ -162,10 +161,9 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
 def _answer(found: RunFindings) -> dict[str, Any]:
     """Return what the first screen has in words."""
     answer, end = found.answer, summary(found, None)
-    told = {
+    usual = {
         "top": end.top,
         "machine": processor_and_memory(found),
-        "notes": end.notes,
         "headline": headline(found),
         "names": answer.strategies if answer else (),
         "price": price_sentence(answer) if answer else "",
@@ -176,25 +174,29 @@ def _answer(found: RunFindings) -> dict[str, Any]:
         "has_prices": bool(found.answers),
         "margin": percent(RANK_MARGIN, 0),
     }
-    return told | _answer_of_copies(found, end)
+    told = usual | _of_copies(found)
+    also = "; ".join(told.pop("also", ()))
+    return told | {"notes": [*([("also", also)] if also else []), *end.notes]}
 
 
-def _answer_of_copies(found: RunFindings, end: Summary) -> dict[str, Any]:
-    """Return what a run that raced copies has instead."""
-    copies_answer = copies.answer(found)
-    if copies_answer is None:
+def _of_copies(found: RunFindings) -> dict[str, Any]:
+    """Return what a run that raced copies has instead: none of its strategies is an answer."""
+    if not found.run.header.races_copies:
         return {}
-    table = copies.first_rows(copies_answer.table)
-    left = len(copies_answer.table.rows) - len(table.rows)
-    also = [("also", "; ".join(copies_answer.lines))] if copies_answer.lines else []
-    return {
-        "headline": copies_answer.headline,
-        "price": copies_answer.below,
-        "names": copies_answer.names,
-        "answers": table,
-        "note": f"{counted(left, 'more case')} in the tables below." if left else "",
-        "has_prices": False,
-        "notes": (*also, *end.notes),
+    nothing = {"price": "", "names": (), "answers": None, "note": "", "has_prices": False}
+    gate = found.gate
+    if gate is None:
+        first, *others = selftest_findings(found.selftest)
+        return nothing | {"headline": f"{first[0].upper()}{first[1:]}.", "also": others}
+    table = own_tables.gate(gate)
+    left = len(table.rows) - gate_words.NAMED
+    return nothing | {
+        "headline": plain(gate_words.headline(gate), _HEADLINE),
+        "price": f"{gate_words.count(gate)}." if gate.outcomes else "",
+        "names": tuple(case.strategy for case in gate.failed_cases),
+        "answers": replace(table, rows=table.rows[: gate_words.NAMED]),
+        "note": f"{counted(left, 'more case')} in the tables below." if left > 0 else "",
+        "also": [*gate_words.beside_verdicts(gate)],
     }
 
 
@@ -232,7 +234,7 @@ def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
 def tables(found: RunFindings) -> Sequence[Table]:
     """Return the tables of the page, those of the whole run last."""
     return (
-        *([copies.gate_table(found.gate)] if found.gate else []),
+        *([own_tables.gate(found.gate)] if found.gate else []),
         own_tables.prices(found.answers),
         own_tables.execution(found),
         own_tables.executions(found.across),

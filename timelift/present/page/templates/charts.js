@@ -54,6 +54,7 @@ function plotted({ marks, ...options }) {
 
 const style = { background: "none", color: "inherit", fontSize: "11px", fontFamily: "inherit", overflow: "visible" };
 const mark = (strategy) => ({ fill: strategy.colour, symbol: symbols.get(strategy) });
+const ticksIn = (room) => Math.max(2, Math.floor(room / 48));
 const roomFor = (labels, width) => Math.min(width / 2, 12 + 6.2 * d3.max(labels, (label) => label.length));
 
 // What is told under the pointer.
@@ -97,10 +98,10 @@ function atOneSize({ read, low, high, write, line }, group, width) {
   const y = (row) => cut(row.strategy.name);
   const ends = known.flatMap((row) => [low(row), read(row), high(row)]);
   const across = known.filter((row) => low(row) !== null);
+  const marginLeft = roomFor(known.map(y), width);
   return plotted({
-    ...{ width, height: 34 + 18 * known.length, marginTop: 8, marginRight: 16 },
-    marginLeft: roomFor(known.map(y), width),
-    x: logarithmic(line === undefined ? ends : [...ends, line], write, 5),
+    ...{ width, height: 34 + 18 * known.length, marginTop: 8, marginRight: 16, marginLeft },
+    x: logarithmic(line === undefined ? ends : [...ends, line], write, ticksIn(width - marginLeft)),
     y: { domain: known.map(y), label: null, tickSize: 0 },
     marks: [
       ...(line === undefined ? [] : [Plot.ruleX([line])]),
@@ -191,10 +192,9 @@ function price(one, width, all) {
   const to = { x: "worst", y: label };
   const stroke = (row) => row.strategy.colour;
   const marginLeft = roomFor(shown.map(label), width);
-  const ticks = Math.max(2, Math.floor((width - marginLeft) / 48));
   return plotted({
     ...{ width, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginLeft, marginRight: 46 },
-    x: logarithmic([1, Math.max(most, 1.1)], (value) => `${short(value)}×`, ticks),
+    x: logarithmic([1, Math.max(most, 1.1)], (value) => `${short(value)}×`, ticksIn(width - marginLeft)),
     y: { domain: shown.map(label), label: null },
     marks: [
       ...[true, false].map((isAdvised) => Plot.axisY(

@@ -2,7 +2,6 @@
 // The data of the page: columns become settings and rows that point at each other.
 const data = JSON.parse(document.getElementById("data").textContent);
 const strategies = data.strategies.map((one, place) => ({ ...one, place }));
-// What a heading above verdicts ends in while the run is not over.
 
 function records(columns) {
   const names = Object.keys(columns);
@@ -64,20 +63,11 @@ const over = (ratio) => ratio >= 1.5 ? `${atMost(ratio)} times`
   : `${upTo(ratio - 1)} % over`;
 const durationTick = (microseconds) => duration(microseconds, short);
 
-const known = ({ name }) => name === "time_distributed" ? "TimeDistributed" : name;
+const known = (strategy) => strategy.known;
 
-function valueOf(axis, setting) {
-  const value = setting[axis];
-  const text = typeof value === "number" ? value.toLocaleString("en") : value.replace(/_/g, " ");
-  switch (axis) {
-    case "seq_len": return `${text} step${value > 1 ? "s" : ""}`;
-    case "batch": return `batch ${text}`;
-    case "threads": return value ? `${text} thread${value > 1 ? "s" : ""}` : "default threads";
-    case "lengths": return `${text} lengths`;
-    case "gradients": return `gradients of ${text}`;
-    case "time_axis": return `${text} time axis`;
-    default: return value;
-  }
+function valueOf(name, setting) {
+  const { values, words } = data.axes.find((axis) => axis.name === name);
+  return words[values.indexOf(setting[name])];
 }
 
 // What tells a setting from others, but for some axes and for what goes without saying.
