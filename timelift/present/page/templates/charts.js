@@ -32,8 +32,8 @@ function ticksOf([low, high], most) {
   const within = (steps) => decades
     .flatMap((decade) => steps.map((step) => step * 10 ** decade))
     .filter((tick) => tick >= low && tick <= high);
-  const found = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1]].map(within);
-  const fits = found.find((ticks) => ticks.length <= most) ?? found[2];
+  const found = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]].map(within);
+  const fits = found.find((ticks) => ticks.length <= most) ?? found.at(-1);
   return fits.length > 1 ? fits : d3.ticks(low, high, 4);
 }
 
