@@ -115,9 +115,9 @@ def _gain(gain: "ChangeGain | None") -> str:
     speed_up = gain.speed_up if gain else None
     if speed_up is None:
         return "not compared"
-    if not speed_up.has_interval:
-        return f"{speed_up.times:.3g} by one launch"
-    return f"{speed_up.times:.3g} [{speed_up.low:.3g}, {speed_up.high:.3g}]"
+    if not speed_up.is_known:
+        return f"{speed_up.value:.3g} by one launch"
+    return f"{speed_up.value:.3g} [{speed_up.low:.3g}, {speed_up.high:.3g}]"
 
 
 def _whole(whole: "WholeAdvice | None") -> str:
@@ -138,7 +138,7 @@ def _promises(changes: int, whole: "WholeAdvice | None") -> Iterator[Cell]:
     alone: Iterable[ChangeGain] = ()
     if whole is not None:
         alone = whole.alone.values() if changes > 1 else [whole.gain]
-    known = [one for one in alone if one.speed_up and one.speed_up.has_interval]
+    known = [one for one in alone if one.speed_up and one.speed_up.is_known]
     shown = sum(one.is_shown for one in known)
     lost = sum(one.is_loss for one in known)
     yield from (shown, len(known) - shown - lost, lost)

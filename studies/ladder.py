@@ -251,7 +251,9 @@ def mark_rows(
     held = [[_held(row, one.rows[0], costs) for row in one.rows] for one in ranked]
     together, alone, prices = np.array([np.all(rows, axis=0) for rows in held], float).T
     widths = [
-        math.log(row.high / row.low) / 2 / row.half_width for one in ranked for row in one.rows[1:]
+        math.log(row.ratio.high / row.ratio.low) / 2 / row.half_width
+        for one in ranked
+        for row in one.rows[1:]
     ]
     cheap = np.array([one.rows[0].cost_over_best[1] <= 1 + RANK_MARGIN for one in ranked])
     price = np.array([_price(one.rows[0], costs) for one in ranked])
@@ -265,9 +267,9 @@ def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, boo
     """True where a row's interval, the pair's own, and its price hold what is true."""
     cost, of_first = (costs[noise.rival(one.case.strategy)] for one in (row, first))
     truth = cost - of_first
-    alone = row is first or bool(np.abs(np.log(row.ratio) - truth) <= row.half_width)
+    alone = row is first or bool(np.abs(np.log(row.ratio.value) - truth) <= row.half_width)
     return (
-        row.low <= np.exp(truth) <= row.high,
+        row.ratio.low <= np.exp(truth) <= row.ratio.high,
         alone,
         row.cost_over_best[0] <= _price(row, costs) <= row.cost_over_best[1],
     )

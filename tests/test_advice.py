@@ -44,10 +44,10 @@ def speed_ups(measurements, **how):
 def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
     found, baseline = speed_ups(raced({"fold_time": 1, TD: 3, LOOP: 6}))
     assert baseline == TD
-    assert {name: one.times for name, one in found.items()} == pytest.approx(
+    assert {name: one.value for name, one in found.items()} == pytest.approx(
         {"fold_time": 3, TD: 1, LOOP: 0.5}, rel=0.03
     )
-    assert found["fold_time"].low < found["fold_time"].times < found["fold_time"].high
+    assert found["fold_time"].low < found["fold_time"].value < found["fold_time"].high
     assert [found[name].verdict for name in ("fold_time", TD, LOOP)] == [
         Verdict.FASTER,
         Verdict.SAME,
@@ -59,13 +59,13 @@ def test_where_the_baseline_was_not_measured_the_next_in_order_stands_for_it():
     assert speed_ups(raced({"native": 1, LOOP: 2}))[1] == LOOP
     found, baseline = speed_ups(raced({"native": 1, TD: 2}), relative_to=["native"])
     assert baseline == "native"
-    assert found[TD].times == pytest.approx(0.5, rel=0.03)
+    assert found[TD].value == pytest.approx(0.5, rel=0.03)
     assert speed_ups(raced({"native": 1, "gru": 2})) == ({"native": None, "gru": None}, "")
 
 
 def test_one_launch_is_a_speed_up_without_an_interval():
     found, _ = speed_ups(raced({"native": 1, TD: 2}, launches=1))
-    assert found["native"].times == pytest.approx(2, rel=0.05)
+    assert found["native"].value == pytest.approx(2, rel=0.05)
     assert math.isnan(found["native"].low)
 
 
@@ -84,7 +84,7 @@ def test_the_intervals_of_a_setting_hold_at_once():
 
 def _holds(row, truth, share):
     seen = row.speed_up
-    low, high = (seen.times * (end / seen.times) ** share for end in (seen.low, seen.high))
+    low, high = (seen.value * (end / seen.value) ** share for end in (seen.low, seen.high))
     return low <= truth[row.case.strategy] <= high
 
 

@@ -45,14 +45,9 @@ def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     (ranking,) = [one for one in lifts.rank_run(results.load(path)) if one.setting.seq_len == 64]
     own = ranking.row(found.strategy).speed_up
     gain = found.speed_up
-    assert (found.baseline, gain.times, gain.low, gain.high) == (
-        "time_distributed",
-        own.times,
-        own.low,
-        own.high,
-    )
+    assert (found.baseline, gain) == ("time_distributed", own)
     (beside,) = [one for one in found.others if one.strategy == "time_distributed"]
-    assert (beside.ratio, beside.low, beside.high) == (gain.times, gain.low, gain.high)
+    assert beside.ratio == gain
 
 
 @pytest.mark.parametrize(
@@ -69,7 +64,7 @@ def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     ],
 )
 def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict, low, words):
-    seen = SpeedUp(2.6, low, 5.77, verdict)
+    seen = SpeedUp(2.6, low, 5.77, verdict=verdict)
     ranked = lifts.rank_run
 
     def told(*run):
@@ -123,7 +118,7 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
     found = answer(path)
     gain = found.speed_up
     assert found.strategy == found.baseline == "time_distributed"
-    assert (gain.times, gain.low, gain.high) == (1.0, 1.0, 1.0)
+    assert gain == SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
     code, said, _ = choose(capsys, path, "--seq-lens", "64")
     assert (code, "times as fast as" in said) == (0, False)
     assert "times as much: loop_slice" in said

@@ -52,10 +52,10 @@ def test_a_case_that_became_slower_is_the_only_suspect(write):
     findings = compare_runs(write(1), write(2, slower=slow))
     assert suspects(findings) == {("native", 3)}
     (worst, *_) = findings.cases
-    assert worst.change.shift == pytest.approx(math.log(1.15), abs=0.03)
+    assert worst.change.value == pytest.approx(math.log(1.15), abs=0.03)
     assert worst.change.low < math.log(1.15) < worst.change.high
     beside = [one for one in findings.cases if one.case.setting.seq_len == 3][1:]
-    assert max(abs(one.change.shift) for one in beside) < 0.04
+    assert max(abs(one.change.value) for one in beside) < 0.04
 
 
 def test_a_machine_that_became_slower_is_no_case_that_did(write):

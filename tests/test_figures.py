@@ -120,21 +120,21 @@ def test_the_check_of_texts_sees_an_overlap_and_one_outside(place):
 @pytest.mark.parametrize(
     ("name", "panel", "of_row"),
     [
-        ("speed_up", 0, lambda row, _: (row.speed_up.times, row.speed_up.low, row.speed_up.high)),
+        ("speed_up", 0, lambda row, _: (row.speed_up.value, row.speed_up.low, row.speed_up.high)),
         (
             "time",
             0,
             lambda row, _: (
-                row.seconds_per_call * 1e3,
-                row.seconds_low * 1e3,
-                row.seconds_high * 1e3,
+                row.seconds_per_call.value * 1e3,
+                row.seconds_per_call.low * 1e3,
+                row.seconds_per_call.high * 1e3,
             ),
         ),
         (
             "first_call_and_memory",
             0,
             lambda row, found: [
-                getattr(found.first_calls[row.case], end) for end in ("seconds", "low", "high")
+                getattr(found.first_calls[row.case], end) for end in ("value", "low", "high")
             ],
         ),
         (
@@ -255,7 +255,7 @@ def test_a_history_draws_runs_and_levels_of_what_changed(tmp_path):
     (change,) = history.findings.changed
     assert change.change is not None
     step = (level.get_ydata()[-1] - level.get_ydata()[0]) / 100
-    assert step == pytest.approx(math.expm1(change.change.shift))
+    assert step == pytest.approx(math.expm1(change.change.value))
     assert len(axes.lines) == len(SIX)
 
 

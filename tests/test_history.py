@@ -89,13 +89,13 @@ def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
     one = find_changes(levels).cases[7]
     assert one.state in WORSE
     assert one.change is not None
-    assert one.change.shift >= np.log(1.03)
-    assert one.change.shift > max((change.shift for change in one.changes), default=0.0)
+    assert one.change.value >= np.log(1.03)
+    assert one.change.value > max((change.value for change in one.changes), default=0.0)
 
 
 def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
     one = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
-    assert [np.sign(change.shift) for change in one.changes] == [1, -1]
+    assert [np.sign(change.value) for change in one.changes] == [1, -1]
     assert one.state is ChangeState.FASTER
 
 
@@ -194,7 +194,7 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
         if not mended:
             worst = found.cases[7].change
             assert worst is not None
-            assert worst.shift == pytest.approx(np.log(1.10), abs=0.015)
+            assert worst.value == pytest.approx(np.log(1.10), abs=0.015)
             assert (worst.before, worst.after) == (19, 20)
 
 
@@ -212,7 +212,7 @@ def test_the_sizes_of_time_do_not_matter() -> None:
     slower = dataclasses.replace(levels, log_seconds=levels.log_seconds + np.log(10))
     one, other = find_changes(levels).cases[7].changes[0], find_changes(slower).cases[7].changes[0]
     assert (one.before, one.after) == (other.before, other.after)
-    assert one.shift == pytest.approx(other.shift)
+    assert one.value == pytest.approx(other.value)
 
 
 @pytest.mark.parametrize("rivals", [1, 2, 3, 5])

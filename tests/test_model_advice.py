@@ -22,7 +22,7 @@ def screen(found):
 def test_the_fastest_of_what_means_the_same_is_advised_with_its_gain(tmp_path):
     first, second, third = advised(tmp_path, model()).lifts
     assert (first.strategy, first.faster) == ("fold_time", None)
-    assert first.gain.speed_up.times == pytest.approx(5.0, rel=0.01)
+    assert first.gain.speed_up.value == pytest.approx(5.0, rel=0.01)
     assert first.gain.first_call == pytest.approx((5.0, 1.0))
     assert second.strategy == "native"
     assert not third.is_change
@@ -32,7 +32,7 @@ def test_what_is_faster_and_means_something_else_is_named_beside(tmp_path):
     found = advised(tmp_path, model())
     faster = found.lifts[1].faster
     assert (faster.strategy, faster.means) == ("fold_time", {"DROPOUT": ("independent", "shared")})
-    assert faster.gain.speed_up.times == pytest.approx(5.0, rel=0.01)
+    assert faster.gain.speed_up.value == pytest.approx(5.0, rel=0.01)
     without = {name: many for name, many in TIMES.items() if name != "native"}
     (_, alone, _) = advised(tmp_path, model(), without).lifts
     assert not alone.is_change

@@ -12,6 +12,7 @@ from timelift.analyse.answer import answers_by_workload
 from timelift.analyse.findings import pareto_front
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
@@ -149,7 +150,7 @@ def test_one_setting_has_its_interval_in_the_headline(tmp_path):
 def test_an_interval_is_written_where_one_sees_that_it_has_a_width():
     told = {(3.38, 3.42): "3.4", (3.32, 3.42): "3.4 [3.3, 3.4]", (math.nan, math.nan): "3.4"}
     for (low, high), text in told.items():
-        assert speed_up_in_words(SpeedUp(3.4, low, high, Verdict.FASTER)) == text
+        assert speed_up_in_words(SpeedUp(3.4, low, high, verdict=Verdict.FASTER)) == text
 
 
 def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
@@ -196,7 +197,7 @@ def _ranking(**seconds):
     """A ranking of strategies with their seconds per call."""
     setting = journals.case().setting
     rivals = [
-        RankedCase(Case(setting, name), each, each, each, 1, 1, 1, Verdict.SAME, 1, 1, 3)
+        RankedCase(Case(setting, name), Interval(each), Interval(1, 1, 1), Verdict.SAME, 1, 1, 3)
         for name, each in seconds.items()
     ]
     return Ranking(setting, tuple(rivals))
@@ -224,7 +225,7 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(alone))
     ((case, ratio),) = seen.backward_over_forward.items()
     assert case.strategy == "loop_slice"
-    rows = {row.case: row.seconds_per_call for one in seen.rankings for row in one.rows}
+    rows = {row.case: row.seconds_per_call.value for one in seen.rankings for row in one.rows}
     forward = next(one for one in rows if one.strategy == "loop_slice" and one != case)
     assert ratio == pytest.approx(rows[case] / rows[forward])
 

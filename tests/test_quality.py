@@ -12,6 +12,7 @@ from tests.simulated import run as simulated_run
 from timelift.analyse import quality
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.present import conditions
@@ -136,7 +137,10 @@ def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
     run = measured(tmp_path)
     (found,) = rank(run.measurements)
     row = dataclasses.replace(
-        found.rows[1], verdict=Verdict.UNDECIDED, ratio=1.0, high=first_costs, half_width=0.3
+        found.rows[1],
+        verdict=Verdict.UNDECIDED,
+        ratio=Interval(1.0, high=first_costs),
+        half_width=0.3,
     )
     given = [dataclasses.replace(found, rows=(found.rows[0], row))]
     assert conditions.undecided(RunFindings(run, given=given)).startswith(words)

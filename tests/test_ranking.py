@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.simulated import LOUD, run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
@@ -55,7 +56,7 @@ def scaled(measurement, factor, only_launch=None):
 def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
     ranking = only(run([4, 1, 2, 1.3]))
     assert names(ranking) == ["rival1", "rival3", "rival2", "rival0"]
-    assert [row.ratio for row in ranking.rows] == pytest.approx([1, 1.3, 2, 4], rel=0.02)
+    assert [row.ratio.value for row in ranking.rows] == pytest.approx([1, 1.3, 2, 4], rel=0.02)
     assert [row.verdict for row in ranking.rows] == [Verdict.SAME, *[Verdict.SLOWER] * 3]
     assert [(row.rank_low, row.rank_high) for row in ranking.rows] == [(n, n) for n in (1, 2, 3, 4)]
     assert ranking.not_shown_slower == ("rival1",)
@@ -64,17 +65,19 @@ def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
 def test_ratios_and_times_agree_and_lie_in_their_intervals():
     for ranking in rank(run([1, 1.01, 1.5, 3], sizes=5)):
         first = ranking.rows[0]
-        assert (first.ratio, first.low, first.high) == (1, 1, 1)
+        assert first.ratio == Interval(1, 1, 1)
         for row in ranking.rows:
-            assert row.seconds_per_call / first.seconds_per_call == pytest.approx(row.ratio)
-            assert row.low <= row.ratio <= row.high
-            assert row.seconds_low < row.seconds_per_call < row.seconds_high
+            seconds, ratio = row.seconds_per_call, row.ratio
+            assert seconds.value / first.seconds_per_call.value == pytest.approx(ratio.value)
+            assert ratio.low <= ratio.value <= ratio.high
+            assert seconds.low < seconds.value < seconds.high
 
 
 def test_lower_ends_pay_for_the_choice_of_the_best_and_upper_ends_do_not():
     for costs, pays in (([1, 1, 1, 1], True), ([1, 2, 3, 4], False)):
         for row in only(run(costs)).rows[1:]:
-            below, above = math.log(row.ratio / row.low), math.log(row.high / row.ratio)
+            ratio = row.ratio
+            below, above = math.log(ratio.value / ratio.low), math.log(ratio.high / ratio.value)
             assert below > 1.01 * above if pays else below == pytest.approx(above)
 
 
@@ -83,7 +86,8 @@ def test_seconds_per_call_are_the_medians_of_launches():
     for row in only(measurements).rows:
         (mine,) = (one for one in measurements if one.case == row.case)
         medians = [np.median(launch.seconds_per_call) for launch in mine.launches]
-        assert row.seconds_per_call == pytest.approx(np.exp(np.mean(np.log(medians))), rel=0.005)
+        mean = np.exp(np.mean(np.log(medians)))
+        assert row.seconds_per_call.value == pytest.approx(mean, rel=0.005)
         assert row.launches == 5
 
 
@@ -99,8 +103,9 @@ def test_one_launch_gives_an_order_and_nothing_more():
     ranking = only(run([1, 3], launches=1))
     assert names(ranking) == ["rival0", "rival1"]
     second = ranking.rows[1]
-    assert second.ratio == pytest.approx(3, rel=0.05)
-    assert np.isnan([second.low, second.high, second.seconds_low, second.seconds_high]).all()
+    assert second.ratio.value == pytest.approx(3, rel=0.05)
+    for interval in (second.ratio, second.seconds_per_call):
+        assert np.isnan([interval.low, interval.high]).all()
     assert second.verdict is Verdict.UNDECIDED
     assert ranking.not_shown_slower == ("rival0", "rival1")
     assert np.isnan(ranking.row("rival1").cost_over_best).all()
@@ -110,8 +115,9 @@ def test_a_rival_of_one_launch_has_no_interval_among_others_that_have():
     measurements = run([1, 3], sizes=6)
     measurements[1] = without_launches(measurements[1], 2, 3, 4, 5)
     first, second = rank(measurements)[0].rows
-    assert math.isfinite(first.seconds_low)
-    assert np.isnan([second.seconds_low, second.seconds_high, second.low, second.high]).all()
+    assert math.isfinite(first.seconds_per_call.low)
+    for interval in (second.ratio, second.seconds_per_call):
+        assert np.isnan([interval.low, interval.high]).all()
 
 
 def test_a_setting_with_one_rival_is_a_ranking_of_one():
@@ -155,15 +161,15 @@ def test_only_launches_that_both_have_are_compared():
     assert ranking.row("rival0").verdict in (Verdict.SAME, Verdict.UNDECIDED)
     assert ranking.row("rival1").verdict in (Verdict.SAME, Verdict.UNDECIDED)
     assert ranking.not_shown_slower[:2] == tuple(names(ranking)[:2])
-    assert ranking.row("rival2").ratio == pytest.approx(1.3, rel=0.03)
+    assert ranking.row("rival2").ratio.value == pytest.approx(1.3, rel=0.03)
 
 
 def test_rivals_that_never_met_are_undecided():
     early, late = run([1, 5], launches=6)
     ranking = only([without_launches(early, 4, 5, 6), without_launches(late, 1, 2, 3)])
     second = ranking.rows[1]
-    assert second.ratio == pytest.approx(5, rel=0.5)
-    assert math.isnan(second.low)
+    assert second.ratio.value == pytest.approx(5, rel=0.5)
+    assert math.isnan(second.ratio.low)
     assert second.verdict is Verdict.UNDECIDED
 
 
@@ -173,7 +179,7 @@ def test_lists_of_different_lengths_pair_by_position():
         LaunchSamples(one.number, one.seconds_per_call[:15]) for one in second.launches
     )
     ranking = only([first, dataclasses.replace(second, launches=launches)])
-    assert ranking.rows[1].ratio == pytest.approx(2, rel=0.02)
+    assert ranking.rows[1].ratio.value == pytest.approx(2, rel=0.02)
     assert ranking.rows[1].verdict is Verdict.SLOWER
 
 
@@ -186,7 +192,7 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
     low, high = ranking.row("rival2").cost_over_best
     assert 1.4 < low < 1.5 < high < 1.6
     for row in ranking.rows[1:]:
-        assert ranking.row(row.case.strategy).cost_over_best[1] > row.high - 1e-9
+        assert ranking.row(row.case.strategy).cost_over_best[1] > row.ratio.high - 1e-9
 
 
 def test_the_price_is_a_sentence():
@@ -247,8 +253,9 @@ def test_the_unit_of_time_moves_the_seconds_and_nothing_else(unit):
     before = only(run([1, 1.02, 1.1, 2]))
     after = only(scaled(one, unit) for one in run([1, 1.02, 1.1, 2]))
     for one, other in zip(before.rows, after.rows, strict=True):
-        assert other.seconds_per_call == pytest.approx(unit * one.seconds_per_call)
-        assert (other.ratio, other.low, other.high) == pytest.approx((one.ratio, one.low, one.high))
+        seconds = one.seconds_per_call.times(unit)
+        assert other.seconds_per_call.value == pytest.approx(seconds.value)
+        assert dataclasses.astuple(other.ratio) == pytest.approx(dataclasses.astuple(one.ratio))
         assert (other.case, other.verdict) == (one.case, one.verdict)
 
 
@@ -315,9 +322,9 @@ def test_intervals_beyond_any_float_stay_ratios():
     )
     rivals = [Measurement(Case(setting, name), Status.MEASURED, launches) for name in "abcdef"]
     ranking = only([one if one.case.strategy != "f" else scaled(one, 3.0) for one in rivals])
-    known = [row for row in ranking.rows if row.has_interval]
+    known = [row for row in ranking.rows if row.ratio.is_known]
     assert known
-    assert all(math.isfinite(row.high / row.low) for row in known)
+    assert all(math.isfinite(row.ratio.high / row.ratio.low) for row in known)
     assert recommend([ranking])
 
 

@@ -297,6 +297,6 @@ def test_what_a_strategy_typically_costs_is_seen_in_half_of_its_settings(made):
         return
     for price in best.prices:
         rows = [row for one in found.contests for row in one.rows]
-        seen = [row.ratio for row in rows if row.case.strategy == price.strategy]
+        seen = [row.ratio.value for row in rows if row.case.strategy == price.strategy]
         assert sum(ratio <= price.typical for ratio in seen) >= len(seen) / 2
         assert sum(ratio >= price.typical for ratio in seen) >= len(seen) / 2

@@ -71,36 +71,41 @@ def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
 
 def test_rows_of_two_rivals_have_the_interval_of_their_pair():
     second = rank(run([1, 1.02], sizes=4))[0].rows[1]
-    assert math.log(second.high / second.ratio) == pytest.approx(second.half_width)
-    assert math.log(second.ratio / second.low) == pytest.approx(second.half_width)
+    assert math.log(second.ratio.high / second.ratio.value) == pytest.approx(second.half_width)
+    assert math.log(second.ratio.value / second.ratio.low) == pytest.approx(second.half_width)
 
 
 def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
     clear = rank(run([1, 1.3, 1.4, 1.5, 1.6, 1.7], sizes=4))[0].rows[1]
     equal = rank(run([1] * 6, sizes=4))[0].rows[1]
-    up, down = (math.log(clear.high / clear.ratio), math.log(clear.ratio / clear.low))
+    up, down = _reaches(clear)
     assert up == pytest.approx(down)
     assert 1.2 < up / clear.half_width < 1.5
-    up, down = (math.log(equal.high / equal.ratio), math.log(equal.ratio / equal.low))
+    up, down = _reaches(equal)
     assert down > 1.1 * up
     assert up > 1.2 * equal.half_width
+
+
+def _reaches(row):
+    ratio = row.ratio
+    return math.log(ratio.high / ratio.value), math.log(ratio.value / ratio.low)
 
 
 def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
     found = run([1, 1.01, 1.5], sizes=4)
     found[2] = type(found[2])(found[2].case, found[2].status, found[2].launches[:1])
     rows = {row.case.strategy: row for row in rank(found)[0].rows}
-    assert math.isnan(rows["rival2"].low)
+    assert math.isnan(rows["rival2"].ratio.low)
     assert math.isnan(rows["rival2"].half_width)
-    second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio)
-    assert math.log(second.high / second.ratio) == pytest.approx(second.half_width)
+    second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio.value)
+    assert math.log(second.ratio.high / second.ratio.value) == pytest.approx(second.half_width)
 
 
 @pytest.mark.parametrize("scenario", [LOUD, SCENARIOS[1]])
 def test_every_interval_holds_its_ratio(scenario):
     for launches in (2, 3, 8):
         for ranking in rank(run([1, 1, 1.01, 1.3], launches, sizes=5, scenario=scenario)):
-            assert all(row.low <= row.ratio <= row.high for row in ranking.rows)
+            assert all(row.ratio.low <= row.ratio.value <= row.ratio.high for row in ranking.rows)
 
 
 # What they promise -------------------------------------------------------------------------------
@@ -186,7 +191,7 @@ def ranked(scenario, costs, runs, dice, **shape):
 def test_a_run_of_one_setting_holds_as_well(rivals):
     dice = np.random.default_rng(rivals)
     every = ranked(TWO_LOUD, np.zeros(rivals), 150, dice, settings=1, launches=3)
-    held = [all(row.low <= 1 <= row.high for row in one.rows) for one in every]
+    held = [all(row.ratio.low <= 1 <= row.ratio.high for row in one.rows) for one in every]
     assert np.mean(held) >= 0.93
 
 

@@ -113,7 +113,7 @@ def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float
             groups[tuple(getattr(one.setting, axis) for axis in _OTHER_AXES)].append(one)
     several = [group for group in groups.values() if len(group) > 1]
     return tuple(
-        (one, min(other.rows[0].seconds_per_call for other in group))
+        (one, min(other.rows[0].seconds_per_call.value for other in group))
         for group in several
         for one in group
     )

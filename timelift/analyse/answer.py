@@ -198,8 +198,8 @@ def _gain(baseline: str, rows: Sequence[RankedCase]) -> Gain:
     found = [row.speed_up for row in rows if row.speed_up]
     return Gain(
         baseline,
-        min(one.times for one in found),
-        max(one.times for one in found),
+        min(one.value for one in found),
+        max(one.value for one in found),
         len(found),
         sum(one.verdict is Verdict.FASTER for one in found),
         sum(one.verdict is Verdict.SLOWER for one in found),

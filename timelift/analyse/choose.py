@@ -15,6 +15,7 @@ from typing import Any
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
 from timelift.analyse.stats import lifts
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import AXES, AXIS_FLAGS, Phase, Setting, option_flag
@@ -122,29 +123,27 @@ def _check_workload(name: str, known: Iterable[Setting], workloads: Iterable[str
 
 @dataclass(frozen=True)
 class Alternative:
-    """How many times the chosen strategy's value another one takes, and its interval.
+    """How many times the chosen strategy's value another one takes.
 
     `shown` is what a verdict says of whether it takes more; without one, None, the interval does.
     """
 
     strategy: str
-    ratio: float
-    low: float
-    high: float
+    ratio: Interval
     shown: bool | None = None
 
     @property
     def costs_more(self) -> bool:
         """True if it is known to cost more than the chosen one."""
-        return self.low > 1 if self.shown is None else self.shown
+        return self.ratio.low > 1 if self.shown is None else self.shown
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The answer at a measured setting: a strategy, its value, and what the others take.
+    """The answer at a measured setting: a strategy, its estimate, and what the others take.
 
-    `value` is in seconds or bytes, with an interval from `low` to `high` where it is a time; it is
-    below that where `is_bound`. `price` is the most that it costs over the best, as a ratio; NaN
+    `estimate` is in seconds or bytes, with an interval where it is a time; it is below that where
+    `is_bound`. `price` is the most that it costs over the best, as a ratio; NaN
     where nothing is claimed. `is_fastest` is false where another strategy took less time and this
     one has less to lose. `speed_up` is over `baseline`, None where no baseline was measured. The
     peak is below `peak_bytes` where that `is_peak_bound`.
@@ -153,9 +152,7 @@ class Choice:
     setting: Setting
     strategy: str
     launches: int
-    value: float
-    low: float = math.nan
-    high: float = math.nan
+    estimate: Interval
     price: float = math.nan
     others: tuple[Alternative, ...] = ()
     is_fastest: bool = True
@@ -301,8 +298,6 @@ def _by_time(ranking: Ranking) -> Choice | Undecided:
         name,
         own.launches,
         own.seconds_per_call,
-        own.seconds_low,
-        own.seconds_high,
         price,
         tuple(other for other in others if other.strategy != name),
         is_fastest=own is ranking.rows[0],
@@ -318,12 +313,13 @@ def _alternative(
     once, so beside any other the ends of two are divided.
     """
     name = row.case.strategy
-    ratio, low, high = row.ratio / own.ratio, row.low / own.high, row.high / own.low
     beside = own.speed_up
-    if name == baseline and beside and beside.has_interval:
-        is_shown = beside.verdict is Verdict.FASTER
-        return Alternative(name, beside.times, beside.low, beside.high, is_shown)
-    return Alternative(name, ratio, min(low, 1.0) if name in close else low, high)
+    if name == baseline and beside and beside.is_known:
+        return Alternative(name, beside, beside.verdict is Verdict.FASTER)
+    theirs, ours = row.ratio, own.ratio
+    low, high = theirs.low / ours.high, theirs.high / ours.low
+    ratio = Interval(theirs.value / ours.value, min(low, 1.0) if name in close else low, high)
+    return Alternative(name, ratio)
 
 
 def _by_fact(goal: Goal, setting: Setting, rivals: Sequence[Measurement]) -> Choice | Undecided:
@@ -340,9 +336,10 @@ def _by_fact(goal: Goal, setting: Setting, rivals: Sequence[Measurement]) -> Cho
     is_bound = read[name][1]
     ratios = {other: value / values[name] for other, value in values.items() if other != name}
     others = (  # beside a bound it is not known how many times it is at most
-        Alternative(other, ratio, ratio / alike, math.inf if is_bound else ratio * alike)
+        Alternative(other, Interval(ratio, ratio / alike, math.inf if is_bound else ratio * alike))
         for other, ratio in sorted(ratios.items(), key=lambda item: item[1])
     )
     own = next(rival for rival in rivals if rival.case.strategy == name)
     launches = sum(launch.facts.number_or_bound(fact) is not None for launch in own.launches)
-    return Choice(setting, name, launches, values[name], others=tuple(others), is_bound=is_bound)
+    estimate = Interval(values[name])
+    return Choice(setting, name, launches, estimate, others=tuple(others), is_bound=is_bound)

@@ -13,7 +13,7 @@ from timelift.analyse.recommend import Recommendation, recommend
 from timelift.analyse.runs.measurement import Run, fact
 from timelift.analyse.selftest import Trust, trust_from_run
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.estimates import FirstCall, first_calls
+from timelift.analyse.stats.estimates import Interval, first_calls
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError, nearest
@@ -54,7 +54,7 @@ class RunFindings:
         return across.pairs(self.run.measurements)
 
     @cached_property
-    def first_calls(self) -> Mapping[Case, FirstCall]:
+    def first_calls(self) -> Mapping[Case, Interval]:
         return first_calls(self.run.measurements)
 
     @cached_property
@@ -73,7 +73,7 @@ class RunFindings:
     def backward_over_forward(self) -> Mapping[Case, float]:
         """How many times its forward call a backward call takes, where both were measured."""
         rows = (row for ranking in self.rankings for row in ranking.all_rows)
-        seconds = {row.case: row.seconds_per_call for row in rows}
+        seconds = {row.case: row.seconds_per_call.value for row in rows}
         backward = (case for case in seconds if case.setting.phase is Phase.BACKWARD)
         pairs = ((case, _forward_of(case)) for case in backward)
         return {
@@ -142,7 +142,11 @@ def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -
     """
     kept: list[RankedCase] = []
     least = math.inf
-    for row in sorted(rows, key=lambda one: (one.seconds_per_call, peak_bytes.get(one.case, 0.0))):
+
+    def time_and_memory(row: RankedCase) -> tuple[float, float]:
+        return row.seconds_per_call.value, peak_bytes.get(row.case, 0.0)
+
+    for row in sorted(rows, key=time_and_memory):
         size = peak_bytes.get(row.case, 0.0)
         if 0 < size < least:
             kept.append(row)

@@ -37,12 +37,12 @@ class ChangeGain:
         A verdict wants more launches than the choice does, which ends a run (`stats.stopping`).
         """
         one = self.speed_up
-        return one is not None and one.has_interval and one.low > 1
+        return one is not None and one.is_known and one.low > 1
 
     @property
     def is_loss(self) -> bool:
         one = self.speed_up
-        return one is not None and one.has_interval and one.high < 1
+        return one is not None and one.is_known and one.high < 1
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _fastest(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
     known = any(one.case.strategy == usual for one in ranking.rows)
     gain = _gain(run, row.speed_up if known else None, Case(setting, usual), row.case)
     few = launches < MIN_LAUNCHES
-    is_likely = few and gain.speed_up is not None and gain.speed_up.times >= LIKELY
+    is_likely = few and gain.speed_up is not None and gain.speed_up.value >= LIKELY
     if known and not (gain.is_shown or is_likely):
         return LiftAdvice(lift, gain=gain, launches=launches)
     return LiftAdvice(lift, row.case.strategy, gain, None if known else lost, launches)

@@ -121,10 +121,10 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
             rows[row.case.strategy].append(row)
     for name, mine in rows.items():
         ratio = max(cost_over_best(row)[1] for row in mine)
-        typical = float(np.median([row.ratio for row in mine]))
+        typical = float(np.median([row.ratio.value for row in mine]))
         yield Price(name, ratio, all(row.cost_is_known for row in mine), len(mine), typical)
 
 
 def cost_over_best(row: RankedCase) -> tuple[float, float]:
     """Return the least and the most that a row costs over the best; unbounded, what was seen."""
-    return row.cost_over_best if row.cost_is_known else (row.ratio, row.ratio)
+    return row.cost_over_best if row.cost_is_known else (row.ratio.value, row.ratio.value)

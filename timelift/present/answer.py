@@ -116,9 +116,9 @@ def gain_in_words(gain: Gain, answer: Answer) -> str:
 def speed_up_in_words(one: SpeedUp) -> str:
     """Write a speed-up with its interval, if it has one that is wider than what is written."""
     low, high = times(one.low), times(one.high)
-    if not one.has_interval or low == high:
-        return times(one.times)
-    return f"{times(one.times)} [{low}, {high}]"
+    if not one.is_known or low == high:
+        return times(one.value)
+    return f"{times(one.value)} [{low}, {high}]"
 
 
 # What it costs, and where it loses ---------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, fact
-from timelift.analyse.stats.estimates import FirstCall
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, COPY_SEPARATOR
 from timelift.journal import SHOWN_FACTS
@@ -75,7 +75,7 @@ class Row:
     ranking: Ranking | None = None
 
     @property
-    def first_call(self) -> FirstCall | None:
+    def first_call(self) -> Interval | None:
         return self.found.first_calls.get(self.measurement.case)
 
 
@@ -114,23 +114,23 @@ def _rows(rankings: Iterable[Ranking], found: RunFindings) -> list[Row]:
 
 def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
     """Return these columns, the time of a call in the unit in which it reads well."""
-    seconds = (row.rival.seconds_per_call for row in rows if row.rival)
+    seconds = (row.rival.seconds_per_call.value for row in rows if row.rival)
     in_unit = replace(_COLUMNS["seconds_per_call"], unit=unit_for(seconds))
     made = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
     return Table(name, "Every measurement", made, rows, _NOTE)
 
 
-def _first_call_in_words(found: FirstCall) -> str:
+def _first_call_in_words(found: Interval) -> str:
     """Write the seconds, and how far their 95 % interval reaches where launches bound it."""
-    reach = found.high / found.seconds
+    reach = found.high / found.value
     if math.isnan(reach):
-        return three_figures(found.seconds)
+        return three_figures(found.value)
     far = (
         f"\N{MULTIPLICATION SIGN}÷{three_figures(reach)}"
         if reach >= _TIMES
         else f"±{percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
     )
-    return f"{three_figures(found.seconds)} {far}"
+    return f"{three_figures(found.value)} {far}"
 
 
 def _part(path: str) -> Callable[[Row], Any]:
@@ -151,10 +151,10 @@ def _interval(row: Row) -> str | None:
     rival, ranking = row.rival, row.ranking
     if rival is None or ranking is None or rival in ranking.rows[:1]:
         return None
-    if rival.has_interval:
-        return f"[{_ratio(rival.low)}, {_ratio(rival.high)}]"
+    if rival.ratio.is_known:
+        return f"[{_ratio(rival.ratio.low)}, {_ratio(rival.ratio.high)}]"
     others = (other for other in ranking.all_rows if other not in ranking.rows[:1])
-    return "none" if any(other.has_interval for other in others) else None
+    return "none" if any(other.ratio.is_known for other in others) else None
 
 
 def _baseline(row: Row) -> str | None:
@@ -195,17 +195,17 @@ _EVERY = (
     *axis_columns(attrgetter("measurement.case.setting")),
     Column("status", value=attrgetter("measurement.status")),
     number("launches", value=lambda row: len(row.measurement.launches)),
-    number("seconds_per_call", "time", _part("rival.seconds_per_call")),
-    number("seconds_low", value=_part("rival.seconds_low")),
-    number("seconds_high", value=_part("rival.seconds_high")),
-    number("ratio", value=_part("rival.ratio"), format=_ratio),
-    number("ratio_low", "ratio from", _part("rival.low"), _ratio),
-    number("ratio_high", "ratio to", _part("rival.high"), _ratio),
+    number("seconds_per_call", "time", _part("rival.seconds_per_call.value")),
+    number("seconds_low", value=_part("rival.seconds_per_call.low")),
+    number("seconds_high", value=_part("rival.seconds_per_call.high")),
+    number("ratio", value=_part("rival.ratio.value"), format=_ratio),
+    number("ratio_low", "ratio from", _part("rival.ratio.low"), _ratio),
+    number("ratio_high", "ratio to", _part("rival.ratio.high"), _ratio),
     Column("interval", "95 % interval", _interval, drop_order=1, right=True),
     Column(
         "gain", "speed-up", _part("rival.speed_up"), speed_up_in_words, drop_order=1, right=True
     ),
-    number("speed_up", "speed-up", _part("rival.speed_up.times")),
+    number("speed_up", "speed-up", _part("rival.speed_up.value")),
     number("speed_up_low", "speed-up from", _part("rival.speed_up.low")),
     number("speed_up_high", "speed-up to", _part("rival.speed_up.high")),
     Column("baseline", value=_baseline),
@@ -222,7 +222,7 @@ _EVERY = (
         lambda row: row.found.backward_over_forward.get(row.measurement.case),
         drop_order=5,
     ),
-    number("first_call", "first call", _part("first_call.seconds"), unit=SECONDS),
+    number("first_call", "first call", _part("first_call.value"), unit=SECONDS),
     number("first_call_low", "first call from", _part("first_call.low")),
     number("first_call_high", "first call to", _part("first_call.high")),
     number(

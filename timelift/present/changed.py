@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from timelift.analyse.changes.states import Change, ChangeState
+from timelift.analyse.changes.states import ChangeState
 from timelift.analyse.runs.fact_changes import FactChange
+from timelift.analyse.stats.estimates import Interval
 from timelift.escape import plain
 from timelift.journal import Difference
 from timelift.present.units import human_bytes, percent_interval, three_figures
@@ -26,7 +27,7 @@ FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
 NAMED, _QUOTE = 8, 60
 
 
-def interval(change: Change) -> str:
+def interval(change: Interval) -> str:
     return percent_interval(change.low, change.high)
 
 

@@ -17,6 +17,7 @@ from timelift.analyse.choose import (
     Goal,
     Undecided,
 )
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting
 from timelift.errors import UserError, counted
@@ -152,22 +153,26 @@ def _setting_in_words(setting: Setting) -> str:
 
 
 def _value(goal: Goal, choice: Choice) -> str:
+    estimate = choice.estimate
     if goal is Goal.MEMORY:
         below = "less than " if choice.is_bound else ""
-        return f"{below}{human_bytes(choice.value)} at the peak of a call"
+        return f"{below}{human_bytes(estimate.value)} at the peak of a call"
     if goal is Goal.FIRST_CALL:
-        return f"{three_figures(choice.value)} s until the first result"
-    unit = unit_for([choice.value])
-    shown = [three_figures(one / unit.size) for one in (choice.value, choice.low, choice.high)]
+        return f"{three_figures(estimate.value)} s until the first result"
+    unit = unit_for([estimate.value])
+    shown = [
+        three_figures(seconds / unit.size)
+        for seconds in (estimate.value, estimate.low, estimate.high)
+    ]
     return f"{shown[0]} {unit.name} a call [{shown[1]}, {shown[2]}]"
 
 
 def _speed_up(choice: Choice) -> str:
     gain, baseline = choice.speed_up, choice.baseline
     assert gain
-    if not gain.has_interval:
-        return f"{_ratio(gain.times)} times as fast as {baseline} (seen, no interval)"
-    told = f"{_with_interval(gain.times, gain.low, gain.high)} times as fast as {baseline}"
+    if not gain.is_known:
+        return f"{_ratio(gain.value)} times as fast as {baseline} (seen, no interval)"
+    told = f"{_with_interval(gain)} times as fast as {baseline}"
     if gain.verdict in _SHOWN:
         return told
     open_still = (
@@ -197,13 +202,13 @@ def _slower(others: Sequence[Alternative]) -> str:
 
 
 def _times(one: Alternative) -> str:
-    if math.isinf(one.high):
-        return f"at least {_ratio(one.low)}"
-    return _with_interval(one.ratio, one.low, one.high)
+    if math.isinf(one.ratio.high):
+        return f"at least {_ratio(one.ratio.low)}"
+    return _with_interval(one.ratio)
 
 
-def _with_interval(ratio: float, low: float, high: float) -> str:
-    return f"{_ratio(ratio)} [{_ratio(low)}, {_ratio(high)}]"
+def _with_interval(ratio: Interval) -> str:
+    return f"{_ratio(ratio.value)} [{_ratio(ratio.low)}, {_ratio(ratio.high)}]"
 
 
 def _ratio(ratio: float) -> str:
@@ -248,14 +253,15 @@ def answer_as_json(
 
 
 def _numbers(goal: Goal, choice: Choice) -> dict[str, Any]:
-    seconds = {"estimate": choice.value, "low": choice.low, "high": choice.high}
+    estimate = choice.estimate
+    seconds = {"estimate": estimate.value, "low": estimate.low, "high": estimate.high}
     gain = choice.speed_up
     return {
         "seconds_per_call": seconds if goal is Goal.TIME else None,
         "speed_up": gain
         and {
             "baseline": choice.baseline,
-            "times": gain.times,
+            "times": gain.value,
             "low": gain.low,
             "high": gain.high,
             "is_shown": gain.verdict in _SHOWN,
@@ -264,9 +270,9 @@ def _numbers(goal: Goal, choice: Choice) -> dict[str, Any]:
         "alternatives": [
             {
                 "strategy": one.strategy,
-                "ratio": one.ratio,
-                "low": one.low,
-                "high": one.high,
+                "ratio": one.ratio.value,
+                "low": one.ratio.low,
+                "high": one.ratio.high,
                 "shown_to_cost_more": one.costs_more,
             }
             for one in choice.others

@@ -79,7 +79,7 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     columns = (
         Column("case", value=lambda one: case_name(one.case)),
         Column("now", value=lambda one: states.get(one.state, str(one.state))),
-        number("change", value=attrgetter("change.shift"), format=percent_more),
+        number("change", value=attrgetter("change.value"), format=percent_more),
         Column(
             "95 % interval", value=attrgetter("change"), format=interval, drop_order=1, right=True
         ),

@@ -159,7 +159,7 @@ def earlier_changes(history: History) -> Iterator[str]:
     for one in history.findings.cases:
         for change in one.other_changes:
             where = _where(history, change.before, change.after)
-            yield f"{one.case.label}: {percent_more(change.shift)} {where}"
+            yield f"{one.case.label}: {percent_more(change.value)} {where}"
 
 
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
@@ -195,11 +195,11 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda one: len(one.changes)),
-        Column("change", format=lambda change: percent_more(change.shift), right=True),
+        Column("change", format=lambda change: percent_more(change.value), right=True),
         Column(
             "95 % interval", value=attrgetter("change"), format=interval, drop_order=3, right=True
         ),
-        number("ratio", value=_ratio("shift"), format="{:.3f}".format),
+        number("ratio", value=_ratio("value"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
         number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
         Column(
@@ -258,7 +258,7 @@ def csv_changes(history: History) -> str:
     """Return one row a change of a case as CSV, then one a shift of the machine."""
     runs = history.runs
     rows = [
-        _ChangeRow(one.case.label, change, (change.shift, change.low, change.high))
+        _ChangeRow(one.case.label, change, (change.value, change.low, change.high))
         for one in history.findings.cases
         for change in one.changes
     ]

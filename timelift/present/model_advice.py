@@ -111,7 +111,7 @@ def _times(gain: ChangeGain | None) -> str:
     if speed_up is None:
         return "not compared"
     told = f"{speed_up_in_words(speed_up)} times as fast"
-    return told if speed_up.has_interval else f"{told} by one launch"
+    return told if speed_up.is_known else f"{told} by one launch"
 
 
 def _first_call(gain: ChangeGain | None) -> str:
@@ -324,7 +324,7 @@ def _lift_as_data(one: LiftAdvice, pages: Pages) -> dict[str, Any]:
 def _gain_as_data(gain: ChangeGain | None) -> dict[str, Any]:
     speed_up = gain.speed_up if gain else None
     return {
-        "times_as_fast": speed_up and _known(speed_up.times),
+        "times_as_fast": speed_up and _known(speed_up.value),
         "low": speed_up and _known(speed_up.low),
         "high": speed_up and _known(speed_up.high),
         "verdict": speed_up and speed_up.verdict,

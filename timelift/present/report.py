@@ -160,7 +160,7 @@ def _verdicts_in(
 
 def verdicts(ranking: Ranking, best: Recommendation | None, found: RunFindings) -> Iterator[str]:
     yield from _contest(ranking, best)
-    if ranking.rows and not all(row.has_interval for row in ranking.all_rows):
+    if ranking.rows and not all(row.ratio.is_known for row in ranking.all_rows):
         yield NO_INTERVAL
     for row in ranking.unranked:
         name = row.case.strategy

@@ -21,7 +21,6 @@ from timelift.analyse.changes.segments import (
 )
 from timelift.analyse.changes.states import (
     WORSE,
-    CaseState,
     ChangeState,
     Level,
     LevelChange,
@@ -61,11 +60,11 @@ class LatestVersusBest:
             or not math.isfinite(passed)
         ):
             return later
-        shift = self.change.shift + passed
+        shift = self.change.value + passed
         if shift < math.log1p(gate):
             return later
         ends = self.change.low + passed, self.change.high + passed
-        change = LevelChange(shift, *ends, self.change.before, self.change.after)
+        change = dataclasses.replace(self.change, value=shift, low=ends[0], high=ends[1])
         return LatestVersusBest(self.state, change, self.since)
 
 
@@ -82,7 +81,8 @@ class Era:
         half_width = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
         half_width *= noise.standard_error(one, other)
         before, after = int(self.places[one.end - 1]), int(self.places[other.first])
-        return LevelChange(shift, shift - half_width, shift + half_width, before, after)
+        ends = shift - half_width, shift + half_width
+        return LevelChange(shift, *ends, before=before, after=after)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -95,7 +95,7 @@ class Era:
     def changes(self, gate: float) -> Iterator[LevelChange]:
         for pair in pairwise(self.fitted.segments):
             found = self.change(*pair)
-            if abs(found.shift) >= math.log1p(gate):
+            if abs(found.value) >= math.log1p(gate):
                 yield found
 
     def latest_versus_best(self, end: int, gate: float) -> LatestVersusBest:
@@ -109,20 +109,20 @@ class Era:
             return LatestVersusBest(ChangeState.SAME)
         best = _best(earlier)
         change = self.change(best, last)
-        if change.shift >= math.log1p(gate) and self.fitted.differ(best, last):
+        if change.value >= math.log1p(gate) and self.fitted.differ(best, last):
             return self._worse(change, gate)
         before = self.change(earlier[-1], last)
-        if before.shift <= -math.log1p(gate):
+        if before.value <= -math.log1p(gate):
             return LatestVersusBest(ChangeState.FASTER, None, before)
         return LatestVersusBest(ChangeState.SAME)
 
     def _worse(self, change: LevelChange, gate: float) -> LatestVersusBest:
         """Distinguish a step from a creep: a creep has no step that is large enough by itself."""
-        slower = (step for step in self.changes(gate) if step.shift > 0)
+        slower = (step for step in self.changes(gate) if step.value > 0)
         steps = [step for step in slower if step.before >= change.before]
         if not steps:
             return LatestVersusBest(ChangeState.CREPT, change, change)
-        return LatestVersusBest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.shift))
+        return LatestVersusBest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.value))
 
 
 def _best(earlier: Sequence[Segment]) -> Segment:
@@ -132,13 +132,15 @@ def _best(earlier: Sequence[Segment]) -> Segment:
 
 
 @dataclass(frozen=True)
-class CaseHistory(CaseState):
+class CaseHistory:
     """One case over many runs: its log ratio to the reference by run, NaN where absent.
 
     `eras` holds its levels between shifts of the machine. `change` is the latest level beside the
     best earlier one of the last era, where it is slower; `since` is the change most of it came by.
     """
 
+    case: Case
+    state: ChangeState
     change: LevelChange | None
     ratio: Samples
     eras: tuple[tuple[Level, ...], ...]
@@ -191,7 +193,7 @@ class HistoryFindings:
 
 
 def _worst_first(one: CaseHistory) -> tuple[int, float, Case]:
-    size = abs(one.change.shift) if one.change else 0.0
+    size = abs(one.change.value) if one.change else 0.0
     return _WORST_FIRST.index(one.state), -size, one.case
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from timelift.case import Case
+from timelift.analyse.stats.estimates import Interval
 
 
 class ChangeState(StrEnum):
@@ -34,30 +34,12 @@ class Level:
     mean: float
 
 
-@dataclass(frozen=True)
-class Change:
-    """A case changed by `shift`, a log ratio with its 95 % interval."""
-
-    shift: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class LevelChange(Change):
-    """A change between two runs of a history, by position."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelChange(Interval):
+    """What a case changed by, as a log ratio, between two runs of a history, by position."""
 
     before: int
     after: int
-
-
-@dataclass(frozen=True)
-class CaseState:
-    """A case, its state, and the change behind it, if there is any."""
-
-    case: Case
-    state: ChangeState
-    change: Change | None
 
 
 @dataclass(frozen=True)

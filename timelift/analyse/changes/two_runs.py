@@ -22,11 +22,11 @@ from timelift.analyse.changes.shift import (
     session_spreads,
     setting_shifts,
 )
-from timelift.analyse.changes.states import CaseState, Change, ChangeState, CommonShift
+from timelift.analyse.changes.states import ChangeState, CommonShift
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.estimates import CONFIDENCE, t_quantile, t_tail
+from timelift.analyse.stats.estimates import CONFIDENCE, Interval, t_quantile, t_tail
 from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference
@@ -102,14 +102,16 @@ class CaseInRun:
 
 
 @dataclass(frozen=True)
-class CaseBetween(CaseState):
-    """One case between two runs: its change, which always is known, and what that rests on.
+class CaseBetween:
+    """One case between two runs: its change, as a log ratio, and what that rests on.
 
     A change of `visible` would be suspect every other time,
     were it the only one; NaN where there are too few launches for any suspect.
     """
 
-    change: Change
+    case: Case
+    state: ChangeState
+    change: Interval
     old: CaseInRun
     new: CaseInRun
     shift: CaseShift
@@ -226,7 +228,7 @@ def _cases(
     columns = (
         [shift.case for shift in found],
         _states(enough, effect, scale, df, margin),
-        [Change(*row) for row in np.column_stack(ends).tolist()],
+        [Interval(*row) for row in np.column_stack(ends).tolist()],
         [before[shift.case] for shift in found],
         [after[shift.case] for shift in found],
         found,
@@ -234,13 +236,13 @@ def _cases(
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
     # The names decide where changes agree but for rounding.
-    rows.sort(key=lambda row: (-round(row.change.shift, _DIGITS), row.case))
+    rows.sort(key=lambda row: (-round(row.change.value, _DIGITS), row.case))
     return tuple(sorted(rows, key=lambda row: row.state is not ChangeState.SUSPECT))
 
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
     return {
-        row.case: CaseInRun(row.seconds_per_call, place, len(one.all_rows))
+        row.case: CaseInRun(row.seconds_per_call.value, place, len(one.all_rows))
         for one in lifts.rank_run(run)
         for place, row in enumerate(one.all_rows, start=1)
     }

@@ -83,6 +83,26 @@ CONFIDENCE = 0.95
 ASSUMED_LAUNCH_SD = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its 95 % interval from `low` to `high`, NaN where one launch bounds none."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def is_known(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def times(self, factor: float) -> "Interval":
+        return Interval(self.value * factor, self.low * factor, self.high * factor)
+
+    def inverse(self) -> "Interval":
+        """Return the interval of a ratio's inverse."""
+        return Interval(1 / self.value, 1 / self.high, 1 / self.low)
+
+
 @dataclass(frozen=True)
 class Estimates:
     """Effects over launches with their standard errors, each array (comparisons,).
@@ -185,19 +205,6 @@ class AbsoluteTimes:
         return AbsoluteTimes(self.centre[rows], self.half_width[rows], self.launches[rows])
 
 
-@dataclass(frozen=True, slots=True)
-class FirstCall:
-    """Seconds of the first call: the geometric mean over launches, with its 95 % interval.
-
-    `low` and `high` are NaN where the case has one launch alone.
-    """
-
-    seconds: float
-    low: float
-    high: float
-    launches: int
-
-
 def absolute_times(settings: Sequence[AlignedSamples], alpha: float) -> Iterator[AbsoluteTimes]:
     """Estimate the time of every rival from its launch medians, by setting.
 
@@ -210,8 +217,8 @@ def absolute_times(settings: Sequence[AlignedSamples], alpha: float) -> Iterator
         yield found.part(slice(start, start := start + len(logs)))
 
 
-def first_calls(measurements: Iterable[Measurement]) -> dict[Case, FirstCall]:
-    """Estimate the first call of every case, from the launches that built undisturbed.
+def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
+    """Return the seconds of every case's first call: the geometric mean over launches.
 
     Variances of the logs are moderated over all cases. Launches that built beside another
     process keep no first call in their facts.
@@ -222,8 +229,8 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, FirstCall]:
     logs = [_without_standard_errors(np.log([seconds])) for seconds in known.values()]
     found = _estimated(logs, 1 - CONFIDENCE)
     ends = (found.centre, found.centre - found.half_width, found.centre + found.half_width)
-    rows = zip(*np.exp(ends).tolist(), found.launches.astype(int).tolist(), strict=True)
-    return {case: FirstCall(*row) for case, row in zip(known, rows, strict=True)}
+    intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
+    return dict(zip(known, intervals, strict=True))
 
 
 def _first_call_seconds(measurement: Measurement) -> list[float]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import UNKNOWN, RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
@@ -95,10 +96,8 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
     )
     if found is None:
         nan = math.nan
-        return dataclasses.replace(
-            unranked, ratio=nan, low=nan, high=nan, verdict=Verdict.UNDECIDED
-        )
-    return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call)
+        return dataclasses.replace(unranked, ratio=Interval(nan), verdict=Verdict.UNDECIDED)
+    return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call.value)
 
 
 def _scaled(own: RankedCase, rows: Sequence[RankedCase], seconds: float) -> RankedCase:
@@ -107,17 +106,10 @@ def _scaled(own: RankedCase, rows: Sequence[RankedCase], seconds: float) -> Rank
     if other is not rows[0]:
         own = dataclasses.replace(
             own,
-            ratio=1 / other.ratio,
-            low=1 / other.high,
-            high=1 / other.low,
+            ratio=other.ratio.inverse(),
             verdict=other.verdict.swapped(),
             detectable=other.detectable,
             half_width=other.half_width,
         )
-    factor = seconds * own.ratio / own.seconds_per_call
-    return dataclasses.replace(
-        own,
-        seconds_per_call=own.seconds_per_call * factor,
-        seconds_low=own.seconds_low * factor,
-        seconds_high=own.seconds_high * factor,
-    )
+    factor = seconds * own.ratio.value / own.seconds_per_call.value
+    return dataclasses.replace(own, seconds_per_call=own.seconds_per_call.times(factor))

@@ -22,7 +22,7 @@ from timelift.analyse.stats.effects import (
     fit_scores,
     stack,
 )
-from timelift.analyse.stats.estimates import CONFIDENCE, AbsoluteTimes, absolute_times
+from timelift.analyse.stats.estimates import CONFIDENCE, AbsoluteTimes, Interval, absolute_times
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Comparison, Verdict
 from timelift.case import Case, Setting
 from timelift.errors import UserError
@@ -40,30 +40,23 @@ LARGEST_LOG = 350.0
 Comparisons = Mapping[tuple[int, int], Comparison]
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedUp:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedUp(Interval):
     """How many times as fast a rival is as the baseline, from the rounds that both played.
 
-    The intervals of all rivals of a setting, `low` to `high`, hold at once (Bonferroni); NaN with
-    one launch. `verdict` is that of the rival beside the baseline.
+    The intervals of all rivals of a setting hold at once (Bonferroni). `verdict` is that of the
+    rival beside the baseline.
     """
 
-    times: float
-    low: float
-    high: float
     verdict: Verdict
-
-    @property
-    def has_interval(self) -> bool:
-        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True, slots=True)
 class RankedCase:
     """One row of a ranking.
 
-    `ratio` is to the first row, with its interval over launches `low` to `high` (NaN with one
-    launch): the intervals of all rows hold at once, though the first was picked by the same data.
+    `ratio` is to the first row: the intervals of all rows hold at once, though the first was picked
+    by the same data.
     `half_width` is the half-width, a log ratio, of the interval that the pair would have by itself.
     `verdict` is that of this rival beside the first row, `p` that of their difference, two-sided
     and adjusted for all pairs of the setting. The true rank lies from `rank_low` to `rank_high`.
@@ -74,12 +67,8 @@ class RankedCase:
     """
 
     case: Case
-    seconds_per_call: float
-    seconds_low: float
-    seconds_high: float
-    ratio: float
-    low: float
-    high: float
+    seconds_per_call: Interval
+    ratio: Interval
     verdict: Verdict
     rank_low: int
     rank_high: int
@@ -89,10 +78,6 @@ class RankedCase:
     detectable: float = math.nan
     half_width: float = math.nan
     speed_up: SpeedUp | None = None
-
-    @property
-    def has_interval(self) -> bool:
-        return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def cost_is_known(self) -> bool:
@@ -105,7 +90,7 @@ class RankedCase:
     @property
     def first_costs(self) -> float:
         """What the first row costs over this one, at most, as a ratio: its part in that price."""
-        return self.high / self.ratio**2
+        return self.ratio.high / self.ratio.value**2
 
     @property
     def may_cost(self) -> bool:
@@ -135,7 +120,7 @@ class Ranking:
         if not self.unranked:
             return self.rows
         both = (*self.rows, *self.unranked)
-        return tuple(sorted(both, key=lambda row: row.seconds_per_call))
+        return tuple(sorted(both, key=lambda row: row.seconds_per_call.value))
 
     @property
     def not_shown_slower(self) -> tuple[str, ...]:
@@ -319,9 +304,7 @@ class _Rivals:
         is_bound = launches > 1 and not any(one.within_one_launch for one in rivals)
         return RankedCase(
             case=self.samples.cases[i],
-            seconds_per_call=_exp(self.times[i]),
-            seconds_low=_exp(self.times[i] - width),
-            seconds_high=_exp(self.times[i] + width),
+            seconds_per_call=_interval(float(self.times[i]), width, width),
             rank_low=1 + words.count(Verdict.SLOWER),
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
             launches=launches,
@@ -334,12 +317,12 @@ class _Rivals:
         if self.baseline is None:
             return None
         if i == self.baseline:
-            return SpeedUp(1.0, 1.0, 1.0, Verdict.SAME)
+            return SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
         seen, effect = self._effect(i, self.baseline)
         chance = self.alpha / (2 * (len(self.samples.cases) - 1))
         width = math.nan if seen.within_one_launch else seen.half_width(chance)
         ends = _exp(effect - width), _exp(effect + width)
-        return SpeedUp(_exp(effect), *ends, seen.swapped().verdict)
+        return SpeedUp(_exp(effect), *ends, verdict=seen.swapped().verdict)
 
     def _effect(self, i: int, j: int) -> tuple[Comparison, float]:
         """Return the comparison of `j` beside `i`, and its log ratio from times if it has none."""
@@ -348,16 +331,14 @@ class _Rivals:
 
     def _beside(self, i: int) -> dict[str, Any]:
         if i == self.best:
-            return {"ratio": 1.0, "low": 1.0, "high": 1.0, "verdict": Verdict.SAME}
+            return {"ratio": Interval(1.0, 1.0, 1.0), "verdict": Verdict.SAME}
         seen, effect = self._effect(self.best, i)
         below, above, alone = (
             math.nan if seen.within_one_launch else seen.half_width(chance)
             for chance in (self.levels.below, self.levels.above, self.alpha / 2)
         )
         return {
-            "ratio": _exp(effect),
-            "low": _exp(effect - below),
-            "high": _exp(effect + above),
+            "ratio": _interval(effect, below, above),
             "verdict": seen.verdict,
             "p": seen.p,
             "detectable": _exp(seen.detectable),
@@ -374,6 +355,10 @@ class _Rivals:
         lows = np.array([0.0, *(one.family_low for one in rivals)])
         highs = np.array([0.0, *(one.effect + one.half_width(self.levels.above) for one in rivals)])
         return _exp(float(lows.max())), _exp(float(highs.max()))
+
+
+def _interval(log: float, below: float, above: float) -> Interval:
+    return Interval(_exp(log), _exp(log - below), _exp(log + above))
 
 
 def _exp(log: float) -> float:

@@ -3,7 +3,6 @@
 A panel shows settings that differ in their length alone: lines, or dots where there is one length.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Phase, Setting
 from timelift.escape import slug
@@ -39,8 +39,6 @@ _WIDTH, _TITLE = 2.5, 1.9
 _HEIGHT, _AROUND, _LINE = 1.8, 0.8, 0.135
 #: The share of an axis over which the intervals at one length are spread.
 _SPREAD = 0.06
-#: A value with the ends of its 95 % interval, None where they are unknown.
-_Interval = tuple[float, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -53,26 +51,25 @@ class Quantity:
     title: str
     label: str
     bars: str
-    of_case: Callable[[RankedCase, RunFindings], _Interval | None]
+    of_case: Callable[[RankedCase, RunFindings], Interval | None]
     unit: Callable[[Iterable[float]], Unit]
     more_is_better: bool = False
 
 
-def _speed_up(row: RankedCase, _: RunFindings) -> _Interval | None:
-    return (row.speed_up.times, row.speed_up.low, row.speed_up.high) if row.speed_up else None
+def _speed_up(row: RankedCase, _: RunFindings) -> Interval | None:
+    return row.speed_up
 
 
-def _time(row: RankedCase, _: RunFindings) -> _Interval:
-    return row.seconds_per_call, row.seconds_low, row.seconds_high
+def _time(row: RankedCase, _: RunFindings) -> Interval:
+    return row.seconds_per_call
 
 
-def _first_call(row: RankedCase, found: RunFindings) -> _Interval | None:
-    call = found.first_calls.get(row.case)
-    return (call.seconds, call.low, call.high) if call else None
+def _first_call(row: RankedCase, found: RunFindings) -> Interval | None:
+    return found.first_calls.get(row.case)
 
 
-def _memory(row: RankedCase, found: RunFindings) -> _Interval | None:
-    return (found.peak_bytes[row.case], None, None) if row.case in found.peak_bytes else None
+def _memory(row: RankedCase, found: RunFindings) -> Interval | None:
+    return Interval(found.peak_bytes[row.case]) if row.case in found.peak_bytes else None
 
 
 _SPEED_UP = Quantity(
@@ -132,8 +129,8 @@ def _rows(quantities: Sequence[Quantity], found: RunFindings) -> Iterator[dict[s
         setting = replace(ranking.setting, seq_len=0)
         for row in ranking.all_rows:
             for quantity in quantities:
-                value, low, high = quantity.of_case(row, found) or (math.nan, None, None)
-                if value > 0:
+                seen = quantity.of_case(row, found)
+                if seen and seen.value > 0:
                     yield {
                         "panel": places.setdefault((setting, quantity), len(places)),
                         "quantity": quantity,
@@ -142,9 +139,9 @@ def _rows(quantities: Sequence[Quantity], found: RunFindings) -> Iterator[dict[s
                         "seq_len": ranking.setting.seq_len,
                         "strategy": row.case.strategy,
                         "baseline": ranking.baseline,
-                        "value": value,
-                        "low": low,
-                        "high": high,
+                        "value": seen.value,
+                        "low": seen.low,
+                        "high": seen.high,
                     }
 
 

@@ -185,12 +185,12 @@ def _rows(
         "strategy": [place[case.strategy] for case in cases],
         "lift": [int(row.rank_low > 0) for _, row in rows],
         "unbeaten": [int(row.rank_low == 1) for _, row in rows],
-        "time": [_digits(row.seconds_per_call * 1e6) for _, row in rows],
-        "time_low": [_digits(row.seconds_low * 1e6) for _, row in rows],
-        "time_high": [_digits(row.seconds_high * 1e6) for _, row in rows],
+        "time": [_digits(row.seconds_per_call.value * 1e6) for _, row in rows],
+        "time_low": [_digits(row.seconds_per_call.low * 1e6) for _, row in rows],
+        "time_high": [_digits(row.seconds_per_call.high * 1e6) for _, row in rows],
         **_speed_ups([row for _, row in rows]),
         "cost": [_at_most(row.cost_over_best[1]) for _, row in rows],
-        "first": [_digits(one.seconds) if one else None for one in known],
+        "first": [_digits(one.value) if one else None for one in known],
         "first_low": [_digits(one.low) if one else None for one in known],
         "first_high": [_digits(one.high) if one else None for one in known],
         "peak": [_digits(found.peak_bytes.get(case, math.nan) / (1 << 20)) for case in cases],
@@ -209,7 +209,7 @@ def _speed_ups(rows: Sequence[RankedCase]) -> dict[str, list[Any]]:
     order = list(_BESIDE)
     found = [row.speed_up for row in rows]
     return {
-        "times": [_digits(one.times) if one else None for one in found],
+        "times": [_digits(one.value) if one else None for one in found],
         "times_low": [_digits(one.low) if one else None for one in found],
         "times_high": [_digits(one.high) if one else None for one in found],
         "beside": [order.index(one.verdict) if one else None for one in found],

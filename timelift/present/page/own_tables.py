@@ -34,7 +34,7 @@ class _ExecutionRow(NamedTuple):
 def execution(found: RunFindings) -> Table:
     """Return the fastest in every mode, device and the like, beside the best of them; or no row."""
     answered = [one for one in found.rankings if one.rows]
-    unit = unit_for(one.rows[0].seconds_per_call for one in answered)
+    unit = unit_for(one.rows[0].seconds_per_call.value for one in answered)
     return Table(
         "execution",
         "The fastest in each",
@@ -44,10 +44,10 @@ def execution(found: RunFindings) -> Table:
                 varying(row.case for one in answered for row in one.rows),
             ),
             Column("fastest", value=lambda row: row.fastest.case.strategy),
-            number("time", None, lambda row: row.fastest.seconds_per_call, unit=unit),
+            number("time", None, lambda row: row.fastest.seconds_per_call.value, unit=unit),
             number(
                 "times the best",
-                value=lambda row: row.fastest.seconds_per_call / row.best_elsewhere,
+                value=lambda row: row.fastest.seconds_per_call.value / row.best_elsewhere,
                 format="{:.2f}".format,
             ),
         ),
