@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
 from timelift.layer_inputs import LayerInputs
+from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 
 BATCH, TIME, FEATURES = 8, 16, 6
 #: A step that the launch of these cases does not draw.
@@ -218,10 +219,6 @@ def held(name: str, backend: str) -> dict[str, Told]:
 
 
 def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
-    from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
-    from timelift.worker.engines import open_engine
-    from timelift.worker.setting_under_test import SettingUnderTest
-
     (folder / "layers.py").write_text(LAYERS)
     rivals = []
     for word, line in (("wrong", case.wrong), ("right", case.right)):
@@ -231,9 +228,18 @@ def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
     setting = case.setting(phase, backend)
     factory = f"{folder}/layers.py:{case.layer}"
     inputs = LayerInputs((), case.input_dtype, 10) if case.input_dtype else LayerInputs((FEATURES,))
-    task = Task(setting, tuple(rivals), factory, inputs, SEED, 0.0)
-    events = []
-    under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
-    found = {one.name: (Status.MEASURED, "") for one in rivals if under_test.prepare(one)}
-    ended = [one for one in events if isinstance(one, Ended)]
-    return found | {one.rival: (one.status, one.reason) for one in ended}
+    return ends_of(Task(setting, tuple(rivals), factory, inputs, SEED, 0.0))
+
+
+def ends_of(task: Task) -> dict[str, Told]:
+    """Hold the rivals of a task to the law, in this process: by rival, status and reason."""
+    from timelift.worker.engines import open_engine
+    from timelift.worker.setting_under_test import SettingUnderTest, prepare_rival
+
+    engine = open_engine(task.setting)
+    under_test = SettingUnderTest(engine, task, WorkerChannel(lambda _: None))
+    outcomes = {rival.name: prepare_rival(under_test, rival) for rival in task.rivals}
+    return {
+        name: (end.status, end.reason) if isinstance(end, Ended) else (Status.MEASURED, "")
+        for name, end in outcomes.items()
+    }

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.law_cases import ends_of
 from timelift.case import (
     Backend,
     Dtype,
@@ -28,7 +29,7 @@ from timelift.case import (
 )
 from timelift.layer_inputs import LayerInputs
 from timelift.measure import catalogue
-from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
+from timelift.messages import RivalSpec, Task
 from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
@@ -130,17 +131,12 @@ def ends(setting: Setting, rivals: list[RivalSpec], law_steps: int = 0) -> Ends:
 
     The inner layer is asked at `law_steps` steps, by default at all of them.
     """
-    from timelift.worker.engines import open_engine
-    from timelift.worker.setting_under_test import SettingUnderTest
-
     workload = WORKLOADS[setting.workload]
     sizes = FEWER_WORDS.get(setting.workload, workload.inputs), 7, 0.0
     steps = law_steps or setting.seq_len + 2
-    task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False, law_steps=steps)
-    events = []
-    under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
-    measured = {one.name: (Status.MEASURED, "") for one in rivals if under_test.prepare(one)}
-    return measured | {e.rival: (e.status, e.reason) for e in events if isinstance(e, Ended)}
+    return ends_of(
+        Task(setting, tuple(rivals), workload.factory, *sizes, warms=False, law_steps=steps)
+    )
 
 
 def rivals(names: list[str]) -> list[RivalSpec]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.law_cases import STRATEGY
+from tests.law_cases import STRATEGY, ends_of
 from tests.law_cover import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
 from timelift.layer_inputs import LayerInputs
+from timelift.messages import RivalSpec, Task
 
 LAYERS = '''"""Layers."""
 import keras
@@ -80,10 +81,6 @@ class Asked:
 
     def ends(self, backend: Backend, folder: Path) -> Ends:
         """Hold the strategies to the law, in this process."""
-        from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
-        from timelift.worker.engines import open_engine
-        from timelift.worker.setting_under_test import SettingUnderTest
-
         rivals = [STRATEGIES[one].rival() for one in self.strategies if one in STRATEGIES]
         named = [one for one in self.strategies if one in OTHERS]
         rivals += [RivalSpec(one, str(folder / f"{one}.py"), {}) for one in named]
@@ -98,12 +95,8 @@ class Asked:
             backend=backend,
         )
         factory = f"{folder}/layers.py:{self.layer}"
-        task = Task(setting, tuple(rivals), factory, LayerInputs((6,)), 7, 0.0, warms=False)
-        events = []
-        under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
-        found = {one.name: (Status.MEASURED, "") for one in rivals if under_test.prepare(one)}
-        ended = [one for one in events if isinstance(one, Ended)]
-        return found | {one.rival: (one.status, one.reason) for one in ended}
+        inputs = LayerInputs((6,))
+        return ends_of(Task(setting, tuple(rivals), factory, inputs, 7, 0.0, warms=False))
 
 
 def told(asked: list[Asked], backend: str) -> list[Ends]:

@@ -7,6 +7,7 @@ import pytest
 from studies import gate
 from studies.gate import NEUTRAL, NOTHING, PLANTED, SLIPS, Suite
 from tests import journals
+from tests.law_cases import ends_of
 from timelift.analyse.gate.outcomes import CaseOutcome
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.analyse.selftest import Proportion
@@ -67,10 +68,6 @@ def test_planted_slow_downs_are_what_their_words_say():
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
-    from timelift.messages import Ended, WorkerChannel
-    from timelift.worker.engines import open_engine
-    from timelift.worker.setting_under_test import SettingUnderTest
-
     rivals = []
     for word in (*SLIPS, *NEUTRAL, NOTHING):
         path = tmp_path / f"{word.replace(' ', '_')}.py"
@@ -79,11 +76,5 @@ def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
         rivals.append(RivalSpec(word, str(path)))
     workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     setting = Setting("sensor", 3, 2, phase)
-    task = Task(setting, tuple(rivals), workload.factory, workload.inputs, 7, 0.0)
-    events = []
-    under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
-    ready = [rival.name for rival in rivals if under_test.prepare(rival)]
-    reasons = [
-        one for one in events if isinstance(one, Ended) and one.status is not Status.MEASURED
-    ]
-    assert ready == [*SLIPS, *NEUTRAL, NOTHING], reasons
+    ends = ends_of(Task(setting, tuple(rivals), workload.factory, workload.inputs, 7, 0.0))
+    assert ends == dict.fromkeys([*SLIPS, *NEUTRAL, NOTHING], (Status.MEASURED, ""))

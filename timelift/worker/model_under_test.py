@@ -3,7 +3,6 @@
 import math
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Status
-from timelift.errors import one_line, ran_out_of_memory
-from timelift.messages import TRACING, Busy, Ended, RivalSpec, Task, WorkerChannel
+from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import lifts, models
 from timelift.worker.engines import Engine, Feed
 from timelift.worker.find_layer import find_model
@@ -57,25 +54,16 @@ class ModelUnderTest:
 
     def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
         self.engine, self.task, self.emit = engine, task, channel.emit
-        self.dice, self.exhausted = random.Random(task.seed), False
+        self.dice = random.Random(task.seed)
         self._written: _Written | None = None
 
-    def prepare(self, rival: RivalSpec) -> PreparedRival | None:
-        """Build, change, call once and check one rival; report it and return None if it fails."""
-        try:
-            self.emit(Busy("building", rival.name))
-            if self._written is None:  # outside: what a module sets as it is imported stays
-                self._written = _Written(self.engine, self.task)
-            with restore_process_state(self.engine):
-                return self._prepare(rival, self._written)
-        except LawBrokenError as error:
-            self.emit(Ended.without_result(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
-        except Exception as error:  # noqa: BLE001 - the user's model may raise anything
-            traceback.print_exc()
-            self.exhausted = ran_out_of_memory(error)
-            status = Status.OUT_OF_MEMORY if self.exhausted else Status.FAILED
-            self.emit(Ended.without_result(rival, status, one_line(error)))
-        return None
+    def prepare(self, rival: RivalSpec) -> PreparedRival:
+        """Build, change, call once and check one rival; raises whatever is wrong with it."""
+        self.emit(Busy("building", rival.name))
+        if self._written is None:  # outside: what a module sets as it is imported stays
+            self._written = _Written(self.engine, self.task)
+        with restore_process_state(self.engine):
+            return self._prepare(rival, self._written)
 
     def _prepare(self, rival: RivalSpec, written: "_Written") -> PreparedRival:
         setting, started = self.task.setting, time.perf_counter()

@@ -58,9 +58,12 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
         return
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
-        ready = under_test.prepare(rival)
-        prepared += [ready] if ready else []
-        if under_test.exhausted:
+        outcome = prepare_rival(under_test, rival)
+        if isinstance(outcome, PreparedRival):
+            prepared.append(outcome)
+            continue
+        emit(outcome)
+        if outcome.status is Status.OUT_OF_MEMORY:
             emit(Exhausted())
             return
     if prepared:
@@ -73,17 +76,40 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
     place: dict[str, int] = {}
     for rival in drawn:
         place.setdefault(rival.pair or rival.name, len(place))
-    return sorted(drawn, key=lambda one: (place[one.pair or one.name], not one.built_first))
+    return sorted(drawn, key=lambda rival: (place[rival.pair or rival.name], not rival.built_first))
+
+
+def prepare_rival(
+    under_test: "SettingUnderTest | ModelUnderTest", rival: RivalSpec
+) -> PreparedRival | Ended:
+    """Build, trace, call once and check one rival; return how it ended where that fails."""
+    try:
+        return under_test.prepare(rival)
+    except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything
+        return Ended.without_result(rival, *_why_it_ended(error))
+
+
+def _why_it_ended(error: Exception) -> tuple[Status, str]:
+    match error:
+        case InnerLayerError():
+            return error.status, str(error)
+        case Refused():
+            return Status.REFUSED, str(error)
+        case law.LawBrokenError():
+            return Status.LAW_BROKEN, f"breaks the law: {error}"
+    traceback.print_exception(error)
+    return _status_of(error), one_line(error)
+
+
+def _status_of(error: Exception) -> Status:
+    return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
 
 
 class SettingUnderTest:
-    def __init__(
-        self,
-        engine: Engine,
-        task: Task,
-        channel: WorkerChannel,
-    ) -> None:
-        self.engine, self.emit, self.exhausted = engine, channel.emit, False
+    """The rivals of one setting, which lift an inner layer: its inputs, and the layer itself."""
+
+    def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
+        self.engine, self.emit = engine, channel.emit
         self._warm = engine.warm or not task.warms
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
         self.emit(Busy("drawing the inputs"))
@@ -94,28 +120,15 @@ class SettingUnderTest:
         self._layers = InnerLayers(engine, task, shared, self.emit)
         self._preparation = Preparation(engine, task, self.emit, shared, noise)
 
-    def prepare(self, rival: RivalSpec) -> PreparedRival | None:
-        """Build, trace, call once and check one rival; report it and return None if it fails."""
-        try:
-            with imports_from(rival.home):
-                printed = os.fstat(1).st_size
-                inner = self._layers.of(rival)
-                self._warm_tracer(inner)
-                self.emit(Busy("building", rival.name, printed))
-                with restore_process_state(self.engine):
-                    return self._preparation.prepare(rival, inner)
-        except InnerLayerError as error:
-            self.exhausted = error.status is Status.OUT_OF_MEMORY
-            self.emit(Ended.without_result(rival, error.status, str(error)))
-        except Refused as refusal:
-            self.emit(Ended.without_result(rival, Status.REFUSED, str(refusal)))
-        except law.LawBrokenError as error:
-            self.emit(Ended.without_result(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
-        except Exception as error:  # noqa: BLE001 - any strategy may raise anything
-            traceback.print_exc()
-            self.exhausted = ran_out_of_memory(error)
-            self.emit(Ended.without_result(rival, _status_of(error), one_line(error)))
-        return None
+    def prepare(self, rival: RivalSpec) -> PreparedRival:
+        """Build, trace, call once and check one rival; raises whatever is wrong with it."""
+        with imports_from(rival.home):
+            printed = os.fstat(1).st_size
+            inner = self._layers.of(rival)
+            self._warm_tracer(inner)
+            self.emit(Busy("building", rival.name, printed))
+            with restore_process_state(self.engine):
+                return self._preparation.prepare(rival, inner)
 
     def _warm_tracer(self, inner: InnerLayer) -> None:
         """Warm the tracer before the first rival; no rival is charged where that fails."""
@@ -126,10 +139,6 @@ class SettingUnderTest:
             self._preparation.warm_tracer(inner)
         except Exception:  # noqa: BLE001 - the rivals meet the same, and report it themselves
             traceback.print_exc()
-
-
-def _status_of(error: Exception) -> Status:
-    return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
 
 
 class Playing:
@@ -147,10 +156,10 @@ class Playing:
         self.emit(Ready())
         self.listen()
         shared = self._device_facts()
-        players = [self._player_of(one) for one in prepared]
+        players = [self._player_of(rival) for rival in prepared]
         played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
-        for one, player in zip(prepared, players, strict=True):
-            self._report(one, player, shared | played)
+        for rival, player in zip(prepared, players, strict=True):
+            self._report(rival, player, shared | played)
 
     def _device_facts(self) -> dict[str, Any]:
         if not self.task.names_device:
@@ -161,24 +170,28 @@ class Playing:
             traceback.print_exc()
             return {}
 
-    def _report(self, one: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]) -> None:
+    def _report(
+        self, prepared: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]
+    ) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
-            self.emit(Ended.without_result(one.rival, Status.FAILED, why))
+            self.emit(Ended.without_result(prepared.rival, Status.FAILED, why))
             return
-        facts = {**one.facts, "traces": one.compiled.traces, "steady": player.steady, **shared}
+        own = {"traces": prepared.compiled.traces, "steady": player.steady}
+        facts = {**prepared.facts, **own, **shared}
         seconds, calls = player.seconds_per_call, player.calls_per_sample
-        self.emit(Ended(one.rival.name, Status.MEASURED, "", seconds, calls, facts))
+        self.emit(Ended(player.name, Status.MEASURED, "", seconds, calls, facts))
 
-    def _player_of(self, one: PreparedRival) -> rounds.Player:
+    def _player_of(self, prepared: PreparedRival) -> rounds.Player:
+        rival, compiled = prepared.rival, prepared.compiled
         return rounds.Player(
-            one.rival.name,
-            call=one.compiled.bind(one.feed),
+            rival.name,
+            call=compiled.bind(prepared.feed),
             wait=self.engine.wait,
-            traces=lambda: one.compiled.traces,
-            pair=one.rival.pair or one.rival.name,
-            slower=one.rival.slower,
-            note_playing=partial(self._note_playing, 1 + self.task.rivals.index(one.rival)),
+            traces=lambda: compiled.traces,
+            pair=rival.pair or rival.name,
+            slower=rival.slower,
+            note_playing=partial(self._note_playing, 1 + self.task.rivals.index(rival)),
         )
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
