@@ -14,12 +14,13 @@ from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import Budget, CampaignOptions
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
-from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchSlot
+from timelift.measure.options import LaunchRange
 from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
 
 SECONDS_A_SETTING = 10.0
+OPTIONS = CampaignOptions.read({"launches": "3-8", "seed": "1"})
 NAMES = ("fast", "close", "slow")
 CASES = [journals.case(name, seq_len=length) for length in (4, 8) for name in NAMES]
 
@@ -134,14 +135,13 @@ def play(monkeypatch, tmp_path):
         clock = Clock()
         pool = ScriptedPool(clock, script)
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
-        fields = {"fewest": 3, "most": 8, "seed": 1, "limits": Limits(1)}
-        chosen = CampaignOptions(**(fields | options))
+        chosen = replace(OPTIONS, **options)
         catalogue = Catalogue(
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
             {"tokens": Workload("tokens", "x.py:make_layer", LayerInputs((3,)), (4,), (1,))},
         )
         found = Campaign(CASES, catalogue, chosen, played)
-        found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
+        found._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
         heard = Heard()
         found.run(record, heard, referee)
         found.seconds, found.peaks, found.counts = pool.seconds, pool.peaks, pool.counts
@@ -207,7 +207,7 @@ def test_between_decision_points_no_rival_comes_back(play):
 
 
 def test_launches_beyond_the_fewest_play_longer(play):
-    _, _, found = play(ScriptedReferee("fast", "close"), most=4)
+    _, _, found = play(ScriptedReferee("fast", "close"), launches=LaunchRange(3, 4))
     assert found.seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
 
 
@@ -217,12 +217,12 @@ def test_a_verdict_ends_a_setting(play):
 
 
 def test_a_fixed_number_of_launches_asks_no_referee(play):
-    played, _, _ = play(ScriptedReferee(*NAMES), fewest=4, most=4)
+    played, _, _ = play(ScriptedReferee(*NAMES), launches=LaunchRange(4, 4))
     assert launches(played, "slow") == [1, 2, 3, 4]
 
 
 def test_a_budget_cuts_at_a_setting_and_says_so(play):
-    played, heard, found = play(ScriptedReferee(*NAMES), budget_seconds=25)
+    played, heard, found = play(ScriptedReferee(*NAMES), budget=25)
     assert [number for number, *_ in played] == [1, 1]
     assert found.cut_short
     assert heard.said[0] == CampaignBegun(6, 2, fewest=3, most=8, budget_seconds=25)
@@ -235,7 +235,7 @@ def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
 
 
 def test_launches_of_a_group_play_the_same_settings(play):
-    played, _, _ = play(ScriptedReferee(*NAMES), fewest=5, most=5, budget_seconds=75)
+    played, _, _ = play(ScriptedReferee(*NAMES), launches=LaunchRange(5, 5), budget=75)
     fourth, fifth = ({one[1] for one in played if one[0] == number} for number in (4, 5))
     assert fourth == fifth
 
@@ -262,14 +262,14 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
 
 
 def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
-    _, _, found = play(ScriptedReferee(), fewest=5, most=5)
+    _, _, found = play(ScriptedReferee(), launches=LaunchRange(5, 5))
     facts = [launch.facts.fields() for launch in found.results[CASES[0]].launches]
     assert ["build_seconds" in one for one in facts] == [True, True, True, False, False]
     assert all("traces" in one for one in facts)
 
 
 def test_the_time_left_never_exceeds_the_budget(play):
-    _, heard, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
+    _, heard, _ = play(ScriptedReferee(*NAMES), budget=45)
     assert all(one.seconds_left <= 45 for one in heard.shown)
 
 
@@ -285,8 +285,8 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
         ({}, 2, [1, 3]),
         ({"reads_peak_memory": False}, None, [1, 2, 3]),
         ({"two_sided": True}, 1, [1, 2, 3]),
-        ({"fewest": 2, "most": 2}, 1, [1, 2]),
-        ({"budget_seconds": 900.0}, 1, [1, 2, 3]),
+        ({"launches": LaunchRange(2, 2)}, 1, [1, 2]),
+        ({"budget": 900.0}, 1, [1, 2, 3]),
         ({"two_sided": True, "other_python": "python"}, 1, [1, 2, 3]),
     ],
 )
@@ -297,7 +297,7 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
 
     Where two sides are compared, both suffer alike.
     """
-    options = {"reads_peak_memory": True, "most": 3} | options
+    options = {"reads_peak_memory": True, "launches": LaunchRange(3, 3)} | options
     _, _, found = play(ScriptedReferee(*NAMES), **options)
     assert sorted(found.peaks) == ([(reads, 4), (reads, 8)] if reads else [])
     for result in found.results.values():
@@ -307,7 +307,9 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
 
 def test_peak_memory_is_not_read_of_what_failed_before(play):
     script = {"slow": Status.TIMED_OUT}
-    _, _, found = play(ScriptedReferee(), script, reads_peak_memory=True, most=3)
+    _, _, found = play(
+        ScriptedReferee(), script, reads_peak_memory=True, launches=LaunchRange(3, 3)
+    )
     assert sorted(found.peaks) == [(2, 4), (2, 8)]
     assert found.read == {"fast", "close"}
 
@@ -315,15 +317,15 @@ def test_peak_memory_is_not_read_of_what_failed_before(play):
 @pytest.mark.parametrize("two_sided", [True, False])
 @pytest.mark.parametrize(("budget", "read"), [(20, 0), (22, 1)])
 def test_a_budget_without_time_for_it_reads_no_peak_memory(play, budget, read, two_sided):
-    words = {"budget_seconds": budget, "reads_peak_memory": True, "two_sided": two_sided}
-    words |= {"fewest": 1, "most": 1}
+    words = {"budget": budget, "reads_peak_memory": True, "two_sided": two_sided}
+    words |= {"launches": LaunchRange(1, 1)}
     _, _, found = play(ScriptedReferee(*NAMES), **words)
     assert len(found.peaks) == read
 
 
 def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
     referee = ScriptedReferee(*NAMES, peaks_of=8)
-    _, _, found = play(referee, reads_peak_memory=True, most=5)
+    _, _, found = play(referee, reads_peak_memory=True, launches=LaunchRange(3, 5))
     assert sorted(found.peaks) == [(2, 4), (2, 8), (4, 8), (5, 8)]
 
 
@@ -344,7 +346,7 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
 
 def test_only_launches_in_which_something_is_left_are_started():
     settings = list(dict.fromkeys(case.setting for case in CASES))
-    options = CampaignOptions(2, 2, 1, Limits(1))
+    options = replace(OPTIONS, launches=LaunchRange(2, 2))
 
     def first(*played):
         past = {(number, setting): [] for number in played for setting in settings}

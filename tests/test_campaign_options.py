@@ -1,10 +1,12 @@
 """How much is measured: groups of launches, what fits into the time, how long the rest takes."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.journals import case
 from timelift.measure.campaign_options import Budget, CampaignOptions, Pace
-from timelift.measure.launch import Limits
+from timelift.measure.options import LaunchRange
 
 
 class Clock:
@@ -96,5 +98,6 @@ def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
 def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_pairs(
     fewest, most, two_sided, groups
 ):
-    options = CampaignOptions(fewest, most, 1, Limits(1), two_sided=two_sided)
+    options = CampaignOptions.read({"launches": str(LaunchRange(fewest, most))})
+    options = replace(options, two_sided=two_sided)
     assert list(options.groups((3, 5, 8, 12))) == groups

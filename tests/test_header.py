@@ -30,13 +30,14 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to={home}/dump --xla_on")
     words = ["bench", f"--junitxml={home}/j.xml", f"{home}/work/bench/test_lift.py"]
     monkeypatch.setattr(sys, "argv", [f"{home}/bin/timelift", *words])
-    texts = {one.name: "" for one in OPTIONS} | {"results": f"{home}/out"}
-    return Session(Project(home / "work"), texts)
+    return Session(
+        Project(home / "work"), {one.name: "" for one in OPTIONS} | {"results": f"{home}/out"}
+    )
 
 
 def test_a_header_names_no_folder_of_its_user(session):
     case = journals.case("mine", "sensor")
-    campaign = SimpleNamespace(results={case: None}, options=SimpleNamespace(seed=1))
+    campaign = SimpleNamespace(results={case: None})
     header = session._header(campaign)
     text = line_text(header)
     assert "alice" not in text
@@ -48,10 +49,10 @@ def test_a_header_names_no_folder_of_its_user(session):
 
 def test_a_reason_names_no_folder_of_its_user(session):
     lines = []
-    record = session._recorder(SimpleNamespace(append=lambda *some: lines.extend(some)))
+    journal = SimpleNamespace(append=lambda *some: lines.extend(some))
     reason = f'File "{session.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
     failed = CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED, reason=reason)
-    record(failed)
+    session._record(journal, [failed])
     assert lines[0].reason == 'File "strategies/mine.py", then …/x.py'
 
 

@@ -10,12 +10,11 @@ from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.measure import launch_pool
 from timelift.measure.campaign_options import CampaignOptions
-from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.messages import COMPILED_FOLDER, RivalSpec
 
-OPTIONS = CampaignOptions(2, 2, 1, Limits(1))
+OPTIONS = CampaignOptions.read({"launches": "2"})
 WANTED = [(number, Backend.JAX, "") for number in (1, 2, 9)]
 
 

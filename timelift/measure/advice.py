@@ -1,6 +1,7 @@
 """A user's model as what campaigns measure: each of its lifts alone, and then the model whole."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,7 +134,7 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
         data=model.feeding.source,
     )
     session.axes["workloads"] = model.name
-    session.options["relative_to"] = AS_WRITTEN
+    session.options = replace(session.options, relative_to=AS_WRITTEN)
     session.measure([Case(setting, way.name) for way in ways], display, referee, 0)
     return Measured(session.journal_path, session.interrupted)
 

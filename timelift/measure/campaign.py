@@ -84,9 +84,9 @@ class Campaign:
         self.results = {case: CaseResult(case) for case in cases}
         self._played: PlayedSettings = played or {}
         self._settings = len(_by_setting(self.results))
-        self._budget = Budget(options.budget_seconds, options.spare_seconds)
-        done = sum(number <= options.fewest for number, _ in self._played)
-        self._pace = Pace(options.fewest * self._settings - done)
+        self._budget = Budget(options.budget, options.spare_seconds)
+        done = sum(number <= options.launches.fewest for number, _ in self._played)
+        self._pace = Pace(options.launches.fewest * self._settings - done)
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
@@ -98,7 +98,7 @@ class Campaign:
     @property
     def cut_short(self) -> bool:
         return any(
-            self._is_open(case) and len(result.launches) < self.options.fewest
+            self._is_open(case) and len(result.launches) < self.options.launches.fewest
             for case, result in self.results.items()
         )
 
@@ -136,15 +136,15 @@ class Campaign:
 
     def _first_processes(self) -> Iterator[ProcessKey]:
         """Yield the processes of the fewest launches with something left to play."""
-        settings = _by_setting(self.results)
-        for number, setting in itertools.product(range(1, 1 + self.options.fewest), settings):
+        numbers = range(1, 1 + self.options.launches.fewest)
+        for number, setting in itertools.product(numbers, _by_setting(self.results)):
             if (number, setting) not in self._played:
                 yield number, setting.backend, ""
                 if number == self.options.launch_with_reader and setting.on_cpu:
                     yield number, setting.backend, sys.executable
 
     def _beyond(self, group: Sequence[int]) -> bool:
-        return group[0] > self.options.fewest
+        return group[0] > self.options.launches.fewest
 
     def _wanted(self, group: Sequence[int]) -> Wanted:
         """Return the cases that these launches should play; none where no time is left for any."""
@@ -345,7 +345,7 @@ class Campaign:
             round_seconds=self._round_seconds(slot),
             is_model=workload.is_model,
             data=workload.data,
-            memory_bytes=options.memory_bytes,
+            memory_bytes=options.memory_limit,
             counts_operations=is_first and options.two_sided,
             names_device=is_first and is_usual and _device_key(setting) not in self._devices_named,
         )

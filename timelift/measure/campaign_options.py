@@ -1,15 +1,17 @@
-"""The options of a campaign: how much to measure and in which time, and its referee."""
+"""The options of a run: how much to measure and in which time; and its referee."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from timelift.case import Case, Setting
 from timelift.journal import CaseInLaunch
+from timelift.layer_inputs import LayerInputs
 from timelift.measure.launch import Limits
+from timelift.measure.options import OTHER_OPTIONS, LaunchRange
 from timelift.measure.progress import CampaignBegun
 
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
@@ -24,52 +26,78 @@ _UNDISTURBED = 3
 
 @dataclass(frozen=True)
 class CampaignOptions:
-    """How much to measure: launches, whether rounds are played in them, the limits.
+    """How a run measures: the options of its user by their names, and what the session adds.
 
-    Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
-    left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
-    fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
-    A worker may use `memory_bytes`, 0 being no limit. With `reads_peak_memory`, each case's peak of
-    the host's memory is read in one of the first launches of a setting, where a budget has time for
-    it, and again where the referee doubts it.
+    Every case has the fewest of the `launches`, and up to the most while the referee wants them and
+    time is left: `budget` in seconds for the whole run, or else `spare_seconds` for what goes
+    beyond the fewest. A worker may use `memory_limit` bytes, 0 being no limit.
+    `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does. With
+    `reads_peak_memory`, each case's peak of the host's memory is read in one of the first launches
+    of a setting, where a budget has time for it, and again where the referee doubts it.
     Where `once`, each case is built, held to the law and called, and no rounds are played. In a
     `two_sided` campaign every case is raced against its other side, in `other_python` if any is
     named, memory is asked for steadily, and the launches beyond the fewest are for suspects.
-    Workers import the modules of the project from `import_folders`.
+    Workers import the modules of the project from `import_folders`. `relative_to` is the strategy
+    against which speed-ups are told, empty for the usual one.
     """
 
-    fewest: int
-    most: int
-    seed: int
-    limits: Limits
+    layer: str
+    inputs: LayerInputs | None
+    launches: LaunchRange
+    precision: float
+    budget: float | None
+    seed: int | None
+    against: str
+    gate: float
+    undecided: str
+    first_call_limit: float
+    memory_limit: int
+    results: str
     once: bool = False
     stop_after: int = 0
-    budget_seconds: float | None = None
     spare_seconds: float = SPARE_SECONDS
-    memory_bytes: int = 0
     reads_peak_memory: bool = False
     two_sided: bool = False
     other_python: str = ""
     import_folders: tuple[Path, ...] = ()
+    relative_to: str = ""
+
+    @classmethod
+    def read(cls, texts: Mapping[str, str]) -> Self:
+        """Read the options as they were written; raises UserError for a wrong one."""
+        return cls(**{one.name: one.value(texts.get(one.name, "")) for one in OTHER_OPTIONS})
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The options as a header holds them."""
+        names = [option.name for option in OTHER_OPTIONS]
+        named = ["relative_to"] if self.relative_to else []
+        values = {name: getattr(self, name) for name in (*names, *named)}
+        return {name: "" if value is None else str(value) for name, value in values.items()}
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.first_call_limit)
 
     @property
     def launch_with_reader(self) -> int:
-        """The launch beside which peak memory is read, so that its first calls are no facts.
+        """2, or 1 for two-sided runs, or 0 for none: the launch beside which peak memory is read.
 
-        It is the second, since what failed in the first is not read, if two others build by
-        themselves; else none, which is 0. Where two sides are compared it is the first: both suffer
-        alike, and the others come in pairs. Two interpreters would not, since they build one after
-        the other; and a budget has to see first what a launch takes.
+        Its first calls are no facts. What failed in the first launch is not read, so it is the
+        second, where two others build by themselves. Two sides suffer alike, and all launches but
+        the first come in pairs; two interpreters do not, since they build one after the other. A
+        budget has to see first what a launch takes.
         """
-        if not self.reads_peak_memory or self.budget_seconds is not None or self.other_python:
+        if not self.reads_peak_memory or self.budget is not None or self.other_python:
             return 0
         if self.two_sided:
             return 1
-        return 2 if self.fewest >= _UNDISTURBED else 0
+        return 2 if self.launches.fewest >= _UNDISTURBED else 0
 
     def begun(self, cases: int, settings: int) -> CampaignBegun:
+        launches = self.launches
         return CampaignBegun(
-            cases, settings, self.fewest, self.most, self.two_sided, self.budget_seconds
+            cases, settings, launches.fewest, launches.most, self.two_sided, self.budget
         )
 
     def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -79,10 +107,10 @@ class CampaignOptions:
         A launch by itself is undisturbed, so that its first calls are facts. Where two sides are
         compared, both suffer alike, and all launches but the first come in pairs.
         """
-        first, undisturbed = 1, 1 if self.two_sided else min(self.fewest, _UNDISTURBED)
-        while first <= self.most:
-            ends = first in decision_points or first in {self.fewest, self.most}
-            alone = first <= undisturbed or ends
+        fewest, most = self.launches.fewest, self.launches.most
+        first, undisturbed = 1, 1 if self.two_sided else min(fewest, _UNDISTURBED)
+        while first <= most:
+            alone = first <= undisturbed or first in {*decision_points, fewest, most}
             last = first if alone else first + 1
             yield tuple(range(first, last + 1))
             first = last + 1

@@ -49,9 +49,8 @@ from timelift.measure.header import (
     strategies_header,
     without_folders,
 )
-from timelift.measure.launch import Limits
 from timelift.measure.locks import machine_lock
-from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
+from timelift.measure.options import AXIS_OPTIONS, LaunchRange, option_named
 from timelift.measure.progress import Display
 from timelift.measure.sides_gate import AGAINST_AXES, SidesGate
 from timelift.measure.users_layer import user_workload
@@ -85,7 +84,7 @@ NEW_RUN = RunMode()
 class Session:
     """One run; `texts` holds every option as it was written, empty where not given.
 
-    `axes` are the texts of the axes, `options` the values of the other options. `gate` is how the
+    `axes` are the texts of the axes, `options` the other options, read. `gate` is how the
     cases are raced against another side, None where they are not.
     """
 
@@ -108,9 +107,8 @@ class Session:
             option.name: self.texts[option.name] or usual.get(option.name, "")
             for option in AXIS_OPTIONS
         }
-        self.options = {
-            option.name: option.value(self.texts[option.name]) for option in OTHER_OPTIONS
-        }
+        self.options = CampaignOptions.read(self.texts)
+        self.seed = self._seed()
         self._copies = (
             tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
         )
@@ -120,9 +118,9 @@ class Session:
             read_workloads(self.project.workloads.values()),
             backends=option_named("backends").value(self.axes["backends"]),
         )
-        if self.options["layer"]:
+        if self.options.layer:
             self._measure_layer()
-        elif self.options["inputs"]:
+        elif self.options.inputs:
             raise UserError("--inputs: expected --layer, which takes them, received none")
         self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
         self.gate = SidesGate.of(self.project, self.options, self.catalogue)
@@ -145,14 +143,14 @@ class Session:
         What its inputs are is recorded among the run's options.
         """
         layer = user_workload(
-            self.options["layer"],
-            self.options["inputs"],
+            self.options.layer,
+            self.options.inputs,
             self.catalogue.backends[0],
             self.project.import_folders,
         )
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.texts["workloads"] or layer.name
-        self.options["inputs"] = layer.inputs
+        self.options = replace(self.options, inputs=layer.inputs)
 
     def cases(self, question: Mapping[str, Any]) -> list[Case]:
         """Return the cases of a bench module's marker; raises UserError for a wrong word in it."""
@@ -192,11 +190,11 @@ class Session:
             campaign = self._begun(Campaign(chosen, self.catalogue, options))
             campaign.run(lambda *_: None, display, referee)
             return
-        started, budget = time.monotonic(), options.budget_seconds
+        started, budget = time.monotonic(), options.budget
         with machine_lock(display.say, budget, stop=lambda: self.interrupted):
             if budget is not None:
                 left = budget - (time.monotonic() - started)
-                options = replace(options, budget_seconds=left)
+                options = replace(options, budget=left)
             played = self._resume(chosen) if self.resumed else {}
             campaign = self._begun(Campaign(chosen, self.catalogue, options, played))
             self._measure(campaign, display, referee)
@@ -242,8 +240,8 @@ class Session:
 
     def _header(self, campaign: Campaign) -> Header:
         header = structs.replace(
-            new_header(self.project, self.catalogue, campaign.results, campaign.options.seed),
-            options=self.axes | {name: _as_text(one) for name, one in self.options.items()},
+            new_header(self.project, self.catalogue, campaign.results, self.seed),
+            options=self.axes | self.options.texts,
             asked=self.texts,
             against=self.gate.header_entry() if self.gate else None,
         )
@@ -256,28 +254,25 @@ class Session:
         return folder / AGAINST_FOLDER if self.gate else folder
 
     def _campaign_options(self, stop_after: int) -> CampaignOptions:
-        options, once = self.options, self.run_mode.once
-        launches = self.gate.launches if self.gate else options["launches"]
+        options, once, gate = self.options, self.run_mode.once, self.gate
+        launches = gate.launches if gate else options.launches
         spare = SELFTEST_SPARE_SECONDS if self.run_mode.selftest else SPARE_SECONDS
-        return CampaignOptions(
-            fewest=1 if once else launches.fewest,
-            most=1 if once else launches.most,
-            seed=self._seed(),
-            limits=Limits(options["first_call_limit"]),
+        return replace(
+            options,
+            launches=LaunchRange(1, 1) if once else launches,
+            seed=self.seed,
             once=once,
             stop_after=stop_after,
-            budget_seconds=options["budget"],
-            spare_seconds=float("inf") if self.gate else spare,  # a gate's suspects have theirs
-            memory_bytes=options["memory_limit"],
+            spare_seconds=float("inf") if gate else spare,  # a gate's suspects have theirs
             reads_peak_memory=self.run_mode.reads_peaks and not (once or self.run_mode.selftest),
-            two_sided=self.gate is not None,
-            other_python=self.gate.other_side.python if self.gate else "",
+            two_sided=gate is not None,
+            other_python=gate.other_side.python if gate else "",
             import_folders=tuple(self.project.import_folders),
         )
 
     def _seed(self) -> int:
-        if self.options["seed"] is not None:
-            return int(self.options["seed"])
+        if self.options.seed is not None:
+            return self.options.seed
         before = self.resumed.header.seed if self.resumed else None
         return before if before is not None else random.SystemRandom().randrange(2**31)
 
@@ -326,12 +321,6 @@ class Session:
         """Why each strategy that is no lift is none, by name."""
         known = self.catalogue.strategies
         return {name: one.differs for name, one in known.items() if one.differs}
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return "" if value is None else str(value)
 
 
 class Interrupts:

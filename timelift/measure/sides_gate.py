@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError
 from timelift.journal import Against, Quantity
+from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
@@ -60,18 +60,18 @@ class SidesGate:
 
     @classmethod
     def of(
-        cls, project: Project, options: Mapping[str, Any], catalogue: Catalogue
+        cls, project: Project, options: CampaignOptions, catalogue: Catalogue
     ) -> "SidesGate | None":
         project = replace(project, root=project.root.resolve())
-        if not options["against"]:
+        if not options.against:
             return None
-        side = open_other_side(options["against"], project, catalogue)
+        side = open_other_side(options.against, project, catalogue)
         return cls(
             other_side=side,
             matcher=CaseMatcher(catalogue, side, project),
-            screening=options["launches"].fewest,
-            gate=options["gate"],
-            undecided_fails=options["undecided"] == "fail",
+            screening=options.launches.fewest,
+            gate=options.gate,
+            undecided_fails=options.undecided == "fail",
         )
 
     @property

@@ -183,7 +183,7 @@ def _referee(session: Session) -> CampaignReferee:
     if session.gate:
         return GateReferee(session.gate.matched.sides, session.gate.header_entry())
     return Referee(
-        session.options["precision"],
+        session.options.precision,
         planted=session.run_mode.selftest,
         aside=session.look_alikes,
     )
