@@ -72,7 +72,7 @@ def test_a_log_is_not_flooded():
         (CampaignBegun(4, 2, 1, 1), "4 cases in 2 settings, 1 launch each"),
         (CampaignBegun(1, 1, 3, 3), "1 case in 1 setting, 3 launches each"),
         (
-            CampaignBegun(4, 2, 5, 13, two_sided=True, budget_seconds=90.0),
+            CampaignBegun(4, 2, 5, 13, two_sided=True, budget_seconds=89.999),
             (
                 "4 cases in 2 settings, 5 launches each, "
                 "up to 13 where a change is suspected, all within 90 s"

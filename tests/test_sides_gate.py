@@ -210,6 +210,8 @@ def test_a_word_that_git_knows_is_a_revision_and_one_like_a_path_is_a_path(sides
         "A folder",
     )
     assert opened("there").strategies["native"].title == "Another"
+    assert opened(str(here / "there")).label == "there"
+    assert opened(str(sides[1])).label == f"…/{sides[1].name}"
     assert opened(sys.executable).python == sys.executable
 
 

@@ -26,6 +26,7 @@ from timelift.measure.catalogue import (
     read_workload,
 )
 from timelift.measure.git import git_bytes, resolve_commit
+from timelift.measure.header import without_folders
 from timelift.project import Project
 
 Thing = TypeVar("Thing")
@@ -76,8 +77,14 @@ class OtherSide:
 def open_other_side(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
     """Return the revision, else the folder, else the interpreter that a word names.
 
-    A word that begins like a path is no revision. Raises UserError where it is none of them.
+    A word that begins like a path is no revision. The label names no folder outside of the project,
+    since strategies are named with it in the journal. Raises UserError where it is none of them.
     """
+    side = _named(word, project, catalogue)
+    return replace(side, label=without_folders(side.label, project.root))
+
+
+def _named(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
     refused = f"expected a path that exists, received {word!r:.200}"
     if not word.startswith(_PATHS):
         try:

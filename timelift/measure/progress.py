@@ -23,7 +23,8 @@ class CampaignBegun:
     def words(self) -> str:
         why = "a change is suspected" if self.two_sided else "the answer is open"
         more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
-        within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
+        seconds = self.budget_seconds
+        within = f", all within {round(seconds) or seconds:g} s" if seconds else ""
         cases, settings = counted(self.cases, "case"), counted(self.settings, "setting")
         return f"{cases} in {settings}, {counted(self.fewest, 'launch')} each{more}{within}"
 
