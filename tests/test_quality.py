@@ -44,7 +44,7 @@ def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
 
 def seen_in(run):
     """What is said of the machine."""
-    return conditions.quiet(quality.machine_activity(run))
+    return "; ".join(conditions.disturbances(quality.machine_activity(run)))
 
 
 def sentences(run):

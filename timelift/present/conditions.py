@@ -31,8 +31,13 @@ _BUDGET_STEP, _FEWEST_STEPS, _LONGEST_RUN = 300, 3, 86_400
 
 def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
     """Write the lines of a report's head about them, as pairs of a label and a text."""
-    yield from execution(found.run)
-    if text := quiet(found.machine_activity):
+    measured = [one for one in found.run.measurements if one.was_measured]
+    if words := modes(one.case.setting for one in measured):
+        yield "modes", words
+    elsewhere = [one for one in measured if not one.case.setting.on_cpu]
+    if words := "; ".join(dict.fromkeys(_engines(elsewhere))):
+        yield "engines", words
+    if text := "; ".join(disturbances(found.machine_activity)):
         yield "disturbances", text
     for sentence in too_noisy(found.too_noisy, _longer(found.run)):
         yield "noise", sentence
@@ -46,15 +51,6 @@ def state(run: Run) -> str:
     if run.cut_short:
         return "cut short: the run ended before every case had its launches"
     return ""
-
-
-def execution(run: Run) -> Iterator[tuple[str, str]]:
-    measured = [one for one in run.measurements if one.was_measured]
-    if words := modes(one.case.setting for one in measured):
-        yield "modes", words
-    elsewhere = [one for one in measured if not one.case.setting.on_cpu]
-    if words := "; ".join(dict.fromkeys(_engines(elsewhere))):
-        yield "engines", words
 
 
 def modes(settings: Iterable[Setting]) -> str:
@@ -73,11 +69,7 @@ def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
             yield f"{setting.backend} on {setting.device}: {words}"
 
 
-def quiet(found: MachineActivity) -> str:
-    return "; ".join(_observed(found))
-
-
-def _observed(found: MachineActivity) -> Iterator[str]:
+def disturbances(found: MachineActivity) -> Iterator[str]:
     if found.canary_spread is not None:
         spread = percent(found.canary_spread)
         yield f"a fixed piece of work took {spread} more or less from launch to launch"

@@ -55,25 +55,26 @@ _WORDS = {
 }
 
 
-def meaning_in_words(name: str, word: str) -> tuple[str, str]:
-    """Return what a declaration is about, and what one of its words says."""
-    known = _REFUSED if word == "refused" else _WORDS.get(name, {}).get(word, word)
-    return _ABOUT[name], known or "unknown"
-
-
 def in_words(meaning: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return pairs of what is declared about and what happens to it."""
-    return [(_ABOUT.get(key) or _plain(key), _said(key, said)) for key, said in meaning.items()]
+    return [(about(key), what_happens(key, word)) for key, word in meaning.items()]
 
 
-def _said(key: str, said: object) -> str:
+def about(key: str) -> str:
+    return _ABOUT.get(key) or _plain(key)
+
+
+def what_happens(key: str, word: object) -> str:
     """Write a declared word, or one for each kind of time axis."""
-    if isinstance(said, Mapping):
-        parts = (f"{_said(key, one)} ({_plain(axis)} time axis)" for axis, one in said.items())
+    if isinstance(word, Mapping):
+        parts = (
+            f"{what_happens(key, of_axis)} ({_plain(axis)} time axis)"
+            for axis, of_axis in word.items()
+        )
         return "; ".join(parts)
-    if said == "refused":
+    if word == "refused":
         return _REFUSED
-    return _WORDS.get(key, {}).get(str(said)) or _plain(said)
+    return _WORDS.get(key, {}).get(str(word)) or _plain(word)
 
 
 def _plain(text: object) -> str:

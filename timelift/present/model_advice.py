@@ -12,8 +12,8 @@ from timelift.analyse.model_advice import ChangeGain, LiftAdvice, ModelAdvice, W
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
+from timelift.present import meaning
 from timelift.present.answer import speed_up_in_words
-from timelift.present.meaning import meaning_in_words
 from timelift.present.units import human_bytes, three_figures, unit_for, value_in_words
 from timelift.told_model import AS_WRITTEN, CHANGED, STORED, ToldLift
 
@@ -142,9 +142,9 @@ def _notes(found: ModelAdvice, pages: Pages) -> Iterator[str]:
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    for word, (before, after) in means.items():
-        about, now = meaning_in_words(word, before)
-        yield f"{about}: {meaning_in_words(word, after)[1]}, not {now}"
+    for key, words in means.items():
+        now, then = (meaning.what_happens(key, word) or "unknown" for word in words)
+        yield f"{meaning.about(key)}: {then}, not {now}"
 
 
 def _whole(found: ModelAdvice) -> Iterator[str]:
