@@ -11,11 +11,11 @@ from keras import ops
 
 from tests import lifted_models
 from tests.lifted_models import BATCH, DATA
-from timelift import usage
 from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.layer_inputs import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
+from timelift.present import usage
 from timelift.present.model_advice import advice_code, advice_json
 from timelift.project import Project
 from timelift.told_model import Feeding, ToldModel

@@ -43,7 +43,7 @@ def made(folder, *records, code=None):
 def reported(folder, *records):
     """The page of these records, with all files of the report in `folder / "report"`."""
     seen = found(folder / "run.jsonl", *records)
-    page.write_report(seen, report(seen), folder / "report")
+    page.write_report(seen, folder / "report")
     return (folder / "report" / "index.html").read_text()
 
 

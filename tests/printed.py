@@ -1,7 +1,6 @@
 """The end of a run as a terminal shows it."""
 
-from timelift import ended
-from timelift.present import terminal
+from timelift.present import ended, terminal
 
 
 def ending_of(path, width=80):

@@ -16,8 +16,8 @@ from timelift.case import Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.measure.options import OPTIONS
 from timelift.present.command_lines import to_measure
+from timelift.present.usage import how_to_use
 from timelift.project import Project
-from timelift.usage import how_to_use
 
 COMMAND = (
     "timelift bench --workloads frames --seq-lens 41 --batch-sizes 8 --phases forward --modes graph"

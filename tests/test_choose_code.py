@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests import engines, journals
-from timelift import usage
 from timelift.analyse.runs import results
 from timelift.case import Phase, Setting, TimeAxis
+from timelift.present import usage
 from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent

@@ -3,8 +3,8 @@
 import pytest
 
 from tests import journals
-from timelift import ended
 from timelift.errors import UserError
+from timelift.present import ended
 
 
 def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):

@@ -10,7 +10,6 @@ import pytest
 from msgspec import structs
 
 from tests import journals
-from timelift import ended
 from timelift.analyse.gate.outcomes import (
     GateFindings,
     GateReferee,
@@ -22,6 +21,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.journal import Quantity, measured_case
+from timelift.present import ended
 from timelift.present import gate_words as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")

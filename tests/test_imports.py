@@ -34,12 +34,10 @@ ARROWS = {
     "analyse": GROUND | {"journal"},
     "measure": GROUND | {"journal", "messages", "rounds"},
     "present": GROUND | {"journal", "analyse"},
-    "ended": GROUND | {"journal", "analyse", "present"},
-    "usage": GROUND | {"analyse", "present"},
-    "commands": GROUND | {"journal", "analyse", "present", "ended", "usage", "measure"},
+    "commands": GROUND | {"journal", "analyse", "present", "measure"},
     "cli": GROUND | {"commands", "journal"},
     "__main__": {"cli"},
-    "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended", "usage"},
+    "plugin": GROUND | {"journal", "measure", "analyse", "present"},
     "__init__": {"analyse", "present"},
 }
 #: Rooms of which another room imports these modules alone.

@@ -12,13 +12,12 @@ from tests.test_gate_outcomes import AGAINST, run_file
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.present import page
-from timelift.present.report import report
 
 
 def reported(folder, path):
     """The page of a stored run."""
     found = RunFindings(results.load(path))
-    page.write_report(found, report(found), folder)
+    page.write_report(found, folder)
     return (folder / "index.html").read_text()
 
 

@@ -14,11 +14,11 @@ from rich.console import Console
 
 from tests import journals
 from tests.pages import without_scripts
-from timelift import cli, ended
+from timelift import cli
 from timelift.analyse import selftest
 from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
-from timelift.present import case_table, figures, terminal
+from timelift.present import case_table, ended, figures, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary

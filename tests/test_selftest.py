@@ -13,7 +13,6 @@ from msgspec import structs
 from scipy import stats
 
 from tests import journals
-from timelift import ended
 from timelift.analyse import selftest
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
@@ -24,6 +23,7 @@ from timelift.journal import Header, Machine, Planted
 from timelift.measure import grid as grids
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.grid import TWINS
+from timelift.present import ended
 from timelift.present.selftest_words import trust_in_words
 from timelift.project import Project
 

@@ -12,7 +12,6 @@ import report
 from tests import journals
 from tests.simulated import LOUD, run
 from tests.test_advice import LOOP, TD, raced
-from timelift import ended
 from timelift.analyse.answer import Answer, answer
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
@@ -21,7 +20,7 @@ from timelift.analyse.stats.ranking import rank
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import StrategyEntry
-from timelift.present import conditions, terminal
+from timelift.present import conditions, ended, terminal
 from timelift.present.answer import to_write, where_slower
 from timelift.present.summary import Pointers, summary
 from timelift.present.units import at_values, duration, times

@@ -35,8 +35,7 @@ def advise(options: Options, project: Project) -> int:
     changed. Exit code 0: answered, be there something to gain or not; 1: a mistake; 130:
     interrupted, with what is known until then.
     """
-    from timelift import usage  # noqa: PLC0415
-    from timelift.present import model_advice  # noqa: PLC0415
+    from timelift.present import model_advice, usage  # noqa: PLC0415
 
     project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}

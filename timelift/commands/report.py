@@ -43,17 +43,18 @@ def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, str, S
 
 def _write_report(path: Path, run: str, output: Path, options: Options, project: Project) -> None:
     """Print the end of a run, which the word `run` names, and write its page."""
-    from timelift import ended  # noqa: PLC0415
-    from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present import ended, terminal  # noqa: PLC0415
     from timelift.present.summary import Pointers  # noqa: PLC0415
-    from timelift.usage import code_of_run  # noqa: PLC0415
+    from timelift.present.usage import code_of_run  # noqa: PLC0415
 
     pointers = Pointers(
         output / "index.html", "" if ended.is_latest(path, project.results) else run
     )
     found, console = ended.find(path, project.results, options.relative_to), terminal.console()
-    ended.show(found, console, pointers, copies=ended.races_copies(found.run, path))
-    ended.write_page(found, output, code_of_run(found.run, project))
+    ended.show(found, console, pointers)
+    from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
+
+    write_report(found, output, code_of_run(found.run, project))
 
 
 def _open(page: Path) -> None:
@@ -68,9 +69,8 @@ def _print_tables(
     path: Path, run: str, workloads: Sequence[str], options: Options, project: Project
 ) -> None:
     """Print every setting of the workloads of a run, which the word `run` names."""
-    from timelift import ended  # noqa: PLC0415
+    from timelift.present import ended, terminal  # noqa: PLC0415
     from timelift.present import report as in_words  # noqa: PLC0415
-    from timelift.present import terminal  # noqa: PLC0415
 
     if options.output or options.open:
         raise UserError(
@@ -111,11 +111,14 @@ def choose(options: Options, project: Project) -> int:
     a time or a price. Otherwise the command is printed that would decide it. Exit code 0: answered;
     2: not decided by this run; 1: a mistake in the question.
     """
-    from timelift import usage  # noqa: PLC0415
     from timelift.analyse import choose, selftest  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.analyse.runs.results import load_usual  # noqa: PLC0415
-    from timelift.present import choice, conditions  # noqa: PLC0415
+    from timelift.present import (  # noqa: PLC0415
+        choice,
+        conditions,
+        usage,
+    )
     from timelift.present.report import titles  # noqa: PLC0415
     from timelift.present.selftest_words import trust_in_words  # noqa: PLC0415
 

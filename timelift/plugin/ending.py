@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from timelift import ended, usage
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import GateFindings
 from timelift.analyse.runs.measurement import Run
@@ -11,7 +10,7 @@ from timelift.errors import UserError
 from timelift.journal import RunEnd
 from timelift.measure.session import Session
 from timelift.plugin import options
-from timelift.present import terminal
+from timelift.present import ended, terminal, usage
 from timelift.present.summary import Summary, summary
 
 if TYPE_CHECKING:
@@ -80,10 +79,12 @@ def _write_page(
     reporter: "pytest.TerminalReporter", session: Session, journal: Path, found: RunFindings | None
 ) -> None:
     """Write the page of a run, after its answer was shown."""
+    from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
+
     try:
         found = found or ended.find(journal, session.results_folder)
         code = usage.code_of_run(found.run, session.project)
-        ended.write_page(found, session.results_folder / "report", code)
+        write_report(found, session.results_folder / "report", code)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
 

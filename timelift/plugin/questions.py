@@ -192,7 +192,7 @@ def _referee(session: Session) -> CampaignReferee:
 def _failures(session: Session) -> dict[Case, str]:
     if not (session.gate and session.journal_path):
         return {}
-    from timelift import ended  # noqa: PLC0415
+    from timelift.present import ended  # noqa: PLC0415
 
     return ended.failures(session.journal_path)
 

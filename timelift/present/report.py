@@ -21,7 +21,8 @@ from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
 from timelift.present import case_table, conditions, meaning
 from timelift.present.answer import answer_table, at_setting, price_sentences
-from timelift.present.selftest_words import trust_in_words
+from timelift.present.gate_words import gate_lines
+from timelift.present.selftest_words import selftest_findings, trust_in_words
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import percent, value_in_words
 
@@ -60,15 +61,23 @@ class Report:
     warnings: tuple[str, ...]
 
 
-def report(found: RunFindings, of_copies: Iterable[str] = ()) -> Report:
-    """Return what is said of a run; `of_copies` is what was found where copies were raced."""
+def of_copies(found: RunFindings) -> Iterator[str]:
+    """Write what was found where copies were raced; nothing for a usual run."""
+    if found.gate:
+        yield from gate_lines(found.gate)
+    elif found.run.header.races_copies:
+        yield from selftest_findings(found.selftest, conditions.state(found.run))
+
+
+def report(found: RunFindings, answers: Iterable[str] = ()) -> Report:
+    """Return what is said of a run, with these answers in its head."""
     run = found.run
     top = (
         *_head(run),
         *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
         *(("speed-up", text) for text in _baselines(found)),
-        *(("answer", one) for one in of_copies),
+        *(("answer", text) for text in answers),
     )
     answer = None if run.header.races_copies else answer_table(found)
     return Report(top, answer, titles(run), meanings(run), tuple(_tables(found)), run.warnings)

@@ -11,7 +11,7 @@ from timelift.present import case_table, figures, history_report
 from timelift.present.choice import CodeToPaste
 from timelift.present.figures import history_figure, sheet
 from timelift.present.page import render
-from timelift.present.report import Report, in_markdown
+from timelift.present.report import in_markdown, of_copies, report
 from timelift.present.tables import csv_as_shown, csv_of_values
 
 FIGURES = "figures"
@@ -24,13 +24,12 @@ OF_SOME_REPORTS = (
 )
 
 
-def write_report(
-    found: RunFindings, report: Report, folder: Path, code: CodeToPaste | None = None
-) -> None:
-    """Write everything over an earlier report, `report` in words; `code` is what to paste.
+def write_report(found: RunFindings, folder: Path, code: CodeToPaste | None = None) -> None:
+    """Write everything over an earlier report; `code` is what to paste.
 
     Raises UserError where the folder does not allow it.
     """
+    in_words = report(found, of_copies(found))
     with writing(folder, _ADVICE):
         for name in OF_SOME_REPORTS:
             (folder / name).unlink(missing_ok=True)
@@ -41,10 +40,10 @@ def write_report(
     _write(
         folder,
         {
-            "report.md": in_markdown(report, svgs),
+            "report.md": in_markdown(in_words, svgs),
             "measurements.csv": csv_of_values(case_table.for_programs(found)),
             **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
-            "index.html": render.html(found, report, tables, names, code),
+            "index.html": render.html(found, in_words, tables, names, code),
         },
     )
 

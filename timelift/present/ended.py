@@ -10,19 +10,16 @@ from timelift.analyse import selftest
 from timelift.analyse.findings import RunFindings, find_out
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
-from timelift.journal import COPIES_FOLDERS, find_run, replace_text
+from timelift.journal import find_run, replace_text
 from timelift.present import conditions, gate_words, selftest_words, terminal
-from timelift.present.report import report
+from timelift.present.report import of_copies
 from timelift.present.summary import Pointers, Summary, pages, summary
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from timelift.present.choice import CodeToPaste
 
 #: Lines below what a gate found: which run it is, and where its page is.
 _BELOW = 4
@@ -40,35 +37,14 @@ def end(found: RunFindings, path: Path, root: Path, page: Path | None) -> Summar
     return summary(found, Pointers(page and relative_path(page), run))
 
 
-def write_page(found: RunFindings, folder: Path, code: "CodeToPaste") -> None:
-    """Write the page of a run, with `code` to paste."""
-    from timelift.present import page  # noqa: PLC0415 - figures take a second
-
-    of_copies = copies_lines(found) if found.run.header.races_copies else ()
-    page.write_report(found, report(found, of_copies), folder, code)
-
-
-def races_copies(run: Run, path: Path) -> bool:
-    """True for a self-test or an --against run."""
-    return run.header.races_copies or path.parent.name in COPIES_FOLDERS
-
-
-def show(
-    found: RunFindings, console: "Console", pointers: Pointers | None, *, copies: bool = False
-) -> None:
-    """Print the end of a run; of `copies` what they were measured for."""
-    if copies:
-        notes = tuple(pages(pointers)) if pointers else ()
+def show(found: RunFindings, console: "Console", pointers: Pointers) -> None:
+    """Print the end of a run; where copies were raced, what they were measured for."""
+    if found.run.header.races_copies:
         for line in terminal.screenful(_copies(found), console.width, _BELOW):
             console.print(Text(line), soft_wrap=True)
-        terminal.show_notes(notes, console)
+        terminal.show_notes(pages(pointers), console)
     else:
         terminal.show_summary(summary(found, pointers), console)
-
-
-def copies_lines(found: RunFindings) -> Iterable[str]:
-    """Return what a run of copies found: that of a gate, or that of a self-test."""
-    return next(_copies(found))
 
 
 def _copies(found: RunFindings) -> Iterator[Iterable[str]]:
@@ -76,7 +52,7 @@ def _copies(found: RunFindings) -> Iterator[Iterable[str]]:
     if found.gate:
         yield from _gate(found.gate)
     else:
-        yield selftest_words.selftest_findings(found.selftest, conditions.state(found.run))
+        yield of_copies(found)
 
 
 def gate_screenful(found: GateFindings, width: int) -> list[str]:
