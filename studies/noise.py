@@ -4,7 +4,6 @@ Log seconds of a rival in a round are its own level, what the launch does to all
 launch does to this rival, what the moment does to all, and what the moment does to this rival.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,25 +97,24 @@ def in_sessions(times: Samples, sd: float, random: Generator) -> Samples:
     return times * np.exp(random.normal(0.0, sd, (*times.shape[:2], 1, 1)))
 
 
-def case(setting: int, place: int, lengths: Sequence[int] = ()) -> Case:
+def case(setting: int, place: int) -> Case:
     """Name a case by its place; settings differ by their length."""
-    length = lengths[setting] if lengths else setting + 1
-    return Case(Setting("simulated", length, 1, Phase.FORWARD), f"rival{place}")
+    return Case(Setting("simulated", setting + 1, 1, Phase.FORWARD), f"rival{place}")
 
 
 def rival(strategy: str) -> int:
     return int(strategy.removeprefix("rival"))
 
 
-def run(times: Samples, lengths: Sequence[int] = ()) -> Run:
-    return Run(Header(), tuple(measurements(times, lengths)), complete=True)
+def run(times: Samples) -> Run:
+    return Run(Header(), tuple(measurements(times)), complete=True)
 
 
-def measurements(times: Samples, lengths: Sequence[int] = ()) -> list[Measurement]:
+def measurements(times: Samples) -> list[Measurement]:
     """Dress simulated seconds up as the measurements of a run; a launch of NaN was not played."""
     return [
         Measurement(
-            case(setting, place, lengths),
+            case(setting, place),
             Status.MEASURED,
             tuple(
                 LaunchSamples(number + 1, rounds)

@@ -12,7 +12,7 @@ import numpy as np
 
 from studies import noise
 from timelift.case import Case, Phase, Setting, Status
-from timelift.journal import SCHEMA, CaseInLaunch, End, Facts, measured_case
+from timelift.journal import SCHEMA, CaseInLaunch, End, Facts
 from timelift.journal.files import json_line
 from timelift.measure.grid import TWINS
 
@@ -59,7 +59,15 @@ def line(
 ) -> dict[str, Any]:
     """One case in one launch, measured."""
     facts = Facts(first_call_seconds=0.25, graph_nodes=42, peak_bytes=3 << 20)
-    return measured_case(of, launch, 1, list(seconds), 2, facts).fields() | changes
+    told = CaseInLaunch(
+        case=of,
+        launch=launch,
+        rivals=1,
+        seconds_per_call=list(seconds),
+        calls_per_sample=2,
+        facts=facts,
+    )
+    return told.fields() | changes
 
 
 def ended(of: Case, status: Status, reason: str, launch: int = 1) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from tests import journals, summaries
 from timelift.analyse.changes import levels
 from timelift.case import Backend, Status
-from timelift.journal import Facts, Header, Journal, measured_case
+from timelift.journal import CaseInLaunch, Facts, Header, Journal
 from timelift.layer_inputs import LayerInputs
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
@@ -332,8 +332,12 @@ def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
 def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did_not(play):
     before = {
         (1, case.setting): [
-            measured_case(
-                one, 1, 3, [1e-3], 2, Facts(peak_bytes=9 if one.setting.seq_len == 4 else None)
+            CaseInLaunch(
+                case=one,
+                launch=1,
+                rivals=3,
+                seconds_per_call=[1e-3],
+                facts=Facts(peak_bytes=9 if one.setting.seq_len == 4 else None),
             )
             for one in CASES
             if one.setting == case.setting

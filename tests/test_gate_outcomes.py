@@ -20,7 +20,7 @@ from timelift.analyse.gate.outcomes import (
 from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.journal import Quantity, measured_case
+from timelift.journal import CaseInLaunch, Quantity
 from timelift.present import ended
 from timelift.present import gate_words as words
 
@@ -295,7 +295,8 @@ def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes
     for one in found.measurements:
         for launch in one.launches:
             seconds = launch.seconds_per_call.tolist()
-            referee.take(measured_case(one.case, launch.number, 2, seconds, 1, launch.facts))
+            told = {"launch": launch.number, "seconds_per_call": seconds, "facts": launch.facts}
+            referee.take(CaseInLaunch(case=one.case, **told))
     assert referee.to_play() == to_play
     assert referee.doubts_peak_of() == peaks
 

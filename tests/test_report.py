@@ -264,8 +264,8 @@ def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
     ],
 )
 def test_the_head_leaves_out_what_the_file_does_not_tell(tmp_path, changes, missing):
-    whole = dict(in_words(RunFindings(_with_header(tmp_path), given=[])).head)
-    poor = dict(in_words(RunFindings(_with_header(tmp_path, **changes), given=[])).head)
+    whole = dict(in_words(RunFindings(_with_header(tmp_path))).head)
+    poor = dict(in_words(RunFindings(_with_header(tmp_path, **changes))).head)
     assert missing in whole
     assert missing not in poor
 

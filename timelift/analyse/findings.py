@@ -26,13 +26,12 @@ MOST_SETTINGS = 20_000
 class RunFindings:
     """A run with all that was found in it, each part computed when it is first asked for.
 
-    `trust` is what the machine's self-test found; `given` are rankings that replace the run's own.
-    Speed-ups are told against `relative_to`, by default what the run was asked for.
+    `trust` is what the machine's self-test found. Speed-ups are told against `relative_to`, by
+    default what the run was asked for.
     """
 
     run: Run
     trust: Trust | None = None
-    given: Sequence[Ranking] | None = None
     relative_to: str = ""
 
     @cached_property
@@ -43,7 +42,7 @@ class RunFindings:
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        return lifts.rank_run(self.run, self.baselines) if self.given is None else self.given
+        return lifts.rank_run(self.run, self.baselines)
 
     @cached_property
     def contests(self) -> list[Ranking]:

@@ -188,8 +188,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
 
     `seconds_per_call` has a value for each round, None where the rival sat it out: position `i` of
     every rival of the setting in the launch is the same moment. `rivals` lines were written
-    together. The median is that of the samples that were played, see `median`; None in lines
-    of older journals.
+    together.
     """
 
     case: Case
@@ -197,7 +196,6 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
     rivals: int | None = None
     status: Status = Status.MEASURED
     reason: str = ""
-    median_seconds_per_call: float | None = None
     seconds_per_call: Sequence[float | None] = ()
     calls_per_sample: int = 1
     facts: Facts = Facts()
@@ -211,10 +209,11 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
             "case": self.case.fields(),
             "status": self.status,
             "reason": self.reason or None,
-            "median_seconds_per_call": self.median_seconds_per_call,
         }
         if self.status is Status.MEASURED:
+            was_played = any(self.seconds_per_call)
             found |= {
+                "median_seconds_per_call": median(self.seconds_per_call) if was_played else None,
                 "seconds_per_call": list(self.seconds_per_call),
                 "calls_per_sample": self.calls_per_sample,
                 "facts": self.facts.fields(),
@@ -253,27 +252,6 @@ def median(seconds: Sequence[float | None]) -> float:
     ordered = sorted(one for one in seconds if one is not None)
     count = len(ordered)
     return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2])
-
-
-def measured_case(  # noqa: PLR0913, PLR0917 - the fields of a line
-    case: Case,
-    launch: int,
-    rivals: int,
-    seconds_per_call: Sequence[float | None],
-    calls_per_sample: int,
-    facts: Facts,
-) -> CaseInLaunch:
-    """Return the line of a measured case, with its median."""
-    was_played = any(one is not None for one in seconds_per_call)
-    return CaseInLaunch(
-        case=case,
-        launch=launch,
-        rivals=rivals,
-        median_seconds_per_call=median(seconds_per_call) if was_played else None,
-        seconds_per_call=seconds_per_call,
-        calls_per_sample=calls_per_sample,
-        facts=facts,
-    )
 
 
 def object_or_empty(value: object) -> Mapping[str, Any]:

@@ -141,7 +141,6 @@ def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
         case=case,
         launch=line.launch,
         rivals=line.rivals,
-        median_seconds_per_call=line.median_seconds_per_call,
         seconds_per_call=_samples(line),
         calls_per_sample=line.calls_per_sample,
         facts=line.facts,

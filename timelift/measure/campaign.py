@@ -23,7 +23,6 @@ from timelift.journal import (
     Facts,
     PlayedSettings,
     RunEnd,
-    measured_case,
 )
 from timelift.measure.campaign_options import (
     ROUND_SECONDS,
@@ -289,15 +288,16 @@ class Campaign:
             return CaseInLaunch(
                 case=case, launch=slot.number, rivals=rivals, status=status, reason=reason
             )
-        undisturbed = slot.alone or self.options.two_sided
         facts = msgspec.convert(samples.facts, Facts)
-        return measured_case(
-            case,
-            slot.number,
-            rivals,
-            samples.seconds_per_call,
-            samples.calls_per_sample,
-            facts if undisturbed else msgspec.structs.replace(facts, **dict.fromkeys(WAITED_FACTS)),
+        if not (slot.alone or self.options.two_sided):
+            facts = msgspec.structs.replace(facts, **dict.fromkeys(WAITED_FACTS))
+        return CaseInLaunch(
+            case=case,
+            launch=slot.number,
+            rivals=rivals,
+            seconds_per_call=samples.seconds_per_call,
+            calls_per_sample=samples.calls_per_sample,
+            facts=facts,
         )
 
     def _add_to_results(self, lines: Iterable[CaseInLaunch]) -> None:

@@ -93,12 +93,12 @@ def _plain(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *SHOWN_FACTS))
+    frame = pd.DataFrame(list(_launch_rows(run)), columns=(*columns, *SHOWN_FACTS))
     return frame.astype(dict.fromkeys(SHOWN_FACTS, float))
 
 
-def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
-    for one in found.run.measurements:
+def _launch_rows(run: Run) -> Iterator[dict[str, Any]]:
+    for one in run.measurements:
         for launch in one.launches:
             yield {
                 **_axes(one),
