@@ -174,7 +174,7 @@ def _answer(found: RunFindings) -> dict[str, Any]:
         "has_prices": bool(found.answers),
         "margin": percent(RANK_MARGIN, 0),
     }
-    told = usual | _of_copies(found)
+    told: dict[str, Any] = usual | _of_copies(found)
     also = "; ".join(told.pop("also", ()))
     return told | {"notes": [*([("also", also)] if also else []), *end.notes]}
 
