@@ -198,7 +198,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
         if word in PLANTED:
             known = session.catalogue.strategies
             known[name] = replace(known[name], planted=PLANTED[word])
-    referee = GateReferee(session.gate.matched.sides, session.gate.header_entry())
+    referee = GateReferee(session.gate.sides, session.gate.header_entry())
     session.measure(cases, Silent(), referee, 0)
     assert session.journal_path is not None
     found = results.load(session.journal_path)

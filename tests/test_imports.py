@@ -271,7 +271,7 @@ PROBE = """
 import sys, pytest
 class Look:
     def pytest_collection_finish(self, session):
-        loaded = {"tensorflow", "keras", "pandas"} & set(sys.modules)
+        loaded = {"tensorflow", "keras", "pandas", "rich"} & set(sys.modules)
         print("LOADED", sorted(loaded), "ITEMS", len(session.items))
 %s
 pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
@@ -279,7 +279,7 @@ pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
 
 
 @pytest.mark.parametrize(("extra", "loaded"), [("", "[]"), ("import pandas", "['pandas']")])
-def test_collecting_imports_no_framework(extra, loaded):
+def test_collecting_imports_neither_a_framework_nor_rich(extra, loaded):
     done = subprocess.run(
         [sys.executable, "-c", PROBE % extra], cwd=ROOT, capture_output=True, text=True, check=False
     )

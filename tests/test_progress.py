@@ -4,16 +4,11 @@ import io
 import itertools
 import math
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.progress import CampaignBegun, ProgressState, StageBegun, StillUndecided
-
-ROOT = Path(__file__).parent.parent
 
 
 class Terminal(io.StringIO):
@@ -213,20 +208,3 @@ def test_names_cannot_move_the_cursor(terminal):
     assert "\x1b]" not in terminal.getvalue()
     assert "\x1b[2J" not in terminal.getvalue()
     progress.done()
-
-
-PROBE = """
-import sys, pytest
-class Look:
-    def pytest_collection_finish(self, session):
-        print("LOADED", [name for name in ("rich",) if name in sys.modules])
-%s
-pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
-"""
-
-
-@pytest.mark.parametrize(("extra", "loaded"), [("", "[]"), ("import rich", "['rich']")])
-def test_collecting_imports_no_rich(extra, loaded):
-    probe = [sys.executable, "-c", PROBE % extra]
-    done = subprocess.run(probe, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert f"LOADED {loaded}" in done.stdout

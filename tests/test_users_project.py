@@ -67,7 +67,7 @@ def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
     session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
     there = session.gate.other_side.project
     for case in (lifted, own):
-        other = session.gate.matched.sides[case]
+        other = session.gate.sides[case]
         rival = session.catalogue.rival(other, 1)
         assert rival.factory == f"{there.root}/workloads/mine.py:make_layer"
         assert rival.home == os.pathsep.join(map(str, (there.root, there.root / "src")))
@@ -81,14 +81,14 @@ def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
 def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
     session, cases = raced(project, "fold_time of same", "native of same", "fold_time of later")
     same, replaced, later = cases
-    assert session.gate.why_not(same).startswith("unchanged since HEAD~1")
-    assert replaced in session.gate.matched.sides
-    assert session.gate.why_not(later) == "new: HEAD~1 has no workload 'later'"
+    assert session.gate.reasons[same].startswith("unchanged since HEAD~1")
+    assert replaced in session.gate.sides
+    assert session.gate.reasons[later] == "new: HEAD~1 has no workload 'later'"
 
 
 def test_the_header_of_the_run_names_the_file_that_won(project):
     session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
-    sides = session.gate.matched.sides
+    sides = session.gate.sides
     every = [lifted, own, sides[lifted], sides[own]]
     assert set(new_header(project, session.catalogue, every, 1).sources) == {
         "timelift/strategies/fold_time.py",
@@ -104,7 +104,7 @@ def test_a_layer_of_a_module_is_taken_from_its_own_side(project):
     session, (case,) = raced(
         project, "fold_time of encoder", layer="mine.layers:encoder", inputs="3"
     )
-    rival = session.catalogue.rival(session.gate.matched.sides[case], 1)
+    rival = session.catalogue.rival(session.gate.sides[case], 1)
     assert rival.factory == "mine.layers:encoder"
     assert rival.home.endswith("/src")
 

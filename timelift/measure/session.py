@@ -296,7 +296,7 @@ class Session:
             return "not among the cases of the resumed run"
         if reason := self._impossible(case):
             return reason
-        return self.gate.why_not(case) if self.gate else ""
+        return self.gate.reasons.get(case, "") if self.gate else ""
 
     def _impossible(self, case: Case) -> str:
         """Return why a case cannot be measured here, whatever is asked for; empty where it can."""
@@ -306,7 +306,7 @@ class Session:
         """Return why a case's other side has no figures to compare with; empty where it has."""
         if not self.gate:
             return ""
-        other = self.result(self.gate.matched.sides[case])
+        other = self.result(self.gate.sides[case])
         if other is None or other.status is Status.MEASURED:
             return ""
         label = self.gate.other_side.label

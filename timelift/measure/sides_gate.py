@@ -1,7 +1,7 @@
 """The gate of a session: which cases are raced against their other side, and why others are not."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from timelift.case import COPY_SEPARATOR, Case
@@ -11,7 +11,7 @@ from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
-from timelift.measure.same_code import FileChanges, SameCode, file_changes
+from timelift.measure.same_code import SameCode, file_changes
 from timelift.project import Project
 
 #: How the reason of a case begins whose files are the same on both sides.
@@ -25,145 +25,105 @@ AGAINST_AXES = {"threads": "1"}
 MOST_FRESH = 12
 
 
-@dataclass(frozen=True)
-class NoOtherSide:
-    """Why a case has no other side; it is `unchanged` where both sides have the same code."""
-
-    reason: str
-    unchanged: bool = False
-
-
-@dataclass(frozen=True)
-class MatchedCases:
-    """The other side of every case that has one, and the reason for every one that has none."""
-
-    sides: Mapping[Case, Case] = field(default_factory=dict)
-    reasons: Mapping[Case, str] = field(default_factory=dict)
-    file_changes: FileChanges = field(default_factory=FileChanges)
-    unchanged: tuple[str, ...] = ()
-
-
-@dataclass
 class SidesGate:
-    """Race cases against their other side; `matched` is known once the cases are.
+    """Race cases against their other side, which joins the `catalogue` as a strategy.
 
-    `gate` is the slow-down that should be found, a share, and `screening` the launches of every
-    case.
+    `project` is the one that is measured. Once cases are matched, `sides` holds the other side of
+    every case that has one, and `reasons` why every other case has none. Where both sides have the
+    same code there is nothing to compare, and the strategy is `unchanged`; in another interpreter
+    nothing is the same.
     """
 
-    other_side: OtherSide
-    matcher: "CaseMatcher"
-    screening: int
-    gate: float
-    undecided_fails: bool
-    matched: MatchedCases = field(default_factory=MatchedCases)
-
-    @classmethod
-    def of(
-        cls, project: Project, options: CampaignOptions, catalogue: Catalogue
-    ) -> "SidesGate | None":
-        project = replace(project, root=project.root.resolve())
-        if not options.against:
-            return None
-        side = open_other_side(options.against, project, catalogue)
-        return cls(
-            other_side=side,
-            matcher=CaseMatcher(catalogue, side, project),
-            screening=options.launches.fewest,
-            gate=options.gate,
-            undecided_fails=options.undecided == "fail",
-        )
-
-    @property
-    def launches(self) -> LaunchRange:
-        """The launches that screen every case, and those that try a suspect again."""
-        return LaunchRange(self.screening, self.screening + MOST_FRESH)
-
-    def match(self, cases: Iterable[Case]) -> None:
-        self.matched = self.matcher.match(dict.fromkeys(cases))
-
-    def why_not(self, case: Case) -> str:
-        """Return why a case has no other side; empty where it has one."""
-        return self.matched.reasons.get(case, "")
-
-    def both_sides(self) -> list[Case]:
-        return [case for pair in self.matched.sides.items() for case in pair]
-
-    def header_entry(self) -> Against:
-        changes = self.matched.file_changes
-        return Against(
-            label=self.other_side.label,
-            commit=self.other_side.commit,
-            gates={
-                Quantity.TIME: self.gate,
-                Quantity.FIRST_CALL: FACT_GATE,
-                Quantity.MEMORY: FACT_GATE,
-            },
-            screening=self.screening,
-            undecided="fail" if self.undecided_fails else "pass",
-            new=tuple(changes.new),
-            removed=tuple(changes.removed),
-            renamed=dict(changes.renamed),
-            unchanged=tuple(self.matched.unchanged),
-            versions=dict(self.other_side.versions),
-        )
-
-
-class CaseMatcher:
-    """Find the other side of cases; the other sides join the `catalogue` as strategies.
-
-    `project` is the one that is measured. Where both sides have the same code there is nothing to
-    compare; in another interpreter nothing is the same.
-    """
-
-    def __init__(self, catalogue: Catalogue, other: OtherSide, project: Project) -> None:
-        self._catalogue, self._other, self._project = catalogue, other, project
+    def __init__(
+        self, project: Project, options: CampaignOptions, catalogue: Catalogue, other: OtherSide
+    ) -> None:
+        self._project, self._options, self._catalogue = project, options, catalogue
+        self.other_side = other
+        self.sides: dict[Case, Case] = {}
+        self.reasons: dict[Case, str] = {}
+        self.unchanged: dict[str, None] = {}
         self._same_code = SameCode(project, other.project)
         here, there = _files(catalogue.strategies), _files(other.strategies)
         readable = {
             name: path for name, path in here.items() if name in there or name not in other.broken
         }
-        self._changes = file_changes(readable, there)
+        self.file_changes = file_changes(readable, there)
 
-    def match(self, cases: Iterable[Case]) -> MatchedCases:
-        sides: dict[Case, Case] = {}
-        reasons: dict[Case, str] = {}
-        unchanged: dict[str, None] = {}
-        for case in cases:
-            found = self._other_side(case)
-            if isinstance(found, NoOtherSide):
-                reasons[case] = found.reason
-                if found.unchanged:
-                    unchanged[case.strategy] = None
-            else:
-                sides[case] = found
+    @classmethod
+    def of(
+        cls, project: Project, options: CampaignOptions, catalogue: Catalogue
+    ) -> "SidesGate | None":
+        """Open the other side that the options name; None where they name none."""
+        if not options.against:
+            return None
+        project = replace(project, root=project.root.resolve())
+        return cls(
+            project, options, catalogue, open_other_side(options.against, project, catalogue)
+        )
+
+    @property
+    def launches(self) -> LaunchRange:
+        """The launches that screen every case, and those that try a suspect again."""
+        screening = self._options.launches.fewest
+        return LaunchRange(screening, screening + MOST_FRESH)
+
+    @property
+    def undecided_fails(self) -> bool:
+        return self._options.undecided == "fail"
+
+    def both_sides(self) -> list[Case]:
+        return [case for pair in self.sides.items() for case in pair]
+
+    def header_entry(self) -> Against:
+        changes = self.file_changes
+        return Against(
+            label=self.other_side.label,
+            commit=self.other_side.commit,
+            gates={
+                Quantity.TIME: self._options.gate,
+                Quantity.FIRST_CALL: FACT_GATE,
+                Quantity.MEMORY: FACT_GATE,
+            },
+            screening=self._options.launches.fewest,
+            undecided=self._options.undecided,
+            new=changes.new,
+            removed=changes.removed,
+            renamed=dict(changes.renamed),
+            unchanged=tuple(self.unchanged),
+            versions=dict(self.other_side.versions),
+        )
+
+    def match(self, cases: Iterable[Case]) -> None:
+        for case in dict.fromkeys(cases):
+            other = self._other_side_of(case)
+            if isinstance(other, Case):
+                self.sides[case] = other
                 self._catalogue.raced.add(case)
-        return MatchedCases(sides, reasons, self._changes, tuple(unchanged))
+            else:
+                self.reasons[case] = other
 
-    def _other_side(self, case: Case) -> Case | NoOtherSide:
-        label = self._other.label
+    def _other_side_of(self, case: Case) -> Case | str:
+        """Return the other side of a case, or the reason why it has none."""
+        label, broken = self.other_side.label, self.other_side.broken
         mine = self._catalogue.strategies[case.strategy]
         theirs = self._their_strategy(mine)
         if theirs is None:
-            broken = self._other.broken.get(mine.path.stem)
-            return NoOtherSide(broken or f"new: {label} has no strategy {case.strategy!r}")
+            why = broken.get(mine.path.stem)
+            return why or f"new: {label} has no strategy {case.strategy!r}"
         workload = self._catalogue.workloads[case.setting.workload]
         other = self._their_workload(workload)
         if other is None:
-            broken = self._other.broken.get(workload.name)
-            return NoOtherSide(broken or f"new: {label} has no workload {workload.name!r}")
+            return broken.get(workload.name) or f"new: {label} has no workload {workload.name!r}"
         if other.inputs != workload.inputs:
-            return NoOtherSide(
+            return (
                 f"another workload: one step of {workload.name!r} is {other.inputs} on {label} "
                 f"and {workload.inputs} here"
             )
         layer_is_same = self._layer_is_same(workload, other)
         strategy_is_same = self._same_code.of_files(mine.path, theirs.path)
-        if layer_is_same and strategy_is_same and not self._other.python:
-            return NoOtherSide(
-                f"{UNCHANGED} {label}: its files and all that they import are the same",
-                unchanged=True,
-            )
+        if layer_is_same and strategy_is_same and not self.other_side.python:
+            self.unchanged[case.strategy] = None
+            return f"{UNCHANGED} {label}: its files and all that they import are the same"
         if not layer_is_same:
             self._catalogue.base_workloads[workload.name] = other
         name = f"{mine.name}{COPY_SEPARATOR}{label}"
@@ -171,23 +131,23 @@ class CaseMatcher:
             theirs,
             name=name,
             copy_of=mine.name,
-            home=self._other.home,
-            in_other_python=bool(self._other.python),
+            home=self.other_side.home,
+            in_other_python=bool(self.other_side.python),
         )
         return Case(case.setting, name)
 
     def _their_strategy(self, mine: Strategy) -> Strategy | None:
         stem = mine.path.stem
-        word = self._changes.renamed.get(stem, stem) + mine.name.removeprefix(stem)
+        word = self.file_changes.renamed.get(stem, stem) + mine.name.removeprefix(stem)
         try:
-            found = choose_strategy(word, self._other.strategies)
+            found = choose_strategy(word, self.other_side.strategies)
         except UserError:
             return None
         return found[0] if found[0].name == word or "[" in word else None
 
     def _their_workload(self, mine: Workload) -> Workload | None:
         if not mine.is_users:
-            return self._other.workloads.get(mine.name)
+            return self.other_side.workloads.get(mine.name)
         where, _, function = mine.factory.rpartition(":")
         path = Path(where)
         if not path.is_absolute():
@@ -195,12 +155,12 @@ class CaseMatcher:
         root = self._project.root
         if not path.is_relative_to(root):
             return mine
-        there = self._other.project.root / path.relative_to(root)
+        there = self.other_side.project.root / path.relative_to(root)
         return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
 
     def _has_module(self, name: str) -> bool:
         top = name.partition(".")[0]
-        return top not in self._project.modules or top in self._other.project.modules
+        return top not in self._project.modules or top in self.other_side.project.modules
 
     def _layer_is_same(self, mine: Workload, theirs: Workload) -> bool:
         here, there = (one.factory.rpartition(":")[0] for one in (mine, theirs))

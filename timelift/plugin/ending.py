@@ -39,7 +39,7 @@ def _show_copies(reporter: "pytest.TerminalReporter", session: Session) -> None:
     lines: Iterable[str] = ()
     try:
         if path is None and session.gate:
-            if not session.gate.matched.sides:
+            if not session.gate.sides:
                 label = session.gate.other_side.label
                 reporter.write_line(f"nothing was measured: each case is as in {label}, or new")
             lines = ended.gate_screenful(GateFindings(session.gate.header_entry(), []), width)

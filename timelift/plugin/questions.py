@@ -181,7 +181,7 @@ def _referee(session: Session) -> CampaignReferee:
     from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
 
     if session.gate:
-        return GateReferee(session.gate.matched.sides, session.gate.header_entry())
+        return GateReferee(session.gate.sides, session.gate.header_entry())
     return Referee(
         session.options.precision,
         planted=session.run_mode.selftest,
