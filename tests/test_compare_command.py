@@ -9,28 +9,7 @@ from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
 from timelift.analyse.changes.two_runs import Commits
-from timelift.analyse.runs import results
-from timelift.journal import find
 from timelift.present.command_lines import to_decide
-
-GOLDEN = """\
-      old  2026-01-02T03:04:05+00:00, commit aaaa1111bbbb
-      new  2026-01-03T03:04:05+00:00, commit dddd3333eeee
-    drift  tensorflow 2.21.0 → 2.22.0
-   canary  +2.0 % for a fixed piece of work
-
-case                                         now    change        95 % interval   old (ms)   new (ms)   beside   launches
-─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-loop_slice, tokens-T1-B8-forward-graph   suspect   +30.0 %   [+25.8 %, +34.3 %]       2.00       2.60        2      3 + 3
-fold_time, tokens-T1-B8-forward-graph       same    +0.0 %     [-3.2 %, +3.3 %]       1.10       1.10        2      3 + 3
-native, tokens-T1-B8-forward-graph          same    +0.0 %     [-3.2 %, +3.3 %]       1.00       1.00        2      3 + 3
-  new: time_distributed, tokens-T1-B8-forward-graph
-  suspect: native, tokens-T1-B8-forward-graph: graph nodes 42 → 1,044
-2 suspects among 3 cases. Two runs made at different times can show a suspect, not prove a slow-down: what decides, with dddd3333eeee checked out, is
-  timelift bench --against aaaa1111bbbb --strategies loop_slice --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
-  timelift bench --against aaaa1111bbbb --strategies native --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
-versions or flags drifted, too, and both sides of a revision run on the same; what races another interpreter is: timelift bench --against PYTHON
-"""  # noqa: E501
 
 
 @pytest.fixture
@@ -56,16 +35,6 @@ def _exact(path, strategies, slower=1.0, nodes=42, beat=5e-5, **header):
     ]
     head = journals.header(commit={"id": "aaaa1111bbbb2222cccc"}) | header
     return str(journals.write(path, head, *lines, journals.END))
-
-
-def test_the_comparison_as_it_is_printed(tmp_path, capsys):
-    machine = other_machine()
-    machine["drift"]["versions"]["tensorflow"] = "2.22.0"
-    new = {"commit": {"id": NEW_COMMIT}, "machine": machine, "started": "2026-01-03T03:04:05+00:00"}
-    old = _exact(tmp_path / "old.jsonl", STRATEGIES[:3])
-    new = _exact(tmp_path / "new.jsonl", STRATEGIES[:4], 1.3, 1044, 5.1e-5, **new)
-    assert report.main(["compare", old, new]) == 0
-    assert capsys.readouterr().out == GOLDEN
 
 
 def test_only_strict_ends_otherwise_than_with_0(runs, capsys):
@@ -100,18 +69,12 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
         assert ("and 20 more cases" in printed) == (times == 20)
 
 
-def test_exit_codes_are_in_the_help(capsys):
-    with pytest.raises(SystemExit):
-        report.main(["compare", "--help"])
-    assert "exit codes: 0 compared" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("machine", "said"),
     [
         (other_machine(cores=8), "cores 2 → 8"),
         (other_machine(cpu="Other CPU"), "cpu Example CPU → Other CPU"),
-        ({"name": "x"}, "system Linux → unknown"),
+        ({}, "system Linux → unknown"),
     ],
 )
 def test_another_machine_is_refused_in_a_sentence(runs, tmp_path, capsys, machine, said):
@@ -137,7 +100,7 @@ def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, capsys)
     assert "(ms)" not in printed
 
 
-def test_two_files_that_tell_no_machine_are_refused(tmp_path, capsys):
+def test_two_unknown_machines_never_match(tmp_path, capsys):
     paths = [str(stored(tmp_path / f"{name}.jsonl", 1, sizes=1, machine={})) for name in "ab"]
     assert report.main(["compare", *paths]) == 1
     assert "machine unknown → unknown" in capsys.readouterr().err
@@ -220,14 +183,3 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     assert cli.main(["compare", *words], tmp_path) == 0
     assert [one.header.started[8:10] for one in seen] == ["02", "04", "05"]
-
-
-def test_a_run_is_found_by_its_machine_its_commit_and_its_name(tmp_path):
-    machine = tmp_path / "my-machine"
-    machine.mkdir()
-    run = stored(machine / "run.jsonl", 1, sizes=1, launches=1)
-    kept = stored(machine / "main.jsonl", 1, sizes=1, launches=1, started="2025-01-01T00:00:00")
-    words = ["latest", "my-machine", "main", "aaaa1111"]
-    assert find(tmp_path, words) == [run, run, kept, run]
-    with pytest.raises(results.UserError):
-        find(tmp_path, ["my-machine/../main"])

@@ -45,6 +45,7 @@ def root(tmp_path: Path) -> Path:
         ([], ["20260101T000000Z_aaaa111"]),
         (["latest"], ["20260101T000000Z_aaaa111"]),
         (["{root}/b"], ["20260107T000000Z_bbbb333"]),
+        (["b"], ["20260107T000000Z_bbbb333"]),
         (["{root}/a/20260105T000000Z_bbbb222.jsonl"], ["20260105T000000Z_bbbb222"]),
         (["20260105T000000Z_bbbb222"], ["20260105T000000Z_bbbb222"]),
         (["aaaa"], ["20260101T000000Z_aaaa111"]),
@@ -91,6 +92,11 @@ def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
 def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root: Path, started: Any) -> None:
     journals.write(root / "a/zzz.jsonl", journals.header(started=started))
     assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
+
+
+def test_no_word_leads_out_of_the_folder_of_a_machine(root: Path) -> None:
+    with pytest.raises(UserError, match="expected a run"):
+        find(root, ["a/../b"])
 
 
 @pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])

@@ -134,19 +134,6 @@ def test_a_gain_over_another_baseline_is_said_apart(tmp_path):
     assert ", 4.0 times as fast as loop_slice in 1, and never" in text
 
 
-def test_one_setting_has_its_interval_in_the_headline(tmp_path):
-    case = journals.case
-    best = (1e-3, 1.1e-3, 1.05e-3, 1.1e-3, 1e-3, 1.05e-3)
-    seconds = {case("best"): best, case("time_distributed"): (2e-3,) * len(best)}
-    lines = [
-        journals.line(one, launch, [each] * 6)
-        for one, launches in seconds.items()
-        for launch, each in enumerate(launches, 1)
-    ]
-    text = headline(_found(tmp_path / "run", *lines))
-    assert re.match(r"Write best: 1\.9 \[1\.\d, 2\.\d\] times as fast as TimeDistributed, ", text)
-
-
 def test_an_interval_is_written_where_one_sees_that_it_has_a_width():
     told = {(3.38, 3.42): "3.4", (3.32, 3.42): "3.4 [3.3, 3.4]", (math.nan, math.nan): "3.4"}
     for (low, high), text in told.items():

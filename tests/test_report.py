@@ -17,7 +17,6 @@ from timelift.present.page import OF_SOME_REPORTS
 from timelift.present.report import report as in_words
 
 ROOT = Path(report.__file__).parent
-AGAINST = ROOT / "tests" / "golden" / "results" / "golden" / "against" / "main.jsonl"
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 FIGURES = {
     f"figures/{name}.{format_}"
@@ -85,15 +84,6 @@ def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(tmp_path)
                 (out / mine).write_text("mine")
     assert report.main([str(path), "--output", str(tmp_path / "alone")]) == 0
     assert _files(out) == _files(tmp_path / "alone") | {"figures/mine.svg", "notes.csv"}
-
-
-def test_the_words_of_a_report_are_markdown_for_the_summary_of_a_step(tmp_path):
-    output = tmp_path / "out"
-    assert report.main(["report", str(AGAINST), "--output", str(output)]) == 0
-    step = [f"cat {output}/report.md >> {tmp_path}/summary.md"] * 2
-    subprocess.run(["sh", "-c", "\n".join(step)], check=True)
-    text = (tmp_path / "summary.md").read_text()
-    assert text.count("- **answer:** 4 cases against main (01234567), gate 3 %") == 2
 
 
 @pytest.fixture
