@@ -43,7 +43,7 @@ def folded(name):
     model, noise = find_model(named(name)), np.random.default_rng(0)
     data = models.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     found = lifts.seen_at_work(model, data.inputs)
-    by_hand = [one for part in parts_of(model) for one in lifts.named_alone(part)]
+    by_hand = [loop for part in parts_of(model) for loop in lifts.unsupported_loops(part)]
     before = _outputs(model, data)
     data = models.make_ready(model, data, models.mode_of(model), noise)
     for lift in reversed(found):

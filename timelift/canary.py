@@ -35,7 +35,7 @@ class Canary:
 
 
 def is_beat(seconds: object) -> TypeGuard[float]:
-    """True if a value that a file has for a beat can be one."""
+    """True if a value from a journal can be the seconds of a beat."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return False
     return 0 < seconds < _LONGEST_BEAT

@@ -34,8 +34,8 @@ LEAST_ROUNDS, MOST_ROUNDS = 5, 400
 #: A rival so many times as slow as the fastest is a clear loser; half the time is enough for it:
 #: many small kernels vary by their launches, not by their rounds.
 CLEARLY_SLOWER, LOSERS_PART = 1.5, 0.5
-#: So many rounds that do not count are made up for, whatever they cost.
-MOST_VOID = 10
+#: So many dropped rounds are made up for, whatever they cost.
+MOST_DROPPED = 10
 #: A rival that retraces in so many rounds does so at every call or nearly, and plays no more.
 MOST_RETRACED = 3
 
@@ -84,9 +84,9 @@ class Player:
             return ""
         return "no round counts: in each a rival retraced"
 
-    def is_due(self, kept: int, void: int, share: float) -> bool:
+    def is_due(self, kept: int, dropped: int, share: float) -> bool:
         """True if it plays another round after so many, with `share` seconds to use up."""
-        few = kept < LEAST_ROUNDS and void < MOST_VOID
+        few = kept < LEAST_ROUNDS and dropped < MOST_DROPPED
         return not self.retraces and (few or self.seconds_spent < share * self.part)
 
     def sample(self, calls: int, clock: Clock) -> float:
@@ -116,7 +116,7 @@ class Player:
 
 
 def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
-    """Run windows until two agree; return seconds per call, and note a rival that never settles."""
+    """Run windows until two agree; return seconds per call. Else it is not `steady`."""
     calls, before = 1, float("inf")
     for _ in range(MOST_WINDOWS):
         seconds = player.sample(calls, clock)
@@ -210,7 +210,9 @@ def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str
         seconds = player.take_turn(clock)
         player.seconds_spent += seconds
         timed[player.name] = seconds / player.calls_per_sample
-    retraced = [one for one, before in zip(due, traces, strict=True) if one.traces() != before]
+    retraced = [
+        player for player, count in zip(due, traces, strict=True) if player.traces() != count
+    ]
     for player in retraced:
         player.retraced_rounds += 1
     return None if retraced else timed

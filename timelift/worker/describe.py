@@ -25,8 +25,8 @@ from timelift.worker.lifts import (
     find_lifts,
     kind_and_size,
     name_of_its_own,
-    named_alone,
     seen_at_work,
+    unsupported_loops,
 )
 
 #: Why a name that stands for one model, or for layers that several share, is none to advise on.
@@ -48,26 +48,26 @@ def describe(factory: str) -> dict[str, Any]:
         dtype, high = whole_numbers(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
-    known = shape is not None and None not in shape[1:]
+    is_told = shape is not None and None not in shape[1:]
     return {
-        "features": list(shape[1:]) if shape and known else None,
+        "features": list(shape[1:]) if shape and is_told else None,
         "dtype": dtype,
         "high": high,
     }
 
 
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell a model's name, how it is trained, its lifts with what a call gives them; or `error`.
+    """Return a model's name, how it is trained, and its lifts with what reaches them; or `error`.
 
     `feeding` has `source`, `batch` and `seq_len` as `models.data_of` takes them.
     """
     try:
         model, another = find_model(name), find_model(name)
         data = models.data_of(model, **feeding, noise=np.random.default_rng(0))
-        found, others = seen_at_work(model, data.inputs), find_lifts(another)
-        if _changed(found) & _changed(others):
+        lifts, others = seen_at_work(model, data.inputs), find_lifts(another)
+        if _changed(lifts) & _changed(others):
             return {"error": _SAME}
-        if len(found) != len(others):
+        if len(lifts) != len(others):
             return {"error": _LATE}
         parts = parts_of(model)
         return {
@@ -80,8 +80,8 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "draws_labels": data.labels is None and bool(model.trainable_weights),
             "batch": data.batch,
             "leaves_open": models.leaves_open(model),
-            "lifts": [told_of(lift) for lift in found],
-            "by_hand": list(dict(named for part in parts for named in named_alone(part)).items()),
+            "lifts": [told_of(lift) for lift in lifts],
+            "by_hand": [*dict(loop for part in parts for loop in unsupported_loops(part)).items()],
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
@@ -92,7 +92,7 @@ def _changed(lifts: Sequence[Lift]) -> set[int]:
 
 
 def told_of(lift: Lift) -> dict[str, Any]:
-    """Tell of a lift its inner layer, what a call of the model gives it, and what training adds.
+    """Return a lift's inner layer, what reaches it in a call of the model, and what training adds.
 
     The batch of one inside of other lifts counts the steps of those, since their strategies call it
     for several steps at once. One that was not called has no sizes.
@@ -101,10 +101,10 @@ def told_of(lift: Lift) -> dict[str, Any]:
 
     inner, parts = lift.inner, parts_of(lift.inner)
     wanted, high = whole_numbers(inner)
-    statistics = (one for one in parts if isinstance(one, keras.layers.BatchNormalization))
+    statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
     added = {
         "noise": any(_is_above_0(getattr(part, rate, 0)) for part in parts for rate in _NOISE),
-        "statistics": any(one.trainable for one in statistics),
+        "statistics": any(part.trainable for part in statistics),
         "losses": any(getattr(part, "activity_regularizer", None) for part in parts),
     }
     told = {
@@ -119,7 +119,7 @@ def told_of(lift: Lift) -> dict[str, Any]:
     if not lift.calls:
         return told
     (batch, steps, *features), given = lift.calls[0]
-    batch *= math.prod(one.calls[0][0][1] for one in lift.around if one.calls)
+    batch *= math.prod(outer.calls[0][0][1] for outer in lift.around if outer.calls)
     dtype = given if "int" in given else wanted  # a Sequential around may have made them floats
     inputs = {"features": features, "dtype": dtype, "high": (high or models.FLAGS) if dtype else 0}
     return told | {"batch": batch, "steps": steps, "inputs": inputs}
@@ -131,8 +131,8 @@ def _written(layer: Any) -> str:
 
     if isinstance(layer, keras.Model) and (name := name_of_its_own(layer)):
         return name
-    known = kind_and_size(layer)
-    return known if known.endswith(")") else f"{known}(...)"
+    written = kind_and_size(layer)
+    return written if written.endswith(")") else f"{written}(...)"
 
 
 def _is_above_0(value: Any) -> bool:

@@ -56,7 +56,7 @@ def imports_from(home: str) -> Iterator[None]:
 def _modules_in(home: str) -> dict[str, ModuleType]:
     """Return the imported modules whose top-level package or file is also in the tree `home`."""
     tops = modules_in(map(Path, home.split(os.pathsep))) - {"timelift"}
-    return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in tops}
 
 
 def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:

@@ -171,8 +171,8 @@ def check_finite_input_gradient(gradient: Array) -> None:
 
 
 def check_finite_weight_gradients(gradients: Sequence[Array | None]) -> None:
-    for index, one in enumerate(gradients):
-        if one is not None and not np.isfinite(widened(one)).all():
+    for index, gradient in enumerate(gradients):
+        if gradient is not None and not np.isfinite(widened(gradient)).all():
             raise LawBrokenError(f"gradient of weight {index} is NaN or infinite")
 
 
@@ -190,29 +190,31 @@ def check_weight_gradients(
     rows = int(expected.valid[:, expected.steps].sum())
     allowed = [TOLERANCES[precision].gradients] * len(expected.weight_gradients)
     if rounding:
-        allowed = [max(2 * one, least) for one, least in zip(rounding, allowed, strict=True)]
+        allowed = [max(2 * own, least) for own, least in zip(rounding, allowed, strict=True)]
     return check_each_weight_gradient(gradients, expected.weight_gradients, rows, allowed)
 
 
 def check_each_weight_gradient(
-    found: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
+    gradients: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
 ) -> float:
-    for index, one in enumerate(found):
-        if one is None:
+    """Compare gradients that sum over so many rows, each with what it may err by."""
+    present = list[Array]()
+    for index, gradient in enumerate(gradients):
+        if gradient is None:
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
-    known = [one for one in found if one is not None]
-    off = weight_gradient_errors(known, wanted, rows)
+        present.append(gradient)
+    compared = weight_gradient_errors(present, wanted, rows)
     return max(
         (
-            check_errors(one, scale, Compared.WEIGHT_GRADIENT, f"of weight {index}", most)
-            for index, ((one, scale), most) in enumerate(zip(off, allowed, strict=True))
+            check_errors(errors, scale, Compared.WEIGHT_GRADIENT, f"of weight {index}", most)
+            for index, ((errors, scale), most) in enumerate(zip(compared, allowed, strict=True))
         ),
         default=0.0,
     )
 
 
 def weight_gradient_errors(
-    found: Sequence[Array], wanted: Sequence[Array], rows: int
+    gradients: Sequence[Array], wanted: Sequence[Array], rows: int
 ) -> list[tuple[Array, Array]]:
     """Return errors of gradients by the weights in units of their scales, each with its scale.
 
@@ -220,12 +222,12 @@ def weight_gradient_errors(
     the weight's own largest and a hundredth of the largest of all: some are zero by symmetry, as
     that of attention's key bias.
     """
-    largest = max((float(np.abs(widened(one)).max(initial=0.0)) for one in wanted), default=0.0)
+    largest = max((float(np.abs(widened(want)).max(initial=0.0)) for want in wanted), default=0.0)
     compared = list[tuple[Array, Array]]()
-    for one, want in zip(found, wanted, strict=True):
+    for gradient, want in zip(gradients, wanted, strict=True):
         values = want if rows >= _FEW_VALUES else want.reshape(-1)
         scale = scale_of(values, least=_LEAST_SHARE_OF_WEIGHTS * largest)
-        compared.append((relative_errors(one.reshape(want.shape), want, scale), scale))
+        compared.append((relative_errors(gradient.reshape(want.shape), want, scale), scale))
     return compared
 
 
@@ -314,8 +316,8 @@ def coarsest(
     dtypes: Iterable[str], device: str = CPU, identity: Mapping[str, str] | None = None
 ) -> DtypePrecision:
     """Return the precision of what is computed in several dtypes, one after another."""
-    found = [precision(one, device, identity) for one in dtypes]
-    return max(found, key=lambda one: TOLERANCES[one].outputs)
+    precisions = (precision(dtype, device, identity) for dtype in dtypes)
+    return max(precisions, key=lambda computed: TOLERANCES[computed].outputs)
 
 
 def precision(
@@ -328,13 +330,14 @@ def precision(
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    found = DtypePrecision(keras.backend.result_type(str(dtype), str(dtype)))
-    on_gpu = found is DtypePrecision.FLOAT32 and not device.startswith(CPU)
-    return DtypePrecision.TF32 if on_gpu and _allows_tf32(identity or {}) else found
+    computed = DtypePrecision(keras.backend.result_type(str(dtype), str(dtype)))
+    may_be_tf32 = computed is DtypePrecision.FLOAT32 and not device.startswith(CPU)
+    return DtypePrecision.TF32 if may_be_tf32 and _allows_tf32(identity or {}) else computed
 
 
 def _allows_tf32(identity: Mapping[str, str]) -> bool:
-    switches = [identity[one] for one in ("tf32", "matmul_tf32", "cudnn_tf32") if one in identity]
+    names = identity.keys() & {"tf32", "matmul_tf32", "cudnn_tf32"}
+    switches = {identity[name] for name in names}
     if switches:
         return "True" in switches
     return identity.get("matmul_precision", "highest") not in _JAX_FULL

@@ -118,7 +118,7 @@ class InnerLayer:
         changed = self.state.has_changed()
         self.state.restore()
         scale, allowed = scale_of(as_used), TOLERANCES[self.precision].outputs
-        off = [relative_errors(one, as_used, scale).max(initial=0.0) for one in as_trained]
+        off = [relative_errors(outputs, as_used, scale).max(initial=0.0) for outputs in as_trained]
         return changed or not max(off) <= allowed
 
 
@@ -131,7 +131,7 @@ def _set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
 
 
 def _why_nothing_trains(layer: Any, task: Task) -> str:
-    """Return why a backward by the weights alone is none of this layer; empty where it is one."""
+    """Return why a weights-only backward pass is impossible, or an empty string."""
     setting = task.setting
     if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
         return ""

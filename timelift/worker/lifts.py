@@ -130,24 +130,24 @@ def find_lifts(model: Any) -> list[Lift]:
 
     Lifts of the same path, which two models of one name would have, are told apart by a number.
     """
-    found: dict[str, Lift] = {}
+    by_path: dict[str, Lift] = {}
     for lift in _lifts(model, (), (), set()):
         path, number = lift.path, 1
-        while lift.path in found:
+        while lift.path in by_path:
             number += 1
             lift.path = f"{path}_{number}"
-        found[lift.path] = lift
-    return list(found.values())
+        by_path[lift.path] = lift
+    return list(by_path.values())
 
 
 def seen_at_work(model: Any, inputs: Any) -> list[Lift]:
-    """Return the lifts of a model with what a call of it gives them."""
+    """Return the lifts of a model with what reaches them in a call of it."""
     if not model.built:
         model(inputs, training=False)  # some make their layers then, and Keras traces others
-    found = find_lifts(model)
-    with _watching(found):
+    lifts = find_lifts(model)
+    with _watching(lifts):
         model(inputs, training=False)
-    return found
+    return lifts
 
 
 def lift_at(model: Any, path: str) -> Lift:
@@ -155,12 +155,12 @@ def lift_at(model: Any, path: str) -> Lift:
 
     A path holds in one process: Keras numbers what has no name of its own.
     """
-    found = find_lifts(model)
-    known = {one.path: one for one in found}
-    known |= {str(number): one for number, one in enumerate(found, 1)}
-    if path not in known:
-        raise AttributeError(f"{model.name} has no lift {path!r}; {nearest(path, known)}")
-    return known[path]
+    lifts = find_lifts(model)
+    by_name = {lift.path: lift for lift in lifts}
+    by_name |= {str(number): lift for number, lift in enumerate(lifts, 1)}
+    if path not in by_name:
+        raise AttributeError(f"{model.name} has no lift {path!r}; {nearest(path, by_name)}")
+    return by_name[path]
 
 
 def _lifts(
@@ -190,7 +190,7 @@ def _lifts(
 
 
 def _path(trail: Sequence[Any]) -> str:
-    return STEP.join(one.name for one in trail[1:]) or str(trail[0].name)
+    return STEP.join(layer.name for layer in trail[1:]) or str(trail[0].name)
 
 
 def name_of_its_own(layer: Any) -> str:
@@ -200,9 +200,9 @@ def name_of_its_own(layer: Any) -> str:
 
 
 def kind_and_size(layer: Any) -> str:
-    """Return the class of a layer with how wide it is, where it tells: `Dense(32)`."""
+    """Return the class of a layer with its width, where it has one: `Dense(32)`."""
     widths = (getattr(layer, name, None) for name in ("units", "filters"))
-    width = next((one for one in widths if isinstance(one, int)), None)
+    width = next((width for width in widths if isinstance(width, int)), None)
     return type(layer).__name__ + (f"({width})" if width else "")
 
 
@@ -215,7 +215,7 @@ def _in_words(layer: Any) -> str:
 
 @contextmanager
 def _watching(lifts: Iterable[Lift]) -> Iterator[None]:
-    """Note what every call inside gives to the lifts."""
+    """Note what reaches the lifts in every call inside."""
     watched = list(lifts)
     for lift in watched:
         _watch(lift)
@@ -278,8 +278,8 @@ def _build(
 
     given = {} if dtype == keras.config.floatx() else {"dtype": dtype}
     model = module.build(lift.inner, tuple(shape), **given, **parameters)
-    own = {id(one) for one in lift.inner.weights}
-    if other := [one.path for one in model.weights if id(one) not in own]:
+    own = {id(weight) for weight in lift.inner.weights}
+    if other := [weight.path for weight in model.weights if id(weight) not in own]:
         raise TypeError(f"it makes weights of its own, such as {other[0]}")
     return model
 
@@ -298,10 +298,10 @@ def loops_in(model: Any) -> Iterator[Loop]:
             yield loop
 
 
-def named_alone(model: Any) -> Iterator[tuple[str, int]]:
-    """Yield the name of each layer that is called step by step in another way, and how often."""
+def unsupported_loops(model: Any) -> Iterator[tuple[str, int]]:
+    """Yield the layers of loops that cannot be changed in place: name, and number of calls."""
     for layer, nodes in _called_by_step(model):
-        after = {type(one.operation).__name__ for one in layer._outbound_nodes}  # noqa: SLF001
+        after = {type(node.operation).__name__ for node in layer._outbound_nodes}  # noqa: SLF001
         if after & _PUTS and not _loop(model, layer, nodes):
             yield layer.name, len(nodes)
 
@@ -309,13 +309,13 @@ def named_alone(model: Any) -> Iterator[tuple[str, int]]:
 def _called_by_step(model: Any) -> Iterator[tuple[Any, list[Any]]]:
     """Yield each layer that is called on steps of one tensor, with the nodes of its calls."""
     graph = _graph_of(model)
-    for layer in {id(one.operation): one.operation for one in graph}.values():
-        nodes = [one for one in graph if one.operation is layer]
-        if len(nodes) < 2 or any(len(one.input_tensors) != 1 for one in nodes):  # noqa: PLR2004
+    for layer in {id(node.operation): node.operation for node in graph}.values():
+        nodes = [node for node in graph if node.operation is layer]
+        if len(nodes) < 2 or any(len(node.input_tensors) != 1 for node in nodes):  # noqa: PLR2004
             continue
-        sources = [source_of(one.input_tensors[0]) for one in nodes]
-        takes = all(type(one.operation).__name__ in _TAKES for one in sources)
-        if takes and len({id(one.input_tensors[0]) for one in sources}) == 1:
+        sources = [source_of(node.input_tensors[0]) for node in nodes]
+        takes = all(type(source.operation).__name__ in _TAKES for source in sources)
+        if takes and len({id(source.input_tensors[0]) for source in sources}) == 1:
             yield layer, nodes
 
 
@@ -332,17 +332,18 @@ def source_of(tensor: Any) -> Any:
 
 
 def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
-    """Return the loop of these calls; None where it is none, or is more than one."""
+    """Return the loop that these calls are; None where they are more, less, or something else."""
     if getattr(layer, "activity_regularizer", None) is not None:
         return None
-    outputs = [one.output_tensors[0] for one in nodes]
-    known = {id(one) for one in outputs}
+    outputs = [node.output_tensors[0] for node in nodes]
+    made = {id(output) for output in outputs}
     takers = [
-        one for one in _graph_of(model) if known & {id(tensor) for tensor in one.input_tensors}
+        node for node in _graph_of(model) if made & {id(tensor) for tensor in node.input_tensors}
     ]
-    is_output = known & {id(tensor) for tensor in model.outputs}
+    is_output = made & {id(tensor) for tensor in model.outputs}
     is_called_elsewhere = len(nodes) != len(layer._inbound_nodes)  # noqa: SLF001 - no other way
-    if len(takers) != 1 or is_output or is_called_elsewhere or any(map(_is_told_more, nodes)):
+    is_told_more = any(map(_has_other_arguments, nodes))
+    if len(takers) != 1 or is_output or is_called_elsewhere or is_told_more:
         return None
     (taker,) = takers
     rank = len(outputs[0].shape) + 1
@@ -352,17 +353,17 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     shape = tuple(sequence.shape[1:])
     if not is_stack or None in shape:
         return None
-    step_of = {id(one.output_tensors[0]): _step(one.input_tensors[0]) for one in nodes}
-    if [step_of.get(id(one)) for one in taker.input_tensors] != [*range(shape[0])]:
+    step_of = {id(node.output_tensors[0]): _step(node.input_tensors[0]) for node in nodes}
+    if [step_of.get(id(tensor)) for tensor in taker.input_tensors] != [*range(shape[0])]:
         return None
     strategy = _TAKES[type(source.operation).__name__]
     return Loop(layer, taker.operation, strategy, shape, sequence.dtype)
 
 
-def _is_told_more(node: Any) -> bool:
+def _has_other_arguments(node: Any) -> bool:
     """True if a call has other arguments than its inputs, such as `training=True`."""
-    more = (*node.arguments.args[1:], *node.arguments.kwargs.values())
-    return any(one is not None for one in more)
+    others = (*node.arguments.args[1:], *node.arguments.kwargs.values())
+    return any(value is not None for value in others)
 
 
 def _step(tensor: Any) -> int | None:
@@ -372,5 +373,5 @@ def _step(tensor: Any) -> int | None:
         return int(place) if operation.axis == 1 else None
     key = source_of(tensor).arguments.args[1]
     whole, step, *others = key if isinstance(key, tuple) and len(key) > 1 else (None, None)
-    is_step = whole == _ALL and isinstance(step, int) and all(one == _ALL for one in others)
+    is_step = whole == _ALL and isinstance(step, int) and all(part == _ALL for part in others)
     return step if is_step else None

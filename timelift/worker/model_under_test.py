@@ -75,7 +75,7 @@ class ModelUnderTest:
         written.change(model, rival)
         facts: dict[str, Any] = {
             "build_seconds": time.perf_counter() - started,
-            "weights": sum(int(np.prod(one.shape)) for one in model.trainable_weights),
+            "weights": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
         }
         if rival.parameters and not self.task.reads_peak_memory:
             self.emit(Busy("checking the law", rival.name))
@@ -99,7 +99,7 @@ class _Written:
         model = find_model(task.factory)
         self.data = models.data_of(model, task.data, setting.batch, setting.seq_len, noise)
         #: What each lift is given, in the order in which lifts are found.
-        self.calls = [one.calls for one in lifts.seen_at_work(model, self.data.inputs)]
+        self.calls = [lift.calls for lift in lifts.seen_at_work(model, self.data.inputs)]
         self.weights = model.get_weights()
         self._engine, self._computed = engine, None
         if not task.reads_peak_memory:
@@ -113,10 +113,10 @@ class _Written:
         Not by its path: Keras gives every model other names where the user gave none. A loop is
         found before the lift that it calls, and has to be changed after it.
         """
-        found = lifts.find_lifts(model)
+        in_order = lifts.find_lifts(model)
         for number in sorted(map(int, rival.parameters), reverse=True):
             strategy, parameters = rival.parameters[str(number)]
-            lift = found[number - 1]
+            lift = in_order[number - 1]
             lift.calls = self.calls[number - 1]
             lifts.change(lift, strategy, parameters)
 

@@ -45,9 +45,9 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
         return Data(inputs, labels, drawn=False)
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    tables = [one for one in parts_of(model) if isinstance(one, keras.layers.Embedding)]
-    high = min((one.input_dim for one in tables), default=FLAGS)
-    pads = any(one.mask_zero for one in tables)
+    tables = [part for part in parts_of(model) if isinstance(part, keras.layers.Embedding)]
+    high = min((table.input_dim for table in tables), default=FLAGS)
+    pads = any(table.mask_zero for table in tables)
 
     def draw(tensor: Any) -> Array:
         shape = (batch, *(size or seq_len for size in tensor.shape[1:]))
@@ -61,7 +61,7 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
 
 
 def leaves_open(model: Any) -> bool:
-    """True if a model tells its inputs and leaves an axis of them open, beside the batch."""
+    """True if the inputs of a model are known and have an open axis beside the batch."""
     return any(None in tensor.shape[1:] for tensor in inputs_of(model))
 
 
@@ -116,7 +116,7 @@ def make_ready(model: Any, data: Data, mode: Mode, noise: np.random.Generator) -
         model.jit_compile = mode is Mode.XLA
     if data.labels is not None:
         return data
-    shapes = [tuple(one.shape) for one in keras.tree.flatten(outputs)]
+    shapes = [tuple(output.shape) for output in keras.tree.flatten(outputs)]
     kinds = _losses(model, outputs)
     drawn = [_labels(kind, shape, noise) for kind, shape in zip(kinds, shapes, strict=True)]
     return Data(data.inputs, keras.tree.pack_sequence_as(outputs, drawn), data.drawn)
@@ -135,13 +135,13 @@ def _losses(model: Any, outputs: Any) -> list[str]:
     count, loss = len(keras.tree.flatten(outputs)), model.loss
     if isinstance(loss, Mapping):
         by_name = getattr(model, "output_names", list(loss))
-        names = sorted(outputs) if isinstance(outputs, Mapping) else by_name
-        several = [loss.get(name) for name in names]
+        in_order = sorted(outputs) if isinstance(outputs, Mapping) else by_name
+        several = [loss.get(name) for name in in_order]
     else:
         several = list(loss) if isinstance(loss, list | tuple) else [loss] * count
-    found = [keras.losses.get(one) for one in several]
-    named = [getattr(getattr(one, "fn", one), "__name__", "") for one in found]
-    return (named + [""] * count)[:count]
+    functions = [keras.losses.get(kind) for kind in several]
+    names = [getattr(getattr(loss, "fn", loss), "__name__", "") for loss in functions]
+    return (names + [""] * count)[:count]
 
 
 def _labels(loss: str, shape: Sequence[int], noise: np.random.Generator) -> Array:
@@ -205,9 +205,9 @@ def _as_one_layer(model: Any, data: Data) -> Any:
 
         def call(self, nothing: Any, training: Any = None) -> Any:
             outputs = keras.tree.flatten(self.model(data.inputs, training=training))
-            dtypes = {keras.backend.standardize_dtype(one.dtype) for one in outputs}
+            dtypes = {keras.backend.standardize_dtype(output.dtype) for output in outputs}
             wide = "float64" if "float64" in dtypes else "float32"
-            flat = [keras.ops.reshape(keras.ops.cast(one, wide), (-1,)) for one in outputs]
+            flat = [keras.ops.reshape(keras.ops.cast(output, wide), (-1,)) for output in outputs]
             return keras.ops.concatenate(flat) + 0.0 * keras.ops.cast(nothing[0], wide)
 
     return Whole()

@@ -35,6 +35,8 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 
 @dataclass
 class PreparedRival:
+    """A rival that was built, called once and keeps the law, with what is fed to it."""
+
     rival: RivalSpec
     compiled: Compiled
     feed: Feed
@@ -42,6 +44,8 @@ class PreparedRival:
 
 
 class Preparation:
+    """Prepares the rivals of one setting, one after another, with the same inputs."""
+
     def __init__(
         self,
         engine: Engine,
@@ -65,7 +69,7 @@ class Preparation:
         model = _build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
         facts["valid_steps"] = int(self.valid.sum())
-        facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
+        facts["weights"] = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
         is_checked = lifts and not self.task.reads_peak_memory
         if lifts:  # before the price of compiling is paid
@@ -157,7 +161,9 @@ def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting)
     if refuses is None:
         return None
     wanted = inspect.signature(refuses).parameters.keys() & rival.parameters.keys()
-    reason: str | None = refuses(layer, setting, **{one: rival.parameters[one] for one in wanted})
+    reason: str | None = refuses(
+        layer, setting, **{name: rival.parameters[name] for name in wanted}
+    )
     return reason
 
 
@@ -286,12 +292,12 @@ class _BackwardCalls:
         law.check_finite_weight_gradients(result.weight_gradients)
 
     def _call(self, feed: Feed) -> BackwardResult:
-        loss, found, *_ = call_once(self.feeds.engine, self.compiled, feed)
-        gradients, input_gradient = list(found), None
+        loss, by_sources, *_ = call_once(self.feeds.engine, self.compiled, feed)
+        gradients, input_gradient = list(by_sources), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             input_gradient = self.feeds.fetch(gradients.pop(0))
         to_numpy = self.feeds.engine.to_numpy
-        fetched = [None if one is None else to_numpy(one) for one in gradients]
+        fetched = [None if value is None else to_numpy(value) for value in gradients]
         return BackwardResult(
             float(to_numpy(loss)), input_gradient, [fetched[index] for index in self.order]
         )

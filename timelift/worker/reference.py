@@ -52,13 +52,13 @@ class LayerCalls:
 
     def outputs(self, steps: Sequence[int], *, folded: bool) -> Array:
         """Return outputs (batch, time, *outputs) at `steps`, zero elsewhere and at invalid ones."""
-        found = None
+        outputs = None
         for rows in self._parts(steps, folded=folded):
             placed = self.engine.place(self.inputs[rows])
             part = self.engine.apply(self.layer, placed, training=self.training)
-            found = self._put(found, rows, part)
-        assert found is not None
-        return found
+            outputs = self._put(outputs, rows, part)
+        assert outputs is not None
+        return outputs
 
     def gradients(self, steps: Sequence[int], cotangent: Array, *, folded: bool) -> LayerGradients:
         """Return gradients for the cotangent (batch, time, *outputs) at `steps` alone.
@@ -72,9 +72,9 @@ class LayerCalls:
                 self.layer, [placed], [self.engine.place(weighed)], training=self.training
             )
             input_gradient = self._put(input_gradient, rows, by_rows)
-            parts = [one.astype(np.float64) for one in by_part]
-            so_far = weight_gradients or [np.zeros(one.shape) for one in parts]
-            weight_gradients = [a + b for a, b in zip(so_far, parts, strict=True)]
+            parts = [gradient.astype(np.float64) for gradient in by_part]
+            so_far = weight_gradients or [np.zeros(part.shape) for part in parts]
+            weight_gradients = [before + part for before, part in zip(so_far, parts, strict=True)]
         assert input_gradient is not None
         return input_gradient, tuple(weight_gradients)
 
@@ -90,12 +90,13 @@ class LayerCalls:
         both = np.array_split(sequences, calls), np.array_split(of_each, calls)
         return list(zip(*both, strict=True))
 
-    def _put(self, found: Array | None, rows: tuple[Array, Array], part: Array) -> Array:
-        if found is None:
-            found = np.zeros((*self.valid.shape, *part.shape[1:]), part.dtype)
+    def _put(self, whole: Array | None, rows: tuple[Array, Array], part: Array) -> Array:
+        """Put the part of these sequences and steps into (batch, time, …), zero until then."""
+        if whole is None:
+            whole = np.zeros((*self.valid.shape, *part.shape[1:]), part.dtype)
         valid_here = self.valid[rows].reshape(-1, *[1] * (part.ndim - 1))
-        found[rows] = np.where(valid_here, part, np.zeros_like(part))
-        return found
+        whole[rows] = np.where(valid_here, part, np.zeros_like(part))
+        return whole
 
 
 def reference_at(
@@ -108,18 +109,20 @@ def reference_at(
     engine, layer, inputs, valid = calls.engine, calls.layer, calls.inputs, calls.valid
     placed = [engine.place(np.ascontiguousarray(inputs[:, step])) for step in steps]
     outputs = np.stack(
-        [engine.apply(layer, one, training=calls.training) for one in placed], axis=1
+        [engine.apply(layer, step, training=calls.training) for step in placed], axis=1
     )
     valid_here = valid[:, list(steps)]
     check_layer(outputs[valid_here], "outputs")
     cotangent = draw_cotangent(outputs, valid_here, noise)
     if not gradients:
         return Reference(tuple(steps), valid, outputs, cotangent, np.zeros(0), ())
-    weighed = [engine.place(one) for one in np.moveaxis(cotangent, 1, 0)]
-    found, weight_gradients = engine.differentiate(layer, placed, weighed, training=calls.training)
-    input_gradient = np.stack(found, axis=1)
-    for one in (input_gradient[valid_here], *weight_gradients):
-        check_layer(one, "gradients")
+    weighed = [engine.place(step) for step in np.moveaxis(cotangent, 1, 0)]
+    by_steps, weight_gradients = engine.differentiate(
+        layer, placed, weighed, training=calls.training
+    )
+    input_gradient = np.stack(by_steps, axis=1)
+    for gradient in (input_gradient[valid_here], *weight_gradients):
+        check_layer(gradient, "gradients")
     return Reference(
         tuple(steps), valid, outputs, cotangent, input_gradient, tuple(weight_gradients)
     )
@@ -234,8 +237,7 @@ class FoldedReference:
     def _measure_rounding(self) -> tuple[float, ...]:
         steps, wanted = self._reference.steps, self._reference.weight_gradients
         cotangent = self._reference.sparse_cotangent()
-        found = self._calls.gradients(steps, cotangent, folded=True)[1]
+        _, by_weights = self._calls.gradients(steps, cotangent, folded=True)
         rows = int(self._calls.valid[:, list(steps)].sum())
-        return tuple(
-            float(one.max(initial=0.0)) for one, _ in weight_gradient_errors(found, wanted, rows)
-        )
+        compared = weight_gradient_errors(by_weights, wanted, rows)
+        return tuple(float(errors.max(initial=0.0)) for errors, _ in compared)

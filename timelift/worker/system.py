@@ -46,8 +46,8 @@ class Disturbances:
         self._started, self._waited = time.monotonic(), _waited_seconds()
 
     def facts(self) -> dict[str, float]:
-        found = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
-        return {**found, "canary_seconds": min(self._canary, time_canary().seconds)}
+        disturbed = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
+        return {**disturbed, "canary_seconds": min(self._canary, time_canary().seconds)}
 
     def _delayed(self) -> dict[str, float]:
         """Return what all threads waited over the time that passed; it may exceed 1."""
@@ -60,7 +60,7 @@ class Disturbances:
         now = _processor_seconds()
         if now is None or self._before is None:
             return {}
-        stolen, passed = (one - before for one, before in zip(now, self._before, strict=True))
+        stolen, passed = (after - before for after, before in zip(now, self._before, strict=True))
         return {"stolen_share": round(max(0.0, stolen / passed), 4)} if passed > 0 else {}
 
     def _throttled_periods(self) -> dict[str, float]:
@@ -120,7 +120,7 @@ def clocks_held_down(device: str, import_nvml: Callable[[], Any] = _import_nvml)
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
-    shown = [one.strip() for one in variables.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    shown = [name.strip() for name in variables.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     name = shown[number] if number < len(shown) and shown[number] else str(number)
     if name.isdecimal():
         return nvml.nvmlDeviceGetHandleByIndex(int(name))
@@ -198,7 +198,7 @@ def _resting_bytes() -> int:
 
 
 def _status_bytes(name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
-    if found is None:
+    line = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+    if line is None:
         raise LookupError(name)
-    return int(found[1]) * 1024
+    return int(line[1]) * 1024
