@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from timelift.errors import UserError
+from timelift.journal import Commit
 
 
 class GitError(UserError):
@@ -38,6 +39,15 @@ def resolve_commit(root: Path, revision: str) -> str:
         raise UserError(
             f"expected a revision that git knows here, received {revision!r}{why}; fetch it"
         ) from None
+
+
+def commit_of(root: Path) -> Commit:
+    """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
+    try:
+        revision = git(root, "rev-parse", "HEAD")
+        return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
+    except UserError:
+        return Commit()
 
 
 def _as_text(output: bytes) -> str:

@@ -26,6 +26,8 @@ from timelift.journal import (
 )
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
+from timelift.measure.git import commit_of
+from timelift.measure.same_code import module_files
 from timelift.project import Project
 from timelift.told_model import INSIDE
 
@@ -51,7 +53,7 @@ def new_header(
         started=started,
         seed=seed,
         command=[_program(), *sys.argv[1:]],
-        commit=machine.commit(project.root),
+        commit=commit_of(project.root),
         machine=machine.describe({case.setting.backend for case in cases}),
         cases=len(cases),
         sources=_sources(project, catalogue, cases),
@@ -128,10 +130,7 @@ def _layer_file(factory: str, home: Project) -> Path | None:
         return Path(factory.partition(INSIDE)[0])  # a stored model
     if where.endswith(".py"):
         return Path(where)
-    module = Path(*where.split("."))
-    places = (folder / module for folder in home.import_folders)
-    files = (file for place in places for file in (place.with_suffix(".py"), place / "__init__.py"))
-    return next((file for file in files if file.is_file()), None)
+    return next(module_files(where, home.import_folders), None)
 
 
 def journal_path(folder: Path, header: Header) -> Path:
@@ -220,8 +219,8 @@ def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
 
 def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
     """Yield what has to be the same: the machine's identity, versions and flags, and the files."""
-    machine = header.machine
-    yield machine.identity
-    yield {**machine.versions, "python": machine.drift.get("python")}
-    yield object_or_empty(machine.drift.get("flags"))
+    drift = header.machine.drift
+    yield header.machine.identity
+    yield {**header.machine.versions, "python": drift.get("python")}
+    yield object_or_empty(drift.get("flags"))
     yield header.sources

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +25,7 @@ from timelift.measure.worker_state import (
     WorkerState,
     kill_group,
     measure_until_finished,
+    worker_result,
 )
 from timelift.messages import (
     PLAYING,
@@ -190,8 +191,7 @@ class LaunchProcess:
                     self.follow(worker)
         if self._finishing and worker.waiting:
             self.kill_worker(worker)
-        found = worker.result()
-        return replace(found, again=found.again and not self._finishing)
+        return worker_result([worker], worker.outcomes, stopped=self._finishing)
 
     def finish_early(self) -> None:
         self._finishing = True

@@ -17,9 +17,8 @@ import psutil
 from timelift.canary import OWN_GROUPS, Groups, time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
-from timelift.journal import Commit, Machine
+from timelift.journal import Machine
 from timelift.measure.devices import device_names, installed_backends, usable_cores
-from timelift.measure.git import git
 
 #: The packages of a backend whose versions change what is measured.
 PACKAGES = {
@@ -174,12 +173,3 @@ def _frequency() -> float | None:
     except (OSError, NotImplementedError):
         return None
     return round(found.current) if found else None
-
-
-def commit(root: Path) -> Commit:
-    """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
-    try:
-        revision = git(root, "rev-parse", "HEAD")
-        return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
-    except UserError:
-        return Commit()

@@ -94,7 +94,7 @@ class SameCode:
     def _is_of_project(self, module: str) -> bool:
         top = module.partition(".")[0]
         folders = [folder for side in self._folders for folder in side]
-        return any(_candidates(top, folders)) or any(
+        return any(module_files(top, folders)) or any(
             any((folder / top).rglob("*.py")) for folder in folders
         )
 
@@ -106,10 +106,11 @@ def _files_of(imported: Imported, folders: Iterable[Path]) -> list[tuple[Path, s
     """
     parts = [*imported.module.split("."), *filter(None, [imported.name])]
     modules = [".".join(parts[:count]) for count in range(1, 1 + len(parts))]
-    return [(path, module) for module in modules for path in _candidates(module, folders)]
+    return [(path, module) for module in modules for path in module_files(module, folders)]
 
 
-def _candidates(module: str, folders: Iterable[Path]) -> Iterator[Path]:
+def module_files(module: str, folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that a module, or a package of its name, may be, in the folders' order."""
     for folder in folders:
         place = folder.joinpath(*module.split("."))
         for stem in (place, place / "__init__"):

@@ -112,8 +112,8 @@ class TwoInterpreters:
         for side in sides:
             if side.worker.waiting:
                 side.launch.kill_worker(side.worker)
-        found = worker_result([side.worker for side in sides], outcomes)
-        return replace(found, again=found.again and not self._finishing)
+        workers = [side.worker for side in sides]
+        return worker_result(workers, outcomes, stopped=self._finishing)
 
     def _side(self, in_other_python: bool, task: Task, show_stage: ShowStage) -> _OneSide:  # noqa: FBT001
         rivals = tuple(one for one in task.rivals if one.in_other_python == in_other_python)
@@ -149,12 +149,7 @@ def _conduct(
         seconds = task.round_seconds * len(players)
         for player in players:
             player.learn_counts()
-        dropped = rounds.play(
-            players,
-            seconds,
-            random.Random(task.seed),
-            stop=stop,
-        )
+        dropped = rounds.play(players, seconds, random.Random(task.seed), stop=stop)
         for side in sides:
             side.send(Done())
     for side in sides:

@@ -112,9 +112,6 @@ class WorkerState:
         """True if the worker exited and every rival has an outcome, as where none was built."""
         return self.gone and not self._left()
 
-    def result(self) -> WorkerResult:
-        return worker_result([self], self.outcomes)
-
     def wait(self) -> None:
         self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
 
@@ -167,16 +164,19 @@ def _outcome(rival: RivalSpec, event: Ended) -> RivalOutcome:
     return RivalOutcome(rival, event.status, "", samples)
 
 
-def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[RivalOutcome]) -> WorkerResult:
+def worker_result(
+    workers: Sequence[WorkerState], outcomes: Sequence[RivalOutcome], *, stopped: bool
+) -> WorkerResult:
     """Combine the workers of one setting, whose rivals ended like this, into one result.
 
     Rounds mean something only together, so what was measured beside a rival that has to be played
-    again is played again too.
+    again is played again too, unless the run is `stopped`.
     """
-    if not any(one.unfinished for one in workers):
+    if not any(worker.unfinished for worker in workers):
         return WorkerResult(outcomes)
-    kept = [one for one in outcomes if one.status is not Status.MEASURED]
-    return WorkerResult(kept, next((one.death for one in workers if one.death), None), again=True)
+    kept = [outcome for outcome in outcomes if outcome.status is not Status.MEASURED]
+    deaths = (worker.death for worker in workers if worker.death)
+    return WorkerResult(kept, next(deaths, None), again=not stopped)
 
 
 def measure_until_finished(
