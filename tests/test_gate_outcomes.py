@@ -121,8 +121,8 @@ def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
 
 def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
     found, against = judged(run(tmp_path, slow=1.06))
-    low, effect, high = np.log([0.98, 1.05, 1.12]).tolist()
-    finding = dataclasses.replace(found["fold_time"].time, effect=effect, low=low, high=high)
+    low, value, high = np.log([0.98, 1.05, 1.12]).tolist()
+    finding = dataclasses.replace(found["fold_time"].time, value=value, low=low, high=high)
     told = words.change_in_words(Quantity.TIME, finding, against)
     assert told == "5.0 % slower than main [-2.0 %, +12.0 %], 5 launches"
     told = words.change_in_words(Quantity.FIRST_CALL, finding, against)

@@ -106,7 +106,7 @@ def test_a_suspect_is_decided_on_fresh_launches_that_agree(row, verdict):
 def test_the_interval_is_that_of_the_fresh_launches():
     found = among_calm([0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06])
     assert found.verdict is Verdict.SLOWER
-    assert found.effect == pytest.approx(0.06)
+    assert found.value == pytest.approx(0.06)
     assert found.low < 0.06 < found.high < 0.1
 
 
@@ -132,7 +132,7 @@ def test_swapping_the_sides_swaps_the_verdict():
     one, other = (judged(Effects(sign * rows.effect, rows.standard_error)) for sign in (1, -1))
     assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
     assert [found.verdict for found in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
-    assert [found.effect for found in one] == pytest.approx([-found.effect for found in other])
+    assert [found.value for found in one] == pytest.approx([-found.value for found in other])
 
 
 def test_the_looks_share_the_level_of_the_trial():

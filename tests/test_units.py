@@ -7,6 +7,7 @@ import pytest
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import fact
+from timelift.analyse.stats.estimates import Interval
 from timelift.errors import counted
 from timelift.journal import Facts
 from timelift.present.units import (
@@ -95,7 +96,7 @@ def test_a_fact_that_is_no_number_is_unknown(tmp_path, bad):
         (percent(-0.0001, signed=True), "+0.0 %"),
         (percent(1, 0), "100 %"),
         (percent_more(math.log(0.5)), "-50.0 %"),
-        (percent_interval(math.log(0.9), 0.0), "[-10.0 %, +0.0 %]"),
+        (percent_interval(Interval(-0.05, math.log(0.9), 0.0)), "[-10.0 %, +0.0 %]"),
         (counted(1, "case"), "1 case"),
         (counted(0, "case"), "0 cases"),
         (counted(2000, "launch"), "2,000 launches"),

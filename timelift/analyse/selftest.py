@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import verdicts
-from timelift.analyse.stats.effects import aligned_samples, all_pairs, stack
+from timelift.analyse.stats.effects import aligned_samples, pairs_by_setting
 from timelift.analyse.stats.estimates import CONFIDENCE
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
@@ -180,8 +180,7 @@ def _answers(groups: Sequence[TwinGroup]) -> Iterator[_Answer]:
     All pairs of a group are a family, and variances are moderated over all groups of the run.
     """
     aligned = [samples for group in groups for samples in aligned_samples(group.rivals)]
-    effects = stack([all_pairs(samples.seconds) for samples in aligned])
-    families = [number for number, samples in enumerate(aligned) for _ in samples.pairs]
+    effects, families = pairs_by_setting(aligned)
     comparisons = iter(verdicts.compare(effects, families=families))
     for group, samples in zip(groups, aligned, strict=True):
         seconds = [_seconds_spent(rival) for rival in group.rivals]

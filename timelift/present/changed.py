@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from timelift.analyse.changes.states import ChangeState
 from timelift.analyse.runs.fact_changes import FactChange
-from timelift.analyse.stats.estimates import Interval
 from timelift.escape import plain
 from timelift.journal import Difference
-from timelift.present.units import human_bytes, percent_interval, three_figures
+from timelift.present.units import human_bytes, three_figures
 
 #: Red fails a build; a suspect is to be looked at.
 STYLES = {
@@ -25,10 +24,6 @@ FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
 }
 #: The most differences that are named, and the most characters of each.
 NAMED, _QUOTE = 8, 60
-
-
-def interval(change: Interval) -> str:
-    return percent_interval(change.low, change.high)
 
 
 def fact_in_words(change: FactChange) -> str:

@@ -19,12 +19,11 @@ from timelift.present.changed import (
     STYLES,
     differences_in_words,
     fact_in_words,
-    interval,
 )
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import MILLISECONDS, percent, percent_more
+from timelift.present.units import MILLISECONDS, percent, percent_interval, percent_more
 
 #: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, NAMES = 20, 6
@@ -81,7 +80,11 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
         Column("now", value=lambda one: states.get(one.state, str(one.state))),
         number("change", value=attrgetter("change.value"), format=percent_more),
         Column(
-            "95 % interval", value=attrgetter("change"), format=interval, drop_order=1, right=True
+            "95 % interval",
+            value=attrgetter("change"),
+            format=percent_interval,
+            drop_order=1,
+            right=True,
         ),
         side("old"),
         side("new"),

@@ -55,15 +55,15 @@ def case_in_words(case: Case) -> str:
 
 
 def change_in_words(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
-    less = finding.effect < 0
-    changed = _COMPARED[quantity][less].format(percent(abs(math.expm1(finding.effect))))
+    less = finding.value < 0
+    changed = _COMPARED[quantity][less].format(percent(abs(math.expm1(finding.value))))
     launches = counted(round(finding.launches), "launch")
-    return f"{changed} {against.label} {percent_interval(finding.low, finding.high)}, {launches}"
+    return f"{changed} {against.label} {percent_interval(finding)}, {launches}"
 
 
 def undecided_in_words(finding: SidesFinding, against: Against) -> str:
     """Write what is not known of a case, and what would have been seen."""
-    if math.isnan(finding.effect):
+    if math.isnan(finding.value):
         return f"undecided beside {against.label}: no round was played by both sides"
     seen = (
         f"a change of {percent(math.expm1(finding.detectable))} would have been seen"
@@ -73,7 +73,7 @@ def undecided_in_words(finding: SidesFinding, against: Against) -> str:
     if finding.left_untried:
         seen = "it looks changed, and the run ended before it was tried again"
     beside = f"undecided beside {against.label}"
-    return f"{beside}: {percent_more(finding.effect)} {_interval(finding)}, and {seen}"
+    return f"{beside}: {percent_more(finding.value)} {_interval(finding)}, and {seen}"
 
 
 def gate_lines(found: GateFindings, most: int = NAMED) -> Iterator[str]:
@@ -180,4 +180,4 @@ def _names(against: Against) -> Iterator[str]:
 def _interval(finding: SidesFinding) -> str:
     if not math.isfinite(finding.low):
         return "(no interval from so few launches)"
-    return percent_interval(finding.low, finding.high)
+    return percent_interval(finding)

@@ -20,7 +20,6 @@ from timelift.present.changed import (
     STYLES,
     differences_in_words,
     fact_in_words,
-    interval,
 )
 from timelift.present.tables import (
     Column,
@@ -31,7 +30,7 @@ from timelift.present.tables import (
     number,
 )
 from timelift.present.terminal import show_line, show_table
-from timelift.present.units import percent, percent_more
+from timelift.present.units import percent, percent_interval, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
@@ -197,7 +196,11 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         number("changes", value=lambda one: len(one.changes)),
         Column("change", format=lambda change: percent_more(change.value), right=True),
         Column(
-            "95 % interval", value=attrgetter("change"), format=interval, drop_order=3, right=True
+            "95 % interval",
+            value=attrgetter("change"),
+            format=percent_interval,
+            drop_order=3,
+            right=True,
         ),
         number("ratio", value=_ratio("value"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),

@@ -3,8 +3,12 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from timelift.case import BACKEND_THREADS, Backend, Gradients, Mode
+
+if TYPE_CHECKING:
+    from timelift.analyse.stats.estimates import Interval
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,9 @@ def percent_more(log_ratio: float) -> str:
     return percent(math.expm1(log_ratio), signed=True)
 
 
-def percent_interval(low: float, high: float) -> str:
-    """Write the ends of an interval, log ratios both."""
-    return f"[{percent_more(low)}, {percent_more(high)}]"
+def percent_interval(log_ratio: "Interval") -> str:
+    """Write the ends of the interval of a log ratio."""
+    return f"[{percent_more(log_ratio.low)}, {percent_more(log_ratio.high)}]"
 
 
 #: From this ratio on a difference is told as times, below it as per cent more.

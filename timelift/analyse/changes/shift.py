@@ -27,7 +27,7 @@ from timelift.analyse.changes.levels import ENOUGH_RIVALS
 from timelift.analyse.changes.segments import sd_of_steps
 from timelift.analyse.changes.states import CommonShift
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.stats.effects import AlignedSamples, aligned_samples, all_pairs, stack
+from timelift.analyse.stats.effects import AlignedSamples, aligned_samples, pairs_by_setting
 from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
@@ -92,9 +92,7 @@ def _shifts(
 
 def _pairs(settings: Sequence[AlignedSamples]) -> Estimates:
     """Estimate every pair of rivals of one run, variances moderated over all of them."""
-    families = np.repeat(np.arange(len(settings)), [len(one.pairs) for one in settings])
-    effects = stack([all_pairs(one.seconds) for one in settings])
-    return estimate(effects, families)
+    return estimate(*pairs_by_setting(settings))
 
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:

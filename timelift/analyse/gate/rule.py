@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.effects import Effects, stack
-from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.estimates import Estimates, Interval, estimate
 from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
 from timelift.journal import IGNORED_PART
 
@@ -80,18 +80,15 @@ class GateRule:
         return {fresh: part * self.confirm for fresh, part in FRESH_PARTS.items()}
 
 
-@dataclass(frozen=True)
-class SidesFinding:
-    """One pair: a log ratio, new over old, with its 95 % interval.
+@dataclass(frozen=True, kw_only=True)
+class SidesFinding(Interval):
+    """One pair: a log ratio, new over old.
 
     `suspected` at screening, it is worth a trial; `tried`, it had fresh launches. `launches` are
     those that the figure rests on, the fresh ones where there are any. `detectable` is the log
     ratio that would have been found 9 in 10 times.
     """
 
-    effect: float
-    low: float
-    high: float
     launches: int
     detectable: float
     suspected: bool
@@ -131,7 +128,7 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Side
     half_width = shown.half_width(_SHOWN)
     detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
     columns: dict[str, Iterable[Any]] = {
-        "effect": shown.effect.tolist(),
+        "value": shown.effect.tolist(),
         "low": (shown.effect - half_width).tolist(),
         "high": (shown.effect + half_width).tolist(),
         "launches": shown.launches.tolist(),

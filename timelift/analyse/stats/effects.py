@@ -203,6 +203,12 @@ def all_pairs(seconds: Samples) -> Effects:
     return Effects(np.where(np.isfinite(raw.effect), agreed, np.nan), raw.standard_error)
 
 
+def pairs_by_setting(settings: Sequence[AlignedSamples]) -> tuple[Effects, NDArray[np.int_]]:
+    """Return the effects of all pairs of every setting, and the number of each row's setting."""
+    numbers = np.repeat(np.arange(len(settings)), [len(one.pairs) for one in settings])
+    return stack([all_pairs(one.seconds) for one in settings]), numbers
+
+
 def shared_rounds(seconds: Samples) -> Samples:
     """Return how many rounds each pair of rivals shares, as (..., launches, rivals, rivals).
 

@@ -5,7 +5,6 @@ people write. The first was picked by the same data, the second was not.
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import (
     AlignedSamples,
     aligned_samples,
-    all_pairs,
     fit_scores,
-    stack,
+    pairs_by_setting,
 )
 from timelift.analyse.stats.estimates import CONFIDENCE, AbsoluteTimes, Interval, absolute_times
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Comparison, Verdict
@@ -172,12 +170,10 @@ def rank(
 def _comparisons(
     settings: Sequence[AlignedSamples], least_difference: float, confidence: float
 ) -> Iterator[Comparisons]:
-    sizes = [len(one.pairs) for one in settings]
-    families = np.repeat(np.arange(len(settings)), sizes).tolist()
-    effects = stack([all_pairs(one.seconds) for one in settings])
+    effects, families = pairs_by_setting(settings)
     results = iter(verdicts.compare(effects, least_difference, confidence, families))
-    for one, size in zip(settings, sizes, strict=True):
-        forward = dict(zip(one.pairs, itertools.islice(results, size), strict=True))
+    for one in settings:
+        forward = {pair: next(results) for pair in one.pairs}
         yield forward | {(j, i): seen.swapped() for (i, j), seen in forward.items()}
 
 

@@ -23,10 +23,9 @@ from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import (
     AlignedSamples,
     aligned_samples,
-    all_pairs,
     fit_scores,
     mean_and_variance,
-    stack,
+    pairs_by_setting,
 )
 from timelift.analyse.stats.estimates import CONFIDENCE, Estimates, Families, estimate, rivals_in
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
@@ -142,10 +141,8 @@ def unsettled(
     going = [one for one in aligned_samples(measurements) if _launches(one) < LOOKS[-1]]
     if not going:
         return {}
-    sizes = [len(one.pairs) for one in going]
-    families = np.repeat(np.arange(len(going)), sizes)
-    effects = stack([all_pairs(one.seconds) for one in going])
-    ends = np.cumsum(sizes)[:-1]
+    effects, families = pairs_by_setting(going)
+    ends = np.cumsum([len(one.pairs) for one in going])[:-1]
     anchors = [
         plan.anchor(one) if plan.anchor else _fastest(one, part)
         for one, part in zip(going, np.split(effects.effect, ends), strict=True)

@@ -103,7 +103,7 @@ def compare(
     effects: Effects,
     least_difference: float = RANK_MARGIN,
     confidence: float = CONFIDENCE,
-    families: Sequence[int] | None = None,
+    families: Families | Sequence[int] | None = None,
 ) -> list[Comparison]:
     """Compare every row of `effects`; a difference counts from `least_difference` on, a share.
 

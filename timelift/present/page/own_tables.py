@@ -183,11 +183,11 @@ def gate(found: GateFindings) -> Table:
 
 def _beside(one: CaseOutcome) -> str:
     time = one.time
-    if math.isnan(time.effect):
+    if math.isnan(time.value):
         return ""
     if not math.isfinite(time.low):
-        return percent_more(time.effect)
-    return f"{percent_more(time.effect)} {percent_interval(time.low, time.high)}"
+        return percent_more(time.value)
+    return f"{percent_more(time.value)} {percent_interval(time)}"
 
 
 def _why(one: CaseOutcome, found: GateFindings) -> str:
