@@ -181,13 +181,14 @@ def test_arrays_weights_and_results_land_on_the_second_device():
 KEPT = """
 import jax
 engine = open_engine(USUAL)
-put_back = engine.save_switches()
+switches = engine.switches()
 jax.config.update("jax_disable_jit", True)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")
 seen = lambda: [engine.identity(), jax.config.jax_enable_x64]
 turned = seen()
-put_back()
+for switch, value in switches:
+    switch(value)
 print(json.dumps([turned, seen(), jax.config.jax_disable_jit]))
 """
 

@@ -82,11 +82,12 @@ try:
     backward.bind(Feed(x, None, engine.place(ones(3, 5, 1))))()
 except ValueError as error:
     said["broadcast"] = str(error)
-put_back = engine.save_switches()
+switches = engine.switches()
 torch.set_grad_enabled(False)
 torch.backends.cudnn.benchmark = True
 torch.set_float32_matmul_precision("medium")
-put_back()
+for switch, value in switches:
+    switch(value)
 said["kept"] = [torch.is_grad_enabled(), torch.backends.cudnn.benchmark]
 said["precision"] = engine.identity()["matmul_precision"]
 print(json.dumps(said))

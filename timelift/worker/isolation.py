@@ -5,13 +5,13 @@ import importlib.util
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from timelift.project import modules_in
-from timelift.worker.engines import Engine
+from timelift.worker.engines import Engine, Switch
 
 #: The modules that were found in each other tree, so that its files share them.
 _FOUND_IN: dict[str, dict[str, ModuleType]] = {}
@@ -72,7 +72,7 @@ def restore_process_state(engine: Engine) -> Iterator[None]:
     Seeds need no guard: everything that is drawn has a generator of its own.
     """
     folder, variables, path = Path.cwd(), dict(os.environ), list(sys.path)
-    restore = (_save_keras_defaults(), engine.save_switches())
+    switches = [*_keras_switches(), *engine.switches()]
     try:
         yield
     finally:
@@ -82,23 +82,17 @@ def restore_process_state(engine: Engine) -> Iterator[None]:
             os.environ.clear()
             os.environ.update(variables)
         sys.path[:] = path
-        for action in restore:
-            action()
+        for switch, value in switches:
+            switch(value)
 
 
-def _save_keras_defaults() -> Callable[[], None]:
+def _keras_switches() -> list[Switch]:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     config = keras.config
-    kept = (
+    return [
         (config.set_floatx, config.floatx()),
         (config.set_dtype_policy, config.dtype_policy()),
         (config.set_image_data_format, config.image_data_format()),
         (config.set_epsilon, config.epsilon()),
-    )
-
-    def restore() -> None:
-        for setter, value in kept:
-            setter(value)
-
-    return restore
+    ]

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from timelift.case import Backend, Setting
 
 Array = NDArray[Any]
+#: What sets a switch of Keras or of a backend, and its value.
+Switch = tuple[Callable[[Any], object], Any]
 
 
 class UnavailableError(Exception):
@@ -136,8 +138,8 @@ class Engine(ABC):
         gc.collect()
 
     @abstractmethod
-    def save_switches(self) -> Callable[[], None]:
-        """Note the backend's own switches; calling the result restores them."""
+    def switches(self) -> list[Switch]:
+        """Return the backend's own switches as they are now."""
 
 
 def open_engine(setting: Setting) -> Engine:

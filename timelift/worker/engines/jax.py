@@ -22,7 +22,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
-from timelift.worker.engines import Array, Engine, Feed, UnavailableError
+from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
 
 #: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
 _THREADS = "PJRT_NPROC"
@@ -117,14 +117,11 @@ class JaxEngine(Engine):
             "matmul_precision": str(jax.config.jax_default_matmul_precision),
         }
 
-    def save_switches(self) -> Callable[[], None]:
-        kept = {switch: getattr(jax.config, switch) for switch in _SWITCHES}
-
-        def restore() -> None:
-            for switch, value in kept.items():
-                jax.config.update(switch, value)
-
-        return restore
+    def switches(self) -> list[Switch]:
+        return [
+            (functools.partial(jax.config.update, name), getattr(jax.config, name))
+            for name in _SWITCHES
+        ]
 
 
 def open_engine(setting: Setting) -> JaxEngine:

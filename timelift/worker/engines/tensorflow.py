@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import Array, Engine, Feed, UnavailableError
+from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
 
 #: The events of the pool of host memory.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
@@ -125,16 +125,16 @@ class TensorFlowEngine(Engine):
             "soft_placement": str(tf.config.get_soft_device_placement()),
         }
 
-    def save_switches(self) -> Callable[[], None]:
-        eagerly = tf.config.functions_run_eagerly()
-        waits = tf.config.experimental.get_synchronous_execution()
+    def switches(self) -> list[Switch]:
+        return [
+            (tf.config.run_functions_eagerly, tf.config.functions_run_eagerly()),
+            (_let_execute, tf.config.experimental.get_synchronous_execution()),
+        ]
 
-        def restore() -> None:
-            tf.config.run_functions_eagerly(eagerly)
-            if tf.config.experimental.get_synchronous_execution() != waits:
-                tf.config.experimental.set_synchronous_execution(waits)
 
-        return restore
+def _let_execute(synchronously: bool) -> None:  # noqa: FBT001 - as TensorFlow's own is called
+    if tf.config.experimental.get_synchronous_execution() != synchronously:
+        tf.config.experimental.set_synchronous_execution(synchronously)
 
 
 def _show_only(kind: str, number: int) -> int:

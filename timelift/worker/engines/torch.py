@@ -18,7 +18,7 @@ import torch
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import Array, Engine, Feed, UnavailableError
+from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
@@ -117,10 +117,10 @@ class TorchEngine(Engine):
         if self._gpu:
             torch.cuda.empty_cache()
 
-    def save_switches(self) -> Callable[[], None]:
+    def switches(self) -> list[Switch]:
         cudnn = torch.backends.cudnn
         flags = ("enabled", "allow_tf32", "benchmark", "deterministic")
-        kept = [
+        return [
             (torch.set_grad_enabled, torch.is_grad_enabled()),
             (torch.set_default_dtype, torch.get_default_dtype()),
             (torch.set_num_threads, torch.get_num_threads()),
@@ -129,12 +129,6 @@ class TorchEngine(Engine):
             (torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled()),
             *((partial(setattr, cudnn, flag), getattr(cudnn, flag)) for flag in flags),
         ]
-
-        def restore() -> None:
-            for setter, value in kept:
-                setter(value)
-
-        return restore
 
 
 def open_engine(setting: Setting) -> TorchEngine:
