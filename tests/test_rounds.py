@@ -8,23 +8,6 @@ from timelift import rounds
 from timelift.rounds import Player
 
 
-class TickingClock:
-    """A clock that also moves a little whenever it is read, so that waiting for it ends."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        self.now += 1e-9
-        return self.now
-
-    def takes(self, seconds):
-        def call():
-            self.now += seconds
-
-        return call
-
-
 class ScriptedClock:
     """A clock that only moves when a player is called."""
 
@@ -39,6 +22,14 @@ class ScriptedClock:
             self.now += seconds
 
         return call
+
+
+class TickingClock(ScriptedClock):
+    """A clock that also moves a little whenever it is read, so that waiting for it ends."""
+
+    def __call__(self):
+        self.now += 1e-9
+        return self.now
 
 
 def players(clock, **seconds):

@@ -67,6 +67,10 @@ class Player:
     retraced_rounds: int = 0
     seconds_per_call: list[float | None] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Name the pair of a player that has no other side after itself."""
+        self.pair = self.pair or self.name
+
     @property
     def retraces(self) -> bool:
         """True if it is traced anew again and again, so that no sample of it means anything."""
@@ -165,7 +169,7 @@ def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float])
     No sample decides that, so how long a rival plays does not bend its figures. The sides of a
     pair are compared with each other and not with the fastest: where there is a pair none loses.
     """
-    if len({player.pair or player.name for player in players}) < len(players):
+    if len({player.pair for player in players}) < len(players):
         return
     bound = CLEARLY_SLOWER * min(seconds_per_call)
     for player, seconds in zip(players, seconds_per_call, strict=True):
@@ -219,7 +223,7 @@ def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str
 
 
 def _order(due: Sequence[Player], dice: random.Random) -> list[Player]:
-    pairs = list(dict.fromkeys(player.pair or player.name for player in due))
+    pairs = list(dict.fromkeys(player.pair for player in due))
     place = {pair: turn for turn, pair in enumerate(dice.sample(pairs, len(pairs)))}
     shuffled = dice.sample(due, len(due))
-    return sorted(shuffled, key=lambda player: place[player.pair or player.name])
+    return sorted(shuffled, key=lambda player: place[player.pair])

@@ -1,7 +1,7 @@
-"""What a user's model tells of itself: its lifts, how it is fed, and how it is trained.
+"""What is known of a user's model: its lifts, how it is fed, and how it is trained.
 
-A lift is a `TimeDistributed`, or a loop over steps in a functional model. It was asked in a process
-of its own (`worker.describe`).
+A lift is a `TimeDistributed`, or a loop over steps in a functional model. A process of its own
+looks at the model (`worker.describe`).
 """
 
 from collections.abc import Mapping
@@ -114,7 +114,7 @@ class ToldModel:
     def of(
         cls, factory: str, feeding: Feeding, backend: Backend, told: Mapping[str, Any]
     ) -> "ToldModel":
-        """Read what `worker.describe` tells of a model: the other fields, by their names."""
+        """Return the model that `worker.describe` printed, whose other fields have these names."""
         name = _name(told["name"])
         own = {
             "name": name,
@@ -131,7 +131,7 @@ class ToldModel:
     @property
     def setting(self) -> Setting:
         """The setting of a whole call: a train step, or outputs where nothing trains."""
-        steps = next((one.steps for one in self.lifts if one.steps), self.feeding.seq_len)
+        steps = next((lift.steps for lift in self.lifts if lift.steps), self.feeding.seq_len)
         if self.drawn and self.leaves_open:
             steps = self.feeding.seq_len
         phase = Phase.BACKWARD if self.trains else Phase.FORWARD
@@ -152,11 +152,12 @@ def _lift(model: str, number: int, told: Mapping[str, Any]) -> ToldLift:
 
 def case_name(text: str) -> str:
     """Make a name of letters, digits and what may stand between them in a case."""
-    return "".join(one if one.isalnum() or one in "_.-" else "." for one in text) or "model"
+    letters = (letter if letter.isalnum() or letter in "_.-" else "." for letter in text)
+    return "".join(letters) or "model"
 
 
 def _name(text: str) -> str:
-    """Make a name of a case: letters, digits and dashes below, none like an axis."""
+    """Make a name that stands in the label of a case, with no word that is read as an axis."""
     name = case_name(text)
     while not Case(Setting(name, 1, 1, Phase.FORWARD), "x").has_label_of_its_own:
         name += "_"

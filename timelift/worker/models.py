@@ -12,7 +12,6 @@ from timelift.worker.find_layer import find_named, inputs_of, parts_of
 
 #: Below this number lie drawn whole numbers where no Embedding says more: they may be flags.
 FLAGS = 2
-_SPARSE, _CATEGORICAL = "sparse_categorical_crossentropy", "categorical_crossentropy"
 _BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy"})
 
 
@@ -146,9 +145,9 @@ def _losses(model: Any, outputs: Any) -> list[str]:
 
 def _labels(loss: str, shape: Sequence[int], noise: np.random.Generator) -> Array:
     """Draw labels that fit a loss; numbers like the outputs for one that is not known."""
-    if loss == _SPARSE:
+    if loss == "sparse_categorical_crossentropy":
         return noise.integers(shape[-1], size=tuple(shape[:-1]))
-    if loss == _CATEGORICAL:
+    if loss == "categorical_crossentropy":
         return np.eye(shape[-1], dtype="float32")[noise.integers(shape[-1], size=shape[:-1])]
     if loss in _BINARY:
         return noise.integers(FLAGS, size=tuple(shape)).astype("float32")

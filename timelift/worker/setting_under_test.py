@@ -189,7 +189,7 @@ class Playing:
             call=compiled.bind(prepared.feed),
             wait=self.engine.wait,
             traces=lambda: compiled.traces,
-            pair=rival.pair or rival.name,
+            pair=rival.pair,
             slower=rival.slower,
             note_playing=partial(self._note_playing, 1 + self.task.rivals.index(rival)),
         )
