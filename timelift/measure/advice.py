@@ -74,12 +74,12 @@ def measure_lifts(
     Raises UserError where a strategy that computes what is written is not in the project.
     """
     session = _session(project, options, RunMode(reads_peaks=False))
-    called = [one for one in model.lifts if one.steps]
-    workloads = {one.workload: _workload(model, one) for one in called}
+    called = [lift for lift in model.lifts if lift.steps]
+    workloads = {lift.workload: _workload(model, lift) for lift in called}
     session.catalogue.workloads.update(workloads)
     session.axes["workloads"] = ",".join(workloads)
-    known = session.catalogue.strategies
-    if missing := sorted({one.usual for one in called} - known.keys()):
+    strategies = session.catalogue.strategies
+    if missing := sorted({lift.usual for lift in called} - strategies.keys()):
         raise UserError(
             f"advise: expected the strategy {missing[0]}, which is what the model has, received "
             f"none of that name; put {missing[0]}.py back, without VARIANTS"
@@ -87,7 +87,7 @@ def measure_lifts(
     cases = [
         Case(model.setting_of(lift), name)
         for lift in called
-        for name in known
+        for name in strategies
         if name in {lift.usual, *IN_PLACE}
     ]
     session.measure(cases, display, referee, 0)
@@ -118,10 +118,12 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     Each change is tried alone, too, where there are several.
     """
     session = _session(project, options)
-    known = session.catalogue.strategies
-    chosen = [(lift, known[changes[lift.number]]) for lift in model.lifts if lift.number in changes]
+    strategies = session.catalogue.strategies
+    chosen = [
+        (lift, strategies[changes[lift.number]]) for lift in model.lifts if lift.number in changes
+    ]
     ways = list(_ways(chosen))
-    known.update({way.name: way for way in ways})
+    strategies.update({way.name: way for way in ways})
     setting = model.setting
     session.catalogue.workloads[model.name] = Workload(
         name=model.name,
@@ -144,8 +146,10 @@ def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
 
     A change is a lift and the strategy instead of it. One alone needs no strategy of its own.
     """
-    told = {str(lift.number): (str(one.path), one.parameters) for lift, one in chosen}
-    titles = [f"{one.name} instead of {lift.label}" for lift, one in chosen]
+    told = {
+        str(lift.number): (str(strategy.path), strategy.parameters) for lift, strategy in chosen
+    }
+    titles = [f"{strategy.name} instead of {lift.label}" for lift, strategy in chosen]
     yield Strategy(AS_WRITTEN, Path(), "The model as it is written.")
     yield Strategy(CHANGED, Path(), f"{', '.join(titles)}.", told)
     if len(chosen) == 1:
@@ -155,4 +159,6 @@ def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
 
 
 def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:
-    return Session(project, {one.name: "" for one in OPTIONS} | DEFAULTS | dict(options), run_mode)
+    return Session(
+        project, {option.name: "" for option in OPTIONS} | DEFAULTS | dict(options), run_mode
+    )

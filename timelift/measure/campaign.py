@@ -212,7 +212,7 @@ class Campaign:
             outcomes = launch.measure(task, show_stage)
         if not self._reads_peaks(slot, setting):
             return outcomes
-        measured = tuple(one.rival for one in outcomes if one.status is Status.MEASURED)
+        measured = tuple(outcome.rival for outcome in outcomes if outcome.status is Status.MEASURED)
         readers = pool.open_peak_readers(slot, setting.backend, measured)
         return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
 
@@ -264,7 +264,9 @@ class Campaign:
         A layer that was lifted before has failed in this setting alone.
         """
         none = {
-            _layer_key(setting, one.rival): one for one in outcomes if one.status is Status.NO_LAYER
+            _layer_key(setting, outcome.rival): outcome
+            for outcome in outcomes
+            if outcome.status is Status.NO_LAYER
         }
         if not none:
             return
@@ -272,9 +274,9 @@ class Campaign:
         with self._lock:
             for case in filter(self._is_unseen, self.results):
                 rival = self.catalogue.rival(case, slot.number)
-                found = none.get(_layer_key(case.setting, rival))
-                if found:
-                    lost.setdefault(case.setting, []).append(replace(found, rival=rival))
+                outcome = none.get(_layer_key(case.setting, rival))
+                if outcome:
+                    lost.setdefault(case.setting, []).append(replace(outcome, rival=rival))
             for other, ended in lost.items():
                 self._record_outcomes(other, slot, ended)
 
@@ -324,9 +326,9 @@ class Campaign:
 
     def _stopped(self) -> bool:
         failed = {
-            (case.setting.workload, one.reason) if one.status is Status.NO_LAYER else case
-            for case, one in self.results.items()
-            if one.status not in _NO_FAULT
+            (case.setting.workload, result.reason) if result.status is Status.NO_LAYER else case
+            for case, result in self.results.items()
+            if result.status not in _NO_FAULT
             and not self.catalogue.strategies[case.strategy].is_other_side
         }
         return self.interrupted or 0 < self.options.stop_after <= len(failed)
@@ -371,13 +373,13 @@ def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
     """Draw an order that keeps the backends of a setting together, since they are compared too."""
     place: dict[Setting, int] = {}
     drawn = dice.sample(settings, len(settings))
-    for one in drawn:
-        place.setdefault(replace(one, backend=Backend.TENSORFLOW), len(place))
-    return sorted(drawn, key=lambda one: place[replace(one, backend=Backend.TENSORFLOW)])
+    for setting in drawn:
+        place.setdefault(replace(setting, backend=Backend.TENSORFLOW), len(place))
+    return sorted(drawn, key=lambda setting: place[replace(setting, backend=Backend.TENSORFLOW)])
 
 
 def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
-    found: dict[Setting, list[Case]] = defaultdict(list)
+    by_setting: dict[Setting, list[Case]] = defaultdict(list)
     for case in cases:
-        found[case.setting].append(case)
-    return dict(found)
+        by_setting[case.setting].append(case)
+    return dict(by_setting)

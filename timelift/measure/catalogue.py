@@ -134,7 +134,7 @@ class Catalogue:
         entry = StrategyEntry(
             title=strategy.title,
             differs=strategy.differs,
-            meaning={one: declared[one] for one in MEANING if one in declared},
+            meaning={name: declared[name] for name in MEANING if name in declared},
         )
         if not strategy.copy_of:
             return entry
@@ -154,7 +154,7 @@ def _is_built_first(case: Case, pair: str, launch: int) -> bool:
 
 
 def read_strategies(paths: Iterable[Path]) -> dict[str, Strategy]:
-    return {name: one for path in paths for name, one in read_variants(path).items()}
+    return {name: strategy for path in paths for name, strategy in read_variants(path).items()}
 
 
 def _check_name(path: Path) -> None:
@@ -167,7 +167,7 @@ def _check_name(path: Path) -> None:
         )
     usual = Setting("x", 1, 1, Phase.FORWARD)
     cases = Case(usual, name), Case(replace(usual, workload=name), "x")
-    if not all(one.has_label_of_its_own for one in cases):
+    if not all(case.has_label_of_its_own for case in cases):
         raise UserError(
             f"{path}: {name!r} begins like an axis, so that cases named with it could not be told "
             "from others; rename the file"
@@ -177,7 +177,7 @@ def _check_name(path: Path) -> None:
 def read_variants(path: Path) -> dict[str, Strategy]:
     source = _strategy_source(path)
     bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
-    return {one.name: one for one in bound}
+    return {strategy.name: strategy for strategy in bound}
 
 
 def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
@@ -187,7 +187,7 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
     stem, bracket, inside = word.partition("[")
     if bracket and not inside.endswith("]"):
         raise _parameters_error(word)
-    family = [one for one in known.values() if one.path.stem == stem]
+    family = [strategy for strategy in known.values() if strategy.path.stem == stem]
     if not family:
         raise UserError(f"--strategies: unknown strategy {word!r}; {nearest(word, known)}")
     if not bracket:
@@ -199,12 +199,12 @@ def _parse_parameters(word: str, inside: str) -> dict[str, Any]:
     try:
         call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
         keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
-        found = {str(pair.arg): ast.literal_eval(pair.value) for pair in keywords}
+        parameters = {str(pair.arg): ast.literal_eval(pair.value) for pair in keywords}
     except (SyntaxError, ValueError, TypeError):
-        found = {}
-    if not found:
+        parameters = {}
+    if not parameters:
         raise _parameters_error(word)
-    return found
+    return parameters
 
 
 def _parameters_error(word: str) -> UserError:
@@ -226,12 +226,12 @@ def _strategy_source(path: Path) -> Source:
 
 
 def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
-    known = [argument.arg for argument in source.functions["build"].kwonlyargs]
+    names = [argument.arg for argument in source.functions["build"].kwonlyargs]
     for name in parameters:
-        if name not in known:
+        if name not in names:
             raise UserError(
                 f"{source.path}: build has no parameter {name!r}; it has: "
-                f"{', '.join(known) or 'none'}"
+                f"{', '.join(names) or 'none'}"
             )
     if not _survives_json(parameters):
         raise UserError(
@@ -240,7 +240,7 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
         )
     inside = ",".join(f"{name}={value}" for name, value in parameters.items())
     label = f"{source.name}[{inside}]" if inside else source.name
-    imported = [one for one in Backend if one in source.imports]
+    imported = [backend for backend in Backend if backend in source.imports]
     backends = map(Backend, source.constants.get("BACKENDS", imported or list(Backend)))
     return Strategy(label, source.path, source.title, parameters, source.constants, tuple(backends))
 

@@ -16,24 +16,27 @@ from timelift.errors import UserError
 
 
 def installed_backends() -> list[Backend]:
-    return [one for one in Backend if importlib.util.find_spec(one)]
+    return [backend for backend in Backend if importlib.util.find_spec(backend)]
 
 
 def usual_backend() -> Backend:
     """Return the backend that Keras is told to use, or the first that is installed."""
     installed, told = installed_backends(), os.environ.get("KERAS_BACKEND")
     return next(
-        (one for one in installed if one == told), next(iter(installed), Backend.TENSORFLOW)
+        (backend for backend in installed if backend == told),
+        next(iter(installed), Backend.TENSORFLOW),
     )
 
 
 def device_names(
     folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ
 ) -> list[str]:
-    many = len([one for one in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", one.name)])
+    many = len([file for file in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", file.name)])
     shown = variables.get("CUDA_VISIBLE_DEVICES")
     if shown is not None:
-        valid = itertools.takewhile(lambda one: one.strip() not in {"", "-1"}, shown.split(","))
+        valid = itertools.takewhile(
+            lambda number: number.strip() not in {"", "-1"}, shown.split(",")
+        )
         many = min(many, len(list(valid)))
     return [CPU, *(_device_name(GPU, number) for number in range(many))]
 

@@ -81,24 +81,28 @@ def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) ->
 
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:
-    known = {name: one for name, one in catalogue.strategies.items() if not one.copy_of}
+    strategies = {
+        name: strategy for name, strategy in catalogue.strategies.items() if not strategy.copy_of
+    }
     if not words:
-        return [one.name for one in known.values() if one.default]
+        return [strategy.name for strategy in strategies.values() if strategy.default]
     if words == ("all",):
-        return list(known)
-    chosen = [one for word in words for one in choose_strategy(word, known)]
-    catalogue.strategies.update({one.name: one for one in chosen})
-    return list(dict.fromkeys(one.name for one in chosen))
+        return list(strategies)
+    chosen = [strategy for word in words for strategy in choose_strategy(word, strategies)]
+    catalogue.strategies.update({strategy.name: strategy for strategy in chosen})
+    return list(dict.fromkeys(strategy.name for strategy in chosen))
 
 
 def _workloads(words: tuple[str, ...], catalogue: Catalogue) -> list[Workload]:
-    known = catalogue.workloads
+    workloads = catalogue.workloads
     if words == ("all",):
-        return list(known.values())
+        return list(workloads.values())
     for word in words:
-        if word not in known:
-            raise UserError(f"--workloads: unknown workload {word!r}; {nearest(word, known)}")
-    return [known[word] for word in words] or [one for one in known.values() if one.default]
+        if word not in workloads:
+            raise UserError(f"--workloads: unknown workload {word!r}; {nearest(word, workloads)}")
+    return [workloads[word] for word in words] or [
+        workload for workload in workloads.values() if workload.default
+    ]
 
 
 def _settings(

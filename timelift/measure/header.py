@@ -69,10 +69,11 @@ def header_to_give_away(header: Header, root: Path) -> Header:
 def _without_folders(value: Any, root: Path) -> Any:
     if isinstance(value, dict):
         return {
-            _without_folders(name, root): _without_folders(one, root) for name, one in value.items()
+            _without_folders(name, root): _without_folders(part, root)
+            for name, part in value.items()
         }
     if isinstance(value, list):
-        return [_without_folders(one, root) for one in value]
+        return [_without_folders(part, root) for part in value]
     return without_folders(value, root) if isinstance(value, str) else value
 
 
@@ -206,9 +207,9 @@ def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
     """Raise UserError naming what differs between a run and the header that it would have now."""
     then = _parts(resumed.header)
     differ = [
-        f"{one.name} {one.old!r:.60}, now {one.new!r:.60}"
+        f"{difference.name} {difference.old!r:.60}, now {difference.new!r:.60}"
         for before, after in zip(then, _parts(now), strict=True)
-        for one in differences(before, after)
+        for difference in differences(before, after)
     ]
     if differ:
         raise UserError(

@@ -68,10 +68,10 @@ _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
 def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's variables and others, for one that imports this package from `home`."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
-    found = kept | dict(variables or {})
+    merged = kept | dict(variables or {})
     installed = home == _HOME and home.name in {"site-packages", "dist-packages"}
-    places = ["" if installed else str(home), found.get("PYTHONPATH", "")]
-    return found | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    places = ["" if installed else str(home), merged.get("PYTHONPATH", "")]
+    return merged | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
 
 
 def importing_from(folders: Iterable[Path]) -> dict[str, str]:

@@ -46,7 +46,7 @@ _NVIDIA_SMI = [
 
 
 def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
-    return (*(name for one in backends for name in PACKAGES[one]), *COMMON_PACKAGES)
+    return (*(name for backend in backends for name in PACKAGES[backend]), *COMMON_PACKAGES)
 
 
 def why_not_installed(
@@ -68,13 +68,13 @@ def refuse_without_backend(installed: Sequence[Backend] | None = None) -> None:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    found = {}
+    installed = {}
     for package in names:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
@@ -144,8 +144,8 @@ def _cpu_info(field: str) -> str:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         return ""
-    found = re.search(rf"^{field}\s*:\s*(.*)$", text, re.MULTILINE)
-    return found[1].strip() if found else ""
+    line = re.search(rf"^{field}\s*:\s*(.*)$", text, re.MULTILINE)
+    return line[1].strip() if line else ""
 
 
 def _governor() -> str | None:
@@ -169,7 +169,7 @@ def _state() -> dict[str, Any]:
 
 def _frequency() -> float | None:
     try:
-        found = psutil.cpu_freq()
+        frequency = psutil.cpu_freq()
     except (OSError, NotImplementedError):
         return None
-    return round(found.current) if found else None
+    return round(frequency.current) if frequency else None

@@ -116,8 +116,8 @@ def of_python(python: str, catalogue: Catalogue, project: Project) -> OtherSide:
     theirs = _versions(python, wanted)
     ours = {"python": platform.python_version(), **machine.versions(wanted)}
     names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in NOT_MEASURED]
-    found = {name: (theirs.get(name, "none"), ours.get(name, "none")) for name in names}
-    differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    pairs = {name: (theirs.get(name, "none"), ours.get(name, "none")) for name in names}
+    differ = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     label = ", ".join(f"{name} {version}" for name, (version, _) in differ.items()) or python
     return OtherSide(
         label, "", project, dict(catalogue.strategies), catalogue.workloads, python, differ
@@ -134,19 +134,19 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
             check=False,
             timeout=_VERSIONS_LIMIT,
         )
-        found: dict[str, str] = json.loads(done.stdout)
+        versions: dict[str, str] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or "it does not answer like Python"
         raise UserError(
             f"--against: expected an interpreter, received {python!r} ({why}); name the "
             "bin/python of a virtual environment"
         ) from None
-    if "keras" not in found:
+    if "keras" not in versions:
         raise UserError(
             f"--against: expected an interpreter with keras, {python!r} has none; install "
             f"it there, beside the backend, with: {python} -m pip install keras"
         )
-    return found
+    return versions
 
 
 def of_project(label: str, project: Project, commit: str = "") -> OtherSide:
@@ -179,14 +179,14 @@ def _readable(
     paths: Iterable[Path], read: Callable[[Path], dict[str, Thing]]
 ) -> tuple[dict[str, Thing], dict[str, str]]:
     """Read files; also return, for each that cannot be read, why."""
-    found: dict[str, Thing] = {}
+    readable: dict[str, Thing] = {}
     broken: dict[str, str] = {}
     for path in paths:
         try:
-            found |= read(path)
+            readable |= read(path)
         except UserError as error:
             broken[path.stem] = str(error)
-    return found, broken
+    return readable, broken
 
 
 def take_out(root: Path, revision: str, into: Path) -> str:

@@ -157,10 +157,10 @@ class Session:
         return self._cases(grid.Question.from_marker(question))
 
     def _cases(self, question: grid.Question) -> list[Case]:
-        found = grid.cases(question, self.axes, self.catalogue)
+        cases = grid.cases(question, self.axes, self.catalogue)
         if self._copies is None:
-            return found
-        return list(grid.selftest_cases(found, self.catalogue, Path(self._copies.name)))
+            return cases
+        return list(grid.selftest_cases(cases, self.catalogue, Path(self._copies.name)))
 
     def measure(
         self, cases: Iterable[Case], display: Display, referee: CampaignReferee, stop_after: int
@@ -319,8 +319,8 @@ class Session:
     @property
     def look_alikes(self) -> dict[str, str]:
         """Why each strategy that is no lift is none, by name."""
-        known = self.catalogue.strategies
-        return {name: one.differs for name, one in known.items() if one.differs}
+        strategies = self.catalogue.strategies
+        return {name: strategy.differs for name, strategy in strategies.items() if strategy.differs}
 
 
 class Interrupts:
@@ -332,14 +332,14 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {one: signal.signal(one, self._take) for one in SIGNALS}
+            self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for one, handler in self._before.items():
-            signal.signal(one, handler)  # type: ignore[arg-type]
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1

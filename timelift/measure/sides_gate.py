@@ -140,10 +140,10 @@ class SidesGate:
         stem = mine.path.stem
         word = self.file_changes.renamed.get(stem, stem) + mine.name.removeprefix(stem)
         try:
-            found = choose_strategy(word, self.other_side.strategies)
+            chosen = choose_strategy(word, self.other_side.strategies)
         except UserError:
             return None
-        return found[0] if found[0].name == word or "[" in word else None
+        return chosen[0] if chosen[0].name == word or "[" in word else None
 
     def _their_workload(self, mine: Workload) -> Workload | None:
         if not mine.is_users:
@@ -163,11 +163,11 @@ class SidesGate:
         return top not in self._project.modules or top in self.other_side.project.modules
 
     def _layer_is_same(self, mine: Workload, theirs: Workload) -> bool:
-        here, there = (one.factory.rpartition(":")[0] for one in (mine, theirs))
+        here, there = (workload.factory.rpartition(":")[0] for workload in (mine, theirs))
         if here.endswith(".py"):
             return self._same_code.of_files(Path(here), Path(there))
         return bool(here) and self._same_code.of_module(here)  # a stored model has no module
 
 
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:
-    return {one.path.stem: one.path for one in strategies.values()}
+    return {strategy.path.stem: strategy.path for strategy in strategies.values()}

@@ -48,24 +48,24 @@ def _is_whole(value: object, least: int) -> bool:
 
 
 def _are_sizes(value: object) -> bool:
-    return isinstance(value, tuple) and all(_is_whole(one, 1) for one in value)
+    return isinstance(value, tuple) and all(_is_whole(size, 1) for size in value)
 
 
 def _are_variants(value: object) -> bool:
     listed = isinstance(value, tuple | list) and bool(value)
     return listed and all(
-        isinstance(one, dict) and all(isinstance(name, str) for name in one)
-        for one in value  # type: ignore[attr-defined]
+        isinstance(variant, dict) and all(isinstance(name, str) for name in variant)
+        for variant in value  # type: ignore[attr-defined]
     )
 
 
 def _is_meaning(value: object) -> bool:
     words = value.items() if isinstance(value, dict) else [("", value)]
-    return all(isinstance(one, str) for pair in words for one in pair)
+    return all(isinstance(word, str) for pair in words for word in pair)
 
 
 def _are_backends(value: object) -> bool:
-    return isinstance(value, tuple | list) and all(one in list(Backend) for one in value)
+    return isinstance(value, tuple | list) and all(word in list(Backend) for word in value)
 
 
 def _one_of(*words: str) -> Declaration:
@@ -137,7 +137,7 @@ def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
             yield node.name
             continue
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (one.asname or one.name.partition(".")[0] for one in node.names)
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         yield from _bound(ast.iter_child_nodes(node))
@@ -145,26 +145,26 @@ def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
     """Read the literals that are assigned to a name; what is declared otherwise is a UserError."""
-    found: dict[str, Any] = {}
+    constants: dict[str, Any] = {}
     assigned = list(_assigned(tree))
     for target, value in assigned:
         try:
-            found[target.id] = ast.literal_eval(value)
+            constants[target.id] = ast.literal_eval(value)
         except UNREADABLE:
-            found.pop(target.id, None)
+            constants.pop(target.id, None)
             _refuse(target.id, path)
     plain = [target for target, _ in assigned]
     for stored in _stored(tree):
         if stored not in plain:
             _refuse(stored.id, path)
     for name, declaration in DECLARED.items():
-        if found.get(name) is ...:  # as `timelift init` writes it
+        if constants.get(name) is ...:  # as `timelift init` writes it
             raise UserError(f"{path}: {name} is still to fill in; write {declaration.expected}")
-        if name in found and not declaration.fits(found[name]):
+        if name in constants and not declaration.fits(constants[name]):
             raise UserError(
-                f"{path}: {name} must be {declaration.expected}, received {found[name]!r:.80}"
+                f"{path}: {name} must be {declaration.expected}, received {constants[name]!r:.80}"
             )
-    return found
+    return constants
 
 
 def _refuse(name: str, path: Path) -> None:
@@ -178,7 +178,9 @@ def _refuse(name: str, path: Path) -> None:
 def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
     for node in tree.body:
         if isinstance(node, ast.Assign):
-            yield from ((one, node.value) for one in node.targets if isinstance(one, ast.Name))
+            yield from (
+                (target, node.value) for target in node.targets if isinstance(target, ast.Name)
+            )
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
             yield node.target, node.value
 

@@ -43,10 +43,10 @@ class _OneSide:
 
     def follow_until(self, event: type[_Event]) -> _Event:
         """Follow the worker until an event; raises _GoneError where it is gone."""
-        found = self.launch.follow(self.worker, event)
-        if not isinstance(found, event):
+        followed = self.launch.follow(self.worker, event)
+        if not isinstance(followed, event):
             raise _GoneError
-        return found
+        return followed
 
 
 class TwoInterpreters:
@@ -103,12 +103,14 @@ class TwoInterpreters:
                     side.launch.build(side.worker, side.task)
         # a side none of whose rivals was built has finished, and the other one plays alone
         left = [side for side in sides if not side.worker.finished]
-        outcomes = [one for side in sides if side.worker.finished for one in side.worker.outcomes]
+        outcomes = [
+            outcome for side in sides if side.worker.finished for outcome in side.worker.outcomes
+        ]
         if left and all(side.worker.ready for side in left) and not self._finishing:
             with self._lock.playing():
                 outcomes += _perform(left, task, lambda: self._finishing)
         else:
-            outcomes += [one for side in left for one in side.worker.outcomes]
+            outcomes += [outcome for side in left for outcome in side.worker.outcomes]
         for side in sides:
             if side.worker.waiting:
                 side.launch.kill_worker(side.worker)
@@ -116,7 +118,7 @@ class TwoInterpreters:
         return worker_result(workers, outcomes, stopped=self._finishing)
 
     def _side(self, in_other_python: bool, task: Task, show_stage: ShowStage) -> _OneSide:  # noqa: FBT001
-        rivals = tuple(one for one in task.rivals if one.in_other_python == in_other_python)
+        rivals = tuple(rival for rival in task.rivals if rival.in_other_python == in_other_python)
         mine = replace(task, rivals=rivals, conducted=True)
         return _OneSide(self._launches[in_other_python], mine, WorkerState(rivals, show_stage))
 
@@ -127,11 +129,11 @@ def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> lis
     try:
         dropped = _conduct(sides, players, task, stop)
     except _GoneError:
-        return [one for side in sides for one in side.worker.outcomes]
+        return [outcome for side in sides for outcome in side.worker.outcomes]
     played = {player.name: player for player in players} if task.round_seconds else {}
     facts = {"dropped_rounds": dropped}
-    found = [one for side in sides for one in side.worker.outcomes]
-    return [_with_rounds(one, played.get(one.rival.name), facts) for one in found]
+    outcomes = [outcome for side in sides for outcome in side.worker.outcomes]
+    return [_with_rounds(outcome, played.get(outcome.rival.name), facts) for outcome in outcomes]
 
 
 def _conduct(
@@ -158,11 +160,11 @@ def _conduct(
 
 
 def _players(side: _OneSide) -> list["_RemotePlayer"]:
-    ended = {one.rival.name for one in side.worker.outcomes}
+    ended = {outcome.rival.name for outcome in side.worker.outcomes}
     return [
-        _RemotePlayer(one.name, call=lambda: None, pair=one.pair, side=side)
-        for one in side.task.rivals
-        if one.name not in ended
+        _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
+        for rival in side.task.rivals
+        if rival.name not in ended
     ]
 
 

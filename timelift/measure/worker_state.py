@@ -62,7 +62,7 @@ class Death:
     @property
     def charged(self) -> list[RivalOutcome]:
         why = "" if self.clear else " (for the second time)"
-        return [replace(one, reason=one.reason + why) for one in self.outcomes]
+        return [replace(outcome, reason=outcome.reason + why) for outcome in self.outcomes]
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,13 @@ class WorkerState:
         """
         never = self.doing == MAKING_LAYER and status is not Status.OUT_OF_MEMORY
         ended = Status.NO_LAYER if never else status
-        mine = [one for one in self._left() if one.layer == self.last_rival.layer]
+        mine = [rival for rival in self._left() if rival.layer == self.last_rival.layer]
         clear = status is Status.TIMED_OUT
-        return Death([RivalOutcome(one, ended, reason) for one in mine], clear)
+        return Death([RivalOutcome(rival, ended, reason) for rival in mine], clear)
 
     def _left(self) -> list[RivalSpec]:
         ended = {outcome.rival.name for outcome in self.outcomes}
-        return [one for one in self.rivals.values() if one.name not in ended]
+        return [rival for rival in self.rivals.values() if rival.name not in ended]
 
     def take(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -189,15 +189,15 @@ def measure_until_finished(
     ended: list[RivalOutcome] = []
     rivals, spared = task.rivals, False
     while rivals:
-        found = run_worker(replace(task, rivals=rivals, warms=task.warms and not spared))
-        ended += found.outcomes
-        if found.death and (found.death.clear or spared):
-            ended += found.death.charged
-        spared |= found.death is not None and not found.death.clear
-        if not found.again:
+        result = run_worker(replace(task, rivals=rivals, warms=task.warms and not spared))
+        ended += result.outcomes
+        if result.death and (result.death.clear or spared):
+            ended += result.death.charged
+        spared |= result.death is not None and not result.death.clear
+        if not result.again:
             break
         gone = {outcome.rival.name for outcome in ended}
-        rivals = tuple(one for one in rivals if one.name not in gone)
+        rivals = tuple(rival for rival in rivals if rival.name not in gone)
     return ended
 
 
