@@ -11,7 +11,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.canary import Groups
 from timelift.journal import Header
 from timelift.measure import machine
-from timelift.present.changed import differences_in_words
+from timelift.present.comparison import differences_in_words
 from timelift.worker import system
 
 

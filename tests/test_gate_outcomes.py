@@ -21,8 +21,8 @@ from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.journal import CaseInLaunch, Quantity
+from timelift.present import copies as words
 from timelift.present import ended
-from timelift.present import gate_words as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
 AGAINST = {

@@ -17,7 +17,7 @@ from timelift.analyse.stats.effects import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Machine, drift_differences, parse_time
-from timelift.present.changed import differences_in_words
+from timelift.present.comparison import differences_in_words
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 

@@ -26,10 +26,10 @@ from timelift.case import Status
 from timelift.measure import catalogue
 from timelift.measure.source import MEANING
 from timelift.present import meaning
-from timelift.present.choice import CodeToPaste
 from timelift.present.meaning import in_words
 from timelift.present.page import render
 from timelift.present.page.data import inside_html, page_data
+from timelift.present.usage import CodeToPaste
 from timelift.project import Project
 
 CASES = journals.grid(FEW)

@@ -15,7 +15,7 @@ from tests import journals
 from tests.browser import CHROMIUM, Browser
 from tests.pages import FEW, HOSTILE, made
 from timelift.case import Mode
-from timelift.present.choice import CodeToPaste
+from timelift.present.usage import CodeToPaste
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 SERIOUS = """axe.run().then(({violations}) => violations

@@ -24,7 +24,7 @@ from timelift.measure import grid as grids
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.grid import TWINS
 from timelift.present import ended
-from timelift.present.selftest_words import trust_in_words
+from timelift.present.copies import trust_in_words
 from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent

@@ -52,7 +52,7 @@ def compare(options: Options, project: Project) -> int:
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
     """True if the machines differ; raises UserError where that is not allowed."""
     from timelift.analyse.changes.two_runs import identity_differences  # noqa: PLC0415
-    from timelift.present.changed import differences_in_words  # noqa: PLC0415
+    from timelift.present.comparison import differences_in_words  # noqa: PLC0415
 
     differences = identity_differences(old, new)
     if differences and not allowed:

@@ -119,8 +119,8 @@ def choose(options: Options, project: Project) -> int:
         conditions,
         usage,
     )
+    from timelift.present.copies import trust_in_words  # noqa: PLC0415
     from timelift.present.report import titles  # noqa: PLC0415
-    from timelift.present.selftest_words import trust_in_words  # noqa: PLC0415
 
     run = load_usual(find_run(project.results, options.run), or_failed=True)
     axes = {name: getattr(options, name) for name in AXES}

@@ -40,17 +40,6 @@ _BEST = {Goal.TIME: "fastest", Goal.MEMORY: "least memory", Goal.FIRST_CALL: "fi
 
 
 @dataclass(frozen=True)
-class CodeToPaste:
-    """Code for each strategy, in which the shape of a sequence is left open, and what fills it.
-
-    `inputs` are the shape of a step and the type of whole numbers, by workload, where known.
-    """
-
-    by_strategy: Mapping[str, str]
-    inputs: Mapping[str, tuple[tuple[object, ...], str | None]]
-
-
-@dataclass(frozen=True)
 class AboutChoice:
     """What the project and the run say of a chosen strategy.
 

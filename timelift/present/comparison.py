@@ -1,7 +1,10 @@
-"""Two runs beside each other in a terminal: the suspects, what decides about them, and the rest."""
+"""Two runs beside each other in a terminal: the suspects, what decides about them, and the rest.
+
+What changed is said alike of two runs here and of many in `history_report`.
+"""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from rich.console import Console
@@ -15,16 +18,35 @@ from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case
 from timelift.errors import counted
 from timelift.escape import plain
-from timelift.present.changed import (
-    STYLES,
-    differences_in_words,
-    fact_in_words,
-)
+from timelift.journal import Difference
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import MILLISECONDS, percent, percent_interval, percent_more
+from timelift.present.units import (
+    MILLISECONDS,
+    human_bytes,
+    percent,
+    percent_interval,
+    percent_more,
+    three_figures,
+)
 
+#: Red fails a build; a suspect is to be looked at.
+STYLES = {
+    ChangeState.SUSPECT: "yellow",
+    ChangeState.SLOWER: "red",
+    ChangeState.CREPT: "red",
+    ChangeState.FASTER: "green",
+}
+FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "weights": ("weights", "{:,.0f}".format),
+    "graph_nodes": ("graph nodes", "{:,.0f}".format),
+    "traces": ("traces", "{:,.0f}".format),
+    "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
+    "peak_bytes": ("peak memory", human_bytes),
+}
+#: The most differences that are named, and the most characters of each.
+NAMED, _QUOTE = 8, 60
 #: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, NAMES = 20, 6
 #: What stands for a state where the machines differ, so that nothing can be suspect.
@@ -211,3 +233,27 @@ def _how_to_decide(found: Commits) -> str:
         return "the old run has no commit to race against; measure again with"
     place = f", with {found.new} checked out," if found.new else ""
     return f"what decides{place} is"
+
+
+# What changed between two runs or many ------------------------------------------------------------
+
+
+def fact_in_words(change: FactChange) -> str:
+    name, write = FACTS[change.name]
+    return f"{name} {write(change.old)} → {write(change.new)}"
+
+
+def differences_in_words(
+    differences: Sequence[Difference], missing: str = "unknown", most: int = NAMED
+) -> str:
+    """Name what differs between two runs, `keras 3.14 → 3.15`: the first, where there is much."""
+    named = [
+        f"{plain(one.name, _QUOTE)} {_side(one.old, missing)} → {_side(one.new, missing)}"
+        for one in differences[:most]
+    ]
+    more = [f"and {len(differences) - most} more"] if len(differences) > most else []
+    return ", ".join([*named, *more])
+
+
+def _side(value: object, missing: str) -> str:
+    return missing if value is None else plain(value, _QUOTE)

@@ -14,8 +14,7 @@ from timelift.analyse.selftest import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.journal import find_run, replace_text
-from timelift.present import conditions, gate_words, selftest_words, terminal
-from timelift.present.report import of_copies
+from timelift.present import conditions, copies, terminal
 from timelift.present.summary import Pointers, Summary, pages, summary
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _copies(found: RunFindings) -> Iterator[Iterable[str]]:
     if found.gate:
         yield from _gate(found.gate)
     else:
-        yield of_copies(found)
+        yield copies.findings(found)
 
 
 def gate_screenful(found: GateFindings, width: int) -> list[str]:
@@ -62,8 +61,8 @@ def gate_screenful(found: GateFindings, width: int) -> list[str]:
 
 def _gate(found: GateFindings) -> Iterator[Iterable[str]]:
     """Yield what a gate found, and shorter versions of it."""
-    for most in range(gate_words.NAMED, -1, -1):
-        yield gate_words.gate_lines(found, most)
+    for most in range(copies.NAMED, -1, -1):
+        yield copies.gate_lines(found, most)
 
 
 def is_latest(path: Path, results_folder: Path) -> bool:
@@ -86,8 +85,8 @@ def failures(path: Path) -> dict[Case, str]:
     found = gate_findings(results.load(path))
     if found is None:
         return {}
-    told = {one.case: gate_words.failure(one, found.against) for one in found.failed}
-    told |= {one.new.case: gate_words.limit_in_words(one, found.against) for one in found.hit_limit}
+    told = {one.case: copies.failure(one, found.against) for one in found.failed}
+    told |= {one.new.case: copies.limit_in_words(one, found.against) for one in found.hit_limit}
     return told
 
 
@@ -97,10 +96,10 @@ def selftest_lines(path: Path) -> Iterator[str]:
     found = selftest.trust_from_run(run)
     before = selftest.load_trust(path.parent / selftest.FILE)
     kept = before if found and selftest.rests_on_more(before, found) else None
-    yield from selftest_words.selftest_findings(found, conditions.state(run))
+    yield from copies.selftest_findings(found, conditions.state(run))
     if found and not kept and not run.is_provisional:
         save(found, path.parent)
-    yield from selftest_words.selftest_stored(found, kept, run)
+    yield from copies.selftest_stored(found, kept, run)
 
 
 def save(found: Trust, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from timelift.analyse.changes.states import WORSE, ChangeState, LevelChange, Mac
 from timelift.case import AXES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.present.changed import (
+from timelift.present.comparison import (
     FACTS,
     STYLES,
     differences_in_words,

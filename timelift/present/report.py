@@ -21,8 +21,7 @@ from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
 from timelift.present import case_table, conditions, meaning
 from timelift.present.answer import answer_table, at_setting, price_sentences
-from timelift.present.gate_words import gate_lines
-from timelift.present.selftest_words import selftest_findings, trust_in_words
+from timelift.present.copies import trust_in_words
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import percent, value_in_words
 
@@ -59,14 +58,6 @@ class Report:
     meanings: tuple[tuple[str, str], ...]
     tables: tuple[SettingsTable, ...]
     warnings: tuple[str, ...]
-
-
-def of_copies(found: RunFindings) -> Iterator[str]:
-    """Write what was found where copies were raced; nothing for a usual run."""
-    if found.gate:
-        yield from gate_lines(found.gate)
-    elif found.run.header.races_copies:
-        yield from selftest_findings(found.selftest, conditions.state(found.run))
 
 
 def report(found: RunFindings, answers: Iterable[str] = ()) -> Report:

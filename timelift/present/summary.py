@@ -15,7 +15,7 @@ from timelift.case import AXES, AXIS_FLAGS, CPU, SKIPPED, Setting, Status, sever
 from timelift.errors import counted
 from timelift.present import conditions
 from timelift.present.answer import answer_table
-from timelift.present.selftest_words import short_trust
+from timelift.present.copies import short_trust
 from timelift.present.tables import Table
 from timelift.present.units import duration, value_in_words
 

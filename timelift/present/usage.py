@@ -7,7 +7,8 @@ literals.
 
 import ast
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,22 @@ from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.layer_inputs import read_inputs
-from timelift.present.choice import CodeToPaste
 from timelift.present.model_advice import StrategyPage
 from timelift.project import Project
 
 #: What reading a file's text or one of its values raises, however wrong it is.
 _UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+
+
+@dataclass(frozen=True)
+class CodeToPaste:
+    """Code for each strategy, in which the shape of a sequence is left open, and what fills it.
+
+    `inputs` are the shape of a step and the type of whole numbers, by workload, where known.
+    """
+
+    by_strategy: Mapping[str, str]
+    inputs: Mapping[str, tuple[tuple[object, ...], str | None]]
 
 
 def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:

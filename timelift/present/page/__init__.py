@@ -7,12 +7,12 @@ from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
 from timelift.journal import replace_text
-from timelift.present import case_table, figures, history_report
-from timelift.present.choice import CodeToPaste
+from timelift.present import case_table, copies, figures, history_report
 from timelift.present.figures import history_figure, sheet
 from timelift.present.page import render
-from timelift.present.report import in_markdown, of_copies, report
+from timelift.present.report import in_markdown, report
 from timelift.present.tables import csv_as_shown, csv_of_values
+from timelift.present.usage import CodeToPaste
 
 FIGURES = "figures"
 _ADVICE = "name another folder with --output"
@@ -29,7 +29,7 @@ def write_report(found: RunFindings, folder: Path, code: CodeToPaste | None = No
 
     Raises UserError where the folder does not allow it.
     """
-    in_words = report(found, of_copies(found))
+    in_words = report(found, copies.findings(found))
     with writing(folder, _ADVICE):
         for name in OF_SOME_REPORTS:
             (folder / name).unlink(missing_ok=True)

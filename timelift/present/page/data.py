@@ -20,9 +20,9 @@ from timelift.case import AXES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import meaning
 from timelift.present.answer import known_as
-from timelift.present.choice import CodeToPaste
 from timelift.present.figures.looks import legend_order, line_style
 from timelift.present.units import axis_title, value_in_words
+from timelift.present.usage import CodeToPaste
 
 #: What a strategy is beside the baseline.
 _BESIDE = {

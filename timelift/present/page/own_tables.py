@@ -15,7 +15,7 @@ from timelift.analyse.stats.ranking import RankedCase
 from timelift.case import Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import Quantity, StrategyEntry
-from timelift.present import gate_words, meaning
+from timelift.present import copies, meaning
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import percent_interval, percent_more, unit_for
@@ -170,7 +170,7 @@ def gate(found: GateFindings) -> Table:
         "gate",
         f"Against {label}",
         (
-            Column("case", value=lambda one: gate_words.case_in_words(one.case), limit=_REASON),
+            Column("case", value=lambda one: copies.case_in_words(one.case), limit=_REASON),
             Column("gate", value=lambda one: "fails" if one.case in failed else "passes"),
             Column("verdict", "time", value=lambda one: one.time.verdict),
             Column("change", f"beside {label}", _beside),
@@ -193,8 +193,8 @@ def _beside(one: CaseOutcome) -> str:
 def _why(one: CaseOutcome, found: GateFindings) -> str:
     """Write what fails the case beside its time."""
     worse = [
-        gate_words.change_in_words(quantity, one.findings[quantity], found.against)
+        copies.change_in_words(quantity, one.findings[quantity], found.against)
         for quantity in one.worse
         if quantity is not Quantity.TIME
     ]
-    return "; ".join([*worse, *gate_words.broken_in_words(one, found.against)])
+    return "; ".join([*worse, *copies.broken_in_words(one, found.against)])

@@ -13,16 +13,15 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import case_table, gate_words
+from timelift.present import case_table, copies
 from timelift.present.answer import headline, known_as, price_sentence
-from timelift.present.choice import CodeToPaste
 from timelift.present.page import own_tables
 from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
-from timelift.present.selftest_words import selftest_findings
 from timelift.present.summary import processor_and_memory, summary
 from timelift.present.tables import Table
 from timelift.present.units import percent
+from timelift.present.usage import CodeToPaste
 
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
@@ -186,17 +185,17 @@ def _of_copies(found: RunFindings) -> dict[str, Any]:
     nothing = {"price": "", "names": (), "answers": None, "note": "", "has_prices": False}
     gate = found.gate
     if gate is None:
-        first, *others = selftest_findings(found.selftest)
+        first, *others = copies.selftest_findings(found.selftest)
         return nothing | {"headline": f"{first[0].upper()}{first[1:]}.", "also": others}
     table = own_tables.gate(gate)
-    left = len(table.rows) - gate_words.NAMED
+    left = len(table.rows) - copies.NAMED
     return nothing | {
-        "headline": plain(gate_words.headline(gate), _HEADLINE),
-        "price": f"{gate_words.count(gate)}." if gate.outcomes else "",
+        "headline": plain(copies.headline(gate), _HEADLINE),
+        "price": f"{copies.count(gate)}." if gate.outcomes else "",
         "names": tuple(case.strategy for case in gate.failed_cases),
-        "answers": replace(table, rows=table.rows[: gate_words.NAMED]),
+        "answers": replace(table, rows=table.rows[: copies.NAMED]),
         "note": f"{counted(left, 'more case')} in the tables below." if left > 0 else "",
-        "also": [*gate_words.beside_verdicts(gate)],
+        "also": [*copies.beside_verdicts(gate)],
     }
 
 

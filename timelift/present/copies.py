@@ -1,10 +1,13 @@
-"""What a gate found, in sentences: for each case that fails, and for the whole run."""
+"""What a run that raced copies found, in sentences: against another side, or a self-test."""
 
 import math
 from collections.abc import Iterator, Sequence
 
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Sides
 from timelift.analyse.gate.rule import SidesFinding
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.selftest import Trust
 from timelift.case import Case
 from timelift.errors import counted
 from timelift.journal import Against, Quantity, short_commit
@@ -15,6 +18,8 @@ from timelift.present.units import percent, percent_interval, percent_more
 NAMED, _NAMES = 12, 8
 #: How many kinds of operations are named.
 _KINDS = 3
+#: In so many of its tries a planted slow-down was found most times.
+_MOST_TIMES = 0.9
 #: What is told of a change that would have been seen: a larger one says nothing of the case.
 _LARGEST_TOLD = math.log(2)
 #: A quantity that became worse, and one that became better.
@@ -23,6 +28,17 @@ _COMPARED = {
     Quantity.FIRST_CALL: ("a {} longer first call than", "a {} shorter first call than"),
     Quantity.MEMORY: ("{} more peak memory than", "{} less peak memory than"),
 }
+
+
+def findings(found: RunFindings) -> Iterator[str]:
+    """Write what was found where copies were raced; nothing for a usual run."""
+    if found.gate:
+        yield from gate_lines(found.gate)
+    elif found.run.header.races_copies:
+        yield from selftest_findings(found.selftest, conditions.state(found.run))
+
+
+# Against another side -----------------------------------------------------------------------------
 
 
 def failure(outcome: CaseOutcome, against: Against) -> str:
@@ -181,3 +197,83 @@ def _interval(finding: SidesFinding) -> str:
     if not math.isfinite(finding.low):
         return "(no interval from so few launches)"
     return percent_interval(finding)
+
+
+# Self-tests, and what they tell of a machine ------------------------------------------------------
+
+
+def selftest_stored(found: Trust | None, kept: Trust | None, run: Run) -> Iterator[str]:
+    """Write which self-test reports quote; `kept` is an earlier one of more comparisons, if any."""
+    if found is None:
+        return
+    if run.is_provisional:
+        yield "not stored, since the run did not end"
+    elif kept:
+        day = kept.measured[:10]
+        yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
+    else:
+        yield "stored: reports of this machine quote it from now on"
+
+
+def selftest_findings(found: Trust | None, state: str = "") -> Iterator[str]:
+    """Write what a self-test found, below the `state` of its run where that is not whole."""
+    if state:
+        yield state
+    if found is None:
+        yield "no twin was measured, so there is no result"
+        return
+    false, wrong = found.false_alarms, found.wrong_way
+    yield (
+        f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
+        f"(at most {percent(false.at_most, 2)} with 95 % confidence)"
+    )
+    seen = (
+        f"{percent(share, 0, signed=True)} in {calls.hits} of {calls.tries}"
+        for share, calls in sorted(found.found.items())
+    )
+    yield (
+        f"found where planted: {', '.join(seen)}; "
+        f"the wrong way round in {wrong.hits} of {wrong.tries:,}"
+    )
+    yield (
+        f"{counted(found.settings, 'setting')}, {found.launches:.1f} launches a rival, "
+        f"{found.seconds_per_verdict:.1f} s a comparison"
+    )
+
+
+def trust_in_words(run: Run, trust: Trust | None) -> str:
+    """Write how far the figures of a run's machine may be trusted, or how to find out."""
+    if trust is None:
+        return "not known for this machine; find out with: timelift selftest"
+    false = trust.false_alarms
+    alarms = counted(false.hits, "false alarm")
+    found = (
+        f"{percent(share, 0, signed=True)} found in {percent(seen.value, 0)}"
+        for share, seen in sorted(trust.found.items())
+        if share > 0 and seen.tries
+    )
+    moved = trust.changed_packages(run.header.machine.versions)
+    first = (
+        f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
+        f"identical code (at most {percent(false.at_most, 2)})"
+    )
+    since = f"since then other {', '.join(moved)}" if moved else ""
+    return "; ".join(filter(None, (first, ", ".join(found), since)))
+
+
+def short_trust(run: Run, trust: Trust | None) -> str:
+    """Write the same in one line: of what was planted, the least that was found most times."""
+    if trust is None:
+        return "this machine is not tested yet: timelift selftest (10 minutes)"
+    false, moved = trust.false_alarms, trust.changed_packages(run.header.machine.versions)
+    planted = {share: seen for share, seen in sorted(trust.found.items()) if share > 0}
+    known = [share for share, seen in planted.items() if seen.tries]
+    sure = [share for share in known if planted[share].value >= _MOST_TIMES] or known[-1:]
+    found = [
+        f"{percent(one, 0, signed=True)} found in {percent(planted[one].value, 0)}"
+        for one in sure[:1]
+    ]
+    since = [f"since then other {', '.join(moved)}"] if moved else []
+    alarms = f"{counted(false.hits, 'false alarm')} in {false.tries:,}"
+    first = f"self-test of {trust.measured[:10]}: {alarms} (at most {percent(false.at_most)})"
+    return "; ".join([first, *found, *since])
