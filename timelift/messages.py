@@ -91,11 +91,9 @@ class Task:
     #: How much memory the worker may use; 0 is no limit.
     memory_bytes: int = 0
 
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "Task":
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Task":
+        """Return the task of the fields of a JSON object."""
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
         inputs = LayerInputs.from_fields(fields["inputs"])
@@ -225,7 +223,7 @@ def order_line(number: int, order: Order) -> str:
 
 
 def task_line(number: int, task: Task) -> str:
-    return json.dumps({"task": number, **task.to_json()}) + "\n"
+    return json.dumps({"task": number, **dataclasses.asdict(task)}) + "\n"
 
 
 def read_event(line: bytes, number: int) -> Event | None:
@@ -241,7 +239,7 @@ def read_order(line: bytes, number: int) -> Order | None:
 def read_task(line: bytes) -> tuple[int, Task] | None:
     """Read the number and task on a line; None for an order to a worker that is gone."""
     fields = _object(line)
-    return (fields.pop("task"), Task.from_json(fields)) if "task" in fields else None
+    return (fields.pop("task"), Task.from_fields(fields)) if "task" in fields else None
 
 
 _Kind = TypeVar("_Kind")
