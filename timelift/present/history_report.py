@@ -67,11 +67,10 @@ def show(history: History, console: Console) -> None:
 
 
 def warnings(machine: MachineRuns) -> Iterator[str]:
-    for other in machine.others:
-        name = other.name or _NAMELESS
-        described = " as described otherwise" if other.name == machine.name else ""
-        runs = counted(other.runs, "run")
-        yield f"left out {runs} of another machine: {name}{described}"
+    for name, runs in sorted(machine.others.items()):
+        described = " as described otherwise" if name == machine.name else ""
+        counts = counted(runs, "run")
+        yield f"left out {counts} of another machine: {name or _NAMELESS}{described}"
     yield from machine.warnings
 
 

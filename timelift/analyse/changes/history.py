@@ -1,8 +1,8 @@
 """From a folder of journals to a history: which runs, what they measured, what was found."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -64,23 +64,16 @@ class RunHeader:
 
 
 @dataclass(frozen=True)
-class OtherMachine:
-    """A machine of the same folder with a history of its own, and how many runs it has."""
-
-    name: str
-    runs: int
-
-
-@dataclass(frozen=True)
 class MachineRuns:
     """One machine's runs, the oldest first; `warnings` are of files that could not be read.
 
-    One of the `others` with the same name is described otherwise.
+    `others` are the machines of the same folder with histories of their own: their names, and how
+    many runs each has. One with the same name is described otherwise.
     """
 
     name: str
     runs: tuple[RunHeader, ...]
-    others: tuple[OtherMachine, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -106,7 +99,7 @@ def machine_runs(
             f"expected a run since {since:%Y-%m-%d}, found none of {len(chosen)} of "
             f"{chosen[0].machine_name!r}, the last of {chosen[-1].day}; name an earlier --since"
         )
-    others = _others(headers, chosen[0])
+    others = Counter(one.machine_name for one in headers if one.key != runs[0].key)
     return MachineRuns(runs[0].machine_name, tuple(runs), others, tuple(left_out))
 
 
@@ -120,11 +113,6 @@ def _chosen(headers: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
         )
     newest = max(named, key=lambda one: one.order)
     return sorted((one for one in named if one.key == newest.key), key=lambda one: one.order)
-
-
-def _others(headers: Sequence[RunHeader], chosen: RunHeader) -> tuple[OtherMachine, ...]:
-    counts = Counter(header.machine_name for header in headers if header.key != chosen.key)
-    return tuple(OtherMachine(name, runs) for name, runs in sorted(counts.items()))
 
 
 def _headers(results: Path, left_out: list[str]) -> Iterator[RunHeader]:

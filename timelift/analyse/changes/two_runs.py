@@ -26,7 +26,7 @@ from timelift.analyse.changes.states import ChangeState, CommonShift
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.estimates import CONFIDENCE, Interval, t_quantile, t_tail
+from timelift.analyse.stats.estimates import ALPHA, Interval, t_quantile, t_tail
 from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference
@@ -222,7 +222,7 @@ def _cases(
     effect = np.array([shift.effect for shift in found])
     scale, df = _spread(found, sessions)
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
-    width = t_quantile((1 - CONFIDENCE) / 2, df) * scale
+    width = t_quantile(ALPHA / 2, df) * scale
     alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (

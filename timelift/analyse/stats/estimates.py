@@ -77,8 +77,9 @@ def _apart(values: Samples, first: NDArray[np.int_], second: NDArray[np.int_]) -
 
 # Estimates ---------------------------------------------------------------------------------------
 
-#: What every interval is of, unless another is asked for.
+#: What every interval and family of verdicts is of, and the chance that is left.
 CONFIDENCE = 0.95
+ALPHA = 1 - CONFIDENCE
 #: What one launch is assumed to miss where a run has no second one, as a sd of log ratios.
 ASSUMED_LAUNCH_SD = 0.02
 
@@ -205,13 +206,13 @@ class AbsoluteTimes:
         return AbsoluteTimes(self.centre[rows], self.half_width[rows], self.launches[rows])
 
 
-def absolute_times(settings: Sequence[AlignedSamples], alpha: float) -> Iterator[AbsoluteTimes]:
+def absolute_times(settings: Sequence[AlignedSamples]) -> Iterator[AbsoluteTimes]:
     """Estimate the time of every rival from its launch medians, by setting.
 
-    Variances are moderated over all rivals; an interval is missed with chance `alpha`.
+    Variances are moderated over all rivals.
     """
     medians = [one.launch_medians() for one in settings]
-    found = _estimated([_without_standard_errors(logs) for logs in medians], alpha)
+    found = _estimated([_without_standard_errors(logs) for logs in medians])
     start = 0
     for logs in medians:
         yield found.part(slice(start, start := start + len(logs)))
@@ -227,7 +228,7 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     if not known:
         return {}
     logs = [_without_standard_errors(np.log([seconds])) for seconds in known.values()]
-    found = _estimated(logs, 1 - CONFIDENCE)
+    found = _estimated(logs)
     ends = (found.centre, found.centre - found.half_width, found.centre + found.half_width)
     intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
     return dict(zip(known, intervals, strict=True))
@@ -243,7 +244,7 @@ def _without_standard_errors(logs: Samples) -> Effects:
     return Effects(logs, np.full_like(logs, np.nan))
 
 
-def _estimated(parts: Sequence[Effects], alpha: float) -> AbsoluteTimes:
+def _estimated(parts: Sequence[Effects]) -> AbsoluteTimes:
     found = estimate(stack(parts))
-    half_width = np.where(found.launches > 1, found.half_width(alpha / 2), np.nan)
+    half_width = np.where(found.launches > 1, found.half_width(ALPHA / 2), np.nan)
     return AbsoluteTimes(found.effect, half_width, found.launches)

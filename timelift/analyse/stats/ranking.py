@@ -20,8 +20,8 @@ from timelift.analyse.stats.effects import (
     fit_scores,
     pairs_by_setting,
 )
-from timelift.analyse.stats.estimates import CONFIDENCE, AbsoluteTimes, Interval, absolute_times
-from timelift.analyse.stats.verdicts import RANK_MARGIN, Comparison, Verdict
+from timelift.analyse.stats.estimates import ALPHA, AbsoluteTimes, Interval, absolute_times
+from timelift.analyse.stats.verdicts import Comparison, Verdict
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
@@ -143,35 +143,28 @@ class Ranking:
 
 
 def rank(
-    measurements: Iterable[Measurement],
-    least_difference: float = RANK_MARGIN,
-    confidence: float = CONFIDENCE,
-    relative_to: Sequence[str] = BASELINES,
+    measurements: Iterable[Measurement], relative_to: Sequence[str] = BASELINES
 ) -> list[Ranking]:
     """Rank the measured rivals of every setting, in setting order.
 
-    `least_difference` is the smallest one that counts, as a share; any wrong faster or slower in a
-    setting has a chance of at most 1 - `confidence`. The first of `relative_to` that was measured
-    in a setting is its baseline.
+    Any wrong faster or slower in a setting has a chance of at most `ALPHA`. The first of
+    `relative_to` that was measured in a setting is its baseline.
     """
     settings = aligned_samples(measurements)
     if not settings:
         return []
-    alpha = 1 - confidence
     found = zip(
         settings,
-        _comparisons(settings, least_difference, confidence),
-        absolute_times(settings, alpha),
+        _comparisons(settings),
+        absolute_times(settings),
         strict=True,
     )
-    return [_Rivals(*parts, alpha, relative_to).ranking() for parts in found]
+    return [_Rivals(*parts, relative_to).ranking() for parts in found]
 
 
-def _comparisons(
-    settings: Sequence[AlignedSamples], least_difference: float, confidence: float
-) -> Iterator[Comparisons]:
+def _comparisons(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
     effects, families = pairs_by_setting(settings)
-    results = iter(verdicts.compare(effects, least_difference, confidence, families))
+    results = iter(verdicts.compare(effects, families=families))
     for one in settings:
         forward = {pair: next(results) for pair in one.pairs}
         yield forward | {(j, i): seen.swapped() for (i, j), seen in forward.items()}
@@ -238,13 +231,12 @@ def _tail(error: float) -> float:
 class _Rivals:
     """One setting's rivals by position, with their comparisons and times.
 
-    Some interval, or some cost over the best, is wrong with a chance of `alpha`.
+    Some interval, or some cost over the best, is wrong with a chance of `ALPHA`.
     """
 
     samples: AlignedSamples
     comparisons: Comparisons
     absolute: AbsoluteTimes
-    alpha: float
     relative_to: Sequence[str]
 
     def ranking(self) -> Ranking:
@@ -290,8 +282,8 @@ class _Rivals:
         """
         others = [self.comparisons[self.best, j] for j in self.order[1:]]
         known = [one for one in others if one.df > 0 and not one.within_one_launch]
-        beaten = [one.p < self.alpha and one.effect > 0 for one in known]
-        return simultaneous_levels(1 + len(known), 1 + beaten.count(False), self.alpha)
+        beaten = [one.p < ALPHA and one.effect > 0 for one in known]
+        return simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
 
     def _row(self, i: int) -> RankedCase:
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
@@ -315,7 +307,7 @@ class _Rivals:
         if i == self.baseline:
             return SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
         seen, effect = self._effect(i, self.baseline)
-        chance = self.alpha / (2 * (len(self.samples.cases) - 1))
+        chance = ALPHA / (2 * (len(self.samples.cases) - 1))
         width = math.nan if seen.within_one_launch else seen.half_width(chance)
         ends = _exp(effect - width), _exp(effect + width)
         return SpeedUp(_exp(effect), *ends, verdict=seen.swapped().verdict)
@@ -331,7 +323,7 @@ class _Rivals:
         seen, effect = self._effect(self.best, i)
         below, above, alone = (
             math.nan if seen.within_one_launch else seen.half_width(chance)
-            for chance in (self.levels.below, self.levels.above, self.alpha / 2)
+            for chance in (self.levels.below, self.levels.above, ALPHA / 2)
         )
         return {
             "ratio": _interval(effect, below, above),

@@ -27,7 +27,7 @@ from timelift.analyse.stats.effects import (
     mean_and_variance,
     pairs_by_setting,
 )
-from timelift.analyse.stats.estimates import CONFIDENCE, Estimates, Families, estimate, rivals_in
+from timelift.analyse.stats.estimates import ALPHA, Estimates, Families, estimate, rivals_in
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.journal import CaseInLaunch
@@ -79,7 +79,7 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
     def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
         look = _look(estimates)
         level, others = _at(PRICE_LEVELS, look), rivals_in(families) - 1
-        known = estimates.half_width((1 - CONFIDENCE) / 2) <= BELIEVED * np.log1p(precision)
+        known = estimates.half_width(ALPHA / 2) <= BELIEVED * np.log1p(precision)
         with np.errstate(invalid="ignore"):
             surely = estimates.chance(slower + np.log1p(precision)) < level / others
         return np.asarray((surely & known & (look > 0)) | _clear(estimates, families))
@@ -100,7 +100,7 @@ def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
         p = verdicts.holm(verdicts.p_values(estimates), families)
         words = verdicts.verdicts(estimates, p, float(np.log1p(RANK_MARGIN)), different, same)
         width = 0.0 if precision is None else np.log1p(precision)
-        narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
+        narrow = (look > 0) & (estimates.half_width(ALPHA / 2) < width)
         found = np.array([word is not Verdict.UNDECIDED for word in words], bool)
         return np.asarray(narrow | _clear(estimates, families) | found)
 
@@ -115,7 +115,7 @@ def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
 def _clear(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
     p = verdicts.holm(verdicts.p_values(estimates), families)
     with np.errstate(invalid="ignore"):
-        sure = (p < 1 - CONFIDENCE) & (np.abs(estimates.effect) >= CLEAR)
+        sure = (p < ALPHA) & (np.abs(estimates.effect) >= CLEAR)
     return np.asarray(sure & (_look(estimates) > 0))
 
 

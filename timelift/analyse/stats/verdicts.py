@@ -16,7 +16,7 @@ import numpy as np
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.effects import Effects
 from timelift.analyse.stats.estimates import (
-    CONFIDENCE,
+    ALPHA,
     Estimates,
     Families,
     estimate,
@@ -102,28 +102,25 @@ class Comparison:
 def compare(
     effects: Effects,
     least_difference: float = RANK_MARGIN,
-    confidence: float = CONFIDENCE,
     families: Families | Sequence[int] | None = None,
 ) -> list[Comparison]:
     """Compare every row of `effects`; a difference counts from `least_difference` on, a share.
 
     `families` numbers each row's family, which is all pairs of its rivals in the order of
-    `np.triu_indices`, and within which any wrong faster or slower has a chance of 1 - `confidence`;
+    `np.triu_indices`, and within which any wrong faster or slower has a chance of `ALPHA`;
     without it each row is a family of its own. Variances are moderated over all
     rows: pass all comparisons of a run at once.
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, family)
-    return _conclude(estimates, float(np.log1p(least_difference)), 1 - confidence, family)
+    return _conclude(estimates, float(np.log1p(least_difference)), family)
 
 
-def _conclude(
-    estimates: Estimates, log_margin: float, alpha: float, family: Families
-) -> list[Comparison]:
+def _conclude(estimates: Estimates, log_margin: float, family: Families) -> list[Comparison]:
     """Return each estimate with its intervals, p-value and verdict; `log_margin` is a log ratio."""
     p = holm(p_values(estimates), family)
-    effect, half_width = estimates.effect, estimates.half_width(alpha / 2)
-    family_half_width = _family_half_width(estimates, alpha, family)
+    effect, half_width = estimates.effect, estimates.half_width(ALPHA / 2)
+    family_half_width = _family_half_width(estimates, family)
     margin = np.full_like(effect, log_margin)
     columns: dict[str, Iterable[Any]] = {
         "effect": effect.tolist(),
@@ -139,7 +136,7 @@ def _conclude(
             np.maximum.reduce([family_half_width, estimates.half_width(PAIR_LEVEL / 2), margin])
             + estimates.half_width(1 - POWER)
         ).tolist(),
-        "verdict": verdicts(estimates, p, log_margin, alpha, alpha),
+        "verdict": verdicts(estimates, p, log_margin, ALPHA, ALPHA),
     }
     rows = zip(*columns.values(), strict=True)
     return [Comparison(**dict(zip(columns, row, strict=True))) for row in rows]
@@ -197,11 +194,11 @@ def discovery_bar(p: Samples, false_share: float) -> float:
     return float(ordered[ordered <= allowed].max(initial=-1.0))
 
 
-def _family_half_width(estimates: Estimates, alpha: float, family: Families) -> Samples:
+def _family_half_width(estimates: Estimates, family: Families) -> Samples:
     """Return half-widths that hold for a whole family at once (Bonferroni)."""
     _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)
     half_width = np.full(len(family), np.nan)
     for size in np.unique(sizes):
         chosen = sizes[place] == size
-        half_width[chosen] = estimates.half_width(alpha / (2 * size))[chosen]
+        half_width[chosen] = estimates.half_width(ALPHA / (2 * size))[chosen]
     return half_width
