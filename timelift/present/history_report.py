@@ -12,6 +12,7 @@ from timelift.analyse.changes.history import History, MachineRuns
 from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.changes.states import WORSE, ChangeState, LevelChange, MachineShift
+from timelift.analyse.stats.estimates import Interval
 from timelift.case import AXES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
@@ -222,9 +223,9 @@ def _ratio(name: str) -> Callable[[CaseHistory], float | None]:
     return lambda one: _as_ratio(getattr(one.change, name)) if one.change else None
 
 
-def _as_ratio(log_ratio: float | None) -> float | None:
+def _as_ratio(log_ratio: float) -> float:
     """Return a log ratio as a ratio, in steps of a millionth."""
-    return None if log_ratio is None else round(math.exp(log_ratio), 6)
+    return round(math.exp(log_ratio), 6)
 
 
 def _commits(place: LevelChange | None, history: History) -> str | None:
@@ -246,26 +247,23 @@ def csv_history(history: History) -> str:
 
 @dataclass(frozen=True)
 class _ChangeRow:
-    """A change of a case between two runs, or of the machine, whose case is empty.
-
-    `logs` are its log ratio and the ends of its interval, None where there are none.
-    """
+    """A change of a case between two runs, or of the machine, whose case is empty."""
 
     case: str
     change: LevelChange | MachineShift
-    logs: tuple[float | None, float | None, float | None]
+    log_ratio: Interval
 
 
 def csv_changes(history: History) -> str:
     """Return one row a change of a case as CSV, then one a shift of the machine."""
     runs = history.runs
     rows = [
-        _ChangeRow(one.case.label, change, (change.value, change.low, change.high))
+        _ChangeRow(one.case.label, change, log_ratio=change)
         for one in history.findings.cases
         for change in one.changes
     ]
     rows += [
-        _ChangeRow("", shift, (None if shift.apart else shift.shift, None, None))
+        _ChangeRow("", shift, Interval(math.nan if shift.apart else shift.shift))
         for shift in history.findings.common_shifts
     ]
     columns = (
@@ -274,9 +272,9 @@ def csv_changes(history: History) -> str:
         Column("after", value=lambda row: runs[row.change.after].started.isoformat()),
         Column("commit_before", value=lambda row: runs[row.change.before].commit),
         Column("commit_after", value=lambda row: runs[row.change.after].commit),
-        Column("ratio", value=lambda row: _as_ratio(row.logs[0])),
-        Column("low", value=lambda row: _as_ratio(row.logs[1])),
-        Column("high", value=lambda row: _as_ratio(row.logs[2])),
+        Column("ratio", value=lambda row: _as_ratio(row.log_ratio.value)),
+        Column("low", value=lambda row: _as_ratio(row.log_ratio.low)),
+        Column("high", value=lambda row: _as_ratio(row.log_ratio.high)),
         Column("with", value=lambda row: _differences(row.change, history)),
     )
     return csv_of_values(Table("changes", "Changes", columns, rows))

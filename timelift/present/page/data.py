@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import AXES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
@@ -178,41 +178,30 @@ def _rows(
     """Return a row a measurement, settings in order, the fastest first."""
     rows = [(ranking, row) for ranking in found.rankings for row in ranking.all_rows]
     cases = [row.case for _, row in rows]
-    first, front = found.first_calls, found.pareto_fronts
-    known = [first.get(case) for case in cases]
+    speed_ups = [row.speed_up for _, row in rows]
+    verdicts = list(_BESIDE)
+    fronts = found.pareto_fronts
     return {
         "setting": [where[case.setting] for case in cases],
         "strategy": [place[case.strategy] for case in cases],
         "lift": [int(row.rank_low > 0) for _, row in rows],
         "unbeaten": [int(row.rank_low == 1) for _, row in rows],
-        "time": [_digits(row.seconds_per_call.value * 1e6) for _, row in rows],
-        "time_low": [_digits(row.seconds_per_call.low * 1e6) for _, row in rows],
-        "time_high": [_digits(row.seconds_per_call.high * 1e6) for _, row in rows],
-        **_speed_ups([row for _, row in rows]),
+        **_intervals("time", [row.seconds_per_call.times(1e6) for _, row in rows]),
+        **_intervals("times", speed_ups),
+        "beside": [verdicts.index(one.verdict) if one else None for one in speed_ups],
         "cost": [_at_most(row.cost_over_best[1]) for _, row in rows],
-        "first": [_digits(one.value) if one else None for one in known],
-        "first_low": [_digits(one.low) if one else None for one in known],
-        "first_high": [_digits(one.high) if one else None for one in known],
+        **_intervals("first", [found.first_calls.get(case) for case in cases]),
         "peak": [_digits(found.peak_bytes.get(case, math.nan) / (1 << 20)) for case in cases],
-        "front": [int(_is_on_front(ranking, row, front)) for ranking, row in rows],
+        "front": [int(row in fronts.get(ranking.setting, ())) for ranking, row in rows],
     }
 
 
-def _is_on_front(
-    ranking: Ranking, row: RankedCase, fronts: Mapping[Setting, Sequence[RankedCase]]
-) -> bool:
-    return any(row is one for one in fronts.get(ranking.setting, ()))
-
-
-def _speed_ups(rows: Sequence[RankedCase]) -> dict[str, list[Any]]:
-    """Return how many times as fast as the baseline each row is, with its interval."""
-    order = list(_BESIDE)
-    found = [row.speed_up for row in rows]
+def _intervals(name: str, intervals: Sequence[Interval | None]) -> dict[str, list[Any]]:
+    """Return columns of the values and of both ends."""
+    ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
     return {
-        "times": [_digits(one.value) if one else None for one in found],
-        "times_low": [_digits(one.low) if one else None for one in found],
-        "times_high": [_digits(one.high) if one else None for one in found],
-        "beside": [order.index(one.verdict) if one else None for one in found],
+        column: [_digits(getattr(one, end)) if one else None for one in intervals]
+        for column, end in ends.items()
     }
 
 
