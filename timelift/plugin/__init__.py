@@ -8,14 +8,20 @@ A session without bench questions imports this module and what defines the optio
 beside pytest. The first question that is collected brings the rest (`timelift.plugin.questions`).
 """
 
-from collections.abc import Callable, Generator
+import argparse
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from timelift import removed
 from timelift.errors import UserError
-from timelift.plugin import options
+from timelift.measure.options import FLAGS, add_options
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -28,12 +34,56 @@ BROUGHT = Project(Path()).packaged("bench")
 QUESTION = "question"
 _MARKER = f"{QUESTION}(**axes): the axes of a test, each overridden by the option of its name"
 
-pytest_addoption = options.pytest_addoption
-pytest_load_initial_conftests = options.pytest_load_initial_conftests
+#: Before each option's name among the parsed values, where names of all plugins lie together.
+PREFIX = "timelift_"
 
 
 class QuestionError(Exception):
     """What is wrong with an option or a question: it ends the session when it is collected."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    before = sys.excepthook
+    sys.excepthook = lambda kind, error, trace: _explain_clash(before, kind, error, trace)
+    add_options(lambda title: parser.getgroup(f"timelift: {title}").addoption, PREFIX)
+
+
+def _explain_clash(before: Callable[..., None], kind: Any, error: Any, trace: Any) -> None:
+    """Print in one sentence which other plugin has an option of timelift's.
+
+    The order in which pytest reads plugins decides which of the two meets the other's option, and
+    pytest lets the error of argparse end the process.
+    """
+    flag = next(filter(FLAGS.__contains__, re.findall(r"--[\w-]+", str(error))), "")
+    if not (flag and kind is argparse.ArgumentError):
+        before(kind, error, trace)
+        return
+    frames = [one for one in traceback.extract_tb(trace) if one.name == "pytest_addoption"]
+    others = [os.path.relpath(one.filename) for one in frames if one.filename != __file__]
+    other = others[0] if others else "another plugin"
+    sys.stderr.write(
+        f"ERROR: {flag}: timelift.plugin and {other} both add this option; rename it there, or run "
+        "without one of the two (-p no:NAME)\n"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: Any, parser: pytest.Parser, args: list[str]
+) -> Iterator[None]:
+    """Refuse what went, and slips, once every plugin and conftest.py has added its options."""
+    loaded = yield
+    _, unknown = parser.parse_known_and_unknown_args(args)
+    for word in unknown:
+        if sentence := removed.option_sentence("bench", word.partition("=")[0], FLAGS):
+            raise pytest.UsageError(sentence)
+    keys = vars(early_config).get("_inicfg") or early_config.inicfg  # pytest 9, pytest 8
+    for name in sorted(removed.INI_KEYS & {*keys}):
+        try:
+            early_config.getini(name)
+        except (ValueError, KeyError):  # no other plugin has this key
+            raise pytest.UsageError(removed.key_sentence(name)) from None
+    return loaded
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.errors import UserError
 from timelift.journal import RunEnd
 from timelift.measure.session import Session
-from timelift.plugin import options
+from timelift.plugin import PREFIX
 from timelift.present import ended, terminal, usage
 from timelift.present.summary import Summary, summary
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def show(reporter: "pytest.TerminalReporter", session: Session, referee: Any) -> None:
     """Show the end of a run; with `--report`, write its page after it."""
-    wants_page = options.wants_report(reporter.config)
+    wants_page = bool(reporter.config.getoption(f"{PREFIX}report"))
     reporter.section("timelift")
     found, copies = None, session.gate or session.run_mode.selftest
     if copies:

@@ -17,8 +17,9 @@ from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
+from timelift.measure.options import OPTIONS
 from timelift.measure.session import Interrupts, RunMode, Session
-from timelift.plugin import options
+from timelift.plugin import PREFIX
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -63,6 +64,26 @@ def _project(config: pytest.Config) -> Project:
     return Project(config.rootpath, pythonpath=tuple(config.getini("pythonpath")))
 
 
+def _texts(config: pytest.Config) -> Mapping[str, str]:
+    """Return each option that takes a value as it was written, empty where it was not.
+
+    Raises UserError for an option that was written without its value.
+    """
+    written = {option.name: config.getoption(PREFIX + option.name) for option in OPTIONS}
+    for option in OPTIONS:
+        if written[option.name] == "":
+            raise UserError(f"{option.flag}: expected {option.help}, received nothing")
+    return {name: text or "" for name, text in written.items()}
+
+
+def _resume(config: pytest.Config) -> str:
+    """Return the run to resume, empty for none; raises UserError for an empty one."""
+    run = config.getoption(f"{PREFIX}resume")
+    if run == "":
+        raise UserError("--resume: expected a run, received nothing; leave out the '='")
+    return run or ""
+
+
 class Questions:
     """Hooks of a session that has a question.
 
@@ -73,9 +94,9 @@ class Questions:
         run_mode = RunMode(
             once=config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"),
             selftest=config.pluginmanager.hasplugin(SELFTEST),
-            resume=options.resume(config),
+            resume=_resume(config),
         )
-        self.session = Session(_project(config), options.texts(config), run_mode)
+        self.session = Session(_project(config), _texts(config), run_mode)
         self.failures: dict[Case, str] = {}
         self.referee: Any = None
         self._config = config
