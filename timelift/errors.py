@@ -19,6 +19,8 @@ _EXHAUSTED = re.compile(
 #: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
 
+#: Letters of an exception's text that are shown.
+_LONGEST = 400
 #: So many names are listed where none is close.
 _MOST_KNOWN = 12
 
@@ -81,12 +83,12 @@ def read_share(text: str) -> float:
     word = text.strip()
     signed = word.endswith("%")
     try:
-        found = float(word.removesuffix("%")) / (100 if signed else 1)
+        share = float(word.removesuffix("%")) / (100 if signed else 1)
     except ValueError:
-        found = -1.0
-    if 0 < found < 1:
-        return found
-    number = word if not signed and 1 <= found < 100 else "3"  # noqa: PLR2004 - per cent
+        share = -1.0
+    if 0 < share < 1:
+        return share
+    number = word if not signed and 1 <= share < 100 else "3"  # noqa: PLR2004 - per cent
     raise UserError(
         f"expected a share between 0 and 100%, received {text!r}; write it like "
         f"{number.removesuffix('.')}% or {float(number) / 100:g}, which are the same"
@@ -99,7 +101,7 @@ def ran_out_of_memory(text: str | Exception) -> bool:
     return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(text)))
 
 
-def one_line(error: Exception, most: int = 400) -> str:
+def one_line(error: Exception) -> str:
     """Return the kind of an exception and the start of its text, on one line.
 
     TensorFlow puts a stack before the text of an error in a graph: there the last paragraph counts.
@@ -108,4 +110,5 @@ def one_line(error: Exception, most: int = 400) -> str:
     if text.startswith("Graph execution error"):
         text = text.rstrip().rpartition("\n\n")[2]
     text = " ".join(text.split())
-    return f"{type(error).__name__}: {text[:most]}" + ("…" if len(text) > most else "")
+    more = "…" if len(text) > _LONGEST else ""
+    return f"{type(error).__name__}: {text[:_LONGEST]}{more}"

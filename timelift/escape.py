@@ -32,8 +32,9 @@ def plain(text: object, limit: int | None = None) -> str:
     shown = str(text)
     if not shown.isprintable():
         shown = "".join(map(_visible, shown))
-    too_long = limit is not None and len(shown) > limit
-    return f"{shown[: (limit or 0) - 1]}…" if too_long else shown
+    if limit is not None and len(shown) > limit:
+        return f"{shown[: limit - 1]}…"
+    return shown
 
 
 def _visible(character: str) -> str:
@@ -57,14 +58,12 @@ def csv_text(text: object) -> str:
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
-def slug(text: object, keep: str = "", limit: int = NAME_LIMIT) -> str:
-    """Make a file name part of letters, digits, dot and dash that never climbs out of a folder.
-
-    `keep` are other characters to keep inside.
-    """
-    words = re.sub(rf"[^A-Za-z0-9.{re.escape(keep)}]+", "-", str(text))[:limit]
-    return words.strip(f"-.{keep}") or "unnamed"
+def slug(text: object) -> str:
+    """Make a file name part of letters, digits, dot and dash that never climbs out of a folder."""
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", str(text))[:NAME_LIMIT]
+    return words.strip("-.") or "unnamed"
 
 
 def without_codes(text: str) -> str:
+    """Leave out what steers a terminal; the words stay."""
     return _CODES.sub("", text)
