@@ -122,11 +122,6 @@ class Browser:
         """Print the page and return the PDF's bytes."""
         return base64.b64decode(self._ask("Page.printToPDF")["data"])
 
-    def picture(self, path, *, whole=False):
-        """Take a picture of what is seen, or of the whole page."""
-        data = self._ask("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
-        Path(path).write_bytes(base64.b64decode(data))
-
     def _ask(self, method, **params):
         self._number += 1
         message = {"id": self._number, "method": method, "params": params}

@@ -167,17 +167,6 @@ def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, cap
     assert "loop_slice" not in "".join(lines)
 
 
-def test_a_look_alike_is_never_the_answer(tmp_path, capsys):
-    cases = journals.grid(("native", "loop_slice"), ("frames",), (40,), phases=("forward",))
-    head = journals.header(strategies={"native": {"title": "x", "differs": "it mixes time"}})
-    path = journals.write(
-        tmp_path / "run.jsonl", head, *journals.campaign(cases, launches=5), journals.END
-    )
-    code, lines, _ = choose(capsys, path, "--seq-lens", "40")
-    assert code == 2
-    assert "measured alone" in lines[0]
-
-
 def test_the_first_call_has_its_own_answer(tmp_path, capsys):
     code, lines, _ = choose(capsys, journal(tmp_path), "--seq-lens", "40", "--goal", "first-call")
     assert code == 0

@@ -93,33 +93,6 @@ def test_a_change_is_accepted_by_forgetting_what_was_before(results: Path) -> No
     assert report.main(["history", "--since", histories.day(8)]) == 0
 
 
-def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cases = journals.grid(histories.STRATEGIES, ("tokens", "frames"), (16,), phases=("forward",))
-    _slow(results, cases=cases)
-    output = results.parent / "out"
-    assert report.main(["history", "--output", str(output)]) == 2
-    assert {one.name for one in output.iterdir()} == {
-        "history.md",
-        "history.csv",
-        "changes.csv",
-        "history.svg",
-        "history.png",
-    }
-    assert str(output) in capsys.readouterr().out.splitlines()[-1]
-    text = (output / "history.md").read_text()
-    assert "![history.svg](history.svg)" in text
-    assert "| tokens-T16-B8-forward-graph-loop_slice | slower |" in text
-    with (output / "history.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 10
-    slower = [row for row in rows if row["now"] == "slower"]
-    assert {row["strategy"] for row in slower} == {"loop_slice"}
-    assert all(1.05 < float(row["ratio"]) < 1.15 for row in slower)
-    assert {row["with_it"] for row in slower} == {"keras 3.14 → 3.15"}
-    with (output / "changes.csv").open() as file:
-        assert {row["commit_after"] for row in csv.DictReader(file)} == {histories.commit(8)}
-
-
 @pytest.mark.parametrize(
     ("words", "count"),
     [

@@ -15,7 +15,6 @@ from typing import Any
 from timelift.analyse.runs.measurement import Run
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
-from timelift.escape import plain
 from timelift.layer_inputs import read_inputs
 from timelift.present.model_advice import StrategyPage
 from timelift.project import Project
@@ -123,11 +122,12 @@ def _parameters(variant: str) -> list[str] | None:
         return None
 
 
-def _keyword(one: ast.keyword) -> str:
-    value = one.value.id if isinstance(one.value, ast.Name) else ast.literal_eval(one.value)
-    if one.arg is None:
-        raise ValueError(plain(one.value))
-    return f"{one.arg}={value!r}"
+def _keyword(keyword: ast.keyword) -> str:
+    if keyword.arg is None:
+        raise ValueError("expected name=value, received **")
+    value = keyword.value
+    text = value.id if isinstance(value, ast.Name) else ast.literal_eval(value)
+    return f"{keyword.arg}={text!r}"
 
 
 # What is known of a workload's input -------------------------------------------------------------
