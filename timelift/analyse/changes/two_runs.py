@@ -59,11 +59,6 @@ def _engines(run: Run) -> dict[str, str]:
     }
 
 
-def drift(old: Run, new: Run) -> tuple[Difference, ...]:
-    """Name what drifted: versions, interpreter, kernel and flags."""
-    return journal.drift_differences(old.header.machine, new.header.machine)
-
-
 @dataclass(frozen=True)
 class Commits:
     """The commits of both runs, empty where unknown; `same_code` if they are one, and clean."""
@@ -105,8 +100,8 @@ class CaseInRun:
 class CaseBetween:
     """One case between two runs: its change, as a log ratio, and what that rests on.
 
-    A change of `visible` would be suspect every other time,
-    were it the only one; NaN where there are too few launches for any suspect.
+    A change of `visible` would be suspect every other time, were it the only one; NaN where there
+    are too few launches for any suspect.
     """
 
     case: Case
@@ -122,7 +117,8 @@ class CaseBetween:
 class TwoRuns:
     """Two runs and all that was found between them; `advisory` where they are of two machines.
 
-    `failing_now` are cases that were measured and now fail.
+    `failing_now` are cases that were measured and now fail, `drift` are versions, interpreter,
+    kernel and flags.
     """
 
     old: Run
@@ -196,7 +192,7 @@ def compare_runs(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
-        drift=drift(old, new),
+        drift=journal.drift_differences(old.header.machine, new.header.machine),
         canary=canary_change(old, new),
         advisory=advisory,
     )

@@ -54,7 +54,7 @@ def variance_beside(variance: Samples, df: Samples, families: Families) -> Sampl
     logs = np.zeros(len(variance))
     logs[known], _ = centred_logs(variance[known], df[known])
     count, order = rivals_in(families), np.argsort(families, kind="stable")
-    found = np.full(len(variance), np.nan)
+    beside = np.full(len(variance), np.nan)
     for rivals in np.unique(count).tolist():
         first, second = np.triu_indices(rivals, 1)
         rows = order[count[order] == rivals].reshape(-1, len(first))
@@ -62,8 +62,8 @@ def variance_beside(variance: Samples, df: Samples, families: Families) -> Sampl
             _apart(values[rows], first, second) for values in (logs, known.astype(float))
         )
         with np.errstate(invalid="ignore", divide="ignore"):
-            found[rows] = np.where(number > 0, total / number, np.nan)
-    return found
+            beside[rows] = np.where(number > 0, total / number, np.nan)
+    return beside
 
 
 def _apart(values: Samples, first: NDArray[np.int_], second: NDArray[np.int_]) -> Samples:
@@ -211,11 +211,11 @@ def absolute_times(settings: Sequence[AlignedSamples]) -> Iterator[AbsoluteTimes
 
     Variances are moderated over all rivals.
     """
-    medians = [one.launch_medians() for one in settings]
-    found = _estimated([_without_standard_errors(logs) for logs in medians])
+    medians = [setting.launch_medians() for setting in settings]
+    times = _estimated([_without_standard_errors(logs) for logs in medians])
     start = 0
     for logs in medians:
-        yield found.part(slice(start, start := start + len(logs)))
+        yield times.part(slice(start, start := start + len(logs)))
 
 
 def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
@@ -224,19 +224,19 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     Variances of the logs are moderated over all cases. Launches that built beside another
     process keep no first call in their facts.
     """
-    known = {one.case: seconds for one in measurements if (seconds := _first_call_seconds(one))}
-    if not known:
+    launches = {one.case: seconds for one in measurements if (seconds := _first_call_seconds(one))}
+    if not launches:
         return {}
-    logs = [_without_standard_errors(np.log([seconds])) for seconds in known.values()]
-    found = _estimated(logs)
-    ends = (found.centre, found.centre - found.half_width, found.centre + found.half_width)
+    logs = [_without_standard_errors(np.log([seconds])) for seconds in launches.values()]
+    times = _estimated(logs)
+    ends = (times.centre, times.centre - times.half_width, times.centre + times.half_width)
     intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
-    return dict(zip(known, intervals, strict=True))
+    return dict(zip(launches, intervals, strict=True))
 
 
 def _first_call_seconds(measurement: Measurement) -> list[float]:
-    known = [one.facts.number("first_call_seconds") for one in measurement.launches]
-    return [one for one in known if one is not None and 0 < one < math.inf]
+    facts = [launch.facts.number("first_call_seconds") for launch in measurement.launches]
+    return [seconds for seconds in facts if seconds is not None and 0 < seconds < math.inf]
 
 
 def _without_standard_errors(logs: Samples) -> Effects:
@@ -245,6 +245,6 @@ def _without_standard_errors(logs: Samples) -> Effects:
 
 
 def _estimated(parts: Sequence[Effects]) -> AbsoluteTimes:
-    found = estimate(stack(parts))
-    half_width = np.where(found.launches > 1, found.half_width(ALPHA / 2), np.nan)
-    return AbsoluteTimes(found.effect, half_width, found.launches)
+    estimates = estimate(stack(parts))
+    half_width = np.where(estimates.launches > 1, estimates.half_width(ALPHA / 2), np.nan)
+    return AbsoluteTimes(estimates.effect, half_width, estimates.launches)

@@ -153,13 +153,13 @@ def rank(
     settings = aligned_samples(measurements)
     if not settings:
         return []
-    found = zip(
+    parts = zip(
         settings,
         _comparisons(settings),
         absolute_times(settings),
         strict=True,
     )
-    return [_Rivals(*parts, relative_to).ranking() for parts in found]
+    return [_Rivals(*part, relative_to).ranking() for part in parts]
 
 
 def _comparisons(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
