@@ -183,6 +183,8 @@ class Setting:
 
 #: The axes of a setting in their canonical order, each with the type of its values.
 AXES: Mapping[str, type] = get_type_hints(Setting)
+#: The axes that are sizes of the inputs.
+SIZES = ("seq_len", "batch")
 
 
 def several_valued(settings: Iterable[Setting]) -> tuple[str, ...]:

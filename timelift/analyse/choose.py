@@ -18,7 +18,7 @@ from timelift.analyse.stats import lifts
 from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import AXES, AXIS_FLAGS, Phase, Setting, option_flag
+from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting, option_flag
 from timelift.errors import UserError, nearest
 
 
@@ -36,7 +36,6 @@ _FACTS = {
     Goal.MEMORY: ("peak_bytes", "peak memory", 1.05),
     Goal.FIRST_CALL: ("first_call_seconds", "first call", 1.25),
 }
-_SIZES = ("seq_len", "batch")
 #: Options of a run without which its workload or its strategies would be others.
 _TO_REPEAT = ("layer", "inputs")
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
@@ -101,7 +100,7 @@ def _member(name: str, text: str, kind: Any) -> Any:
 def _usual(name: str, known: Sequence[Setting]) -> Any:
     measured = sorted({getattr(one, name) for one in known})
     phase = Phase.BACKWARD if name == "gradients" else Phase.FORWARD
-    sized = name in {"workload", "seq_len", "batch"}
+    sized = name in {"workload", *SIZES}
     usual = None if sized else getattr(Setting("", 1, 1, phase), name)
     if usual in measured or len(measured) == 1:
         return usual if usual in measured else measured[0]
@@ -212,7 +211,7 @@ def decide(
     asked = question.setting
     if asked in rankings:
         return _at(rankings[asked], question.goal, measured)
-    for axis in _SIZES:
+    for axis in SIZES:
         size = getattr(asked, axis)
         line = [place for place in rankings if _without(place, axis) == _without(asked, axis)]
         before = [place for place in line if getattr(place, axis) < size]
@@ -242,8 +241,8 @@ def _between(
 
 
 def _why_outside(asked: Setting, measured: Iterable[Setting]) -> str:
-    elsewhere = _without(asked, *_SIZES)
-    near = [setting for setting in measured if _without(setting, *_SIZES) == elsewhere]
+    elsewhere = _without(asked, *SIZES)
+    near = [setting for setting in measured if _without(setting, *SIZES) == elsewhere]
     if not near:
         return "this workload, phase and execution were not measured at any size"
     lengths, batches = {setting.seq_len for setting in near}, {setting.batch for setting in near}

@@ -11,6 +11,7 @@ from timelift.analyse.answer import Answer, Gain, LostWhere
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
+from timelift.case import SIZES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.tables import Column, Table
@@ -25,7 +26,6 @@ from timelift.present.units import (
 )
 
 _KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
-_SIZES = ("seq_len", "batch")
 #: What the recommended strategy of a setting is called if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
 NOTHING = "No two strategies were measured in one setting, so there is nothing to compare yet."
@@ -54,7 +54,7 @@ def _at_runs(axis: str, runs: Sequence[tuple[object, ...]]) -> str:
     """Write the condition that an axis has a value of some runs of neighbours."""
     runs = sorted(runs, key=_first_size)
     values = [value for run in runs for value in run]
-    if axis not in _SIZES:
+    if axis not in SIZES:
         return at_values(axis, values)
     if len(values) == len(runs):
         return f"at {sizes_in_words(axis, values, ' or ')}"
@@ -166,7 +166,7 @@ def _lost_at_most(lost: LostWhere) -> str:
 
 def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
     """Write `eager, 16 steps`, or in how many settings."""
-    shared = sorted(lost.shared.items(), key=lambda item: item[0] in _SIZES)
+    shared = sorted(lost.shared.items(), key=lambda item: item[0] in SIZES)
     where = ", ".join(value_in_words(axis, value) for axis, value in shared)
     if not lost.has_no_exception:
         some = f"in {lost.settings} of {settings}{noun}"

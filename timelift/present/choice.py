@@ -19,7 +19,7 @@ from timelift.analyse.choose import (
 )
 from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import Setting
+from timelift.case import SIZES, Setting
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.present.answer import LEAST_TO_LOSE
@@ -136,7 +136,7 @@ def _setting_in_words(setting: Setting) -> str:
         for axis, value in setting.unusual.items()
         if axis not in {"mode", "device"}
     ]
-    sizes = (value_in_words(axis, getattr(setting, axis)) for axis in ("seq_len", "batch"))
+    sizes = (value_in_words(axis, getattr(setting, axis)) for axis in SIZES)
     execution = (setting.phase, setting.mode, setting.device)
     return ", ".join((setting.workload, *sizes, *execution, *unusual))
 

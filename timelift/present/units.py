@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from timelift.case import BACKEND_THREADS, Backend, Gradients, Mode
+from timelift.case import BACKEND_THREADS, SIZES, Backend, Gradients, Mode
 
 if TYPE_CHECKING:
     from timelift.analyse.stats.estimates import Interval
@@ -140,12 +140,11 @@ def times(ratio: float) -> str:
 
 # Values of axes ----------------------------------------------------------------------------------
 
-_SIZES = ("seq_len", "batch")
 #: What readers see of an axis whose name is not its title.
 _TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
 #: What a condition on an axis begins and ends with.
 _BEFORE: Mapping[str, str] = {
-    **dict.fromkeys(("seq_len", "batch"), "at "),
+    **dict.fromkeys(SIZES, "at "),
     **dict.fromkeys(("phase", "mode", "dtype"), "in "),
     **dict.fromkeys(("lengths", "gradients", "time_axis", "threads"), "with "),
     **dict.fromkeys(("device", "backend"), "on "),
@@ -180,7 +179,7 @@ def axis_title(axis: str) -> str:
 
 def at_values(axis: str, values: Sequence[object]) -> str:
     """Write the condition that an axis has one of these values, neighbours if they are sizes."""
-    if axis in _SIZES and len(values) > 1:
+    if axis in SIZES and len(values) > 1:
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
     words = " or ".join(value_in_words(axis, value) for value in values)
     return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"

@@ -16,7 +16,7 @@ from matplotlib.markers import MarkerStyle
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import AXES, Setting, Status
+from timelift.case import AXES, SIZES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import meaning
 from timelift.present.answer import known_as
@@ -89,7 +89,7 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
 
 def along(settings: Sequence[Setting]) -> str:
     """Return the axis that charts have along them: length, or batch where that alone varies."""
-    lengths, batches = ({getattr(one, axis) for one in settings} for axis in ("seq_len", "batch"))
+    lengths, batches = ({getattr(one, axis) for one in settings} for axis in SIZES)
     return "batch" if len(lengths) == 1 and len(batches) > 1 else "seq_len"
 
 
