@@ -245,7 +245,7 @@ from timelift.worker import law
 from timelift.worker.engines import open_engine
 setting = Setting('any', 1, 1, Phase.FORWARD, Mode.EAGER, backend=Backend('{}'))
 switches = open_engine(setting).identity()
-print(json.dumps([{{one: law.precision(one) for one in Dtype}}, list(switches)]))
+print(json.dumps([{{one: law.precision(one, "cpu", {{}}) for one in Dtype}}, list(switches)]))
 """
 
 

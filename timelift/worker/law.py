@@ -312,17 +312,13 @@ def check_errors(off: Array, scale: Array, compared: Compared, where: str, allow
     )
 
 
-def coarsest(
-    dtypes: Iterable[str], device: str = CPU, identity: Mapping[str, str] | None = None
-) -> DtypePrecision:
+def coarsest(dtypes: Iterable[str], device: str, identity: Mapping[str, str]) -> DtypePrecision:
     """Return the precision of what is computed in several dtypes, one after another."""
     precisions = (precision(dtype, device, identity) for dtype in dtypes)
     return max(precisions, key=lambda computed: TOLERANCES[computed].outputs)
 
 
-def precision(
-    dtype: str, device: str = CPU, identity: Mapping[str, str] | None = None
-) -> DtypePrecision:
+def precision(dtype: str, device: str, identity: Mapping[str, str]) -> DtypePrecision:
     """Return the precision of layers of `dtype` on a device whose engine has this `identity()`.
 
     On JAX and PyTorch Keras multiplies float64 in float32 (`keras.backend.result_type`). On a GPU
@@ -332,7 +328,7 @@ def precision(
 
     computed = DtypePrecision(keras.backend.result_type(str(dtype), str(dtype)))
     may_be_tf32 = computed is DtypePrecision.FLOAT32 and not device.startswith(CPU)
-    return DtypePrecision.TF32 if may_be_tf32 and _allows_tf32(identity or {}) else computed
+    return DtypePrecision.TF32 if may_be_tf32 and _allows_tf32(identity) else computed
 
 
 def _allows_tf32(identity: Mapping[str, str]) -> bool:
