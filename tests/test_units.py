@@ -9,7 +9,6 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import fact
 from timelift.analyse.stats.estimates import Interval
 from timelift.errors import counted
-from timelift.journal import Facts
 from timelift.present.units import (
     at_most,
     human_bytes,
@@ -74,17 +73,15 @@ def test_an_upper_bound_is_rounded_up(ratio, words):
     assert at_most(ratio) == words
 
 
-@pytest.mark.parametrize("bad", [True, None])
-def test_a_fact_that_is_no_number_is_unknown(tmp_path, bad):
+def test_a_fact_is_that_of_the_launches_that_know_it(tmp_path):
+    known = [{"graph_nodes": 40}, {"graph_nodes": 42}, {}]
     lines = [
-        journals.line(journals.case(), 1, facts={"graph_nodes": 40}),
-        journals.line(journals.case(), 2, facts={"graph_nodes": 42}),
+        journals.line(journals.case(), launch, facts=facts)
+        for launch, facts in enumerate(known, start=1)
     ]
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
     (measurement,) = run.measurements
     assert fact(measurement, "graph_nodes") == 42
-    object.__setattr__(measurement.launches[1], "facts", Facts(graph_nodes=bad))
-    assert fact(measurement, "graph_nodes") == 40
     assert fact(measurement, "peak_bytes") is None
 
 

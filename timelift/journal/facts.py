@@ -87,10 +87,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 
     def number(self, name: str) -> float | None:
-        """Return a fact as a float; None where it is unknown or no number."""
-        value = getattr(self, name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if is_number else None
+        """Return a fact that is a number as a float; None where it is unknown."""
+        value: Number | None = getattr(self, name)
+        return None if value is None else float(value)
 
     def number_or_bound(self, name: str) -> float | None:
         """Return a fact, or the bound that it is below where no more is known."""
