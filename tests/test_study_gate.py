@@ -25,7 +25,12 @@ def outcome(name, verdict=Verdict.SAME):
     """What became of a case's time; its other quantities are the same."""
     findings = {
         quantity: SidesFinding(
-            0.0, -0.01, 0.01, 3, 0.03, suspected=False, tried=False, verdict=word
+            *(0.0, -0.01, 0.01),
+            launches=3,
+            detectable=0.03,
+            suspected=False,
+            tried=False,
+            verdict=word,
         )
         for quantity, word in zip(Quantity, (verdict, Verdict.SAME, Verdict.SAME), strict=True)
     }
