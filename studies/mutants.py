@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from scipy.stats import binomtest
@@ -60,7 +61,12 @@ def tests_of(room: str, root: Path) -> list[str]:
 
 
 def lay_out(copy: Path, room: str) -> None:
-    """Copy the tracked files and write what mutmut is to do; raises UserError for no room."""
+    """Copy the tracked files and write what mutmut is to do.
+
+    Raises UserError where there is no such room, or no mutmut.
+    """
+    if find_spec("mutmut") is None:
+        raise UserError("expected mutmut, which is not installed; make mutate installs it")
     if not (ROOT / "timelift" / room).exists():
         raise UserError(f"--room: expected a folder of timelift/, received {room!r}")
     tracked = subprocess.run(
