@@ -1,5 +1,6 @@
 """Choosing: a few lines where a run decides, the deciding command where it does not."""
 
+import dataclasses
 import itertools
 import json
 import shlex
@@ -10,22 +11,24 @@ import pytest
 import report
 from tests import journals
 from timelift import case
-from timelift.analyse.choose import ask, options_to_repeat
+from timelift.analyse.choose import ChooseQuestion, Goal, ask, decide, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.case import Phase, Setting, Status
+from timelift.analyse.stats import lifts
+from timelift.analyse.stats.ranking import SpeedUp
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.case import Status
 from timelift.measure.options import OPTIONS
+from timelift.present import choice
 from timelift.present.command_lines import to_measure
-from timelift.present.usage import how_to_use
-from timelift.project import Project
+
+NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
 
 
-def journal(folder, strategies=("native", "fold_time", "loop_slice"), **grid):
-    """A run of some frames."""
-    how = {name: grid.pop(name) for name in ("launches", "noise") if name in grid}
+def journal(folder, strategies=NAMES, launches=5, noise=0.002, **grid):
+    """A run of some frames, at 10 and at 40 steps."""
     sizes = {"workloads": ("frames",), "seq_lens": (10, 40), "phases": ("forward",)} | grid
     cases = journals.grid(strategies, **sizes)
-    how = {"launches": 5, "noise": 0.002} | how
-    return journals.synthetic(folder / "run.jsonl", cases, **how)
+    return journals.synthetic(folder / "run.jsonl", cases, launches=launches, noise=noise)
 
 
 def of_facts(folder, facts, sizes=(10, 40), launches=3):
@@ -49,179 +52,125 @@ def peaks(**at_both):
 
 
 def choose(capsys, path, *words):
-    """What the command says, and its exit code."""
+    """The command's exit code, what it prints, and what it complains about."""
     code = report.main(["choose", "--run", str(path), *words])
     said = capsys.readouterr()
-    return code, said.out.splitlines(), said.err
+    return code, said.out, said.err
 
 
-def at(seq_len, batch=8, *words):
-    """The words of a question."""
-    return ("--seq-lens", str(seq_len), "--batch-sizes", str(batch), *words)
+def answer(path, *relative_to):
+    """What is chosen at 40 steps, over the first of some baselines."""
+    run = results.load(path)
+    return decide(ask({"seq_len": "40"}, "time", run), run, *([relative_to] if relative_to else []))
 
 
 def test_every_unusual_axis_is_named(tmp_path, capsys):
-    cases = journals.grid(("native", "loop_slice"), backend="jax", threads=2, phases=("forward",))
-    path = journals.synthetic(tmp_path / "run.jsonl", cases)
-    _, lines, _ = choose(capsys, path, "--workloads", "tokens", *at(64))
-    assert lines[0].startswith("tokens, 64 steps, batch 8, forward, graph, cpu, 2 threads, jax: ")
-
-
-@pytest.mark.parametrize(
-    ("constants", "words"),
-    [
-        ("FEATURES = (4, 2)\nINPUT_DTYPE = keras.config.floatx()\n", "build(layer, (9, 4, 2))"),
-        (
-            "FEATURES = sizes()\nINPUT_DTYPE: str = 'int32'\n",
-            "build(layer, (9, *features), dtype='int32')",
-        ),
-    ],
-)
-def test_a_computed_constant_hides_no_other(tmp_path, constants, words):
-    run = results.load(journal(tmp_path))
-    (tmp_path / "workloads").mkdir()
-    (tmp_path / "workloads" / "mine.py").write_text(constants)
-    setting = Setting("mine", 9, 4, Phase.FORWARD)
-    assert how_to_use("native", setting, run, Project(tmp_path)).endswith(words)
+    path = journal(tmp_path, seq_lens=(64,), backend="jax", threads=2)
+    _, said, _ = choose(capsys, path)
+    assert said.startswith("frames, 64 steps, batch 8, forward, graph, cpu, 2 threads, jax: ")
 
 
 TWO = {"strategies": ("native", "loop_slice"), "batches": (1,), "seq_lens": (1, 8)}
+TIE = {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4}
+BATCHES = {"batches": (4, 16)}
+#: The run, length and batch of a question, and what is answered.
 QUESTIONS = {
-    "a strategy that is not told apart": (
-        {"noise": 0.02},
-        at(10),
-        0,
-        ("costs at most", "not shown to differ: "),
-    ),
-    "one launch": ({"launches": 1}, at(40), 2, ("one launch is no verdict",)),
+    "one launch": ({"launches": 1}, 40, 8, ["one launch is no verdict"]),
     "a noisy tie: the dearer may cost a third": (
-        {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4},
-        at(40),
-        2,
-        ("may cost more than 10 % over the best", "it is one of ", "--precision 1% --budget 15m"),
+        *(TIE, 40, 8),
+        ["may cost more than 10 % over the best", "it is one of ", "--precision 1% --budget 15m"],
     ),
-    "between two lengths of one answer": (
-        {},
-        at(20),
-        0,
-        ("fastest is native at 10 steps and at 40 steps, and nothing was", "(20, 32, 32, 3)"),
-    ),
-    "between two batches of one answer": (
-        {"batches": (4, 16)},
-        at(40),
-        0,
-        ("native at batch 4 and at batch 16",),
-    ),
+    "between two batches of one answer": (BATCHES, 40, 8, ["native at batch 4 and at batch 16"]),
     "between two lengths of different answers": (
-        TWO,
-        at(4, 1),
-        2,
-        ("do not agree", "at 1 step: fastest is loop_slice", "at 8 steps: fastest is native"),
+        *(TWO, 4, 1),
+        ["do not agree", "at 1 step: fastest is loop_slice", "at 8 steps: fastest is native"],
     ),
     "between two lengths without an answer": (
-        {"launches": 1},
-        at(20),
-        2,
-        ("at 10 steps: one launch is no verdict", "at 40 steps: one launch is no verdict"),
+        *({"launches": 1}, 20, 8),
+        ["at 10 steps: one launch is no verdict", "at 40 steps: one launch is no verdict"],
     ),
     "between four settings": (
-        {"batches": (4, 16)},
-        at(20),
-        2,
-        ("no measured sizes lie on both sides of it along one axis",),
+        *(BATCHES, 20, 8),
+        ["no measured sizes lie on both sides of it along one axis"],
     ),
 }
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_run_decides_what_it_has_measured(tmp_path, capsys, name):
-    grid, words, expected, said = QUESTIONS[name]
-    code, lines, _ = choose(capsys, journal(tmp_path, **grid), *words)
-    assert code == expected
-    assert [text for text in said if text not in "\n".join(lines)] == []
-    assert lines[-1].startswith("decide it with: timelift bench") == (code == 2)
+    grid, length, batch, told = QUESTIONS[name]
+    words = ("--seq-lens", str(length), "--batch-sizes", str(batch))
+    code, said, _ = choose(capsys, journal(tmp_path, **grid), *words)
+    assert code == (0 if name.endswith("one answer") else 2)
+    assert [text for text in told if text not in said] == []
+    assert said.splitlines()[-1].startswith("decide it with: timelift bench") == (code == 2)
 
 
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
 def test_a_size_between_two_has_the_answer_of_both_or_none(tmp_path, capsys, goal):
     path = journal(tmp_path, noise=0.02)
     words = ("--goal", goal, "--json", "--seq-lens")
-    ends, between = (
-        [json.loads("\n".join(choose(capsys, path, *words, size)[1])) for size in sizes]
-        for sizes in (("10", "40"), ("20",))
+    *ends, between = (
+        json.loads(choose(capsys, path, *words, size)[1]) for size in ("10", "40", "20")
     )
     names = {one["strategy"] for one in ends}
-    assert between[0]["decided"] == (len(names) == 1 and None not in names)
-    assert not between[0]["decided"] or between[0]["strategy"] in names
+    assert between["decided"] == (len(names) == 1 and None not in names)
+    assert not between["decided"] or between["strategy"] in names
 
 
 def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, capsys):
     facts = {"native": {"peak_bytes": 3 << 20}, "fold_time": {"peak_bytes": 2 << 20}}
     path = of_facts(tmp_path, facts, sizes=(16,))
-    case = journals.case("loop_slice")
-    least = [journals.line(case, launch, facts={"peak_bytes": 1 << 20}) for launch in (1, 2)]
-    journals.go_on(path, *least, journals.ended(case, "crashed", "signal 11", launch=3))
-    code, lines, _ = choose(capsys, path, "--goal", "memory")
+    crashed = journals.case("loop_slice")
+    least = [journals.line(crashed, launch, facts={"peak_bytes": 1 << 20}) for launch in (1, 2)]
+    journals.go_on(path, *least, journals.ended(crashed, "crashed", "signal 11", launch=3))
+    code, said, _ = choose(capsys, path, "--goal", "memory")
     assert code == 0
-    assert "fold_time" in lines[1]
-    assert "loop_slice" not in "".join(lines)
+    assert "least memory is fold_time" in said
+    assert "loop_slice" not in said
 
 
 def test_the_first_call_has_its_own_answer(tmp_path, capsys):
-    code, lines, _ = choose(capsys, journal(tmp_path), "--seq-lens", "40", "--goal", "first-call")
-    assert code == 0
-    assert len(lines) == 6
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "40", "--goal", "first-call")
+    lines = said.splitlines()
+    assert (code, len(lines)) == (0, 6)
     assert "first result" in lines[1]
     assert "not shown to differ" in lines[2]
-    assert "times as fast as loop_slice" in lines[3]
+    assert "times as fast as time_distributed" in lines[3]
 
 
 BOUND, MIB = {"peak_bytes_below": 1 << 17}, {"peak_bytes": 1 << 20}
+UNKNOWN, NOTHING = (peaks(a=(first, 100), b=(200, 400), c=(300, 900)) for first in (None, 0))
 MEMORY = {
-    "of one not known, which may be the least": (
-        peaks(a=(None, 100), b=(200, 400), c=(300, 900)),
-        10,
-        ("peak memory of a is not known, and may be the least",),
-    ),
-    "of one nothing, which may be the least": (
-        peaks(a=(0, 100), b=(200, 400), c=(300, 900)),
-        10,
-        ("peak memory of a is not known, and may be the least",),
-    ),
-    "known at the other size": (
-        peaks(a=(None, 100), b=(200, 400), c=(300, 900)),
-        40,
-        ("least memory is a",),
-    ),
+    "of one not known": (UNKNOWN, 10, ["peak memory of a is not known, and may be the least"]),
+    "of one nothing": (NOTHING, 10, ["peak memory of a is not known, and may be the least"]),
+    "known at the other size": (UNKNOWN, 40, ["least memory is a"]),
     "too little to be read, which is less than its bound": (
-        {"a": BOUND, "b": BOUND, "c": MIB},
-        40,
-        (
+        *({"a": BOUND, "b": BOUND, "c": MIB}, 40),
+        [
             "least memory is a",
             "less than 128 KiB at the peak of a call, from 3 launches",
             "not shown to differ: b; times as much: c at least 7.62",
-        ),
+        ],
     ),
     "of one neither size nor bound known": (
-        {"a": {}, "b": BOUND, "c": MIB},
-        40,
-        ("peak memory of a is not known",),
+        *({"a": {}, "b": BOUND, "c": MIB}, 40),
+        ["peak memory of a is not known"],
     ),
     "not known of any": (
-        {"native": {}, "loop_slice": {}},
-        40,
-        ("peak memory is known of fewer than two strategies",),
+        *({"native": {}, "loop_slice": {}}, 40),
+        ["peak memory is known of fewer than two strategies"],
     ),
 }
 
 
 @pytest.mark.parametrize("question", MEMORY)
 def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, question):
-    facts, size, said = MEMORY[question]
+    facts, size, told = MEMORY[question]
     path = of_facts(tmp_path, facts)
-    code, lines, _ = choose(capsys, path, "--seq-lens", str(size), "--goal", "memory")
-    assert code == (0 if said[0].startswith("least memory is") else 2)
-    assert [text for text in said if text not in "\n".join(lines)] == []
+    code, said, _ = choose(capsys, path, "--seq-lens", str(size), "--goal", "memory")
+    assert code == (0 if told[0].startswith("least memory is") else 2)
+    assert [text for text in told if text not in said] == []
 
 
 @pytest.mark.parametrize(
@@ -234,14 +183,16 @@ def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, ques
         (["--batch-sizes", "0"], "--batch-sizes: expected a whole number from 1, received '0'"),
         (["--seq-lens", "9" * 5000], "--seq-lens: expected a whole number from 1"),
         (["--batch-sizes", "8"], "expected --seq-lens, since the run has several: 10, 40"),
+        (
+            ["--seq-lens", "40", "--relative-to", "loop_slcie"],
+            "--relative-to: expected a lift that was measured, received 'loop_slcie'",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence):
-    code, lines, complaint = choose(capsys, journal(tmp_path), *words)
-    assert code == 1
-    assert lines == []
+    code, said, complaint = choose(capsys, journal(tmp_path), *words)
+    assert (code, said, complaint.count("\n")) == (1, "", 1)
     assert sentence in complaint
-    assert complaint.count("\n") == 1
 
 
 def test_every_option_of_a_printed_command_is_one_of_bench():
@@ -263,44 +214,28 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
     assert "--inputs" not in words
 
 
-def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
-    path = journal(
-        tmp_path,
-        ("fold_chunks[k=8]", "loop_slice"),
-        workloads=("sentences",),
-        seq_lens=(16,),
-        time_axis="dynamic",
-    )
-    code, lines, _ = choose(capsys, path, "--workloads", "sentences", "--seq-lens", "16")
-    assert code == 0
-    assert "copy strategies/fold_chunks.py, then: model = build(layer, (None, " in lines[4]
-    assert lines[4].endswith("k=8)")
-
-
 def test_hostile_names_are_shown_harmless(tmp_path, capsys):
     workload = "../x\x1b]0;y"
-    path = journal(
-        tmp_path, ("../../etc/passwd\x1b[31m", "b"), workloads=(workload,), seq_lens=(16,)
-    )
-    code, lines, _ = choose(capsys, path, "--workloads", workload, "--seq-lens", "16")
+    names = ("../../etc/passwd\x1b[31m", "b")
+    path = journal(tmp_path, names, workloads=(workload,), seq_lens=(16,))
+    code, said, _ = choose(capsys, path, "--workloads", workload, "--seq-lens", "16")
     assert code == 0
-    assert "\x1b" not in "".join(lines)
-    assert "strategies/../../etc" not in lines[3]
+    assert "\x1b" not in said
+    assert "strategies/../../etc" not in said
 
 
 def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     path = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
-    code, lines, _ = choose(capsys, path)
+    code, said, _ = choose(capsys, path)
     assert code == 2
-    assert "not measured at any size" in lines[0]
+    assert "not measured at any size" in said
     empty = journals.write(tmp_path / "empty.jsonl", journals.header())
     assert choose(capsys, empty)[0] == 1
 
 
 def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
-    cases = journals.grid(("native",), seq_lens=(8,), mode="xla")
-    run = results.load(journals.synthetic(tmp_path / "run.jsonl", cases))
+    run = results.load(journal(tmp_path, seq_lens=(8,), phases=("forward", "backward"), mode="xla"))
     assert ask({"phase": "backward"}, "time", run).setting.mode == "xla"
     assert ask({}, "time", run).setting.phase == "forward"
 
@@ -327,7 +262,7 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         code, _, _ = choose(capsys, path, *words)
         assert code in {0, 2}
         told = choose(capsys, path, *words, "--json")
-        assert (told[0], json.loads("\n".join(told[1]))["decided"]) == (code, code == 0)
+        assert (told[0], json.loads(told[1])["decided"]) == (code, code == 0)
 
 
 @pytest.mark.parametrize("twins", ["a self-test", "another side"])
@@ -335,10 +270,113 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     if twins == "another side":
         head = journals.header(strategies={"native@HEAD": {"against": {"of": "native"}}})
-        path = journals.write(
-            path, head, *journals.campaign(journals.grid(("native", "native@HEAD")))
-        )
-    code, lines, said = choose(capsys, path, "--seq-lens", "1", "--batch-sizes", "1")
-    assert (code, lines) == (1, [])
-    assert "expected a usual run, received one against twins" in said
-    assert "name a run of timelift bench without --against" in said
+        cases = journals.grid(("native", "native@HEAD"))
+        path = journals.write(path, head, *journals.campaign(cases))
+    code, said, complaint = choose(capsys, path, "--seq-lens", "1", "--batch-sizes", "1")
+    assert (code, said) == (1, "")
+    assert "expected a usual run, received one against twins" in complaint
+    assert "name a run of timelift bench without --against" in complaint
+
+
+# What the answer gains over the baseline ---------------------------------------------------------
+
+
+def test_a_measured_gain_is_that_of_the_setting(tmp_path):
+    path = journal(tmp_path)
+    found = answer(path)
+    (ranking,) = [one for one in lifts.rank_run(results.load(path)) if one.setting.seq_len == 40]
+    assert found.baseline == "time_distributed"
+    assert found.speed_up == ranking.row(found.strategy).speed_up
+    (beside,) = [one for one in found.others if one.strategy == "time_distributed"]
+    assert beside.ratio == found.speed_up
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "told"),
+    [
+        (Verdict.FASTER, 0.99, "2.60 [0.990, 5.77] times as fast as time_distributed"),
+        (Verdict.UNDECIDED, 0.95, "time_distributed, which is not shown to differ"),
+        (
+            *(Verdict.UNDECIDED, 1.17),
+            "not shown to differ: an interval without 1 is no verdict by itself",
+        ),
+    ],
+)
+def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict, low, told):
+    seen = SpeedUp(2.6, low, 5.77, verdict=verdict)
+    ranked = lifts.rank_run
+
+    def with_this_gain(*run):
+        return [
+            dataclasses.replace(
+                one, rows=tuple(dataclasses.replace(row, speed_up=seen) for row in one.rows)
+            )
+            for one in ranked(*run)
+        ]
+
+    monkeypatch.setattr(lifts, "rank_run", with_this_gain)
+    found = answer(journal(tmp_path))
+    question = ChooseQuestion(found.setting, Goal.TIME)
+    said = [*choice.answer_lines(question, found, choice.AboutChoice("", "", "", ""))]
+    assert any(line.endswith(told) for line in said)
+    close = "".join(line.partition("not shown to differ: ")[2] for line in said)
+    assert ("time_distributed" in close) == (verdict is Verdict.UNDECIDED)
+
+
+def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
+    path = journal(tmp_path, launches=1)
+    code, said, _ = choose(capsys, path, "--seq-lens", "40", "--goal", "memory")
+    assert code == 0
+    assert "times as fast as time_distributed (seen, no interval)\n" in said
+    assert "nan" not in said
+
+
+def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured(tmp_path):
+    path = journal(tmp_path)
+    assert answer(path, "gone", "loop_slice").baseline == "loop_slice"
+    assert answer(path, "gone").speed_up is None
+
+
+def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_path, capsys):
+    path, told = journal(tmp_path), "times as fast as loop_slice\n"
+    assert told in choose(capsys, path, "--seq-lens", "40", "--relative-to", "loop_slice")[1]
+    head, *lines = path.read_text().splitlines(keepends=True)
+    head = json.dumps(json.loads(head) | {"options": {"relative_to": "loop_slice"}})
+    path.write_text("".join([f"{head}\n", *lines]))
+    assert told in choose(capsys, path, "--seq-lens", "40")[1]
+
+
+def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
+    path = journal(tmp_path, ("time_distributed", "loop_slice"))
+    found = answer(path)
+    assert found.strategy == found.baseline == "time_distributed"
+    assert found.speed_up == SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
+    code, said, _ = choose(capsys, path, "--seq-lens", "40")
+    assert (code, "times as fast as" in said) == (0, False)
+    assert "times as much: loop_slice" in said
+    assert answer(path, "loop_slice").speed_up.low > 1
+
+
+# The answer for programs -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["20", "40"])
+@pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
+def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", size, "--goal", goal, "--json")
+    found = json.loads(said, parse_constant=pytest.fail)
+    assert code == (0 if found["decided"] else 2)
+    if found["decided"]:
+        is_measured = size == "40"
+        assert (found["basis"]["kind"] == "measured") == is_measured
+        assert (found["peak_bytes"] is not None) == is_measured
+        assert (found["speed_up"] is not None) == is_measured
+        assert (found["seconds_per_call"] is not None) == (is_measured and goal == "time")
+
+
+def test_undecided_is_json_too(tmp_path, capsys):
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "4000", "--json")
+    found = json.loads(said)
+    assert (code, found["decided"], found["strategy"]) == (2, False, None)
+    assert "nothing is extrapolated" in found["why"]
+    assert found["decide_with"].startswith("timelift bench --workloads frames --seq-lens 4000")

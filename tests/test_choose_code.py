@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import engines, journals
+from tests.test_choose import choose, journal
 from timelift.analyse.runs import results
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.present import usage
@@ -13,6 +14,7 @@ from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
+DYNAMIC = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
 #: Strategies that lift a Dense on vectors, on TensorFlow.
 LIFTS = (
     "time_distributed",
@@ -49,22 +51,24 @@ print(json.dumps(errors))
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of tokens."""
-    folder = tmp_path_factory.mktemp("run")
     cases = journals.grid(("native", "fold_chunks[k=4]", "mine"), ("tokens",), (6,))
-    return results.load(journals.synthetic(folder / "run.jsonl", cases))
+    return results.load(journals.synthetic(tmp_path_factory.mktemp("run") / "run.jsonl", cases))
+
+
+def errors(codes):
+    """The largest error of each piece of code, by name."""
+    return engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
 
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):
-    codes = {name: usage.code_to_paste(name, run, Project(ROOT), SETTING) for name in LIFTS}
-    errors = engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
-    assert set(errors) == set(LIFTS)
-    assert max(errors.values()) < 1e-5
+    found = errors({name: usage.code_to_paste(name, run, Project(ROOT), SETTING) for name in LIFTS})
+    assert set(found) == set(LIFTS)
+    assert max(found.values()) < 1e-5
 
 
 def test_a_piece_that_computes_something_else_is_seen(run):
     code = usage.code_to_paste("fold_time", run, Project(ROOT), SETTING)
-    codes = {"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")}
-    assert engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))["wrong"] > 1e-2
+    assert errors({"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")})["wrong"] > 1e-2
 
 
 def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
@@ -72,16 +76,40 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
     assert code.startswith((ROOT / "strategies" / "fold_chunks.py").read_text())
     assert "\nshape = (6, 32)  # steps, *features\n" in code
     assert code.endswith("model = build(layer, shape, k=4, remat=True)\n")
-    dynamic = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
-    assert "shape = (None, " in usage.code_to_paste("native", run, Project(ROOT), dynamic)
+    assert "shape = (None, " in usage.code_to_paste("native", run, Project(ROOT), DYNAMIC)
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [("fold_chunks[k=4,way=fast]", ", k=4, way='fast')"), ("fold_chunks[4]", "), 4)")],
+    ("name", "setting", "begins", "ends"),
+    [
+        ("fold_chunks[k=4,way=fast]", SETTING, "(6, 32)", ", k=4, way='fast')"),
+        ("fold_chunks[4]", SETTING, "(6, 32)", "), 4)"),
+        ("fold_chunks[k=8]", DYNAMIC, "(None, ", "k=8)"),
+    ],
 )
-def test_how_to_use_it_has_the_parameters_as_python_writes_them(run, name, words):
-    assert usage.how_to_use(name, SETTING, run, Project(ROOT)).endswith(words)
+def test_how_to_use_it_has_the_shape_and_the_parameters_as_python_writes_them(
+    run, name, setting, begins, ends
+):
+    used = usage.how_to_use(name, setting, run, Project(ROOT))
+    assert used.startswith(f"copy strategies/fold_chunks.py, then: model = build(layer, {begins}")
+    assert used.endswith(ends)
+
+
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        ("FEATURES = (4, 2)\nINPUT_DTYPE = keras.config.floatx()\n", "build(layer, (9, 4, 2))"),
+        (
+            "FEATURES = sizes()\nINPUT_DTYPE: str = 'int32'\n",
+            "build(layer, (9, *features), dtype='int32')",
+        ),
+    ],
+)
+def test_a_computed_constant_hides_no_other(run, tmp_path, constants, words):
+    (tmp_path / "workloads").mkdir()
+    (tmp_path / "workloads" / "mine.py").write_text(constants)
+    setting = Setting("mine", 9, 4, Phase.FORWARD)
+    assert usage.how_to_use("native", setting, run, Project(tmp_path)).endswith(words)
 
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
@@ -116,3 +144,28 @@ def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
     code = usage.code_to_paste("native", results.load(path), Project(ROOT), setting)
     assert "shape = (8, 96, 96, 3)  # steps, *features" in code
     assert "build(layer, shape, dtype='int32')" in code
+
+
+def test_code_has_its_answer_as_comments(tmp_path, capsys):
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "40", "--code")
+    assert code == 0
+    assert said.startswith("# frames, 40 steps, batch 8, forward, graph, cpu: fastest is ")
+    assert "times as fast as time_distributed\n" in said
+    assert "use it:" not in said
+    compile(said, "said", "exec")
+    assert said.endswith("model = build(layer, shape)\n")
+
+
+def test_code_of_a_strategy_that_is_elsewhere_is_a_sentence(tmp_path, capsys):
+    path = journal(tmp_path, ("mine\nimport os", "zzz"))
+    code, said, complaint = choose(capsys, path, "--seq-lens", "40", "--code")
+    assert (code, said, complaint.count("\n")) == (1, "", 1)
+    assert "--code: expected a strategy of this project's strategies/, received " in complaint
+
+
+def test_a_title_of_two_lines_is_one_comment(tmp_path, capsys):
+    path = journal(tmp_path, workloads=("tokens\nimport os",))
+    code, said, _ = choose(capsys, path, "--seq-lens", "40", "--code")
+    assert code == 0
+    assert "\nimport os" not in said
+    assert "# tokens import os, 40 steps" in said

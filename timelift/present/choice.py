@@ -34,7 +34,6 @@ from timelift.present.units import (
 
 #: How many slower alternatives are named.
 _NAMED = 3
-_FAR = 10.0
 _SHOWN = {Verdict.FASTER, Verdict.SLOWER}
 _BEST = {Goal.TIME: "fastest", Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
 
@@ -160,7 +159,7 @@ def _speed_up(choice: Choice) -> str:
     gain, baseline = choice.speed_up, choice.baseline
     assert gain
     if not gain.is_known:
-        return f"{_ratio(gain.value)} times as fast as {baseline} (seen, no interval)"
+        return f"{three_figures(gain.value)} times as fast as {baseline} (seen, no interval)"
     told = f"{_with_interval(gain)} times as fast as {baseline}"
     if gain.verdict in _SHOWN:
         return told
@@ -192,17 +191,12 @@ def _slower(others: Sequence[Alternative]) -> str:
 
 def _times(one: Alternative) -> str:
     if math.isinf(one.ratio.high):
-        return f"at least {_ratio(one.ratio.low)}"
+        return f"at least {three_figures(one.ratio.low)}"
     return _with_interval(one.ratio)
 
 
 def _with_interval(ratio: Interval) -> str:
-    return f"{_ratio(ratio.value)} [{_ratio(ratio.low)}, {_ratio(ratio.high)}]"
-
-
-def _ratio(ratio: float) -> str:
-    """Write a ratio with two decimals, three figures from ten on."""
-    return f"{ratio:.2f}" if ratio < _FAR else three_figures(ratio)
+    return f"{three_figures(ratio.value)} [{three_figures(ratio.low)}, {three_figures(ratio.high)}]"
 
 
 # As JSON: seconds, bytes and ratios with six figures, null for what is not known ------------------
