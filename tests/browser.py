@@ -18,8 +18,7 @@ _FLAGS = (
     "--disable-background-networking --disable-component-update --remote-debugging-pipe"
 ).split()
 #: Keys that write nothing, each with its code.
-_CODES = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
-_CODES |= {" ": 32, "End": 35, "Home": 36}
+_CODES = {"Tab": 9, "Enter": 13, "ArrowUp": 38}
 _PATIENCE = 30.0
 
 
@@ -106,8 +105,7 @@ class Browser:
         for key in keys:
             for kind in ("rawKeyDown", "keyUp"):
                 code = _CODES[key]
-                text = {"text": "\r"} if key == "Enter" else {}
-                text = text if kind == "rawKeyDown" else {}
+                text = {"text": "\r"} if (key, kind) == ("Enter", "rawKeyDown") else {}
                 self._ask(
                     "Input.dispatchKeyEvent",
                     type="keyDown" if text else kind,

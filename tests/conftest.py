@@ -5,10 +5,15 @@ A file's tests stay in one process, where they share one run or one import.
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.browser import Browser
 
 # Nothing in these tests depends on how long it takes, so neither does hypothesis.
 settings.register_profile("patient", deadline=None)
@@ -67,3 +72,19 @@ def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """One browser for all tests of a file."""
+    from tests.browser import Browser
+
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def silent(browser: "Browser") -> Iterator[None]:
+    """What a page says on its console is a mistake."""
+    yield
+    assert browser.said == []

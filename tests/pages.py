@@ -40,11 +40,10 @@ def made(folder, *records, code=None):
     return html
 
 
-def reported(folder, *records):
-    """The page of these records, with all files of the report in `folder / "report"`."""
-    seen = found(folder / "run.jsonl", *records)
-    page.write_report(seen, folder / "report")
-    return (folder / "report" / "index.html").read_text()
+def reported(path):
+    """The page of a stored run, with all files of the report in `report` beside it."""
+    page.write_report(find_out(results.load(path)), path.parent / "report")
+    return (path.parent / "report" / "index.html").read_text()
 
 
 class Elements(HTMLParser):

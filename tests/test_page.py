@@ -11,7 +11,6 @@ import pytest
 from tests import journals
 from tests.pages import (
     FEW,
-    HOSTILE,
     Elements,
     data,
     found,
@@ -167,24 +166,6 @@ def test_the_check_of_loading_sees_what_is_loaded(page, loaded):
     assert loads(page + loaded) != []
 
 
-def test_hostile_names_are_text(tmp_path):
-    evil = HOSTILE[1]
-    cases = journals.grid(HOSTILE, [evil, "tokens"], device=HOSTILE[0])
-    header = journals.header(
-        strategies={name: {"title": evil, "meaning": {evil: HOSTILE[0]}} for name in HOSTILE},
-        command=[evil],
-        started=HOSTILE[2],
-        machine={"name": evil, "identity": {"cpu": evil}, "drift": {"versions": {evil: evil}}},
-    )
-    lost = journals.ended(journals.case(evil), Status.CRASHED, HOSTILE[0])
-    html = made(tmp_path, header, *journals.campaign(cases), lost, journals.END)
-    assert harm(html) == []
-    assert loads(html) == []
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    assert "{{ 7 * 7 }}" in html
-    assert HOSTILE[0] in [one["name"] for one in data(html)["strategies"]]
-
-
 @pytest.mark.parametrize(
     "added",
     [
@@ -233,12 +214,9 @@ def test_ids_are_unique_and_what_is_referred_to_exists(page):
 
 
 def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
-    html = reported(tmp_path, journals.header(), *journals.campaign(CASES), journals.END)
-    files = {
-        str(path.relative_to(tmp_path / "report"))
-        for folder in ("figures", "tables")
-        for path in (tmp_path / "report" / folder).iterdir()
-    }
+    html = reported(journals.synthetic(tmp_path / "run.jsonl", CASES))
+    report = tmp_path / "report"
+    files = {str(path.relative_to(report)) for path in report.glob("*/*")}
     linked = {attributes.get("href") for tag, attributes in Elements(html).tags if tag == "a"}
     assert files <= linked
     assert {"figures/first_call_and_memory.png", "tables/measurements.csv", "report.md"} <= linked

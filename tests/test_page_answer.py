@@ -158,15 +158,6 @@ def test_few_launches_bound_no_price(tmp_path):
     )
 
 
-def test_a_look_alike_is_never_recommended(tmp_path):
-    lines = _lines({"fake": (1e-4, 1e-4), "best": (1e-3, 1e-3), "other": (2e-3, 2e-3)})
-    declared = {"fake": {"title": "A fake", "differs": "it computes something else"}}
-    answer = _answer(tmp_path / "run", *lines, strategies=declared)
-    assert [one.strategy for one in answer.prices] == ["best", "other"]
-    assert answer.price.ratio < 1.01
-    assert _answer(tmp_path / "undeclared", *lines).strategy == "fake"
-
-
 def _name_and_length(line):
     return line["case"]["strategy"], line["case"]["seq_len"]
 

@@ -5,11 +5,14 @@ import re
 import pytest
 
 from tests import journals
-from tests.browser import CHROMIUM, Browser
+from tests.browser import CHROMIUM
 from tests.pages import FEW, made
 from timelift.case import Mode, Status
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    pytest.mark.usefixtures("silent"),
+]
 LEAD = "document.querySelector('#chooser .lead').textContent"
 #: What leaves its card or the window, but for what scrolls inside itself.
 OUTSIDE = """[...document.querySelectorAll('main *')].filter((one) => {
@@ -17,20 +20,6 @@ OUTSIDE = """[...document.querySelectorAll('main *')].filter((one) => {
   return !one.closest('.scroll, pre, svg')
     && one.getBoundingClientRect().right > card.getBoundingClientRect().right + 1;
 }).map((one) => one.outerHTML.slice(0, 80))"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all of them."""
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _silent(browser):
-    """What a page says on its console is a mistake."""
-    yield
-    assert browser.said == []
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +78,8 @@ def test_modes_have_a_panel_where_a_size_was_measured_in_several(browser, page):
     browser.open(page)
     assert captions(browser, "#modes") == ["64 steps"]
     assert browser.ask("document.querySelectorAll('#modes details').length") == 1
-    found = words(browser, "#modes")
-    assert [one for one in found if one in (*FEW, "graph", "eager", "xla")] == [
-        "graph",
-        "eager",
-        "native",
-        "native",
-    ]
+    found = [one for one in words(browser, "#modes") if one in {*FEW, "graph", "eager", "xla"}]
+    assert found == ["graph", "eager", "native", "native"]
 
 
 def test_costs_are_in_order_and_the_advised_is_bold(browser, page):

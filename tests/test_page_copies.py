@@ -7,18 +7,8 @@ import re
 import pytest
 
 from tests import journals
-from tests.pages import Elements, harm, section
+from tests.pages import Elements, harm, reported, section
 from tests.test_gate_outcomes import AGAINST, run_file
-from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
-from timelift.present import page
-
-
-def reported(folder, path):
-    """The page of a stored run."""
-    found = RunFindings(results.load(path))
-    page.write_report(found, folder)
-    return (folder / "index.html").read_text()
 
 
 def first_screen(html):
@@ -40,7 +30,7 @@ def first_screen(html):
     ],
 )
 def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count, verdict):
-    html = reported(tmp_path / "report", run_file(tmp_path, slow=slow))
+    html = reported(run_file(tmp_path, slow=slow))
     said, words = first_screen(html)
     assert said.startswith(headline)
     assert f"gate 3 %, 1.5 % ignored: {count}." in words
@@ -64,7 +54,7 @@ def test_many_cases_have_their_failures_on_the_first_screen(tmp_path):
                 one["case"]["seq_len"] = length
                 lines.insert(-1, one)
     journals.write(path, *lines)
-    html = reported(tmp_path / "report", path)
+    html = reported(path)
     said, words = first_screen(html)
     assert said == "4 of 16 cases fail the gate against main."
     assert words.count("fails") == 4
@@ -72,7 +62,7 @@ def test_many_cases_have_their_failures_on_the_first_screen(tmp_path):
 
 
 def test_a_self_test_says_first_what_it_found(tmp_path):
-    html = reported(tmp_path / "report", journals.selftest(tmp_path / "run.jsonl"))
+    html = reported(journals.selftest(tmp_path / "run.jsonl"))
     said, words = first_screen(html)
     assert said.startswith("Identical code was called different in ")
     assert "found where planted: " in " ".join(Elements(html).words)
@@ -81,12 +71,12 @@ def test_a_self_test_says_first_what_it_found(tmp_path):
 
 def test_hostile_names_of_sides_are_text(tmp_path):
     evil = "<script>alert(1)</script>\x1b"
-    html = reported(tmp_path, run_file(tmp_path, slow=1.06, against=AGAINST | {"label": evil}))
+    html = reported(run_file(tmp_path, slow=1.06, against=AGAINST | {"label": evil}))
     assert harm(html) == []
     assert "&lt;script&gt;alert(1)" in html
 
 
 def test_a_usual_run_has_no_gate(tmp_path):
-    html = reported(tmp_path / "report", journals.synthetic(tmp_path / "run.jsonl"))
+    html = reported(journals.synthetic(tmp_path / "run.jsonl"))
     assert "gate" not in first_screen(html)[1]
     assert not (tmp_path / "report" / "tables" / "gate.csv").exists()

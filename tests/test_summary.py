@@ -23,7 +23,6 @@ from timelift.journal.lines import StrategyEntry
 from timelift.present import conditions, ended, terminal
 from timelift.present.answer import to_write, where_slower
 from timelift.present.summary import Pointers, summary
-from timelift.present.units import at_values, duration, times
 
 PLACES = [
     Setting("tokens", length, 4, Phase.FORWARD, mode)
@@ -61,11 +60,6 @@ def test_a_row_says_what_to_write_what_is_gained_and_what_it_costs():
     assert mine.is_safe
 
 
-def test_one_setting_has_its_interval():
-    mine = row(found(raced({"native": 1, TD: 1.05})))
-    assert re.fullmatch(r"1\.0\d \[1\.0\d, 1\.0\d\]", mine.gain)
-
-
 def test_where_no_strategy_wins_everywhere_the_condition_is_told():
     costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
     more = {"native": [2] * 3, "fold_time": [1] * 3, TD: [4] * 3}
@@ -78,40 +72,16 @@ def test_where_no_strategy_wins_everywhere_the_condition_is_told():
 def test_where_it_loses_is_named_by_what_those_settings_share():
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
     seen = row(found(raced(costs, at("tokens"))))
-    assert seen.write == "native"
     assert seen.slower.startswith("in 2 of 4 settings: up to ")
     assert seen.slower.endswith(" % over the best there (fastest in the dearest: fold_time)")
+    (only,) = rank(raced({"native": 1, TD: 4}))
+    lost = [dataclasses.replace(one, rank_low=2) for one in only.rows]
+    made = answer([dataclasses.replace(only, rows=tuple(lost))])
+    assert [*where_slower(made, briefly=True)] == ["up to 0 % over the best there"]
     costs = {"native": [1, 1.2, 1, 1], "fold_time": [2, 1, 2, 2], TD: 4}
     assert row(found(raced(costs, PLACES))).slower == (
         "eager, 16 steps: 19 to 22 % over the best there (fastest there: fold_time)"
     )
-
-
-def beaten(ranking, **changes):
-    """The ranking as it is where a rival was shown to beat each of its rows."""
-    rows = (dataclasses.replace(one, rank_low=2, **changes) for one in ranking.rows)
-    return dataclasses.replace(ranking, rows=tuple(rows))
-
-
-def test_a_loss_in_the_only_setting_needs_no_where():
-    made = answer([beaten(*rank(raced({"native": 1, TD: 4})))])
-    (brief,) = where_slower(made, briefly=True)
-    assert brief == "up to 0 % over the best there"
-
-
-@pytest.mark.parametrize(
-    ("cost", "words"),
-    [
-        ((1.0379, 1.2211), "3.7 to 23 % over the best there"),
-        ((1.0, 1.0351), "up to 3.6 % over the best there"),
-        ((1.0, 1.5001), "up to 1.51 times the best there"),
-        ((1.3399, 2.1301), "1.33 to 2.14 times the best there"),
-    ],
-)
-def test_what_is_lost_is_over_the_best_there_and_rounded_outwards(cost, words):
-    rankings = rank(raced({"native": 1, TD: 4}))
-    made = answer([beaten(*rankings, cost_over_best=cost)])
-    assert next(where_slower(made)).startswith(words)
 
 
 def test_a_loss_in_forward_calls_says_nothing_of_gradients():
@@ -200,13 +170,12 @@ def test_failures_and_a_run_that_is_cut_short_are_told():
         Measurement(Case(PLACES[0], name), status, (), "why")
         for name, status in (("gru", Status.CRASHED), ("lstm", Status.REFUSED))
     ]
-    end = summary(found(raced({"native": 1, TD: 2}), lost, complete=False), None)
-    notes = dict(end.notes)
-    assert notes["failed"] == "1 case: gru crashed; why: timelift report WORKLOAD"
-    named = dict(summary(found(raced({"native": 1, TD: 2}), lost), Pointers(run="old")).notes)
-    assert named["failed"].endswith("why: timelift report RUN WORKLOAD")
+    measured = raced({"native": 1, TD: 2})
+    end = summary(found(measured, lost, complete=False), Pointers(run="old"))
     assert end.state.startswith("provisional")
-    whole = summary(found(raced({"native": 1, TD: 2})), None)
+    told = "1 case: gru crashed; why: timelift report RUN WORKLOAD"
+    assert dict(end.notes)["failed"] == told
+    whole = summary(found(measured), None)
     assert not whole.state
     assert "failed" not in dict(whole.notes)
 
@@ -228,14 +197,9 @@ def test_what_all_strategies_refuse_for_one_reason_is_told_once():
 
 def test_noise_says_what_is_undecided_and_what_would_tell_more():
     loud = Run(Header(), run([1, 1.02, 1.04], scenario=LOUD), complete=True)
-    note = dict(summary(RunFindings(loud), None).notes)["noise"]
-    assert note == (
+    assert dict(summary(RunFindings(loud), None).notes)["noise"] == (
         "2 of 2 comparisons undecided at 2 %; --threads 1 or --budget 15m would narrow them"
     )
-    few = found(raced({"native": 1, TD: 2}, launches=2))
-    assert "--launches 3-12" in dict(summary(few, None).notes)["noise"]
-    sure = found(raced({"native": 1, TD: 2}))
-    assert dict(summary(sure, None).notes)["noise"].startswith("none of 1 comparison")
 
 
 @pytest.mark.parametrize(
@@ -254,23 +218,16 @@ def test_a_longer_run_is_at_least_twice_as_long(seconds, budget):
 def test_a_screenful_is_enough_for_any_number_of_workloads():
     many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
     most = raced({"native": 1, TD: 2}, at("most"))
-    for name, command in (
-        ("", "timelift report WORKLOAD"),
-        ("old", "timelift report RUN WORKLOAD"),
-    ):
-        lines = shown(found(*many, most), pointers=Pointers(run=name))
-        assert len(lines) <= 25
-        assert [line for line in lines if line.startswith("most")]
-        assert [line for line in lines if line.endswith(f"19 more workloads: {command}")]
+    lines = shown(found(*many, most), pointers=Pointers(run="old"))
+    assert len(lines) <= 25
+    assert [line for line in lines if line.startswith("most")]
+    told = "19 more workloads: timelift report RUN WORKLOAD"
+    assert [line for line in lines if line.endswith(told)]
 
 
 def test_where_room_is_short_it_is_said_more_briefly():
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
-    one, many = (
-        "\n".join(shown(found(*(raced(costs, at(f"w{place}")) for place in range(count)))))
-        for count in (1, 10)
-    )
-    assert "over the best there" in " ".join(one.split())
+    many = "\n".join(shown(found(*(raced(costs, at(f"w{place}")) for place in range(10)))))
     assert many.count("in 2 of 4\n") == 10
     assert "the best there" not in many
 
@@ -337,46 +294,3 @@ def test_names_of_a_file_are_plain_text(tmp_path):
     seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     said = "\n".join(shown(seen, pointers=Pointers(run="\x1b[2J")))
     assert "\x1b" not in said
-
-
-@pytest.mark.parametrize(
-    ("axis", "values", "words"),
-    [
-        ("seq_len", (16,), "at 16 steps"),
-        ("seq_len", (64, 128, 256), "from 64 to 256 steps"),
-        ("seq_len", (1,), "at 1 step"),
-        ("batch", (8,), "at batch 8"),
-        ("batch", (8, 32), "from batch 8 to 32"),
-        ("phase", ("backward",), "in backward calls"),
-        ("mode", ("xla",), "in XLA mode"),
-        ("device", ("gpu:0",), "on gpu:0"),
-        ("backend", ("jax", "torch"), "on JAX or PyTorch"),
-        ("threads", (1,), "with 1 thread"),
-        ("threads", (0,), "with default threads"),
-        ("lengths", ("ragged",), "with ragged lengths"),
-    ],
-)
-def test_every_axis_has_its_words(axis, values, words):
-    assert at_values(axis, values) == words
-
-
-@pytest.mark.parametrize(
-    ("ratio", "words"),
-    [
-        (0.0003, "0.000300"),
-        (0.98, "0.98"),
-        (1.04, "1.04"),
-        (3.43, "3.4"),
-        (7.96, "8.0"),
-        (28.8, "29"),
-    ],
-)
-def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
-    assert times(ratio) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(9.4, "9 s"), (272, "4 min 32 s"), (600, "10 min"), (7_260, "2 h 1 min")]
-)
-def test_how_long_it_took_is_in_two_units(seconds, words):
-    assert duration(seconds) == words

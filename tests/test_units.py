@@ -11,21 +11,24 @@ from timelift.analyse.stats.estimates import Interval
 from timelift.errors import counted
 from timelift.present.units import (
     at_most,
+    at_values,
+    duration,
     human_bytes,
     percent,
     percent_interval,
     percent_more,
     three_figures,
+    times,
     unit_for,
 )
 
 
 @pytest.mark.parametrize(
-    ("times", "unit"),
+    ("seconds", "unit"),
     [([2e-6], "µs"), ([5e-4, 9e-4], "µs"), ([1e-3, 2e-3], "ms"), ([1e-4, 1.0], "ms"), ([3], "s")],
 )
-def test_the_unit_fits_the_middle_of_the_times(times, unit):
-    assert unit_for(times).name == unit
+def test_the_unit_fits_the_middle_of_the_times(seconds, unit):
+    assert unit_for(seconds).name == unit
 
 
 @pytest.mark.parametrize(
@@ -102,3 +105,46 @@ def test_a_fact_is_that_of_the_launches_that_know_it(tmp_path):
 )
 def test_percentages_and_counts_have_one_spelling(text, expected):
     assert text == expected
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "words"),
+    [
+        ("seq_len", (16,), "at 16 steps"),
+        ("seq_len", (64, 128, 256), "from 64 to 256 steps"),
+        ("seq_len", (1,), "at 1 step"),
+        ("batch", (8,), "at batch 8"),
+        ("batch", (8, 32), "from batch 8 to 32"),
+        ("phase", ("backward",), "in backward calls"),
+        ("mode", ("xla",), "in XLA mode"),
+        ("device", ("gpu:0",), "on gpu:0"),
+        ("backend", ("jax", "torch"), "on JAX or PyTorch"),
+        ("threads", (1,), "with 1 thread"),
+        ("threads", (0,), "with default threads"),
+        ("lengths", ("ragged",), "with ragged lengths"),
+    ],
+)
+def test_every_axis_has_its_words(axis, values, words):
+    assert at_values(axis, values) == words
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (0.0003, "0.000300"),
+        (0.98, "0.98"),
+        (1.04, "1.04"),
+        (3.43, "3.4"),
+        (7.96, "8.0"),
+        (28.8, "29"),
+    ],
+)
+def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
+    assert times(ratio) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(9.4, "9 s"), (272, "4 min 32 s"), (600, "10 min"), (7_260, "2 h 1 min")]
+)
+def test_how_long_it_took_is_in_two_units(seconds, words):
+    assert duration(seconds) == words
