@@ -9,7 +9,6 @@ from tests.test_advice import TD, raced
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
-from timelift.case import Status
 from timelift.journal import Header
 from timelift.present import terminal
 from timelift.present.case_table import for_programs, of_rankings
@@ -55,13 +54,6 @@ def test_a_single_rival_is_not_called_fastest(tmp_path):
     said = shown(found(tmp_path / "run", journals.line(journals.case("native"))))
     assert "measured alone: native" in said
     assert "fastest" not in said
-
-
-def test_a_setting_without_a_measured_case_is_in_the_report(tmp_path):
-    lost = journals.ended(journals.case("native"), Status.TIMED_OUT, "after 60 s")
-    said = shown(found(tmp_path / "run", lost))
-    assert "nothing measured" in said
-    assert "no result for native: timed out: after 60 s" in said
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

@@ -47,13 +47,6 @@ def test_the_page_is_true():
     assert runner.failures == 0, "".join(said)
 
 
-def test_the_check_of_the_page_can_fail():
-    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "x", "x", 0)
-    runner = doctest.DocTestRunner(verbose=False)
-    runner.run(test, out=lambda _: None)
-    assert runner.failures == 1
-
-
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("level", RowLevel)
 def test_every_column_is_documented(level):
@@ -79,9 +72,8 @@ def test_a_row_is_what_the_level_says():
 def test_a_table_is_numbers_where_it_counts():
     table = timelift.load("latest", "measurement")
     assert table.seq_len.dtype == "int64"
-    assert {str(table[name].dtype) for name in ("ratio", "peak_bytes", "graph_nodes")} == {
-        "float64"
-    }
+    numbers = table[["ratio", "peak_bytes", "graph_nodes"]]
+    assert set(map(str, numbers.dtypes)) == {"float64"}
     assert set(map(type, table.phase)) == {str}
     assert table.groupby("seq_len").ratio.min().tolist() == [1, 1, 1, 1]
 
@@ -147,20 +139,10 @@ def test_importing_timelift_costs_nothing(statement, loaded):
 
 
 def test_every_name_that_the_package_promises_is_there():
-    probe = (
-        "import re, timelift\n"
-        "told = re.findall(r'`timelift\\.(\\w+)', timelift.__doc__)\n"
-        "print(sorted({*told, *timelift.__all__} - {'case'}))\n"
-        "for name in {*told, *timelift.__all__, *dir(timelift)}:\n"
-        "    if name != 'case': getattr(timelift, name)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.splitlines() == ["['load', 'read_run']"], done.stderr
-
-
-def test_an_unknown_name_is_an_attribute_error():
+    told = re.findall(r"`timelift\.(\w+)", timelift.__doc__)
+    assert {*told, *timelift.__all__} == {"load", "read_run"}
+    assert {"load", "read_run"} <= set(dir(timelift))
+    for name in dir(timelift):
+        assert hasattr(timelift, name)
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         _ = timelift.lod
-    assert {"load", "read_run"} <= set(dir(timelift))

@@ -76,13 +76,13 @@ APART = 0.08
 
 
 def _linear(colours):
-    """Give linear RGB, (colours, 3)."""
+    """Linear RGB, (colours, 3)."""
     values = np.array([to_rgb(colour) for colour in colours])
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def _least_distance(colours, vision):
-    """Give the distance of the two most similar colours in Oklab (Ottosson 2020)."""
+    """The distance of the two most similar colours in Oklab (Ottosson 2020)."""
     seen = np.clip(_linear(colours) @ np.array(vision).T, 0, 1)
     cones = [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -110,7 +110,7 @@ def test_the_check_of_colours_rejects_red_and_green():
 
 
 def _contrast(colour, background):
-    """Give the contrast ratio of WCAG 2.2."""
+    """The contrast ratio of WCAG 2.2."""
     light = _linear((colour, background)) @ [0.2126, 0.7152, 0.0722]
     return float((light.max() + 0.05) / (light.min() + 0.05))
 

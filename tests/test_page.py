@@ -145,6 +145,8 @@ def test_few_launches_are_called_no_verdict(tmp_path):
     (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
     assert "seen in 2 launches: no verdict" in headline
     assert "Write" not in headline
+    price = "What it costs over the best is not known from so few launches."
+    assert price in words(html, "answer")
     assert set(data(html)["settings"]["verdict"]) == {0}
 
 

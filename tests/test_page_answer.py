@@ -149,15 +149,6 @@ def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
     )
 
 
-def test_few_launches_bound_no_price(tmp_path):
-    lines = journals.campaign(journals.grid(("native", "fold_time")), launches=2)
-    seen = _found(tmp_path / "run", *lines)
-    assert (
-        price_sentence(seen.answer)
-        == "What it costs over the best is not known from so few launches."
-    )
-
-
 def _name_and_length(line):
     return line["case"]["strategy"], line["case"]["seq_len"]
 
