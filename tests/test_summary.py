@@ -12,7 +12,7 @@ import report
 from tests import journals
 from tests.simulated import LOUD, run
 from tests.test_advice import LOOP, TD, raced
-from timelift.analyse.answer import Answer, answer
+from timelift.analyse.answer import answer
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
@@ -21,7 +21,7 @@ from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import StrategyEntry
 from timelift.present import conditions, ended, terminal
-from timelift.present.answer import to_write, where_slower
+from timelift.present.answer import where_slower
 from timelift.present.summary import Pointers, summary
 
 PLACES = [
@@ -103,23 +103,16 @@ def test_a_loss_in_forward_calls_says_nothing_of_gradients():
     [
         ([1, 2, 2, 2, 1], "native at 8 or 128 steps; else fold_time"),
         ([2, 1, 1, 2, 2], "native from 16 to 32 steps; else fold_time"),
+        (
+            [1, 1, 2, 2, 2, 2, 1],
+            "native from 8 to 16 steps or at 512 steps; else fold_time",
+        ),
     ],
 )
 def test_a_strategy_is_named_once_with_all_sizes_to_write_it_at(costs, words):
     other = [3 - cost for cost in costs]
-    seen = row(found(raced({"native": costs, "fold_time": other, TD: 5}, at("tokens", 5))))
+    seen = row(found(raced({"native": costs, "fold_time": other, TD: 5}, at("tokens", len(costs)))))
     assert seen.write == words
-
-
-def test_ends_in_several_sizes_are_told_as_runs():
-    made = answer(rank(raced({"native": 1, TD: 4})))
-    (part,) = made.parts
-    (other,) = answer(rank(raced({"lstm": 1, TD: 4}, at("tokens")))).parts
-    runs = ((other, (64,)), (part, (128,)), (part, (8, 16)))
-    parts = [dataclasses.replace(one, values=values) for one, values in runs]
-    assert to_write(Answer("batch", tuple(parts), made.single)) == (
-        "native from batch 8 to 16 or at batch 128; else lstm"
-    )
 
 
 def test_a_tie_of_baselines_goes_to_what_everybody_writes():
