@@ -12,7 +12,6 @@ import pytest
 import report
 import timelift
 from tests import journals
-from tests.printed import ending_of
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
@@ -20,6 +19,7 @@ from timelift.analyse.stats import lifts
 from timelift.analyse.stats.stopping import Referee
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.journal import CaseInLaunch
+from timelift.present import ended, terminal
 from timelift.present.summary import summary
 
 ROOT = Path(report.__file__).parent
@@ -50,6 +50,12 @@ def lines(fake, lengths=(16,), **axes):
         seconds = times[name] * factor * length / 16
         case = journals.case(name, seq_len=length, **axes)
         yield journals.line(case, launch, [seconds, seconds * 1.001])
+
+
+def ending_of(path):
+    """The lines at the end of a run that lies in the folder of its results."""
+    found = ended.end(ended.find(path, path.parent), path, path.parent, None)
+    return terminal.summary_text(found, 80, colour=False).splitlines()
 
 
 @pytest.fixture

@@ -20,12 +20,10 @@ def screen(found):
 
 
 def test_the_fastest_of_what_means_the_same_is_advised_with_its_gain(tmp_path):
-    first, second, third = advised(tmp_path, model()).lifts
-    assert (first.strategy, first.faster) == ("fold_time", None)
+    first, *_ = advised(tmp_path, model()).lifts
+    assert first.faster is None
     assert first.gain.speed_up.value == pytest.approx(5.0, rel=0.01)
     assert first.gain.first_call == pytest.approx((5.0, 1.0))
-    assert second.strategy == "native"
-    assert not third.is_change
 
 
 def test_what_is_faster_and_means_something_else_is_named_beside(tmp_path):
@@ -76,6 +74,7 @@ def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
     found = advised(tmp_path, model(), dict.fromkeys(TIMES, 1.0))
     assert found.changes == {}
     assert "there is nothing to change" in screen(found)
+    assert all(line.startswith("#") for line in advice_code(found, PAGES))
 
 
 def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
@@ -156,14 +155,11 @@ def test_a_change_that_breaks_the_law_is_no_gain(tmp_path):
 
 def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_path):
     told = model()
-    usual = [
-        (case, Status.TRACING_LIMIT, "tracing took more than 300 s")
-        for case in of_lifts(told)
-        if case.strategy == "time_distributed"
-    ]
-    others = {name: many for name, many in TIMES.items() if name != "time_distributed"}
-    times = of_lifts(told, others)
-    first, *_ = advise_lifts(told, run(tmp_path, times, ended=usual))
+    times = of_lifts(told)
+    usual = [case for case in times if case.strategy == "time_distributed"]
+    others = {case: many for case, many in times.items() if case not in usual}
+    limits = [(case, Status.TRACING_LIMIT, "tracing took more than 300 s") for case in usual]
+    first, *_ = advise_lifts(told, run(tmp_path, others, ended=limits))
     assert (first.strategy, first.gain.speed_up) == ("fold_time", None)
     text = screen(ModelAdvice(told, (first,)))
     assert "lift 1: time_distributed itself: not run: tracing limit" in text
@@ -178,8 +174,6 @@ def test_code_is_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_
     assert lines[: len(told)] == told
     assert lines[len(told) :][:4] == ["", "", "class FoldTime: ...", ""]
     assert lines[-1] == "#   new_model.set_weights(old_model.get_weights())"
-    nothing = advised(tmp_path, model(), dict.fromkeys(TIMES, 1.0))
-    assert all(line.startswith("#") for line in advice_code(nothing, PAGES))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import Case, Phase, Setting
+from timelift.case import Case
 from timelift.journal import Header
 from timelift.present.answer import headline, price_sentence, speed_up_in_words
 from timelift.present.page.own_tables import prices
@@ -55,10 +56,8 @@ def test_else_a_condition_tells_which_to_write_where():
 
 
 def batches(*sizes):
-    """The settings of two lengths at each of these batch sizes."""
-    return [
-        Setting("tokens", length, batch, Phase.FORWARD) for batch in sizes for length in (8, 16)
-    ]
+    """The settings of both lengths at each of these batch sizes."""
+    return [replace(length, batch=batch) for batch in sizes for length in LENGTHS]
 
 
 def test_what_loses_in_many_settings_is_no_advice():

@@ -4,9 +4,6 @@ import math
 
 import pytest
 
-from tests import journals
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import fact
 from timelift.analyse.stats.estimates import Interval
 from timelift.errors import counted
 from timelift.present.units import (
@@ -74,18 +71,6 @@ def test_bytes_have_binary_units(count, text):
 )
 def test_an_upper_bound_is_rounded_up(ratio, words):
     assert at_most(ratio) == words
-
-
-def test_a_fact_is_that_of_the_launches_that_know_it(tmp_path):
-    known = [{"graph_nodes": 40}, {"graph_nodes": 42}, {}]
-    lines = [
-        journals.line(journals.case(), launch, facts=facts)
-        for launch, facts in enumerate(known, start=1)
-    ]
-    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
-    (measurement,) = run.measurements
-    assert fact(measurement, "graph_nodes") == 42
-    assert fact(measurement, "peak_bytes") is None
 
 
 @pytest.mark.parametrize(
