@@ -331,12 +331,6 @@ def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
     assert "nan" not in said
 
 
-def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured(tmp_path):
-    path = journal(tmp_path)
-    assert answer(path, "gone", "loop_slice").baseline == "loop_slice"
-    assert answer(path, "gone").speed_up is None
-
-
 def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_path, capsys):
     path, told = journal(tmp_path), "times as fast as loop_slice\n"
     assert told in choose(capsys, path, "--seq-lens", "40", "--relative-to", "loop_slice")[1]

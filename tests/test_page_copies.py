@@ -61,14 +61,6 @@ def test_many_cases_have_their_failures_on_the_first_screen(tmp_path):
     assert "4 more cases in the tables below." in words
 
 
-def test_a_self_test_says_first_what_it_found(tmp_path):
-    html = reported(journals.selftest(tmp_path / "run.jsonl"))
-    said, words = first_screen(html)
-    assert said.startswith("Identical code was called different in ")
-    assert "found where planted: " in " ".join(Elements(html).words)
-    assert "Write" not in words
-
-
 def test_hostile_names_of_sides_are_text(tmp_path):
     evil = "<script>alert(1)</script>\x1b"
     html = reported(run_file(tmp_path, slow=1.06, against=AGAINST | {"label": evil}))

@@ -46,24 +46,13 @@ def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
     assert _files(output) == TEXTS | FIGURES | TABLES | LOST | {"tables/prices.csv"}
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        ("", "expected a journal of this timelift, which begins with its header"),
-        (journals.text(journals.header(schema=9)), "expected journal schema 1, received 9"),
-        (journals.text(journals.header()), "expected measurements"),
-    ],
-)
-def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys, content, sentence):
-    path, output = tmp_path / "typo.jsonl", tmp_path / "report"
-    path.write_text(content)
-    assert report.main([str(path), "--output", str(output)]) == 1
+def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys):
+    path = journals.write(tmp_path / "empty.jsonl", journals.header())
+    assert report.main([str(path), "--output", str(tmp_path / "report")]) == 1
     said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("timelift: ")
-    assert sentence in said.err
-    assert said.err.count("\n") == 1
-    assert not output.exists()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith("timelift: expected measurements")
+    assert not (tmp_path / "report").exists()
 
 
 def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(tmp_path):
@@ -137,13 +126,9 @@ def test_a_word_that_is_neither_a_run_nor_a_workload_is_told(capsys, words, sent
 def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys):
     words = [str(journal), "--output", str(tmp_path / "out"), "--relative-to"]
     assert report.main([*words, "native"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "itself" in said
+    assert "itself" in capsys.readouterr().out
     assert report.main([*words, "nativ"]) == 1
-    assert capsys.readouterr().err == (
-        "timelift: --relative-to: expected a lift that was measured, received 'nativ'; "
-        "nearest: native\n"
-    )
+    assert capsys.readouterr().err.endswith("received 'nativ'; nearest: native\n")
 
 
 @pytest.mark.parametrize("is_there", [True, False])
