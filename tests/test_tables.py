@@ -64,10 +64,7 @@ def shown(made, width=80):
 
 def test_readers_see_a_unit_and_three_figures_and_programs_every_digit_in_seconds():
     made = table(Row("native", 0.00123456, 7))
-    assert read(csv_of_values(made)) == [
-        ["name", "seconds", "count"],
-        ["native", "0.00123456", "7"],
-    ]
+    assert csv_of_values(made).split() == ["name,seconds,count", "native,0.00123456,7"]
     assert read(csv_as_shown(made)) == [["what", "time (ms)", "count"], ["native", "1.23", "7"]]
     assert markdown_lines(made) == [
         "| what | time (ms) | count |",
@@ -120,11 +117,8 @@ def test_columns_are_picked_by_name_in_the_order_asked_for():
 
 
 def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path):
-    cases = [
-        case
-        for mode in (Mode.EAGER, Mode.GRAPH)
-        for case in journals.grid(seq_lens=(4, 16, 64), batches=(2, 8), mode=mode)
-    ]
+    sizes = {"seq_lens": (4, 16, 64), "batches": (2, 8)}
+    cases = journals.grid(**sizes, mode=Mode.EAGER) + journals.grid(**sizes)
     found = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     tables = [
         *(one.table for one in report(found).tables),
