@@ -278,9 +278,6 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     assert "name a run of timelift bench without --against" in complaint
 
 
-# What the answer gains over the baseline ---------------------------------------------------------
-
-
 def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     path = journal(tmp_path)
     found = answer(path)
@@ -349,9 +346,6 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
     assert (code, "times as fast as" in said) == (0, False)
     assert "times as much: loop_slice" in said
     assert answer(path, "loop_slice").speed_up.low > 1
-
-
-# The answer for programs -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", ["20", "40"])
