@@ -4,9 +4,6 @@ They are written by the writer of real ones. What is broken is made by damaging 
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,9 +27,22 @@ MACHINE = {
     "drift": {"versions": {"tensorflow": "2.21.0", "keras": "3.15.1"}, "python": "3.12.1"},
     "information": {"load": [0.1, 0.2, 0.3]},
 }
+#: The other side of a run, as its header has it.
+AGAINST = {
+    "label": "main",
+    "commit": "0123456789abcdef",
+    "gates": {"time": 0.03, "first call": 0.25, "peak memory": 0.25},
+    "screening": 3,
+    "undecided": "pass",
+    "new": ["mine"],
+    "removed": [],
+    "renamed": {"fold_time": "fold"},
+    "unchanged": [],
+    "versions": {},
+}
 
 
-def header(**changes: Any) -> dict[str, Any]:
+def header(**changes):
     """A run's first line."""
     return {
         "kind": "run",
@@ -48,29 +58,20 @@ def header(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def case(strategy: str = "native", workload: str = "tokens", **axes: Any) -> Case:
+def case(strategy="native", workload="tokens", **axes):
     """A case of 16 steps and 8 sequences, forward, unless changed."""
     sizes = {"seq_len": 16, "batch": 8, "phase": Phase.FORWARD}
     return Case(Setting(workload=workload, **(sizes | axes)), strategy)
 
 
-def line(
-    of: Case, launch: int = 1, seconds: Sequence[float | None] = (1e-3,), **changes: Any
-) -> dict[str, Any]:
+def line(of, launch=1, seconds=(1e-3,), **changes):
     """One case in one launch, measured."""
     facts = Facts(first_call_seconds=0.25, graph_nodes=42, peak_bytes=3 << 20)
-    told = CaseInLaunch(
-        case=of,
-        launch=launch,
-        rivals=1,
-        seconds_per_call=list(seconds),
-        calls_per_sample=2,
-        facts=facts,
-    )
-    return told.fields() | changes
+    samples = {"seconds_per_call": list(seconds), "calls_per_sample": 2, "facts": facts}
+    return CaseInLaunch(case=of, launch=launch, rivals=1, **samples).fields() | changes
 
 
-def ended(of: Case, status: Status, reason: str, launch: int = 1) -> dict[str, Any]:
+def ended(of, status, reason, launch=1):
     """One case that was not measured."""
     return CaseInLaunch(case=of, launch=launch, rivals=1, status=status, reason=reason).fields()
 
@@ -78,28 +79,28 @@ def ended(of: Case, status: Status, reason: str, launch: int = 1) -> dict[str, A
 END = End(exit="complete", ended="2026-01-02T03:05:00+00:00").fields()
 
 
-def write(path: Path, head: Mapping[str, Any], *records: Mapping[str, Any]) -> Path:
+def write(path, head, *records):
     """Write a journal of a header and these records and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text(head, *records), encoding="utf-8")
     return path
 
 
-def go_on(path: Path, *records: Mapping[str, Any]) -> Path:
+def go_on(path, *records):
     """Append records to a journal, as a resumed run does."""
     with path.open("a", encoding="utf-8") as file:
         file.write(text(*records))
     return path
 
 
-def played_together(records: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def played_together(records):
     """Count neighbouring lines of one setting in one launch in each of them."""
     for place, group in itertools.groupby(records, _setting_in_launch):
         lines = list(group)
         yield from (one | {"rivals": len(lines)} if place else one for one in lines)
 
 
-def _setting_in_launch(record: Mapping[str, Any]) -> str:
+def _setting_in_launch(record):
     """The launch and the setting of a line; empty for what is no line of a launch."""
     if record["kind"] != "launch":
         return ""
@@ -107,19 +108,19 @@ def _setting_in_launch(record: Mapping[str, Any]) -> str:
     return f"{record['launch']} {axes}"
 
 
-def text(*records: Mapping[str, Any]) -> str:
+def text(*records):
     """Records as the writer has them in a file, for tests that damage it."""
     return "".join(map(json_line, played_together(records)))
 
 
 def grid(
-    strategies: Iterable[str] = SPEEDS,
-    workloads: Sequence[str] = ("tokens",),
-    seq_lens: Sequence[int] = (16, 128),
-    batches: Sequence[int] = (8,),
-    phases: Sequence[str] = ("forward", "backward"),
-    **axes: Any,
-) -> list[Case]:
+    strategies=SPEEDS,
+    workloads=("tokens",),
+    seq_lens=(16, 128),
+    batches=(8,),
+    phases=("forward", "backward"),
+    **axes,
+):
     """Every case of a grid, in setting order."""
     sizes = itertools.product(workloads, seq_lens, batches, phases, strategies)
     return [
@@ -128,9 +129,7 @@ def grid(
     ]
 
 
-def campaign(
-    cases: Sequence[Case], launches: int = 3, rounds: int = 8, noise: float = 0.01, seed: int = 5
-) -> Iterator[dict[str, Any]]:
+def campaign(cases, launches=3, rounds=8, noise=0.01, seed=5):
     """Measure the cases: lines as a campaign writes them, times by `SPEEDS` and a little noise."""
     generator = np.random.default_rng(seed)
     for launch, of in itertools.product(range(1, launches + 1), cases):
@@ -141,7 +140,7 @@ def campaign(
         yield line(of, launch, seconds.round(9).tolist(), facts=facts)
 
 
-def typical_seconds(of: Case) -> float:
+def typical_seconds(of):
     """The true seconds per call of a case; a strategy without a speed gets one by its name."""
     fixed, per_step = SPEEDS.get(of.strategy, (1e-4 * (2 + len(of.strategy) % 7), 4e-6))
     backward = 2.5 if of.setting.phase is Phase.BACKWARD else 1.0
@@ -149,7 +148,7 @@ def typical_seconds(of: Case) -> float:
     return backward * heavy * (fixed + per_step * of.setting.seq_len * of.setting.batch**0.7)
 
 
-def synthetic(path: Path, cases: Sequence[Case] | None = None, **how: Any) -> Path:
+def synthetic(path, cases=None, **how):
     """Write a whole run: a grid with a refused and a crashed case."""
     cases = grid() if cases is None else cases
     lost = [
@@ -159,28 +158,7 @@ def synthetic(path: Path, cases: Sequence[Case] | None = None, **how: Any) -> Pa
     return write(path, header(cases=len(cases) + 2), *campaign(cases, **how), *lost, END)
 
 
-def planted(of: str, slower: float) -> dict[str, Any]:
-    """The entry of one planted strategy in the header of a self-test."""
-    told = {"of": of, "slower": slower}
-    return {"title": f"A twin of {of}", "differs": "", "meaning": {}, "planted": told}
-
-
-def selftest_header(bases: Iterable[str], **changes: Any) -> dict[str, Any]:
-    """The first line of a self-test: every base and its twins."""
-    strategies: dict[str, Any] = {}
-    for base in bases:
-        strategies[base] = {"title": base, "differs": "", "meaning": {}}
-        strategies |= {f"{base}@{name}": planted(base, slower) for name, slower in TWINS.items()}
-    return header(strategies=strategies) | changes
-
-
-def selftest(
-    path: Path,
-    bases: Sequence[str] = ("native", "loop_slice"),
-    sizes: int = 3,
-    seed: int = 3,
-    **shape: Any,
-) -> Path:
+def selftest(path, bases=("native", "loop_slice"), sizes=3, **shape):
     """Write a self-test of these bases at so many lengths, with the noise of a quiet machine.
 
     `shape` is that of `studies.noise.Shape`.
@@ -188,17 +166,18 @@ def selftest(
     shaped = noise.Shape(settings=sizes * len(bases), rivals=1 + len(TWINS), **shape)
     quiet = noise.Scenario("quiet", launch_sd=0.005, round_sd=0.03)
     truths = np.log1p([0.0, *TWINS.values()])
-    times = noise.seconds(quiet, shaped, truths, np.random.default_rng(seed))
+    times = noise.seconds(quiet, shaped, truths, np.random.default_rng(3))
     settings = list(itertools.product(bases, range(1, sizes + 1)))
+    facts = {"build_seconds": 0.1, "trace_seconds": 0.1, "first_call_seconds": 0.4}
     lines = [
-        line(
-            case(base + twin, seq_len=size),
-            launch + 1,
-            times[place, rival, launch].tolist(),
-            facts={"build_seconds": 0.1, "trace_seconds": 0.1, "first_call_seconds": 0.4},
-        )
+        line(case(base + twin, seq_len=size), launch + 1, seconds[launch].tolist(), facts=facts)
         for launch in range(shaped.launches)
-        for place, (base, size) in enumerate(settings)
-        for rival, twin in enumerate(["", *(f"@{name}" for name in TWINS)])
+        for rivals, (base, size) in zip(times, settings, strict=True)
+        for seconds, twin in zip(rivals, ["", *(f"@{name}" for name in TWINS)], strict=True)
     ]
-    return write(path, selftest_header(bases, cases=len(settings) * shaped.rivals), *lines, END)
+    strategies = {base: {"title": base} for base in bases}
+    for base, (name, slower) in itertools.product(bases, TWINS.items()):
+        planted = {"of": base, "slower": slower}
+        strategies[f"{base}@{name}"] = {"title": f"A twin of {base}", "planted": planted}
+    head = header(strategies=strategies, cases=len(settings) * shaped.rivals)
+    return write(path, head, *lines, END)

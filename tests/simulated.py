@@ -1,5 +1,7 @@
 """Simulated rivals for the tests of the statistics: a quiet machine, and whole runs on it."""
 
+import dataclasses
+
 import numpy as np
 
 from studies import noise
@@ -26,3 +28,14 @@ def run(costs, launches=5, sizes=1, scenario=QUIET):
     shape = noise.Shape(settings=sizes, rivals=len(costs), launches=launches)
     times = noise.seconds(scenario, shape, np.log(costs), np.random.default_rng(1))
     return noise.measurements(times)
+
+
+def scaled(measurement, factor, only_launch=None):
+    """The measurement with every sample, or those of one launch, times `factor`."""
+    launches = tuple(
+        dataclasses.replace(one, seconds_per_call=one.seconds_per_call * factor)
+        if only_launch in (None, one.number)
+        else one
+        for one in measurement.launches
+    )
+    return dataclasses.replace(measurement, launches=launches)

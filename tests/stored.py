@@ -6,7 +6,6 @@ import numpy as np
 
 from studies import noise
 from tests import journals
-from timelift.case import Phase
 
 STRATEGIES = ("native", "fold_time", "loop_slice", "time_distributed", "vectorized_map")
 COSTS = np.log([1.0, 1.1, 2.0, 3.0, 1.5])
@@ -45,13 +44,10 @@ def stored(  # noqa: PLR0913, PLR0917
                 ratio = (slower or {}).get((strategy, size + 1), 1.0)
                 own = FACTS | {"canary_seconds": 5e-5 * canary} | (facts or {}).get(strategy, {})
                 seconds = (times[size, place, launch] * ratio).tolist()
-                lines.append(journals.line(_case(strategy, size), launch + 1, seconds, facts=own))
+                case = journals.case(strategy, seq_len=size + 1)
+                lines.append(journals.line(case, launch + 1, seconds, facts=own))
     head = {"commit": {"id": OLD_COMMIT, "dirty": False}, "cases": sizes * len(strategies)}
     return journals.write(path, journals.header(**(head | header)), *lines, journals.END)
-
-
-def _case(strategy, size):
-    return journals.case(strategy, "tokens", seq_len=size + 1, batch=8, phase=Phase.FORWARD)
 
 
 def other_machine(**changes):

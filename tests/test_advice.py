@@ -16,23 +16,23 @@ from timelift.case import Case, Gradients, Mode, Phase, Setting
 TD, LOOP = BASELINES[:2]
 
 
+def of_lengths(*lengths, phase=Phase.FORWARD, **axes):
+    """Settings of these lengths."""
+    return [Setting("tokens", length, 4, phase, **axes) for length in lengths]
+
+
 def raced(costs, settings=None, launches=5, seed=1):
     """Measurements of strategies by name, whose costs may differ from setting to setting.
 
     `costs` are lists with a value for each setting, or one value for all.
     """
-    settings = settings or [Setting("tokens", 8, 4, Phase.FORWARD)]
+    settings = settings or of_lengths(8)
     shape = noise.Shape(settings=len(settings), rivals=len(costs), launches=launches)
     effects = np.log([np.broadcast_to(one, len(settings)) for one in costs.values()]).T
     times = noise.seconds(QUIET, shape, effects, np.random.default_rng(seed))
-    places = {one.case: one for one in noise.measurements(times)}
-    plain = sorted({case.setting for case in places})
-    return [
-        dataclasses.replace(one, case=Case(settings[plain.index(case.setting)], name))
-        for case, one in places.items()
-        for place, name in enumerate(costs)
-        if case.strategy == f"rival{place}"
-    ]
+    cases = [Case(setting, name) for setting in settings for name in costs]
+    measured = zip(noise.measurements(times), cases, strict=True)
+    return [dataclasses.replace(one, case=case) for one, case in measured]
 
 
 def speed_ups(measurements, **how):
@@ -71,7 +71,7 @@ def test_one_launch_is_a_speed_up_without_an_interval():
 
 def test_the_intervals_of_a_setting_hold_at_once():
     names = {name: 1 + place / 4 for place, name in enumerate([TD, *"abcd"])}
-    places = [Setting("tokens", length, 4, Phase.FORWARD) for length in range(1, 201)]
+    places = of_lengths(*range(1, 201))
     truth = {name: names[TD] / cost for name, cost in names.items()}
     rows = [one.rows for one in rank(raced(names, places))]
     held, narrow = (
@@ -88,10 +88,7 @@ def _holds(row, truth, share):
     return low <= truth[row.case.strategy] <= high
 
 
-EAGER, GRAPH = (
-    [Setting("tokens", length, 4, Phase.FORWARD, mode) for length in (8, 16)]
-    for mode in (Mode.EAGER, Mode.GRAPH)
-)
+EAGER, GRAPH = (of_lengths(8, 16, mode=mode) for mode in (Mode.EAGER, Mode.GRAPH))
 
 
 def test_one_strategy_that_is_never_shown_slower_is_the_advice():
@@ -117,7 +114,7 @@ def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
 
 
 def test_a_rule_that_saves_little_is_not_told():
-    lengths = [Setting("tokens", length, 4, Phase.FORWARD) for length in (8, 16, 32, 64)]
+    lengths = of_lengths(8, 16, 32, 64)
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
     found = answer(rank(raced(costs, lengths)))
     assert (found.axis, found.strategies) == ("", ("native",))
@@ -129,15 +126,9 @@ def test_a_rule_that_saves_little_is_not_told():
 
 
 def test_a_condition_covers_every_setting():
-    both = [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS]
-    places = [
-        *(Setting("tokens", length, 4, Phase.FORWARD) for length in (8, 16)),
-        *(
-            Setting("tokens", length, 4, Phase.BACKWARD, gradients=one)
-            for one in both
-            for length in (8, 16)
-        ),
-    ]
+    places = of_lengths(8, 16)
+    for gradients in (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS):
+        places += of_lengths(8, 16, phase=Phase.BACKWARD, gradients=gradients)
     costs = {"native": [2, 2, 1, 1, 2, 2], "fold_time": [1, 1, 2, 2, 1, 1], TD: 4}
     found = answer(rank(raced(costs, places)))
     assert (found.axis, found.settings) == ("gradients", 6)

@@ -79,12 +79,10 @@ def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
 
 def test_old_and_new_exchanged_turn_every_change_around(write):
     old, new = write(9), write(10, slower={("native", 1): 1.2})
-    there = {one.case: one for one in case_shifts(old, new)}
-    back = {one.case: one for one in case_shifts(new, old)}
-    assert there.keys() == back.keys()
-    for case, shift in there.items():
-        assert shift.effect == pytest.approx(-back[case].effect)
-        assert shift.variance == pytest.approx(back[case].variance)
+    for there, back in zip(case_shifts(old, new), case_shifts(new, old), strict=True):
+        assert there.case == back.case
+        assert there.effect == pytest.approx(-back.effect)
+        assert there.variance == pytest.approx(back.variance)
 
 
 def test_a_smaller_change_than_the_gate_is_no_suspect(write):
@@ -100,7 +98,7 @@ def test_too_few_launches_make_no_suspect(write):
     assert {one.state for one in findings.cases} == {ChangeState.UNKNOWN}
     assert math.isnan(findings.usually_visible)
     (sentence,) = comparison.ending(findings)
-    assert sentence.endswith("too few launches for any suspect (3 of each run are needed)")
+    assert "too few launches for any suspect" in sentence
 
 
 def test_of_two_rivals_the_slower_one_is_named(write):
@@ -117,9 +115,8 @@ def test_strategies_alone_in_their_settings_have_no_ratio(write):
 
 
 def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
-    findings = compare_runs(
-        write(19, strategies=STRATEGIES[:2]), write(20, strategies=("other", "another"))
-    )
+    old, new = (write(19, strategies=some) for some in (STRATEGIES[:2], ("other", "another")))
+    findings = compare_runs(old, new)
     assert findings.cases == ()
     assert len(findings.added) == len(findings.removed) == 16
 
@@ -187,26 +184,11 @@ def test_two_runs_are_no_history(write):
 
 def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
     old, new = write(60, rounds=60), write(61, rounds=60)
-    full = {one.case: one for one in case_shifts(old, new)}
-    short = {one.case: one for one in case_shifts(condense(old), condense(new))}
-    sizes = {
-        launch.seconds_per_call.size
-        for one in condense(old).measurements
-        for launch in one.launches
-    }
-    assert sizes == {20}
-    apart = [
-        (short[case].effect - shift.effect) / math.sqrt(shift.variance)
-        for case, shift in full.items()
-    ]
+    launches = [launch for one in condense(old).measurements for launch in one.launches]
+    assert {launch.seconds_per_call.size for launch in launches} == {20}
+    both = zip(case_shifts(old, new), case_shifts(condense(old), condense(new)), strict=True)
+    apart = [(short.effect - full.effect) / math.sqrt(full.variance) for full, short in both]
     assert np.std(apart) < 0.35
-
-
-def test_a_condensed_run_condenses_to_itself(write):
-    once = condense(write(62, rounds=60))
-    for one, again in zip(once.measurements, condense(once).measurements, strict=True):
-        for launch, other in zip(one.launches, again.launches, strict=True):
-            np.testing.assert_allclose(launch.seconds_per_call, other.seconds_per_call)
 
 
 def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
@@ -217,9 +199,8 @@ def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
         journals.line(slow, 1, [*(2e-3 * drift[:6]).tolist(), *[None] * 44]),
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    one, other = (
-        one.launches[0].seconds_per_call for one in condense(results.load(path)).measurements
-    )
+    rivals = condense(results.load(path)).measurements
+    one, other = (rival.launches[0].seconds_per_call for rival in rivals)
     both = np.isfinite(one) & np.isfinite(other)
     assert both.sum() >= 2
     np.testing.assert_allclose(other[both] / one[both], 2.0)

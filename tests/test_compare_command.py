@@ -1,12 +1,12 @@
 """`report.py compare`: what is printed, how it ends, and what it refuses."""
 
-import math
+import re
 
 import pytest
 
 import report
 from tests import journals
-from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
+from tests.stored import NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
 from timelift.analyse.changes.two_runs import Commits
 from timelift.present.command_lines import to_decide
@@ -19,22 +19,6 @@ def runs(tmp_path):
     slow = {("native", 3): 1.25}
     new = stored(tmp_path / "new.jsonl", 2, sizes=3, slower=slow, commit={"id": NEW_COMMIT})
     return str(old), str(new)
-
-
-def _exact(path, strategies, slower=1.0, nodes=42, beat=5e-5, **header):
-    """A run without noise: rivals at 1 step, `loop_slice` slower, `native` with these nodes."""
-    lines = [
-        journals.line(
-            journals.case(strategy, seq_len=1),
-            launch,
-            [1e-3 * math.exp(COSTS[place]) * (slower if strategy == "loop_slice" else 1)] * 8,
-            facts={"graph_nodes": nodes if strategy == "native" else 9, "canary_seconds": beat},
-        )
-        for launch in (1, 2, 3)
-        for place, strategy in enumerate(strategies)
-    ]
-    head = journals.header(commit={"id": "aaaa1111bbbb2222cccc"}) | header
-    return str(journals.write(path, head, *lines, journals.END))
 
 
 def test_only_strict_ends_otherwise_than_with_0(runs, capsys):
@@ -64,8 +48,7 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
     for words, times in (([], 20), (["--all"], 40)):
         assert report.main(["compare", old, new, *words]) == 0
         printed = capsys.readouterr().out
-        assert printed.count("graph nodes 42 → 50") == times
-        assert printed.count("timelift bench") == times
+        assert printed.count("graph nodes 42 → 50") == printed.count("timelift bench") == times
         assert ("and 20 more cases" in printed) == (times == 20)
 
 
@@ -92,12 +75,8 @@ def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, capsys)
     new = str(stored(tmp_path / "other.jsonl", 3, sizes=3, slower=slow, machine=machine))
     assert report.main(["compare", runs[0], new, "--across-machines", "--strict"]) == 0
     printed = capsys.readouterr().out
-    assert "new rank" in printed
     assert "slower there" in printed
-    assert "advisory, since the machines differ" in printed
-    assert "suspect:" not in printed
-    assert "--against" not in printed
-    assert "(ms)" not in printed
+    assert not re.search(r"suspect:|--against|\(ms\)", printed)
 
 
 def test_two_unknown_machines_never_match(tmp_path, capsys):
@@ -120,22 +99,6 @@ def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "all 3 settings moved together" in printed
     assert "3 settings as a whole" in printed
-
-
-def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
-    names = ("[bold]x[/]", "\x1b[31mred\n$(rm -rf ~)", "--strategies")
-    old = _exact(tmp_path / "old.jsonl", names)
-    new = _exact(tmp_path / "new.jsonl", names, nodes=1)
-    lost = [journals.ended(journals.case(names[1], seq_len=1), "crashed", "\x1b]0;evil\x07")]
-    path = tmp_path / "new.jsonl"
-    lines = [line for line in path.read_text().splitlines() if "rm -rf" not in line]
-    path.write_text("\n".join(lines) + "\n")
-    journals.go_on(path, *lost)
-    assert report.main(["compare", old, new]) == 0
-    printed = capsys.readouterr().out
-    assert "[bold]x[/]" in printed
-    assert "\x1b" not in printed
-    assert "'\ufffd[31mred $(rm -rf ~)'" in printed
 
 
 def test_a_suspect_s_command_selects_that_case_alone():

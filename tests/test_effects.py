@@ -5,7 +5,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from studies import noise
@@ -13,17 +13,15 @@ from tests.simulated import QUIET, pair
 from timelift.analyse.stats import effects
 
 
-@given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), st.floats(0, 0.5))
+@given(
+    st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30),
+    st.floats(0, 0.5) | st.just(effects.HALF),
+)
 def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
     cut = min(math.floor(trim * len(values)), (len(values) - 1) // 2)
     kept = sorted(values)[cut : len(values) - cut]
     found = effects.trimmed_mean(np.array([*values, np.nan]), trim)
     assert found == pytest.approx(statistics.fmean(kept), abs=1e-9)
-
-
-def test_cutting_half_leaves_the_median():
-    for values in ([3.0, 1.0, 2.0], [4.0, 1.0, 2.0, 3.0]):
-        assert effects.trimmed_mean(np.array(values), effects.HALF) == np.median(values)
 
 
 def slow_batch_error(values):
@@ -39,8 +37,9 @@ def slow_batch_error(values):
 
 
 @given(st.lists(st.floats(-1, 1, width=32) | st.just(math.nan), max_size=40))
+@example([])
 def test_batches_hold_the_rounds_played_in_their_order(values):
-    found = float(effects.batch_error(np.array([*values, math.nan])))
+    found = float(effects.batch_error(np.array(values)))
     if sum(not math.isnan(value) for value in values) < effects.BATCHES:
         assert math.isnan(found)
     else:
@@ -65,11 +64,10 @@ def test_a_round_that_one_rival_sat_out_is_no_round():
     assert effects.launch_effects(a, b).effect == pytest.approx(whole)
 
 
-@pytest.mark.parametrize("impossible", [0.0, -1.0])
-def test_a_time_that_no_clock_can_show_is_no_round(impossible):
+def test_a_time_that_no_clock_can_show_is_no_round():
     a, b = pair(1.3, launches=1)
-    whole = effects.launch_effects(a[:, 1:], b[:, 1:]).effect
-    a[:, 0] = impossible
+    whole = effects.launch_effects(a[:, 2:], b[:, 2:]).effect
+    a[:, :2] = 0.0, -1.0
     assert effects.launch_effects(a, b).effect == pytest.approx(whole)
 
 
@@ -92,17 +90,13 @@ def test_effects_of_one_launch_add_up(seed, rivals):
 
 
 def test_effects_add_up_among_those_who_played_and_are_absent_elsewhere():
-    times = noise.seconds(QUIET, noise.Shape(1, 3, 2), np.log([1, 2, 4]), np.random.default_rng(2))[
-        0
-    ]
+    shape = noise.Shape(settings=1, rivals=3, launches=2)
+    times = noise.seconds(QUIET, shape, np.log([1, 2, 4]), np.random.default_rng(2))[0]
     times[2, 1] = np.nan
     ab, ac, bc = effects.all_pairs(times).effect
     assert np.isnan([ac[1], bc[1]]).all()
     assert ab[1] == pytest.approx(effects.launch_effects(times[0], times[1]).effect[1])
     assert ac[0] == pytest.approx(ab[0] + bc[0])
-
-
-# Rounds sat out ----------------------------------------------------------------------------------
 
 
 def sitting_out(scenario, settings=800):
@@ -128,20 +122,6 @@ def test_rivals_that_sit_out_make_the_others_no_less_sure(burst):
     assert fitted[0] < 1.25 * np.var(alone)
 
 
-def test_a_pair_weighs_as_much_as_the_rounds_it_shares():
-    times = sitting_out(noise.Scenario("rounds alone", launch_sd=0.0))
-    first, second = np.triu_indices(8, 1)
-    raw = effects.launch_effects(times[:, first], times[:, second]).effect[..., 0]
-    scores = effects.fit_scores(raw, np.ones_like(raw), 8)
-    before, after = (
-        variances(scores[:, second] - scores[:, first]),
-        variances(effects.all_pairs(times).effect[..., 0]),
-    )
-    assert before[0] > 2.5 * after[0]
-    assert before[1] > 1.05 * after[1]
-    assert before[2] > 0.95 * after[2]
-
-
 def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
     dice = np.random.default_rng(6)
     played = dice.random((4, 9)) < 0.6
@@ -161,8 +141,8 @@ def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
     assert together == pytest.approx(weights.sum(0))
 
 
-@pytest.mark.parametrize("weight", [1.0, 2.0, 3.0, 8.0, 40 / 12])
-@pytest.mark.parametrize("rivals", [2, 5, 8, 12, 15, 28, 29, 60])
+@pytest.mark.parametrize("weight", [1.0, 40 / 12])
+@pytest.mark.parametrize("rivals", [2, 5, 12, 29, 60])
 def test_the_fit_of_all_pairs_is_the_mean_of_each_rivals_differences(rivals, weight):
     dice = np.random.default_rng(rivals)
     first, second = np.triu_indices(rivals, 1)
@@ -179,7 +159,3 @@ def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
     weights = np.where(second == first + 1, dice.choice([0.5, 50.0], len(first)), 0.0)
     fitted = effects.fit_scores(level[second] - level[first], weights, 100)
     assert fitted == pytest.approx(level - level.mean())
-
-
-def test_no_values_have_no_error_that_is_known():
-    assert np.isnan(effects.batch_error(np.empty((2, 0)))).all()

@@ -100,10 +100,6 @@ NUMBERS = {"blocks": [4] * 10 + [1] + [7] * 3 + [0] * 6 + [3] * 10, "turns": [0,
 
 @pytest.mark.parametrize("order", NUMBERS)
 def test_the_variance_beside_is_that_of_the_pairs_of_other_rivals(order):
-    """Whatever the order of the families, freed of the bias of a log of two degrees.
-
-    Rivals that were not measured together tell nothing, nor do two rivals or three.
-    """
     numbers = np.array(NUMBERS[order])
     variance = np.random.default_rng(8).chisquare(2, len(numbers))
     variance[[2, 5, 25]] = np.nan
@@ -174,14 +170,6 @@ def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
     assert near.df.tolist() == far.df.tolist()
     assert near.variance.tolist() == far.variance.tolist()
 
-
-@pytest.mark.parametrize("x", [0.05, 0.5, 4, 700])
-def test_the_inverse_of_trigamma_undoes_it(x):
-    there = float(special.polygamma(1, x))
-    assert shrink_variances.trigamma_inverse(there) == pytest.approx(x, rel=1e-8)
-
-
-# Student's t --------------------------------------------------------------------------------------
 
 DEGREES = np.array([1, 1.5, 2, 3.3, 7, 30, 100, 1000, 10_000])
 

@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from tests import journals
+from tests.journals import AGAINST
 from timelift.analyse.gate.outcomes import (
     GateFindings,
     GateReferee,
@@ -20,23 +21,12 @@ from timelift.analyse.gate.outcomes import (
 from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.journal import CaseInLaunch, Quantity
+from timelift.journal import Quantity
+from timelift.journal.reading import read_line
 from timelift.present import copies as words
 from timelift.present import ended
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
-AGAINST = {
-    "label": "main",
-    "commit": "0123456789abcdef",
-    "gates": {"time": 0.03, "first call": 0.25, "peak memory": 0.25},
-    "screening": 3,
-    "undecided": "pass",
-    "new": ["mine"],
-    "removed": [],
-    "renamed": {"fold_time": "fold"},
-    "unchanged": [],
-    "versions": {},
-}
 FACTS = {"first_call_seconds": 1.0, "peak_bytes": 8 << 20, "weights": 9, "graph_nodes": 40}
 
 
@@ -95,28 +85,14 @@ def failure(outcome, against):
     return words.failure(outcome, against) if failed else ""
 
 
-def written(run):
-    """What is written of the outcomes of a run."""
-    found, against = judged(run)
-    return "\n".join(words.gate_lines(GateFindings(against, list(found.values()))))
-
-
-def test_a_slower_case_fails_and_says_by_how_much(tmp_path):
-    found, against = judged(run(tmp_path, slow=1.06))
-    assert found["fold_time"].worse == (Quantity.TIME,)
-    text = failure(found["fold_time"], against)
-    assert text.startswith("fold_time, tokens, T16, B8, forward, graph: 6.")
-    assert "% slower than main [" in text
-    assert text.endswith("5 launches")
-    assert not any(failure(found[name], against) for name in NAMES if name != "fold_time")
-
-
-def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
-    made = run(tmp_path, slow=0.9)
-    found, against = judged(made)
-    assert not failure(found["fold_time"], against)
-    line = r"graph: 9\.9 % faster than main \[-10\.\d %, -9\.\d %\], 5 launches"
-    assert re.search(line, written(made))
+@pytest.mark.parametrize(
+    ("slow", "verdict", "failed"),
+    [(1.06, Verdict.SLOWER, ["fold_time"]), (0.9, Verdict.FASTER, []), (1.0, Verdict.SAME, [])],
+)
+def test_a_slower_case_alone_fails(tmp_path, slow, verdict, failed):
+    found, against = judged(run(tmp_path, slow=slow))
+    assert found["fold_time"].time.verdict is verdict
+    assert [name for name in NAMES if failure(found[name], against)] == failed
 
 
 def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
@@ -125,8 +101,6 @@ def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
     finding = dataclasses.replace(found["fold_time"].time, value=value, low=low, high=high)
     told = words.change_in_words(Quantity.TIME, finding, against)
     assert told == "5.0 % slower than main [-2.0 %, +12.0 %], 5 launches"
-    told = words.change_in_words(Quantity.FIRST_CALL, finding, against)
-    assert told.startswith("a 5.0 % longer first call than main [-2.0 %")
 
 
 @pytest.mark.parametrize(
@@ -173,40 +147,26 @@ def test_launches_are_judged_whatever_their_numbers(tmp_path):
     assert late == found
 
 
-def test_an_unchanged_case_passes(tmp_path):
-    found, against = judged(run(tmp_path, launches=3))
-    assert {one.time.verdict for one in found.values()} == {Verdict.SAME}
-    assert not any(failure(one, against) for one in found.values())
-
-
 @pytest.mark.parametrize(
-    ("fact", "value", "sentence"),
+    ("changes", "sentence"),
     [
-        ("first_call_seconds", 2.0, "a 95.2 % longer first call than main [+95.2 %, "),
-        ("peak_bytes", 16 << 20, "more peak memory than main"),
-        ("weights", 8, "8 weights where main has 9"),
+        ({"first_call_seconds": 2.0}, "a 95.2 % longer first call than main [+95.2 %, "),
+        ({"peak_bytes": 16 << 20}, "more peak memory than main"),
+        ({"peak_bytes": 16 << 20, "old": {"peak_bytes_below": 1 << 17}}, "more peak memory"),
+        ({"weights": 8}, "8 weights where main has 9"),
     ],
 )
-def test_other_quantities_and_facts_have_their_own_gates(tmp_path, fact, value, sentence):
-    found, against = judged(run(tmp_path, **{fact: value}))
+def test_other_quantities_and_facts_have_their_own_gates(tmp_path, changes, sentence):
+    found, against = judged(run(tmp_path, **changes))
     assert sentence in failure(found["fold_time"], against)
-
-
-def test_memory_that_was_too_small_to_be_read_and_is_no_more_fails(tmp_path):
-    below = {"peak_bytes_below": 1 << 17}
-    found = run(tmp_path, old=below, peak_bytes=16 << 20)
-    outcome, against = judged(found)
-    assert "more peak memory than main" in failure(outcome["fold_time"], against)
 
 
 @pytest.mark.parametrize(
     ("fact", "value"), [("first_call_seconds", 1.1), ("peak_bytes", 9 << 20), ("graph_nodes", 60)]
 )
 def test_what_is_within_its_gate_or_only_worth_knowing_does_not_fail(tmp_path, fact, value):
-    made = run(tmp_path, **{fact: value})
-    found, against = judged(made)
+    found, against = judged(run(tmp_path, **{fact: value}))
     assert not failure(found["fold_time"], against)
-    assert ("40 graph nodes became 60" in written(made)) == (fact == "graph_nodes")
 
 
 def test_a_program_that_differs_is_told_by_its_operations_and_fails_nothing(tmp_path):
@@ -215,9 +175,9 @@ def test_a_program_that_differs_is_told_by_its_operations_and_fails_nothing(tmp_
     made = run(tmp_path, old={"operations": less}, operations=more, graph_nodes=60)
     found, against = judged(made)
     assert not failure(found["fold_time"], against)
-    told = "forward, graph: its program has +10 Const, +5 Add, +3 Mul and 2 more"
-    assert told in written(made)
-    assert "graph nodes" not in written(made)
+    told = "\n".join(words.gate_lines(gate_findings(made)))
+    assert "forward, graph: its program has +10 Const, +5 Add, +3 Mul and 2 more" in told
+    assert "graph nodes" not in told
 
 
 def test_a_stored_run_is_judged_by_the_numbers_of_its_header(tmp_path):
@@ -248,33 +208,15 @@ def test_undecided_fails_only_where_the_user_says_so(tmp_path):
         assert ("undecided beside main" in text) == fails
 
 
-@pytest.mark.parametrize(
-    ("undecided", "said"),
-    [("pass", "No case was measured on both sides"), ("fail", "1 of 1 case fails the gate")],
-)
-def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undecided, said):
-    strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
-    header = journals.header(strategies=strategies, against=AGAINST | {"undecided": undecided})
-    new = journals.case("native")
-    there = journals.line(other(new), status="failed", reason="no such thing", facts={})
-    lines = (there, journals.line(new, facts=FACTS), journals.END)
-    path = journals.write(tmp_path / "run", header, *lines)
-    assert words.headline(gate_findings(results.load(path))).startswith(said)
-
-
 def test_a_pair_that_dies_in_its_trial_changes_no_suspicion_of_the_others(tmp_path):
-    whole = run(tmp_path, slow=1.06)
-    dead = tuple(
-        dataclasses.replace(one, status=Status.CRASHED) if one.case.strategy == "native" else one
-        for one in whole.measurements
-    )
-    found, _ = judged(whole)
-    left, _ = judged(dataclasses.replace(whole, measurements=dead))
+    path = run_file(tmp_path, slow=1.06)
+    found, _ = judged(results.load(path))
+    journals.go_on(path, journals.ended(journals.case("native"), Status.CRASHED, "x", launch=9))
+    left, _ = judged(results.load(path))
     assert left == {name: one for name, one in found.items() if name != "native"}
 
 
-SUSPECT = journals.case("fold_time")
-BOTH = {SUSPECT, other(SUSPECT)}
+BOTH = {journals.case("fold_time"), other(journals.case("fold_time"))}
 
 
 @pytest.mark.parametrize(
@@ -289,14 +231,9 @@ BOTH = {SUSPECT, other(SUSPECT)}
 )
 def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes, to_play, peaks):
     found = run(tmp_path, **changes)
-    against = found.header.against
-    assert against is not None
-    referee = GateReferee(other_sides(found), against)
-    for one in found.measurements:
-        for launch in one.launches:
-            seconds = launch.seconds_per_call.tolist()
-            told = {"launch": launch.number, "seconds_per_call": seconds, "facts": launch.facts}
-            referee.take(CaseInLaunch(case=one.case, **told))
+    referee = GateReferee(other_sides(found), found.header.against)
+    for line in (tmp_path / "run.jsonl").read_bytes().splitlines()[1:-1]:
+        referee.take(read_line(line))
     assert referee.to_play() == to_play
     assert referee.doubts_peak_of() == peaks
 
@@ -310,72 +247,75 @@ def test_a_case_that_fails_by_a_fact_is_not_said_to_be_undecided(tmp_path):
         assert told.endswith("it looks changed, and the run ended before it was tried again")
 
 
-def test_a_case_that_fails_by_its_memory_is_not_said_to_be_undecided(tmp_path):
-    found, against = judged(run(tmp_path, peak_bytes=16 << 20))
-    one = found["fold_time"]
-    doubt = dataclasses.replace(one.time, verdict=Verdict.UNDECIDED)
-    larger = dataclasses.replace(one, findings={**one.findings, Quantity.TIME: doubt})
-    assert larger.worse == (Quantity.MEMORY,)
-    assert not GateFindings(against, [larger]).undecided
+NATIVE = journals.case("native")
 
 
-def test_a_usual_run_was_measured_against_nothing(tmp_path):
-    journals.write(tmp_path / "usual.jsonl", journals.header(), journals.END)
-    assert results.load(tmp_path / "usual.jsonl").header.against is None
+def alone(folder, *lines, against=AGAINST, **header):
+    """A run of one case and its other side, with these lines."""
+    strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
+    head = journals.header(strategies=strategies, against=against, **header)
+    return journals.write(folder / "run.jsonl", head, *lines)
+
+
+def headline(path):
+    return words.headline(gate_findings(results.load(path)))
+
+
+@pytest.mark.parametrize(
+    ("undecided", "said"),
+    [("pass", "No case was measured on both sides"), ("fail", "1 of 1 case fails the gate")],
+)
+def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undecided, said):
+    there = journals.line(other(NATIVE), status="failed", reason="no such thing", facts={})
+    lines = (there, journals.line(NATIVE, facts=FACTS), journals.END)
+    path = alone(tmp_path, *lines, against=AGAINST | {"undecided": undecided})
+    assert headline(path).startswith(said)
 
 
 def test_sides_that_share_no_launch_have_no_change(tmp_path):
-    one = journals.case("native")
-    strategies = {
-        "native": {"title": "n"},
-        "native@main": {"title": "n", "against": {"of": "native"}},
-    }
-    head = journals.header(against=AGAINST, strategies=strategies)
-    lines = (journals.line(one, 1), journals.line(other(one), 2), journals.END)
-    found = gate_findings(results.load(journals.write(tmp_path / "run", head, *lines)))
-    told = "\n".join(words.gate_lines(found))
+    path = alone(tmp_path, journals.line(NATIVE, 1), journals.line(other(NATIVE), 2), journals.END)
+    told = "\n".join(words.gate_lines(gate_findings(results.load(path))))
     assert "no round was played by both sides" in told
     assert "nan" not in told
 
 
-def given_up(folder, first_call):
+def given_up(folder, first_call, limit="60.0"):
     """A run whose only case is given up at its first call, which the other side has in seconds."""
-    strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
-    case = journals.case("native")
-    options = {"first_call_limit": "60.0"}
-    before = journals.line(other(case), facts=FACTS | {"first_call_seconds": first_call})
-    path = journals.write(
-        folder / f"{first_call}.jsonl",
-        journals.header(strategies=strategies, against=AGAINST, options=options),
-        journals.ended(case, Status.TRACING_LIMIT, "tracing took more than 60 s"),
-        before,
-        journals.END,
-    )
-    return path, case
+    before = journals.line(other(NATIVE), facts=FACTS | {"first_call_seconds": first_call})
+    why = "tracing took more than 60 s"
+    lines = journals.ended(NATIVE, Status.TRACING_LIMIT, why), before, journals.END
+    return alone(folder, *lines, options={"first_call_limit": limit})
 
 
 def test_a_case_that_is_given_up_where_the_other_side_has_figures_fails(tmp_path):
-    path, case = given_up(tmp_path, 1.0)
+    path = given_up(tmp_path, 1.0)
     [reason] = ended.failures(path).values()
     said = "not run: tracing limit: tracing took more than 60 s, where main has figures"
-    assert reason == f"{words.case_in_words(case)}: {said}"
+    assert reason == f"{words.case_in_words(NATIVE)}: {said}"
     found = gate_findings(results.load(path))
     assert reason in words.gate_lines(found)
     assert reason in words.beside_verdicts(found)
-    headline = words.headline(found)
-    assert headline.startswith("1 of 1 case fails the gate against main: native, tokens")
+    assert headline(path).startswith("1 of 1 case fails the gate against main: native, tokens")
 
 
-def test_a_first_call_that_was_near_its_limit_before_is_no_failure(tmp_path):
-    path, _ = given_up(tmp_path, 31.0)
-    assert not ended.failures(path)
-    assert words.headline(gate_findings(results.load(path))).startswith("No case was measured")
+@pytest.mark.parametrize(
+    ("first_call", "limit", "fails"),
+    [
+        pytest.param(30.0, "60.0", True, id="half of the limit"),
+        pytest.param(31.0, "60.0", False, id="nearer to it"),
+        pytest.param(None, "60.0", False, id="not known"),
+        pytest.param(0.1, None, False, id="no limit"),
+    ],
+)
+def test_only_a_first_call_far_from_its_limit_before_is_a_failure(
+    tmp_path, first_call, limit, fails
+):
+    path = given_up(tmp_path, first_call, limit)
+    assert bool(ended.failures(path)) == fails
+    assert headline(path).startswith("1 of 1 case fails" if fails else "No case was measured")
 
 
 def test_a_run_that_was_killed_between_the_two_sides_is_read(tmp_path):
-    strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
-    head = journals.header(strategies=strategies, against=AGAINST)
-    before = journals.line(other(journals.case("native")), facts=FACTS)
-    path = journals.write(tmp_path / "run", head, before)
+    path = alone(tmp_path, journals.line(other(NATIVE), facts=FACTS))
     assert not ended.failures(path)
-    assert "No case was measured on both sides" in words.headline(gate_findings(results.load(path)))
+    assert "No case was measured on both sides" in headline(path)

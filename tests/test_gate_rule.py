@@ -66,15 +66,6 @@ def test_five_per_cent_is_found_in_nineteen_of_twenty(noisy):
     assert share(Verdict.FASTER, noisy[-0.05]) > 0.93
 
 
-def test_judging_the_screened_launches_themselves_would_err_more_often():
-    dice = np.random.default_rng(5)
-    wrong = 0
-    for _ in range(200):
-        screened = effects(dice.normal(0, np.hypot(0.02, WITHIN), (20, 3)))
-        wrong += sum(found.suspected for found in judged(screened))
-    assert wrong > 20
-
-
 CALM = [[0.0, 0.001, -0.001]] * 9
 
 
@@ -88,11 +79,12 @@ def among_calm(row, rule=RULE):
     [
         pytest.param([0.5] * 3, Verdict.UNDECIDED, id="screening alone confirms nothing"),
         pytest.param([0.06] * 3 + [0.001, -0.001] * 4, Verdict.SAME, id="slow by chance"),
-        pytest.param(
-            [0.1] * 3 + [0.2] * 3 + [-0.001] * 2, Verdict.UNDECIDED, id="slow in some launches"
-        ),
         pytest.param([-0.06] * 3 + [0.06, 0.061] * 4, Verdict.UNDECIDED, id="faster, then slower"),
         pytest.param([0.06] * 8, Verdict.SLOWER, id="slow in both"),
+        pytest.param([0.5] * 4, Verdict.UNDECIDED, id="one fresh launch"),
+        pytest.param([0.1] * 3 + [0.2] * 11 + [-0.001], Verdict.SLOWER, id="one is contrary"),
+        pytest.param([0.1] * 3 + [0.2] * 10 + [-0.001] * 2, Verdict.UNDECIDED, id="two are"),
+        pytest.param([0.06] * 3 + [0.1, -0.1] * 2, Verdict.UNDECIDED, id="equal, and not known"),
     ],
 )
 def test_a_suspect_is_decided_on_fresh_launches_that_agree(row, verdict):
@@ -115,6 +107,17 @@ def test_what_is_ignored_is_no_failure_however_sure():
     assert among_calm([0.02] * 8).verdict is Verdict.SLOWER
     assert among_calm([0.014] * 8, GateRule(ignored=0.01)).verdict is Verdict.SLOWER
     assert among_calm([0.02] * 8, GateRule(ignored=0.021)).verdict is not Verdict.SLOWER
+    assert among_calm([0.0151] * 8).verdict is not Verdict.SLOWER  # which is beyond it by chance
+    assert [among_calm([size] * 3).suspected for size in (0.007, 0.008)] == [False, True]
+
+
+@pytest.mark.parametrize(("launches", "between"), [(3, 0.03), (7, 0.01), (7, 0.03)])
+def test_what_is_called_detectable_is_found_nine_times_in_ten(launches, between):
+    moves = np.random.default_rng(4).normal(0, between, (2000, launches))
+    size = np.median([one.detectable for one in judged(with_errors(moves))])
+    found = judged(with_errors(moves + size))
+    hits = [one.verdict is Verdict.SLOWER if one.tried else one.suspected for one in found]
+    assert 0.85 < np.mean(hits) < 0.95
 
 
 def test_a_change_that_is_just_ignored_hardly_ever_fails():
@@ -146,18 +149,11 @@ def test_one_launch_raises_a_suspicion_and_no_more():
     assert (found.suspected, found.verdict) == (True, Verdict.UNDECIDED)
 
 
-# Suspicion is frozen at screening ----------------------------------------------------------------
-
-#: Four of twenty cases became slower.
-REGRESSED = np.repeat([1.0, 0.0], [4, 16])
-
-
-@pytest.mark.parametrize("between", [0.01, 0.02, 0.04])
-@pytest.mark.parametrize("change", [0.03, 0.10])
+@pytest.mark.parametrize(("change", "between"), [(0.03, 0.01), (0.10, 0.04)])
 def test_what_a_trial_plays_changes_no_suspicion(change, between):
-    dice = np.random.default_rng(3)
+    dice, truth = np.random.default_rng(3), np.log1p(change) * np.repeat([1.0, 0.0], [4, 16])
     for _ in range(60):
-        found = campaign(np.log1p(change) * REGRESSED, dice, between).looks
+        found = campaign(truth, dice, between).looks
         suspected = [[one.suspected for one in look] for look in found]
         assert all(one == suspected[0] for one in suspected)
 
@@ -171,17 +167,3 @@ def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():
     tried = judged(effects([slow + slow_again, wild + wilder, *calm]))
     assert [one.suspected for one in tried] == [one.suspected for one in screened]
     assert tried[0].verdict is Verdict.SLOWER
-
-
-def test_planted_regressions_that_were_suspected_fail_and_identical_cases_do_not():
-    dice = np.random.default_rng(12)
-    runs = [campaign(np.log1p(0.10) * REGRESSED, dice, 0.02).looks for _ in range(100)]
-    tried = [
-        late
-        for look in runs
-        for early, late in zip(look[0][:4], look[-1][:4], strict=True)
-        if early.suspected
-    ]
-    assert len(tried) > 380
-    assert np.mean([one.verdict is Verdict.SLOWER for one in tried]) > 0.985
-    assert not [one for look in runs for one in look[-1][4:] if one.verdict is Verdict.SLOWER]

@@ -1,8 +1,8 @@
 """What a history says of a case: a change, where it was, whether the machine moved instead."""
 
+import copy
 import dataclasses
 import warnings
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from studies.history import HistoryKind, HistorySize, simulate
 from timelift.analyse.changes import common_shifts, segments
 from timelift.analyse.changes.levels import RunLevels, ratios
-from timelift.analyse.changes.many_runs import HistoryFindings, find_changes
+from timelift.analyse.changes.many_runs import find_changes
 from timelift.analyse.changes.states import WORSE, ChangeState
 from timelift.case import Case, Phase, Setting
 
@@ -19,33 +19,31 @@ SHAPE = HistorySize(settings=4, nights=60)
 ALL = slice(None)
 
 
-def _levels(shape: HistorySize = SHAPE, seed: int = 1) -> RunLevels:
+def _levels(shape=SHAPE, seed=1):
     """A history in which nothing happens; tests write what happens into it."""
     return simulate(QUIET, shape, np.random.default_rng(seed))[0]
 
 
-def _now(found: HistoryFindings) -> list[ChangeState]:
+def _now(found):
     return [one.state for one in found.cases]
 
 
-def _changed(found: HistoryFindings) -> list[int]:
+def _changed(found):
     return [place for place, one in enumerate(found.cases) if one.changes]
 
 
-def _worse(found: HistoryFindings) -> list[int]:
+def _worse(found):
     return [place for place, one in enumerate(found.cases) if one.state in WORSE]
 
 
-def _slower(
-    share: float, rows: Any = 7, nights: slice = slice(31, None), levels: RunLevels | None = None
-) -> RunLevels:
+def _slower(share, rows=7, nights=slice(31, None), levels=None):
     """A history in which a case, or some, are slower by a share for some nights."""
     found = levels or _levels()
     found.log_seconds[rows, nights] += np.log1p(share)
     return found
 
 
-def test_a_step_is_found_with_its_size_and_its_place() -> None:
+def test_a_step_is_found_with_its_size_and_its_place():
     found = find_changes(_slower(0.08))
     assert found.common_shifts == ()
     assert _changed(found) == [7]
@@ -55,56 +53,54 @@ def test_a_step_is_found_with_its_size_and_its_place() -> None:
     assert found.cases[7].state is ChangeState.SLOWER
 
 
-def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
+def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail():
     found = find_changes(_slower(-0.08))
     assert found.cases[7].state is ChangeState.FASTER
     assert found.worse == []
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5, 5.0])
-def test_a_lone_spike_is_never_a_change(share: float) -> None:
+@pytest.mark.parametrize("share", [0.2, 5.0])
+def test_a_lone_spike_is_never_a_change(share):
     levels = _levels()
-    levels.log_seconds[7, 31] += np.log1p(share)
-    levels.log_seconds[8, 40:42] += np.log1p(share)
-    levels.log_seconds[9, -1] += np.log1p(share)
-    levels.log_seconds[10, -2:] += np.log1p(share)
+    spikes = (slice(31, 32), slice(40, 42), slice(-1, None), slice(-2, None))
+    for row, nights in enumerate(spikes, start=7):
+        _slower(share, row, nights, levels)
     assert not any(one.changes for one in find_changes(levels).cases)
 
 
-def test_a_change_is_told_from_its_third_run_on_and_not_before() -> None:
+def test_a_change_is_told_from_its_third_run_on_and_not_before():
     levels = _slower(0.08, nights=slice(40, None))
     told = [find_changes(levels.part(0, runs)).cases[7].state in WORSE for runs in (41, 42, 43)]
     assert told == [False, False, True]
 
 
-def test_what_is_smaller_than_the_gate_is_no_change_however_certain() -> None:
+def test_what_is_smaller_than_the_gate_is_no_change_however_certain():
     levels = _slower(0.02)
     assert find_changes(levels).cases[7].state is ChangeState.SAME
     assert find_changes(levels, gate=0.01).cases[7].state is ChangeState.SLOWER
 
 
-def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
+def test_a_creep_is_found_although_no_step_of_it_is_large_enough():
     levels = _levels(HistorySize(settings=4, nights=120))
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
     one = find_changes(levels).cases[7]
     assert one.state in WORSE
-    assert one.change is not None
     assert one.change.value >= np.log(1.03)
-    assert one.change.value > max((change.value for change in one.changes), default=0.0)
+    assert all(one.change.value > change.value for change in one.changes)
 
 
-def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
+def test_a_slow_down_that_was_mended_is_told_as_past():
     one = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
     assert [np.sign(change.value) for change in one.changes] == [1, -1]
     assert one.state is ChangeState.FASTER
 
 
-def test_a_short_dip_is_nothing_that_later_runs_are_held_to() -> None:
+def test_a_short_dip_is_nothing_that_later_runs_are_held_to():
     found = find_changes(_slower(-0.1, nights=slice(20, 24)))
     assert found.cases[7].state is ChangeState.SAME
 
 
-def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
+def test_a_change_of_one_rival_is_not_a_change_of_the_others():
     levels = _slower(0.3, [5, 6])
     found = find_changes(levels)
     assert _changed(found) == [5, 6]
@@ -113,7 +109,7 @@ def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
     assert np.abs(table[:, 31:].mean(1) - table[:, :31].mean(1)).max() < 0.015
 
 
-def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
+def test_a_rival_that_comes_and_goes_moves_nobody():
     levels = _levels()
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
@@ -122,23 +118,20 @@ def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
     assert found.common_shifts == ()
 
 
-def test_of_two_rivals_the_one_that_changed_is_named() -> None:
-    for slower in (0, 1):
-        levels = _levels(HistorySize(settings=4, rivals=2, nights=60), seed=slower)
-        found = find_changes(_slower(0.2, 2 + slower, levels=levels))
-        assert _worse(found) == [2 + slower]
+def test_of_two_rivals_the_one_that_changed_is_named():
+    for slower in (2, 3):
+        levels = _levels(HistorySize(settings=4, rivals=2, nights=60), seed=slower - 2)
+        assert _worse(find_changes(_slower(0.2, slower, levels=levels))) == [slower]
 
 
-def test_a_case_without_rivals_is_held_to_the_canary() -> None:
+def test_a_case_without_rivals_is_held_to_the_canary():
     levels = _levels(HistorySize(settings=4, rivals=1, nights=60))
     moment = levels.log_seconds.mean(0)
-    steady = levels.log_seconds - moment
-    drifting = RunLevels(levels.cases, steady + moment, levels.log_canary + moment)
-    found = find_changes(_slower(0.1, 2, levels=drifting))
-    assert _worse(found) == [2]
+    drifting = dataclasses.replace(levels, log_canary=levels.log_canary + moment)
+    assert _worse(find_changes(_slower(0.1, 2, levels=drifting))) == [2]
 
 
-def test_when_most_cases_move_together_it_is_the_machine() -> None:
+def test_when_most_cases_move_together_it_is_the_machine():
     random = np.random.default_rng(3)
     levels = _levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
@@ -150,19 +143,21 @@ def test_when_most_cases_move_together_it_is_the_machine() -> None:
     assert found.worse == []
 
 
-def test_when_the_canary_moves_with_them_nothing_moved() -> None:
+def test_when_the_canary_moves_with_them_nothing_moved():
     levels = _levels()
     levels.log_canary[31:] += np.log(1.25)
     assert find_changes(_slower(0.25, ALL, levels=levels)).common_shifts == ()
 
 
-def test_when_few_cases_move_together_it_is_the_code() -> None:
-    found = find_changes(_slower(0.25, slice(0, 20, 5)))
+@pytest.mark.parametrize("rivals", [2, 5])
+def test_one_strategy_that_is_slower_everywhere_is_the_code(rivals):
+    levels = _levels(HistorySize(settings=4, rivals=rivals, nights=60))
+    found = find_changes(_slower(0.25, slice(0, None, rivals), levels=levels))
     assert found.common_shifts == ()
     assert len(found.worse) == 4
 
 
-def test_a_shift_is_at_least_the_gate() -> None:
+def test_a_shift_is_at_least_the_gate():
     for rows in (6, 7):
         levels = _levels(HistorySize(settings=3, rivals=4, nights=60))
         _slower(0.2, slice(0, rows), levels=levels)
@@ -171,21 +166,14 @@ def test_a_shift_is_at_least_the_gate() -> None:
         assert all(shift.share > 0.5 for shift in shifts)
 
 
-def test_one_of_two_strategies_is_half_of_all_cases_and_still_the_code() -> None:
-    levels = _levels(HistorySize(settings=4, rivals=2, nights=60))
-    found = find_changes(_slower(0.25, slice(0, 8, 2), levels=levels))
-    assert found.common_shifts == ()
-    assert len(found.worse) == 4
-
-
-def test_a_slow_down_after_a_move_of_the_machine_is_still_found() -> None:
+def test_a_slow_down_after_a_move_of_the_machine_is_still_found():
     levels = _slower(0.08, nights=slice(45, None))
     found = find_changes(_slower(0.25, ALL, levels=levels))
     assert len(found.common_shifts) == 1
     assert _worse(found) == [7]
 
 
-def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
+def test_a_slow_down_stays_when_the_machine_moves_after_it():
     for mended in (False, True):
         levels = _slower(0.1, nights=slice(20, 45 if mended else 60))
         found = find_changes(_slower(0.25, ALL, slice(35, None), levels))
@@ -193,12 +181,11 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
         assert _worse(found) == ([] if mended else [7])
         if not mended:
             worst = found.cases[7].change
-            assert worst is not None
             assert worst.value == pytest.approx(np.log(1.10), abs=0.015)
             assert (worst.before, worst.after) == (19, 20)
 
 
-def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
+def test_few_runs_and_vanished_cases_get_no_verdict():
     levels = _levels()
     assert set(_now(find_changes(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
     _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
@@ -207,7 +194,7 @@ def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
     assert len(one.changes) == 1
 
 
-def test_the_sizes_of_time_do_not_matter() -> None:
+def test_the_sizes_of_time_do_not_matter():
     levels = _slower(0.08)
     slower = dataclasses.replace(levels, log_seconds=levels.log_seconds + np.log(10))
     one, other = find_changes(levels).cases[7].changes[0], find_changes(slower).cases[7].changes[0]
@@ -215,9 +202,9 @@ def test_the_sizes_of_time_do_not_matter() -> None:
     assert one.value == pytest.approx(other.value)
 
 
-@pytest.mark.parametrize("rivals", [1, 2, 3, 5])
+@pytest.mark.parametrize("rivals", [1, 2, 5])
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, seed: int) -> None:
+def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):
     random = np.random.default_rng([rivals, seed])
     shape = HistorySize(settings=3, rivals=rivals, nights=int(random.integers(1, 50)))
     levels, _ = simulate(HistoryKind("x", step=0.2, night=10, moves=20), shape, random)
@@ -232,47 +219,51 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, s
     assert len(found.cases) == len(table)
 
 
-def test_equal_runs_are_a_history_without_a_change() -> None:
+def test_equal_runs_are_a_history_without_a_change():
     cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
     levels = RunLevels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
     assert set(_now(find_changes(levels))) == {ChangeState.SAME}
 
 
-def test_the_place_of_a_change_is_paid_for() -> None:
+def test_the_place_of_a_change_is_paid_for():
     rows = list(np.random.default_rng(5).normal(0, 0.01, (200, 60)))
-    fitted = segments.fit_segments(rows)
-    assert all(len(one.segments) == 1 for one in fitted)
-    naive = [
-        min(
-            one.noise.chance(
-                segments.Segment(0, cut, float(row[:cut].mean())),
-                segments.Segment(cut, 60, float(row[cut:].mean())),
-            )
-            for cut in range(3, 58)
-        )
-        for row, one in zip(rows, fitted, strict=True)
+    assert all(len(one.segments) == 1 for one in segments.fit_segments(rows))
+
+
+def test_a_change_that_begins_or_ends_an_excursion_pays_for_both_places():
+    means = [0.0, 1.0, 0.0, -0.5, -0.5]
+    parts = [
+        segments.Segment(10 * place, 10 * place + 10, mean) for place, mean in enumerate(means)
     ]
-    assert np.mean(np.array(naive) < 0.05) > 0.3
+    assert segments._excursions(parts).tolist() == [25, 25, 1, 1]
 
 
-def test_no_segment_is_shorter_than_three_runs() -> None:
+def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
+    levels = _levels()
+    levels.log_seconds[5:, :-1] = np.nan
+    few = RunLevels(levels.cases[:5], levels.log_seconds[:5], levels.log_canary)
+    for share in np.linspace(0.004, 0.012, 9):
+        both = (_slower(share, 2, levels=copy.deepcopy(one)) for one in (levels, few))
+        found, alone = (find_changes(one, gate=0.001) for one in both)
+        assert [one.changes for one in found.cases[:5]] == [one.changes for one in alone.cases]
+
+
+def test_no_segment_is_shorter_than_three_runs():
     rows = list(np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05)
     for one in segments.fit_segments(rows):
         assert min(part.runs for part in one.segments) >= segments.LEAST_RUNS
         assert [part.first for part in one.segments[1:]] == [p.end for p in one.segments[:-1]]
 
 
-def test_runs_that_resemble_their_neighbours_count_less() -> None:
-    alone, _ = simulate(HistoryKind("x"), HistorySize(nights=120), np.random.default_rng(1))
-    alike, _ = simulate(
-        HistoryKind("x", memory=0.5), HistorySize(nights=120), np.random.default_rng(1)
-    )
-    steady = np.ones(len(alone.cases), bool)
-    assert segments.variance_inflation(list(ratios(alone, steady))) < 1.3
-    assert segments.variance_inflation(list(ratios(alike, steady))) == pytest.approx(3, abs=1)
+def test_runs_that_resemble_their_neighbours_count_less():
+    for memory, inflation in ((0.0, 1.0), (0.5, 3.0)):
+        kind, size = HistoryKind("x", memory=memory), HistorySize(nights=120)
+        levels, _ = simulate(kind, size, np.random.default_rng(1))
+        rows = list(ratios(levels, np.ones(len(levels.cases), bool)))
+        assert segments.variance_inflation(rows) == pytest.approx(inflation, rel=0.3)
 
 
-def several_nights(*, apart: bool) -> RunLevels:
+def several_nights(*, apart):
     """24 nights with a shift at the tenth, and six settings of eleven that came at the 18th."""
     dice, nights, cases, rows = np.random.default_rng(0), np.arange(24), [], []
     for size in range(11):

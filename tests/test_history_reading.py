@@ -2,8 +2,6 @@
 
 import json
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,51 +10,43 @@ from tests import histories, journals
 from timelift.analyse.changes import history, levels
 from timelift.analyse.changes.history import HistoryOptions
 from timelift.analyse.runs import results as reader
-from timelift.analyse.runs.fact_changes import changes_over_runs
 from timelift.analyse.stats.effects import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Machine, drift_differences, parse_time
-from timelift.present.comparison import differences_in_words
+from timelift.journal import parse_time
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 
 
-def _nights(results: Path, count: int = 4, **how: Any) -> Path:
+def _nights(results, count=4, **how):
     return histories.nights(results, count, cases=FEW, **how)
 
 
-def _summed_up(*lines: dict[str, Any]) -> levels.RunSummary:
+def _summed_up(*lines):
     """The summary of lines as the writer writes them."""
     return levels.summary_of_lines(journals.text(*lines).encode().split(b"\n"))
 
 
-def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Path) -> None:
+def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path):
     for name, night in (("a", 2), ("b", 0), ("c", 1)):
         histories.run(tmp_path / f"{name}.jsonl", night, [journals.line(FEW[0])])
     found = history.machine_runs(tmp_path).runs
     assert [one.path.stem for one in found] == ["b", "c", "a"]
 
 
-def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_once(
-    tmp_path: Path,
-) -> None:
+def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_once(tmp_path):
     _nights(tmp_path)
     for folder in ("example/selftest", "example/against", "kept"):
         (tmp_path / folder).mkdir(parents=True)
         histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
     copied = (tmp_path / "example" / "001.jsonl").read_text()
     (tmp_path / "kept" / "copy.jsonl").write_text(copied)
-    names = [
-        one.path.relative_to(tmp_path).as_posix() for one in history.machine_runs(tmp_path).runs
-    ]
-    assert len(names) == 5
-    assert names[-1] == "kept/x.jsonl"
-    assert "example/001.jsonl" in names
-    assert not [name for name in names if "selftest" in name or "against" in name]
+    found = [one.path.relative_to(tmp_path) for one in history.machine_runs(tmp_path).runs]
+    names = [f"example/00{night}.jsonl" for night in range(4)]
+    assert [path.as_posix() for path in found] == [*names, "kept/x.jsonl"]
 
 
-def test_machines_have_histories_of_their_own(tmp_path: Path) -> None:
+def test_machines_have_histories_of_their_own(tmp_path):
     _nights(tmp_path, 3)
     other = histories.machine(name="other", identity={"cpu": "Other"})
     histories.run(tmp_path / "other.jsonl", 20, [journals.line(FEW[0])], machine=other)
@@ -68,7 +58,7 @@ def test_machines_have_histories_of_their_own(tmp_path: Path) -> None:
         history.machine_runs(tmp_path, "othr")
 
 
-def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
+def test_one_name_with_two_identities_is_two_machines(tmp_path):
     described = [histories.machine(), histories.machine(identity={"memory_gib": 16})]
     _nights(tmp_path, 6, described=lambda night: described[night >= 4])
     found = history.machine_runs(tmp_path)
@@ -76,7 +66,7 @@ def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
     assert list(found.others) == [found.name]
 
 
-def test_since_forgets_what_was_before(tmp_path: Path) -> None:
+def test_since_forgets_what_was_before(tmp_path):
     _nights(tmp_path, 5)
     kept = history.machine_runs(tmp_path, since=parse_time(histories.day(3)))
     assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
@@ -84,18 +74,7 @@ def test_since_forgets_what_was_before(tmp_path: Path) -> None:
         history.machine_runs(tmp_path, since=parse_time("2027-01-01"))
 
 
-def test_what_was_installed_otherwise_is_named() -> None:
-    def machine(keras: str, kernel: str) -> Machine:
-        versions = {"keras": keras, "numpy": "2"}
-        return Machine(drift={"kernel": kernel, "versions": versions})
-
-    one, other = machine("3.14", "6.1"), machine("3.15", "6.2")
-    words = differences_in_words(drift_differences(one, other))
-    assert words == "keras 3.14 → 3.15, kernel 6.1 → 6.2"
-    assert differences_in_words(drift_differences(one, one)) == ""
-
-
-def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:
+def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path):
     path = _nights(tmp_path, 1) / "example" / "000.jsonl"
     fast = levels.summary_of_run(path)
     spaced = tmp_path / "spaced.jsonl"
@@ -110,19 +89,19 @@ def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Pa
     assert fast.canary_seconds == pytest.approx(4e-5)
 
 
-@pytest.mark.parametrize("smallest", [1e-6, 1e-4, 1e-2, 0.5, 3.0])
-def test_the_level_is_the_median_of_the_numbers(smallest: float) -> None:
+def test_the_level_is_the_median_that_is_told_or_else_that_of_the_samples():
     random = np.random.default_rng(1)
     for count in range(1, 40):
-        seconds: list[float | None] = (smallest * random.lognormal(0, 1, count)).tolist()
-        seconds += [round(smallest, 7)] + [None] * (count % 3)
-        found = _summed_up(journals.line(FEW[0], 1, seconds)).log_seconds[FEW[0]]
-        ordered = sorted(one for one in seconds if one is not None)
-        middle = ordered[(len(ordered) - 1) // 2] * ordered[len(ordered) // 2]
-        assert found == pytest.approx(math.log(middle) / 2, abs=1e-12)
+        seconds = sorted(random.lognormal(-5, 4, count).tolist())
+        middle = seconds[(count - 1) // 2] * seconds[count // 2]
+        line = journals.line(FEW[0], 1, [*random.permutation(seconds).tolist(), None])
+        told = _summed_up(line | {"seconds_per_call": [1.0]})
+        del line["median_seconds_per_call"]
+        for found in (told, _summed_up(line)):
+            assert found.log_seconds[FEW[0]] == pytest.approx(math.log(middle) / 2, abs=1e-12)
 
 
-def test_a_rival_that_was_dropped_early_still_compares_with_the_others() -> None:
+def test_a_rival_that_was_dropped_early_still_compares_with_the_others():
     lines = [
         journals.line(case, launch, [1e-3 * (1.0 if launch < 4 else 1.5)])
         for launch in range(1, 8)
@@ -133,7 +112,7 @@ def test_a_rival_that_was_dropped_early_still_compares_with_the_others() -> None
     assert found[FEW[0]] == pytest.approx(found[FEW[1]])
 
 
-def test_a_case_that_crashed_in_a_launch_has_no_level() -> None:
+def test_a_case_that_crashed_in_a_launch_has_no_level():
     crash = journals.ended(FEW[0], Status.CRASHED, "signal 9", launch=2)
     found = _summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)
     assert list(found.log_seconds) == [FEW[1]]
@@ -154,7 +133,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
+def test_a_damaged_line_costs_itself_alone(bad):
     told = journals.line(FEW[0])
     del told["median_seconds_per_call"]
     line, good = journals.text(told, journals.line(FEW[1])).splitlines()
@@ -166,36 +145,17 @@ def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
     assert list(found.log_seconds) == [FEW[1]]
 
 
-def test_a_median_that_is_told_needs_no_samples_and_is_that_of_the_samples() -> None:
-    random = np.random.default_rng(3)
-    for count in range(1, 30):
-        line = journals.line(FEW[0], 1, random.lognormal(-7, 1, count).tolist())
-        told = _summed_up(line | {"seconds_per_call": [1.0]}).log_seconds[FEW[0]]
-        del line["median_seconds_per_call"]
-        assert told == pytest.approx(_summed_up(line).log_seconds[FEW[0]], abs=1e-14)
-
-
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"", "left out x.jsonl"),
-        (b"\x00\xff\n", "left out x.jsonl"),
-        (
-            journals.text(journals.header(schema=9)).encode(),
-            "schema 1, received 9",
-        ),
+        (journals.text(journals.header(schema=9)).encode(), "schema 1, received 9"),
         (journals.text(journals.header(started="yesterday")).encode(), "received 'yesterday'"),
         (journals.text(journals.line(FEW[0])).encode(), "expected a header"),
-        (
-            journals.text(journals.header(commit=[1])).encode(),
-            "Expected object, got array - at $.commit",
-        ),
         (b"[" * 100_000, "left out x.jsonl"),
     ],
 )
-def test_a_file_that_is_no_run_is_named_and_left_out(
-    tmp_path: Path, content: bytes, sentence: str
-) -> None:
+def test_a_file_that_is_no_run_is_named_and_left_out(tmp_path, content, sentence):
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=r"expected runs under .* found none") as refusal:
         history.machine_runs(tmp_path)
@@ -209,14 +169,12 @@ def test_a_file_that_is_no_run_is_named_and_left_out(
 @pytest.mark.parametrize(
     ("name", "shown"), [("before_upgrade", "unknown"), ("20260105T000000Z_bbbb222", "bbbb222")]
 )
-def test_a_commit_is_read_from_a_file_s_name_only_where_it_is_one(
-    tmp_path: Path, name: str, shown: str
-) -> None:
+def test_a_commit_is_read_from_a_file_s_name_only_where_it_is_one(tmp_path, name, shown):
     path = histories.run(tmp_path / f"{name}.jsonl", 0, [journals.line(FEW[0])], commit={})
     assert history.read_run_header(path).commit == shown
 
 
-def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
+def test_a_run_without_a_measured_case_is_no_history(tmp_path):
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
         history.read(tmp_path, HistoryOptions())
@@ -227,9 +185,3 @@ def test_of_two_lines_for_a_launch_the_first_counts_in_a_history_too():
     said = (journals.line(case, 1), journals.ended(case, Status.CRASHED, "x", 1))
     found = levels.summary_of_lines(json.dumps(one).encode() for one in said)
     assert case in found.log_seconds
-
-
-def test_a_changed_fact_is_dated_from_the_last_run_that_knew_it():
-    case = journals.case()
-    runs = [{case: (weights, 5.0, 1.0)} for weights in (100.0, None, 200.0)]
-    assert [(one.before, one.after) for one in changes_over_runs(runs)] == [(0, 2)]

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from tests import journals
+from tests.journals import AGAINST
 from tests.pages import Elements, harm, reported, section
-from tests.test_gate_outcomes import AGAINST, run_file
+from tests.test_gate_outcomes import run_file
 
 
 def first_screen(html):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 import time
 
 import numpy as np
@@ -10,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simulated import LOUD, run
+from tests import journals
+from tests.simulated import LOUD, QUIET, run, scaled
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement
 from timelift.analyse.stats.estimates import Interval
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import Case, Phase, Setting, Status
+from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.present.answer import cost_in_words, price_sentences
+from timelift.present.answer import cost_in_words
 from timelift.present.units import over_the_best
 
 
@@ -39,20 +39,6 @@ def without_launches(measurement, *numbers):
     return dataclasses.replace(measurement, launches=kept)
 
 
-def scaled(measurement, factor, only_launch=None):
-    """The measurement with every sample, or those of one launch, times `factor`."""
-    launches = tuple(
-        dataclasses.replace(one, seconds_per_call=one.seconds_per_call * factor)
-        if only_launch in (None, one.number)
-        else one
-        for one in measurement.launches
-    )
-    return dataclasses.replace(measurement, launches=launches)
-
-
-# Rows --------------------------------------------------------------------------------------------
-
-
 def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
     ranking = only(run([4, 1, 2, 1.3]))
     assert names(ranking) == ["rival1", "rival3", "rival2", "rival0"]
@@ -62,8 +48,9 @@ def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
     assert ranking.not_shown_slower == ("rival1",)
 
 
-def test_ratios_and_times_agree_and_lie_in_their_intervals():
-    for ranking in rank(run([1, 1.01, 1.5, 3], sizes=5)):
+@pytest.mark.parametrize(("launches", "noise"), [(2, LOUD), (3, QUIET), (8, LOUD)])
+def test_ratios_and_times_agree_and_lie_in_their_intervals(launches, noise):
+    for ranking in rank(run([1, 1.01, 1.5, 3], launches, sizes=5, scenario=noise)):
         first = ranking.rows[0]
         assert first.ratio == Interval(1, 1, 1)
         for row in ranking.rows:
@@ -71,14 +58,6 @@ def test_ratios_and_times_agree_and_lie_in_their_intervals():
             assert seconds.value / first.seconds_per_call.value == pytest.approx(ratio.value)
             assert ratio.low <= ratio.value <= ratio.high
             assert seconds.low < seconds.value < seconds.high
-
-
-def test_lower_ends_pay_for_the_choice_of_the_best_and_upper_ends_do_not():
-    for costs, pays in (([1, 1, 1, 1], True), ([1, 2, 3, 4], False)):
-        for row in only(run(costs)).rows[1:]:
-            ratio = row.ratio
-            below, above = math.log(ratio.value / ratio.low), math.log(ratio.high / ratio.value)
-            assert below > 1.01 * above if pays else below == pytest.approx(above)
 
 
 def test_seconds_per_call_are_the_medians_of_launches():
@@ -108,16 +87,8 @@ def test_one_launch_gives_an_order_and_nothing_more():
         assert np.isnan([interval.low, interval.high]).all()
     assert second.verdict is Verdict.UNDECIDED
     assert ranking.not_shown_slower == ("rival0", "rival1")
-    assert np.isnan(ranking.row("rival1").cost_over_best).all()
-
-
-def test_a_rival_of_one_launch_has_no_interval_among_others_that_have():
-    measurements = run([1, 3], sizes=6)
-    measurements[1] = without_launches(measurements[1], 2, 3, 4, 5)
-    first, second = rank(measurements)[0].rows
-    assert math.isfinite(first.seconds_per_call.low)
-    for interval in (second.ratio, second.seconds_per_call):
-        assert np.isnan([interval.low, interval.high]).all()
+    assert np.isnan(second.cost_over_best).all()
+    assert "one launch" in cost_in_words(second)
 
 
 def test_a_setting_with_one_rival_is_a_ranking_of_one():
@@ -133,23 +104,15 @@ def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
     silent = scaled(measurements[1], math.nan)
     lost = [refused, silent, *reversed(measurements[2:])]
     lost[2] = dataclasses.replace(lost[2], status=Status.CRASHED)
-    found = rank(lost)
-    assert [ranking.setting.seq_len for ranking in found] == [2, 3]
-    assert [names(ranking) for ranking in found] == [["rival0", "rival1"], ["rival0"]]
-
-
-def test_nothing_measured_is_no_ranking():
+    found = {ranking.setting.seq_len: names(ranking) for ranking in rank(lost)}
+    assert list(found.items()) == [(2, ["rival0", "rival1"]), (3, ["rival0"])]
     assert rank([]) == []
-    assert never_slower([]) == []
 
 
 def test_a_case_measured_twice_is_refused():
     measurements = run([1, 2])
     with pytest.raises(UserError, match=r"rank one run at a time"):
         rank([*measurements, measurements[0]])
-
-
-# Missing rounds and launches ---------------------------------------------------------------------
 
 
 def test_only_launches_that_both_have_are_compared():
@@ -183,9 +146,6 @@ def test_lists_of_different_lengths_pair_by_position():
     assert ranking.rows[1].verdict is Verdict.SLOWER
 
 
-# Prices ------------------------------------------------------------------------------------------
-
-
 def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
     ranking = only(run([1, 1.01, 1.5]))
     assert ranking.row(names(ranking)[0]).cost_over_best[0] == 1
@@ -193,21 +153,6 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
     assert 1.4 < low < 1.5 < high < 1.6
     for row in ranking.rows[1:]:
         assert ranking.row(row.case.strategy).cost_over_best[1] > row.ratio.high - 1e-9
-
-
-def test_the_price_is_a_sentence():
-    ranking = only(run([1, 1.2, 3]))
-    assert (
-        cost_in_words(ranking.row("rival0")) == "choosing `rival0` costs at most 0 % over the best"
-    )
-    assert cost_in_words(ranking.row("rival1")) == "`rival1` costs 19 to 22 % over the best"
-    assert re.fullmatch(
-        r"`rival2` costs 2.9\d to 3.0\d times the best", cost_in_words(ranking.row("rival2"))
-    )
-    wide = dataclasses.replace(ranking.row("rival1"), cost_over_best=(1.0, 9.83))
-    assert cost_in_words(wide) == "choosing `rival1` costs at most 9.83 times the best"
-    assert "one launch" in cost_in_words(only(run([1, 2], launches=1)).row("rival1"))
-    assert list(price_sentences(ranking, "rival0")) == [cost_in_words(ranking.row("rival2"))]
 
 
 @pytest.mark.parametrize(
@@ -235,9 +180,6 @@ def test_what_could_have_been_detected_is_said_beside_the_first():
 def test_a_strategy_that_was_not_measured_has_no_price():
     with pytest.raises(UserError, match=r"simulated-T1.*'nativ'.*rival0, rival1"):
         only(run([1, 2])).row("nativ")
-
-
-# Laws --------------------------------------------------------------------------------------------
 
 
 @given(st.permutations(range(8)))
@@ -268,13 +210,9 @@ def test_exact_ties_are_ordered_by_name():
     assert {row.verdict for row in only(twins).rows} == {Verdict.SAME}
 
 
-# Across settings ---------------------------------------------------------------------------------
-
-
 def never_slower(rankings):
     """The strategies never shown slower than the best, by name."""
-    found = recommend(rankings)
-    return sorted(found.never_shown_slower) if found else []
+    return sorted(recommend(rankings).never_shown_slower)
 
 
 def test_a_strategy_slower_in_one_setting_alone_is_not_called_never_slower():
@@ -291,16 +229,9 @@ def test_only_what_was_tested_everywhere_is_called_never_slower():
 
 
 def test_settings_of_one_rival_make_none_better_or_worse():
-    alone = [
-        Measurement(
-            Case(Setting("alone", 1, 1, Phase.FORWARD), "rival9"), Status.MEASURED, one.launches
-        )
-        for one in run([1])
-    ]
-    assert never_slower(rank([*run([1, 2], sizes=2), *alone])) == ["rival0"]
-
-
-# Cost --------------------------------------------------------------------------------------------
+    (one,) = run([1])
+    alone = dataclasses.replace(one, case=journals.case("rival9"))
+    assert never_slower(rank([*run([1, 2], sizes=2), alone])) == ["rival0"]
 
 
 def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
@@ -316,11 +247,10 @@ def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
 
 
 def test_intervals_beyond_any_float_stay_ratios():
-    setting = Setting("any", 3, 2, Phase.FORWARD)
     launches = tuple(
         LaunchSamples(number, np.full(4, seconds)) for number, seconds in ((1, 1e-6), (2, 1.0))
     )
-    rivals = [Measurement(Case(setting, name), Status.MEASURED, launches) for name in "abcdef"]
+    rivals = [Measurement(journals.case(name), Status.MEASURED, launches) for name in "abcdef"]
     ranking = only([one if one.case.strategy != "f" else scaled(one, 3.0) for one in rivals])
     known = [row for row in ranking.rows if row.ratio.is_known]
     assert known

@@ -1,8 +1,6 @@
 """Reading a run: the good records are kept, the bad ones are named, and nothing else happens."""
 
 import re
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +15,12 @@ CASE = journals.case()
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path):
     """A file of this test alone."""
     return tmp_path / "run.jsonl"
 
 
-def test_the_launches_of_a_case_become_one_measurement(path: Path) -> None:
+def test_the_launches_of_a_case_become_one_measurement(path):
     lines = [journals.line(CASE, number, [number * 1e-3, None]) for number in (2, 1, 3)]
     run = results.load(journals.write(path, journals.header(), *lines, journals.END))
     (measurement,) = run.measurements
@@ -34,18 +32,7 @@ def test_the_launches_of_a_case_become_one_measurement(path: Path) -> None:
     assert run.header.machine.name == journals.MACHINE["name"]
 
 
-def test_a_whole_synthetic_run_reads_without_a_warning(path: Path) -> None:
-    run = results.load(journals.synthetic(path))
-    assert run.warnings == ()
-    assert len(run.measurements) == run.header.cases
-    assert {one.status for one in run.measurements} == {
-        Status.MEASURED,
-        Status.REFUSED,
-        Status.CRASHED,
-    }
-
-
-def test_a_case_that_crashed_in_a_later_launch_is_crashed_and_keeps_its_samples(path: Path) -> None:
+def test_a_case_that_crashed_in_a_later_launch_is_crashed_and_keeps_its_samples(path):
     crash = journals.ended(CASE, Status.CRASHED, "signal 9", launch=2)
     run = results.load(journals.write(path, journals.header(), journals.line(CASE), crash))
     (measurement,) = run.measurements
@@ -53,7 +40,7 @@ def test_a_case_that_crashed_in_a_later_launch_is_crashed_and_keeps_its_samples(
     assert len(measurement.launches) == 1
 
 
-def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path: Path) -> None:
+def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path):
     lines = [journals.line(CASE, 1, [1e-3]), journals.line(CASE, 1, [9e-3])]
     run = results.load(journals.write(path, journals.header(), *lines))
     assert run.measurements[0].launches[0].seconds_per_call == [1e-3]
@@ -61,7 +48,7 @@ def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path: Path)
     assert warning.startswith("1 damaged line left out: 3 (")
 
 
-def _line(**changes: Any) -> str:
+def _line(**changes):
     return json_line(journals.line(CASE) | changes).rstrip()
 
 
@@ -71,7 +58,6 @@ BAD_LINES = {
     "a second header": json_line(journals.header()).rstrip(),
     "no case": _line(case=None),
     "no strategy": _line(case=CASE.fields() | {"strategy": ""}),
-    "no workload": _line(case=CASE.fields() | {"workload": ""}),
     "a length of zero": _line(case=CASE.fields() | {"seq_len": 0}),
     "an impossible length": _line(case=CASE.fields() | {"seq_len": 10**30}),
     "a length of true": _line(case=CASE.fields() | {"seq_len": True}),
@@ -93,7 +79,7 @@ BAD_LINES = {
 
 
 @pytest.mark.parametrize("bad", BAD_LINES.values(), ids=BAD_LINES.keys())
-def test_a_bad_line_is_left_out_with_its_number(path: Path, bad: str) -> None:
+def test_a_bad_line_is_left_out_with_its_number(path, bad):
     lines = [journals.line(CASE, number) for number in (7, 8)]
     head, *good = journals.text(journals.header(), *lines).splitlines()
     text = "\n".join([head, good[0], bad, good[1], ""])
@@ -118,9 +104,7 @@ def test_a_bad_line_is_left_out_with_its_number(path: Path, bad: str) -> None:
         (b'{"kind": "run"}\n', "expected journal schema 1, received None"),
     ],
 )
-def test_a_file_that_does_not_begin_with_a_header_is_refused_in_one_sentence(
-    path: Path, content: bytes, why: str
-) -> None:
+def test_a_file_that_does_not_begin_with_a_header_is_refused_in_one_sentence(path, content, why):
     path.write_bytes(content)
     with pytest.raises(UserError, match=re.escape(why)) as refusal:
         results.load(path)
@@ -129,12 +113,12 @@ def test_a_file_that_does_not_begin_with_a_header_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize("missing", ["absent.jsonl", "."])
-def test_a_path_that_cannot_be_read_is_refused(tmp_path: Path, missing: str) -> None:
+def test_a_path_that_cannot_be_read_is_refused(tmp_path, missing):
     with pytest.raises(UserError, match="cannot read"):
         results.load(tmp_path / missing)
 
 
-def test_a_torn_last_line_is_called_torn(path: Path) -> None:
+def test_a_torn_last_line_is_called_torn(path):
     whole = journals.write(path, journals.header(), journals.line(CASE)).read_bytes()
     path.write_bytes(whole + b'{"kind": "lau')
     assert results.load(path).warnings == (
@@ -142,29 +126,24 @@ def test_a_torn_last_line_is_called_torn(path: Path) -> None:
     )
 
 
-def test_a_file_full_of_bad_lines_gives_one_sentence(path: Path) -> None:
+def test_a_file_full_of_bad_lines_gives_one_sentence(path):
     path.write_text(journals.text(journals.header()) + "nonsense\n" * 1000)
     (warning,) = results.load(path).warnings
-    assert warning.startswith(
-        "1,000 damaged lines left out: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 "
-    )
+    assert warning.startswith("1,000 damaged lines left out: 2, 3, 4, ")
     assert "and 988 more (the first: JSON is malformed" in warning
 
 
-def test_the_frame_has_a_row_for_each_case_launch_and_round(path: Path) -> None:
+def test_the_frame_has_a_row_for_each_case_launch_and_round(path):
     other = journals.case("fold_time")
-    run = results.load(
-        journals.write(
-            path,
-            journals.header(),
-            journals.line(CASE, 1, [1e-3, None]),
-            journals.line(CASE, 2, [2e-3]),
-            journals.line(other, 1, [3e-3]),
-            journals.ended(journals.case("rnn_cell"), Status.FAILED, "shapes"),
-        )
-    )
-    rows = results.frame(run)
-    assert list(rows.columns) == [*list(CASE.fields())[1:], *TAIL]
+    lines = [
+        journals.line(CASE, 1, [1e-3, None]),
+        journals.line(CASE, 2, [2e-3]),
+        journals.line(other, 1, [3e-3]),
+        journals.ended(journals.case("rnn_cell"), Status.FAILED, "shapes"),
+    ]
+    rows = results.frame(results.load(journals.write(path, journals.header(), *lines)))
+    tail = ["strategy", "launch", "round", "seconds_per_call", "status"]
+    assert list(rows.columns) == [*list(CASE.fields())[1:], *tail]
     assert rows[["strategy", "launch", "round"]].to_numpy().tolist() == [
         ["native", 1, 0],
         ["native", 1, 1],
@@ -173,6 +152,3 @@ def test_the_frame_has_a_row_for_each_case_launch_and_round(path: Path) -> None:
     ]
     np.testing.assert_array_equal(rows["seconds_per_call"], [1e-3, np.nan, 2e-3, 3e-3])
     assert set(rows["phase"]) == {"forward"}
-
-
-TAIL = ["strategy", "launch", "round", "seconds_per_call", "status"]

@@ -13,6 +13,7 @@ from msgspec import structs
 from scipy import stats
 
 from tests import journals
+from tests.simulated import scaled
 from timelift.analyse import selftest
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
@@ -29,6 +30,7 @@ from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time")
+GRID = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
 TRUST = Trust(
     schema=1,
     measured="2026-01-02T03:04:05+00:00",
@@ -42,35 +44,26 @@ TRUST = Trust(
 )
 
 
-# The grid ----------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def planted(tmp_path):
     """Sixteen settings of two strategies, turned into a self-test: the cases and the catalogue."""
     catalogue = Catalogue(read_strategies(Project(ROOT).strategies.values()), {})
-    grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
-    return list(grids.selftest_cases(grid, catalogue, tmp_path)), catalogue
+    return list(grids.selftest_cases(GRID, catalogue, tmp_path)), catalogue
 
 
-def test_every_setting_has_one_strategy_and_all_its_twins(planted):
-    cases, _ = planted
+def test_every_setting_has_one_strategy_and_all_its_twins(planted, tmp_path):
+    cases, catalogue = planted
     bases = [case for case in cases if COPY_SEPARATOR not in case.strategy]
     assert len(bases) == 16
     assert {case.strategy for case in bases} == set(NAMES)
     for base in bases:
         twins = [case.strategy for case in cases if case.setting == base.setting and case != base]
         assert twins == [f"{base.strategy}{COPY_SEPARATOR}{word}" for word in TWINS]
+    again = grids.selftest_cases(GRID[2:], catalogue, tmp_path)
+    assert set(again) < set(cases)  # a second question about a setting has the same rivals
 
 
-def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(planted, tmp_path):
-    cases, catalogue = planted
-    grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
-    again = list(grids.selftest_cases(grid[2:], catalogue, tmp_path))
-    assert set(again) < set(cases)
-
-
-@pytest.mark.parametrize("asked", ["all", "fold_chunks"])
+@pytest.mark.parametrize("asked", ["all", "fold_chunks", grids.SELFTEST_AXES["strategies"]])
 def test_a_second_question_plants_no_twins_of_twins(tmp_path, asked):
     project = Project(ROOT)
     catalogue = Catalogue(
@@ -100,16 +93,6 @@ def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
     assert not catalogue.entry("native").is_copy
 
 
-def test_what_a_self_test_measures_by_default_exists():
-    known = read_strategies(Project(ROOT).strategies.values())
-    assert set(grids.SELFTEST_AXES["strategies"].split(",")) <= set(known)
-    for name in grids.SELFTEST_AXES["workloads"].split(","):
-        assert (ROOT / "workloads" / f"{name}.py").exists()
-
-
-# The findings ------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A self-test of two strategies at two lengths."""
@@ -121,12 +104,10 @@ def names_of(group):
     return [rival.case.strategy for rival in group.rivals]
 
 
-def with_entry(run, name, entry):
+def with_entry(run, name, **entry):
     """The run with another entry of what was planted in a twin."""
     fields = run.header.fields()
-    planted = fields["strategies"][name]["planted"]
-    changed = planted | entry if isinstance(entry, dict) else entry
-    fields["strategies"][name]["planted"] = changed
+    fields["strategies"][name]["planted"] |= entry
     return dataclasses.replace(run, header=msgspec.convert(fields, Header))
 
 
@@ -154,16 +135,10 @@ def test_a_rival_without_samples_takes_no_part(run):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"of": "nobody"},
-        {"of": "native@copy_1"},
-        {"one_launch_in": 4},
-    ],
-    ids=str,
+    "wrong", [{"of": "nobody"}, {"of": "native@copy_1"}, {"one_launch_in": 4}], ids=str
 )
 def test_a_twin_of_a_wrong_entry_or_of_no_one_truth_is_left_out(run, wrong):
-    groups = selftest.twin_groups(with_entry(run, "native@+5%_1", wrong))
+    groups = selftest.twin_groups(with_entry(run, "native@+5%_1", **wrong))
     names = {name for group in groups for name in names_of(group)}
     assert "native@+5%_1" not in names
     assert len(names) == 2 * (1 + len(TWINS)) - 1
@@ -172,27 +147,16 @@ def test_a_twin_of_a_wrong_entry_or_of_no_one_truth_is_left_out(run, wrong):
 def test_the_twins_of_an_older_self_test_are_read(run):
     older = [{"slower": 0.02}, {"slower": -0.05}, {"first_call_seconds": 0.2}]
     for number, entry in enumerate(older, start=1):
-        run = with_entry(run, f"native@copy_{number}", entry)
+        run = with_entry(run, f"native@copy_{number}", **entry)
     assert list(selftest.trust_from_run(run).found) == [-0.05, 0.02, 0.05]
 
 
 def slowed(run, name, factor):
     """The run, of which one rival took so many times as long."""
-    return dataclasses.replace(
-        run,
-        measurements=tuple(
-            dataclasses.replace(
-                one,
-                launches=tuple(
-                    dataclasses.replace(launch, seconds_per_call=factor * launch.seconds_per_call)
-                    for launch in one.launches
-                ),
-            )
-            if one.case.strategy == name
-            else one
-            for one in run.measurements
-        ),
-    )
+    measurements = [
+        scaled(one, factor) if one.case.strategy == name else one for one in run.measurements
+    ]
+    return dataclasses.replace(run, measurements=tuple(measurements))
 
 
 def test_a_self_tests_run_is_judged(run):
@@ -238,9 +202,6 @@ def test_the_bound_is_that_of_clopper_and_pearson(hits, tries):
 def test_no_tries_bound_nothing():
     assert Proportion(0, 0).at_most == 1
     assert math.isnan(Proportion(0, 0).value)
-
-
-# The file ----------------------------------------------------------------------------------------
 
 
 def test_what_is_saved_is_read_again(tmp_path):
@@ -294,26 +255,18 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     folder = tmp_path / "results" / "some-machine" / "selftest"
     folder.mkdir(parents=True)
     ended.save(TRUST, folder)
-    for name, trust in [
-        ("some-machine", TRUST),
-        ("other", None),
-        ("../results/some-machine", None),
-    ]:
+    names = {"some-machine": TRUST, "other": None, "../results/some-machine": None}
+    for name, trust in names.items():
         header = journals.header(machine={"name": name})
         path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
         assert selftest.machine_trust(tmp_path / "results", results.load(path)) == trust
 
 
 def test_the_sentence_names_what_has_changed_since():
-    def sentence(versions):
-        header = Header(machine=Machine(drift={"versions": versions}))
-        return trust_in_words(Run(header, (), complete=True), TRUST)
+    def sentence(trust, **others):
+        drift = {"versions": TRUST.versions | others}
+        return trust_in_words(Run(Header(machine=Machine(drift=drift)), (), complete=True), trust)
 
-    assert "since" not in sentence(TRUST.versions)
-    assert "since then other keras" in sentence({**TRUST.versions, "keras": "3.16"})
-
-
-def test_a_part_of_the_sentence_that_is_empty_leaves_no_separator():
-    nothing_found = structs.replace(TRUST, found={})
-    run = Run(Header(machine=Machine(drift={"versions": TRUST.versions})), (), complete=True)
-    assert trust_in_words(run, nothing_found).endswith("(at most 0.47 %)")
+    assert "since" not in sentence(TRUST)
+    assert "since then other keras" in sentence(TRUST, keras="3.16")
+    assert sentence(structs.replace(TRUST, found={})).endswith("(at most 0.47 %)")

@@ -1,15 +1,9 @@
 """When to stop: looks that spend no more error than there is, and stop where nothing is left."""
 
-import dataclasses
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import special
 
-from studies import ladder, noise
 from tests import journals
 from tests.simulated import LOUD, QUIET, plain, run
 from timelift.analyse.stats import stopping
@@ -30,8 +24,6 @@ from timelift.journal import CaseInLaunch
 from timelift.journal.files import json_line
 from timelift.journal.reading import read_line
 from timelift.rounds import CLEARLY_SLOWER
-
-ROOT = Path(__file__).parent.parent
 
 
 def playing(measurements, plan=None):
@@ -113,11 +105,8 @@ def test_those_play_on_that_another_launch_could_teach_something_about(
 
 def test_settings_are_judged_one_by_one():
     settled_ones = run([1, 1.5], LOOKS[1], sizes=3)
-    (loud,) = {one.case.setting for one in run([1, 1.5], LOOKS[1], scenario=LOUD)}
-    louder = [
-        dataclasses.replace(one, case=dataclasses.replace(one.case, setting=loud))
-        for one in run([1, 1.02], LOOKS[1], scenario=LOUD)
-    ]
+    louder = run([1, 1.02], LOOKS[1], scenario=LOUD)
+    loud = louder[0].case.setting
     rest = [one for one in settled_ones if one.case.setting != loud]
     assert list(unsettled([*rest, *louder])) == [loud]
 
@@ -173,6 +162,27 @@ def test_a_ranking_is_settled_where_choosing_the_fastest_is_known_to_cost_little
     assert settled(by_price(precision), [effects]) == [done]
 
 
+@pytest.mark.parametrize(("precision", "done"), [(0.02, True), (0.001, False)])
+def test_both_rules_of_a_ranking_have_the_precision_asked_for(precision, done):
+    plan = stopping.ranking_plan(precision)
+    assert settled(plan.settled, [[0.013, 0.018, 0.023, 0.016, 0.02]]) == [done]
+    assert settled(plan.ends, [[0.015, 0.03, 0.045]]) == [done]
+
+
+def test_a_rule_sees_how_much_slower_the_others_are_than_the_fastest():
+    def rule(estimates, _, slower):
+        seen.append((estimates.df, slower))
+        return np.zeros(len(slower), bool)
+
+    seen = []
+    unsettled(run([1.2, 1, 1.3, 1.4, 1.5], LOOKS[0]), Plan(rule))
+    [(df, slower)] = seen
+    first_beside_second, second_beside_third = slower[[0, 4]]
+    assert first_beside_second == pytest.approx(np.log(1.2), abs=0.02)
+    assert second_beside_third == pytest.approx(np.log(1.3), abs=0.02)
+    assert df.max() <= 8 + 1e-9  # pairs of five rivals in three launches have no more
+
+
 def by_places(*places):
     """A rule that settles the pairs at these places, whatever they are."""
     return lambda estimates, *_: np.isin(np.arange(len(estimates.effect)), places)
@@ -199,50 +209,6 @@ def test_the_price_of_one_among_many_is_known_later():
     assert settled(by_price(0.02), many, [0] * 66)[0] is False
 
 
-def test_the_p_that_settles_nothing_is_under_five_per_cent():
-    (found,) = stopping.verdicts.compare(plain([[0.08, 0.1, 0.12]]))
-    assert found.p < 0.05
-
-
-def naive(times):
-    """Play until any pair of a setting has an unadjusted p under 5 %: what must not be done."""
-    played = np.full_like(times, np.nan)
-    going = np.ones(len(times), dtype=bool)
-    for number in range(times.shape[2]):
-        played[going, :, number] = times[going, :, number]
-        if number + 1 in LOOKS:
-            found = ladder.compared(played)
-            p = np.array([[one.p for one in row] for row in found])
-            going &= ~(p < 0.05).any(1)
-    return played
-
-
-def share_of_false_findings(play, settings=240):
-    """How many settings of two equal rivals have an interval that excludes zero at the end."""
-    shape = noise.Shape(settings=settings, rivals=2, launches=LOOKS[-1])
-    scenario = noise.Scenario("launches", launch_sd=0.03)
-    times = play(noise.seconds(scenario, shape, np.zeros(2), np.random.default_rng(2)))
-    return np.mean([one.low > 0 or one.high < 0 for one in ladder.compared(times).ravel()])
-
-
-def test_looking_does_not_raise_the_error_and_naive_peeking_does():
-    assert share_of_false_findings(ladder.campaign) < 0.08
-    assert share_of_false_findings(naive) > 0.09
-
-
-def test_importing_it_needs_neither_scipy_nor_pandas():
-    probe = (
-        "import sys, timelift.analyse.stats.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "set()"
-
-
-# The referee --------------------------------------------------------------------------------------
-
-
 def referee_of(costs, launches, spread=0.003, **how):
     """A referee that has read so many launches of these rivals, by name."""
     referee, noise = Referee(**how), np.random.default_rng(11)
@@ -257,15 +223,6 @@ def referee_of(costs, launches, spread=0.003, **how):
 def names(cases):
     """The strategies of some cases."""
     return {case.strategy for case in cases}
-
-
-def test_a_clear_run_needs_no_more_launches():
-    assert referee_of({"a": 1, "b": 1.5}, LOOKS[0]).to_play() == frozenset()
-
-
-def test_rivals_that_cannot_be_told_apart_play_on_and_clear_losers_do_not():
-    loud = referee_of({"a": 1, "b": 1.0, "c": 60}, LOOKS[0], spread=0.08)
-    assert names(loud.to_play()) == {"a", "b"}
 
 
 @pytest.mark.parametrize(("precision", "more"), [(0.2, False), (0.002, True)])

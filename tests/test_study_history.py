@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from studies import history
-from studies.history import SCENARIOS, HistoryKind, HistorySize, simulate
+from studies.history import HistoryKind, HistorySize, simulate
 
 SHAPE = HistorySize(settings=4, nights=60, slower=2)
 
@@ -73,13 +73,3 @@ def test_creep_counts_from_where_it_reaches_the_gate():
     first = int(truth.slower[0].argmax())
     assert 45 < first < 65
     assert truth.either[0, 46:first].all()
-
-
-@pytest.mark.study
-def test_both_tables_have_a_row_for_everything_that_is_tried(capsys, monkeypatch):
-    monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:3])
-    monkeypatch.setattr(history, "HistorySize", lambda: SHAPE)
-    assert history.main(["--quick"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[35:46].strip() for line in lines[1:7]] == [*history.RULES] * 2
-    assert sum(" of 8 " in line for line in lines) == 3

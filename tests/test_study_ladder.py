@@ -26,15 +26,10 @@ def marks():
 
 @pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
 def test_the_promises_hold_in_every_noise(marks, name):
-    """1,600 comparisons each, and no pair of rivals is much worse off than the others.
-
-    Any wrong pair of ten counts as a false alarm: 5 % are allowed, of 160 settings with luck 8 %.
-    The best rival is promised in the fastest set in 95 %.
-    """
     equal = marks[name].equal
     assert 0.93 <= equal.coverage <= (0.995 if name in WIDE else 0.97)
     assert equal.worst_coverage >= 0.88
-    assert equal.wrong.mean() <= 0.08
+    assert equal.wrong.mean() <= 0.08  # 5 % are allowed, which of 160 settings may be more
     assert marks[name].beaten(0) <= 0.03
 
 
@@ -90,9 +85,3 @@ def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
     found = effects.launch_effects(times[:, 0], times[:, 1])
     reach = t_quantile(0.025, np.full(400, 5.0)) * found.standard_error[:, 0]
     assert np.mean(np.abs(found.effect[:, 0]) <= reach) < 0.75
-
-
-def test_the_table_has_a_row_for_every_scenario():
-    rows = list(ladder.pair_rows(ladder.PLANS[1:2], seed=3, runs=1))
-    assert [row[0] for row in rows] == [scenario.name for scenario in SCENARIOS]
-    assert {row[2] for row in rows} == {400}

@@ -1,15 +1,16 @@
 """Beside the shown best: the rows of a setting hold at once, and are no wider than that takes."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from studies import ladder, noise
+from studies import noise
 from studies.ladder import UNEQUAL, all_launches, campaign, mark_rows
 from studies.noise import SCENARIOS, TWO_LOUD
-from tests.simulated import LOUD, run
+from tests.simulated import run
 from timelift.analyse.stats.ranking import PairLevels, rank, simultaneous_levels
 
 ALPHA = 0.05
@@ -20,9 +21,6 @@ CLOSE = 0.006
 def reach(chance):
     """The normal quantile that is exceeded with `chance`."""
     return float(stats.norm.isf(chance))
-
-
-# Levels ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
@@ -66,13 +64,14 @@ def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
     assert simultaneous_levels(2, 2, ALPHA) == PairLevels(ALPHA / 2, ALPHA / 2)
 
 
-# Rows --------------------------------------------------------------------------------------------
+def _reaches(row):
+    ratio = row.ratio
+    return math.log(ratio.high / ratio.value), math.log(ratio.value / ratio.low)
 
 
 def test_rows_of_two_rivals_have_the_interval_of_their_pair():
     second = rank(run([1, 1.02], sizes=4))[0].rows[1]
-    assert math.log(second.ratio.high / second.ratio.value) == pytest.approx(second.half_width)
-    assert math.log(second.ratio.value / second.ratio.low) == pytest.approx(second.half_width)
+    assert _reaches(second) == pytest.approx([second.half_width] * 2)
 
 
 def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
@@ -86,29 +85,15 @@ def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
     assert up > 1.2 * equal.half_width
 
 
-def _reaches(row):
-    ratio = row.ratio
-    return math.log(ratio.high / ratio.value), math.log(ratio.value / ratio.low)
-
-
 def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
     found = run([1, 1.01, 1.5], sizes=4)
-    found[2] = type(found[2])(found[2].case, found[2].status, found[2].launches[:1])
+    found[2] = dataclasses.replace(found[2], launches=found[2].launches[:1])
     rows = {row.case.strategy: row for row in rank(found)[0].rows}
-    assert math.isnan(rows["rival2"].ratio.low)
-    assert math.isnan(rows["rival2"].half_width)
+    once = rows["rival2"]
+    assert np.isnan([once.ratio.low, once.seconds_per_call.low, once.half_width]).all()
     second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio.value)
-    assert math.log(second.ratio.high / second.ratio.value) == pytest.approx(second.half_width)
+    assert _reaches(second)[0] == pytest.approx(second.half_width)
 
-
-@pytest.mark.parametrize("scenario", [LOUD, SCENARIOS[1]])
-def test_every_interval_holds_its_ratio(scenario):
-    for launches in (2, 3, 8):
-        for ranking in rank(run([1, 1, 1.01, 1.3], launches, sizes=5, scenario=scenario)):
-            assert all(row.ratio.low <= row.ratio.value <= row.ratio.high for row in ranking.rows)
-
-
-# What they promise -------------------------------------------------------------------------------
 
 FIVE, CAMPAIGN = (5, all_launches), (12, campaign)
 EVERY = range(len(SCENARIOS))
@@ -199,23 +184,7 @@ def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
     costs = np.log1p(np.r_[0.0, np.full(11, 0.015)])
     every = ranked(SCENARIOS[1], costs, 8, np.random.default_rng(1), settings=40, launches=5)
     first = [one.rows[0] for one in every]
-    best = [row.case.strategy == "rival0" for row in first]
-    assert np.mean(best) < 0.9
-    assert (
-        np.mean(
-            [
-                is_best or row.cost_over_best[1] >= 1.015
-                for row, is_best in zip(first, best, strict=True)
-            ]
-        )
-        > 0.96
-    )
-
-
-@pytest.mark.study
-def test_the_table_has_a_row_for_every_number_of_rivals(monkeypatch):
-    monkeypatch.setattr(ladder, "RIVALS", (2, 3))
-    rows = list(ladder.together_rows([(3, all_launches)], seed=1, runs=1))
-    names = [f"{n} {kind} rivals" for n in ladder.RIVALS for kind in ("equal", "unequal")]
-    assert [row[0] for row in rows] == names
-    assert {row[2] for row in rows} == {40 * len(SCENARIOS)}
+    best = np.array([row.case.strategy == "rival0" for row in first])
+    paid = np.array([row.cost_over_best[1] >= 1.015 for row in first])
+    assert best.mean() < 0.9
+    assert (best | paid).mean() > 0.96

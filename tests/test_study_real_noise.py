@@ -108,15 +108,6 @@ def test_noise_that_hides_a_loser_keeps_it():
     assert (found.right == (found.best_kept & found.losers_out)).all()
 
 
-def test_marks_are_of_the_truth_that_they_are_given():
-    times = deal(simulated(), GRADES, None, np.random.default_rng(2))
-    found = mark([times], GRADES[::-1])
-    assert not found.best_kept.any()
-    assert found.pairs.wrong.all()
-    assert not found.losers_out.any()
-    assert found.pairs.coverage < 0.1
-
-
 def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
     times = deal(simulated(groups=8), np.zeros(5), None, np.random.default_rng(2))
     times[0, 0, ::2] = times[0, 1, 1::2] = np.nan
