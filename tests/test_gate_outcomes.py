@@ -301,7 +301,7 @@ def test_a_case_that_is_given_up_where_the_other_side_has_figures_fails(tmp_path
 @pytest.mark.parametrize(
     ("first_call", "limit", "fails"),
     [
-        pytest.param(30.0, "60.0", True, id="half of the limit"),
+        pytest.param(29.9, "60.0", True, id="under half of the limit"),
         pytest.param(31.0, "60.0", False, id="nearer to it"),
         pytest.param(None, "60.0", False, id="not known"),
         pytest.param(0.1, None, False, id="no limit"),
