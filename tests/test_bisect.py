@@ -70,6 +70,8 @@ def test_the_first_slow_commit_is_named_beside_one_that_does_not_build(
         (0, "SKIPPED [1] x: unchanged since 12ab: its files are the same", 0),
         (0, "SKIPPED [1] x: new: 12ab has no strategy 'fold_time'", 125),
         (0, "1 passed", 0),
+        (3, "ModuleNotFoundError: No module named 'keras'", 125),
+        (-9, "", 125),
     ],
 )
 def test_a_step_is_bad_only_where_its_case_is_slower(monkeypatch, capsys, ends, printed, code):
@@ -79,7 +81,37 @@ def test_a_step_is_bad_only_where_its_case_is_slower(monkeypatch, capsys, ends, 
         subprocess, "run", lambda words, **how: done if "bench" in words else real(words, **how)
     )
     assert bisect.judge(str(ROOT)) == code
-    assert capsys.readouterr().out.startswith(bisect.WORDS[code])
+    said = capsys.readouterr().out
+    assert said.startswith(bisect.WORDS[code])
+    assert ("the gate passes it" in said) == (printed == "1 passed")
+
+
+def test_what_goes_wrong_in_a_step_is_no_verdict(monkeypatch, capsys):
+    monkeypatch.setattr(bisect, "environment", lambda: 1 / 0)
+    assert bisect.step(str(ROOT)) == 125
+    assert capsys.readouterr().out == "skip ZeroDivisionError: division by zero\n"
+
+
+def test_a_commit_without_the_project_s_folder_is_skipped(tmp_path, capsys):
+    folder = commit(write(tmp_path, {"a": ""})) / "sub"
+    assert bisect.judge(str(folder)) == 125
+    assert capsys.readouterr().out.endswith(": it has no folder sub\n")
+
+
+def test_output_that_is_no_text_is_judged(tmp_path, monkeypatch):
+    script = "import sys; sys.stdout.buffer.write(b'\\xff'); sys.exit(3)"
+    monkeypatch.setattr(bisect, "STEP", (sys.executable, "-c", script))
+    assert bisect.judge(str(commit(write(tmp_path, {"a": ""})))) == 125
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, "is not shown to be slower"), (125, "not decided")])
+def test_an_end_that_was_not_decided_is_told_from_one_that_passed(
+    tmp_path, monkeypatch, capsys, code, said
+):
+    folder = commit(write(tmp_path / "project", {"a": ""}))
+    monkeypatch.setattr(bisect, "judge", lambda *_: code)
+    assert run(folder, monkeypatch, "HEAD", "HEAD") == 2
+    assert said in capsys.readouterr().out
 
 
 @ALONE

@@ -41,8 +41,13 @@ def bisect(options: Options, project: Project) -> int:
         git(project.root, "worktree", "add", "--detach", str(tree), bad)
         ending.callback(git, project.root, "worktree", "remove", "--force", str(tree))
         words = [str(tree / inside), *_bench_words(case, good, options.gate)]
-        if judge(*words) != SLOWER:
-            write_lines([f"{options.bad} is not shown to be slower, so there is nothing to find"])
+        if (code := judge(*words)) != SLOWER:
+            why = (
+                "is not shown to be slower, so there is nothing to find"
+                if code == PASSED
+                else "was not decided, for the reason above, so no commit is looked for"
+            )
+            write_lines([f"{options.bad} {why}"])
             return EXIT_NOT_YES
         git(tree, "bisect", "start", bad, good)
         run = ["git", "-C", str(tree), "bisect", "run", *STEP, *words]
@@ -68,21 +73,43 @@ def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
     return ["test_forward.py", "-rfs", *(str(word) for pair in asked.items() for word in pair)]
 
 
+def step(folder: str, *words: str) -> int:
+    """Judge what is checked out; git would take an error, which ends a program with 1, for slow."""
+    try:
+        return judge(folder, *words)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict
+        write_lines([f"{WORDS[UNKNOWN]} {type(error).__name__}: {error}"])
+        return UNKNOWN
+
+
 def judge(folder: str, *words: str) -> int:
     """Race what is checked out in a folder, write what became of it, and return git's exit code."""
-    bench = [*STEP[:3], "timelift", "bench", *words]
-    wide = environment() | {"COLUMNS": "1000"}  # or pytest would cut the reason
-    done = subprocess.run(bench, cwd=folder, capture_output=True, text=True, check=False, env=wide)
-    lines = f"{done.stdout}\n{done.stderr}".splitlines()
-    reasons = [line for line in lines if line.startswith(("FAILED", "SKIPPED", "ERROR"))]
-    reason = next(iter(reasons), "the gate passes it")
-    passed = done.returncode == 0 and (not reasons or UNCHANGED in reason)
-    slower = done.returncode == 1 and " slower than " in reason
-    code = PASSED if passed else SLOWER if slower else UNKNOWN
-    told = reason.split(" - " if reason.startswith("FAILED") else ": ", 1)[-1]
-    write_lines([f"{WORDS[code]} {git(Path(folder), 'log', '-1', '--format=%h %s')}: {told}"])
+    there = next(path for path in (Path(folder), *Path(folder).parents) if path.is_dir())
+    if there == Path(folder):
+        code, told = _race(folder, *words)
+    else:
+        code, told = UNKNOWN, f"it has no folder {Path(folder).name}"
+    write_lines([f"{WORDS[code]} {git(there, 'log', '-1', '--format=%h %s')}: {told}"])
     return code
 
 
+def _race(folder: str, *words: str) -> tuple[int, str]:
+    """Return git's exit code for what is checked out in a folder, and why."""
+    bench = [*STEP[:3], "timelift", "bench", *words]
+    wide = environment() | {"COLUMNS": "1000"}  # or pytest would cut the reason
+    done = subprocess.run(
+        bench, cwd=folder, capture_output=True, text=True, errors="replace", check=False, env=wide
+    )
+    lines = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+    reasons = [line for line in lines if line.startswith(("FAILED", "SKIPPED", "ERROR"))]
+    if not reasons and done.returncode:
+        return UNKNOWN, lines[-1] if lines else f"it ended with {done.returncode}"
+    reason = next(iter(reasons), "the gate passes it")
+    passed = done.returncode == 0 and (not reasons or UNCHANGED in reason)
+    slower = done.returncode == 1 and " slower than " in reason
+    told = reason.split(" - " if reason.startswith("FAILED") else ": ", 1)[-1]
+    return PASSED if passed else SLOWER if slower else UNKNOWN, told
+
+
 if __name__ == "__main__":
-    sys.exit(judge(*sys.argv[1:]))
+    sys.exit(step(*sys.argv[1:]))
