@@ -46,6 +46,12 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_o
     assert [path.as_posix() for path in found] == [*names, "kept/x.jsonl"]
 
 
+def test_a_history_has_the_whole_run_and_not_a_copy_of_its_beginning(tmp_path):
+    whole = histories.run(tmp_path / "20260101T020000Z_0000001a.jsonl", 0, [journals.line(FEW[0])])
+    histories.run(tmp_path / "000.jsonl", 0, [])
+    assert [one.path for one in history.machine_runs(tmp_path).runs] == [whole]
+
+
 def test_machines_have_histories_of_their_own(tmp_path):
     _nights(tmp_path, 3)
     other = histories.machine(name="other", identity={"cpu": "Other"})

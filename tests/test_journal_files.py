@@ -66,6 +66,19 @@ def test_runs_of_twins_are_found_only_where_they_are_asked_for(root):
     assert runs_under(root / "gone") == []
 
 
+@pytest.mark.parametrize(
+    "copy", ["a/main", "a/000", "a/20260101T000000Z_aaaa111 2", "baselines/0/20260101T000000Z_a"]
+)
+def test_a_copy_of_a_run_stands_behind_it(root, copy):
+    original, kept = root / "a/20260101T000000Z_aaaa111.jsonl", root / f"{copy}.jsonl"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(original.read_bytes())
+    assert find(root) == [original]
+    known = runs_under(root)
+    assert known.index(original) < known.index(kept)
+    assert find(root, [str(kept)]) == [kept]
+
+
 @pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
 def test_reading_a_run_and_going_on_with_it_mean_the_same(root, word):
     for path in root.glob("*/2026*.jsonl"):

@@ -35,12 +35,16 @@ COPIES_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
+#: How a run's file is called: when it began, and its commit.
+_OWN_NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z]+")
+#: Where earlier versions kept copies of runs.
+_BASELINES = "baselines"
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 26
 
 
 def runs_under(folder: Path) -> list[Path]:
-    """Return the journals under a folder; those of twins only where it is theirs.
+    """Return the journals under a folder, copies last; those of twins only where it is theirs.
 
     A folder that cannot be read, or goes away meanwhile, holds none.
     """
@@ -48,12 +52,17 @@ def runs_under(folder: Path) -> list[Path]:
     for place, inside, names in os.walk(folder):
         inside[:] = [name for name in inside if name not in COPIES_FOLDERS]
         found += [Path(place, name) for name in names if name.endswith(".jsonl")]
-    return sorted(path for path in found if path.is_file())
+    return sorted((path for path in found if path.is_file()), key=lambda one: (_is_copy(one), one))
+
+
+def _is_copy(path: Path) -> bool:
+    """True if a file seems to be a copy, which may have been made before the run was over."""
+    return _BASELINES in path.parts or not _OWN_NAME.fullmatch(path.stem)
 
 
 def latest_run(paths: Iterable[Path]) -> Path:
     """Return the run that was started last, which may not be the file written last."""
-    return max(paths, key=lambda path: (start_time(path), path.name))
+    return max(paths, key=lambda path: (start_time(path), not _is_copy(path), path.name))
 
 
 def start_time(path: Path) -> datetime:
