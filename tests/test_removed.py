@@ -1,5 +1,7 @@
 """What went is refused in one sentence that names what is there instead, at both doors."""
 
+import re
+
 import pytest
 
 from timelift import cli, removed
@@ -31,6 +33,14 @@ def test_a_command_that_went_is_one_sentence(name, capsys):
 def test_no_option_that_went_is_there(command, flag):
     assert f"{flag} " not in parser(command).format_help()
     assert removed.OPTIONS[command][flag] in removed.option_sentence(command, flag, FLAGS)
+
+
+@pytest.mark.parametrize("command", removed.OPTIONS)
+def test_what_is_there_instead_is_an_option_of_the_command(command):
+    sentences = removed.OPTIONS[command].values()
+    flags = {found[0] for text in sentences for found in re.finditer("(?<=^write )--[a-z-]+", text)}
+    known = parser(command).format_help()
+    assert [flag for flag in flags if f"{flag} " not in known] == []
 
 
 def test_pytest_refuses_an_option_that_went_in_one_sentence(pytester):

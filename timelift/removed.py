@@ -19,6 +19,12 @@ _ONE_VALUE = {
     for axis, flag in AXIS_FLAGS.items()
     if option_flag(axis) != flag
 }
+
+
+def _one_value(*axes: str) -> dict[str, str]:
+    return {flag: _ONE_VALUE[flag] for flag in map(option_flag, axes)}
+
+
 #: Options of `timelift bench` that were keys of pytest's ini file, too.
 _WITH_KEYS = {
     "--until": "write --precision 0.5% (looks end at twelve launches)",
@@ -47,12 +53,12 @@ OPTIONS = {
         "--selftest": "use the command timelift selftest",
     },
     "advise": {
-        **_ONE_VALUE,
+        **_one_value("batch", "seq_len", "backend"),
         **{name: _WITH_KEYS[name] for name in ("--round-seconds", "--case-timeout")},
         "--write": "write the lines that timelift advise prints for each lift, or use --code",
         "--unsafe": "name a function that loads the model: path.py:load_model",
         "--fail-if-gain": "read the speed-up of --json",
-        "--same-meaning": "read the warnings beside each lift",
+        "--same-meaning": "it is the rule now: what means the same is advised",
     },
     "report": {
         "--watch": _AGAIN,
@@ -60,7 +66,7 @@ OPTIONS = {
         "--github-summary": 'write: cat results/report/report.md >> "$GITHUB_STEP_SUMMARY"',
     },
     "choose": _ONE_VALUE,
-    "history": _ONE_VALUE,
+    "history": _one_value("workload"),
     "init": {"--features": _INPUTS},
     "strategies": {"--include": _WITH_KEYS["--include"]},
     "workloads": {"--include": _WITH_KEYS["--include"]},
