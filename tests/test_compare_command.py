@@ -110,6 +110,12 @@ def test_a_suspect_s_command_selects_that_case_alone():
     assert "--lengths" not in said
 
 
+@pytest.mark.parametrize(("old", "threads"), [("aaaa1111", True), ("", False)])
+def test_a_suspect_of_the_usual_threads_has_them_against_another_side(old, threads):
+    said = to_decide(journals.case(), Commits(old, "", same_code=False))
+    assert said.endswith(" --threads default") == threads
+
+
 @pytest.mark.parametrize("commit", [None, "; rm -rf ~", ""])
 def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys, commit):
     old = str(stored(tmp_path / "x.jsonl", 1, sizes=3, commit={"id": commit}))

@@ -31,8 +31,12 @@ def to_measure(
 
 def to_decide(case: Case, commits: Commits) -> str:
     """Write what decides about a suspect, or looks at it again where no revision is to blame."""
-    against = [("--against", commits.against)] if commits.against else []
-    return _bench([*against, (AXIS_FLAGS["strategy"], case.strategy), *_axes(case.setting)])
+    options = [(AXIS_FLAGS["strategy"], case.strategy), *_axes(case.setting)]
+    if commits.against:
+        options.insert(0, ("--against", commits.against))
+        if not case.setting.threads:  # against another side the usual number is one
+            options.append((AXIS_FLAGS["threads"], "default"))
+    return _bench(options)
 
 
 def _axes(setting: Setting) -> Iterator[tuple[str, str]]:
