@@ -109,7 +109,7 @@ def test_an_unchanged_tree_starts_no_launch(tmp_path):
     folder = commit(project(tmp_path, ("native", "fold_time")))
     done = bench(folder, "bench/", *SMALL, "--against", "HEAD")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing was measured: each case is as in HEAD, or new" in done.stdout
+    assert "nothing was measured: no case has another side in HEAD that differs" in done.stdout
     assert "unchanged, and not measured: fold_time, native" in done.stdout
     assert not (folder / "results").exists()
 

@@ -41,7 +41,10 @@ def _show_copies(reporter: "pytest.TerminalReporter", session: Session) -> None:
         if path is None and session.gate:
             if not session.gate.sides:
                 label = session.gate.other_side.label
-                reporter.write_line(f"nothing was measured: each case is as in {label}, or new")
+                reporter.write_line(
+                    f"nothing was measured: no case has another side in {label} that differs "
+                    "(-rs tells why)"
+                )
             lines = ended.gate_screenful(GateFindings(session.gate.header_entry(), []), width)
         elif path:
             lines = ended.gate_lines(path, width) if session.gate else ended.selftest_lines(path)
