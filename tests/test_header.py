@@ -12,7 +12,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import CaseInLaunch, Header, ResumedRun
 from timelift.journal.files import line_text
-from timelift.measure.header import resumed_options, without_folders
+from timelift.measure.header import header_to_give_away, resumed_options, without_folders
 from timelift.measure.options import OPTIONS
 from timelift.measure.session import Session
 from timelift.project import Project
@@ -45,6 +45,12 @@ def test_a_header_names_no_folder_of_its_user(session):
     assert header.command == ["timelift", "bench", "--junitxml=…/j.xml", "bench/test_lift.py"]
     assert header.machine.drift["flags"]["XLA_FLAGS"] == "--xla_dump_to=…/dump --xla_on"
     assert "strategies/mine.py" in header.sources
+
+
+def test_files_of_one_name_outside_of_the_project_keep_their_digests(session):
+    sources = {"/opt/a/x.py": "1", "/opt/b/x.py": "2", "/opt/c/x.py": "3"}
+    shown = header_to_give_away(Header(sources=sources), session.project.root)
+    assert shown.sources == {"…/x.py": "1", "…/x.py (2)": "2", "…/x.py (3)": "3"}
 
 
 def test_a_reason_names_no_folder_of_its_user(session):

@@ -68,10 +68,13 @@ def header_to_give_away(header: Header, root: Path) -> Header:
 
 def _without_folders(value: Any, root: Path) -> Any:
     if isinstance(value, dict):
-        return {
-            _without_folders(name, root): _without_folders(part, root)
-            for name, part in value.items()
-        }
+        shown: dict[str, Any] = {}
+        for name, part in value.items():
+            key, number = without_folders(name, root), 2
+            while key in shown:  # two files of one name, outside of the project
+                key, number = f"{without_folders(name, root)} ({number})", number + 1
+            shown[key] = _without_folders(part, root)
+        return shown
     if isinstance(value, list):
         return [_without_folders(part, root) for part in value]
     return without_folders(value, root) if isinstance(value, str) else value
