@@ -90,7 +90,7 @@ class RunFindings:
 
     @cached_property
     def gate(self) -> GateFindings | None:
-        """What was found against another side; raises UserError where the header is damaged."""
+        """What was found against another side; None where the run raced none."""
         return gate_findings(self.run)
 
     @cached_property
