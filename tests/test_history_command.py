@@ -68,7 +68,7 @@ def test_a_change_is_accepted_by_forgetting_what_was_before(results):
     ("words", "count"),
     [
         (["--workloads", "tokens"], 5),
-        (["--workloads", "tokens,frames"], 10),
+        (["--workloads", "tokens, frames"], 10),
         (["--case", "frames-T16-B8-forward-graph-native"], 1),
         (["--case", "frames-T16-B8-forward-graph"], 5),
     ],

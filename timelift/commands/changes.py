@@ -10,6 +10,7 @@ from timelift.analyse.runs.results import load_usual
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.errors import UserError
 from timelift.journal import find, parse_time, runs_of_machine
+from timelift.measure.options import split
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def history(options: Options, project: Project) -> int:
     from timelift.present import history_report, terminal  # noqa: PLC0415
 
     folder = project.results
-    workloads = tuple(filter(None, options.workloads.split(",")))
-    wanted = HistoryOptions(options.machine, workloads, options.case, since, options.gate)
+    workloads = split(options.workloads)
+    wanted = HistoryOptions(options.machine, tuple(workloads), options.case, since, options.gate)
     found = read(folder, wanted)
     history_report.show(found, terminal.console())
     output = options.output or folder / "report"
