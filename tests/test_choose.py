@@ -87,7 +87,11 @@ QUESTIONS = {
     ),
     "between two lengths without an answer": (
         *({"launches": 1}, 20, 8),
-        ["at 10 steps: one launch is no verdict", "at 40 steps: one launch is no verdict"],
+        [
+            "neither of the measured sizes on both sides of it is decided",
+            "at 10 steps: one launch is no verdict",
+            "at 40 steps: one launch is no verdict",
+        ],
     ),
     "between four settings": (
         *(BATCHES, 20, 8),

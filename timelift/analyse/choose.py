@@ -188,7 +188,7 @@ class Undecided:
     """No answer: why, and between which strategies, if that is known.
 
     `longer` if only a long run may decide. `neighbours` are what answers at the measured sizes on
-    both sides along `axis`, where these do not agree.
+    both sides along `axis`, where these do not name one strategy.
     """
 
     why: str
@@ -235,9 +235,13 @@ def _between(
     if isinstance(first, Choice) and isinstance(last, Choice) and first.strategy == last.strategy:
         return Agreed(axis, (first, last))
     neighbours = tuple(zip(sides, answers, strict=True))
-    return Undecided(
-        "the measured sizes on both sides of it do not agree", axis=axis, neighbours=neighbours
+    decided = sum(isinstance(one, Choice) for one in answers)
+    why = (
+        "neither of the measured sizes on both sides of it is decided",
+        "one of the measured sizes on both sides of it is not decided",
+        "the measured sizes on both sides of it do not agree",
     )
+    return Undecided(why[decided], axis=axis, neighbours=neighbours)
 
 
 def _why_outside(asked: Setting, measured: Iterable[Setting]) -> str:
