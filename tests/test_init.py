@@ -80,6 +80,7 @@ def test_without_a_layer_the_workload_is_left_to_fill_in(root, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("--inputs 3", "--inputs: expected --layer, which takes them, received none"),
         ("--layer mypkg.models", "--layer: expected module:name"),
         ("--layer src/mypkg/models.py:make_encoder", "since a file imports it; received 'src/"),
         ("--layer mypkg.models:model#part", "since a file imports it; received 'mypkg"),

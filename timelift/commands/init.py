@@ -52,6 +52,8 @@ def init(options: Options, project: Project) -> int:
             "expected a project of yours, received timelift's own checkout, "
             f"{str(project.root.resolve())!r}; type it in your project's folder"
         )
+    if options.inputs and not options.layer:
+        raise UserError("--inputs: expected --layer, which takes them, received none")
     _refuse_existing(project)
     texts = {name: (TEMPLATES / source).read_text("utf-8") for name, source in _FILES.items()}
     texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()}]")
