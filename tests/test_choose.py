@@ -205,8 +205,19 @@ def test_every_option_of_a_printed_command_is_one_of_bench():
     assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= flags
 
 
-def test_a_user_s_own_layer_is_in_the_command(tmp_path):
-    options = {"layer": "my models:make", "inputs": ""}
+OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "1000"}
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs"),
+    [
+        ({"layer": "my models:make", "inputs": ""}, None),
+        ({"layer": "my models:make", "inputs": "int32[60]<1000"}, "int32[60]<1000"),
+        ({"layer_file": "my models:make", **OF_EARLIER_VERSIONS}, "int32[60]<1000"),
+        ({"layer": "my models:make", "features": "96,3", "input_dtype": ""}, "96,3"),
+    ],
+)
+def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     cases = journals.grid(("native",), ("make",), (8,), phases=("backward",))
     head = journals.header(options=options)
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
@@ -215,7 +226,8 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
     words = shlex.split(to_measure(question, options_to_repeat(run), longer=False))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
-    assert "--inputs" not in words
+    given = words[words.index("--inputs") + 1] if "--inputs" in words else None
+    assert given == inputs
 
 
 def test_hostile_names_are_shown_harmless(tmp_path, capsys):

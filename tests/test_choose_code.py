@@ -136,8 +136,15 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, run, Project(ROOT), SETTING) == ""
 
 
-def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
-    head = journals.header(options={"inputs": "int32[96,96,3]<9"})
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"inputs": "int32[96,96,3]<9"},
+        {"features": "96,96,3", "input_dtype": "int32", "input_high": "9"},
+    ],
+)
+def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path, options):
+    head = journals.header(options=options)
     cases = journals.grid(("native",), ("make",), (8,))
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     setting = Setting("make", 8, 1, Phase.FORWARD)

@@ -36,8 +36,6 @@ _FACTS = {
     Goal.MEMORY: ("peak_bytes", "peak memory", 1.05),
     Goal.FIRST_CALL: ("first_call_seconds", "first call", 1.25),
 }
-#: Options of a run without which its workload or its strategies would be others.
-_TO_REPEAT = ("layer", "inputs")
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
@@ -51,8 +49,8 @@ class ChooseQuestion:
 
 
 def options_to_repeat(run: Run) -> dict[str, str]:
-    values = {name: run.header.options.get(name) for name in _TO_REPEAT}
-    return {name: value for name, value in values.items() if isinstance(value, str) and value}
+    """Return the options of a run without which its workload would be another."""
+    return {name: value for name, value in run.header.layer_options.items() if value}
 
 
 def ask(

@@ -172,6 +172,18 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         """True if the run raced strategies against copies: a self-test, or against another side."""
         return self.against is not None or any(one.is_copy for one in self.strategies.values())
 
+    @property
+    def layer_options(self) -> dict[str, str]:
+        """The user's own layer and its inputs, as `bench` reads them; empty where there is none.
+
+        Journals of earlier versions have other options for them.
+        """
+        texts = {name: text for name, text in self.options.items() if isinstance(text, str)}
+        names = ("layer", "layer_file", "inputs", "features", "input_dtype", "input_high")
+        layer, file, inputs, sizes, dtype, high = (texts.get(name, "") for name in names)
+        earlier = f"{dtype}[{sizes}]<{high}" if sizes and dtype else sizes
+        return {"layer": layer or file, "inputs": inputs or earlier}
+
     def option_number(self, name: str) -> float | None:
         """Return an option that is a number; None where the file has none."""
         try:

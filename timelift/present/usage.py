@@ -143,7 +143,7 @@ def _input_of(
         features = constants.get("FEATURES")
         return (features if isinstance(features, tuple) else None), constants.get("INPUT_DTYPE")
     try:
-        inputs = read_inputs(str(run.header.options.get("inputs") or ""))
+        inputs = read_inputs(run.header.layer_options["inputs"])
     except UserError:
         inputs = None
     return (inputs.features, inputs.dtype or None) if inputs else (None, None)
