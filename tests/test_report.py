@@ -13,7 +13,7 @@ from tests.pages import found
 from timelift.analyse.runs import results
 from timelift.case import Mode, Status
 from timelift.cli import COMMANDS
-from timelift.present.page import OF_SOME_REPORTS
+from timelift.present import figures
 from timelift.present.report import report as in_words
 
 ROOT = Path(report.__file__).parent
@@ -55,18 +55,21 @@ def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys):
     assert not (tmp_path / "report").exists()
 
 
-def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(tmp_path):
-    out = tmp_path / "out"
+@pytest.mark.parametrize("most_panels", [figures.MOST_PANELS, 1])
+def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(
+    tmp_path, monkeypatch, most_panels
+):
+    out, mine = tmp_path / "out", {"figures/time-mine.svg", "notes.csv"}
     large = journals.grid(("native", "loop_slice"), ("tokens", "frames"), (8, 64))
-    for name, cases in (("large", large), ("small", journals.grid(("native",), seq_lens=(8,)))):
-        path = journals.synthetic(tmp_path / f"{name}.jsonl", cases, launches=2)
+    small = journals.grid(("native",), ("tokens", "frames"), (8,), phases=("forward",))
+    for cases, most in ((large, most_panels), (small, figures.MOST_PANELS)):
+        monkeypatch.setattr(figures, "MOST_PANELS", most)
+        path = journals.synthetic(tmp_path / f"{len(cases)}.jsonl", cases, launches=2)
         assert report.main([str(path), "--output", str(out)]) == 0
-        if name == "large":
-            assert _files(out) <= {"index.html", "report.md", "measurements.csv", *OF_SOME_REPORTS}
-            for mine in ("figures/mine.svg", "notes.csv"):
-                (out / mine).write_text("mine")
+        for name in mine:
+            (out / name).write_text("mine")
     assert report.main([str(path), "--output", str(tmp_path / "alone")]) == 0
-    assert _files(out) == _files(tmp_path / "alone") | {"figures/mine.svg", "notes.csv"}
+    assert _files(out) == _files(tmp_path / "alone") | mine
 
 
 @pytest.fixture

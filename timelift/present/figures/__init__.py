@@ -151,19 +151,25 @@ def _order(ranking: Ranking) -> tuple[Any, ...]:
 
 
 def _files(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of each file with the end of its name; no two ends are alike."""
+    """Yield the rows of each file with the end of its name."""
     if frame.empty:
         return
     if frame.panel.nunique() <= MOST_PANELS:
         yield "", frame
         return
-    endings: set[str] = set()
-    for workload, part in frame.groupby("workload", sort=False):
+    for ending, workload in endings(dict.fromkeys(frame.workload)).items():
+        yield ending, frame[frame.workload == workload]
+
+
+def endings(workloads: Iterable[str]) -> dict[str, str]:
+    """Return workloads by the ends of the names that figures of one workload have."""
+    by_ending: dict[str, str] = {}
+    for workload in workloads:
         ending = f"-{slug(workload)}"
-        while ending in endings:
+        while ending in by_ending:
             ending += "-2"
-        endings.add(ending)
-        yield ending, part
+        by_ending[ending] = workload
+    return by_ending
 
 
 def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:

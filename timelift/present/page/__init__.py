@@ -1,6 +1,6 @@
 """What `report` and `history` write: a folder with a page, and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from timelift.analyse.changes.history import History
@@ -17,11 +17,6 @@ from timelift.present.usage import CodeToPaste
 FIGURES = "figures"
 _ADVICE = "name another folder with --output"
 _TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run", "prices")
-#: What not every report has: an earlier one's goes. Nothing else in the folder is removed.
-OF_SOME_REPORTS = (
-    *(f"tables/{name}.csv" for name in _TABLES),
-    *(f"{FIGURES}/{kind}.{format_}" for kind in figures.KINDS for format_ in sheet.FORMATS),
-)
 
 
 def write_report(found: RunFindings, folder: Path, code: CodeToPaste | None = None) -> None:
@@ -31,7 +26,7 @@ def write_report(found: RunFindings, folder: Path, code: CodeToPaste | None = No
     """
     in_words = report(found, copies.findings(found))
     with writing(folder, _ADVICE):
-        for name in OF_SOME_REPORTS:
+        for name in _of_some_reports(found):
             (folder / name).unlink(missing_ok=True)
         pictures = sheet.save(figures.of_run(found), folder / FIGURES)
     names = [one.name for one in pictures]
@@ -46,6 +41,17 @@ def write_report(found: RunFindings, folder: Path, code: CodeToPaste | None = No
             "index.html": render.html(found, in_words, tables, names, code),
         },
     )
+
+
+def _of_some_reports(found: RunFindings) -> Iterator[str]:
+    """Yield the names of what not every report of these workloads has: an earlier one's goes.
+
+    Nothing else in the folder is removed.
+    """
+    yield from (f"tables/{name}.csv" for name in _TABLES)
+    workloads = {one.case.setting.workload for one in found.run.measurements}
+    for stem in (kind + end for kind in figures.KINDS for end in ("", *figures.endings(workloads))):
+        yield from (f"{FIGURES}/{stem}.{format_}" for format_ in sheet.FORMATS)
 
 
 def write_history(history: History, folder: Path) -> list[Path]:
