@@ -71,6 +71,12 @@ def test_a_container_that_was_held_back_is_named_with_what_would_help(tmp_path):
     assert "quota" not in seen_in(measured(tmp_path, LOUD))
 
 
+def test_rounds_that_were_lost_are_counted_once_for_all_rivals(tmp_path):
+    said = "6 rounds lost, since a rival was traced anew"
+    assert said in seen_in(measured(tmp_path, facts=FACTS | {"dropped_rounds": 2}))
+    assert "lost" not in seen_in(measured(tmp_path, facts=FACTS | {"dropped_rounds": 0}))
+
+
 def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
     run = measured(tmp_path, facts={})
     assert seen_in(run) == ""

@@ -65,6 +65,8 @@ class MachineActivity:
     waited_share: float | None
     #: The periods in which the container's quota held the run back.
     throttled_periods: float | None
+    #: The rounds that are lost because a rival was traced anew in them.
+    dropped_rounds: float | None
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,13 @@ def _is_open(row: RankedCase, asked: float) -> bool:
 
 
 def machine_activity(run: Run) -> MachineActivity:
-    held_back = _facts(run, "throttled_periods")
+    held_back, dropped = _facts(run, "throttled_periods"), _facts(run, "dropped_rounds")
     return MachineActivity(
         canary_spread=_canary_spread(run),
         stolen_share=_mean(run, "stolen_share"),
         waited_share=_mean(run, "waited_share"),
         throttled_periods=sum(held_back) if held_back else None,
+        dropped_rounds=sum(dropped) if dropped else None,
     )
 
 

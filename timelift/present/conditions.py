@@ -82,6 +82,8 @@ def disturbances(found: MachineActivity) -> Iterator[str]:
         periods = f"in {counted(round(found.throttled_periods), 'period')}"
         held = f"held it back {periods}" if found.throttled_periods else "never held it back"
         yield f"the container's processor quota {held}"
+    if found.dropped_rounds:
+        yield f"{counted(round(found.dropped_rounds), 'round')} lost, since a rival was traced anew"
 
 
 def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
