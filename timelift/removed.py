@@ -7,7 +7,7 @@ version.
 import difflib
 from collections.abc import Iterable
 
-from timelift.case import AXIS_FLAGS, option_flag, option_name
+from timelift.case import AXES, AXIS_FLAGS, option_flag, option_name
 
 _GATE_RULES = "a gate has fixed rules beside --gate and --undecided (docs/gate.md)"
 _AGAIN = "run timelift report again; a run that goes on is read as far as it is"
@@ -15,9 +15,9 @@ _INPUTS = "write the layer's inputs as one word, like --inputs float32[96,96,3] 
 
 #: How commands that take one value of an axis named it.
 _ONE_VALUE = {
-    option_flag(axis): f"write {flag}, as in timelift bench"
-    for axis, flag in AXIS_FLAGS.items()
-    if option_flag(axis) != flag
+    option_flag(axis): f"write {AXIS_FLAGS[axis]}, as in timelift bench"
+    for axis in AXES
+    if option_flag(axis) != AXIS_FLAGS[axis]
 }
 
 
