@@ -67,7 +67,7 @@ def test_runs_of_twins_are_found_only_where_they_are_asked_for(root):
 
 
 @pytest.mark.parametrize(
-    "copy", ["a/main", "a/000", "a/20260101T000000Z_aaaa111 2", "baselines/0/20260101T000000Z_a"]
+    "copy", ["a/main", "a/000", "a/20260101T000000Z_aaaa111 2", "baselines/0/20260101T000000Z_b"]
 )
 def test_a_copy_of_a_run_stands_behind_it(root, copy):
     original, kept = root / "a/20260101T000000Z_aaaa111.jsonl", root / f"{copy}.jsonl"
