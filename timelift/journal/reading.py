@@ -102,12 +102,13 @@ def read_line(text: bytes) -> Line:
     """Read a line; raises ValueError where any part of it is wrong."""
     try:
         line = _line(text)
+        found = _case_in_launch(line) if isinstance(line, _LaunchLine) else line
     except _DAMAGED as error:
         _refuse_other_schema(text)
         raise ValueError(str(error).replace("`", "")) from None
-    if isinstance(line, Header):
+    if isinstance(found, Header):
         _refuse_other_schema(text)
-    return _case_in_launch(line) if isinstance(line, _LaunchLine) else line
+    return found
 
 
 def _refuse_other_schema(text: bytes) -> None:
