@@ -7,6 +7,7 @@ Nothing in a file is trusted, and nothing that it names is ever executed.
 runs is read in seconds.
 """
 
+import contextlib
 import math
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, structs
 
 from timelift.case import Case, Status
 from timelift.journal.facts import EXACT_FACTS, Facts
@@ -44,8 +45,13 @@ ExactFacts = tuple[float | None, ...]
 
 
 class _About(Struct):
+    """What is read of a header of any schema; a later one may have other types."""
+
     kind: str
     schema: Any = None
+    started: Any = None
+    commit: Any = None
+    machine: Any = None
 
 
 class _LaunchLine(Struct, tag_field="kind", tag="launch", gc=False):
@@ -121,11 +127,27 @@ def _refuse_other_schema(text: bytes) -> None:
 
 
 def read_header_of_any_schema(text: bytes) -> Header:
-    """Read a header, of a later schema too; an empty one where that cannot be."""
+    """Read a header, of a later schema too; an empty one where that cannot be.
+
+    Of a schema whose fields have other types, what finds a run is kept as far as it can be read.
+    """
     try:
         return _header(text)
     except _DAMAGED:
-        return Header()
+        return _readable_part(text)
+
+
+def _readable_part(text: bytes) -> Header:
+    header = Header()
+    with contextlib.suppress(*_DAMAGED):
+        about = _about(text)
+        if about.kind != "run" or about.schema == SCHEMA:
+            return header
+        for name in ("started", "commit", "machine"):
+            with contextlib.suppress(*_DAMAGED):
+                told = msgspec.convert({"kind": "run", name: getattr(about, name)}, Header)
+                header = structs.replace(header, **{name: getattr(told, name)})
+    return header
 
 
 def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
