@@ -218,6 +218,21 @@ def test_a_word_that_git_knows_is_a_revision_and_one_like_a_path_is_a_path(sides
     assert opened(sys.executable).python == sys.executable
 
 
+def test_an_interpreter_in_the_working_folder_is_that_one_and_none_on_path(sides, monkeypatch):
+    here = sides[0]
+    write(here, {"python": f'#!/bin/sh\nexec {sys.executable} "$@"\n'})
+    (here / "python").chmod(0o755)
+    monkeypatch.chdir(here)
+    found = open_other_side("./python", checkout(here), catalogue(here))
+    assert found.python == str(here / "python")
+
+
+def test_the_folder_of_no_user_is_one_sentence(sides):
+    here = sides[0]
+    with pytest.raises(UserError, match="expected a path that exists, received '~nobody-here/x'"):
+        open_other_side("~nobody-here/x", checkout(here), catalogue(here))
+
+
 @pytest.mark.parametrize("python", ["no/such/python", "true", "false"])
 def test_what_is_no_interpreter_is_one_sentence(sides, python):
     with pytest.raises(UserError, match="expected an interpreter"):

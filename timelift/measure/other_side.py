@@ -93,7 +93,10 @@ def _named(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
             refused = str(error)
         else:
             return _of_revision(word, commit, project)
-    path = Path(word).expanduser()
+    try:
+        path = Path(word).expanduser().absolute()  # "python" alone would be looked for on PATH
+    except RuntimeError:  # no user has this name: the word stays as it is, as in a shell
+        path = Path(word).absolute()
     if _is_folder(path):
         return of_project(word, project.at(path.resolve()))
     if os.access(path, os.X_OK):
