@@ -188,14 +188,19 @@ def test_a_stored_run_is_judged_by_the_numbers_of_its_header(tmp_path):
         assert bool(failure(found["fold_time"], kept)) == fails
 
 
-def test_lines_of_a_stored_run_that_timed_nothing_are_left_out(tmp_path):
+def test_cases_of_a_stored_run_that_run_the_same_program_are_named_and_left_out(tmp_path):
     path = run_file(tmp_path, slow=1.06, launches=8)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         if line.get("case", {}).get("strategy", "").startswith("native"):
             line |= {"seconds_per_call": [], "facts": FACTS | {"same_program": True}}
             del line["median_seconds_per_call"]
-    found, _ = judged(results.load(journals.write(path, *lines)))
+    made = results.load(journals.write(path, *lines))
+    assert not made.warnings
+    said = "forward, graph: same, not timed: both sides run the same program"
+    lines = [line for line in words.gate_lines(gate_findings(made)) if line.endswith(said)]
+    assert [line.partition(",")[0] for line in lines] == ["native"]
+    found, _ = judged(made)
     assert set(found) == {*NAMES} - {"native"}
     assert found["fold_time"].worse == (Quantity.TIME,)
 

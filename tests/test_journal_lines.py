@@ -15,7 +15,7 @@ from timelift.journal.files import line_text
 from timelift.journal.reading import read_line
 
 CASE = journals.case()
-NO_NUMBERS = {"steady", "engine", "operations"}
+NO_NUMBERS = {"steady", "engine", "operations", "same_program"}
 AGAINST = journals.AGAINST | {"versions": {"keras": ["3.14", "3.15"]}}
 
 

@@ -83,6 +83,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     #: How many nodes of each kind its graph has as it was traced, in the first launch of a run
     #: against another side.
     operations: Annotated[dict[str, int] | None, _HIDDEN] = None
+    #: Of gates of older versions: both sides run one program, so that neither was timed.
+    same_program: Annotated[bool | None, _HIDDEN] = None
     #: Once for each device: its name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 

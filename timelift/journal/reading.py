@@ -160,11 +160,12 @@ def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
             status=line.status,
             reason=line.reason,
         )
+    untimed = line.facts.same_program and bytes(line.seconds_per_call) == b"[]"
     return CaseInLaunch(
         case=case,
         launch=line.launch,
         rivals=line.rivals,
-        seconds_per_call=_samples(line),
+        seconds_per_call=() if untimed else _samples(line),
         calls_per_sample=line.calls_per_sample,
         facts=line.facts,
     )

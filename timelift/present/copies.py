@@ -105,7 +105,7 @@ def gate_lines(found: GateFindings, most: int = NAMED) -> Iterator[str]:
 def headline(found: GateFindings) -> str:
     """Write in one sentence whether anything fails the gate."""
     label, failed = found.against.label, found.failed_cases
-    judged = {one.case for one in found.outcomes}.union(failed)
+    judged = {one.case for one in found.outcomes}.union(failed, found.untimed)
     cases = counted(len(judged), "case")
     if not judged:
         return f"No case was measured on both sides, so nothing is known beside {label}."
@@ -151,6 +151,8 @@ def _besides(found: GateFindings) -> Iterator[str]:
             f"{case_in_words(case)}: not compared, since {found.against.label} has no figures: "
             f"{other_side.status}: {other_side.reason}"
         )
+    for case in found.untimed:
+        yield f"{case_in_words(case)}: same, not timed: both sides run the same program"
     for one in found.outcomes:
         if told := program_in_words(one):
             yield f"{case_in_words(one.case)}: {told}"

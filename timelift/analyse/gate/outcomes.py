@@ -67,7 +67,8 @@ class GateFindings:
     """The outcomes of a run against another side.
 
     `not_compared` are measured cases whose other side failed, with that side's measurement;
-    `hit_limit` are pairs whose new side alone was given up at its first call, which fails it.
+    `hit_limit` are pairs whose new side alone was given up at its first call, which fails it;
+    `untimed` are cases that run the same program on both sides, as older versions found.
     While the run `is_provisional`, a suspect may still be tried, and any outcome change.
     """
 
@@ -75,6 +76,7 @@ class GateFindings:
     outcomes: Sequence[CaseOutcome]
     not_compared: Sequence[tuple[Case, Measurement]] = ()
     hit_limit: Sequence[Sides] = ()
+    untimed: Sequence[Case] = ()
     is_provisional: bool = False
 
     @property
@@ -134,8 +136,14 @@ def gate_findings(run: Run) -> GateFindings | None:
         outcomes(run, against),
         _without_other_side(run),
         _hit_limit(run),
+        [case for case in run.untimed if not _is_other_side(case, run)],
         is_provisional=run.is_provisional,
     )
+
+
+def _is_other_side(case: Case, run: Run) -> bool:
+    entry = run.header.strategies.get(case.strategy)
+    return entry is not None and entry.other_side_of is not None
 
 
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:

@@ -62,7 +62,11 @@ MeasurementsByCase = Mapping[Case, Measurement]
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was read; `cut_short` where its budget or --maxfail ended it early."""
+    """A run as it was read; `cut_short` where its budget or --maxfail ended it early.
+
+    `untimed` are the cases of a gate that an older version did not time, since both sides run the
+    same program; they are in no measurement.
+    """
 
     header: Header
     measurements: tuple[Measurement, ...]
@@ -70,6 +74,7 @@ class Run:
     warnings: tuple[str, ...] = ()
     ended: str = ""
     cut_short: bool = False
+    untimed: tuple[Case, ...] = ()
 
     @property
     def is_provisional(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from timelift.analyse.runs.measurement import Run, merge
-from timelift.case import AXES, Case
+from timelift.case import AXES, Case, Status
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.journal import CaseInLaunch, End, Header, NumberedLine, RunEnd, read_lines
@@ -44,10 +44,13 @@ def load(path: Path) -> Run:
 def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
     records: dict[tuple[Case, int], CaseInLaunch] = {}
     damaged: dict[int, str] = {}
+    untimed: dict[Case, None] = {}
     end, torn = End(exit=""), 0
     for one in lines:
         if isinstance(one.line, End):
             end = one.line
+        elif isinstance(one.line, CaseInLaunch) and _is_untimed(one.line):
+            untimed[one.line.case] = None
         elif isinstance(one.line, CaseInLaunch) and _key(one.line) not in records:
             records[_key(one.line)] = one.line
             end = End(exit="")
@@ -62,7 +65,12 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
         warnings=tuple(_warnings(damaged, torn)),
         ended=end.ended,
         cut_short=end.exit == RunEnd.CUT_SHORT,
+        untimed=tuple(untimed),
     )
+
+
+def _is_untimed(record: CaseInLaunch) -> bool:
+    return record.status is Status.MEASURED and not record.seconds_per_call
 
 
 def _key(record: CaseInLaunch) -> tuple[Case, int]:
