@@ -88,3 +88,36 @@ def test_an_option_with_a_folder_outside_is_named_again_where_a_run_is_resumed(s
     assert resumed_options(resumed, given, root) == given
     with pytest.raises(UserError, match="which is outside of the project; name it again"):
         resumed_options(resumed, {"layer": ""}, root)
+
+
+@pytest.mark.parametrize("own", ["/opt/path.py:make", "{root}/path.py:make"])
+def test_a_whole_path_that_an_older_version_wrote_is_the_same_as_itself(session, own):
+    root = session.project.root
+    given = {"layer": own.format(root=root)}
+    resumed = ResumedRun(session.results_folder, Header(asked=given))
+    assert resumed_options(resumed, given, root) == given
+
+
+def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session, monkeypatch):
+    root = session.project.root
+    monkeypatch.chdir(root / "strategies")
+    session.texts["layer"] = "mine.py:make"
+    header = session._header(SimpleNamespace(results={journals.case("mine", "sensor"): None}))
+    assert header.asked["layer"] == "strategies/mine.py:make"
+    resumed = ResumedRun(session.results_folder, header)
+    given = dict.fromkeys(session.texts, "")
+    whole = f"{root}/strategies/mine.py:make"
+    assert resumed_options(resumed, given, root)["layer"] == whole
+    again = resumed_options(resumed, given | {"layer": "mine.py:make"}, root)
+    assert again["layer"] == "mine.py:make"
+
+
+def test_a_run_with_options_that_are_none_any_more_does_not_go_on(session):
+    asked = {"launches": "3", "round_seconds": "0.05", "pin": "0", "until": "", "relative_to": "x"}
+    resumed = ResumedRun(session.results_folder, Header(asked=asked))
+    given = dict.fromkeys(session.texts, "")
+    sentence = r"begun with --round-seconds '0\.05', --pin '0'; start a new run"
+    with pytest.raises(UserError, match=sentence):
+        resumed_options(resumed, given, session.project.root)
+    old = ResumedRun(session.results_folder, Header(asked={"launches": "3", "pin": ""}))
+    assert resumed_options(old, given, session.project.root)["launches"] == "3"

@@ -35,6 +35,8 @@ from timelift.told_model import INSIDE
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")
 #: Options that may be given anew, since they do not change what is measured.
 MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
+#: An option of older versions for which the same holds.
+_OF_REPORTS = "relative_to"
 
 
 def strategies_header(catalogue: Catalogue, cases: Iterable[Case]) -> Header:
@@ -177,9 +179,10 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
 def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return the run's own options; raises UserError where other ones are asked for now.
 
-    `root` is the top of the project.
+    `asked` has every option, empty where it is not given; `root` is the top of the project.
     """
     own = {str(name): str(text) for name, text in (resumed.header.asked or {}).items()}
+    _refuse_unknown_options(own, asked)
     for name, text in asked.items():
         if name in MAY_CHANGE_ON_RESUME:
             continue
@@ -188,12 +191,50 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
                 f"--resume: the run had {option_flag(name)} {own[name]!r}, which is outside of the "
                 "project; name it again"
             )
-        if text and without_folders(text, root) != own.get(name, ""):
+        if text and _given_away(name, text, Path.cwd(), root) != _given_away(
+            name, own.get(name, ""), root, root
+        ):
             raise UserError(
                 f"--resume: the run had {option_flag(name)} {own.get(name, '')!r}, received "
                 f"{text!r}; leave it out, or measure anew without --resume"
             )
-    return {name: text or own.get(name, "") for name, text in asked.items()}
+    return {
+        name: text or _from_folder(root, name, own.get(name, "")) for name, text in asked.items()
+    }
+
+
+def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    """Raise UserError where a run was begun with options that this version does not have."""
+    unknown = [
+        f"{option_flag(name)} {text!r:.60}"
+        for name, text in own.items()
+        if text and name not in {*asked, _OF_REPORTS}
+    ]
+    if unknown:
+        raise UserError(
+            f"--resume: expected a run of this version's options, received one begun with "
+            f"{', '.join(unknown)}; start a new run, without --resume"
+        )
+
+
+def asked_from_root(asked: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Return options as a header holds them: a layer's file by its place in the project at `root`.
+
+    As it was typed it would be found from one working folder alone.
+    """
+    return {name: _given_away(name, text, Path.cwd(), root) for name, text in asked.items()}
+
+
+def _given_away(name: str, text: str, folder: Path, root: Path) -> str:
+    return without_folders(_from_folder(folder, name, text), root)
+
+
+def _from_folder(folder: Path, name: str, text: str) -> str:
+    """Return the text of an option, with the whole path of the `path.py:name` of a layer."""
+    where, is_file, made = text.partition(".py:")
+    if name != "layer" or not is_file:
+        return text
+    return f"{os.path.normpath(folder.resolve() / where)}{is_file}{made}"
 
 
 def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:

@@ -39,6 +39,7 @@ from timelift.measure.catalogue import (
     read_workloads,
 )
 from timelift.measure.header import (
+    asked_from_root,
     header_to_give_away,
     journal_path,
     new_header,
@@ -242,7 +243,7 @@ class Session:
         header = structs.replace(
             new_header(self.project, self.catalogue, campaign.results, self.seed),
             options=self.axes | self.options.texts,
-            asked=self.texts,
+            asked=asked_from_root(self.texts, self.project.root),
             against=self.gate.header_entry() if self.gate else None,
         )
         return header_to_give_away(header, self.project.root)
