@@ -168,6 +168,7 @@ class FoldedReference:
     ) -> None:
         self._calls, self._reference, self._noise = calls, reference, noise
         self._precisions, self._is_folded = (precision, input_precision), True
+        self._unfold_error: Exception | None = None
         try:
             self.everywhere = self._make(folded=True)
         except Exception:  # noqa: BLE001 - a layer may mix its batch, or refuse another size
@@ -195,12 +196,19 @@ class FoldedReference:
     def unfold(self) -> bool:
         """Make all results again, at every single step; False if they are of single steps already.
 
-        Raises ValueError where the layer's own are not finite.
+        Raises ValueError where the layer's own are not finite, and whatever the layer raises. Later
+        calls raise the same, since the fold alone condemns no rival.
         """
+        if self._unfold_error is not None:
+            raise self._unfold_error
         if not self._is_folded:
             return False
+        try:
+            self.everywhere = self._make(folded=False, cotangent=self.cotangent)
+        except Exception as error:
+            self._unfold_error = error
+            raise
         self._is_folded = False
-        self.everywhere = self._make(folded=False, cotangent=self.cotangent)
         return True
 
     def _make(self, *, folded: bool, cotangent: Array | None = None) -> Reference:
