@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from timelift.case import Gradients, Lengths, Mode, Phase, Setting
+from timelift.messages import RivalSpec
 from timelift.worker.inputs import Feeds
 from timelift.worker.law import DtypePrecision
-from timelift.worker.prepare import check_rival
+from timelift.worker.prepare import PreparedRival, check_rival
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
@@ -93,6 +94,7 @@ class Launch:
     layer: Dense = None
     valid: object = None
     nan_at: int | None = None
+    events: list = field(default_factory=list)
 
     def __post_init__(self):
         noise = np.random.default_rng(self.seed)
@@ -134,7 +136,8 @@ class Launch:
             self.inner.folded_reference.cotangent if self.phase is Phase.BACKWARD else None
         )
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
-        return check_rival(self.inner, model, rival, feeds, feed)
+        prepared = PreparedRival(RivalSpec("rival", "rival.py"), rival, feed)
+        return check_rival(self.inner, model, prepared, feeds, self.events.append)
 
 
 def _by_weights_alone(answer):

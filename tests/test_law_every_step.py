@@ -5,6 +5,7 @@ import pytest
 
 from tests.plain_engine import BATCH, TIME, Dense, Launch
 from timelift.case import Gradients, Phase
+from timelift.messages import CALLING_EVERY_STEP
 from timelift.worker.law import LawBrokenError
 
 LAUNCHES = 100
@@ -161,9 +162,11 @@ def test_where_the_fold_is_wrong_the_layer_itself_settles_it_once(phase, gradien
     launch = Launch(phase, seed, layer)
     assert np.isin(launch.inputs[:, step, 0], layer.marked).all()
     assert launch.hold(gradients=gradients) < 1e-13
-    asked = len(layer.asked)
+    asked, checking = len(layer.asked), "checking the law"
+    assert [one.doing for one in launch.events] == [checking, CALLING_EVERY_STEP, checking]
     assert launch.hold(gradients=gradients) < 1e-13
     assert len(layer.asked) == asked
+    assert [one.doing for one in launch.events[3:]] == [checking]
     assert is_found(launch, step, gradients)
 
 

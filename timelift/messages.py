@@ -29,6 +29,9 @@ TRACING = "tracing"
 #: is made, whatever the sizes of the setting, and then called at those sizes.
 MAKING_LAYER, CALLING_LAYER = "making the inner layer", "calling the inner layer"
 LAYER_STAGES = frozenset({MAKING_LAYER, CALLING_LAYER})
+#: What a worker does once a rival differs from the folded layer. It has a limit of its own, and is
+#: no stage of all rivals: those that are like the fold need nothing of it.
+CALLING_EVERY_STEP = "calling the inner layer at every step"
 
 
 @dataclass(frozen=True)

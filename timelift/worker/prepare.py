@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Gradients, Phase, Setting, TimeAxis
-from timelift.messages import TRACING, Busy, Emit, RivalSpec, Task
+from timelift.messages import CALLING_EVERY_STEP, TRACING, Busy, Emit, RivalSpec, Task
 from timelift.worker import law, system
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, call_once
@@ -25,6 +25,7 @@ from timelift.worker.law import TOLERANCES, rounding_of
 from timelift.worker.layer import InnerLayer
 from timelift.worker.reference import FoldedReference
 
+_CHECKING = "checking the law"
 #: So many steps warm the tracer: as many kernels as a fold of all, at a bounded price in memory.
 _WARMING_STEPS = 16
 
@@ -83,13 +84,13 @@ class Preparation:
             inner.folded_reference.cotangent if is_checked else self._cotangent_of(model, inner)
         )
         feed = feeds.feed(cotangent if training else None)
+        prepared = PreparedRival(rival, compiled, feed, facts)
         facts.update(self._first_call(rival, compiled, feed))
         if is_checked:
-            self.emit(Busy("checking the law", rival.name))
-            facts["law_error"] = check_rival(inner, model, compiled, feeds, feed)
+            facts["law_error"] = check_rival(inner, model, prepared, feeds, self.emit)
         call = partial(call_once, self.engine, compiled, feed)
         facts.update(peak_facts(self.engine, self.task, self.emit, rival.name, call))
-        return PreparedRival(rival, compiled, feed, facts)
+        return prepared
 
     def warm_tracer(self, inner: InnerLayer) -> None:
         """Trace, compile and call a model of the inner layer on the first steps.
@@ -190,39 +191,52 @@ def _warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
 
 
 def check_rival(
-    inner: InnerLayer, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
 ) -> float:
     """Check the results of a rival; return its largest relative error.
 
-    `feed` is what will be timed, with the folded reference's cotangent in the backward phase.
+    Its feed is what will be timed, with the folded reference's cotangent in the backward phase.
     Raises LawBrokenError, and ValueError where the inner layer itself returns NaN or infinity.
     """
+
+    def begin(doing: str) -> None:
+        emit(Busy(doing, prepared.rival.name))
+
+    begin(_CHECKING)
+    settle = partial(_settled, inner.folded_reference, begin)
+    compiled, feed = prepared.compiled, prepared.feed
     order = law.match_weights(model, inner.layer)
     inner.state.restore()
     if feeds.setting.phase is Phase.FORWARD:
         outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
         check = partial(law.check_outputs, outputs, precision=inner.precision)
-        return max(worst, _settled(inner.folded_reference, check))
+        return max(worst, settle(check))
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
         checked = _BackwardCalls(inner, inference, feeds, order)
         timed.check_finite(feed)
         inner.state.restore()
-    return max(checked.check_drawn_steps(), checked.check_every_step(feed))
+    return max(checked.check_drawn_steps(), settle(checked.check_of_every_step(feed)))
 
 
-def _settled(folded: FoldedReference, check: Callable[[law.Reference], float]) -> float:
+def _settled(
+    folded: FoldedReference,
+    begin: Callable[[str], None],
+    check: Callable[[law.Reference], float],
+) -> float:
     """Hold a rival to the fold, and where it differs, to the layer called at every single step.
 
-    So the fold's own error condemns no rival.
+    So the fold's own error condemns no rival, and the layer's calls are a stage of their own, which
+    `begin` tells of.
     """
     try:
         return check(folded.everywhere)
     except law.LawBrokenError:
-        if not folded.unfold():
+        if not folded.unfold(partial(begin, CALLING_EVERY_STEP)):
             raise
+    begin(_CHECKING)
     return check(folded.everywhere)
 
 
@@ -264,10 +278,9 @@ class _BackwardCalls:
         law.check_loss(result.loss, reference, folded.scale, precision)
         return max(worst, of_weights)
 
-    def check_every_step(self, feed: Feed) -> float:
-        """Check gradients and loss by the folded reference; `feed` has its cotangent."""
-        result = self._call(feed)
-        return _settled(self.inner.folded_reference, partial(self._check_all_steps, result))
+    def check_of_every_step(self, feed: Feed) -> Callable[[law.Reference], float]:
+        """Call with the folded reference's cotangent; return the check by such a reference."""
+        return partial(self._check_all_steps, self._call(feed))
 
     def _check_all_steps(self, result: BackwardResult, everywhere: law.Reference) -> float:
         inner, folded, worst = self.inner, self.inner.folded_reference, 0.0

@@ -9,7 +9,7 @@ is called at every single step, once for all rivals.
 
 import math
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,9 +193,10 @@ class FoldedReference:
         """The values of each feature in a step's output, such as the pixels of a convolution."""
         return math.prod(self.everywhere.outputs.shape[2:-1])
 
-    def unfold(self) -> bool:
+    def unfold(self, begin: Callable[[], None]) -> bool:
         """Make all results again, at every single step; False if they are of single steps already.
 
+        `begin` is called before the layer is.
         Raises ValueError where the layer's own are not finite, and whatever the layer raises. Later
         calls raise the same, since the fold alone condemns no rival.
         """
@@ -203,6 +204,7 @@ class FoldedReference:
             raise self._unfold_error
         if not self._is_folded:
             return False
+        begin()
         try:
             self.everywhere = self._make(folded=False, cotangent=self.cotangent)
         except Exception as error:
