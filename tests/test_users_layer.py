@@ -124,9 +124,10 @@ def test_features_that_contradict_a_built_layer_are_refused(tried):
     right, wrong, longer = tried[1:4]
     assert right == [6, 4]
     assert wrong == (
-        "ValueError: the layer is built for steps of 6, and --inputs says 7; leave --inputs out"
+        "ValueError: the layer is built for steps of 6, and --inputs or FEATURES says 7; leave "
+        "--inputs out, or mend the workload's file"
     )
-    assert "--inputs says 6,1" in longer
+    assert "--inputs or FEATURES says 6,1" in longer
 
 
 def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):

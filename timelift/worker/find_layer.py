@@ -106,8 +106,8 @@ def check_inputs(layer: Any, inputs: LayerInputs) -> None:
     )
     if not fits:
         raise ValueError(
-            f"the layer is built for steps of {_written(own)}, and --inputs says "
-            f"{_written(given)}; leave --inputs out"
+            f"the layer is built for steps of {_written(own)}, and --inputs or FEATURES says "
+            f"{_written(given)}; leave --inputs out, or mend the workload's file"
         )
     whole, high = whole_numbers(layer)
     if whole and not inputs.dtype:
