@@ -121,6 +121,10 @@ def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
         ("FEATURES = (3,)\nINPUT_HIGH = 'many'", "INPUT_HIGH must be a whole number from 0"),
         ("FEATURES = (3,)\nINPUT_HIGH = -1", "INPUT_HIGH must be a whole number from 0"),
         ("FEATURES = (3,)\nINPUT_DTYPE = 'float16'", "INPUT_DTYPE must be 'int32' or 'int64'"),
+        (
+            "FEATURES = (3,)\nINPUT_DTYPE = 'int32'\nINPUT_HIGH = 9_999_999_999",
+            "INPUT_HIGH: expected numbers of int32, which lie below 2,147,483,648 at most",
+        ),
         ("FEATURES = (3,)\nINPUT_HIGH = 9", "INPUT_DTYPE and INPUT_HIGH go together"),
         ("FEATURES = (3,)\nINPUT_DTYPE = 'int32'", "INPUT_DTYPE and INPUT_HIGH go together"),
     ],

@@ -203,6 +203,9 @@ def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(inputs_told, told
         ("float32[96, 96, 3]", LayerInputs((96, 96, 3))),
         ("int32[60]<1000", LayerInputs((60,), "int32", 1000)),
         ("int64[2,3]<6", LayerInputs((2, 3), "int64", 6)),
+        ("int32[]<6", LayerInputs((), "int32", 6)),
+        ("int32[2]<2147483648", LayerInputs((2,), "int32", 2**31)),
+        ("int64[2]<9999999999", LayerInputs((2,), "int64", 9_999_999_999)),
         ("", None),
     ],
 )
@@ -216,6 +219,7 @@ def test_inputs_are_read_as_they_are_typed_and_written_so_that_they_are_read_aga
     [
         ("frame=float32[84,84,4],action=int32[]<6", "one input of one tensor, which is what this"),
         ("float32[3],float32[4]", "one input of one tensor, which is what this version takes"),
+        ("int32[60]<9999999999", "numbers of int32, which lie below 2,147,483,648 at most"),
         ("int32[60]", r"the number that inputs lie below, like int32\[60\]<1000"),
         ("3,x", "the shape of one step, like 96,96,3"),
         ("0,3", "the shape of one step"),

@@ -9,7 +9,9 @@ from timelift.errors import UserError
 
 _SIZES = r"[1-9]\d{0,8}(?:,[1-9]\d{0,8})*"
 _FLOATS = re.compile(rf"({_SIZES})|float32\[({_SIZES})\]", re.ASCII)
-_WHOLE_NUMBERS = re.compile(rf"(int32|int64)\[({_SIZES})\](?:<([1-9]\d{{0,9}}))?", re.ASCII)
+_WHOLE_NUMBERS = re.compile(rf"(int32|int64)\[({_SIZES})?\](?:<([1-9]\d{{0,18}}))?", re.ASCII)
+#: The largest bound of a dtype: one more than its largest number.
+_LARGEST = {"int32": 2**31, "int64": 2**63}
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,14 @@ class LayerInputs:
     def from_fields(cls, fields: Mapping[str, Any]) -> "LayerInputs":
         """Return the inputs of the fields of a JSON object."""
         return cls(**{**fields, "features": tuple(fields["features"])})
+
+    @property
+    def why_too_high(self) -> str:
+        """Why not every number below `high` is one of the dtype; empty where each is."""
+        largest = _LARGEST.get(self.dtype, self.high)
+        if self.high <= largest:
+            return ""
+        return f"expected numbers of {self.dtype}, which lie below {largest:,} at most"
 
     def __str__(self) -> str:
         """Write the inputs as `--inputs` reads them."""
@@ -48,7 +58,10 @@ def read_inputs(text: str) -> LayerInputs | None:
             raise UserError(
                 f"expected the number that inputs lie below, like {word}<1000, received {text!r}"
             )
-        return LayerInputs(_sizes(sizes), dtype, int(high))
+        inputs = LayerInputs(_sizes(sizes or ""), dtype, int(high))
+        if inputs.why_too_high:
+            raise UserError(f"{inputs.why_too_high}, received {text!r}")
+        return inputs
     if "=" in word or word.count("[") > 1:
         raise UserError(
             f"expected one input of one tensor, which is what this version takes, received {text!r}"
@@ -60,4 +73,4 @@ def read_inputs(text: str) -> LayerInputs | None:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split(",")))
+    return tuple(map(int, text.split(","))) if text else ()

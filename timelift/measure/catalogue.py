@@ -272,10 +272,13 @@ def read_workload(path: Path) -> Workload:
             f"{path}: INPUT_DTYPE and INPUT_HIGH go together, like 'int32' and 1000; received "
             f"{dtype!r} and {high!r}"
         )
+    inputs = LayerInputs(constants["FEATURES"], dtype or "", high or 0)
+    if inputs.why_too_high:
+        raise UserError(f"{path}: INPUT_HIGH: {inputs.why_too_high}, received {high!r:.80}")
     return Workload(
         name=source.name,
         factory=f"{path}:make_layer",
-        inputs=LayerInputs(constants["FEATURES"], dtype or "", high or 0),
+        inputs=inputs,
         seq_lens=constants["SEQ_LENS"],
         batch_sizes=constants["BATCH_SIZES"],
         default=constants.get("DEFAULT", True),
