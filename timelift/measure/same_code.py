@@ -156,17 +156,23 @@ def _base(node: ast.ImportFrom, package: str) -> str:
 
 
 def _is_dynamic(node: ast.AST) -> bool:
-    """True of what may import, or change from where, what no import statement names."""
+    """True of what may import, or change from where, what no import statement names.
+
+    `sys` is watched under its own name alone, so another name for it counts as well.
+    """
     if isinstance(node, ast.Name):
         return node.id in _RUNS_TEXT
     if isinstance(node, ast.Attribute):
         of_sys = isinstance(node.value, ast.Name) and node.value.id == "sys"
         return node.attr in _LOADS or (of_sys and node.attr in _SEARCHED)
     if isinstance(node, ast.Import):
-        return any(alias.name in _LOADING_MODULES for alias in node.names)
+        return any(
+            alias.name in _LOADING_MODULES or (alias.name == "sys" and alias.asname)
+            for alias in node.names
+        )
     if isinstance(node, ast.ImportFrom):
         names = {alias.name for alias in node.names}
-        of_sys = node.module == "sys" and bool(names & _SEARCHED)
+        of_sys = node.module == "sys" and bool(names & {*_SEARCHED, "*"})
         return of_sys or node.module in _LOADING_MODULES or bool(names & _LOADS)
     return False
 
