@@ -134,7 +134,7 @@ def nvml(reasons, seen):
 def test_heat_and_the_power_brake_hold_a_gpu_down_and_the_usual_power_cap_does_not(
     reasons, held_down
 ):
-    assert system.clocks_held_down("gpu", lambda: nvml(reasons, [])) is held_down
+    assert system.Clocks("gpu", lambda: nvml(reasons, [])).held_down() is held_down
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,9 @@ def test_heat_and_the_power_brake_hold_a_gpu_down_and_the_usual_power_cap_does_n
 def test_the_device_is_the_one_that_cuda_numbers_so(monkeypatch, device, shown, handle):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
     seen = []
-    system.clocks_held_down(device, lambda: nvml(0, seen))
+    clocks = system.Clocks(device, lambda: nvml(0, seen))
+    assert seen == [handle]  # before they are read
+    clocks.held_down()
     assert seen == [handle]
 
 
@@ -152,5 +154,5 @@ def test_without_the_library_or_a_gpu_nothing_is_held_down():
     def missing():
         raise ImportError
 
-    assert not system.clocks_held_down("gpu", missing)
-    assert not system.clocks_held_down("cpu", lambda: nvml(0x40, []))
+    assert not system.Clocks("gpu", missing).held_down()
+    assert not system.Clocks("cpu", lambda: nvml(0x40, [])).held_down()

@@ -204,6 +204,7 @@ class Playing:
                 rounds.measure_wait(player)
             rounds.size_samples(player, warm[-1], self.dice)
         rounds.shorten_losers(players, warm)
+        clocks = system.Clocks(self.task.setting.device)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -212,7 +213,7 @@ class Playing:
         play = self._play_as_ordered if self.task.conducted else self._play_alone
         played = play(players)
         self._note_playing(0)
-        held_down = system.clocks_held_down(self.task.setting.device)
+        held_down = clocks.held_down()  # before anything else, since the GPU is idle from now on
         return {**played, **disturbances.facts(), **({"throttled": 1} if held_down else {})}
 
     def _play_alone(self, players: Sequence[rounds.Player]) -> dict[str, Any]:

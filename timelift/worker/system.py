@@ -105,18 +105,33 @@ def _import_nvml() -> Any:
     return pynvml
 
 
-def clocks_held_down(device: str, import_nvml: Callable[[], Any] = _import_nvml) -> bool:
-    """True if a GPU's clocks are held down now, as far as NVML knows the device."""
-    kind, _, number = device.partition(":")
-    if kind != GPU:
-        return False
-    try:
-        nvml = import_nvml()
-        nvml.nvmlInit()
-        handle = _handle(nvml, int(number or 0), os.environ)
-        return bool(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle) & HELD_DOWN)
-    except Exception:  # noqa: BLE001 - absent, or without a driver: NVML has an error of its own
-        return False
+class Clocks:
+    """The clocks of a GPU, as far as NVML knows the device.
+
+    NVML is opened first, which takes a while, so that they are read at once when that is asked.
+    """
+
+    def __init__(self, device: str, import_nvml: Callable[[], Any] = _import_nvml) -> None:
+        self._nvml: Any = None
+        self._handle: Any = None
+        kind, _, number = device.partition(":")
+        if kind != GPU:
+            return
+        with contextlib.suppress(Exception):  # absent, or without a driver: an error of its own
+            nvml = import_nvml()
+            nvml.nvmlInit()
+            self._handle = _handle(nvml, int(number or 0), os.environ)
+            self._nvml = nvml
+
+    def held_down(self) -> bool:
+        """True if the clocks are held down now."""
+        if self._nvml is None:
+            return False
+        try:
+            reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
+        except Exception:  # noqa: BLE001 - NVML has an error of its own
+            return False
+        return bool(reasons & HELD_DOWN)
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
