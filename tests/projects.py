@@ -17,8 +17,6 @@ QUICKEST = Backend.TENSORFLOW if why_not_installed(Backend.JAX) else Backend.JAX
 SMALL = (
     f"--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --backends {QUICKEST}"
 ).split()
-
-
 GOOD = ("fold_time", "native", "loop_slice")
 
 
@@ -76,9 +74,8 @@ def bench(folder, *words):
 
 def run_module(folder, *words):
     """Run `python -m` in a project; the finished process."""
-    command = [sys.executable, "-m", *words]
     return subprocess.run(
-        command,
+        [sys.executable, "-m", *words],
         cwd=folder,
         env=environment(folder),
         capture_output=True,

@@ -71,10 +71,7 @@ def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (
-            "models.py",
-            "expected a model as module:name or path.py:name, or a .keras file; received",
-        ),
+        ("models.py", "expected a model as module:name or path.py:name, or a .keras file; recei"),
         ("none.py:make", "received 'none.py:make', and there is no file none.py"),
         ("none.keras", "expected a stored model that is there, received 'none.keras'"),
         (f"no_such_module:make --backends {QUICKEST}", "No module named 'no_such_module'"),
@@ -91,9 +88,7 @@ def test_what_is_no_model_is_a_sentence(tmp_path, capsys, words, sentence):
 
 def test_what_is_written_has_to_be_among_the_strategies(tmp_path):
     text = (ROOT / "strategies" / "time_distributed.py").read_text()
-    text = (
-        text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1}, {'k': 2})\n"
-    )
+    text = text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1},)\n"
     own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
     with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
         advice.measure_lifts(own, model(), {}, None, None)

@@ -98,8 +98,7 @@ def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     words = (*FORWARD, *f"--launches 1 --backends {QUICKEST}".split(), *QUICK)
     done = bench(folder, *words, "--against", sys.executable)
     assert "2 cases against" in done.stdout, done.stdout + done.stderr
-    lines = records_of(folder, "against")
-    found = [one for one in lines if one["kind"] == "launch" and one["launch"] == 1]
+    found = [one for one in records_of(folder, "against") if one["kind"] == "launch"]
     assert len(found) == 4
     assert len({len(one["seconds_per_call"]) for one in found}) == 1
     assert all(one["status"] == "measured" for one in found)
@@ -114,39 +113,12 @@ def test_an_unchanged_tree_starts_no_launch(tmp_path):
     assert not (folder / "results").exists()
 
 
-@pytest.mark.whole  # in make test tests/test_gate_outcomes.py judges such a journal
-def test_a_case_that_hangs_now_fails(tmp_path):
-    folder = commit(project(tmp_path, ("native", "fold_time")))
-    path = folder / "strategies" / "fold_time.py"
-    slip_into(path, "eager fall-back")
-    path.write_text(path.read_text().replace("1.0 * t", SLEEPS.replace("0.05", "600")))
-    done = bench(folder, *FORWARD, *QUICK, "--against", "HEAD", "--first-call-limit", "20")
-    assert done.returncode == 1, done.stdout + done.stderr
-    said = "not run: tracing limit: tracing took more than 20 s (--first-call-limit), where HEAD"
-    assert f"fold_time, sensor, T3, B2, forward, graph, threads1: {said}" in done.stdout
-    assert "1 failed" in done.stdout
-
-
-@pytest.mark.whole  # in make test tests/test_launch.py lets either side die
-def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
-    dies = '"""Dies."""\nimport os\ndef build(layer, shape):\n    os._exit(3)\n'
-    folder = project(tmp_path, ("native",), {"dies": dies})
-    words = (*FORWARD, "--launches", "1", *QUICK, "--against", sys.executable)
-    done = bench(folder, *words)
-    assert "dies: crashed: the worker ended with exit code 3 while building" in done.stdout
-    assert "1 failed, 1 passed" in done.stdout
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("--against nowhere", "expected a revision that git knows here, received 'nowhere'"),
         ("--against ./empty", "expected a project with strategies/ in it"),
         ("--against ./python", "expected a path that exists, received './python', or name a"),
-        (
-            "--against HEAD --gate wide",
-            "--gate: expected a share between 0 and 100%, received 'wide'",
-        ),
         ("--against HEAD --undecided maybe", "--undecided: expected pass or fail"),
     ],
 )

@@ -1,18 +1,21 @@
-"""The campaign's choices, with launches that are scripted: which rivals play, and until when."""
+"""The campaign's choices, with launches that are scripted: which rivals play, and until when.
+
+How much is measured: groups of launches, what fits into the time, how long the rest takes.
+"""
 
 import sys
 from dataclasses import replace
 
 import pytest
 
-from tests import journals, summaries
+from tests import journals
 from timelift.analyse.changes import levels
 from timelift.case import Backend, Status
-from timelift.journal import CaseInLaunch, Facts, Header, Journal
+from timelift.journal import CaseInLaunch, Facts, Header, Journal, reading
 from timelift.layer_inputs import LayerInputs
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
-from timelift.measure.campaign_options import Budget, CampaignOptions
+from timelift.measure.campaign_options import Budget, CampaignOptions, Pace
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.launch_pool import LaunchSlot
 from timelift.measure.options import LaunchRange
@@ -26,9 +29,7 @@ CASES = [journals.case(name, seq_len=length) for length in (4, 8) for name in NA
 
 
 class Clock:
-    """A clock that moves when a launch measures."""
-
-    now = 0.0
+    now = 100.0
 
     def __call__(self):
         return self.now
@@ -151,6 +152,19 @@ def play(monkeypatch, tmp_path):
     return run
 
 
+@pytest.fixture
+def watched(monkeypatch):
+    """The lines of which the history reads the samples: those that tell no median."""
+    read, samples = [], reading._samples
+
+    def read_samples(line):
+        read.append(line)
+        return samples(line)
+
+    monkeypatch.setattr(reading, "_samples", read_samples)
+    return read
+
+
 def test_of_what_a_campaign_writes_the_history_reads_no_samples(play, tmp_path, watched):
     with Journal(tmp_path / "run.jsonl", Header()) as journal:
         play(ScriptedReferee(), record=lambda lines: journal.append(*lines))
@@ -163,25 +177,12 @@ def test_the_check_for_samples_can_fail(tmp_path, watched):
     line = journals.line(CASES[0])
     del line["median_seconds_per_call"]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
-    assert set(levels.summary_of_run(path).log_seconds) == {CASES[0]}
+    levels.summary_of_run(path)
     assert len(watched) == 1
 
 
-@pytest.fixture
-def watched(monkeypatch):
-    """The lines of which the history reads the samples."""
-    return summaries.watched(monkeypatch)
-
-
 def launches(played, name):
-    """The launches that a strategy played, for the setting of length 4."""
     return sorted(number for number, length, names in played if length == 4 and name in names)
-
-
-def test_without_doubt_the_fewest_launches_are_all(play):
-    played, _, found = play(ScriptedReferee())
-    assert {number for number, *_ in played} == {1, 2, 3}
-    assert not found.cut_short
 
 
 def test_only_wanted_rivals_play_beyond_the_fewest(play):
@@ -279,6 +280,8 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     assert all(one.at_most for one in heard.shown if one.launch == 5)
 
 
+# First calls are facts of those; a budget may end the run before two others, and where two sides
+# are compared, both suffer alike.
 @pytest.mark.parametrize(
     ("options", "reads", "undisturbed"),
     [
@@ -293,10 +296,6 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
 def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
     play, options, reads, undisturbed
 ):
-    """First calls are facts of those; a budget may end the run before two others.
-
-    Where two sides are compared, both suffer alike.
-    """
     options = {"reads_peak_memory": True, "launches": LaunchRange(3, 3)} | options
     _, _, found = play(ScriptedReferee(*NAMES), **options)
     assert sorted(found.peaks) == ([(reads, 4), (reads, 8)] if reads else [])
@@ -369,3 +368,82 @@ def test_only_launches_in_which_something_is_left_are_started():
 def test_operations_are_counted_in_the_first_launch_of_a_race_of_two_sides(play, two_sided):
     _, _, found = play(ScriptedReferee(), two_sided=two_sided)
     assert {number for number, counts in found.counts if counts} == ({1} if two_sided else set())
+
+
+SHORT, LONG = journals.case(seq_len=4).setting, journals.case(seq_len=400).setting
+
+
+def pay(budget, clock, setting, seconds):
+    with budget.paying(setting):
+        clock.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_budget_of_the_users_holds_for_everything(clock):
+    budget = Budget(60, spare=1000, clock=clock)
+    clock.now += 20
+    assert budget.left(beyond_fewest=False) == budget.left(beyond_fewest=True) == 40
+
+
+def test_without_one_only_what_goes_beyond_the_fewest_is_limited(clock):
+    budget = Budget(None, spare=30, clock=clock)
+    clock.now += 50
+    assert budget.left(beyond_fewest=False) == float("inf")
+    assert budget.left(beyond_fewest=True) == -20
+
+
+def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):
+    budget = Budget(60, spare=0, clock=clock)
+    pay(budget, clock, LONG, 25)
+    assert budget.fits(LONG, beyond_fewest=False)
+    clock.now += 20
+    assert not budget.fits(LONG, beyond_fewest=False)
+    assert budget.fits(SHORT, beyond_fewest=False)
+    clock.now += 20
+    assert not budget.fits(SHORT, beyond_fewest=False)
+
+
+def test_new_launches_are_not_begun_for_their_imports_alone(clock):
+    budget = Budget(60, spare=0, clock=clock)
+    budget.import_seconds = 5
+    pay(budget, clock, SHORT, 2)
+    pay(budget, clock, LONG, 30)
+    clock.now += 18
+    assert budget.fits_any([SHORT, LONG], beyond_fewest=True)
+    assert not budget.fits_any([LONG], beyond_fewest=True)
+    clock.now += 4
+    assert not budget.fits_any([SHORT, LONG], beyond_fewest=True)
+
+
+def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
+    pace = Pace(4, clock)
+    assert pace.seconds_left == float("inf")
+    clock.now += 3
+    pace.step()
+    assert pace.seconds_left == 9
+    for _ in range(5):
+        pace.step()
+    assert pace.seconds_left == 0
+
+
+@pytest.mark.parametrize(
+    ("fewest", "most", "two_sided", "groups"),
+    [
+        (3, 5, False, [(1,), (2,), (3,), (4, 5)]),
+        (5, 8, False, [(1,), (2,), (3,), (4, 5), (6, 7), (8,)]),
+        (3, 5, True, [(1,), (2, 3), (4, 5)]),
+        (1, 2, False, [(1,), (2,)]),
+        (1, 4, False, [(1,), (2, 3), (4,)]),
+        (1, 10, False, [(1,), (2, 3), (4, 5), (6, 7), (8,), (9, 10)]),
+    ],
+)
+def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_pairs(
+    fewest, most, two_sided, groups
+):
+    options = CampaignOptions.read({"launches": str(LaunchRange(fewest, most))})
+    options = replace(options, two_sided=two_sided)
+    assert list(options.groups((3, 5, 8, 12))) == groups

@@ -9,14 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.typed import ROOT
+from tests.projects import ROOT
 from timelift import cli
 from timelift.cli import COMMANDS
-from timelift.commands import bench
 from timelift.escape import plain
 from timelift.measure import header
 from timelift.plugin.questions import SELFTEST
-from timelift.project import Project
 
 #: What takes long to import, or is not there in an environment that only reads.
 HEAVY = {"numpy", "pandas", "scipy", "rich", "msgspec", "pytest", "tensorflow", "keras"}
@@ -38,13 +36,11 @@ def probe(*words):
     return done.stdout, said, loaded
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
-def test_without_a_command_they_are_listed(capsys, words):
-    assert cli.main(words) == 0
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_lists_the_commands(capsys, word):
+    assert cli.main([word]) == 0
     lines = capsys.readouterr().out.splitlines()
-    listed = [line.split()[0] for line in lines if line.startswith("  ")]
-    assert listed == list(COMMANDS)
-    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == [*COMMANDS]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -67,11 +63,6 @@ def test_the_probe_sees_what_is_loaded():
     assert "rich" in probe("report", "tests/golden/results/golden/night0.jsonl", "tokens")[2]
 
 
-def test_a_word_like_no_command_lists_them(capsys):
-    assert cli.main(["0000004"]) == 1
-    assert "received '0000004'; known: advise, bench" in capsys.readouterr().err
-
-
 def test_the_version_is_printed(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("timelift 0.")
@@ -91,21 +82,6 @@ def test_the_project_is_the_one_around_the_working_directory(tmp_path, monkeypat
     assert "expected a run under '../../results'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["bench", "selftest"])
-def test_the_help_of_measuring_names_every_option_of_the_plugin(name, capsys):
-    with pytest.raises(SystemExit) as end:
-        cli.main([name, "--workloads", "sensor", "--help"])
-    assert not end.value.code
-    printed = capsys.readouterr().out
-    assert {"--workloads", "--resume", "--report"} <= set(printed.split("\n  ")) | {
-        word.strip(",[").partition("=")[0] for word in printed.split()
-    }
-    assert "pytest --help" in " ".join(printed.split())
-
-
-# What pytest is called with ----------------------------------------------------------------------
-
-
 def called(monkeypatch, words, root):
     """What `pytest.main` got of `timelift`, and the exit code that it made of 5."""
     calls = []
@@ -123,7 +99,7 @@ def called(monkeypatch, words, root):
 def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeypatch):
     (tmp_path / "tox.ini").write_text("[pytest]\n")
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'p'\n")
-    words = shlex.split("-k native -x --junitxml j.xml -p no:cacheprovider --resume --gate=3%")
+    words = shlex.split("-k test_modes.py --junitxml j.xml -p no:cacheprovider --resume --gate=3%")
     code, args, _ = called(monkeypatch, ["bench", *words], tmp_path)
     assert code == 5
     mine = ["-p", "timelift.plugin", "--rootdir", str(tmp_path), "-c", str(tmp_path / "tox.ini")]
@@ -155,7 +131,6 @@ def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypa
         ("/home/me/p/.venv/bin/timelift", "timelift"),
         ("/venv/lib/python3.12/site-packages/timelift/__main__.py", "timelift"),
         ("/home/me/p/.venv/bin/pytest", "pytest"),
-        ("/venv/lib/python3.12/site-packages/pytest/__main__.py", "pytest"),
         ("-c", "pytest"),
     ],
 )
@@ -216,28 +191,11 @@ def test_a_file_that_is_not_there_is_a_sentence_with_what_may_be_meant(word, hin
         questions.pytest_cmdline_main(config)
 
 
-def test_there_are_eleven_commands():
-    words = "init bench selftest advise report choose compare history bisect strategies workloads"
-    assert [*COMMANDS] == words.split()
-
-
-def test_pytest_still_tells_how_paths_were_chosen():
-    assert {"ARGS", "TESTPATHS", "INVOCATION_DIR"} <= set(pytest.Config.ArgsSource.__members__)
-    assert bench.pytest is pytest
-
-
 def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch, capsys):
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
     assert cli.main(["report"]) == 1
     assert "expected a working directory, but it has been removed" in capsys.readouterr().err
-
-
-def test_an_expression_stays_as_it_was_typed(tmp_path):
-    words = [*bench._words(["-k", "test_modes.py"], Project(tmp_path))]
-    assert words[-2:] == ["-k", "test_modes.py"]
 
 
 def test_a_full_disk_is_a_sentence(monkeypatch, capsys):

@@ -1,17 +1,59 @@
 """README and docs: what they tell people to type exists, and their links lead somewhere."""
 
+import functools
 import re
+import shlex
+import subprocess
+import sys
 
 import pytest
 
-from tests.typed import BEGINS, ROOT, commands, is_pytest, options, parse, pytest_options
+from tests.projects import ROOT
+from timelift.cli import COMMANDS, parser
 from timelift.commands.init import TEMPLATES
 
+#: How a command of ours begins.
+BEGINS = r"(?:pytest bench/|python report\.py|timelift)"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TO_TYPE = {path.name: path.read_text(encoding="utf-8") for path in PAGES}
 #: Behind a prompt, perhaps over several lines, or a step of a pipeline.
 _TYPED = re.compile(rf"^(?:\$ | +(?:- run: |- ))({BEGINS}(?: .*|$)(?:(?<=\\)\n.*)*)", re.MULTILINE)
-TYPED = [words for text in TO_TYPE.values() for words in commands(text, _TYPED)]
+
+
+@functools.cache
+def pytest_options():
+    """Every long option that pytest knows here."""
+    words = [sys.executable, "-m", "pytest", "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    # pytest's help spells it --junit-xml and takes both.
+    return set(re.findall(r"--[a-z][a-z-]*", done.stdout)) | {"--junitxml"}
+
+
+def commands(text):
+    """The commands of ours that a page tells to type, as words."""
+    found = (one.replace("\\\n", " ") for one in _TYPED.findall(text))
+    return [shlex.split(one, comments=True) for one in found]
+
+
+def options(words):
+    return {word.partition("=")[0] for word in words if word.startswith("--")}
+
+
+def is_pytest(words):
+    """True if pytest reads the options: behind `timelift bench`, or in its own name."""
+    return words[0] == "pytest" or (words[0] == "timelift" and COMMANDS[words[1]].measures)
+
+
+def parse(words):
+    """Parse the words of a command as `timelift` or `report.py` does; return its name."""
+    name, *rest = words[1:] if words[0] == "timelift" else words[2:] or [""]
+    if words[0] != "timelift" and name not in COMMANDS:
+        name, rest = "report", words[2:]
+    parser(name).parse_args(rest)
+    return name
+
+
+TYPED = [words for text in TO_TYPE.values() for words in commands(text)]
 
 
 def broken_links(text, folder):
@@ -44,7 +86,7 @@ def test_commands_of_reading_in_the_docs_parse():
 def test_a_mistyped_command_is_seen():
     text = "$ timelift bench --lengts skewed # why\n$ python report.py chose \\\n  -x\n"
     text += "$ timelift compare"
-    first, second, third = commands(text, _TYPED)
+    first, second, third = commands(text)
     assert is_pytest(first)
     assert not options(first) <= pytest_options()
     assert first == ["timelift", "bench", "--lengts", "skewed"]

@@ -25,10 +25,11 @@ def test_markdown_shows_text_as_it_is(text, expected):
     assert markdown(text) == expected
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", " =1", "\t=1"])
-def test_a_formula_becomes_text_in_a_spreadsheet(text):
-    assert csv_text(text).startswith("'")
-    assert csv_text(text.lstrip(" \t=+-@")) == text.lstrip(" \t=+-@")
+@pytest.mark.parametrize("text", "=1 +1 -1 @a \uff1d1 \uff0b1 \uff0d1 \uff20a".split(" "))
+@pytest.mark.parametrize("before", ["", " ", "\t", "\xa0"])
+def test_a_formula_becomes_text_in_a_spreadsheet(before, text):
+    assert csv_text(before + text).startswith("'")
+    assert csv_text(text[1:]) == text[1:]
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "a\x00b", "\u202egnp", "\ud800", "\u2028", "\x9b1m"])

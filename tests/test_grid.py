@@ -22,7 +22,6 @@ def catalogue():
 
 
 def cases(asked=None, compares="", sizes="all", **question):
-    """List the cases of a question."""
     return grid.cases(grid.Question(question, compares, sizes), asked or {}, catalogue())
 
 
@@ -59,7 +58,6 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
         ("strategies", "nativ", "unknown strategy 'nativ'; nearest: native"),
         ("workloads", "smal", "unknown workload 'smal'; nearest: small"),
         ("seq_lens", "0", "expected a whole number from 1 to 2,147,483,647, received '0'"),
-        ("seq_lens", "-1", "received '-1'"),
         ("seq_lens", "abc", "received 'abc'"),
         ("seq_lens", ",", "expected at least one value"),
         ("phases", "foward", "unknown value 'foward'; nearest: forward"),
@@ -84,11 +82,9 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
         ({"phase": "forward", "modes": "graph"}, "question: unknown axis 'phase'; nearest: phases"),
         ({"phases": "forward"}, "question: lacks modes"),
         ({"compares": "mode"}, "question: compares: unknown axis 'mode'; nearest: modes"),
+        ({"compares": ["modes"]}, "question: compares: unknown axis"),
         ({"sizes": "smal"}, "question: sizes: expected all or smallest, received 'smal'"),
-        (
-            {"sizes": ["smallest"]},
-            "question: sizes: expected all or smallest, received ['smallest']",
-        ),
+        ({"sizes": ["smallest"]}, "question: sizes: expected all or smallest, received ['small"),
         ({"seq_lens": 8}, "question: seq_lens: expected a text like 'a,b', received 8"),
     ],
 )
@@ -96,12 +92,7 @@ def test_a_misspelt_question_is_a_sentence(words, sentence):
     usual = {} if "phase" in words or "phases" in words else {"phases": "forward", "modes": "graph"}
     with pytest.raises(UserError) as caught:
         grid.Question.from_marker(usual | words)
-    assert str(caught.value) == sentence
-
-
-def test_a_list_of_axes_to_compare_is_a_sentence():
-    with pytest.raises(UserError, match="compares: unknown axis"):
-        grid.Question.from_marker({"phases": "forward", "modes": "graph", "compares": ["modes"]})
+    assert str(caught.value).startswith(sentence)
 
 
 def test_lists_split_outside_brackets():
@@ -121,16 +112,7 @@ SETTINGS = (
     {"phase": Phase.BACKWARD, "gradients": "inputs_and_weights", "lengths": "skewed"},
     {"time_axis": "dynamic", "dtype": "bfloat16", "device": "gpu", "threads": 12, "backend": "jax"},
 )
-NAMES = (
-    "fold",
-    "my-fold",
-    "a-b-c",
-    "fold[k=-1]",
-    "my-fold[k=-1,x=a-b]",
-    "native@-5%",
-    "jax",
-    "T-1",
-)
+NAMES = "fold my-fold a-b-c fold[k=-1] my-fold[k=-1,x=a-b] native@-5% jax T-1".split()
 
 
 @pytest.mark.parametrize("axes", SETTINGS)
@@ -150,12 +132,8 @@ def test_a_name_that_begins_like_an_axis_has_no_label_of_its_own(name):
 @pytest.mark.parametrize(
     "label",
     [
-        "",
-        "fold",
-        "small-T5-B2-forward-graph",
-        "a-Tx-B2-forward-graph-b",
-        "a-T1-B2-forward-fast-b",
-        "a-T01-B2-forward-graph-b",
+        *("", "fold", "small-T5-B2-forward-graph"),
+        *("a-Tx-B2-forward-graph-b", "a-T1-B2-forward-fast-b", "a-T01-B2-forward-graph-b"),
     ],
 )
 def test_what_is_no_label_is_no_case(label):

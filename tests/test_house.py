@@ -1,11 +1,11 @@
 """The map of the code names what there is."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.projects import ROOT
+
 MAP = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
 #: Where a path may begin that the map writes without its folder.
 ROOMS = ("", "timelift/")

@@ -1,13 +1,11 @@
 """`timelift init`: what it writes into a project, what it says, and what it refuses."""
 
 import ast
-import subprocess
-import sys
 
 import pytest
 
-from tests.projects import environment
-from tests.typed import ROOT
+from tests.projects import ROOT, run_module
+from tests.repositories import write
 from timelift import cli
 from timelift.commands.bench import with_pythonpath
 from timelift.layer_inputs import LayerInputs
@@ -21,7 +19,6 @@ WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 
 @pytest.fixture(autouse=True)
 def told(monkeypatch):
-    """What each layer tells of its inputs."""
     inputs = {"features": [3], "dtype": "", "high": 0}
     monkeypatch.setattr(users_layer, "ask_layer", lambda *_: inputs)
     return inputs
@@ -30,13 +27,10 @@ def told(monkeypatch):
 @pytest.fixture
 def root(tmp_path):
     """A project with a package in a src layout."""
-    package = tmp_path / "src" / "mypkg"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
     made = "import keras\n\n\ndef make_encoder():\n    return keras.layers.Dense(4)\n"
-    (package / "models.py").write_text(made)
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "0"\n')
-    return tmp_path
+    package = {"src/mypkg/__init__.py": "", "src/mypkg/models.py": made}
+    about = {"pyproject.toml": '[project]\nname = "p"\nversion = "0"\n'}
+    return write(tmp_path, package | about)
 
 
 def files(root):
@@ -55,18 +49,19 @@ def test_three_files_are_written_with_what_to_add_and_to_type(root, capsys):
     assert said.endswith("next, type:\n  timelift bench\n")
 
 
-@pytest.mark.parametrize(("more", "features"), [([], (3,)), (["--inputs", "96,96,3"], (96, 96, 3))])
-def test_the_workload_makes_the_layer_that_was_named(root, more, features):
+@pytest.mark.parametrize(
+    ("more", "inputs"),
+    [
+        ([], LayerInputs((3,))),
+        (["--inputs", "96,96,3"], LayerInputs((96, 96, 3))),
+        (["--inputs", "int32[60]<1000"], LayerInputs((60,), "int32", 1000)),
+    ],
+)
+def test_the_workload_makes_the_layer_that_was_named(root, more, inputs):
     cli.main([*WORDS, *more], root)
     assert "from mypkg.models import make_encoder\n" in (root / FILES[1]).read_text()
     workload = read_workload(root / FILES[1])
-    assert (workload.name, workload.inputs) == ("mine", LayerInputs(features))
-
-
-def test_whole_numbers_are_written_with_the_number_that_they_lie_below(root):
-    cli.main([*WORDS, "--inputs", "int32[60]<1000"], root)
-    workload = read_workload(root / FILES[1])
-    assert workload.inputs == LayerInputs((60,), "int32", 1000)
+    assert (workload.name, workload.inputs) == ("mine", inputs)
 
 
 def test_without_a_layer_the_workload_is_left_to_fill_in(root, capsys):
@@ -82,7 +77,6 @@ def test_without_a_layer_the_workload_is_left_to_fill_in(root, capsys):
     [
         ("--inputs 3", "--inputs: expected --layer, which takes them, received none"),
         ("--layer mypkg.models", "--layer: expected module:name"),
-        ("--layer src/mypkg/models.py:make_encoder", "since a file imports it; received 'src/"),
         ("--layer mypkg.models:model#part", "since a file imports it; received 'mypkg"),
         ("--layer mypkg.models:make_encoder --inputs 3,x", "--inputs: expected the shape of one"),
     ],
@@ -103,9 +97,7 @@ def test_a_layer_that_does_not_tell_its_inputs_is_refused(root, capsys, told):
 
 @pytest.mark.parametrize("there", [FILES[:1], FILES[1:]])
 def test_nothing_is_overwritten(root, capsys, there):
-    for name in there:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("mine")
+    write(root, dict.fromkeys(there, "mine"))
     assert cli.main(["init"], root) == 1
     assert f"found {', '.join(there)}; nothing was written" in capsys.readouterr().err
     assert files(root) == set(there)
@@ -138,30 +130,11 @@ def test_modules_are_found_where_pytest_is_told_to_look(root, name, text, folder
     assert with_pythonpath(Project(root)).pythonpath == tuple(root / one for one in folders)
 
 
-@pytest.mark.parametrize("door", ["-m timelift bench", "-m pytest bench/ -p timelift.plugin"])
+@pytest.mark.parametrize("door", ["timelift bench", "pytest bench/ -p timelift.plugin"])
 def test_the_question_is_about_the_project_s_layer(root, door):
     cli.main(WORDS, root)
-    command = [sys.executable, *door.split(), "--collect-only", "-q", "--strategies", "native"]
-    done = subprocess.run(
-        command, cwd=root, env=environment(root), capture_output=True, text=True, check=False
-    )
+    done = run_module(root, *door.split(), "--collect-only", "-q", "--strategies", "native")
     assert done.returncode == 0, done.stdout + done.stderr
     cases = [line for line in done.stdout.splitlines() if "::" in line]
     assert len(cases) == 4
     assert all(line.startswith("bench/test_lift.py::test_lift[mine-T") for line in cases)
-
-
-@pytest.mark.whole
-def test_what_init_wrote_is_measured(root):
-    cli.main(WORDS, root)
-    words = "--benchmark-disable --strategies native,fold_time --seq-lens 3 --batch-sizes 2"
-    done = subprocess.run(
-        [sys.executable, "-m", "timelift", "bench", *words.split()],
-        cwd=root / "src",
-        env=environment(root),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout

@@ -54,7 +54,6 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def wait_until(reached, what: str) -> None:
-    """Wait for something that a run does."""
     deadline = time.monotonic() + PATIENCE
     while not reached():
         if time.monotonic() > deadline:
@@ -71,7 +70,6 @@ def wait_for_lines(folder: Path, count: int) -> None:
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The processes that a run has started."""
     return psutil.Process(process.pid).children(recursive=True)
 
 
@@ -102,7 +100,6 @@ class Ended:
 
 
 def ended_by(run: subprocess.Popen[str], folder: Path, number: signal.Signals) -> Ended:
-    """Send a signal to a run and wait for its end."""
     children = family(run)
     run.send_signal(number)
     said, _ = run.communicate(timeout=PATIENCE)
@@ -190,7 +187,6 @@ def test_a_killed_run_goes_on_where_it_was(story):
 
 @pytest.fixture
 def copied(story, tmp_path):
-    """The project of the run and its journal, to do something to."""
     return shutil.copytree(story.folder, tmp_path / "run")
 
 
@@ -289,8 +285,7 @@ def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned
     assert launch.wait() == int(abandoned)
 
 
-@pytest.mark.parametrize("words", [("--resume",), ("--resume", "nowhere")])
-def test_no_run_to_go_on_with_is_one_sentence(tmp_path, words):
-    done = bench(project(tmp_path, GOOD), "bench/", *words)
+def test_no_run_to_go_on_with_is_one_sentence(tmp_path):
+    done = bench(project(tmp_path, GOOD), *RESUME)
     assert done.returncode == 4
     assert "--resume: expected a run under" in done.stderr

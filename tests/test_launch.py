@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import hostile
+from tests.projects import ROOT
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
@@ -32,11 +34,8 @@ from timelift.messages import (
 )
 from timelift.project import Project
 
-ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time", "conv1d_pointwise")
 LIMITS = Limits(60)
-
-
 FILES = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
 HERE = tuple(RivalSpec(name, path) for name, path in FILES.items())
 BOTH = (
@@ -51,10 +50,16 @@ def test_rounds_may_take_each_rival_its_own_time():
 
 
 def task(seq_len=3, rivals=HERE):
-    """Rivals of a small setting."""
     workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
     return Task(setting, rivals, workload.factory, workload.inputs, 1, 0.01)
+
+
+def file_of(folder, name, text, *, in_other_python=False):
+    """A strategy of this text."""
+    path = folder / f"{name}.py"
+    path.write_text(text)
+    return RivalSpec(name, str(path), in_other_python=in_other_python)
 
 
 def workers():
@@ -138,10 +143,8 @@ def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, whic
 
 
 def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_path):
-    (tmp_path / "broken.py").write_text(
-        '"""Broken."""\ndef build(layer, shape):\n    raise ValueError'
-    )
-    broken = RivalSpec("broken", str(tmp_path / "broken.py"), in_other_python=True)
+    raises = "def build(layer, shape):\n    raise ValueError"
+    broken = file_of(tmp_path, "broken", raises, in_other_python=True)
     found = measured(both, BuildOrPlayLock(), task(rivals=(*HERE, broken)))
     assert found.pop("broken").status is Status.FAILED
     assert set(found) == set(NAMES)
@@ -159,56 +162,28 @@ def test_an_outcome_of_an_unknown_rival_is_passed_over():
     assert worker.outcomes == []
 
 
-@pytest.mark.parametrize(
-    ("number", "name"), [(signal.SIGKILL, "signal SIGKILL"), (40, "signal 40")]
-)
-def test_every_signal_has_a_name(number, name):
-    assert signal_name(number) == name
-
-
-#: A strategy whose model ends its process in its first round.
-DIES = '''"""Dies in its first round: no garbage is collected meanwhile."""
-import gc
-import os
-import keras
-
-class Layer(keras.layers.Layer):
-    def call(self, x):
-        if not gc.isenabled():
-            os.kill(os.getpid(), 11)
-        return 1.0 * x
-
-def build(layer, shape):
-    x = keras.Input(shape)
-    return keras.Model(x, Layer()(layer(x)))
-'''
+def test_a_signal_without_a_name_is_called_by_its_number():
+    assert signal_name(40) == "signal 40"
 
 
 def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
     both, tmp_path
 ):
-    (tmp_path / "dies.py").write_text(DIES)
-    rivals = (*BOTH, RivalSpec("dies", str(tmp_path / "dies.py"), in_other_python=True))
+    dies = hostile.WILD["dies_playing"]
+    rivals = (*BOTH, file_of(tmp_path, "dies", dies, in_other_python=True))
     found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
     assert found["dies"].status is Status.CRASHED, found["dies"].reason
     assert "signal SIGSEGV while playing" in found["dies"].reason
     assert {one.status for name, one in found.items() if name != "dies"} == {Status.MEASURED}
 
 
-#: A strategy whose process is killed in the middle of an event.
-TEARS = '''"""Tears."""
-import os
-import sys
-
-def build(layer, shape):
-    os.write(int(sys.argv[1]), b'{"of": 1, "event": "Ended", "riv')
-    os.kill(os.getpid(), 9)
-'''
-
-
 def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
-    (tmp_path / "tears.py").write_text(TEARS)
-    rivals = (RivalSpec("tears", str(tmp_path / "tears.py")), *HERE)
+    text = (
+        "import os, sys\ndef build(layer, shape):\n"
+        """    os.write(int(sys.argv[1]), b'{"of": 1, "event": "Ended", "riv')\n"""
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    rivals = (file_of(tmp_path, "tears", text), *HERE)
     found = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
     assert "signal SIGKILL while building" in found["tears"].reason
     assert {one.status for name, one in found.items() if name != "tears"} == {Status.MEASURED}
@@ -228,16 +203,13 @@ def build(layer, shape):
 '''
 
 
-def rival(folder, name, body="pass"):
-    """A strategy that notes in which process it was built."""
-    path = folder / f"{name}.py"
-    path.write_text(NOTES.format(log=str(folder / "log"), name=name, body=body))
-    return RivalSpec(name, str(path))
-
-
 def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launch, tmp_path):
-    greedy = rival(tmp_path, "greedy", "raise MemoryError('no more')")
-    others = tuple(rival(tmp_path, name) for name in ("good", "better"))
+    def rival(name, body="pass"):
+        text = NOTES.format(log=str(tmp_path / "log"), name=name, body=body)
+        return file_of(tmp_path, name, text)
+
+    greedy = rival("greedy", "raise MemoryError('no more')")
+    others = (rival("good"), rival("better"))
     found = measured(launch, BuildOrPlayLock(), task(rivals=(greedy, *others)))
     assert found["greedy"].status is Status.OUT_OF_MEMORY
     assert "MemoryError: no more" in found["greedy"].reason
@@ -265,9 +237,7 @@ def test_other_ends_are_not_taken_for_it(said):
     assert not ran_out_of_memory(said)
 
 
-@pytest.mark.parametrize(
-    "torn", ['"order": "Go"}\n', "}\n", "\n", '3, "rival": "native"}\n', "7\n"]
-)
+@pytest.mark.parametrize("torn", ['"order": "Go"}\n', "\n", '3, "rival": "native"}\n', "7\n"])
 def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
     assert read_order(torn.encode(), 3) is None
     assert read_order(order_line(3, Go()).encode(), 3) == Go()
@@ -284,21 +254,17 @@ def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
 
 
 def test_a_strategy_that_ends_the_worker_with_code_0_has_crashed(launch, tmp_path):
-    file = tmp_path / "leaves.py"
-    file.write_text('"""Leaves."""\nimport os\ndef build(layer, shape):\n    os._exit(0)\n')
-    asked = task(rivals=(*HERE, RivalSpec("leaves", str(file))))
-    found = measured(launch, BuildOrPlayLock(), asked)
+    leaves = file_of(tmp_path, "leaves", "import os\ndef build(layer, shape):\n    os._exit(0)\n")
+    found = measured(launch, BuildOrPlayLock(), task(rivals=(*HERE, leaves)))
     assert found["leaves"].status is Status.CRASHED
     assert all(found[name].status is Status.MEASURED for name in NAMES)
 
 
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):
-    mark, file = tmp_path / "ran", tmp_path / "closes.py"
+    mark = tmp_path / "ran"
     text = Path(FILES["native"]).read_text() + "\nimport atexit, sys, pathlib\n"
     text += f"atexit.register(pathlib.Path({str(mark)!r}).touch)\nsys.stdout.close()\n"
-    file.write_text(text)
-    rivals = (RivalSpec("closes", str(file)),)
-    measured(launch, BuildOrPlayLock(), task(rivals=rivals))
+    measured(launch, BuildOrPlayLock(), task(rivals=(file_of(tmp_path, "closes", text),)))
     assert not mark.exists()
 
 

@@ -48,7 +48,6 @@ class ScriptedLaunch:
 
 @pytest.fixture
 def launch(monkeypatch):
-    """Stands in for the processes."""
     monkeypatch.setattr(ScriptedLaunch, "made", [])
     monkeypatch.setattr(ScriptedLaunch, "signal", None)
     monkeypatch.setattr(launch_pool, "LaunchProcess", ScriptedLaunch)
@@ -97,6 +96,8 @@ def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_w
     assert len(folders) == 2
 
 
+# Beside another launch of its group, or the process that reads its peaks; not in the first launch,
+# which gives up what takes longer than was asked for.
 @pytest.mark.parametrize(
     ("group", "reads_beside", "alone", "times"),
     [
@@ -109,10 +110,6 @@ def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_w
 )
 @pytest.mark.usefixtures("launch")
 def test_what_builds_beside_another_process_has_twice_as_long(group, reads_beside, alone, times):
-    """Another launch of its group, or the process that reads its peaks.
-
-    Not in the first launch, which gives up what takes longer than was asked for.
-    """
     slot = LaunchSlot(group[0], group, BuildOrPlayLock(), reads_beside)
     assert slot.alone == alone
     with LaunchPool(OPTIONS) as pool:

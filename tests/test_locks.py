@@ -5,15 +5,14 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
+from tests.projects import ROOT
 from timelift.errors import UserError
 from timelift.measure import locks
 from timelift.measure.locks import BuildOrPlayLock
 
-ROOT = Path(__file__).parent.parent
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -26,22 +25,17 @@ with locks.machine_lock(print, path=Path(sys.argv[1])):
 
 @pytest.fixture
 def path(tmp_path):
-    """A lock file of these tests alone."""
     return tmp_path / locks.NAME
 
 
 @pytest.fixture
 def holder(path):
     """Another process that holds the lock."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    words = [sys.executable, "-c", HOLDER, path]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
 def test_a_killed_run_holds_nothing(path, holder):
@@ -66,8 +60,8 @@ def test_waiting_ends_with_the_other_run(path, holder):
     assert f"waiting for another run on this machine (process {holder.pid}" in said[0]
 
 
-def test_waiting_can_be_stopped(path, holder):
-    del holder
+@pytest.mark.usefixtures("holder")
+def test_waiting_can_be_stopped(path):
     with (
         pytest.raises(KeyboardInterrupt),
         locks.machine_lock(lambda _: None, stop=lambda: True, path=path),

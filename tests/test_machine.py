@@ -3,19 +3,19 @@
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from tests.projects import ROOT
 from timelift.canary import time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.measure import devices, machine, options
 from timelift.worker import system
 
-ROOT = Path(__file__).parent.parent
+OPTIONS = {option.name: option for option in options.OPTIONS}
 
 
 def ticking(*gaps):
@@ -38,7 +38,6 @@ class Times(tuple):
 
     @property
     def steal(self):
-        """The last of them."""
         return self[-1]
 
 
@@ -101,7 +100,6 @@ def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
     [
         ("1", ["cpu", "gpu"]),
         ("", ["cpu"]),
-        ("-1", ["cpu"]),
         ("-1,0", ["cpu"]),
         ("0,-1,1", ["cpu", "gpu"]),
         ("0,1,2", ["cpu", "gpu", "gpu:1"]),
@@ -114,13 +112,11 @@ def test_hidden_gpus_are_not_there(folder, shown, names):
 def test_the_first_of_a_kind_has_one_name():
     assert devices.read_device("gpu:0") == devices.read_device("gpu") == "gpu"
     assert devices.read_device("cpu:1") == "cpu:1"
-    with pytest.raises(UserError, match="unknown device 'tpu'"):
-        devices.read_device("tpu")
 
 
 def test_all_and_nothing_are_spelled_out(monkeypatch):
     monkeypatch.setattr(devices, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
-    read = next(one for one in options.AXIS_OPTIONS if one.name == "devices").value
+    read = OPTIONS["devices"].value
     assert read("") == ("cpu", "gpu")
     assert read("all") == ("cpu", "gpu", "gpu:1")
     assert read("gpu:1,cpu") == ("gpu:1", "cpu")
@@ -183,5 +179,4 @@ def test_the_usual_backend_is_keras_s_own_or_the_first_that_is_installed(
 ):
     monkeypatch.setattr(devices, "installed_backends", lambda: [*map(Backend, installed.split())])
     monkeypatch.setenv("KERAS_BACKEND", told)
-    by_name = {option.name: option for option in options.OPTIONS}
-    assert by_name["backends"].value("") == (usual,)
+    assert OPTIONS["backends"].value("") == (usual,)

@@ -54,10 +54,7 @@ def _journal(project):
     told = {"title": NAME, "module": NAME, "meaning": {NAME: "trap:build"}}
     header = journals.header(
         command=["python", f"{NAME}.py"],
-        options={
-            "layer": "trap:make_layer",
-            "__class__": NAME,
-        },
+        options={"layer": "trap:make_layer", "__class__": NAME},
         sources={f"strategies/{NAME}.py": "0"},
         strategies={NAME: told, f"{NAME}:build": told},
         commit={"id": "$(touch sprung)", "dirty": False},

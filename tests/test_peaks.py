@@ -38,7 +38,6 @@ class Scripted:
     killed: bool = False
 
     def measure(self, task, show_stage):
-        """An outcome for each rival of the task."""
         self.tasks.append(task)
         self.meets.wait(PATIENCE)
         show_stage("building")
@@ -49,7 +48,6 @@ class Scripted:
         return [RivalOutcome(one, self.status, "", samples) for one in task.rivals]
 
     def kill(self):
-        """Note it."""
         self.killed = True
 
 

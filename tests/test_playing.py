@@ -20,11 +20,9 @@ class Program:
         self.retraces, self.traces = retraces, 1
 
     def bind(self, _feed):
-        """The call that is timed."""
         return self.call
 
     def call(self):
-        """Some work, and a trace where it retraces."""
         self.traces += self.retraces
         return sum(range(2000))
 
@@ -56,8 +54,7 @@ def test_a_chronic_retracer_fails_by_name_and_its_rivals_are_measured():
 def test_without_one_all_are_measured_and_no_round_is_dropped():
     found = reports(good=False, better=False)
     assert {one.status for one in found.values()} == {Status.MEASURED}
-    dropped = [one.facts["dropped_rounds"] for one in found.values()]
-    assert dropped == [0, 0]
+    assert [one.facts["dropped_rounds"] for one in found.values()] == [0, 0]
 
 
 def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():

@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from tests.projects import ROOT, SMALL, environment
+from tests.projects import ROOT, SMALL, run_module
+from tests.repositories import write
 from timelift.measure import launch
 
 ALL_FOUR = ("xdist", "pytest_cov", "pytest_randomly", "pytest_timeout")
@@ -37,19 +38,14 @@ def pytest_unconfigure():
     print("LOADED", sorted(name for name in sys.modules if name.startswith("timelift.")))
 """
 #: A strategy that keeps what traces it.
-PROBE = '''"""A probe.
-
-When: never.
-When not: ever.
-Source: none.
-"""
-import os, sys
+PROBE = '''"""A probe."""
+import sys
 from pathlib import Path
 import keras
 
 def build(layer, shape, dtype=None):
     traced = sys.gettrace() is not None or "coverage" in sys.modules
-    Path(os.environ["PROBE"]).write_text(str(traced))
+    Path(__file__).parent.with_name("traced").write_text(str(traced))
     return keras.layers.TimeDistributed(layer)
 '''
 
@@ -63,27 +59,14 @@ def theirs(tmp_path):
         "tests/test_plain.py": PLAIN,
         "strategies/probe.py": PROBE,
     }
-    for name, text in files.items():
-        path = tmp_path / "theirs" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    (tmp_path / "theirs" / "bench").mkdir()
-    shutil.copy(ROOT / "bench" / "test_forward.py", tmp_path / "theirs/bench/test_lift.py")
-    return tmp_path / "theirs"
+    folder = write(tmp_path / "theirs", files)
+    (folder / "bench").mkdir()
+    shutil.copy(ROOT / "bench" / "test_forward.py", folder / "bench" / "test_lift.py")
+    return folder
 
 
 def run(folder, *words):
-    """Run pytest there, and return the finished process."""
-    variables = environment(folder) | {"PROBE": str(folder / "traced")}
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
-        cwd=folder,
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
+    return run_module(folder, "pytest", *words)
 
 
 @pytest.mark.parametrize(("extra", "found"), [("", set()), ("import psutil", {"psutil"})])

@@ -12,8 +12,6 @@ from timelift.measure.progress import CampaignBegun, ProgressState, StageBegun, 
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
     def isatty(self):
         return True
 
@@ -23,7 +21,6 @@ SETTING = "tokens-T128-B32-forward-graph"
 
 
 def stage(launch=2, setting=SETTING, doing="warming up native", seconds=75.0, *, at_most=False):
-    """A launch of a setting does something."""
     return StageBegun(launch, setting, doing, seconds, at_most)
 
 
@@ -41,8 +38,9 @@ def undecided(*names):
         (math.inf, True, ""),
     ],
 )
-def test_the_time_left_is_in_minutes_and_seconds(seconds, at_most, words):
-    stream = io.StringIO()
+def test_the_time_left_is_in_minutes_and_seconds(monkeypatch, seconds, at_most, words):
+    monkeypatch.setenv("TERM", "dumb")  # a terminal of this kind has plain lines, as a log
+    stream = Terminal()
     CampaignDisplay(stream).show(stage(seconds=seconds, at_most=at_most))
     assert stream.getvalue() == (
         f"timelift: {words}launch 2 · setting 1 · {SETTING}: warming up native\n"
@@ -136,11 +134,11 @@ def test_what_stays_is_printed_above_the_display(terminal):
     progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=1))
     progress.say("x" * 300)
-    assert f"timelift: {'x' * 300}\n" in plain(terminal.getvalue())
     progress.done()
+    assert f"timelift: {'x' * 300}\n" in plain(terminal.getvalue())
 
 
-@pytest.mark.parametrize("width", [10, 20, 40, 80, 200])
+@pytest.mark.parametrize("width", [10, 40, 200])
 def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     drawn = last_drawn(terminal, BEGUN, undecided("a", "b"))
@@ -171,13 +169,6 @@ def test_no_color_is_honoured(terminal, monkeypatch):
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", uncoloured.getvalue())
 
 
-def test_a_dumb_terminal_has_plain_lines(monkeypatch):
-    monkeypatch.setenv("TERM", "dumb")
-    stream = Terminal()
-    CampaignDisplay(stream).show(stage(1, "x", "y", 1))
-    assert stream.getvalue() == ("timelift: about 1 s left · launch 1 · setting 1 · x: y\n")
-
-
 def test_the_bar_counts_launches_of_settings():
     state = ProgressState()
     assert state.share is None
@@ -190,15 +181,6 @@ def test_the_bar_counts_launches_of_settings():
     assert shares[:24] == sorted(shares[:24])
     assert shares[23] == pytest.approx(23 / 24)
     assert shares[24:] == [None] * 8
-
-
-def test_a_stage_alone_is_shown_without_what_is_not_known(terminal):
-    progress = CampaignDisplay(terminal)
-    progress.show(stage(seconds=math.inf))
-    assert plain(terminal.getvalue()).splitlines() == [
-        f"launch 2 · setting 1 · {SETTING}: warming up native"
-    ]
-    progress.done()
 
 
 def test_names_cannot_move_the_cursor(terminal):

@@ -9,22 +9,18 @@ from timelift.project import Project
 @pytest.fixture
 def places(tmp_path):
     """A user's project, which has a strategy of its own, and what timelift brings."""
-    write(
-        tmp_path,
-        {
-            "site/timelift/strategies/native.py": strategy("Brought"),
-            "site/timelift/strategies/fold_time.py": strategy("Brought"),
-            "site/timelift/workloads/tokens.py": workload(),
-            "mine/pyproject.toml": "",
-            "mine/strategies/native.py": strategy("Own"),
-            "mine/strategies/_parts.py": "",
-        },
-    )
-    return tmp_path
+    files = {
+        "site/timelift/strategies/native.py": strategy("Brought"),
+        "site/timelift/strategies/fold_time.py": strategy("Brought"),
+        "site/timelift/workloads/tokens.py": workload(),
+        "mine/pyproject.toml": "",
+        "mine/strategies/native.py": strategy("Own"),
+        "mine/strategies/_parts.py": "",
+    }
+    return write(tmp_path, files)
 
 
 def project(places):
-    """The user's project."""
     return Project(places / "mine", brought=places / "site/timelift")
 
 
@@ -35,10 +31,8 @@ def shown(found, kind="strategies"):
 
 def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings(places):
     found = project(places)
-    assert shown(found) == {
-        "fold_time": "timelift/strategies/fold_time.py",
-        "native": "strategies/native.py",
-    }
+    brought = {"fold_time": "timelift/strategies/fold_time.py"}
+    assert shown(found) == brought | {"native": "strategies/native.py"}
     assert shown(found, "workloads") == {"tokens": "timelift/workloads/tokens.py"}
 
 

@@ -60,11 +60,6 @@ def test_a_slip_names_the_nearest_option_to_pytest(pytester):
     refused(done, "--worklods is no option; nearest: --workloads")
 
 
-def test_a_slip_names_the_nearest_option_to_a_command(capsys):
-    assert cli.main(["report", "--outptu", "x"]) == 1
-    assert capsys.readouterr().err == "timelift: --outptu is no option; nearest: --output\n"
-
-
 @pytest.mark.parametrize(
     ("file", "text"),
     [

@@ -91,7 +91,6 @@ TOLD = {
 
 @pytest.fixture(scope="module")
 def src(tmp_path_factory):
-    """A package in the src/ of a project."""
     files = {"src/mine/__init__.py": "", "src/mine/parts.py": "UNITS = 4", "pyproject.toml": ""}
     return write(tmp_path_factory.mktemp("users"), files | {"src/mine/models.py": MODELS}) / "src"
 

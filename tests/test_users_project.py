@@ -29,28 +29,20 @@ def make_layer():
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """One of two commits: the layer in src/ has more units, and a workload and a strategy came."""
-    root = tmp_path_factory.mktemp("users")
-    write(
-        root,
-        {
-            "pyproject.toml": "[project]\nname = 'mine'\n",
-            "src/mine/__init__.py": "",
-            "src/mine/layers.py": LAYERS.format(units=4),
-            "workloads/mine.py": MINE,
-            "workloads/same.py": workload(),
-        },
-    )
-    commit(root)
-    write(
-        root,
-        {
-            "src/mine/layers.py": LAYERS.format(units=5),
-            "workloads/later.py": workload(),
-            "strategies/native.py": strategy("My own native"),
-        },
-    )
-    commit(root)
-    return Project(root)
+    before = {
+        "pyproject.toml": "[project]\nname = 'mine'\n",
+        "src/mine/__init__.py": "",
+        "src/mine/layers.py": LAYERS.format(units=4),
+        "workloads/mine.py": MINE,
+        "workloads/same.py": workload(),
+    }
+    after = {
+        "src/mine/layers.py": LAYERS.format(units=5),
+        "workloads/later.py": workload(),
+        "strategies/native.py": strategy("My own native"),
+    }
+    root = commit(write(tmp_path_factory.mktemp("users"), before))
+    return Project(commit(write(root, after)))
 
 
 def raced(project, *words, **texts):

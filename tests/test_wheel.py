@@ -12,16 +12,15 @@ import sys
 import venv
 import zipfile
 from email.parser import Parser
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests import engines
+from tests.projects import ROOT
 from tests.repositories import commit, write
 
-ROOT = Path(__file__).parent.parent
 RUN = next((ROOT / "tests/golden/results").glob("*/*night0*.jsonl"))
 FOLDERS = ("bench", "strategies", "workloads")
 
@@ -84,7 +83,6 @@ def environment(folder, wheel, extra=""):
 
 @pytest.fixture(scope="module")
 def bare(wheel, tmp_path_factory):
-    """The programs of an environment without a backend."""
     return environment(tmp_path_factory.mktemp("bare"), wheel)
 
 
@@ -140,26 +138,20 @@ SMALL = "--launches 2 --seq-lens 4 --batch-sizes 2 --strategies fold_time,native
 
 @pytest.fixture(scope="module")
 def measuring(wheel, tmp_path_factory):
-    """The programs of an environment with TensorFlow."""
     engines.skip_without("tensorflow")
     return environment(tmp_path_factory.mktemp("measuring"), wheel, "tensorflow")
 
 
 @pytest.fixture(scope="module")
 def users(tmp_path_factory):
-    """A user's project with a layer in src/."""
-    root = tmp_path_factory.mktemp("users")
-    write(
-        root,
-        {
-            "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p timelift.plugin'\n",
-            "src/mine/__init__.py": "",
-            "src/mine/parts.py": "UNITS = 3",
-            "src/mine/models.py": MODELS,
-            "tests/test_mine.py": "def test_mine(): ...\n",
-        },
-    )
-    return commit(root)
+    files = {
+        "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p timelift.plugin'\n",
+        "src/mine/__init__.py": "",
+        "src/mine/parts.py": "UNITS = 3",
+        "src/mine/models.py": MODELS,
+        "tests/test_mine.py": "def test_mine(): ...\n",
+    }
+    return commit(write(tmp_path_factory.mktemp("users"), files))
 
 
 def succeed(words, folder):
@@ -210,11 +202,3 @@ def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring,
         "strategies/mine.py",
         "workloads/mine.py",
     }
-
-
-@pytest.mark.whole
-def test_a_layer_that_is_no_layer_is_a_sentence_there(measuring, users):
-    told = done([measuring / "timelift", "bench", "--layer", "mine.gone:encoder"], users)
-    assert told.returncode == 4
-    assert "ModuleNotFoundError: No module named 'mine.gone'" in told.stderr
-    assert "Traceback" not in told.stdout + told.stderr
