@@ -59,9 +59,6 @@ STRATEGIES = {
     ),
     "closure_trains_nothing": (
         _HEAD + _CLOSURE,
-        {
-            "forward": "would not train the layer",
-            "backward": "would not train the layer",
-        },
+        {"forward": "would not train the layer", "backward": "would not train the layer"},
     ),
 }

@@ -27,13 +27,16 @@ def _layer(body: str, more: str = "") -> str:
     return _HEAD + _LAYER.format(body=body) + more + _LAYERED
 
 
+def _first(line: str) -> str:
+    """A strategy that does this before it builds what it is asked for."""
+    return f"{_HEAD}{_BUILD}    {line}\n{_GOOD}"
+
+
 #: Those that end badly in the middle of a run, one of each kind; what they say is coloured.
 STRATEGIES = {
-    "raises": _HEAD + _BUILD + "    raise RuntimeError('\\x1b[1m\\x1b[31mno such thing\\x1b[0m')\n",
-    "exits": _HEAD
-    + _BUILD
-    + "    print('\\x1b[38;5;196mlast words\\x1b[m', flush=True)\n    os._exit(3)\n",
-    "hangs": _HEAD + _BUILD + "    import time\n    time.sleep(600)\n",
+    "raises": _first("raise RuntimeError('\\x1b[1m\\x1b[31mno such thing\\x1b[0m')"),
+    "exits": _first("print('\\x1b[38;5;196mlast words\\x1b[m', flush=True); os._exit(3)"),
+    "hangs": _first("import time; time.sleep(600)"),
     "refuses_all": _HEAD
     + "def refuses(layer, setting):\n    return '\\x1b[32mit never lifts anything.\\x1b[0m'\n"
     + _BUILD
@@ -42,8 +45,8 @@ STRATEGIES = {
 }
 #: Those that end the worker from below, or never end, or take what is everyone's.
 WILD = {
-    "segfaults": _HEAD + _BUILD + "    import ctypes\n    ctypes.string_at(0)\n",
-    "kills": _HEAD + _BUILD + "    os.kill(os.getpid(), 9)\n",
+    "segfaults": _first("import ctypes; ctypes.string_at(0)"),
+    "kills": _first("os.kill(os.getpid(), 9)"),
     # and waits in every turn, so that its rivals' tests have the processor
     "loops": _layer(
         "return tf.while_loop(lambda i, y: True, self.turn, (0, x))[1]",
@@ -51,10 +54,7 @@ WILD = {
         "        one = tf.py_function(lambda: time.sleep(0.1) or 1, [], tf.int32)\n"
         "        return i + tf.ensure_shape(one, ()), y\n\n",
     ),
-    "hoards": _HEAD
-    + _BUILD
-    + "    import numpy\n    kept = [numpy.empty(1 << 27) for _ in range(64)]\n"
-    + _GOOD,
+    "hoards": _first("import numpy; kept = [numpy.empty(1 << 27) for _ in range(64)]"),
     "dies_playing": _layer(
         _AT_WILL,
         f"    def now(self, x):\n        {_IN_A_ROUND}            os.kill(os.getpid(), 11)\n"
@@ -70,25 +70,20 @@ SLEEPS = _layer(
 )
 #: Those that keep the law and leave the house in disorder.
 UNTIDY = {
-    "forks": _HEAD
-    + _BUILD
-    + "    if os.fork() == 0:\n        import time\n        time.sleep(600)\n        os._exit(0)\n"
-    + _GOOD,
-    "prints": _HEAD + _BUILD + "    print('x' * 5_000_000)\n" + _GOOD,
-    "moves": _HEAD + _BUILD + "    os.chdir('/')\n    os.environ.clear()\n" + _GOOD,
+    "forks": _first(
+        "if os.fork() == 0:\n        import time\n        time.sleep(600)\n        os._exit(0)"
+    ),
+    "prints": _first("print('x' * 5_000_000)"),
+    "moves": _first("os.chdir('/'); os.environ.clear()"),
     "casts": _HEAD
     + _BUILD
     + _LIFT
     + "    keras.config.set_floatx('float64')\n    keras.config.set_dtype_policy('float64')\n"
     + "    return keras.Model(x, y)\n",
-    "runs_eagerly": _HEAD
-    + _BUILD
-    + "    import tensorflow as tf\n    tf.config.run_functions_eagerly(True)\n"
-    + _GOOD,
-    "seeds": _HEAD + _BUILD + "    keras.utils.set_random_seed(1)\n" + _GOOD,
-    "threads": _HEAD
-    + _BUILD
-    + "    import threading, time\n"
-    + "    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
-    + _GOOD,
+    "runs_eagerly": _first("import tensorflow as tf; tf.config.run_functions_eagerly(True)"),
+    "seeds": _first("keras.utils.set_random_seed(1)"),
+    "threads": _first(
+        "import threading, time\n"
+        "    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
+    ),
 }

@@ -84,26 +84,59 @@ class Asked:
         rivals = [STRATEGIES[one].rival() for one in self.strategies if one in STRATEGIES]
         named = [one for one in self.strategies if one in OTHERS]
         rivals += [RivalSpec(one, str(folder / f"{one}.py"), {}) for one in named]
-        setting = Setting(
-            "own",
-            6,
-            8,
-            self.phase,
-            Mode.EAGER,
-            dtype=self.dtype,
-            gradients=self.gradients,
-            backend=backend,
-        )
+        axes = {"dtype": self.dtype, "gradients": self.gradients, "backend": backend}
+        setting = Setting("own", 6, 8, self.phase, Mode.EAGER, **axes)
         factory = f"{folder}/layers.py:{self.layer}"
         inputs = LayerInputs((6,))
         return ends_of(Task(setting, tuple(rivals), factory, inputs, 7, 0.0, warms=False))
 
 
-def told(asked: list[Asked], backend: str) -> list[Ends]:
+FORWARD, BACKWARD = Phase
+BOTH = Gradients.INPUTS_AND_WEIGHTS
+FEW, COPIED = ("fold_time", "loop_slice"), ("fold_time", "conv1d_pointwise", "einsum_letters")
+MIXED = ("fold_time", "off_by_5_percent")
+#: Each case with the strategies that must be caught.
+HELD = {
+    Asked("single", FORWARD, (*FEW, "in_bfloat16")): {"in_bfloat16"},
+    Asked("single", BACKWARD, (*FEW, "in_bfloat16"), BOTH): {"in_bfloat16"},
+    Asked("mixed", FORWARD, (*FEW, "in_bfloat16", "off_by_5_percent")): {"off_by_5_percent"},
+    Asked("mixed", BACKWARD, MIXED, BOTH): {"off_by_5_percent"},
+    Asked("half", FORWARD, MIXED): {"off_by_5_percent"},
+    Asked("half", BACKWARD, MIXED, BOTH): {"off_by_5_percent"},
+    Asked("half_inside", FORWARD, MIXED): {"off_by_5_percent"},
+    Asked("single", BACKWARD, FEW, BOTH, Dtype.FLOAT64): set(),
+    Asked("partly_frozen", FORWARD, FEW): set(),
+    Asked("partly_frozen", BACKWARD, MIXED): {"off_by_5_percent"},
+    Asked("bias_alone", BACKWARD, (*COPIED, "off_by_5_percent")): {"off_by_5_percent"},
+    Asked("frozen", FORWARD, COPIED): set(),
+    Asked("frozen", BACKWARD, (*COPIED, "off_by_5_percent"), BOTH): {"off_by_5_percent"},
+}
+#: A float64 layer is one on TensorFlow alone; its inputs are float32, and so is their gradient.
+DOUBLE = {
+    Asked("double", FORWARD, (*FEW, "in_float32")): {"in_float32"},
+    Asked("double", BACKWARD, (*FEW, "partly_by_float32"), BOTH): set(),
+}
+#: Nothing trains.
+NOTHING = {
+    Asked("frozen", BACKWARD, ("fold_time", "loop_slice", "lstm")): "Dense",
+    Asked("no_weights", BACKWARD, ("fold_time", "loop_slice", "lstm")): "Activation",
+}
+#: What JAX is asked for: each takes it a second or more.
+ON_JAX = ("partly_frozen backward", "no_weights backward")
+
+
+def cases(backend: Backend) -> list[Asked]:
+    asked = [*HELD, *NOTHING, *(DOUBLE if backend is Backend.TENSORFLOW else ())]
+    if backend is Backend.JAX:
+        asked = [one for one in asked if f"{one.layer} {one.phase}" in ON_JAX]
+    return asked
+
+
+def told(backend: str) -> list[Ends]:
     """Tell how the strategies of each case end."""
     with TemporaryDirectory() as folder:
         (Path(folder) / "layers.py").write_text(LAYERS)
         for name, line in OTHERS.items():
             text = STRATEGY.format(step=0, line=line, lift="lift")
             (Path(folder) / f"{name}.py").write_text(text)
-        return [one.ends(Backend(backend), Path(folder)) for one in asked]
+        return [one.ends(Backend(backend), Path(folder)) for one in cases(Backend(backend))]

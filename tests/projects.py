@@ -63,7 +63,6 @@ def records_of(folder, apart=""):
 
 
 def items(question, labels):
-    """Cases of a question by their labels, as pytest selects them."""
     return [f"bench/test_{question}.py::test_{question}[{label}]" for label in labels]
 
 
@@ -73,7 +72,6 @@ def bench(folder, *words):
 
 
 def run_module(folder, *words):
-    """Run `python -m` in a project; the finished process."""
     return subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,

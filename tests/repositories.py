@@ -28,17 +28,14 @@ def make_layer():
 
 
 def strategy(title="One call"):
-    """A strategy's text."""
     return STRATEGY.format(title=title)
 
 
 def workload(features=3, units=4):
-    """A workload's text."""
     return WORKLOAD.format(features=features, units=units)
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:
-    """Write files by their path."""
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

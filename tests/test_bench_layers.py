@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.law_cases import STRATEGY
 from tests.projects import bench, items, project, records_of
 
 PAIR = (
@@ -16,10 +15,7 @@ RAISES = (
 #: Workloads of which no layer can be made, and what is said of each.
 NO_LAYERS = {
     "raises": (RAISES, "ValueError: no such size"),
-    "returns_none": (
-        "def make_layer():\n    pass\n",
-        "must return a Keras layer, got NoneType",
-    ),
+    "returns_none": ("def make_layer():\n    pass\n", "must return a Keras layer, got NoneType"),
     "cannot_be_imported": (
         "import nowhere\ndef make_layer():\n    pass\n",
         "ModuleNotFoundError: No module named 'nowhere'",
@@ -56,17 +52,15 @@ FORWARD = {
     **{f"{kind}-T3-B{batch}-forward-graph": LIFTS for kind in BAD for batch in (2, 4)},
     "sensor-T3-B2-forward-graph": ("fold_time",),
     "embed-T3-B2-forward-graph": ("fold_time", "mine"),
-    "sensor-T128-B4-forward-graph": ("fold_time", "right", "wrong_at_57"),
 }
 BACKWARD = {
     "embed-T3-B2-backward-graph": ("fold_time",),
     "embed-T3-B2-backward-graph-inputs_and_weights": ("fold_time",),
-    "sensor-T128-B4-backward-graph": ("fold_time", "right", "wrong_at_57"),
 }
 WORDS = (
     "--layer layers.py:embed --inputs int32[3]<10 "
     "--gradients weights,inputs_and_weights "
-    "--seq-lens 3,128 --batch-sizes 2,4 --launches 1 --seed 1 -rs"
+    "--seq-lens 3 --batch-sizes 2,4 --launches 1 --seed 1 -rs"
 ).split()
 
 
@@ -76,11 +70,6 @@ def write(folder):
         (folder / "workloads" / f"{name}.py").write_text(SIZES + text)
     (folder / "layers.py").write_text(EMBED)
     (folder / "strategies" / "mine.py").write_text(MINE)
-    for name, more in (("wrong_at_57", 0.1), ("right", 0.0)):
-        line = f"y * (1.0 + self.at_step(y, {more}))"
-        (folder / "strategies" / f"{name}.py").write_text(
-            STRATEGY.format(step=57, line=line, lift="lift")
-        )
     return ",".join(["sensor", "embed", *texts])
 
 
@@ -108,7 +97,7 @@ def ends(run, **axes):
 
 def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
     done, lines, _ = run
-    assert "9 failed, 10 passed, 16 skipped" in done.stdout, done.stdout
+    assert "7 failed, 6 passed, 16 skipped" in done.stdout, done.stdout
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert lines[-1]["exit"] == "complete"
@@ -167,12 +156,3 @@ def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
     assert "1 skipped" in done.stdout
     assert done.returncode == 0
     assert not list(folder.glob("results/*/*.jsonl"))
-
-
-def test_a_mistake_at_one_step_fails_its_own_case_and_no_other(run):
-    case = "sensor-T128-B4-{}-graph-wrong_at_57: law broken: breaks the law: "
-    assert case.format("forward") + "outputs at step 57 differ" in run[0].stdout
-    assert case.format("backward") + "gradient of weight 0 differs" in run[0].stdout
-    for phase in ("forward", "backward"):
-        found = ends(run, seq_len=128, phase=phase)
-        assert (found[4, "right"], found[4, "wrong_at_57"]) == ("measured", "law broken")

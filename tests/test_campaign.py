@@ -4,6 +4,7 @@ How much is measured: groups of launches, what fits into the time, how long the 
 """
 
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,6 @@ from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import Budget, CampaignOptions, Pace
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
-from timelift.measure.launch_pool import LaunchSlot
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
@@ -43,16 +43,10 @@ class ScriptedLaunch:
 
     def measure(self, task, watch):
         watch("playing rounds")
+        self.pool.tasks.append((self.slot.number, task))
         if task.reads_peak_memory:
-            self.pool.peaks.append((self.slot.number, task.setting.seq_len))
-            self.pool.read |= {one.name for one in task.rivals}
             return []
         self.pool.clock.now += SECONDS_A_SETTING
-        self.pool.seconds[self.slot.number] = task.round_seconds
-        self.pool.counts.append((self.slot.number, task.counts_operations))
-        self.pool.played.append(
-            (self.slot.number, task.setting.seq_len, tuple(one.name for one in task.rivals))
-        )
         return [self._outcome(rival) for rival in task.rivals]
 
     def _outcome(self, rival):
@@ -63,35 +57,27 @@ class ScriptedLaunch:
         return RivalOutcome(rival, status, "", RivalSamples([1e-3], 2, facts))
 
 
-class ScriptedPool:
-    """Stands in for the processes; notes every task of every launch in `played`."""
+class ScriptedPool(AbstractContextManager):
+    """Stands in for the processes; notes every task with the number of its launch."""
+
+    import_seconds = 1.0
 
     def __init__(self, clock, script=None):
-        self.clock, self.script, self.played, self.import_seconds = clock, script or {}, [], 1.0
-        self.seconds, self.peaks, self.counts = {}, [], []
-        self.read = set()
+        self.clock, self.script, self.tasks = clock, script or {}, []
 
-    def __call__(self, _options, wanted):
-        self.wanted = list(wanted)
-        return self
-
-    def __enter__(self):
+    def __call__(self, _options, _wanted):
         return self
 
     def __exit__(self, *_):
         pass
 
-    def open(self, slot: LaunchSlot, _backend):
+    close = kill = __exit__
+
+    def open(self, slot, _backend):
         return ScriptedLaunch(self, slot)
 
     def open_peak_readers(self, slot, backend, rivals):
         return {False: self.open(slot, backend)} if rivals else {}
-
-    def close(self, slot):
-        pass
-
-    def kill(self):
-        pass
 
 
 class ScriptedReferee:
@@ -145,9 +131,9 @@ def play(monkeypatch, tmp_path):
         found._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
         heard = Heard()
         found.run(record, heard, referee)
-        found.seconds, found.peaks, found.counts = pool.seconds, pool.peaks, pool.counts
-        found.read = pool.read
-        return pool.played, heard, found
+        found.tasks = [one for one in pool.tasks if not one[1].reads_peak_memory]
+        found.peak_tasks = [one for one in pool.tasks if one[1].reads_peak_memory]
+        return [told(*one) for one in found.tasks], heard, found
 
     return run
 
@@ -181,6 +167,16 @@ def test_the_check_for_samples_can_fail(tmp_path, watched):
     assert len(watched) == 1
 
 
+def told(number, task):
+    """The launch, the length and the strategies of a task."""
+    return number, task.setting.seq_len, tuple(one.name for one in task.rivals)
+
+
+def peaks(found):
+    """The launch and the length of each task that read peaks."""
+    return sorted(told(*one)[:2] for one in found.peak_tasks)
+
+
 def launches(played, name):
     return sorted(number for number, length, names in played if length == 4 and name in names)
 
@@ -209,7 +205,8 @@ def test_between_decision_points_no_rival_comes_back(play):
 
 def test_launches_beyond_the_fewest_play_longer(play):
     _, _, found = play(ScriptedReferee("fast", "close"), launches=LaunchRange(3, 4))
-    assert found.seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
+    seconds = {number: task.round_seconds for number, task in found.tasks}
+    assert seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
 
 
 def test_a_verdict_ends_a_setting(play):
@@ -298,7 +295,7 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
 ):
     options = {"reads_peak_memory": True, "launches": LaunchRange(3, 3)} | options
     _, _, found = play(ScriptedReferee(*NAMES), **options)
-    assert sorted(found.peaks) == ([(reads, 4), (reads, 8)] if reads else [])
+    assert peaks(found) == ([(reads, 4), (reads, 8)] if reads else [])
     for result in found.results.values():
         known = sorted(one.launch for one in result.launches if one.facts.build_seconds)
         assert known == undisturbed
@@ -309,8 +306,8 @@ def test_peak_memory_is_not_read_of_what_failed_before(play):
     _, _, found = play(
         ScriptedReferee(), script, reads_peak_memory=True, launches=LaunchRange(3, 3)
     )
-    assert sorted(found.peaks) == [(2, 4), (2, 8)]
-    assert found.read == {"fast", "close"}
+    assert peaks(found) == [(2, 4), (2, 8)]
+    assert {name for one in found.peak_tasks for name in told(*one)[2]} == {"fast", "close"}
 
 
 @pytest.mark.parametrize("two_sided", [True, False])
@@ -319,32 +316,23 @@ def test_a_budget_without_time_for_it_reads_no_peak_memory(play, budget, read, t
     words = {"budget": budget, "reads_peak_memory": True, "two_sided": two_sided}
     words |= {"launches": LaunchRange(1, 1)}
     _, _, found = play(ScriptedReferee(*NAMES), **words)
-    assert len(found.peaks) == read
+    assert len(found.peak_tasks) == read
 
 
 def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
     referee = ScriptedReferee(*NAMES, peaks_of=8)
     _, _, found = play(referee, reads_peak_memory=True, launches=LaunchRange(3, 5))
-    assert sorted(found.peaks) == [(2, 4), (2, 8), (4, 8), (5, 8)]
+    assert peaks(found) == [(2, 4), (2, 8), (4, 8), (5, 8)]
 
 
 def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did_not(play):
-    before = {
-        (1, case.setting): [
-            CaseInLaunch(
-                case=one,
-                launch=1,
-                rivals=3,
-                seconds_per_call=[1e-3],
-                facts=Facts(peak_bytes=9 if one.setting.seq_len == 4 else None),
-            )
-            for one in CASES
-            if one.setting == case.setting
-        ]
-        for case in CASES
-    }
+    before = {}
+    for case in CASES:
+        known = Facts(peak_bytes=9 if case.setting.seq_len == 4 else None)
+        line = CaseInLaunch(case=case, launch=1, rivals=3, seconds_per_call=[1e-3], facts=known)
+        before.setdefault((1, case.setting), []).append(line)
     _, _, found = play(ScriptedReferee(*NAMES), played=before, reads_peak_memory=True)
-    assert found.peaks == [(2, 8)]
+    assert peaks(found) == [(2, 8)]
 
 
 def test_only_launches_in_which_something_is_left_are_started():
@@ -367,7 +355,8 @@ def test_only_launches_in_which_something_is_left_are_started():
 @pytest.mark.parametrize("two_sided", [True, False])
 def test_operations_are_counted_in_the_first_launch_of_a_race_of_two_sides(play, two_sided):
     _, _, found = play(ScriptedReferee(), two_sided=two_sided)
-    assert {number for number, counts in found.counts if counts} == ({1} if two_sided else set())
+    counting = {number for number, task in found.tasks if task.counts_operations}
+    assert counting == ({1} if two_sided else set())
 
 
 SHORT, LONG = journals.case(seq_len=4).setting, journals.case(seq_len=400).setting

@@ -9,7 +9,6 @@ GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ..
 
 
 def written(tmp_path, **files):
-    """Write files by stem and return their paths."""
     paths = {tmp_path / f"{stem}.py": text for stem, text in files.items()}
     for path, text in paths.items():
         path.write_text(text)
@@ -31,7 +30,6 @@ def test_a_file_s_name_may_have_dashes(tmp_path, stem):
         ("my fold", "expected a name of letters"),
         ("fold[k=8]", "expected a name of letters"),
         ("native@copy", "expected a name of letters"),
-        ("dynamic-fold", "'dynamic-fold' begins like an axis"),
         ("jax-fold", "'jax-fold' begins like an axis"),
         ("a-T1-B1-forward-graph-b", "begins like an axis"),
     ],
@@ -64,7 +62,6 @@ def test_variants_are_named_with_their_parameters(tmp_path):
         ('"""Title."""\n', "lacks the function build(layer, shape)"),
         ('"""Title."""\ndef build(x, shape): ...\n', "build must take (layer, shape)"),
         ('"""Title."""\ndef build(:\n', "not valid Python"),
-        ('"""Title."""\nbuild = 3\n', "lacks the function build(layer, shape)"),
         (GOOD + "DIFFERS = str(1)\n", "DIFFERS must be a literal"),
         (GOOD + "DIFFERS: str = str(1)\n", "DIFFERS must be a literal"),
         (GOOD + "DIFFERS = {[]: 1}\n", "DIFFERS must be a literal"),
@@ -74,7 +71,6 @@ def test_variants_are_named_with_their_parameters(tmp_path):
         (GOOD + "DEFAULT = 'no'\n", "DEFAULT must be True or False, received 'no'"),
         (GOOD + "TAKES = 'raged'\n", "TAKES must be 'padded' or 'ragged', received 'raged'"),
         (GOOD + "BACKENDS = 'jax'\n", "BACKENDS must be a tuple of some of tensorflow, jax, torch"),
-        (GOOD + "BACKENDS = (7,)\n", "BACKENDS must be a tuple of some of tensorflow, jax, torch"),
         (GOOD + "MASKS = 3\n", "MASKS must be a word, or a word for each time axis, received 3"),
         (GOOD + "VARIANTS = ({'q': 1},)\n", "build has no parameter 'q'; it has: k"),
         (GOOD + "VARIANTS = ({'k': 4})\n", "VARIANTS must be a tuple of dicts of parameters"),
@@ -111,7 +107,6 @@ def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
         ("FEATURES: tuple[int, ...] = (3,)", None),
         ("FEATURES = (True,)", "FEATURES must be a tuple of positive whole numbers"),
         ("FEATURES = (0,)", "FEATURES must be a tuple of positive whole numbers"),
-        ("FEATURES = 3", "FEATURES must be a tuple of positive whole numbers"),
         ("", "lacks FEATURES, a tuple of positive whole numbers"),
         ("FEATURES = (3,)\nSEQ_LENS = ()", "SEQ_LENS must be a tuple of positive whole numbers"),
         ("FEATURES = (3,)\nINPUT_HIGH = 'many'", "INPUT_HIGH must be a whole number from 0"),

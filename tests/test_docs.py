@@ -1,4 +1,4 @@
-"""README and docs: what they tell people to type exists, and their links lead somewhere."""
+"""README and docs: what they tell people to type exists, and so does what they point to."""
 
 import functools
 import re
@@ -57,7 +57,6 @@ TYPED = [words for text in TO_TYPE.values() for words in commands(text)]
 
 
 def broken_links(text, folder):
-    """The relative links of a page to files that are not there."""
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     return [one for one in links if "://" not in one and not (folder / one).exists()]
 
@@ -116,3 +115,40 @@ def test_the_readme_fits_two_screens_and_opens_with_the_answer():
     ]
     assert places == sorted(places)
     assert text[: places[-1]].count("\n") < 20
+
+
+MAP = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+#: Where a path may begin that the map writes without its folder.
+ROOMS = ("", "timelift/")
+
+
+def missing(text):
+    """The paths in backticks, with a folder or an ending, that are not in the tree."""
+    named = re.findall(r"`([\w/]+(?:/|\.py|\.md)[\w/]*)`", text)
+    return [path for path in named if not any((ROOT / room / path).exists() for room in ROOMS)]
+
+
+def drawn_names(drawing):
+    """The names in the first column, which ends where the text beside it begins."""
+    lines = [line.strip() for line in drawing.splitlines() if re.match(r"  \w", line)]
+    columns = [re.split(" {3,}", line)[0] for line in lines]
+    return set(re.findall(r"\w+", " ".join(columns)))
+
+
+def test_every_path_of_the_map_is_there():
+    assert missing(MAP) == []
+
+
+@pytest.mark.parametrize("text", ["`measure/gone.py`", "`nowhere/`"])
+def test_a_path_that_is_gone_is_found(text):
+    assert missing(text)
+
+
+def test_everything_beside_the_rooms_is_on_the_map():
+    drawn = drawn_names(MAP.split("```")[1])
+    names = {path.stem for path in (ROOT / "timelift").glob("[a-z]*")}
+    assert names - drawn == set()
+    assert drawn_names("  case  errors   about planted things\n       and rounds\n") == {
+        "case",
+        "errors",
+    }

@@ -12,7 +12,6 @@ from timelift.measure.catalogue import Catalogue, Strategy, Workload
 
 
 def catalogue():
-    """Two strategies and two workloads, one of them measured by default."""
     strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
     workloads = {
         "small": Workload("small", "f", LayerInputs((3,)), (5, 10), (1, 2), default=True),

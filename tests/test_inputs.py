@@ -20,7 +20,6 @@ ENGINE = SimpleNamespace(
 
 
 def feeds(lengths=Lengths.UNIFORM, *, ragged=False):
-    """The conversions for a rival."""
     setting = Setting("plain", TIME, BATCH, Phase.BACKWARD, lengths=lengths)
     return Feeds(ENGINE, setting, INPUTS, VALID, ragged)
 

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -42,7 +42,6 @@ PATIENCE = 900
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """Start `pytest bench/` in a project and let it go on."""
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
         cwd=folder,
@@ -62,7 +61,6 @@ def wait_until(reached, what: str) -> None:
 
 
 def wait_for_lines(folder: Path, count: int) -> None:
-    """Wait until the journal holds so many measurements."""
     wait_until(
         lambda: journal_of(folder).read_text().count('"kind":"launch"') >= count,
         f"{count} measurements",
@@ -76,49 +74,30 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def gone(processes: list[psutil.Process]) -> bool:
     """True if all have ended within a minute."""
     end = time.monotonic() + 60
-    while any(map(_is_alive, processes)) and time.monotonic() < end:
+    while any(map(is_alive, processes)) and time.monotonic() < end:
         time.sleep(0.02)
-    return not any(map(_is_alive, processes))
+    return not any(map(is_alive, processes))
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended: its exit code, its words, its journal, and whether it left no process."""
-
-    code: int
-    said: str
-    played: Counter
-    last: dict
-    left_nothing: bool
-
-
-def ended_by(run: subprocess.Popen[str], folder: Path, number: signal.Signals) -> Ended:
+def ended_by(run: subprocess.Popen[str], folder: Path, number: signal.Signals) -> SimpleNamespace:
+    """Send a signal to a run and tell how it ended."""
     children = family(run)
     run.send_signal(number)
     said, _ = run.communicate(timeout=PATIENCE)
-    return Ended(
-        run.returncode, said, played(folder), records_of(folder)[-1], left_nothing=gone(children)
+    return SimpleNamespace(
+        code=run.returncode,
+        said=said,
+        played=played(folder),
+        last=records_of(folder)[-1],
+        left_nothing=gone(children),
     )
-
-
-@dataclass(frozen=True)
-class Story:
-    """One run that was ended three times and gone on with each time, and who else came by."""
-
-    folder: Path
-    during_imports: Ended
-    while_playing: Ended
-    killed: Ended
-    holder: int
-    waited_for: str
-    whole: subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +125,15 @@ def story(tmp_path_factory):
     with journal_of(folder).open("a") as file:
         file.write('{"kind":"launch","launch":3,"torn')
     whole = bench(folder, *RESUME)
-    told = run.pid, waited_for
-    return Story(folder, during_imports, while_playing, killed, *told, whole)
+    return SimpleNamespace(
+        folder=folder,
+        during_imports=during_imports,
+        while_playing=while_playing,
+        killed=killed,
+        holder=run.pid,
+        waited_for=waited_for,
+        whole=whole,
+    )
 
 
 def test_an_interrupt_during_the_imports_does_not_wait_for_them(story):

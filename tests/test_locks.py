@@ -30,7 +30,6 @@ def path(tmp_path):
 
 @pytest.fixture
 def holder(path):
-    """Another process that holds the lock."""
     words = [sys.executable, "-c", HOLDER, path]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
@@ -127,7 +126,6 @@ def test_a_display_that_fails_does_not_let_a_run_in(path, holder):
 
 
 def run_together(count, target, *arguments):
-    """Run threads side by side; every one ends."""
     threads = [threading.Thread(target=target, args=arguments, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()

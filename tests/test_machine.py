@@ -84,7 +84,6 @@ def test_what_threads_wait_for_a_processor_is_seen():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of device files with two GPUs, and what a driver puts beside them."""
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "null"):
         (tmp_path / name).touch()
     return tmp_path

@@ -27,8 +27,6 @@ print("CODES", *map(report.main, json.loads(sys.argv[1])))
 
 
 class Bomb:
-    """Opens a file for writing when it is unpickled."""
-
     def __init__(self, path):
         self.path = path
 
@@ -123,7 +121,6 @@ def test_what_lies_beside_the_runs_is_no_program(sprung):
     "spring",
     [
         f"import {NAME}",
-        f"import runpy; runpy.run_path('workloads/{NAME}.py')",
         "import pickle; pickle.load(open('bomb', 'rb'))",
         f"from timelift.worker import isolation; isolation.load_module('strategies/{NAME}.py')",
     ],

@@ -7,7 +7,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.projects import ROOT
 from timelift.case import Case, Phase, Setting
 from timelift.measure.session import SIGNALS, Interrupts
 from timelift.plugin.questions import Questions, ReplayClock, case_of, is_table_asked_for
@@ -56,7 +55,6 @@ def test_the_table_of_pytest_benchmark_is_shown_where_it_is_asked_for(
 
 
 def question(case):
-    """An item as pytest has it of a case."""
     item = Mock(keywords=(), callspec=SimpleNamespace(params=case.fields()))
     item.get_closest_marker = lambda name: None if name == "skip" else object()
     return item
@@ -76,15 +74,3 @@ def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatc
     next(questions.pytest_runtestloop(session))
     assert played == cases
     assert [case_of(item) for item in items] != cases
-
-
-@pytest.mark.parametrize(
-    ("given", "once"),
-    [((), False), (("disable",), True), (("disable", "enable"), False), (("enable",), False)],
-)
-def test_each_case_is_called_once_where_benchmarks_are_disabled(monkeypatch, given, once):
-    monkeypatch.setattr("timelift.plugin.questions.Session", lambda *words: words)
-    config = Mock(rootpath=ROOT, getini=lambda _: "")
-    config.getoption = lambda name: name.removeprefix("benchmark_") in given
-    _, _, run_mode = Questions(config).session
-    assert run_mode.once is once

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.projects import ROOT, SMALL, run_module
+from tests.projects import ROOT, SMALL, bench
 from tests.repositories import write
 from timelift.measure import launch
 
@@ -23,7 +23,7 @@ DEAR = {"msgspec", "psutil", "rich", "numpy", "scipy", "pandas", "pytest_benchma
 
 INI = """
 [tool.pytest.ini_options]
-addopts = ["-p", "timelift.plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider"]
+addopts = ["-p", "timelift.plugin", "-p", "no:hypothesispytest"]
 
 [tool.coverage.run]
 patch = ["subprocess"]
@@ -52,7 +52,6 @@ def build(layer, shape, dtype=None):
 
 @pytest.fixture
 def theirs(tmp_path):
-    """A project with ordinary tests, and one question of its own."""
     files = {
         "pyproject.toml": INI,
         "conftest.py": LOOKS,
@@ -63,10 +62,6 @@ def theirs(tmp_path):
     (folder / "bench").mkdir()
     shutil.copy(ROOT / "bench" / "test_forward.py", folder / "bench" / "test_lift.py")
     return folder
-
-
-def run(folder, *words):
-    return run_module(folder, "pytest", *words)
 
 
 @pytest.mark.parametrize(("extra", "found"), [("", set()), ("import psutil", {"psutil"})])
@@ -81,12 +76,12 @@ def test_the_plugin_imports_next_to_nothing(extra, found):
 @needs_all_four
 def test_without_a_question_nothing_is_imported_beside_the_other_plugins(theirs):
     words = "-n 2 --cov=. --cov-report= --timeout=60 --randomly-seed=1 --seed wrong".split()
-    done = run(theirs, "tests", *words)
+    done = bench(theirs, "tests", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout
     assert "timelift.measure.options" in done.stdout
     assert "timelift.measure.session" not in done.stdout
-    assert "timelift.measure.session" in run(theirs, "--collect-only", "-q").stdout
+    assert "timelift.measure.session" in bench(theirs, "--collect-only", "-q").stdout
 
 
 @needs_all_four
@@ -94,7 +89,7 @@ def test_without_a_question_nothing_is_imported_beside_the_other_plugins(theirs)
 def test_a_question_is_measured_beside_the_other_plugins(theirs):
     words = "--cov=. --timeout=1 --randomly-seed=1 -n 0 --strategies probe --workloads sensor"
     sizes = [word if word != "2" else "1" for word in SMALL[2:]]  # one launch, of one sequence
-    done = run(theirs, *words.split(), *sizes, "-W", "error::pytest.PytestWarning")
+    done = bench(theirs, *words.split(), *sizes, "-W", "error::pytest.PytestWarning")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
     assert "tests/test_plain.py" in done.stdout
@@ -111,11 +106,8 @@ def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
     assert not inherited.keys() & set(traced)
 
 
-@pytest.mark.parametrize(
-    "words", ["-n 2", pytest.param("-n 1 --dist loadfile -x", marks=pytest.mark.whole)]
-)
-def test_side_by_side_a_question_is_refused_once(theirs, words):
-    done = run(theirs, "tests", "bench", *words.split())
+def test_side_by_side_a_question_is_refused_once(theirs):
+    done = bench(theirs, "tests", "bench", "-n", "2")
     assert done.returncode == 4
     assert done.stderr.count("-n 0") == 1
     assert done.stderr.startswith("ERROR: bench/test_lift.py::test_forward: a bench question")
@@ -131,7 +123,7 @@ def test_side_by_side_a_question_is_refused_once(theirs, words):
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
-    done = run(theirs, *words.split())
+    done = bench(theirs, *words.split())
     assert done.returncode == 4
     (line,) = filter(None, done.stderr.splitlines())
     assert line.startswith("ERROR: ")
@@ -140,7 +132,7 @@ def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
 
 
 def test_what_is_skipped_is_not_measured(theirs):
-    done = run(theirs, "--benchmark-skip", "--strategies", "native", *SMALL)
+    done = bench(theirs, "--benchmark-skip", "--strategies", "native", *SMALL)
     assert "4 passed, 1 skipped" in done.stdout
     assert not (theirs / "results").exists()
 
@@ -149,7 +141,7 @@ def test_a_test_beside_a_question_stays_a_test(theirs):
     path = theirs / "bench/test_lift.py"
     path.write_text(path.read_text() + "\n\ndef test_beside():\n    pass\n")
     words = (*SMALL, "--backends", "tensorflow")  # whose cases have no backend in their names
-    done = run(theirs, "bench", "--collect-only", "-q", "--strategies", "native", *words)
+    done = bench(theirs, "bench", "--collect-only", "-q", "--strategies", "native", *words)
     ids = [line for line in done.stdout.splitlines() if line.startswith("bench/")]
     assert sorted(ids) == [
         "bench/test_lift.py::test_beside",
@@ -158,10 +150,9 @@ def test_a_test_beside_a_question_stays_a_test(theirs):
 
 
 def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
-    bench = ROOT / "bench"
     words = ["--rootdir", ".", "-c", "pyproject.toml", "--benchmark-skip"]
-    files = sorted(map(str, bench.glob("test_*.py")))
-    done = run(theirs, *words, *files, "--strategies", "native", *SMALL)
+    files = sorted(map(str, (ROOT / "bench").glob("test_*.py")))
+    done = bench(theirs, *words, *files, "--strategies", "native", *SMALL)
     assert "\ntimelift/bench/test_forward.py s " in done.stdout, done.stdout
     assert "\ntimelift/bench/test_modes.py ssssss " in done.stdout
 
@@ -169,9 +160,9 @@ def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
 def test_without_being_asked_for_the_plugin_has_no_options(theirs):
     (theirs / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     words = ["tests", "-q", "-p", "no:hypothesispytest", "--workloads", "sensor"]
-    done = run(theirs, *words)
+    done = bench(theirs, *words)
     assert done.returncode == 4
     assert "unrecognized arguments: --workloads" in done.stderr
     (theirs / "conftest.py").write_text('pytest_plugins = ("timelift.plugin",)\n')
-    assert run(theirs, *words).returncode == 0
-    assert run(theirs, *words, "-p", "timelift.plugin").returncode == 0
+    assert bench(theirs, *words).returncode == 0
+    assert bench(theirs, *words, "-p", "timelift.plugin").returncode == 0

@@ -25,7 +25,6 @@ def project(places):
 
 
 def shown(found, kind="strategies"):
-    """Every name with its file as it is told."""
     return {name: found.shown(path) for name, path in getattr(found, kind).items()}
 
 

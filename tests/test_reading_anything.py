@@ -105,7 +105,6 @@ files = st.one_of(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A project of one honest run of each of three days."""
     home = tmp_path_factory.mktemp("home")
     for day in (1, 2, 3):
         header = journals.header(id=f"day{day}", started=f"2026-01-0{day}T00:00:00+00:00")

@@ -19,7 +19,6 @@ FILES = {
 
 @pytest.fixture
 def sides(tmp_path):
-    """Two folders of a project with the same files, which both may change."""
     return [write(tmp_path / name, FILES | {"src/empty.txt": ""}) for name in ("here", "there")]
 
 

@@ -1,22 +1,27 @@
-"""The other side of a gate: what it is taken from, which cases have one, and why others do not."""
+"""The other side of a gate: what it is taken from, which cases have one, and why others do not.
 
+Also of a user's project, which is no checkout of timelift.
+"""
+
+import importlib
 import itertools
+import os
 import sys
 from dataclasses import replace
 
 import pytest
 
 from tests.repositories import commit, git, strategy, workload, write
-from timelift.case import Backend, Case, Phase, Setting
+from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
-from timelift.layer_inputs import LayerInputs
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.header import new_header
+from timelift.measure.options import OPTIONS
 from timelift.measure.other_side import of_project, of_python, open_other_side, take_out
 from timelift.measure.same_code import file_changes
+from timelift.measure.session import Session
 from timelift.measure.sides_gate import SidesGate
-from timelift.measure.users_layer import user_workload
 from timelift.project import Project, modules_in
 from timelift.worker.isolation import imports_from
 
@@ -50,7 +55,6 @@ def case(name="native", of="sensor"):
 
 @pytest.fixture
 def sides(tmp_path):
-    """Two folders that hold the same strategy and workload."""
     files = {"strategies/native.py": strategy(), "workloads/sensor.py": workload()}
     return [write(tmp_path / name, files) for name in ("here", "there")]
 
@@ -102,14 +106,6 @@ def test_a_case_is_measured_where_what_either_file_imports_has_changed(sides, pa
     assert paired(sides)[0].sides
 
 
-def test_another_layer_is_lifted_from_its_own_factory(sides):
-    write(sides[0], {"workloads/sensor.py": workload(units=5)})
-    found, mine = paired(sides)
-    (old,) = found.sides.values()
-    assert mine.rival(old, 1).factory == f"{sides[1] / 'workloads' / 'sensor.py'}:make_layer"
-    assert mine.rival(case(), 1).factory == ""
-
-
 def test_another_step_is_another_question(sides):
     write(sides[0], {"workloads/sensor.py": workload(features=7)})
     found, _ = paired(sides)
@@ -136,17 +132,6 @@ def test_files_that_are_not_alike_are_new_and_gone(tmp_path):
     write(tmp_path, {"a.py": strategy(), "b.py": "x = 1\ny = 2\n"})
     found = file_changes({"a": tmp_path / "a.py"}, {"b": tmp_path / "b.py"})
     assert (found.new, found.removed, found.renamed) == (("a",), ("b",), {})
-
-
-def test_a_users_layer_is_taken_from_the_other_side_too(sides):
-    for side in sides:
-        write(side, {"models.py": "def make():\n    return 1\n"})
-    write(sides[0], {"models.py": "def make():\n    return 2\n"})
-    here = catalogue(sides[0])
-    layer = f"{sides[0] / 'models.py'}:make"
-    here.workloads["make"] = user_workload(layer, LayerInputs((3,)), Backend.JAX, [])
-    (old,) = matched(here, sides, case(of="make")).sides.values()
-    assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 
 
 def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, sides):
@@ -247,23 +232,16 @@ def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
     assert modules_in([root, root / "src"]) == {"mine", "pack", "deep"}
 
 
-def test_digests_tell_the_sides_apart_and_follow_a_layer_in_a_module(sides):
+def test_a_digest_follows_a_layer_in_a_module(sides):
     here, project = sides[0], checkout(sides[0])
-    write(here, {"strategies/native.py": strategy("Another title")})
     mine = catalogue(here)
-    pairs = matched(mine, sides, case()).sides
-    before = new_header(project, mine, [*pairs, *pairs.values()], 1).sources
-    both = {"strategies/native.py", "main: strategies/native.py"}
-    assert set(before) == {*both, "workloads/sensor.py"}
-    assert before["strategies/native.py"] != before["main: strategies/native.py"]
-
-    write(here, {"models.py": "def make(): ..."})
     mine.workloads["make"] = replace(mine.workloads["sensor"], factory="models:make")
-    of_layer = [case(of="make")]
-    before = new_header(project, mine, of_layer, 1).sources
-    write(here, {"models.py": "def make(): pass"})
-    after = new_header(project, mine, of_layer, 1).sources
-    assert before["models.py"] != after["models.py"]
+
+    def digest(text):
+        write(here, {"models.py": text})
+        return new_header(project, mine, [case(of="make")], 1).sources["models.py"]
+
+    assert digest("def make(): ...") != digest("def make(): pass")
 
 
 def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
@@ -272,21 +250,14 @@ def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
         write(tmp_path / name, files)
     monkeypatch.syspath_prepend(tmp_path / "here")
     there = str(tmp_path / "there")
-
-    def value():
-        from pack.inner import VALUE
-
-        return VALUE
-
-    assert value() == "here"
-    with imports_from(there):
-        assert value() == "there"
-        first = sys.modules["pack.inner"]
-    assert value() == "here"
-    with imports_from(there):
-        assert value() == "there"
-        assert sys.modules["pack.inner"] is first
-    assert value() == "here"
+    modules = []
+    for _ in range(2):
+        assert importlib.import_module("pack.inner").VALUE == "here"
+        with imports_from(there):
+            modules.append(importlib.import_module("pack.inner"))
+            assert modules[-1].VALUE == "there"
+    assert importlib.import_module("pack.inner").VALUE == "here"
+    assert modules[0] is modules[1]
     assert there not in sys.path
     for name in ("pack", "pack.inner"):
         sys.modules.pop(name)
@@ -298,3 +269,100 @@ def test_a_folder_that_both_sides_search_stays_searched(tmp_path, monkeypatch):
     with imports_from(str(tmp_path)):
         assert sys.path[:2] == [str(tmp_path), str(tmp_path)]
     assert sys.path == before
+
+
+LAYERS = "import keras\n\n\ndef encoder():\n    return keras.layers.Dense({units})\n"
+MINE = '''"""The project's own layer."""
+
+from mine.layers import encoder
+
+FEATURES = (3,)
+SEQ_LENS = (3,)
+BATCH_SIZES = (2,)
+
+
+def make_layer():
+    return encoder()
+'''
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """One of two commits: the layer in src/ has more units, and a strategy came."""
+    before = {
+        "pyproject.toml": "[project]\nname = 'mine'\n",
+        "src/mine/__init__.py": "",
+        "src/mine/layers.py": LAYERS.format(units=4),
+        "workloads/mine.py": MINE,
+        "workloads/same.py": workload(),
+    }
+    after = {
+        "src/mine/layers.py": LAYERS.format(units=5),
+        "strategies/native.py": strategy("My own native"),
+    }
+    root = commit(write(tmp_path_factory.mktemp("users"), before))
+    return Project(commit(write(root, after)))
+
+
+def raced(project, *words, **texts):
+    """A session against the commit before, after it matched cases like `native of mine`."""
+    asked = {option.name: "" for option in OPTIONS} | {"against": "HEAD~1"} | texts
+    session = Session(project, asked)
+    wanted = [word.split(" of ") for word in words]
+    cases = [Case(Setting(layer, 3, 2, Phase.FORWARD), name) for name, layer in wanted]
+    session.gate.match(cases)
+    return session, cases
+
+
+def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
+    session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
+    there = session.gate.other_side.project
+    for here in (lifted, own):
+        other = session.gate.sides[here]
+        rival = session.catalogue.rival(other, 1)
+        assert rival.factory == f"{there.root}/workloads/mine.py:make_layer"
+        assert rival.home == os.pathsep.join(map(str, (there.root, there.root / "src")))
+        assert (there.root / "src/mine/layers.py").read_text() == LAYERS.format(units=4)
+    paths = {name: one.path for name, one in session.catalogue.strategies.items()}
+    assert paths["fold_time@HEAD~1"] == paths["fold_time"]
+    assert paths["native"] == project.root / "strategies/native.py"
+    assert paths["native@HEAD~1"] == project.packaged("strategies") / "native.py"
+
+
+def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
+    session, (same, replaced) = raced(project, "fold_time of same", "native of same")
+    assert session.gate.reasons[same].startswith("unchanged since HEAD~1")
+    assert replaced in session.gate.sides
+
+
+def test_the_header_of_the_run_names_the_file_that_won(project):
+    session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
+    every = [lifted, own, *session.gate.sides.values()]
+    sources = new_header(project, session.catalogue, every, 1).sources
+    native = "strategies/native.py"
+    assert sources[native] != sources[f"HEAD~1: timelift/{native}"]
+    assert set(sources) == {
+        "timelift/strategies/fold_time.py",
+        "strategies/native.py",
+        "workloads/mine.py",
+        "HEAD~1: timelift/strategies/fold_time.py",
+        "HEAD~1: timelift/strategies/native.py",
+        "HEAD~1: workloads/mine.py",
+    }
+
+
+@pytest.mark.parametrize("layer", ["mine.layers:encoder", "src/mine/layers.py:encoder"])
+def test_a_layer_that_is_named_is_taken_from_its_own_side(project, monkeypatch, layer):
+    monkeypatch.chdir(project.root)
+    session, (named,) = raced(project, "fold_time of encoder", layer=layer, inputs="3")
+    rival = session.catalogue.rival(session.gate.sides[named], 1)
+    there = session.gate.other_side.project.root
+    assert rival.factory == (f"{there}/{layer}" if "/" in layer else layer)
+    assert rival.home.endswith("/src")
+
+
+def test_pytest_s_pythonpath_is_searched_too(tmp_path):
+    root = write(tmp_path, {"lib/deep.py": ""})
+    found = Project(root, pythonpath=(root / "lib",))
+    assert found.import_folders == [root, root / "lib"]
+    assert "deep" in found.modules

@@ -1,13 +1,9 @@
 """A layer as its user names it: found like an import, and asked what its inputs are."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.projects import QUICKEST, ROOT
+from tests import engines
+from tests.projects import QUICKEST
 from tests.repositories import write
 from timelift.errors import UserError
 from timelift.layer_inputs import LayerInputs, read_inputs
@@ -53,25 +49,22 @@ def raises():
     raise RuntimeError("no weights\\nhere")
 """
 TRIED = """
-import json, os, sys
-os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
+import json, sys
 sys.path[:0] = [{src!r}]
 from timelift.errors import one_line
 from timelift.layer_inputs import LayerInputs
 from timelift.worker.describe import describe
 from timelift.worker.layer import make_layer
-print(json.dumps({{name: describe("mine.models:" + name) for name in {names!r}}}))
-for features in ((6,), (7,), (6, 1)):
+def weights(name, inputs):
     try:
-        layer = make_layer("mine.models:built", LayerInputs(features), 1)
-        print(json.dumps(tuple(layer.kernel.shape)))
+        return [list(one.shape) for one in make_layer("mine.models:" + name, inputs, 1).weights]
     except ValueError as error:
-        print(json.dumps(one_line(error)))
-for dtype in ("int32", ""):
-    try:
-        print(json.dumps(make_layer("mine.models:tokens", LayerInputs((7,), dtype), 1).name))
-    except ValueError as error:
-        print(json.dumps(one_line(error)))
+        return one_line(error)
+print(json.dumps([
+    {{name: describe("mine.models:" + name) for name in {names!r}}},
+    [weights("built", LayerInputs(features)) for features in ((6,), (7,), (6, 1))],
+    [weights("tokens", LayerInputs((7,), dtype)) for dtype in ("int32", "")],
+]))
 """
 #: What each of them tells, or the end of why it is none.
 TOLD = {
@@ -97,15 +90,8 @@ def src(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tried(src):
-    """What every layer of the module tells, and what is made of one for three shapes of a step."""
-    done = subprocess.run(
-        [sys.executable, "-c", TRIED.format(src=str(src), names=list(TOLD))],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()[1:]]
+    """What every layer of the module tells, and what is made of two for some shapes of a step."""
+    return engines.told("tensorflow", TRIED.format(src=str(src), names=list(TOLD)))
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -120,8 +106,8 @@ def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
 
 
 def test_features_that_contradict_a_built_layer_are_refused(tried):
-    right, wrong, longer = tried[1:4]
-    assert right == [6, 4]
+    right, wrong, longer = tried[1]
+    assert right == [[6, 4], [4]]
     assert wrong == (
         "ValueError: the layer is built for steps of 6, and --inputs or FEATURES says 7; leave "
         "--inputs out, or mend the workload's file"
@@ -130,8 +116,8 @@ def test_features_that_contradict_a_built_layer_are_refused(tried):
 
 
 def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
-    right, wrong = tried[4:]
-    assert right.startswith("sequential")
+    right, wrong = tried[2]
+    assert right == [[50, 4]]
     assert "takes whole numbers; write so, like --inputs 'int32[7]<50', or" in wrong
 
 

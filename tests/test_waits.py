@@ -38,13 +38,8 @@ WAITS = {
 
 @pytest.mark.parametrize(
     ("backend", "mode"),
-    [
-        ("tensorflow", "EAGER"),
-        ("tensorflow", "GRAPH"),
-        ("tensorflow", "XLA"),
-        ("jax", "EAGER"),
-        ("jax", "GRAPH"),
-    ],
+    [("tensorflow", mode) for mode in ("EAGER", "GRAPH", "XLA")]
+    + [("jax", mode) for mode in ("EAGER", "GRAPH")],
 )
 def test_after_a_call_there_is_nothing_left_to_wait_for(backend, mode):
     script = SCRIPT.format(backend=backend, mode=mode, wait=WAITS[backend])

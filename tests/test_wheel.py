@@ -38,13 +38,18 @@ def done(words, folder, **variables):
     )
 
 
+def succeed(words, folder):
+    told = done(words, folder)
+    assert told.returncode == 0, told.stdout + told.stderr
+    return told.stdout
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built as `make wheel` does."""
     folder = tmp_path_factory.mktemp("dist")
     pip = (sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check")
-    built = done([*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "."], ROOT)
-    assert built.returncode == 0, built.stdout + built.stderr
+    succeed([*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "."], ROOT)
     (path,) = folder.glob("*.whl")
     return path
 
@@ -76,8 +81,7 @@ def environment(folder, wheel, extra=""):
             (site / top).symlink_to(found.locate_file(top))
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     where = ("--python", folder / "bin" / "python", "install", "--no-deps", "--no-index")
-    installed = done([*pip, *where, wheel], folder)
-    assert installed.returncode == 0, installed.stdout + installed.stderr
+    succeed([*pip, *where, wheel], folder)
     return folder / "bin"
 
 
@@ -90,13 +94,9 @@ def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
     with zipfile.ZipFile(wheel) as packed:
         inside = {name: packed.read(name) for name in packed.namelist()}
     for folder in FOLDERS:
-        ours = {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.py")}
         place = f"timelift/{folder}/"
-        assert {
-            name.removeprefix(place): text
-            for name, text in inside.items()
-            if name.startswith(place)
-        } == ours
+        ours = {place + path.name: path.read_bytes() for path in (ROOT / folder).glob("*.py")}
+        assert {name: text for name, text in inside.items() if name.startswith(place)} == ours
     tops = {name.partition("/")[0] for name in inside}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"timelift"}
 
@@ -104,9 +104,7 @@ def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
 def test_a_run_is_reported_where_no_framework_is_installed(bare, tmp_path):
     for name in ("tensorflow", "keras", "jax", "torch"):
         assert done([bare / "python", "-c", f"import {name}"], tmp_path).returncode == 1
-    told = done([bare / "timelift", "report", RUN, "--output", "page"], tmp_path)
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "native" in told.stdout
+    assert "native" in succeed([bare / "timelift", "report", RUN, "--output", "page"], tmp_path)
     page = (tmp_path / "page" / "index.html").read_text()
     assert "def spread(layer, x):" in page
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
@@ -152,13 +150,6 @@ def users(tmp_path_factory):
         "tests/test_mine.py": "def test_mine(): ...\n",
     }
     return commit(write(tmp_path_factory.mktemp("users"), files))
-
-
-def succeed(words, folder):
-    """What a program prints that has to succeed."""
-    told = done(words, folder)
-    assert told.returncode == 0, told.stdout + told.stderr
-    return told.stdout
 
 
 @pytest.mark.whole
