@@ -242,7 +242,7 @@ def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
     levels = _levels()
     levels.log_seconds[5:, :-1] = np.nan
     few = RunLevels(levels.cases[:5], levels.log_seconds[:5], levels.log_canary)
-    for share in np.linspace(0.004, 0.012, 9):
+    for share in np.linspace(0.006, 0.009, 13):
         both = (_slower(share, 2, levels=copy.deepcopy(one)) for one in (levels, few))
         found, alone = (find_changes(one, gate=0.001) for one in both)
         assert [one.changes for one in found.cases[:5]] == [one.changes for one in alone.cases]

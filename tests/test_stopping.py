@@ -7,6 +7,7 @@ from scipy import special
 from tests import journals
 from tests.simulated import LOUD, QUIET, plain, run
 from timelift.analyse.stats import stopping
+from timelift.analyse.stats.effects import aligned_samples, pairs_by_setting
 from timelift.analyse.stats.estimates import estimate
 from timelift.analyse.stats.stopping import (
     DIFFERENT_LEVELS,
@@ -175,12 +176,15 @@ def test_a_rule_sees_how_much_slower_the_others_are_than_the_fastest():
         return np.zeros(len(slower), bool)
 
     seen = []
-    unsettled(run([1.2, 1, 1.3, 1.4, 1.5], LOOKS[0]), Plan(rule))
+    measured = run([1.2, 1, 1.3, 1.4, 1.5], LOOKS[0])
+    unsettled(measured, Plan(rule))
     [(df, slower)] = seen
     first_beside_second, second_beside_third = slower[[0, 4]]
     assert first_beside_second == pytest.approx(np.log(1.2), abs=0.02)
     assert second_beside_third == pytest.approx(np.log(1.3), abs=0.02)
-    assert df.max() <= 8 + 1e-9  # pairs of five rivals in three launches have no more
+    pairs, families = pairs_by_setting(aligned_samples(measured))
+    assert df == pytest.approx(estimate(pairs, families).df)  # fewer than of unrelated pairs
+    assert df.max() < estimate(pairs).df.min()
 
 
 def by_places(*places):
