@@ -207,7 +207,7 @@ PROBE = """
 import sys, pytest
 class Look:
     def pytest_collection_finish(self, session):
-        loaded = {"tensorflow", "keras", "pandas", "rich"} & set(sys.modules)
+        loaded = {"tensorflow", "keras", "scipy", "pandas", "rich"} & set(sys.modules)
         print("LOADED", sorted(loaded), "ITEMS", len(session.items))
 %s
 pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
