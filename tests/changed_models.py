@@ -1,4 +1,4 @@
-"""Each model of `lifted_models` with its lifts folded, as a worker does it, in one backend."""
+"""Models of the examples and of `lifted_models`, changed as a worker does it, in one backend."""
 
 import json
 import tempfile
@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from examples import published_models
 from tests import lifted_models
-from tests.lifted_models import BATCH, DATA
 from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.layer_inputs import LayerInputs
@@ -25,17 +25,24 @@ from timelift.worker.find_layer import find_layer, find_model, parts_of  # noqa:
 from timelift.worker.setting_under_test import measure_setting
 
 ROOT = Path(__file__).parent.parent
+BATCH = 2
+#: Where the data come from of the models that do not tell the shapes of their inputs.
+DATA = {
+    **{name: f"examples.published_models:{name}_data" for name in ("agent", "speech")},
+    **{name: f"tests.lifted_models:{name}_data" for name in ("late", "towers")},
+}
 FOLD = str(ROOT / "strategies" / "fold_time.py")
 #: Strategies that must not be put in place.
 WRONG = {
     "doubles": "    return keras.Model(x, 2 * FoldTime(layer)(x))\n",
-    "own_weights": "    return keras.Model(x, FoldTime(keras.layers.Dense(3))(x))\n",
+    "own_weights": "    return keras.Model(x, FoldTime(keras.layers.Dense(64))(x))\n",
 }
 
 
 def named(model):
-    """The name of a model for `find_model`."""
-    return f"tests.lifted_models:{model}"
+    """The name of a model, or of a lift in it, for `find_model`."""
+    home = published_models if hasattr(published_models, model.partition("#")[0]) else lifted_models
+    return f"{home.__name__}:{model}"
 
 
 def folded(name):
@@ -144,7 +151,7 @@ def pasted(name, strategy, *, stored):
         old, noise = find_model(named(name)), np.random.default_rng()
         data = models.data_of(old, "", BATCH, 5, noise)
         old(data.inputs)
-        old.set_weights([noise.uniform(size=one.shape) for one in old.get_weights()])
+        old.set_weights([noise.uniform(high=0.1, size=one.shape) for one in old.get_weights()])
         factory = f"{folder}/model.keras" if stored else named(name)
         if stored:
             old.save(factory)
@@ -169,7 +176,7 @@ def pasted(name, strategy, *, stored):
 
 
 def _written_anew(name, lines, namespace):
-    """Make a model of `lifted_models` in which what follows a lift is written in its place."""
+    """Make a model in which what follows a lift is written in its place."""
     line_of = {one["name"]: one for one in lines}
 
     def lift(layer, called):
@@ -178,7 +185,10 @@ def _written_anew(name, lines, namespace):
         given = {kind: (lambda *_: layer) if is_call else layer}
         return eval(line_of[called]["after"], namespace | given)  # noqa: S307 - as above
 
-    with mock.patch.object(lifted_models, "_lift", lift):
+    with (
+        mock.patch.object(lifted_models, "_lift", lift),
+        mock.patch.object(published_models, "_lift", lift),
+    ):
         return find_model(named(name))
 
 

@@ -149,6 +149,20 @@ CASES = {
     "something added to one step": LawCase(
         "y + self.at_step(y, 0.1)", "y + self.at_step(y, 0.0)", OUTPUTS
     ),
+    "steps in another order": LawCase(
+        "ops.roll(y, -1, axis=1)",
+        "ops.roll(ops.roll(y, -1, axis=1), 1, axis=1)",
+        {"forward": "outputs at step 0 differ", "backward": "mixes time"},
+        gradients=BOTH,
+    ),
+    "a step that is lost": LawCase(
+        "y[:, 1:]",
+        "y[:, 0:]",
+        {
+            "forward": "returns shape (8, 15, 5) where the law wants (8, 16, 5)",
+            "backward": "Shapes (8, 15, 5) and (8, 16, 5) are incompatible",
+        },
+    ),
     "one step's gradient stopped": LawCase(
         "y + self.at_step(y, 1.0) * (ops.stop_gradient(y) - y)",
         "y + self.at_step(y, 1.0) * (y - y)",

@@ -1,4 +1,4 @@
-"""Models as they are published, at toy sizes: what people put a TimeDistributed in."""
+"""Small models, each with one thing that people do with a lift (see `examples` for whole ones)."""
 
 import functools
 
@@ -11,141 +11,6 @@ BATCH = 2
 
 def _lift(layer, name):
     return layers.TimeDistributed(layer, name=name)
-
-
-def video():
-    """A convolution of each frame, and a recurrence over what it says."""
-    x = frames = keras.Input((3, 8, 8, 1))
-    x = _lift(layers.Conv2D(2, 3, activation="relu"), "conv_td")(x)
-    x = _lift(layers.MaxPooling2D(), "pool_td")(x)
-    x = layers.LSTM(3)(_lift(layers.Flatten(), "flat_td")(x))
-    model = keras.Model(frames, layers.Dense(4, activation="softmax")(x), name="video")
-    model.compile("adam", "categorical_crossentropy", run_eagerly=True)
-    return model
-
-
-def documents():
-    """Hierarchical attention: sentences are encoded by their words, a document by its sentences."""
-    words = keras.Input((4,), dtype="int32")
-    x = layers.GRU(3, return_sequences=True)(layers.Embedding(20, 4)(words))
-    x = layers.Dot(1)([layers.Softmax(axis=1)(layers.Dense(1)(x)), x])
-    sentence = keras.Model(words, layers.Flatten()(x), name="sentence")
-    document = keras.Input((3, 4), dtype="int32")
-    x = layers.GRU(3)(_lift(sentence, "sentence_td")(document))
-    model = keras.Model(document, layers.Dense(2, activation="softmax")(x), name="documents")
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy())
-    return model
-
-
-def actions():
-    """A frozen network of Keras's applications looks at each frame."""
-    network = keras.applications.MobileNetV2(
-        (32, 32, 3), alpha=0.35, include_top=False, weights=None, pooling="avg"
-    )
-    network.trainable = False
-    frames = keras.Input((2, 32, 32, 3))
-    x = layers.GRU(3)(_lift(network, "network_td")(frames))
-    return keras.Model(frames, layers.Dense(2)(x), name="actions")
-
-
-def signal():
-    """A number for each step of a signal whose length is not known."""
-    x = series = keras.Input((None, 3))
-    x = layers.LSTM(4, return_sequences=True)(layers.Conv1D(3, 3, padding="causal")(x))
-    model = keras.Model(series, _lift(layers.Dense(1), "value_td")(x), name="signal")
-    model.compile("sgd", "mse")
-    return model
-
-
-def detector():
-    """The heads of Mask R-CNN: the same layers on every region, and two answers."""
-    x = regions = keras.Input((4, 5, 5, 2))
-    x = _lift(layers.Conv2D(3, 3), "conv_td")(x)
-    x = layers.ReLU()(_lift(layers.BatchNormalization(), "norm_td")(x))
-    x = _lift(layers.Flatten(), "flat_td")(x)
-    outputs = {
-        "kind": _lift(layers.Dense(3, activation="softmax"), "kind_td")(x),
-        "box": _lift(layers.Dense(4), "box_td")(x),
-    }
-    model = keras.Model(regions, outputs, name="detector")
-    model.compile("adam", {"kind": "sparse_categorical_crossentropy", "box": "mae"})
-    return model
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class Agent(keras.Model):
-    """A torso that sees frames and rewards."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.see = _lift(keras.Sequential([layers.Flatten(), layers.Dense(3)]), "see_td")
-        self.remember, self.act = layers.LSTM(3), layers.Dense(2)
-
-    def call(self, inputs, training=None):
-        """Look at each frame, and remember it with its reward."""
-        frames, rewards = inputs
-        seen = ops.concatenate([self.see(frames, training=training), rewards], axis=-1)
-        return self.act(self.remember(seen, training=training))
-
-
-def agent():
-    """Two inputs, of a model that does not tell their shapes."""
-    model = Agent(name="agent")
-    model.compile("adam", "mse")
-    return model
-
-
-def agent_data():
-    """(inputs, labels) of one batch for the agent."""
-    noise = np.random.default_rng(1)
-    shapes = (BATCH, 3, 4, 4), (BATCH, 3, 1), (BATCH, 2)
-    frames, rewards, labels = (noise.normal(size=shape).astype("float32") for shape in shapes)
-    return [frames, rewards], labels
-
-
-class Speech(keras.Model):
-    """Frames of a spectrogram, one after another."""
-
-    def __init__(self):
-        super().__init__(name="speech")
-        inner = [layers.Conv1D(2, 3), layers.Flatten(), layers.Dropout(0.2)]
-        self.lifts = [_lift(keras.Sequential(inner), "frame_td"), _lift(layers.Dense(3), "out_td")]
-
-    def call(self, inputs, training=None):
-        """Apply each lift in turn."""
-        for lift in self.lifts:
-            inputs = lift(inputs, training=training)
-        return inputs
-
-
-def speech():
-    """Subclassed, with its lifts in a list."""
-    return Speech()
-
-
-def speech_data():
-    """(inputs, labels) of one batch of spectrograms."""
-    noise = np.random.default_rng(2)
-    return noise.normal(size=(BATCH, 3, 6, 2)).astype("float32"), np.zeros((BATCH, 3, 3), "float32")
-
-
-def library():
-    """Documents of sentences of words: a lift inside of a lift."""
-    words = keras.Sequential([layers.Embedding(20, 3, mask_zero=True), layers.GRU(2)], name="words")
-    sentences = keras.Sequential([_lift(words, "words_td"), layers.GRU(3)], name="sentences")
-    shelf = keras.Input((2, 3, 4), dtype="int32")
-    x = layers.GRU(2)(_lift(sentences, "sentences_td")(shelf))
-    return keras.Model(shelf, layers.Dense(1, activation="sigmoid")(x), name="library")
-
-
-def twins():
-    """One lift that two branches share."""
-    shared = _lift(layers.Dense(3, activation="tanh"), "shared_td")
-    left, right = keras.Input((4, 2)), keras.Input((4, 2))
-    x = layers.GRU(2)(layers.Concatenate()([shared(left), shared(right)]))
-    model = keras.Model([left, right], layers.Dense(1, activation="sigmoid")(x), name="twins")
-    model.compile("adam", "binary_crossentropy")
-    return model
 
 
 def stacked():
@@ -180,7 +45,7 @@ def trained_before():
 
 
 #: One and the same model at every call.
-same = functools.cache(twins)
+same = functools.cache(stacked)
 
 
 @functools.cache
@@ -308,11 +173,16 @@ def unstacked():
 
 
 def of_images():
-    """A loop whose steps have other axes than its outputs, stacked at an axis from the end."""
+    """A loop whose steps have other axes than its outputs, stacked at an axis from the end.
+
+    Its loss is an object, for labels of one place each, and its train step runs eagerly.
+    """
     images = keras.Input((3, 4, 4, 1))
     layer = keras.Sequential([layers.Conv2D(2, 3), layers.Flatten()], name="looped")
     x = ops.stack([layer(images[:, place]) for place in range(3)], axis=-2)
-    return keras.Model(images, x, name="of_images")
+    model = keras.Model(images, layers.Softmax()(x), name="of_images")
+    model.compile("adam", keras.losses.CategoricalCrossentropy(), run_eagerly=True)
+    return model
 
 
 def of_one_graph():
@@ -371,7 +241,3 @@ def _told_to_train(steps, name):
 def _loop(steps, places, name, axis=1, **more):
     layer = layers.Dense(3, name=name, **more)
     return ops.stack([layer(steps[:, place]) for place in places], axis=axis)
-
-
-#: Where the data come from of the models that do not tell the shapes of their inputs.
-DATA = {name: f"tests.lifted_models:{name}_data" for name in ("agent", "speech", "late", "towers")}

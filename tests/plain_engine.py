@@ -61,7 +61,7 @@ class Engine:
 
 @dataclass
 class Rival:
-    """A compiled lift, right but for what `mistake` makes of outputs or gradients at one step."""
+    """A compiled lift, right but for what `mistake` changes in its outputs and their gradients."""
 
     layer: Dense
     phase: Phase
@@ -76,9 +76,9 @@ class Rival:
         """Outputs; or the loss and gradients by the inputs and the kernel."""
         self.calls += 1
         outputs = np.tanh(x @ self.layer.kernel)
-        inner = None if cotangent is None else cotangent * (1 - outputs**2)
+        inner = (0 if cotangent is None else cotangent) * (1 - outputs**2)
         if self.mistake:
-            outputs, inner = self.mistake(outputs.copy(), inner)
+            self.mistake(outputs, inner)
         if cotangent is None:
             return outputs
         by_kernel = np.einsum("btf,btu->fu", x, inner)
@@ -123,7 +123,7 @@ class Launch:
         self.steps = steps
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
-        """Hold a rival with this mistake to the law; return what `check_rival` does."""
+        """Hold a rival with this mistake to the law; its largest error."""
         lengths = Lengths.FULL if self.valid.all() else Lengths.UNIFORM
         setting = Setting(
             "plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients, lengths=lengths

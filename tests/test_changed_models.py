@@ -17,15 +17,17 @@ from timelift.told_model import Feeding, ToldModel
 
 #: Each model with the paths of its lifts.
 PATHS = {
-    "video": ["conv_td", "pool_td", "flat_td"],
+    "video": ["looks_td"],
     "documents": ["sentence_td"],
     "actions": ["network_td"],
+    "text_lines": ["column_td", "letters_td"],
     "signal": ["value_td"],
     "detector": ["conv_td", "norm_td", "flat_td", "box_td", "kind_td"],
-    "agent": ["see_td"],
-    "speech": ["frame_td", "out_td"],
+    "agent": ["torso_td"],
+    "speech": ["frame_td", "phone_td"],
     "library": ["sentences_td", "sentences_td/sentences/words_td"],
     "twins": ["shared_td"],
+    "shared": ["left/shared_td"],
     "unnamed": ["time_distributed", "sequential/time_distributed_1"],
     "late": ["late_td"],
     "by_hand": ["looped"],
@@ -39,7 +41,7 @@ PATHS = {
 TENSORFLOW = str(Backend.TENSORFLOW)
 #: Those whose train step TensorFlow traces in less than a second.
 QUICK = (
-    *("signal", "agent", "twins", "unnamed", "late", "by_hand", "unstacked"),
+    *("signal", "agent", "twins", "shared", "unnamed", "late", "by_hand", "unstacked"),
     *("of_images", "of_one_graph", "of_lifts", "towers"),
 )
 
@@ -62,7 +64,7 @@ def _cases():
             yield pytest.param(str(backend), name, marks=marks, id=f"{name}-{backend}")
 
 
-@pytest.mark.parametrize(("backend", "name"), [*_cases()])
+@pytest.mark.parametrize(("backend", "name"), _cases())
 def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, name):
     found = told(backend, f"folded({name!r})")
     paths = found["paths"]
@@ -76,15 +78,15 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
 def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
     (value,) = told(TENSORFLOW, "folded('signal')")["told"]
     assert (value["batch"], value["steps"]) == (2, 5)
-    assert value["inputs"]["features"] == [4]
+    assert value["inputs"]["features"] == [64]
     assert value["added"] == []
 
 
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
     outer, inner = described("library")["lifts"]
-    assert (outer["batch"], outer["steps"], outer["inputs"]["features"]) == (2, 2, [3, 4])
-    assert (inner["batch"], inner["steps"]) == (4, 3)
-    assert inner["inputs"] == {"features": [4], "dtype": "int32", "high": 20}
+    assert (outer["batch"], outer["steps"], outer["inputs"]["features"]) == (2, 4, [6, 20])
+    assert (inner["batch"], inner["steps"]) == (8, 6)
+    assert inner["inputs"] == {"features": [20], "dtype": "int32", "high": 5000}
 
 
 @pytest.mark.whole
@@ -111,8 +113,8 @@ def test_a_lift_is_told_by_where_it_stands():
             ("words_td", "after the input in 'sentences'", "words"),
         ],
         "by_hand": [("looped", "after the input", "Dense(3)")],
-        "signal": [("value_td", "after LSTM(4)", "Dense(1)")],
-        "agent": [("see_td", "", "Sequential(...)")],
+        "signal": [("value_td", "after LSTM(64)", "Dense(1)")],
+        "agent": [("torso_td", "", "torso")],
     }
     for name, wanted in places.items():
         found = told(TENSORFLOW, f"folded({name!r})")["told"]
@@ -126,10 +128,6 @@ def test_the_layer_in_a_lift_is_found_by_its_number_and_by_its_path(lift):
 
 def test_a_stored_model_that_holds_code_is_refused():
     assert "write a function that loads it" in told(TENSORFLOW, "refused_with_code()")
-
-
-def test_a_lift_that_two_models_share_is_one():
-    assert told(TENSORFLOW, "folded('shared')")["paths"] == ["left/shared_td"]
 
 
 def test_a_lift_is_told_whether_it_trains():
@@ -155,16 +153,23 @@ def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
     ]
 
 
-WAYS = (
-    "{'as_written': {}, 'changed': {'1': 'fold_time'},"
-    " 'wrong': {'1': 'doubles'}, 'strange': {'1': 'own_weights'}}"
-)
+FIRST = {"first": {"1": "fold_time"}}
+EACH_AND_BOTH = FIRST | {
+    "second": {"2": "fold_time"},
+    "both": {"1": "fold_time", "2": "fold_time"},
+}
+
+
+def raced(name, changes, **how):
+    """How each of these changes of a model, and the model as written, ends in a worker."""
+    ways = {"as_written": {}} | changes
+    return told(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways}, **{how})")
 
 
 def test_a_change_that_computes_something_else_breaks_the_law():
-    found = told(TENSORFLOW, f"raced('twins', 'tensorflow', {WAYS})")
-    ends = {name: status for name, (status, _, _) in found.items()}
-    assert ends == {
+    strategies = {"changed": "fold_time", "wrong": "doubles", "strange": "own_weights"}
+    found = raced("twins", {way: {"1": strategy} for way, strategy in strategies.items()})
+    assert {name: status for name, (status, _, _) in found.items()} == {
         "as_written": "measured",
         "changed": "measured",
         "wrong": "law broken",
@@ -179,31 +184,27 @@ def test_a_change_that_computes_something_else_breaks_the_law():
 
 
 def test_a_mask_that_a_change_loses_breaks_the_law():
-    ways = "{'as_written': {}, 'changed': {'1': 'fold_time'}}"
-    found = told(TENSORFLOW, f"raced('padded', 'tensorflow', {ways})")
+    found = raced("padded", FIRST)
     assert found["as_written"][0] == "measured"
-    assert found["changed"][:1] == ["law broken"]
+    assert found["first"][0] == "law broken"
 
 
-@pytest.mark.parametrize("name", ["unnamed", "trained_before"])
-def test_each_way_of_changing_a_model_has_its_weights_in_the_same_places(name):
-    ways = "{'as_written': {}, 'changed': {'1': 'fold_time'}}"
-    found = told(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways})")
-    assert {status for status, _, _ in found.values()} == {"measured"}, found
-
-
-def test_a_loop_and_the_lift_that_it_calls_are_changed_together():
-    fold = "fold_time"
-    ways = {"changed": {"1": fold, "2": fold}, "one": {"1": fold}, "two": {"2": fold}}
-    found = told(TENSORFLOW, f"raced('of_lifts', 'tensorflow', {ways})")
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        pytest.param("unnamed", FIRST, id="names that Keras numbers"),
+        pytest.param("trained_before", FIRST, id="weights that no seed makes"),
+        pytest.param("of_lifts", EACH_AND_BOTH, id="a loop and the lift that it calls"),
+    ],
+)
+def test_each_way_of_changing_a_model_computes_the_same(name, changes):
+    found = raced(name, changes)
     assert {status for status, _, _ in found.values()} == {"measured"}, found
 
 
 @pytest.mark.whole
 def test_what_a_change_needs_of_memory_is_read_without_a_law():
-    ways = "{'as_written': {}, 'changed': {'1': 'fold_time'}}"
-    found = told(TENSORFLOW, f"raced('twins', 'tensorflow', {ways}, peak=True)")
-    for status, _, facts in found.values():
+    for status, _, facts in raced("twins", FIRST, peak=True).values():
         assert status == "measured"
         assert facts.keys() & {"peak_bytes", "peak_bytes_below"}
         assert "law_error" not in facts
@@ -227,7 +228,7 @@ def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored)
     assert found["off"] <= 1e-5 * found["largest"]
 
 
-SIGNAL = f"{ROOT / 'tests' / 'lifted_models.py'}:signal"
+SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
 
 
 @pytest.mark.whole
@@ -308,4 +309,4 @@ def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
     whole = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, found)
     assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)
     closed = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("twins"))
-    assert closed.setting.seq_len == closed.lifts[0].steps == 4
+    assert closed.setting.seq_len == closed.lifts[0].steps == 40

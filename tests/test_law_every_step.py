@@ -1,5 +1,8 @@
 """The law at every step: a mistake at one step of 128 is found, a right rival never pays."""
 
+from functools import partial
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -11,80 +14,48 @@ from timelift.worker.law import LawBrokenError
 LAUNCHES = 100
 
 
-def of_the_step_before(step):
+def of_the_step_before(step, outputs, inner):
     """Outputs of another step, and gradients of those."""
-
-    def mistake(outputs, inner):
-        outputs[:, step] = outputs[:, step - 1]
-        if inner is not None:
-            inner[:, step - 1], inner[:, step] = inner[:, step - 1] + inner[:, step], 0
-        return outputs, inner
-
-    return mistake
+    outputs[:, step] = outputs[:, step - 1]
+    inner[:, step - 1] += inner[:, step]
+    inner[:, step] = 0
 
 
-def ten_per_cent_in_one_feature(step):
+def ten_per_cent_in_one_feature(step, outputs, inner):
     """One feature a tenth too large, and its gradient with it."""
-
-    def mistake(outputs, inner):
-        outputs[:, step, 2] *= 1.1
-        if inner is not None:
-            inner[:, step, 2] *= 1.1
-        return outputs, inner
-
-    return mistake
+    outputs[:, step, 2] *= 1.1
+    inner[:, step, 2] *= 1.1
 
 
-def outputs_alone(step):
+def outputs_alone(step, outputs, _):
     """Wrong outputs whose gradients are right: something is added."""
-
-    def mistake(outputs, inner):
-        outputs[:, step] += 0.1
-        return outputs, inner
-
-    return mistake
+    outputs[:, step] += 0.1
 
 
-def gradients_alone(step):
+def gradients_alone(step, _, inner):
     """Right outputs without a gradient."""
-
-    def mistake(outputs, inner):
-        if inner is not None:
-            inner[:, step] = 0
-        return outputs, inner
-
-    return mistake
+    inner[:, step] = 0
 
 
-def no_number(step):
+def no_number(step, _, inner):
     """Right outputs whose gradient is NaN."""
+    inner[:, step] = np.nan
 
-    def mistake(outputs, inner):
-        if inner is not None:
-            inner[:, step] = np.nan
-        return outputs, inner
 
-    return mistake
+OF_OUTPUTS = (of_the_step_before, ten_per_cent_in_one_feature, outputs_alone)
 
 
 @pytest.mark.parametrize(
     ("phase", "mistake"),
     [
-        (Phase.FORWARD, of_the_step_before),
-        (Phase.FORWARD, ten_per_cent_in_one_feature),
-        (Phase.FORWARD, outputs_alone),
-        (Phase.BACKWARD, of_the_step_before),
-        (Phase.BACKWARD, ten_per_cent_in_one_feature),
-        (Phase.BACKWARD, outputs_alone),
-        (Phase.BACKWARD, gradients_alone),
-        (Phase.BACKWARD, no_number),
+        *product([Phase.FORWARD], OF_OUTPUTS),
+        *product([Phase.BACKWARD], [*OF_OUTPUTS, gradients_alone, no_number]),
     ],
 )
 def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_launches(phase, mistake):
-    """The step is drawn anew in every launch, and named where outputs are seen."""
     dice = np.random.default_rng(11)
     steps = dice.integers(1, TIME - 1, LAUNCHES).tolist()
-    said = [sentence(Launch(phase, seed), mistake(step)) for seed, step in enumerate(steps)]
+    said = [sentence(Launch(phase, seed), mistake, step) for seed, step in enumerate(steps)]
     assert sum(bool(one) for one in said) >= 0.99 * LAUNCHES
     if phase is Phase.FORWARD:
         assert all(f"at step {step}" in one for one, step in zip(said, steps, strict=True))
@@ -92,15 +63,15 @@ def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_launches(phase, mist
 
 def is_found(launch, step, gradients=Gradients.WEIGHTS):
     """True if outputs that are wrong at a step are; in the forward phase it is named."""
-    said = sentence(launch, outputs_alone(step), gradients)
+    said = sentence(launch, outputs_alone, step, gradients)
     named = f"outputs at step {step}" if launch.phase is Phase.FORWARD else "outputs differ"
     return said.startswith(named)
 
 
-def sentence(launch, mistake, gradients=Gradients.WEIGHTS):
-    """What a launch says of a mistake; nothing where it finds none."""
+def sentence(launch, mistake, step, gradients=Gradients.WEIGHTS):
+    """What a launch says of a mistake at a step; nothing where it finds none."""
     try:
-        launch.hold(mistake, gradients)
+        launch.hold(partial(mistake, step), gradients)
     except LawBrokenError as error:
         return str(error)
     return ""
@@ -114,7 +85,7 @@ def test_a_right_rival_keeps_the_law_in_every_launch(phase):
 
 @pytest.mark.parametrize("mistake", [of_the_step_before, gradients_alone, no_number])
 def test_an_input_gradient_that_is_asked_for_names_the_step(mistake):
-    said = sentence(Launch(Phase.BACKWARD, 3), mistake(57), Gradients.INPUTS_AND_WEIGHTS)
+    said = sentence(Launch(Phase.BACKWARD, 3), mistake, 57, Gradients.INPUTS_AND_WEIGHTS)
     assert said.startswith(("input gradient at step 57", "input gradient at step 56"))
 
 
@@ -183,25 +154,24 @@ def test_padded_steps_are_asked_about_nowhere(phase):
     valid = np.arange(TIME) < np.array([[TIME], [60], [1], [100]])
     launch = Launch(phase, 2, valid=valid)
 
-    def padding(outputs, inner):
+    def padding(outputs, _):
         outputs[~valid] = 7.0
-        return outputs, inner
 
     assert launch.hold(padding) < 1e-13
     assert is_found(launch, 110)
 
 
 def test_a_layer_that_gives_nan_is_at_fault_itself():
+    at_fault = pytest.raises(ValueError, match="the outputs of the layer called at a single step")
+    for phase in Phase:
+        with at_fault:
+            Launch(phase, 5, nan_at=drawn(5)).hold()
     launch = Launch(Phase.FORWARD, 5)
     launch.inputs[:, drawn(5)] = np.nan
     for _rival in range(2):
-        with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):
+        with at_fault:
             launch.hold()
-    for phase in Phase:
-        layer = Dense(np.random.default_rng(5))
-        with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):
-            Launch(phase, 5, layer, nan_at=drawn(5)).hold()
     layer = Dense(np.random.default_rng(5))
     layer.kernel[0, 0] = np.nan
-    with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):
+    with at_fault:
         Launch(Phase.FORWARD, 5, layer)
