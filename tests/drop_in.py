@@ -16,13 +16,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from tests.projects import STRATEGIES
 from timelift.case import Backend, Phase, Setting
-from timelift.measure import catalogue
-from timelift.project import Project
 from timelift.worker.isolation import load_module
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 BATCH, TIME = 3, 4
 LENGTHS = np.array([4, 2, 3])
 VALID = np.arange(TIME) < LENGTHS[:, None]

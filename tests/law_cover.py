@@ -13,9 +13,9 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from tests.law_cases import ends_of
+from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import (
     Backend,
     Dtype,
@@ -28,13 +28,8 @@ from timelift.case import (
     TimeAxis,
 )
 from timelift.layer_inputs import LayerInputs
-from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task
-from timelift.project import Project
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
-WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 #: Refusing is an answer; these are not.
 BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY, Status.NO_LAYER}
 

@@ -8,9 +8,14 @@ import sys
 from pathlib import Path
 
 from timelift.case import Backend
+from timelift.measure import catalogue
 from timelift.measure.machine import why_not_installed
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
+#: What is in this checkout's catalogue, by name.
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
+WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 #: JAX is imported soonest; TensorFlow is always there.
 QUICKEST = Backend.TENSORFLOW if why_not_installed(Backend.JAX) else Backend.JAX
 #: The smallest run that has two launches.

@@ -1,35 +1,24 @@
 """The law on the other backends: every strategy keeps it there, or refuses with a sentence."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from studies import support
 from tests import engines
 from tests.law_cover import FEWER_WORDS
+from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Mode, TimeAxis
-from timelift.measure import catalogue
-from timelift.project import Project
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
-WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
+pytestmark = pytest.mark.whole
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
 #: PyTorch takes seconds to compile each; some have Python between their graphs.
-FEW = ("fold_time",)
-MORE = ("native", "ops_map", "loop_slice", "vectorized_map", "rnn_cell")
-
-
-@pytest.fixture
-def backend(request):
-    """Each of the other backends, where it is installed."""
-    engines.skip_without(request.param)
-    return request.param
+QUICKER = ("fold_time", "native", "ops_map", "loop_slice", "vectorized_map", "rnn_cell")
 
 
 def words(backend, workload, column, names=tuple(STRATEGIES)):
     """What became of strategies: each one's word, and the reason where it does not lift."""
+    engines.skip_without(backend)
     chosen = {name: STRATEGIES[name] for name in names}
     inputs = FEWER_WORDS.get(workload, WORKLOADS[workload].inputs)
     layer = replace(WORKLOADS[workload], inputs=inputs)
@@ -45,8 +34,7 @@ CONVOLUTIONS = {Backend.JAX: "frames", Backend.TORCH: "frame_encoder"}
 EAGERLY = [(one, kind) for one in CONVOLUTIONS for kind in (*KINDS, CONVOLUTIONS[one])]
 
 
-@pytest.mark.whole
-@pytest.mark.parametrize(("backend", "workload"), EAGERLY, indirect=["backend"])
+@pytest.mark.parametrize(("backend", "workload"), EAGERLY)
 def test_every_strategy_keeps_the_law_eagerly(backend, workload):
     found = words(backend, workload, EAGER)
     assert not {name: told for name, told in found.items() if told[0] == "fails"}
@@ -56,13 +44,7 @@ def test_every_strategy_keeps_the_law_eagerly(backend, workload):
 
 @pytest.mark.parametrize(
     ("backend", "names"),
-    [
-        pytest.param(Backend.TORCH, FEW, marks=pytest.mark.whole),
-        pytest.param(Backend.TORCH, MORE, marks=pytest.mark.whole),
-        pytest.param(Backend.JAX, tuple(STRATEGIES), marks=pytest.mark.whole),
-    ],
-    ids=["torch", "torch-more", "jax"],
-    indirect=["backend"],
+    [(Backend.TORCH, QUICKER), (Backend.JAX, tuple(STRATEGIES))],
 )
 def test_every_strategy_keeps_the_law_compiled(backend, names, monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)

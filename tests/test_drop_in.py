@@ -3,7 +3,7 @@
 import pytest
 
 from tests import engines
-from tests.law_cover import STRATEGIES
+from tests.projects import STRATEGIES
 from timelift.case import Backend
 
 #: Elsewhere each takes seconds: a loop in Python, and one of the backend.

@@ -21,12 +21,11 @@ from tests.law_cover import (
     LARGE,
     OTHERS,
     ROWS,
-    STRATEGIES,
-    WORKLOADS,
     ends,
     rivals,
     setting,
 )
+from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import RivalSpec, Task
 from timelift.worker import law

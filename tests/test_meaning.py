@@ -20,20 +20,16 @@ Each may be `refused`: the strategy refuses the layer that would tell.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from tests.projects import STRATEGIES
 from tests.tensorflow_here import floating, keras, tf
 from timelift.case import Phase, Setting, TimeAxis
-from timelift.measure import catalogue
-from timelift.project import Project
 from timelift.worker.isolation import load_module
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 #: TimeDistributed serves a dynamic time axis only where both sizes are the same.
 BATCH = TIME = 5
 #: Chunks of 2, 2 and 1 steps; groups of 2 and 3 sequences.

@@ -1,20 +1,16 @@
 """Every refusal is true: where a strategy refuses, it fails or breaks the law when asked anyway."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import FunctionType, SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests.projects import STRATEGIES
 from tests.tensorflow_here import floating, keras, tf
 from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
-from timelift.measure import catalogue
-from timelift.project import Project
 from timelift.worker.isolation import load_module
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 layers = keras.layers
 DYNAMIC = {"time_axis": TimeAxis.DYNAMIC}
 XLA_BACKWARD = {"mode": Mode.XLA, "phase": Phase.BACKWARD}

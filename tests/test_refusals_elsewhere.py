@@ -3,19 +3,16 @@
 import functools
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests import engines
+from tests.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.layer_inputs import LayerInputs
-from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
-from timelift.project import Project
 
-STRATEGIES = catalogue.read_strategies(Project(Path(__file__).parent.parent).strategies.values())
 LAYERS = """
 import keras
 from keras import layers

@@ -2,19 +2,14 @@
 
 import ast
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from tests.tensorflow_here import floating, keras
-from timelift.measure import catalogue
-from timelift.project import Project
 from timelift.worker.isolation import load_module
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
-WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
 IMPORTS = {"functools", "importlib", "itertools", "keras", "numbers", "tensorflow", "tf_keras"}
 #: The corrected forms of the question's first two examples; two look-alikes answer the third.

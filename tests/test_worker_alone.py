@@ -3,19 +3,16 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests import engines
+from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
-from timelift.project import Project
 
-ROOT = Path(__file__).parent.parent
 #: What this project installs beside the backends, and Keras and TensorFlow do without.
 OURS = ("msgspec", "scipy", "pandas", "pytest", "seaborn", "matplotlib", "psutil", "jinja2")
 #: Read by every interpreter at its start (Python's site module), so by a launch too.
@@ -45,9 +42,8 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
     engines.skip_without(backend)
     brought = {"scipy"} if backend == Backend.JAX else set()
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))
-    workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
-    strategies = catalogue.read_strategies(Project(ROOT).strategies.values())
-    rivals = tuple(strategies[name].rival() for name in ("fold_time", "native"))
+    workload = WORKLOADS["sensor"]
+    rivals = tuple(STRATEGIES[name].rival() for name in ("fold_time", "native"))
     with LaunchProcess(backend, Limits(60)) as launch:
         for phase in Phase:
             setting = Setting("sensor", 3, 2, phase, mode=Mode.EAGER, backend=backend)

@@ -5,21 +5,18 @@ import json
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests import engines
+from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import catalogue, devices
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
-from timelift.project import Project
 
-ROOT = Path(__file__).parents[2]
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
-SENSOR = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
+SENSOR = WORKLOADS["sensor"]
 GREEDY = '''"""A strategy that asks for more memory than any device has."""
 import keras
 
