@@ -21,6 +21,32 @@ ONE_THREAD = {
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
+#: What scripts about a backend's engine share.
+ENGINE = """
+import dataclasses, json, sys
+import keras
+import numpy as np
+from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.worker.engines import Feed, UnavailableError, open_engine
+USUAL = Setting("probe", 5, 3, Phase.FORWARD, backend=Backend(keras.backend.backend()))
+BACKWARD = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
+
+def changed(**axes):
+    return dataclasses.replace(USUAL, **axes)
+
+def lifted(layer, time=5):
+    inputs = keras.Input((time, 3))
+    return keras.Model(inputs, layer(inputs))
+
+def ones(*shape):
+    return np.ones(shape, "float32")
+
+def unavailable(**axes):
+    try:
+        open_engine(changed(**axes))
+    except UnavailableError as error:
+        return str(error)
+"""
 
 
 def skip_without(backend):

@@ -1,44 +1,22 @@
 """JAX behind the engine's surface: asked in fresh processes, for a backend is chosen once."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests import engines
 
-ROOT = Path(__file__).parent.parent
 engines.skip_without("jax")
-
-PREPARED = """
-import dataclasses, json, sys
-import numpy as np
-from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis, Dtype
-from timelift.worker.engines import Feed, UnavailableError, open_engine
-USUAL = Setting("probe", 5, 3, Phase.FORWARD, backend="jax")
-
-def changed(**axes):
-    return dataclasses.replace(USUAL, **axes)
-
-def lifted(layer, features=3):
-    import keras
-    inputs = keras.Input((5, features))
-    return keras.Model(inputs, layer(inputs))
-
-def ones(*shape):
-    return np.ones(shape, "float32")
-"""
 
 
 def told(body, **variables):
     """What a fresh process with JAX under Keras says last."""
-    return engines.told("jax", PREPARED + body, **variables)
+    return engines.told("jax", engines.ENGINE + body, **variables)
 
 
 TRACES = """
-import keras
-engine = open_engine(changed(phase=Phase.BACKWARD, gradients=Gradients.INPUTS_AND_WEIGHTS))
-setting = changed(phase=Phase.BACKWARD, gradients=Gradients.INPUTS_AND_WEIGHTS)
+setting = changed(**BACKWARD)
+engine = open_engine(setting)
 model = lifted(keras.Sequential([keras.layers.Dense(4), keras.layers.Dropout(0.5)]))
 compiled = engine.compile(model, setting, training=True)
 
@@ -138,33 +116,27 @@ def test_threads_limit_who_works(threads, alone):
     assert (told(THREADS % threads) > 0.97) is alone
 
 
-REFUSED = """
-said = {}
-for name, axes in {
-    "gpu": {"device": "gpu"},
-    "cpu:7": {"device": "cpu:7"},
-    "xla": {"mode": Mode.XLA},
-    "dynamic": {"time_axis": TimeAxis.DYNAMIC},
-}.items():
-    try:
-        open_engine(changed(**axes))
-    except UnavailableError as error:
-        said[name] = str(error)
-open_engine(changed(time_axis=TimeAxis.DYNAMIC, mode=Mode.EAGER))
-print(json.dumps(said))
+LACKING = """
+print(json.dumps([
+    unavailable(device="gpu"),
+    unavailable(device="cpu:7"),
+    unavailable(mode=Mode.XLA),
+    unavailable(time_axis=TimeAxis.DYNAMIC),
+    unavailable(time_axis=TimeAxis.DYNAMIC, mode=Mode.EAGER),
+]))
 """
 
 
 def test_what_jax_lacks_is_said_in_a_sentence():
-    said = told(REFUSED, JAX_PLATFORMS="cpu")
-    assert said["gpu"] == "JAX sees no gpu on this machine"
-    assert said["cpu:7"] == "JAX sees no cpu:7 on this machine"
-    assert said["xla"] == "jax.jit compiles by XLA: measure mode graph"
-    assert "anew for each length" in said["dynamic"]
+    gpu, second, xla, dynamic, nothing = told(LACKING, JAX_PLATFORMS="cpu")
+    assert gpu == "JAX sees no gpu on this machine"
+    assert second == "JAX sees no cpu:7 on this machine"
+    assert xla == "jax.jit compiles by XLA: measure mode graph"
+    assert "anew for each length" in dynamic
+    assert nothing is None
 
 
 SECOND = """
-import keras
 engine = open_engine(changed(device="cpu:1"))
 layer = keras.layers.Dense(4)
 compiled = engine.compile(lifted(layer), changed(device="cpu:1"), training=False)
@@ -200,7 +172,6 @@ def test_switches_are_told_and_put_back():
 
 
 DOUBLE = """
-import keras
 import jax
 engine = open_engine(changed(dtype=Dtype.FLOAT64))
 print(json.dumps([str(engine.place(np.ones(2)).dtype), jax.config.jax_enable_x64]))
@@ -213,21 +184,13 @@ def test_double_precision_is_had_where_it_is_asked_for():
 
 
 WORKER = """
-from pathlib import Path
-import os
-from timelift.measure import catalogue
-from timelift.messages import Task, WorkerChannel
-from timelift.worker import engines
-from timelift.worker.setting_under_test import measure_setting
-engines.load("jax")
 from jax._src import xla_bridge
+from tests.projects import STRATEGIES, WORKLOADS
+from timelift.messages import Task, WorkerChannel
+from timelift.worker.setting_under_test import measure_setting
 assert not xla_bridge.backends_are_initialized()
-root = Path(%r)
-workload = catalogue.read_workloads([root / "workloads/sensor.py"])["sensor"]
-rivals = tuple(
-    one.rival() for one in catalogue.read_strategies((root / "strategies").glob("*.py")).values()
-    if one.name in {"fold_time", "native", "loop_unstack"}
-)
+workload = WORKLOADS["sensor"]
+rivals = tuple(STRATEGIES[name].rival() for name in ("fold_time", "native", "loop_unstack"))
 events = []
 setting = changed(workload="sensor", phase=Phase.BACKWARD)
 task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02, names_device=True)
@@ -238,14 +201,13 @@ print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sy
 
 
 def test_a_worker_on_jax_imports_no_other_framework_and_starts_nothing_before_its_fork():
-    ended, imported = told(WORKER % str(ROOT))
+    ended, imported = told(WORKER)
     assert ended == ["measured"] * 3
     assert imported == []
 
 
 REUSED = """
 import os
-import keras
 from jax import monitoring
 from timelift.messages import COMPILED_FOLDER
 hits = []

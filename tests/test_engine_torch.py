@@ -6,30 +6,7 @@ from tests import engines
 
 engines.skip_without("torch")
 
-PREPARED = """
-import dataclasses, json, sys
-import numpy as np
-import keras
-from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import Feed, UnavailableError, open_engine
-USUAL = Setting("probe", 5, 3, Phase.FORWARD, Mode.EAGER, backend="torch")
-
-def changed(**axes):
-    return dataclasses.replace(USUAL, **axes)
-
-def lifted(layer, time=5):
-    inputs = keras.Input((time, 3))
-    return keras.Model(inputs, layer(inputs))
-
-def ones(*shape):
-    return np.ones(shape, "float32")
-
-def unavailable(**axes):
-    try:
-        open_engine(changed(**axes))
-    except UnavailableError as error:
-        return str(error)
-"""
+PREPARED = engines.ENGINE + "USUAL = changed(mode=Mode.EAGER)\n"
 
 
 def told(body, **variables):
@@ -67,7 +44,7 @@ def test_graphs_are_counted_and_a_dynamic_length_needs_no_other(axis, counts):
 
 EAGER = """
 import torch
-setting = changed(phase=Phase.BACKWARD, gradients=Gradients.INPUTS_AND_WEIGHTS)
+setting = changed(**BACKWARD)
 engine, model = open_engine(USUAL), lifted(keras.layers.Dense(4))
 x = engine.place(ones(3, 5, 3))
 forward = engine.compile(model, USUAL, training=False)

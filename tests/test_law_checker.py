@@ -11,16 +11,17 @@ from timelift.worker import law
 from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
 
 BATCH, TIME, STEPS = 2, 6, (0, 3, 5)
+FULL = np.ones((BATCH, TIME), bool)
+#: One of both sequences ends after three steps.
+PADDED = np.arange(TIME) < np.array([[TIME], [3]])
 
 
-def reference(valid=None):
+def reference(valid=FULL):
     """A reference at three of six steps, with two weights of very different gradients."""
-    noise = np.random.default_rng(3)
-    draw = lambda *shape: noise.standard_normal(shape)  # noqa: E731
-    everywhere = np.ones((BATCH, TIME), bool) if valid is None else valid
-    weights = (draw(4, 5), 1e-9 * draw(5))
+    draw = np.random.default_rng(3).standard_normal
+    weights = (draw((4, 5)), 1e-9 * draw(5))
     shape = (BATCH, len(STEPS), 5)
-    return Reference(STEPS, everywhere, draw(*shape), draw(*shape), draw(BATCH, 3, 4), weights)
+    return Reference(STEPS, valid, draw(shape), draw(shape), draw((BATCH, 3, 4)), weights)
 
 
 def spread(values, width):
@@ -55,9 +56,7 @@ def test_outputs_that_are_no_number_break_the_law(wrong):
 
 @pytest.mark.parametrize("step", [1, 3])
 def test_an_input_gradient_that_is_no_number_breaks_the_law_at_any_step(step):
-    valid = np.ones((BATCH, TIME), bool)
-    valid[1, 1:] = False
-    expected = reference(valid)
+    expected = reference(np.arange(TIME) < np.array([[TIME], [1]]))
     for row in range(BATCH):
         gradient = spread(expected.input_gradient, 4)
         gradient[row, step, 2] = np.nan
@@ -98,10 +97,8 @@ def test_a_gradient_by_another_step_mixes_time_unless_it_is_rounding(dtype, pass
 
 
 def test_a_gradient_in_padding_mixes_time():
-    valid = np.ones((BATCH, TIME), bool)
-    valid[1, 3:] = False
-    expected = reference(valid)
-    found = spread(expected.input_gradient * valid[:, STEPS, None], 4)
+    expected = reference(PADDED)
+    found = spread(expected.input_gradient * PADDED[:, STEPS, None], 4)
     law.check_input_gradient(found, expected, Dtype.FLOAT32)
     found[1, 3, 0] = 0.1
     with pytest.raises(LawBrokenError, match="mixes time"):
@@ -110,13 +107,11 @@ def test_a_gradient_in_padding_mixes_time():
 
 def one_small_feature(share, steps=(0, 9, 19, 31)):
     """A reference of 32 steps whose feature 2 is so many times smaller than the others."""
-    noise = np.random.default_rng(4)
-    draw = lambda *shape: noise.standard_normal(shape)  # noqa: E731
-    outputs = draw(8, len(steps), 5) * [1, 1, share, 1, 1]
-    weights = (draw(40, 5) * [1, 1, share, 1, 1], draw(5))
-    input_gradient = draw(8, len(steps), 5) * [1, 1, share, 1, 1]
+    draw, shares = np.random.default_rng(4).standard_normal, np.array([1, 1, share, 1, 1])
+    shape = (8, len(steps), 5)
+    weights = (draw((40, 5)) * shares, draw(5))
     valid = np.ones((8, 32), bool)
-    return Reference(steps, valid, outputs, draw(*outputs.shape), input_gradient, weights)
+    return Reference(steps, valid, draw(shape) * shares, draw(shape), draw(shape) * shares, weights)
 
 
 @pytest.mark.parametrize(
@@ -133,10 +128,8 @@ def test_a_small_feature_is_held_to_its_own_size(dtype, share, relative, accepte
     expected = one_small_feature(share)
     more = np.array([1, 1, 1 + relative, 1, 1])
     outputs, input_gradient = np.zeros((2, 8, 32, 5))
-    outputs[:, expected.steps], input_gradient[:, expected.steps] = (
-        expected.outputs,
-        expected.input_gradient,
-    )
+    outputs[:, expected.steps] = expected.outputs
+    input_gradient[:, expected.steps] = expected.input_gradient
     weights = [expected.weight_gradients[0] * more, expected.weight_gradients[1]]
     checks = {
         r"outputs at step \d+": lambda: law.check_outputs(outputs * more, expected, dtype),
@@ -201,9 +194,7 @@ def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
 
 
 def test_padded_steps_are_not_compared():
-    valid = np.ones((BATCH, TIME), bool)
-    valid[1, 3:] = False
-    expected = reference(valid)
+    expected = reference(PADDED)
     padded = spread(expected.outputs, 5)
     padded[1, 5] = 99.0
     assert law.check_outputs(padded, expected, Dtype.FLOAT64) == 0
@@ -233,19 +224,13 @@ def test_the_sparse_cotangent_is_zero_elsewhere():
     assert not np.delete(sparse, STEPS, axis=1).any()
 
 
-# What a device computes in ------------------------------------------------------------------------
-
 TF = {"name": "NVIDIA A100", "tf32": "True", "soft_placement": "False"}
 TORCH = {"matmul_precision": "highest", "matmul_tf32": "False", "cudnn_tf32": "False"}
 JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}
 DEVICE = """
-import json
-from timelift.case import *
 from timelift.worker import law
-from timelift.worker.engines import open_engine
-setting = Setting('any', 1, 1, Phase.FORWARD, Mode.EAGER, backend=Backend('{}'))
-switches = open_engine(setting).identity()
-print(json.dumps([{{one: law.precision(one, "cpu", {{}}) for one in Dtype}}, list(switches)]))
+switches = open_engine(changed(mode=Mode.EAGER)).identity()
+print(json.dumps([{one: law.precision(one, "cpu", {}) for one in Dtype}, list(switches)]))
 """
 
 
@@ -260,7 +245,7 @@ print(json.dumps([{{one: law.precision(one, "cpu", {{}}) for one in Dtype}}, lis
 def test_a_backend_is_held_to_what_keras_computes_in_and_names_its_switches(
     backend, doubled, names
 ):
-    precisions, switches = engines.told(backend, DEVICE.format(backend))
+    precisions, switches = engines.told(backend, engines.ENGINE + DEVICE)
     assert precisions == {"float64": doubled, "float32": "float32", "bfloat16": "bfloat16"}
     assert names <= set(switches)
 
