@@ -29,7 +29,7 @@ SLOW_FIRST = (
     "test_bench",
     "test_bench_layers",
     "test_survival",
-    "test_refusals_elsewhere",
+    "test_refusals",
     "test_engine_torch",
     "test_changed_models",
     "test_drop_in",
@@ -39,7 +39,6 @@ SLOW_FIRST = (
     "test_reading_anything",
     "test_users_layer",
     "test_study_ladder_together",
-    "test_refusals",
 )
 
 #: XLA compiles in half of the time without optimising, and programs run a few times here.

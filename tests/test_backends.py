@@ -27,7 +27,7 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
 
 
 #: Layers of every kind: Dense, LSTM, attention and convolutions. Those with batch statistics take
-#: JAX minutes, which compiles every operation by itself; `tests/test_refusals_elsewhere.py` has
+#: JAX minutes, which compiles every operation by itself; `tests/test_refusals.py` has
 #: statistics behind a Dense. `python -m studies.support --by-backend` tries every workload.
 KINDS = ("sensor", "sentences", "set_attention")
 CONVOLUTIONS = {Backend.JAX: "frames", Backend.TORCH: "frame_encoder"}

@@ -1,224 +1,213 @@
-"""Every refusal is true: where a strategy refuses, it fails or breaks the law when asked anyway."""
+"""Every refusal is true: asked anyway, the strategy fails or breaks the law where a fold lifts."""
 
-from dataclasses import dataclass, field, replace
-from types import FunctionType, SimpleNamespace
+import functools
+import re
+from dataclasses import dataclass
 
-import numpy as np
 import pytest
 
+from tests import engines
 from tests.projects import STRATEGIES
-from tests.tensorflow_here import floating, keras, tf
-from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
-from timelift.worker.isolation import load_module
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
+from timelift.layer_inputs import LayerInputs
+from timelift.measure.launch import LaunchProcess, Limits
+from timelift.messages import RivalSpec, Task
 
-layers = keras.layers
-DYNAMIC = {"time_axis": TimeAxis.DYNAMIC}
-XLA_BACKWARD = {"mode": Mode.XLA, "phase": Phase.BACKWARD}
+LAYERS = """
+import keras
+from keras import layers
+
+class Scaled(layers.Layer):
+    def build(self, shape):
+        self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, inputs):
+        return inputs * self.stddev
+
+class Doubled(layers.Layer):  # as people write it, without compute_output_shape
+    def call(self, inputs):
+        return 2 * inputs
+
+def dense():
+    return layers.Dense(2, activation="tanh")
+
+def noise():
+    return keras.Sequential([dense(), layers.Dropout(0.5)])
+
+def statistics():
+    return keras.Sequential([dense(), layers.BatchNormalization()])
+
+def frozen():
+    layer = statistics()
+    layer.trainable = False
+    return layer
+
+def attention():
+    inputs = keras.Input((4, 3))
+    return keras.Model(inputs, layers.MultiHeadAttention(1, 2)(inputs, inputs))
+
+def make_layer():
+    return {layer}
+"""
+VECTOR, SERIES, IMAGE = (3,), (4, 3), (5, 6, 2)
+FORWARD, VARYING = {"phase": Phase.FORWARD}, {"lengths": Lengths.UNIFORM}
 EAGER = {"mode": Mode.EAGER}
-DOUBLE = {"dtype": Dtype.FLOAT64}
-GRAPH_BACKWARD = {"phase": Phase.BACKWARD}
-
-
-@pytest.fixture(autouse=True)
-def single_precision():
-    """Ask in float32, in which the layers below are made."""
-    with floating("float32"):
-        yield
+EAGER_FORWARD = EAGER | FORWARD
+DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
+#: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
+MASKED = {"mode": Mode.GRAPH, "lengths": Lengths.UNIFORM}
+XLA, DOUBLE = {"mode": Mode.XLA}, {"dtype": Dtype.FLOAT64}
+VMAP = "vectorized_map"
+#: Strategies that need a known number of steps.
+KNOWN_TIME = "loop_slice loop_unstack rnn_cell_unrolled fold_chunks[k=8] axis_swap_conv1d".split()
+#: Strategies that call the layer inside a function that JAX transforms.
+LOOPS = ("ops_scan", "ops_map", "ops_fori", "rnn_cell", "fold_chunks[k=8,remat=True]")
+#: Strategies whose loop PyTorch unrolls.
+UNROLLED = tuple("ops_fori ops_map rnn_cell time_distributed simple_rnn lstm gru".split())
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A strategy, a layer for one step of `features`, and where in the axes it is refused."""
+class Asked:
+    """A layer of steps of `features` and axes: what refuses it there, and what beside it lifts it.
 
-    strategy: str
-    layer: keras.layers.Layer
+    Axes that are not named are a backward call by inputs and weights, and the mode's default;
+    `sizes` are of time and of the batch. It is `slow` where compiling it takes a backend seconds.
+    """
+
+    backend: Backend
+    layer: str
     features: tuple
-    axes: dict = field(default_factory=dict)
-    batch: int = 3
-    time: int = 5
-
-    @property
-    def setting(self):
-        """The setting with its unusual axes."""
-        axes = {"phase": Phase.FORWARD, **self.axes}
-        return Setting("probe", self.time, self.batch, **axes)
+    axes: dict
+    refused: tuple = ()
+    lifted: tuple = ()
+    slow: bool = False
+    sizes: tuple = (5, 3)
 
     @property
     def label(self):
-        """The case in a few words."""
-        return "-".join([self.strategy, type(self.layer).__name__, *map(str, self.axes.values())])
+        """The question in a few words."""
+        return "-".join([self.backend, self.layer, *map(str, self.axes.values())])
 
 
-def dense():
-    """A layer from vectors to vectors."""
-    return layers.Dense(2, activation="tanh")
+on_tensorflow, on_jax, on_torch = (functools.partial(Asked, backend) for backend in Backend)
+GRU, DEPTHWISE = "layers.GRU(2)", "layers.DepthwiseConv2D(3)"
+SOFTMAX, NORM = "layers.Softmax()", "layers.LayerNormalization()"
+ASKED = [
+    on_tensorflow("dense()", VECTOR, DYNAMIC | FORWARD, (*KNOWN_TIME, "time_distributed")),
+    on_tensorflow("dense()", VECTOR, DYNAMIC | XLA, ("time_distributed",), sizes=(4, 4)),
+    on_tensorflow("dense()", VECTOR, XLA, ("ops_scan", "ops_fori")),
+    on_tensorflow("dense()", VECTOR, XLA | VARYING, ("bucketing[k=4]", "loop_shrinking")),
+    on_tensorflow("dense()", VECTOR, FORWARD, ("conv_extra_axis",)),
+    on_tensorflow("dense()", SERIES, FORWARD, ("conv1d_pointwise", "einsum_ellipsis", "gru")),
+    on_tensorflow("Doubled()", VECTOR, FORWARD, ("time_distributed",)),
+    on_tensorflow(SOFTMAX, (4,), VARYING | FORWARD, ("time_distributed", "native")),
+    on_tensorflow(NORM, VECTOR, FORWARD, ("conv1d_pointwise", "einsum_letters")),
+    on_tensorflow("layers.LayerNormalization(axis=1)", VECTOR, FORWARD, ("native",)),
+    on_tensorflow("layers.BatchNormalization()", VECTOR, FORWARD, ("native",)),
+    on_tensorflow(
+        "layers.EinsumDense('...f,fu->...u', output_shape=(2,))", VECTOR, FORWARD, ("native",)
+    ),
+    on_tensorflow("keras.Sequential([layers.Flatten(), dense()])", SERIES, FORWARD, ("native",)),
+    on_tensorflow("layers.Conv1D(2, 3)", SERIES, FORWARD, ("native",)),
+    on_tensorflow("layers.Conv1D(2, 3, padding='causal')", SERIES, FORWARD, ("conv_extra_axis",)),
+    on_tensorflow("layers.LSTM(2)", SERIES, FORWARD, ("native",)),
+    on_tensorflow("layers.LSTM(2)", SERIES, DYNAMIC | FORWARD, (VMAP,), sizes=(1, 1)),
+    on_tensorflow(GRU, SERIES, DYNAMIC, ("time_distributed",), sizes=(4, 4)),
+    on_tensorflow(GRU, SERIES, VARYING | FORWARD, ("time_distributed",)),
+    on_tensorflow(GRU, SERIES, {}, (VMAP,)),
+    on_tensorflow(GRU, SERIES, XLA | FORWARD, (VMAP,)),
+    on_tensorflow("layers.SimpleRNN(2)", SERIES, {}, ("tf_vectorized_map",)),
+    on_tensorflow("layers.Conv2D(2, 3, groups=2)", IMAGE, DOUBLE, (VMAP,)),
+    on_tensorflow(DEPTHWISE, IMAGE, XLA, (VMAP,)),
+    on_tensorflow(DEPTHWISE, IMAGE, EAGER_FORWARD, ("tf_vectorized_map",)),
+    on_tensorflow("layers.SeparableConv1D(2, 3)", SERIES, XLA, (VMAP,)),
+    on_tensorflow("layers.Conv3D(2, 2)", (3, 3, 3, 1), FORWARD, ("tf_vectorized_map",)),
+    on_jax("noise()", VECTOR, {}, LOOPS, ("fold_chunks[k=8]", VMAP)),
+    on_jax("noise()", VECTOR, EAGER, ("ops_scan", "rnn_cell"), ("bucketing[k=4]",), slow=True),
+    on_jax("statistics()", VECTOR, {}, ("ops_map", "ops_fori", VMAP), ("time_distributed",)),
+    on_jax("statistics()", VECTOR, EAGER, (*LOOPS, VMAP), ("fold_chunks[k=8]",), slow=True),
+    on_jax("statistics()", VECTOR, FORWARD, (), (*LOOPS, VMAP)),
+    on_jax("frozen()", VECTOR, {}, (), ("ops_scan", VMAP)),
+    on_jax("Scaled()", VECTOR, {}, (), (*LOOPS, VMAP)),
+    on_jax(
+        "layers.Conv1D(2, 3)",
+        SERIES,
+        VARYING,
+        ("rnn_cell",),
+        ("rnn_cell_unrolled", "time_distributed"),
+    ),
+    on_jax("layers.Conv1D(2, 3)", SERIES, DOUBLE, (), ("ops_scan", "ops_map")),
+    on_jax("dense()", VECTOR, VARYING, ("bucketing[k=4]",), ("rnn_cell", "time_distributed")),
+    on_jax("dense()", VECTOR, {}, ("bucketing[k=4]",), ("ops_scan",)),
+    on_jax("dense()", VECTOR, FORWARD, ("bucketing[k=4]",), ("rnn_cell",)),
+    on_jax(
+        "attention()",
+        SERIES,
+        VARYING,
+        ("rnn_cell", "time_distributed"),
+        ("rnn_cell_unrolled",),
+        slow=True,
+    ),
+    on_jax("layers.GRU(2, recurrent_dropout=0.5)", SERIES, {}, ("ops_map",), (VMAP,), slow=True),
+    on_jax(GRU, SERIES, {}, (), LOOPS, slow=True),
+    on_jax(GRU, SERIES, VARYING, ("time_distributed",), ("rnn_cell", "loop_slice"), slow=True),
+    on_torch("layers.Dropout(0.5)", VECTOR, EAGER, (VMAP,)),
+    on_torch("layers.Dropout(0.5)", VECTOR, EAGER_FORWARD, (), (VMAP,)),
+    on_torch("layers.Dropout(0.0)", VECTOR, EAGER, (), (VMAP,)),
+    on_torch("layers.GaussianNoise(0.5)", VECTOR, EAGER, (VMAP,)),
+    on_torch("layers.LSTM(2, dropout=0.5)", SERIES, EAGER, (VMAP,)),
+    on_torch("layers.LSTM(2)", SERIES, EAGER, (), (VMAP,)),
+    on_torch("layers.BatchNormalization()", VECTOR, EAGER, (VMAP,)),
+    on_torch("layers.BatchNormalization()", VECTOR, EAGER_FORWARD, (), (VMAP,)),
+    on_torch("frozen()", VECTOR, EAGER, (), (VMAP,)),
+    on_torch("Scaled()", VECTOR, EAGER, (), (VMAP,)),
+    on_torch("layers.Conv1D(2, 3)", SERIES, EAGER, (), (VMAP,)),
+    on_torch("layers.Conv2D(2, 3)", IMAGE, EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.Conv2D(2, 3, data_format='channels_first')", (2, 5, 6), EAGER, (), (VMAP,)),
+    on_torch("layers.Conv2DTranspose(2, 3)", IMAGE, EAGER, (), (VMAP,)),
+    on_torch("layers.Conv3D(2, 2)", (3, 3, 3, 1), EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.DepthwiseConv2D(2)", IMAGE, EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.SeparableConv2D(2, 2)", IMAGE, EAGER_FORWARD, (VMAP,)),
+    on_torch("layers.SeparableConv1D(2, 3)", SERIES, EAGER, (), (VMAP,)),
+    on_torch("dense()", VECTOR, DYNAMIC | FORWARD, ("ops_scan",)),
+    on_torch("dense()", VECTOR, DYNAMIC | FORWARD, UNROLLED, slow=True),
+    on_torch("dense()", VECTOR, DYNAMIC, ("conv1d_pointwise", "conv_per_feature"), slow=True),
+    on_torch("dense()", VECTOR, MASKED, (), ("conv_per_feature",), slow=True),
+]
 
 
-class Doubled(layers.Layer):
-    """A layer that is subclassed as people do it, without `compute_output_shape`."""
-
-    def call(self, x):
-        return 2 * x
-
-
-def refused():
-    """A sample of refusals, each reason at least once."""
-    square = {"batch": 4, "time": 4}
-    varying = {**XLA_BACKWARD, "lengths": Lengths.UNIFORM}
-    image, series = (5, 6, 2), (4, 3)
-    grouped = layers.Conv2D(2, 3, groups=2, dtype="float64")
-    return [
-        Refused("loop_slice", dense(), (3,), DYNAMIC),
-        Refused("loop_unstack", dense(), (3,), DYNAMIC),
-        Refused("rnn_cell_unrolled", dense(), (3,), DYNAMIC),
-        Refused("fold_chunks[k=8]", dense(), (3,), DYNAMIC),
-        Refused("time_distributed", dense(), (3,), DYNAMIC),
-        Refused("time_distributed", dense(), (3,), {**DYNAMIC, **XLA_BACKWARD}, **square),
-        Refused("time_distributed", layers.GRU(2), series, {**DYNAMIC, **GRAPH_BACKWARD}, **square),
-        Refused("time_distributed", layers.GRU(2), series, {"lengths": Lengths.UNIFORM}),
-        Refused("time_distributed", layers.Softmax(), (4,), {"lengths": Lengths.UNIFORM}),
-        Refused("native", layers.Softmax(), (4,), {"lengths": Lengths.UNIFORM}),
-        Refused("time_distributed", Doubled(), (3,)),
-        Refused("vectorized_map", layers.LSTM(2), series, DYNAMIC, batch=1, time=1),
-        Refused("vectorized_map", layers.GRU(2), series, GRAPH_BACKWARD),
-        Refused("vectorized_map", layers.GRU(2), series, {"mode": Mode.XLA}),
-        Refused("vectorized_map", grouped, image, {**GRAPH_BACKWARD, **DOUBLE}),
-        Refused("vectorized_map", layers.DepthwiseConv2D(3), image, XLA_BACKWARD),
-        Refused("vectorized_map", layers.SeparableConv1D(2, 3), series, XLA_BACKWARD),
-        Refused("tf_vectorized_map", layers.DepthwiseConv2D(3), image, EAGER),
-        Refused("tf_vectorized_map", layers.Conv3D(2, 2), (3, 3, 3, 1)),
-        Refused("tf_vectorized_map", layers.SimpleRNN(2), series, GRAPH_BACKWARD),
-        Refused("ops_scan", dense(), (3,), XLA_BACKWARD),
-        Refused("ops_fori", dense(), (3,), XLA_BACKWARD),
-        Refused("bucketing[k=4]", dense(), (3,), varying),
-        Refused("loop_shrinking", dense(), (3,), varying),
-        Refused("native", layers.BatchNormalization(), (3,)),
-        Refused("native", layers.EinsumDense("...f,fu->...u", output_shape=(2,)), (3,)),
-        Refused("native", layers.LayerNormalization(axis=1), (3,)),
-        Refused("native", layers.Conv1D(2, 3), series),
-        Refused("native", layers.LSTM(2), series),
-        Refused("native", keras.Sequential([layers.Flatten(), dense()]), series),
-        Refused("conv1d_pointwise", dense(), series),
-        Refused("conv1d_pointwise", layers.LayerNormalization(), (3,)),
-        Refused("einsum_letters", layers.LayerNormalization(), (3,)),
-        Refused("einsum_ellipsis", dense(), series),
-        Refused("conv_extra_axis", layers.Conv1D(2, 3, padding="causal"), series),
-        Refused("conv_extra_axis", dense(), (3,)),
-        Refused("axis_swap_conv1d", dense(), (3,), DYNAMIC),
-        Refused("gru", dense(), series),
-    ]
+@functools.cache
+def launched(backend):
+    """A launch of a backend, which ends with this process; every setting has its own worker."""
+    engines.skip_without(backend)
+    return LaunchProcess(backend, Limits(240))
 
 
-@pytest.mark.parametrize("case", refused(), ids=lambda case: case.label)
-def test_a_refusal_is_true(case):
-    module = load_module(str(STRATEGIES[case.strategy].path))
-    case.layer.build((None, *case.features))
-    sentence = module.refuses(case.layer, case.setting)
-    assert isinstance(sentence, str)
-    assert sentence.endswith((".", "tf_keras"))
-    assert failing(module, case)
-
-
-@pytest.mark.parametrize("case", refused(), ids=lambda case: case.label)
-def test_a_false_refusal_is_caught(case):
-    module = load_module(str(STRATEGIES["fold_time"].path))
-    case.layer.build((None, *case.features))
-    assert failing(module, replace(case, strategy="fold_time")) == ""
-
-
-def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypatch):
-    module = load_module(str(STRATEGIES["tf_keras_time_distributed"].path))
-    absent = SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
-    monkeypatch.setattr(module, "importlib", absent)
-    assert module.refuses(None, None).endswith("pip install tf_keras")
+def asked_anyway(folder, name):
+    """A copy of the strategy that is not asked whether it refuses."""
+    strategy, path = STRATEGIES[name], folder / f"{len(list(folder.iterdir()))}.py"
+    source = strategy.path.read_text()
+    path.write_text(re.sub(r"^def refuses\b", "def formerly_refused", source, flags=re.MULTILINE))
+    return RivalSpec(f"{name} anyway", str(path), dict(strategy.parameters))
 
 
 @pytest.mark.parametrize(
-    ("version", "refused"),
-    [("3.9.2", False), ("3.13.2", False), ("3.14.0", True), ("3.15.0.dev0", True), ("4.0", True)],
+    "asked",
+    [pytest.param(one, marks=[pytest.mark.whole] if one.slow else []) for one in ASKED],
+    ids=lambda asked: asked.label,
 )
-def test_versions_of_keras_are_compared_as_numbers(monkeypatch, version, refused):
-    module = load_module(str(STRATEGIES["time_distributed"].path))
-    monkeypatch.setattr(module.keras, "version", lambda: version)
-    case = Refused("time_distributed", dense(), (3,), DYNAMIC)
-    assert bool(module.refuses(case.layer, case.setting)) == refused
-
-
-def failing(module, case):
-    """Build, run and compare without asking `refuses`; say what went wrong, or nothing."""
-    try:
-        model = module.build(case.layer, declared_time(case), **parameters(case))
-        found = run(model, case)
-    except Exception as error:  # noqa: BLE001 - whatever it raises, it does not lift
-        return type(error).__name__
-    step = keras.KerasTensor((None, *case.features))
-    outputs = case.layer.compute_output_spec(step).shape[1:]
-    if model.output_shape != (None, declared_time(case)[0], *outputs):
-        return f"declares {model.output_shape}"
-    expected = run(steps_of(case.layer), case)
-    same = all(alike(one, other) for one, other in zip(found, expected, strict=True))
-    return "" if same else "breaks the law"
-
-
-def alike(found, expected):
-    """Compare two results in single precision; a weight may have an axis of size 1 more."""
-    if found.shape.num_elements() != expected.shape.num_elements():
-        return False
-    return np.allclose(np.reshape(found, expected.shape), expected, rtol=1e-4, atol=1e-5)
-
-
-def declared_time(case):
-    """The shape handed to `build`."""
-    return (None if case.setting.time_axis is TimeAxis.DYNAMIC else case.time, *case.features)
-
-
-def parameters(case):
-    """The keyword arguments of the variant."""
-    return dict(STRATEGIES[case.strategy].parameters)
-
-
-def steps_of(layer):
-    """The law itself as a function that runs eagerly."""
-
-    def lifted(x, mask=None):  # noqa: ARG001
-        return tf.stack([layer(x[:, t]) for t in range(x.shape[1])], axis=1)
-
-    lifted.trainable_weights = layer.trainable_weights
-    return lifted
-
-
-def run(model, case):
-    """Call a model in the setting: its valid outputs, in the backward phase its gradients too."""
-    noise = np.random.default_rng(3)
-    shape = (case.batch, case.time)
-    x = tf.constant(noise.standard_normal((*shape, *case.features)), case.setting.dtype)
-    lengths = np.full(case.batch, case.time)
-    if case.setting.lengths is not Lengths.FULL:
-        lengths = np.array([case.time, *range(1, case.batch)])
-    valid = np.arange(case.time) < lengths[:, None]
-    mask = None if valid.all() else tf.constant(valid)
-    weights = [weight.value for weight in model.trainable_weights]
-
-    def body(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = model(x, mask=mask)
-            kept = tf.where(valid.reshape(*shape, *[1] * (len(y.shape) - 2)), y, tf.zeros_like(y))
-            loss = tf.reduce_sum(tf.sin(kept))
-        if case.setting.phase is Phase.FORWARD:
-            return [kept]
-        gradients = tape.gradient(loss, [x, *weights])
-        return [kept, *map(tf.convert_to_tensor, gradients)]
-
-    lawful = isinstance(model, FunctionType)
-    return body(x) if lawful else traced(body, x, case)(x)
-
-
-def traced(body, x, case):
-    """Wrap the body as the setting's mode and time axis want it."""
-    if case.setting.mode is Mode.EAGER:
-        return body
-    time = None if case.setting.time_axis is TimeAxis.DYNAMIC else case.time
-    spec = tf.TensorSpec((case.batch, time, *case.features), x.dtype)
-    xla = case.setting.mode is Mode.XLA
-    return tf.function(body, input_signature=[spec], jit_compile=xla, autograph=False)
+def test_what_is_refused_fails_and_what_is_not_lifts(tmp_path, asked):
+    layer = tmp_path / "layer.py"
+    layer.write_text(LAYERS.format(layer=asked.layer))
+    usual = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
+    setting = Setting("probe", *asked.sizes, backend=asked.backend, **(usual | asked.axes))
+    names = [*asked.refused, *asked.lifted, "fold_time"]
+    anyway = [asked_anyway(tmp_path, name) for name in (*asked.refused, "fold_time")]
+    rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
+    task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs(asked.features), 1, 0.0)
+    outcomes = {one.rival.name: one for one in launched(asked.backend).measure(task)}
+    for name in asked.refused:
+        assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name
+        assert outcomes[f"{name} anyway"].status in {Status.FAILED, Status.LAW_BROKEN}, name
+    for name in (*asked.lifted, "fold_time", "fold_time anyway"):
+        assert outcomes[name].status is Status.MEASURED, (name, outcomes[name].reason)

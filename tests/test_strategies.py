@@ -2,12 +2,14 @@
 
 import ast
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from tests.tensorflow_here import floating, keras
+from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.isolation import load_module
 
 LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
@@ -111,6 +113,24 @@ def test_a_workload_maps_the_shapes_that_its_docstring_says(name):
 def test_four_workloads_are_measured_by_default():
     defaults = {name for name, one in WORKLOADS.items() if one.default}
     assert defaults == {"sensor", "tokens", "frames", "sentences"}
+
+
+def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypatch):
+    module = load_module(str(STRATEGIES["tf_keras_time_distributed"].path))
+    absent = SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
+    monkeypatch.setattr(module, "importlib", absent)
+    assert module.refuses(None, None).endswith("pip install tf_keras")
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [("3.9.2", False), ("3.13.2", False), ("3.14.0", True), ("3.15.0.dev0", True), ("4.0", True)],
+)
+def test_versions_of_keras_are_compared_as_numbers(monkeypatch, version, refused):
+    module = load_module(str(STRATEGIES["time_distributed"].path))
+    monkeypatch.setattr(module.keras, "version", lambda: version)
+    setting = Setting("probe", 5, 3, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
+    assert bool(module.refuses(keras.layers.Dense(2), setting)) == refused
 
 
 def lift(name, layer, *shape, **parameters):
