@@ -1,5 +1,6 @@
 """Rounds interleave rivals, share time fairly and void what a retrace spoils."""
 
+import itertools
 import random
 
 import pytest
@@ -9,12 +10,13 @@ from timelift.rounds import Player
 
 
 class ScriptedClock:
-    """A clock that only moves when a player is called."""
+    """A clock that moves when a player is called, and by `tick` whenever it is read."""
 
-    def __init__(self):
-        self.now = 0.0
+    def __init__(self, tick=0.0):
+        self.now, self.tick = 0.0, tick
 
     def __call__(self):
+        self.now += self.tick
         return self.now
 
     def takes(self, seconds):
@@ -24,20 +26,17 @@ class ScriptedClock:
         return call
 
 
-class TickingClock(ScriptedClock):
-    """A clock that also moves a little whenever it is read, so that waiting for it ends."""
-
-    def __call__(self):
-        self.now += 1e-9
-        return self.now
-
-
 def players(clock, **seconds):
     """Name players by keyword, each with its seconds per call, sized for 2 ms samples."""
     made = [Player(name, clock.takes(cost)) for name, cost in seconds.items()]
     for player, cost in zip(made, seconds.values(), strict=True):
         rounds.size_samples(player, cost, random.Random(1))
     return made
+
+
+def samples(player):
+    """The samples of the rounds that a player played."""
+    return [seconds for seconds in player.seconds_per_call if seconds is not None]
 
 
 def test_a_sample_lasts_about_two_milliseconds_or_one_call():
@@ -52,9 +51,8 @@ def test_samples_are_seconds_per_call():
     made = players(clock, a=1e-4, b=3e-4)
     rounds.play(made, 0.1, random.Random(2), clock)
     for player, cost in zip(made, (1e-4, 3e-4), strict=True):
-        played = [sample for sample in player.seconds_per_call if sample is not None]
-        assert played
-        assert all(abs(sample / cost - 1) < 1e-9 for sample in played)
+        assert samples(player)
+        assert all(abs(sample / cost - 1) < 1e-9 for sample in samples(player))
 
 
 def test_rounds_pair_by_position_and_a_costly_rival_sits_out():
@@ -62,14 +60,8 @@ def test_rounds_pair_by_position_and_a_costly_rival_sits_out():
     cheap, costly = players(clock, cheap=1e-4, costly=0.02)
     rounds.play([cheap, costly], 0.2, random.Random(3), clock)
     assert len(cheap.seconds_per_call) == len(costly.seconds_per_call)
-    played = [sample for sample in costly.seconds_per_call if sample is not None]
-    assert rounds.LEAST_ROUNDS <= len(played) < len(cheap.seconds_per_call)
+    assert rounds.LEAST_ROUNDS <= len(samples(costly)) < len(cheap.seconds_per_call)
     assert None not in cheap.seconds_per_call
-
-
-def played(player):
-    """How many rounds a player played."""
-    return sum(sample is not None for sample in player.seconds_per_call)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +78,8 @@ def test_a_clear_loser_plays_for_half_the_time(costs, halved):
     rounds.shorten_losers(made, list(costs.values()))
     rounds.play(made, 0.1 * len(made), random.Random(3), clock)
     for player in made:
-        assert played(player) == pytest.approx(25 if player.name in halved else 50, rel=0.15)
-        assert played(player) >= rounds.LEAST_ROUNDS
+        played = len(samples(player))
+        assert played == pytest.approx(25 if player.name in halved else 50, rel=0.15)
 
 
 def test_a_loser_whose_calls_are_long_has_the_fewest_rounds_all_the_same():
@@ -95,7 +87,7 @@ def test_a_loser_whose_calls_are_long_has_the_fewest_rounds_all_the_same():
     made = players(clock, fast=1e-3, slow=0.2)
     rounds.shorten_losers(made, [1e-3, 0.2])
     rounds.play(made, 0.2, random.Random(3), clock)
-    assert played(made[1]) == rounds.LEAST_ROUNDS
+    assert len(samples(made[1])) == rounds.LEAST_ROUNDS
 
 
 def test_the_sides_of_a_pair_have_all_their_time_however_slow():
@@ -137,55 +129,36 @@ def test_the_two_sides_of_a_pair_are_neighbours_in_every_round():
     assert {one[1] for one, _ in pairs} == {1, 2}
 
 
-def test_a_retrace_drops_the_whole_round():
-    clock, traces = ScriptedClock(), [0]
+def retracer(clock, at):
+    """A player of calls of 1 ms, traced anew at those whose number is in `at`."""
+    calls, traces = itertools.count(1), [0]
 
-    def retraces_once():
-        clock.now += 1.0
-        traces[0] += clock.now < 5.0
+    def call():
+        clock.now += 1e-3
+        traces[0] += next(calls) in at
 
-    made = [
-        Player("retraces", retraces_once, traces=lambda: traces[0]),
-        Player("steady", clock.takes(1.0)),
-    ]
-    dropped = rounds.play(made, 0.01, random.Random(6), clock)
-    assert dropped > 0
-    assert len(made[0].seconds_per_call) == len(made[1].seconds_per_call)
-    assert len(made[0].seconds_per_call) == rounds.LEAST_ROUNDS
+    return Player("retracer", call, traces=lambda: traces[0])
+
+
+def test_a_retrace_drops_the_whole_round_and_a_few_cost_nothing_more():
+    clock = ScriptedClock()
+    made = [*players(clock, steady=1e-3), retracer(clock, {2, 5})]
+    assert rounds.play(made, 0.06, random.Random(2), clock) == 2
+    assert [one.why_lost for one in made] == ["", ""]
+    steady, rare = (one.seconds_per_call for one in made)
+    assert len(rare) == len(steady) >= rounds.LEAST_ROUNDS
 
 
 def test_a_rival_that_retraces_at_every_call_costs_itself_alone():
-    clock, traces = ScriptedClock(), [0]
-
-    def retraces():
-        clock.now += 1e-3
-        traces[0] += 1
-
-    chronic = Player("chronic", retraces, traces=lambda: traces[0])
-    made = [*players(clock, a=1e-3, b=1e-3), chronic]
-    dropped = rounds.play(made, 0.06, random.Random(2), clock)
-    assert dropped == rounds.MOST_RETRACED
-    assert [one.why_lost == "" for one in made] == [True, True, False]
+    clock = ScriptedClock()
+    *good, chronic = *players(clock, a=1e-3, b=1e-3), retracer(clock, range(10**6))
+    assert rounds.play([*good, chronic], 0.06, random.Random(2), clock) == rounds.MOST_RETRACED
     assert "traced anew in 3 rounds" in chronic.why_lost
     assert chronic.seconds_per_call == []
-    for one in made[:2]:
+    for one in good:
+        assert one.why_lost == ""
         assert len(one.seconds_per_call) >= rounds.LEAST_ROUNDS
         assert None not in one.seconds_per_call
-
-
-def test_a_rival_that_retraces_now_and_then_keeps_its_samples():
-    clock, calls, traces = ScriptedClock(), [0], [0]
-
-    def retraces_twice():
-        clock.now += 1e-3
-        calls[0] += 1
-        traces[0] += calls[0] in {2, 5}
-
-    rare = Player("rare", retraces_twice, traces=lambda: traces[0])
-    made = [*players(clock, a=1e-3), rare]
-    assert rounds.play(made, 0.06, random.Random(2), clock) == 2
-    assert [one.why_lost for one in made] == ["", ""]
-    assert len(rare.seconds_per_call) >= rounds.LEAST_ROUNDS
 
 
 def test_a_sample_is_primed_by_untimed_calls():
@@ -216,7 +189,7 @@ def test_a_long_call_is_not_primed():
 @pytest.mark.parametrize("slower", [0.05, 0.5])
 @pytest.mark.parametrize("cost", [1e-4, 3e-4, pytest.param(0.04, marks=pytest.mark.whole)])
 def test_a_planted_effect_is_exact_whatever_n_is(slower, cost):
-    clock = TickingClock()
+    clock = ScriptedClock(tick=1e-9)  # so that waiting for it ends
     player = Player("twin", clock.takes(cost), slower=slower)
     rounds.size_samples(player, cost, random.Random(1))
     rounds.play([player], 0.1, random.Random(2), clock)
