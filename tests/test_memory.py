@@ -18,11 +18,7 @@ LAYER = """import keras
 def make():
     return keras.layers.Activation(keras.ops.negative)
 """
-STRATEGY = '''"""{title}.
-
-When: in tests.   When not: elsewhere.   Source: a test.
-"""
-
+STRATEGY = """
 import keras
 
 
@@ -38,7 +34,7 @@ class Held(keras.layers.Layer):
 def build(layer, shape, dtype=None):
     inputs = keras.Input(shape)
     return keras.Model(inputs, Held(layer)(inputs))
-'''
+"""
 #: What a strategy does with its outputs: hand them on, or hold them while it makes a copy.
 BODIES = {
     "once": "return self.inner(inputs)",
@@ -51,7 +47,7 @@ def files(tmp_path):
     """The layer and both strategies as files."""
     (tmp_path / "layer.py").write_text(LAYER)
     for name, body in BODIES.items():
-        (tmp_path / f"{name}.py").write_text(STRATEGY.format(title=name, body=body))
+        (tmp_path / f"{name}.py").write_text(STRATEGY.format(body=body))
     return tmp_path
 
 

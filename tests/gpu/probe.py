@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from timelift import rounds
 from timelift.case import Backend, Gradients, Mode, Phase, Setting
 from timelift.worker.engines import Feed, open_engine
 
-ROOT = Path(__file__).parents[2]
 #: Inputs whose product keeps a device busy for long, by kind of device.
 LARGE = {"cpu": (8, 16, 64), "gpu": (64, 256, 4096)}
 #: So often a sample is timed by both clocks.
