@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.law_cases import STRATEGY, ends_of
-from tests.law_cover import STRATEGIES
+from tests.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
 from timelift.layer_inputs import LayerInputs
 from timelift.messages import RivalSpec, Task
