@@ -69,7 +69,6 @@ def folded(name):
 
 
 def refused_with_code():
-    """Return what loading a model with a lambda says."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/coded.keras"
         keras.Sequential([keras.Input((3, 4)), keras.layers.Lambda(lambda x: -x)]).save(path)

@@ -36,7 +36,6 @@ class Block(keras.Layer):
         self.first, self.second = keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(2)
 
     def call(self, x, training=None):
-        """Add much in training."""
         y = self.second(self.first(x))
         return y + TRAINS if training else y
 
@@ -136,7 +135,6 @@ class Flat(keras.Layer):
         return keras.KerasTensor((y.shape[0], *y.shape[2:]), y.dtype)
 
     def call(self, y):
-        """Pool what is there."""
         import tensorflow as tf
 
         return tf.reduce_mean(y, axis=1)

@@ -126,7 +126,6 @@ class LawCase:
     lift: str = "lift"
 
     def setting(self, phase: Phase, backend: Backend) -> Setting:
-        """The setting in which the case is held to the law."""
         eager = Setting("law", TIME, BATCH, phase, Mode.EAGER, backend=backend)
         return replace(eager, gradients=self.gradients)
 

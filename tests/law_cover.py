@@ -144,7 +144,6 @@ Cell = tuple[str, int, str, Status, str]
 
 
 def covered(backend: Backend) -> Iterator[Cell]:
-    """Hold every strategy to the law."""
     found = [*_until_all_are_met(backend, DENSE, list(STRATEGIES))]
     yield from found
     lifted = {name for _, _, name, status, _ in found if status is Status.MEASURED}
@@ -167,7 +166,6 @@ def _until_all_are_met(backend: Backend, workload: str, names: list[str]) -> Ite
 
 
 def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iterator[Cell]:
-    """Try each strategy on one of these workloads, in one row."""
     left = {name: turn for turn, name in enumerate(STRATEGIES)}
     for late in (False, True):
         places = _places(backend, workloads, late=late)

@@ -70,11 +70,9 @@ class Scaled(layers.Layer):
     """It learns what other layers call the size of their noise."""
 
     def build(self, shape):
-        """(batch, features)."""
         self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
 
     def call(self, inputs):
-        """Inputs of that size."""
         return inputs * self.stddev
 
 
@@ -88,7 +86,6 @@ class Towers(keras.Model):
         self.parts = [keras.Sequential([one], name="tower") for one in lifts]
 
     def call(self, inputs):
-        """Go through one after the other."""
         for part in self.parts:
             inputs = part(inputs)
         return inputs
@@ -100,7 +97,6 @@ def towers():
 
 
 def towers_data():
-    """(inputs, labels) of one batch for it."""
     noise = np.random.default_rng(3)
     return noise.standard_normal((BATCH, 3, 4)), noise.standard_normal((BATCH, 3, 2))
 
@@ -134,7 +130,6 @@ class Late(keras.Model):
     """It makes its layers once it knows what it is given."""
 
     def build(self, shape):
-        """(batch, time, features)."""
         self.lift = _lift(layers.Dense(shape[-1]), "late_td")
         super().build(shape)
 
@@ -149,7 +144,6 @@ def late():
 
 
 def late_data():
-    """(inputs, labels) of one batch for it."""
     noise = np.random.default_rng(2)
     return noise.standard_normal((BATCH, 3, 4)), noise.standard_normal((BATCH, 4))
 

@@ -50,7 +50,6 @@ class Engine:
     wait = staticmethod(lambda _: None)
 
     def apply(self, layer, step, **_):
-        """Call the layer."""
         return layer.call(step)
 
     def differentiate(self, layer, steps, cotangents, **_):
@@ -69,7 +68,6 @@ class Rival:
     calls: int = field(default=0)
 
     def bind(self, feed):
-        """The call that is timed."""
         return lambda: self.answer(feed.inputs, feed.cotangent)
 
     def answer(self, x, cotangent):

@@ -22,7 +22,6 @@ def groups(folder, own, files):
 
 
 def stat(periods):
-    """What a group tells of itself."""
     return f"usage_usec 9\nnr_periods 100\nnr_throttled {periods}\nthrottled_usec 12\n"
 
 

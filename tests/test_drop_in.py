@@ -19,7 +19,6 @@ def told(backend, call):
 
 
 def here(backend):
-    """The strategies of a backend."""
     names = [name for name, one in STRATEGIES.items() if backend in one.backends]
     return [name for name in names if name not in NOT_COMPILED.get(backend, ())]
 

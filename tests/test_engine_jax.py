@@ -10,7 +10,6 @@ engines.skip_without("jax")
 
 
 def told(body, **variables):
-    """What a fresh process with JAX under Keras says last."""
     return engines.told("jax", engines.ENGINE + body, **variables)
 
 
@@ -61,29 +60,6 @@ def test_a_trace_serves_the_first_call_and_weights_are_arguments():
     assert said["eager traces"] == 0
     assert "outputs have shape (3, 5, 4)" in said["broadcast"]
     assert said["loss of zeros"] == 0
-
-
-OVERLAP = """
-import time
-import jax
-%s
-square = jax.device_put(ones(400, 400))
-product = jax.jit(lambda x: x @ x @ x @ x)
-jax.block_until_ready(product(square))
-begun = time.perf_counter()
-results = [product(square) for _ in range(20)]
-dispatched = time.perf_counter() - begun
-ready = all(one.is_ready() for one in results)
-jax.block_until_ready(results)
-print(json.dumps([ready, dispatched / (time.perf_counter() - begun)]))
-"""
-
-
-@pytest.mark.parametrize(("opened", "alone"), [("open_engine(USUAL)", True), ("", False)])
-def test_a_call_is_done_before_the_next_begins(opened, alone):
-    ready, dispatched = told(OVERLAP % opened)
-    assert ready is alone
-    assert (dispatched > 0.5) is alone
 
 
 THREADS = """

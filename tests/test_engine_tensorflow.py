@@ -6,7 +6,6 @@ from tests import engines
 
 
 def told(body):
-    """What a fresh process with TensorFlow under Keras says last."""
     return engines.told("tensorflow", engines.ENGINE + body)
 
 

@@ -10,7 +10,6 @@ PREPARED = engines.ENGINE + "USUAL = changed(mode=Mode.EAGER)\n"
 
 
 def told(body, **variables):
-    """What a fresh process with PyTorch under Keras says last."""
     return engines.told("torch", PREPARED + body, **variables)
 
 

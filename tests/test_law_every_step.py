@@ -90,7 +90,6 @@ def test_an_input_gradient_that_is_asked_for_names_the_step(mistake):
 
 
 def drawn(seed):
-    """An undrawn step of a launch."""
     launch = Launch(Phase.FORWARD, seed)
     return next(step for step in range(50, TIME) if step not in launch.steps)
 
@@ -119,7 +118,6 @@ class WrongInside(Dense):
         return super().call(x) + 0.1 * there[:, None]
 
     def gradients(self, x, cotangent):
-        """The same for gradients."""
         there = np.isin(x[:, 0], self.marked) & (len(x) > BATCH)
         return super().gradients(x, cotangent * (1 + there[:, None]))
 

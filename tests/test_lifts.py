@@ -58,7 +58,6 @@ def ending_of(path):
 
 @pytest.fixture
 def journal(tmp_path):
-    """Write a run of these lines."""
 
     def write(*records):
         return journals.write(tmp_path / "run.jsonl", journals.header(**DECLARED), *records)
@@ -189,7 +188,6 @@ def test_every_reader_ranks_by_the_one_rule():
 
 
 def _ranks(path):
-    """Whether a file takes `rank` from the statistics."""
     nodes = ast.walk(ast.parse(path.read_text()))
     taken = [node for node in nodes if isinstance(node, ast.ImportFrom)]
     names = {f"{node.module}.{alias.name}" for node in taken for alias in node.names}

@@ -220,7 +220,6 @@ def nearest(found, words):
 
 
 def observed(lift):
-    """Derive all five meanings of a strategy."""
     losses = inner_losses(lift)
     masks, padded = masks_and_padding(lift)
     return {

@@ -44,7 +44,6 @@ BODIES = {
 
 @pytest.fixture
 def files(tmp_path):
-    """The layer and both strategies as files."""
     (tmp_path / "layer.py").write_text(LAYER)
     for name, body in BODIES.items():
         (tmp_path / f"{name}.py").write_text(STRATEGY.format(body=body))

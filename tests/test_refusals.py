@@ -85,7 +85,6 @@ class Asked:
 
     @property
     def label(self):
-        """The question in a few words."""
         return "-".join([self.backend, self.layer, *map(str, self.axes.values())])
 
 

@@ -141,7 +141,6 @@ def lift(name, layer, *shape, **parameters):
 
 
 def draw(*shape):
-    """Draw inputs."""
     return np.random.default_rng(2).standard_normal(shape)
 
 

@@ -37,7 +37,6 @@ def run(tmp_path_factory):
 
 
 def lines_of(run, batch):
-    """The lines of a setting."""
     return [one for one in run[1] if one["case"]["batch"] == batch]
 
 

@@ -27,7 +27,6 @@ LOOKS = 9
 
 
 def main(backend: str, device: str) -> None:
-    """Print what is found."""
     os.environ["KERAS_BACKEND"] = backend
     shape = LARGE[device.partition(":")[0]]
     sizes = ("probe", shape[1], shape[0], Phase.FORWARD)
@@ -41,7 +40,6 @@ def main(backend: str, device: str) -> None:
 
 
 def found(engine: Any, setting: Setting, large: rounds.Player) -> dict:
-    """Answer the suite's questions."""
     shape = LARGE[setting.device.partition(":")[0]]
     peak = engine.device_peak_bytes(lambda: engine.wait(large.call()))
     clocks = [both_clocks(setting, large) for _ in range(LOOKS)]
