@@ -1,6 +1,6 @@
 """An engine in numpy, a Dense layer and rivals of it: the law without a framework."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,8 +21,8 @@ class Dense:
     A layer that is `wrong_when_folded` gives something else for more rows than the batch has.
     """
 
-    def __init__(self, noise, dtype=np.float64, *, wrong_when_folded=False, refuses_fold=False):
-        self.kernel = noise.standard_normal((FEATURES, UNITS)).astype(dtype)
+    def __init__(self, noise, *, wrong_when_folded=False, refuses_fold=False):
+        self.kernel = noise.standard_normal((FEATURES, UNITS))
         self.trainable_weights = [SimpleNamespace(shape=self.kernel.shape)]
         self.wrong_when_folded, self.refuses_fold = wrong_when_folded, refuses_fold
         self.asked = []
@@ -63,24 +63,23 @@ class Rival:
     """A compiled lift, right but for what `mistake` changes in its outputs and their gradients."""
 
     layer: Dense
-    phase: Phase
+    gradients: Gradients
     mistake: object = None
-    calls: int = field(default=0)
 
     def bind(self, feed):
         return lambda: self.answer(feed.inputs, feed.cotangent)
 
     def answer(self, x, cotangent):
-        """Outputs; or the loss and gradients by the inputs and the kernel."""
-        self.calls += 1
+        """Outputs; or the loss and gradients by the inputs, where asked for, and the kernel."""
         outputs = np.tanh(x @ self.layer.kernel)
         inner = (0 if cotangent is None else cotangent) * (1 - outputs**2)
         if self.mistake:
             self.mistake(outputs, inner)
         if cotangent is None:
             return outputs
-        by_kernel = np.einsum("btf,btu->fu", x, inner)
-        return (outputs * cotangent).sum(), [inner @ self.layer.kernel.T, by_kernel]
+        by_inputs, by_kernel = inner @ self.layer.kernel.T, np.einsum("btf,btu->fu", x, inner)
+        asked = [] if self.gradients is Gradients.WEIGHTS else [by_inputs]
+        return (outputs * cotangent).sum(), [*asked, by_kernel]
 
 
 @dataclass
@@ -98,8 +97,7 @@ class Launch:
         noise = np.random.default_rng(self.seed)
         usual = Dense(noise)  # drawn in any case, so that inputs and steps depend on the seed alone
         self.layer = self.layer or usual
-        everywhere = np.ones((BATCH, TIME), bool)
-        self.valid = everywhere if self.valid is None else self.valid
+        self.valid = np.ones((BATCH, TIME), bool) if self.valid is None else self.valid
         self.inputs = noise.standard_normal((BATCH, TIME, FEATURES))
         if self.nan_at is not None:
             self.inputs[:, self.nan_at] = np.nan
@@ -107,16 +105,15 @@ class Launch:
         backward = self.phase is Phase.BACKWARD
         calls = LayerCalls(Engine(), self.layer, self.inputs, self.valid, training=backward)
         reference = reference_at(steps, calls, noise, gradients=backward)
+        precisions = [DtypePrecision.FLOAT64] * 2
         self.inner = SimpleNamespace(
             layer=self.layer,
             state=SimpleNamespace(restore=lambda: None),
             trains_differently=False,
-            precision=DtypePrecision.FLOAT64,
-            input_precision=DtypePrecision.FLOAT64,
+            precision=precisions[0],
+            input_precision=precisions[1],
             reference=reference,
-            folded_reference=FoldedReference(
-                calls, reference, *[DtypePrecision.FLOAT64] * 2, noise
-            ),
+            folded_reference=FoldedReference(calls, reference, *precisions, noise),
         )
         self.steps = steps
 
@@ -127,22 +124,9 @@ class Launch:
             "plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients, lengths=lengths
         )
         feeds = Feeds(Engine(), setting, self.inputs, self.valid, ragged=False)
-        rival = Rival(self.layer, self.phase, mistake)
-        if gradients is Gradients.WEIGHTS:
-            rival.answer = _by_weights_alone(rival.answer)
-        feed = feeds.feed(
-            self.inner.folded_reference.cotangent if self.phase is Phase.BACKWARD else None
-        )
+        backward = self.phase is Phase.BACKWARD
+        feed = feeds.feed(self.inner.folded_reference.cotangent if backward else None)
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
+        rival = Rival(self.layer, gradients, mistake)
         prepared = PreparedRival(RivalSpec("rival", "rival.py"), rival, feed)
         return check_rival(self.inner, model, prepared, feeds, self.events.append)
-
-
-def _by_weights_alone(answer):
-    """A backward call that is not asked for the gradient by the inputs."""
-
-    def answered(x, cotangent):
-        found = answer(x, cotangent)
-        return found if cotangent is None else (found[0], found[1][1:])
-
-    return answered
