@@ -6,7 +6,7 @@ outputs `y`, the inputs `x`, both (batch, time, features), and `training`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -125,10 +125,6 @@ class LawCase:
     input_dtype: str = ""
     lift: str = "lift"
 
-    def setting(self, phase: Phase, backend: Backend) -> Setting:
-        eager = Setting("law", TIME, BATCH, phase, Mode.EAGER, backend=backend)
-        return replace(eager, gradients=self.gradients)
-
 
 BOTH = Gradients.INPUTS_AND_WEIGHTS
 AT_STEP = f"at step {STEP}"
@@ -238,7 +234,8 @@ def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
         path = folder / f"{word}.py"
         path.write_text(STRATEGY.format(step=STEP, line=line, lift=case.lift))
         rivals.append(RivalSpec(word, str(path), {}))
-    setting = case.setting(phase, backend)
+    sizes = ("law", TIME, BATCH, phase, Mode.EAGER)
+    setting = Setting(*sizes, gradients=case.gradients, backend=backend)
     factory = f"{folder}/layers.py:{case.layer}"
     inputs = LayerInputs((), case.input_dtype, 10) if case.input_dtype else LayerInputs((FEATURES,))
     return ends_of(Task(setting, tuple(rivals), factory, inputs, SEED, 0.0))

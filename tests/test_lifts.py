@@ -58,7 +58,6 @@ def ending_of(path):
 
 @pytest.fixture
 def journal(tmp_path):
-
     def write(*records):
         return journals.write(tmp_path / "run.jsonl", journals.header(**DECLARED), *records)
 
