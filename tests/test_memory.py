@@ -1,5 +1,7 @@
 """Peak memory is what a call needs: known sizes are read, and none below the resolution."""
 
+import mmap
+
 import pytest
 
 from tests import engines
@@ -10,6 +12,9 @@ from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
 from timelift.messages import RivalSpec, Task
 
 MIB = 1 << 20
+#: What a MiB reads as at least: the pages at its two ends it may share with blocks that are there
+#: before the call, and 255 of 4 KiB are its own wherever it begins.
+LEAST = MIB - mmap.PAGESIZE
 #: One MiB of outputs: 32 sequences of 128 steps of 64 floats of 4 bytes.
 SEQ_LEN, BATCH, FEATURES = 128, 32, (64,)
 LAYER = """import keras
@@ -86,7 +91,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
     backend, process = launch
     found = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
     for one in found:
-        assert 0.99 * MIB <= one["once"] <= 2 * MIB  # a page at an edge may be there already
+        assert LEAST <= one["once"] <= 2 * MIB
         assert 1.5 <= one["twice"] / one["once"] <= 2.5
     for name in BODIES:
         sizes = [one[name] for one in found]
@@ -108,4 +113,4 @@ def test_what_a_thread_frees_late_is_not_taken_for_room_that_was_there():
         "print(json.dumps(system.host_peak_facts(call, lambda _: 0)))"
     )
     told = engines.told_afresh(Backend.TENSORFLOW, script, **PEAK_READING_ENVIRONMENT)
-    assert MIB <= told["peak_bytes"] <= 2 * MIB
+    assert LEAST <= told["peak_bytes"] <= 2 * MIB
