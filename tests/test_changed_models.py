@@ -64,7 +64,7 @@ def _cases():
             yield pytest.param(str(backend), name, marks=marks, id=f"{name}-{backend}")
 
 
-@pytest.mark.parametrize(("backend", "name"), _cases())
+@pytest.mark.parametrize(("backend", "name"), [*_cases()])
 def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, name):
     found = told(backend, f"folded({name!r})")
     paths = found["paths"]
