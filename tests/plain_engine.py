@@ -1,6 +1,6 @@
 """An engine in numpy, a Dense layer and rivals of it: the law without a framework."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
