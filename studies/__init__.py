@@ -15,7 +15,7 @@ from typing import TypeVar
 from timelift.case import Backend
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
-from timelift.journal import find
+from timelift.journal.files import find
 from timelift.measure.machine import why_not_installed
 from timelift.measure.options import split
 

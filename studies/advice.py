@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from studies import ROOT, answer, named, parser, positive
 from studies.scoreboard import Cell, Column, Row, Scoreboard
+from timelift.advise.races import told_model
+from timelift.advise.told_model import Feeding
 from timelift.commands.advise import end_of_budget, find_advice, race_whole
-from timelift.measure.advice import told_model
 from timelift.project import Project
-from timelift.told_model import Feeding
 
 if TYPE_CHECKING:
-    from timelift.analyse.model_advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
+    from timelift.advise.advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
 
 MODULE = ROOT / "examples" / "published_models.py"
 MODELS = (

@@ -21,15 +21,15 @@ from studies import answer, collect, parser, positive, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from tests.projects import lay_out
 from tests.repositories import commit
-from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, outcomes
-from timelift.analyse.runs import results
-from timelift.analyse.selftest import Proportion
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse import results
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
+from timelift.gate.outcomes import CaseOutcome, GateReferee, outcomes
 from timelift.measure.options import OPTIONS
 from timelift.measure.progress import CampaignEvent
 from timelift.measure.session import Session
 from timelift.project import Project
+from timelift.selftest import Proportion
 
 #: What a suite measures: five strategies in four settings, or eight in two.
 IDENTICAL = {

@@ -15,10 +15,10 @@ import numpy as np
 from studies import answer, noise, parser, positive
 from studies.noise import SCENARIOS, Scenario
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
-from timelift.analyse.selftest import Proportion
-from timelift.analyse.stats.effects import Effects, launch_effects
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.effects import Effects, launch_effects
+from timelift.analyse.verdicts import Verdict
+from timelift.gate.rule import GateRule, SidesFinding, judge
+from timelift.selftest import Proportion
 
 #: Pairs that share what is known of their noise.
 SUITE = 20

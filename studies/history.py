@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from studies import answer, noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.changes.levels import RunLevels, ratios
-from timelift.analyse.changes.many_runs import find_changes
-from timelift.analyse.changes.segments import sd_of_differences
-from timelift.analyse.changes.states import WORSE, ChangeState
-from timelift.analyse.changes.two_runs import TwoRuns, compare_runs
-from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.selftest import Proportion
-from timelift.analyse.stats.verdicts import GATE_MARGIN
+from timelift.analyse.measurement import Run, Samples
+from timelift.analyse.verdicts import GATE_MARGIN
+from timelift.history.levels import RunLevels, ratios
+from timelift.history.many_runs import find_changes
+from timelift.history.segments import sd_of_differences
+from timelift.history.states import WORSE, ChangeState
+from timelift.history.two_runs import TwoRuns, compare_runs
+from timelift.selftest import Proportion
 
 Nights = NDArray[np.bool_]
 #: A rule finds the cases that are slower now, by all runs so far.

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from studies import answer, noise, parser, write
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
-from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats import verdicts
-from timelift.analyse.stats.effects import Effects, all_pairs
-from timelift.analyse.stats.ranking import RankedCase, Ranking, rank
-from timelift.analyse.stats.stopping import LOOKS, unsettled
-from timelift.analyse.stats.verdicts import RANK_MARGIN, Comparison, Verdict
+from timelift.analyse import verdicts
+from timelift.analyse.effects import Effects, all_pairs
+from timelift.analyse.measurement import Samples
+from timelift.analyse.ranking import RankedCase, Ranking, rank
+from timelift.analyse.stopping import LOOKS, unsettled
+from timelift.analyse.verdicts import RANK_MARGIN, Comparison, Verdict
 
 #: What the rivals of a graded setting cost over the best: a little, more, and clearly more.
 GRADES = np.log1p([0.0, 0.03, 0.05, 0.2, 1.0])

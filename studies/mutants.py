@@ -20,8 +20,8 @@ from scipy.stats import binomtest
 
 from studies import ROOT, answer, parser, positive, write
 from studies.scoreboard import OF, Column, Scoreboard
-from timelift.analyse.selftest import Proportion
 from timelift.errors import UserError
+from timelift.selftest import Proportion
 
 BOARD = Scoreboard(
     (

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
+from timelift.analyse.measurement import LaunchSamples, Measurement, Run, Samples
 from timelift.case import Case, Phase, Setting, Status
-from timelift.journal import Header
+from timelift.journal.lines import Header
 
 #: Seconds per call of a rival with effect 0.
 LEVEL = 1e-3

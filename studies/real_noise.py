@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from studies import add_runs, answer, noise, parser, stored
 from studies.ladder import EQUAL, GRADES, PairMarks, fastest_sets, mark_pairs
 from studies.scoreboard import Column, Row, Scoreboard
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.selftest import TwinGroup, twin_groups
-from timelift.analyse.stats.effects import aligned_samples
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES
+from timelift.analyse import results
+from timelift.analyse.effects import aligned_samples
+from timelift.analyse.measurement import Samples
+from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
+from timelift.selftest import TwinGroup, twin_groups
 
 BOARD = Scoreboard(
     (

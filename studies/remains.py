@@ -9,7 +9,7 @@ from enum import StrEnum
 import psutil
 
 from timelift.case import Status
-from timelift.journal import CaseInLaunch, End, Line
+from timelift.journal.lines import CaseInLaunch, End, Line
 from timelift.journal.reading import read_line
 
 #: What must not be found after a kill.

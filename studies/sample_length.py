@@ -22,7 +22,7 @@ import numpy as np
 from studies import ROOT, answer, in_fresh_process, installed, parser, positive, positives
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
-from timelift.analyse.stats.effects import trimmed_mean
+from timelift.analyse.effects import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
 from timelift.messages import Event, RivalSpec, Task, WorkerChannel

@@ -1,11 +1,11 @@
 """What a model of three lifts tells, runs of it, and the advice that they give."""
 
 from tests import journals
-from timelift.analyse.model_advice import ModelAdvice, advise_lifts, advise_whole
-from timelift.analyse.runs import results
+from timelift.advise.advice import ModelAdvice, advise_lifts, advise_whole
+from timelift.advise.advice_words import StrategyPage
+from timelift.advise.told_model import Feeding, ToldModel
+from timelift.analyse import results
 from timelift.case import Backend, Case
-from timelift.present.model_advice import StrategyPage
-from timelift.told_model import Feeding, ToldModel
 
 LIFT = {
     "name": "",

@@ -11,14 +11,14 @@ from keras import ops
 
 from examples import published_models
 from tests import lifted_models
-from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
+from timelift.advise.advice import LiftAdvice, ModelAdvice
+from timelift.advise.advice_words import advice_code, advice_json
+from timelift.advise.told_model import Feeding, ToldModel
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.layer_inputs import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.present import usage
-from timelift.present.model_advice import advice_code, advice_json
 from timelift.project import Project
-from timelift.told_model import Feeding, ToldModel
 from timelift.worker import lifts, models
 from timelift.worker.describe import describe_model, told_of
 from timelift.worker.find_layer import find_layer, find_model, parts_of  # noqa: F401 - for scripts

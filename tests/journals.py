@@ -9,8 +9,9 @@ import numpy as np
 
 from studies import noise
 from timelift.case import Case, Phase, Setting, Status
-from timelift.journal import SCHEMA, CaseInLaunch, End, Facts
+from timelift.journal.facts import Facts
 from timelift.journal.files import json_line
+from timelift.journal.lines import SCHEMA, CaseInLaunch, End
 from timelift.measure.grid import TWINS
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.

@@ -5,8 +5,8 @@ import re
 from html.parser import HTMLParser
 
 from tests import journals
+from timelift.analyse import results
 from timelift.analyse.findings import find_out
-from timelift.analyse.runs import results
 from timelift.present import page
 from timelift.present.page import render
 from timelift.present.report import report

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from studies import noise
-from timelift.analyse.stats.effects import Effects
+from timelift.analyse.effects import Effects
 
 QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
 LOUD = noise.Scenario("loud", launch_sd=0.1)

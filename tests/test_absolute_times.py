@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from tests import engines, journals
-from timelift.analyse.runs.measurement import fact
-from timelift.analyse.runs.results import load
-from timelift.analyse.stats.estimates import first_calls
+from timelift.analyse.estimates import first_calls
+from timelift.analyse.measurement import fact
+from timelift.analyse.results import load
 
 
 def measured(path, *launches):

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from tests import journals
-from timelift.analyse import across
+from timelift.analyse import across, results
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode
 from timelift.present.page import own_tables
 from timelift.present.report import report

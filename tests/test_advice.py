@@ -9,8 +9,8 @@ import pytest
 from studies import noise
 from tests.simulated import QUIET
 from timelift.analyse.answer import answer
-from timelift.analyse.stats.ranking import BASELINES, rank
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.ranking import BASELINES, rank
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Gradients, Mode, Phase, Setting
 
 TD, LOOP = BASELINES[:2]

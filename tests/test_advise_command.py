@@ -9,11 +9,12 @@ import pytest
 from tests.advised import WHOLE, advised, model, of_lifts, run
 from tests.projects import QUICKEST, ROOT, project
 from timelift import cli
-from timelift.analyse import model_advice
+from timelift.advise import advice as model_advice
+from timelift.advise import races as advice
 from timelift.case import Case
 from timelift.commands import advise
 from timelift.errors import UserError
-from timelift.measure import advice, catalogue
+from timelift.measure import catalogue
 from timelift.project import Project
 
 

@@ -10,9 +10,12 @@ from dataclasses import replace
 import pytest
 
 from tests import journals
-from timelift.analyse.changes import levels
 from timelift.case import Backend, Status
-from timelift.journal import CaseInLaunch, Facts, Header, Journal, reading
+from timelift.history import levels
+from timelift.journal import reading
+from timelift.journal.facts import Facts
+from timelift.journal.files import Journal
+from timelift.journal.lines import CaseInLaunch, Header
 from timelift.layer_inputs import LayerInputs
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign

@@ -6,10 +6,10 @@ import pytest
 
 from tests import journals
 from tests.test_advice import TD, raced
+from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Run
-from timelift.journal import Header
+from timelift.analyse.measurement import Run
+from timelift.journal.lines import Header
 from timelift.present import terminal
 from timelift.present.case_table import for_programs, of_rankings
 from timelift.present.report import NO_INTERVAL, in_markdown, meanings, report

@@ -12,8 +12,8 @@ import pytest
 from tests import engines
 from tests.projects import ROOT
 from timelift import cli
+from timelift.advise.told_model import Feeding, ToldModel
 from timelift.case import Backend
-from timelift.told_model import Feeding, ToldModel
 
 #: Each model with the paths of its lifts.
 PATHS = {

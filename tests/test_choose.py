@@ -11,12 +11,11 @@ import pytest
 import report
 from tests import journals
 from timelift import case
-from timelift.analyse.choose import ChooseQuestion, Goal, ask, decide, options_to_repeat
-from timelift.analyse.runs import results
-from timelift.analyse.stats import lifts
-from timelift.analyse.stats.ranking import SpeedUp
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse import lifts, results
+from timelift.analyse.ranking import SpeedUp
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
+from timelift.choose import ChooseQuestion, Goal, ask, decide, options_to_repeat
 from timelift.measure.options import OPTIONS
 from timelift.present import choice
 from timelift.present.command_lines import to_measure

@@ -7,7 +7,7 @@ import pytest
 
 from tests import engines, journals
 from tests.test_choose import choose, journal
-from timelift.analyse.runs import results
+from timelift.analyse import results
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.present import usage
 from timelift.project import Project

@@ -8,14 +8,14 @@ import pytest
 from studies import history, noise
 from tests import journals
 from tests.stored import STRATEGIES, stored
-from timelift.analyse.changes.shift import ASSUMED_SD, SessionSpread, case_shifts, session_spreads
-from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import compare_runs
-from timelift.analyse.runs import results
-from timelift.analyse.runs.fact_changes import changes_over_runs, largest
-from timelift.analyse.runs.measurement import condense
+from timelift.analyse import results
+from timelift.analyse.fact_changes import changes_over_runs, largest
+from timelift.analyse.measurement import condense
 from timelift.case import Status
-from timelift.present import comparison
+from timelift.history import comparison
+from timelift.history.shift import ASSUMED_SD, SessionSpread, case_shifts, session_spreads
+from timelift.history.states import ChangeState
+from timelift.history.two_runs import compare_runs
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import report
 from tests import journals
 from tests.stored import NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.analyse.changes.two_runs import Commits
+from timelift.history.two_runs import Commits
 from timelift.present.command_lines import to_decide
 
 
@@ -147,7 +147,7 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
     monkeypatch.setattr(
-        "timelift.analyse.changes.two_runs.session_spreads", lambda runs: seen.extend(runs) or {}
+        "timelift.history.two_runs.session_spreads", lambda runs: seen.extend(runs) or {}
     )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     assert cli.main(["compare", *words], tmp_path) == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from studies import noise
 from tests.simulated import QUIET, pair
-from timelift.analyse.stats import effects
+from timelift.analyse import effects
 
 
 @given(

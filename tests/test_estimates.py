@@ -12,7 +12,7 @@ from scipy import optimize, special, stats
 
 from studies import noise
 from tests.simulated import QUIET
-from timelift.analyse.stats import effects, estimates, shrink_variances
+from timelift.analyse import effects, estimates, shrink_variances
 
 
 def spread_of(variance, df, covariate=None):

@@ -15,13 +15,14 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from tests import histories, journals
-from timelift.analyse.changes.history import HistoryOptions, read
+from timelift.analyse import results
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
-from timelift.analyse.stats.estimates import Interval
 from timelift.case import Mode
+from timelift.history import history_figure
+from timelift.history.run_series import HistoryOptions, read
 from timelift.present import figures
-from timelift.present.figures import history_figure, sheet
+from timelift.present.figures import sheet
 from timelift.present.figures.looks import CATALOGUE, line_style
 
 FEW = ("time_distributed", "native", "loop_slice")

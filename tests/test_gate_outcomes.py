@@ -11,17 +11,11 @@ from msgspec import structs
 
 from tests import journals
 from tests.journals import AGAINST
-from timelift.analyse.gate.outcomes import (
-    GateFindings,
-    GateReferee,
-    gate_findings,
-    other_sides,
-    outcomes,
-)
-from timelift.analyse.runs import results
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse import results
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.journal import Quantity
+from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides, outcomes
+from timelift.journal.lines import Quantity
 from timelift.journal.reading import read_line
 from timelift.present import copies as words
 from timelift.present import ended

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from studies.gate_rule import play
-from timelift.analyse.gate.rule import CONFIRM, FRESH_PARTS, GateRule, judge
-from timelift.analyse.stats.effects import Effects
-from timelift.analyse.stats.verdicts import Verdict
-from timelift.measure.sides_gate import MOST_FRESH
+from timelift.analyse.effects import Effects
+from timelift.analyse.verdicts import Verdict
+from timelift.gate.rule import CONFIRM, FRESH_PARTS, GateRule, judge
+from timelift.gate.sides import MOST_FRESH
 
 RULE = GateRule()
 LAUNCHES = RULE.decision_points[-1]

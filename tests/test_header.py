@@ -10,8 +10,8 @@ import pytest
 from tests import journals
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import CaseInLaunch, Header, ResumedRun
-from timelift.journal.files import line_text
+from timelift.journal.files import ResumedRun, line_text
+from timelift.journal.lines import CaseInLaunch, Header
 from timelift.measure.header import header_to_give_away, resumed_options, without_folders
 from timelift.measure.options import OPTIONS
 from timelift.measure.session import Session

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from studies.history import HistoryKind, HistorySize, simulate
-from timelift.analyse.changes import common_shifts, segments
-from timelift.analyse.changes.levels import RunLevels, ratios
-from timelift.analyse.changes.many_runs import find_changes
-from timelift.analyse.changes.states import WORSE, ChangeState
 from timelift.case import Case, Phase, Setting
+from timelift.history import common_shifts, segments
+from timelift.history.levels import RunLevels, ratios
+from timelift.history.many_runs import find_changes
+from timelift.history.states import WORSE, ChangeState
 
 QUIET = HistoryKind("quiet", sd=0.005)
 SHAPE = HistorySize(settings=4, nights=60)

@@ -6,8 +6,8 @@ import pytest
 
 import report
 from tests import histories, journals
-from timelift.analyse.changes.history import HistoryOptions, read
-from timelift.present import history_report
+from timelift.history import history_words as history_report
+from timelift.history.run_series import HistoryOptions, read
 
 SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
 

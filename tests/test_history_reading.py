@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from tests import histories, journals
-from timelift.analyse.changes import history, levels
-from timelift.analyse.changes.history import HistoryOptions
-from timelift.analyse.runs import results as reader
-from timelift.analyse.stats.effects import aligned_samples
+from timelift.analyse import results as reader
+from timelift.analyse.effects import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import parse_time
+from timelift.history import levels
+from timelift.history import run_series as history
+from timelift.history.run_series import HistoryOptions
+from timelift.journal.lines import parse_time
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests import journals
-from timelift import journal
-from timelift.analyse.runs import results
+from timelift.analyse import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Header, find
-from timelift.journal.files import find_run, runs_under
+from timelift.journal.files import Journal, find, find_run, replace_text, runs_under
+from timelift.journal.lines import CaseInLaunch, Header
 from timelift.measure.header import open_resumed
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
@@ -128,7 +127,7 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path, cha
 
 def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
     path = tmp_path / "trust.json"
-    journal.replace_text(path, "before")
+    replace_text(path, "before")
     write = Path.write_text
 
     def half(self, text, **how):
@@ -137,7 +136,7 @@ def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", half)
     with pytest.raises(OSError, match="No space left"):
-        journal.replace_text(path, "after it")
+        replace_text(path, "after it")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -150,8 +149,8 @@ def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):
         on_disk.append(path.stat().st_size)
 
     monkeypatch.setattr(os, "fsync", noted)
-    line = journal.CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
-    with journal.Journal(path, Header()) as file:
+    line = CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
+    with Journal(path, Header()) as file:
         file.append(line, line)
         file.append(line)
     ends = list(itertools.accumulate(map(len, path.read_bytes().splitlines(keepends=True))))
@@ -162,7 +161,7 @@ def test_a_run_goes_on_behind_what_is_kept_and_nothing_else_is_left(tmp_path):
     lines = list(journals.campaign(RIVALS, launches=1))
     path = journals.write(tmp_path / "run.jsonl", HEAD, *lines)
     kept = path.read_bytes().splitlines(keepends=True)[:4]
-    with journal.Journal(path, Header(), len(b"".join(kept))) as file:
+    with Journal(path, Header(), len(b"".join(kept))) as file:
         file.exit_word = "cut short"
     *before, last = path.read_bytes().splitlines(keepends=True)
     assert before == kept

@@ -8,10 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import journals
-from timelift import journal
-from timelift.journal import CaseInLaunch, Facts, Header
-from timelift.journal.facts import FACT_RULES, Merge
+from timelift.journal.facts import (
+    EXACT_FACTS,
+    FACT_RULES,
+    SHOWN_FACTS,
+    WAITED_FACTS,
+    Facts,
+    Merge,
+    merge_fact,
+)
 from timelift.journal.files import line_text
+from timelift.journal.lines import CaseInLaunch, Header, differences
 from timelift.journal.reading import read_line
 
 CASE = journals.case()
@@ -119,7 +126,7 @@ def test_half_a_surrogate_is_written_as_a_question_mark():
 def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
     names = set(Facts.__struct_fields__)
     assert FACT_RULES.keys() == names
-    for some in (journal.SHOWN_FACTS, journal.EXACT_FACTS, journal.WAITED_FACTS):
+    for some in (SHOWN_FACTS, EXACT_FACTS, WAITED_FACTS):
         assert set(some) < names
         assert len(set(some)) == len(some)
     assert {FACT_RULES[name].bound for name in names} <= {*names, ""}
@@ -131,8 +138,8 @@ def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_th
 def test_launches_are_merged_as_the_fact_says(merge, merged):
     name = next(name for name, about in FACT_RULES.items() if about.merge is merge)
     launches = [Facts(**{name: value}) for value in (1, 8.0, 1.0)] + [Facts()]
-    assert journal.merge_fact(name, launches) == pytest.approx(merged)
-    assert journal.merge_fact(name, [Facts()]) is None
+    assert merge_fact(name, launches) == pytest.approx(merged)
+    assert merge_fact(name, [Facts()]) is None
 
 
 def test_what_is_too_small_to_be_read_counts_as_its_bound():
@@ -143,7 +150,7 @@ def test_what_is_too_small_to_be_read_counts_as_its_bound():
 
 
 def test_what_differs_is_named_in_the_order_of_the_files():
-    found = journal.differences({"a": 1, "b": 2, "d": [1]}, {"b": 3, "c": 4, "d": [1]})
+    found = differences({"a": 1, "b": 2, "d": [1]}, {"b": 3, "c": 4, "d": [1]})
     told = [(one.name, one.old, one.new) for one in found]
     assert told == [("a", 1, None), ("b", 2, 3), ("c", None, 4)]
 

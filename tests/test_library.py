@@ -14,7 +14,7 @@ import pytest
 import report
 import timelift
 from tests import journals
-from timelift.analyse.runs import results
+from timelift.analyse import results
 from timelift.errors import UserError
 from timelift.present.notebook import RowLevel
 

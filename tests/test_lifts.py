@@ -12,12 +12,11 @@ import pytest
 import report
 import timelift
 from tests import journals
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats import lifts
-from timelift.analyse.stats.stopping import Referee
-from timelift.analyse.stats.verdicts import Verdict
-from timelift.journal import CaseInLaunch
+from timelift.analyse import lifts, results
+from timelift.analyse.measurement import Run
+from timelift.analyse.stopping import Referee
+from timelift.analyse.verdicts import Verdict
+from timelift.journal.lines import CaseInLaunch
 from timelift.present import ended, terminal
 
 ROOT = Path(report.__file__).parent
@@ -190,14 +189,14 @@ def _ranks(path):
     nodes = ast.walk(ast.parse(path.read_text()))
     taken = [node for node in nodes if isinstance(node, ast.ImportFrom)]
     names = {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
-    return bool(names & {"timelift.analyse.stats.ranking.rank", "timelift.analyse.stats.ranking"})
+    return bool(names & {"timelift.analyse.ranking.rank", "timelift.analyse.ranking"})
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "from timelift.analyse.stats.ranking import rank",
-        "from timelift.analyse.stats import ranking",
+        "from timelift.analyse.ranking import rank",
+        "from timelift.analyse import ranking",
     ],
 )
 def test_the_check_of_the_one_rule_can_fail(tmp_path, text):

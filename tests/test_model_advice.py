@@ -9,10 +9,10 @@ import pytest
 
 from tests import journals
 from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, model, of_lifts, run
-from timelift.analyse.model_advice import ModelAdvice, advise_lifts, advise_whole
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.advise.advice import ModelAdvice, advise_lifts, advise_whole
+from timelift.advise.advice_words import advice_code, advice_json, advice_lines
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Status
-from timelift.present.model_advice import advice_code, advice_json, advice_lines
 
 
 def screen(found):

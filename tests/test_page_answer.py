@@ -10,14 +10,14 @@ from tests import journals, pages
 from tests.test_advice import LOOP, TD, raced
 from tests.test_summary import at, found
 from timelift.analyse.answer import answers_by_workload
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import pareto_front
+from timelift.analyse.measurement import Run
+from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import recommend
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.estimates import Interval
-from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
-from timelift.journal import Header
+from timelift.journal.lines import Header
 from timelift.present.answer import headline, price_sentence, speed_up_in_words
 from timelift.present.page.own_tables import prices
 

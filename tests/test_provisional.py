@@ -14,9 +14,8 @@ from rich.console import Console
 
 from tests import journals
 from tests.pages import found, without_scripts
-from timelift import cli
-from timelift.analyse import selftest
-from timelift.analyse.runs import results
+from timelift import cli, selftest
+from timelift.analyse import results
 from timelift.present import ended, figures, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report

@@ -9,13 +9,11 @@ import pytest
 from tests import journals
 from tests.simulated import LOUD, QUIET, pair
 from tests.simulated import run as simulated_run
-from timelift.analyse import quality
+from timelift.analyse import lifts, quality, results
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
-from timelift.analyse.stats import lifts
-from timelift.analyse.stats.estimates import Interval
-from timelift.analyse.stats.ranking import rank
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.ranking import rank
+from timelift.analyse.verdicts import Verdict
 from timelift.present import conditions
 from timelift.present.report import report
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests import journals
 from tests.simulated import LOUD, QUIET, run, scaled
+from timelift.analyse.estimates import Interval
+from timelift.analyse.measurement import LaunchSamples, Measurement
+from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement
-from timelift.analyse.stats.estimates import Interval
-from timelift.analyse.stats.ranking import rank
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.present.answer import cost_in_words

@@ -17,13 +17,14 @@ import report
 import timelift
 from tests import journals
 from tests.pages import harm, loads
-from timelift.analyse import selftest
+from timelift import selftest
+from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.measurement import Measurement, Run
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Header, Machine, runs_of_machine
+from timelift.journal.files import runs_of_machine
+from timelift.journal.lines import Header, Machine
 from timelift.measure.header import open_resumed
 from timelift.present import figures
 from timelift.present.figures import sheet

@@ -15,16 +15,15 @@ from rich.console import Console
 from studies import noise
 from tests.pages import data
 from tests.simulated import run
-from timelift.analyse import choose
-from timelift.analyse.choose import Choice, ChooseQuestion, Goal, decide
+from timelift import choose
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.measurement import LaunchSamples, Measurement, Run
+from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run
-from timelift.analyse.stats.ranking import rank
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
-from timelift.journal import Header
-from timelift.journal.lines import Planted, StrategyEntry
+from timelift.choose import Choice, ChooseQuestion, Goal, decide
+from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.present import choice, terminal
 from timelift.present.answer import at_setting
 from timelift.present.page import render

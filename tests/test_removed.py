@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from timelift import cli, removed
+from timelift import cli
 from timelift.cli import parser
+from timelift.commands import removed
 from timelift.measure.options import FLAGS
 
 pytest_plugins = ("pytester",)

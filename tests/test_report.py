@@ -10,7 +10,7 @@ import pytest
 import report
 from tests import journals
 from tests.pages import found
-from timelift.analyse.runs import results
+from timelift.analyse import results
 from timelift.case import Mode, Status
 from timelift.cli import COMMANDS
 from timelift.present import figures

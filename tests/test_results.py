@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import journals
-from timelift.analyse.runs import results
+from timelift.analyse import results
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import json_line

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.repositories import write
-from timelift.measure.same_code import SameCode
+from timelift.gate.same_code import SameCode
 from timelift.project import Project
 
 FILES = {

@@ -14,19 +14,19 @@ from scipy import stats
 
 from tests import journals
 from tests.simulated import scaled
-from timelift.analyse import selftest
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.selftest import Proportion, Trust
+from timelift import selftest
+from timelift.analyse import results
+from timelift.analyse.measurement import Run
 from timelift.case import COPY_SEPARATOR, Case, Status
 from timelift.errors import UserError
-from timelift.journal import Header, Machine, Planted
+from timelift.journal.lines import Header, Machine, Planted
 from timelift.measure import grid as grids
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.grid import TWINS
 from timelift.present import ended
 from timelift.present.copies import trust_in_words
 from timelift.project import Project
+from timelift.selftest import Proportion, Trust
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time")

@@ -14,14 +14,14 @@ import pytest
 from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
+from timelift.gate.other_side import of_project, of_python, open_other_side, take_out
+from timelift.gate.same_code import file_changes
+from timelift.gate.sides import SidesGate
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.header import new_header
 from timelift.measure.options import OPTIONS
-from timelift.measure.other_side import of_project, of_python, open_other_side, take_out
-from timelift.measure.same_code import file_changes
 from timelift.measure.session import Session
-from timelift.measure.sides_gate import SidesGate
 from timelift.project import Project, modules_in
 from timelift.worker.isolation import imports_from
 

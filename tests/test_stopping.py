@@ -6,10 +6,10 @@ from scipy import special
 
 from tests import journals
 from tests.simulated import LOUD, QUIET, plain, run
-from timelift.analyse.stats import stopping
-from timelift.analyse.stats.effects import aligned_samples, pairs_by_setting
-from timelift.analyse.stats.estimates import estimate
-from timelift.analyse.stats.stopping import (
+from timelift.analyse import stopping
+from timelift.analyse.effects import aligned_samples, pairs_by_setting
+from timelift.analyse.estimates import estimate
+from timelift.analyse.stopping import (
     DIFFERENT_LEVELS,
     LOOKS,
     PRICE_LEVELS,
@@ -21,8 +21,8 @@ from timelift.analyse.stats.stopping import (
     unsettled,
 )
 from timelift.case import Status
-from timelift.journal import CaseInLaunch
 from timelift.journal.files import json_line
+from timelift.journal.lines import CaseInLaunch
 from timelift.journal.reading import read_line
 from timelift.rounds import CLEARLY_SLOWER
 

@@ -20,7 +20,7 @@ from studies import (
 )
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
-from timelift.analyse.selftest import Proportion
+from timelift.selftest import Proportion
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,15 +9,15 @@ from studies import gate
 from studies.gate import NEUTRAL, NOTHING, SLIPS, Suite
 from tests import journals
 from tests.law_cases import ends_of
-from timelift.analyse.gate.outcomes import CaseOutcome
-from timelift.analyse.gate.rule import SidesFinding
-from timelift.analyse.selftest import Proportion
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
-from timelift.journal import Quantity
+from timelift.gate.outcomes import CaseOutcome
+from timelift.gate.rule import SidesFinding
+from timelift.journal.lines import Quantity
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task
 from timelift.project import Project
+from timelift.selftest import Proportion
 
 ROOT = Path(__file__).parent.parent
 

@@ -5,9 +5,9 @@ import pytest
 
 from studies import ladder, noise
 from studies.noise import SCENARIOS, TWO_LOUD, Shape
-from timelift.analyse.stats import effects
-from timelift.analyse.stats.estimates import t_quantile
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse import effects
+from timelift.analyse.estimates import t_quantile
+from timelift.analyse.verdicts import Verdict
 
 RUNS = 4
 SHAPE = Shape(settings=40, rivals=5, launches=5)

@@ -11,7 +11,7 @@ from studies import noise
 from studies.ladder import UNEQUAL, all_launches, campaign, mark_rows
 from studies.noise import SCENARIOS, TWO_LOUD
 from tests.simulated import run
-from timelift.analyse.stats.ranking import PairLevels, rank, simultaneous_levels
+from timelift.analyse.ranking import PairLevels, rank, simultaneous_levels
 
 ALPHA = 0.05
 #: How far simulated quantiles may lie beside exact ones.

@@ -7,7 +7,7 @@ from timelift.errors import UserError
 
 
 def test_a_room_s_mutants_are_tried_with_the_tests_that_import_it_and_start_no_run():
-    tried = mutants.tests_of("analyse/stats", ROOT)
+    tried = mutants.tests_of("analyse", ROOT)
     assert "tests/test_ranking.py" in tried
     assert "tests/test_bench.py" not in tried
     assert "tests/test_escape.py" not in tried

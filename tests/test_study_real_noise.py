@@ -11,8 +11,8 @@ from studies.ladder import GRADES
 from studies.real_noise import LADDERS, deal, dealt, equal_rivals, mark, usable
 from tests import journals
 from tests.simulated import LOUD, QUIET
-from timelift.analyse.runs import results
-from timelift.analyse.selftest import twin_groups
+from timelift.analyse import results
+from timelift.selftest import twin_groups
 
 
 @pytest.fixture(scope="module")

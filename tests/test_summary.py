@@ -12,14 +12,13 @@ import report
 from tests import journals
 from tests.simulated import LOUD, run
 from tests.test_advice import LOOP, TD, raced
+from timelift.analyse import results
 from timelift.analyse.answer import answer
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.stats.ranking import rank
+from timelift.analyse.measurement import Measurement, Run
+from timelift.analyse.ranking import rank
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
-from timelift.journal import Header
-from timelift.journal.lines import StrategyEntry
+from timelift.journal.lines import Header, StrategyEntry
 from timelift.present import conditions, ended, terminal
 from timelift.present.answer import where_slower
 from timelift.present.summary import Pointers, summary

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests import journals
+from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
 from timelift.case import Mode
 from timelift.present import case_table
 from timelift.present.page import own_tables

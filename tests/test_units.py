@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from timelift.analyse.stats.estimates import Interval
+from timelift.analyse.estimates import Interval
 from timelift.errors import counted
 from timelift.present.units import (
     at_most,

@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as arrays
 
 from studies import noise
 from tests.simulated import QUIET, pair, plain
-from timelift.analyse.stats import effects, estimates, verdicts
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse import effects, estimates, verdicts
+from timelift.analyse.verdicts import Verdict
 
 rows = arrays.arrays(
     float, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=st.floats(-0.5, 0.5, width=32)

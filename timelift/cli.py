@@ -14,8 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from timelift import removed
-from timelift.commands import EXIT_INTERRUPTED, Options
+from timelift.commands import EXIT_INTERRUPTED, Options, removed
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.project import Project
@@ -155,7 +154,7 @@ def _refuse_mistyped(words: Sequence[str], project: Project) -> None:
     close = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
     if not close or words[0].startswith("-"):
         return
-    from timelift.journal import find_run  # noqa: PLC0415 - which a command may not need
+    from timelift.journal.files import find_run  # noqa: PLC0415 - which a command may not need
 
     try:
         find_run(project.results, words[0])

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement, launch_numbers
-from timelift.analyse.stats.effects import Effects, batch_error, log_seconds, trimmed_mean
-from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.verdicts import Comparison, compare
+from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_mean
+from timelift.analyse.measurement import LaunchSamples, Measurement, launch_numbers
+from timelift.analyse.ranking import Ranking
+from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, Backend, Case, Setting
 
 _DEFAULTS = {field.name: field.default for field in fields(Setting)}

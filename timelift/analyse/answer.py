@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from timelift.analyse.ranking import BASELINES, RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation, cost_over_best, recommend, was_tested
-from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict
 from timelift.case import AXES, Gradients, Setting, several_valued
 
 #: More parts than these are no rule that one remembers; workloads are asked one by one anyway.

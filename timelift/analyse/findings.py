@@ -6,17 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from timelift.analyse import across, quality
+from timelift.analyse import across, lifts, quality
 from timelift.analyse.answer import Answer, answer, answers_by_workload
-from timelift.analyse.gate.outcomes import GateFindings, gate_findings
+from timelift.analyse.estimates import Interval, first_calls
+from timelift.analyse.measurement import Run, fact
+from timelift.analyse.ranking import BASELINES, RankedCase, Ranking
 from timelift.analyse.recommend import Recommendation, recommend
-from timelift.analyse.runs.measurement import Run, fact
-from timelift.analyse.selftest import Trust, trust_from_run
-from timelift.analyse.stats import lifts
-from timelift.analyse.stats.estimates import Interval, first_calls
-from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError, nearest
+from timelift.gate.outcomes import GateFindings, gate_findings
+from timelift.selftest import Trust, trust_from_run
 
 #: The most settings in a report, which has a table for each and takes milliseconds for it.
 MOST_SETTINGS = 20_000

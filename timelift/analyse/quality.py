@@ -7,9 +7,9 @@ from enum import Enum
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
+from timelift.analyse.measurement import Run
+from timelift.analyse.ranking import RankedCase, Ranking
+from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
 
 #: More than this is a disturbance: of the canary's spread between launches (sd of log seconds), of

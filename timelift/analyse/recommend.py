@@ -2,7 +2,7 @@
 
 A strategy that was measured in more of the settings comes first, then one that no rival was shown
 to beat in any, then one whose worst case is the least. Look-alikes and twins are no rows of a
-ranking (see `timelift.analyse.stats.lifts`), so they are neither recommended nor a measure of
+ranking (see `timelift.analyse.lifts`), so they are neither recommended nor a measure of
 prices.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES
+from timelift.analyse.ranking import RankedCase, Ranking
+from timelift.analyse.verdicts import MIN_LAUNCHES
 
 
 @dataclass(frozen=True)

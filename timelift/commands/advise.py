@@ -9,19 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timelift.advise.races import Measured, measure_lifts, measure_whole, told_model
+from timelift.advise.told_model import Feeding, ToldModel
 from timelift.commands import EXIT_INTERRUPTED, Options, write_lines
 from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
-from timelift.measure.advice import Measured, measure_lifts, measure_whole, told_model
 from timelift.measure.options import option_named
 from timelift.project import Project
-from timelift.told_model import Feeding, ToldModel
 
 if TYPE_CHECKING:
-    from timelift.analyse.model_advice import ModelAdvice, WholeAdvice
-    from timelift.analyse.runs.measurement import Run
-    from timelift.analyse.stats.stopping import Referee
+    from timelift.advise.advice import ModelAdvice, WholeAdvice
+    from timelift.analyse.measurement import Run
+    from timelift.analyse.stopping import Referee
     from timelift.measure.display import CampaignDisplay
 
 
@@ -35,7 +35,8 @@ def advise(options: Options, project: Project) -> int:
     changed. Exit code 0: answered, be there something to gain or not; 1: a mistake; 130:
     interrupted, with what is known until then.
     """
-    from timelift.present import model_advice, usage  # noqa: PLC0415
+    from timelift.advise import advice_words as model_advice  # noqa: PLC0415
+    from timelift.present import usage  # noqa: PLC0415
 
     project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
@@ -62,7 +63,7 @@ def find_advice(
     `texts` are options of a run. Until their budget `ends`, the lifts have half of the time that
     is left, and the whole model has the rest; where none is left it is not measured.
     """
-    from timelift.analyse.model_advice import ModelAdvice, advise_lifts  # noqa: PLC0415
+    from timelift.advise.advice import ModelAdvice, advise_lifts  # noqa: PLC0415
 
     measured, half = Measured(None, interrupted=False), (ends - time.monotonic()) / 2
     if any(one.steps for one in model.lifts):
@@ -90,7 +91,7 @@ def race_whole(
 
     Returns also whether Ctrl-C ended the race.
     """
-    from timelift.analyse.model_advice import advise_whole  # noqa: PLC0415
+    from timelift.advise.advice import advise_whole  # noqa: PLC0415
 
     with _display() as display:
         measured = measure_whole(project, model, changes, texts, display, _referee(texts))
@@ -122,12 +123,12 @@ def _display() -> "Iterator[CampaignDisplay]":
 
 
 def _referee(texts: Mapping[str, str]) -> "Referee":
-    from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
+    from timelift.analyse.stopping import Referee  # noqa: PLC0415
 
     return Referee(option_named("precision").value(texts.get("precision", "")))
 
 
 def _load(path: Path | None) -> "Run | None":
-    from timelift.analyse.runs import results  # noqa: PLC0415
+    from timelift.analyse import results  # noqa: PLC0415
 
     return results.load(path) if path else None

@@ -4,11 +4,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from timelift.analyse.choose import Goal
-from timelift.analyse.stats.ranking import BASELINES
+from timelift.advise.races import DEFAULTS
+from timelift.analyse.ranking import BASELINES
 from timelift.case import AXES, AXIS_FLAGS
+from timelift.choose import Goal
 from timelift.errors import UserError, read_share
-from timelift.measure.advice import DEFAULTS
 from timelift.measure.options import add_options, option_named
 
 #: How a run is named.

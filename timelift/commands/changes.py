@@ -5,18 +5,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.analyse.runs.measurement import condense
-from timelift.analyse.runs.results import load_usual
+from timelift.analyse.measurement import condense
+from timelift.analyse.results import load_usual
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.errors import UserError
-from timelift.journal import find, parse_time, runs_of_machine
+from timelift.journal.files import find, runs_of_machine
+from timelift.journal.lines import parse_time
 from timelift.measure.options import split
 from timelift.project import Project
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from timelift.analyse.runs.measurement import Run
+    from timelift.analyse.measurement import Run
 
 #: What `compare` reads at the most to learn what moves between sessions.
 _SESSIONS = 6
@@ -36,8 +37,9 @@ def compare(options: Options, project: Project) -> int:
     2 something is suspect, with --strict alone.
     With --across-machines always 0 or 1.
     """
-    from timelift.analyse.changes.two_runs import compare_runs  # noqa: PLC0415
-    from timelift.present import comparison, terminal  # noqa: PLC0415
+    from timelift.history import comparison  # noqa: PLC0415
+    from timelift.history.two_runs import compare_runs  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
 
     paths = find(project.results, [options.old, options.new])
     old, new = (condense(load_usual(path)) for path in paths)
@@ -52,8 +54,8 @@ def compare(options: Options, project: Project) -> int:
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
     """True if the machines differ; raises UserError where that is not allowed."""
-    from timelift.analyse.changes.two_runs import identity_differences  # noqa: PLC0415
-    from timelift.present.comparison import differences_in_words  # noqa: PLC0415
+    from timelift.history.comparison import differences_in_words  # noqa: PLC0415
+    from timelift.history.two_runs import identity_differences  # noqa: PLC0415
 
     differences = identity_differences(old, new)
     if differences and not allowed:
@@ -87,8 +89,9 @@ def history(options: Options, project: Project) -> int:
       1  the runs cannot be read, or what was asked for is not among them
     """
     since = _since(options.since)
-    from timelift.analyse.changes.history import HistoryOptions, read  # noqa: PLC0415
-    from timelift.present import history_report, terminal  # noqa: PLC0415
+    from timelift.history import history_words as history_report  # noqa: PLC0415
+    from timelift.history.run_series import HistoryOptions, read  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
 
     folder = project.results
     workloads = split(options.workloads)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 
+from timelift.advise.told_model import INSIDE
 from timelift.commands import Options, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
@@ -12,7 +13,6 @@ from timelift.measure.devices import usual_backend
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
-from timelift.told_model import INSIDE
 
 TEMPLATES = Path(__file__).parent / "templates"
 _WORKLOAD, _WORKFLOW = "workloads/mine.py", ".github/workflows/timelift.yml"

@@ -7,7 +7,7 @@ from pathlib import Path
 from timelift.case import AXES
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.errors import UserError, nearest
-from timelift.journal import find_run, runs_under
+from timelift.journal.files import find_run, runs_under
 from timelift.project import Project
 
 
@@ -111,9 +111,9 @@ def choose(options: Options, project: Project) -> int:
     a time or a price. Otherwise the command is printed that would decide it. Exit code 0: answered;
     2: not decided by this run; 1: a mistake in the question.
     """
-    from timelift.analyse import choose, selftest  # noqa: PLC0415
+    from timelift import choose, selftest  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
-    from timelift.analyse.runs.results import load_usual  # noqa: PLC0415
+    from timelift.analyse.results import load_usual  # noqa: PLC0415
     from timelift.present import (  # noqa: PLC0415
         choice,
         conditions,

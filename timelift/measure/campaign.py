@@ -17,13 +17,9 @@ from functools import partial
 import msgspec
 
 from timelift.case import Backend, Case, Setting, Status
-from timelift.journal import (
-    WAITED_FACTS,
-    CaseInLaunch,
-    Facts,
-    PlayedSettings,
-    RunEnd,
-)
+from timelift.journal.facts import WAITED_FACTS, Facts
+from timelift.journal.files import PlayedSettings
+from timelift.journal.lines import CaseInLaunch, RunEnd
 from timelift.measure.campaign_options import (
     ROUND_SECONDS,
     Budget,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from timelift.case import Case, Setting
-from timelift.journal import CaseInLaunch
+from timelift.journal.lines import CaseInLaunch
 from timelift.layer_inputs import LayerInputs
 from timelift.measure.launch import Limits
 from timelift.measure.options import OTHER_OPTIONS, LaunchRange

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from timelift.errors import UserError
-from timelift.journal import Commit
+from timelift.journal.lines import Commit
 
 
 class GitError(UserError):

@@ -11,25 +11,16 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from timelift.advise.told_model import INSIDE
 from timelift.case import COPY_SEPARATOR, Case, option_flag
 from timelift.errors import UserError, counted
-from timelift.journal import (
-    COPIES_FOLDERS,
-    Header,
-    ResumedRun,
-    differences,
-    find_run,
-    object_or_empty,
-    read_resumed_run,
-    short_commit,
-    utc_now,
-)
+from timelift.journal.files import COPIES_FOLDERS, ResumedRun, find_run, read_resumed_run
+from timelift.journal.lines import Header, differences, object_or_empty, short_commit, utc_now
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.git import commit_of
-from timelift.measure.same_code import module_files
+from timelift.measure.source import module_files
 from timelift.project import Project
-from timelift.told_model import INSIDE
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from timelift.errors import UserError
-from timelift.journal import utc_now
+from timelift.journal.lines import utc_now
 
 #: The file of a machine's lock.
 NAME = "timelift.lock"

@@ -17,7 +17,7 @@ import psutil
 from timelift.canary import OWN_GROUPS, Groups, time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
-from timelift.journal import Machine
+from timelift.journal.lines import Machine
 from timelift.measure.devices import device_names, installed_backends, usable_cores
 
 #: The packages of a backend whose versions change what is measured.

@@ -17,14 +17,9 @@ from msgspec import structs
 
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import (
-    AGAINST_FOLDER,
-    SELFTEST_FOLDER,
-    CaseInLaunch,
-    Header,
-    Journal,
-    PlayedSettings,
-)
+from timelift.gate.sides import AGAINST_AXES, SidesGate
+from timelift.journal.files import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, PlayedSettings
+from timelift.journal.lines import CaseInLaunch, Header
 from timelift.measure import grid, machine
 from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import (
@@ -53,7 +48,6 @@ from timelift.measure.header import (
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, LaunchRange, option_named
 from timelift.measure.progress import Display
-from timelift.measure.sides_gate import AGAINST_AXES, SidesGate
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 

@@ -7,6 +7,7 @@ not. What a constant must be stands in `DECLARED`; anything else is a sentence a
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,6 +122,15 @@ def imports_of(tree: ast.Module) -> frozenset[str]:
     plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     others = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
     return frozenset(name.partition(".")[0] for name in (*plain, *others) if name)
+
+
+def module_files(module: str, folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that a module, or a package of its name, may be, in the folders' order."""
+    for folder in folders:
+        place = folder.joinpath(*module.split("."))
+        for stem in (place, place / "__init__"):
+            files = (stem.with_name(stem.name + suffix) for suffix in all_suffixes())
+            yield from (path for path in files if path.is_file())
 
 
 def names_of(path: Path) -> set[str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timelift.advise.told_model import INSIDE, case_name
 from timelift.case import Backend
 from timelift.errors import UserError, nearest, path_is
 from timelift.escape import without_codes
@@ -20,7 +21,6 @@ from timelift.measure import machine
 from timelift.measure.catalogue import Workload
 from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
 from timelift.measure.source import names_of
-from timelift.told_model import INSIDE, case_name
 
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)

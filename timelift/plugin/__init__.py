@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift import removed
+from timelift.commands import removed
 from timelift.errors import UserError
 from timelift.measure.options import FLAGS, add_options
 from timelift.project import Project

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.gate.outcomes import GateFindings
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.measurement import Run
 from timelift.errors import UserError
-from timelift.journal import RunEnd
+from timelift.gate.outcomes import GateFindings
+from timelift.journal.lines import RunEnd
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import ended, terminal, usage

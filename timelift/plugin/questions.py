@@ -198,8 +198,8 @@ def is_table_asked_for(config: pytest.Config) -> bool:
 
 def _referee(session: Session) -> CampaignReferee:
     # collecting needs no numpy
-    from timelift.analyse.gate.outcomes import GateReferee  # noqa: PLC0415
-    from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
+    from timelift.analyse.stopping import Referee  # noqa: PLC0415
+    from timelift.gate.outcomes import GateReferee  # noqa: PLC0415
 
     if session.gate:
         return GateReferee(session.gate.sides, session.gate.header_entry())

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from timelift.analyse.answer import Answer, Gain, LostWhere
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Recommendation
-from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
 from timelift.case import SIZES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs.measurement import Measurement, fact
-from timelift.analyse.stats.estimates import Interval
-from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.measurement import Measurement, fact
+from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.case import AXES, COPY_SEPARATOR
-from timelift.journal import SHOWN_FACTS
+from timelift.journal.facts import SHOWN_FACTS
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (

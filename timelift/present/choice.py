@@ -9,17 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from timelift.analyse.choose import (
-    Agreed,
-    Alternative,
-    Choice,
-    ChooseQuestion,
-    Goal,
-    Undecided,
-)
-from timelift.analyse.stats.estimates import Interval
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.estimates import Interval
+from timelift.analyse.verdicts import Verdict
 from timelift.case import SIZES, Setting
+from timelift.choose import Agreed, Alternative, Choice, ChooseQuestion, Goal, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.present.answer import LEAST_TO_LOSE

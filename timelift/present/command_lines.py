@@ -3,9 +3,9 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from timelift.analyse.changes.two_runs import Commits
-from timelift.analyse.choose import ChooseQuestion
 from timelift.case import AXES, AXIS_FLAGS, Case, Setting, option_flag
+from timelift.choose import ChooseQuestion
+from timelift.history.two_runs import Commits
 
 #: Axes that are named even where they have their usual value.
 _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")

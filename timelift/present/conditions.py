@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.measurement import Measurement, Run, engine_facts
 from timelift.analyse.quality import MachineActivity, TooNoisy
-from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES
+from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
 from timelift.errors import counted
 from timelift.present.units import percent, plus_minus

@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterator, Sequence
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Sides
-from timelift.analyse.gate.rule import SidesFinding
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.selftest import Trust
+from timelift.analyse.measurement import Run
 from timelift.case import Case
 from timelift.errors import counted
-from timelift.journal import Against, Quantity, short_commit
+from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides
+from timelift.gate.rule import SidesFinding
+from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.present import conditions
 from timelift.present.units import percent, percent_interval, percent_more
+from timelift.selftest import Trust
 
 #: How many cases are named on a line of their own, and names in a line; the journal has the rest.
 NAMED, _NAMES = 12, 8

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from timelift.analyse import selftest
+from timelift import selftest
+from timelift.analyse import results
 from timelift.analyse.findings import RunFindings, find_out
-from timelift.analyse.gate.outcomes import GateFindings, gate_findings
-from timelift.analyse.runs import results
-from timelift.analyse.selftest import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
-from timelift.journal import find_run, replace_text
+from timelift.gate.outcomes import GateFindings, gate_findings
+from timelift.journal.files import find_run, replace_text
 from timelift.present import conditions, copies, terminal
 from timelift.present.summary import Pointers, Summary, pages, summary
+from timelift.selftest import Trust
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from timelift.case import BACKEND_THREADS, SIZES, Backend, Gradients, Mode
 
 if TYPE_CHECKING:
-    from timelift.analyse.stats.estimates import Interval
+    from timelift.analyse.estimates import Interval
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timelift.analyse.runs.measurement import Run
+from timelift.advise.advice_words import StrategyPage
+from timelift.analyse.measurement import Run
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.layer_inputs import read_inputs
-from timelift.present.model_advice import StrategyPage
 from timelift.project import Project
 
 #: What reading a file's text or one of its values raises, however wrong it is.

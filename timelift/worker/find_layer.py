@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from timelift.advise.told_model import INSIDE, STORED
 from timelift.errors import nearest
 from timelift.layer_inputs import LayerInputs
-from timelift.told_model import INSIDE, STORED
 from timelift.worker.isolation import load_module
 from timelift.worker.lifts import lift_at
 

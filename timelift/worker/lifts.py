@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from timelift.advise.told_model import STEP, USUAL
 from timelift.errors import nearest
-from timelift.told_model import STEP, USUAL
 from timelift.worker.isolation import load_module
 
 #: (batch, time, *features) of a call, and its dtype.

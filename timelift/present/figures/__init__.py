@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.estimates import Interval
-from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.case import Phase, Setting
 from timelift.escape import slug
 from timelift.present.figures.looks import legend_order, line_style, short_name

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
-from timelift.journal import replace_text
-from timelift.present import case_table, copies, figures, history_report
-from timelift.present.figures import history_figure, sheet
+from timelift.history import history_figure
+from timelift.history import history_words as history_report
+from timelift.history.run_series import History
+from timelift.journal.files import replace_text
+from timelift.present import case_table, copies, figures
+from timelift.present.figures import sheet
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.tables import csv_as_shown, csv_of_values

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from matplotlib.markers import MarkerStyle
 
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.estimates import Interval
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict
 from timelift.case import AXES, SIZES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import meaning

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from timelift.analyse.across import ExecutionPair
 from timelift.analyse.answer import Answer
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
+from timelift.analyse.measurement import Run
+from timelift.analyse.ranking import RankedCase
 from timelift.analyse.recommend import Price, Recommendation
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.ranking import RankedCase
 from timelift.case import Status
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import Quantity, StrategyEntry
+from timelift.gate.outcomes import CaseOutcome, GateFindings
+from timelift.journal.lines import Quantity, StrategyEntry
 from timelift.present import copies, meaning
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, number, varying

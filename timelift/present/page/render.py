@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.verdicts import RANK_MARGIN
+from timelift.analyse.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import case_table, copies

@@ -1,0 +1,1 @@
+"""Every lift in a user's model, and what to write instead."""

@@ -1,1 +1,0 @@
-"""Stored runs beside each other, two or a year of them: what changed, and what would decide it."""

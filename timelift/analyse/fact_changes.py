@@ -1,0 +1,131 @@
+"""What changed of the facts of a case: the one rule of the gate, of two runs and of a history.
+
+A fact that repeats itself in every launch is exact, and any change of it is a change of the code.
+The others are noisy between two runs, so they have gates as wide as their noise. The trials of a
+gate measure those side by side instead, launch by launch, and judge them as they judge times.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.analyse.measurement import Measurement, MeasurementsByCase, fact
+from timelift.case import Case
+from timelift.journal.facts import EXACT_FACTS, FACT_RULES
+from timelift.journal.reading import ExactFacts
+
+#: Another layer, or one that is traced again: such a change fails a gate by itself.
+_BREAKING = frozenset({"weights", "traces"})
+
+
+@dataclass(frozen=True)
+class FactLimit:
+    """A fact passes where it grew by less than this share, or by less than `least` units."""
+
+    share: float
+    least: float
+
+
+#: First calls are single events that moved by a third between runs; memory comes in arenas.
+FACT_LIMITS: Mapping[str, FactLimit] = {
+    "first_call_seconds": FactLimit(share=0.5, least=0.1),
+    "peak_bytes": FactLimit(share=0.25, least=1 << 20),
+}
+
+
+@dataclass(frozen=True)
+class FactChange:
+    """One fact of one case, before and after; `worse` makes it a suspect."""
+
+    case: Case
+    name: str
+    old: float
+    new: float
+    worse: bool
+
+    @property
+    def breaks(self) -> bool:
+        return self.worse and self.name in _BREAKING
+
+
+def exact_change(case: Case, name: str, old: float | None, new: float | None) -> FactChange | None:
+    """Return the change of an exact fact, None where there is none or a side is unknown."""
+    if old is None or new is None or old == new:
+        return None
+    return FactChange(case, name, old, new, new > old or not FACT_RULES[name].more_is_worse)
+
+
+def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactChange, ...]:
+    changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT_FACTS)
+    return tuple(one for one in changes if one)
+
+
+def largest(one: ExactFacts, other: ExactFacts) -> ExactFacts:
+    if one == other:
+        return one
+    pairs = zip(one, other, strict=True)
+    known = ([value for value in pair if value is not None] for pair in pairs)
+    return tuple(max(values, default=None) for values in known)
+
+
+@dataclass(frozen=True)
+class FactSince:
+    """A change of a fact from one run to another, by their positions in a history."""
+
+    before: int
+    after: int
+    change: FactChange
+
+
+def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactSince, ...]:
+    last: dict[tuple[Case, str], tuple[int, float]] = {}
+    found: list[FactSince] = []
+    for place, cases in enumerate(runs):
+        for case, values in cases.items():
+            for name, value in zip(EXACT_FACTS, values, strict=True):
+                if value is not None:
+                    before, known = last.get((case, name), (place, value))
+                    change = exact_change(case, name, known, value)
+                    found += [FactSince(before, place, change)] if change else []
+                    last[case, name] = place, value
+    return tuple(found)
+
+
+def fact_changes(old: MeasurementsByCase, new: MeasurementsByCase) -> tuple[FactChange, ...]:
+    shared = sorted(old.keys() & new.keys())
+    exact = (one for case in shared for one in exact_changes(case, old[case], new[case]))
+    return (*exact, *_limited(old, new, shared))
+
+
+def _limited(
+    old: MeasurementsByCase, new: MeasurementsByCase, shared: Iterable[Case]
+) -> Iterator[FactChange]:
+    for name, limit in FACT_LIMITS.items():
+        values = {case: (_least(old[case], name), _least(new[case], name)) for case in shared}
+        known = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}
+        usual = _usual_growth(known.values())
+        for case, (before, after) in known.items():
+            if _beyond(before * usual, after, limit):
+                yield FactChange(case, name, before, after, worse=True)
+            elif _beyond(after, before * usual, limit):
+                yield FactChange(case, name, before, after, worse=False)
+
+
+def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
+    """Return what most cases grew by, which is the machine's doing, not that of one strategy."""
+    growth = [after / before for before, after in pairs]
+    return float(np.median(growth)) if len(growth) > 2 else 1.0  # noqa: PLR2004 - no majority
+
+
+def _beyond(before: float, after: float, limit: FactLimit) -> bool:
+    return after > before * (1 + limit.share) and after - before > limit.least
+
+
+def _least(measurement: Measurement, name: str) -> float:
+    """Return the least of a fact over launches, since later ones build side by side; or NaN.
+
+    What is too small to be read counts as the bound that it is below.
+    """
+    known = (one.facts.number_or_bound(name) for one in measurement.launches)
+    return min((value for value in known if value is not None), default=float("nan"))

@@ -1,1 +1,0 @@
-"""A run against another side: the rule of its gate, and what became of every case."""

@@ -1,1 +1,0 @@
-"""The ladder from samples to verdicts: effects, estimates, comparisons, rankings, stopping."""

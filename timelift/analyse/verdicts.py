@@ -1,0 +1,198 @@
+"""From estimates to comparisons and verdicts.
+
+Everything is in log ratios: the effect of b over a is log(seconds of b / seconds of a), so 0 is
+equal, and swapping a and b changes the sign and nothing else. The launch is the unit of evidence.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from timelift.analyse.effects import Effects
+from timelift.analyse.estimates import ALPHA, Estimates, Families, estimate, t_quantile
+from timelift.analyse.measurement import Samples
+
+#: One error rate for all comparisons, or one for each.
+Level = float | Samples
+
+#: Margins: a smaller difference is no difference, in a ranking and at the gate.
+RANK_MARGIN = 0.02
+GATE_MARGIN = 0.03
+#: A pair is called different only if by itself, too, the chance of so much between equals is below
+#: this (both sides). Few rivals make a small family: without it, identical code would be called
+#: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
+PAIR_LEVEL = 0.004
+#: No verdict rests on fewer launches.
+MIN_LAUNCHES = 3
+#: A difference may be contrary in one launch, and in one of this many.
+CONTRARY = 4
+#: The power that `Comparison.detectable` is stated for.
+POWER = 0.9
+
+
+class Verdict(StrEnum):
+    """What b is beside a."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    SAME = "same"
+    UNDECIDED = "undecided"
+
+    def swapped(self) -> "Verdict":
+        """Return what a is beside b."""
+        opposite = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
+        return opposite.get(self, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two rivals compared: a log ratio with its interval and its verdict.
+
+    `low` to `high` holds for this comparison alone, `family_low` to `family_high` for all of its
+    family at once, as does `p`, which is two-sided. `standard_error` is that of `effect`, with `df`
+    degrees of freedom. `detectable` is the log ratio that as many launches would call different
+    with power 90 %.
+    """
+
+    effect: float
+    low: float
+    high: float
+    family_low: float
+    family_high: float
+    p: float
+    standard_error: float
+    df: float
+    launches: int
+    detectable: float
+    verdict: Verdict
+
+    @property
+    def within_one_launch(self) -> bool:
+        """True where the interval allows for other launches by assumption only."""
+        return self.launches == 1
+
+    def half_width(self, chance: float) -> float:
+        """Return the half-width of an interval missed with `chance` at each end; NaN if unknown."""
+        return float(t_quantile(chance, self.df)) * self.standard_error if self.df > 0 else math.nan
+
+    def swapped(self) -> "Comparison":
+        """Return the comparison of a with b."""
+        return dataclasses.replace(
+            self,
+            effect=-self.effect,
+            low=-self.high,
+            high=-self.low,
+            family_low=-self.family_high,
+            family_high=-self.family_low,
+            verdict=self.verdict.swapped(),
+        )
+
+
+def compare(
+    effects: Effects,
+    least_difference: float = RANK_MARGIN,
+    families: Families | Sequence[int] | None = None,
+) -> list[Comparison]:
+    """Compare every row of `effects`; a difference counts from `least_difference` on, a share.
+
+    `families` numbers each row's family, which is all pairs of its rivals in the order of
+    `np.triu_indices`, and within which any wrong faster or slower has a chance of `ALPHA`;
+    without it each row is a family of its own. Variances are moderated over all
+    rows: pass all comparisons of a run at once.
+    """
+    family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
+    estimates = estimate(effects, family)
+    return _conclude(estimates, float(np.log1p(least_difference)), family)
+
+
+def _conclude(estimates: Estimates, log_margin: float, family: Families) -> list[Comparison]:
+    """Return each estimate with its intervals, p-value and verdict; `log_margin` is a log ratio."""
+    p = holm(p_values(estimates), family)
+    effect, half_width = estimates.effect, estimates.half_width(ALPHA / 2)
+    family_half_width = _family_half_width(estimates, family)
+    margin = np.full_like(effect, log_margin)
+    columns: dict[str, Iterable[Any]] = {
+        "effect": effect.tolist(),
+        "low": (effect - half_width).tolist(),
+        "high": (effect + half_width).tolist(),
+        "family_low": (effect - family_half_width).tolist(),
+        "family_high": (effect + family_half_width).tolist(),
+        "p": p.tolist(),
+        "standard_error": estimates.standard_error.tolist(),
+        "df": estimates.df.tolist(),
+        "launches": estimates.launches.tolist(),
+        "detectable": (
+            np.maximum.reduce([family_half_width, estimates.half_width(PAIR_LEVEL / 2), margin])
+            + estimates.half_width(1 - POWER)
+        ).tolist(),
+        "verdict": verdicts(estimates, p, log_margin, ALPHA, ALPHA),
+    }
+    rows = zip(*columns.values(), strict=True)
+    return [Comparison(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def p_values(estimates: Estimates) -> Samples:
+    """Return the two-sided chance of so large an effect between equals; NaN of few launches."""
+    return np.where(estimates.launches >= MIN_LAUNCHES, estimates.two_sided, np.nan)
+
+
+def verdicts(
+    estimates: Estimates, p: Samples, log_margin: float, different: Level, same: Level
+) -> list[Verdict]:
+    """Return the verdict of each comparison: shown different, shown the same, or neither.
+
+    Different needs the adjusted `p` under its level, the pair's own under `PAIR_LEVEL`, the margin,
+    and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests
+    at its level (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680).
+    Under `MIN_LAUNCHES` all is undecided.
+    """
+    size, enough = np.abs(estimates.effect), estimates.launches >= MIN_LAUNCHES
+    contrary = estimates.launches - estimates.agreeing
+    guarded = enough & (contrary <= np.maximum(estimates.launches // CONTRARY, 1))
+    with np.errstate(invalid="ignore"):
+        sure = (p < different) & (p_values(estimates) < PAIR_LEVEL)
+        differs = guarded & sure & (size >= log_margin)
+        alike = enough & (estimates.chance(log_margin - size) < same)
+    sides = np.where(estimates.effect < 0, Verdict.FASTER, Verdict.SLOWER)
+    words = np.where(differs, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
+    return [Verdict(word) for word in words.tolist()]
+
+
+def holm(p: Samples, family: Families) -> Samples:
+    """Adjust p-values within their families; NaN is not tested.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6(2), 65-70.
+    """
+    adjusted = np.full(len(p), np.nan)
+    order = np.lexsort((p, family))
+    order = order[np.isfinite(p[order])]
+    for members in np.split(order, np.flatnonzero(np.diff(family[order])) + 1):
+        steps = p[members] * np.arange(len(members), 0, -1)
+        adjusted[members] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def discovery_bar(p: Samples, false_share: float) -> float:
+    """Return the largest p that is a discovery, below 0 where none is.
+
+    Of all discoveries at most `false_share` are false in expectation. Source: Benjamini and
+    Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300.
+    """
+    ordered = np.sort(p)
+    allowed = false_share * np.arange(1, len(p) + 1) / max(len(p), 1)
+    return float(ordered[ordered <= allowed].max(initial=-1.0))
+
+
+def _family_half_width(estimates: Estimates, family: Families) -> Samples:
+    """Return half-widths that hold for a whole family at once (Bonferroni)."""
+    _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)
+    half_width = np.full(len(family), np.nan)
+    for size in np.unique(sizes):
+        chosen = sizes[place] == size
+        half_width[chosen] = estimates.half_width(ALPHA / (2 * size))[chosen]
+    return half_width

@@ -1,0 +1,320 @@
+"""A run against another side: which cases stand side by side, and what became of each."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from timelift.analyse.effects import Effects, launch_effects
+from timelift.analyse.fact_changes import FactChange, exact_changes
+from timelift.analyse.measurement import (
+    Measurement,
+    Run,
+    Samples,
+    fact,
+    launch_numbers,
+    seconds_by_launch,
+)
+from timelift.analyse.stopping import Referee
+from timelift.analyse.verdicts import Verdict
+from timelift.case import Case, Status
+from timelift.gate.rule import GateRule, SidesFinding, judge
+from timelift.journal.lines import Against, Quantity
+
+
+class Sides(NamedTuple):
+    old: Measurement
+    new: Measurement
+
+
+@dataclass(frozen=True)
+class CaseOutcome:
+    """What became of one case.
+
+    `more_operations` are the kinds of which its graph has more nodes than the other side's, or
+    fewer, which is negative; the largest differences first.
+    """
+
+    case: Case
+    findings: Mapping[Quantity, SidesFinding]
+    facts: tuple[FactChange, ...]
+    more_operations: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def time(self) -> SidesFinding:
+        return self.findings[Quantity.TIME]
+
+    @property
+    def worse(self) -> tuple[Quantity, ...]:
+        """The quantities that were confirmed to be worse, beyond their gates."""
+        return tuple(q for q, one in self.findings.items() if one.verdict is Verdict.SLOWER)
+
+    @property
+    def broken(self) -> tuple[FactChange, ...]:
+        """The facts that fail a case whatever its times: other weights, or more traces."""
+        return tuple(change for change in self.facts if change.breaks)
+
+    def fails(self, *, undecided_fails: bool = False) -> bool:
+        """True if the case fails the gate, which doubt about its time may do too."""
+        is_undecided = self.time.verdict is Verdict.UNDECIDED
+        return bool(self.worse or self.broken) or (undecided_fails and is_undecided)
+
+
+@dataclass(frozen=True)
+class GateFindings:
+    """The outcomes of a run against another side.
+
+    `not_compared` are measured cases whose other side failed, with that side's measurement;
+    `hit_limit` are pairs whose new side alone was given up at its first call, which fails it;
+    `untimed` are cases that run the same program on both sides, as older versions found.
+    While the run `is_provisional`, a suspect may still be tried, and any outcome change.
+    """
+
+    against: Against
+    outcomes: Sequence[CaseOutcome]
+    not_compared: Sequence[tuple[Case, Measurement]] = ()
+    hit_limit: Sequence[Sides] = ()
+    untimed: Sequence[Case] = ()
+    is_provisional: bool = False
+
+    @property
+    def ignored(self) -> float:
+        """The slow-down of a case that never fails it, a share."""
+        return float(np.expm1(gate_rules(self.against)[Quantity.TIME].log_ignored))
+
+    @property
+    def failed(self) -> tuple[CaseOutcome, ...]:
+        undecided_fails = self.against.undecided_fails
+        return tuple(one for one in self.outcomes if one.fails(undecided_fails=undecided_fails))
+
+    @property
+    def failed_cases(self) -> tuple[Case, ...]:
+        """All cases that fail, those without an outcome too."""
+        open_ones = self.not_compared if self.against.undecided_fails else ()
+        return (
+            *(one.case for one in self.failed),
+            *(one.new.case for one in self.hit_limit),
+            *(case for case, _ in open_ones),
+        )
+
+    @property
+    def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:
+        return tuple(
+            (one, quantity)
+            for one in self.outcomes
+            for quantity, found in one.findings.items()
+            if found.verdict is Verdict.FASTER
+        )
+
+    @property
+    def undecided(self) -> tuple[CaseOutcome, ...]:
+        """The cases of undecided time, where neither that nor anything else fails them."""
+        if self.against.undecided_fails:
+            return ()
+        return tuple(
+            one
+            for one in self.outcomes
+            if one.time.verdict is Verdict.UNDECIDED and not one.fails()
+        )
+
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """How many cases have which verdict on their time, of those that any has."""
+        counts = Counter(one.time.verdict for one in self.outcomes)
+        return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
+
+
+def gate_findings(run: Run) -> GateFindings | None:
+    """Return what was found against the other side; None for a usual run."""
+    against = run.header.against
+    if against is None:
+        return None
+    return GateFindings(
+        against,
+        outcomes(run, against),
+        _without_other_side(run),
+        _hit_limit(run),
+        [case for case in run.untimed if not _is_other_side(case, run)],
+        is_provisional=run.is_provisional,
+    )
+
+
+def _is_other_side(case: Case, run: Run) -> bool:
+    entry = run.header.strategies.get(case.strategy)
+    return entry is not None and entry.other_side_of is not None
+
+
+def gate_rules(against: Against) -> dict[Quantity, GateRule]:
+    """Return the rule of each quantity."""
+    rules = {one: GateRule.of_fact(against.gates[one], against.screening) for one in Quantity}
+    time = GateRule(against.gates[Quantity.TIME], against.screening, against.ignored)
+    return rules | {Quantity.TIME: time}
+
+
+def other_sides(run: Run) -> dict[Case, Case]:
+    """Return each case that has another side, in the order of cases, and that side's case."""
+    strategies = run.header.strategies
+    of = {name: of for name, one in strategies.items() if (of := one.other_side_of) is not None}
+    cases = [one.case for one in run.measurements]
+    found = {Case(case.setting, of[case.strategy]): case for case in cases if case.strategy in of}
+    return dict(sorted(found.items()))
+
+
+def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
+    """Return the outcome of every case of which both sides were measured, in the order of cases.
+
+    A pair that failed in its trial has no outcome, but its screening still counts for the variances
+    of the others: they are suspected as they were when they were sent to trial.
+    """
+    pairs = _pairs(run.measurements, other_sides(run))
+    if not pairs:
+        return []
+    rules = gate_rules(against)
+    judged = {quantity: _judged(pairs, quantity, rule) for quantity, rule in rules.items()}
+    return [
+        CaseOutcome(
+            pair.new.case,
+            {q: found[place] for q, found in judged.items()},
+            exact_changes(pair.new.case, pair.old, pair.new),
+            _more_operations(*pair),
+        )
+        for place, pair in enumerate(pairs)
+        if all(side.status is Status.MEASURED for side in pair)
+    ]
+
+
+def _more_operations(old: Measurement, new: Measurement) -> tuple[tuple[str, int], ...]:
+    """Return by how many operations the sides' graphs differ, as the first launch counted them."""
+    before, now = _operations(old), _operations(new)
+    if before is None or now is None:
+        return ()
+    more = {kind: now.get(kind, 0) - before.get(kind, 0) for kind in {**before, **now}}
+    differ = [(kind, number) for kind, number in more.items() if number]
+    return tuple(sorted(differ, key=lambda item: (-abs(item[1]), item[0])))
+
+
+def _operations(side: Measurement) -> Mapping[str, int] | None:
+    counts = (one.facts.operations for one in side.launches)
+    return next((one for one in counts if one is not None), None)
+
+
+def _pairs(measurements: Sequence[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
+    played = {one.case: one for one in measurements if one.launches}
+    return [
+        Sides(played[old], played[new])
+        for new, old in sides.items()
+        if old in played and new in played
+    ]
+
+
+def _without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
+    """Return the measured cases whose other side was not, with how that ended."""
+    return [
+        (new, run.by_case[old])
+        for new, old in other_sides(run).items()
+        if new in run.measured and run.by_case[old].status is not Status.MEASURED
+    ]
+
+
+def _hit_limit(run: Run) -> list[Sides]:
+    """Return the pairs whose new side was given up at its first call.
+
+    Its limit was twice what the other side takes, or more; nearer to it, chance may decide.
+    """
+    limit = run.header.option_number("first_call_limit") or 0
+    known = run.by_case
+    sides = other_sides(run).items()
+    both = (Sides(known[old], known[new]) for new, old in sides if new in known)
+    return [
+        pair
+        for pair in both
+        if pair.new.status is Status.TRACING_LIMIT and pair.old.status is Status.MEASURED
+        for seconds in [fact(pair.old, "first_call_seconds")]
+        if seconds is not None and 2 * seconds <= limit
+    ]
+
+
+# Changes by launch -------------------------------------------------------------------------------
+
+#: The fact behind a quantity, and what is added to both sides before they are divided, so that a
+#: change too small to notice is none: 50 ms of a first call, 1 MiB of memory.
+_FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
+
+
+def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[SidesFinding]:
+    numbers = launch_numbers(pair.new for pair in pairs)
+    return judge(_changes(pairs, quantity, numbers), numbers, rule)
+
+
+def _changes(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
+    """Return log ratios, new over old, as (pairs, launches), for the launches of these numbers."""
+    if quantity is Quantity.TIME:
+        return _time_changes(pairs, numbers)
+    effect = np.stack([_fact_ratio(pair, numbers, *_FACTS[quantity]) for pair in pairs])
+    return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
+
+
+def _time_changes(pairs: Sequence[Sides], numbers: Sequence[int]) -> Effects:
+    sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
+    old, new = np.split(seconds_by_launch(sides, numbers), 2)
+    return launch_effects(old, new)
+
+
+def _fact_ratio(pair: Sides, numbers: Sequence[int], name: str, floor: float) -> Samples:
+    """Return the log ratio of a fact in every launch in which both sides have it."""
+    old, new = (_fact_by_launch(side, numbers, name) for side in pair)
+    return np.asarray(np.log((new + floor) / (old + floor)))
+
+
+def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Samples:
+    values = {one.number: one.facts.number_or_bound(name) for one in side.launches}
+    known = (values.get(number) for number in numbers)
+    return np.array([np.nan if one is None or one < 0 else one for one in known])
+
+
+# While the run goes on ---------------------------------------------------------------------------
+
+
+class GateReferee(Referee):
+    """Asks for fresh launches of the suspects, and of all that is undecided where that fails.
+
+    `sides` has each case's other side, `against` what it is and by what rule it is judged.
+    """
+
+    def __init__(self, sides: Mapping[Case, Case], against: Against) -> None:
+        super().__init__()
+        self._sides, self._thorough = sides, against.undecided_fails
+        self._rules = gate_rules(against)
+        self.decision_points = self._rules[Quantity.TIME].decision_points
+
+    def to_play(self) -> frozenset[Case]:
+        return self._doubtful(*self._rules)
+
+    def doubts_peak_of(self) -> frozenset[Case]:
+        return self._doubtful(Quantity.MEMORY)
+
+    def _doubtful(self, *quantities: Quantity) -> frozenset[Case]:
+        """Return both sides of what needs launches for one of these, and fails by no fact yet."""
+        pairs = _pairs(self.measurements(), self._sides)
+        if not pairs:
+            return frozenset()
+        judged = {one: _judged(pairs, one, self._rules[one]) for one in quantities}
+        return frozenset(
+            side.case
+            for place, pair in enumerate(pairs)
+            if not _is_broken(pair)
+            and any(self._needs_launches(found[place], one) for one, found in judged.items())
+            for side in pair
+        )
+
+    def _needs_launches(self, found: SidesFinding, quantity: Quantity) -> bool:
+        thorough = self._thorough and quantity is Quantity.TIME
+        return (found.suspected or thorough) and not found.settled
+
+
+def _is_broken(pair: Sides) -> bool:
+    """True if a case fails whatever its times: other weights, or more traces."""
+    changes = exact_changes(pair.new.case, pair.old, pair.new)
+    return any(change.breaks for change in changes)

@@ -1,0 +1,187 @@
+"""The rule of the gate: did a case become slower than its other side, beyond what is ignored?
+
+All cases are screened on a few launches, where one in ten of identical cases may look slower and
+as many faster. Those suspects are tried on fresh launches and judged by these alone, so that what
+made a case a suspect cannot confirm it: 1 in 1,000 of identical ones would be. So of each quantity
+1 in 10,000 identical cases is called worse, in expectation. Screening is the looser of the two
+since a change that it misses is lost, and a suspect more costs a few launches of two cases.
+
+What should be found, the gate, and what is ignored are two numbers: with one number, a true change
+of just that size would measure less, and pass, half of the time.
+
+The looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
+all pairs: at screening over the screened launches alone, so that no trial can take a suspicion back
+after the fact; in a trial over the screened and the fresh ones, since only effects must be fresh.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.effects import Effects, stack
+from timelift.analyse.estimates import Estimates, Interval, estimate
+from timelift.analyse.measurement import Samples
+from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
+from timelift.journal.lines import IGNORED_PART
+
+#: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
+SCREEN, CONFIRM = 0.10, 0.001
+#: The same of a fact, such as the first call: one number a launch varies much, and a trial of all
+#: that one in ten launches would suspect costs more than the slow-downs that it finds.
+FACT_SCREEN, FACT_CONFIRM = 0.02, 0.005
+#: The part of the latter that each look may spend, by the number of fresh launches.
+FRESH_PARTS = {4: 0.2, 8: 0.3, 12: 0.5}
+#: The chance that a look calls a change larger than what is ignored although it is just that.
+_BEYOND_IGNORED = 0.05
+#: Chances of the intervals that are shown (each side), and of a false "same" (each side).
+_SHOWN, _ALIKE = 0.025, 0.05
+#: A suspicion needs this share of what is ignored: a change of the gate's size seldom misses it.
+_SUSPICIOUS = 0.5
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """`gate` is a change that should be found, `ignored` one that never counts, both shares.
+
+    Half the gate is ignored where that is None. `screening` launches come before a trial; `screen`
+    and `confirm` are chances, to each side, as `SCREEN` and `CONFIRM`.
+    """
+
+    gate: float = GATE_MARGIN
+    screening: int = 3
+    ignored: float | None = None
+    screen: float = SCREEN
+    confirm: float = CONFIRM
+
+    @classmethod
+    def of_fact(cls, gate: float, screening: int) -> Self:
+        """Return the rule of a fact: what is up to its gate never fails."""
+        return cls(gate, screening, gate, FACT_SCREEN, FACT_CONFIRM)
+
+    @property
+    def log_margin(self) -> float:
+        return float(np.log1p(self.gate))
+
+    @property
+    def log_ignored(self) -> float:
+        ignored = IGNORED_PART * self.gate if self.ignored is None else self.ignored
+        return float(np.log1p(ignored))
+
+    @property
+    def decision_points(self) -> tuple[int, ...]:
+        return (self.screening, *(self.screening + fresh for fresh in FRESH_PARTS))
+
+    @property
+    def levels(self) -> dict[int, float]:
+        """What each look may spend, by the number of fresh launches."""
+        return {fresh: part * self.confirm for fresh, part in FRESH_PARTS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SidesFinding(Interval):
+    """One pair: a log ratio, new over old.
+
+    `suspected` at screening, it is worth a trial; `tried`, it had fresh launches. `launches` are
+    those that the figure rests on, the fresh ones where there are any. `detectable` is the log
+    ratio that would have been found 9 in 10 times.
+    """
+
+    launches: int
+    detectable: float
+    suspected: bool
+    tried: bool
+    verdict: Verdict
+
+    @property
+    def left_untried(self) -> bool:
+        return self.suspected and not self.tried
+
+    @property
+    def settled(self) -> bool:
+        """True if more launches would change nothing; a suspect needs a trial first."""
+        return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
+
+
+def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[SidesFinding]:
+    """Apply the rule to every pair; the launches beyond screening are fresh.
+
+    `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
+    launches, from 1.
+    """
+    is_screening = np.asarray(numbers) <= rule.screening
+    screened, fresh = (
+        Effects(effects.effect[:, part], effects.standard_error[:, part])
+        for part in (is_screening, ~is_screening)
+    )
+    first = estimate(screened)
+    both = estimate(stack([screened, fresh]))
+    second = _of_each(lambda values: values[len(effects.effect) :], both)
+    suspected = _differs(first, rule.screen, _SUSPICIOUS * rule.log_ignored)
+    tried = second.launches > 0
+    same_side = np.sign(first.effect) == np.sign(second.effect)
+    differs = _differs(second, _level(second.launches, rule), rule.log_ignored)
+    confirmed = suspected & same_side & differs & _is_beyond(second, rule.log_ignored)
+    shown = _of_each(lambda one, other: np.asarray(np.where(tried, one, other)), second, first)
+    half_width = shown.half_width(_SHOWN)
+    detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
+    columns: dict[str, Iterable[Any]] = {
+        "value": shown.effect.tolist(),
+        "low": (shown.effect - half_width).tolist(),
+        "high": (shown.effect + half_width).tolist(),
+        "launches": shown.launches.tolist(),
+        "detectable": detectable.tolist(),
+        "suspected": suspected.tolist(),
+        "tried": tried.tolist(),
+        "verdict": _verdicts(shown, confirmed, rule.log_margin),
+    }
+    rows = zip(*columns.values(), strict=True)
+    return [SidesFinding(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _of_each(function: Callable[..., Samples], *estimates: Estimates) -> Estimates:
+    names = Estimates.__dataclass_fields__
+    return Estimates(*(function(*(getattr(one, name) for one in estimates)) for name in names))
+
+
+def _differs(found: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
+    """True where an effect is sure, of the least size, and on one side in all launches but one."""
+    size = np.abs(found.effect)
+    with np.errstate(invalid="ignore"):
+        sure = found.chance(size) < level
+        return np.asarray(sure & (size >= least) & (found.launches - found.agreeing <= 1))
+
+
+def _is_beyond(found: Estimates, least: float) -> NDArray[np.bool_]:
+    """True where an effect is larger than the least, hardly by chance."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(found.chance(np.abs(found.effect) - least) < _BEYOND_IGNORED)
+
+
+def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float) -> list[Verdict]:
+    with np.errstate(invalid="ignore"):
+        near = np.abs(shown.effect) + shown.half_width(_ALIKE) < log_margin
+    alike = (shown.launches >= MIN_LAUNCHES) & near
+    sides = np.where(shown.effect > 0, Verdict.SLOWER, Verdict.FASTER)
+    words = np.where(confirmed, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
+    return [Verdict(word) for word in words.tolist()]
+
+
+def _level(launches: Samples, rule: GateRule) -> Samples:
+    """Return what the last look at this number of fresh launches may spend; 0 before the first."""
+    levels = np.asarray([0.0, *rule.levels.values()])
+    return levels[np.searchsorted(list(rule.levels), launches, side="right")]
+
+
+def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
+    bar = np.maximum(screened.half_width(rule.screen), _SUSPICIOUS * rule.log_ignored)
+    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
+
+
+def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
+    level = rule.levels[min(rule.levels)]
+    beyond = rule.log_ignored + fresh.half_width(_BEYOND_IGNORED)
+    bar = np.maximum(fresh.half_width(level), beyond)
+    return np.asarray(bar + fresh.half_width(1 - POWER))

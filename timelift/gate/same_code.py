@@ -1,0 +1,199 @@
+"""What is the same on both sides of a gate: a file, with every module of the project it imports.
+
+Files are read with `ast` and none is imported. What stays outside of the project (Keras, packages
+in the environment) is the same for both sides. Data files that code reads are not looked at.
+"""
+
+import ast
+import contextlib
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from timelift.measure.source import UNREADABLE, module_files
+from timelift.project import Project
+
+#: A new strategy counts as a gone one renamed where their files are at least so much alike.
+_RENAMED = 0.8
+#: Names by which code imports or runs what its text does not name.
+_RUNS_TEXT = frozenset({"__import__", "__builtins__", "__path__", "exec", "eval"})
+#: The same, as what is asked of a module or imported from one; `model.eval()` is not meant.
+_LOADS = frozenset(
+    {"__import__", "import_module", "exec_module", "load_module", "run_module", "run_path"}
+)
+_LOADING_MODULES = frozenset({"builtins", "runpy"})
+#: What decides where `sys` finds modules.
+_SEARCHED = frozenset({"path", "modules", "meta_path", "path_hooks"})
+
+
+class Imported(NamedTuple):
+    """`import module`, or `from module import name`, where the name may be a module itself."""
+
+    module: str
+    name: str = ""
+
+
+class SameCode:
+    """Compares files of two projects, and the modules that those import from their projects."""
+
+    def __init__(self, here: Project, there: Project) -> None:
+        self._folders = (here.import_folders, there.import_folders)
+        self._imports_of = cache(_imports_of)
+
+    def of_files(self, here: Path, there: Path) -> bool:
+        """True if both files are equal in every byte, and so is all of the project they import.
+
+        What cannot be read counts as changed.
+        """
+        with contextlib.suppress(OSError):
+            equal = here.read_bytes() == there.read_bytes()
+            return equal and self._of_imports(self._imports_of(here, ""))
+        return False
+
+    def of_module(self, name: str) -> bool:
+        with contextlib.suppress(OSError):
+            return self._of_imports([Imported(name)])
+        return False
+
+    def _of_imports(self, imports: Iterable[Imported] | None) -> bool:
+        if imports is None:
+            return False
+        waiting, seen = list(imports), set[Imported]()
+        while waiting:
+            imported = waiting.pop()
+            if imported in seen or not self._is_of_project(imported.module):
+                continue
+            seen.add(imported)
+            further = self._further_imports(imported)
+            if further is None:
+                return False
+            waiting += further
+        return True
+
+    def _further_imports(self, imported: Imported) -> list[Imported] | None:
+        """Return what the files of an import import; None where these differ or are not known."""
+        here, there = (_files_of(imported, folders) for folders in self._folders)
+        if _texts(here) != _texts(there):
+            return None
+        wanted = {imported.module, f"{imported.module}.{imported.name}"}
+        named = [path for path, module in here if module in wanted]
+        if not named or (imported.name == "*" and any(path.stem == "__init__" for path in named)):
+            return None  # what is not found is lost; a package's `__all__` may name any module
+        further = list[Imported]()
+        for path, module in here:
+            imports = self._imports_of(path, module)
+            if imports is None:
+                return None
+            further += imports
+        return further
+
+    def _is_of_project(self, module: str) -> bool:
+        top = module.partition(".")[0]
+        folders = [folder for side in self._folders for folder in side]
+        return any(module_files(top, folders)) or any(
+            any((folder / top).rglob("*.py")) for folder in folders
+        )
+
+
+def _files_of(imported: Imported, folders: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Return the files that an import runs, each with its module: of all packages around it, too.
+
+    Where two folders have a module, both are returned: which one wins is not asked.
+    """
+    parts = [*imported.module.split("."), *filter(None, [imported.name])]
+    modules = [".".join(parts[:count]) for count in range(1, 1 + len(parts))]
+    return [(path, module) for module in modules for path in module_files(module, folders)]
+
+
+def _texts(files: Iterable[tuple[Path, str]]) -> list[tuple[str, str, bytes]]:
+    return [(module, path.name, path.read_bytes()) for path, module in files]
+
+
+def _imports_of(path: Path, module: str) -> list[Imported] | None:
+    """Return what a file imports, anywhere in it; None where that is not known from its text.
+
+    `module` is its own name, empty for a file that is loaded by its path.
+    """
+    package = module if path.stem == "__init__" else module.rpartition(".")[0]
+    try:
+        nodes = list(ast.walk(ast.parse(path.read_bytes()))) if path.suffix == ".py" else None
+    except UNREADABLE:
+        nodes = None
+    if nodes is None or any(map(_is_dynamic, nodes)):
+        return None
+    imports = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            imports += [Imported(alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, package)
+            if not base:
+                return None
+            imports += [Imported(base, alias.name) for alias in node.names]
+    return imports
+
+
+def _base(node: ast.ImportFrom, package: str) -> str:
+    """Return the module that names are imported from; empty where a file has no such package."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".") if package else []
+    around = parts[: len(parts) - node.level + 1]
+    return ".".join([*around, *filter(None, [node.module])]) if around else ""
+
+
+def _is_dynamic(node: ast.AST) -> bool:
+    """True of what may import, or change from where, what no import statement names.
+
+    `sys` is watched under its own name alone, so another name for it counts as well.
+    """
+    if isinstance(node, ast.Name):
+        return node.id in _RUNS_TEXT
+    if isinstance(node, ast.Attribute):
+        of_sys = isinstance(node.value, ast.Name) and node.value.id == "sys"
+        return node.attr in _LOADS or (of_sys and node.attr in _SEARCHED)
+    if isinstance(node, ast.Import):
+        return any(
+            alias.name in _LOADING_MODULES or (alias.name == "sys" and alias.asname)
+            for alias in node.names
+        )
+    if isinstance(node, ast.ImportFrom):
+        names = {alias.name for alias in node.names}
+        of_sys = node.module == "sys" and bool(names & {*_SEARCHED, "*"})
+        return of_sys or node.module in _LOADING_MODULES or bool(names & _LOADS)
+    return False
+
+
+# Files that came and went ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FileChanges:
+    """Strategy files that came, went or were renamed: `renamed` maps a new name to the old one."""
+
+    new: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
+    gone = [name for name in there if name not in here]
+    renamed: dict[str, str] = {}
+    for name in sorted(here.keys() - there.keys()):
+        scores = {old: _likeness(here[name], there[old]) for old in gone}
+        best = max(scores, key=scores.__getitem__, default="")
+        if best and scores[best] >= _RENAMED and best not in renamed.values():
+            renamed[name] = best
+    return FileChanges(
+        new=tuple(sorted(here.keys() - there.keys() - renamed.keys())),
+        removed=tuple(sorted(set(gone) - set(renamed.values()))),
+        renamed=renamed,
+    )
+
+
+def _likeness(one: Path, other: Path) -> float:
+    first, second = (path.read_text(encoding="utf-8").splitlines() for path in (one, other))
+    return difflib.SequenceMatcher(None, first, second).ratio()

@@ -1,0 +1,173 @@
+"""The gate of a session: which cases are raced against their other side, and why others are not."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from timelift.case import COPY_SEPARATOR, Case
+from timelift.errors import UserError
+from timelift.gate.other_side import OtherSide, open_other_side
+from timelift.gate.same_code import SameCode, file_changes
+from timelift.journal.lines import Against, Quantity
+from timelift.measure.campaign_options import CampaignOptions
+from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
+from timelift.measure.options import LaunchRange
+from timelift.project import Project
+
+#: How the reason of a case begins whose files are the same on both sides.
+UNCHANGED = "unchanged since"
+#: How much longer a first call fails a case, and how much more peak memory.
+FACT_GATE = 0.25
+#: What is measured against another side where the user names nothing else: launches differ less
+#: with one thread, and a case that is compared with itself needs no more.
+AGAINST_AXES = {"threads": "1"}
+#: The most fresh launches in which a suspect is tried.
+MOST_FRESH = 12
+
+
+class SidesGate:
+    """Race cases against their other side, which joins the `catalogue` as a strategy.
+
+    `project` is the one that is measured. Once cases are matched, `sides` holds the other side of
+    every case that has one, and `reasons` why every other case has none. Where both sides have the
+    same code there is nothing to compare, and the strategy is `unchanged`; in another interpreter
+    nothing is the same.
+    """
+
+    def __init__(
+        self, project: Project, options: CampaignOptions, catalogue: Catalogue, other: OtherSide
+    ) -> None:
+        self._project, self._options, self._catalogue = project, options, catalogue
+        self.other_side = other
+        self.sides: dict[Case, Case] = {}
+        self.reasons: dict[Case, str] = {}
+        self.unchanged: dict[str, None] = {}
+        self._same_code = SameCode(project, other.project)
+        here, there = _files(catalogue.strategies), _files(other.strategies)
+        readable = {
+            name: path for name, path in here.items() if name in there or name not in other.broken
+        }
+        self.file_changes = file_changes(readable, there)
+
+    @classmethod
+    def of(
+        cls, project: Project, options: CampaignOptions, catalogue: Catalogue
+    ) -> "SidesGate | None":
+        """Open the other side that the options name; None where they name none."""
+        if not options.against:
+            return None
+        project = replace(project, root=project.root.resolve())
+        return cls(
+            project, options, catalogue, open_other_side(options.against, project, catalogue)
+        )
+
+    @property
+    def launches(self) -> LaunchRange:
+        """The launches that screen every case, and those that try a suspect again."""
+        screening = self._options.launches.fewest
+        return LaunchRange(screening, screening + MOST_FRESH)
+
+    @property
+    def undecided_fails(self) -> bool:
+        return self._options.undecided == "fail"
+
+    def both_sides(self) -> list[Case]:
+        return [case for pair in self.sides.items() for case in pair]
+
+    def header_entry(self) -> Against:
+        changes = self.file_changes
+        return Against(
+            label=self.other_side.label,
+            commit=self.other_side.commit,
+            gates={
+                Quantity.TIME: self._options.gate,
+                Quantity.FIRST_CALL: FACT_GATE,
+                Quantity.MEMORY: FACT_GATE,
+            },
+            screening=self._options.launches.fewest,
+            undecided=self._options.undecided,
+            new=changes.new,
+            removed=changes.removed,
+            renamed=dict(changes.renamed),
+            unchanged=tuple(self.unchanged),
+            versions=dict(self.other_side.versions),
+        )
+
+    def match(self, cases: Iterable[Case]) -> None:
+        for case in dict.fromkeys(cases):
+            other = self._other_side_of(case)
+            if isinstance(other, Case):
+                self.sides[case] = other
+                self._catalogue.raced.add(case)
+            else:
+                self.reasons[case] = other
+
+    def _other_side_of(self, case: Case) -> Case | str:
+        """Return the other side of a case, or the reason why it has none."""
+        label, broken = self.other_side.label, self.other_side.broken
+        mine = self._catalogue.strategies[case.strategy]
+        theirs = self._their_strategy(mine)
+        if theirs is None:
+            why = broken.get(mine.path.stem)
+            return why or f"new: {label} has no strategy {case.strategy!r}"
+        workload = self._catalogue.workloads[case.setting.workload]
+        other = self._their_workload(workload)
+        if other is None:
+            return broken.get(workload.name) or f"new: {label} has no workload {workload.name!r}"
+        if other.inputs != workload.inputs:
+            return (
+                f"another workload: one step of {workload.name!r} is {other.inputs} on {label} "
+                f"and {workload.inputs} here"
+            )
+        layer_is_same = self._layer_is_same(workload, other)
+        strategy_is_same = self._same_code.of_files(mine.path, theirs.path)
+        if layer_is_same and strategy_is_same and not self.other_side.python:
+            self.unchanged[case.strategy] = None
+            return f"{UNCHANGED} {label}: its files and all that they import are the same"
+        if not layer_is_same:
+            self._catalogue.base_workloads[workload.name] = other
+        name = f"{mine.name}{COPY_SEPARATOR}{label}"
+        self._catalogue.strategies[name] = replace(
+            theirs,
+            name=name,
+            copy_of=mine.name,
+            home=self.other_side.home,
+            in_other_python=bool(self.other_side.python),
+        )
+        return Case(case.setting, name)
+
+    def _their_strategy(self, mine: Strategy) -> Strategy | None:
+        stem = mine.path.stem
+        word = self.file_changes.renamed.get(stem, stem) + mine.name.removeprefix(stem)
+        try:
+            chosen = choose_strategy(word, self.other_side.strategies)
+        except UserError:
+            return None
+        return chosen[0] if chosen[0].name == word or "[" in word else None
+
+    def _their_workload(self, mine: Workload) -> Workload | None:
+        if not mine.is_users:
+            return self.other_side.workloads.get(mine.name)
+        where, _, function = mine.factory.rpartition(":")
+        path = Path(where)
+        if not path.is_absolute():
+            return mine if self._has_module(where) else None
+        root = self._project.root
+        if not path.is_relative_to(root):
+            return mine
+        there = self.other_side.project.root / path.relative_to(root)
+        return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
+
+    def _has_module(self, name: str) -> bool:
+        top = name.partition(".")[0]
+        return top not in self._project.modules or top in self.other_side.project.modules
+
+    def _layer_is_same(self, mine: Workload, theirs: Workload) -> bool:
+        here, there = (workload.factory.rpartition(":")[0] for workload in (mine, theirs))
+        if here.endswith(".py"):
+            return self._same_code.of_files(Path(here), Path(there))
+        return bool(here) and self._same_code.of_module(here)  # a stored model has no module
+
+
+def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:
+    return {strategy.path.stem: strategy.path for strategy in strategies.values()}

@@ -1,0 +1,1 @@
+"""What became slower between two stored runs, and over many."""

@@ -1,0 +1,133 @@
+"""A history as a figure: how far each case went from where it began, a panel for each setting."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from timelift.case import Setting
+from timelift.errors import counted
+from timelift.history.many_runs import CaseHistory
+from timelift.history.run_series import History, RunHeader
+from timelift.present.figures.looks import legend_order, line_style, short_name
+from timelift.present.figures.sheet import GRID, MUTED, finish, inside, panels, styled, wrapped
+
+#: More settings than these are not drawn; those with most changes are.
+_MOST_PANELS = 12
+#: Panels side by side, and inches across and down of one.
+_COLUMNS, _WIDTH, _HEIGHT = 3, 3.2, 2.0
+#: Runs whose day is written under a panel, at most.
+_TOLD_RUNS = 3
+#: The dots of a case share so much area, in square points.
+_INK = 600.0
+_UNCHANGED: dict[str, Any] = {"linewidth": 0.5, "markersize": 2, "alpha": 0.45}
+#: Of the runs so many per cent at each end may lie outside of a panel: a spike is no scale.
+_OUTSIDE = 1
+#: The least that a vertical axis reaches each way, in per cent, and the room around, a factor.
+_LEAST_REACH, _ROOM = 5.0, 1.25
+
+
+def of_history(history: History) -> dict[str, Figure]:
+    """Draw a history, by the name that its files get."""
+    changes = Counter[Setting]()
+    for one in history.findings.cases:
+        changes[one.case.setting] += len(one.changes)
+    drawn = sorted(setting for setting, _ in changes.most_common(_MOST_PANELS))
+    cases = [one for one in history.findings.cases if one.case.setting in drawn]
+    frame = pd.DataFrame(row for one in cases for row in _rows(one, history))
+    if frame.empty:
+        return {}
+    frame["panel"] = frame.setting.map(drawn.index)
+    with styled():
+        sheet = panels(frame.sort_values("panel", kind="stable"), _COLUMNS, _WIDTH, _HEIGHT)
+        for panel, axes in sheet.axes_dict.items():
+            _draw(axes, frame[frame.panel == panel], history)
+            axes.set_title(wrapped(short_name(drawn[panel].label), _WIDTH))
+        changed = legend_order(one.case.strategy for one in cases if one.changes)
+        note = _note(history, len(changes) - len(drawn))
+        return {"history": finish(sheet, _COLUMNS, "Change over all runs", note, changed)}
+
+
+def _rows(one: CaseHistory, history: History) -> Iterator[dict[str, Any]]:
+    """Yield a row a run of a case: its change and its level's, in per cent of its first level.
+
+    Each era, which is the time between two moves of the machine, begins anew at 0.
+    """
+    bounds = history.findings.era_bounds(len(history.runs))
+    for era, (levels, (first, end)) in enumerate(zip(one.eras, pairwise(bounds), strict=True)):
+        for run in range(first, end) if levels else ():
+            start = levels[0].mean
+            level = next((it.mean for it in levels if it.first <= run <= it.last), math.nan)
+            yield {
+                "setting": one.case.setting,
+                "strategy": one.case.strategy,
+                "changed": bool(one.changes),
+                "era": era,
+                "run": run,
+                "change": 100 * math.expm1(one.ratio[run] - start),
+                "level": 100 * math.expm1(level - start),
+            }
+
+
+def _note(history: History, left_out: int) -> str:
+    words = [
+        "ratio to the median rival, beside the first level",
+        "colour: changed, lines are levels and dots are runs",
+        "grey: not shown to change",
+        f"band: ±{100 * history.gate:g} %",
+    ]
+    if history.findings.common_shifts:
+        words.append("dashed: the machine moved, and all begin anew")
+    if left_out:
+        words.append(f"not drawn: {counted(left_out, 'setting')} without more changes")
+    return "; ".join(words)
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, history: History) -> None:
+    gate = 100 * history.gate
+    axes.axhspan(-gate, gate, color=GRID, alpha=0.4, linewidth=0)
+    for shift in history.findings.common_shifts:
+        middle = (shift.before + shift.after) / 2
+        axes.axvline(middle, color=MUTED, linestyle=(0, (4, 3)), linewidth=0.9)
+    for (changed, strategy, _), era in rows.groupby(["changed", "strategy", "era"]):
+        if changed:
+            look = line_style(str(strategy)).line
+            area = min(max(_INK / len(history.runs), 3), 14)
+            axes.scatter(era.run, era.change, area, look["color"], alpha=0.7, linewidths=0)
+            axes.plot(era.run, era.level, drawstyle="steps-mid", **look | {"marker": ""})
+        else:
+            measured = era.dropna(subset="change")
+            dot = "." if len(measured) == 1 else ""
+            axes.plot(measured.run, measured.change, color=MUTED, marker=dot, **_UNCHANGED)
+    _scale_up(axes, rows)
+    _name_runs(axes, history.runs)
+    axes.set(xlabel="run (UTC)", ylabel="change (%)")
+
+
+def _scale_up(axes: Axes, rows: pd.DataFrame) -> None:
+    """Make room on the vertical axis for every level and almost every run."""
+    low, high = np.nanpercentile(rows.change, [_OUTSIDE, 100 - _OUTSIDE])
+    low, high = min(low, rows.level.min(), -_LEAST_REACH), max(high, rows.level.max(), _LEAST_REACH)
+    ends = low * _ROOM, high * _ROOM
+    axes.set_ylim(ends)
+    axes.set_yticks(inside(MaxNLocator(5, steps=[1, 2, 5, 10]), ends))
+
+
+def _name_runs(axes: Axes, runs: Sequence[RunHeader]) -> None:
+    """Put runs side by side in their order, a few with their day, and their time where it tells.
+
+    The runs of one day are many where a change is looked for, and lie apart like those of others.
+    """
+    places = sorted({*np.linspace(0, len(runs) - 1, _TOLD_RUNS).round().astype(int).tolist()})
+    several_a_day = len({run.day for run in runs}) < len(runs)
+    written = "%Y-%m-%d\n%H:%M" if several_a_day else "%Y-%m-%d"
+    axes.set_xticks(places, [runs[place].started.strftime(written) for place in places])
+    room = max(0.04 * len(runs), 0.5)
+    axes.set_xlim(-room, len(runs) - 1 + room)

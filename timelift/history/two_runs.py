@@ -1,0 +1,272 @@
+"""Two stored runs: whether they may be compared, what changed, and what would decide about it.
+
+A case is suspect where it became slower by at least the gate, the chance of that much without a
+cause is below `LEVEL`, and it is a discovery among all cases: of the named ones at most 5 % are
+false in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse import lifts
+from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail
+from timelift.analyse.fact_changes import FactChange, fact_changes
+from timelift.analyse.measurement import Measurement, Run, Samples, engine_facts
+from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
+from timelift.case import SKIPPED, Case, Setting, Status
+from timelift.history.shift import (
+    SETTING_GATE,
+    CaseShift,
+    SessionSpread,
+    canary_change,
+    case_shifts,
+    session_spreads,
+    setting_shifts,
+)
+from timelift.history.states import ChangeState, CommonShift
+from timelift.journal import lines
+from timelift.journal.lines import Difference, differences, drift_differences
+
+#: What drifts without a change of what is installed.
+_NOT_INSTALLED = frozenset({"kernel", "governor"})
+#: Characters of a commit in a command, which must name one commit of any repository.
+_COMMIT = 12
+#: The chance, one-sided, of so large a change without a cause.
+LEVEL = 0.005
+_FALSE_SHARE = 0.05
+#: Decimals to which log ratios agree in a tie.
+_DIGITS = 9
+
+
+def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
+    """Name what makes the runs incomparable: of their machines, and of the backends' devices."""
+    engines = differences(_engines(old), _engines(new))
+    return (
+        *lines.identity_differences(old.header.machine, new.header.machine),
+        *(one for one in engines if None not in (one.old, one.new)),
+    )
+
+
+def _engines(run: Run) -> dict[str, str]:
+    return {
+        f"{one.case.setting.backend} {one.case.setting.device} {name}": value
+        for one in run.measurements
+        for name, value in engine_facts(one).items()
+    }
+
+
+@dataclass(frozen=True)
+class Commits:
+    """The commits of both runs, empty where unknown; `same_code` if they are one, and clean."""
+
+    old: str
+    new: str
+    same_code: bool
+
+    @property
+    def against(self) -> str:
+        """The revision to race against; empty where it is unknown or has the same code."""
+        return "" if self.same_code else self.old
+
+
+def commits_of(old: Run, new: Run) -> Commits:
+    """Return both commits, and whether they are one clean commit."""
+    before, after = _commit(old), _commit(new)
+    dirty = old.header.commit.dirty or new.header.commit.dirty
+    same = bool(before) and before == after and not dirty
+    return Commits(before, after, same)
+
+
+def _commit(run: Run) -> str:
+    """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
+    found = run.header.commit.id or ""
+    return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
+
+
+@dataclass(frozen=True)
+class CaseInRun:
+    """A case in one of the runs, and its place among the rivals, the fastest being 1."""
+
+    seconds_per_call: float
+    place: int
+    rivals: int
+
+
+@dataclass(frozen=True)
+class CaseBetween:
+    """One case between two runs: its change, as a log ratio, and what that rests on.
+
+    A change of `visible` would be suspect every other time, were it the only one; NaN where there
+    are too few launches for any suspect.
+    """
+
+    case: Case
+    state: ChangeState
+    change: Interval
+    old: CaseInRun
+    new: CaseInRun
+    shift: CaseShift
+    visible: float
+
+
+@dataclass(frozen=True)
+class TwoRuns:
+    """Two runs and all that was found between them; `advisory` where they are of two machines.
+
+    `failing_now` are cases that were measured and now fail, `drift` are versions, interpreter,
+    kernel and flags.
+    """
+
+    old: Run
+    new: Run
+    commits: Commits
+    cases: tuple[CaseBetween, ...]
+    settings: Mapping[Setting, CommonShift]
+    facts: tuple[FactChange, ...]
+    added: tuple[Case, ...]
+    removed: tuple[Case, ...]
+    failing_now: Mapping[Case, Measurement]
+    drift: tuple[Difference, ...]
+    canary: float
+    advisory: bool
+
+    @property
+    def suspect_count(self) -> int:
+        """How many of the cases are suspect by their times; they come first."""
+        return sum(one.state is ChangeState.SUSPECT for one in self.cases)
+
+    @property
+    def suspects(self) -> tuple[Case, ...]:
+        """The cases with a reason to be measured again, the worst first."""
+        slower = [one.case for one in self.cases if one.state is ChangeState.SUSPECT]
+        facts = [change.case for change in self.facts if change.worse]
+        return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
+
+    @property
+    def suspect_settings(self) -> dict[Setting, CommonShift]:
+        return {setting: one for setting, one in self.settings.items() if one.shift > SETTING_GATE}
+
+    @property
+    def all_settings_slower(self) -> bool:
+        """True if every one of several settings became slower as a whole."""
+        return 1 < len(self.suspect_settings) == len(self.settings)
+
+    @property
+    def usually_visible(self) -> float:
+        """The change that is suspect every other time in the median case; NaN if none can be."""
+        known = [one.visible for one in self.cases if math.isfinite(one.visible)]
+        return float(np.median(known)) if known else math.nan
+
+    @property
+    def packages_drifted(self) -> bool:
+        """True if other packages or another interpreter were measured, which no revision undoes."""
+        return any(one.name not in _NOT_INSTALLED for one in self.drift)
+
+    @property
+    def any_suspect(self) -> bool:
+        return bool(self.suspects or self.suspect_settings)
+
+
+def compare_runs(
+    old: Run,
+    new: Run,
+    history: Sequence[Run] = (),
+    gate: float = GATE_MARGIN,
+    *,
+    advisory: bool = False,
+) -> TwoRuns:
+    """Compare two runs; `history` are the machine's other runs in the order of their times."""
+    before, after = old.measured, new.measured
+    failing_now = _failing_now(before, new)
+    return TwoRuns(
+        old,
+        new,
+        commits_of(old, new),
+        cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
+        settings=setting_shifts(old, new),
+        facts=fact_changes(before, after),
+        added=tuple(sorted(after.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
+        failing_now=failing_now,
+        drift=drift_differences(old.header.machine, new.header.machine),
+        canary=canary_change(old, new),
+        advisory=advisory,
+    )
+
+
+def _failing_now(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
+    fine = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
+    known = set(before)
+    return {
+        one.case: one for one in new.measurements if one.case in known and one.status not in fine
+    }
+
+
+def _cases(
+    old: Run, new: Run, learnt: Mapping[Case, SessionSpread], margin: float
+) -> tuple[CaseBetween, ...]:
+    """Return every case, suspects first and then by how much slower they became."""
+    found = case_shifts(old, new)
+    before, after = _places(old), _places(new)
+    if not found:
+        return ()
+    sessions = [learnt.get(shift.case, SessionSpread()) for shift in found]
+    effect = np.array([shift.effect for shift in found])
+    scale, df = _spread(found, sessions)
+    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
+    width = t_quantile(ALPHA / 2, df) * scale
+    alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
+    ends = (effect, effect - width, effect + width)
+    columns = (
+        [shift.case for shift in found],
+        _states(enough, effect, scale, df, margin),
+        [Interval(*row) for row in np.column_stack(ends).tolist()],
+        [before[shift.case] for shift in found],
+        [after[shift.case] for shift in found],
+        found,
+        np.where(enough, np.maximum(alone, margin), np.nan).tolist(),
+    )
+    rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
+    # The names decide where changes agree but for rounding.
+    rows.sort(key=lambda row: (-round(row.change.value, _DIGITS), row.case))
+    return tuple(sorted(rows, key=lambda row: row.state is not ChangeState.SUSPECT))
+
+
+def _places(run: Run) -> dict[Case, CaseInRun]:
+    return {
+        row.case: CaseInRun(row.seconds_per_call.value, place, len(one.all_rows))
+        for one in lifts.rank_run(run)
+        for place, row in enumerate(one.all_rows, start=1)
+    }
+
+
+def _spread(
+    shifts: Sequence[CaseShift], sessions: Sequence[SessionSpread]
+) -> tuple[Samples, Samples]:
+    """Return the standard error of every shift, and its degrees of freedom (after Welch)."""
+    launches = np.array([shift.variance for shift in shifts])
+    session = 2 * np.array([spread.variance for spread in sessions])
+    spent = launches**2 / [shift.df for shift in shifts]
+    spent += session**2 / [spread.df for spread in sessions]
+    return np.sqrt(launches + session), (launches + session) ** 2 / spent
+
+
+def _states(
+    enough: NDArray[np.bool_], effect: Samples, scale: Samples, df: Samples, margin: float
+) -> list[ChangeState]:
+    slower = np.where(enough, t_tail(effect / scale, df), 1.0)
+    faster = np.where(enough, t_tail(-effect / scale, df), 1.0)
+    alike = enough & (t_tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
+    states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
+    states = np.where(_discovered(faster) & (effect <= -margin), ChangeState.FASTER, states)
+    states = np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)
+    return [ChangeState(state) for state in states.tolist()]
+
+
+def _discovered(p: Samples) -> NDArray[np.bool_]:
+    """Return where a chance is below `LEVEL` and a discovery among all of them."""
+    return np.asarray((p < LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))

@@ -1,0 +1,226 @@
+"""A self-test judged, and how far the figures of a machine may be trusted by its last one.
+
+`timelift selftest` lets a strategy race against twins of itself whose difference is known:
+the header has a `Planted` of each. The findings are kept in `results/<machine>/selftest/trust.json`
+for later reports. Everything read from it is input: what is wrong makes it as good as absent.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from timelift.analyse import verdicts
+from timelift.analyse.effects import aligned_samples, pairs_by_setting
+from timelift.analyse.estimates import CONFIDENCE
+from timelift.analyse.measurement import Measurement, Run
+from timelift.analyse.verdicts import Verdict
+from timelift.case import Case
+from timelift.journal.files import SELFTEST_FOLDER
+from timelift.journal.lines import Planted, differences
+
+FILE = "trust.json"
+_SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
+#: What a rival costs in a launch before its first sample; the first call includes the tracing.
+_SETUP = ("build_seconds", "first_call_seconds")
+_LONGEST_SETUP_SECONDS = 1e6
+
+
+class Proportion(Struct, frozen=True, array_like=True):
+    """The number of hits among tries; in a file, a list of both."""
+
+    hits: Annotated[int, Meta(ge=0)]
+    tries: Annotated[int, Meta(lt=10**7)]
+
+    def __post_init__(self) -> None:
+        if self.hits > self.tries:
+            raise ValueError(f"expected at most {self.tries} hits, received {self.hits}")
+
+    @property
+    def value(self) -> float:
+        """NaN of no tries."""
+        return self.hits / self.tries if self.tries else math.nan
+
+    @property
+    def at_most(self) -> float:
+        """The true share's upper bound at 95 % confidence, one-sided and exact.
+
+        Source: Clopper and Pearson 1934, Biometrika 26(4), 404-413.
+        """
+        from scipy import special  # noqa: PLC0415 - see `analyse.estimates`
+
+        if self.hits >= self.tries:
+            return 1.0
+        return float(special.betaincinv(self.hits + 1, self.tries - self.hits, CONFIDENCE))
+
+
+class Trust(Struct, frozen=True, kw_only=True):
+    """What a self-test found, as it is stored.
+
+    `measured` is in ISO 8601, UTC; `launches` is the mean over rivals. `false_alarms` are
+    differences called between identical rivals; `found` is by planted share, such as 0.05, each
+    called in the right direction, and `wrong_way` in the wrong one. Older self-tests planted
+    several shares. `seconds_per_verdict` is the mean over comparisons of what both rivals took.
+    """
+
+    schema: Literal[1]
+    measured: str
+    versions: dict[str, str]
+    settings: int
+    launches: float
+    false_alarms: Proportion
+    wrong_way: Proportion
+    found: dict[float, Proportion]
+    seconds_per_verdict: float
+
+    @property
+    def tries(self) -> int:
+        return self.false_alarms.tries + sum(seen.tries for seen in self.found.values())
+
+    def changed_packages(self, versions: Mapping[str, Any]) -> list[str]:
+        moved = {one.name for one in differences(self.versions, versions)}
+        return sorted(moved & self.versions.keys())
+
+
+# Twins -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TwinGroup:
+    """A strategy and its twins in one setting, and by what share each is slower than the first."""
+
+    rivals: tuple[Measurement, ...]
+    slower: tuple[float, ...]
+
+
+def twin_groups(run: Run) -> list[TwinGroup]:
+    """Return every strategy with its twins in every setting, in setting order.
+
+    Only rivals with samples take part, and a strategy or a twin alone is no group.
+    """
+    measured, planted = run.measured, _planted(run)
+    twins_of: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(planted):
+        twins_of[planted[name].of].append(name)
+    groups = []
+    for base in sorted(case for case in measured if case.strategy in twins_of):
+        cases = [Case(base.setting, name) for name in twins_of[base.strategy]]
+        cases = [base, *(case for case in cases if case in measured)]
+        slower = (0.0, *(planted[case.strategy].slower or 0.0 for case in cases[1:]))
+        groups += [TwinGroup(tuple(measured[case] for case in cases), slower)] if cases[1:] else []
+    return groups
+
+
+def _planted(run: Run) -> dict[str, Planted]:
+    """Return the twins by name, without those that have no one truth.
+
+    Of an older self-test a twin may be slower in some launches only.
+    """
+    strategies = run.header.strategies
+    twins = {name: entry.planted for name, entry in strategies.items() if entry.planted}
+    return {
+        name: planted
+        for name, planted in twins.items()
+        if planted.slower is not None
+        and (planted.one_launch_in == 1 or not planted.slower)
+        and planted.of in strategies.keys() - twins.keys()
+    }
+
+
+# Judging -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was said of the second of two rivals, the known share that it is slower, and the price.
+
+    `sign` is 1 where it was called slower, -1 faster, 0 neither; `seconds` is what both took.
+    """
+
+    slower: float
+    sign: int
+    seconds: float
+
+
+def trust_from_run(run: Run) -> Trust | None:
+    """Judge a self-test's run; None where it has no comparison whose truth is known."""
+    groups = twin_groups(run)
+    if not groups:
+        return None
+    answers = list(_answers(groups))
+    signs: dict[float, list[int]] = defaultdict(list)
+    for answer in answers:
+        signs[answer.slower].append(answer.sign)
+    identical = signs.pop(0.0, [])
+    wrong = [sign * slower < 0 for slower in signs for sign in signs[slower]]
+    return Trust(
+        schema=1,
+        measured=run.header.started or "",
+        versions={str(name): str(one) for name, one in run.header.machine.versions.items()},
+        settings=len(groups),
+        launches=float(np.mean([len(one.launches) for group in groups for one in group.rivals])),
+        false_alarms=Proportion(sum(map(abs, identical)), len(identical)),
+        wrong_way=Proportion(sum(wrong), len(wrong)),
+        found={
+            slower: Proportion(sum(sign * slower > 0 for sign in signs[slower]), len(signs[slower]))
+            for slower in sorted(signs)
+        },
+        seconds_per_verdict=float(np.mean([answer.seconds for answer in answers])),
+    )
+
+
+def _answers(groups: Sequence[TwinGroup]) -> Iterator[_Answer]:
+    """Judge each strategy beside its twins, and identical rivals by two, as a ranking does.
+
+    All pairs of a group are a family, and variances are moderated over all groups of the run.
+    """
+    aligned = [samples for group in groups for samples in aligned_samples(group.rivals)]
+    effects, families = pairs_by_setting(aligned)
+    comparisons = iter(verdicts.compare(effects, families=families))
+    for group, samples in zip(groups, aligned, strict=True):
+        seconds = [_seconds_spent(rival) for rival in group.rivals]
+        for i, j in samples.pairs:
+            comparison = next(comparisons)
+            if i == 0 or group.slower[i] == group.slower[j] == 0:
+                sign = _SIGN.get(comparison.verdict, 0)
+                yield _Answer(round(group.slower[j], 4), sign, seconds[i] + seconds[j])
+
+
+def _seconds_spent(rival: Measurement) -> float:
+    """Return what building, the first call, where the run knows them, and the samples took."""
+    samples = [np.nansum(one.seconds_per_call) * one.calls_per_sample for one in rival.launches]
+    setup = [one.facts.number(name) or 0.0 for one in rival.launches for name in _SETUP]
+    return float(sum(samples) + sum(one for one in setup if 0 <= one <= _LONGEST_SETUP_SECONDS))
+
+
+# The file ----------------------------------------------------------------------------------------
+
+
+def trust_as_json(trust: Trust) -> str:
+    return msgspec.json.format(msgspec.json.encode(trust), indent=1).decode() + "\n"
+
+
+def rests_on_more(kept: Trust | None, new: Trust) -> bool:
+    """True if an earlier self-test with the same versions rests on more than a new one."""
+    return bool(kept and kept.versions == new.versions and kept.tries > new.tries)
+
+
+def machine_trust(results: Path, run: Run) -> Trust | None:
+    name = run.header.machine.name
+    if name is None or Path(name).name != name or name == "..":
+        return None
+    return load_trust(results / name / SELFTEST_FOLDER / FILE)
+
+
+def load_trust(path: Path) -> Trust | None:
+    """Read a file; None where it is absent or not as `Trust` says."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Trust)
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None
