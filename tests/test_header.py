@@ -55,10 +55,11 @@ def test_files_of_one_name_outside_of_the_project_keep_their_digests(session):
 
 def test_a_reason_names_no_folder_of_its_user(session):
     lines = []
-    journal = SimpleNamespace(append=lambda *some: lines.extend(some))
+    session._journal = SimpleNamespace(append=lambda *some: lines.extend(some))
     reason = f'File "{session.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
     failed = CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED, reason=reason)
-    session._record(journal, [failed])
+    session._record([failed])
+    assert lines == session.lines
     assert lines[0].reason == 'File "strategies/mine.py", then …/x.py'
 
 

@@ -233,11 +233,12 @@ class Journal:
 
     With `kept_bytes` a run is resumed: its file, which has a header, is cut there.
 
-    `exit_word` is what the closing mark holds where nothing is raised.
+    `exit_word` is what the closing mark holds where nothing is raised; `end` is that mark as it was
+    written, empty while the run goes on.
     """
 
     def __init__(self, path: Path, header: Header, kept_bytes: int = 0) -> None:
-        self.path, self.exit_word = path, RunEnd.COMPLETE
+        self.path, self.exit_word, self.end = path, RunEnd.COMPLETE, End(exit="")
         with writing(path, "make the folder writable or name another with --results"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("r+" if kept_bytes else "x", encoding="utf-8")
@@ -256,8 +257,10 @@ class Journal:
                 raise FileNotFoundError(errno.ENOENT, "it was removed")
 
     def close(self, exit_word: str) -> None:
+        end = End(exit=exit_word, ended=utc_now())
         with contextlib.suppress(UserError):
-            self.append(End(exit=exit_word, ended=utc_now()))
+            self.append(end)
+            self.end = end
         with contextlib.suppress(OSError):
             self._file.close()
 

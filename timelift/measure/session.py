@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -19,7 +18,7 @@ from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.gate.sides import AGAINST_AXES, SidesGate
 from timelift.journal.files import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, PlayedSettings
-from timelift.journal.lines import CaseInLaunch, Header
+from timelift.journal.lines import CaseInLaunch, End, Header
 from timelift.measure import grid, machine
 from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import (
@@ -80,7 +79,8 @@ class Session:
     """One run; `texts` holds every option as it was written, empty where not given.
 
     `axes` are the texts of the axes, `options` the other options, read. `gate` is how the
-    cases are raced against another side, None where they are not.
+    cases are raced against another side, None where they are not. Once it measured, `header`,
+    `lines` and `end` are what its journal holds, with what a resumed run had played before.
     """
 
     def __init__(
@@ -123,7 +123,9 @@ class Session:
             raise UserError(
                 "timelift selftest races strategies against themselves; leave out --against"
             )
-        self.journal_path: Path | None = None
+        self.header = Header()
+        self.lines: list[CaseInLaunch] = []
+        self._journal: Journal | None = None
         self.campaign: Campaign | None = None
 
     def _usual_axes(self) -> Mapping[str, str]:
@@ -217,21 +219,33 @@ class Session:
             )
         if self.resumed:
             refuse_other_machine(self.resumed, header)
-        path = (
-            self.resumed.path
-            if self.resumed
-            else journal_path(self._journal_folder(header), header)
-        )
-        with Journal(path, header, self.resumed.kept_bytes if self.resumed else 0) as journal:
-            self.journal_path = journal.path
-            campaign.run(partial(self._record, journal), display, referee)
+            self.header = self.resumed.header
+            self.lines = [line for lines in self.resumed.played.values() for line in lines]
+            journal = Journal(self.resumed.path, header, self.resumed.kept_bytes)
+        else:
+            self.header = header
+            journal = Journal(journal_path(self._journal_folder(header), header), header)
+        self._journal = journal
+        with journal:
+            campaign.run(self._record, display, referee)
             journal.exit_word = campaign.exit_word
 
-    def _record(self, journal: Journal, lines: Iterable[CaseInLaunch]) -> None:
+    def _record(self, lines: Iterable[CaseInLaunch]) -> None:
+        assert self._journal
         root = self.project.root
-        journal.append(
-            *(structs.replace(line, reason=without_folders(line.reason, root)) for line in lines)
-        )
+        shown = [structs.replace(line, reason=without_folders(line.reason, root)) for line in lines]
+        self._journal.append(*shown)
+        self.lines += shown
+
+    @property
+    def journal_path(self) -> Path | None:
+        """The file of the run; None before it measured."""
+        return self._journal.path if self._journal else None
+
+    @property
+    def end(self) -> End:
+        """The closing mark of the journal, empty where it has none yet."""
+        return self._journal.end if self._journal else End(exit="")
 
     def _header(self, campaign: Campaign) -> Header:
         header = structs.replace(
