@@ -46,16 +46,11 @@ timelift.measure.session -> timelift.gate.sides
 timelift.measure.users_layer -> timelift.advise.told_model
 timelift.present.choice -> timelift.choose
 timelift.present.command_lines -> timelift.choose
-timelift.present.command_lines -> timelift.history.two_runs
 timelift.present.copies -> timelift.gate.outcomes
 timelift.present.copies -> timelift.gate.rule
 timelift.present.copies -> timelift.selftest
 timelift.present.ended -> timelift.gate.outcomes
 timelift.present.ended -> timelift.selftest
-timelift.present.page -> timelift.history
-timelift.present.page -> timelift.history.history_figure
-timelift.present.page -> timelift.history.history_words
-timelift.present.page -> timelift.history.run_series
 timelift.present.page.own_tables -> timelift.gate.outcomes
 timelift.present.usage -> timelift.advise.advice_words
 timelift.worker.find_layer -> timelift.advise.told_model

@@ -99,9 +99,9 @@ def history(options: Options, project: Project) -> int:
     found = read(folder, wanted)
     history_report.show(found, terminal.console())
     output = options.output or folder / "report"
-    from timelift.present import page  # noqa: PLC0415 - figures take a second
+    from timelift.history.history_figure import write_history  # noqa: PLC0415 - takes a second
 
-    written = page.write_history(found, output)
+    written = write_history(found, output)
     write_lines(["", f"{output}: {', '.join(one.name for one in written)}"])
     return EXIT_NOT_YES if found.findings.worse else 0
 

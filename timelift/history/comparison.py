@@ -13,13 +13,13 @@ from rich.text import Text
 from timelift.analyse.fact_changes import FactChange
 from timelift.analyse.measurement import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Case
+from timelift.case import AXIS_FLAGS, Case
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.history.states import ChangeState
 from timelift.history.two_runs import CaseBetween, Commits, TwoRuns
 from timelift.journal.lines import Difference
-from timelift.present.command_lines import to_decide
+from timelift.present.command_lines import axis_options, bench_command
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
 from timelift.present.units import (
@@ -216,7 +216,7 @@ def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterat
         f"slow-down: {_how_to_decide(compared.commits)}"
     )
     for case in suspects[:rows]:
-        yield f"  {to_decide(case, compared.commits)}"
+        yield f"  {_to_decide(case, compared.commits.against)}"
     if len(suspects) > rows:
         yield f"  and {len(suspects) - rows} more; --all shows them"
     if compared.packages_drifted:
@@ -233,6 +233,19 @@ def _how_to_decide(found: Commits) -> str:
         return "the old run has no commit to race against; measure again with"
     place = f", with {found.new} checked out," if found.new else ""
     return f"what decides{place} is"
+
+
+def _to_decide(case: Case, against: str) -> str:
+    """Return the command that decides about a suspect.
+
+    It races the revision `against`, or measures the case again where that is empty.
+    """
+    options = [(AXIS_FLAGS["strategy"], case.strategy), *axis_options(case.setting)]
+    if against:
+        options.insert(0, ("--against", against))
+        if not case.setting.threads:  # against another side the usual number is one
+            options.append((AXIS_FLAGS["threads"], "default"))
+    return bench_command(options)
 
 
 # What changed between two runs or many ------------------------------------------------------------

@@ -1,9 +1,13 @@
-"""A history as a figure: how far each case went from where it began, a panel for each setting."""
+"""What `history` writes: Markdown, CSV, and a figure.
+
+The figure shows how far each case went from where it began, a panel for each setting.
+"""
 
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +17,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from timelift.case import Setting
-from timelift.errors import counted
+from timelift.errors import counted, writing
+from timelift.history import history_words
 from timelift.history.many_runs import CaseHistory
 from timelift.history.run_series import History, RunHeader
+from timelift.journal.files import replace_text
 from timelift.present.figures.looks import legend_order, line_style, short_name
-from timelift.present.figures.sheet import GRID, MUTED, finish, inside, panels, styled, wrapped
+from timelift.present.figures.sheet import (
+    GRID,
+    MUTED,
+    finish,
+    inside,
+    panels,
+    save,
+    styled,
+    wrapped,
+)
 
 #: More settings than these are not drawn; those with most changes are.
 _MOST_PANELS = 12
@@ -32,6 +47,26 @@ _UNCHANGED: dict[str, Any] = {"linewidth": 0.5, "markersize": 2, "alpha": 0.45}
 _OUTSIDE = 1
 #: The least that a vertical axis reaches each way, in per cent, and the room around, a factor.
 _LEAST_REACH, _ROOM = 5.0, 1.25
+
+
+def write_history(history: History, folder: Path) -> list[Path]:
+    """Write Markdown, CSV of cases and of changes, and a figure; return the paths.
+
+    Raises UserError where the folder does not allow it.
+    """
+    advice = "name another folder with --output"
+    with writing(folder, advice):
+        pictures = save(of_history(history), folder)
+    svgs = [picture.name for picture in pictures if picture.suffix == ".svg"]
+    texts = {
+        "history.md": history_words.markdown_history(history, svgs),
+        "history.csv": history_words.csv_history(history),
+        "changes.csv": history_words.csv_changes(history),
+    }
+    for name, text in texts.items():
+        with writing(folder / name, advice):
+            replace_text(folder / name, text)
+    return [*(folder / name for name in texts), *pictures]
 
 
 def of_history(history: History) -> dict[str, Figure]:

@@ -1,11 +1,10 @@
-"""Commands to type: what would measure a setting, or decide about a suspect."""
+"""Commands to type: `timelift bench` with the options that select a setting."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from timelift.case import AXES, AXIS_FLAGS, Case, Setting, option_flag
+from timelift.case import AXES, AXIS_FLAGS, Setting, option_flag
 from timelift.choose import ChooseQuestion
-from timelift.history.two_runs import Commits
 
 #: Axes that are named even where they have their usual value.
 _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
@@ -22,32 +21,25 @@ def to_measure(
 
     `longer` where a run of usual length was not enough.
     """
-    arguments = [*_axes(question.setting)]
+    arguments = [*axis_options(question.setting)]
     arguments += [(AXIS_FLAGS["strategy"], ",".join(strategies))] if strategies else []
     arguments += [("--precision", "1%"), ("--budget", "15m")] if longer else []
     arguments += [(option_flag(name), value) for name, value in options.items()]
-    return _bench(arguments)
+    return bench_command(arguments)
 
 
-def to_decide(case: Case, commits: Commits) -> str:
-    """Write what decides about a suspect, or looks at it again where no revision is to blame."""
-    options = [(AXIS_FLAGS["strategy"], case.strategy), *_axes(case.setting)]
-    if commits.against:
-        options.insert(0, ("--against", commits.against))
-        if not case.setting.threads:  # against another side the usual number is one
-            options.append((AXIS_FLAGS["threads"], "default"))
-    return _bench(options)
-
-
-def _axes(setting: Setting) -> Iterator[tuple[str, str]]:
-    """Yield the options that select a setting alone, with their values."""
+def axis_options(setting: Setting) -> Iterator[tuple[str, str]]:
+    """Yield the options that select this setting alone, with their values."""
     for axis in AXES:
         if axis in _ALWAYS or axis in setting.unusual:
             yield AXIS_FLAGS[axis], str(getattr(setting, axis))
 
 
-def _bench(options: Iterable[tuple[str, str]]) -> str:
-    """Quote options for a shell; a value that looks like an option is tied to its own."""
+def bench_command(options: Iterable[tuple[str, str]]) -> str:
+    """Return `timelift bench` with these options and values, quoted for a shell.
+
+    A value that looks like an option is tied to its own by `=`.
+    """
     words = (
         shlex.quote(f"{option}={value}") if value.startswith("-") else shlex.join((option, value))
         for option, value in options

@@ -1,13 +1,10 @@
-"""What `report` and `history` write: a folder with a page, and figures."""
+"""What `report` writes: a folder with a page, texts, tables and figures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
-from timelift.history import history_figure
-from timelift.history import history_words as history_report
-from timelift.history.run_series import History
 from timelift.journal.files import replace_text
 from timelift.present import case_table, copies, figures
 from timelift.present.figures import sheet
@@ -34,15 +31,15 @@ def write_report(found: RunFindings, folder: Path, code: CodeToPaste | None = No
     names = [one.name for one in pictures]
     tables = [one for one in render.tables(found) if one.rows]
     svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
-    _write(
-        folder,
-        {
-            "report.md": in_markdown(in_words, svgs),
-            "measurements.csv": csv_of_values(case_table.for_programs(found)),
-            **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
-            "index.html": render.html(found, in_words, tables, names, code),
-        },
-    )
+    texts = {
+        "report.md": in_markdown(in_words, svgs),
+        "measurements.csv": csv_of_values(case_table.for_programs(found)),
+        **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
+        "index.html": render.html(found, in_words, tables, names, code),
+    }
+    for name, text in texts.items():
+        with writing(folder / name, _ADVICE):
+            replace_text(folder / name, text)
 
 
 def _of_some_reports(found: RunFindings) -> Iterator[str]:
@@ -54,26 +51,3 @@ def _of_some_reports(found: RunFindings) -> Iterator[str]:
     workloads = {one.case.setting.workload for one in found.run.measurements}
     for stem in (kind + end for kind in figures.KINDS for end in ("", *figures.endings(workloads))):
         yield from (f"{FIGURES}/{stem}.{format_}" for format_ in sheet.FORMATS)
-
-
-def write_history(history: History, folder: Path) -> list[Path]:
-    """Write Markdown, CSV of cases and of changes, and a figure; return the paths.
-
-    Raises UserError where the folder does not allow it.
-    """
-    with writing(folder, _ADVICE):
-        pictures = sheet.save(history_figure.of_history(history), folder)
-    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
-    texts = {
-        "history.md": history_report.markdown_history(history, names),
-        "history.csv": history_report.csv_history(history),
-        "changes.csv": history_report.csv_changes(history),
-    }
-    _write(folder, texts)
-    return [*(folder / name for name in texts), *pictures]
-
-
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    for name, text in texts.items():
-        with writing(folder / name, _ADVICE):
-            replace_text(folder / name, text)
