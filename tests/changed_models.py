@@ -15,7 +15,7 @@ from timelift.advise.advice import LiftAdvice, ModelAdvice
 from timelift.advise.advice_words import advice_code, advice_json
 from timelift.advise.told_model import Feeding, ToldModel
 from timelift.case import Backend, Mode, Phase, Setting
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.present import usage
 from timelift.project import Project

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 
 BATCH, TIME, FEATURES = 8, 16, 6

@@ -27,7 +27,7 @@ from timelift.case import (
     Status,
     TimeAxis,
 )
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
 
 #: Refusing is an answer; these are not.

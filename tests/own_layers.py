@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from tests.law_cases import STRATEGY, ends_of
 from tests.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
 
 LAYERS = '''"""Layers."""

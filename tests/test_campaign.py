@@ -12,11 +12,11 @@ import pytest
 from tests import journals
 from timelift.case import Backend, Status
 from timelift.history import levels
+from timelift.inner_layer import LayerInputs
 from timelift.journal import reading
 from timelift.journal.facts import Facts
 from timelift.journal.files import Journal
 from timelift.journal.lines import CaseInLaunch, Header
-from timelift.layer_inputs import LayerInputs
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import Budget, CampaignOptions, Pace

@@ -6,7 +6,7 @@ import pytest
 
 from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.measure import grid, options
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 

@@ -15,7 +15,7 @@ FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 WITH_FRAMEWORKS = {"numpy", "ml_dtypes"}
 
 #: The modules beside the rooms, which any room may import.
-GROUND = {*"case errors escape canary layer_inputs project".split()}
+GROUND = {*"case errors escape canary inner_layer project".split()}
 #: What rooms never import, and no feature of another; doors alone do.
 FEATURES = {*"gate history advise choose selftest".split()}
 ROOMS = {*"journal measure analyse present messages rounds".split()}
@@ -41,9 +41,7 @@ ARROWS = {
 STILL = """
 timelift.analyse.findings -> timelift.gate.outcomes
 timelift.analyse.findings -> timelift.selftest
-timelift.measure.header -> timelift.advise.told_model
 timelift.measure.session -> timelift.gate.sides
-timelift.measure.users_layer -> timelift.advise.told_model
 timelift.present.choice -> timelift.choose
 timelift.present.command_lines -> timelift.choose
 timelift.present.copies -> timelift.gate.outcomes
@@ -53,8 +51,6 @@ timelift.present.ended -> timelift.gate.outcomes
 timelift.present.ended -> timelift.selftest
 timelift.present.page.own_tables -> timelift.gate.outcomes
 timelift.present.usage -> timelift.advise.advice_words
-timelift.worker.find_layer -> timelift.advise.told_model
-timelift.worker.lifts -> timelift.advise.told_model
 """.split("\n")
 
 

@@ -8,7 +8,7 @@ from tests.projects import ROOT, run_module
 from tests.repositories import write
 from timelift import cli
 from timelift.commands.bench import with_pythonpath
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.measure import users_layer
 from timelift.measure.catalogue import read_workload
 from timelift.project import Project

@@ -12,7 +12,7 @@ import pytest
 
 from timelift.case import Backend, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, measure_with_peaks, with_peaks

@@ -6,7 +6,7 @@ import pytest
 
 from tests import engines
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
 from timelift.messages import RivalSpec, Task

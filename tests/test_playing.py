@@ -4,7 +4,7 @@ import random
 from types import SimpleNamespace
 
 from timelift.case import Phase, Setting, Status
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.messages import Done, Ended, Go, Play, RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import Feed
 from timelift.worker.prepare import PreparedRival

@@ -9,7 +9,7 @@ import pytest
 from tests import engines
 from tests.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
 

@@ -6,7 +6,7 @@ from tests import engines
 from tests.projects import QUICKEST
 from tests.repositories import write
 from timelift.errors import UserError
-from timelift.layer_inputs import LayerInputs, read_inputs
+from timelift.inner_layer import LayerInputs
 from timelift.measure import users_layer
 
 MODELS = """
@@ -52,7 +52,7 @@ TRIED = """
 import json, sys
 sys.path[:0] = [{src!r}]
 from timelift.errors import one_line
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.worker.describe import describe
 from timelift.worker.layer import make_layer
 def weights(name, inputs):
@@ -179,42 +179,6 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
 def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(inputs_told, told, sentence):
     with pytest.raises(UserError, match=sentence):
         inputs_told(told)
-
-
-@pytest.mark.parametrize(
-    ("text", "inputs"),
-    [
-        ("96,96,3", LayerInputs((96, 96, 3))),
-        ("float32[96, 96, 3]", LayerInputs((96, 96, 3))),
-        ("int32[60]<1000", LayerInputs((60,), "int32", 1000)),
-        ("int64[2,3]<6", LayerInputs((2, 3), "int64", 6)),
-        ("int32[]<6", LayerInputs((), "int32", 6)),
-        ("int32[2]<2147483648", LayerInputs((2,), "int32", 2**31)),
-        ("int64[2]<9999999999", LayerInputs((2,), "int64", 9_999_999_999)),
-        ("", None),
-    ],
-)
-def test_inputs_are_read_as_they_are_typed_and_written_so_that_they_are_read_again(text, inputs):
-    assert read_inputs(text) == inputs
-    assert inputs is None or read_inputs(str(inputs)) == inputs
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("frame=float32[84,84,4],action=int32[]<6", "one input of one tensor, which is what this"),
-        ("float32[3],float32[4]", "one input of one tensor, which is what this version takes"),
-        ("int32[60]<9999999999", "numbers of int32, which lie below 2,147,483,648 at most"),
-        ("int32[60]", r"the number that inputs lie below, like int32\[60\]<1000"),
-        ("3,x", "the shape of one step, like 96,96,3"),
-        ("0,3", "the shape of one step"),
-        ("float32[3]<5", "the shape of one step"),
-        ("uint8[3]<5", "the shape of one step"),
-    ],
-)
-def test_inputs_of_another_kind_are_a_sentence(text, sentence):
-    with pytest.raises(UserError, match=f"expected {sentence}.* received"):
-        read_inputs(text)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,12 @@ def several_valued(settings: Iterable[Setting]) -> tuple[str, ...]:
     )
 
 
+def workload_name(text: str) -> str:
+    """Return a text with a dot for each character that no name in a case has."""
+    letters = (letter if letter.isalnum() or letter in "_.-" else "." for letter in text)
+    return "".join(letters) or "model"
+
+
 #: The option of `timelift bench` that chooses the strategy or the values of an axis.
 AXIS_FLAGS: Mapping[str, str] = {
     "strategy": "--strategies",

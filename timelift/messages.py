@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 
 #: The variable that names a folder of the run: what a worker compiles of its inner layer lies there
 #: for the workers that come later. No rival's program does.

@@ -9,10 +9,11 @@ from typing import Any
 from rich.cells import cell_len
 
 from timelift.advise.advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
-from timelift.advise.told_model import AS_WRITTEN, CHANGED, STORED, ToldLift
+from timelift.advise.told_model import AS_WRITTEN, CHANGED, ToldLift
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
+from timelift.inner_layer import Factory
 from timelift.present import meaning
 from timelift.present.answer import speed_up_in_words
 from timelift.present.units import human_bytes, three_figures, unit_for, value_in_words
@@ -239,7 +240,7 @@ def advice_code(found: ModelAdvice, pages: Pages) -> Iterator[str]:
     changes = [one for one in found.lifts if one.is_change]
     for name in dict.fromkeys(found.changes.values()):
         yield from ("", "", *pages[name].text.rstrip("\n").split("\n"))
-    if changes and found.model.factory.endswith(STORED):
+    if changes and Factory.of(found.model.factory).is_stored:
         yield from _made_anew(found.model.factory, changes, pages)
     elif changes:
         is_looped = any(one.lift.is_loop for one in changes)

@@ -8,15 +8,13 @@ from typing import NamedTuple
 from timelift.advise.told_model import (
     AS_WRITTEN,
     CHANGED,
-    INSIDE,
-    STORED,
     Feeding,
     ToldLift,
     ToldModel,
 )
 from timelift.case import Backend, Case
 from timelift.errors import UserError, path_is
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import STORED, Factory, LayerInputs
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.options import OPTIONS, option_named
@@ -47,8 +45,8 @@ def told_model(
 
 
 def _factory(text: str) -> str:
-    path = Path(text)
     if text.endswith(STORED):
+        path = Path(text)
         if not path_is(path.is_file):
             raise UserError(f"expected a stored model that is there, received {text!r}")
         return str(path.absolute())
@@ -97,7 +95,7 @@ def measure_lifts(
 def _workload(model: ToldModel, lift: ToldLift) -> Workload:
     return Workload(
         name=lift.workload,
-        factory=f"{model.factory}{INSIDE}{lift.number}",
+        factory=str(replace(Factory.of(model.factory), lift=str(lift.number))),
         inputs=lift.inputs,
         seq_lens=(lift.steps,),
         batch_sizes=(lift.batch,),

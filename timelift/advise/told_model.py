@@ -8,17 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from timelift.case import Backend, Case, Mode, Phase, Setting
-from timelift.layer_inputs import LayerInputs
+from timelift.case import Backend, Case, Mode, Phase, Setting, workload_name
+from timelift.inner_layer import TIME_DISTRIBUTED, LayerInputs
 
-#: What ends the name of a stored model, and what stands between a model and a lift's path in it.
-STORED, INSIDE = ".keras", "#"
-#: Between the names of the layers on the way to a lift.
-STEP = "/"
 #: The rivals of a whole model, beside those in which one lift alone is changed.
 AS_WRITTEN, CHANGED = "as_written", "changed"
-#: The strategy that computes what is written where nothing is said.
-USUAL = "time_distributed"
 #: What training adds to an inner layer, by the declaration of what a strategy makes of it.
 ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
 
@@ -70,7 +64,7 @@ class ToldLift:
     @property
     def is_loop(self) -> bool:
         """True if it is written by hand, without TimeDistributed."""
-        return self.usual != USUAL
+        return self.usual != TIME_DISTRIBUTED
 
     @property
     def before(self) -> str:
@@ -150,15 +144,9 @@ def _lift(model: str, number: int, told: Mapping[str, Any]) -> ToldLift:
     return ToldLift(number=number, **{**told, **own})
 
 
-def case_name(text: str) -> str:
-    """Make a name of letters, digits and what may stand between them in a case."""
-    letters = (letter if letter.isalnum() or letter in "_.-" else "." for letter in text)
-    return "".join(letters) or "model"
-
-
 def _name(text: str) -> str:
     """Make a name that stands in the label of a case, with no word that is read as an axis."""
-    name = case_name(text)
+    name = workload_name(text)
     while not Case(Setting(name, 1, 1, Phase.FORWARD), "x").has_label_of_its_own:
         name += "_"
     return name

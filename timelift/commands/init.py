@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 
-from timelift.advise.told_model import INSIDE
 from timelift.commands import Options, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
+from timelift.inner_layer import Factory
 from timelift.measure.devices import usual_backend
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import user_workload
@@ -77,8 +77,8 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
 
     Raises UserError for a layer that is not in a module, or does not tell its inputs.
     """
-    module, _, name = layer.partition(":")
-    if INSIDE in layer or module.endswith(".py"):
+    factory = Factory.of(layer)
+    if factory.lift or factory.is_file:
         raise UserError(
             "--layer: expected module:name, like mypkg.models:make_encoder, since a file imports "
             f"it; received {layer!r}"
@@ -87,6 +87,7 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
     backend, folders = usual_backend(), with_pythonpath(project).import_folders
     given = option_named("inputs").value(inputs)
     taken = user_workload(layer, given, backend, folders).inputs
+    module, name = factory.where, factory.name
     whole_numbers = f'INPUT_DTYPE = "{taken.dtype}"\nINPUT_HIGH = {taken.high}\n'
     return {
         "FEATURES": repr(taken.features),

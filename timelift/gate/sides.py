@@ -8,6 +8,7 @@ from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError
 from timelift.gate.other_side import OtherSide, open_other_side
 from timelift.gate.same_code import SameCode, file_changes
+from timelift.inner_layer import Factory
 from timelift.journal.lines import Against, Quantity
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
@@ -148,25 +149,27 @@ class SidesGate:
     def _their_workload(self, mine: Workload) -> Workload | None:
         if not mine.is_users:
             return self.other_side.workloads.get(mine.name)
-        where, _, function = mine.factory.rpartition(":")
-        path = Path(where)
+        factory = Factory.of(mine.factory)
+        path = Path(factory.where)
         if not path.is_absolute():
-            return mine if self._has_module(where) else None
+            return mine if self._has_module(factory.where) else None
         root = self._project.root
         if not path.is_relative_to(root):
             return mine
         there = self.other_side.project.root / path.relative_to(root)
-        return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
+        if not there.is_file():
+            return None
+        return replace(mine, factory=str(replace(factory, where=str(there))))
 
     def _has_module(self, name: str) -> bool:
         top = name.partition(".")[0]
         return top not in self._project.modules or top in self.other_side.project.modules
 
     def _layer_is_same(self, mine: Workload, theirs: Workload) -> bool:
-        here, there = (workload.factory.rpartition(":")[0] for workload in (mine, theirs))
-        if here.endswith(".py"):
-            return self._same_code.of_files(Path(here), Path(there))
-        return bool(here) and self._same_code.of_module(here)  # a stored model has no module
+        here, there = (Factory.of(workload.factory) for workload in (mine, theirs))
+        if here.is_file:
+            return self._same_code.of_files(Path(here.where), Path(there.where))
+        return not here.is_stored and self._same_code.of_module(here.where)
 
 
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:

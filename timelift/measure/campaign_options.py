@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from timelift.case import Case, Setting
+from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import CaseInLaunch
-from timelift.layer_inputs import LayerInputs
 from timelift.measure.launch import Limits
 from timelift.measure.options import OTHER_OPTIONS, LaunchRange
 from timelift.measure.progress import CampaignBegun

@@ -18,8 +18,8 @@ from msgspec import structs
 
 from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
+from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
-from timelift.layer_inputs import LayerInputs
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
 from timelift.project import Project

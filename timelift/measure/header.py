@@ -5,15 +5,16 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import structs
 
-from timelift.advise.told_model import INSIDE
 from timelift.case import COPY_SEPARATOR, Case, option_flag
 from timelift.errors import UserError, counted
+from timelift.inner_layer import Factory
 from timelift.journal.files import COPIES_FOLDERS, ResumedRun, find_run, read_resumed_run
 from timelift.journal.lines import Header, differences, object_or_empty, short_commit, utc_now
 from timelift.measure import machine
@@ -122,12 +123,10 @@ def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> d
 
 def _layer_file(factory: str, home: Project) -> Path | None:
     """Return the file of an inner layer's factory; None for a module that is not the project's."""
-    where, colon, _ = factory.rpartition(":")
-    if not colon:
-        return Path(factory.partition(INSIDE)[0])  # a stored model
-    if where.endswith(".py"):
-        return Path(where)
-    return next(module_files(where, home.import_folders), None)
+    made = Factory.of(factory)
+    if made.is_file or made.is_stored:
+        return Path(made.where)
+    return next(module_files(made.where, home.import_folders), None)
 
 
 def journal_path(folder: Path, header: Header) -> Path:
@@ -222,10 +221,10 @@ def _given_away(name: str, text: str, folder: Path, root: Path) -> str:
 
 def _from_folder(folder: Path, name: str, text: str) -> str:
     """Return the text of an option, with the whole path of the `path.py:name` of a layer."""
-    where, is_file, made = text.partition(".py:")
-    if name != "layer" or not is_file:
+    factory = Factory.of(text)
+    if name != "layer" or not (factory.is_file and factory.name):
         return text
-    return f"{os.path.normpath(folder.resolve() / where)}{is_file}{made}"
+    return str(replace(factory, where=os.path.normpath(folder.resolve() / factory.where)))
 
 
 def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:

@@ -21,7 +21,7 @@ from timelift.case import (
     option_name,
 )
 from timelift.errors import UserError, nearest, read_share
-from timelift.layer_inputs import read_inputs
+from timelift.inner_layer import read_inputs
 from timelift.measure import devices
 
 #: Sizes are 32-bit in every backend.

@@ -9,14 +9,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from timelift.advise.told_model import INSIDE, case_name
-from timelift.case import Backend
+from timelift.case import Backend, workload_name
 from timelift.errors import UserError, nearest, path_is
 from timelift.escape import without_codes
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import Factory, LayerInputs
 from timelift.measure import machine
 from timelift.measure.catalogue import Workload
 from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
@@ -73,8 +73,8 @@ def _inputs_of(told: Mapping[str, Any]) -> LayerInputs:
 
 def _name(factory: str) -> str:
     """Return what the workload of a layer is called: as the name in its module, or as its lift."""
-    name, _, lift = factory.rpartition(":")[2].partition(INSIDE)
-    return case_name(lift) if lift else name
+    made = Factory.of(factory)
+    return workload_name(made.lift or made.name)
 
 
 def find_factory(text: str, expected: str) -> str:
@@ -82,19 +82,16 @@ def find_factory(text: str, expected: str) -> str:
 
     `name#lift` is the layer inside of a model's TimeDistributed.
     """
-    factory, inside, lift = text.partition(INSIDE)
-    where, _, name = factory.rpartition(":")
-    if inside and not lift:
-        raise UserError(f"expected {expected}; received {text!r}")
-    if where.endswith(".py"):
-        path = Path(where)
+    factory = Factory.of(text)
+    if factory.is_file and factory.name:
+        path = Path(factory.where)
         if not path_is(path.is_file):
             raise UserError(f"expected {expected}; received {text!r}, and there is no file {path}")
         names = names_of(path)
-        if name not in names and not names & _ANY:
-            raise UserError(f"{path} has no {name!r}; {nearest(name, names)}")
-        return f"{path.resolve()}:{name}{inside}{lift}"
-    if not _IN_MODULE.fullmatch(factory):
+        if factory.name not in names and not names & _ANY:
+            raise UserError(f"{path} has no {factory.name!r}; {nearest(factory.name, names)}")
+        return str(replace(factory, where=str(path.resolve())))
+    if not _IN_MODULE.fullmatch(f"{factory.where}:{factory.name}"):
         raise UserError(f"expected {expected}; received {text!r}")
     return text
 

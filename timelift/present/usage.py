@@ -16,7 +16,7 @@ from timelift.advise.advice_words import StrategyPage
 from timelift.analyse.measurement import Run
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
-from timelift.layer_inputs import read_inputs
+from timelift.inner_layer import read_inputs
 from timelift.project import Project
 
 #: What reading a file's text or one of its values raises, however wrong it is.

@@ -4,18 +4,14 @@ A name stands for a function or a class that makes the layer, or for the layer i
 """
 
 import importlib
-import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from timelift.advise.told_model import INSIDE, STORED
 from timelift.errors import nearest
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import Factory, LayerInputs
 from timelift.worker.isolation import load_module
 from timelift.worker.lifts import lift_at
-
-#: What gives a model, and the path of a lift in it.
-_IN_MODEL = re.compile(rf"(.+(?::\w+|{re.escape(STORED)})){INSIDE}(.+)", re.DOTALL)
 
 
 def find_layer(factory: str) -> Any:
@@ -25,20 +21,21 @@ def find_layer(factory: str) -> Any:
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    if found := _IN_MODEL.fullmatch(factory):
-        return lift_at(find_model(found[1]), found[2]).inner
+    made = Factory.of(factory)
+    if made.lift:
+        return lift_at(find_model(str(replace(made, lift=""))), made.lift).inner
     found = find_named(factory)
     return found if isinstance(found, keras.Layer) else found()
 
 
 def find_named(text: str) -> Any:
     """Return what `path.py:name` or `module:name` names; raises whatever the module does."""
-    where, _, name = text.rpartition(":")
-    module = load_module(where) if where.endswith(".py") else importlib.import_module(where)
-    if not hasattr(module, name):
-        known = [one for one in vars(module) if not one.startswith("_")]
-        raise AttributeError(f"{where} has no {name!r}; {nearest(name, known)}")
-    return getattr(module, name)
+    made = Factory.of(text)
+    module = load_module(made.where) if made.is_file else importlib.import_module(made.where)
+    if not hasattr(module, made.name):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise AttributeError(f"{made.where} has no {made.name!r}; {nearest(made.name, public)}")
+    return getattr(module, made.name)
 
 
 def find_model(name: str) -> Any:
@@ -48,7 +45,7 @@ def find_model(name: str) -> Any:
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    model = _load(name) if name.endswith(STORED) else find_layer(name)
+    model = _load(name) if Factory.of(name).is_stored else find_layer(name)
     if not isinstance(model, keras.Model):
         raise TypeError(f"{name} must give a Keras model, got {type(model).__name__}")
     return model

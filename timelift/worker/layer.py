@@ -11,7 +11,7 @@ import numpy as np
 
 from timelift.case import Gradients, Phase, Setting, Status
 from timelift.errors import one_line, ran_out_of_memory
-from timelift.layer_inputs import LayerInputs
+from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker.engines import Array, Engine
 from timelift.worker.find_layer import check_inputs, find_layer, parts_of

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from timelift.advise.told_model import STEP, USUAL
 from timelift.errors import nearest
+from timelift.inner_layer import TIME_DISTRIBUTED
 from timelift.worker.isolation import load_module
 
 #: (batch, time, *features) of a call, and its dtype.
@@ -87,7 +87,7 @@ class Lift:
     @property
     def usual(self) -> str:
         """The strategy that computes what is written."""
-        return self.loop.strategy if self.loop else USUAL
+        return self.loop.strategy if self.loop else TIME_DISTRIBUTED
 
     @property
     def name(self) -> str:
@@ -190,7 +190,7 @@ def _lifts(
 
 
 def _path(trail: Sequence[Any]) -> str:
-    return STEP.join(layer.name for layer in trail[1:]) or str(trail[0].name)
+    return "/".join(layer.name for layer in trail[1:]) or str(trail[0].name)
 
 
 def name_of_its_own(layer: Any) -> str:

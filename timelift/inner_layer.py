@@ -1,11 +1,55 @@
-"""What a layer takes at one step, as it is typed: `96,96,3`, `float32[3]`, `int32[60]<1000`."""
+"""A layer as it is typed: what makes it, and what it takes at one step.
+
+`module:name`, `path.py:name` or `model.keras`, each with `#lift` behind it for the layer inside of
+a lift of that model; `96,96,3`, `float32[3]` or `int32[60]<1000`.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from timelift.errors import UserError
+
+#: The end of a stored model's name.
+STORED = ".keras"
+#: The strategy that calls Keras's own wrapper.
+TIME_DISTRIBUTED = "time_distributed"
+_FACTORY = re.compile(
+    rf"(?P<where>.+?)(?:(?<={re.escape(STORED)})|:(?P<name>[^:#/]*))(?:#(?P<lift>.+))?", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Factory:
+    """What makes a layer or model, or is it: `name` in a module or Python file, or a stored model.
+
+    `where` is the module or the file, and a stored model has no name. With a `lift`, by its path or
+    its number from 1, it is the layer inside of that lift of the model.
+    """
+
+    where: str
+    name: str = ""
+    lift: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read the text that `str` writes; of one in another form all is `where`."""
+        typed = _FACTORY.fullmatch(text)
+        return cls(**typed.groupdict("")) if typed else cls(text)
+
+    @property
+    def is_file(self) -> bool:
+        return self.where.endswith(".py")
+
+    @property
+    def is_stored(self) -> bool:
+        return not self.name and self.where.endswith(STORED)
+
+    def __str__(self) -> str:
+        parts = (self.where, self.name and f":{self.name}", self.lift and f"#{self.lift}")
+        return "".join(parts)
+
 
 _SIZES = r"[1-9]\d{0,8}(?:,[1-9]\d{0,8})*"
 _FLOATS = re.compile(rf"({_SIZES})|float32\[({_SIZES})\]", re.ASCII)
