@@ -15,10 +15,10 @@ from timelift.analyse import lifts, results
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
-from timelift.choose import ChooseQuestion, Goal, ask, decide, options_to_repeat
+from timelift.choose.choice_words import answer_lines, deciding_command
+from timelift.choose.choices import Goal, Question, Undecided, ask, decide
 from timelift.measure.options import OPTIONS
-from timelift.present import choice
-from timelift.present.command_lines import to_measure
+from timelift.project import Project
 
 NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
 
@@ -57,10 +57,12 @@ def choose(capsys, path, *words):
     return code, said.out, said.err
 
 
-def answer(path, *relative_to):
+def chosen(path, *relative_to):
     """What is chosen at 40 steps, over the first of some baselines."""
     run = results.load(path)
-    return decide(ask({"seq_len": "40"}, "time", run), run, *([relative_to] if relative_to else []))
+    question = ask({"seq_len": "40"}, "time", run)
+    (choice,) = decide(question, run, *([relative_to] if relative_to else []))
+    return choice
 
 
 def test_every_unusual_axis_is_named(tmp_path, capsys):
@@ -222,7 +224,7 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     run = results.load(path)
     question = ask({"seq_len": "9", "device": "gpu:1"}, "time", run)
-    words = shlex.split(to_measure(question, options_to_repeat(run), longer=False))
+    words = shlex.split(deciding_command(question, Undecided("not measured"), run))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
     given = words[words.index("--inputs") + 1] if "--inputs" in words else None
@@ -295,12 +297,12 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
 
 def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     path = journal(tmp_path)
-    found = answer(path)
+    choice = chosen(path)
     (ranking,) = [one for one in lifts.rank_run(results.load(path)) if one.setting.seq_len == 40]
-    assert found.baseline == "time_distributed"
-    assert found.speed_up == ranking.row(found.strategy).speed_up
-    (beside,) = [one for one in found.others if one.strategy == "time_distributed"]
-    assert beside.ratio == found.speed_up
+    assert choice.ranking.baseline == "time_distributed"
+    assert choice.row == ranking.row(choice.strategy)
+    (beside,) = [one for one in choice.others if one.strategy == "time_distributed"]
+    assert beside.ratio == choice.row.speed_up
 
 
 @pytest.mark.parametrize(
@@ -327,9 +329,10 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
         ]
 
     monkeypatch.setattr(lifts, "rank_run", with_this_gain)
-    found = answer(journal(tmp_path))
-    question = ChooseQuestion(found.setting, Goal.TIME)
-    said = [*choice.answer_lines(question, found, choice.AboutChoice("", "", "", ""))]
+    path = journal(tmp_path)
+    choice = chosen(path)
+    question = Question(choice.setting, Goal.TIME)
+    said = [*answer_lines(question, [choice], results.load(path), Project(tmp_path), "")]
     assert any(line.endswith(told) for line in said)
     close = "".join(line.partition("not shown to differ: ")[2] for line in said)
     assert ("time_distributed" in close) == (verdict is Verdict.UNDECIDED)
@@ -354,13 +357,13 @@ def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_pat
 
 def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
     path = journal(tmp_path, ("time_distributed", "loop_slice"))
-    found = answer(path)
-    assert found.strategy == found.baseline == "time_distributed"
-    assert found.speed_up == SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
+    choice = chosen(path)
+    assert choice.strategy == choice.ranking.baseline == "time_distributed"
+    assert choice.row.speed_up == SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
     code, said, _ = choose(capsys, path, "--seq-lens", "40")
     assert (code, "times as fast as" in said) == (0, False)
     assert "times as much: loop_slice" in said
-    assert answer(path, "loop_slice").speed_up.low > 1
+    assert chosen(path, "loop_slice").row.speed_up.low > 1
 
 
 @pytest.mark.parametrize("size", ["20", "40"])

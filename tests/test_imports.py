@@ -42,8 +42,6 @@ STILL = """
 timelift.analyse.findings -> timelift.gate.outcomes
 timelift.analyse.findings -> timelift.selftest
 timelift.measure.session -> timelift.gate.sides
-timelift.present.choice -> timelift.choose
-timelift.present.command_lines -> timelift.choose
 timelift.present.copies -> timelift.gate.outcomes
 timelift.present.copies -> timelift.gate.rule
 timelift.present.copies -> timelift.selftest

@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,20 +16,22 @@ from rich.console import Console
 from studies import noise
 from tests.pages import data
 from tests.simulated import run
-from timelift import choose
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.measurement import LaunchSamples, Measurement, Run
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
-from timelift.choose import Choice, ChooseQuestion, Goal, decide
+from timelift.choose import choices
+from timelift.choose.choice_words import answer_lines, undecided_lines
+from timelift.choose.choices import Goal, Question, Undecided, decide
 from timelift.journal.lines import Header, Planted, StrategyEntry
-from timelift.present import choice, terminal
+from timelift.present import terminal
 from timelift.present.answer import at_setting
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
+from timelift.project import Project
 
 NAMES = tuple("abcdef")
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
@@ -106,13 +109,13 @@ def page_of(found, words):
 
 def chosen(contest, run):
     """The first lines of `choose` about a measured setting, headed by its label."""
-    question = ChooseQuestion(contest.setting, Goal.TIME)
-    made = decide(question, run)
+    question = Question(contest.setting, Goal.TIME)
+    answer = decide(question, run)
     yield contest.setting.label
-    if isinstance(made, Choice):
-        yield next(choice.answer_lines(question, made, choice.AboutChoice("", "", "", "")))
+    if isinstance(answer, Undecided):
+        yield from itertools.islice(undecided_lines(question, answer, run), 2)
     else:
-        yield from itertools.islice(choice.undecided_lines(question, made, {}), 2)
+        yield next(answer_lines(question, answer, run, Project(Path()), ""))
 
 
 #: How the surfaces name a strategy: for what, and which.
@@ -177,7 +180,7 @@ def test_every_surface_names_the_same_strategy(made):
     answered = {
         one.setting.label
         for one in found.contests
-        if isinstance(decide(ChooseQuestion(one.setting, Goal.TIME), made), Choice)
+        if not isinstance(decide(Question(one.setting, Goal.TIME), made), Undecided)
     }
     assert told["choose"].keys() >= answered
     everyone = {name for one in told.values() for names in one.values() for name in names}
@@ -246,12 +249,12 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
 
 
 def test_what_may_cost_more_than_a_tenth_is_no_choice():
-    tenth = choose._by_time(contest((1.1, 1), (1.05, 1), (3.0, 3)))
+    tenth = choices._by_time(contest((1.1, 1), (1.05, 1), (3.0, 3)))
     assert (tenth.strategy, tenth.is_fastest) == ("rival1", False)
-    assert choose._by_time(contest((1.1, 1), (1.2, 1), (3.0, 3))).is_fastest
-    dear = choose._by_time(contest((1.11, 1), (1.2, 1), (3.0, 3)))
+    assert choices._by_time(contest((1.1, 1), (1.2, 1), (3.0, 3))).is_fastest
+    dear = choices._by_time(contest((1.11, 1), (1.2, 1), (3.0, 3)))
     assert (dear.between, dear.longer) == (("rival0", "rival1"), True)
-    assert choose._by_time(contest((1.11, 1), (1.2, 2), (3.0, 3))).between == ()
+    assert choices._by_time(contest((1.11, 1), (1.2, 2), (3.0, 3))).between == ()
 
 
 def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_too():

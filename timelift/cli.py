@@ -38,7 +38,7 @@ COMMANDS = {
     "selftest": Command("bench", "measure how far to trust this machine", measures=True),
     "advise": Command("advise", "every lift in your model, and what to change"),
     "report": Command("report", "what to write for each workload, a run's page, its tables"),
-    "choose": Command("report", "which strategy to use for one workload at one size"),
+    "choose": Command("choose", "which strategy to use for one workload at one size"),
     "compare": Command("changes", "two stored runs: which cases became suspect"),
     "history": Command("changes", "what became slower over a machine's runs, and since when"),
     "bisect": Command("bisect", "the commit that made a case slower"),

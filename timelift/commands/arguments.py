@@ -7,7 +7,7 @@ from pathlib import Path
 from timelift.advise.races import DEFAULTS
 from timelift.analyse.ranking import BASELINES
 from timelift.case import AXES, AXIS_FLAGS
-from timelift.choose import Goal
+from timelift.choose.choices import Goal
 from timelift.errors import UserError, read_share
 from timelift.measure.options import add_options, option_named
 

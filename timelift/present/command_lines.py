@@ -1,31 +1,12 @@
 """Commands to type: `timelift bench` with the options that select a setting."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from timelift.case import AXES, AXIS_FLAGS, Setting, option_flag
-from timelift.choose import ChooseQuestion
+from timelift.case import AXES, AXIS_FLAGS, Setting
 
 #: Axes that are named even where they have their usual value.
 _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
-
-
-def to_measure(
-    question: ChooseQuestion,
-    options: dict[str, str],
-    strategies: Sequence[str] = (),
-    *,
-    longer: bool,
-) -> str:
-    """Write what would measure a question, with these `options` of a run.
-
-    `longer` where a run of usual length was not enough.
-    """
-    arguments = [*axis_options(question.setting)]
-    arguments += [(AXIS_FLAGS["strategy"], ",".join(strategies))] if strategies else []
-    arguments += [("--precision", "1%"), ("--budget", "15m")] if longer else []
-    arguments += [(option_flag(name), value) for name, value in options.items()]
-    return bench_command(arguments)
 
 
 def axis_options(setting: Setting) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,38 @@
+"""Which strategy to use for one workload at one size."""
+
+from timelift.case import AXES
+from timelift.commands import EXIT_NOT_YES, Options, write_lines
+from timelift.journal.files import find_run
+from timelift.project import Project
+
+
+def choose(options: Options, project: Project) -> int:
+    """Answer one question in a few lines: which strategy to use for a workload at a size.
+
+    A measured size has its own answer; between two measured sizes of one answer it is that, without
+    a time or a price. Otherwise the command is printed that would decide it. Exit code 0: answered;
+    2: not decided by this run; 1: a mistake in the question.
+    """
+    from timelift import selftest  # noqa: PLC0415
+    from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
+    from timelift.analyse.results import load_usual  # noqa: PLC0415
+    from timelift.choose import choice_words, choices  # noqa: PLC0415
+    from timelift.present.copies import trust_in_words  # noqa: PLC0415
+
+    run = load_usual(find_run(project.results, options.run), or_failed=True)
+    axes = {name: getattr(options, name) for name in AXES}
+    question = choices.ask(axes, options.goal, run, list(project.workloads))
+    refuse_unmeasured(run, options.relative_to)
+    baselines = RunFindings(run, relative_to=options.relative_to).baselines
+    answer = choices.decide(question, run, baselines)
+    if isinstance(answer, choices.Undecided):
+        in_words = choice_words.undecided_lines
+        as_json = choice_words.undecided_as_json
+        write_lines((as_json if options.json else in_words)(question, answer, run))
+        return EXIT_NOT_YES
+    write = choice_words.answer_as_code if options.code else choice_words.answer_lines
+    if options.json:
+        write = choice_words.answer_as_json
+    trust = trust_in_words(run, selftest.machine_trust(project.results, run))
+    write_lines(write(question, answer, run, project, trust))
+    return 0
