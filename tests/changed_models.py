@@ -19,9 +19,10 @@ from timelift.inner_layer import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.present import usage
 from timelift.project import Project
-from timelift.worker import lifts, models
-from timelift.worker.describe import describe_model, told_of
+from timelift.worker import find_lifts, whole_model
+from timelift.worker.describe import describe_lift, describe_model
 from timelift.worker.find_layer import find_layer, find_model, parts_of  # noqa: F401 - for scripts
+from timelift.worker.isolation import load_module
 from timelift.worker.setting_under_test import measure_setting
 
 ROOT = Path(__file__).parent.parent
@@ -48,15 +49,15 @@ def named(model):
 def folded(name):
     """The paths of a model's lifts, how far its outputs move when all are folded, and its loss."""
     model, noise = find_model(named(name)), np.random.default_rng(0)
-    data = models.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
-    found = lifts.seen_at_work(model, data.inputs)
-    by_hand = [loop for part in parts_of(model) for loop in lifts.unsupported_loops(part)]
+    data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
+    found = find_lifts.watch_lifts(model, data.inputs)
+    by_hand = [loop for part in parts_of(model) for loop in find_lifts.unsupported_loops(part)]
     before = _outputs(model, data)
-    data = models.make_ready(model, data, models.mode_of(model), noise)
+    data = whole_model.make_ready(model, data, whole_model.mode_of(model), noise)
     for lift in reversed(found):
-        lifts.change(lift, FOLD, {})
+        lift.change(load_module(FOLD), {})
     after = _outputs(model, data)
-    call = models.call_of(model, data, Phase.BACKWARD)
+    call = whole_model.call_of(model, data, Phase.BACKWARD)
     losses = [float(np.ravel(call())[0]) for _ in range(2)]
     return {
         "paths": [lift.path for lift in found],
@@ -64,7 +65,7 @@ def folded(name):
         "doubled": _off(_doubled(model, found, data), before),
         "losses": losses,
         "by_hand": by_hand,
-        "told": [told_of(lift) for lift in found],
+        "told": [describe_lift(lift) for lift in found],
     }
 
 
@@ -81,10 +82,10 @@ def refused_with_code():
 def trained(name):
     """How far a folded model's outputs move from call to call, in training and else."""
     model, noise = find_model(named(name)), np.random.default_rng(0)
-    data = models.data_of(model, "", BATCH, 5, noise)
-    found = lifts.seen_at_work(model, data.inputs)
+    data = whole_model.data_of(model, "", BATCH, 5, noise)
+    found = find_lifts.watch_lifts(model, data.inputs)
     for lift in found:
-        lifts.change(lift, FOLD, {})
+        lift.change(load_module(FOLD), {})
     return {
         word: _off(*(ops.convert_to_numpy(model(data.inputs, training=which)) for _ in range(2)))
         for word, which in (("in_training", True), ("else", False))
@@ -97,7 +98,7 @@ def _doubled(model, found, data):
         for lift in found[:1]:
             for changed in lift.changed:
                 del changed.call
-            lifts.change(lift, wrong_files(folder)["doubles"], {})
+            lift.change(load_module(wrong_files(folder)["doubles"]), {})
         return _outputs(model, data)
 
 
@@ -148,7 +149,7 @@ def pasted(name, strategy, *, stored):
     """
     with tempfile.TemporaryDirectory() as folder:
         old, noise = find_model(named(name)), np.random.default_rng()
-        data = models.data_of(old, "", BATCH, 5, noise)
+        data = whole_model.data_of(old, "", BATCH, 5, noise)
         old(data.inputs)
         old.set_weights([noise.uniform(high=0.1, size=one.shape) for one in old.get_weights()])
         factory = f"{folder}/model.keras" if stored else named(name)
@@ -168,7 +169,7 @@ def pasted(name, strategy, *, stored):
             exec(code.rpartition("\n#   ")[2], namespace)  # noqa: S102 - what is tested
         new = namespace["new_model"]
         return {
-            "lifts": len(lifts.find_lifts(new)),
+            "lifts": len(find_lifts.find_lifts(new)),
             "off": _off(_outputs(new, data), _outputs(old, data)),
             "largest": max(float(np.abs(one).max()) for one in _outputs(old, data)),
         }

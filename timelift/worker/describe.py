@@ -1,9 +1,9 @@
-"""Print shape and dtype of the inputs of a user's layer, in a process of its own, before its cases.
+"""Describe a user's layer or model in a process of its own, before any case is measured.
 
 `python -m timelift.worker.describe BACKEND FACTORY` prints one JSON object: the fields of
-`LayerInputs`, of which `features` is None where the layer does not tell; or `error`.
+`LayerInputs`, in which `features` is None for a layer of any shape; or `error`.
 
-`python -m timelift.worker.describe BACKEND MODEL FEEDING` prints what a model has of lifts.
+`python -m timelift.worker.describe BACKEND MODEL FEEDING` prints a model with its lifts.
 """
 
 import json
@@ -11,32 +11,32 @@ import math
 import numbers
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from timelift.errors import one_line
-from timelift.worker import models
+from timelift.worker import whole_model
 from timelift.worker.find_layer import find_layer, find_model, input_shape, parts_of, whole_numbers
-from timelift.worker.layer import check_one_tensor
-from timelift.worker.lifts import (
+from timelift.worker.find_lifts import (
     Lift,
     find_lifts,
     kind_and_size,
     name_of_its_own,
-    seen_at_work,
     unsupported_loops,
+    watch_lifts,
 )
+from timelift.worker.layer import check_one_tensor
 
-#: Why a name that stands for one model, or for layers that several share, is none to advise on.
+#: Every call of the name returns the same model, or models that share lifts.
 _SAME = (
     "it has the same lifts at every call, and each way of changing it needs its own; name a "
     "function that makes the whole model anew"
 )
-#: Why a model whose layers come late is none: its lifts are known by their places before that.
+#: A second model has other lifts than the first had after its call; lifts are counted before it.
 _LATE = "its lifts are not there before its first call; make them in __init__"
-#: What layers call the share or size of the noise that training adds.
+#: Attributes of Keras's layers that hold the rate or size of noise in training.
 _NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
@@ -48,24 +48,23 @@ def describe(factory: str) -> dict[str, Any]:
         dtype, high = whole_numbers(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
-    is_told = shape is not None and None not in shape[1:]
-    return {
-        "features": list(shape[1:]) if shape and is_told else None,
-        "dtype": dtype,
-        "high": high,
-    }
+    features = list(shape[1:]) if shape and None not in shape[1:] else None
+    return {"features": features, "dtype": dtype, "high": high}
 
 
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model's name, how it is trained, and its lifts with what reaches them; or `error`.
+    """Return a model's name, how it is trained, and its lifts with their inputs; or `error`.
 
-    `feeding` has `source`, `batch` and `seq_len` as `models.data_of` takes them.
+    `feeding` has `source`, `batch` and `seq_len` for `whole_model.data_of`.
     """
     try:
         model, another = find_model(name), find_model(name)
-        data = models.data_of(model, **feeding, noise=np.random.default_rng(0))
-        lifts, others = seen_at_work(model, data.inputs), find_lifts(another)
-        if _changed(lifts) & _changed(others):
+        data = whole_model.data_of(model, **feeding, noise=np.random.default_rng(0))
+        lifts, others = watch_lifts(model, data.inputs), find_lifts(another)
+        first, second = (
+            {id(layer) for lift in each for layer in lift.changed} for each in (lifts, others)
+        )
+        if first & second:
             return {"error": _SAME}
         if len(lifts) != len(others):
             return {"error": _LATE}
@@ -75,80 +74,79 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "layers": len(parts) - 1,
             "compiled": bool(model.compiled),
             "trains": bool(model.trainable_weights),
-            "mode": models.mode_of(model),
+            "mode": whole_model.mode_of(model),
             "drawn": data.drawn,
             "draws_labels": data.labels is None and bool(model.trainable_weights),
             "batch": data.batch,
-            "leaves_open": models.leaves_open(model),
-            "lifts": [told_of(lift) for lift in lifts],
+            "leaves_open": whole_model.leaves_open(model),
+            "lifts": [describe_lift(lift) for lift in lifts],
             "by_hand": [*dict(loop for part in parts for loop in unsupported_loops(part)).items()],
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
 
 
-def _changed(lifts: Sequence[Lift]) -> set[int]:
-    return {id(layer) for lift in lifts for layer in lift.changed}
+def describe_lift(lift: Lift) -> dict[str, Any]:
+    """Return a lift's inner layer, its inputs in a call of the model, and what training adds.
 
-
-def told_of(lift: Lift) -> dict[str, Any]:
-    """Return a lift's inner layer, what reaches it in a call of the model, and what training adds.
-
-    The batch of one inside of other lifts counts the steps of those, since their strategies call it
-    for several steps at once. One that was not called has no sizes.
+    The batch of a lift inside of other lifts is multiplied by the steps of those, since their
+    strategies call it for several steps at once. A lift that was not called has no sizes.
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     inner, parts = lift.inner, parts_of(lift.inner)
-    wanted, high = whole_numbers(inner)
+    whole, high = whole_numbers(inner)
     statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
     added = {
-        "noise": any(_is_above_0(getattr(part, rate, 0)) for part in parts for rate in _NOISE),
+        "noise": any(_is_positive(getattr(part, rate, 0)) for part in parts for rate in _NOISE),
         "statistics": any(part.trainable for part in statistics),
         "losses": any(getattr(part, "activity_regularizer", None) for part in parts),
     }
-    told = {
+    described = {
         "name": lift.name,
         "place": lift.place,
         "access": lift.access,
         "usual": lift.usual,
-        "inner": _written(inner),
+        "inner": _as_code(inner),
         "trains": bool(inner.trainable_weights),
         "added": [kind for kind, is_added in added.items() if is_added],
     }
     if not lift.calls:
-        return told
-    (batch, steps, *features), given = lift.calls[0]
+        return described
+    (batch, steps, *features), dtype = lift.calls[0]
     batch *= math.prod(outer.calls[0][0][1] for outer in lift.around if outer.calls)
-    dtype = given if "int" in given else wanted  # a Sequential around may have made them floats
-    inputs = {"features": features, "dtype": dtype, "high": (high or models.FLAGS) if dtype else 0}
-    return told | {"batch": batch, "steps": steps, "inputs": inputs}
+    if "int" not in dtype:
+        dtype = whole  # a Sequential around the layer may have made floats of whole numbers
+    high = (high or whole_model.FLAG_VALUES) if dtype else 0
+    inputs = {"features": features, "dtype": dtype, "high": high}
+    return described | {"batch": batch, "steps": steps, "inputs": inputs}
 
 
-def _written(layer: Any) -> str:
-    """Write an inner layer as code would: `Dense(32)`, `Flatten(...)`, a model by its name."""
+def _as_code(layer: Any) -> str:
+    """Return an inner layer in code: `Dense(32)`, `Flatten(...)`, or the name of a model."""
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     if isinstance(layer, keras.Model) and (name := name_of_its_own(layer)):
         return name
-    written = kind_and_size(layer)
-    return written if written.endswith(")") else f"{written}(...)"
+    code = kind_and_size(layer)
+    return code if code.endswith(")") else f"{code}(...)"
 
 
-def _is_above_0(value: Any) -> bool:
-    """True if what a layer calls so is a number and not none: it may be a weight or a layer."""
+def _is_positive(value: Any) -> bool:
+    """True for a positive number; an attribute of that name may also be a weight or a layer."""
     return isinstance(value, numbers.Real) and float(value) > 0
 
 
 def main(backend: str, factory: str, feeding: str = "") -> None:
-    """Write the answer to standard output; what the user's module prints goes to standard error."""
+    """Print the JSON to standard output; what the user's module prints goes to standard error."""
     answer = os.dup(1)
     os.dup2(2, 1)
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with os.fdopen(answer, "w", encoding="utf-8") as written:
-        told = describe_model(factory, json.loads(feeding)) if feeding else describe(factory)
-        json.dump(told, written)
+    with os.fdopen(answer, "w", encoding="utf-8") as stdout:
+        json.dump(
+            describe_model(factory, json.loads(feeding)) if feeding else describe(factory), stdout
+        )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from typing import Any
 
 from timelift.errors import nearest
 from timelift.inner_layer import Factory, LayerInputs
+from timelift.worker.find_lifts import lift_at
 from timelift.worker.isolation import load_module
-from timelift.worker.lifts import lift_at
 
 
 def find_layer(factory: str) -> Any:

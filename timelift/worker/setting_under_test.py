@@ -36,8 +36,8 @@ from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
 from timelift.worker.isolation import imports_from, restore_process_state
 from timelift.worker.layer import InnerLayer, InnerLayerError, InnerLayers
-from timelift.worker.model_under_test import ModelUnderTest
 from timelift.worker.prepare import Preparation, PreparedRival, Refused
+from timelift.worker.whole_model import ModelUnderTest
 
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:

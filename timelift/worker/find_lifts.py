@@ -1,39 +1,38 @@
-"""The layers that a model lifts over time: found, seen at work, and changed in place.
+"""Find the layers that a model lifts over time, watch what reaches them, and change them in place.
 
 A lift is a `TimeDistributed`, wherever it is in the model, or a loop over the steps of a sequence
-in a functional model. One is changed by what its `call` does alone, so the user's layers, weights,
-classes and train steps stay what they are.
+in a functional model. A change replaces the `call` of a layer object and nothing else, so the
+user's layers, weights, classes and train steps stay what they are.
 
-The graph of a loop has what takes steps out of a sequence, a layer that is called for each, and
-what stacks its outputs again. It is changed in place: the layer hands its inputs on, and what
-stacked its outputs stacks those, and calls at once what lifts the layer.
+The graph of a loop has an operation that takes steps out of a sequence, a layer that is called for
+each step, and an operation that stacks the outputs. After a change the layer returns its inputs, so
+that the stacking operation receives the steps themselves: it stacks them and calls the lift once.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 from timelift.errors import nearest
 from timelift.inner_layer import TIME_DISTRIBUTED
-from timelift.worker.isolation import load_module
 
-#: (batch, time, *features) of a call, and its dtype.
-Given = tuple[tuple[int, ...], str]
-#: What takes one step out of a sequence, with the strategy that does so, and what puts steps
-#: together again.
-_TAKES = {"GetItem": "loop_slice", "Unstack": "loop_unstack"}
-_PUTS = frozenset({"Stack", "Concatenate"})
+#: Shape (batch, time, *features) and dtype of the inputs of a call.
+InputSpec = tuple[tuple[int, ...], str]
+#: Operations that take one step out of a sequence, with the strategy that does the same.
+_STRATEGY_OF = {"GetItem": "loop_slice", "Unstack": "loop_unstack"}
+#: Operations that make a sequence of steps.
+_JOINING = frozenset({"Stack", "Concatenate"})
 _ALL = slice(None)
 
 
 @dataclass
 class Loop:
-    """A layer `inner` that is called for every step of a sequence, and `stack` for its outputs.
+    """A layer `inner` that is called at every step of a sequence; `stack` joins its outputs.
 
-    It is given (batch, time, *features) of a dtype, `shape` without the batch.
+    `strategy` computes the same. The sequence has `shape` (time, *features), without the batch.
     """
 
     inner: Any
@@ -42,19 +41,19 @@ class Loop:
     shape: tuple[int, ...]
     dtype: str
 
-    def given(self, outputs: Sequence[Any]) -> tuple[tuple[int, ...], str]:
-        """Return the shape and dtype of the sequence whose steps have these outputs."""
+    def input_spec(self, outputs: Sequence[Any]) -> InputSpec:
+        """Return shape and dtype of the sequence whose steps have these outputs."""
         return (int(outputs[0].shape[0]), *self.shape), self.dtype
 
     def change(self, lift: Callable[[Any], Any]) -> None:
-        """Let a call of all steps at once, (batch, time, …) to the same, take the loop's place."""
+        """Replace the loop by one call of `lift`, (batch, time, *features) to (batch, time, …)."""
         import keras  # noqa: PLC0415 - the backend is chosen by now
 
-        one_step = self.inner.call
+        original = self.inner.call
         is_lifting = False
 
-        def hand_on(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            return one_step(inputs, *args, **kwargs) if is_lifting else inputs
+        def return_inputs(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            return original(inputs, *args, **kwargs) if is_lifting else inputs
 
         def call(inputs: Sequence[Any]) -> Any:
             nonlocal is_lifting
@@ -64,16 +63,17 @@ class Loop:
             finally:
                 is_lifting = False
 
-        self.inner.call, self.stack.call = hand_on, call
+        self.inner.call, self.stack.call = return_inputs, call
 
 
 @dataclass
 class Lift:
     """A layer `inner` that a model calls at every step, by its path of names.
 
-    `layer` is the `TimeDistributed` around it, or what stacks the outputs of its `loop`. `trail`
-    are the layers from the model to the one to look for: the `TimeDistributed`, or the layer that a
-    loop calls. It is inside of the lifts `around` it. `calls` has what each call was given.
+    `layer` is the `TimeDistributed` around it, or the operation that stacks the outputs of its
+    `loop`. `trail` has the layers on the way, from the model to the `TimeDistributed` or to the
+    layer that a loop calls. `around` are the lifts that it is inside of, `calls` the inputs that
+    `watch_lifts` has seen.
     """
 
     path: str
@@ -82,28 +82,29 @@ class Lift:
     trail: tuple[Any, ...]
     around: tuple["Lift", ...] = ()
     loop: Loop | None = None
-    calls: list[Given] = field(default_factory=list)
+    calls: list[InputSpec] = field(default_factory=list)
 
     @property
     def usual(self) -> str:
-        """The strategy that computes what is written."""
+        """The strategy that computes the same as the model as written."""
         return self.loop.strategy if self.loop else TIME_DISTRIBUTED
 
     @property
     def name(self) -> str:
-        """The name that the user gave to the layer to look for; empty where Keras numbers it."""
+        """The name that the user gave to the last layer of the trail, or ''."""
         return name_of_its_own(self.trail[-1])
 
     @property
     def place(self) -> str:
-        """Where it stands, such as `after LSTM(8) in 'encoder'`; empty where nothing is known."""
+        """Where it stands, such as `after LSTM(8) in 'encoder'`; '' outside of a graph."""
         *above, layer = self.trail
         calls = layer._inbound_nodes  # noqa: SLF001 - Keras has no other way
-        given = calls[0].input_tensors[0] if calls else None
-        if given is not None and self.loop:
-            given = source_of(given).input_tensors[0]  # the sequence that steps are taken from
-        feeding = given._keras_history.operation if given is not None else None  # noqa: SLF001
-        after = f"after {_in_words(feeding)}" if feeding else ""
+        after = ""
+        if calls:
+            tensor = calls[0].input_tensors[0]
+            if self.loop:
+                tensor = source_of(tensor).input_tensors[0]  # the sequence that steps are taken of
+            after = f"after {_in_words(tensor._keras_history.operation)}"  # noqa: SLF001
         inside = f"in {_in_words(above[-1])}" if len(above) > 1 else ""
         return " ".join(filter(None, (after, inside)))
 
@@ -121,14 +122,55 @@ class Lift:
 
     @property
     def changed(self) -> tuple[Any, ...]:
-        """The layers whose `call` is another one once it is changed."""
+        """The layers whose `call` a change replaces."""
         return (self.layer, self.inner) if self.loop else (self.layer,)
+
+    def change(self, strategy: ModuleType, parameters: Mapping[str, Any]) -> None:
+        """Compute this lift by what a strategy builds of its inner layer.
+
+        The strategy builds a model for each shape that `watch_lifts` has seen. Raises TypeError if
+        the model has weights of its own: those that were trained or saved would be lost.
+        """
+        lifted = {
+            (shape[1:], dtype): self._build(strategy, shape[1:], dtype, parameters)
+            for shape, dtype in self.calls
+        }
+        if self.loop:
+            (only,) = lifted.values()  # its graph has one shape
+            self.loop.change(only.call)
+            return
+        original = self.layer.call
+
+        def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
+            (_, *shape), dtype = _spec_of(inputs)
+            model = lifted.get((tuple(shape), dtype))
+            if model is None:  # a length that was not seen
+                return original(inputs, training=training, mask=mask)
+            return model.call(inputs, training=training)  # the mask goes on by the lift itself
+
+        self.layer.call = call
+
+    def _build(
+        self,
+        strategy: ModuleType,
+        shape: tuple[int, ...],
+        dtype: str,
+        parameters: Mapping[str, Any],
+    ) -> Any:
+        import keras  # noqa: PLC0415 - the backend is chosen by now
+
+        extra = {} if dtype == keras.config.floatx() else {"dtype": dtype}
+        model = strategy.build(self.inner, shape, **extra, **parameters)
+        own = {id(weight) for weight in self.inner.weights}
+        if other := [weight.path for weight in model.weights if id(weight) not in own]:
+            raise TypeError(f"it makes weights of its own, such as {other[0]}")
+        return model
 
 
 def find_lifts(model: Any) -> list[Lift]:
-    """Return every lift of a model, in the order of its layers; one that is shared comes once.
+    """Return every lift of a model once, in the order of its layers.
 
-    Lifts of the same path, which two models of one name would have, are told apart by a number.
+    Layers of one name lead to lifts of one path: the second and later ones get a number.
     """
     by_path: dict[str, Lift] = {}
     for lift in _lifts(model, (), (), set()):
@@ -140,20 +182,41 @@ def find_lifts(model: Any) -> list[Lift]:
     return list(by_path.values())
 
 
-def seen_at_work(model: Any, inputs: Any) -> list[Lift]:
-    """Return the lifts of a model with what reaches them in a call of it."""
+def watch_lifts(model: Any, inputs: Any) -> list[Lift]:
+    """Return the lifts of a model with their inputs in a call of the model."""
     if not model.built:
         model(inputs, training=False)  # some make their layers then, and Keras traces others
     lifts = find_lifts(model)
-    with _watching(lifts):
+    for lift in lifts:
+        _watch(lift)
+    try:
         model(inputs, training=False)
+    finally:
+        for lift in lifts:
+            del lift.layer.call  # so that it is again its class's
     return lifts
 
 
-def lift_at(model: Any, path: str) -> Lift:
-    """Return the lift of a path, or of a number from 1; raises AttributeError for another.
+def _watch(lift: Lift) -> None:
+    original = lift.layer.call
 
-    A path holds in one process: Keras numbers what has no name of its own.
+    def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        lift.calls.append(lift.loop.input_spec(inputs) if lift.loop else _spec_of(inputs))
+        return original(inputs, *args, **kwargs)
+
+    lift.layer.call = call
+
+
+def _spec_of(inputs: Any) -> InputSpec:
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    return tuple(inputs.shape), keras.backend.standardize_dtype(inputs.dtype)
+
+
+def lift_at(model: Any, path: str) -> Lift:
+    """Return the lift of a path, or of a number from 1; raises AttributeError if there is none.
+
+    A path is of use in one process alone, since Keras numbers layers that have no name.
     """
     lifts = find_lifts(model)
     by_name = {lift.path: lift for lift in lifts}
@@ -194,104 +257,34 @@ def _path(trail: Sequence[Any]) -> str:
 
 
 def name_of_its_own(layer: Any) -> str:
-    """Return the name that a user gave to a layer; empty where it is Keras's: `dense_3`."""
+    """Return the name that a user gave to a layer; '' for one of Keras's, such as `dense_3`."""
     usual = re.sub(r"_\d+$", "", layer.name).replace("_", "")
     return "" if usual == type(layer).__name__.lower() else str(layer.name)
 
 
 def kind_and_size(layer: Any) -> str:
-    """Return the class of a layer with its width, where it has one: `Dense(32)`."""
+    """Return the class of a layer, and its units or filters if it has them: `Dense(32)`."""
     widths = (getattr(layer, name, None) for name in ("units", "filters"))
     width = next((width for width in widths if isinstance(width, int)), None)
     return type(layer).__name__ + (f"({width})" if width else "")
 
 
 def _in_words(layer: Any) -> str:
-    """Name a layer as its user did, in quotes, or else by its class: Keras numbers anew."""
+    """Return the user's name of a layer in quotes, or else its class, without Keras's number."""
     if name := name_of_its_own(layer):
         return repr(name)
     return "the input" if type(layer).__name__ == "InputLayer" else kind_and_size(layer)
-
-
-@contextmanager
-def _watching(lifts: Iterable[Lift]) -> Iterator[None]:
-    """Note what reaches the lifts in every call inside."""
-    watched = list(lifts)
-    for lift in watched:
-        _watch(lift)
-    try:
-        yield
-    finally:
-        for lift in watched:
-            del lift.layer.call  # what its class does
-
-
-def _watch(lift: Lift) -> None:
-    usual = lift.layer.call
-
-    def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        lift.calls.append(lift.loop.given(inputs) if lift.loop else _given(inputs))
-        return usual(inputs, *args, **kwargs)
-
-    lift.layer.call = call
-
-
-def _given(inputs: Any) -> Given:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    shape = tuple(int(size) for size in inputs.shape)
-    return shape, keras.backend.standardize_dtype(inputs.dtype)
-
-
-def change(lift: Lift, strategy: str, parameters: Mapping[str, Any]) -> None:
-    """Let a lift compute what the strategy in a file builds of the very layer inside of it.
-
-    It is built for each shape that the lift was seen to be given. Raises TypeError where the
-    strategy makes weights of its own, since those that were trained or saved would be lost.
-    """
-    module = load_module(strategy)
-    lifted = {
-        (shape[1:], dtype): _build(module, lift, shape[1:], dtype, parameters)
-        for shape, dtype in lift.calls
-    }
-    if lift.loop:
-        (only,) = lifted.values()  # its graph has one shape
-        lift.loop.change(only.call)
-        return
-    usual = lift.layer.call
-
-    def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
-        given = tuple(inputs.shape[1:]), keras.backend.standardize_dtype(inputs.dtype)
-        if given not in lifted:  # a length that was not seen
-            return usual(inputs, training=training, mask=mask)
-        return lifted[given].call(inputs, training=training)  # the mask goes on by the lift itself
-
-    lift.layer.call = call
-
-
-def _build(
-    module: Any, lift: Lift, shape: Sequence[int], dtype: str, parameters: Mapping[str, Any]
-) -> Any:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    given = {} if dtype == keras.config.floatx() else {"dtype": dtype}
-    model = module.build(lift.inner, tuple(shape), **given, **parameters)
-    own = {id(weight) for weight in lift.inner.weights}
-    if other := [weight.path for weight in model.weights if id(weight) not in own]:
-        raise TypeError(f"it makes weights of its own, such as {other[0]}")
-    return model
 
 
 # Loops in the graph of a functional model --------------------------------------------------------
 
 
 def loops_in(model: Any) -> Iterator[Loop]:
-    """Yield the loops of a functional model that can be changed in place; of another one none.
+    """Yield the loops of a functional model that can be changed in place.
 
-    A loop takes every step of one sequence in order, calls the layer for nothing else, and stacks
-    its outputs along time. What the layer adds to the loss of its own outputs would be lost.
+    Such a loop takes every step of one sequence in order, calls the layer for nothing else, and
+    stacks its outputs along time. The layer has no activity regulariser, whose loss a change would
+    lose.
     """
     for layer, nodes in _called_by_step(model):
         if loop := _loop(model, layer, nodes):
@@ -299,10 +292,10 @@ def loops_in(model: Any) -> Iterator[Loop]:
 
 
 def unsupported_loops(model: Any) -> Iterator[tuple[str, int]]:
-    """Yield the layers of loops that cannot be changed in place: name, and number of calls."""
+    """Yield (name, number of calls) of layers whose loops cannot be changed in place."""
     for layer, nodes in _called_by_step(model):
         after = {type(node.operation).__name__ for node in layer._outbound_nodes}  # noqa: SLF001
-        if after & _PUTS and not _loop(model, layer, nodes):
+        if after & _JOINING and not _loop(model, layer, nodes):
             yield layer.name, len(nodes)
 
 
@@ -314,25 +307,25 @@ def _called_by_step(model: Any) -> Iterator[tuple[Any, list[Any]]]:
         if len(nodes) < 2 or any(len(node.input_tensors) != 1 for node in nodes):  # noqa: PLR2004
             continue
         sources = [source_of(node.input_tensors[0]) for node in nodes]
-        takes = all(type(source.operation).__name__ in _TAKES for source in sources)
-        if takes and len({id(source.input_tensors[0]) for source in sources}) == 1:
+        takes_steps = all(type(source.operation).__name__ in _STRATEGY_OF for source in sources)
+        if takes_steps and len({id(source.input_tensors[0]) for source in sources}) == 1:
             yield layer, nodes
 
 
 def _graph_of(model: Any) -> list[Any]:
-    """Return the calls in the graph of a functional model, of no other graph of its layers."""
+    """Return the nodes of a functional model; its layers may also have nodes in other graphs."""
     by_depth = getattr(model, "_nodes_by_depth", {})
     return [node for _, nodes in sorted(by_depth.items(), reverse=True) for node in nodes]
 
 
 def source_of(tensor: Any) -> Any:
-    """Return the node of a graph that makes a tensor."""
+    """Return the node whose output a tensor is."""
     operation, index, _ = tensor._keras_history  # noqa: SLF001 - Keras has no other way
     return operation._inbound_nodes[index]  # noqa: SLF001
 
 
 def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
-    """Return the loop that these calls are; None where they are more, less, or something else."""
+    """Return the loop that these calls of a layer are; None if they cannot be changed in place."""
     if getattr(layer, "activity_regularizer", None) is not None:
         return None
     outputs = [node.output_tensors[0] for node in nodes]
@@ -356,7 +349,7 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     step_of = {id(node.output_tensors[0]): _step(node.input_tensors[0]) for node in nodes}
     if [step_of.get(id(tensor)) for tensor in taker.input_tensors] != [*range(shape[0])]:
         return None
-    strategy = _TAKES[type(source.operation).__name__]
+    strategy = _STRATEGY_OF[type(source.operation).__name__]
     return Loop(layer, taker.operation, strategy, shape, sequence.dtype)
 
 
@@ -367,7 +360,7 @@ def _has_other_arguments(node: Any) -> bool:
 
 
 def _step(tensor: Any) -> int | None:
-    """Return the step of its sequence that a tensor is; None where it is another part."""
+    """Return the step of its sequence that a tensor is, or None for any other slice."""
     operation, _, place = tensor._keras_history  # noqa: SLF001
     if type(operation).__name__ == "Unstack":
         return int(place) if operation.axis == 1 else None
