@@ -255,7 +255,7 @@ def mark_rows(
         for one in ranked
         for row in one.rows[1:]
     ]
-    cheap = np.array([one.rows[0].cost_over_best[1] <= 1 + RANK_MARGIN for one in ranked])
+    cheap = np.array([one.rows[0].cost_over_best.high <= 1 + RANK_MARGIN for one in ranked])
     price = np.array([_price(one.rows[0], costs) for one in ranked])
     wrongly = cheap & (price > 1 + RANK_MARGIN)
     return RowMarks(
@@ -271,7 +271,7 @@ def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, boo
     return (
         row.ratio.low <= np.exp(truth) <= row.ratio.high,
         alone,
-        row.cost_over_best[0] <= _price(row, costs) <= row.cost_over_best[1],
+        row.cost_over_best.low <= _price(row, costs) <= row.cost_over_best.high,
     )
 
 

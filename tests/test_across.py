@@ -70,7 +70,7 @@ def test_launches_are_paired_by_their_number(tmp_path):
         for backend, seconds in SECONDS.items()
     ]
     found = across.pairs(read(tmp_path, *groups).measurements)
-    assert found[0].comparison.effect == pytest.approx(math.log(0.5), abs=0.02)
+    assert found[0].comparison.value == pytest.approx(math.log(0.5), abs=0.02)
     assert found[0].comparison.high - found[0].comparison.low < 0.1
 
 
@@ -82,7 +82,7 @@ def test_without_a_common_launch_there_is_no_interval(tmp_path):
     )
     (pair,) = across.pairs(run.measurements)
     assert pair.comparison.verdict is Verdict.UNDECIDED
-    assert not math.isfinite(pair.comparison.effect)
+    assert not math.isfinite(pair.comparison.value)
     (shown,) = own_tables.executions([pair]).pick("ratio", "low", "high").cells
     assert shown == ("", "", "")
 
@@ -94,7 +94,7 @@ def test_the_table_has_every_pair_and_what_each_word_means(backends):
     )
     shown = table.pick("usual", "other", "ratio", "verdict").cells
     assert shown[:1] == [("tensorflow", "jax", "0.499", "faster")]
-    ratios = [math.exp(pair.comparison.effect) for pair in backends]
+    ratios = [math.exp(pair.comparison.value) for pair in backends]
     assert [float(ratio) for _, _, ratio, _ in shown] == pytest.approx(ratios, abs=6e-4)
 
 

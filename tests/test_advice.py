@@ -8,8 +8,8 @@ import pytest
 
 from studies import noise
 from tests.simulated import QUIET
-from timelift.analyse.answer import answer
 from timelift.analyse.ranking import BASELINES, rank
+from timelift.analyse.recommend import answer
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Gradients, Mode, Phase, Setting
 

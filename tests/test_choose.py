@@ -11,10 +11,11 @@ import pytest
 import report
 from tests import journals
 from timelift import case
-from timelift.analyse import lifts, results
-from timelift.analyse.ranking import SpeedUp
+from timelift.analyse import results
+from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
+from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, deciding_command
 from timelift.choose.choices import Goal, Question, Undecided, ask, decide
 from timelift.measure.options import OPTIONS
@@ -298,7 +299,7 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
 def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     path = journal(tmp_path)
     choice = chosen(path)
-    (ranking,) = [one for one in lifts.rank_run(results.load(path)) if one.setting.seq_len == 40]
+    (ranking,) = [one for one in rank_run(results.load(path)) if one.setting.seq_len == 40]
     assert choice.ranking.baseline == "time_distributed"
     assert choice.row == ranking.row(choice.strategy)
     (beside,) = [one for one in choice.others if one.strategy == "time_distributed"]
@@ -318,17 +319,16 @@ def test_a_measured_gain_is_that_of_the_setting(tmp_path):
 )
 def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict, low, told):
     seen = SpeedUp(2.6, low, 5.77, verdict=verdict)
-    ranked = lifts.rank_run
 
     def with_this_gain(*run):
         return [
             dataclasses.replace(
                 one, rows=tuple(dataclasses.replace(row, speed_up=seen) for row in one.rows)
             )
-            for one in ranked(*run)
+            for one in rank_run(*run)
         ]
 
-    monkeypatch.setattr(lifts, "rank_run", with_this_gain)
+    monkeypatch.setattr(choices, "rank_run", with_this_gain)
     path = journal(tmp_path)
     choice = chosen(path)
     question = Question(choice.setting, Goal.TIME)

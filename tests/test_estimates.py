@@ -12,36 +12,34 @@ from scipy import optimize, special, stats
 
 from studies import noise
 from tests.simulated import QUIET
-from timelift.analyse import effects, estimates, shrink_variances
+from timelift.analyse import effects, estimates
 
 
 def spread_of(variance, df, covariate=None):
     """Variances of independent comparisons."""
     variance = np.asarray(variance, dtype=float)
     nothing = np.full_like(variance, np.nan) if covariate is None else covariate
-    return shrink_variances.Spread(
-        variance, np.full_like(variance, df), nothing, np.ones_like(variance)
-    )
+    return estimates.Spread(variance, np.full_like(variance, df), nothing, np.ones_like(variance))
 
 
 def slow_prior(variance, df):
     """Smyth's moments, one variance at a time, solved by scipy."""
     logs = [math.log(one) - special.digamma(df / 2) + math.log(df / 2) for one in variance]
     count = len(logs)
-    seen = statistics.variance(logs) * (1 + shrink_variances.DOUBT * math.sqrt(2 / (count - 1)))
+    seen = statistics.variance(logs) * (1 + estimates.DOUBT * math.sqrt(2 / (count - 1)))
     excess = max(seen - special.polygamma(1, df / 2), special.polygamma(1, 15))
     half = optimize.brentq(lambda x: special.polygamma(1, x) - excess, 1e-6, 1e6)
     scale = math.exp(statistics.fmean(logs) + special.digamma(half) - math.log(half))
-    return max(2 * half - shrink_variances.CAUTION, 0), scale
+    return max(2 * half - estimates.CAUTION, 0), scale
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=4, max_size=25), st.sampled_from([2, 4, 7, 11]))
 def test_the_prior_is_fitted_by_moments_of_the_log_variances(variance, df):
     degrees, scale = slow_prior(variance, df)
-    prior = shrink_variances.fit_prior(spread_of(variance, df))
+    prior = estimates.fit_prior(spread_of(variance, df))
     assert prior.df == pytest.approx(degrees, rel=1e-5, abs=1e-6)
     assert prior.variance == pytest.approx(scale, rel=1e-6)
-    mixed, total = shrink_variances.shrink_variances(spread_of(variance, df))
+    mixed, total = estimates.shrink_variances(spread_of(variance, df))
     expected = [(df * own + degrees * scale) / (df + degrees) for own in variance]
     assert mixed == pytest.approx(expected, rel=1e-5)
     assert total == pytest.approx(min(df + degrees, df * len(variance)), rel=1e-5)
@@ -50,8 +48,8 @@ def test_the_prior_is_fitted_by_moments_of_the_log_variances(variance, df):
 def test_a_prior_recovers_what_variances_are_drawn_from():
     random = np.random.default_rng(3)
     true = 0.01 * 8 / random.chisquare(8, 3000)
-    prior = shrink_variances.fit_prior(spread_of(true * random.chisquare(4, 3000) / 4, 4))
-    assert prior.df[0] + shrink_variances.CAUTION == pytest.approx(8, rel=0.2)
+    prior = estimates.fit_prior(spread_of(true * random.chisquare(4, 3000) / 4, 4))
+    assert prior.df[0] + estimates.CAUTION == pytest.approx(8, rel=0.2)
     assert prior.variance == pytest.approx(0.01, rel=0.1)
 
 
@@ -59,8 +57,8 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
     random = np.random.default_rng(4)
     covariate = random.uniform(0, np.log(100), 400)
     variance = 1e-4 * np.exp(covariate) * random.chisquare(4, 400) / 4
-    follows = shrink_variances.fit_prior(spread_of(variance, 4, covariate))
-    level = shrink_variances.fit_prior(spread_of(variance, 4))
+    follows = estimates.fit_prior(spread_of(variance, 4, covariate))
+    level = estimates.fit_prior(spread_of(variance, 4))
     assert follows.variance == pytest.approx(1e-4 * np.exp(covariate), rel=0.25)
     assert follows.df[0] > 4 * level.df[0]
 
@@ -68,7 +66,7 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
 @pytest.mark.parametrize("comparisons", [1, 2])
 def test_too_few_comparisons_are_left_as_they_are(comparisons):
     variance = [0.01, 0.04][:comparisons]
-    mixed, total = shrink_variances.shrink_variances(spread_of(variance, 3))
+    mixed, total = estimates.shrink_variances(spread_of(variance, 3))
     assert mixed.tolist() == variance
     assert total.tolist() == [3] * comparisons
 
@@ -77,7 +75,7 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
     times = noise.seconds(QUIET, noise.Shape(1, 5, 3), np.zeros(5), np.random.default_rng(5))[0]
     one = effects.all_pairs(times)
     family = np.zeros(10, dtype=int)
-    assert estimates.independence_in(family).sum() == pytest.approx(4)
+    assert (2 / estimates.rivals_in(family)).sum() == pytest.approx(4)
     assert estimates.estimate(one, family).df.max() <= 8 + 1e-9
 
 
@@ -130,11 +128,11 @@ def settings_of(scale, random):
 
 def prior_beside(variance, numbers, *, told=True):
     """The prior of all pairs, with what the others of their setting tell, or without."""
-    share, df = estimates.independence_in(numbers), np.full_like(variance, 2)
+    share, df = 2 / estimates.rivals_in(numbers), np.full_like(variance, 2)
     nothing = np.full_like(variance, np.nan)
     beside = estimates.variance_beside(variance, df, numbers) if told else None
-    one = shrink_variances.Spread(variance, df, nothing, share, beside)
-    return shrink_variances.fit_prior(one)
+    one = estimates.Spread(variance, df, nothing, share, beside)
+    return estimates.fit_prior(one)
 
 
 def test_a_prior_follows_the_other_pairs_of_a_setting():

@@ -80,7 +80,7 @@ def test_a_row_of_the_data_is_that_of_the_ranking(page):
 def test_a_bound_is_rounded_up(tmp_path):
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
     drawn = page_data(seen, CodeToPaste({}, {}))
-    costs = [row.cost_over_best[1] for one in seen.rankings for row in one.all_rows]
+    costs = [row.cost_over_best.high for one in seen.rankings for row in one.all_rows]
     (answer,), (prices,) = seen.answers.values(), drawn["prices"]
     bounds = [*costs, *(one.ratio for one in answer.single.prices)]
     written = [*drawn["rows"]["cost"], *prices["worst"]]

@@ -9,12 +9,11 @@ import pytest
 from tests import journals, pages
 from tests.test_advice import LOOP, TD, raced
 from tests.test_summary import at, found
-from timelift.analyse.answer import answers_by_workload
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import pareto_front
 from timelift.analyse.measurement import Run
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
-from timelift.analyse.recommend import recommend
+from timelift.analyse.recommend import answers_by_workload, recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal.lines import Header

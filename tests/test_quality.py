@@ -9,7 +9,7 @@ import pytest
 from tests import journals
 from tests.simulated import LOUD, QUIET, pair
 from tests.simulated import run as simulated_run
-from timelift.analyse import lifts, quality, results
+from timelift.analyse import findings, quality, results
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
@@ -130,7 +130,7 @@ def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
         half_width=0.3,
     )
     rankings = [dataclasses.replace(found, rows=(found.rows[0], row))]
-    monkeypatch.setattr(lifts, "rank_run", lambda *_: rankings)
+    monkeypatch.setattr(findings, "rank_run", lambda *_: rankings)
     assert conditions.undecided(RunFindings(run)).startswith(words)
     assert (quality.too_noisy(run, rankings) is None) == (first_costs < 1.02)
 
@@ -139,7 +139,7 @@ def test_what_the_first_costs_over_every_row_is_its_price():
     for costs in ([1, 1.01, 1.02], [1, 1.5]):
         for one in rank(simulated_run(costs, sizes=3)):
             parts = [row.first_costs for row in one.rows[1:]]
-            assert one.rows[0].cost_over_best[1] == pytest.approx(max(1.0, *parts))
+            assert one.rows[0].cost_over_best.high == pytest.approx(max(1.0, *parts))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_one_launch_gives_an_order_and_nothing_more():
         assert np.isnan([interval.low, interval.high]).all()
     assert second.verdict is Verdict.UNDECIDED
     assert ranking.not_shown_slower == ("rival0", "rival1")
-    assert np.isnan(second.cost_over_best).all()
+    assert np.isnan([second.cost_over_best.low, second.cost_over_best.high]).all()
     assert "one launch" in cost_in_words(second)
 
 
@@ -95,7 +95,7 @@ def test_a_setting_with_one_rival_is_a_ranking_of_one():
     ranking = only(run([2]))
     assert names(ranking) == ["rival0"]
     assert (ranking.rows[0].rank_low, ranking.rows[0].rank_high) == (1, 1)
-    assert ranking.row("rival0").cost_over_best == (1, 1)
+    assert ranking.row("rival0").cost_over_best == Interval(1, 1, 1)
 
 
 def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
@@ -148,11 +148,12 @@ def test_lists_of_different_lengths_pair_by_position():
 
 def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
     ranking = only(run([1, 1.01, 1.5]))
-    assert ranking.row(names(ranking)[0]).cost_over_best[0] == 1
-    low, high = ranking.row("rival2").cost_over_best
-    assert 1.4 < low < 1.5 < high < 1.6
+    assert ranking.row(names(ranking)[0]).cost_over_best.low == 1
+    cost = ranking.row("rival2").cost_over_best
+    assert cost.value == ranking.row("rival2").ratio.value
+    assert 1.4 < cost.low < 1.5 < cost.high < 1.6
     for row in ranking.rows[1:]:
-        assert ranking.row(row.case.strategy).cost_over_best[1] > row.ratio.high - 1e-9
+        assert ranking.row(row.case.strategy).cost_over_best.high > row.ratio.high - 1e-9
 
 
 @pytest.mark.parametrize(
@@ -262,4 +263,4 @@ def test_a_rival_seen_in_one_launch_bounds_no_price():
     first, second, third = run([1, 1.5, 0.9])
     once = dataclasses.replace(third, launches=third.launches[:1])
     ranking = only([first, second, once])
-    assert not any(row.cost_is_known for row in ranking.rows)
+    assert not any(row.cost_over_best.is_known for row in ranking.rows)

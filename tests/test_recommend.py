@@ -16,6 +16,7 @@ from rich.console import Console
 from studies import noise
 from tests.pages import data
 from tests.simulated import run
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.measurement import LaunchSamples, Measurement, Run
 from timelift.analyse.ranking import rank
@@ -205,7 +206,9 @@ def test_what_is_recommended_is_measured_most_then_safe_then_cheapest(made):
         rows = {row.case.strategy: row for row in contest.rows}
         cost = {one.strategy: one.ratio for one in best.prices}
         assert all(
-            cost[name] == row.cost_over_best[1] for name, row in rows.items() if row.cost_is_known
+            cost[name] == row.cost_over_best.high
+            for name, row in rows.items()
+            if row.cost_over_best.is_known
         )
         safe = {name for name in best.never_shown_slower if rows[name].rank_low == 1}
         assert safe == set(best.never_shown_slower)
@@ -233,7 +236,10 @@ def contest(*rows):
     (found,) = rank(run([1, 1.01, 3]))
     changed = [
         dataclasses.replace(
-            row, cost_over_best=(1.0, price), rank_low=rank_low, verdict=Verdict.UNDECIDED
+            row,
+            cost_over_best=Interval(row.ratio.value, 1.0, price),
+            rank_low=rank_low,
+            verdict=Verdict.UNDECIDED,
         )
         for row, (price, rank_low) in zip(found.rows, rows, strict=True)
     ]

@@ -13,10 +13,10 @@ from tests import journals
 from tests.simulated import LOUD, run
 from tests.test_advice import LOOP, TD, raced
 from timelift.analyse import results
-from timelift.analyse.answer import answer
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.measurement import Measurement, Run
 from timelift.analyse.ranking import rank
+from timelift.analyse.recommend import answer
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal.lines import Header, StrategyEntry
 from timelift.present import conditions, ended, terminal

@@ -59,17 +59,17 @@ def test_one_launch_gives_an_interval_that_admits_other_launches():
     a, b = pair(1.1, launches=1)
     one = effects.launch_effects(a[None], b[None])
     (found,) = verdicts.compare(one)
-    assert found.within_one_launch
+    assert not found.is_over_launches
     assert math.isnan(found.p)
-    assert found.low < found.effect < found.high
-    assert found.high - found.effect > estimates.ASSUMED_LAUNCH_SD
-    assert found.high - found.effect > 2 * one.standard_error[0, 0]
+    assert found.low < found.value < found.high
+    assert found.high - found.value > estimates.ASSUMED_LAUNCH_SD
+    assert found.high - found.value > 2 * one.standard_error[0, 0]
 
 
 def test_no_shared_launch_is_no_comparison():
     (found,) = verdicts.compare(plain([[np.nan, np.nan]]))
     assert found.launches == 0
-    assert np.isnan([found.effect, found.low, found.high, found.detectable]).all()
+    assert np.isnan([found.value, found.low, found.high, found.detectable]).all()
     assert found.verdict is Verdict.UNDECIDED
 
 

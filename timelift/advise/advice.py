@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from timelift.advise.told_model import AS_WRITTEN, CHANGED, ToldLift, ToldModel
-from timelift.analyse import lifts
 from timelift.analyse.measurement import Run, fact
-from timelift.analyse.ranking import SpeedUp
+from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES
@@ -147,7 +146,7 @@ def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
 def _fastest(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
     """Advise on a lift whatever its strategies mean in training."""
     setting, usual = model.setting_of(lift), lift.usual
-    ranking = next((one for one in lifts.rank_run(run, (usual,)) if one.setting == setting), None)
+    ranking = next((one for one in rank_run(run, (usual,)) if one.setting == setting), None)
     lost = _ends(run, setting).get(usual)
     if ranking is None or not ranking.rows:
         return LiftAdvice(lift, lost=lost)
@@ -166,7 +165,7 @@ def _fastest(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
 def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:
     """Advise on the whole model by the run of its changes."""
     written = Case(model.setting, AS_WRITTEN)
-    ranking = next(iter(lifts.rank_run(run, (AS_WRITTEN,))), None)
+    ranking = next(iter(rank_run(run, (AS_WRITTEN,))), None)
     speed_ups = {row.case.strategy: row.speed_up for row in ranking.rows} if ranking else {}
 
     def gain(name: str) -> ChangeGain:

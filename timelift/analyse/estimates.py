@@ -1,11 +1,21 @@
-"""From launch effects to one estimate a comparison, and the absolute times of cases.
+"""From launch effects to estimates: a mean over launches, with a moderated variance.
+
+Three launches say little about a variance; two thousand comparisons of three launches say much
+about what variances look like here, and the other comparisons of a setting much about those of this
+setting. Each comparison's own variance is drawn towards that (empirical Bayes).
+Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential
+expression", Statistical Applications in Genetics and Molecular Biology 3(1), section 6.2; a prior
+that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538. That other pairs of a
+setting are a second covariate is this project's own idea, tried by `python -m studies.ladder`.
 
 scipy is imported at the first Student's t: importing it costs twice as much as numpy itself, and
 the process that collects a campaign's cases must start at once.
 """
 
+import dataclasses
+import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,62 +24,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance, stack
 from timelift.analyse.measurement import Measurement, Samples
-from timelift.analyse.shrink_variances import Spread, centred_logs, shrink_variances
 from timelift.case import Case
-
-# Comparisons that belong together: all pairs of the rivals of one setting -------------------------
-
-#: The number of each row's family, which is all pairs of its rivals in the order of
-#: `np.triu_indices`.
-Families = NDArray[np.int_]
-
-
-def rivals_in(families: Families) -> NDArray[np.int_]:
-    """Return how many rivals each row's family has; raises ValueError where it is not all pairs."""
-    _, place, pairs = np.unique(families, return_inverse=True, return_counts=True)
-    rivals = np.array([(1 + math.isqrt(1 + 8 * size)) // 2 for size in pairs.tolist()], int)
-    if (rivals * (rivals - 1) != 2 * pairs).any():
-        raise ValueError(f"expected families of all pairs of rivals, received {pairs.tolist()}")
-    return np.asarray(rivals[place])
-
-
-def independence_in(families: Families) -> Samples:
-    """Return each row's share of an independent comparison."""
-    return 2 / rivals_in(families)
-
-
-def variance_beside(variance: Samples, df: Samples, families: Families) -> Samples:
-    """Return the mean log variance of the pairs of a row's family that share no rival with it.
-
-    `df` are the degrees of freedom of each variance. It is a mean of logs, so that one loud rival
-    does not make all look loud. NaN where there is no such pair, as among fewer than four rivals.
-    """
-    known = np.isfinite(variance) & (df > 0)
-    logs = np.zeros(len(variance))
-    logs[known], _ = centred_logs(variance[known], df[known])
-    count, order = rivals_in(families), np.argsort(families, kind="stable")
-    beside = np.full(len(variance), np.nan)
-    for rivals in np.unique(count).tolist():
-        first, second = np.triu_indices(rivals, 1)
-        rows = order[count[order] == rivals].reshape(-1, len(first))
-        total, number = (
-            _apart(values[rows], first, second) for values in (logs, known.astype(float))
-        )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            beside[rows] = np.where(number > 0, total / number, np.nan)
-    return beside
-
-
-def _apart(values: Samples, first: NDArray[np.int_], second: NDArray[np.int_]) -> Samples:
-    """Sum over the pairs that share no rival with a pair; `values` are (families, pairs)."""
-    of_rival = np.zeros((len(values), second[-1] + 1))
-    for side in (first, second):
-        np.add.at(of_rival.T, side, values.T)
-    total = values.sum(-1, keepdims=True)
-    return np.asarray(total - of_rival[:, first] - of_rival[:, second] + values)
-
-
-# Estimates ---------------------------------------------------------------------------------------
 
 #: What every interval and family of verdicts is of, and the chance that is left.
 CONFIDENCE = 0.95
@@ -98,6 +53,203 @@ class Interval:
         return Interval(1 / self.value, 1 / self.high, 1 / self.low)
 
 
+# Variances drawn towards what the run expects of them ---------------------------------------------
+
+#: With fewer independent comparisons a prior is no better than noise.
+MIN_COMPARISONS = 3
+#: With fewer the prior is one variance for all instead of a line over the covariate.
+MIN_FOR_TREND = 30
+#: The upper limit of the prior's degrees of freedom.
+MAX_PRIOR_DF = 30.0
+#: Degrees of freedom that are taken off the fitted prior. Where quiet and loud rivals mix, the fit
+#: lends the loud ones some of the others' quiet: 89 % coverage of theirs (3 launches), not 95.
+CAUTION = 2.0
+#: Standard errors by which the spread of log variances is taken to be larger, since a few
+#: comparisons can look alike by luck and a prior is then believed too much.
+DOUBT = 0.5
+#: No ratio of two times repeats itself more closely than this: a sd of log ratios.
+RESOLUTION = 1e-4
+_BISECTIONS = 60
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variances of comparisons with their degrees of freedom, each array (comparisons,).
+
+    `covariate` is whatever a variance may follow, NaN where unknown, and so is `beside`, the mean
+    log variance of other comparisons of the setting; `independence` is how much of an independent
+    comparison each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
+    """
+
+    variance: Samples
+    df: Samples
+    covariate: Samples
+    independence: Samples
+    beside: Samples | None = None
+
+    def only(self, rows: NDArray[np.bool_]) -> "Spread":
+        """Return some rows, without what is `beside` them."""
+        parts = (self.variance, self.df, self.covariate, self.independence)
+        return Spread(*(values[rows] for values in parts))
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """True where there is a variance; one launch has none."""
+        return self.df > 0
+
+    @property
+    def independent_comparisons(self) -> float:
+        return float(self.independence[self.known].sum())
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The variance that a run expects of each comparison, worth `df` degrees of freedom."""
+
+    df: Samples
+    variance: Samples
+
+
+def shrink_variances(spread: Spread) -> tuple[Samples, Samples]:
+    """Average each variance with the prior's, weighted by degrees; return it and its new degrees.
+
+    The degrees never pass those that the run has in all. The variance is NaN where neither side
+    has a degree.
+    """
+    prior = fit_prior(spread)
+    own = np.where(spread.known, spread.df * np.nan_to_num(spread.variance), 0.0)
+    total = spread.df + prior.df
+    with np.errstate(invalid="ignore"):
+        mixed = (own + prior.df * prior.variance) / total
+    pooled = np.maximum(spread.df, (spread.df * spread.independence).sum())
+    return np.maximum(mixed, RESOLUTION**2), np.minimum(total, pooled)
+
+
+def fit_prior(spread: Spread) -> Prior:
+    """Fit the prior by moments of the log variances, along the covariate where that can be done.
+
+    Comparisons of one launch do not inform the prior but receive its variance. Where enough
+    comparisons have others `beside` them, and variances rise with theirs, their prior follows both.
+    """
+    if spread.independent_comparisons < MIN_COMPARISONS:
+        return Prior(np.zeros_like(spread.variance), np.zeros_like(spread.variance))
+    prior, _ = _fit(spread, _design(spread))
+    if spread.beside is None:
+        return prior
+    rows = np.isfinite(spread.beside)
+    informed = spread.only(rows)
+    if informed.independent_comparisons < MIN_FOR_TREND:
+        return prior
+    nearer, slopes = _fit(informed, np.column_stack([_design(informed), spread.beside[rows]]))
+    if slopes[-1] > 0:
+        df, variance = prior.df.copy(), prior.variance.copy()
+        df[rows], variance[rows] = nearer.df, nearer.variance
+        return Prior(df, variance)
+    return prior
+
+
+def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:
+    """Return the prior along the columns of a design, and the slope of each."""
+    known, weight = spread.known, spread.independence[spread.known]
+    logs, noise = centred_logs(spread.variance[known], spread.df[known])
+    root = np.sqrt(weight)
+    line = np.linalg.lstsq(design[known] * root[:, None], logs * root, rcond=None)[0]
+    squares = float(weight @ (logs - design[known] @ line) ** 2)
+    freedom = spread.independent_comparisons - design.shape[1]
+    seen = squares / freedom * (1 + DOUBT * (2 / freedom) ** 0.5)
+    prior = _prior(design @ line, float(seen - np.average(noise, weights=weight)))
+    return prior, np.asarray(line)
+
+
+def centred_logs(variance: Samples, df: Samples) -> tuple[Samples, Samples]:
+    """Return log variances freed of their bias, and the variance that each has by sampling."""
+    from scipy import special  # noqa: PLC0415
+
+    logs = np.log(np.maximum(variance, RESOLUTION**2))
+    return logs - special.digamma(df / 2) + np.log(df / 2), special.polygamma(1, df / 2)
+
+
+def _design(spread: Spread) -> Samples:
+    """Return a column of ones, and the centred covariate where enough comparisons have one."""
+    ones = np.ones(len(spread.variance))
+    usable = spread.known & np.isfinite(spread.covariate)
+    if spread.independence[usable].sum() < MIN_FOR_TREND:
+        return ones[:, None]
+    centred = spread.covariate - spread.covariate[usable].mean()
+    return np.column_stack([ones, np.where(np.isfinite(centred), centred, 0.0)])
+
+
+def _prior(fitted: Samples, excess: float) -> Prior:
+    """Return the prior whose log variances have this height, and this variance beyond sampling."""
+    from scipy import special  # noqa: PLC0415
+
+    half = trigamma_inverse(max(excess, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
+    variance = np.exp(fitted + special.digamma(half) - np.log(half))
+    return Prior(np.full_like(variance, max(2 * half - CAUTION, 0.0)), variance)
+
+
+def trigamma_inverse(value: float) -> float:
+    """Return the x > 0 whose trigamma, ψ'(x), is `value` > 0, by bisection on log x."""
+    from scipy import special  # noqa: PLC0415
+
+    low, high = -20.0, 20.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        below = special.polygamma(1, math.exp(middle)) < value
+        low, high = (low, middle) if below else (middle, high)
+    return math.exp(high)
+
+
+# Comparisons that belong together: all pairs of the rivals of one setting -------------------------
+
+#: The number of each row's family, which is all pairs of its rivals in the order of
+#: `np.triu_indices`.
+Families = NDArray[np.int_]
+
+
+def rivals_in(families: Families) -> NDArray[np.int_]:
+    """Return how many rivals each row's family has; raises ValueError where it is not all pairs."""
+    _, place, pairs = np.unique(families, return_inverse=True, return_counts=True)
+    rivals = np.array([(1 + math.isqrt(1 + 8 * size)) // 2 for size in pairs.tolist()], int)
+    if (rivals * (rivals - 1) != 2 * pairs).any():
+        raise ValueError(f"expected families of all pairs of rivals, received {pairs.tolist()}")
+    return np.asarray(rivals[place])
+
+
+def variance_beside(variance: Samples, df: Samples, families: Families) -> Samples:
+    """Return the mean log variance of the pairs of a row's family that share no rival with it.
+
+    `df` are the degrees of freedom of each variance. It is a mean of logs, so that one loud rival
+    does not make all look loud. NaN where there is no such pair, as among fewer than four rivals.
+    """
+    known = np.isfinite(variance) & (df > 0)
+    logs = np.zeros(len(variance))
+    logs[known], _ = centred_logs(variance[known], df[known])
+    rivals, order = rivals_in(families), np.argsort(families, kind="stable")
+    beside = np.full(len(variance), np.nan)
+    for size in np.unique(rivals).tolist():
+        first, second = np.triu_indices(size, 1)
+        rows = order[rivals[order] == size].reshape(-1, len(first))
+        total, count = (
+            _apart(values[rows], first, second) for values in (logs, known.astype(float))
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            beside[rows] = np.where(count > 0, total / count, np.nan)
+    return beside
+
+
+def _apart(values: Samples, first: NDArray[np.int_], second: NDArray[np.int_]) -> Samples:
+    """Sum over the pairs that share no rival with a pair; `values` are (families, pairs)."""
+    of_rival = np.zeros((len(values), second[-1] + 1))
+    for side in (first, second):
+        np.add.at(of_rival.T, side, values.T)
+    total = values.sum(-1, keepdims=True)
+    return np.asarray(total - of_rival[:, first] - of_rival[:, second] + values)
+
+
+# Estimates ---------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Estimates:
     """Effects over launches with their standard errors, each array (comparisons,).
@@ -112,6 +264,11 @@ class Estimates:
     df: Samples
     launches: Samples
     agreeing: Samples
+
+    def part(self, rows: slice) -> "Estimates":
+        """Return the estimates of some comparisons."""
+        columns = (self.effect, self.standard_error, self.df, self.launches, self.agreeing)
+        return Estimates(*(column[rows] for column in columns))
 
     @cached_property
     def two_sided(self) -> Samples:
@@ -137,20 +294,24 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
     Where rows are not independent of each other, `families` says which are all pairs of the same
     rivals.
     """
-    count = np.isfinite(effects.effect).sum(-1)
-    centre, variance = mean_and_variance(effects.effect)
-    known, independence, beside = np.maximum(count - 1.0, 0.0), np.ones(len(count)), None
+    launches = np.isfinite(effects.effect).sum(-1)
+    mean, variance = mean_and_variance(effects.effect)
+    df, independence, beside = np.maximum(launches - 1.0, 0.0), np.ones(len(launches)), None
     if families is not None:
-        independence = independence_in(families)
-        beside = variance_beside(variance, known, families)
-    spread = Spread(variance, known, _log_within(effects), independence, beside)
-    moderated, df = _moderated(spread, count)
+        independence = 2 / rivals_in(families)
+        beside = variance_beside(variance, df, families)
+    spread = Spread(variance, df, _log_within(effects), independence, beside)
+    moderated, moderated_df = _moderated(spread, launches)
     with np.errstate(invalid="ignore", divide="ignore"):
-        standard_error = np.sqrt(moderated / count)
-        agreeing = (effects.effect * np.sign(centre)[:, None] > 0).sum(-1)
+        standard_error = np.sqrt(moderated / launches)
+        agreeing = (effects.effect * np.sign(mean)[:, None] > 0).sum(-1)
     known = np.isfinite(standard_error)
     return Estimates(
-        centre, np.where(known, standard_error, np.nan), np.where(known, df, 0), count, agreeing
+        mean,
+        np.where(known, standard_error, np.nan),
+        np.where(known, moderated_df, 0),
+        launches,
+        agreeing,
     )
 
 
@@ -160,12 +321,12 @@ def _log_within(effects: Effects) -> Samples:
         return np.asarray(np.log(mean_and_variance(effects.standard_error**2)[0]))
 
 
-def _moderated(spread: Spread, count: Samples) -> tuple[Samples, Samples]:
+def _moderated(spread: Spread, launches: Samples) -> tuple[Samples, Samples]:
     """Return the variance between launches and its degrees; for one launch, an assumed one."""
-    moderated, total = shrink_variances(spread)
-    is_assumed = (count == 1) & (total < 1)
+    moderated, df = shrink_variances(spread)
+    is_assumed = (launches == 1) & (df < 1)
     assumed = np.exp(spread.covariate) + ASSUMED_LAUNCH_SD**2
-    return np.where(is_assumed, assumed, moderated), np.where(is_assumed, BATCHES - 1.0, total)
+    return np.where(is_assumed, assumed, moderated), np.where(is_assumed, BATCHES - 1.0, df)
 
 
 def t_tail(statistic: Samples, df: Samples) -> Samples:
@@ -185,31 +346,17 @@ def t_quantile(chance: float, df: Samples | float) -> Samples:
 # Absolute times: seconds of a call and of the first call ------------------------------------------
 
 
-@dataclass(frozen=True)
-class AbsoluteTimes:
-    """Log seconds of cases with the half-widths of their intervals, each array (cases,).
+def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:
+    """Estimate every rival's log seconds per call from its launch medians, a part for each setting.
 
-    A half-width is NaN where the case has one launch alone.
-    """
-
-    centre: Samples
-    half_width: Samples
-    launches: Samples
-
-    def part(self, rows: slice) -> "AbsoluteTimes":
-        return AbsoluteTimes(self.centre[rows], self.half_width[rows], self.launches[rows])
-
-
-def absolute_times(settings: Sequence[AlignedSamples]) -> Iterator[AbsoluteTimes]:
-    """Estimate the time of every rival from its launch medians, by setting.
-
-    Variances are moderated over all rivals.
+    Variances are moderated over all rivals. One launch alone bounds no time: its `df` is 0.
     """
     medians = [setting.launch_medians() for setting in settings]
-    times = _estimated([_without_standard_errors(logs) for logs in medians])
-    start = 0
-    for logs in medians:
-        yield times.part(slice(start, start := start + len(logs)))
+    estimates = _estimate_logs(medians)
+    ends = itertools.accumulate(map(len, medians))
+    return [
+        estimates.part(slice(end - len(logs), end)) for logs, end in zip(medians, ends, strict=True)
+    ]
 
 
 def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
@@ -218,12 +365,16 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
     Variances of the logs are moderated over all cases. Launches that built beside another
     process keep no first call in their facts.
     """
-    launches = {one.case: seconds for one in measurements if (seconds := _first_call_seconds(one))}
+    launches = {
+        measurement.case: seconds
+        for measurement in measurements
+        if (seconds := _first_call_seconds(measurement))
+    }
     if not launches:
         return {}
-    logs = [_without_standard_errors(np.log([seconds])) for seconds in launches.values()]
-    times = _estimated(logs)
-    ends = (times.centre, times.centre - times.half_width, times.centre + times.half_width)
+    logs = _estimate_logs([np.log([seconds]) for seconds in launches.values()])
+    half_width = logs.half_width(ALPHA / 2)
+    ends = (logs.effect, logs.effect - half_width, logs.effect + half_width)
     intervals = (Interval(*row) for row in np.exp(ends).T.tolist())
     return dict(zip(launches, intervals, strict=True))
 
@@ -233,12 +384,10 @@ def _first_call_seconds(measurement: Measurement) -> list[float]:
     return [seconds for seconds in facts if seconds is not None and 0 < seconds < math.inf]
 
 
-def _without_standard_errors(logs: Samples) -> Effects:
-    """Return log seconds as (cases, launches); their errors within a launch are not known."""
-    return Effects(logs, np.full_like(logs, np.nan))
+def _estimate_logs(parts: Sequence[Samples]) -> Estimates:
+    """Estimate log seconds, each part as (cases, launches); of one launch alone `df` is 0.
 
-
-def _estimated(parts: Sequence[Effects]) -> AbsoluteTimes:
-    estimates = estimate(stack(parts))
-    half_width = np.where(estimates.launches > 1, estimates.half_width(ALPHA / 2), np.nan)
-    return AbsoluteTimes(estimates.effect, half_width, estimates.launches)
+    Their errors within a launch are not known.
+    """
+    estimates = estimate(stack([Effects(logs, np.full_like(logs, np.nan)) for logs in parts]))
+    return dataclasses.replace(estimates, df=np.where(estimates.launches > 1, estimates.df, 0.0))

@@ -6,12 +6,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from timelift.analyse import across, lifts, quality
-from timelift.analyse.answer import Answer, answer, answers_by_workload
+from timelift.analyse import across, quality
 from timelift.analyse.estimates import Interval, first_calls
 from timelift.analyse.measurement import Run, fact
-from timelift.analyse.ranking import BASELINES, RankedCase, Ranking
-from timelift.analyse.recommend import Recommendation, recommend
+from timelift.analyse.ranking import (
+    BASELINES,
+    NoAnswer,
+    RankedCase,
+    Ranking,
+    look_alikes,
+    no_answers,
+    rank_run,
+)
+from timelift.analyse.recommend import (
+    Answer,
+    Recommendation,
+    answer,
+    answers_by_workload,
+    recommend,
+)
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.gate.outcomes import GateFindings, gate_findings
@@ -41,7 +54,7 @@ class RunFindings:
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        return lifts.rank_run(self.run, self.baselines)
+        return rank_run(self.run, self.baselines)
 
     @cached_property
     def contests(self) -> list[Ranking]:
@@ -79,13 +92,13 @@ class RunFindings:
         }
 
     @cached_property
-    def look_alikes(self) -> lifts.LookAlikes:
+    def look_alikes(self) -> Mapping[str, str]:
         """Why a strategy is compared although it is no lift, by name."""
-        return lifts.look_alikes(self.run)
+        return look_alikes(self.run)
 
     @cached_property
-    def no_answers(self) -> Mapping[str, lifts.NoAnswer]:
-        return lifts.no_answers(self.run)
+    def no_answers(self) -> Mapping[str, NoAnswer]:
+        return no_answers(self.run)
 
     @cached_property
     def gate(self) -> GateFindings | None:
@@ -169,7 +182,7 @@ def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> Run
 
 def refuse_unmeasured(run: Run, relative_to: str) -> None:
     """Raise UserError where a baseline that was asked for was measured nowhere."""
-    names = {case.strategy for case in run.measured} - lifts.no_answers(run).keys()
+    names = {case.strategy for case in run.measured} - no_answers(run).keys()
     if relative_to and names and relative_to not in names:
         raise UserError(
             f"--relative-to: expected a lift that was measured, received {relative_to!r}; "

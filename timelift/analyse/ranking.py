@@ -2,10 +2,17 @@
 
 Every rival stands beside two others: the one that looks fastest, and the baseline, which is what
 people write. The first was picked by the same data, the second was not.
+
+`rank_run` alone decides which strategies may be named fastest, for every report. A look-alike
+declares `DIFFERS`: it does not compute what the inner layer computes at every step. A twin is a
+copy of a strategy, planted by a self-test or of another side. Both are timed and shown beside the
+lifts, and are no answer: no ranking has them among its `rows`.
 """
 
+import dataclasses
 import functools
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +21,15 @@ import numpy as np
 
 from timelift.analyse import verdicts
 from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores, pairs_by_setting
-from timelift.analyse.estimates import ALPHA, AbsoluteTimes, Interval, absolute_times
-from timelift.analyse.measurement import Measurement, Samples
-from timelift.analyse.verdicts import Comparison, Verdict
+from timelift.analyse.estimates import ALPHA, Estimates, Interval, absolute_times
+from timelift.analyse.measurement import Measurement, Run, Samples
+from timelift.analyse.verdicts import Comparison, PairLevels, Verdict
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
 #: What speed-ups are told against, in this order: the first that was measured in a setting.
 BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold_time")
-#: A cost over the best that is not known.
-UNKNOWN = (math.nan, math.nan)
-
+_UNKNOWN = Interval(math.nan)
 #: The digits to which the log seconds of a tie agree; names decide ties.
 _DIGITS = 9
 #: Half of what the exponential function takes: two launches may differ a millionfold.
@@ -53,10 +58,10 @@ class RankedCase:
     `half_width` is the half-width, a log ratio, of the interval that the pair would have by itself.
     `verdict` is that of this rival beside the first row, `p` that of their difference, two-sided
     and adjusted for all pairs of the setting. The true rank lies from `rank_low` to `rank_high`.
-    `cost_over_best` is the least and the most that choosing this rival costs over the best,
-    whichever that is, as ratios. `detectable` is the ratio to the first row that would have been
-    called different 9 in 10 times. `speed_up` is over the baseline of the setting, 1 for the
-    baseline itself, and None of a look-alike.
+    `cost_over_best` is what choosing this rival costs over the best as a ratio: as it was seen, and
+    the least and the most, whichever the best is. `detectable` is the ratio to the first row that
+    would have been called different 9 in 10 times. `speed_up` is over the baseline of the setting,
+    1 for the baseline itself, and None of a look-alike.
     """
 
     case: Case
@@ -67,27 +72,21 @@ class RankedCase:
     rank_high: int
     launches: int
     p: float = math.nan
-    cost_over_best: tuple[float, float] = UNKNOWN
+    cost_over_best: Interval = _UNKNOWN
     detectable: float = math.nan
     half_width: float = math.nan
     speed_up: SpeedUp | None = None
 
     @property
-    def cost_is_known(self) -> bool:
-        return math.isfinite(self.cost_over_best[1])
-
-    @property
-    def surely_costs(self) -> bool:
-        return self.cost_over_best[0] > 1
+    def cost_at_most(self) -> float:
+        """The most that it costs over the best, or what was seen where no launches bound it."""
+        cost = self.cost_over_best
+        return cost.high if cost.is_known else cost.value
 
     @property
     def first_costs(self) -> float:
         """What the first row costs over this one, at most, as a ratio: its part in that price."""
         return self.ratio.high / self.ratio.value**2
-
-    @property
-    def may_cost(self) -> bool:
-        return self.cost_over_best[1] > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +136,98 @@ class Ranking:
         )
 
 
+# Which strategies are ranked ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """Why a strategy is no lift, or the strategy of which it is a twin."""
+
+    why: str = ""
+    copy_of: str = ""
+
+
+def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
+    for name, entry in run.header.strategies.items():
+        if isinstance(text := getattr(entry, field), str):
+            yield name, text
+
+
+def look_alikes(run: Run) -> dict[str, str]:
+    """Return why a strategy is compared although it is no lift, by name."""
+    return {name: why for name, why in declared(run, "differs") if why}
+
+
+def no_answers(run: Run) -> dict[str, NoAnswer]:
+    originals = {name: entry.copy_of for name, entry in run.header.strategies.items()}
+    differing = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
+    twins = {name: NoAnswer(copy_of=original) for name, original in originals.items() if original}
+    return differing | twins
+
+
+def lift_measurements(run: Run) -> list[Measurement]:
+    others = no_answers(run)
+    return [one for one in run.measurements if one.case.strategy not in others]
+
+
+def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
+    """Rank the lifts of every setting, in setting order, with what is no answer beside them.
+
+    Where only those were measured a ranking has no rows. The first of `relative_to` that was
+    measured in a setting is what its speed-ups are told against.
+    """
+    ranked = {ranking.setting: ranking for ranking in rank(lift_measurements(run), relative_to)}
+    unranked: dict[Setting, list[RankedCase]] = defaultdict(list)
+    for name, measurements in _no_answers_by_strategy(run):
+        settings = [one.case.setting for one in measurements if one.case.setting in ranked]
+        fastest = [run.measured[ranked[setting].rows[0].case] for setting in settings]
+        for pair in rank([*measurements, *fastest]):
+            row = _beside_fastest(name, pair, ranked.get(pair.setting))
+            unranked[pair.setting] += [row] if row else []
+    return [
+        dataclasses.replace(
+            ranked.get(setting, Ranking(setting, ())), unranked=tuple(unranked[setting])
+        )
+        for setting in sorted({*ranked, *unranked})
+    ]
+
+
+def _no_answers_by_strategy(run: Run) -> Iterator[tuple[str, list[Measurement]]]:
+    for name in sorted(no_answers(run)):
+        yield name, [one for one in run.measurements if one.case.strategy == name]
+
+
+def _beside_fastest(name: str, pair: Ranking, lifts: Ranking | None) -> RankedCase | None:
+    """Return the row of what is no answer beside the fastest lift; None where it was not timed.
+
+    `pair` ranks the two, so the lift may be the second of it.
+    """
+    own = next((row for row in pair.rows if row.case.strategy == name), None)
+    if own is None:
+        return None
+    own = dataclasses.replace(
+        own, rank_low=0, rank_high=0, p=math.nan, cost_over_best=_UNKNOWN, speed_up=None
+    )
+    if lifts is None:
+        return dataclasses.replace(own, ratio=_UNKNOWN, verdict=Verdict.UNDECIDED)
+    lift = next(row for row in pair.rows if row.case != own.case)
+    if lift is not pair.rows[0]:
+        own = dataclasses.replace(
+            own,
+            ratio=lift.ratio.inverse(),
+            verdict=lift.verdict.swapped(),
+            detectable=lift.detectable,
+            half_width=lift.half_width,
+        )
+    seconds = lifts.rows[0].seconds_per_call.value * own.ratio.value
+    factor = seconds / own.seconds_per_call.value
+    return dataclasses.replace(own, seconds_per_call=own.seconds_per_call.times(factor))
+
+
 def rank(
     measurements: Iterable[Measurement], relative_to: Sequence[str] = BASELINES
 ) -> list[Ranking]:
-    """Rank the measured rivals of every setting, in setting order.
+    """Rank the measured rivals of every setting, in setting order, whatever they are.
 
     Any wrong faster or slower in a setting has a chance of at most `ALPHA`. The first of
     `relative_to` that was measured in a setting is its baseline.
@@ -148,75 +235,16 @@ def rank(
     settings = aligned_samples(measurements)
     if not settings:
         return []
-    parts = zip(
-        settings,
-        _comparisons(settings),
-        absolute_times(settings),
-        strict=True,
-    )
+    parts = zip(settings, _comparisons(settings), absolute_times(settings), strict=True)
     return [_Rivals(*part, relative_to).ranking() for part in parts]
 
 
 def _comparisons(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
     effects, families = pairs_by_setting(settings)
-    results = iter(verdicts.compare(effects, families=families))
-    for one in settings:
-        forward = {pair: next(results) for pair in one.pairs}
-        yield forward | {(j, i): seen.swapped() for (i, j), seen in forward.items()}
-
-
-# Intervals beside the shown best that hold for all rows of a setting at once ----------------------
-#
-# Two things stand between an interval of one pair and a table of rows. There are several rows, each
-# of which may miss; and the row that they are shown beside was picked by the same data, as the one
-# that looked fastest. Both are paid for here, by the quantile of the largest error of all pairs
-# that may be shown: those of every rival that may be the best with every other.
-#
-# Where one rival alone may be the best, that is the quantile of Dunnett (1955, Journal of the
-# American Statistical Association 50, 1096-1121); where any may, that of Tukey's studentized range.
-# The rival that looks fastest looks too fast rather than too slow, so that the others are seldom
-# nearer to it than they seem: only lower ends have to pay for the choice of the best.
-
-#: Where the simulated noise starts: the same rivals have the same levels in every report.
-_SEED = 0
-#: How many numbers are drawn: widths of up to 20 rivals are then right to 0.5 %.
-_DRAWN = 500_000
-
-
-@dataclass(frozen=True)
-class PairLevels:
-    """The chances with which one pair may miss the lower and the upper end of its interval."""
-
-    below: float
-    above: float
-
-
-@functools.lru_cache(maxsize=256)
-def simultaneous_levels(rivals: int, candidates: int, alpha: float) -> PairLevels:
-    """Return the levels of single pairs that make all intervals of a setting hold at once.
-
-    Of the `rivals`, the first among them, `candidates` may be the best (1 is the first alone);
-    some interval misses its truth with chance `alpha`. Levels are those of normal noise; the pair
-    takes them to Student's t with its own degrees of freedom.
-    """
-    if rivals < 3:  # noqa: PLR2004 - a single pair is its own family
-        return PairLevels(alpha / 2, alpha / 2)
-    one, some = (_largest_errors(rivals, alpha)[place - 1] for place in (1, candidates))
-    return PairLevels(below=_tail(some), above=_tail(one))
-
-
-@functools.lru_cache(maxsize=64)
-def _largest_errors(rivals: int, alpha: float) -> tuple[float, ...]:
-    """Return the quantile of the largest error, in standard errors, for 1, 2, ... candidates."""
-    draws = max(_DRAWN // rivals, 1000)
-    error = np.random.default_rng(_SEED).standard_normal((draws, rivals))
-    high, low = np.maximum.accumulate(error, axis=1), np.minimum.accumulate(error, axis=1)
-    largest = np.maximum(high[:, -1:] - low, high - low[:, -1:]) / math.sqrt(2)
-    return tuple(np.quantile(largest, 1 - alpha, axis=0).tolist())
-
-
-def _tail(error: float) -> float:
-    return 0.5 * math.erfc(error / math.sqrt(2))
+    comparisons = iter(verdicts.compare(effects, families=families))
+    for setting in settings:
+        forward = {pair: next(comparisons) for pair in setting.pairs}
+        yield forward | {(j, i): pair.swapped() for (i, j), pair in forward.items()}
 
 
 # One setting --------------------------------------------------------------------------------------
@@ -224,14 +252,14 @@ def _tail(error: float) -> float:
 
 @dataclass(frozen=True)
 class _Rivals:
-    """One setting's rivals by position, with their comparisons and times.
+    """One setting's rivals by position, with their comparisons and log seconds per call.
 
     Some interval, or some cost over the best, is wrong with a chance of `ALPHA`.
     """
 
     samples: AlignedSamples
     comparisons: Comparisons
-    absolute: AbsoluteTimes
+    absolute: Estimates
     relative_to: Sequence[str]
 
     def ranking(self) -> Ranking:
@@ -262,12 +290,17 @@ class _Rivals:
         keep their mean time, and their differences are those of the pairs.
         """
         pairs = [self.comparisons[pair] for pair in self.samples.pairs]
-        effects = np.array([pair.effect for pair in pairs])
+        effects = np.array([pair.value for pair in pairs])
         weights = np.array([float(pair.launches) for pair in pairs])
-        centre = self.absolute.centre
-        first, second = np.triu_indices(len(centre), 1)
-        surplus = effects - (centre[second] - centre[first])
-        return centre + fit_scores(surplus, weights, len(centre))
+        mean = self.absolute.effect
+        first, second = np.triu_indices(len(mean), 1)
+        surplus = effects - (mean[second] - mean[first])
+        return mean + fit_scores(surplus, weights, len(mean))
+
+    @functools.cached_property
+    def half_widths(self) -> Samples:
+        """Half-widths of the times' intervals, NaN of one launch."""
+        return self.absolute.half_width(ALPHA / 2)
 
     @functools.cached_property
     def levels(self) -> PairLevels:
@@ -276,24 +309,24 @@ class _Rivals:
         A rival that is surely slower than the first cannot be the best, however little slower.
         """
         others = [self.comparisons[self.best, j] for j in self.order[1:]]
-        known = [one for one in others if one.df > 0 and not one.within_one_launch]
-        beaten = [one.p < ALPHA and one.effect > 0 for one in known]
-        return simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
+        known = [comparison for comparison in others if comparison.is_over_launches]
+        beaten = [comparison.p < ALPHA and comparison.value > 0 for comparison in known]
+        return verdicts.simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
 
     def _row(self, i: int) -> RankedCase:
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
         words = [comparison.verdict for comparison in rivals]
-        launches, width = int(self.absolute.launches[i]), float(self.absolute.half_width[i])
-        is_bound = launches > 1 and not any(one.within_one_launch for one in rivals)
+        width = float(self.half_widths[i])
+        beside_best = self._beside_best(i)
         return RankedCase(
             case=self.samples.cases[i],
             seconds_per_call=_interval(float(self.times[i]), width, width),
             rank_low=1 + words.count(Verdict.SLOWER),
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
-            launches=launches,
-            cost_over_best=self._cost_over_best(rivals) if is_bound else UNKNOWN,
+            launches=int(self.absolute.launches[i]),
+            cost_over_best=self._cost_over_best(i, rivals, beside_best["ratio"].value),
             speed_up=self._speed_up(i),
-            **self._beside(i),
+            **beside_best,
         )
 
     def _speed_up(self, i: int) -> SpeedUp | None:
@@ -301,43 +334,43 @@ class _Rivals:
             return None
         if i == self.baseline:
             return SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
-        seen, effect = self._effect(i, self.baseline)
-        chance = ALPHA / (2 * (len(self.samples.cases) - 1))
-        width = math.nan if seen.within_one_launch else seen.half_width(chance)
-        ends = _exp(effect - width), _exp(effect + width)
-        return SpeedUp(_exp(effect), *ends, verdict=seen.swapped().verdict)
+        comparison, log_ratio = self._comparison(i, self.baseline)
+        width = comparison.half_width(ALPHA / (2 * (len(self.samples.cases) - 1)))
+        ends = _exp(log_ratio - width), _exp(log_ratio + width)
+        return SpeedUp(_exp(log_ratio), *ends, verdict=comparison.swapped().verdict)
 
-    def _effect(self, i: int, j: int) -> tuple[Comparison, float]:
+    def _comparison(self, i: int, j: int) -> tuple[Comparison, float]:
         """Return the comparison of `j` beside `i`, and its log ratio from times if it has none."""
-        seen = self.comparisons[i, j]
-        return seen, seen.effect if seen.launches else float(self.times[j] - self.times[i])
+        comparison = self.comparisons[i, j]
+        apart = float(self.times[j] - self.times[i])
+        return comparison, comparison.value if comparison.launches else apart
 
-    def _beside(self, i: int) -> dict[str, Any]:
+    def _beside_best(self, i: int) -> dict[str, Any]:
         if i == self.best:
             return {"ratio": Interval(1.0, 1.0, 1.0), "verdict": Verdict.SAME}
-        seen, effect = self._effect(self.best, i)
-        below, above, alone = (
-            math.nan if seen.within_one_launch else seen.half_width(chance)
-            for chance in (self.levels.below, self.levels.above, ALPHA / 2)
-        )
+        comparison, log_ratio = self._comparison(self.best, i)
+        below, above = map(comparison.half_width, (self.levels.below, self.levels.above))
         return {
-            "ratio": _interval(effect, below, above),
-            "verdict": seen.verdict,
-            "p": seen.p,
-            "detectable": _exp(seen.detectable),
-            "half_width": alone,
+            "ratio": _interval(log_ratio, below, above),
+            "verdict": comparison.verdict,
+            "p": comparison.p,
+            "detectable": _exp(comparison.detectable),
+            "half_width": comparison.half_width(ALPHA / 2),
         }
 
-    def _cost_over_best(self, rivals: Sequence[Comparison]) -> tuple[float, float]:
-        """Return the least and most that a rival costs over the best, from its comparisons.
+    def _cost_over_best(self, i: int, rivals: Sequence[Comparison], ratio: float) -> Interval:
+        """Return what a rival costs over the best: `ratio` as seen, the least and the most.
 
         The least may be wrong about any pair, the most only about the best and another, since the
         best's own bound must hold (Hsu 1984, Annals of Statistics 12(3), 1136-1144). Both hold for
         all rows at once, since the best was picked by the same data.
         """
-        lows = np.array([0.0, *(one.family_low for one in rivals)])
-        highs = np.array([0.0, *(one.effect + one.half_width(self.levels.above) for one in rivals)])
-        return _exp(float(lows.max())), _exp(float(highs.max()))
+        is_bound = all(rival.is_over_launches for rival in rivals)
+        if not (is_bound and self.absolute.launches[i] > 1):
+            return Interval(ratio)
+        lows = [0.0, *(rival.value - rival.family_half_width for rival in rivals)]
+        highs = [0.0, *(rival.value + rival.half_width(self.levels.above) for rival in rivals)]
+        return Interval(ratio, _exp(max(lows)), _exp(max(highs)))
 
 
 def _interval(log: float, below: float, above: float) -> Interval:

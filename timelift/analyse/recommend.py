@@ -1,52 +1,70 @@
-"""The one rule that recommends, for a setting or for many: page, terminal and `choose` ask it.
+"""What to write, and what it gains and costs: one strategy, or one at each value of an axis.
 
-A strategy that was measured in more of the settings comes first, then one that no rival was shown
-to beat in any, then one whose worst case is the least. Look-alikes and twins are no rows of a
-ranking (see `timelift.analyse.lifts`), so they are neither recommended nor a measure of
-prices.
+One rule recommends, for a setting or for many: page, terminal and `choose` ask it. A strategy that
+was measured in more of the settings comes first, then one that no rival was shown to beat in any,
+then one whose worst case is the least. Look-alikes and twins are no rows of a ranking, so they are
+neither recommended nor a measure of prices.
+
+Where no strategy stays unbeaten in all settings, an axis may tell which to write where: one in
+eager mode, another elsewhere. Speed-ups are told against the baseline of each setting, and summed
+up over settings that share it.
 """
 
+import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
-from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.analyse.verdicts import MIN_LAUNCHES
+from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, SpeedUp
+from timelift.analyse.verdicts import MIN_LAUNCHES, Verdict
+from timelift.case import AXES, Gradients, Setting, several_valued
+
+#: More parts than these are no rule that one remembers; workloads are asked one by one anyway.
+_MOST_PARTS = 3
+#: A rule of several parts is told where what it costs at most is no more than this share of what
+#: one strategy for all costs at most.
+_WORTH_IT = 0.5
+
+#: What was shown slower in more than this share of the settings is no answer for all of them.
+_MANY = 1 / 3
+
+
+# One strategy for some settings -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Price:
     """What a strategy costs over the best, at most, in any of its `settings`, as a ratio.
 
-    It is an upper bound over launches where `bound` is true, else what was seen. `typical` is the
-    median over the settings of what was seen.
+    It is an upper bound over launches where `is_bound`, else what was seen. `typical` is the median
+    over the settings of what was seen.
     """
 
     strategy: str
     ratio: float
-    bound: bool
+    is_bound: bool
     settings: int
     typical: float
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The strategy to use in all of these settings.
+    """The strategy to use in all of these settings, which have some `values` of an answer's axis.
 
     `prices` are those of all strategies, the recommended one first, then the cheapest, and
     `never_shown_slower` the strategies that no rival was shown to beat in any setting, in the same
-    order. `slower_in` are the settings in which a rival was shown to beat the recommended one.
-    `has_verdict` is false where no launches sufficed for a verdict.
+    order.
     """
 
+    rankings: tuple[Ranking, ...]
     prices: tuple[Price, ...]
     never_shown_slower: tuple[str, ...]
-    slower_in: tuple[Ranking, ...]
-    settings: int
-    has_verdict: bool
+    values: tuple[object, ...] = ()
 
     @property
     def strategy(self) -> str:
@@ -57,58 +75,66 @@ class Recommendation:
         return self.prices[0]
 
     @property
+    def rows(self) -> Iterator[tuple[Ranking, RankedCase]]:
+        """The settings in which the strategy was measured, with its row in each."""
+        for ranking in self.rankings:
+            for row in ranking.rows:
+                if row.case.strategy == self.strategy:
+                    yield ranking, row
+
+    @property
+    def slower_in(self) -> tuple[Ranking, ...]:
+        """The settings in which a rival was shown to beat it."""
+        return tuple(ranking for ranking, row in self.rows if row.rank_low > 1)
+
+    @property
     def is_never_shown_slower(self) -> bool:
         return self.strategy in self.never_shown_slower
 
     @property
-    def is_answer(self) -> bool:
-        """True if launches bound its price; else it is only the closest that was seen."""
-        return self.price.bound
+    def has_verdict(self) -> bool:
+        """True if launches sufficed for a verdict in any setting."""
+        rows = (row for ranking in self.rankings for row in ranking.rows[1:])
+        return any(row.launches >= MIN_LAUNCHES for row in rows)
 
 
-def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
+def recommend(
+    rankings: Iterable[Ranking], values: tuple[object, ...] = ()
+) -> Recommendation | None:
     """Recommend one strategy for all settings; None where no two were measured in any."""
-    contests = [one for one in rankings if one.is_contest]
+    contests = tuple(ranking for ranking in rankings if ranking.is_contest)
     if not contests:
         return None
-    never_slower = set(_never_shown_slower(contests))
-    first, *others = sorted(
-        _prices(contests),
-        key=lambda one: (-one.settings, one.strategy not in never_slower, one.ratio, one.strategy),
-    )
-    others.sort(key=lambda one: (one.settings < len(contests), one.ratio, one.strategy))
+    never_slower = _never_shown_slower(contests)
+
+    def preference(price: Price) -> tuple[object, ...]:
+        return -price.settings, price.strategy not in never_slower, price.ratio, price.strategy
+
+    first, *others = sorted(_prices(contests), key=preference)
+    others.sort(key=lambda price: (price.settings < len(contests), price.ratio, price.strategy))
     prices = (first, *others)
-    safe = tuple(one.strategy for one in prices if one.strategy in never_slower)
-    has_verdict = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
-    return Recommendation(
-        prices=prices,
-        never_shown_slower=safe,
-        slower_in=tuple(
-            one
-            for one in contests
-            for row in one.rows
-            if row.case.strategy == first.strategy and row.rank_low > 1
-        ),
-        settings=len(contests),
-        has_verdict=has_verdict,
-    )
+    safe = tuple(price.strategy for price in prices if price.strategy in never_slower)
+    return Recommendation(contests, prices, safe, values)
 
 
-def _never_shown_slower(contests: Sequence[Ranking]) -> list[str]:
-    """Return the strategies that no rival was shown to beat in any setting, by name.
+def _never_shown_slower(contests: Sequence[Ranking]) -> set[str]:
+    """Return the strategies that no rival was shown to beat in any setting.
 
     A strategy that was missing somewhere, or had too few launches to be found slower, is not named.
     """
-    safe = [
-        row.case.strategy
-        for one in contests
-        for row in one.rows
-        if was_tested(row, one) and row.rank_low == 1
-    ]
-    return sorted(name for name in set(safe) if safe.count(name) == len(contests))
+    return set.intersection(
+        *(
+            {
+                row.case.strategy
+                for row in ranking.rows
+                if row.rank_low == 1 and _was_tested(row, ranking)
+            }
+            for ranking in contests
+        )
+    )
 
 
-def was_tested(row: RankedCase, ranking: Ranking) -> bool:
+def _was_tested(row: RankedCase, ranking: Ranking) -> bool:
     """True if the row could have been found slower than the first, which is tested itself."""
     is_first = row is ranking.rows[0]
     return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
@@ -119,12 +145,236 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
     for ranking in contests:
         for row in ranking.rows:
             rows[row.case.strategy].append(row)
-    for name, mine in rows.items():
-        ratio = max(cost_over_best(row)[1] for row in mine)
-        typical = float(np.median([row.ratio.value for row in mine]))
-        yield Price(name, ratio, all(row.cost_is_known for row in mine), len(mine), typical)
+    for name, own in rows.items():
+        yield Price(
+            name,
+            max(row.cost_at_most for row in own),
+            all(row.cost_over_best.is_known for row in own),
+            len(own),
+            float(np.median([row.ratio.value for row in own])),
+        )
 
 
-def cost_over_best(row: RankedCase) -> tuple[float, float]:
-    """Return the least and the most that a row costs over the best; unbounded, what was seen."""
-    return row.cost_over_best if row.cost_is_known else (row.ratio.value, row.ratio.value)
+# One strategy for all settings, or one at each value of an axis -----------------------------------
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How many times as fast as `baseline` the answer is, in the settings that have it.
+
+    `least` and `most` are estimates of single settings; in `faster` and `slower` of the `settings`
+    the difference was shown.
+    """
+
+    baseline: str
+    least: float
+    most: float
+    settings: int
+    faster: int
+    slower: int
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """What breaks ties: the baseline's place in `BASELINES`, others after them by name."""
+        name = self.baseline
+        return (BASELINES.index(name) if name in BASELINES else len(BASELINES)), name
+
+
+@dataclass(frozen=True)
+class LostWhere:
+    """The settings in which a strategy to write was shown slower, taken together.
+
+    `shared` are the values, by axis, that these settings share and not all others have; it was
+    shown slower in all settings with these values where `has_no_exception`. `dearest` is its row in
+    the setting where it may cost the most over the best, and `fastest` the strategy with the
+    shortest time there; empty if it is itself.
+    """
+
+    settings: int
+    shared: Mapping[str, object]
+    has_no_exception: bool
+    dearest: RankedCase
+    fastest: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One strategy for all settings, or one at each value of `axis`, most settings first.
+
+    `single` is what one strategy for all settings would be, with the prices of every strategy.
+    """
+
+    axis: str
+    parts: tuple[Recommendation, ...]
+    single: Recommendation
+
+    @property
+    def settings(self) -> int:
+        return sum(len(part.rankings) for part in self.parts)
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(part.strategy for part in self.parts))
+
+    @property
+    def price(self) -> float:
+        """The ratio to the best that is paid at most, in any setting."""
+        return max(part.price.ratio for part in self.parts)
+
+    @property
+    def is_bound(self) -> bool:
+        """True if launches bound the price; else it is only what was seen."""
+        return all(part.price.is_bound for part in self.parts)
+
+    @property
+    def has_verdict(self) -> bool:
+        return all(
+            part.is_never_shown_slower or (part.price.is_bound and part.has_verdict)
+            for part in self.parts
+        )
+
+    @property
+    def is_never_shown_slower(self) -> bool:
+        return all(part.is_never_shown_slower for part in self.parts)
+
+    @property
+    def suits_few(self) -> bool:
+        """True if it was shown slower in too many settings to be an answer for all of them."""
+        lost = self.lost
+        return lost is not None and self.settings > 1 and lost.settings > _MANY * self.settings
+
+    @property
+    def is_tested_everywhere(self) -> bool:
+        """True if it could have been shown slower in every setting."""
+        return self.settings == sum(_was_tested(row, ranking) for ranking, row in self._rows)
+
+    @property
+    def measured(self) -> int:
+        """In how many of the settings the strategy to write was measured."""
+        return len(self._rows)
+
+    @cached_property
+    def _rows(self) -> list[tuple[Ranking, RankedCase]]:
+        return [pair for part in self.parts for pair in part.rows]
+
+    @cached_property
+    def gains(self) -> tuple[Gain, ...]:
+        """What is gained over each baseline, the one of the most settings first."""
+        speed_ups: dict[str, list[SpeedUp]] = defaultdict(list)
+        for ranking, row in self._rows:
+            if row.speed_up is not None:
+                speed_ups[ranking.baseline].append(row.speed_up)
+        gains = (_gain(baseline, over) for baseline, over in speed_ups.items())
+        return tuple(sorted(gains, key=lambda gain: (-gain.settings, gain.place)))
+
+    @cached_property
+    def lost(self) -> LostWhere | None:
+        """Where what is to be written was shown slower; None where it nowhere was."""
+        losses = [(ranking, row) for ranking, row in self._rows if row.rank_low > 1]
+        if not losses:
+            return None
+        settings = [ranking.setting for ranking, _ in losses]
+        everywhere = [ranking.setting for part in self.parts for ranking in part.rankings]
+        shared = _shared_values(settings, everywhere)
+        alike = [
+            setting
+            for setting in everywhere
+            if all(getattr(setting, axis) == value for axis, value in shared.items())
+        ]
+        dearest, row = max(losses, key=lambda loss: loss[1].cost_at_most)
+        fastest = dearest.rows[0]
+        return LostWhere(
+            settings=len(settings),
+            shared=shared,
+            has_no_exception=bool(shared) and len(alike) == len(settings),
+            dearest=row,
+            fastest="" if fastest is row else fastest.case.strategy,
+        )
+
+
+def _shared_values(settings: Sequence[Setting], everywhere: Sequence[Setting]) -> dict[str, object]:
+    """Return the values that all these settings have, of axes that have several everywhere.
+
+    That forward calls have no gradients is said by their phase.
+    """
+    values = {
+        axis: {getattr(setting, axis) for setting in settings}
+        for axis in several_valued(everywhere)
+    }
+    return {
+        axis: next(iter(own))
+        for axis, own in values.items()
+        if len(own) == 1 and own != {Gradients.NONE}
+    }
+
+
+def _gain(baseline: str, speed_ups: Sequence[SpeedUp]) -> Gain:
+    return Gain(
+        baseline,
+        min(speed_up.value for speed_up in speed_ups),
+        max(speed_up.value for speed_up in speed_ups),
+        len(speed_ups),
+        sum(speed_up.verdict is Verdict.FASTER for speed_up in speed_ups),
+        sum(speed_up.verdict is Verdict.SLOWER for speed_up in speed_ups),
+    )
+
+
+def answer(rankings: Iterable[Ranking]) -> Answer | None:
+    """Return what to write in all these settings; None where no two lifts were measured in any."""
+    contests = [ranking for ranking in rankings if ranking.is_contest]
+    recommended = recommend(contests)
+    if recommended is None:
+        return None
+    single = Answer("", (recommended,), recommended)
+    if single.is_never_shown_slower or not single.has_verdict:
+        return single
+    rules = [rule for axis in AXES if (rule := _by_axis(axis, contests, recommended))]
+    best = min(rules, key=_preference, default=single)
+    return best if _is_worth_it(best, single) else single
+
+
+def answers_by_workload(rankings: Iterable[Ranking]) -> dict[str, Answer]:
+    """Return what to write for each workload in which two lifts were measured, by name."""
+    groups = _by_value("workload", (ranking for ranking in rankings if ranking.is_contest))
+    answers = ((str(name), answer(group)) for name, group in groups.items())
+    return {name: made for name, made in answers if made}
+
+
+def _by_axis(axis: str, contests: Sequence[Ranking], single: Recommendation) -> Answer | None:
+    """Return one strategy at each value of an axis; neighbours with the same one are one part."""
+    groups = _by_value(axis, contests)
+    best = {value: made.strategy for value, group in groups.items() if (made := recommend(group))}
+    runs = [tuple(run) for _, run in itertools.groupby(groups, key=best.__getitem__)]
+    if len(runs) == 1 or (len(runs) > _MOST_PARTS and axis != "workload"):
+        return None
+    together = ([ranking for value in run for ranking in groups[value]] for run in runs)
+    parts = [
+        part
+        for values, group in zip(runs, together, strict=True)
+        if (part := recommend(group, values))
+    ]
+    return Answer(axis, tuple(sorted(parts, key=lambda part: -len(part.rankings))), single)
+
+
+def _by_value(axis: str, contests: Iterable[Ranking]) -> dict[object, list[Ranking]]:
+    """Group settings by their values of an axis, in order."""
+    groups: dict[object, list[Ranking]] = defaultdict(list)
+    for ranking in contests:
+        groups[getattr(ranking.setting, axis)].append(ranking)
+    kind = AXES[axis]
+    values = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_place)
+    return {value: groups[value] for value in values if value in groups}
+
+
+def _place(value: object) -> tuple[int, str]:
+    return (value, "") if isinstance(value, int) else (0, str(value))
+
+
+def _preference(rule: Answer) -> tuple[bool, float, int]:
+    return not rule.is_never_shown_slower, rule.price, len(rule.parts)
+
+
+def _is_worth_it(rule: Answer, single: Answer) -> bool:
+    if rule.is_never_shown_slower:
+        return True
+    return math.isfinite(rule.price) and rule.price - 1 <= _WORTH_IT * (single.price - 1)

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from timelift.analyse.estimates import Interval
-from timelift.analyse.lifts import declared
 from timelift.analyse.measurement import Run, fact_or_bound
+from timelift.analyse.ranking import declared
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
 from timelift.choose.choices import Alternative, Choice, Goal, Question, Undecided

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from timelift.analyse import lifts
 from timelift.analyse.estimates import Interval
 from timelift.analyse.measurement import Measurement, Run, fact_or_bound
-from timelift.analyse.ranking import BASELINES, RankedCase, Ranking
+from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, lift_measurements, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting, option_flag
@@ -181,8 +180,8 @@ def decide(
 
     The first of `relative_to` that was measured is the baseline.
     """
-    rankings = {one.setting: one for one in lifts.rank_run(run, relative_to) if one.rows}
-    measured = [rival for rival in lifts.lift_measurements(run) if rival.was_measured]
+    rankings = {one.setting: one for one in rank_run(run, relative_to) if one.rows}
+    measured = [rival for rival in lift_measurements(run) if rival.was_measured]
 
     def choice_at(setting: Setting) -> Choice | Undecided:
         rivals = [rival for rival in measured if rival.case.setting == setting]
@@ -249,7 +248,7 @@ def _choose(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Choi
 
 def _by_time(ranking: Ranking) -> Choice | Undecided:
     best = recommend([ranking])
-    if best is None or not best.is_answer:
+    if best is None or not best.price.is_bound:
         return Undecided("one launch is no verdict")
     name, price = best.strategy, best.price.ratio
     close = [other for other in ranking.not_shown_slower if other != name]

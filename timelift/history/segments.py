@@ -14,9 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from timelift.analyse.effects import mean_and_variance
-from timelift.analyse.estimates import t_tail
+from timelift.analyse.estimates import RESOLUTION, Spread, shrink_variances, t_tail
 from timelift.analyse.measurement import Samples
-from timelift.analyse.shrink_variances import RESOLUTION, Spread, shrink_variances
 
 #: The least runs of a segment, so that a lone spike, or two, is never a change.
 LEAST_RUNS = 3

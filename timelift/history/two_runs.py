@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse import lifts
 from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail
 from timelift.analyse.fact_changes import FactChange, fact_changes
 from timelift.analyse.measurement import Measurement, Run, Samples, engine_facts
+from timelift.analyse.ranking import rank_run
 from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.history.shift import (
@@ -239,7 +239,7 @@ def _cases(
 def _places(run: Run) -> dict[Case, CaseInRun]:
     return {
         row.case: CaseInRun(row.seconds_per_call.value, place, len(one.all_rows))
-        for one in lifts.rank_run(run)
+        for one in rank_run(run)
         for place, row in enumerate(one.all_rows, start=1)
     }
 

@@ -7,10 +7,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.answer import Answer, Gain, LostWhere
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
-from timelift.analyse.recommend import Recommendation
+from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
 from timelift.case import SIZES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
@@ -158,10 +157,9 @@ def _lost_in_words(lost: LostWhere, settings: int) -> str:
 
 
 def _lost_at_most(lost: LostWhere) -> str:
-    row = lost.dearest
-    low, high = row.cost_over_best
-    is_range = lost.settings == 1 and row.surely_costs
-    return over_the_best(high, low) if is_range else f"up to {over_the_best(high)}"
+    cost = lost.dearest.cost_over_best
+    is_range = lost.settings == 1 and cost.low > 1
+    return over_the_best(cost.high, cost.low) if is_range else f"up to {over_the_best(cost.high)}"
 
 
 def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
@@ -253,20 +251,20 @@ def at_setting(ranking: Ranking, one: Recommendation) -> str:
 
 
 def cost_in_words(row: RankedCase) -> str:
-    strategy, (low, high) = row.case.strategy, row.cost_over_best
-    if not row.cost_is_known:
+    strategy, cost = row.case.strategy, row.cost_over_best
+    if not cost.is_known:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
-    if row.surely_costs:
-        return f"`{strategy}` costs {over_the_best(high, low)}"
-    return f"choosing `{strategy}` costs at most {over_the_best(high)}"
+    if cost.low > 1:
+        return f"`{strategy}` costs {over_the_best(cost.high, cost.low)}"
+    return f"choosing `{strategy}` costs at most {over_the_best(cost.high)}"
 
 
 def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
     """Write what a strategy costs, if anything, and what the last of the setting does."""
     row, last = ranking.row(strategy), ranking.rows[-1]
-    if row.may_cost:
+    if row.cost_over_best.high > 1:
         yield cost_in_words(row)
-    if last.surely_costs and last is not row:
+    if last.cost_over_best.low > 1 and last is not row:
         yield cost_in_words(last)
 
 

@@ -215,7 +215,7 @@ _EVERY = (
     number("would_see", "would see", lambda row: row.rival.detectable - 1, unit=PER_CENT),
     number("rank_low", value=lambda row: row.rival and (row.rival.rank_low or None)),
     number("rank_high", value=lambda row: row.rival and (row.rival.rank_high or None)),
-    number("price", "price at most", lambda row: row.rival.cost_over_best[1] - 1, unit=PER_CENT),
+    number("price", "price at most", lambda row: row.rival.cost_over_best.high - 1, unit=PER_CENT),
     number(
         "over_forward",
         "\N{DIVISION SIGN} forward",

@@ -11,9 +11,8 @@ from typing import Any
 
 from timelift.analyse import across
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.lifts import NoAnswer, declared
 from timelift.analyse.measurement import Measurement, Run
-from timelift.analyse.ranking import Ranking
+from timelift.analyse.ranking import NoAnswer, Ranking, declared
 from timelift.analyse.recommend import Recommendation
 from timelift.case import Setting, Status, several_valued
 from timelift.errors import counted
@@ -179,7 +178,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
         yield at_setting(ranking, best)
-        if best.is_answer:
+        if best.price.is_bound:
             yield from price_sentences(ranking, best.strategy)
         yield from undecided(ranking)
 

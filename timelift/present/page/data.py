@@ -189,7 +189,7 @@ def _rows(
         **_intervals("time", [row.seconds_per_call.times(1e6) for _, row in rows]),
         **_intervals("times", speed_ups),
         "beside": [verdicts.index(one.verdict) if one else None for one in speed_ups],
-        "cost": [_at_most(row.cost_over_best[1]) for _, row in rows],
+        "cost": [_at_most(row.cost_over_best.high) for _, row in rows],
         **_intervals("first", [found.first_calls.get(case) for case in cases]),
         "peak": [_digits(found.peak_bytes.get(case, math.nan) / (1 << 20)) for case in cases],
         "front": [int(row in fronts.get(ranking.setting, ())) for ranking, row in rows],

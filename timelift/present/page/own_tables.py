@@ -6,11 +6,10 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from timelift.analyse.across import ExecutionPair
-from timelift.analyse.answer import Answer
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.measurement import Run
 from timelift.analyse.ranking import RankedCase
-from timelift.analyse.recommend import Price, Recommendation
+from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.case import Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, GateFindings
@@ -67,7 +66,7 @@ def executions(pairs: Sequence[ExecutionPair]) -> Table:
             Column("usual", value=lambda pair: pair.values[0]),
             Column("other", value=lambda pair: pair.values[1]),
             *axis_columns(attrgetter("usual.setting"), varying(pair.usual for pair in pairs)),
-            number("ratio", "times as long", _times("effect"), "{:.3f}".format),
+            number("ratio", "times as long", _times("value"), "{:.3f}".format),
             number("low", "from", _times("low"), "{:.3f}".format),
             number("high", "to", _times("high"), "{:.3f}".format),
             Column("verdict", value=attrgetter("comparison.verdict")),
