@@ -21,9 +21,9 @@ from timelift.present import usage
 from timelift.project import Project
 from timelift.worker import find_lifts, whole_model
 from timelift.worker.describe import describe_lift, describe_model
-from timelift.worker.find_layer import find_layer, find_model, parts_of  # noqa: F401 - for scripts
-from timelift.worker.isolation import load_module
+from timelift.worker.lifted_layer import parts_of
 from timelift.worker.setting_under_test import measure_setting
+from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
 ROOT = Path(__file__).parent.parent
 BATCH = 2

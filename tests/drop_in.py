@@ -18,7 +18,7 @@ from keras import ops
 
 from tests.projects import STRATEGIES
 from timelift.case import Backend, Phase, Setting
-from timelift.worker.isolation import load_module
+from timelift.worker.user_code import load_module
 
 BATCH, TIME = 3, 4
 LENGTHS = np.array([4, 2, 3])

@@ -28,7 +28,7 @@ import pytest
 from tests.projects import STRATEGIES
 from tests.tensorflow_here import floating, keras, tf
 from timelift.case import Phase, Setting, TimeAxis
-from timelift.worker.isolation import load_module
+from timelift.worker.user_code import load_module
 
 #: TimeDistributed serves a dynamic time axis only where both sizes are the same.
 BATCH = TIME = 5

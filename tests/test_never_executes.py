@@ -122,7 +122,7 @@ def test_what_lies_beside_the_runs_is_no_program(sprung):
     [
         f"import {NAME}",
         "import pickle; pickle.load(open('bomb', 'rb'))",
-        f"from timelift.worker import isolation; isolation.load_module('strategies/{NAME}.py')",
+        f"from timelift.worker import user_code; user_code.load_module('strategies/{NAME}.py')",
     ],
 )
 def test_a_trap_springs_where_it_is_executed(sprung, spring):

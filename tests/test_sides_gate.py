@@ -23,7 +23,7 @@ from timelift.measure.header import new_header
 from timelift.measure.options import OPTIONS
 from timelift.measure.session import Session
 from timelift.project import Project, modules_in
-from timelift.worker.isolation import imports_from
+from timelift.worker.user_code import imports_from
 
 #: A strategy that is like no other.
 STRANGE = '"""Mine."""\n\n\ndef build(layer, shape):\n    return layer\n'

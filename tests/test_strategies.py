@@ -10,7 +10,7 @@ import pytest
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from tests.tensorflow_here import floating, keras
 from timelift.case import Phase, Setting, TimeAxis
-from timelift.worker.isolation import load_module
+from timelift.worker.user_code import load_module
 
 LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
 IMPORTS = {"functools", "importlib", "itertools", "keras", "numbers", "tensorflow", "tf_keras"}

@@ -18,7 +18,6 @@ import numpy as np
 
 from timelift.errors import one_line
 from timelift.worker import whole_model
-from timelift.worker.find_layer import find_layer, find_model, input_shape, parts_of, whole_numbers
 from timelift.worker.find_lifts import (
     Lift,
     find_lifts,
@@ -27,7 +26,9 @@ from timelift.worker.find_lifts import (
     unsupported_loops,
     watch_lifts,
 )
-from timelift.worker.layer import check_one_tensor
+from timelift.worker.inputs import check_one_tensor, input_shape, whole_numbers
+from timelift.worker.lifted_layer import parts_of
+from timelift.worker.user_code import find_layer, find_model
 
 #: Every call of the name returns the same model, or models that share lifts.
 _SAME = (

@@ -1,17 +1,18 @@
-"""What the rivals of a setting are fed: the inputs, which steps are valid, and what is returned."""
+"""What the rivals of a setting are fed, and what the layer takes that they lift."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from timelift.case import Lengths, Setting
+from timelift.inner_layer import LayerInputs
 from timelift.messages import Task
-from timelift.worker.engines import Array, Compiled, Engine, Feed
+from timelift.worker.engines import Array, Engine, Feed
 
-#: Words a sentence in the Python language reference, at every twentieth quantile, cut at the 99th
-#: percentile: 1,223 sentences of `pydoc_data.topics` in Python 3.11, which anyone can count again.
+#: Quantiles 0, 5, … 100 % of the words in a sentence, cut at the 99th percentile: of the 1,223
+#: sentences of the Python language reference (`pydoc_data.topics` of Python 3.11).
 SENTENCE_WORDS = (2, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 25, 28, 31, 37, 49)
 
 
@@ -63,10 +64,9 @@ class SharedInputs:
 
 @dataclass(frozen=True)
 class Feeds:
-    """Conversions for one rival: padded arrays outside, padded or ragged tensors inside.
+    """Convert between padded arrays and the tensors of one rival, which are padded or `ragged`.
 
-    A rival that takes ragged tensors is fed the valid steps alone; any other gets a mask where
-    lengths vary.
+    A ragged tensor has the valid steps alone; with a padded one goes a mask where lengths vary.
     """
 
     engine: Engine
@@ -88,7 +88,7 @@ class Feeds:
         return Feed(inputs, mask, place(cotangent[self.valid] if self.ragged else cotangent))
 
     def fetch(self, value: Any) -> Array:
-        """Fetch (batch, time, …); the valid steps of a ragged value land where they belong."""
+        """Fetch (batch, time, …); a ragged value is padded with zeros."""
         if not self.ragged:
             return self.engine.to_numpy(value)
         steps = self.engine.to_numpy(getattr(value, "flat_values", value))
@@ -97,7 +97,103 @@ class Feeds:
         return padded
 
 
-def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
-    result = compiled.bind(feed)()
-    engine.wait(result)
-    return result
+# What a layer takes -------------------------------------------------------------------------------
+
+
+def check_one_tensor(layer: Any, factory: str) -> None:
+    import keras  # noqa: PLC0415
+
+    if not isinstance(layer, keras.Layer):
+        raise TypeError(f"{factory} must return a Keras layer, got {type(layer).__name__}")
+    for side in ("input", "output"):
+        try:
+            structure = getattr(layer, side)
+        except (AttributeError, ValueError):
+            continue
+        if isinstance(structure, dict) or (isinstance(structure, list) and len(structure) > 1):
+            raise TypeError(
+                f"{factory} returns a layer with {len(structure)} {side}s; only layers with one "
+                "can be lifted; wrap it in a layer that takes and returns one tensor"
+            )
+
+
+def input_shape(layer: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of the layer's input, batch first; None where it is unknown.
+
+    It is known of a functional model, and of another layer once it is built.
+    """
+    inputs = inputs_of(layer)
+    if inputs:
+        return tuple(inputs[0].shape) if len(inputs) == 1 else None
+    built = (layer.get_build_config() or {}) if layer.built else {}
+    shape = built.get("input_shape")
+    plain = isinstance(shape, list | tuple) and all(
+        size is None or isinstance(size, int) for size in shape
+    )
+    return tuple(shape) if plain and shape else None
+
+
+def inputs_of(layer: Any) -> list[Any]:
+    """Return the symbolic inputs of a functional model or a built Sequential; else []."""
+    try:
+        return list(layer.inputs or ())
+    except (AttributeError, ValueError):  # ValueError: an unbuilt Sequential before Keras 3.6
+        return []
+
+
+def check_inputs(layer: Any, inputs: LayerInputs) -> None:
+    """Raise ValueError if a layer takes other inputs than these."""
+    shape, given = input_shape(layer), inputs.features
+    own = shape[1:] if shape else given
+    fits = len(own) == len(given) and all(
+        size in {None, asked} for size, asked in zip(own, given, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"the layer is built for steps of {_written(own)}, and --inputs or FEATURES says "
+            f"{_written(given)}; leave --inputs out, or mend the workload's file"
+        )
+    whole, high = whole_numbers(layer)
+    if whole and not inputs.dtype:
+        like = LayerInputs(given, whole, high or 1000)
+        raise ValueError(
+            f"the layer takes whole numbers; write so, like --inputs '{like}', or with INPUT_DTYPE "
+            "and INPUT_HIGH in a workload's file"
+        )
+
+
+def _written(shape: Sequence[int | None]) -> str:
+    return ",".join("any" if size is None else str(size) for size in shape) or "no axis"
+
+
+def whole_numbers(layer: Any) -> tuple[str, int]:
+    """Return the dtype of whole-number inputs and their upper bound; ("", 0) for floats.
+
+    The bound is 0 if it is unknown, which it is unless the first layer is an Embedding.
+    """
+    import keras  # noqa: PLC0415
+
+    first = next(_first_layers(layer), None)
+    high = int(first.input_dim) if isinstance(first, keras.layers.Embedding) else 0
+    inputs = inputs_of(layer)
+    dtype = str(inputs[0].dtype) if inputs else ""
+    whole = dtype if "int" in dtype else "int32" if high else ""
+    return whole, high
+
+
+def _first_layers(layer: Any) -> Iterator[Any]:
+    """Yield the layers of a model in the order of their calls; any other layer yields itself.
+
+    A subclassed model is such a layer: its layers are in the order of its attributes.
+    """
+    import keras  # noqa: PLC0415
+
+    in_order = isinstance(layer, keras.Sequential) or (
+        isinstance(layer, keras.Model) and inputs_of(layer)
+    )
+    if not in_order or not layer.layers:
+        yield layer
+        return
+    for part in layer.layers:
+        if not isinstance(part, keras.layers.InputLayer):
+            yield from _first_layers(part)

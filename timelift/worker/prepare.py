@@ -19,11 +19,11 @@ from timelift.case import Gradients, Phase, Setting, TimeAxis
 from timelift.messages import CALLING_EVERY_STEP, TRACING, Busy, Emit, RivalSpec, Task
 from timelift.worker import law, system
 from timelift.worker.engines import Array, Compiled, Engine, Feed
-from timelift.worker.inputs import Feeds, SharedInputs, call_once
-from timelift.worker.isolation import load_module
+from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import TOLERANCES, rounding_of
-from timelift.worker.layer import InnerLayer
+from timelift.worker.lifted_layer import InnerLayer
 from timelift.worker.reference import FoldedReference
+from timelift.worker.user_code import load_module
 
 _CHECKING = "checking the law"
 #: So many steps warm the tracer: as many kernels as a fold of all, at a bounded price in memory.
@@ -140,6 +140,12 @@ class Preparation:
 
     def _shape_of(self, model: Any) -> tuple[int, ...]:
         return tuple(model.compute_output_shape(self.inputs.shape))
+
+
+def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
+    result = compiled.bind(feed)()
+    engine.wait(result)
+    return result
 
 
 def peak_facts(

@@ -17,7 +17,7 @@ import numpy as np
 
 from timelift import rounds
 from timelift.case import Status
-from timelift.errors import one_line, ran_out_of_memory
+from timelift.errors import one_line
 from timelift.messages import (
     PLAYING,
     Busy,
@@ -34,9 +34,9 @@ from timelift.messages import (
 from timelift.worker import law, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
-from timelift.worker.isolation import imports_from, restore_process_state
-from timelift.worker.layer import InnerLayer, InnerLayerError, InnerLayers
+from timelift.worker.lifted_layer import InnerLayer, InnerLayerError, InnerLayers, status_of
 from timelift.worker.prepare import Preparation, PreparedRival, Refused
+from timelift.worker.user_code import imports_from, restore_process_state
 from timelift.worker.whole_model import ModelUnderTest
 
 
@@ -54,7 +54,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
         under_test = (ModelUnderTest if task.is_model else SettingUnderTest)(engine, task, channel)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
-            emit(Ended.without_result(rival, _status_of(error), f"the inputs: {one_line(error)}"))
+            emit(Ended.without_result(rival, status_of(error), f"the inputs: {one_line(error)}"))
         return
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
@@ -98,11 +98,7 @@ def _why_it_ended(error: Exception) -> tuple[Status, str]:
         case law.LawBrokenError():
             return Status.LAW_BROKEN, f"breaks the law: {error}"
     traceback.print_exception(error)
-    return _status_of(error), one_line(error)
-
-
-def _status_of(error: Exception) -> Status:
-    return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
+    return status_of(error), one_line(error)
 
 
 class SettingUnderTest:

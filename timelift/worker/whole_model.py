@@ -18,8 +18,7 @@ from timelift.case import Backend, Mode, Phase
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts
 from timelift.worker.engines import Array, Engine, Feed
-from timelift.worker.find_layer import find_model, find_named, inputs_of, parts_of
-from timelift.worker.isolation import load_module, restore_process_state
+from timelift.worker.inputs import inputs_of
 from timelift.worker.law import (
     TOLERANCES,
     LawBrokenError,
@@ -29,8 +28,9 @@ from timelift.worker.law import (
     scale_of,
     weight_gradient_errors,
 )
-from timelift.worker.layer import computed_in
+from timelift.worker.lifted_layer import computed_in, parts_of
 from timelift.worker.prepare import PreparedRival, peak_facts
+from timelift.worker.user_code import find_model, find_named, load_module, restore_process_state
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
 FLAG_VALUES = 2

@@ -1,7 +1,7 @@
-"""The inner layer: made once for all rivals that lift it, with what it must compute.
+"""The inner layer: made once for all rivals that lift it, with the results it must have.
 
-Usually all rivals lift the same layer and there is one of them. Where two revisions are compared, a
-revision whose workload differs brings a layer of its own, drawn from the same seed.
+Where two revisions are compared and their workloads differ, each has a layer of its own, drawn from
+the same seed; else all rivals of a setting lift one layer.
 """
 
 import traceback
@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Gradients, Phase, Setting, Status
+from timelift.case import Gradients, Phase, Status
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker.engines import Array, Engine
-from timelift.worker.find_layer import check_inputs, find_layer, parts_of
-from timelift.worker.inputs import SharedInputs
+from timelift.worker.inputs import SharedInputs, check_inputs, check_one_tensor
 from timelift.worker.law import (
     TOLERANCES,
     DtypePrecision,
@@ -24,26 +23,23 @@ from timelift.worker.law import (
     scale_of,
 )
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
+from timelift.worker.user_code import find_layer
 
 
 class InnerLayerError(Exception):
-    """Why there is no inner layer to lift, in a sentence; `status` is how its rivals end."""
+    """The reason why no rival can lift the layer, in a sentence; `status` is theirs."""
 
     def __init__(self, reason: str, status: Status) -> None:
         super().__init__(reason)
         self.status = status
 
-    @classmethod
-    def of(cls, error: Exception, *, made: bool) -> "InnerLayerError":
-        """Return the error of making a layer, which holds at any size, or of calling one `made`."""
-        if not made and not ran_out_of_memory(error):
-            return cls(one_line(error), Status.NO_LAYER)
-        status = Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
-        return cls(f"the inner layer: {one_line(error)}", status)
+
+def status_of(error: Exception) -> Status:
+    return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
 
 
 class InnerLayers:
-    """The inner layers of a setting by the rivals that lift them, each made at its first use."""
+    """The inner layers of a setting, each made before its first rival is built."""
 
     def __init__(self, engine: Engine, task: Task, shared: SharedInputs, emit: Emit) -> None:
         self._engine, self._task, self._shared, self._emit = engine, task, shared, emit
@@ -59,27 +55,33 @@ class InnerLayers:
         return inner
 
     def _make(self, rival: RivalSpec) -> "InnerLayer | InnerLayerError":
+        import keras  # noqa: PLC0415 - the backend is chosen by now
+
         task, layer = self._task, None
         try:
             self._emit(Busy(MAKING_LAYER, rival.name))
-            _set_global_state(self._engine, task.setting, task.seed)
-            factory = rival.factory or task.factory
-            layer = make_layer(factory, task.inputs, task.seed)
+            self._engine.seed(task.seed)
+            keras.config.set_floatx(task.setting.dtype)
+            keras.config.set_dtype_policy(str(task.setting.dtype))
+            layer = make_layer(rival.factory or task.factory, task.inputs, task.seed)
             if reason := _why_nothing_trains(layer, task):
                 return InnerLayerError(reason, Status.REFUSED)
             self._emit(Busy(CALLING_LAYER, rival.name))
             return InnerLayer(self._engine, task, layer, self._shared)
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
             traceback.print_exc()
-            return InnerLayerError.of(error, made=layer is not None)
+            status = status_of(error)
+            if layer is None and status is Status.FAILED:
+                return InnerLayerError(one_line(error), Status.NO_LAYER)  # at no size is there one
+            return InnerLayerError(f"the inner layer: {one_line(error)}", status)
 
 
 class InnerLayer:
-    """One inner layer: what it computes, and its state to be restored.
+    """One inner layer with its results, and its state to be restored.
 
-    `reference` holds its results at the steps of the law, `folded_reference` at all of them. Both
-    are in the mode that is timed, or in inference where training adds noise or batch statistics to
-    what the layer computes (`trains_differently`).
+    `reference` has the results at the drawn steps of the law, `folded_reference` at all steps. In
+    the backward phase the layer is called in training, unless it `trains_differently`, as with
+    noise or batch statistics; else in inference.
     """
 
     def __init__(self, engine: Engine, task: Task, layer: Any, shared: SharedInputs) -> None:
@@ -87,7 +89,7 @@ class InnerLayer:
         backward = setting.phase is Phase.BACKWARD
         device = setting.device, engine.identity()
         self.precision = coarsest(computed_in(layer) or [setting.dtype], *device)
-        #: Of gradients by the inputs, which have the dtype of these.
+        #: The precision of gradients by the inputs, which have the setting's dtype.
         self.input_precision = coarsest([setting.dtype, *computed_in(layer)], *device)
         self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
         training = backward and not self.trains_differently
@@ -102,16 +104,12 @@ class InnerLayer:
 
     @property
     def folded_reference(self) -> FoldedReference:
-        """The results at every step; there are none where memory is read and no law is checked."""
+        """The results at every step; unknown in a task that reads memory and checks no law."""
         assert self._folded_reference is not None
         return self._folded_reference
 
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
-        """True if training changes what the layer computes, as dropout or batch statistics do.
-
-        It does where a state changes, or outputs do by more than rounding, between two calls in
-        training or between training and inference.
-        """
+        """True if two calls in training change a state, or return other outputs than inference."""
         step = engine.place(np.ascontiguousarray(inputs[:, 0]))
         as_used = engine.apply(self.layer, step, training=False)
         as_trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
@@ -120,14 +118,6 @@ class InnerLayer:
         scale, allowed = scale_of(as_used), TOLERANCES[self.precision].outputs
         off = [relative_errors(outputs, as_used, scale).max(initial=0.0) for outputs in as_trained]
         return changed or not max(off) <= allowed
-
-
-def _set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    engine.seed(seed)
-    keras.config.set_floatx(setting.dtype)
-    keras.config.set_dtype_policy(str(setting.dtype))
 
 
 def _why_nothing_trains(layer: Any, task: Task) -> str:
@@ -141,17 +131,20 @@ def _why_nothing_trains(layer: Any, task: Task) -> str:
 
 
 def computed_in(layer: Any) -> list[str]:
-    """Return the dtypes in which the layer and the layers inside it compute; whole numbers none."""
+    """Return the float dtypes in which the layer and the layers inside it compute."""
     dtypes = {part.compute_dtype for part in parts_of(layer)}
     return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]
 
 
-def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
-    """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
+def parts_of(layer: Any) -> list[Any]:
+    """Return a layer and all layers inside of it."""
+    return list(layer._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
 
-    `factory` is `path.py:name` or `module:name`.
-    A layer is built by a call, since one that is subclassed may have no `build` that makes its
-    weights. What is added to the weights is drawn from `seed`.
+
+def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
+    """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
+
+    The layer is built by a call, since a subclassed layer may make its weights there.
     """
     import keras  # noqa: PLC0415
 
@@ -167,25 +160,8 @@ def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     return layer
 
 
-def check_one_tensor(layer: Any, factory: str) -> None:
-    import keras  # noqa: PLC0415
-
-    if not isinstance(layer, keras.Layer):
-        raise TypeError(f"{factory} must return a Keras layer, got {type(layer).__name__}")
-    for side in ("input", "output"):
-        try:
-            structure = getattr(layer, side)
-        except (AttributeError, ValueError):
-            continue
-        if isinstance(structure, dict) or (isinstance(structure, list) and len(structure) > 1):
-            raise TypeError(
-                f"{factory} returns a layer with {len(structure)} {side}s; only layers with one "
-                "can be lifted; wrap it in a layer that takes and returns one tensor"
-            )
-
-
 class LayerState:
-    """The inner layer's weights that training changes without gradients, to be restored."""
+    """Variables of the inner layer without gradient, such as batch statistics and random seeds."""
 
     def __init__(self, layer: Any) -> None:
         self._kept = [(weight, weight.numpy()) for weight in layer.non_trainable_variables]
@@ -194,6 +170,6 @@ class LayerState:
         return not all((weight.numpy() == value).all() for weight, value in self._kept)
 
     def restore(self) -> None:
-        """Undo the changes of later calls to batch statistics and random seeds."""
+        """Undo the changes of all calls since."""
         for weight, value in self._kept:
             weight.assign(value)

@@ -1,0 +1,153 @@
+"""The code of users: find what they name, import their files, and keep these apart.
+
+A name stands for a function or class that makes a layer or model, or for the layer or model itself.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from timelift.errors import nearest
+from timelift.inner_layer import Factory
+from timelift.project import modules_in
+from timelift.worker.engines import Engine
+from timelift.worker.find_lifts import lift_at
+
+#: Modules that were imported from each other tree: rivals of one tree share them.
+_IMPORTED_FROM: dict[str, dict[str, ModuleType]] = {}
+
+
+def find_layer(factory: str) -> Any:
+    """Return the layer that a `Factory` makes or is; raises whatever the user's module raises."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    parts = Factory.of(factory)
+    if parts.lift:
+        return lift_at(find_model(str(replace(parts, lift=""))), parts.lift).inner
+    named = find_named(factory)
+    return named if isinstance(named, keras.Layer) else named()
+
+
+def find_named(text: str) -> Any:
+    """Return what `path.py:name` or `module:name` names; raises whatever the module does."""
+    parts = Factory.of(text)
+    where, name = parts.where, parts.name
+    module = load_module(where) if parts.is_file else importlib.import_module(where)
+    if not hasattr(module, name):
+        public = [other for other in vars(module) if not other.startswith("_")]
+        raise AttributeError(f"{where} has no {name!r}; {nearest(name, public)}")
+    return getattr(module, name)
+
+
+def find_model(name: str) -> Any:
+    """Return the model that `module:name` or `path.py:name` makes or is, or a `.keras` file holds.
+
+    Raises TypeError if it is no model, and whatever the user's module raises.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    model = _load(name) if Factory.of(name).is_stored else find_layer(name)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{name} must give a Keras model, got {type(model).__name__}")
+    return model
+
+
+def _load(name: str) -> Any:
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    try:
+        return keras.saving.load_model(name)  # in Keras's safe mode
+    except ValueError as error:
+        if "safe_mode" not in str(error):
+            raise
+        raise ValueError(
+            "it holds Python code of its own (a Lambda), which Keras's safe mode does not run; "
+            "write a function that loads it, and name that instead"
+        ) from error
+
+
+def load_module(path: str) -> ModuleType:
+    """Import a Python file by its path, under a name that no package and no other path has."""
+    name = f"timelift_file_{Path(path).stem}_{zlib.crc32(path.encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def imports_from(home: str) -> Iterator[None]:
+    """Import from another tree first; `home` has its folders, like PYTHONPATH, or is ''.
+
+    Modules of the same names that this process has imported leave `sys.modules` meanwhile, so that
+    two revisions of one package live side by side. timelift itself never comes from the other tree.
+    """
+    if not home:
+        yield
+        return
+    own = _modules_in(home)
+    _replace(own, _IMPORTED_FROM.get(home, {}))
+    folders = home.split(os.pathsep)
+    sys.path[:0] = folders
+    try:
+        yield
+    finally:
+        for folder in folders:  # the first of each name is the one put there
+            with contextlib.suppress(ValueError):
+                sys.path.remove(folder)
+        _IMPORTED_FROM[home] = _modules_in(home)
+        _replace(_IMPORTED_FROM[home], own)
+
+
+def _modules_in(home: str) -> dict[str, ModuleType]:
+    """Return the imported modules whose top-level name is also one of the tree `home`."""
+    tops = modules_in(map(Path, home.split(os.pathsep))) - {"timelift"}
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in tops}
+
+
+def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:
+    for name in old:
+        del sys.modules[name]
+    sys.modules.update(new)
+
+
+@contextmanager
+def restore_process_state(engine: Engine) -> Iterator[None]:
+    """Restore folder, environment and search path, and Keras's and the backend's switches.
+
+    Seeds are not restored, since every draw of ours has a generator of its own.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    folder, variables, path = Path.cwd(), dict(os.environ), list(sys.path)
+    config = keras.config
+    switches = [
+        (config.set_floatx, config.floatx()),
+        (config.set_dtype_policy, config.dtype_policy()),
+        (config.set_image_data_format, config.image_data_format()),
+        (config.set_epsilon, config.epsilon()),
+        *engine.switches(),
+    ]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
+        if dict(os.environ) != variables:  # writing it is not safe beside the backend's threads
+            os.environ.clear()
+            os.environ.update(variables)
+        sys.path[:] = path
+        for switch, value in switches:
+            switch(value)
