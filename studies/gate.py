@@ -24,9 +24,10 @@ from tests.repositories import commit
 from timelift.analyse import results
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
-from timelift.gate.outcomes import CaseOutcome, GateReferee, outcomes
-from timelift.measure.options import OPTIONS
+from timelift.gate.outcomes import CaseOutcome, outcomes
+from timelift.gate.sides import SidesRace
 from timelift.measure.progress import CampaignEvent
+from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Session
 from timelift.project import Project
 from timelift.selftest import Proportion
@@ -45,7 +46,7 @@ REGRESSED = IDENTICAL | {
 QUICK = IDENTICAL | {"strategies": "native,fold_time", "batch_sizes": "8"}
 NOTHING = "nothing"
 #: What every suite asks, as `timelift bench test_forward.py test_backward.py` does.
-QUESTIONS = ({"phases": "forward", "modes": "graph"}, {"phases": "backward", "modes": "graph"})
+QUESTIONS = [Question({"phases": phase, "modes": "graph"}) for phase in ("forward", "backward")]
 
 
 # Regressions -------------------------------------------------------------------------------------
@@ -189,17 +190,14 @@ def change(path: Path, word: str) -> None:
 def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
     """Race a project's last commit against the one before, with what was planted."""
     started = time.monotonic()
-    every = {option.name: asked.get(option.name, "") for option in OPTIONS}
-    session = Session(Project(folder), {**every, "against": "HEAD~1"})
-    assert session.gate is not None
-    cases = [case for question in QUESTIONS for case in session.cases(question)]
-    session.gate.match(cases)
+    texts = {**asked, "against": "HEAD~1"}
+    request = RunRequest(Project(folder), texts, SidesRace.usual_axes)
     for name, word in done_to.items():
         if word in PLANTED:
-            known = session.catalogue.strategies
-            known[name] = replace(known[name], planted=PLANTED[word])
-    referee = GateReferee(session.gate.sides, session.gate.header_entry())
-    session.measure(cases, Silent(), referee, 0)
+            strategies = request.catalogue.strategies
+            strategies[name] = replace(strategies[name], planted=PLANTED[word])
+    session = Session(SidesRace(request))
+    session.measure([case for one in QUESTIONS for case in request.cases(one)], Silent())
     assert session.journal_path is not None
     found = results.load(session.journal_path)
     against = found.header.against

@@ -12,7 +12,7 @@ from timelift.case import Case, Phase, Setting, Status
 from timelift.journal.facts import Facts
 from timelift.journal.files import json_line
 from timelift.journal.lines import SCHEMA, CaseInLaunch, End
-from timelift.measure.grid import TWINS
+from timelift.selftest import TWINS
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
 SPEEDS = {

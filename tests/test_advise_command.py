@@ -92,7 +92,7 @@ def test_what_is_written_has_to_be_among_the_strategies(tmp_path):
     text = text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1},)\n"
     own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
     with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
-        advice.measure_lifts(own, model(), {}, None, None)
+        advice.measure_lifts(own, model(), {}, None)
 
 
 def test_the_ways_to_change_a_model_say_what_they_put_where():

@@ -8,7 +8,7 @@ import pytest
 
 from tests import hostile
 from tests.projects import GOOD, QUICKEST, SMALL, bench, items, project, records_of, run_module
-from timelift.measure.grid import TWINS
+from timelift.selftest import TWINS
 
 WORDS = (
     "--workloads sensor --seq-lens 3,128 --batch-sizes 2 --launches 2 "

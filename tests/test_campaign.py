@@ -26,7 +26,7 @@ from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
 
 SECONDS_A_SETTING = 10.0
-OPTIONS = CampaignOptions.read({"launches": "3-8", "seed": "1"})
+OPTIONS = replace(CampaignOptions.read({"launches": "3-8", "seed": "1"}), reads_peak_memory=False)
 NAMES = ("fast", "close", "slow")
 CASES = [journals.case(name, seq_len=length) for length in (4, 8) for name in NAMES]
 

@@ -7,8 +7,9 @@ import pytest
 from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
-from timelift.measure import grid, options
+from timelift.measure import options
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
+from timelift.measure.request import Question, cases_of
 
 
 def catalogue():
@@ -21,7 +22,7 @@ def catalogue():
 
 
 def cases(asked=None, compares="", sizes="all", **question):
-    return grid.cases(grid.Question(question, compares, sizes), asked or {}, catalogue())
+    return cases_of(Question(question, compares, sizes), asked or {}, catalogue())
 
 
 def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
@@ -90,7 +91,7 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
 def test_a_misspelt_question_is_a_sentence(words, sentence):
     usual = {} if "phase" in words or "phases" in words else {"phases": "forward", "modes": "graph"}
     with pytest.raises(UserError) as caught:
-        grid.Question.from_marker(usual | words)
+        Question.from_marker(usual | words)
     assert str(caught.value).startswith(sentence)
 
 

@@ -13,8 +13,9 @@ from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, line_text
 from timelift.journal.lines import CaseInLaunch, Header
 from timelift.measure.header import header_to_give_away, resumed_options, without_folders
-from timelift.measure.options import OPTIONS
+from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
+from timelift.plugin.questions import UsualRace
 from timelift.project import Project
 
 STRATEGY = '"""A lift."""\n\n\ndef build(layer, shape, dtype=None):\n    return layer\n'
@@ -30,9 +31,7 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to={home}/dump --xla_on")
     words = ["bench", f"--junitxml={home}/j.xml", f"{home}/work/bench/test_lift.py"]
     monkeypatch.setattr(sys, "argv", [f"{home}/bin/timelift", *words])
-    return Session(
-        Project(home / "work"), {one.name: "" for one in OPTIONS} | {"results": f"{home}/out"}
-    )
+    return Session(UsualRace(RunRequest(Project(home / "work"), {"results": f"{home}/out"})))
 
 
 def test_a_header_names_no_folder_of_its_user(session):
@@ -49,14 +48,16 @@ def test_a_header_names_no_folder_of_its_user(session):
 
 def test_files_of_one_name_outside_of_the_project_keep_their_digests(session):
     sources = {"/opt/a/x.py": "1", "/opt/b/x.py": "2", "/opt/c/x.py": "3"}
-    shown = header_to_give_away(Header(sources=sources), session.project.root)
+    shown = header_to_give_away(Header(sources=sources), session.request.project.root)
     assert shown.sources == {"…/x.py": "1", "…/x.py (2)": "2", "…/x.py (3)": "3"}
 
 
 def test_a_reason_names_no_folder_of_its_user(session):
     lines = []
     session._journal = SimpleNamespace(append=lambda *some: lines.extend(some))
-    reason = f'File "{session.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
+    reason = (
+        f'File "{session.request.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
+    )
     failed = CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED, reason=reason)
     session._record([failed])
     assert lines == session.lines
@@ -80,12 +81,12 @@ def test_a_reason_names_no_folder_of_its_user(session):
 )
 def test_a_path_is_written_from_the_project_on_or_by_its_name(session, text, shown):
     told = text.format(home=os.environ["HOME"])
-    assert without_folders(told, session.project.root) == shown
+    assert without_folders(told, session.request.project.root) == shown
 
 
 def test_an_option_with_a_folder_outside_is_named_again_where_a_run_is_resumed(session):
-    resumed = ResumedRun(session.results_folder, Header(asked={"layer": "…/path.py:make"}))
-    root, given = session.project.root, {"layer": "/opt/path.py:make"}
+    resumed = ResumedRun(session.request.results_folder, Header(asked={"layer": "…/path.py:make"}))
+    root, given = session.request.project.root, {"layer": "/opt/path.py:make"}
     assert resumed_options(resumed, given, root) == given
     with pytest.raises(UserError, match="which is outside of the project; name it again"):
         resumed_options(resumed, {"layer": ""}, root)
@@ -93,20 +94,20 @@ def test_an_option_with_a_folder_outside_is_named_again_where_a_run_is_resumed(s
 
 @pytest.mark.parametrize("own", ["/opt/path.py:make", "{root}/path.py:make"])
 def test_a_whole_path_that_an_older_version_wrote_is_the_same_as_itself(session, own):
-    root = session.project.root
+    root = session.request.project.root
     given = {"layer": own.format(root=root)}
-    resumed = ResumedRun(session.results_folder, Header(asked=given))
+    resumed = ResumedRun(session.request.results_folder, Header(asked=given))
     assert resumed_options(resumed, given, root) == given
 
 
 def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session, monkeypatch):
-    root = session.project.root
+    root = session.request.project.root
     monkeypatch.chdir(root / "strategies")
-    session.texts["layer"] = "mine.py:make"
+    session.request.texts["layer"] = "mine.py:make"
     header = session._header(SimpleNamespace(results={journals.case("mine", "sensor"): None}))
     assert header.asked["layer"] == "strategies/mine.py:make"
-    resumed = ResumedRun(session.results_folder, header)
-    given = dict.fromkeys(session.texts, "")
+    resumed = ResumedRun(session.request.results_folder, header)
+    given = dict.fromkeys(session.request.texts, "")
     whole = f"{root}/strategies/mine.py:make"
     assert resumed_options(resumed, given, root)["layer"] == whole
     again = resumed_options(resumed, given | {"layer": "mine.py:make"}, root)
@@ -115,10 +116,10 @@ def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session,
 
 def test_a_run_with_options_that_are_none_any_more_does_not_go_on(session):
     asked = {"launches": "3", "round_seconds": "0.05", "pin": "0", "until": "", "relative_to": "x"}
-    resumed = ResumedRun(session.results_folder, Header(asked=asked))
-    given = dict.fromkeys(session.texts, "")
+    resumed = ResumedRun(session.request.results_folder, Header(asked=asked))
+    given = dict.fromkeys(session.request.texts, "")
     sentence = r"begun with --round-seconds '0\.05', --pin '0'; start a new run"
     with pytest.raises(UserError, match=sentence):
-        resumed_options(resumed, given, session.project.root)
-    old = ResumedRun(session.results_folder, Header(asked={"launches": "3", "pin": ""}))
-    assert resumed_options(old, given, session.project.root)["launches"] == "3"
+        resumed_options(resumed, given, session.request.project.root)
+    old = ResumedRun(session.request.results_folder, Header(asked={"launches": "3", "pin": ""}))
+    assert resumed_options(old, given, session.request.project.root)["launches"] == "3"

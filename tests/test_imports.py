@@ -41,7 +41,6 @@ ARROWS = {
 STILL = """
 timelift.analyse.findings -> timelift.gate.outcomes
 timelift.analyse.findings -> timelift.selftest
-timelift.measure.session -> timelift.gate.sides
 timelift.present.copies -> timelift.gate.outcomes
 timelift.present.copies -> timelift.gate.rule
 timelift.present.copies -> timelift.selftest

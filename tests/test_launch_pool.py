@@ -20,7 +20,7 @@ from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
-OPTIONS = CampaignOptions.read({"launches": "2"})
+OPTIONS = replace(CampaignOptions.read({"launches": "2"}), reads_peak_memory=False)
 WANTED = [(number, Backend.JAX, "") for number in (1, 2, 9)]
 
 

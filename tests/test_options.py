@@ -10,8 +10,11 @@ from timelift import cli
 from timelift.case import option_flag
 from timelift.errors import UserError, nearest, read_share
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
-from timelift.measure.session import RunMode, Session
+from timelift.measure.request import Question, RunRequest
+from timelift.measure.session import Session
+from timelift.plugin.questions import UsualRace
 from timelift.project import Project
+from timelift.selftest import TwinsRace
 
 PERCENTAGES = [one for one in OPTIONS if one.default.endswith("%")]
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
@@ -97,18 +100,17 @@ def test_the_options_of_bench_are_no_more_than_a_person_scans():
 
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):
     write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
-    session = Session(Project(tmp_path), {option.name: "" for option in OPTIONS})
+    session = Session(UsualRace(RunRequest(Project(tmp_path), {})))
     monkeypatch.delattr(os, "fork")
     with pytest.raises(UserError, match="forks its workers, which this system cannot; measure on"):
-        session.measure([], None, None, 0)
+        session.measure([], None)
 
 
 def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
     write(tmp_path, {"layers.py": "def make():\n    return None\n"})
-    texts = {one.name: "" for one in OPTIONS}
-    texts |= {"layer": f"{tmp_path / 'layers.py'}:make", "inputs": "3"}
-    found = Session(Project(tmp_path), texts, RunMode(selftest=True))
-    cases = found.cases({"phases": "forward", "modes": "eager"})
+    texts = {"layer": f"{tmp_path / 'layers.py'}:make", "inputs": "3"}
+    request = RunRequest(Project(tmp_path), texts, TwinsRace.usual_axes)
+    cases = request.cases(Question({"phases": "forward", "modes": "eager"}))
     assert {one.setting.workload for one in cases} == {"make"}
 
 

@@ -20,13 +20,11 @@ from timelift.analyse.measurement import Run
 from timelift.case import COPY_SEPARATOR, Case, Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, Planted
-from timelift.measure import grid as grids
-from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
-from timelift.measure.grid import TWINS
+from timelift.measure.request import Question, RunRequest
 from timelift.present import ended
 from timelift.present.copies import trust_in_words
 from timelift.project import Project
-from timelift.selftest import Proportion, Trust
+from timelift.selftest import TWINS, Proportion, Trust, TwinsRace
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time")
@@ -45,40 +43,37 @@ TRUST = Trust(
 
 
 @pytest.fixture
-def planted(tmp_path):
-    """Sixteen settings of two strategies, turned into a self-test: the cases and the catalogue."""
-    catalogue = Catalogue(read_strategies(Project(ROOT).strategies.values()), {})
-    return list(grids.selftest_cases(GRID, catalogue, tmp_path)), catalogue
+def planted():
+    """Sixteen settings of two strategies, turned into a self-test: the cases and the race."""
+    race = TwinsRace(RunRequest(Project(ROOT), {}))
+    return race.cases(GRID), race
 
 
-def test_every_setting_has_one_strategy_and_all_its_twins(planted, tmp_path):
-    cases, catalogue = planted
+def test_every_setting_has_one_strategy_and_all_its_twins(planted):
+    cases, race = planted
     bases = [case for case in cases if COPY_SEPARATOR not in case.strategy]
     assert len(bases) == 16
     assert {case.strategy for case in bases} == set(NAMES)
     for base in bases:
         twins = [case.strategy for case in cases if case.setting == base.setting and case != base]
         assert twins == [f"{base.strategy}{COPY_SEPARATOR}{word}" for word in TWINS]
-    again = grids.selftest_cases(GRID[2:], catalogue, tmp_path)
+    again = race.cases(GRID[2:])
     assert set(again) < set(cases)  # a second question about a setting has the same rivals
 
 
-@pytest.mark.parametrize("asked", ["all", "fold_chunks", grids.SELFTEST_AXES["strategies"]])
-def test_a_second_question_plants_no_twins_of_twins(tmp_path, asked):
-    project = Project(ROOT)
-    catalogue = Catalogue(
-        read_strategies(project.strategies.values()), read_workloads(project.workloads.values())
-    )
+@pytest.mark.parametrize("asked", ["all", "fold_chunks", ""])
+def test_a_second_question_plants_no_twins_of_twins(asked):
+    request = RunRequest(Project(ROOT), {"strategies": asked}, TwinsRace.usual_axes)
+    race = TwinsRace(request)
     for phase in ("forward", "backward"):
-        question = grids.Question({"phases": phase, "modes": "graph,eager"})
-        grid = grids.cases(question, {**grids.SELFTEST_AXES, "strategies": asked}, catalogue)
-        cases = list(grids.selftest_cases(grid, catalogue, tmp_path))
+        question = Question({"phases": phase, "modes": "graph,eager"})
+        cases = race.cases(request.cases(question))
         assert any(COPY_SEPARATOR not in case.strategy for case in cases)
         assert all(case.strategy.count(COPY_SEPARATOR) <= 1 for case in cases)
 
 
 def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
-    cases, catalogue = planted
+    cases, catalogue = planted[0], planted[1].request.catalogue
     setting = next(case.setting for case in cases if case.strategy == "native")
     native = catalogue.strategies["native"]
     twins = [catalogue.strategies[f"native{COPY_SEPARATOR}{word}"] for word in TWINS]

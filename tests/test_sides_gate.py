@@ -16,12 +16,9 @@ from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side, take_out
 from timelift.gate.same_code import file_changes
-from timelift.gate.sides import SidesGate
-from timelift.measure.campaign_options import CampaignOptions
-from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
+from timelift.gate.sides import SidesRace
 from timelift.measure.header import new_header
-from timelift.measure.options import OPTIONS
-from timelift.measure.session import Session
+from timelift.measure.request import RunRequest
 from timelift.project import Project, modules_in
 from timelift.worker.user_code import imports_from
 
@@ -34,19 +31,12 @@ def checkout(root):
     return Project(root, brought=root)
 
 
+def request(root):
+    return RunRequest(checkout(root), {})
+
+
 def catalogue(root):
-    there = checkout(root)
-    return Catalogue(
-        read_strategies(there.strategies.values()), read_workloads(there.workloads.values())
-    )
-
-
-def matched(mine, sides, *cases):
-    """A gate that matched cases of the first folder's catalogue with the second's."""
-    here, there = map(checkout, sides)
-    gate = SidesGate(here, CampaignOptions.read({}), mine, of_project("main", there))
-    gate.match(cases)
-    return gate
+    return request(root).catalogue
 
 
 def case(name="native", of="sensor"):
@@ -60,9 +50,11 @@ def sides(tmp_path):
 
 
 def paired(sides, *cases):
-    """Pair cases of the first folder with the second's; the gate and the catalogue."""
-    mine = catalogue(sides[0])
-    return matched(mine, sides, *(cases or [case()])), mine
+    """Pair cases of the first folder with the second's; the race and the catalogue."""
+    here, there = sides
+    race = SidesRace(request(here), of_project("main", checkout(there)))
+    race.rivals(cases or [case()])
+    return race, race.request.catalogue
 
 
 def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
@@ -216,14 +208,13 @@ def test_what_is_no_interpreter_is_one_sentence(sides, python):
 
 
 def test_an_interpreter_of_the_same_versions_is_raced_all_the_same(sides):
-    project, here = checkout(sides[0]), catalogue(sides[0])
-    found = of_python(sys.executable, here, project)
+    asked = request(sides[0])
+    here = asked.catalogue
+    found = of_python(sys.executable, here, asked.project)
     assert (found.label, found.versions) == (sys.executable, {})
-    gate = SidesGate(project, CampaignOptions.read({}), here, found)
-    gate.match([case()])
-    (old,) = gate.sides.values()
+    ours, old = SidesRace(asked, found).rivals([case()])
     assert here.rival(old, 1).in_other_python
-    assert not here.rival(case(), 1).in_other_python
+    assert not here.rival(ours, 1).in_other_python
 
 
 def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
@@ -305,40 +296,39 @@ def project(tmp_path_factory):
 
 
 def raced(project, *words, **texts):
-    """A session against the commit before, after it matched cases like `native of mine`."""
-    asked = {option.name: "" for option in OPTIONS} | {"against": "HEAD~1"} | texts
-    session = Session(project, asked)
+    """A race against the commit before, after it matched cases like `native of mine`."""
+    race = SidesRace(RunRequest(project, {"against": "HEAD~1"} | texts))
     wanted = [word.split(" of ") for word in words]
     cases = [Case(Setting(layer, 3, 2, Phase.FORWARD), name) for name, layer in wanted]
-    session.gate.match(cases)
-    return session, cases
+    race.rivals(cases)
+    return race, cases
 
 
 def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
-    session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
-    there = session.gate.other_side.project
+    race, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
+    there = race.other_side.project
     for here in (lifted, own):
-        other = session.gate.sides[here]
-        rival = session.catalogue.rival(other, 1)
+        other = race.sides[here]
+        rival = race.request.catalogue.rival(other, 1)
         assert rival.factory == f"{there.root}/workloads/mine.py:make_layer"
         assert rival.home == os.pathsep.join(map(str, (there.root, there.root / "src")))
         assert (there.root / "src/mine/layers.py").read_text() == LAYERS.format(units=4)
-    paths = {name: one.path for name, one in session.catalogue.strategies.items()}
+    paths = {name: one.path for name, one in race.request.catalogue.strategies.items()}
     assert paths["fold_time@HEAD~1"] == paths["fold_time"]
     assert paths["native"] == project.root / "strategies/native.py"
     assert paths["native@HEAD~1"] == project.packaged("strategies") / "native.py"
 
 
 def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
-    session, (same, replaced) = raced(project, "fold_time of same", "native of same")
-    assert session.gate.reasons[same].startswith("unchanged since HEAD~1")
-    assert replaced in session.gate.sides
+    race, (same, replaced) = raced(project, "fold_time of same", "native of same")
+    assert race.reasons[same].startswith("unchanged since HEAD~1")
+    assert replaced in race.sides
 
 
 def test_the_header_of_the_run_names_the_file_that_won(project):
-    session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
-    every = [lifted, own, *session.gate.sides.values()]
-    sources = new_header(project, session.catalogue, every, 1).sources
+    race, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
+    every = [lifted, own, *race.sides.values()]
+    sources = new_header(project, race.request.catalogue, every, 1).sources
     native = "strategies/native.py"
     assert sources[native] != sources[f"HEAD~1: timelift/{native}"]
     assert set(sources) == {
@@ -354,9 +344,9 @@ def test_the_header_of_the_run_names_the_file_that_won(project):
 @pytest.mark.parametrize("layer", ["mine.layers:encoder", "src/mine/layers.py:encoder"])
 def test_a_layer_that_is_named_is_taken_from_its_own_side(project, monkeypatch, layer):
     monkeypatch.chdir(project.root)
-    session, (named,) = raced(project, "fold_time of encoder", layer=layer, inputs="3")
-    rival = session.catalogue.rival(session.gate.sides[named], 1)
-    there = session.gate.other_side.project.root
+    race, (named,) = raced(project, "fold_time of encoder", layer=layer, inputs="3")
+    rival = race.request.catalogue.rival(race.sides[named], 1)
+    there = race.other_side.project.root
     assert rival.factory == (f"{there}/{layer}" if "/" in layer else layer)
     assert rival.home.endswith("/src")
 

@@ -5,12 +5,16 @@ the header has a `Planted` of each. The findings are kept in `results/<machine>/
 for later reports. Everything read from it is input: what is wrong makes it as good as absent.
 """
 
+import itertools
 import math
+import shutil
+import tempfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -20,10 +24,14 @@ from timelift.analyse import verdicts
 from timelift.analyse.effects import aligned_samples, pairs_by_setting
 from timelift.analyse.estimates import CONFIDENCE
 from timelift.analyse.measurement import Measurement, Run
+from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case
+from timelift.case import COPY_SEPARATOR, Case
 from timelift.journal.files import SELFTEST_FOLDER
 from timelift.journal.lines import Planted, differences
+from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
+from timelift.measure.request import RunRequest
+from timelift.measure.session import Race
 
 FILE = "trust.json"
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
@@ -224,3 +232,68 @@ def load_trust(path: Path) -> Trust | None:
         return msgspec.json.decode(path.read_bytes(), type=Trust)
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+# The race ----------------------------------------------------------------------------------------
+
+#: The twins of a strategy, and the share that each is slower.
+TWINS = {f"copy_{number}": 0.0 for number in (1, 2, 3)} | {
+    f"+5%_{number}": 0.05 for number in (1, 2, 3)
+}
+
+
+class TwinsRace(Race):
+    """Race a strategy of each setting against twins of it, which join the request's catalogue."""
+
+    #: Calls short enough to plant in.
+    usual_axes: ClassVar = {
+        "workloads": "sensor,tokens",
+        "strategies": "native,fold_time,loop_unstack,vectorized_map,time_distributed",
+        "seq_lens": "8",
+        "batch_sizes": "1,16",
+    }
+    folder = SELFTEST_FOLDER
+
+    def __init__(self, request: RunRequest) -> None:
+        super().__init__(request)
+        self._copies = tempfile.TemporaryDirectory(prefix="timelift-")
+
+    def cases(self, grid: list[Case]) -> list[Case]:
+        """Return one strategy of each setting in the grid, with its planted twins.
+
+        Which strategy it is depends on the setting alone: questions that share a setting share its
+        rivals, all strategies have their turn, and rivals stay as many as in a usual run.
+        """
+        cases = []
+        for setting, group in itertools.groupby(grid, key=lambda case: case.setting):
+            names = [case.strategy for case in group]
+            name = names[zlib.crc32(setting.label.encode()) % len(names)]
+            cases += [Case(setting, rival) for rival in (name, *self._twins(name))]
+        return cases
+
+    def _twins(self, name: str) -> list[str]:
+        """Add a strategy's twins to the catalogue, those as fast loaded from another path."""
+        strategies = self.request.catalogue.strategies
+        base, names = strategies[name], []
+        for word, slower in TWINS.items():
+            path = base.path if slower else Path(self._copies.name) / word / base.path.name
+            if not slower:
+                path.parent.mkdir(exist_ok=True)
+                shutil.copy(base.path, path)
+            twin = replace(
+                base,
+                name=f"{name}{COPY_SEPARATOR}{word}",
+                path=path,
+                copy_of=name,
+                planted=slower,
+            )
+            strategies[twin.name] = twin
+            names.append(twin.name)
+        return names
+
+    def options(self) -> CampaignOptions:
+        return replace(self.request.options, spare_seconds=600.0, reads_peak_memory=False)
+
+    def referee(self) -> CampaignReferee:
+        options, aside = self.request.options, self.request.catalogue.look_alikes
+        return Referee(options.precision, planted=True, aside=aside)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import structs
+
 from timelift.advise.told_model import (
     AS_WRITTEN,
     CHANGED,
@@ -15,11 +17,13 @@ from timelift.advise.told_model import (
 from timelift.case import Backend, Case
 from timelift.errors import UserError, path_is
 from timelift.inner_layer import STORED, Factory, LayerInputs
-from timelift.measure.campaign_options import CampaignReferee
+from timelift.journal.lines import Header
+from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload
-from timelift.measure.options import OPTIONS, option_named
+from timelift.measure.options import option_named
 from timelift.measure.progress import Display
-from timelift.measure.session import NEW_RUN, RunMode, Session
+from timelift.measure.request import RunRequest
+from timelift.measure.session import Race, Session
 from timelift.measure.users_layer import ask_model, find_factory
 from timelift.project import Project
 
@@ -65,18 +69,17 @@ def measure_lifts(
     model: ToldModel,
     options: Mapping[str, str],
     display: Display,
-    referee: CampaignReferee,
 ) -> Measured:
     """Measure each lift's inner layer at its own sizes.
 
     Raises UserError where a strategy that computes what is written is not in the project.
     """
-    session = _session(project, options, RunMode(reads_peaks=False))
+    request = RunRequest(project, DEFAULTS | dict(options))
     called = [lift for lift in model.lifts if lift.steps]
     workloads = {lift.workload: _workload(model, lift) for lift in called}
-    session.catalogue.workloads.update(workloads)
-    session.axes["workloads"] = ",".join(workloads)
-    strategies = session.catalogue.strategies
+    request.catalogue.workloads.update(workloads)
+    request.axes["workloads"] = ",".join(workloads)
+    strategies = request.catalogue.strategies
     if missing := sorted({lift.usual for lift in called} - strategies.keys()):
         raise UserError(
             f"advise: expected the strategy {missing[0]}, which is what the model has, received "
@@ -88,8 +91,7 @@ def measure_lifts(
         for name in strategies
         if name in {lift.usual, *IN_PLACE}
     ]
-    session.measure(cases, display, referee, 0)
-    return Measured(session.journal_path, session.interrupted)
+    return _measure(_LiftsRace(request), cases, display)
 
 
 def _workload(model: ToldModel, lift: ToldLift) -> Workload:
@@ -103,27 +105,26 @@ def _workload(model: ToldModel, lift: ToldLift) -> Workload:
     )
 
 
-def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
+def measure_whole(
     project: Project,
     model: ToldModel,
     changes: Mapping[int, str],
     options: Mapping[str, str],
     display: Display,
-    referee: CampaignReferee,
 ) -> Measured:
     """Race the model as it is against itself with strategies in the place of lifts, by number.
 
     Each change is tried alone, too, where there are several.
     """
-    session = _session(project, options)
-    strategies = session.catalogue.strategies
+    request = RunRequest(project, DEFAULTS | dict(options))
+    strategies = request.catalogue.strategies
     chosen = [
         (lift, strategies[changes[lift.number]]) for lift in model.lifts if lift.number in changes
     ]
     ways = list(_ways(chosen))
     strategies.update({way.name: way for way in ways})
     setting = model.setting
-    session.catalogue.workloads[model.name] = Workload(
+    request.catalogue.workloads[model.name] = Workload(
         name=model.name,
         factory=model.factory,
         inputs=LayerInputs(),
@@ -133,10 +134,8 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
         is_model=True,
         data=model.feeding.source,
     )
-    session.axes["workloads"] = model.name
-    session.options = replace(session.options, relative_to=AS_WRITTEN)
-    session.measure([Case(setting, way.name) for way in ways], display, referee, 0)
-    return Measured(session.journal_path, session.interrupted)
+    request.axes["workloads"] = model.name
+    return _measure(_ModelRace(request), [Case(setting, way.name) for way in ways], display)
 
 
 def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
@@ -156,7 +155,28 @@ def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
         yield Strategy(lift.alone, Path(), f"{title} alone.", {number: change})
 
 
-def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:
-    return Session(
-        project, {option.name: "" for option in OPTIONS} | DEFAULTS | dict(options), run_mode
-    )
+def _measure(race: Race, cases: Sequence[Case], display: Display) -> Measured:
+    session = Session(race)
+    session.measure(cases, display)
+    return Measured(session.journal_path, session.interrupted)
+
+
+class _AdviceRace(Race):
+    def referee(self) -> CampaignReferee:
+        from timelift.analyse.stopping import Referee  # noqa: PLC0415 - numpy, not for --help
+
+        return Referee(self.request.options.precision)
+
+
+class _LiftsRace(_AdviceRace):
+    """The lifts of a model, each alone: what they need of memory is not asked."""
+
+    def options(self) -> CampaignOptions:
+        return replace(self.request.options, reads_peak_memory=False)
+
+
+class _ModelRace(_AdviceRace):
+    """A model with changes, whose speed-ups are told against the model as it is written."""
+
+    def header(self, header: Header) -> Header:
+        return structs.replace(header, options=header.options | {"relative_to": AS_WRITTEN})

@@ -21,7 +21,6 @@ from timelift.project import Project
 if TYPE_CHECKING:
     from timelift.advise.advice import ModelAdvice, WholeAdvice
     from timelift.analyse.measurement import Run
-    from timelift.analyse.stopping import Referee
     from timelift.measure.display import CampaignDisplay
 
 
@@ -69,7 +68,7 @@ def find_advice(
     if any(one.steps for one in model.lifts):
         options = within(texts, half)
         with _display() as display:
-            measured = measure_lifts(project, model, options, display, _referee(texts))
+            measured = measure_lifts(project, model, options, display)
     run = _load(measured.journal)
     cores = run.header.machine.identity.get("cores") if run else None
     lifts = advise_lifts(model, run)
@@ -94,7 +93,7 @@ def race_whole(
     from timelift.advise.advice import advise_whole  # noqa: PLC0415
 
     with _display() as display:
-        measured = measure_whole(project, model, changes, texts, display, _referee(texts))
+        measured = measure_whole(project, model, changes, texts, display)
     run = _load(measured.journal)
     return advise_whole(model, run) if run else None, measured.interrupted
 
@@ -120,12 +119,6 @@ def _display() -> "Iterator[CampaignDisplay]":
         yield shown
     finally:
         shown.done()
-
-
-def _referee(texts: Mapping[str, str]) -> "Referee":
-    from timelift.analyse.stopping import Referee  # noqa: PLC0415
-
-    return Referee(option_named("precision").value(texts.get("precision", "")))
 
 
 def _load(path: Path | None) -> "Run | None":

@@ -1,92 +1,97 @@
-"""The gate of a session: which cases are raced against their other side, and why others are not."""
+"""A run against another side: which cases are raced against theirs, and why others are not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
-from timelift.case import COPY_SEPARATOR, Case
+from msgspec import structs
+
+from timelift.case import COPY_SEPARATOR, Case, Status
 from timelift.errors import UserError
 from timelift.gate.other_side import OtherSide, open_other_side
 from timelift.gate.same_code import SameCode, file_changes
 from timelift.inner_layer import Factory
-from timelift.journal.lines import Against, Quantity
-from timelift.measure.campaign_options import CampaignOptions
-from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
+from timelift.journal.files import AGAINST_FOLDER
+from timelift.journal.lines import Against, Header, Quantity
+from timelift.measure.campaign import CaseResult
+from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
+from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
-from timelift.project import Project
+from timelift.measure.request import RunRequest
+from timelift.measure.session import Race
 
 #: How the reason of a case begins whose files are the same on both sides.
 UNCHANGED = "unchanged since"
 #: How much longer a first call fails a case, and how much more peak memory.
 FACT_GATE = 0.25
-#: What is measured against another side where the user names nothing else: launches differ less
-#: with one thread, and a case that is compared with itself needs no more.
-AGAINST_AXES = {"threads": "1"}
 #: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 12
 
 
-class SidesGate:
-    """Race cases against their other side, which joins the `catalogue` as a strategy.
+class SidesRace(Race):
+    """Race cases against their other side, which joins the request's catalogue as a strategy.
 
-    `project` is the one that is measured. Once cases are matched, `sides` holds the other side of
-    every case that has one, and `reasons` why every other case has none. Where both sides have the
-    same code there is nothing to compare, and the strategy is `unchanged`; in another interpreter
-    nothing is the same.
+    `sides` holds the other side of every case that has one, and `reasons` why every other case has
+    none. Where both sides have the same code there is nothing to compare, and the strategy is
+    `unchanged`; in another interpreter nothing is the same. Raises UserError where there is no
+    `other_side` of the name that is asked for.
     """
 
-    def __init__(
-        self, project: Project, options: CampaignOptions, catalogue: Catalogue, other: OtherSide
-    ) -> None:
-        self._project, self._options, self._catalogue = project, options, catalogue
-        self.other_side = other
+    #: Launches differ less with one thread, and a case that is compared with itself needs no more.
+    usual_axes: ClassVar = {"threads": "1"}
+    folder = AGAINST_FOLDER
+
+    def __init__(self, request: RunRequest, other_side: OtherSide | None = None) -> None:
+        super().__init__(request)
+        project, self._catalogue = request.project, request.catalogue
+        self._project = replace(project, root=project.root.resolve())
+        self.other_side = other_side or open_other_side(
+            request.options.against, self._project, self._catalogue
+        )
         self.sides: dict[Case, Case] = {}
         self.reasons: dict[Case, str] = {}
         self.unchanged: dict[str, None] = {}
-        self._same_code = SameCode(project, other.project)
-        here, there = _files(catalogue.strategies), _files(other.strategies)
+        self._same_code = SameCode(self._project, self.other_side.project)
+        broken = self.other_side.broken
+        here, there = _files(self._catalogue.strategies), _files(self.other_side.strategies)
         readable = {
-            name: path for name, path in here.items() if name in there or name not in other.broken
+            name: path for name, path in here.items() if name in there or name not in broken
         }
         self.file_changes = file_changes(readable, there)
 
-    @classmethod
-    def of(
-        cls, project: Project, options: CampaignOptions, catalogue: Catalogue
-    ) -> "SidesGate | None":
-        """Open the other side that the options name; None where they name none."""
-        if not options.against:
-            return None
-        project = replace(project, root=project.root.resolve())
-        return cls(
-            project, options, catalogue, open_other_side(options.against, project, catalogue)
+    def options(self) -> CampaignOptions:
+        """Screen every case in the fewest launches, and try suspects again in those after them."""
+        asked = self.request.options
+        screening = asked.launches.fewest
+        return replace(
+            asked,
+            launches=LaunchRange(screening, screening + MOST_FRESH),
+            spare_seconds=float("inf"),
+            two_sided=True,
+            other_python=self.other_side.python,
         )
 
-    @property
-    def launches(self) -> LaunchRange:
-        """The launches that screen every case, and those that try a suspect again."""
-        screening = self._options.launches.fewest
-        return LaunchRange(screening, screening + MOST_FRESH)
+    def referee(self) -> CampaignReferee:
+        from timelift.gate.outcomes import GateReferee  # noqa: PLC0415 - numpy, not to collect
 
-    @property
-    def undecided_fails(self) -> bool:
-        return self._options.undecided == "fail"
+        return GateReferee(self.sides, self.header_entry())
 
-    def both_sides(self) -> list[Case]:
-        return [case for pair in self.sides.items() for case in pair]
+    def header(self, header: Header) -> Header:
+        return structs.replace(header, against=self.header_entry())
 
     def header_entry(self) -> Against:
-        changes = self.file_changes
+        asked, changes = self.request.options, self.file_changes
         return Against(
             label=self.other_side.label,
             commit=self.other_side.commit,
             gates={
-                Quantity.TIME: self._options.gate,
+                Quantity.TIME: asked.gate,
                 Quantity.FIRST_CALL: FACT_GATE,
                 Quantity.MEMORY: FACT_GATE,
             },
-            screening=self._options.launches.fewest,
-            undecided=self._options.undecided,
+            screening=asked.launches.fewest,
+            undecided=asked.undecided,
             new=changes.new,
             removed=changes.removed,
             renamed=dict(changes.renamed),
@@ -94,7 +99,18 @@ class SidesGate:
             versions=dict(self.other_side.versions),
         )
 
-    def match(self, cases: Iterable[Case]) -> None:
+    def why_not(self, case: Case) -> str:
+        return self.reasons.get(case, "")
+
+    def why_alone(self, case: Case, results: Mapping[Case, CaseResult]) -> str:
+        other = results.get(self.sides[case])
+        if other is None or other.status is Status.MEASURED:
+            return ""
+        label = self.other_side.label
+        return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
+
+    def rivals(self, cases: Sequence[Case]) -> list[Case]:
+        """Return the cases that have another side, each with it."""
         for case in dict.fromkeys(cases):
             other = self._other_side_of(case)
             if isinstance(other, Case):
@@ -102,6 +118,7 @@ class SidesGate:
                 self._catalogue.raced.add(case)
             else:
                 self.reasons[case] = other
+        return [case for pair in self.sides.items() for case in pair]
 
     def _other_side_of(self, case: Case) -> Case | str:
         """Return the other side of a case, or the reason why it has none."""

@@ -15,8 +15,8 @@ from timelift.measure.options import OTHER_OPTIONS, LaunchRange
 from timelift.measure.progress import CampaignBegun
 
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
-#: passed; a self-test has longer.
-SPARE_SECONDS, SELFTEST_SPARE_SECONDS = 240.0, 600.0
+#: passed.
+SPARE_SECONDS = 240.0
 #: Seconds of rounds that a rival plays in a launch.
 ROUND_SECONDS = 0.1
 #: So many launches build one at a time: first calls of those that nothing else builds beside give
@@ -26,7 +26,7 @@ _UNDISTURBED = 3
 
 @dataclass(frozen=True)
 class CampaignOptions:
-    """How a run measures: the options of its user by their names, and what the session adds.
+    """How a run measures: the options of its user by their names, and what its kind needs.
 
     Every case has the fewest of the `launches`, and up to the most while the referee wants them and
     time is left: `budget` in seconds for the whole run, or else `spare_seconds` for what goes
@@ -37,8 +37,7 @@ class CampaignOptions:
     Where `once`, each case is built, held to the law and called, and no rounds are played. In a
     `two_sided` campaign every case is raced against its other side, in `other_python` if any is
     named, memory is asked for steadily, and the launches beyond the fewest are for suspects.
-    Workers import the modules of the project from `import_folders`. `relative_to` is the strategy
-    against which speed-ups are told, empty for the usual one.
+    Workers import the modules of the project from `import_folders`.
     """
 
     layer: str
@@ -56,11 +55,10 @@ class CampaignOptions:
     once: bool = False
     stop_after: int = 0
     spare_seconds: float = SPARE_SECONDS
-    reads_peak_memory: bool = False
+    reads_peak_memory: bool = True
     two_sided: bool = False
     other_python: str = ""
     import_folders: tuple[Path, ...] = ()
-    relative_to: str = ""
 
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> Self:
@@ -70,9 +68,7 @@ class CampaignOptions:
     @property
     def texts(self) -> dict[str, str]:
         """The options as a header holds them."""
-        names = [option.name for option in OTHER_OPTIONS]
-        named = ["relative_to"] if self.relative_to else []
-        values = {name: getattr(self, name) for name in (*names, *named)}
+        values = {option.name: getattr(self, option.name) for option in OTHER_OPTIONS}
         return {name: "" if value is None else str(value) for name, value in values.items()}
 
     @property

@@ -29,8 +29,9 @@ from timelift.project import Project
 class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
-    A copy of `copy_of` is a twin, of which a self-test has `planted` the share that it is slower,
-    or the other side: then `home` is its own project, or it runs `in_other_python`.
+    A copy of `copy_of` is a twin, or its other side. A twin makes calls that are not billed, until
+    it is slower by the share that is `planted`; another side has a project of its own, its `home`,
+    or runs `in_other_python`.
     """
 
     name: str
@@ -95,9 +96,9 @@ class Workload:
 class Catalogue:
     """What can be measured: every strategy and workload by name.
 
-    It grows while cases are listed: `name[k=8]` adds a strategy, a self-test its twins, a gate the
-    other sides, whose layers differ in `base_workloads`, of the cases in `raced`. `backends` are
-    those that are asked for.
+    It grows while cases are listed: `name[k=8]` adds a strategy, and so does each copy of one.
+    Cases in `raced` stand in a pair with their other side, of which `base_workloads` has the
+    workloads whose layers differ there. `backends` are those that are asked for.
     """
 
     strategies: dict[str, Strategy]
@@ -105,6 +106,12 @@ class Catalogue:
     base_workloads: dict[str, Workload] = field(default_factory=dict)
     raced: set[Case] = field(default_factory=set)
     backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
+
+    @property
+    def look_alikes(self) -> dict[str, str]:
+        """Why each strategy that is no lift is none, by name."""
+        strategies = self.strategies
+        return {name: strategy.differs for name, strategy in strategies.items() if strategy.differs}
 
     def rival(self, case: Case, launch: int) -> RivalSpec:
         strategy = self.strategies[case.strategy]

@@ -1,37 +1,25 @@
-"""One run: the options read once, the cases of each question, and one campaign."""
+"""One run: what kind of race it is, its campaign, and the journal that it writes."""
 
 import os
-import random
 import signal
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import ClassVar, Self
 
 from msgspec import structs
 
-from timelift.case import Case, Status
+from timelift.case import Case
 from timelift.errors import UserError
-from timelift.gate.sides import AGAINST_AXES, SidesGate
-from timelift.journal.files import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, PlayedSettings
+from timelift.journal.files import Journal, PlayedSettings
 from timelift.journal.lines import CaseInLaunch, End, Header
-from timelift.measure import grid, machine
+from timelift.measure import machine
 from timelift.measure.campaign import Campaign, CaseResult
-from timelift.measure.campaign_options import (
-    SELFTEST_SPARE_SECONDS,
-    SPARE_SECONDS,
-    CampaignOptions,
-    CampaignReferee,
-)
-from timelift.measure.catalogue import (
-    Catalogue,
-    read_strategies,
-    read_workloads,
-)
+from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.header import (
     asked_from_root,
     header_to_give_away,
@@ -40,15 +28,13 @@ from timelift.measure.header import (
     open_resumed,
     refuse_other_cases,
     refuse_other_machine,
-    resumed_options,
     strategies_header,
     without_folders,
 )
 from timelift.measure.locks import machine_lock
-from timelift.measure.options import AXIS_OPTIONS, LaunchRange, option_named
+from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Display
-from timelift.measure.users_layer import user_workload
-from timelift.project import Project
+from timelift.measure.request import RunRequest
 
 #: Above this share of its processors, other work on the machine is warned of.
 BUSY_SHARE = 0.2
@@ -56,134 +42,85 @@ BUSY_SHARE = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@dataclass(frozen=True)
-class RunMode:
-    """Options without a value, and the run to resume.
+class Race(ABC):
+    """A kind of run: what is raced of all that is asked for, and how.
 
-    `once` measures nothing: each case is built, held to the law and called, in one launch.
-    `selftest` puts a strategy's planted twins in the place of its rivals. `resume` names a run to
-    continue, empty for a new one. Without `reads_peaks` no peak memory is read, for which a process
-    more would build every case.
+    As it stands it is a usual run, all of whose cases race each other for an answer. Another kind
+    overrides what it has of its own. A run asks for the `rivals` first, then for the rest.
     """
 
-    once: bool = False
-    selftest: bool = False
-    resume: str = ""
-    reads_peaks: bool = True
+    #: The texts of axes of which neither an option nor a question says anything.
+    usual_axes: ClassVar[Mapping[str, str]] = {}
+    #: The folder of its journals below their machine's, empty for that one itself.
+    folder: ClassVar[str] = ""
 
+    def __init__(self, request: RunRequest) -> None:
+        self.request = request
 
-NEW_RUN = RunMode()
+    def cases(self, grid: list[Case]) -> list[Case]:
+        """Return the cases that a question has, of those in its grid."""
+        return grid
+
+    def rivals(self, cases: Sequence[Case]) -> list[Case]:
+        """Return what is to be played, so that these cases can be reported."""
+        return list(cases)
+
+    def options(self) -> CampaignOptions:
+        return self.request.options
+
+    @abstractmethod
+    def referee(self) -> CampaignReferee: ...
+
+    def header(self, header: Header) -> Header:
+        """Return the header of the run with what this kind has to say in it."""
+        return header
+
+    def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
+        """Reason why a case is not played, or ''."""
+        return ""
+
+    def why_alone(self, case: Case, results: Mapping[Case, CaseResult]) -> str:  # noqa: ARG002
+        """Reason why a measured case has nothing to be compared with, or ''."""
+        return ""
 
 
 class Session:
-    """One run; `texts` holds every option as it was written, empty where not given.
+    """One run of a race.
 
-    `axes` are the texts of the axes, `options` the other options, read. `gate` is how the
-    cases are raced against another side, None where they are not. Once it measured, `header`,
-    `lines` and `end` are what its journal holds, with what a resumed run had played before.
+    Once it measured, `header`, `lines` and `end` are what its journal holds, with what a resumed
+    run had played before, and `referee` is the one that it had.
     """
 
-    def __init__(
-        self, project: Project, texts: Mapping[str, str], run_mode: RunMode = NEW_RUN
-    ) -> None:
-        self.run_mode, self.interrupted = run_mode, False
-        self._reported = dict[tuple[str, str], Case]()
-        self.results_folder = project.root / (texts["results"] or "results")
-        if run_mode.resume and (run_mode.once or run_mode.selftest):
-            raise UserError("--resume goes with neither timelift selftest nor --benchmark-disable")
-        self.resumed = (
-            open_resumed(self.results_folder, run_mode.resume) if run_mode.resume else None
-        )
-        self.texts = (
-            resumed_options(self.resumed, texts, project.root) if self.resumed else dict(texts)
-        )
-        usual = self._usual_axes()
-        self.axes = {
-            option.name: self.texts[option.name] or usual.get(option.name, "")
-            for option in AXIS_OPTIONS
-        }
-        self.options = CampaignOptions.read(self.texts)
-        self.seed = self._seed()
-        self._copies = (
-            tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
-        )
-        self.project = project
-        self.catalogue = Catalogue(
-            read_strategies(self.project.strategies.values()),
-            read_workloads(self.project.workloads.values()),
-            backends=option_named("backends").value(self.axes["backends"]),
-        )
-        if self.options.layer:
-            self._measure_layer()
-        elif self.options.inputs:
-            raise UserError("--inputs: expected --layer, which takes them, received none")
-        self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
-        self.gate = SidesGate.of(self.project, self.options, self.catalogue)
-        if self.gate and run_mode.selftest:
-            raise UserError(
-                "timelift selftest races strategies against themselves; leave out --against"
-            )
+    def __init__(self, race: Race) -> None:
+        self.race, self.request = race, race.request
+        self.catalogue, self.resumed = race.request.catalogue, race.request.resumed
         self.header = Header()
         self.lines: list[CaseInLaunch] = []
-        self._journal: Journal | None = None
+        self.referee: CampaignReferee | None = None
         self.campaign: Campaign | None = None
+        self.interrupted = False
+        self._journal: Journal | None = None
+        self._reported = dict[tuple[str, str], Case]()
 
-    def _usual_axes(self) -> Mapping[str, str]:
-        """Return the axes that this kind of run has where the user names nothing else."""
-        if self.run_mode.selftest:
-            return grid.SELFTEST_AXES
-        return AGAINST_AXES if self.texts["against"] else {}
-
-    def _measure_layer(self) -> None:
-        """Measure a layer of the user's in place of the default workloads.
-
-        What its inputs are is recorded among the run's options.
-        """
-        layer = user_workload(
-            self.options.layer,
-            self.options.inputs,
-            self.catalogue.backends[0],
-            self.project.import_folders,
-        )
-        self.catalogue.workloads[layer.name] = layer
-        self.axes["workloads"] = self.texts["workloads"] or layer.name
-        self.options = replace(self.options, inputs=layer.inputs)
-
-    def cases(self, question: Mapping[str, Any]) -> list[Case]:
-        """Return the cases of a bench module's marker; raises UserError for a wrong word in it."""
-        return self._cases(grid.Question.from_marker(question))
-
-    def _cases(self, question: grid.Question) -> list[Case]:
-        cases = grid.cases(question, self.axes, self.catalogue)
-        if self._copies is None:
-            return cases
-        return list(grid.selftest_cases(cases, self.catalogue, Path(self._copies.name)))
-
-    def measure(
-        self, cases: Iterable[Case], display: Display, referee: CampaignReferee, stop_after: int
-    ) -> None:
+    def measure(self, cases: Iterable[Case], display: Display) -> None:
         if not hasattr(os, "fork"):
             raise UserError(
                 "measuring forks its workers, which this system cannot; measure on Linux"
             )
         machine.refuse_without_backend()
-        cases = list(cases)
-        chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
-        chosen = [case for case in chosen if not self._impossible(case)]
+        rivals = dict.fromkeys(self.race.rivals(list(cases)))
+        self.referee = self.race.referee()
+        chosen = [case for case in rivals if not self._impossible(case)]
         if not chosen:
             return
-        options = self._campaign_options(stop_after)
         with Interrupts(lambda: self._ask_to_stop(display)):
-            self._play(chosen, options, display, referee)
+            self._play(chosen, display, self.referee)
 
-    def _play(
-        self,
-        chosen: list[Case],
-        options: CampaignOptions,
-        display: Display,
-        referee: CampaignReferee,
-    ) -> None:
-        if self.run_mode.once:
+    def _play(self, chosen: list[Case], display: Display, referee: CampaignReferee) -> None:
+        options = replace(self.race.options(), seed=self.request.seed)
+        if options.once:
+            launch = LaunchRange(1, 1)
+            options = replace(options, launches=launch, reads_peak_memory=False)
             campaign = self._begun(Campaign(chosen, self.catalogue, options))
             campaign.run(lambda *_: None, display, referee)
             return
@@ -205,7 +142,7 @@ class Session:
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
         assert self.resumed is not None
-        self.resumed = open_resumed(self.results_folder, str(self.resumed.path))
+        self.resumed = open_resumed(self.request.results_folder, str(self.resumed.path))
         chosen[:] = [case for case in chosen if case.label in self.resumed.cases]
         refuse_other_cases(self.resumed, chosen)
         return self.resumed.played
@@ -224,7 +161,9 @@ class Session:
             journal = Journal(self.resumed.path, header, self.resumed.kept_bytes)
         else:
             self.header = header
-            journal = Journal(journal_path(self._journal_folder(header), header), header)
+            machine_folder = self.request.results_folder / str(header.machine.name)
+            folder = machine_folder / self.race.folder
+            journal = Journal(journal_path(folder, header), header)
         self._journal = journal
         with journal:
             campaign.run(self._record, display, referee)
@@ -232,7 +171,7 @@ class Session:
 
     def _record(self, lines: Iterable[CaseInLaunch]) -> None:
         assert self._journal
-        root = self.project.root
+        root = self.request.project.root
         shown = [structs.replace(line, reason=without_folders(line.reason, root)) for line in lines]
         self._journal.append(*shown)
         self.lines += shown
@@ -248,42 +187,15 @@ class Session:
         return self._journal.end if self._journal else End(exit="")
 
     def _header(self, campaign: Campaign) -> Header:
+        request = self.request
+        root = request.project.root
+        header = new_header(request.project, self.catalogue, campaign.results, request.seed)
         header = structs.replace(
-            new_header(self.project, self.catalogue, campaign.results, self.seed),
-            options=self.axes | self.options.texts,
-            asked=asked_from_root(self.texts, self.project.root),
-            against=self.gate.header_entry() if self.gate else None,
+            header,
+            options=request.axes | request.options.texts,
+            asked=asked_from_root(request.texts, root),
         )
-        return header_to_give_away(header, self.project.root)
-
-    def _journal_folder(self, header: Header) -> Path:
-        folder = self.results_folder / str(header.machine.name)
-        if self.run_mode.selftest:
-            return folder / SELFTEST_FOLDER
-        return folder / AGAINST_FOLDER if self.gate else folder
-
-    def _campaign_options(self, stop_after: int) -> CampaignOptions:
-        options, once, gate = self.options, self.run_mode.once, self.gate
-        launches = gate.launches if gate else options.launches
-        spare = SELFTEST_SPARE_SECONDS if self.run_mode.selftest else SPARE_SECONDS
-        return replace(
-            options,
-            launches=LaunchRange(1, 1) if once else launches,
-            seed=self.seed,
-            once=once,
-            stop_after=stop_after,
-            spare_seconds=float("inf") if gate else spare,  # a gate's suspects have theirs
-            reads_peak_memory=self.run_mode.reads_peaks and not (once or self.run_mode.selftest),
-            two_sided=gate is not None,
-            other_python=gate.other_side.python if gate else "",
-            import_folders=tuple(self.project.import_folders),
-        )
-
-    def _seed(self) -> int:
-        if self.options.seed is not None:
-            return self.options.seed
-        before = self.resumed.header.seed if self.resumed else None
-        return before if before is not None else random.SystemRandom().randrange(2**31)
+        return header_to_give_away(self.race.header(header), root)
 
     def _ask_to_stop(self, display: Display) -> None:
         self.interrupted = True
@@ -291,8 +203,9 @@ class Session:
             self.campaign.interrupt()
         display.say("finishing the round that is being played; once more stops at once")
 
-    def result(self, case: Case) -> CaseResult | None:
-        return self.campaign.results.get(case) if self.campaign else None
+    @property
+    def results(self) -> Mapping[Case, CaseResult]:
+        return self.campaign.results if self.campaign else {}
 
     def reports_first(self, case: Case, result: CaseResult) -> bool:
         """True if this case is the first to report why its workload has no inner layer."""
@@ -300,36 +213,18 @@ class Session:
         return self._reported.setdefault(why, case) == case
 
     def why_not(self, case: Case) -> str:
-        """Return why a case is not measured in this session; empty where it is."""
+        """Reason why a case is not measured in this session, or ''."""
         if self.resumed and case.label not in self.resumed.cases:
             return "not among the cases of the resumed run"
-        if reason := self._impossible(case):
-            return reason
-        return self.gate.reasons.get(case, "") if self.gate else ""
+        return self._impossible(case) or self.race.why_not(case)
 
     def _impossible(self, case: Case) -> str:
-        """Return why a case cannot be measured here, whatever is asked for; empty where it can."""
+        """Reason why a case cannot be measured here, whatever is asked for, or ''."""
         return machine.why_not_installed(case.setting.backend) or self.catalogue.why_not(case)
-
-    def other_side_lost(self, case: Case) -> str:
-        """Return why a case's other side has no figures to compare with; empty where it has."""
-        if not self.gate:
-            return ""
-        other = self.result(self.gate.sides[case])
-        if other is None or other.status is Status.MEASURED:
-            return ""
-        label = self.gate.other_side.label
-        return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
     def strategies_header(self) -> Header:
         assert self.campaign is not None
         return strategies_header(self.catalogue, self.campaign.results)
-
-    @property
-    def look_alikes(self) -> dict[str, str]:
-        """Why each strategy that is no lift is none, by name."""
-        strategies = self.catalogue.strategies
-        return {name: strategy.differs for name, strategy in strategies.items() if strategy.differs}
 
 
 class Interrupts:

@@ -1,17 +1,19 @@
 """What a run that measured shows at its end, in pytest's terminal: its answer, and its page."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Run
+from timelift.analyse.measurement import Run, merge
 from timelift.errors import UserError
 from timelift.gate.outcomes import GateFindings
+from timelift.gate.sides import SidesRace
 from timelift.journal.lines import RunEnd
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import ended, terminal, usage
 from timelift.present.summary import Summary, summary
+from timelift.selftest import TwinsRace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,35 +21,36 @@ if TYPE_CHECKING:
     import pytest
 
 
-def show(reporter: "pytest.TerminalReporter", session: Session, referee: Any) -> None:
+def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
     """Show the end of a run; with `--report`, write its page after it."""
     wants_page = bool(reporter.config.getoption(f"{PREFIX}report"))
     reporter.section("timelift")
-    found, copies = None, session.gate or session.run_mode.selftest
+    found, copies = None, isinstance(session.race, SidesRace | TwinsRace)
     if copies:
         _show_copies(reporter, session)
     else:
-        found = _show_answer(reporter, session, referee, wants_page=wants_page)
+        found = _show_answer(reporter, session, wants_page=wants_page)
     if session.journal_path and wants_page and (found or copies):
         _write_page(reporter, session, session.journal_path, found)
 
 
 def _show_copies(reporter: "pytest.TerminalReporter", session: Session) -> None:
     """Show the end of a run against another side, or of a self-test."""
-    path = session.journal_path
+    path, race = session.journal_path, session.race
     width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
     lines: Iterable[str] = ()
     try:
-        if path is None and session.gate:
-            if not session.gate.sides:
-                label = session.gate.other_side.label
+        if path is None and isinstance(race, SidesRace):
+            if not race.sides:
+                label = race.other_side.label
                 reporter.write_line(
                     f"nothing was measured: no case has another side in {label} that differs "
                     "(-rs tells why)"
                 )
-            lines = ended.gate_screenful(GateFindings(session.gate.header_entry(), []), width)
+            lines = ended.gate_screenful(GateFindings(race.header_entry(), []), width)
         elif path:
-            lines = ended.gate_lines(path, width) if session.gate else ended.selftest_lines(path)
+            sides = isinstance(race, SidesRace)
+            lines = ended.gate_lines(path, width) if sides else ended.selftest_lines(path)
         for line in lines:
             reporter.write_line(line)
     except UserError as error:
@@ -55,21 +58,21 @@ def _show_copies(reporter: "pytest.TerminalReporter", session: Session) -> None:
 
 
 def _show_answer(
-    reporter: "pytest.TerminalReporter", session: Session, referee: Any, *, wants_page: bool
+    reporter: "pytest.TerminalReporter", session: Session, *, wants_page: bool
 ) -> RunFindings | None:
     """Show the end of a usual run, and return what was found; None where its journal is gone."""
     path = session.journal_path
     assert path
-    page = session.results_folder / "report" / "index.html" if wants_page else None
+    page = session.request.results_folder / "report" / "index.html" if wants_page else None
     try:
-        found = ended.find(path, session.results_folder)
-        _print(reporter, ended.end(found, path, session.project.root, page))
+        found = ended.find(path, session.request.results_folder)
+        _print(reporter, ended.end(found, path, session.request.project.root, page))
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
         end = session.campaign.exit_word if session.campaign else RunEnd.INTERRUPTED
         run = Run(
             session.strategies_header(),
-            referee.measurements(),
+            merge(session.lines),
             complete=end is RunEnd.COMPLETE,
             cut_short=end is RunEnd.CUT_SHORT,
         )
@@ -85,9 +88,9 @@ def _write_page(
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
     try:
-        found = found or ended.find(journal, session.results_folder)
-        code = usage.code_of_run(found.run, session.project)
-        write_report(found, session.results_folder / "report", code)
+        found = found or ended.find(journal, session.request.results_folder)
+        code = usage.code_of_run(found.run, session.request.project)
+        write_report(found, session.request.results_folder / "report", code)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
 

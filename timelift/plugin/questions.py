@@ -18,7 +18,8 @@ from timelift.errors import UserError
 from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.options import OPTIONS
-from timelift.measure.session import Interrupts, RunMode, Session
+from timelift.measure.request import Question, RunRequest
+from timelift.measure.session import Interrupts, Race, Session
 from timelift.plugin import PREFIX
 from timelift.project import Project
 
@@ -76,29 +77,63 @@ def _texts(config: pytest.Config) -> Mapping[str, str]:
     return {name: text or "" for name, text in written.items()}
 
 
-def _resume(config: pytest.Config) -> str:
-    """Return the run to resume, empty for none; raises UserError for an empty one."""
-    run = config.getoption(f"{PREFIX}resume")
-    if run == "":
+class UsualRace(Race):
+    """All strategies of a setting, raced until the answer is known."""
+
+    def referee(self) -> CampaignReferee:
+        from timelift.analyse.stopping import Referee  # noqa: PLC0415 - numpy, not to collect
+
+        options, aside = self.request.options, self.request.catalogue.look_alikes
+        return Referee(options.precision, aside=aside)
+
+
+def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
+    # a usual run needs neither of the others
+    if is_selftest:
+        from timelift.selftest import TwinsRace  # noqa: PLC0415
+
+        return TwinsRace
+    if is_against:
+        from timelift.gate.sides import SidesRace  # noqa: PLC0415
+
+        return SidesRace
+    return UsualRace
+
+
+def _race(config: pytest.Config) -> Race:
+    """Return what the options ask for; raises UserError for what does not go together."""
+    texts, resume = _texts(config), config.getoption(f"{PREFIX}resume")
+    once = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
+    is_selftest = config.pluginmanager.hasplugin(SELFTEST)
+    if resume == "":
         raise UserError("--resume: expected a run, received nothing; leave out the '='")
-    return run or ""
+    if resume and (once or is_selftest):
+        raise UserError("--resume goes with neither timelift selftest nor --benchmark-disable")
+    if is_selftest and texts["against"]:
+        raise UserError(
+            "timelift selftest races strategies against themselves; leave out --against"
+        )
+    kind = _kind(is_selftest=is_selftest, is_against=bool(texts["against"]))
+    request = RunRequest(
+        _project(config),
+        texts,
+        kind.usual_axes,
+        resume=resume or "",
+        once=once,
+        stop_after=config.option.maxfail or 0,
+    )
+    return kind(request)
 
 
 class Questions:
     """Hooks of a session that has a question.
 
-    `failures` is why a case fails the gate, `referee` that of the run, None before it began.
+    `failures` is why a case fails the gate.
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        run_mode = RunMode(
-            once=config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"),
-            selftest=config.pluginmanager.hasplugin(SELFTEST),
-            resume=_resume(config),
-        )
-        self.session = Session(_project(config), _texts(config), run_mode)
+        self.session = Session(_race(config))
         self.failures: dict[Case, str] = {}
-        self.referee: Any = None
         self._config = config
         self._collected: dict[Case, int] = {}
         self._ending = ExitStack()
@@ -106,7 +141,8 @@ class Questions:
 
     def parametrize(self, metafunc: pytest.Metafunc, question: Mapping[str, Any]) -> None:
         """Turn a test's question into its cases, one item each."""
-        cases = self.session.cases(question)
+        session = self.session
+        cases = session.race.cases(session.request.cases(Question.from_marker(question)))
         for case in cases:
             self._collected.setdefault(case, len(self._collected))
         rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
@@ -154,10 +190,7 @@ class Questions:
         display = CampaignDisplay(stream)
 
         try:
-            if self.session.gate:
-                self.session.gate.match(cases)
-            self.referee = _referee(self.session)
-            self.session.measure(cases, display, self.referee, config.option.maxfail or 0)
+            self.session.measure(cases, display)
             self.failures = _failures(self.session)
         except UserError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
@@ -175,10 +208,11 @@ class Questions:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        if self.session.journal_path or (self.session.gate and self.referee):
+        session = self.session
+        if session.journal_path or (session.referee and session.request.options.against):
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
-            ending.show(terminalreporter, self.session, self.referee)
+            ending.show(terminalreporter, session)
 
 
 #: Options of pytest-benchmark that ask for its table, or for what it prints with it.
@@ -196,22 +230,8 @@ def is_table_asked_for(config: pytest.Config) -> bool:
     return verbose > 0 or any(word.startswith(ASKS_FOR_TABLE) for word in words)
 
 
-def _referee(session: Session) -> CampaignReferee:
-    # collecting needs no numpy
-    from timelift.analyse.stopping import Referee  # noqa: PLC0415
-    from timelift.gate.outcomes import GateReferee  # noqa: PLC0415
-
-    if session.gate:
-        return GateReferee(session.gate.sides, session.gate.header_entry())
-    return Referee(
-        session.options.precision,
-        planted=session.run_mode.selftest,
-        aside=session.look_alikes,
-    )
-
-
 def _failures(session: Session) -> dict[Case, str]:
-    if not (session.gate and session.journal_path):
+    if not (session.journal_path and session.header.against):
         return {}
     from timelift.present import ended  # noqa: PLC0415
 
@@ -260,7 +280,7 @@ def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture")
     launches = [launch.seconds_per_call for launch in result.launches]
     samples = [seconds for launch in launches for seconds in launch if seconds is not None]
     benchmark.extra_info.update(result.launches[0].facts.fields())
-    if why := session.look_alikes.get(case.strategy):
+    if why := session.catalogue.look_alikes.get(case.strategy):
         benchmark.extra_info["differs"] = why
     clock.load(samples)
     benchmark.pedantic(lambda: None, rounds=max(1, len(samples)))  # type: ignore[no-untyped-call]
@@ -270,12 +290,12 @@ def _result(session: Session, case: Case) -> CaseResult:
     """Return what was measured of a case; skip or fail where that is nothing to report."""
     if reason := session.why_not(case):
         pytest.skip(reason)
-    result = session.result(case)
-    lost = result and result.status is Status.MEASURED and session.other_side_lost(case)
-    if lost and session.gate and session.gate.undecided_fails:
-        pytest.fail(f"{case.label}: {lost}", pytrace=False)
-    if lost:
-        pytest.skip(lost)
+    result = session.results.get(case)
+    is_measured = result is not None and result.status is Status.MEASURED
+    if is_measured and (alone := session.race.why_alone(case, session.results)):
+        if session.request.options.undecided == "fail":
+            pytest.fail(f"{case.label}: {alone}", pytrace=False)
+        pytest.skip(alone)
     if result is None or (result.status is Status.MEASURED and not result.launches):
         pytest.skip("not measured: the run was stopped or its --budget spent before it")
     if result.status is not Status.MEASURED:

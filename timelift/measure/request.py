@@ -1,29 +1,26 @@
-"""From axes to cases: the grid of a bench module, and that of the self-test."""
+"""What a run is asked for: its options, what it may measure, and the cases of its questions."""
 
 import itertools
-import shutil
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+import random
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from timelift.case import COPY_SEPARATOR, Case, Setting
+from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
-from timelift.measure.catalogue import Catalogue, Workload, choose_strategy
-from timelift.measure.options import AXIS_OPTIONS
+from timelift.measure.campaign_options import CampaignOptions
+from timelift.measure.catalogue import (
+    Catalogue,
+    Workload,
+    choose_strategy,
+    read_strategies,
+    read_workloads,
+)
+from timelift.measure.header import open_resumed, resumed_options
+from timelift.measure.options import AXIS_OPTIONS, OPTIONS, option_named
+from timelift.measure.users_layer import user_workload
+from timelift.project import Project
 
-#: What a self-test measures where the user names nothing else: calls short enough to plant in.
-SELFTEST_AXES = {
-    "workloads": "sensor,tokens",
-    "strategies": "native,fold_time,loop_unstack,vectorized_map,time_distributed",
-    "seq_lens": "8",
-    "batch_sizes": "1,16",
-}
-#: The twins of a strategy in a self-test, and the share that each is slower.
-TWINS = {f"copy_{number}": 0.0 for number in (1, 2, 3)} | {
-    f"+5%_{number}": 0.05 for number in (1, 2, 3)
-}
 #: Axes whose values a question has to name, since nothing else does.
 _NO_DEFAULT = ("phases", "modes")
 
@@ -62,7 +59,79 @@ class Question:
         return cls(axes, compares, sizes)
 
 
-def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
+class RunRequest:
+    """What a run is asked for; raises UserError for what is wrong in it.
+
+    `texts` are the options as they were written, empty where not given. `axes` are those of the
+    axes, of which `usual_axes` has what is not given, and `options` are the others as values. The
+    `catalogue` is what may be measured, with the layer that an option names. `resume` names the run
+    to go on with, which is `resumed`, with the options that it had; empty for a new run. `once` and
+    `stop_after` are as in `CampaignOptions`.
+    """
+
+    def __init__(  # noqa: PLR0913 - what pytest has, beside the options
+        self,
+        project: Project,
+        texts: Mapping[str, str],
+        usual_axes: Mapping[str, str] = {},
+        *,
+        resume: str = "",
+        once: bool = False,
+        stop_after: int = 0,
+    ) -> None:
+        texts = {option.name: texts.get(option.name, "") for option in OPTIONS}
+        self.project = project
+        self.results_folder = project.root / (texts["results"] or "results")
+        self.resumed = open_resumed(self.results_folder, resume) if resume else None
+        self.texts = resumed_options(self.resumed, texts, project.root) if self.resumed else texts
+        self.axes = {
+            option.name: self.texts[option.name] or usual_axes.get(option.name, "")
+            for option in AXIS_OPTIONS
+        }
+        self.options = replace(
+            CampaignOptions.read(self.texts),
+            once=once,
+            stop_after=stop_after,
+            import_folders=tuple(project.import_folders),
+        )
+        self.seed = self._seed()
+        self.catalogue = Catalogue(
+            read_strategies(project.strategies.values()),
+            read_workloads(project.workloads.values()),
+            backends=option_named("backends").value(self.axes["backends"]),
+        )
+        if self.options.layer:
+            self._measure_layer()
+        elif self.options.inputs:
+            raise UserError("--inputs: expected --layer, which takes them, received none")
+        self.cases(Question({}, sizes="smallest"))  # a wrong axis is an error at once
+
+    def _seed(self) -> int:
+        if self.options.seed is not None:
+            return self.options.seed
+        before = self.resumed.header.seed if self.resumed else None
+        return before if before is not None else random.SystemRandom().randrange(2**31)
+
+    def _measure_layer(self) -> None:
+        """Measure a layer of the user's in place of the default workloads.
+
+        What its inputs are is recorded among the run's options.
+        """
+        layer = user_workload(
+            self.options.layer,
+            self.options.inputs,
+            self.catalogue.backends[0],
+            self.project.import_folders,
+        )
+        self.catalogue.workloads[layer.name] = layer
+        self.axes["workloads"] = self.texts["workloads"] or layer.name
+        self.options = replace(self.options, inputs=layer.inputs)
+
+    def cases(self, question: Question) -> list[Case]:
+        return cases_of(question, self.axes, self.catalogue)
+
+
+def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
     """Return the cases of a question; `asked` holds the user's options by name."""
     values = {
         option.name: option.value(asked.get(option.name) or question.axes.get(option.name) or "")
@@ -117,26 +186,3 @@ def _settings(
     for row in itertools.product(*columns):
         fields = dict(zip((option.axis for option in axes), row, strict=True))
         yield Setting(workload=workload.name, **fields)
-
-
-def selftest_cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> Iterator[Case]:
-    """Return a self-test's cases: in each setting of `grid` one strategy and its planted twins.
-
-    Which strategy it is depends on the setting alone: questions that share a setting share its
-    rivals, all strategies have their turn, and rivals stay as many as in a usual run. The twins
-    join the catalogue; `copies` is a folder for the files that are loaded from another path.
-    """
-    for setting, group in itertools.groupby(grid, key=lambda case: case.setting):
-        names = [case.strategy for case in group]
-        base = catalogue.strategies[names[zlib.crc32(setting.label.encode()) % len(names)]]
-        yield Case(setting, base.name)
-        for word, slower in TWINS.items():
-            name = f"{base.name}{COPY_SEPARATOR}{word}"
-            path = base.path if slower else copies / word / base.path.name
-            if not slower:
-                path.parent.mkdir(exist_ok=True)
-                shutil.copy(base.path, path)
-            catalogue.strategies[name] = replace(
-                base, name=name, path=path, copy_of=base.name, planted=slower
-            )
-            yield Case(setting, name)
