@@ -12,7 +12,7 @@ from tests.projects import ROOT
 from timelift.canary import time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
-from timelift.measure import devices, machine, options
+from timelift.measure import machine, options
 from timelift.worker import system
 
 OPTIONS = {option.name: option for option in options.OPTIONS}
@@ -90,8 +90,8 @@ def folder(tmp_path):
 
 
 def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
-    assert devices.device_names(folder, {}) == ["cpu", "gpu", "gpu:1"]
-    assert devices.device_names(tmp_path_factory.mktemp("none"), {}) == ["cpu"]
+    assert options.device_names(folder, {}) == ["cpu", "gpu", "gpu:1"]
+    assert options.device_names(tmp_path_factory.mktemp("none"), {}) == ["cpu"]
 
 
 @pytest.mark.parametrize(
@@ -105,16 +105,16 @@ def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
     ],
 )
 def test_hidden_gpus_are_not_there(folder, shown, names):
-    assert devices.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names
+    assert options.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names
 
 
 def test_the_first_of_a_kind_has_one_name():
-    assert devices.read_device("gpu:0") == devices.read_device("gpu") == "gpu"
-    assert devices.read_device("cpu:1") == "cpu:1"
+    assert options.read_device("gpu:0") == options.read_device("gpu") == "gpu"
+    assert options.read_device("cpu:1") == "cpu:1"
 
 
 def test_all_and_nothing_are_spelled_out(monkeypatch):
-    monkeypatch.setattr(devices, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
+    monkeypatch.setattr(options, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
     read = OPTIONS["devices"].value
     assert read("") == ("cpu", "gpu")
     assert read("all") == ("cpu", "gpu", "gpu:1")
@@ -176,6 +176,6 @@ def test_where_no_backend_is_installed_one_sentence_says_what_to_install():
 def test_the_usual_backend_is_keras_s_own_or_the_first_that_is_installed(
     monkeypatch, installed, told, usual
 ):
-    monkeypatch.setattr(devices, "installed_backends", lambda: [*map(Backend, installed.split())])
+    monkeypatch.setattr(options, "installed_backends", lambda: [*map(Backend, installed.split())])
     monkeypatch.setenv("KERAS_BACKEND", told)
     assert OPTIONS["backends"].value("") == (usual,)

@@ -12,7 +12,7 @@ from tests import engines
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import catalogue, devices
+from timelift.measure import catalogue, options
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
 
@@ -41,7 +41,7 @@ def probe(backend, device="gpu"):
 def backend(request):
     """Each backend that sees a GPU."""
     engines.skip_without(request.param)
-    if len(devices.device_names()) == 1:
+    if len(options.device_names()) == 1:
         pytest.skip("this machine has no GPU with a driver")
     found = probe(request.param)
     if isinstance(found, str) and "UnavailableError" in found:

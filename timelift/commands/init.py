@@ -9,8 +9,7 @@ from timelift.commands import Options, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.inner_layer import Factory
-from timelift.measure.devices import usual_backend
-from timelift.measure.options import option_named
+from timelift.measure.options import option_named, usual_backend
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 

@@ -18,7 +18,7 @@ from timelift.canary import OWN_GROUPS, Groups, time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.devices import device_names, installed_backends, usable_cores
+from timelift.measure.options import device_names, installed_backends
 
 #: The packages of a backend whose versions change what is measured.
 PACKAGES = {
@@ -121,11 +121,18 @@ def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "cpu": _cpu_info("model name") or platform.processor() or "unknown",
-        "cores": len(usable_cores()),
+        "cores": _usable_cores(),
         **({"quota_cores": quota} if quota else {}),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         **({"gpus": ", ".join(gpus)} if gpus else {}),
     }
+
+
+def _usable_cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:

@@ -3,13 +3,20 @@
 A text that is not as it should be raises ValueError or UserError.
 """
 
+import importlib.util
+import itertools
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from timelift.case import (
     AXIS_FLAGS,
+    CPU,
+    GPU,
     Backend,
     Dtype,
     Gradients,
@@ -22,7 +29,6 @@ from timelift.case import (
 )
 from timelift.errors import UserError, nearest, read_share
 from timelift.inner_layer import read_inputs
-from timelift.measure import devices
 
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
@@ -96,18 +102,6 @@ def choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     return read
 
 
-def read_backends(text: str) -> tuple[Backend, ...]:
-    """Read a list of backends; an empty one is the usual one."""
-    return list_of(choice(Backend))(text) if text else (devices.usual_backend(),)
-
-
-def read_devices(text: str) -> tuple[str, ...]:
-    """Read a list of devices; an empty one is the CPU and the first GPU, if any."""
-    if text.strip() == "all":
-        return tuple(devices.device_names())
-    return list_of(devices.read_device)(text) if text else tuple(devices.device_names()[:2])
-
-
 def _positive(word: str) -> int:
     if int(word) < 1:
         raise ValueError(word)
@@ -165,6 +159,63 @@ def read_seed(word: str) -> int | None:
     if not (word.isascii() and word.isdecimal()):
         raise ValueError(word)
     return int(word)
+
+
+# Backends and devices, without importing a backend ------------------------------------------------
+
+
+def installed_backends() -> list[Backend]:
+    return [backend for backend in Backend if importlib.util.find_spec(backend)]
+
+
+def usual_backend() -> Backend:
+    """Return the backend that Keras is told to use, or the first that is installed."""
+    installed, told = installed_backends(), os.environ.get("KERAS_BACKEND")
+    return next(
+        (backend for backend in installed if backend == told),
+        next(iter(installed), Backend.TENSORFLOW),
+    )
+
+
+def device_names(
+    folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ
+) -> list[str]:
+    """Return every device by the name that each backend understands: `cpu`, `gpu`, `gpu:1`, ….
+
+    They are in the driver's order, as many as CUDA_VISIBLE_DEVICES shows.
+    """
+    many = len([file for file in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", file.name)])
+    shown = variables.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        valid = itertools.takewhile(
+            lambda number: number.strip() not in {"", "-1"}, shown.split(",")
+        )
+        many = min(many, len(list(valid)))
+    return [CPU, *(_device_name(GPU, number) for number in range(many))]
+
+
+def _device_name(kind: str, number: int) -> str:
+    return f"{kind}:{number}" if number else kind
+
+
+def read_device(word: str) -> str:
+    """Read a device's name; raises UserError where it is none."""
+    kind, colon, number = word.partition(":")
+    if kind not in {CPU, GPU} or (colon and not number.isdecimal()):
+        raise UserError(f"unknown device {word!r}; expected cpu, gpu, gpu:1, … or all")
+    return _device_name(kind, int(number or 0))
+
+
+def read_backends(text: str) -> tuple[Backend, ...]:
+    """Read a list of backends; an empty one is the usual one."""
+    return list_of(choice(Backend))(text) if text else (usual_backend(),)
+
+
+def read_devices(text: str) -> tuple[str, ...]:
+    """Read a list of devices; an empty one is the CPU and the first GPU, if any."""
+    if text.strip() == "all":
+        return tuple(device_names())
+    return list_of(read_device)(text) if text else tuple(device_names()[:2])
 
 
 # The options -------------------------------------------------------------------------------------
