@@ -1,13 +1,16 @@
-"""A project: its results, its modules, and the file that a strategy's or a workload's name means.
+"""A project: its results, modules and commits, and which file a strategy or a workload is.
 
 What the project and its user bring comes before what timelift brings. Nothing is imported: a file's
 text says what it is.
 """
 
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+
+from timelift.errors import UserError
 
 #: What marks the top of a project, as pytest and git have it.
 MARKERS = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".git")
@@ -114,3 +117,44 @@ def _is_importable(path: Path) -> bool:
             any(path.glob(pattern)) for pattern in ("*.py", "*/*.py")
         )
     return path.suffix == ".py"
+
+
+# Its commits -----------------------------------------------------------------------------------
+
+
+class GitError(UserError):
+    """git refused; `printed` is what it said."""
+
+    def __init__(self, command: str, printed: str) -> None:
+        super().__init__(f"git {command} failed: {printed or 'it printed nothing'}")
+        self.printed = printed
+
+
+def git_bytes(root: Path, *words: str) -> bytes:
+    """Return what git prints in a folder; raises GitError, or UserError where there is no git."""
+    try:
+        done = subprocess.run(["git", "-C", root, *words], capture_output=True, check=False)
+    except OSError as error:
+        raise UserError(f"git cannot be run ({error.strerror}); install it") from None
+    if done.returncode:
+        raise GitError(words[0], _as_text(done.stderr) or _as_text(done.stdout))
+    return done.stdout
+
+
+def git(root: Path, *words: str) -> str:
+    return _as_text(git_bytes(root, *words))
+
+
+def resolve_commit(root: Path, revision: str) -> str:
+    """Return the commit of a revision; raises UserError where git knows none."""
+    try:
+        return git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except GitError as error:
+        why = f" ({error.printed})" if error.printed else ""
+        raise UserError(
+            f"expected a revision that git knows here, received {revision!r}{why}; fetch it"
+        ) from None
+
+
+def _as_text(output: bytes) -> str:
+    return output.decode(errors="replace").strip()

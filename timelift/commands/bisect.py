@@ -11,9 +11,8 @@ from timelift.case import AXIS_FLAGS, Case, Phase
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.errors import UserError
 from timelift.gate.sides import UNCHANGED
-from timelift.measure.git import git, resolve_commit
 from timelift.measure.launch import environment
-from timelift.project import Project
+from timelift.project import Project, git, resolve_commit
 
 #: The exit codes of a step (https://git-scm.com/docs/git-bisect#_bisect_run), and their words.
 PASSED, SLOWER, UNKNOWN = 0, 1, 125

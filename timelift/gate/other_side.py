@@ -25,9 +25,8 @@ from timelift.measure.catalogue import (
     read_variants,
     read_workload,
 )
-from timelift.measure.git import git_bytes, resolve_commit
 from timelift.measure.header import without_folders
-from timelift.project import Project
+from timelift.project import Project, git_bytes, resolve_commit
 
 Thing = TypeVar("Thing")
 #: How a word begins that is a path, even where git knows a revision of that name.

@@ -16,12 +16,18 @@ from timelift.case import COPY_SEPARATOR, Case, option_flag
 from timelift.errors import UserError, counted
 from timelift.inner_layer import Factory
 from timelift.journal.files import COPIES_FOLDERS, ResumedRun, find_run, read_resumed_run
-from timelift.journal.lines import Header, differences, object_or_empty, short_commit, utc_now
+from timelift.journal.lines import (
+    Commit,
+    Header,
+    differences,
+    object_or_empty,
+    short_commit,
+    utc_now,
+)
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.git import commit_of
 from timelift.measure.source import module_files
-from timelift.project import Project
+from timelift.project import Project, git
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")
@@ -47,12 +53,21 @@ def new_header(
         started=started,
         seed=seed,
         command=[_program(), *sys.argv[1:]],
-        commit=commit_of(project.root),
+        commit=_commit(project.root),
         machine=machine.describe({case.setting.backend for case in cases}),
         cases=len(cases),
         sources=_sources(project, catalogue, cases),
         planned=[case.label for case in cases],
     )
+
+
+def _commit(root: Path) -> Commit:
+    """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
+    try:
+        revision = git(root, "rev-parse", "HEAD")
+        return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
+    except UserError:
+        return Commit()
 
 
 def header_to_give_away(header: Header, root: Path) -> Header:
