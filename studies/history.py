@@ -23,10 +23,10 @@ from studies import answer, noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.measurement import Run, Samples
 from timelift.analyse.verdicts import GATE_MARGIN
+from timelift.history import WORSE, ChangeState
 from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
 from timelift.history.segments import sd_of_differences
-from timelift.history.states import WORSE, ChangeState
 from timelift.history.two_runs import TwoRuns, compare_runs
 from timelift.selftest import Proportion
 
@@ -148,7 +148,7 @@ def _noise(scenario: HistoryKind, size: tuple[int, int], random: Generator) -> S
 
 
 def ours(levels: RunLevels) -> Nights:
-    return np.array([one.state in WORSE for one in find_changes(levels).cases])
+    return np.array([case.latest.state in WORSE for case in find_changes(levels).cases])
 
 
 def ruptures_alone(levels: RunLevels) -> Nights:

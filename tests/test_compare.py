@@ -10,11 +10,9 @@ from tests import journals
 from tests.stored import STRATEGIES, stored
 from timelift.analyse import results
 from timelift.analyse.fact_changes import changes_over_runs, largest
-from timelift.analyse.measurement import condense
 from timelift.case import Status
-from timelift.history import comparison
-from timelift.history.shift import ASSUMED_SD, SessionSpread, case_shifts, session_spreads
-from timelift.history.states import ChangeState
+from timelift.history import ChangeState, comparison
+from timelift.history.shifts import ASSUMED_NOISE, case_shifts, condense, session_noises
 from timelift.history.two_runs import compare_runs
 
 
@@ -82,7 +80,7 @@ def test_old_and_new_exchanged_turn_every_change_around(write):
     for there, back in zip(case_shifts(old, new), case_shifts(new, old), strict=True):
         assert there.case == back.case
         assert there.effect == pytest.approx(-back.effect)
-        assert there.variance == pytest.approx(back.variance)
+        assert there.noise.variance == pytest.approx(back.noise.variance)
 
 
 def test_a_smaller_change_than_the_gate_is_no_suspect(write):
@@ -172,14 +170,13 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
 def test_history_teaches_what_sessions_add(write):
     restless = [write(30 + seed, session_sd=0.05, launches=3) for seed in range(5)]
     calm = [write(40 + seed, session_sd=0.0, launches=3) for seed in range(5)]
-    loud = np.median([one.variance for one in session_spreads(restless).values()])
-    low = np.median([one.variance for one in session_spreads(calm).values()])
-    assert loud > 2 * ASSUMED_SD**2 > low
+    loud = np.median([one.variance for one in session_noises(restless).values()])
+    low = np.median([one.variance for one in session_noises(calm).values()])
+    assert loud > 2 * ASSUMED_NOISE.variance > low
 
 
 def test_two_runs_are_no_history(write):
-    assert session_spreads([write(50), write(51)]) == {}
-    assert SessionSpread().variance == ASSUMED_SD**2
+    assert session_noises([write(50), write(51)]) == {}
 
 
 def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
@@ -187,7 +184,7 @@ def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
     launches = [launch for one in condense(old).measurements for launch in one.launches]
     assert {launch.seconds_per_call.size for launch in launches} == {20}
     both = zip(case_shifts(old, new), case_shifts(condense(old), condense(new)), strict=True)
-    apart = [(short.effect - full.effect) / math.sqrt(full.variance) for full, short in both]
+    apart = [(short.effect - full.effect) / math.sqrt(full.noise.variance) for full, short in both]
     assert np.std(apart) < 0.35
 
 
@@ -219,9 +216,9 @@ def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():
     runs = [{case: (96.0, 44.0, 1.0)}, {}, {case: (96.0, None, 1.0)}, {case: (96.0, 45.0, 1.0)}]
     (found,) = changes_over_runs([*runs, runs[-1]])
     assert (found.before, found.after) == (0, 3)
-    assert (found.change.name, found.change.old, found.change.new) == ("graph_nodes", 44, 45)
-    assert found.change.worse
-    assert not found.change.breaks
+    assert (found.name, found.old, found.new) == ("graph_nodes", 44, 45)
+    assert found.worse
+    assert not found.breaks
 
 
 def test_of_two_launches_the_larger_exact_fact_counts():

@@ -146,7 +146,7 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
     monkeypatch.setattr(
-        "timelift.history.two_runs.session_spreads", lambda runs: seen.extend(runs) or {}
+        "timelift.history.two_runs.session_noises", lambda runs: seen.extend(runs) or {}
     )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     assert cli.main(["compare", *words], tmp_path) == 0

@@ -9,10 +9,9 @@ import pytest
 
 from studies.history import HistoryKind, HistorySize, simulate
 from timelift.case import Case, Phase, Setting
-from timelift.history import common_shifts, segments
+from timelift.history import WORSE, ChangeState, segments
 from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
-from timelift.history.states import WORSE, ChangeState
 
 QUIET = HistoryKind("quiet", sd=0.005)
 SHAPE = HistorySize(settings=4, nights=60)
@@ -25,7 +24,7 @@ def _levels(shape=SHAPE, seed=1):
 
 
 def _now(found):
-    return [one.state for one in found.cases]
+    return [one.latest.state for one in found.cases]
 
 
 def _changed(found):
@@ -33,7 +32,7 @@ def _changed(found):
 
 
 def _worse(found):
-    return [place for place, one in enumerate(found.cases) if one.state in WORSE]
+    return [place for place, one in enumerate(found.cases) if one.latest.state in WORSE]
 
 
 def _slower(share, rows=7, nights=slice(31, None), levels=None):
@@ -50,12 +49,12 @@ def test_a_step_is_found_with_its_size_and_its_place():
     (change,) = found.cases[7].changes
     assert (change.before, change.after) == (30, 31)
     assert change.low < np.log(1.08) < change.high
-    assert found.cases[7].state is ChangeState.SLOWER
+    assert found.cases[7].latest.state is ChangeState.SLOWER
 
 
 def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail():
     found = find_changes(_slower(-0.08))
-    assert found.cases[7].state is ChangeState.FASTER
+    assert found.cases[7].latest.state is ChangeState.FASTER
     assert found.worse == []
 
 
@@ -70,34 +69,36 @@ def test_a_lone_spike_is_never_a_change(share):
 
 def test_a_change_is_told_from_its_third_run_on_and_not_before():
     levels = _slower(0.08, nights=slice(40, None))
-    told = [find_changes(levels.part(0, runs)).cases[7].state in WORSE for runs in (41, 42, 43)]
+    told = [
+        find_changes(levels.part(0, runs)).cases[7].latest.state in WORSE for runs in (41, 42, 43)
+    ]
     assert told == [False, False, True]
 
 
 def test_what_is_smaller_than_the_gate_is_no_change_however_certain():
     levels = _slower(0.02)
-    assert find_changes(levels).cases[7].state is ChangeState.SAME
-    assert find_changes(levels, gate=0.01).cases[7].state is ChangeState.SLOWER
+    assert find_changes(levels).cases[7].latest.state is ChangeState.SAME
+    assert find_changes(levels, gate=0.01).cases[7].latest.state is ChangeState.SLOWER
 
 
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough():
     levels = _levels(HistorySize(settings=4, nights=120))
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
     one = find_changes(levels).cases[7]
-    assert one.state in WORSE
-    assert one.change.value >= np.log(1.03)
-    assert all(one.change.value > change.value for change in one.changes)
+    assert one.latest.state in WORSE
+    assert one.latest.change.value >= np.log(1.03)
+    assert all(one.latest.change.value > change.value for change in one.changes)
 
 
 def test_a_slow_down_that_was_mended_is_told_as_past():
     one = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
     assert [np.sign(change.value) for change in one.changes] == [1, -1]
-    assert one.state is ChangeState.FASTER
+    assert one.latest.state is ChangeState.FASTER
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to():
     found = find_changes(_slower(-0.1, nights=slice(20, 24)))
-    assert found.cases[7].state is ChangeState.SAME
+    assert found.cases[7].latest.state is ChangeState.SAME
 
 
 def test_a_change_of_one_rival_is_not_a_change_of_the_others():
@@ -139,7 +140,7 @@ def test_when_most_cases_move_together_it_is_the_machine():
     (shift,) = found.common_shifts
     assert (shift.before, shift.after) == (30, 31)
     assert shift.share > 0.9
-    assert np.exp(shift.shift) == pytest.approx(1.25, abs=0.05)
+    assert np.exp(shift.value) == pytest.approx(1.25, abs=0.05)
     assert found.worse == []
 
 
@@ -161,8 +162,8 @@ def test_a_shift_is_at_least_the_gate():
     for rows in (6, 7):
         levels = _levels(HistorySize(settings=3, rivals=4, nights=60))
         _slower(0.2, slice(0, rows), levels=levels)
-        shifts = [one for one in find_changes(levels).common_shifts if not one.apart]
-        assert all(shift.shift >= np.log(1.03) for shift in shifts)
+        shifts = [one for one in find_changes(levels).common_shifts if np.isfinite(one.value)]
+        assert all(shift.value >= np.log(1.03) for shift in shifts)
         assert all(shift.share > 0.5 for shift in shifts)
 
 
@@ -180,7 +181,7 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it():
         assert len(found.common_shifts) == 1
         assert _worse(found) == ([] if mended else [7])
         if not mended:
-            worst = found.cases[7].change
+            worst = found.cases[7].latest.change
             assert worst.value == pytest.approx(np.log(1.10), abs=0.015)
             assert (worst.before, worst.after) == (19, 20)
 
@@ -190,7 +191,7 @@ def test_few_runs_and_vanished_cases_get_no_verdict():
     assert set(_now(find_changes(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
     _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
     one = find_changes(levels).cases[7]
-    assert one.state is ChangeState.GONE
+    assert one.latest.state is ChangeState.GONE
     assert len(one.changes) == 1
 
 
@@ -233,7 +234,7 @@ def test_the_place_of_a_change_is_paid_for():
 def test_a_change_that_begins_or_ends_an_excursion_pays_for_both_places():
     means = [0.0, 1.0, 0.0, -0.5, -0.5]
     parts = [
-        segments.Segment(10 * place, 10 * place + 10, mean) for place, mean in enumerate(means)
+        segments.Segment(10 * place, 10 * place + 9, 10, mean) for place, mean in enumerate(means)
     ]
     assert segments._excursions(parts).tolist() == [25, 25, 1, 1]
 
@@ -252,7 +253,9 @@ def test_no_segment_is_shorter_than_three_runs():
     rows = list(np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05)
     for one in segments.fit_segments(rows):
         assert min(part.runs for part in one.segments) >= segments.LEAST_RUNS
-        assert [part.first for part in one.segments[1:]] == [p.end for p in one.segments[:-1]]
+        assert [part.first for part in one.segments[1:]] == [
+            part.last + 1 for part in one.segments[:-1]
+        ]
 
 
 def test_runs_that_resemble_their_neighbours_count_less():
@@ -286,4 +289,4 @@ def test_a_place_that_is_named_is_not_named_again():
     changes = [[(2, 3)]] * 90 + [[(2, 3), (5, 6)]] * 10
     cases = tuple(Case(Setting("w", one + 1, 1, Phase.FORWARD), "a") for one in range(100))
     levels = RunLevels(cases, np.zeros((100, 9)), np.zeros(9))
-    assert [after for after, _ in common_shifts._crowded(levels, changes, 0.1)] == [3, 7]
+    assert [after for after, _ in segments._crowded(levels, changes, 0.1)] == [3, 7]

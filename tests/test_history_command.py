@@ -6,8 +6,8 @@ import pytest
 
 import report
 from tests import histories, journals
-from timelift.history import history_words as history_report
-from timelift.history.run_series import HistoryOptions, read
+from timelift.history.history_report import csv_changes
+from timelift.history.many_runs import read_history
 
 SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
 
@@ -51,8 +51,8 @@ def test_a_shift_of_the_machine_has_no_interval_in_the_csv(results):
         def slower(case, night, sign=sign):
             return 0.26 * (night >= 8) * (sign if case.strategy in histories.STRATEGIES[:2] else 1)
 
-        history = read(histories.nights(folder, 16, slower, cases=SIX[:4]), HistoryOptions())
-        rows = list(csv.DictReader(history_report.csv_changes(history).splitlines()))
+        history = read_history(histories.nights(folder, 16, slower, cases=SIX[:4]))
+        rows = list(csv.DictReader(csv_changes(history).splitlines()))
         (shift,) = [row for row in rows if not row["case"]]
         assert (shift["low"], shift["high"]) == ("", "")
         assert (shift["ratio"] == "") == apart

@@ -12,8 +12,7 @@ from timelift.analyse.effects import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.history import levels
-from timelift.history import run_series as history
-from timelift.history.run_series import HistoryOptions
+from timelift.history.many_runs import read_history
 from timelift.journal.lines import parse_time
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
@@ -31,7 +30,7 @@ def _summed_up(*lines):
 def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path):
     for name, night in (("a", 2), ("b", 0), ("c", 1)):
         histories.run(tmp_path / f"{name}.jsonl", night, [journals.line(FEW[0])])
-    found = history.machine_runs(tmp_path).runs
+    found = levels.machine_runs(tmp_path).runs
     assert [one.path.stem for one in found] == ["b", "c", "a"]
 
 
@@ -42,7 +41,7 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_o
         histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
     copied = (tmp_path / "example" / "001.jsonl").read_text()
     (tmp_path / "kept" / "copy.jsonl").write_text(copied)
-    found = [one.path.relative_to(tmp_path) for one in history.machine_runs(tmp_path).runs]
+    found = [one.path.relative_to(tmp_path) for one in levels.machine_runs(tmp_path).runs]
     names = [f"example/00{night}.jsonl" for night in range(4)]
     assert [path.as_posix() for path in found] == [*names, "kept/x.jsonl"]
 
@@ -50,35 +49,35 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_o
 def test_a_history_has_the_whole_run_and_not_a_copy_of_its_beginning(tmp_path):
     whole = histories.run(tmp_path / "20260101T020000Z_0000001a.jsonl", 0, [journals.line(FEW[0])])
     histories.run(tmp_path / "000.jsonl", 0, [])
-    assert [one.path for one in history.machine_runs(tmp_path).runs] == [whole]
+    assert [one.path for one in levels.machine_runs(tmp_path).runs] == [whole]
 
 
 def test_machines_have_histories_of_their_own(tmp_path):
     _nights(tmp_path, 3)
     other = histories.machine(name="other", identity={"cpu": "Other"})
     histories.run(tmp_path / "other.jsonl", 20, [journals.line(FEW[0])], machine=other)
-    last = history.machine_runs(tmp_path)
+    last = levels.machine_runs(tmp_path)
     assert (last.name, len(last.runs)) == ("other", 1)
     assert last.others == {journals.MACHINE["name"]: 3}
-    assert len(history.machine_runs(tmp_path, journals.MACHINE["name"]).runs) == 3
+    assert len(levels.machine_runs(tmp_path, journals.MACHINE["name"]).runs) == 3
     with pytest.raises(UserError, match="expected a machine that has runs, received 'othr'"):
-        history.machine_runs(tmp_path, "othr")
+        levels.machine_runs(tmp_path, "othr")
 
 
 def test_one_name_with_two_identities_is_two_machines(tmp_path):
     described = [histories.machine(), histories.machine(identity={"memory_gib": 16})]
     _nights(tmp_path, 6, described=lambda night: described[night >= 4])
-    found = history.machine_runs(tmp_path)
+    found = levels.machine_runs(tmp_path)
     assert len(found.runs) == 2
     assert list(found.others) == [found.name]
 
 
 def test_since_forgets_what_was_before(tmp_path):
     _nights(tmp_path, 5)
-    kept = history.machine_runs(tmp_path, since=parse_time(histories.day(3)))
+    kept = levels.machine_runs(tmp_path, since=parse_time(histories.day(3)))
     assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
     with pytest.raises(UserError, match="name an earlier --since"):
-        history.machine_runs(tmp_path, since=parse_time("2027-01-01"))
+        levels.machine_runs(tmp_path, since=parse_time("2027-01-01"))
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path):
@@ -165,10 +164,10 @@ def test_a_damaged_line_costs_itself_alone(bad):
 def test_a_file_that_is_no_run_is_named_and_left_out(tmp_path, content, sentence):
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=r"expected runs under .* found none") as refusal:
-        history.machine_runs(tmp_path)
+        levels.machine_runs(tmp_path)
     assert sentence in str(refusal.value)
     _nights(tmp_path, 3)
-    (warning,) = history.machine_runs(tmp_path).warnings
+    (warning,) = levels.machine_runs(tmp_path).warnings
     assert sentence in warning
     assert len(warning) < 300
 
@@ -178,13 +177,13 @@ def test_a_file_that_is_no_run_is_named_and_left_out(tmp_path, content, sentence
 )
 def test_a_commit_is_read_from_a_file_s_name_only_where_it_is_one(tmp_path, name, shown):
     path = histories.run(tmp_path / f"{name}.jsonl", 0, [journals.line(FEW[0])], commit={})
-    assert history.read_run_header(path).commit == shown
+    assert levels.read_stored_run(path).commit == shown
 
 
 def test_a_run_without_a_measured_case_is_no_history(tmp_path):
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
-        history.read(tmp_path, HistoryOptions())
+        read_history(tmp_path)
 
 
 def test_of_two_lines_for_a_launch_the_first_counts_in_a_history_too():

@@ -1,12 +1,12 @@
-"""What changed of the facts of a case: the one rule of the gate, of two runs and of a history.
+"""What changed in the facts of a case, of two sides, of two runs or from run to run: one rule.
 
 A fact that repeats itself in every launch is exact, and any change of it is a change of the code.
-The others are noisy between two runs, so they have gates as wide as their noise. The trials of a
-gate measure those side by side instead, launch by launch, and judge them as they judge times.
+The others are noisy between two runs, so they have limits as wide as their noise. Where two sides
+are measured launch by launch, the noisy facts are judged there as times are, and not here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,13 +36,18 @@ FACT_LIMITS: Mapping[str, FactLimit] = {
 
 @dataclass(frozen=True)
 class FactChange:
-    """One fact of one case, before and after; `worse` makes it a suspect."""
+    """One fact of one case, before and after; `worse` makes it a suspect.
+
+    `before` and `after` are the positions of the runs among many; of two runs, 0 and 1.
+    """
 
     case: Case
     name: str
     old: float
     new: float
     worse: bool
+    before: int = 0
+    after: int = 1
 
     @property
     def breaks(self) -> bool:
@@ -58,7 +63,7 @@ def exact_change(case: Case, name: str, old: float | None, new: float | None) ->
 
 def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactChange, ...]:
     changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT_FACTS)
-    return tuple(one for one in changes if one)
+    return tuple(change for change in changes if change)
 
 
 def largest(one: ExactFacts, other: ExactFacts) -> ExactFacts:
@@ -69,32 +74,24 @@ def largest(one: ExactFacts, other: ExactFacts) -> ExactFacts:
     return tuple(max(values, default=None) for values in known)
 
 
-@dataclass(frozen=True)
-class FactSince:
-    """A change of a fact from one run to another, by their positions in a history."""
-
-    before: int
-    after: int
-    change: FactChange
-
-
-def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactSince, ...]:
+def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactChange, ...]:
+    """Return the changes of exact facts from each run that has one to the next that has it."""
     last: dict[tuple[Case, str], tuple[int, float]] = {}
-    found: list[FactSince] = []
+    changes: list[FactChange] = []
     for place, cases in enumerate(runs):
         for case, values in cases.items():
             for name, value in zip(EXACT_FACTS, values, strict=True):
                 if value is not None:
-                    before, known = last.get((case, name), (place, value))
-                    change = exact_change(case, name, known, value)
-                    found += [FactSince(before, place, change)] if change else []
+                    before, old = last.get((case, name), (place, value))
+                    change = exact_change(case, name, old, value)
+                    changes += [replace(change, before=before, after=place)] if change else []
                     last[case, name] = place, value
-    return tuple(found)
+    return tuple(changes)
 
 
 def fact_changes(old: MeasurementsByCase, new: MeasurementsByCase) -> tuple[FactChange, ...]:
     shared = sorted(old.keys() & new.keys())
-    exact = (one for case in shared for one in exact_changes(case, old[case], new[case]))
+    exact = (change for case in shared for change in exact_changes(case, old[case], new[case]))
     return (*exact, *_limited(old, new, shared))
 
 
@@ -127,5 +124,5 @@ def _least(measurement: Measurement, name: str) -> float:
 
     What is too small to be read counts as the bound that it is below.
     """
-    known = (one.facts.number_or_bound(name) for one in measurement.launches)
-    return min((value for value in known if value is not None), default=float("nan"))
+    values = (launch.facts.number_or_bound(name) for launch in measurement.launches)
+    return min((value for value in values if value is not None), default=float("nan"))

@@ -1,26 +1,17 @@
 """What became slower: between two runs, and over many."""
 
-import contextlib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.analyse.measurement import condense
-from timelift.analyse.results import load_usual
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.errors import UserError
-from timelift.journal.files import find, runs_of_machine
+from timelift.journal.files import find
 from timelift.journal.lines import parse_time
 from timelift.measure.options import split
 from timelift.project import Project
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from timelift.analyse.measurement import Run
-
-#: What `compare` reads at the most to learn what moves between sessions.
-_SESSIONS = 6
 
 
 def compare(options: Options, project: Project) -> int:
@@ -38,43 +29,17 @@ def compare(options: Options, project: Project) -> int:
     With --across-machines always 0 or 1.
     """
     from timelift.history import comparison  # noqa: PLC0415
-    from timelift.history.two_runs import compare_runs  # noqa: PLC0415
+    from timelift.history.two_runs import compare_stored  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
     paths = find(project.results, [options.old, options.new])
-    old, new = (condense(load_usual(path)) for path in paths)
-    advisory = _on_other_machines(old, new, allowed=options.across_machines)
-    sessions = [] if advisory else _sessions(project.results, paths, new)
-    found = compare_runs(old, new, sessions, options.gate, advisory=advisory)
+    compared = compare_stored(project.results, paths, options.gate)
+    if compared.advisory and not options.across_machines:
+        raise comparison.refusal(compared)
     rows = sys.maxsize if options.all else comparison.ROWS
-    comparison.show(found, terminal.console(), rows)
+    comparison.show(compared, terminal.console(), rows)
     strict = options.strict and not options.across_machines
-    return EXIT_NOT_YES if strict and found.any_suspect else 0
-
-
-def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
-    """True if the machines differ; raises UserError where that is not allowed."""
-    from timelift.history.comparison import differences_in_words  # noqa: PLC0415
-    from timelift.history.two_runs import identity_differences  # noqa: PLC0415
-
-    differences = identity_differences(old, new)
-    if differences and not allowed:
-        raise UserError(
-            f"expected two runs of one machine, received others: "
-            f"{differences_in_words(differences)}; "
-            "compare ratios alone with --across-machines"
-        )
-    return bool(differences)
-
-
-def _sessions(folder: Path, paths: list[Path], new: "Run") -> list["Run"]:
-    """Return the latest of the machine's other runs that can be read, the oldest first."""
-    found: list[Run] = []
-    for path in reversed(runs_of_machine(folder, new.header.machine, paths)):
-        if len(found) < _SESSIONS:
-            with contextlib.suppress(UserError):
-                found.append(condense(load_usual(path)))
-    return found[::-1]
+    return EXIT_NOT_YES if strict and compared.any_suspect else 0
 
 
 def history(options: Options, project: Project) -> int:
@@ -89,21 +54,19 @@ def history(options: Options, project: Project) -> int:
       1  the runs cannot be read, or what was asked for is not among them
     """
     since = _since(options.since)
-    from timelift.history import history_words as history_report  # noqa: PLC0415
-    from timelift.history.run_series import HistoryOptions, read  # noqa: PLC0415
+    from timelift.history import history_words  # noqa: PLC0415
+    from timelift.history.many_runs import read_history  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
-    folder = project.results
-    workloads = split(options.workloads)
-    wanted = HistoryOptions(options.machine, tuple(workloads), options.case, since, options.gate)
-    found = read(folder, wanted)
-    history_report.show(found, terminal.console())
-    output = options.output or folder / "report"
-    from timelift.history.history_figure import write_history  # noqa: PLC0415 - takes a second
+    every = read_history(project.results, options.machine, since, options.gate)
+    shown = every.part(split(options.workloads), options.case)
+    history_words.show(shown, terminal.console())
+    from timelift.history.history_report import write_history  # noqa: PLC0415 - takes a second
 
-    written = write_history(found, output)
-    write_lines(["", f"{output}: {', '.join(one.name for one in written)}"])
-    return EXIT_NOT_YES if found.findings.worse else 0
+    output = options.output or project.results / "report"
+    written = write_history(shown, output)
+    write_lines(["", f"{output}: {', '.join(path.name for path in written)}"])
+    return EXIT_NOT_YES if shown.findings.worse else 0
 
 
 def _since(text: str | None) -> "datetime | None":

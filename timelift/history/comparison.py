@@ -1,6 +1,6 @@
 """Two runs beside each other in a terminal: the suspects, what decides about them, and the rest.
 
-What changed is said alike of two runs here and of many in `history_report`.
+The words at the end are those of two runs and of many.
 """
 
 import math
@@ -14,9 +14,9 @@ from timelift.analyse.fact_changes import FactChange
 from timelift.analyse.measurement import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import AXIS_FLAGS, Case
-from timelift.errors import counted
+from timelift.errors import UserError, counted
 from timelift.escape import plain
-from timelift.history.states import ChangeState
+from timelift.history import ChangeState
 from timelift.history.two_runs import CaseBetween, Commits, TwoRuns
 from timelift.journal.lines import Difference
 from timelift.present.command_lines import axis_options, bench_command
@@ -31,43 +31,35 @@ from timelift.present.units import (
     three_figures,
 )
 
-#: Red fails a build; a suspect is to be looked at.
-STYLES = {
-    ChangeState.SUSPECT: "yellow",
-    ChangeState.SLOWER: "red",
-    ChangeState.CREPT: "red",
-    ChangeState.FASTER: "green",
-}
-FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
-    "weights": ("weights", "{:,.0f}".format),
-    "graph_nodes": ("graph nodes", "{:,.0f}".format),
-    "traces": ("traces", "{:,.0f}".format),
-    "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
-    "peak_bytes": ("peak memory", human_bytes),
-}
-#: The most differences that are named, and the most characters of each.
-NAMED, _QUOTE = 8, 60
 #: The most rows that are printed beside the suspects, and the most cases in a list.
-ROWS, NAMES = 20, 6
+ROWS, _NAMES = 20, 6
 #: What stands for a state where the machines differ, so that nothing can be suspect.
 _ADVISED = {ChangeState.SUSPECT: "slower there"}
 
 
+def refusal(compared: TwoRuns) -> UserError:
+    """Return the error of runs of two machines where one machine is expected."""
+    return UserError(
+        f"expected two runs of one machine, received others: "
+        f"{differences_in_words(compared.machines)}; "
+        "compare ratios alone with --across-machines"
+    )
+
+
 def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
-    for label, text in head(compared):
+    for label, text in _head(compared):
         show_line(console, f"{label:>9}  ", text)
-    found = shown(compared, rows)
-    if found:
+    if shown := _shown(compared, rows):
         console.print()
-        styles = [STYLES.get(one.state, "") for one in found]
-        show_table(cases(found, compared), console, styles)
+        styles = [STYLES.get(row.state, "") for row in shown]
+        show_table(_table(shown, compared), console, styles)
     for line in notes(compared, rows):
         show_note(console, line)
     for line in ending(compared, rows):
         console.print(Text(plain(line)), soft_wrap=True)
 
 
-def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
+def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
     yield "old", _run(compared.old, compared.commits.old)
     yield "new", _run(compared.new, compared.commits.new)
     if compared.advisory:
@@ -88,18 +80,18 @@ def _run(run: Run, commit: str) -> str:
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
-def shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
+def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
     """Return the cases that are printed: all suspects, and the first `rows` of the others."""
     return compared.cases[: compared.suspect_count + rows]
 
 
-def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
-    """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
+def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
+    """Return a row a case; `change` is beside the other rivals of the setting, not in seconds."""
     side = _place if compared.advisory else _seconds
     states = _ADVISED if compared.advisory else {}
     columns = (
-        Column("case", value=lambda one: case_name(one.case)),
-        Column("now", value=lambda one: states.get(one.state, str(one.state))),
+        Column("case", value=lambda row: _case_name(row.case)),
+        Column("now", value=lambda row: states.get(row.state, str(row.state))),
         number("change", value=attrgetter("change.value"), format=percent_more),
         Column(
             "95 % interval",
@@ -113,10 +105,10 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
         number("beside", value=attrgetter("shift.rivals"), drop_order=4),
         Column("launches", value=_launches, drop_order=5, right=True),
     )
-    return Table("cases", "Cases of two runs", columns, found)
+    return Table("cases", "Cases of two runs", columns, shown)
 
 
-def case_name(case: Case) -> str:
+def _case_name(case: Case) -> str:
     """Name a case, the strategy first: long names are cut at their end."""
     return f"{case.strategy}, {case.setting.label}"
 
@@ -132,22 +124,22 @@ def _place(side: str) -> Column:
     return Column(f"{side} rank", value=attrgetter(side), format=text, drop_order=3, right=True)
 
 
-def _launches(one: CaseBetween) -> str:
-    before, after = one.shift.launches
+def _launches(row: CaseBetween) -> str:
+    before, after = row.shift.launches
     return f"{before} + {after}"
 
 
 def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
-    hidden = len(compared.cases) - len(shown(compared, rows))
+    hidden = len(compared.cases) - len(_shown(compared, rows))
     if hidden:
         less = "which slowed down less or became faster"
         yield f"and {counted(hidden, 'more case')}, {less}; --all shows them"
     yield from _listed("new", compared.added)
     yield from _listed("removed", compared.removed)
-    for case, one in compared.failing_now.items():
-        why = f"{one.status}: {one.reason}" if one.reason else str(one.status)
-        yield f"no longer measured: {case_name(case)}: {why}"
+    for case, end in compared.failing_now.items():
+        why = f"{end.status}: {end.reason}" if end.reason else str(end.status)
+        yield f"no longer measured: {_case_name(case)}: {why}"
     if compared.advisory:
         return
     facts = sorted(compared.facts, key=lambda change: not change.worse)
@@ -157,22 +149,22 @@ def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     yield from _settings(compared)
 
 
-def _listed(what: str, found: Sequence[Case]) -> Iterator[str]:
-    if found:
-        more = f" and {len(found) - NAMES} more" if len(found) > NAMES else ""
-        yield f"{what}: {'; '.join(map(case_name, found[:NAMES]))}{more}"
+def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
+    if cases:
+        more = f" and {len(cases) - _NAMES} more" if len(cases) > _NAMES else ""
+        yield f"{title}: {'; '.join(map(_case_name, cases[:_NAMES]))}{more}"
 
 
 def _fact(change: FactChange) -> str:
     state = ChangeState.SUSPECT if change.worse else "better"
-    return f"{state}: {case_name(change.case)}: {fact_in_words(change)}"
+    return f"{state}: {_case_name(change.case)}: {fact_in_words(change)}"
 
 
 def _settings(compared: TwoRuns) -> Iterator[str]:
     """Write which settings became slower as a whole; all of them are one sentence."""
     slower = compared.suspect_settings
     if compared.all_settings_slower:
-        least = min(shift.shift for shift in slower.values())
+        least = min(shift.value for shift in slower.values())
         yield (
             f"suspect: all {len(slower)} settings moved together, by {percent_more(least)} or more "
             "beside the canary: something that all share, or other work on the machine"
@@ -181,7 +173,7 @@ def _settings(compared: TwoRuns) -> Iterator[str]:
     for setting, shift in slower.items():
         yield (
             f"suspect: {percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
-            f"moved together, by {percent_more(shift.shift)} beside the canary"
+            f"moved together, by {percent_more(shift.value)} beside the canary"
         )
 
 
@@ -226,12 +218,12 @@ def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterat
         )
 
 
-def _how_to_decide(found: Commits) -> str:
-    if found.same_code:
-        return f"both measured commit {found.new}, so it was not the code; measure again with"
-    if not found.old:
+def _how_to_decide(commits: Commits) -> str:
+    if commits.same_code:
+        return f"both measured commit {commits.new}, so it was not the code; measure again with"
+    if not commits.old:
         return "the old run has no commit to race against; measure again with"
-    place = f", with {found.new} checked out," if found.new else ""
+    place = f", with {commits.new} checked out," if commits.new else ""
     return f"what decides{place} is"
 
 
@@ -250,6 +242,23 @@ def _to_decide(case: Case, against: str) -> str:
 
 # What changed between two runs or many ------------------------------------------------------------
 
+#: Red fails a build; a suspect is to be looked at.
+STYLES = {
+    ChangeState.SUSPECT: "yellow",
+    ChangeState.SLOWER: "red",
+    ChangeState.CREPT: "red",
+    ChangeState.FASTER: "green",
+}
+FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "weights": ("weights", "{:,.0f}".format),
+    "graph_nodes": ("graph nodes", "{:,.0f}".format),
+    "traces": ("traces", "{:,.0f}".format),
+    "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
+    "peak_bytes": ("peak memory", human_bytes),
+}
+#: The most differences that are named, and the most characters of each.
+_NAMED, _QUOTE = 8, 60
+
 
 def fact_in_words(change: FactChange) -> str:
     name, write = FACTS[change.name]
@@ -257,12 +266,12 @@ def fact_in_words(change: FactChange) -> str:
 
 
 def differences_in_words(
-    differences: Sequence[Difference], missing: str = "unknown", most: int = NAMED
+    differences: Sequence[Difference], missing: str = "unknown", most: int = _NAMED
 ) -> str:
     """Name what differs between two runs, `keras 3.14 → 3.15`: the first, where there is much."""
     named = [
-        f"{plain(one.name, _QUOTE)} {_side(one.old, missing)} → {_side(one.new, missing)}"
-        for one in differences[:most]
+        f"{plain(each.name, _QUOTE)} {_side(each.old, missing)} → {_side(each.new, missing)}"
+        for each in differences[:most]
     ]
     more = [f"and {len(differences) - most} more"] if len(differences) > most else []
     return ", ".join([*named, *more])

@@ -1,30 +1,20 @@
-"""A history in the terminal, in Markdown and as CSV."""
+"""A history in a terminal: the head, a table of the cases that changed, and earlier changes."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from operator import attrgetter
 
 from rich.console import Console
 from rich.text import Text
 
-from timelift.analyse.estimates import Interval
-from timelift.case import AXES
 from timelift.errors import counted
-from timelift.escape import NAME_LIMIT, markdown
+from timelift.history import WORSE, Change, ChangeState, CommonShift
 from timelift.history.comparison import FACTS, STYLES, differences_in_words, fact_in_words
-from timelift.history.many_runs import CaseHistory
-from timelift.history.run_series import History, MachineRuns
+from timelift.history.levels import MachineRuns
+from timelift.history.many_runs import CaseHistory, History
 from timelift.history.segments import LEAST_RUNS
-from timelift.history.states import WORSE, ChangeState, LevelChange, MachineShift
-from timelift.present.tables import (
-    Column,
-    Table,
-    axis_columns,
-    csv_of_values,
-    markdown_lines,
-    number,
-)
+from timelift.present.tables import Column, Table, axis_columns, number
 from timelift.present.terminal import show_line, show_table
 from timelift.present.units import percent, percent_interval, percent_more
 
@@ -33,25 +23,19 @@ _ROWS = 40
 _NAMELESS = "a machine without a name"
 #: The most places of slow-downs, or of changed facts, with a line in the head.
 _PLACES = 5
-#: The columns of the cases that changed, for readers, and of every case, for programs.
-_CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
-_IN_CSV = (
-    *("strategy", *AXES, "now", "runs", "changes", "ratio", "ratio_low", "ratio_high"),
-    *("since", "commits", "with_it"),
-)
+#: The columns of the cases that changed, for readers.
+CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
 
 
 def show(history: History, console: Console) -> None:
     for label, text in head(history):
         show_line(console, f"{label:>9}  ", text)
-    found = history.findings.changed
-    if found:
+    if changed := history.findings.changed:
+        shown = changed[:_ROWS]
         console.print()
-        styles = [STYLES.get(one.state, "") for one in found[:_ROWS]]
-        show_table(
-            cases(found[:_ROWS], history).pick(*_CHANGED).without_empty_columns(), console, styles
-        )
-    _show_more(len(found), console)
+        styles = [STYLES.get(row.latest.state, "") for row in shown]
+        show_table(table(shown, history).pick(*CHANGED).without_empty_columns(), console, styles)
+    _show_more(len(changed), console)
     earlier = list(earlier_changes(history))
     if earlier:
         console.print(Text("\nearlier changes", "bold"))
@@ -62,17 +46,17 @@ def show(history: History, console: Console) -> None:
         show_line(console, "warning: ", warning, "yellow")
 
 
+def _show_more(rows: int, console: Console) -> None:
+    if rows > _ROWS:
+        console.print(f"  and {rows - _ROWS} more: see the report")
+
+
 def warnings(machine: MachineRuns) -> Iterator[str]:
     for name, runs in sorted(machine.others.items()):
         described = " as described otherwise" if name == machine.name else ""
         counts = counted(runs, "run")
         yield f"left out {counts} of another machine: {name or _NAMELESS}{described}"
     yield from machine.warnings
-
-
-def _show_more(found: int, console: Console) -> None:
-    if found > _ROWS:
-        console.print(f"  and {found - _ROWS} more: see the report")
 
 
 def head(history: History) -> Iterator[tuple[str, str]]:
@@ -83,8 +67,8 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     yield "change", _reference(history)
     for shift in history.findings.common_shifts:
         yield "machine", _common_shift(shift, history)
-    for (first, second), count in history.findings.worse_by_place[:_PLACES]:
-        yield "slower", f"{counted(count, 'case')} {_where(history, first, second)}"
+    for (before, after), count in history.findings.worse_by_place[:_PLACES]:
+        yield "slower", f"{counted(count, 'case')} {_where(history, before, after)}"
     yield from (("facts", line) for line in _facts(history))
     yield "answer", _answer(history)
 
@@ -97,9 +81,10 @@ def _reference(history: History) -> str:
     return text
 
 
-def _common_shift(shift: MachineShift, history: History) -> str:
+def _common_shift(shift: CommonShift, history: History) -> str:
     before, after = history.runs[shift.before], history.runs[shift.after]
-    how = "against each other" if shift.apart else f"by {percent_more(shift.shift)}"
+    apart = math.isnan(shift.value)
+    how = "against each other" if apart else f"by {percent_more(shift.value)}"
     return (
         f"moved together between {before.day} and {after.day}, not the code: "
         f"{percent(shift.share, 0)} of {shift.cases} cases {how} at once"
@@ -110,17 +95,17 @@ def _common_shift(shift: MachineShift, history: History) -> str:
 def _facts(history: History) -> Iterator[str]:
     """Write which exact facts changed, the latest first: a fact and a place are one line."""
     for (before, after, name), changes in history.facts_by_place[:_PLACES]:
-        what = f"{FACTS[name][0]} of {len(changes)} cases changed"
+        text = f"{FACTS[name][0]} of {len(changes)} cases changed"
         if len(changes) == 1:
-            what = f"{changes[0].case.label}: {fact_in_words(changes[0])}"
-        yield f"{what} {_where(history, before, after)}"
+            text = f"{changes[0].case.label}: {fact_in_words(changes[0])}"
+        yield f"{text} {_where(history, before, after)}"
 
 
-def _where(history: History, first: int, second: int) -> str:
+def _where(history: History, before: int, after: int) -> str:
     """Write from when on something is otherwise, and what else is."""
-    before, after = history.runs[first], history.runs[second]
-    place = f"from {after.day} on, between {before.commit} and {after.commit}"
-    return place + _with_it(history, first, second)
+    old, new = history.runs[before], history.runs[after]
+    place = f"from {new.day} on, between {old.commit} and {new.commit}"
+    return place + _with_it(history, before, after)
 
 
 def _with_it(history: History, before: int, after: int) -> str:
@@ -136,9 +121,9 @@ def _answer(history: History) -> str:
             f"and there are {len(history.runs)}"
         )
     counts, worse = history.findings.counts, len(history.findings.worse)
-    first = "nothing is slower than it was"
+    answer = "nothing is slower than it was"
     if worse:
-        first = (
+        answer = (
             f"{worse} cases are slower than they were"
             if worse > 1
             else "1 case is slower than it was"
@@ -146,53 +131,41 @@ def _answer(history: History) -> str:
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if state not in WORSE)
     few = ChangeState.UNKNOWN in counts
     why = f"; a change needs {2 * LEAST_RUNS} runs of a case" if few else ""
-    return f"{first} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
+    return f"{answer} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
 
 
 def earlier_changes(history: History) -> Iterator[str]:
-    for one in history.findings.cases:
-        for change in one.other_changes:
+    for row in history.findings.cases:
+        for change in row.other_changes:
             where = _where(history, change.before, change.after)
-            yield f"{one.case.label}: {percent_more(change.value)} {where}"
+            yield f"{row.case.label}: {percent_more(change.value)} {where}"
 
 
-def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
-    found = history.findings.changed
-    every = cases(history.findings.cases, history).pick("case", "now", "runs", "changes")
-    earlier = [f"- {markdown(line)}" for line in earlier_changes(history)]
-    blocks = [
-        ["# timelift history"],
-        [f"- **{label}:** {markdown(text)}" for label, text in head(history)],
-        [f"- warning: {markdown(text)}" for text in warnings(history.machine)],
-        _markdown(cases(found, history).pick(*_CHANGED)) if found else [],
-        [f"![{name}]({name})" for name in figures],
-        ["## earlier changes", "", *earlier] if earlier else [],
-        ["## every case", "", *_markdown(every)],
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+# The table of cases ------------------------------------------------------------------------------
 
 
-def _markdown(table: Table) -> list[str]:
-    return markdown_lines(table, 2 * NAME_LIMIT)
-
-
-def cases(found: Sequence[CaseHistory], history: History) -> Table:
+def table(rows: Sequence[CaseHistory], history: History) -> Table:
     """Return one row a case: its axes, its state now, and what its latest change was."""
 
-    def place(one: CaseHistory) -> LevelChange | None:
-        return (one.since or one.change) if one.change else None
+    def of_since(write: Callable[[Change], str]) -> Callable[[CaseHistory], str | None]:
+        return lambda row: write(row.latest.since) if row.latest.since else None
 
     columns = (
         Column("case", value=attrgetter("case.label")),
         Column("strategy", value=attrgetter("case.strategy")),
         *axis_columns(attrgetter("case.setting")),
-        Column("now", value=attrgetter("state")),
+        Column("now", value=attrgetter("latest.state")),
         number("runs"),
-        number("changes", value=lambda one: len(one.changes)),
-        Column("change", format=lambda change: percent_more(change.value), right=True),
+        number("changes", value=lambda row: len(row.changes)),
+        Column(
+            "change",
+            value=attrgetter("latest.change"),
+            format=lambda change: percent_more(change.value),
+            right=True,
+        ),
         Column(
             "95 % interval",
-            value=attrgetter("change"),
+            value=attrgetter("latest.change"),
             format=percent_interval,
             drop_order=3,
             right=True,
@@ -200,76 +173,32 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         number("ratio", value=_ratio("value"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
         number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
-        Column(
-            "since",
-            value=lambda one: history.runs[at.after].day if (at := place(one)) else None,
-            drop_order=1,
-        ),
-        Column(
-            "commits", "between commits", lambda one: _commits(place(one), history), drop_order=2
-        ),
+        Column("since", value=of_since(lambda at: history.runs[at.after].day), drop_order=1),
+        Column("commits", "between commits", of_since(partial(_commits, history)), drop_order=2),
         number("runs_now", "runs", attrgetter("runs_now"), drop_order=5),
-        Column("with_it", "with it", lambda one: _differences(place(one), history), drop_order=4),
+        Column("with_it", "with it", of_since(partial(differences, history)), drop_order=4),
     )
-    return Table("history", "Cases", columns, found)
+    return Table("history", "Cases", columns, rows)
 
 
-def _ratio(name: str) -> Callable[[CaseHistory], float | None]:
-    return lambda one: _as_ratio(getattr(one.change, name)) if one.change else None
+def _ratio(bound: str) -> Callable[[CaseHistory], float | None]:
+    def read(row: CaseHistory) -> float | None:
+        change = row.latest.change
+        return as_ratio(getattr(change, bound)) if change else None
+
+    return read
 
 
-def _as_ratio(log_ratio: float) -> float:
+def _commits(history: History, change: Change) -> str:
+    return f"{history.runs[change.before].commit}..{history.runs[change.after].commit}"
+
+
+def as_ratio(log_ratio: float) -> float:
     """Return a log ratio as a ratio, in steps of a millionth."""
     return round(math.exp(log_ratio), 6)
 
 
-def _commits(place: LevelChange | None, history: History) -> str | None:
-    if place is None:
-        return None
-    return f"{history.runs[place.before].commit}..{history.runs[place.after].commit}"
-
-
-def _differences(place: LevelChange | MachineShift | None, history: History) -> str | None:
-    if place is None:
-        return None
-    differences = history.differences(place.before, place.after)
-    return differences_in_words(differences, "absent", most=len(differences))
-
-
-def csv_history(history: History) -> str:
-    return csv_of_values(cases(history.findings.cases, history).pick(*_IN_CSV))
-
-
-@dataclass(frozen=True)
-class _ChangeRow:
-    """A change of a case between two runs, or of the machine, whose case is empty."""
-
-    case: str
-    change: LevelChange | MachineShift
-    log_ratio: Interval
-
-
-def csv_changes(history: History) -> str:
-    """Return one row a change of a case as CSV, then one a shift of the machine."""
-    runs = history.runs
-    rows = [
-        _ChangeRow(one.case.label, change, log_ratio=change)
-        for one in history.findings.cases
-        for change in one.changes
-    ]
-    rows += [
-        _ChangeRow("", shift, Interval(math.nan if shift.apart else shift.shift))
-        for shift in history.findings.common_shifts
-    ]
-    columns = (
-        Column("case"),
-        Column("before", value=lambda row: runs[row.change.before].started.isoformat()),
-        Column("after", value=lambda row: runs[row.change.after].started.isoformat()),
-        Column("commit_before", value=lambda row: runs[row.change.before].commit),
-        Column("commit_after", value=lambda row: runs[row.change.after].commit),
-        Column("ratio", value=lambda row: _as_ratio(row.log_ratio.value)),
-        Column("low", value=lambda row: _as_ratio(row.log_ratio.low)),
-        Column("high", value=lambda row: _as_ratio(row.log_ratio.high)),
-        Column("with", value=lambda row: _differences(row.change, history)),
-    )
-    return csv_of_values(Table("changes", "Changes", columns, rows))
+def differences(history: History, change: Change) -> str:
+    """Name all that was installed or set otherwise after a change."""
+    named = history.differences(change.before, change.after)
+    return differences_in_words(named, "absent", most=len(named))

@@ -2,24 +2,44 @@
 
 import dataclasses
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from timelift.analyse.estimates import t_quantile
+from timelift.analyse.fact_changes import FactChange, changes_over_runs
 from timelift.analyse.measurement import Samples
 from timelift.analyse.verdicts import GATE_MARGIN
 from timelift.case import Case
-from timelift.history.common_shifts import changed_apart, common_shifts
-from timelift.history.levels import ENOUGH_RIVALS, RunLevels, ratios
-from timelift.history.segments import LASTING_RUNS, LEAST_RUNS, FittedSeries, Segment, fit_segments
-from timelift.history.states import WORSE, ChangeState, Level, LevelChange, MachineShift
+from timelift.errors import UserError, nearest
+from timelift.escape import NAME_LIMIT, plain
+from timelift.history import WORSE, Change, ChangeState, CommonShift
+from timelift.history.levels import (
+    ENOUGH_RIVALS,
+    MachineRuns,
+    RunLevels,
+    RunSummary,
+    StoredRun,
+    machine_runs,
+    ratios,
+    run_levels,
+    summary_of_run,
+)
+from timelift.history.segments import (
+    LASTING_RUNS,
+    LEAST_RUNS,
+    FittedSeries,
+    Segment,
+    changed_apart,
+    common_shifts,
+    fit_segments,
+)
+from timelift.journal.lines import Difference, drift_differences
 
-_TAIL = 0.025
 #: How often changes of cases and shifts of the machine are searched in turn, at most.
 _MOST_PASSES = 3
 #: How the cases that changed are sorted.
@@ -28,11 +48,15 @@ _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
 
 @dataclass(frozen=True)
 class LatestVersusBest:
-    """`change` is from the best level to the latest, `since` the change most of it came by."""
+    """How a case stands now, `change` being what it changed by; None where it did not.
+
+    It is from the best level to the latest where the case is slower, and `since` the change that
+    most of it came by; else both are the last change.
+    """
 
     state: ChangeState
-    change: LevelChange | None = None
-    since: LevelChange | None = None
+    change: Change | None = None
+    since: Change | None = None
 
     def after_common_shift(
         self, passed: float, later: "LatestVersusBest", gate: float
@@ -44,6 +68,7 @@ class LatestVersusBest:
         """
         if (
             self.change is None
+            or self.state not in WORSE
             or later.state in WORSE | {ChangeState.GONE}
             or not math.isfinite(passed)
         ):
@@ -56,220 +81,278 @@ class LatestVersusBest:
         return LatestVersusBest(self.state, change, self.since)
 
 
-@dataclass(frozen=True)
-class Era:
-    """A case between two shifts of the machine: its log ratios, and where they have which level."""
-
-    ratio: Samples
-    places: NDArray[np.int_]
-    fitted: FittedSeries
-
-    def change(self, one: Segment, other: Segment) -> LevelChange:
-        noise, shift = self.fitted.noise, other.mean - one.mean
-        half_width = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
-        half_width *= noise.standard_error(one, other)
-        before, after = int(self.places[one.end - 1]), int(self.places[other.first])
-        ends = shift - half_width, shift + half_width
-        return LevelChange(shift, *ends, before=before, after=after)
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        return tuple(
-            Level(int(self.places[one.first]), int(self.places[one.end - 1]), one.runs, one.mean)
-            for one in self.fitted.segments
-            if one.runs
-        )
-
-    def changes(self, gate: float) -> Iterator[LevelChange]:
-        for pair in pairwise(self.fitted.segments):
-            found = self.change(*pair)
-            if abs(found.value) >= math.log1p(gate):
-                yield found
-
-    def latest_versus_best(self, end: int, gate: float) -> LatestVersusBest:
-        """Compare the latest level with the best earlier one; `end` is the run after the last."""
-        if not len(self.places) or self.places[-1] < end - LEAST_RUNS:
-            return LatestVersusBest(ChangeState.GONE)
-        *earlier, last = self.fitted.segments
-        if len(self.places) < 2 * LEAST_RUNS:
-            return LatestVersusBest(ChangeState.UNKNOWN)
-        if not earlier:
-            return LatestVersusBest(ChangeState.SAME)
-        best = _best(earlier)
-        change = self.change(best, last)
-        if change.value >= math.log1p(gate) and self.fitted.differ(best, last):
-            return self._worse(change, gate)
-        before = self.change(earlier[-1], last)
-        if before.value <= -math.log1p(gate):
-            return LatestVersusBest(ChangeState.FASTER, None, before)
+def _latest_versus_best(series: FittedSeries, end: int, gate: float) -> LatestVersusBest:
+    """Compare the latest level with the best earlier one; `end` is the run after the last."""
+    *earlier, last = series.segments
+    if not last.runs or last.last < end - LEAST_RUNS:
+        return LatestVersusBest(ChangeState.GONE)
+    if sum(segment.runs for segment in series.segments) < 2 * LEAST_RUNS:
+        return LatestVersusBest(ChangeState.UNKNOWN)
+    if not earlier:
         return LatestVersusBest(ChangeState.SAME)
-
-    def _worse(self, change: LevelChange, gate: float) -> LatestVersusBest:
-        """Distinguish a step from a creep: a creep has no step that is large enough by itself."""
-        slower = (step for step in self.changes(gate) if step.value > 0)
-        steps = [step for step in slower if step.before >= change.before]
-        if not steps:
-            return LatestVersusBest(ChangeState.CREPT, change, change)
-        return LatestVersusBest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.value))
+    best = _best(earlier)
+    change = series.change(best, last)
+    if change.value >= math.log1p(gate) and series.differ(best, last):
+        return _worse(series, change, gate)
+    change = series.change(earlier[-1], last)
+    if change.value <= -math.log1p(gate):
+        return LatestVersusBest(ChangeState.FASTER, change, change)
+    return LatestVersusBest(ChangeState.SAME)
 
 
 def _best(earlier: Sequence[Segment]) -> Segment:
     """Return the fastest of the levels that lasted; a short dip is nothing to be compared with."""
-    lasting = min(LASTING_RUNS, max(one.runs for one in earlier))
-    return min((one for one in earlier if one.runs >= lasting), key=lambda one: one.mean)
+    lasting = min(LASTING_RUNS, max(segment.runs for segment in earlier))
+    levels = (segment for segment in earlier if segment.runs >= lasting)
+    return min(levels, key=lambda segment: segment.mean)
+
+
+def _worse(series: FittedSeries, change: Change, gate: float) -> LatestVersusBest:
+    """Distinguish a step from a creep: a creep has no step that is large enough by itself."""
+    slower = (step for step in series.changes(gate) if step.value > 0)
+    steps = [step for step in slower if step.before >= change.before]
+    if not steps:
+        return LatestVersusBest(ChangeState.CREPT, change, change)
+    return LatestVersusBest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.value))
 
 
 @dataclass(frozen=True)
 class CaseHistory:
-    """One case over many runs: its log ratio to the reference by run, NaN where absent.
+    """One case over many runs: its log ratios to the reference, a series for each era.
 
-    `eras` holds its levels between shifts of the machine. `change` is the latest level beside the
-    best earlier one of the last era, where it is slower; `since` is the change most of it came by.
+    An era is the time between two shifts of the machine. `changes` are those of all eras, and
+    `latest` is how the case stands now.
     """
 
     case: Case
-    state: ChangeState
-    change: LevelChange | None
-    ratio: Samples
-    eras: tuple[tuple[Level, ...], ...]
-    changes: tuple[LevelChange, ...]
-    since: LevelChange | None = None
+    eras: tuple[FittedSeries, ...]
+    changes: tuple[Change, ...]
+    latest: LatestVersusBest
 
     @property
     def runs(self) -> int:
-        return int(np.isfinite(self.ratio).sum())
+        return sum(segment.runs for era in self.eras for segment in era.segments)
 
     @property
     def runs_now(self) -> int:
         """How many runs its latest level has."""
-        return self.eras[-1][-1].runs
+        return self.eras[-1].segments[-1].runs
 
     @property
-    def other_changes(self) -> tuple[LevelChange, ...]:
+    def other_changes(self) -> tuple[Change, ...]:
         """The changes other than the one that its state rests on."""
-        return tuple(change for change in self.changes if change != self.since)
+        return tuple(change for change in self.changes if change != self.latest.since)
 
 
 @dataclass(frozen=True)
 class HistoryFindings:
     cases: tuple[CaseHistory, ...]
-    common_shifts: tuple[MachineShift, ...]
+    common_shifts: tuple[CommonShift, ...]
 
     def era_bounds(self, runs: int) -> list[int]:
         """Return where the eras of a history of so many runs begin, and the end of the last."""
-        return _bounds(self.common_shifts, runs)
+        return _era_bounds(self.common_shifts, runs)
 
     @property
     def worse(self) -> list[CaseHistory]:
-        return [one for one in self.cases if one.state in WORSE]
+        return [case for case in self.cases if case.latest.state in WORSE]
 
     @property
     def changed(self) -> list[CaseHistory]:
-        changed = [one for one in self.cases if one.state in _WORST_FIRST and one.change]
+        changed = [case for case in self.cases if case.latest.state in _WORST_FIRST]
         return sorted(changed, key=_worst_first)
 
     @property
     def worse_by_place(self) -> list[tuple[tuple[int, int], int]]:
         """Between which runs slow-downs came that are still there, the largest group first."""
-        places = Counter((one.since.before, one.since.after) for one in self.worse if one.since)
-        return places.most_common()
+        since = (case.latest.since for case in self.worse)
+        return Counter((change.before, change.after) for change in since if change).most_common()
 
     @property
     def counts(self) -> dict[ChangeState, int]:
-        counts = Counter(one.state for one in self.cases)
+        counts = Counter(case.latest.state for case in self.cases)
         return {state: counts[state] for state in ChangeState if counts[state]}
 
 
-def _worst_first(one: CaseHistory) -> tuple[int, float, Case]:
-    size = abs(one.change.value) if one.change else 0.0
-    return _WORST_FIRST.index(one.state), -size, one.case
+def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
+    latest = history.latest
+    size = abs(latest.change.value) if latest.change else 0.0
+    return _WORST_FIRST.index(latest.state), -size, history.case
+
+
+# How the findings are found ----------------------------------------------------------------------
 
 
 def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
     """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
-    cases, common = _cases(levels, [], gate), list[MachineShift]()
+    cases, shifts = _cases(levels, [], gate), list[CommonShift]()
     for _ in range(_MOST_PASSES):
-        places = [[(one.before, one.after) for one in case.changes] for case in cases]
-        more = common or common_shifts(levels, gate, places)
-        new = _spaced([*more, *changed_apart(levels, places)])
-        if new == common:
+        places = [[(change.before, change.after) for change in case.changes] for case in cases]
+        more = shifts or common_shifts(levels, gate, places)
+        spaced = _spaced([*more, *changed_apart(levels, places)])
+        if len(spaced) == len(shifts):  # those that were there stay
             break
-        common = new
-        cases = _cases(levels, common, gate)
-    return HistoryFindings(tuple(cases), tuple(common))
+        shifts = spaced
+        cases = _cases(levels, shifts, gate)
+    return HistoryFindings(tuple(cases), tuple(shifts))
 
 
-def _spaced(found: Sequence[MachineShift]) -> list[MachineShift]:
-    """Return the shifts in order, of those that are close to each other the first of `found`."""
-    new: list[MachineShift] = []
-    for one in found:
-        if all(abs(one.after - other.after) > LEAST_RUNS for other in new):
-            new.append(one)
-    return sorted(new, key=lambda shift: shift.after)
+def _spaced(shifts: Sequence[CommonShift]) -> list[CommonShift]:
+    """Return the shifts in order, of those that are close to each other the first."""
+    spaced: list[CommonShift] = []
+    for shift in shifts:
+        if all(abs(shift.after - other.after) > LEAST_RUNS for other in spaced):
+            spaced.append(shift)
+    return sorted(spaced, key=lambda shift: shift.after)
 
 
-def _cases(levels: RunLevels, common: Sequence[MachineShift], gate: float) -> list[CaseHistory]:
+def _cases(levels: RunLevels, shifts: Sequence[CommonShift], gate: float) -> list[CaseHistory]:
     """Cut the history where the machine shifted, and find the state of every case."""
-    bounds = _bounds(common, levels.log_seconds.shape[1])
+    bounds = _era_bounds(shifts, levels.log_seconds.shape[1])
     eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
-    latest = _latest_versus_best(levels, eras, bounds[1:], gate)
-    by_case = zip(levels.cases, zip(*eras, strict=True), latest, strict=True)
-    return [_case(*one, gate) for one in by_case]
+    latest = _latest(levels, eras, bounds[1:], gate)
+    return [
+        CaseHistory(
+            case, series, tuple(change for era in series for change in era.changes(gate)), now
+        )
+        for case, series, now in zip(levels.cases, zip(*eras, strict=True), latest, strict=True)
+    ]
 
 
-def _bounds(common: Sequence[MachineShift], runs: int) -> list[int]:
-    return [0, *(shift.after for shift in common), runs]
+def _era_bounds(shifts: Sequence[CommonShift], runs: int) -> list[int]:
+    return [0, *(shift.after for shift in shifts), runs]
 
 
-def _latest_versus_best(
-    levels: RunLevels, eras: Sequence[Sequence[Era]], ends: Sequence[int], gate: float
+def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSeries]:
+    """Fit all cases between two shifts, the second time beside those rivals that did not change."""
+    part = levels.part(first, end)
+    fitted = fit_segments(list(ratios(part, np.ones(len(levels.cases), bool))), first)
+    steady = np.array([not any(series.changes(gate)) for series in fitted])
+    return fitted if steady.all() else fit_segments(list(ratios(part, steady)), first)
+
+
+def _latest(
+    levels: RunLevels, eras: Sequence[Sequence[FittedSeries]], ends: Sequence[int], gate: float
 ) -> list[LatestVersusBest]:
     """Go era by era; what was slower stays so until it is shown to be mended."""
-    found = [one.latest_versus_best(ends[0], gate) for one in eras[0]]
+    latest = [_latest_versus_best(series, ends[0], gate) for series in eras[0]]
     for (before, after), end in zip(pairwise(eras), ends[1:], strict=True):
-        found = [
-            old.after_common_shift(float(jump), one.latest_versus_best(end, gate), gate)
-            for old, jump, one in zip(found, _passed(levels, before, after), after, strict=True)
+        passed = _passed(levels, before, after)
+        latest = [
+            old.after_common_shift(float(jump), _latest_versus_best(series, end, gate), gate)
+            for old, jump, series in zip(latest, passed, after, strict=True)
         ]
-    return found
+    return latest
 
 
-def _passed(levels: RunLevels, before: Sequence[Era], after: Sequence[Era]) -> Samples:
+def _passed(
+    levels: RunLevels, before: Sequence[FittedSeries], after: Sequence[FittedSeries]
+) -> Samples:
     """Return what each case changed by from one era's end to the next one's, beside its rivals."""
-    old, new = ([one.fitted.segments for one in era] for era in (before, after))
-    first, last = (np.array([segments[place].mean for segments in new]) for place in (0, -1))
-    jumps = first - [segments[-1].mean for segments in old]
+    first, last = (np.array([one.segments[end].mean for one in after]) for end in (0, -1))
+    jumps: Samples = first - [series.segments[-1].mean for series in before]
     for rows in levels.settings.values():
         enough = np.isfinite(jumps[rows]).sum() >= ENOUGH_RIVALS
         jumps[rows] -= np.nanmedian(jumps[rows]) if enough else np.nan
     return np.asarray(jumps + (last - first))
 
 
-def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[Era]:
-    """Fit all cases between two shifts, the second time beside those rivals that did not change."""
-    part = levels.part(first, end)
-    found = _fitted(part, np.ones(len(levels.cases), bool))
-    steady = np.array([not any(one.changes(gate)) for one in found])
-    again = found if steady.all() else _fitted(part, steady)
-    return [dataclasses.replace(one, places=one.places + first) for one in again]
+# From files to a history -------------------------------------------------------------------------
 
 
-def _fitted(levels: RunLevels, steady: NDArray[np.bool_]) -> list[Era]:
-    table = ratios(levels, steady)
-    places = [np.flatnonzero(np.isfinite(row)) for row in table]
-    rows = [row[place] for row, place in zip(table, places, strict=True)]
-    tested = sum(len(row) >= 2 * LEAST_RUNS for row in rows)
-    fitted = fit_segments(rows, max(tested, 1))
-    return [Era(*one) for one in zip(table, places, fitted, strict=True)]
+@dataclass(frozen=True)
+class History:
+    """A machine's runs, and what was found in them; `gate` is the least change that counts.
+
+    `cases` are all that were looked at, those of `findings` and `facts` the ones to be shown.
+    """
+
+    machine: MachineRuns
+    cases: tuple[Case, ...]
+    findings: HistoryFindings
+    gate: float
+    facts: tuple[FactChange, ...] = ()
+
+    @property
+    def runs(self) -> tuple[StoredRun, ...]:
+        return self.machine.runs
+
+    @property
+    def too_short(self) -> bool:
+        return len(self.runs) < 2 * LEAST_RUNS
+
+    @property
+    def few_rivals(self) -> int:
+        """How many settings have too few rivals for a median that none of them can move."""
+        counts = Counter(case.setting for case in self.cases)
+        return sum(count < ENOUGH_RIVALS for count in counts.values())
+
+    @property
+    def facts_by_place(self) -> list[tuple[tuple[int, int, str], list[FactChange]]]:
+        """Between which runs which exact fact changed, and of which cases; the latest first."""
+        places: dict[tuple[int, int, str], list[FactChange]] = defaultdict(list)
+        for change in self.facts:
+            places[change.before, change.after, change.name].append(change)
+        return sorted(places.items(), key=lambda item: (-item[0][1], -len(item[1])))
+
+    def differences(self, before: int, after: int) -> tuple[Difference, ...]:
+        return drift_differences(self.runs[before].machine, self.runs[after].machine)
+
+    def part(self, workloads: Sequence[str], label: str | None = None) -> "History":
+        """Return the history of these workloads, or all, and of the case or setting of this label.
+
+        Raises UserError where one of them is not there.
+        """
+        cases = self.findings.cases
+        names = {history.case.setting.workload for history in cases}
+        if unknown := [name for name in workloads if name not in names]:
+            raise _not_there("workload", unknown[0], names)
+        shown = tuple(
+            history
+            for history in cases
+            if (not workloads or history.case.setting.workload in workloads)
+            and label in {None, history.case.label, history.case.setting.label}
+        )
+        if label is not None and not shown:
+            raise _not_there("case", label, {history.case.label for history in cases})
+        of_shown = {history.case for history in shown}
+        return dataclasses.replace(
+            self,
+            findings=dataclasses.replace(self.findings, cases=shown),
+            facts=tuple(change for change in self.facts if change.case in of_shown),
+        )
 
 
-def _case(case: Case, eras: Sequence[Era], latest: LatestVersusBest, gate: float) -> CaseHistory:
-    return CaseHistory(
-        case,
-        latest.state,
-        latest.change or latest.since,
-        ratio=np.concatenate([one.ratio for one in eras]),
-        eras=tuple(one.levels for one in eras),
-        changes=tuple(change for one in eras for change in one.changes(gate)),
-        since=latest.since,
-    )
+def _not_there(noun: str, word: str, known: Iterable[str]) -> UserError:
+    close = plain(nearest(word, known), 4 * NAME_LIMIT)
+    return UserError(f"expected a {noun} of this history, received {word!r}; {close}")
+
+
+def read_history(
+    results: Path,
+    machine: str | None = None,
+    since: datetime | None = None,
+    gate: float = GATE_MARGIN,
+) -> History:
+    """Read the history of a machine, by default the one that ran last; raises UserError.
+
+    All of its cases are looked at, whichever are shown: only all of them can show whether the
+    machine changed.
+    """
+    runs = machine_runs(results, machine, since)
+    summaries = [_summary(run.path) for run in runs.runs]
+    if not any(summary.log_seconds for summary in summaries):
+        raise UserError(
+            f"expected measured cases in {len(summaries)} runs of {plain(runs.name, NAME_LIMIT)}"
+            f", found none; measure some with: timelift bench"
+        )
+    levels = run_levels(summaries, [run.canary_seconds for run in runs.runs])
+    facts = changes_over_runs(summary.exact for summary in summaries)
+    return History(runs, levels.cases, find_changes(levels, gate), gate, facts)
+
+
+def _summary(path: Path) -> RunSummary:
+    try:
+        return summary_of_run(path)
+    except OSError:
+        return RunSummary({})

@@ -1,21 +1,30 @@
-"""Segments of a series: stretches of runs with one level, between which it really changed.
+"""Where series change: of one case beside its rivals, and of all cases of a machine at once.
 
-PELT (Killick, Fearnhead and Eckley 2012, JASA 107(500), 1590-1598; `ruptures` by Truong, Oudre and
-Vayatis) proposes changes, and a t test over runs drops those that are not certain, the least
-certain one first. The place of a change was *chosen* because it looks like one there, so its p is
-multiplied by the number of places it could have been, and by the number of series that are read.
+Segments are stretches of runs with one level. PELT (Killick, Fearnhead and Eckley 2012, JASA
+107(500), 1590-1598; `ruptures` by Truong, Oudre and Vayatis) proposes changes between them, and a t
+test over runs drops those that are not certain, the least certain one first. The place of a change
+was *chosen* because it looks like one there, so its p is multiplied by the number of places it
+could have been, and by the number of series that are read.
+
+Ratios between rivals cannot see what slows all of them, such as another backend. Seconds over the
+canary's can. More than half of all cases that went the same way at once are the machine.
 """
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from timelift.analyse.effects import mean_and_variance
-from timelift.analyse.estimates import RESOLUTION, Spread, shrink_variances, t_tail
+from timelift.analyse.effects import HALF, mean_and_variance, trimmed_mean
+from timelift.analyse.estimates import RESOLUTION, Spread, shrink_variances, t_quantile, t_tail
 from timelift.analyse.measurement import Samples
+from timelift.case import Case
+from timelift.history import Change, CommonShift
+from timelift.history.levels import RunLevels, median_polish
 
 #: The least runs of a segment, so that a lone spike, or two, is never a change.
 LEAST_RUNS = 3
@@ -31,24 +40,31 @@ _WINDOW = 2 * LEAST_RUNS - 1
 #: The median absolute deviation of a normal variable, as a share of its sd.
 _MAD = 0.6745
 _FAR_LAG = 6
+_TAIL = 0.025
+#: Of fewer cases more than half are two or three, and that may well be the code.
+LEAST_CASES = 4
+#: The chance of a false shift at a place where many cases changed.
+_LIKELY = 0.01
+#: The share of the cases that must change at a place for it to be named, and the least number.
+_NAMED, _LEAST_NAMING = 0.1, 3
+
+
+# Segments of a series ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Runs `first` to before `end` of a series, whose level is `mean`."""
+    """A stretch with one level: its `mean` over `runs` runs, from `first` to `last` by position."""
 
     first: int
-    end: int
+    last: int
+    runs: int
     mean: float
-
-    @property
-    def runs(self) -> int:
-        return self.end - self.first
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What one run may differ from the next by: a variance of log ratios, and its degrees."""
+    """A variance of log ratios, such as one run may differ by from the next, and its degrees."""
 
     variance: float
     df: float
@@ -57,6 +73,7 @@ class Noise:
         return math.sqrt(self.variance * (1 / one.runs + 1 / other.runs))
 
     def chance(self, one: Segment, other: Segment) -> float:
+        """Return the chance of so large a difference of two levels, to either side."""
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
         distance = np.asarray(abs(other.mean - one.mean) / self.standard_error(one, other))
@@ -65,8 +82,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class FittedSeries:
-    """A series in segments; `tries` is what a p is multiplied by, since places were chosen."""
+    """Log ratios of a case by run, NaN where it has none, in segments.
 
+    `tries` is what a p is multiplied by, since places were chosen.
+    """
+
+    log_ratios: Samples
     segments: tuple[Segment, ...]
     noise: Noise
     tries: int
@@ -75,19 +96,40 @@ class FittedSeries:
         """True if two levels differ for certain."""
         return self.noise.chance(one, other) * self.tries <= CHANCE
 
+    def change(self, one: Segment, other: Segment) -> Change:
+        shift = other.mean - one.mean
+        half_width = float(t_quantile(_TAIL, np.asarray(max(self.noise.df, 1.0))))
+        half_width *= self.noise.standard_error(one, other)
+        ends = shift - half_width, shift + half_width
+        return Change(shift, *ends, before=one.last, after=other.first)
 
-def fit_segments(rows: Sequence[Samples], series_tested: int | None = None) -> list[FittedSeries]:
+    def changes(self, gate: float) -> Iterator[Change]:
+        """Yield the changes of `gate`, a share, or more."""
+        for pair in pairwise(self.segments):
+            change = self.change(*pair)
+            if abs(change.value) >= math.log1p(gate):
+                yield change
+
+
+def fit_segments(rows: Sequence[Samples], start: int = 0) -> list[FittedSeries]:
     """Cut every series into segments; the runs of a series are those where it has a value.
 
-    The noise of each is moderated over all of them; `series_tested` were looked at in all.
+    `start` is the position of the first run. The noise of each series is moderated over all.
     """
-    noise = [sd_of_differences(row) for row in rows]
-    inflation = variance_inflation(rows)
-    clean = [_without_outliers(row, sd) for row, sd in zip(rows, noise, strict=True)]
-    proposals = [_pelt(row, sd * inflation**0.5) for row, sd in zip(clean, noise, strict=True)]
+    places = [np.flatnonzero(np.isfinite(row)) for row in rows]
+    values = [row[place] for row, place in zip(rows, places, strict=True)]
+    sds = [sd_of_differences(row) for row in values]
+    inflation = variance_inflation(values)
+    clean = [_without_outliers(row, sd) for row, sd in zip(values, sds, strict=True)]
+    proposals = [_pelt(row, sd * inflation**0.5) for row, sd in zip(clean, sds, strict=True)]
     noises = _noises(clean, proposals, inflation)
-    many = len(rows) if series_tested is None else series_tested
-    return [_pruned(*one, many) for one in zip(clean, proposals, noises, strict=True)]
+    tested = max(sum(len(row) >= 2 * LEAST_RUNS for row in values), 1)
+    fitted = []
+    for row, place, known, ends, noise in zip(rows, places, clean, proposals, noises, strict=True):
+        tries = tested * max(len(known) - 2 * LEAST_RUNS + 1, 1)
+        segments = _certain_segments(known, place + start, ends, noise, tries)
+        fitted.append(FittedSeries(row, segments, noise, tries))
+    return fitted
 
 
 def sd_of_differences(values: Samples, lag: int = 1) -> float:
@@ -175,17 +217,28 @@ def _squares(values: Samples, ends: Sequence[int]) -> float:
     return float(sum(((part - part.mean()) ** 2).sum() for part in parts if len(part)))
 
 
-def _pruned(values: Samples, ends: Sequence[int], noise: Noise, series_tested: int) -> FittedSeries:
-    """Drop the least certain change until every one that is left is certain."""
+def _certain_segments(
+    values: Samples, places: NDArray[np.int_], ends: Sequence[int], noise: Noise, tries: int
+) -> tuple[Segment, ...]:
+    """Drop the least certain change until every one that is left is certain.
+
+    `ends` are where segments are proposed to end, `places` the positions of the values.
+    """
+    if not len(values):
+        return (Segment(0, -1, 0, math.nan),)
     bounds = [0, *ends]
-    tries = series_tested * max(len(values) - 2 * LEAST_RUNS + 1, 1)
     while True:
-        segments = [_segment(values, *pair) for pair in pairwise(bounds)]
+        segments = tuple(_segment(values, places, *pair) for pair in pairwise(bounds))
         chances = np.array([noise.chance(*pair) for pair in pairwise(segments)])
         chances *= _excursions(segments)
         if not len(chances) or chances.max() * tries <= CHANCE:
-            return FittedSeries(tuple(segments), noise, tries)
+            return segments
         del bounds[1 + int(np.argmax(chances))]
+
+
+def _segment(values: Samples, places: NDArray[np.int_], first: int, end: int) -> Segment:
+    mean = float(mean_and_variance(values[first:end])[0])
+    return Segment(int(places[first]), int(places[end - 1]), end - first, mean)
 
 
 def _excursions(segments: Sequence[Segment]) -> Samples:
@@ -195,11 +248,128 @@ def _excursions(segments: Sequence[Segment]) -> Samples:
     """
     factors = np.ones(len(segments) - 1)
     steps = [other.mean - one.mean for one, other in pairwise(segments)]
-    for place, (one, other) in enumerate(pairwise(steps)):
-        if one * other < 0:
-            factors[place : place + 2] = segments[-1].end / 2
+    for place, (step, following) in enumerate(pairwise(steps)):
+        if step * following < 0:
+            factors[place : place + 2] = sum(segment.runs for segment in segments) / 2
     return factors
 
 
-def _segment(values: Samples, first: int, end: int) -> Segment:
-    return Segment(first, end, float(mean_and_variance(values[first:end])[0]))
+# Shifts of a machine -----------------------------------------------------------------------------
+
+#: The changes of a case, each as the runs before and after it.
+Places = Sequence[tuple[int, int]]
+
+
+def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> list[CommonShift]:
+    """Return the shifts of a machine whose size is at least `gate`, a share, in order.
+
+    Where many cases changed at once, by `changes`, the machine is looked at more closely.
+    """
+    over_canary = levels.over_canary
+    runs = np.flatnonzero(np.isfinite(over_canary).sum(0) >= LEAST_CASES)
+    if len(runs) < 2 * LEAST_RUNS:
+        return []
+    crowded = [run for run, _ in _crowded(levels, changes, _NAMED)]
+    bounds = _machine_bounds(
+        median_polish(over_canary)[runs], [int(np.searchsorted(runs, run)) for run in crowded]
+    )
+    shifts = []
+    ends = [*runs, len(levels.log_canary)]
+    for (first, middle), (_, end) in pairwise(pairwise(bounds)):
+        earlier = slice(int(runs[first]), int(runs[middle - 1]) + 1)
+        later = slice(int(runs[middle]), int(ends[end]))
+        shift = _common_shift(levels, (earlier, later), gate)
+        shifts += [shift] if shift else []
+    return shifts
+
+
+def _machine_bounds(everything: Samples, crowded: Sequence[int]) -> list[int]:
+    """Return where the level of all cases together changed, at the `crowded` places where possible.
+
+    Those are more exact, as changes of single cases found them. They were not chosen for what all
+    cases did there together, so a p at one of them is not multiplied by the places tried.
+    """
+    (fitted,) = fit_segments([everything])
+    bounds, positions = [0, len(everything)], np.arange(len(everything))
+    for place in crowded:
+        first = max((bound for bound in bounds if bound <= place), default=0)
+        end = min((bound for bound in bounds if bound > place), default=place)
+        if min(place - first, end - place) >= LEAST_RUNS:
+            sides = ((first, place), (place, end))
+            earlier, later = (_segment(everything, positions, *side) for side in sides)
+            certain = fitted.noise.chance(earlier, later) * len(crowded) <= _LIKELY
+            bounds = sorted([*bounds, place]) if certain else bounds
+    proposed = [segment.first for segment in fitted.segments[1:]]
+    far = [
+        place
+        for place in proposed
+        if all(abs(place - bound) > LASTING_RUNS for bound in bounds[1:-1])
+    ]
+    return sorted([*bounds, *far])
+
+
+def _common_shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> CommonShift | None:
+    """Return what the median case did, if more than half went that way and that far."""
+    before, after = (trimmed_mean(levels.over_canary[:, side], HALF) for side in sides)
+    known = np.isfinite(after - before)
+    if known.sum() < LEAST_CASES:
+        return None
+    shift = float(np.median((after - before)[known]))
+    moved = (after - before) * np.sign(shift) >= math.log1p(gate)
+    share = float(moved[known].mean())
+    if share <= HALF or not _several_strategies(levels.cases, known, moved):
+        return None
+    place = {"before": sides[0].stop - 1, "after": sides[1].start}
+    return CommonShift(shift, share=share, cases=int(known.sum()), **place)
+
+
+def _several_strategies(
+    cases: Sequence[Case], known: NDArray[np.bool_], moved: NDArray[np.bool_]
+) -> bool:
+    """True if no strategy moved alone, which is the code: one of two is half of all cases.
+
+    Only the `known` cases count.
+    """
+    by_strategy: dict[str, list[bool]] = defaultdict(list)
+    for case, is_known, has_moved in zip(cases, known, moved, strict=True):
+        if is_known:
+            by_strategy[case.strategy].append(bool(has_moved))
+    many = sum(bool(np.mean(of_strategy) >= HALF) for of_strategy in by_strategy.values())
+    return many > 1 or len(by_strategy) == 1
+
+
+def changed_apart(levels: RunLevels, changes: Sequence[Places]) -> list[CommonShift]:
+    """Return where half of the cases or more changed against each other."""
+    shifts, around = [], _measured_around(levels)
+    for run, share in _crowded(levels, changes, HALF):
+        known = around[:, run]
+        near = np.array([any(abs(after - run) <= 1 for _, after in places) for places in changes])
+        if _several_strategies(levels.cases, known, near):
+            place = {"before": run - 1, "after": run}
+            shifts.append(CommonShift(math.nan, share=share, cases=int(known.sum()), **place))
+    return shifts
+
+
+def _measured_around(levels: RunLevels) -> NDArray[np.bool_]:
+    """Return which cases were measured before each run and from it on, as (cases, runs)."""
+    known = np.isfinite(levels.log_seconds)
+    before = np.zeros_like(known)
+    before[:, 1:] = np.logical_or.accumulate(known, 1)[:, :-1]
+    return before & np.logical_or.accumulate(known[:, ::-1], 1)[:, ::-1]
+
+
+def _crowded(levels: RunLevels, changes: Sequence[Places], least: float) -> list[tuple[int, float]]:
+    """Return the runs before which a share of `least` of the cases there changed, fullest first."""
+    runs, cases = len(levels.log_canary), _measured_around(levels).sum(0)
+    exact, near = np.zeros(runs), np.zeros(runs)
+    for places in changes:
+        exact[[after for _, after in places]] += 1
+        around = {run for _, after in places for run in range(after - 1, after + 2)}
+        near[list(around - {runs})] += 1
+    bar = np.where(cases >= LEAST_CASES, np.maximum(least * cases, _LEAST_NAMING), np.inf)
+    crowded = []
+    while (near >= bar).any():
+        run = int(np.where(near >= bar, near + exact / runs, 0.0).argmax())
+        crowded.append((run, min(1.0, float(near[run] / cases[run]))))
+        near[max(run - LEAST_RUNS, 0) : run + LEAST_RUNS + 1] = 0
+    return crowded

@@ -5,9 +5,11 @@ cause is below `LEVEL`, and it is a discovery among all cases: of the named ones
 false in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons.
 """
 
+import contextlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +18,28 @@ from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail
 from timelift.analyse.fact_changes import FactChange, fact_changes
 from timelift.analyse.measurement import Measurement, Run, Samples, engine_facts
 from timelift.analyse.ranking import rank_run
+from timelift.analyse.results import load_usual
 from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
-from timelift.history.shift import (
+from timelift.errors import UserError
+from timelift.history import ChangeState, CommonShift
+from timelift.history.segments import Noise
+from timelift.history.shifts import (
+    ASSUMED_NOISE,
     SETTING_GATE,
     CaseShift,
-    SessionSpread,
     canary_change,
     case_shifts,
-    session_spreads,
+    condense,
+    session_noises,
     setting_shifts,
 )
-from timelift.history.states import ChangeState, CommonShift
 from timelift.journal import lines
+from timelift.journal.files import runs_of_machine
 from timelift.journal.lines import Difference, differences, drift_differences
 
+#: What is read at the most to learn what moves between sessions.
+_MOST_SESSIONS = 6
 #: What drifts without a change of what is installed.
 _NOT_INSTALLED = frozenset({"kernel", "governor"})
 #: Characters of a commit in a command, which must name one commit of any repository.
@@ -40,23 +49,6 @@ LEVEL = 0.005
 _FALSE_SHARE = 0.05
 #: Decimals to which log ratios agree in a tie.
 _DIGITS = 9
-
-
-def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
-    """Name what makes the runs incomparable: of their machines, and of the backends' devices."""
-    engines = differences(_engines(old), _engines(new))
-    return (
-        *lines.identity_differences(old.header.machine, new.header.machine),
-        *(one for one in engines if None not in (one.old, one.new)),
-    )
-
-
-def _engines(run: Run) -> dict[str, str]:
-    return {
-        f"{one.case.setting.backend} {one.case.setting.device} {name}": value
-        for one in run.measurements
-        for name, value in engine_facts(one).items()
-    }
 
 
 @dataclass(frozen=True)
@@ -71,20 +63,6 @@ class Commits:
     def against(self) -> str:
         """The revision to race against; empty where it is unknown or has the same code."""
         return "" if self.same_code else self.old
-
-
-def commits_of(old: Run, new: Run) -> Commits:
-    """Return both commits, and whether they are one clean commit."""
-    before, after = _commit(old), _commit(new)
-    dirty = old.header.commit.dirty or new.header.commit.dirty
-    same = bool(before) and before == after and not dirty
-    return Commits(before, after, same)
-
-
-def _commit(run: Run) -> str:
-    """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
-    found = run.header.commit.id or ""
-    return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
 
 
 @dataclass(frozen=True)
@@ -104,21 +82,24 @@ class CaseBetween:
     are too few launches for any suspect.
     """
 
-    case: Case
+    shift: CaseShift
     state: ChangeState
     change: Interval
     old: CaseInRun
     new: CaseInRun
-    shift: CaseShift
     visible: float
+
+    @property
+    def case(self) -> Case:
+        return self.shift.case
 
 
 @dataclass(frozen=True)
 class TwoRuns:
-    """Two runs and all that was found between them; `advisory` where they are of two machines.
+    """Two runs and all that was found between them.
 
-    `failing_now` are cases that were measured and now fail, `drift` are versions, interpreter,
-    kernel and flags.
+    `failing_now` are cases that were measured and now fail. `machines` is what makes the machines
+    two, `drift` are versions, interpreter, kernel and flags.
     """
 
     old: Run
@@ -130,25 +111,32 @@ class TwoRuns:
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
     failing_now: Mapping[Case, Measurement]
+    machines: tuple[Difference, ...]
     drift: tuple[Difference, ...]
     canary: float
-    advisory: bool
+
+    @property
+    def advisory(self) -> bool:
+        """True for two machines: ratios between rivals are shown, and nothing is suspect."""
+        return bool(self.machines)
 
     @property
     def suspect_count(self) -> int:
         """How many of the cases are suspect by their times; they come first."""
-        return sum(one.state is ChangeState.SUSPECT for one in self.cases)
+        return sum(row.state is ChangeState.SUSPECT for row in self.cases)
 
     @property
     def suspects(self) -> tuple[Case, ...]:
         """The cases with a reason to be measured again, the worst first."""
-        slower = [one.case for one in self.cases if one.state is ChangeState.SUSPECT]
+        slower = [row.case for row in self.cases if row.state is ChangeState.SUSPECT]
         facts = [change.case for change in self.facts if change.worse]
         return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
 
     @property
     def suspect_settings(self) -> dict[Setting, CommonShift]:
-        return {setting: one for setting, one in self.settings.items() if one.shift > SETTING_GATE}
+        return {
+            setting: shift for setting, shift in self.settings.items() if shift.value > SETTING_GATE
+        }
 
     @property
     def all_settings_slower(self) -> bool:
@@ -158,26 +146,39 @@ class TwoRuns:
     @property
     def usually_visible(self) -> float:
         """The change that is suspect every other time in the median case; NaN if none can be."""
-        known = [one.visible for one in self.cases if math.isfinite(one.visible)]
+        known = [row.visible for row in self.cases if math.isfinite(row.visible)]
         return float(np.median(known)) if known else math.nan
 
     @property
     def packages_drifted(self) -> bool:
         """True if other packages or another interpreter were measured, which no revision undoes."""
-        return any(one.name not in _NOT_INSTALLED for one in self.drift)
+        return any(difference.name not in _NOT_INSTALLED for difference in self.drift)
 
     @property
     def any_suspect(self) -> bool:
         return bool(self.suspects or self.suspect_settings)
 
 
+# The comparison ----------------------------------------------------------------------------------
+
+
+def compare_stored(results: Path, paths: Sequence[Path], gate: float = GATE_MARGIN) -> TwoRuns:
+    """Compare the runs of two files, the older first; other runs under `results` teach the noise.
+
+    Of the machine's other runs the latest that can be read count.
+    """
+    old, new = (condense(load_usual(path)) for path in paths)
+    history: list[Run] = []
+    if not _identity_differences(old, new):
+        for path in reversed(runs_of_machine(results, new.header.machine, paths)):
+            if len(history) < _MOST_SESSIONS:
+                with contextlib.suppress(UserError):
+                    history.append(condense(load_usual(path)))
+    return compare_runs(old, new, history[::-1], gate)
+
+
 def compare_runs(
-    old: Run,
-    new: Run,
-    history: Sequence[Run] = (),
-    gate: float = GATE_MARGIN,
-    *,
-    advisory: bool = False,
+    old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = old.measured, new.measured
@@ -185,49 +186,77 @@ def compare_runs(
     return TwoRuns(
         old,
         new,
-        commits_of(old, new),
-        cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
+        _commits(old, new),
+        cases=_cases(old, new, session_noises(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
+        machines=_identity_differences(old, new),
         drift=drift_differences(old.header.machine, new.header.machine),
         canary=canary_change(old, new),
-        advisory=advisory,
     )
 
 
-def _failing_now(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
-    fine = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
-    known = set(before)
+def _identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
+    """Name what makes the runs incomparable: of their machines, and of the backends' devices."""
+    engines = differences(_engines(old), _engines(new))
+    return (
+        *lines.identity_differences(old.header.machine, new.header.machine),
+        *(engine for engine in engines if None not in (engine.old, engine.new)),
+    )
+
+
+def _engines(run: Run) -> dict[str, str]:
     return {
-        one.case: one for one in new.measurements if one.case in known and one.status not in fine
+        f"{measurement.case.setting.backend} {measurement.case.setting.device} {name}": value
+        for measurement in run.measurements
+        for name, value in engine_facts(measurement).items()
+    }
+
+
+def _commits(old: Run, new: Run) -> Commits:
+    before, after = _commit(old), _commit(new)
+    dirty = old.header.commit.dirty or new.header.commit.dirty
+    return Commits(before, after, same_code=bool(before) and before == after and not dirty)
+
+
+def _commit(run: Run) -> str:
+    """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
+    commit = run.header.commit.id or ""
+    return commit[:_COMMIT] if commit.isalnum() and commit.isascii() else ""
+
+
+def _failing_now(before: Container[Case], new: Run) -> dict[Case, Measurement]:
+    fine = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
+    return {
+        measurement.case: measurement
+        for measurement in new.measurements
+        if measurement.case in before and measurement.status not in fine
     }
 
 
 def _cases(
-    old: Run, new: Run, learnt: Mapping[Case, SessionSpread], margin: float
+    old: Run, new: Run, noises: Mapping[Case, Noise], margin: float
 ) -> tuple[CaseBetween, ...]:
     """Return every case, suspects first and then by how much slower they became."""
-    found = case_shifts(old, new)
+    shifts = case_shifts(old, new)
     before, after = _places(old), _places(new)
-    if not found:
+    if not shifts:
         return ()
-    sessions = [learnt.get(shift.case, SessionSpread()) for shift in found]
-    effect = np.array([shift.effect for shift in found])
-    scale, df = _spread(found, sessions)
-    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
+    effect = np.array([shift.effect for shift in shifts])
+    scale, df = _spread(shifts, [noises.get(shift.case, ASSUMED_NOISE) for shift in shifts])
+    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in shifts])
     width = t_quantile(ALPHA / 2, df) * scale
-    alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
+    alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(shifts)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (
-        [shift.case for shift in found],
+        shifts,
         _states(enough, effect, scale, df, margin),
         [Interval(*row) for row in np.column_stack(ends).tolist()],
-        [before[shift.case] for shift in found],
-        [after[shift.case] for shift in found],
-        found,
+        [before[shift.case] for shift in shifts],
+        [after[shift.case] for shift in shifts],
         np.where(enough, np.maximum(alone, margin), np.nan).tolist(),
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
@@ -238,20 +267,18 @@ def _cases(
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
     return {
-        row.case: CaseInRun(row.seconds_per_call.value, place, len(one.all_rows))
-        for one in rank_run(run)
-        for place, row in enumerate(one.all_rows, start=1)
+        row.case: CaseInRun(row.seconds_per_call.value, place, len(ranking.all_rows))
+        for ranking in rank_run(run)
+        for place, row in enumerate(ranking.all_rows, start=1)
     }
 
 
-def _spread(
-    shifts: Sequence[CaseShift], sessions: Sequence[SessionSpread]
-) -> tuple[Samples, Samples]:
+def _spread(shifts: Sequence[CaseShift], sessions: Sequence[Noise]) -> tuple[Samples, Samples]:
     """Return the standard error of every shift, and its degrees of freedom (after Welch)."""
-    launches = np.array([shift.variance for shift in shifts])
-    session = 2 * np.array([spread.variance for spread in sessions])
-    spent = launches**2 / [shift.df for shift in shifts]
-    spent += session**2 / [spread.df for spread in sessions]
+    launches = np.array([shift.noise.variance for shift in shifts])
+    session = 2 * np.array([noise.variance for noise in sessions])
+    spent = launches**2 / [shift.noise.df for shift in shifts]
+    spent += session**2 / [noise.df for noise in sessions]
     return np.sqrt(launches + session), (launches + session) ** 2 / spent
 
 

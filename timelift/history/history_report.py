@@ -1,12 +1,10 @@
-"""What `history` writes: Markdown, CSV, and a figure.
-
-The figure shows how far each case went from where it began, a panel for each setting.
-"""
+"""What `history` writes: Markdown, CSV of cases and of changes, and a figure."""
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from timelift.case import Setting
+from timelift.case import AXES, Setting
 from timelift.errors import counted, writing
+from timelift.escape import NAME_LIMIT, markdown
 from timelift.history import history_words
-from timelift.history.many_runs import CaseHistory
-from timelift.history.run_series import History, RunHeader
+from timelift.history.levels import StoredRun
+from timelift.history.many_runs import CaseHistory, History
 from timelift.journal.files import replace_text
 from timelift.present.figures.looks import legend_order, line_style, short_name
 from timelift.present.figures.sheet import (
@@ -33,7 +32,13 @@ from timelift.present.figures.sheet import (
     styled,
     wrapped,
 )
+from timelift.present.tables import Column, Table, csv_of_values, markdown_lines
 
+#: The columns of every case, for programs.
+_IN_CSV = (
+    *("strategy", *AXES, "now", "runs", "changes", "ratio", "ratio_low", "ratio_high"),
+    *("since", "commits", "with_it"),
+)
 #: More settings than these are not drawn; those with most changes are.
 _MOST_PANELS = 12
 #: Panels side by side, and inches across and down of one.
@@ -59,9 +64,11 @@ def write_history(history: History, folder: Path) -> list[Path]:
         pictures = save(of_history(history), folder)
     svgs = [picture.name for picture in pictures if picture.suffix == ".svg"]
     texts = {
-        "history.md": history_words.markdown_history(history, svgs),
-        "history.csv": history_words.csv_history(history),
-        "changes.csv": history_words.csv_changes(history),
+        "history.md": _markdown(history, svgs),
+        "history.csv": csv_of_values(
+            history_words.table(history.findings.cases, history).pick(*_IN_CSV)
+        ),
+        "changes.csv": csv_changes(history),
     }
     for name, text in texts.items():
         with writing(folder / name, advice):
@@ -69,14 +76,56 @@ def write_history(history: History, folder: Path) -> list[Path]:
     return [*(folder / name for name in texts), *pictures]
 
 
+def _markdown(history: History, figures: Iterable[str]) -> str:
+    changed = history_words.table(history.findings.changed, history)
+    every = history_words.table(history.findings.cases, history)
+    earlier = [f"- {markdown(line)}" for line in history_words.earlier_changes(history)]
+    blocks = [
+        ["# timelift history"],
+        [f"- **{label}:** {markdown(text)}" for label, text in history_words.head(history)],
+        [f"- warning: {markdown(text)}" for text in history_words.warnings(history.machine)],
+        _rows_in_markdown(changed, history_words.CHANGED) if changed.rows else [],
+        [f"![{name}]({name})" for name in figures],
+        ["## earlier changes", "", *earlier] if earlier else [],
+        ["## every case", "", *_rows_in_markdown(every, ("case", "now", "runs", "changes"))],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _rows_in_markdown(table: Table, names: Sequence[str]) -> list[str]:
+    return markdown_lines(table.pick(*names), 2 * NAME_LIMIT)
+
+
+def csv_changes(history: History) -> str:
+    """Return one row a change of a case as CSV, then one a shift of the machine, without a case."""
+    runs = history.runs
+    rows = [(row.case.label, change) for row in history.findings.cases for change in row.changes]
+    rows += [("", shift) for shift in history.findings.common_shifts]
+    columns = (
+        Column("case", value=itemgetter(0)),
+        Column("before", value=lambda row: runs[row[1].before].started.isoformat()),
+        Column("after", value=lambda row: runs[row[1].after].started.isoformat()),
+        Column("commit_before", value=lambda row: runs[row[1].before].commit),
+        Column("commit_after", value=lambda row: runs[row[1].after].commit),
+        Column("ratio", value=lambda row: history_words.as_ratio(row[1].value)),
+        Column("low", value=lambda row: history_words.as_ratio(row[1].low)),
+        Column("high", value=lambda row: history_words.as_ratio(row[1].high)),
+        Column("with", value=lambda row: history_words.differences(history, row[1])),
+    )
+    return csv_of_values(Table("changes", "Changes", columns, rows))
+
+
+# The figure --------------------------------------------------------------------------------------
+
+
 def of_history(history: History) -> dict[str, Figure]:
-    """Draw a history, by the name that its files get."""
+    """Draw how far each case went from where it began, a panel a setting, by the files' name."""
     changes = Counter[Setting]()
-    for one in history.findings.cases:
-        changes[one.case.setting] += len(one.changes)
+    for row in history.findings.cases:
+        changes[row.case.setting] += len(row.changes)
     drawn = sorted(setting for setting, _ in changes.most_common(_MOST_PANELS))
-    cases = [one for one in history.findings.cases if one.case.setting in drawn]
-    frame = pd.DataFrame(row for one in cases for row in _rows(one, history))
+    cases = [row for row in history.findings.cases if row.case.setting in drawn]
+    frame = pd.DataFrame(point for row in cases for point in _points(row, history))
     if frame.empty:
         return {}
     frame["panel"] = frame.setting.map(drawn.index)
@@ -85,28 +134,32 @@ def of_history(history: History) -> dict[str, Figure]:
         for panel, axes in sheet.axes_dict.items():
             _draw(axes, frame[frame.panel == panel], history)
             axes.set_title(wrapped(short_name(drawn[panel].label), _WIDTH))
-        changed = legend_order(one.case.strategy for one in cases if one.changes)
+        changed = legend_order(row.case.strategy for row in cases if row.changes)
         note = _note(history, len(changes) - len(drawn))
         return {"history": finish(sheet, _COLUMNS, "Change over all runs", note, changed)}
 
 
-def _rows(one: CaseHistory, history: History) -> Iterator[dict[str, Any]]:
-    """Yield a row a run of a case: its change and its level's, in per cent of its first level.
+def _points(row: CaseHistory, history: History) -> Iterator[dict[str, Any]]:
+    """Yield a point a run of a case: its change and its level's, in per cent of its first level.
 
     Each era, which is the time between two moves of the machine, begins anew at 0.
     """
     bounds = history.findings.era_bounds(len(history.runs))
-    for era, (levels, (first, end)) in enumerate(zip(one.eras, pairwise(bounds), strict=True)):
-        for run in range(first, end) if levels else ():
-            start = levels[0].mean
-            level = next((it.mean for it in levels if it.first <= run <= it.last), math.nan)
+    for number, (era, (first, end)) in enumerate(zip(row.eras, pairwise(bounds), strict=True)):
+        segments = era.segments
+        start = segments[0].mean
+        for run in range(first, end) if segments[0].runs else ():
+            level = next(
+                (segment.mean for segment in segments if segment.first <= run <= segment.last),
+                math.nan,
+            )
             yield {
-                "setting": one.case.setting,
-                "strategy": one.case.strategy,
-                "changed": bool(one.changes),
-                "era": era,
+                "setting": row.case.setting,
+                "strategy": row.case.strategy,
+                "changed": bool(row.changes),
+                "era": number,
                 "run": run,
-                "change": 100 * math.expm1(one.ratio[run] - start),
+                "change": 100 * math.expm1(era.log_ratios[run - first] - start),
                 "level": 100 * math.expm1(level - start),
             }
 
@@ -155,7 +208,7 @@ def _scale_up(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_yticks(inside(MaxNLocator(5, steps=[1, 2, 5, 10]), ends))
 
 
-def _name_runs(axes: Axes, runs: Sequence[RunHeader]) -> None:
+def _name_runs(axes: Axes, runs: Sequence[StoredRun]) -> None:
     """Put runs side by side in their order, a few with their day, and their time where it tells.
 
     The runs of one day are many where a change is looked for, and lie apart like those of others.

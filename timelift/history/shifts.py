@@ -1,0 +1,279 @@
+"""How each case changed between two runs beside its rivals, and what a session alone changes.
+
+The runs were made at different times, and between them the whole machine may have become slower. So
+a case is not compared with itself but with its rivals: in each run it has a ratio to every other
+rival, from rounds milliseconds apart, and the change of a case is the median of how these ratios
+changed. The median is why a single case that changed moves itself and none of the others. Where
+half of a setting or more changed, it is not known which half; `setting_shifts` shows it, by seconds
+over the canary's behind a wide gate. Of two rivals one has changed, and it is not known which: the
+slower one is named.
+
+Launches of one run share the hour, the machine's temperature and its other guests, so the interval
+over launches alone is too narrow between runs. Where a machine has three runs or more, consecutive
+runs show how much is missing; real changes between them are rare, and do not move a median. Where
+there is no such history a value is assumed: ratios of the reference grid, measured several times on
+a shared machine, differed between runs by little more than their intervals over launches.
+"""
+
+import itertools
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
+from timelift.analyse.estimates import Estimates, estimate
+from timelift.analyse.measurement import LaunchSamples, Measurement, Run, Samples
+from timelift.canary import is_beat
+from timelift.case import Case, Setting
+from timelift.history import CommonShift
+from timelift.history.levels import ENOUGH_RIVALS
+from timelift.history.segments import Noise, sd_of_steps
+
+#: What one session is assumed to add to a log ratio, beyond what launches show: 1 % (sd).
+ASSUMED_NOISE = Noise(variance=0.01**2, df=8.0)
+#: Runs with a case from which on its sd is learnt.
+FEWEST_RUNS = 3
+#: A shared machine's times moved by up to 12 % between launches without any cause of ours.
+SETTING_GATE = float(np.log(1.2))
+#: Rounds that are left of a launch.
+_ROUNDS = 20
+
+
+# A run in few rounds -----------------------------------------------------------------------------
+
+
+def condense(run: Run) -> Run:
+    """Return a run in few rounds: neighbouring rounds become one, the same ones for all rivals.
+
+    Each block of rounds is replaced by its geometric mean, so that the log ratio of two rivals in a
+    block is the mean of their log ratios in its rounds, and milliseconds-apart stays what it was. A
+    block straddles no change of the players, unless they change more often than there are blocks:
+    rivals sit out once they have had their time, and means over different rounds would compare
+    different moments. A condensed run condenses to itself.
+    """
+    edges = {moment: _edges(played) for moment, played in _samples_by_moment(run).items()}
+    measurements = tuple(
+        replace(
+            measurement,
+            launches=tuple(
+                _condensed(launch, edges[measurement.case.setting, launch.number])
+                for launch in measurement.launches
+            ),
+        )
+        for measurement in run.measurements
+    )
+    return replace(run, measurements=measurements)
+
+
+def _samples_by_moment(run: Run) -> dict[tuple[Setting, int], Samples]:
+    """Return the samples of all rivals of each setting in each launch, as (rivals, rounds)."""
+    rows: dict[tuple[Setting, int], list[Samples]] = defaultdict(list)
+    for measurement in run.measurements:
+        for launch in measurement.launches:
+            rows[measurement.case.setting, launch.number].append(launch.seconds_per_call)
+    return {moment: _stacked(of_moment) for moment, of_moment in rows.items()}
+
+
+def _stacked(rows: Sequence[Samples]) -> Samples:
+    stacked = np.full((len(rows), max(row.size for row in rows)), np.nan)
+    for place, row in enumerate(rows):
+        stacked[place, : row.size] = row
+    return stacked
+
+
+def _edges(played: Samples) -> list[int]:
+    """Return where blocks begin, and the end: segments of the same players, split into blocks."""
+    present = np.isfinite(played)
+    total = played.shape[1]
+    if total <= _ROUNDS:
+        return list(range(total + 1))
+    changes = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(0)) + 1
+    if len(changes) >= _ROUNDS:
+        return [total * place // _ROUNDS for place in range(_ROUNDS + 1)]
+    starts = [0, *changes.tolist(), total]
+    sizes = np.diff(starts)
+    blocks = _blocks(sizes, sizes * present[:, starts[:-1]].sum(0))
+    return [
+        *(
+            start + size * place // count
+            for start, size, count in zip(starts, sizes.tolist(), blocks, strict=False)
+            for place in range(count)
+        ),
+        total,
+    ]
+
+
+def _blocks(sizes: NDArray[np.int_], samples: NDArray[np.int_]) -> list[int]:
+    """Return how many blocks a segment has: one, and more where most samples share one."""
+    blocks = np.ones(len(sizes), dtype=int)
+    while blocks.sum() < _ROUNDS:
+        crowded = np.where(blocks < sizes, samples / blocks, -math.inf)
+        blocks[int(crowded.argmax())] += 1
+    return blocks.tolist()
+
+
+def _condensed(launch: LaunchSamples, edges: Sequence[int]) -> LaunchSamples:
+    logs = np.log(launch.seconds_per_call)
+    means = [_mean(logs[start:stop]) for start, stop in itertools.pairwise(edges)]
+    return replace(launch, seconds_per_call=np.exp(means))
+
+
+def _mean(values: Samples) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else math.nan
+
+
+# Changes between two runs ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaseShift:
+    """How a case changed, as a log ratio: positive is slower than before beside its rivals.
+
+    `noise` is that of `effect` over the launches of both runs; `launches` are those of the old and
+    of the new run, `rivals` how many it was compared with.
+    """
+
+    case: Case
+    effect: float
+    noise: Noise
+    launches: tuple[int, int]
+    rivals: int
+
+
+def _shared_by_setting(
+    old: Mapping[Case, object], new: Mapping[Case, object]
+) -> dict[Setting, list[Case]]:
+    shared: dict[Setting, list[Case]] = defaultdict(list)
+    for case in old:
+        if case in new:
+            shared[case.setting].append(case)
+    return shared
+
+
+def case_shifts(old: Run, new: Run) -> list[CaseShift]:
+    """Return the change of every case that both runs measured beside a rival that both measured."""
+    before, after = old.measured, new.measured
+    settings = _shared_by_setting(before, after)
+    usable = [case for rivals in settings.values() if len(rivals) > 1 for case in rivals]
+    if not usable:
+        return []
+    # Both runs hold the same cases in the same order.
+    first, second = (aligned_samples(run[case] for case in usable) for run in (before, after))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Variances are moderated over all pairs of rivals of one run.
+        estimates = (estimate(*pairs_by_setting(settings)) for settings in (first, second))
+        change, variance, df = _difference(*estimates)
+    shifts: list[CaseShift] = []
+    start = 0
+    for earlier, later in zip(first, second, strict=True):
+        rows = slice(start, start + len(earlier.pairs))
+        start = rows.stop
+        shifts += _of_setting(earlier, later, change[rows], variance[rows], df[rows])
+    return shifts
+
+
+def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
+    """Return change, variance and degrees of freedom (Welch 1947, Biometrika 34(1), 28-35)."""
+    first, second = (np.where(run.df > 0, run.standard_error**2, np.nan) for run in (old, new))
+    variance = first + second
+    spent = first**2 / np.maximum(old.df, 1) + second**2 / np.maximum(new.df, 1)
+    return new.effect - old.effect, variance, variance**2 / spent
+
+
+def _of_setting(
+    old: AlignedSamples, new: AlignedSamples, change: Samples, variance: Samples, df: Samples
+) -> Iterator[CaseShift]:
+    rivals = len(old.cases)
+    # Of enough rivals the case's own absence of change is one of the values of the median.
+    own = 0.0 if rivals >= ENOUGH_RIVALS else np.nan
+    changes = _square(change, rivals, sign=-1, own=own)
+    variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in (variance, df))
+    launches = [np.isfinite(run.seconds).any(-1).sum(-1).tolist() for run in (old, new)]
+    for place, case in enumerate(old.cases):
+        known = np.isfinite(variances[place])
+        if known.any():
+            yield CaseShift(
+                case,
+                float(np.nanmedian(changes[place])),
+                Noise(
+                    float(np.median(variances[place][known])),
+                    float(np.median(degrees[place][known])),
+                ),
+                (launches[0][place], launches[1][place]),
+                int(known.sum()),
+            )
+
+
+def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
+    """Lay pairs out as (rivals, rivals): [i, j] is i beside j."""
+    first, second = np.triu_indices(rivals, 1)
+    square = np.full((rivals, rivals), own)
+    square[second, first], square[first, second] = pairs, sign * pairs
+    return square
+
+
+def session_noises(history: Sequence[Run]) -> Mapping[Case, Noise]:
+    """Learn from runs, in the order of their times, what one session adds to a log ratio.
+
+    A case in too few of them is left out.
+    """
+    steps: dict[Case, list[CaseShift]] = defaultdict(list)
+    for before, after in itertools.pairwise(history):
+        for shift in case_shifts(before, after):
+            steps[shift.case].append(shift)
+    return {
+        case: _learnt(of_case) for case, of_case in steps.items() if len(of_case) >= FEWEST_RUNS - 1
+    }
+
+
+def _learnt(steps: Sequence[CaseShift]) -> Noise:
+    """Average what history shows with what is assumed, weighted by degrees of freedom."""
+    noise = sd_of_steps(np.array([step.effect for step in steps])) ** 2
+    explained = float(np.median([step.noise.variance for step in steps])) / 2
+    excess = max(0.0, noise - explained)
+    df = ASSUMED_NOISE.df + len(steps)
+    variance = (ASSUMED_NOISE.df * ASSUMED_NOISE.variance + len(steps) * excess) / df
+    return Noise(variance, df)
+
+
+def setting_shifts(old: Run, new: Run) -> dict[Setting, CommonShift]:
+    """Return by how much the median rival of each setting changed, beside the canary.
+
+    The shifts are NaN where one of the runs has no canary.
+    """
+    before, after = old.measured, new.measured
+    settings = _shared_by_setting(before, after)
+    return {
+        setting: _setting_shift([(before[case], after[case]) for case in settings[setting]])
+        for setting in sorted(settings)
+    }
+
+
+def _setting_shift(pairs: Sequence[tuple[Measurement, Measurement]]) -> CommonShift:
+    canary = _log_canary(new for _, new in pairs) - _log_canary(old for old, _ in pairs)
+    moved = [_log_seconds(new) - _log_seconds(old) - canary for old, new in pairs]
+    share = statistics.fmean(shift > SETTING_GATE for shift in moved)
+    return CommonShift(statistics.median(moved), share=share, cases=len(pairs))
+
+
+def canary_change(old: Run, new: Run) -> float:
+    return _log_canary(new.measurements) - _log_canary(old.measurements)
+
+
+def _log_seconds(measurement: Measurement) -> float:
+    medians = np.log([launch.median_seconds for launch in measurement.launches])
+    return statistics.fmean(medians[np.isfinite(medians)].tolist())
+
+
+def _log_canary(measurements: Iterable[Measurement]) -> float:
+    beats = [
+        launch.facts.number("canary_seconds") for one in measurements for launch in one.launches
+    ]
+    known = [beat for beat in beats if is_beat(beat)]
+    return float(np.log(statistics.median(known))) if known else float("nan")
