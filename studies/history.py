@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from studies import answer, noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.measurement import Run, Samples
+from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import GATE_MARGIN
 from timelift.history import WORSE, ChangeState
 from timelift.history.levels import RunLevels, ratios

@@ -19,8 +19,8 @@ from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse import verdicts
 from timelift.analyse.effects import Effects, all_pairs
-from timelift.analyse.measurement import Samples
 from timelift.analyse.ranking import RankedCase, Ranking, rank
+from timelift.analyse.results import Samples
 from timelift.analyse.stopping import LOOKS, unsettled
 from timelift.analyse.verdicts import RANK_MARGIN, Comparison, Verdict
 

@@ -4,14 +4,16 @@ Log seconds of a rival in a round are its own level, what the launch does to all
 launch does to this rival, what the moment does to all, and what the moment does to this rival.
 """
 
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
-from timelift.analyse.measurement import LaunchSamples, Measurement, Run, Samples
+from timelift.analyse.results import Run, Samples
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal.lines import Header
+from timelift.measurement import CaseInLaunch, Measurement
 
 #: Seconds per call of a rival with effect 0.
 LEVEL = 1e-3
@@ -117,8 +119,10 @@ def measurements(times: Samples) -> list[Measurement]:
             case(setting, place),
             Status.MEASURED,
             tuple(
-                LaunchSamples(number + 1, rounds)
-                for number, rounds in enumerate(times[setting, place])
+                CaseInLaunch(
+                    case(setting, place), number, seconds_per_call=array("d", rounds.tobytes())
+                )
+                for number, rounds in enumerate(times[setting, place], 1)
                 if np.isfinite(rounds).any()
             ),
         )

@@ -19,7 +19,7 @@ from studies.ladder import EQUAL, GRADES, PairMarks, fastest_sets, mark_pairs
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse import results
 from timelift.analyse.effects import aligned_samples
-from timelift.analyse.measurement import Samples
+from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
 from timelift.selftest import TwinGroup, twin_groups

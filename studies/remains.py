@@ -9,8 +9,9 @@ from enum import StrEnum
 import psutil
 
 from timelift.case import Status
-from timelift.journal.lines import CaseInLaunch, End, Line
+from timelift.journal.lines import End, Line
 from timelift.journal.reading import read_line
+from timelift.measurement import CaseInLaunch
 
 #: What must not be found after a kill.
 FAULTS = ("lost", "duplicates", "missing", "orphans", "tracebacks", "wrong endings")
@@ -79,7 +80,7 @@ def labels(lines: Iterable[bytes]) -> frozenset[str]:
 
 
 def _played(one: CaseInLaunch) -> tuple[int, str]:
-    return one.launch, one.case.label
+    return one.number, one.case.label
 
 
 def tracebacks(printed: str, *, ours: bool = True) -> int:

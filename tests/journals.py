@@ -9,9 +9,9 @@ import numpy as np
 
 from studies import noise
 from timelift.case import Case, Phase, Setting, Status
-from timelift.journal.facts import Facts
 from timelift.journal.files import json_line
-from timelift.journal.lines import SCHEMA, CaseInLaunch, End
+from timelift.journal.lines import SCHEMA, End
+from timelift.measurement import CaseInLaunch, Facts
 from timelift.selftest import TWINS
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
@@ -66,15 +66,19 @@ def case(strategy="native", workload="tokens", **axes):
 
 
 def line(of, launch=1, seconds=(1e-3,), **changes):
-    """One case in one launch, measured."""
+    """One case in one launch, measured; None or NaN is a round that it sat out."""
     facts = Facts(first_call_seconds=0.25, graph_nodes=42, peak_bytes=3 << 20)
-    samples = {"seconds_per_call": list(seconds), "calls_per_sample": 2, "facts": facts}
-    return CaseInLaunch(case=of, launch=launch, rivals=1, **samples).fields() | changes
+    samples = {
+        "seconds_per_call": np.array(seconds, float).tolist(),
+        "calls_per_sample": 2,
+        "facts": facts,
+    }
+    return CaseInLaunch(of, launch, rivals=1, **samples).fields() | changes
 
 
 def ended(of, status, reason, launch=1):
     """One case that was not measured."""
-    return CaseInLaunch(case=of, launch=launch, rivals=1, status=status, reason=reason).fields()
+    return CaseInLaunch(of, launch, rivals=1, status=status, reason=reason).fields()
 
 
 END = End(exit="complete", ended="2026-01-02T03:05:00+00:00").fields()

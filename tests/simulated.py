@@ -33,7 +33,7 @@ def run(costs, launches=5, sizes=1, scenario=QUIET):
 def scaled(measurement, factor, only_launch=None):
     """The measurement with every sample, or those of one launch, times `factor`."""
     launches = tuple(
-        dataclasses.replace(one, seconds_per_call=one.seconds_per_call * factor)
+        dataclasses.replace(one, seconds_per_call=np.multiply(one.seconds_per_call, factor))
         if only_launch in (None, one.number)
         else one
         for one in measurement.launches

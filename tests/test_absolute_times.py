@@ -8,8 +8,8 @@ from scipy import stats
 
 from tests import engines, journals
 from timelift.analyse.estimates import first_calls
-from timelift.analyse.measurement import fact
 from timelift.analyse.results import load
+from timelift.measurement import fact
 
 
 def measured(path, *launches):

@@ -14,9 +14,8 @@ from timelift.case import Backend, Status
 from timelift.history import levels
 from timelift.inner_layer import LayerInputs
 from timelift.journal import reading
-from timelift.journal.facts import Facts
 from timelift.journal.files import Journal
-from timelift.journal.lines import CaseInLaunch, Header
+from timelift.journal.lines import Header
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import Budget, CampaignOptions, Pace
@@ -24,6 +23,7 @@ from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome, RivalSamples
+from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0
 OPTIONS = replace(CampaignOptions.read({"launches": "3-8", "seed": "1"}), reads_peak_memory=False)
@@ -196,7 +196,7 @@ def test_only_wanted_rivals_play_beyond_the_fewest(play):
 def test_between_decision_points_no_rival_comes_back(play):
     class WantsAllBack(ScriptedReferee):
         def to_play(self):
-            last = max(line.launch for line in self.lines)
+            last = max(line.number for line in self.lines)
             if last not in self.decision_points:
                 self.wanted = NAMES
             return super().to_play()
@@ -300,7 +300,7 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
     _, _, found = play(ScriptedReferee(*NAMES), **options)
     assert peaks(found) == ([(reads, 4), (reads, 8)] if reads else [])
     for result in found.results.values():
-        known = sorted(one.launch for one in result.launches if one.facts.build_seconds)
+        known = sorted(one.number for one in result.launches if one.facts.build_seconds)
         assert known == undisturbed
 
 
@@ -332,7 +332,7 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
     before = {}
     for case in CASES:
         known = Facts(peak_bytes=9 if case.setting.seq_len == 4 else None)
-        line = CaseInLaunch(case=case, launch=1, rivals=3, seconds_per_call=[1e-3], facts=known)
+        line = CaseInLaunch(case, 1, rivals=3, seconds_per_call=[1e-3], facts=known)
         before.setdefault((1, case.setting), []).append(line)
     _, _, found = play(ScriptedReferee(*NAMES), played=before, reads_peak_memory=True)
     assert peaks(found) == [(2, 8)]

@@ -8,7 +8,7 @@ from tests import journals
 from tests.test_advice import TD, raced
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Run
+from timelift.analyse.results import Run
 from timelift.journal.lines import Header
 from timelift.present import terminal
 from timelift.present.case_table import for_programs, of_rankings

@@ -11,10 +11,11 @@ from tests import journals
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, line_text
-from timelift.journal.lines import CaseInLaunch, Header
+from timelift.journal.lines import Header
 from timelift.measure.header import header_to_give_away, resumed_options, without_folders
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
+from timelift.measurement import CaseInLaunch
 from timelift.plugin.questions import UsualRace
 from timelift.project import Project
 
@@ -58,7 +59,7 @@ def test_a_reason_names_no_folder_of_its_user(session):
     reason = (
         f'File "{session.request.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
     )
-    failed = CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED, reason=reason)
+    failed = CaseInLaunch(journals.case(), 1, status=Status.FAILED, reason=reason)
     session._record([failed])
     assert lines == session.lines
     assert lines[0].reason == 'File "strategies/mine.py", then …/x.py'

@@ -14,8 +14,9 @@ from timelift.analyse import results
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import Journal, find, find_run, replace_text, runs_under
-from timelift.journal.lines import CaseInLaunch, Header
+from timelift.journal.lines import Header
 from timelift.measure.header import open_resumed
+from timelift.measurement import CaseInLaunch
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
 HEAD = journals.header(planned=[case.label for case in RIVALS], asked={})
@@ -149,7 +150,7 @@ def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):
         on_disk.append(path.stat().st_size)
 
     monkeypatch.setattr(os, "fsync", noted)
-    line = CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
+    line = CaseInLaunch(journals.case(), 1, status=Status.FAILED)
     with Journal(path, Header()) as file:
         file.append(line, line)
         file.append(line)

@@ -1,25 +1,30 @@
 """Lines of a journal: what is written is read back, and what is wrong in any part is no line."""
 
 import json
+import math
 import re
+from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import journals
-from timelift.journal.facts import (
+from timelift.journal.files import line_text
+from timelift.journal.lines import Header, differences
+from timelift.journal.reading import read_line
+from timelift.measurement import (
     EXACT_FACTS,
     FACT_RULES,
     SHOWN_FACTS,
     WAITED_FACTS,
+    CaseInLaunch,
     Facts,
+    Measurement,
     Merge,
-    merge_fact,
+    fact,
 )
-from timelift.journal.files import line_text
-from timelift.journal.lines import CaseInLaunch, Header, differences
-from timelift.journal.reading import read_line
 
 CASE = journals.case()
 NO_NUMBERS = {"steady", "engine", "operations", "same_program"}
@@ -34,16 +39,20 @@ def read(line):
 #: The first draws may take a second on a machine that is busy otherwise.
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
-    seconds=st.lists(st.floats(1e-6, 1e3) | st.none(), min_size=1, max_size=9).filter(any),
+    seconds=st.lists(st.floats(1e-6, 1e3) | st.just(math.nan), min_size=1, max_size=9).filter(
+        lambda rounds: not all(map(math.isnan, rounds))
+    ),
     facts=st.dictionaries(
         st.sampled_from([name for name in FACT_RULES if name not in NO_NUMBERS]),
         st.integers(0, 2**60) | st.floats(0, 1e9),
     ),
 )
 def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
-    told = {"launch": 3, "rivals": 2, "calls_per_sample": 4, "facts": Facts(**facts)}
-    line = CaseInLaunch(case=CASE, seconds_per_call=seconds, **told)
-    assert read(line_text(line)) == line
+    samples = {"seconds_per_call": seconds, "calls_per_sample": 4, "facts": Facts(**facts)}
+    line = CaseInLaunch(CASE, 3, rivals=2, **samples)
+    found = read(line_text(line))
+    np.testing.assert_array_equal(found.seconds_per_call, seconds)
+    assert replace(found, seconds_per_call=seconds) == line
 
 
 def test_a_header_is_read_as_it_was_written():
@@ -61,8 +70,8 @@ def test_a_header_is_read_as_it_was_written():
 
 
 def test_the_median_stands_before_the_samples():
-    seconds = [3e-3, None, 1e-3, 2e-3]
-    text = line_text(CaseInLaunch(case=CASE, launch=1, seconds_per_call=seconds))
+    seconds = [3e-3, math.nan, 1e-3, 2e-3]
+    text = line_text(CaseInLaunch(CASE, 1, seconds_per_call=seconds))
     assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
 
 
@@ -124,7 +133,7 @@ def test_half_a_surrogate_is_written_as_a_question_mark():
 
 
 def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
-    names = set(Facts.__struct_fields__)
+    names = {one.name for one in fields(Facts)}
     assert FACT_RULES.keys() == names
     for some in (SHOWN_FACTS, EXACT_FACTS, WAITED_FACTS):
         assert set(some) < names
@@ -137,9 +146,10 @@ def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_th
 )
 def test_launches_are_merged_as_the_fact_says(merge, merged):
     name = next(name for name, about in FACT_RULES.items() if about.merge is merge)
-    launches = [Facts(**{name: value}) for value in (1, 8.0, 1.0)] + [Facts()]
-    assert merge_fact(name, launches) == pytest.approx(merged)
-    assert merge_fact(name, [Facts()]) is None
+    launches = [CaseInLaunch(CASE, 1, facts=Facts(**{name: value})) for value in (1, 8.0, 1.0)]
+    unknown = CaseInLaunch(CASE, 2)
+    assert fact(Measurement(CASE, launches=(*launches, unknown)), name) == pytest.approx(merged)
+    assert fact(Measurement(CASE, launches=(unknown,)), name) is None
 
 
 def test_what_is_too_small_to_be_read_counts_as_its_bound():

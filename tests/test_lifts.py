@@ -12,11 +12,11 @@ import report
 import timelift
 from tests import journals
 from timelift.analyse import results
-from timelift.analyse.measurement import Run
 from timelift.analyse.ranking import rank_run
+from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.journal.lines import CaseInLaunch
+from timelift.measurement import CaseInLaunch
 from timelift.present import ended, terminal
 
 ROOT = Path(report.__file__).parent
@@ -168,11 +168,7 @@ def test_launches_are_not_stopped_because_a_look_alike_is_far_ahead():
     for launch, swing in enumerate((0.9, 1.1, 1.0), 1):
         times = {"fake": 1e-4, "native": 1e-3 * swing, "other": 1e-3 / swing}
         for name, seconds in times.items():
-            referee.take(
-                CaseInLaunch(
-                    case=journals.case(name), launch=launch, seconds_per_call=[seconds] * 5
-                )
-            )
+            referee.take(CaseInLaunch(journals.case(name), launch, seconds_per_call=[seconds] * 5))
     assert {case.strategy for case in referee.to_play()} == {"fake", "native", "other"}
 
 

@@ -11,9 +11,9 @@ from tests.test_advice import LOOP, TD, raced
 from tests.test_summary import at, found
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import pareto_front
-from timelift.analyse.measurement import Run
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import answers_by_workload, recommend
+from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal.lines import Header

@@ -1,6 +1,7 @@
 """Rankings: the order of rivals, and what choosing another costs."""
 
 import dataclasses
+import itertools
 import math
 import time
 
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from tests import journals
 from tests.simulated import LOUD, QUIET, run, scaled
 from timelift.analyse.estimates import Interval
-from timelift.analyse.measurement import LaunchSamples, Measurement
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
+from timelift.measurement import CaseInLaunch, merge
 from timelift.present.answer import cost_in_words
 from timelift.present.units import over_the_best
 
@@ -139,7 +140,8 @@ def test_rivals_that_never_met_are_undecided():
 def test_lists_of_different_lengths_pair_by_position():
     first, second = run([1, 2])
     launches = tuple(
-        LaunchSamples(one.number, one.seconds_per_call[:15]) for one in second.launches
+        dataclasses.replace(one, seconds_per_call=one.seconds_per_call[:15])
+        for one in second.launches
     )
     ranking = only([first, dataclasses.replace(second, launches=launches)])
     assert ranking.rows[1].ratio.value == pytest.approx(2, rel=0.02)
@@ -248,10 +250,11 @@ def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
 
 
 def test_intervals_beyond_any_float_stay_ratios():
-    launches = tuple(
-        LaunchSamples(number, np.full(4, seconds)) for number, seconds in ((1, 1e-6), (2, 1.0))
+    times = [(1, [1e-6] * 4), (2, [1.0] * 4)]
+    rivals = merge(
+        CaseInLaunch(journals.case(name), number, seconds_per_call=seconds)
+        for name, (number, seconds) in itertools.product("abcdef", times)
     )
-    rivals = [Measurement(journals.case(name), Status.MEASURED, launches) for name in "abcdef"]
     ranking = only([one if one.case.strategy != "f" else scaled(one, 3.0) for one in rivals])
     known = [row for row in ranking.rows if row.ratio.is_known]
     assert known

@@ -20,12 +20,13 @@ from tests.pages import harm, loads
 from timelift import selftest
 from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
-from timelift.analyse.measurement import Measurement, Run
+from timelift.analyse.results import Run
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import runs_of_machine
 from timelift.journal.lines import Header, Machine
 from timelift.measure.header import open_resumed
+from timelift.measurement import Measurement
 from timelift.present import figures
 from timelift.present.figures import sheet
 

@@ -18,15 +18,16 @@ from tests.pages import data
 from tests.simulated import run
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import LaunchSamples, Measurement, Run
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
+from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, undecided_lines
 from timelift.choose.choices import Goal, Question, Undecided, decide
 from timelift.journal.lines import Header, Planted, StrategyEntry
+from timelift.measurement import CaseInLaunch, Measurement
 from timelift.present import terminal
 from timelift.present.answer import at_setting
 from timelift.present.page import render
@@ -70,7 +71,10 @@ def runs(draw):
 
 def ended(case, times, how):
     """A case with all its launches, with one, with none, or crashed after the first."""
-    launches = [LaunchSamples(number, rounds) for number, rounds in enumerate(times, 1)]
+    launches = [
+        CaseInLaunch(case, number, seconds_per_call=rounds)
+        for number, rounds in enumerate(times, 1)
+    ]
     kept = {"measured": len(launches), "short": 1, "crashed": 1, "refused": 0}[how]
     status = {"crashed": Status.CRASHED, "refused": Status.REFUSED}.get(how, Status.MEASURED)
     return Measurement(case, status, tuple(launches[:kept]), "")

@@ -43,7 +43,7 @@ def test_a_case_that_crashed_in_a_later_launch_is_crashed_and_keeps_its_samples(
 def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path):
     lines = [journals.line(CASE, 1, [1e-3]), journals.line(CASE, 1, [9e-3])]
     run = results.load(journals.write(path, journals.header(), *lines))
-    assert run.measurements[0].launches[0].seconds_per_call == [1e-3]
+    assert run.measurements[0].launches[0].median_seconds == 1e-3
     (warning,) = run.warnings
     assert warning.startswith("1 damaged line left out: 3 (")
 

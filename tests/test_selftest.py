@@ -16,7 +16,7 @@ from tests import journals
 from tests.simulated import scaled
 from timelift import selftest
 from timelift.analyse import results
-from timelift.analyse.measurement import Run
+from timelift.analyse.results import Run
 from timelift.case import COPY_SEPARATOR, Case, Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, Planted

@@ -22,8 +22,8 @@ from timelift.analyse.stopping import (
 )
 from timelift.case import Status
 from timelift.journal.files import json_line
-from timelift.journal.lines import CaseInLaunch
 from timelift.journal.reading import read_line
+from timelift.measurement import CaseInLaunch
 from timelift.rounds import CLEARLY_SLOWER
 
 
@@ -237,8 +237,8 @@ def test_the_precision_asked_for_decides(precision, more):
 
 def test_what_was_not_measured_teaches_nothing():
     referee = referee_of({"a": 1, "b": 1.5}, LOOKS[0])
-    referee.take(CaseInLaunch(case=journals.case("c"), launch=1, status=Status.REFUSED))
-    referee.take(CaseInLaunch(case=journals.case("d"), launch=1))
+    referee.take(CaseInLaunch(journals.case("c"), 1, status=Status.REFUSED))
+    referee.take(CaseInLaunch(journals.case("d"), 1))
     assert referee.to_play() == frozenset()
     assert names(one.case for one in referee.measurements()) == {"a", "b", "c"}
 

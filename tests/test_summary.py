@@ -14,11 +14,12 @@ from tests.simulated import LOUD, run
 from tests.test_advice import LOOP, TD, raced
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Measurement, Run
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import answer
+from timelift.analyse.results import Run
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal.lines import Header, StrategyEntry
+from timelift.measurement import Measurement
 from timelift.present import conditions, ended, terminal
 from timelift.present.answer import where_slower
 from timelift.present.summary import Pointers, summary

@@ -126,13 +126,13 @@ class Busy:
 class Ended:
     """A rival has ended; one that was measured with its samples and facts.
 
-    `seconds_per_call` has one value a round, None where the rival sat out.
+    `seconds_per_call` has one value a round, NaN where the rival sat out.
     """
 
     rival: str
     status: Status
     reason: str = ""
-    seconds_per_call: Sequence[float | None] = ()
+    seconds_per_call: Sequence[float] = ()
     calls_per_sample: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -65,7 +65,8 @@ class Player:
     steady: bool = True
     seconds_spent: float = 0.0
     retraced_rounds: int = 0
-    seconds_per_call: list[float | None] = field(default_factory=list)
+    #: One value a round, NaN where it sat out.
+    seconds_per_call: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Name the pair of a player that has no other side after itself."""
@@ -84,7 +85,7 @@ class Player:
                 f"it was traced anew in {self.retraced_rounds} rounds after its warm-up: what it "
                 "computes must not depend on anything that changes from call to call"
             )
-        if any(self.seconds_per_call):
+        if not all(map(math.isnan, self.seconds_per_call)):
             return ""
         return "no round counts: in each a rival retraced"
 
@@ -185,7 +186,7 @@ def play(
 ) -> int:
     """Play rounds until every player has used its share of `seconds`; return how many were dropped.
 
-    A player past its share sits out, and is marked None for the round; none sits out of the first
+    A player past its share sits out, and is marked NaN for the round; none sits out of the first
     `LEAST_ROUNDS`. A round is dropped whole in which any player retraced. A player that retraces in
     `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
     than those. `stop` ends it after the round that is being played.
@@ -203,7 +204,7 @@ def play(
             kept.append(timed)
     for player in players:
         if not player.retraces:
-            player.seconds_per_call += [timed.get(player.name) for timed in kept]
+            player.seconds_per_call += [timed.get(player.name, math.nan) for timed in kept]
     return dropped
 
 

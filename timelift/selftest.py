@@ -23,7 +23,7 @@ from msgspec import Meta, Struct
 from timelift.analyse import verdicts
 from timelift.analyse.effects import aligned_samples, pairs_by_setting
 from timelift.analyse.estimates import CONFIDENCE
-from timelift.analyse.measurement import Measurement, Run
+from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.case import COPY_SEPARATOR, Case
@@ -32,6 +32,7 @@ from timelift.journal.lines import Planted, differences
 from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race
+from timelift.measurement import Measurement
 
 FILE = "trust.json"
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from timelift.advise.told_model import AS_WRITTEN, CHANGED, ToldLift, ToldModel
-from timelift.analyse.measurement import Run, fact
 from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.recommend import recommend
+from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Case, Setting, Status
+from timelift.measurement import fact
 
 #: So many times as fast by fewer launches than a verdict needs is worth trying in the whole model,
 #: whose launches judge it.

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_mean
-from timelift.analyse.measurement import LaunchSamples, Measurement, launch_numbers
 from timelift.analyse.ranking import Ranking
+from timelift.analyse.results import launch_numbers
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, Backend, Case, Setting
+from timelift.measurement import CaseInLaunch, Measurement
 
 _DEFAULTS = {field.name: field.default for field in fields(Setting)}
 #: The axes along which one computation is executed otherwise, and the way that the others are
@@ -99,8 +100,8 @@ def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
     return Effects(effect, error)
 
 
-def _difference(usual: LaunchSamples, other: LaunchSamples) -> tuple[float, float]:
-    first, second = (log_seconds(one.seconds_per_call) for one in (usual, other))
+def _difference(usual: CaseInLaunch, other: CaseInLaunch) -> tuple[float, float]:
+    first, second = (log_seconds(np.asarray(one.seconds_per_call)) for one in (usual, other))
     error = np.hypot(batch_error(first), batch_error(second))
     return float(trimmed_mean(second) - trimmed_mean(first)), float(error)
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.measurement import Measurement, Samples, launch_numbers, seconds_by_launch
+from timelift.analyse.results import Samples, launch_numbers, seconds_by_launch
 from timelift.case import Case, Setting
 from timelift.errors import UserError
+from timelift.measurement import Measurement
 
 # Samples, aligned so that position means the same moment ------------------------------------------
 
@@ -70,7 +71,7 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 
 
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
-    rounds = max(one.seconds_per_call.size for rival in rivals for one in rival.launches)
+    rounds = max(len(one.seconds_per_call) for rival in rivals for one in rival.launches)
     return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
 
 

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance, stack
-from timelift.analyse.measurement import Measurement, Samples
+from timelift.analyse.results import Samples
 from timelift.case import Case
+from timelift.measurement import Measurement
 
 #: What every interval and family of verdicts is of, and the chance that is left.
 CONFIDENCE = 0.95

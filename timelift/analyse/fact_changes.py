@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from timelift.analyse.measurement import Measurement, MeasurementsByCase, fact
 from timelift.case import Case
-from timelift.journal.facts import EXACT_FACTS, FACT_RULES
 from timelift.journal.reading import ExactFacts
+from timelift.measurement import EXACT_FACTS, FACT_RULES, Measurement, MeasurementsByCase, fact
 
 #: Another layer, or one that is traced again: such a change fails a gate by itself.
 _BREAKING = frozenset({"weights", "traces"})

@@ -8,7 +8,6 @@ from functools import cached_property
 
 from timelift.analyse import across, quality
 from timelift.analyse.estimates import Interval, first_calls
-from timelift.analyse.measurement import Run, fact
 from timelift.analyse.ranking import (
     BASELINES,
     NoAnswer,
@@ -25,9 +24,11 @@ from timelift.analyse.recommend import (
     answers_by_workload,
     recommend,
 )
+from timelift.analyse.results import Run
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.gate.outcomes import GateFindings, gate_findings
+from timelift.measurement import fact
 from timelift.selftest import Trust, trust_from_run
 
 #: The most settings in a report, which has a table for each and takes milliseconds for it.

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.case import Case, Status
-from timelift.journal.facts import Facts, merge_fact
-from timelift.journal.lines import CaseInLaunch, Header, median, parse_time
+from timelift.journal.lines import Header, parse_time
+from timelift.measurement import CaseInLaunch, Facts, median, merge_fact
 
 Samples = NDArray[np.float64]
 

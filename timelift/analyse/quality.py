@@ -7,8 +7,8 @@ from enum import Enum
 
 import numpy as np
 
-from timelift.analyse.measurement import Run
 from timelift.analyse.ranking import RankedCase, Ranking
+from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
 

@@ -22,10 +22,11 @@ import numpy as np
 from timelift.analyse import verdicts
 from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores, pairs_by_setting
 from timelift.analyse.estimates import ALPHA, Estimates, Interval, absolute_times
-from timelift.analyse.measurement import Measurement, Run, Samples
+from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import Comparison, PairLevels, Verdict
 from timelift.case import Case, Setting
 from timelift.errors import UserError
+from timelift.measurement import Measurement
 
 #: What speed-ups are told against, in this order: the first that was measured in a setting.
 BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold_time")

@@ -1,27 +1,104 @@
-"""A journal, read into a `Run`.
+"""A run, read from its journal: its measurements, their rounds as arrays, a run in few rounds.
 
 Nothing in a file is trusted: a line that is not as in `timelift.journal` is left out and named in
 `Run.warnings`. Nothing that a file names is ever executed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from timelift.analyse.measurement import Run, merge
-from timelift.case import AXES, Case, Status
+from timelift.case import AXES, Case, Setting, Status
 from timelift.errors import UserError, counted
 from timelift.escape import plain
-from timelift.journal.lines import CaseInLaunch, End, Header, RunEnd
+from timelift.journal.lines import End, Header, RunEnd, parse_time
 from timelift.journal.reading import NumberedLine, read_lines
+from timelift.measurement import CaseInLaunch, Measurement, MeasurementsByCase, merge
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Samples = NDArray[np.float64]
+
 #: How many damaged lines are named, and how many characters of what is wrong with one.
 _MOST_NAMED, _LONGEST_REASON = 12, 160
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it was read; `cut_short` where its budget or --maxfail ended it early.
+
+    `untimed` are the cases of a gate that an older version did not time, since both sides run the
+    same program; they are in no measurement.
+    """
+
+    header: Header
+    measurements: tuple[Measurement, ...]
+    complete: bool
+    warnings: tuple[str, ...] = ()
+    ended: str = ""
+    cut_short: bool = False
+    untimed: tuple[Case, ...] = ()
+
+    @property
+    def is_provisional(self) -> bool:
+        """True if the run is not over, so that its verdicts may still change.
+
+        It is going on, or was killed, or interrupted. An interrupted run remains so even where all
+        its settings have reached a decision point: its verdicts are those of one look (5 %), and
+        its times may be why it was interrupted. Neither a budget nor --maxfail depends on times, so
+        what they cut short is final.
+        """
+        return not (self.complete or self.cut_short)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took; None where the file does not tell, or a clock was set."""
+        try:
+            begun, ended = map(parse_time, (self.header.started or "", self.ended))
+        except ValueError:
+            return None
+        taken = (ended - begun).total_seconds()
+        return taken if taken > 0 else None
+
+    @cached_property
+    def by_case(self) -> MeasurementsByCase:
+        return {one.case: one for one in self.measurements}
+
+    @cached_property
+    def measured(self) -> MeasurementsByCase:
+        return {one.case: one for one in self.measurements if one.was_measured}
+
+
+def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
+    return tuple(sorted({launch.number for one in measurements for launch in one.launches}))
+
+
+def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int]) -> Samples:
+    """Return seconds per call as (cases, launches, rounds), of the launches of these numbers.
+
+    NaN is a round that a rival sat out, or a launch that it missed.
+    """
+    launches = [launch for one in measurements for launch in one.launches]
+    rounds = max((len(launch.seconds_per_call) for launch in launches), default=0)
+    seconds = np.full((len(measurements), len(numbers), rounds), np.nan)
+    place = {number: i for i, number in enumerate(numbers)}
+    for row, one in zip(seconds, measurements, strict=True):
+        for launch in one.launches:
+            if launch.number in place:
+                row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
+    return seconds
+
+
+# Reading -----------------------------------------------------------------------------------------
 
 
 def load(path: Path) -> Run:
@@ -71,11 +148,11 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
 
 
 def _is_untimed(record: CaseInLaunch) -> bool:
-    return record.status is Status.MEASURED and not record.seconds_per_call
+    return record.status is Status.MEASURED and not record.was_timed
 
 
 def _key(record: CaseInLaunch) -> tuple[Case, int]:
-    return record.case, record.launch
+    return record.case, record.number
 
 
 def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:
@@ -125,7 +202,7 @@ def frame(run: Run) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415 - half a second that only this function needs
 
     played = [(one, launch) for one in run.measurements for launch in one.launches]
-    rounds = [launch.seconds_per_call.size for _, launch in played]
+    rounds = [len(launch.seconds_per_call) for _, launch in played]
     which = np.repeat(np.arange(len(played)), rounds)
     columns = {
         name: np.array([getattr(one.case.setting, name) for one, _ in played], dtype)[which]
@@ -145,3 +222,94 @@ def frame(run: Run) -> "pd.DataFrame":
             "status": np.array([str(one.status) for one, _ in played], object)[which],
         }
     )
+
+
+# A run in few rounds -----------------------------------------------------------------------------
+
+#: Rounds that are left of a launch.
+ROUNDS = 20
+
+#: All rivals' samples of one setting in one launch, (rivals, rounds), NaN where one sat out.
+_Played = Samples
+_Moment = tuple[Setting, int]
+
+
+def condense(run: Run, rounds: int = ROUNDS) -> Run:
+    """Return a run in few rounds: neighbouring rounds become one, the same ones for all rivals.
+
+    Each block of rounds is replaced by its geometric mean, so that the log ratio of two rivals in a
+    block is the mean of their log ratios in its rounds, and milliseconds-apart stays what it was. A
+    block straddles no change of the players, unless they change more often than there are blocks:
+    rivals sit out once they have had their time, and means over different rounds would compare
+    different moments. A condensed run condenses to itself.
+    """
+    edges = {moment: _edges(played, rounds) for moment, played in _moments(run).items()}
+    measurements = tuple(
+        replace(
+            one,
+            launches=tuple(
+                _condensed(launch, edges[one.case.setting, launch.number])
+                for launch in one.launches
+            ),
+        )
+        for one in run.measurements
+    )
+    return replace(run, measurements=measurements)
+
+
+def _moments(run: Run) -> Mapping[_Moment, _Played]:
+    """Return the samples of all rivals of each setting in each launch."""
+    found: dict[_Moment, list[Samples]] = defaultdict(list)
+    for one in run.measurements:
+        for launch in one.launches:
+            found[one.case.setting, launch.number].append(np.asarray(launch.seconds_per_call))
+    return {moment: _stacked(rows) for moment, rows in found.items()}
+
+
+def _stacked(rows: Sequence[Samples]) -> _Played:
+    stacked = np.full((len(rows), max(row.size for row in rows)), np.nan)
+    for place, row in enumerate(rows):
+        stacked[place, : row.size] = row
+    return stacked
+
+
+def _edges(played: _Played, rounds: int) -> list[int]:
+    """Return where blocks begin, and the end: segments of the same players, split into blocks."""
+    present = np.isfinite(played)
+    total = played.shape[1]
+    if total <= rounds:
+        return list(range(total + 1))
+    changes = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(0)) + 1
+    if len(changes) >= rounds:
+        return [total * place // rounds for place in range(rounds + 1)]
+    starts = [0, *changes.tolist(), total]
+    sizes = np.diff(starts)
+    blocks = _blocks(sizes, sizes * present[:, starts[:-1]].sum(0), rounds)
+    return [
+        *(
+            start + size * place // count
+            for start, size, count in zip(starts, sizes.tolist(), blocks, strict=False)
+            for place in range(count)
+        ),
+        total,
+    ]
+
+
+def _blocks(sizes: NDArray[np.int_], samples: NDArray[np.int_], rounds: int) -> list[int]:
+    """Return how many blocks a segment has: one, and more where most samples share one."""
+    blocks = np.ones(len(sizes), dtype=int)
+    while blocks.sum() < rounds:
+        crowded = np.where(blocks < sizes, samples / blocks, -math.inf)
+        blocks[int(crowded.argmax())] += 1
+    return blocks.tolist()
+
+
+def _condensed(launch: CaseInLaunch, edges: Sequence[int]) -> CaseInLaunch:
+    logs = np.log(launch.seconds_per_call)
+    means = [_mean(logs[start:stop]) for start, stop in itertools.pairwise(edges)]
+    return replace(launch, seconds_per_call=np.exp(means).tolist())
+
+
+def _mean(values: Samples) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else math.nan

@@ -27,10 +27,10 @@ from timelift.analyse.effects import (
     pairs_by_setting,
 )
 from timelift.analyse.estimates import ALPHA, Estimates, Families, estimate, rivals_in
-from timelift.analyse.measurement import Measurement, Samples, merge
+from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import RANK_MARGIN, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
-from timelift.journal.lines import CaseInLaunch
+from timelift.measurement import CaseInLaunch, Measurement, merge
 
 #: A rival this much slower (or faster, a log ratio) needs no such care: noise among equals is never
 #: so large, and every launch that a clear loser plays is lost to the others.
@@ -211,7 +211,7 @@ class Referee:
         self._records: list[CaseInLaunch] = []
 
     def take(self, line: CaseInLaunch) -> None:
-        if line.status is not Status.MEASURED or any(line.seconds_per_call):
+        if line.status is not Status.MEASURED or line.was_timed:
             self._records.append(line)
 
     def to_play(self) -> frozenset[Case]:

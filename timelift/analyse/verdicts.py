@@ -23,7 +23,7 @@ from timelift.analyse.estimates import (
     estimate,
     t_quantile,
 )
-from timelift.analyse.measurement import Samples
+from timelift.analyse.results import Samples
 
 #: One error rate for all comparisons, or one for each.
 Level = float | Samples

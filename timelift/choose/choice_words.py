@@ -10,13 +10,14 @@ from dataclasses import asdict
 from typing import Any
 
 from timelift.analyse.estimates import Interval
-from timelift.analyse.measurement import Run, fact_or_bound
 from timelift.analyse.ranking import declared
+from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
 from timelift.choose.choices import Alternative, Choice, Goal, Question, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
+from timelift.measurement import fact_or_bound
 from timelift.present.answer import LEAST_TO_LOSE
 from timelift.present.command_lines import axis_options, bench_command
 from timelift.present.conditions import state

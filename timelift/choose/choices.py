@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import Any
 
 from timelift.analyse.estimates import Interval
-from timelift.analyse.measurement import Measurement, Run, fact_or_bound
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, lift_measurements, rank_run
 from timelift.analyse.recommend import recommend
+from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting, option_flag
 from timelift.errors import UserError, nearest
+from timelift.measurement import Measurement, fact_or_bound
 
 
 class Goal(StrEnum):

@@ -20,7 +20,7 @@ from timelift.project import Project
 
 if TYPE_CHECKING:
     from timelift.advise.advice import ModelAdvice, WholeAdvice
-    from timelift.analyse.measurement import Run
+    from timelift.analyse.results import Run
     from timelift.measure.display import CampaignDisplay
 
 

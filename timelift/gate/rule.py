@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.effects import Effects, stack
 from timelift.analyse.estimates import Estimates, Interval, estimate
-from timelift.analyse.measurement import Samples
+from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
 from timelift.journal.lines import IGNORED_PART
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.analyse.fact_changes import FactChange
-from timelift.analyse.measurement import Run
+from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import AXIS_FLAGS, Case
 from timelift.errors import UserError, counted

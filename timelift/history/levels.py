@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
 from timelift.analyse.fact_changes import largest
-from timelift.analyse.measurement import Samples
+from timelift.analyse.results import Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest

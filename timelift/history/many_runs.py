@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from timelift.analyse.fact_changes import FactChange, changes_over_runs
-from timelift.analyse.measurement import Samples
+from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import GATE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, mean_and_variance, trimmed_mean
 from timelift.analyse.estimates import RESOLUTION, Spread, shrink_variances, t_quantile, t_tail
-from timelift.analyse.measurement import Samples
+from timelift.analyse.results import Samples
 from timelift.case import Case
 from timelift.history import Change, CommonShift
 from timelift.history.levels import RunLevels, median_polish

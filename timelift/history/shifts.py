@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
 from timelift.analyse.estimates import Estimates, estimate
-from timelift.analyse.measurement import LaunchSamples, Measurement, Run, Samples
+from timelift.analyse.results import LaunchSamples, Run, Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.history import CommonShift
 from timelift.history.levels import ENOUGH_RIVALS
 from timelift.history.segments import Noise, sd_of_steps
+from timelift.measurement import Measurement
 
 #: What one session is assumed to add to a log ratio, beyond what launches show: 1 % (sd).
 ASSUMED_NOISE = Noise(variance=0.01**2, df=8.0)

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail
 from timelift.analyse.fact_changes import FactChange, fact_changes
-from timelift.analyse.measurement import Measurement, Run, Samples, engine_facts
 from timelift.analyse.ranking import rank_run
-from timelift.analyse.results import load_usual
+from timelift.analyse.results import Run, Samples, load_usual
 from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.errors import UserError
@@ -37,6 +36,7 @@ from timelift.history.shifts import (
 from timelift.journal import lines
 from timelift.journal.files import runs_of_machine
 from timelift.journal.lines import Difference, differences, drift_differences
+from timelift.measurement import Measurement, engine_facts
 
 #: What is read at the most to learn what moves between sessions.
 _MOST_SESSIONS = 6

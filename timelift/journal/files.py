@@ -16,7 +16,6 @@ from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is, writing
 from timelift.journal.lines import (
     SCHEMA,
-    CaseInLaunch,
     End,
     Header,
     Line,
@@ -27,6 +26,7 @@ from timelift.journal.lines import (
     utc_now,
 )
 from timelift.journal.reading import read_header_of_any_schema, read_line, read_lines
+from timelift.measurement import CaseInLaunch
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
 #: their rivals are copies, not strategies.
@@ -223,7 +223,7 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
             group.append(place.line)
         if not group or len(group) >= (group[-1].rivals or 1):
             for one in group:
-                played.setdefault((one.launch, one.case.setting), []).append(one)
+                played.setdefault((one.number, one.case.setting), []).append(one)
             group, kept = [], place.end_bytes
     return ResumedRun(path, first.line, kept, played)
 

@@ -1,7 +1,6 @@
-"""The lines of a journal as types: its header, a case in a launch, the closing mark."""
+"""The lines of a journal beside a `CaseInLaunch`: its header and the closing mark."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,8 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from timelift.case import Case, Status
-from timelift.journal.facts import Facts
+from timelift.measurement import CaseInLaunch
 
 SCHEMA = 1
 #: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
@@ -195,44 +193,6 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         return {"kind": "run", "schema": SCHEMA, **msgspec.to_builtins(self)}
 
 
-class CaseInLaunch(Struct, frozen=True, kw_only=True):
-    """One case in one launch; a status other than `measured` has a reason and no samples.
-
-    `seconds_per_call` has a value for each round, None where the rival sat it out: position `i` of
-    every rival of the setting in the launch is the same moment. `rivals` lines were written
-    together.
-    """
-
-    case: Case
-    launch: int
-    rivals: int | None = None
-    status: Status = Status.MEASURED
-    reason: str = ""
-    seconds_per_call: Sequence[float | None] = ()
-    calls_per_sample: int = 1
-    facts: Facts = Facts()
-
-    def fields(self) -> dict[str, Any]:
-        """Return JSON-ready fields, the median before the samples, so that it is read soon."""
-        found = {
-            "kind": "launch",
-            "launch": self.launch,
-            "rivals": self.rivals,
-            "case": self.case.fields(),
-            "status": self.status,
-            "reason": self.reason or None,
-        }
-        if self.status is Status.MEASURED:
-            was_played = any(self.seconds_per_call)
-            found |= {
-                "median_seconds_per_call": median(self.seconds_per_call) if was_played else None,
-                "seconds_per_call": list(self.seconds_per_call),
-                "calls_per_sample": self.calls_per_sample,
-                "facts": self.facts.fields(),
-            }
-        return {name: value for name, value in found.items() if value is not None}
-
-
 class RunEnd(StrEnum):
     """How a run ended."""
 
@@ -253,17 +213,6 @@ class End(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind
 
 
 Line = Header | CaseInLaunch | End
-
-
-def median(seconds: Sequence[float | None]) -> float:
-    """Return the median of the samples that were played; there must be one.
-
-    Of an even number it is the geometric mean of the two in the middle, since times are compared by
-    their ratios.
-    """
-    ordered = sorted(one for one in seconds if one is not None)
-    count = len(ordered)
-    return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2])
 
 
 def object_or_empty(value: object) -> Mapping[str, Any]:

@@ -17,9 +17,8 @@ from functools import partial
 import msgspec
 
 from timelift.case import Backend, Case, Setting, Status
-from timelift.journal.facts import WAITED_FACTS, Facts
 from timelift.journal.files import PlayedSettings
-from timelift.journal.lines import CaseInLaunch, RunEnd
+from timelift.journal.lines import RunEnd
 from timelift.measure.campaign_options import (
     ROUND_SECONDS,
     Budget,
@@ -38,6 +37,7 @@ from timelift.measure.launch_pool import (
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.progress import Display, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome
+from timelift.measurement import WAITED_FACTS, CaseInLaunch, Facts
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
@@ -283,16 +283,14 @@ class Campaign:
         samples = outcome.samples
         if samples is None:
             status, reason = outcome.status, outcome.reason
-            return CaseInLaunch(
-                case=case, launch=slot.number, rivals=rivals, status=status, reason=reason
-            )
+            return CaseInLaunch(case, slot.number, rivals=rivals, status=status, reason=reason)
         facts = msgspec.convert(samples.facts, Facts)
         if not (slot.alone or self.options.two_sided):
-            facts = msgspec.structs.replace(facts, **dict.fromkeys(WAITED_FACTS))
+            facts = replace(facts, **dict.fromkeys(WAITED_FACTS))
         return CaseInLaunch(
-            case=case,
-            launch=slot.number,
-            rivals=rivals,
+            case,
+            slot.number,
+            rivals,
             seconds_per_call=samples.seconds_per_call,
             calls_per_sample=samples.calls_per_sample,
             facts=facts,

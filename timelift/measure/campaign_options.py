@@ -9,10 +9,10 @@ from typing import Protocol, Self
 
 from timelift.case import Case, Setting
 from timelift.inner_layer import LayerInputs
-from timelift.journal.lines import CaseInLaunch
 from timelift.measure.launch import Limits
 from timelift.measure.options import OTHER_OPTIONS, LaunchRange
 from timelift.measure.progress import CampaignBegun
+from timelift.measurement import CaseInLaunch
 
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
 #: passed.

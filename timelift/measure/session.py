@@ -16,7 +16,7 @@ from msgspec import structs
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal.files import Journal, PlayedSettings
-from timelift.journal.lines import CaseInLaunch, End, Header
+from timelift.journal.lines import End, Header
 from timelift.measure import machine
 from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
@@ -35,6 +35,7 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
+from timelift.measurement import CaseInLaunch
 
 #: Above this share of its processors, other work on the machine is warned of.
 BUSY_SHARE = 0.2
@@ -172,7 +173,7 @@ class Session:
     def _record(self, lines: Iterable[CaseInLaunch]) -> None:
         assert self._journal
         root = self.request.project.root
-        shown = [structs.replace(line, reason=without_folders(line.reason, root)) for line in lines]
+        shown = [replace(line, reason=without_folders(line.reason, root)) for line in lines]
         self._journal.append(*shown)
         self.lines += shown
 

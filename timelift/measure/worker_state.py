@@ -32,9 +32,9 @@ from timelift.messages import (
 
 @dataclass(frozen=True)
 class RivalSamples:
-    """Seconds per call, one a round, None where the rival sat out, and facts by name."""
+    """Seconds per call, one a round, NaN where the rival sat out, and facts by name."""
 
-    seconds_per_call: Sequence[float | None]
+    seconds_per_call: Sequence[float]
     calls_per_sample: int
     facts: Mapping[str, Any]
 

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Run, merge
+from timelift.analyse.results import Run
 from timelift.errors import UserError
 from timelift.gate.outcomes import GateFindings
 from timelift.gate.sides import SidesRace
 from timelift.journal.lines import RunEnd
 from timelift.measure.session import Session
+from timelift.measurement import merge
 from timelift.plugin import PREFIX
 from timelift.present import ended, terminal, usage
 from timelift.present.summary import Summary, summary

@@ -6,6 +6,8 @@ The plugin imports this module, and registers its `Questions`, with the first qu
 """
 
 import io
+import itertools
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -277,8 +279,8 @@ def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture")
     if failure := questions.failures.get(case):
         pytest.fail(failure, pytrace=False)
     result = _result(session, case)
-    launches = [launch.seconds_per_call for launch in result.launches]
-    samples = [seconds for launch in launches for seconds in launch if seconds is not None]
+    rounds = itertools.chain.from_iterable(launch.seconds_per_call for launch in result.launches)
+    samples = [seconds for seconds in rounds if not math.isnan(seconds)]
     benchmark.extra_info.update(result.launches[0].facts.fields())
     if why := session.catalogue.look_alikes.get(case.strategy):
         benchmark.extra_info["differs"] = why

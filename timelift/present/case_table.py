@@ -11,10 +11,9 @@ from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Measurement, fact
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.case import AXES, COPY_SEPARATOR
-from timelift.journal.facts import SHOWN_FACTS
+from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (

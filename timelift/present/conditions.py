@@ -5,11 +5,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Measurement, Run, engine_facts
 from timelift.analyse.quality import MachineActivity, TooNoisy
+from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
 from timelift.errors import counted
+from timelift.measurement import Measurement, engine_facts
 from timelift.present.units import percent, plus_minus
 
 #: What the modes are called by each backend's own users.

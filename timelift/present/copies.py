@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Run
+from timelift.analyse.results import Run
 from timelift.case import Case
 from timelift.errors import counted
 from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides

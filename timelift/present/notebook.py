@@ -10,12 +10,12 @@ import pandas as pd
 
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Measurement, Run
+from timelift.analyse.results import Run
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
-from timelift.journal.facts import FACT_RULES, SHOWN_FACTS
 from timelift.journal.files import find_run
 from timelift.journal.lines import Header
+from timelift.measurement import FACT_RULES, SHOWN_FACTS, Measurement
 from timelift.present.case_table import FIRST_CALL, SPEED_UP, for_programs
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.

@@ -11,13 +11,14 @@ from typing import Any
 
 from timelift.analyse import across
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Measurement, Run
 from timelift.analyse.ranking import NoAnswer, Ranking, declared
 from timelift.analyse.recommend import Recommendation
+from timelift.analyse.results import Run
 from timelift.case import Setting, Status, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import Commit, flattened
+from timelift.measurement import Measurement
 from timelift.present import case_table, conditions, meaning
 from timelift.present.answer import answer_table, at_setting, price_sentences
 from timelift.present.copies import trust_in_words

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.advise.advice_words import StrategyPage
-from timelift.analyse.measurement import Run
+from timelift.analyse.results import Run
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.inner_layer import read_inputs

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from timelift.analyse.across import ExecutionPair
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.measurement import Run
 from timelift.analyse.ranking import RankedCase
 from timelift.analyse.recommend import Answer, Price, Recommendation
+from timelift.analyse.results import Run
 from timelift.case import Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, GateFindings

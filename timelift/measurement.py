@@ -1,0 +1,256 @@
+"""A case in a launch, from the worker to the analysis; and a case with all its launches.
+
+A worker reports a `CaseInLaunch` once a rival has ended, the campaign writes it into the journal,
+and a `Measurement` is all that a journal holds of one case. In the standard library alone, since a
+worker's interpreter may have no package of ours.
+"""
+
+import itertools
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, get_type_hints
+
+from timelift.case import Case, Status
+
+# Facts -------------------------------------------------------------------------------------------
+
+Number = int | float
+
+
+class Merge(StrEnum):
+    """How a fact is merged over launches."""
+
+    LARGEST = "largest"
+    #: What a user waits for once: the geometric mean, where all are positive.
+    WAITED = "waited"
+    MEDIAN = "median"
+
+
+@dataclass(frozen=True)
+class FactRule:
+    """How a fact is merged, and whether tables of cases show it.
+
+    One that is `exact` repeats itself in every launch, so any change of it is a change of the code:
+    of weights in whichever direction, since others are another layer; of the rest `more_is_worse`.
+    `unit` is what notebooks call its unit.
+    """
+
+    merge: Merge = Merge.MEDIAN
+    shown: bool = False
+    exact: bool = False
+    #: The fact that holds a bound where this one is too small to be read.
+    bound: str = ""
+    more_is_worse: bool = True
+    unit: str = ""
+
+
+_WAITED = FactRule(Merge.WAITED, shown=True, unit="seconds")
+_EXACT = FactRule(Merge.LARGEST, shown=True, exact=True)
+_WEIGHTS = replace(_EXACT, more_is_worse=False)
+_MEMORY = FactRule(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
+_ERROR = FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
+_SHOWN, _HIDDEN = FactRule(shown=True), FactRule()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The facts of one case in one launch; None where unknown."""
+
+    build_seconds: Annotated[Number | None, _WAITED] = None
+    trace_seconds: Annotated[Number | None, _WAITED] = None
+    #: The trace included.
+    first_call_seconds: Annotated[Number | None, _WAITED] = None
+    traces: Annotated[Number | None, _EXACT] = None
+    graph_nodes: Annotated[Number | None, _EXACT] = None
+    #: Of a call: of the host's memory in one launch and in those that try a suspect, of a GPU's in
+    #: all.
+    peak_bytes: Annotated[Number | None, _MEMORY] = None
+    weights: Annotated[Number | None, _WEIGHTS] = None
+    #: Of one call.
+    valid_steps: Annotated[Number | None, _SHOWN] = None
+    law_error: Annotated[Number | None, _ERROR] = None
+    #: In place of `peak_bytes` where that is too little to be read.
+    peak_bytes_below: Annotated[Number | None, _HIDDEN] = None
+    #: True if the sample length was found.
+    steady: Annotated[bool | Number | None, _HIDDEN] = None
+    #: Rounds that are lost because a rival retraced.
+    dropped_rounds: Annotated[Number | None, _HIDDEN] = None
+    #: What all threads waited for a processor, over the time of the rounds.
+    waited_share: Annotated[Number | None, _HIDDEN] = None
+    #: What a hypervisor took of the processors' time meanwhile.
+    stolen_share: Annotated[Number | None, _HIDDEN] = None
+    #: How often a container's quota held it back.
+    throttled_periods: Annotated[Number | None, _HIDDEN] = None
+    #: One beat of `timelift.canary`.
+    canary_seconds: Annotated[Number | None, _HIDDEN] = None
+    #: The place in the order of building, from 1.
+    built: Annotated[Number | None, _HIDDEN] = None
+    #: 1 if the device's clocks were held down when the rounds had been played.
+    throttled: Annotated[Number | None, _HIDDEN] = None
+    #: How many nodes of each kind its graph has as it was traced, in the first launch of a run
+    #: against another side.
+    operations: Annotated[dict[str, int] | None, _HIDDEN] = None
+    #: Of gates of older versions: both sides run one program, so that neither was timed.
+    same_program: Annotated[bool | None, _HIDDEN] = None
+    #: Once for each device: its name and the switches of its backend.
+    engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
+
+    def number(self, name: str) -> float | None:
+        """Return a fact that is a number as a float; None where it is unknown."""
+        value: Number | None = getattr(self, name)
+        return None if value is None else float(value)
+
+    def number_or_bound(self, name: str) -> float | None:
+        """Return a fact, or the bound that it is below where no more is known."""
+        value, bound = self.number(name), FACT_RULES[name].bound
+        return self.number(bound) if value is None and bound else value
+
+    def fields(self) -> dict[str, Any]:
+        """Return the facts that are known, by name."""
+        values = ((name, getattr(self, name)) for name in FACT_RULES)
+        return {name: value for name, value in values if value is not None}
+
+
+FACT_RULES: Mapping[str, FactRule] = {
+    name: kind.__metadata__[0] for name, kind in get_type_hints(Facts, include_extras=True).items()
+}
+SHOWN_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.shown)
+#: The gravest first: another layer, another graph, traced again.
+EXACT_FACTS = tuple(reversed([name for name, rule in FACT_RULES.items() if rule.exact]))
+#: What means nothing of a launch that builds beside another process.
+WAITED_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.merge is Merge.WAITED)
+
+
+# A case in a launch ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaseInLaunch:
+    """One case in one launch; a status other than `measured` has a reason and no samples.
+
+    `number` is the launch's, from 1. `seconds_per_call` has a value for each round, NaN where the
+    rival sat it out: position `i` of every rival of the setting in the launch is the same moment. A
+    sample is that many seconds times `calls_per_sample`, which is 1 where a file lacks it. `rivals`
+    lines of a journal were written together.
+    """
+
+    case: Case
+    number: int
+    rivals: int | None = None
+    status: Status = Status.MEASURED
+    reason: str = ""
+    seconds_per_call: Sequence[float] = ()
+    calls_per_sample: int = 1
+    facts: Facts = Facts()
+
+    @cached_property
+    def median_seconds(self) -> float:
+        """The median seconds per call; NaN where no round was played."""
+        return median(seconds for seconds in self.seconds_per_call if not math.isnan(seconds))
+
+    @property
+    def was_timed(self) -> bool:
+        return not all(map(math.isnan, self.seconds_per_call))
+
+    def fields(self) -> dict[str, Any]:
+        """Return JSON-ready fields, the median before the samples, so that it is read soon."""
+        fields = {
+            "kind": "launch",
+            "launch": self.number,
+            "rivals": self.rivals,
+            "case": self.case.fields(),
+            "status": self.status,
+            "reason": self.reason or None,
+        }
+        if self.status is Status.MEASURED:
+            fields |= {
+                "median_seconds_per_call": self.median_seconds if self.was_timed else None,
+                "seconds_per_call": [None if math.isnan(x) else x for x in self.seconds_per_call],
+                "calls_per_sample": self.calls_per_sample,
+                "facts": self.facts.fields(),
+            }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+def median(seconds: Iterable[float]) -> float:
+    """Return the median of samples, none of them NaN; NaN where there are none.
+
+    Of an even number it is the geometric mean of the two in the middle, since times are compared by
+    their ratios.
+    """
+    ordered = sorted(seconds)
+    count = len(ordered)
+    return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2]) if ordered else math.nan
+
+
+# A case with its launches ------------------------------------------------------------------------
+
+_MOST_SWITCHES = 20
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A case with the launches that measured it; `reason` says why where it ended otherwise."""
+
+    case: Case
+    status: Status = Status.MEASURED
+    launches: tuple[CaseInLaunch, ...] = ()
+    reason: str = ""
+
+    @property
+    def was_measured(self) -> bool:
+        """True if the case did not fail in any launch and has samples."""
+        return self.status is Status.MEASURED and any(one.was_timed for one in self.launches)
+
+
+MeasurementsByCase = Mapping[Case, Measurement]
+
+
+def merge(lines: Iterable[CaseInLaunch]) -> tuple[Measurement, ...]:
+    """Merge lines by case in order of appearance; of two for one launch the first counts."""
+    cases: dict[Case, dict[int, CaseInLaunch]] = {}
+    for line in lines:
+        cases.setdefault(line.case, {}).setdefault(line.number, line)
+    return tuple(_measurement(case, by_number) for case, by_number in cases.items())
+
+
+def _measurement(case: Case, by_number: Mapping[int, CaseInLaunch]) -> Measurement:
+    lines = [by_number[number] for number in sorted(by_number)]
+    launches = tuple(line for line in lines if line.status is Status.MEASURED)
+    end = next((line for line in lines if line.status is not Status.MEASURED), lines[0])
+    return Measurement(case, end.status, launches, end.reason)
+
+
+def fact(measurement: Measurement, name: str) -> float | None:
+    """Return a fact of a case over its launches; None where no launch holds a number for it."""
+    values = (launch.facts.number(name) for launch in measurement.launches)
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return None
+    rule = FACT_RULES[name].merge
+    if rule is Merge.LARGEST:
+        return max(numbers)
+    if rule is Merge.WAITED and min(numbers) > 0:
+        return statistics.geometric_mean(numbers)
+    return statistics.median(numbers)
+
+
+def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bool]:
+    """Return a fact of a case, or else the bound that it is below; and whether it is the bound."""
+    value = fact(measurement, name)
+    if value is not None:
+        return value, False
+    bounds = [launch.facts.number_or_bound(name) for launch in measurement.launches]
+    bound = max((bound for bound in bounds if bound is not None), default=None)
+    return bound, bound is not None
+
+
+def engine_facts(measurement: Measurement) -> dict[str, str]:
+    """Return the name of a case's device and its switches, such as tf32; empty where unknown."""
+    engine = next((one.facts.engine for one in measurement.launches if one.facts.engine), {})
+    pairs = itertools.islice(engine.items(), _MOST_SWITCHES)
+    return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
