@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
 from timelift.analyse.estimates import Estimates, estimate
-from timelift.analyse.results import LaunchSamples, Run, Samples
+from timelift.analyse.results import Run, Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.history import CommonShift
 from timelift.history.levels import ENOUGH_RIVALS
 from timelift.history.segments import Noise, sd_of_steps
-from timelift.measurement import Measurement
+from timelift.measurement import CaseInLaunch, Measurement
 
 #: What one session is assumed to add to a log ratio, beyond what launches show: 1 % (sd).
 ASSUMED_NOISE = Noise(variance=0.01**2, df=8.0)
@@ -76,7 +76,9 @@ def _samples_by_moment(run: Run) -> dict[tuple[Setting, int], Samples]:
     rows: dict[tuple[Setting, int], list[Samples]] = defaultdict(list)
     for measurement in run.measurements:
         for launch in measurement.launches:
-            rows[measurement.case.setting, launch.number].append(launch.seconds_per_call)
+            rows[measurement.case.setting, launch.number].append(
+                np.asarray(launch.seconds_per_call)
+            )
     return {moment: _stacked(of_moment) for moment, of_moment in rows.items()}
 
 
@@ -118,10 +120,10 @@ def _blocks(sizes: NDArray[np.int_], samples: NDArray[np.int_]) -> list[int]:
     return blocks.tolist()
 
 
-def _condensed(launch: LaunchSamples, edges: Sequence[int]) -> LaunchSamples:
+def _condensed(launch: CaseInLaunch, edges: Sequence[int]) -> CaseInLaunch:
     logs = np.log(launch.seconds_per_call)
     means = [_mean(logs[start:stop]) for start, stop in itertools.pairwise(edges)]
-    return replace(launch, seconds_per_call=np.exp(means))
+    return replace(launch, seconds_per_call=np.exp(means).tolist())
 
 
 def _mean(values: Samples) -> float:
