@@ -1,11 +1,13 @@
 """What a model of three lifts tells, runs of it, and the advice that they give."""
 
+from pathlib import Path
+
 from tests import journals
 from timelift.advise.advice import ModelAdvice, advise_lifts, advise_whole
-from timelift.advise.advice_words import StrategyPage
 from timelift.advise.told_model import Feeding, ToldModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
+from timelift.source import Source
 
 LIFT = {
     "name": "",
@@ -42,8 +44,11 @@ TOLD = {
 MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}
 MEANING |= {"fold_time": {"DROPOUT": "shared"}, "native": {"DROPOUT": "independent"}}
 PAGES = {
-    "fold_time": StrategyPage("class FoldTime: ...\n", "FoldTime"),
-    "native": StrategyPage("def build(): ...\n", ""),
+    name: Source(Path(f"{name}.py"), text, "", classes, {}, frozenset(), {})
+    for name, text, classes in (
+        ("fold_time", "class FoldTime: ...\n", ["FoldTime"]),
+        ("native", "def build(): ...\n", []),
+    )
 }
 #: How many times as long as `fold_time` each strategy takes of both lifts.
 TIMES = {"time_distributed": 5.0, "fold_time": 1.0, "native": 2.0}

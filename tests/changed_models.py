@@ -17,8 +17,8 @@ from timelift.advise.told_model import Feeding, ToldModel
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
-from timelift.present import usage
 from timelift.project import Project
+from timelift.source import read_source
 from timelift.worker import find_lifts, whole_model
 from timelift.worker.describe import describe_lift, describe_model
 from timelift.worker.lifted_layer import parts_of
@@ -159,7 +159,7 @@ def pasted(name, strategy, *, stored):
         told = describe_model(factory, feeding._asdict())
         told = ToldModel.of(factory, feeding, Backend(keras.backend.backend()), told)
         found = ModelAdvice(told, tuple(LiftAdvice(lift, strategy) for lift in told.lifts))
-        pages = {strategy: usage.page_of(Project(ROOT), strategy)}
+        pages = {strategy: read_source(Project(ROOT).strategies[strategy])}
         code = "\n".join(advice_code(found, pages))
         namespace = {}
         exec(code, namespace)  # noqa: S102 - what is tested

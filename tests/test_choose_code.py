@@ -98,27 +98,27 @@ def test_how_to_use_it_has_the_shape_and_the_parameters_as_python_writes_them(
 @pytest.mark.parametrize(
     ("constants", "words"),
     [
-        ("FEATURES = (4, 2)\nINPUT_DTYPE = keras.config.floatx()\n", "build(layer, (9, 4, 2))"),
-        (
-            "FEATURES = sizes()\nINPUT_DTYPE: str = 'int32'\n",
-            "build(layer, (9, *features), dtype='int32')",
-        ),
+        ("FEATURES = (4, 2)\nINPUT_DTYPE: str = 'int32'", "(layer, (9, 4, 2), dtype='int32')"),
+        ("FEATURES = (4, 2)", "(layer, (9, 4, 2))"),
+        ("FEATURES = sizes()", "(layer, (9, *features))"),
+        ("", "(layer, (9, *features))"),
     ],
 )
-def test_a_computed_constant_hides_no_other(run, tmp_path, constants, words):
+def test_the_shape_is_open_where_a_workload_does_not_declare_it(run, tmp_path, constants, words):
     (tmp_path / "workloads").mkdir()
-    (tmp_path / "workloads" / "mine.py").write_text(constants)
+    (tmp_path / "workloads" / "mine.py").write_text(f'"""Mine."""\n{constants}\n')
     setting = Setting("mine", 9, 4, Phase.FORWARD)
     assert usage.how_to_use("native", setting, run, Project(tmp_path)).endswith(words)
 
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
     code = usage.code_of_run(run, Project(ROOT))
-    found = code.by_strategy
-    assert code.inputs[SETTING.workload] == ((32,), None)
-    assert {"native", "fold_chunks[k=4]"} <= set(found)
-    assert "mine" not in found
-    assert "\nshape = ...  # one sequence: (steps, *features)\n" in found["native"]
+    assert {"native", "fold_chunks[k=4]"} <= {*code.strategies}
+    assert "mine" not in code.strategies
+    for name, piece in code.strategies.items():
+        for setting, inputs in code.inputs.items():
+            pasted = usage.code_to_paste(name, run, Project(ROOT), setting)
+            assert piece.filled(inputs) == pasted
 
 
 @pytest.mark.parametrize(

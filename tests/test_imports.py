@@ -15,7 +15,7 @@ FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 WITH_FRAMEWORKS = {"numpy", "ml_dtypes"}
 
 #: The modules beside the rooms, which any room may import.
-GROUND = {*"case errors escape canary inner_layer measurement project".split()}
+GROUND = {*"case errors escape canary inner_layer measurement source project".split()}
 #: What rooms never import, and no feature of another; doors alone do.
 FEATURES = {*"gate history advise choose selftest".split()}
 ROOMS = {*"journal measure analyse present messages rounds".split()}
@@ -47,7 +47,6 @@ timelift.present.copies -> timelift.selftest
 timelift.present.ended -> timelift.gate.outcomes
 timelift.present.ended -> timelift.selftest
 timelift.present.page.own_tables -> timelift.gate.outcomes
-timelift.present.usage -> timelift.advise.advice_words
 """.split("\n")
 
 

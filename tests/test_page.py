@@ -23,13 +23,13 @@ from tests.pages import (
 )
 from timelift.case import Status
 from timelift.measure import catalogue
-from timelift.measure.source import MEANING
 from timelift.present import meaning
 from timelift.present.meaning import in_words
 from timelift.present.page import render
 from timelift.present.page.data import inside_html, page_data
 from timelift.present.usage import CodeToPaste
 from timelift.project import Project
+from timelift.source import MEANING
 
 CASES = journals.grid(FEW)
 
@@ -79,7 +79,7 @@ def test_a_row_of_the_data_is_that_of_the_ranking(page):
 
 def test_a_bound_is_rounded_up(tmp_path):
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
-    drawn = page_data(seen, CodeToPaste({}, {}))
+    drawn = page_data(seen, CodeToPaste())
     costs = [row.cost_over_best.high for one in seen.rankings for row in one.all_rows]
     (answer,), (prices,) = seen.answers.values(), drawn["prices"]
     bounds = [*costs, *(one.ratio for one in answer.single.prices)]
@@ -111,7 +111,7 @@ def test_what_a_strategy_means_is_in_plain_words(page):
     (native,) = [one for one in data(page)["strategies"] if one["name"] == "native"]
     assert native["meaning"] == [["Dropout", "new noise for every step"]]
     assert native["colour"] == "#3c96ff"
-    assert native["code"] == ""
+    assert native["code"] is None
 
 
 def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
@@ -17,6 +16,8 @@ from timelift.inner_layer import Factory
 from timelift.present import meaning
 from timelift.present.answer import speed_up_in_words
 from timelift.present.units import human_bytes, three_figures, unit_for, value_in_words
+from timelift.present.usage import build_call
+from timelift.source import Source
 
 _NAME_LIMIT = 40
 _GAP = "  "
@@ -27,16 +28,8 @@ _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
 _BARE, _ITSELF_NAME = "native", "itself"
 
 
-@dataclass(frozen=True)
-class StrategyPage:
-    """The text of a strategy's file, and the class in it that lifts a layer, empty without one."""
-
-    text: str
-    lift_class: str
-
-
-#: The page of each strategy that is advised, by its name.
-Pages = Mapping[str, StrategyPage]
+#: The file of each strategy that is advised, by its name.
+Pages = Mapping[str, Source]
 
 
 def advice_lines(found: ModelAdvice, pages: Pages) -> Iterator[str]:
@@ -98,7 +91,7 @@ def _after(lift: ToldLift, strategy: str, pages: Pages) -> str:
     called = "(x)" if lift.is_loop else ""  # TimeDistributed is not called in its line either
     if name := pages[strategy].lift_class:
         return f"{name}({lift.inner}){called}"
-    return f"{lift.inner}{called}" if strategy == _BARE else f"build({lift.inner}, shape){called}"
+    return f"{lift.inner if strategy == _BARE else build_call(lift.inner, 'shape')}{called}"
 
 
 def _why_nothing(one: LiftAdvice) -> str:

@@ -17,6 +17,7 @@ from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.options import option_named
 from timelift.project import Project
+from timelift.source import read_source
 
 if TYPE_CHECKING:
     from timelift.advise.advice import ModelAdvice, WholeAdvice
@@ -35,7 +36,6 @@ def advise(options: Options, project: Project) -> int:
     interrupted, with what is known until then.
     """
     from timelift.advise import advice_words as model_advice  # noqa: PLC0415
-    from timelift.present import usage  # noqa: PLC0415
 
     project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
@@ -45,7 +45,7 @@ def advise(options: Options, project: Project) -> int:
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
     model = told_model(project, options.model, feeding, texts)
     found = find_advice(model, project, texts, ends)
-    pages = {name: usage.page_of(project, name) for name in set(found.changes.values())}
+    pages = {name: read_source(project.strategies[name]) for name in set(found.changes.values())}
     if options.json:
         write_lines([model_advice.advice_json(found, pages)])
     else:

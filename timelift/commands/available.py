@@ -6,8 +6,8 @@ from pathlib import Path
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import read_variants, read_workload
-from timelift.measure.source import read_source
 from timelift.project import Project
+from timelift.source import read_source
 
 #: What a file is measured for, in the order of the list.
 _HEADINGS = (

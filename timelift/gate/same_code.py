@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from timelift.measure.source import UNREADABLE, module_files
 from timelift.project import Project
+from timelift.source import UNREADABLE, module_files
 
 #: A new strategy counts as a gone one renamed where their files are at least so much alike.
 _RENAMED = 0.8

@@ -20,9 +20,9 @@ from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
-from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
 from timelift.project import Project
+from timelift.source import MEANING, Source, read_source
 
 
 @dataclass(frozen=True)

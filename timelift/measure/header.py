@@ -26,8 +26,8 @@ from timelift.journal.lines import (
 )
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.source import module_files
 from timelift.project import Project, git
+from timelift.source import module_files
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")

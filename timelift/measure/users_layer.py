@@ -20,7 +20,7 @@ from timelift.inner_layer import Factory, LayerInputs
 from timelift.measure import machine
 from timelift.measure.catalogue import Workload
 from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
-from timelift.measure.source import names_of
+from timelift.source import names_of
 
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)

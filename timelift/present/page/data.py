@@ -22,7 +22,7 @@ from timelift.present import meaning
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import legend_order, line_style
 from timelift.present.units import axis_title, value_in_words
-from timelift.present.usage import CodeToPaste
+from timelift.present.usage import Code, CodeToPaste, Inputs
 
 #: What a strategy is beside the baseline.
 _BESIDE = {
@@ -69,8 +69,11 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     return {
         "axes": _axes(settings),
         "along": along(settings),
-        "strategies": [_strategy(name, found, code.by_strategy) for name in names],
-        "settings": _settings(settings, found, place),
+        "strategies": [_strategy(name, found, code.strategies.get(name)) for name in names],
+        "settings": {
+            **_settings(settings, found, place),
+            "inputs": [_fields(code.inputs.get(one)) for one in settings],
+        },
         "rows": _rows(found, where, place),
         "beside": list(_BESIDE.values()),
         "prices": _prices(found, place),
@@ -78,10 +81,6 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
             "setting": [where[one.case.setting] for one in lost],
             "strategy": [place[one.case.strategy] for one in lost],
             "why": [plain(f"{one.status}: {one.reason}".rstrip(": "), _TEXT) for one in lost],
-        },
-        "inputs": {
-            plain(name, NAME_LIMIT): {"features": [*features], "dtype": dtype}
-            for name, (features, dtype) in code.inputs.items()
         },
         "advised": [place[one] for one in found.answer.strategies] if found.answer else [],
     }
@@ -120,7 +119,7 @@ def _in_words(axis: str, value: object) -> str:
     return words.replace("_", " ") if axis == "gradients" else words
 
 
-def _strategy(name: str, found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
+def _strategy(name: str, found: RunFindings, code: Code | None) -> dict[str, Any]:
     entry = found.run.header.strategies.get(name)
     return {
         "name": plain(name, NAME_LIMIT),
@@ -129,8 +128,12 @@ def _strategy(name: str, found: RunFindings, code: Mapping[str, str]) -> dict[st
         "title": plain(entry.title or "", _TEXT) if entry else "",
         "differs": plain(found.look_alikes.get(name, ""), _TEXT),
         "meaning": meaning.in_words(entry.meaning) if entry else [],
-        "code": code.get(name, ""),
+        "code": _fields(code),
     }
+
+
+def _fields(piece: Code | Inputs | None) -> dict[str, str] | None:
+    return piece._asdict() if piece else None
 
 
 def _look(name: str) -> dict[str, Any]:

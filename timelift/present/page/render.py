@@ -106,7 +106,7 @@ def html(
             charts=[*_charts(found)],
             tables=[one for one in tables if one.rows],
             figures=_by_name(figures),
-            data=as_json(found, code or CodeToPaste({}, {})),
+            data=as_json(found, code or CodeToPaste()),
             style=_source("templates", "page.css"),
             scripts=scripts(),
             script_sources=" ".join(f"'sha256-{_hash(one)}'" for one in scripts()),

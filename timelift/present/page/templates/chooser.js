@@ -190,19 +190,9 @@ function detail(row) {
     strategy.code ? paste(row) : null);
 }
 
-// The code with the shape of the case's sequences, where a step's is known.
-function codeFor({ setting, strategy }) {
-  if (!Object.hasOwn(data.inputs, setting.workload)) return strategy.code;
-  const input = data.inputs[setting.workload];
-  const steps = setting.time_axis === "dynamic" ? "None" : setting.seq_len;
-  const shape = `shape = (${steps}, ${input.features.join(", ")})  # steps, *features`;
-  const type = input.dtype ? `, dtype="${input.dtype}"` : "";
-  return strategy.code.replace(/^shape = \.\.\..*$/m, () => shape)
-    .replace("= build(layer, shape", (call) => call + type);
-}
-
-function paste(row) {
-  const code = make("pre", { tabindex: 0 }, make("code", {}, codeFor(row)));
+function paste({ setting, strategy }) {
+  const { file, call } = strategy.code;
+  const code = make("pre", { tabindex: 0 }, make("code", {}, file + fill(call, setting.inputs)));
   const button = make("button", { type: "button", class: "copy", onclick: async () => {
     button.textContent = await copied(code) ? "Copied" : "Press Ctrl-C to copy";
     setTimeout(() => { button.textContent = "Copy"; }, 3000);

@@ -75,6 +75,10 @@ const inWords = (setting, without = []) => varying
   .filter(({ name, usual }) => !without.includes(name) && ![usual, "none"].includes(setting[name]))
   .map((axis) => valueOf(axis.name, setting)).join(", ");
 
+// A text with values in its places, such as {name}; other braces stay.
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) =>
+  Object.hasOwn(values, name) ? values[name] : place);
+
 function grouped(items, key) {
   const groups = new Map();
   for (const item of items) {

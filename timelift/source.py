@@ -5,7 +5,7 @@ not. What a constant must be stands in `DECLARED`; anything else is a sentence a
 """
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -24,10 +24,12 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 @dataclass(frozen=True)
 class Source:
-    """A Python file read as text: its title, functions, imports (top-level names) and constants."""
+    """A Python file read as text: its title, what it defines, imports (top-level) and declares."""
 
     path: Path
+    text: str
     title: str
+    classes: Sequence[str]
     functions: Mapping[str, ast.arguments]
     imports: frozenset[str]
     constants: Mapping[str, Any]
@@ -35,6 +37,11 @@ class Source:
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def lift_class(self) -> str:
+        """The class of a strategy that lifts a layer, empty without one."""
+        return self.classes[-1] if self.classes else ""
 
 
 class Declaration(NamedTuple):
@@ -97,7 +104,8 @@ DECLARED: Mapping[str, Declaration] = {
 def read_source(path: Path) -> Source:
     """Read a module's surface from its text; a file that is not Python is a UserError."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
     except SyntaxError as error:
         raise UserError(f"{path}: not valid Python ({error.msg}, line {error.lineno})") from error
     except OSError as error:
@@ -113,7 +121,8 @@ def read_source(path: Path) -> Source:
         constants = _constants(tree, path)
     except RecursionError as error:
         raise UserError(f"{path}: cannot be read as Python ({error})") from error
-    return Source(path, title, functions, imports_of(tree), constants)
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    return Source(path, text, title, classes, functions, imports_of(tree), constants)
 
 
 def imports_of(tree: ast.Module) -> frozenset[str]:
