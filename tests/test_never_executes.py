@@ -12,7 +12,7 @@ from tests import journals
 from tests.projects import ROOT
 
 #: Springs when it is executed, whoever does it and from wherever.
-TRAP = "open({0!r}, 'a').write(__name__)\n"
+TRAP = "'A trap.'\nopen({0!r}, 'a').write(__name__)\n"
 NAME = "trap"
 #: Commands in a process whose first place for modules is the project with the traps.
 PROBE = """
