@@ -1,9 +1,16 @@
 """Files become strategies and workloads without being imported, or one sentence says why not."""
 
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
+from timelift.journal.lines import Planted
 from timelift.measure import catalogue
+from timelift.project import Project
 
 GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ...\n'
 
@@ -151,3 +158,36 @@ def test_an_expression_too_deep_to_read_is_a_sentence(tmp_path):
     deep = f"{GOOD}x = {'+'.join(['a'] * 1500)}\n"
     with pytest.raises(UserError, match="cannot be read as Python"):
         catalogue.read_strategies(written(tmp_path, deep=deep))
+
+
+def pair(**other):
+    """A strategy and its other side, as they are raced in a launch."""
+    mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
+    side = replace(mine, name="mine@main", copy_of="mine", home=Project(Path("there")))
+    catalog = catalogue.Catalogue({one.name: one for one in (mine, side)}, {}, **other)
+    setting = Setting("sensor", 3, 2, Phase.FORWARD)
+    return lambda launch: [
+        catalog.rival(Case(setting, name), launch) for name in ("mine", side.name)
+    ]
+
+
+def test_the_sides_of_a_pair_are_built_first_in_turn():
+    first = [tuple(rival.built_first for rival in pair()(launch)) for launch in range(1, 7)]
+    assert set(first) == {(True, False), (False, True)}
+    assert all(one != following for one, following in itertools.pairwise(first))
+
+
+def test_the_other_side_alone_has_its_own_layer():
+    here, there = pair(other_factories={"sensor": "there.py:make"})(1)
+    assert (here.factory, there.factory) == ("", "there.py:make")
+    assert here.pair == there.pair == "mine"
+
+
+def test_a_twin_makes_calls_that_are_not_billed_and_is_in_no_pair():
+    mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
+    twin = replace(mine, name="mine@twin", copy_of="mine", planted=0.05)
+    catalog = catalogue.Catalogue({one.name: one for one in (mine, twin)}, {})
+    case = Case(Setting("sensor", 3, 2, Phase.FORWARD), twin.name)
+    rivals = [catalog.rival(case, launch) for launch in range(1, 7)]
+    assert {(rival.slower, rival.built_first) for rival in rivals} == {(0.05, False)}
+    assert catalog.entry(twin.name).planted == Planted(of="mine", slower=0.05)

@@ -4,7 +4,6 @@ Also of a user's project, which is no checkout of timelift.
 """
 
 import importlib
-import itertools
 import os
 import sys
 from dataclasses import replace
@@ -67,18 +66,6 @@ def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
     assert rival.home == str(sides[1])
     assert rival.pair == mine.rival(case(), 1).pair == "native"
     assert rival.factory == ""  # the workload is the same, so both lift one layer
-
-
-def test_the_sides_are_built_first_in_turn(sides):
-    write(sides[0], {"strategies/native.py": strategy("Another title")})
-    found, mine = paired(sides)
-    (old,) = found.sides.values()
-    first = [
-        (mine.rival(case(), launch).built_first, mine.rival(old, launch).built_first)
-        for launch in range(1, 7)
-    ]
-    assert set(first) == {(True, False), (False, True)}
-    assert all(one != following for one, following in itertools.pairwise(first))
 
 
 def test_what_is_the_same_on_both_sides_is_not_measured(sides):

@@ -115,7 +115,6 @@ class SidesRace(Race):
             other = self._other_side_of(case)
             if isinstance(other, Case):
                 self.sides[case] = other
-                self._catalogue.raced.add(case)
             else:
                 self.reasons[case] = other
         return [case for pair in self.sides.items() for case in pair]
@@ -143,7 +142,7 @@ class SidesRace(Race):
             self.unchanged[case.strategy] = None
             return f"{UNCHANGED} {label}: its files and all that they import are the same"
         if not layer_is_same:
-            self._catalogue.base_workloads[workload.name] = other
+            self._catalogue.other_factories[workload.name] = other.factory
         name = f"{mine.name}{COPY_SEPARATOR}{label}"
         self._catalogue.strategies[name] = replace(
             theirs,

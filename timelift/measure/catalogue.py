@@ -97,14 +97,13 @@ class Catalogue:
     """What can be measured: every strategy and workload by name.
 
     It grows while cases are listed: `name[k=8]` adds a strategy, and so does each copy of one.
-    Cases in `raced` stand in a pair with their other side, of which `base_workloads` has the
-    workloads whose layers differ there. `backends` are those that are asked for.
+    `other_factories` has those of the other side, by workload, where they make another layer.
+    `backends` are those that are asked for.
     """
 
     strategies: dict[str, Strategy]
     workloads: dict[str, Workload]
-    base_workloads: dict[str, Workload] = field(default_factory=dict)
-    raced: set[Case] = field(default_factory=set)
+    other_factories: dict[str, str] = field(default_factory=dict)
     backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
 
     @property
@@ -116,13 +115,17 @@ class Catalogue:
     def rival(self, case: Case, launch: int) -> RivalSpec:
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()
-        other_side = strategy.is_other_side
-        if other_side or case in self.raced:
-            rival = replace(
-                rival, built_first=_is_built_first(case, rival.pair, launch) != other_side
-            )
-        theirs = self.base_workloads.get(case.setting.workload)
-        return replace(rival, factory=theirs.factory) if theirs and other_side else rival
+        if not self._is_in_pair(strategy):
+            return rival
+        first = _is_built_first(case, rival.pair, launch)
+        if not strategy.is_other_side:
+            return replace(rival, built_first=first)
+        factory = self.other_factories.get(case.setting.workload, rival.factory)
+        return replace(rival, built_first=not first, factory=factory)
+
+    def _is_in_pair(self, strategy: Strategy) -> bool:
+        other_sides = (one for one in self.strategies.values() if one.is_other_side)
+        return any(strategy.name in {other.name, other.copy_of} for other in other_sides)
 
     def why_not(self, case: Case) -> str:
         """Return why a case can never be measured; empty where it can."""
