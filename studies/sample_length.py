@@ -27,8 +27,8 @@ from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
 from timelift.messages import Event, RivalSpec, Task, WorkerChannel
 from timelift.project import Project
-from timelift.worker import setting_under_test
 from timelift.worker.engines import load, open_engine
+from timelift.worker.prepare import SettingUnderTest
 
 WORKLOAD = "tokens"
 STRATEGIES = ("native", "fold_time", "loop_unstack", "time_distributed")
@@ -109,7 +109,7 @@ def play(setting: Setting, seed: int, many: int) -> Played:
     known = catalogue.read_workloads(Project(ROOT).workloads.values())[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.inputs, seed, 1.0)
-    under_test = setting_under_test.SettingUnderTest(engine, task, WorkerChannel(_log))
+    under_test = SettingUnderTest(engine, task, WorkerChannel(_log))
     ready = [under_test.prepare(rival) for rival in rivals]
     dice = random.Random(seed)
     players: dict[tuple[str, float], rounds.Player] = {}

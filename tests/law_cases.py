@@ -244,7 +244,8 @@ def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
 def ends_of(task: Task) -> dict[str, Told]:
     """Hold the rivals of a task to the law, in this process: by rival, status and reason."""
     from timelift.worker.engines import open_engine
-    from timelift.worker.setting_under_test import SettingUnderTest, prepare_rival
+    from timelift.worker.measure_setting import prepare_rival
+    from timelift.worker.prepare import SettingUnderTest
 
     engine = open_engine(task.setting)
     under_test = SettingUnderTest(engine, task, WorkerChannel(lambda _: None))

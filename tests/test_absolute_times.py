@@ -49,7 +49,7 @@ from timelift.worker import engines, prepare
 engines.load("tensorflow")
 from timelift.worker.engines import open_engine
 from timelift.worker.engines.tensorflow import TensorFlowCompiled
-from timelift.worker.setting_under_test import SettingUnderTest
+from timelift.worker.prepare import SettingUnderTest
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task, WorkerChannel
 told = []

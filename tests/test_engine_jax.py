@@ -163,7 +163,7 @@ WORKER = """
 from jax._src import xla_bridge
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.messages import Task, WorkerChannel
-from timelift.worker.setting_under_test import measure_setting
+from timelift.worker.measure_setting import measure_setting
 assert not xla_bridge.backends_are_initialized()
 workload = WORKLOADS["sensor"]
 rivals = tuple(STRATEGIES[name].rival() for name in ("fold_time", "native", "loop_unstack"))

@@ -7,8 +7,8 @@ from timelift.case import Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Done, Ended, Go, Play, RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import Feed
+from timelift.worker.measure_setting import Playing
 from timelift.worker.prepare import PreparedRival
-from timelift.worker.setting_under_test import Playing
 
 SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
 

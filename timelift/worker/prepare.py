@@ -1,12 +1,15 @@
-"""Prepare a rival: build, trace and call it once, and hold it to the law.
+"""Prepare the rivals of a setting: build, trace and call them once, and hold them to the law.
 
-The law is checked at the drawn steps, and by the folded reference at all. In the backward phase the
-compiled function returns its loss and gradients alone. The loss for a random cotangent is a sum of
-outputs weighed at random, so it checks them too, at every step at once.
+The law is checked at the drawn steps by the reference, and at all steps by the folded one. In the
+backward phase the compiled function returns its loss and gradients alone. The loss for a random
+cotangent is a sum of outputs weighed at random, so it checks them too, at every step at once.
 """
 
 import inspect
+import os
+import random
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,27 +19,26 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Gradients, Phase, Setting, TimeAxis
-from timelift.messages import CALLING_EVERY_STEP, TRACING, Busy, Emit, RivalSpec, Task
+from timelift.messages import TRACING, Busy, Emit, RivalSpec, Task, WorkerChannel
 from timelift.worker import law, system
 from timelift.worker.engines import Array, Compiled, Engine, Feed
-from timelift.worker.inputs import Feeds, SharedInputs
+from timelift.worker.inputs import Feeds, SharedInputs, draw_inputs, draw_valid
 from timelift.worker.law import TOLERANCES, rounding_of
-from timelift.worker.lifted_layer import InnerLayer
-from timelift.worker.reference import FoldedReference
-from timelift.worker.user_code import load_module
+from timelift.worker.lifted_layer import InnerLayer, InnerLayers
+from timelift.worker.reference import CHECKING
+from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
-_CHECKING = "checking the law"
-#: So many steps warm the tracer: as many kernels as a fold of all, at a bounded price in memory.
+#: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
 _WARMING_STEPS = 16
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error
-    """The strategy's own sentence why it does not lift this layer in this setting."""
+    """The strategy's reason not to lift this layer in this setting, in a sentence."""
 
 
 @dataclass
 class PreparedRival:
-    """A rival that was built, called once and keeps the law, with what is fed to it."""
+    """A rival that is built, was called once and keeps the law, with its feed."""
 
     rival: RivalSpec
     compiled: Compiled
@@ -44,42 +46,52 @@ class PreparedRival:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-class Preparation:
-    """Prepares the rivals of one setting, one after another, with the same inputs."""
+class SettingUnderTest:
+    """The rivals of one setting, which lift one inner layer and are fed the same inputs."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        task: Task,
-        emit: Emit,
-        shared: SharedInputs,
-        noise: np.random.Generator,
-    ) -> None:
-        self.engine, self.task, self.emit, self.noise = engine, task, emit, noise
-        self.inputs, self.valid = shared.inputs, shared.valid
-        self._built = 0
+    def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
+        self.engine, self.task, self.emit = engine, task, channel.emit
+        self.dice, self._noise = random.Random(task.seed), np.random.default_rng(task.seed)
+        self.emit(Busy("drawing the inputs"))
+        valid, inputs = draw_valid(task.setting, self._noise), draw_inputs(task, self._noise)
+        steps = law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
+        self._shared = SharedInputs(inputs, valid, steps)
+        self._layers = InnerLayers(engine, task, self._shared, self.emit)
+        self._is_warm, self._built = engine.warm or not task.warms, 0
 
-    def prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
+    def prepare(self, rival: RivalSpec) -> PreparedRival:
         """Build, trace, call once and check a rival; raises Refused, LawBrokenError or anything."""
-        if self.task.setting.backend not in rival.backends:
+        with imports_from(rival.home):
+            printed = os.fstat(1).st_size
+            inner = self._layers.of(rival)
+            if not self._is_warm:
+                self._is_warm = True
+                self._warm_tracer(inner)
+            self.emit(Busy("building", rival.name, printed))
+            with restore_process_state(self.engine):
+                return self._prepare(rival, inner)
+
+    def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
+        setting, inputs, valid = self.task.setting, self._shared.inputs, self._shared.valid
+        if setting.backend not in rival.backends:
             raise Refused(f"it is written for {' and '.join(rival.backends)} alone.")
         module = load_module(rival.path)
-        if reason := _refusal(module, rival, inner.layer, self.task.setting):
+        if reason := _refusal(module, rival, inner.layer, setting):
             raise Refused(reason)
         started = time.perf_counter()
         model = _build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
-        facts["valid_steps"] = int(self.valid.sum())
-        facts["weights"] = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-        lifts = not getattr(module, "DIFFERS", "")
-        is_checked = lifts and not self.task.reads_peak_memory
-        if lifts:  # before the price of compiling is paid
+        facts["valid_steps"] = int(valid.sum())
+        facts["weights"] = count_weights(model)
+        is_lift = not getattr(module, "DIFFERS", "")
+        is_checked = is_lift and not self.task.reads_peak_memory
+        if is_lift:  # before the price of compiling is paid
             law.check_output_shape(self._shape_of(model), inner.reference)
             law.match_weights(model, inner.layer)
-        training = self.task.setting.phase is Phase.BACKWARD
-        compiled = self.engine.compile(model, self.task.setting, training=training)
+        training = setting.phase is Phase.BACKWARD
+        compiled = self.engine.compile(model, setting, training=training)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
-        feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
+        feeds = Feeds(self.engine, setting, inputs, valid, ragged)
         cotangent = (
             inner.folded_reference.cotangent if is_checked else self._cotangent_of(model, inner)
         )
@@ -92,27 +104,31 @@ class Preparation:
         facts.update(peak_facts(self.engine, self.task, self.emit, rival.name, call))
         return prepared
 
-    def warm_tracer(self, inner: InnerLayer) -> None:
+    def _warm_tracer(self, inner: InnerLayer) -> None:
         """Trace, compile and call a model of the inner layer on the first steps.
 
         The first of a process pays for all: for imports that tracing does late, for caches of the
         optimiser, for kernels and for the runtime's threads. Without this, that would be in the
-        first call of whichever rival is built first.
+        first call of whichever rival is built first. If it fails, the rivals fail alike and report
+        it themselves.
         """
         self.emit(Busy("warming the tracer"))
-        inputs = np.ascontiguousarray(self.inputs[:, :_WARMING_STEPS])
-        model = _warming_model(inner.layer, inputs.shape[1:], inputs.dtype)
-        backward = self.task.setting.phase is Phase.BACKWARD
-        compiled = self.engine.compile(model, self.task.setting, training=backward)
-        shape = (inputs.shape[0] * (inputs.shape[1] + 2), *inner.reference.outputs.shape[2:])
-        cotangent = np.zeros(shape, inner.reference.cotangent.dtype)
-        place = self.engine.place
-        feed = Feed(place(inputs), None, place(cotangent) if backward else None)
         try:
-            compiled.trace(feed)
-            call_once(self.engine, compiled, feed)
-        finally:
-            inner.state.restore()
+            inputs = np.ascontiguousarray(self._shared.inputs[:, :_WARMING_STEPS])
+            model = _warming_model(inner.layer, inputs.shape[1:], inputs.dtype)
+            backward = self.task.setting.phase is Phase.BACKWARD
+            compiled = self.engine.compile(model, self.task.setting, training=backward)
+            shape = (inputs.shape[0] * (inputs.shape[1] + 2), *inner.reference.outputs.shape[2:])
+            cotangent = np.zeros(shape, inner.reference.cotangent.dtype)
+            place = self.engine.place
+            feed = Feed(place(inputs), None, place(cotangent) if backward else None)
+            try:
+                compiled.trace(feed)
+                call_once(self.engine, compiled, feed)
+            finally:
+                inner.state.restore()
+        except Exception:  # noqa: BLE001 - as above
+            traceback.print_exc()
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
         self.emit(Busy(TRACING, rival.name))
@@ -135,11 +151,16 @@ class Preparation:
         return facts
 
     def _cotangent_of(self, model: Any, inner: InnerLayer) -> Array:
-        dense = self.noise.standard_normal(self._shape_of(model))
+        dense = self._noise.standard_normal(self._shape_of(model))
         return dense.astype(inner.reference.cotangent.dtype)
 
     def _shape_of(self, model: Any) -> tuple[int, ...]:
-        return tuple(model.compute_output_shape(self.inputs.shape))
+        return tuple(model.compute_output_shape(self._shared.inputs.shape))
+
+
+def count_weights(model: Any) -> int:
+    """Return the number of values in the trainable weights."""
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
 def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
@@ -151,7 +172,7 @@ def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
 def peak_facts(
     engine: Engine, task: Task, emit: Emit, rival: str, call: Callable[[], Any]
 ) -> dict[str, Any]:
-    """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
+    """Return a call's peak of a GPU's memory, or of the host's if the task reads that."""
     on_cpu = task.setting.on_cpu
     if on_cpu and not task.reads_peak_memory:
         return {}
@@ -163,7 +184,7 @@ def peak_facts(
 
 
 def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting) -> str | None:
-    """Call the strategy's `refuses` with those of its parameters that it names."""
+    """Call the strategy's `refuses` with the parameters of the rival that it takes."""
     refuses = getattr(module, "refuses", None)
     if refuses is None:
         return None
@@ -184,7 +205,8 @@ def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
 def _warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
     """Make a model that lifts the layer as rivals do: folded into the batch, and step by step.
 
-    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps, and two again.
+    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps folded, and the first and
+    the last one by themselves.
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
@@ -201,122 +223,98 @@ def check_rival(
 ) -> float:
     """Check the results of a rival; return its largest relative error.
 
-    Its feed is what will be timed, with the folded reference's cotangent in the backward phase.
-    Raises LawBrokenError, and ValueError where the inner layer itself returns NaN or infinity.
+    Its feed is the one that will be timed, with the folded reference's cotangent in the backward
+    phase. Raises LawBrokenError, and ValueError if the inner layer itself returns NaN or infinity.
     """
 
-    def begin(doing: str) -> None:
-        emit(Busy(doing, prepared.rival.name))
+    def begin(stage: str) -> None:
+        emit(Busy(stage, prepared.rival.name))
 
-    begin(_CHECKING)
-    settle = partial(_settled, inner.folded_reference, begin)
-    compiled, feed = prepared.compiled, prepared.feed
+    begin(CHECKING)
+    folded, compiled, feed = inner.folded_reference, prepared.compiled, prepared.feed
     order = law.match_weights(model, inner.layer)
     inner.state.restore()
     if feeds.setting.phase is Phase.FORWARD:
         outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
         check = partial(law.check_outputs, outputs, precision=inner.precision)
-        return max(worst, settle(check))
+        return max(worst, folded.settle(check, begin))
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
         checked = _BackwardCalls(inner, inference, feeds, order)
         timed.check_finite(feed)
         inner.state.restore()
-    return max(checked.check_drawn_steps(), settle(checked.check_of_every_step(feed)))
-
-
-def _settled(
-    folded: FoldedReference,
-    begin: Callable[[str], None],
-    check: Callable[[law.Reference], float],
-) -> float:
-    """Hold a rival to the fold, and where it differs, to the layer called at every single step.
-
-    So the fold's own error condemns no rival, and the layer's calls are a stage of their own, which
-    `begin` tells of.
-    """
-    try:
-        return check(folded.everywhere)
-    except law.LawBrokenError:
-        if not folded.unfold(partial(begin, CALLING_EVERY_STEP)):
-            raise
-    begin(_CHECKING)
-    return check(folded.everywhere)
+    worst = checked.check_drawn_steps()
+    check = partial(checked.check_all_steps, checked.call(feed))
+    return max(worst, folded.settle(check, begin))
 
 
 @dataclass(frozen=True)
-class BackwardResult:
-    """The results of a backward call for a cotangent.
+class _Gradients:
+    """The loss and gradients of a backward call.
 
-    `input_gradient` is (batch, time, *features), None where the setting does not ask for it;
-    `weight_gradients` follows the layer's weights, None where the loss does not depend on one.
+    `by_inputs` is (batch, time, *features), None where the setting does not ask for it;
+    `by_weights` follows the layer's weights, None where the loss does not depend on one.
     """
 
     loss: float
-    input_gradient: Array | None
-    weight_gradients: Sequence[Array | None]
+    by_inputs: Array | None
+    by_weights: Sequence[Array | None]
 
 
 @dataclass(frozen=True)
 class _BackwardCalls:
-    """The backward calls of one rival; `order` names its weights in the order of the layer's."""
+    """The backward calls of one rival; `order` has the places of the layer's weights in its own."""
 
     inner: InnerLayer
     compiled: Compiled
     feeds: Feeds
     order: Sequence[int]
 
-    def check_drawn_steps(self) -> float:
-        """Check gradients and loss by the reference, with no cotangent at other steps."""
-        reference, precision = self.inner.reference, self.inner.precision
-        folded = self.inner.folded_reference
-        result = self._call(self.feeds.feed(reference.sparse_cotangent()))
-        worst = 0.0
-        if result.input_gradient is not None:
-            worst = law.check_input_gradient(
-                result.input_gradient, reference, self.inner.input_precision
-            )
-        of_weights = law.check_weight_gradients(
-            result.weight_gradients, reference, precision, folded.rounding
+    def call(self, feed: Feed) -> _Gradients:
+        loss, by_sources, *_ = call_once(self.feeds.engine, self.compiled, feed)
+        gradients, by_inputs = list(by_sources), None
+        if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            by_inputs = self.feeds.fetch(gradients.pop(0))
+        to_numpy = self.feeds.engine.to_numpy
+        fetched = [None if value is None else to_numpy(value) for value in gradients]
+        return _Gradients(
+            float(to_numpy(loss)), by_inputs, [fetched[place] for place in self.order]
         )
-        law.check_loss(result.loss, reference, folded.scale, precision)
+
+    def check_drawn_steps(self) -> float:
+        """Compare a call with the reference, for a cotangent that is zero at all other steps."""
+        inner, folded, worst = self.inner, self.inner.folded_reference, 0.0
+        reference = inner.reference
+        result = self.call(self.feeds.feed(reference.sparse_cotangent()))
+        if result.by_inputs is not None:
+            worst = law.check_input_gradient(result.by_inputs, reference, inner.input_precision)
+        of_weights = law.check_weight_gradients(
+            result.by_weights, reference, inner.precision, folded.rounding
+        )
+        law.check_loss(result.loss, reference, folded.scale, inner.precision)
         return max(worst, of_weights)
 
-    def check_of_every_step(self, feed: Feed) -> Callable[[law.Reference], float]:
-        """Call with the folded reference's cotangent; return the check by such a reference."""
-        return partial(self._check_all_steps, self._call(feed))
-
-    def _check_all_steps(self, result: BackwardResult, everywhere: law.Reference) -> float:
+    def check_all_steps(self, result: _Gradients, everywhere: law.Reference) -> float:
+        """Compare a call for the folded reference's cotangent with a reference at all steps."""
         inner, folded, worst = self.inner, self.inner.folded_reference, 0.0
-        if result.input_gradient is not None:
+        if result.by_inputs is not None:
             worst = law.check_input_gradient_at_steps(
-                result.input_gradient, everywhere, inner.input_precision
+                result.by_inputs, everywhere, inner.input_precision
             )
         tolerance, rows = TOLERANCES[inner.precision], int(everywhere.valid.sum())
         wanted = everywhere.weight_gradients
         # Each of the additions may round.
         allowed = tolerance.gradients + rounding_of(rows * folded.values_per_feature, tolerance)
         of_weights = law.check_each_weight_gradient(
-            result.weight_gradients, wanted, rows, [allowed] * len(wanted)
+            result.by_weights, wanted, rows, [allowed] * len(wanted)
         )
         law.check_loss(result.loss, everywhere, folded.scale, inner.precision)
         return max(worst, of_weights)
 
     def check_finite(self, feed: Feed) -> None:
-        result = self._call(feed)
-        if result.input_gradient is not None:
-            law.check_finite_input_gradient(result.input_gradient)
-        law.check_finite_weight_gradients(result.weight_gradients)
-
-    def _call(self, feed: Feed) -> BackwardResult:
-        loss, by_sources, *_ = call_once(self.feeds.engine, self.compiled, feed)
-        gradients, input_gradient = list(by_sources), None
-        if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-            input_gradient = self.feeds.fetch(gradients.pop(0))
-        to_numpy = self.feeds.engine.to_numpy
-        fetched = [None if value is None else to_numpy(value) for value in gradients]
-        return BackwardResult(
-            float(to_numpy(loss)), input_gradient, [fetched[index] for index in self.order]
-        )
+        result = self.call(feed)
+        if result.by_inputs is not None:
+            law.check_finite_input_gradient(result.by_inputs)
+        law.check_finite_weight_gradients(result.by_weights)

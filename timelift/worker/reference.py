@@ -1,10 +1,10 @@
-"""What a rival must compute: the inner layer's own results, called by no strategy's code.
+"""References: the inner layer's own results, which every rival must have.
 
-At the drawn steps of the law the layer is called eagerly, one step at a time. At all others its
-results come for the price of a few calls: valid steps are folded into the batch, and the layer is
-called on chunks of them. A folded result alone never fails a rival, since a layer may mix its batch
-or refuse another size: where the fold errs at a drawn step, or a rival differs from it, the layer
-is called at every single step, once for all rivals.
+At the drawn steps of the law the layer is called eagerly, one step at a time. Results at all steps
+cost a few calls more: valid steps are folded into the batch, and the layer is called on chunks of
+them. A folded result alone never fails a rival, since a layer may mix its batch or refuse another
+size: if the fold is wrong at a drawn step, or a rival differs from it, the layer is called at every
+single step, once for all rivals.
 """
 
 import math
@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from timelift.messages import CALLING_EVERY_STEP
 from timelift.worker.engines import Array, Engine
 from timelift.worker.law import (
     DtypePrecision,
+    LawBrokenError,
     Reference,
     check_input_gradient_at_steps,
     check_outputs,
@@ -27,11 +29,13 @@ from timelift.worker.law import (
     widened,
 )
 
-#: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
+#: The stage in which a rival is held to the law.
+CHECKING = "checking the law"
+#: Bytes of inputs that are folded into one call, so that the layer's own memory stays small.
 CHUNK_BYTES = 2**22
-#: The least scale of a feature where a cotangent makes small features count as much as large ones.
+#: The least scale of a feature for cotangents, by which small features count as much as large ones.
 _LEAST_COUNTED = 0.01
-#: What the loss of float16 outputs may be, far enough below 65,504, where float16 ends.
+#: A bound of the loss of float16 outputs, far below 65,504, the largest number of float16.
 _LARGEST_SUM = 1000.0
 #: Gradients by the inputs, (batch, time, *features), and by each weight.
 LayerGradients = tuple[Array, tuple[Array, ...]]
@@ -51,7 +55,7 @@ class LayerCalls:
     training: bool
 
     def outputs(self, steps: Sequence[int], *, folded: bool) -> Array:
-        """Return outputs (batch, time, *outputs) at `steps`, zero elsewhere and at invalid ones."""
+        """Return outputs (batch, time, *outputs) at the valid of `steps`, zero elsewhere."""
         outputs = None
         for rows in self._parts(steps, folded=folded):
             placed = self.engine.place(self.inputs[rows])
@@ -63,7 +67,7 @@ class LayerCalls:
     def gradients(self, steps: Sequence[int], cotangent: Array, *, folded: bool) -> LayerGradients:
         """Return gradients for the cotangent (batch, time, *outputs) at `steps` alone.
 
-        Those by the weights are summed over the calls in float64.
+        Gradients by the weights are summed over the calls in float64.
         """
         input_gradient, weight_gradients = None, list[Array]()
         for rows in self._parts(steps, folded=folded):
@@ -79,19 +83,19 @@ class LayerCalls:
         return input_gradient, tuple(weight_gradients)
 
     def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
+        """Return the rows of each call, as indices (of sequences, of steps) into (batch, time)."""
         batch = len(self.inputs)
         if not folded:
             return [(np.arange(batch), np.full(batch, step)) for step in steps]
         chosen = np.zeros_like(self.valid)
         chosen[:, list(steps)] = self.valid[:, list(steps)]
-        sequences, of_each = np.nonzero(chosen)
+        rows = np.nonzero(chosen)
         most = max(batch, CHUNK_BYTES // max(1, self.inputs[0, 0].nbytes))
-        calls = -(-len(sequences) // most)
-        both = np.array_split(sequences, calls), np.array_split(of_each, calls)
-        return list(zip(*both, strict=True))
+        calls = -(-len(rows[0]) // most)
+        return list(zip(*(np.array_split(indices, calls) for indices in rows), strict=True))
 
     def _put(self, whole: Array | None, rows: tuple[Array, Array], part: Array) -> Array:
-        """Put the part of these sequences and steps into (batch, time, …), zero until then."""
+        """Write results of these rows, zero at invalid steps, into (batch, time, …) of zeros."""
         if whole is None:
             whole = np.zeros((*self.valid.shape, *part.shape[1:]), part.dtype)
         valid_here = self.valid[rows].reshape(-1, *[1] * (part.ndim - 1))
@@ -104,7 +108,7 @@ def reference_at(
 ) -> Reference:
     """Call the inner layer at each single step, and differentiate it if `gradients`.
 
-    Raises ValueError where the layer itself returns NaN or infinity: nothing can be held to that.
+    Raises ValueError if the layer returns NaN or infinity, which no rival can be compared with.
     """
     engine, layer, inputs, valid = calls.engine, calls.layer, calls.inputs, calls.valid
     placed = [engine.place(np.ascontiguousarray(inputs[:, step])) for step in steps]
@@ -137,9 +141,9 @@ def check_layer(values: Array, name: str) -> None:
 
 
 def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> Array:
-    """Draw weights of outputs (batch, steps, *outputs), zero at invalid steps.
+    """Draw weights for the sum of outputs (batch, steps, *outputs), zero at invalid steps.
 
-    Small features have larger ones, so that a mistake in them shows in the loss.
+    Weights of small features are larger, so that a mistake in these shows in the loss.
     """
     scale = scale_of(outputs[valid], _LEAST_COUNTED)
     drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
@@ -151,11 +155,10 @@ def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> 
 
 
 class FoldedReference:
-    """The results of the inner layer at every valid step, for one cotangent.
+    """The results of the inner layer at every valid step, which are `everywhere`.
 
-    `everywhere` has them, and the reference's cotangent at its steps; `scale` is what errors of
-    outputs are relative to. `rounding` is how far the fold is from the reference's gradients by the
-    weights: only half precision makes that worth knowing.
+    The cotangent is that of the `reference` at its steps. `rounding` has the errors of the fold's
+    gradients by the weights at those steps, which matter in half precision alone.
     """
 
     def __init__(
@@ -180,43 +183,48 @@ class FoldedReference:
 
     @property
     def cotangent(self) -> Array:
-        """Weights of the outputs, (batch, time, *outputs), zero at invalid steps."""
+        """The cotangent (batch, time, *outputs), zero at invalid steps."""
         return self.everywhere.sparse_cotangent()
 
     @property
     def scale(self) -> Array:
+        """The scale of the outputs' features, to which errors are relative."""
         everywhere = self.everywhere
         return scale_of(everywhere.outputs[everywhere.valid[:, everywhere.steps]])
 
     @property
     def values_per_feature(self) -> int:
-        """The values of each feature in a step's output, such as the pixels of a convolution."""
+        """The number of values of a feature in a step's output, such as pixels of a convolution."""
         return math.prod(self.everywhere.outputs.shape[2:-1])
 
-    def unfold(self, begin: Callable[[], None]) -> bool:
-        """Make all results again, at every single step; False if they are of single steps already.
+    def settle(self, check: Callable[[Reference], float], begin: Callable[[str], None]) -> float:
+        """Check a rival by the fold, and if that fails, by the layer called at every single step.
 
-        `begin` is called before the layer is.
-        Raises ValueError where the layer's own are not finite, and whatever the layer raises. Later
-        calls raise the same, since the fold alone condemns no rival.
+        So the fold's own error fails no rival. The layer's calls are made once for all rivals; they
+        are a stage of their own, for which `begin` is called. Raises LawBrokenError, ValueError if
+        the layer returns NaN or infinity, and whatever the layer raises, for every later rival too.
         """
-        if self._unfold_error is not None:
-            raise self._unfold_error
-        if not self._is_folded:
-            return False
-        begin()
+        try:
+            return check(self.everywhere)
+        except LawBrokenError:
+            if self._unfold_error is not None:
+                raise self._unfold_error from None
+            if not self._is_folded:
+                raise
+        begin(CALLING_EVERY_STEP)
         try:
             self.everywhere = self._make(folded=False, cotangent=self.cotangent)
         except Exception as error:
             self._unfold_error = error
             raise
         self._is_folded = False
-        return True
+        begin(CHECKING)
+        return check(self.everywhere)
 
     def _make(self, *, folded: bool, cotangent: Array | None = None) -> Reference:
         """Call the layer at all steps and differentiate it, for a new cotangent if none is given.
 
-        Raises LawBrokenError where the fold is not the reference at the steps of that.
+        Raises LawBrokenError if the fold differs from the reference at the steps of that.
         """
         calls, drawn = self._calls, self._reference
         steps = [int(step) for step in np.flatnonzero(calls.valid.any(axis=0))]

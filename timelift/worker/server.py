@@ -30,7 +30,7 @@ from timelift.messages import (
     read_task,
 )
 from timelift.worker import engines
-from timelift.worker.setting_under_test import measure_setting
+from timelift.worker.measure_setting import measure_setting
 
 #: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)

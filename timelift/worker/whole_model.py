@@ -29,7 +29,8 @@ from timelift.worker.law import (
     weight_gradient_errors,
 )
 from timelift.worker.lifted_layer import computed_in, parts_of
-from timelift.worker.prepare import PreparedRival, peak_facts
+from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
+from timelift.worker.reference import CHECKING
 from timelift.worker.user_code import find_model, find_named, load_module, restore_process_state
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
@@ -99,10 +100,10 @@ class ModelUnderTest:
         as_written.change(model, rival)
         facts: dict[str, Any] = {
             "build_seconds": time.perf_counter() - started,
-            "weights": sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
+            "weights": count_weights(model),
         }
         if rival.parameters and not self.task.reads_peak_memory:
-            self.emit(Busy("checking the law", rival.name))
+            self.emit(Busy(CHECKING, rival.name))
             facts["law_error"] = as_written.check(model)
         call = call_of(model, data, setting.phase)
         self.emit(Busy(TRACING, rival.name))

@@ -1,19 +1,16 @@
-"""One setting in a worker: its rivals are built, held to the law, played and reported.
+"""One setting in a worker: its rivals are prepared, played and reported.
 
-This runs in a child forked for one setting of one launch, and reports in events (see `messages`),
-so that whatever kills it is charged to the rival it was busy with.
+This runs in a process forked for one setting of one launch. It reports by events (`messages`) what
+it begins, so that the coordinator knows at which rival's work it died.
 """
 
 import gc
-import os
 import random
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from timelift import rounds
 from timelift.case import Status
@@ -33,15 +30,13 @@ from timelift.messages import (
 )
 from timelift.worker import law, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
-from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
-from timelift.worker.lifted_layer import InnerLayer, InnerLayerError, InnerLayers, status_of
-from timelift.worker.prepare import Preparation, PreparedRival, Refused
-from timelift.worker.user_code import imports_from, restore_process_state
+from timelift.worker.lifted_layer import InnerLayerError, status_of
+from timelift.worker.prepare import PreparedRival, Refused, SettingUnderTest
 from timelift.worker.whole_model import ModelUnderTest
 
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
-    """Measure one setting in this process, reporting by events; play once the order comes."""
+    """Prepare the rivals of a task, wait for `Go`, play them, and report each by an event."""
     emit = channel.emit
     system.limit_memory(task.memory_bytes)
     try:
@@ -71,7 +66,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
-    """Draw a build order; the two sides of a pair stay adjacent, `built_first` first."""
+    """Draw a build order in which pairs stay together, their `built_first` first."""
     drawn = dice.sample(rivals, len(rivals))
     place: dict[str, int] = {}
     for rival in drawn:
@@ -80,9 +75,9 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 
 
 def prepare_rival(
-    under_test: "SettingUnderTest | ModelUnderTest", rival: RivalSpec
+    under_test: SettingUnderTest | ModelUnderTest, rival: RivalSpec
 ) -> PreparedRival | Ended:
-    """Build, trace, call once and check one rival; return how it ended where that fails."""
+    """Prepare one rival; return the event that ends it if that fails."""
     try:
         return under_test.prepare(rival)
     except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything
@@ -101,44 +96,8 @@ def _why_it_ended(error: Exception) -> tuple[Status, str]:
     return status_of(error), one_line(error)
 
 
-class SettingUnderTest:
-    """The rivals of one setting, which lift an inner layer: its inputs, and the layer itself."""
-
-    def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
-        self.engine, self.emit = engine, channel.emit
-        self._warm = engine.warm or not task.warms
-        self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
-        self.emit(Busy("drawing the inputs"))
-        valid, inputs = draw_valid(task.setting, noise), draw_inputs(task, noise)
-        shared = SharedInputs(
-            inputs, valid, law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
-        )
-        self._layers = InnerLayers(engine, task, shared, self.emit)
-        self._preparation = Preparation(engine, task, self.emit, shared, noise)
-
-    def prepare(self, rival: RivalSpec) -> PreparedRival:
-        """Build, trace, call once and check one rival; raises whatever is wrong with it."""
-        with imports_from(rival.home):
-            printed = os.fstat(1).st_size
-            inner = self._layers.of(rival)
-            self._warm_tracer(inner)
-            self.emit(Busy("building", rival.name, printed))
-            with restore_process_state(self.engine):
-                return self._preparation.prepare(rival, inner)
-
-    def _warm_tracer(self, inner: InnerLayer) -> None:
-        """Warm the tracer before the first rival; no rival is charged where that fails."""
-        if self._warm:
-            return
-        self._warm = True
-        try:
-            self._preparation.warm_tracer(inner)
-        except Exception:  # noqa: BLE001 - the rivals meet the same, and report it themselves
-            traceback.print_exc()
-
-
 class Playing:
-    """The rounds of one setting, played alone or as the coordinator of two workers orders."""
+    """The rounds of one setting, played at will or, if `conducted`, sample by sample as ordered."""
 
     def __init__(
         self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
@@ -148,7 +107,7 @@ class Playing:
         self._note_playing, self._stop_asked = channel.note_playing, channel.stop_asked
 
     def run(self, prepared: Sequence[PreparedRival]) -> None:
-        """Play the rounds of the prepared rivals, if the task wants any, and report every rival."""
+        """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
         self.emit(Ready())
         self.listen()
         shared = self._device_facts()
