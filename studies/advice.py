@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 from studies import ROOT, answer, named, parser, positive
 from studies.scoreboard import Cell, Column, Row, Scoreboard
-from timelift.advise.races import told_model
-from timelift.advise.told_model import Feeding
-from timelift.commands.advise import end_of_budget, find_advice, race_whole
+from timelift.advise.races import end_of_budget, find_advice, race_whole
+from timelift.advise.user_model import Feeding, look_at_model
 from timelift.project import Project
 
 if TYPE_CHECKING:
-    from timelift.advise.advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
+    from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice, WholeAdvice
 
 MODULE = ROOT / "examples" / "published_models.py"
 MODELS = (
@@ -77,13 +76,13 @@ def _row(name: str, budget: int) -> Row:
         started = time.monotonic()
         texts = {"results": results, "budget": f"{budget}s"}
         ends = end_of_budget(texts)
-        model = told_model(project, f"{MODULE}:{name}", Feeding(data, BATCH, SEQ_LEN), texts)
-        found = find_advice(model, project, texts, ends)
+        model = look_at_model(project, f"{MODULE}:{name}", Feeding(data, BATCH, SEQ_LEN), texts)
+        found = find_advice(project, model, texts, ends)
         seconds = time.monotonic() - started
         again, interrupted = None, found.interrupted
         if found.whole and not interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again, interrupted = race_whole(model, project, found.changes, texts)
+            again, interrupted = race_whole(project, model, found.changes, texts)
         if interrupted:
             raise KeyboardInterrupt
     return row(found, again, seconds)
@@ -111,7 +110,7 @@ def _name(one: "LiftAdvice") -> str:
     return one.lift.name or one.lift.label
 
 
-def _gain(gain: "ChangeGain | None") -> str:
+def _gain(gain: "Gain | None") -> str:
     speed_up = gain.speed_up if gain else None
     if speed_up is None:
         return "not compared"
@@ -135,7 +134,7 @@ def _is_loss(whole: "WholeAdvice | None") -> bool:
 
 def _promises(changes: int, whole: "WholeAdvice | None") -> Iterator[Cell]:
     """Count layers whose gain is shown in the whole, is too small to show there, and is a loss."""
-    alone: Iterable[ChangeGain] = ()
+    alone: Iterable[Gain] = ()
     if whole is not None:
         alone = whole.alone.values() if changes > 1 else [whole.gain]
     known = [one for one in alone if one.speed_up and one.speed_up.is_known]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests import journals
 from timelift.advise.advice import ModelAdvice, advise_lifts, advise_whole
-from timelift.advise.told_model import Feeding, ToldModel
+from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
 from timelift.source import Source
@@ -57,7 +57,7 @@ TIMES = {"time_distributed": 5.0, "fold_time": 1.0, "native": 2.0}
 def model(**changes):
     """What a model tells of itself."""
     told = TOLD | changes
-    return ToldModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, told)
+    return UserModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, told)
 
 
 def run(folder, times, law_error=None, ended=(), launches=3):

@@ -13,7 +13,7 @@ from examples import published_models
 from tests import lifted_models
 from timelift.advise.advice import LiftAdvice, ModelAdvice
 from timelift.advise.advice_words import advice_code, advice_json
-from timelift.advise.told_model import Feeding, ToldModel
+from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
@@ -157,7 +157,7 @@ def pasted(name, strategy, *, stored):
             old.save(factory)
         feeding = Feeding("", BATCH, 5)
         told = describe_model(factory, feeding._asdict())
-        told = ToldModel.of(factory, feeding, Backend(keras.backend.backend()), told)
+        told = UserModel.of(factory, feeding, Backend(keras.backend.backend()), told)
         found = ModelAdvice(told, tuple(LiftAdvice(lift, strategy) for lift in told.lifts))
         pages = {strategy: read_source(Project(ROOT).strategies[strategy])}
         code = "\n".join(advice_code(found, pages))

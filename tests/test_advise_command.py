@@ -9,10 +9,8 @@ import pytest
 from tests.advised import WHOLE, advised, model, of_lifts, run
 from tests.projects import QUICKEST, ROOT, project
 from timelift import cli
-from timelift.advise import advice as model_advice
-from timelift.advise import races as advice
+from timelift.advise import races, user_model
 from timelift.case import Case
-from timelift.commands import advise
 from timelift.errors import UserError
 from timelift.measure import catalogue
 from timelift.project import Project
@@ -20,7 +18,7 @@ from timelift.project import Project
 
 @pytest.mark.parametrize(("seconds", "left"), [(60.4, "60s"), (0.2, "1s"), (math.inf, "")])
 def test_a_budget_is_one_of_whole_seconds(seconds, left):
-    assert advise.within({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
+    assert races.within({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
 
 
 @pytest.mark.parametrize(
@@ -30,21 +28,21 @@ def test_a_budget_is_one_of_whole_seconds(seconds, left):
 def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, spent, lifts, whole):
     known, given = advised(tmp_path, model(), whole=WHOLE), {}
     clock = iter([100.0, *(100.0 + one for one in spent)])
-    monkeypatch.setattr(advise, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(races, "time", SimpleNamespace(monotonic=lambda: next(clock)))
 
-    def measure_lifts(_project, _model, texts, *_, **__):
+    def measure_lifts(_project, _model, texts):
         given["lifts"] = texts["budget"]
-        return advice.Measured(None, interrupted=False)
+        return None, False
 
-    def race_whole(_model, _project, _changes, texts):
+    def race_whole(_project, _model, _changes, texts):
         given["whole"] = texts["budget"]
         return known.whole, False
 
-    monkeypatch.setattr(advise, "measure_lifts", measure_lifts)
-    monkeypatch.setattr(advise, "race_whole", race_whole)
-    monkeypatch.setattr(model_advice, "advise_lifts", lambda *_: known.lifts)
+    monkeypatch.setattr(races, "measure_lifts", measure_lifts)
+    monkeypatch.setattr(races, "race_whole", race_whole)
+    monkeypatch.setattr(races, "advise_lifts", lambda *_: known.lifts)
     texts = {"budget": "2m"}
-    found = advise.find_advice(known.model, Project(ROOT), texts, advise.end_of_budget(texts))
+    found = races.find_advice(Project(ROOT), known.model, texts, races.end_of_budget(texts))
     assert given == {"lifts": lifts} | ({"whole": whole} if whole else {})
     assert found.whole == (known.whole if whole else None)
 
@@ -55,15 +53,14 @@ def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch
     cases = {Case(told.setting, name): many for name, many in WHOLE.items()}
     measured = {"lifts": run(tmp_path, of_lifts(told)), "whole": run(tmp_path, cases, 3e-7)}
 
-    def measure(name):
+    def measure(_session, workloads, _cases):
+        name = "whole" if workloads[0].is_model else "lifts"
         if cut == f"{name} at once":
             raise KeyboardInterrupt
-        return advice.Measured(name, interrupted=cut == name)
+        return measured.pop(name), cut == name
 
-    monkeypatch.setattr(advise, "told_model", lambda *_, **__: told)
-    monkeypatch.setattr(advise, "measure_lifts", lambda *_, **__: measure("lifts"))
-    monkeypatch.setattr(advise, "measure_whole", lambda *_, **__: measure("whole"))
-    monkeypatch.setattr(advise, "_load", measured.pop)
+    monkeypatch.setattr(user_model, "look_at_model", lambda *_: told)
+    monkeypatch.setattr(races, "_measure", measure)
     assert cli.main(["advise", "a:b", "--json"], ROOT) == (130 if cut else 0)
     assert json.loads(capsys.readouterr().out)["provisional"] == bool(cut)
     assert set(measured) == ({"whole"} if cut in {"lifts", "whole at once"} else set())
@@ -92,19 +89,19 @@ def test_what_is_written_has_to_be_among_the_strategies(tmp_path):
     text = text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1},)\n"
     own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
     with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
-        advice.measure_lifts(own, model(), {}, None)
+        races.measure_lifts(own, model(), {})
 
 
-def test_the_ways_to_change_a_model_say_what_they_put_where():
+def test_the_rivals_of_a_model_say_what_they_put_where():
     known = catalogue.read_strategies(Project(ROOT).strategies.values())
     first, second, _ = model().lifts
     chosen = [(first, known["fold_time"]), (second, known["native"])]
     files = {str(lift.number): (str(one.path), {}) for lift, one in chosen}
     fold, native = "fold_time instead of lift 1", "native instead of lift 2"
-    assert {way.name: (way.title, way.parameters) for way in advice._ways(chosen)} == {
+    assert {rival.name: (rival.title, rival.parameters) for rival in races._rivals(chosen)} == {
         "as_written": ("The model as it is written.", {}),
         "changed": (f"{fold}, {native}.", files),
         "only_lift1": (f"{fold} alone.", {"1": files["1"]}),
         "only_lift2": (f"{native} alone.", {"2": files["2"]}),
     }
-    assert [way.name for way in advice._ways(chosen[:1])] == ["as_written", "changed"]
+    assert [rival.name for rival in races._rivals(chosen[:1])] == ["as_written", "changed"]

@@ -12,7 +12,7 @@ import pytest
 from tests import engines
 from tests.projects import ROOT
 from timelift import cli
-from timelift.advise.told_model import Feeding, ToldModel
+from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend
 
 #: Each model with the paths of its lifts.
@@ -306,7 +306,7 @@ def test_a_model_whose_lifts_are_the_same_at_every_call_or_come_late_is_none_to_
 
 def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
     found = described("strided")
-    whole = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, found)
+    whole = UserModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, found)
     assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)
-    closed = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("twins"))
+    closed = UserModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("twins"))
     assert closed.setting.seq_len == closed.lifts[0].steps == 40

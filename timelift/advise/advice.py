@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from timelift.advise.told_model import AS_WRITTEN, CHANGED, ToldLift, ToldModel
+from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
 from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
@@ -19,11 +19,11 @@ LIKELY = math.exp(CLEAR)
 
 
 @dataclass(frozen=True)
-class ChangeGain:
-    """What a change brings beside what was there: how many times as fast, and two facts.
+class Gain:
+    """What a change brings: how many times as fast it is as what was there, and two facts.
 
-    A pair of facts is before and after, None where one is not known. `speed_up` is None where there
-    is nothing to compare with.
+    `speed_up` is None where there is nothing to compare with. `first_call` in seconds and
+    `peak_bytes` are before and after, None where one of them is not known.
     """
 
     speed_up: SpeedUp | None
@@ -32,17 +32,15 @@ class ChangeGain:
 
     @property
     def is_shown(self) -> bool:
-        """True if it is faster by the interval that is told, whose intervals hold at once.
+        """True if it is faster by the interval that is printed, whose intervals hold at once.
 
         A verdict wants more launches than the choice does, which ends a run (`analyse.stopping`).
         """
-        one = self.speed_up
-        return one is not None and one.is_known and one.low > 1
+        return self.speed_up is not None and self.speed_up.is_known and self.speed_up.low > 1
 
     @property
     def is_loss(self) -> bool:
-        one = self.speed_up
-        return one is not None and one.is_known and one.high < 1
+        return self.speed_up is not None and self.speed_up.is_known and self.speed_up.high < 1
 
 
 @dataclass(frozen=True)
@@ -54,21 +52,21 @@ class OtherMeaning:
     """
 
     strategy: str
-    gain: ChangeGain | None
+    gain: Gain | None
     means: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class LiftAdvice:
-    """What to write instead of one lift: a strategy that means the same, or nothing.
+    """What to write instead of one lift: the fastest `strategy` of the same meaning, or nothing.
 
-    It is the fastest of those. `faster` is one that means another thing in training, None where
-    none is faster. `lost` says how a lift without figures ended.
+    `faster` is one that means another thing in training, None where none is faster. `lost` is how a
+    lift without figures ended, and why.
     """
 
-    lift: ToldLift
+    lift: ModelLift
     strategy: str = ""
-    gain: ChangeGain | None = None
+    gain: Gain | None = None
     lost: tuple[Status, str] | None = None
     launches: int = 0
     faster: OtherMeaning | None = None
@@ -87,24 +85,24 @@ class LiftAdvice:
 class WholeAdvice:
     """The whole model with every lift changed, and with one alone, by its label.
 
-    `law_error` is the largest relative difference of outputs and gradients. `lost` is why it has
-    no figures in one of these ways: by label, or `AS_WRITTEN` or `CHANGED`.
+    `law_error` is the largest relative difference of outputs and gradients. `lost` is how each of
+    these without figures ended, and why: by label, or `AS_WRITTEN` or `CHANGED`.
     """
 
-    gain: ChangeGain
-    alone: Mapping[str, ChangeGain]
+    gain: Gain
+    alone: Mapping[str, Gain]
     law_error: float | None
     lost: Mapping[str, tuple[Status, str]]
 
 
 @dataclass(frozen=True)
 class ModelAdvice:
-    """What to change in a model; `cores` are those of the machine, where a run tells them.
+    """What to change in a model; `cores` are those of the machine, None where nothing was measured.
 
-    Of one that was `interrupted`, what is told is that of the launches until then.
+    One that was `interrupted` rests on the launches until then.
     """
 
-    model: ToldModel
+    model: UserModel
     lifts: tuple[LiftAdvice, ...]
     whole: WholeAdvice | None = None
     cores: int | None = None
@@ -113,87 +111,92 @@ class ModelAdvice:
     @property
     def changes(self) -> dict[int, str]:
         """The strategy to put in the place of each lift that should change, by its number."""
-        return {one.lift.number: one.strategy for one in self.lifts if one.is_change}
+        return {advice.lift.number: advice.strategy for advice in self.lifts if advice.is_change}
 
 
-def advise_lifts(model: ToldModel, run: Run | None) -> tuple[LiftAdvice, ...]:
+def advise_lifts(model: UserModel, run: Run | None) -> tuple[LiftAdvice, ...]:
     """Advise on each lift of a model by the run of its inner layers; None where none was called."""
     if run is None:
-        return tuple(LiftAdvice(one) for one in model.lifts)
-    return tuple(_lift(model, one, run) for one in model.lifts)
+        return tuple(LiftAdvice(lift) for lift in model.lifts)
+    return tuple(_advise_lift(model, lift, run) for lift in model.lifts)
 
 
-def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
-    """Advise what means the same; beside it what is faster than that and does not, if anything."""
+def _advise_lift(model: UserModel, lift: ModelLift, run: Run) -> LiftAdvice:
+    """Advise the fastest of what means the same, and name what is faster than that, if anything."""
     setting = model.setting_of(lift)
-    names = {lift.usual, *(one.case.strategy for one in run.measurements)}
-    declared = {name: one.meaning for name, one in run.header.strategies.items()}
+    declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
+    names = {lift.usual, *(measurement.case.strategy for measurement in run.measurements)}
     meanings = {name: lift.meaning(declared.get(name, {})) for name in names}
     written = meanings[lift.usual]
-    same = tuple(
-        one
-        for one in run.measurements
-        if one.case.setting != setting or meanings[one.case.strategy] == written
+    of_same_meaning = tuple(
+        measurement
+        for measurement in run.measurements
+        if measurement.case.setting != setting or meanings[measurement.case.strategy] == written
     )
-    advice = _fastest(model, lift, replace(run, measurements=same))
-    of_all = _fastest(model, lift, run)
-    after = meanings.get(of_all.strategy, written)
-    means = {name: (old, after[name]) for name, old in written.items() if old != after[name]}
+    advice = _fastest(setting, lift, replace(run, measurements=of_same_meaning))
+    fastest = _fastest(setting, lift, run)
+    after = meanings.get(fastest.strategy, written)
+    means = {name: (word, after[name]) for name, word in written.items() if word != after[name]}
     if not means:
         return advice
-    return replace(advice, faster=OtherMeaning(of_all.strategy, of_all.gain, means))
+    return replace(advice, faster=OtherMeaning(fastest.strategy, fastest.gain, means))
 
 
-def _fastest(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
+def _fastest(setting: Setting, lift: ModelLift, run: Run) -> LiftAdvice:
     """Advise on a lift whatever its strategies mean in training."""
-    setting, usual = model.setting_of(lift), lift.usual
-    ranking = next((one for one in rank_run(run, (usual,)) if one.setting == setting), None)
-    lost = _ends(run, setting).get(usual)
+    rankings = rank_run(run, (lift.usual,))
+    ranking = next((ranking for ranking in rankings if ranking.setting == setting), None)
+    lost = _without_figures(run, setting).get(lift.usual)
     if ranking is None or not ranking.rows:
         return LiftAdvice(lift, lost=lost)
-    launches = max(len(run.measured[one.case].launches) for one in ranking.rows)
+    launches = max(len(run.measured[row.case].launches) for row in ranking.rows)
     best = recommend([ranking])
     row = ranking.row(best.strategy) if best else ranking.rows[0]
-    known = any(one.case.strategy == usual for one in ranking.rows)
-    gain = _gain(run, row.speed_up if known else None, Case(setting, usual), row.case)
-    few = launches < MIN_LAUNCHES
-    is_likely = few and gain.speed_up is not None and gain.speed_up.value >= LIKELY
-    if known and not (gain.is_shown or is_likely):
+    has_usual = any(row.case.strategy == lift.usual for row in ranking.rows)
+    speed_up = row.speed_up if has_usual else None
+    gain = _gain(run, speed_up, Case(setting, lift.usual), row.case)
+    is_likely = launches < MIN_LAUNCHES and speed_up is not None and speed_up.value >= LIKELY
+    if has_usual and not (gain.is_shown or is_likely):
         return LiftAdvice(lift, gain=gain, launches=launches)
-    return LiftAdvice(lift, row.case.strategy, gain, None if known else lost, launches)
+    return LiftAdvice(lift, row.case.strategy, gain, None if has_usual else lost, launches)
 
 
-def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:
+def advise_whole(model: UserModel, run: Run) -> WholeAdvice:
     """Advise on the whole model by the run of its changes."""
-    written = Case(model.setting, AS_WRITTEN)
+    written, changed = (Case(model.setting, name) for name in (AS_WRITTEN, CHANGED))
     ranking = next(iter(rank_run(run, (AS_WRITTEN,))), None)
-    speed_ups = {row.case.strategy: row.speed_up for row in ranking.rows} if ranking else {}
+    speed_ups = {row.case: row.speed_up for row in ranking.rows} if ranking else {}
 
-    def gain(name: str) -> ChangeGain:
-        return _gain(run, speed_ups.get(name), written, Case(model.setting, name))
+    def gain(case: Case) -> Gain:
+        return _gain(run, speed_ups.get(case), written, case)
 
-    alone = {one.label: gain(one.alone) for one in model.lifts if one.alone in speed_ups}
-    changed = run.by_case.get(Case(model.setting, CHANGED))
-    error = fact(changed, "law_error") if changed and changed.launches else None
-    labels = {one.alone: one.label for one in model.lifts}
-    ends = {labels.get(name, name): end for name, end in _ends(run, model.setting).items()}
-    return WholeAdvice(gain(CHANGED), alone, error, ends)
+    alone = {lift.label: Case(model.setting, lift.alone) for lift in model.lifts}
+    measured = run.by_case.get(changed)
+    labels = {lift.alone: lift.label for lift in model.lifts}
+    lost = _without_figures(run, model.setting)
+    return WholeAdvice(
+        gain(changed),
+        {label: gain(case) for label, case in alone.items() if case in speed_ups},
+        fact(measured, "law_error") if measured and measured.launches else None,
+        {labels.get(name, name): end for name, end in lost.items()},
+    )
 
 
-def _ends(run: Run, setting: Setting) -> dict[str, tuple[Status, str]]:
+def _without_figures(run: Run, setting: Setting) -> dict[str, tuple[Status, str]]:
+    """Return how each strategy without figures ended in a setting, and why."""
     return {
-        one.case.strategy: (one.status, one.reason)
-        for one in run.measurements
-        if one.case.setting == setting and one.status is not Status.MEASURED
+        measurement.case.strategy: (measurement.status, measurement.reason)
+        for measurement in run.measurements
+        if measurement.case.setting == setting and measurement.status is not Status.MEASURED
     }
 
 
-def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> ChangeGain:
-    both = [run.measured.get(one) for one in (before, after)]
-
+def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> Gain:
     def pair(name: str) -> tuple[float, float] | None:
-        values = [None if one is None else fact(one, name) for one in both]
-        first, second = values
+        first, second = (
+            fact(run.measured[case], name) if case in run.measured else None
+            for case in (before, after)
+        )
         return None if first is None or second is None else (first, second)
 
-    return ChangeGain(speed_up, pair("first_call_seconds"), pair("peak_bytes"))
+    return Gain(speed_up, pair("first_call_seconds"), pair("peak_bytes"))

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from timelift.advise.advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
-from timelift.advise.told_model import AS_WRITTEN, CHANGED, ToldLift
+from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice, WholeAdvice
+from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
@@ -21,9 +21,9 @@ from timelift.source import Source
 
 _NAME_LIMIT = 40
 _GAP = "  "
-#: What is raced of a whole model beside each change alone.
-_WAYS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
 _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
+#: The rivals of a whole model beside each change alone.
+_RIVALS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
 #: The strategy that is the layer itself, with nothing around it, and what returns that.
 _BARE, _ITSELF_NAME = "native", "itself"
 
@@ -32,41 +32,41 @@ _BARE, _ITSELF_NAME = "native", "itself"
 Pages = Mapping[str, Source]
 
 
-def advice_lines(found: ModelAdvice, pages: Pages) -> Iterator[str]:
+def advice_lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
     """Write the lifts of a model, what to write instead, and what that brings to all of it."""
-    yield from map(plain, _lines(found, pages))
+    yield from map(plain, _lines(advice, pages))
 
 
-def _lines(found: ModelAdvice, pages: Pages) -> Iterator[str]:
-    model = found.model
-    machine = f"{found.cores} cores" if found.cores else "not measured"
-    lifts = counted(len(found.lifts), "lift")
+def _lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
+    model = advice.model
+    machine = f"{advice.cores} cores" if advice.cores else "not measured"
+    count = counted(len(advice.lifts), "lift")
     where = f"{value_in_words('backend', model.backend)}, {model.mode}, CPU, {machine}"
-    yield f"{model.name}: {lifts} over time in {counted(model.layers, 'layer')} ({where})"
-    if found.lifts:
+    yield f"{model.name}: {count} over time in {counted(model.layers, 'layer')} ({where})"
+    if advice.lifts:
         yield ""
-        rows = [_HEADINGS, *(_row(one, pages) for one in found.lifts)]
+        rows = [_HEADINGS, *(_row(of_lift, pages) for of_lift in advice.lifts)]
         yield from (f"  {line}" for line in _aligned(rows))
-        yield from _notes(found, pages)
+        yield from _notes(advice, pages)
     else:
         yield "  no TimeDistributed and no loop over steps was found in any of its layers"
-    for name, count in model.by_hand:
-        yield f"  {name} is called {count} times by hand, on parts of one tensor: it is left alone"
+    for name, calls in model.by_hand:
+        yield f"  {name} is called {calls} times by hand, on parts of one tensor: it is left alone"
     yield ""
-    yield from _whole(found)
-    if model.drawn and found.lifts:
-        what = "inputs and labels were" if model.draws_labels else "inputs were"
-        yield f"  its {what} drawn; --data module:function gives your own"
-    elif model.draws_labels and found.lifts:
+    yield from _whole_lines(advice)
+    if model.drawn and advice.lifts:
+        data = "inputs and labels were" if model.draws_labels else "inputs were"
+        yield f"  its {data} drawn; --data module:function gives your own"
+    elif model.draws_labels and advice.lifts:
         yield "  its labels were drawn, since --data returned no labels"
-    if found.whole and model.trains and not model.compiled:
+    if advice.whole and model.trains and not model.compiled:
         yield "  it is not compiled, so it was trained by the mean of its outputs"
-    if found.interrupted:
+    if advice.interrupted:
         yield "  provisional: the advice was interrupted; it rests on the launches until then"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(cell_len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (
             cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
@@ -74,19 +74,20 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield _GAP.join(cells).rstrip()
 
 
-def _row(one: LiftAdvice, pages: Pages) -> tuple[str, ...]:
-    lift = one.lift
-    words = ", ".join(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place) if word)
-    known = (f"{lift.number}: {words}" if words else f"{lift.number}", lift.before)
+def _row(advice: LiftAdvice, pages: Pages) -> tuple[str, ...]:
+    lift = advice.lift
+    names = ", ".join(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place) if word)
+    first_cells = (f"{lift.number}: {names}" if names else f"{lift.number}", lift.before)
     if not lift.steps:
-        return (*known, "-", "is not called", "-")
-    if not one.is_change:
-        return (*known, "-", _why_nothing(one), "-")
-    after = _after(lift, one.strategy, pages)
-    return (*known, after, _times(one.gain), _first_call(one.gain))
+        return (*first_cells, "-", "is not called", "-")
+    if not advice.is_change:
+        return (*first_cells, "-", _why_nothing(advice), "-")
+    after = _after(lift, advice.strategy, pages)
+    first_call = advice.gain and advice.gain.first_call
+    return (*first_cells, after, _times(advice.gain), _seconds(first_call) if first_call else "-")
 
 
-def _after(lift: ToldLift, strategy: str, pages: Pages) -> str:
+def _after(lift: ModelLift, strategy: str, pages: Pages) -> str:
     """Write what takes a lift's place, as code would: `FoldTime(Dense(32))`, or `Dense(32)`."""
     called = "(x)" if lift.is_loop else ""  # TimeDistributed is not called in its line either
     if name := pages[strategy].lift_class:
@@ -94,45 +95,41 @@ def _after(lift: ToldLift, strategy: str, pages: Pages) -> str:
     return f"{lift.inner if strategy == _BARE else build_call(lift.inner, 'shape')}{called}"
 
 
-def _why_nothing(one: LiftAdvice) -> str:
-    if one.lost or not one.launches:
+def _why_nothing(advice: LiftAdvice) -> str:
+    if advice.lost or not advice.launches:
         return "was not measured"
-    return "nothing is shown faster" if one.is_known else "too few launches to tell"
+    return "nothing is shown faster" if advice.is_known else "too few launches to tell"
 
 
-def _times(gain: ChangeGain | None) -> str:
+def _times(gain: Gain | None) -> str:
     speed_up = gain.speed_up if gain else None
     if speed_up is None:
         return "not compared"
-    told = f"{speed_up_in_words(speed_up)} times as fast"
-    return told if speed_up.is_known else f"{told} by one launch"
+    times = f"{speed_up_in_words(speed_up)} times as fast"
+    return times if speed_up.is_known else f"{times} by one launch"
 
 
-def _first_call(gain: ChangeGain | None) -> str:
-    return _seconds(*gain.first_call) if gain and gain.first_call else "-"
+def _seconds(before_and_after: tuple[float, float]) -> str:
+    return " → ".join(
+        f"{three_figures(seconds / unit.size)} {unit.name}"
+        for seconds in before_and_after
+        for unit in [unit_for([seconds])]
+    )
 
 
-def _seconds(before: float, after: float) -> str:
-    units = [unit_for([one]) for one in (before, after)]
-    written = [
-        f"{three_figures(one / unit.size)} {unit.name}"
-        for one, unit in zip((before, after), units, strict=True)
-    ]
-    return " → ".join(written)
-
-
-def _notes(found: ModelAdvice, pages: Pages) -> Iterator[str]:
-    for name in dict.fromkeys(found.changes.values()):
+def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
+    for name in dict.fromkeys(advice.changes.values()):
         if lift_class := pages[name].lift_class:
             yield f"  {lift_class} is the layer of the strategy {name}, which --code prints"
-    for one in found.lifts:
-        if one.faster:
-            means = "; ".join(_means(one.faster.means))
-            faster = f"{one.faster.strategy} is {_times(one.faster.gain)}"
-            yield f"  {one.lift.label}: {faster}, and changes what training does: {means}"
-        if one.lost:
-            status, reason = one.lost
-            yield f"  {one.lift.label}: {one.lift.usual} itself: {status}: {reason}"
+    for of_lift in advice.lifts:
+        label = of_lift.lift.label
+        if faster := of_lift.faster:
+            means = "; ".join(_means(faster.means))
+            gain = f"{faster.strategy} is {_times(faster.gain)}"
+            yield f"  {label}: {gain}, and changes what training does: {means}"
+        if of_lift.lost:
+            status, reason = of_lift.lost
+            yield f"  {label}: {of_lift.lift.usual} itself: {status}: {reason}"
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -141,36 +138,34 @@ def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
         yield f"{meaning.about(key)}: {then}, not {now}"
 
 
-def _whole(found: ModelAdvice) -> Iterator[str]:
-    if not found.changes:
-        known = all(one.is_known and not one.lost for one in found.lifts)
-        yield f"  there is nothing to change{'' if known else ', as far as lifts were measured'}"
+def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
+    if not advice.changes:
+        is_known = all(of_lift.is_known and not of_lift.lost for of_lift in advice.lifts)
+        yield f"  there is nothing to change{'' if is_known else ', as far as lifts were measured'}"
         return
-    model, whole = found.model, found.whole
+    model, whole = advice.model, advice.whole
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
     about = f"  the whole model, {call}, batch {model.feeding.batch}"
     if whole is None or not (whole.alone or whole.lost or whole.gain.speed_up):
-        yield f"{about}: was not measured{'' if found.interrupted else ' in the time'}"
+        yield f"{about}: was not measured{'' if advice.interrupted else ' in the time'}"
         return
-    yield f"{about}: {_gain(whole.gain)}"
+    yield f"{about}: {_gain_in_words(whole.gain)}"
     for label, gain in whole.alone.items():
-        yield f"    with {label} alone: {_gain(gain)}"
+        yield f"    with {label} alone: {_gain_in_words(gain)}"
     for name, (status, reason) in whole.lost.items():
-        told = _WAYS.get(name, f"with {name} alone")
-        yield f"    {told}: {status}: {reason}"
+        yield f"    {_RIVALS.get(name, f'with {name} alone')}: {status}: {reason}"
     yield from _law(whole)
 
 
-def _gain(gain: ChangeGain) -> str:
-    told = _times(gain)
+def _gain_in_words(gain: Gain) -> str:
+    times = _times(gain)
     if gain.speed_up and not (gain.is_shown or gain.is_loss):
-        told += ", not shown to differ"
-    parts = [told]
+        times += ", not shown to differ"
+    parts = [times]
     if gain.first_call:
-        parts.append(f"first call {_seconds(*gain.first_call)}")
+        parts.append(f"first call {_seconds(gain.first_call)}")
     if gain.peak_bytes:
-        before, after = map(human_bytes, gain.peak_bytes)
-        parts.append(f"peak memory {before} → {after}")
+        parts.append(f"peak memory {' → '.join(map(human_bytes, gain.peak_bytes))}")
     return "; ".join(parts)
 
 
@@ -220,30 +215,30 @@ def itself(*layers, name=None):
 """
 
 
-def advice_code(found: ModelAdvice, pages: Pages) -> Iterator[str]:
+def advice_code(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
     """Write Python to paste: the advice in comments, each strategy's page, and where weights go.
 
     A stored model is made anew of its own layers. A change of the whole that failed, computes
     something else or is slower has no code.
     """
-    yield from (f"# {line}".rstrip() for line in advice_lines(found, pages))
-    if found.whole and (CHANGED in found.whole.lost or found.whole.gain.is_loss):
+    yield from (f"# {line}".rstrip() for line in advice_lines(advice, pages))
+    if advice.whole and (CHANGED in advice.whole.lost or advice.whole.gain.is_loss):
         yield "# There is no code to paste, since the whole model should stay as it is."
         return
-    changes = [one for one in found.lifts if one.is_change]
-    for name in dict.fromkeys(found.changes.values()):
+    changes = [of_lift for of_lift in advice.lifts if of_lift.is_change]
+    for name in dict.fromkeys(advice.changes.values()):
         yield from ("", "", *pages[name].text.rstrip("\n").split("\n"))
-    if changes and Factory.of(found.model.factory).is_stored:
-        yield from _made_anew(found.model.factory, changes, pages)
+    if changes and Factory.of(advice.model.factory).is_stored:
+        yield from _made_anew(advice.model.factory, changes, pages)
     elif changes:
-        is_looped = any(one.lift.is_loop for one in changes)
+        is_looped = any(change.lift.is_loop for change in changes)
         yield from (_WEIGHTS_OF_LOOPS if is_looped else _WEIGHTS).rstrip().split("\n")
 
 
 def _made_anew(path: str, changes: Sequence[LiftAdvice], pages: Pages) -> Iterator[str]:
     """Write how a stored model is loaded and cloned with its lifts written anew."""
     yield from ("", "", "import functools", "", "import keras")
-    instead = {one.lift: _wrapper(one, pages) for one in changes}
+    instead = {change.lift: _wrapper(change, pages) for change in changes}
     if _ITSELF_NAME in instead.values():
         yield from _ITSELF.rstrip("\n").split("\n")
     yield from ("", "", f"model = keras.saving.load_model({path!r})", "INSTEAD = {")
@@ -255,80 +250,80 @@ def _made_anew(path: str, changes: Sequence[LiftAdvice], pages: Pages) -> Iterat
     yield from ("}", *_CLONE.rstrip("\n").split("\n"))
 
 
-def _wrapper(one: LiftAdvice, pages: Pages) -> str:
+def _wrapper(change: LiftAdvice, pages: Pages) -> str:
     """Return what is called with the layer inside of a lift; empty where no call is enough."""
-    if one.lift.is_loop:
+    if change.lift.is_loop:
         return ""
-    bare = _ITSELF_NAME if one.strategy == _BARE else ""
-    return pages[one.strategy].lift_class or bare
+    bare = _ITSELF_NAME if change.strategy == _BARE else ""
+    return pages[change.strategy].lift_class or bare
 
 
 # As data -----------------------------------------------------------------------------------------
 
 
-def advice_json(found: ModelAdvice, pages: Pages) -> str:
+def advice_json(advice: ModelAdvice, pages: Pages) -> str:
     """Write the advice as one JSON object; what is not known is null."""
-    model, whole = found.model, found.whole
-    told = {
+    model, whole = advice.model, advice.whole
+    data = {
         "model": model.name,
         "backend": model.backend,
         "mode": model.mode,
         "batch": model.feeding.batch,
         "drawn": model.drawn,
         "draws_labels": model.draws_labels,
-        "provisional": found.interrupted,
-        "lifts": [_lift_as_data(one, pages) for one in found.lifts],
-        "by_hand": [{"layer": name, "calls": count} for name, count in model.by_hand],
+        "provisional": advice.interrupted,
+        "lifts": [_lift_as_data(of_lift, pages) for of_lift in advice.lifts],
+        "by_hand": [{"layer": name, "calls": calls} for name, calls in model.by_hand],
         "whole": whole
         and {
             "phase": model.setting.phase,
             **_gain_with_memory(whole.gain),
             "law_error": whole.law_error,
-            "alone": {label: _gain_with_memory(one) for label, one in whole.alone.items()},
-            "lost": {name: f"{end}: {why}" for name, (end, why) in whole.lost.items()},
+            "alone": {label: _gain_with_memory(gain) for label, gain in whole.alone.items()},
+            "lost": {name: ": ".join(end) for name, end in whole.lost.items()},
         },
     }
-    return json.dumps(told, indent=2)
+    return json.dumps(data, indent=2)
 
 
-def _lift_as_data(one: LiftAdvice, pages: Pages) -> dict[str, Any]:
-    lift, faster = one.lift, one.faster
+def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
+    lift, faster = advice.lift, advice.faster
     return {
         "number": lift.number,
         "name": lift.name,
         "place": lift.place,
         "before": lift.before,
-        "after": _after(lift, one.strategy, pages) if one.is_change else None,
+        "after": _after(lift, advice.strategy, pages) if advice.is_change else None,
         "is": lift.usual,
-        "write": one.strategy or None,
+        "write": advice.strategy or None,
         "steps": lift.steps,
         "batch": lift.batch,
-        "lost": one.lost and ": ".join(one.lost),
-        "launches": one.launches,
-        **_gain_as_data(one.gain),
+        "lost": advice.lost and ": ".join(advice.lost),
+        "launches": advice.launches,
+        **_gain_as_data(advice.gain),
         "faster": faster
         and {
             "write": faster.strategy,
-            "means": {word: list(both) for word, both in faster.means.items()},
+            "means": faster.means,
             **_gain_as_data(faster.gain),
         },
     }
 
 
-def _gain_as_data(gain: ChangeGain | None) -> dict[str, Any]:
+def _gain_as_data(gain: Gain | None) -> dict[str, Any]:
     speed_up = gain.speed_up if gain else None
     return {
-        "times_as_fast": speed_up and _known(speed_up.value),
-        "low": speed_up and _known(speed_up.low),
-        "high": speed_up and _known(speed_up.high),
+        "times_as_fast": speed_up and _finite(speed_up.value),
+        "low": speed_up and _finite(speed_up.low),
+        "high": speed_up and _finite(speed_up.high),
         "verdict": speed_up and speed_up.verdict,
         "first_call_seconds": gain and gain.first_call,
     }
 
 
-def _gain_with_memory(gain: ChangeGain) -> dict[str, Any]:
+def _gain_with_memory(gain: Gain) -> dict[str, Any]:
     return _gain_as_data(gain) | {"peak_bytes": gain.peak_bytes}
 
 
-def _known(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None

@@ -1,130 +1,126 @@
-"""A user's model as what campaigns measure: each of its lifts alone, and then the model whole."""
+"""What is measured of a user's model: each of its lifts alone, and then the model whole.
 
+Both are runs of their own, within one budget.
+"""
+
+import math
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec import structs
 
-from timelift.advise.told_model import (
-    AS_WRITTEN,
-    CHANGED,
-    Feeding,
-    ToldLift,
-    ToldModel,
-)
-from timelift.case import Backend, Case
-from timelift.errors import UserError, path_is
-from timelift.inner_layer import STORED, Factory, LayerInputs
+from timelift.advise.advice import ModelAdvice, WholeAdvice, advise_lifts, advise_whole
+from timelift.advise.user_model import AS_WRITTEN, CHANGED, DEFAULTS, ModelLift, UserModel
+from timelift.analyse import results
+from timelift.analyse.results import Run
+from timelift.analyse.stopping import Referee
+from timelift.case import Case
+from timelift.errors import UserError
+from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import Header
-from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
+from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Strategy, Workload
+from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import option_named
-from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
-from timelift.measure.users_layer import ask_model, find_factory
 from timelift.project import Project
 
 #: Some of those that call the very layer inside of a lift, so that its weights stay what they are.
 IN_PLACE = ("fold_time", "native", "vectorized_map")
-#: Options whose default is another one here: what a model takes to trace may be what is wrong.
-DEFAULTS = {"first_call_limit": "300"}
 
 
-def told_model(
-    project: Project, text: str, feeding: Feeding, options: Mapping[str, str]
-) -> ToldModel:
-    """Ask a model for its lifts; raises UserError where there is none, or it cannot be called."""
-    factory = _factory(text)
-    if feeding.source:
-        source = find_factory(feeding.source, "--data as module:function or path.py:function")
-        feeding = feeding._replace(source=source)
-    backends = option_named("backends").value(options.get("backends", ""))
-    if len(backends) > 1:
-        raise UserError(f"--backends: expected one, received {', '.join(backends)}")
-    told = ask_model(factory, backends[0], project.import_folders, feeding._asdict())
-    return ToldModel.of(factory, feeding, Backend(backends[0]), told)
+def find_advice(
+    project: Project, model: UserModel, texts: Mapping[str, str], ends: float
+) -> ModelAdvice:
+    """Measure a model's lifts, and the model with what won in their place.
+
+    `texts` are options of a run. Until their budget `ends`, the lifts have half of the time that
+    is left, and the whole model has the rest; where none is left it is not measured.
+    """
+    run, interrupted = None, False
+    half = (ends - time.monotonic()) / 2
+    if any(lift.steps for lift in model.lifts):
+        run, interrupted = measure_lifts(project, model, within(texts, half))
+    cores = run.header.machine.identity.get("cores") if run else None
+    advice = ModelAdvice(model, advise_lifts(model, run), cores=cores, interrupted=interrupted)
+    rest = ends - time.monotonic()
+    if interrupted or not advice.changes or rest <= 0:
+        return advice
+    try:
+        whole, interrupted = race_whole(project, model, advice.changes, within(texts, rest))
+    except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
+        whole, interrupted = None, True
+    return replace(advice, whole=whole, interrupted=interrupted)
 
 
-def _factory(text: str) -> str:
-    if text.endswith(STORED):
-        path = Path(text)
-        if not path_is(path.is_file):
-            raise UserError(f"expected a stored model that is there, received {text!r}")
-        return str(path.absolute())
-    return find_factory(text, f"a model as module:name or path.py:name, or a {STORED} file")
+def end_of_budget(texts: Mapping[str, str]) -> float:
+    """Return when the budget will be spent, in seconds (monotonic); never where none is given."""
+    budget = option_named("budget").value(texts.get("budget", ""))
+    return math.inf if budget is None else time.monotonic() + budget
 
 
-class Measured(NamedTuple):
-    """The journal of a run, None where nothing was measured, and whether Ctrl-C ended it."""
-
-    journal: Path | None
-    interrupted: bool
+def within(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
+    """Return the options with a budget of so many seconds, without one where they are infinite."""
+    budget = f"{max(1, seconds):.0f}s" if math.isfinite(seconds) else ""
+    return {**texts, "budget": budget}
 
 
 def measure_lifts(
-    project: Project,
-    model: ToldModel,
-    options: Mapping[str, str],
-    display: Display,
-) -> Measured:
+    project: Project, model: UserModel, texts: Mapping[str, str]
+) -> tuple[Run | None, bool]:
     """Measure each lift's inner layer at its own sizes.
 
-    Raises UserError where a strategy that computes what is written is not in the project.
+    Returns the run, and whether Ctrl-C ended it. Raises UserError where a strategy that computes
+    what is written is not in the project.
     """
-    request = RunRequest(project, DEFAULTS | dict(options))
-    called = [lift for lift in model.lifts if lift.steps]
-    workloads = {lift.workload: _workload(model, lift) for lift in called}
-    request.catalogue.workloads.update(workloads)
-    request.axes["workloads"] = ",".join(workloads)
+    request = RunRequest(project, DEFAULTS | dict(texts))
     strategies = request.catalogue.strategies
+    called = [lift for lift in model.lifts if lift.steps]
     if missing := sorted({lift.usual for lift in called} - strategies.keys()):
         raise UserError(
             f"advise: expected the strategy {missing[0]}, which is what the model has, received "
             f"none of that name; put {missing[0]}.py back, without VARIANTS"
         )
+    workloads = [
+        Workload(
+            name=lift.workload,
+            factory=model.factory_of(lift),
+            inputs=lift.inputs,
+            seq_lens=(lift.steps,),
+            batch_sizes=(lift.batch,),
+            is_users=True,
+        )
+        for lift in called
+    ]
     cases = [
         Case(model.setting_of(lift), name)
         for lift in called
         for name in strategies
         if name in {lift.usual, *IN_PLACE}
     ]
-    return _measure(_LiftsRace(request), cases, display)
+    return _measure(_LiftsRace(request), workloads, cases)
 
 
-def _workload(model: ToldModel, lift: ToldLift) -> Workload:
-    return Workload(
-        name=lift.workload,
-        factory=str(replace(Factory.of(model.factory), lift=str(lift.number))),
-        inputs=lift.inputs,
-        seq_lens=(lift.steps,),
-        batch_sizes=(lift.batch,),
-        is_users=True,
-    )
+def race_whole(
+    project: Project, model: UserModel, changes: Mapping[int, str], texts: Mapping[str, str]
+) -> tuple[WholeAdvice | None, bool]:
+    """Race a model against itself with strategies in the place of lifts, by their number.
 
-
-def measure_whole(
-    project: Project,
-    model: ToldModel,
-    changes: Mapping[int, str],
-    options: Mapping[str, str],
-    display: Display,
-) -> Measured:
-    """Race the model as it is against itself with strategies in the place of lifts, by number.
-
-    Each change is tried alone, too, where there are several.
+    Each change is tried alone, too, where there are several. Returns what it showed, and whether
+    Ctrl-C ended it.
     """
-    request = RunRequest(project, DEFAULTS | dict(options))
+    request, setting = RunRequest(project, DEFAULTS | dict(texts)), model.setting
     strategies = request.catalogue.strategies
-    chosen = [
+    changed = [
         (lift, strategies[changes[lift.number]]) for lift in model.lifts if lift.number in changes
     ]
-    ways = list(_ways(chosen))
-    strategies.update({way.name: way for way in ways})
-    setting = model.setting
-    request.catalogue.workloads[model.name] = Workload(
+    rivals = list(_rivals(changed))
+    strategies.update({rival.name: rival for rival in rivals})
+    workload = Workload(
         name=model.name,
         factory=model.factory,
         inputs=LayerInputs(),
@@ -134,37 +130,31 @@ def measure_whole(
         is_model=True,
         data=model.feeding.source,
     )
-    request.axes["workloads"] = model.name
-    return _measure(_ModelRace(request), [Case(setting, way.name) for way in ways], display)
+    cases = [Case(setting, rival.name) for rival in rivals]
+    run, interrupted = _measure(_ModelRace(request), [workload], cases)
+    return advise_whole(model, run) if run else None, interrupted
 
 
-def _ways(chosen: Sequence[tuple[ToldLift, Strategy]]) -> Iterator[Strategy]:
+def _rivals(changed: Sequence[tuple[ModelLift, Strategy]]) -> Iterator[Strategy]:
     """Yield the model as it is written, with all changes, and with each alone, as strategies.
 
     A change is a lift and the strategy instead of it. One alone needs no strategy of its own.
     """
-    told = {
-        str(lift.number): (str(strategy.path), strategy.parameters) for lift, strategy in chosen
+    parameters = {
+        str(lift.number): (str(strategy.path), strategy.parameters) for lift, strategy in changed
     }
-    titles = [f"{strategy.name} instead of {lift.label}" for lift, strategy in chosen]
+    titles = [f"{strategy.name} instead of {lift.label}" for lift, strategy in changed]
     yield Strategy(AS_WRITTEN, Path(), "The model as it is written.")
-    yield Strategy(CHANGED, Path(), f"{', '.join(titles)}.", told)
-    if len(chosen) == 1:
+    yield Strategy(CHANGED, Path(), f"{', '.join(titles)}.", parameters)
+    if len(changed) == 1:
         return
-    for (number, change), (lift, _), title in zip(told.items(), chosen, titles, strict=True):
-        yield Strategy(lift.alone, Path(), f"{title} alone.", {number: change})
-
-
-def _measure(race: Race, cases: Sequence[Case], display: Display) -> Measured:
-    session = Session(race)
-    session.measure(cases, display)
-    return Measured(session.journal_path, session.interrupted)
+    for (lift, _), title in zip(changed, titles, strict=True):
+        number = str(lift.number)
+        yield Strategy(lift.alone, Path(), f"{title} alone.", {number: parameters[number]})
 
 
 class _AdviceRace(Race):
-    def referee(self) -> CampaignReferee:
-        from timelift.analyse.stopping import Referee  # noqa: PLC0415 - numpy, not for --help
-
+    def referee(self) -> Referee:
         return Referee(self.request.options.precision)
 
 
@@ -180,3 +170,22 @@ class _ModelRace(_AdviceRace):
 
     def header(self, header: Header) -> Header:
         return structs.replace(header, options=header.options | {"relative_to": AS_WRITTEN})
+
+
+def _measure(
+    race: Race, workloads: Sequence[Workload], cases: Sequence[Case]
+) -> tuple[Run | None, bool]:
+    """Measure cases of these workloads; their run is None where nothing was measured.
+
+    Returns also whether Ctrl-C ended it.
+    """
+    by_name = {workload.name: workload for workload in workloads}
+    race.request.catalogue.workloads.update(by_name)
+    race.request.axes["workloads"] = ",".join(by_name)
+    session, display = Session(race), CampaignDisplay(sys.stderr)
+    try:
+        session.measure(cases, display)
+    finally:
+        display.done()
+    journal = session.journal_path
+    return results.load(journal) if journal else None, session.interrupted

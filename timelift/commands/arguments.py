@@ -1,20 +1,20 @@
 """The options of each command, with their help; the function of a command has its name."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from timelift.advise.races import DEFAULTS
+from timelift.advise.user_model import DEFAULTS
 from timelift.analyse.ranking import BASELINES
 from timelift.case import AXES, AXIS_FLAGS
 from timelift.choose.choices import Goal
 from timelift.errors import UserError, read_share
-from timelift.measure.options import add_options, option_named
+from timelift.measure.options import add_options, option_named, read_size
 
 #: How a run is named.
 _RUN = "a journal, a folder, a run's or a machine's name, the beginning of a commit, or latest"
-#: Sizes of a call are no larger.
-_MOST = 1_000_000
 
 
 def report(parser: argparse.ArgumentParser) -> None:
@@ -116,19 +116,23 @@ def _gate(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the one threshold that changes are judged by."""
     parser.add_argument(
         "--gate",
-        type=_share,
+        type=_by(read_share),
         default="3%",
         metavar="SHARE",
         help=f"{what}, such as 3%% or 0.03 (default: 3%%)",
     )
 
 
-def _share(text: str) -> float:
-    """Read a percentage for argparse, whose message names the option."""
-    try:
-        return read_share(text)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _by(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader for argparse, whose message names the option."""
+
+    def read_argument(text: str) -> Any:
+        try:
+            return read(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read_argument
 
 
 def bench(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +177,7 @@ def advise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-sizes",
         dest="batch",
-        type=_count,
+        type=_by(read_size),
         default=0,
         metavar="N",
         help=f"sequences in a call (default: {BATCH})",
@@ -181,7 +185,7 @@ def advise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seq-lens",
         dest="seq_len",
-        type=_count,
+        type=_by(read_size),
         default=0,
         metavar="N",
         help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",
@@ -202,14 +206,6 @@ def advise(parser: argparse.ArgumentParser) -> None:
         option = replace(option, default=DEFAULTS.get(name, option.default))
         text = option.full_help.replace("%", "%%")
         parser.add_argument(option.flag, default="", metavar=option.metavar, help=text)
-
-
-def _count(word: str) -> int:
-    if not word.isdecimal() or not 1 <= int(word) <= _MOST:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from 1 to {_MOST:,}, received {word!r}"
-        )
-    return int(word)
 
 
 def init(parser: argparse.ArgumentParser) -> None:
