@@ -24,7 +24,7 @@ from tests.repositories import commit
 from timelift.analyse import results
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
-from timelift.gate.outcomes import CaseOutcome, outcomes
+from timelift.gate.outcomes import CaseOutcome, gate_findings
 from timelift.gate.sides import SidesRace
 from timelift.measure.progress import CampaignEvent
 from timelift.measure.request import Question, RunRequest
@@ -200,9 +200,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     session.measure([case for one in QUESTIONS for case in request.cases(one)], Silent())
     assert session.journal_path is not None
     found = results.load(session.journal_path)
-    against = found.header.against
-    assert against is not None
-    return Suite(tuple(outcomes(found, against)), done_to, time.monotonic() - started)
+    return Suite(tuple(gate_findings(found).outcomes), done_to, time.monotonic() - started)
 
 
 # The table ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from tests import journals
 from timelift.analyse import results
 from timelift.analyse.findings import find_out
+from timelift.commands.additions import additions
 from timelift.present import page
 from timelift.present.page import render
 from timelift.present.report import report
@@ -42,7 +43,8 @@ def made(folder, *records, code=None):
 
 def reported(path):
     """The page of a stored run, with all files of the report in `report` beside it."""
-    page.write_report(find_out(results.load(path)), path.parent / "report")
+    seen = find_out(results.load(path))
+    page.write_report(seen, path.parent / "report", additions(seen.run, path.parent))
     return (path.parent / "report" / "index.html").read_text()
 
 

@@ -14,11 +14,11 @@ from tests.journals import AGAINST
 from timelift.analyse import results
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides, outcomes
+from timelift.gate import gate_words as words
+from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides
 from timelift.journal.lines import Quantity
 from timelift.journal.reading import read_line
-from timelift.present import copies as words
-from timelift.present import ended
+from timelift.present.terminal import section_lines
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
 FACTS = {"first_call_seconds": 1.0, "peak_bytes": 8 << 20, "weights": 9, "graph_nodes": 40}
@@ -69,8 +69,13 @@ def _without_peak(facts):
 
 def judged(found):
     """The outcomes of a run by strategy, and what it was measured against."""
-    against = found.header.against
-    return {one.case.strategy: one for one in outcomes(found, against)}, against
+    gate = gate_findings(found)
+    return {one.case.strategy: one for one in gate.outcomes}, gate.against
+
+
+def sentences(found):
+    """All that is said of a run."""
+    return words.section(gate_findings(found)).versions[0]
 
 
 def failure(outcome, against):
@@ -123,7 +128,7 @@ def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
         for place in range(40)
     ]
     against = structs.replace(against, new=[f"new{place}" for place in range(300)])
-    lines = ended.gate_screenful(GateFindings(against, many), width)
+    lines = section_lines(words.section(GateFindings(against, many)), width)
     assert len(lines) <= 25 * 80 // min(width, 80)
     assert max(map(len, lines)) <= min(width, 80)
     said = " ".join(line.strip() for line in lines)
@@ -169,7 +174,7 @@ def test_a_program_that_differs_is_told_by_its_operations_and_fails_nothing(tmp_
     made = run(tmp_path, old={"operations": less}, operations=more, graph_nodes=60)
     found, against = judged(made)
     assert not failure(found["fold_time"], against)
-    told = "\n".join(words.gate_lines(gate_findings(made)))
+    told = "\n".join(sentences(made))
     assert "forward, graph: its program has +10 Const, +5 Add, +3 Mul and 2 more" in told
     assert "graph nodes" not in told
 
@@ -192,7 +197,7 @@ def test_cases_of_a_stored_run_that_run_the_same_program_are_named_and_left_out(
     made = results.load(journals.write(path, *lines))
     assert not made.warnings
     said = "forward, graph: same, not timed: both sides run the same program"
-    lines = [line for line in words.gate_lines(gate_findings(made)) if line.endswith(said)]
+    lines = [line for line in sentences(made) if line.endswith(said)]
     assert [line.partition(",")[0] for line in lines] == ["native"]
     found, _ = judged(made)
     assert set(found) == {*NAMES} - {"native"}
@@ -257,7 +262,7 @@ def alone(folder, *lines, against=AGAINST, **header):
 
 
 def headline(path):
-    return words.headline(gate_findings(results.load(path)))
+    return words.section(gate_findings(results.load(path))).headline
 
 
 @pytest.mark.parametrize(
@@ -273,7 +278,7 @@ def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undeci
 
 def test_sides_that_share_no_launch_have_no_change(tmp_path):
     path = alone(tmp_path, journals.line(NATIVE, 1), journals.line(other(NATIVE), 2), journals.END)
-    told = "\n".join(words.gate_lines(gate_findings(results.load(path))))
+    told = "\n".join(sentences(results.load(path)))
     assert "no round was played by both sides" in told
     assert "nan" not in told
 
@@ -288,12 +293,12 @@ def given_up(folder, first_call, limit="60.0"):
 
 def test_a_case_that_is_given_up_where_the_other_side_has_figures_fails(tmp_path):
     path = given_up(tmp_path, 1.0)
-    [reason] = ended.failures(path).values()
+    made = results.load(path)
+    [reason] = words.failures(made).values()
     said = "not run: tracing limit: tracing took more than 60 s, where main has figures"
     assert reason == f"{words.case_in_words(NATIVE)}: {said}"
-    found = gate_findings(results.load(path))
-    assert reason in words.gate_lines(found)
-    assert reason in words.beside_verdicts(found)
+    assert reason in sentences(made)
+    assert reason in words.section(gate_findings(made)).notes
     assert headline(path).startswith("1 of 1 case fails the gate against main: native, tokens")
 
 
@@ -310,11 +315,11 @@ def test_only_a_first_call_far_from_its_limit_before_is_a_failure(
     tmp_path, first_call, limit, fails
 ):
     path = given_up(tmp_path, first_call, limit)
-    assert bool(ended.failures(path)) == fails
+    assert bool(words.failures(results.load(path))) == fails
     assert headline(path).startswith("1 of 1 case fails" if fails else "No case was measured")
 
 
 def test_a_run_that_was_killed_between_the_two_sides_is_read(tmp_path):
     path = alone(tmp_path, journals.line(other(NATIVE), facts=FACTS))
-    assert not ended.failures(path)
+    assert not words.failures(results.load(path))
     assert "No case was measured on both sides" in headline(path)

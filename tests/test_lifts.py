@@ -12,12 +12,14 @@ import report
 import timelift
 from tests import journals
 from timelift.analyse import results
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.measurement import CaseInLaunch
-from timelift.present import ended, terminal
+from timelift.present import terminal
+from timelift.present.summary import Pointers, summary
 
 ROOT = Path(report.__file__).parent
 WHY = "it computes something else"
@@ -51,8 +53,8 @@ def lines(fake, lengths=(16,), **axes):
 
 def ending_of(path):
     """The lines at the end of a run that lies in the folder of its results."""
-    found = ended.end(ended.find(path, path.parent), path, path.parent, None)
-    return terminal.summary_text(found, 80, colour=False).splitlines()
+    end = summary(RunFindings(results.load(path)), Pointers())
+    return terminal.summary_text(end, 80, colour=False).splitlines()
 
 
 @pytest.fixture

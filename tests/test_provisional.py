@@ -16,10 +16,12 @@ from tests import journals
 from tests.pages import found, without_scripts
 from timelift import cli, selftest
 from timelift.analyse import results
-from timelift.present import ended, figures, terminal
+from timelift.commands.additions import section
+from timelift.present import figures, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
+from timelift.selftest import end_of_selftest
 
 CASES = journals.grid()
 WHOLE = [journals.header(cases=len(CASES)), *journals.campaign(CASES), journals.END]
@@ -135,19 +137,21 @@ def _unfinished(folder, path):
 
 def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):
     over, open_still = (
-        [*ended.gate_lines(one)] for one in (AGAINST, _unfinished(tmp_path, AGAINST))
+        section(results.load(path)).versions[0]
+        for path in (AGAINST, _unfinished(tmp_path, AGAINST))
     )
     assert not [line for line in over if "provisional" in line]
     assert open_still[0].startswith("provisional: ")
-    assert open_still[1:-1] == over[:-1]
+    assert open_still[1:] == over
 
 
 def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     copy = _unfinished(tmp_path, path)
-    lines = list(ended.selftest_lines(copy))
+    lines = list(end_of_selftest(results.load(copy), tmp_path))
     assert lines[0].startswith("provisional: ")
     assert lines[-1] == "not stored, since the run did not end"
     assert not (tmp_path / selftest.FILE).exists()
-    assert not [line for line in ended.selftest_lines(path) if line.startswith(("prov", "not s"))]
+    over = [*end_of_selftest(results.load(path), tmp_path)]
+    assert not [line for line in over if line.startswith(("prov", "not s"))]
     assert (tmp_path / selftest.FILE).exists()

@@ -26,13 +26,14 @@ from timelift.case import Case, Phase, Setting, Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, undecided_lines
 from timelift.choose.choices import Goal, Question, Undecided, decide
+from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
 from timelift.present import terminal
 from timelift.present.answer import at_setting
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
-from timelift.present.summary import summary
+from timelift.present.summary import Additions, summary
 from timelift.project import Project
 
 NAMES = tuple("abcdef")
@@ -82,7 +83,7 @@ def ended(case, times, how):
 
 def surfaces(found):
     """What each surface writes of a run."""
-    words, end = report(found), summary(found, None)
+    words, end = report(found, Additions(section=section(found.run))), summary(found, None)
     console = Console(width=400, file=io.StringIO())
     terminal.show_report(words, console)
     return {

@@ -21,8 +21,6 @@ from timelift.case import COPY_SEPARATOR, Case, Status
 from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine, Planted
 from timelift.measure.request import Question, RunRequest
-from timelift.present import ended
-from timelift.present.copies import trust_in_words
 from timelift.project import Project
 from timelift.selftest import TWINS, Proportion, Trust, TwinsRace
 
@@ -200,7 +198,7 @@ def test_no_tries_bound_nothing():
 
 
 def test_what_is_saved_is_read_again(tmp_path):
-    path = ended.save(TRUST, tmp_path)
+    path = selftest.save_trust(TRUST, tmp_path)
     assert selftest.load_trust(path) == TRUST
     assert [file.name for file in tmp_path.iterdir()] == ["trust.json"]
 
@@ -212,10 +210,10 @@ def test_a_file_of_an_older_self_test_is_read(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
-    path = ended.save(TRUST, tmp_path)
+    path = selftest.save_trust(TRUST, tmp_path)
     (tmp_path / ".trust.json.new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
-        ended.save(structs.replace(TRUST, settings=1), tmp_path)
+        selftest.save_trust(structs.replace(TRUST, settings=1), tmp_path)
     assert selftest.load_trust(path) == TRUST
 
 
@@ -231,7 +229,7 @@ WRONG = [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
-    path = ended.save(TRUST, tmp_path)
+    path = selftest.save_trust(TRUST, tmp_path)
     good = json.loads(path.read_text())
     without = {name: value for name, value in good.items() if name not in wrong}
     for text in (json.dumps(good | wrong), json.dumps(without)):
@@ -249,7 +247,7 @@ def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
 def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     folder = tmp_path / "results" / "some-machine" / "selftest"
     folder.mkdir(parents=True)
-    ended.save(TRUST, folder)
+    selftest.save_trust(TRUST, folder)
     names = {"some-machine": TRUST, "other": None, "../results/some-machine": None}
     for name, trust in names.items():
         header = journals.header(machine={"name": name})
@@ -260,7 +258,8 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
 def test_the_sentence_names_what_has_changed_since():
     def sentence(trust, **others):
         drift = {"versions": TRUST.versions | others}
-        return trust_in_words(Run(Header(machine=Machine(drift=drift)), (), complete=True), trust)
+        run = Run(Header(machine=Machine(drift=drift)), (), complete=True)
+        return selftest.trust_in_words(run, trust)[1]
 
     assert "since" not in sentence(TRUST)
     assert "since then other keras" in sentence(TRUST, keras="3.16")

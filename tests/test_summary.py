@@ -20,7 +20,7 @@ from timelift.analyse.results import Run
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal.lines import Header, StrategyEntry
 from timelift.measurement import Measurement
-from timelift.present import conditions, ended, terminal
+from timelift.present import conditions, terminal
 from timelift.present.answer import where_slower
 from timelift.present.summary import Pointers, summary
 
@@ -276,8 +276,8 @@ def test_colour_is_an_addition():
 def test_the_question_that_is_suggested_has_an_answer(tmp_path, monkeypatch, capsys, grid):
     monkeypatch.setattr(report, "ROOT", tmp_path)
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", journals.grid(**grid))
-    found = ended.find(path, tmp_path / "results")
-    command = dict(summary(found, Pointers()).notes)["more"].rpartition(" · ")[2]
+    seen = RunFindings(results.load(path))
+    command = dict(summary(seen, Pointers()).notes)["more"].rpartition(" · ")[2]
     assert report.main(shlex.split(command)) in {0, 2}
     assert capsys.readouterr().err == ""
 

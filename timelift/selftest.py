@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -27,18 +27,24 @@ from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.case import COPY_SEPARATOR, Case
-from timelift.journal.files import SELFTEST_FOLDER
+from timelift.errors import counted, writing
+from timelift.journal.files import SELFTEST_FOLDER, replace_text
 from timelift.journal.lines import Planted, differences
 from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race
 from timelift.measurement import Measurement
+from timelift.present import conditions
+from timelift.present.summary import Section
+from timelift.present.units import percent
 
 FILE = "trust.json"
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
 #: What a rival costs in a launch before its first sample; the first call includes the tracing.
 _SETUP = ("build_seconds", "first_call_seconds")
 _LONGEST_SETUP_SECONDS = 1e6
+#: In so many of its tries a planted slow-down was found most times.
+_MOST_TIMES = 0.9
 
 
 class Proportion(Struct, frozen=True, array_like=True):
@@ -95,144 +101,6 @@ class Trust(Struct, frozen=True, kw_only=True):
     def changed_packages(self, versions: Mapping[str, Any]) -> list[str]:
         moved = {one.name for one in differences(self.versions, versions)}
         return sorted(moved & self.versions.keys())
-
-
-# Twins -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class TwinGroup:
-    """A strategy and its twins in one setting, and by what share each is slower than the first."""
-
-    rivals: tuple[Measurement, ...]
-    slower: tuple[float, ...]
-
-
-def twin_groups(run: Run) -> list[TwinGroup]:
-    """Return every strategy with its twins in every setting, in setting order.
-
-    Only rivals with samples take part, and a strategy or a twin alone is no group.
-    """
-    measured, planted = run.measured, _planted(run)
-    twins_of: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(planted):
-        twins_of[planted[name].of].append(name)
-    groups = []
-    for base in sorted(case for case in measured if case.strategy in twins_of):
-        cases = [Case(base.setting, name) for name in twins_of[base.strategy]]
-        cases = [base, *(case for case in cases if case in measured)]
-        slower = (0.0, *(planted[case.strategy].slower or 0.0 for case in cases[1:]))
-        groups += [TwinGroup(tuple(measured[case] for case in cases), slower)] if cases[1:] else []
-    return groups
-
-
-def _planted(run: Run) -> dict[str, Planted]:
-    """Return the twins by name, without those that have no one truth.
-
-    Of an older self-test a twin may be slower in some launches only.
-    """
-    strategies = run.header.strategies
-    twins = {name: entry.planted for name, entry in strategies.items() if entry.planted}
-    return {
-        name: planted
-        for name, planted in twins.items()
-        if planted.slower is not None
-        and (planted.one_launch_in == 1 or not planted.slower)
-        and planted.of in strategies.keys() - twins.keys()
-    }
-
-
-# Judging -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What was said of the second of two rivals, the known share that it is slower, and the price.
-
-    `sign` is 1 where it was called slower, -1 faster, 0 neither; `seconds` is what both took.
-    """
-
-    slower: float
-    sign: int
-    seconds: float
-
-
-def trust_from_run(run: Run) -> Trust | None:
-    """Judge a self-test's run; None where it has no comparison whose truth is known."""
-    groups = twin_groups(run)
-    if not groups:
-        return None
-    answers = list(_answers(groups))
-    signs: dict[float, list[int]] = defaultdict(list)
-    for answer in answers:
-        signs[answer.slower].append(answer.sign)
-    identical = signs.pop(0.0, [])
-    wrong = [sign * slower < 0 for slower in signs for sign in signs[slower]]
-    return Trust(
-        schema=1,
-        measured=run.header.started or "",
-        versions={str(name): str(one) for name, one in run.header.machine.versions.items()},
-        settings=len(groups),
-        launches=float(np.mean([len(one.launches) for group in groups for one in group.rivals])),
-        false_alarms=Proportion(sum(map(abs, identical)), len(identical)),
-        wrong_way=Proportion(sum(wrong), len(wrong)),
-        found={
-            slower: Proportion(sum(sign * slower > 0 for sign in signs[slower]), len(signs[slower]))
-            for slower in sorted(signs)
-        },
-        seconds_per_verdict=float(np.mean([answer.seconds for answer in answers])),
-    )
-
-
-def _answers(groups: Sequence[TwinGroup]) -> Iterator[_Answer]:
-    """Judge each strategy beside its twins, and identical rivals by two, as a ranking does.
-
-    All pairs of a group are a family, and variances are moderated over all groups of the run.
-    """
-    aligned = [samples for group in groups for samples in aligned_samples(group.rivals)]
-    effects, families = pairs_by_setting(aligned)
-    comparisons = iter(verdicts.compare(effects, families=families))
-    for group, samples in zip(groups, aligned, strict=True):
-        seconds = [_seconds_spent(rival) for rival in group.rivals]
-        for i, j in samples.pairs:
-            comparison = next(comparisons)
-            if i == 0 or group.slower[i] == group.slower[j] == 0:
-                sign = _SIGN.get(comparison.verdict, 0)
-                yield _Answer(round(group.slower[j], 4), sign, seconds[i] + seconds[j])
-
-
-def _seconds_spent(rival: Measurement) -> float:
-    """Return what building, the first call, where the run knows them, and the samples took."""
-    samples = [np.nansum(one.seconds_per_call) * one.calls_per_sample for one in rival.launches]
-    setup = [one.facts.number(name) or 0.0 for one in rival.launches for name in _SETUP]
-    return float(sum(samples) + sum(one for one in setup if 0 <= one <= _LONGEST_SETUP_SECONDS))
-
-
-# The file ----------------------------------------------------------------------------------------
-
-
-def trust_as_json(trust: Trust) -> str:
-    return msgspec.json.format(msgspec.json.encode(trust), indent=1).decode() + "\n"
-
-
-def rests_on_more(kept: Trust | None, new: Trust) -> bool:
-    """True if an earlier self-test with the same versions rests on more than a new one."""
-    return bool(kept and kept.versions == new.versions and kept.tries > new.tries)
-
-
-def machine_trust(results: Path, run: Run) -> Trust | None:
-    name = run.header.machine.name
-    if name is None or Path(name).name != name or name == "..":
-        return None
-    return load_trust(results / name / SELFTEST_FOLDER / FILE)
-
-
-def load_trust(path: Path) -> Trust | None:
-    """Read a file; None where it is absent or not as `Trust` says."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Trust)
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 # The race ----------------------------------------------------------------------------------------
@@ -298,3 +166,231 @@ class TwinsRace(Race):
     def referee(self) -> CampaignReferee:
         options, aside = self.request.options, self.request.catalogue.look_alikes
         return Referee(options.precision, planted=True, aside=aside)
+
+
+# Twins -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TwinGroup:
+    """A strategy and its twins in one setting, and by what share each is slower than the first."""
+
+    rivals: tuple[Measurement, ...]
+    slower: tuple[float, ...]
+
+
+def twin_groups(run: Run) -> list[TwinGroup]:
+    """Return every strategy with its twins in every setting, in setting order.
+
+    Only rivals with samples take part, and a strategy or a twin alone is no group.
+    """
+    measured, planted = run.measured, _planted(run)
+    twins_of: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(planted):
+        twins_of[planted[name].of].append(name)
+    groups = []
+    for base in sorted(case for case in measured if case.strategy in twins_of):
+        cases = [Case(base.setting, name) for name in twins_of[base.strategy]]
+        cases = [base, *(case for case in cases if case in measured)]
+        slower = (0.0, *(planted[case.strategy].slower or 0.0 for case in cases[1:]))
+        groups += [TwinGroup(tuple(measured[case] for case in cases), slower)] if cases[1:] else []
+    return groups
+
+
+def _planted(run: Run) -> dict[str, Planted]:
+    """Return the twins by name, without those that have no one truth.
+
+    Of an older self-test a twin may be slower in some launches only.
+    """
+    strategies = run.header.strategies
+    twins = {name: entry.planted for name, entry in strategies.items() if entry.planted}
+    return {
+        name: planted
+        for name, planted in twins.items()
+        if planted.slower is not None
+        and (planted.one_launch_in == 1 or not planted.slower)
+        and planted.of in strategies.keys() - twins.keys()
+    }
+
+
+# Judging -----------------------------------------------------------------------------------------
+
+
+class _JudgedPair(NamedTuple):
+    """Two rivals of one group: by what share the second is slower, and how it was called.
+
+    `sign` is 1 where it was called slower, -1 faster, 0 neither; `seconds` is what both took.
+    """
+
+    slower: float
+    sign: int
+    seconds: float
+
+
+def trust_from_run(run: Run) -> Trust | None:
+    """Judge a self-test's run; None where it has no comparison whose truth is known."""
+    groups = twin_groups(run)
+    if not groups:
+        return None
+    pairs = list(_judged_pairs(groups))
+    signs: dict[float, list[int]] = defaultdict(list)
+    for pair in pairs:
+        signs[pair.slower].append(pair.sign)
+    identical = signs.pop(0.0, [])
+    wrong = [sign * slower < 0 for slower in signs for sign in signs[slower]]
+    return Trust(
+        schema=1,
+        measured=run.header.started or "",
+        versions={str(name): str(one) for name, one in run.header.machine.versions.items()},
+        settings=len(groups),
+        launches=float(np.mean([len(one.launches) for group in groups for one in group.rivals])),
+        false_alarms=Proportion(sum(map(abs, identical)), len(identical)),
+        wrong_way=Proportion(sum(wrong), len(wrong)),
+        found={
+            slower: Proportion(sum(sign * slower > 0 for sign in signs[slower]), len(signs[slower]))
+            for slower in sorted(signs)
+        },
+        seconds_per_verdict=float(np.mean([pair.seconds for pair in pairs])),
+    )
+
+
+def _judged_pairs(groups: Sequence[TwinGroup]) -> Iterator[_JudgedPair]:
+    """Judge each strategy beside its twins, and identical rivals by two, as a ranking does.
+
+    All pairs of a group are a family, and variances are moderated over all groups of the run.
+    """
+    aligned = [samples for group in groups for samples in aligned_samples(group.rivals)]
+    effects, families = pairs_by_setting(aligned)
+    comparisons = iter(verdicts.compare(effects, families=families))
+    for group, samples in zip(groups, aligned, strict=True):
+        seconds = [_seconds_spent(rival) for rival in group.rivals]
+        for i, j in samples.pairs:
+            comparison = next(comparisons)
+            if i == 0 or group.slower[i] == group.slower[j] == 0:
+                sign = _SIGN.get(comparison.verdict, 0)
+                yield _JudgedPair(round(group.slower[j], 4), sign, seconds[i] + seconds[j])
+
+
+def _seconds_spent(rival: Measurement) -> float:
+    """Return what building, the first call, where the run knows them, and the samples took."""
+    samples = [np.nansum(one.seconds_per_call) * one.calls_per_sample for one in rival.launches]
+    setup = [one.facts.number(name) or 0.0 for one in rival.launches for name in _SETUP]
+    return float(sum(samples) + sum(one for one in setup if 0 <= one <= _LONGEST_SETUP_SECONDS))
+
+
+# The file ----------------------------------------------------------------------------------------
+
+
+def load_trust(path: Path) -> Trust | None:
+    """Read a file; None where it is absent or not as `Trust` says."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Trust)
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def save_trust(trust: Trust, folder: Path) -> Path:
+    """Write what a self-test found into its folder whole; raises UserError on failure."""
+    path = folder / FILE
+    with writing(path, "make the folder writable"):
+        replace_text(path, trust_as_json(trust))
+    return path
+
+
+def trust_as_json(trust: Trust) -> str:
+    return msgspec.json.format(msgspec.json.encode(trust), indent=1).decode() + "\n"
+
+
+def machine_trust(results: Path, run: Run) -> Trust | None:
+    """Return what the last self-test of a run's machine found; None where there was none."""
+    name = run.header.machine.name
+    if name is None or Path(name).name != name or name == "..":
+        return None
+    return load_trust(results / name / SELFTEST_FOLDER / FILE)
+
+
+# Words -------------------------------------------------------------------------------------------
+
+
+def section(run: Run) -> Section:
+    """Return what a terminal, report.md and the page show of a self-test."""
+    first, *others = _sentences(trust_from_run(run))
+    state = conditions.state(run)
+    return Section(
+        headline=f"{first[0].upper()}{first[1:]}.",
+        versions=[(*([state] if state else []), first, *others)],
+        notes=tuple(others),
+    )
+
+
+def _sentences(trust: Trust | None) -> Iterator[str]:
+    if trust is None:
+        yield "no twin was measured, so there is no result"
+        return
+    false, wrong = trust.false_alarms, trust.wrong_way
+    yield (
+        f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
+        f"(at most {percent(false.at_most, 2)} with 95 % confidence)"
+    )
+    shares = (
+        f"{percent(share, 0, signed=True)} in {calls.hits} of {calls.tries}"
+        for share, calls in sorted(trust.found.items())
+    )
+    yield (
+        f"found where planted: {', '.join(shares)}; "
+        f"the wrong way round in {wrong.hits} of {wrong.tries:,}"
+    )
+    yield (
+        f"{counted(trust.settings, 'setting')}, {trust.launches:.1f} launches a rival, "
+        f"{trust.seconds_per_verdict:.1f} s a comparison"
+    )
+
+
+def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
+    """Yield the lines at the end of a self-test; one that is over is stored in its `folder`.
+
+    Of two self-tests with the same versions the one that rests on more comparisons is kept. Raises
+    UserError where the folder does not allow it.
+    """
+    yield from section(run).versions[0]
+    trust, before = trust_from_run(run), load_trust(folder / FILE)
+    if trust is None:
+        return
+    if run.is_provisional:
+        yield "not stored, since the run did not end"
+    elif before and before.versions == trust.versions and before.tries > trust.tries:
+        day = before.measured[:10]
+        yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
+    else:
+        save_trust(trust, folder)
+        yield "stored: reports of this machine quote it from now on"
+
+
+def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
+    """Return how far to trust the figures of a run's machine: in a line, and in full.
+
+    Of the slow-downs that were planted, the line has the least that was found most times.
+    """
+    if trust is None:
+        return (
+            "this machine is not tested yet: timelift selftest (10 minutes)",
+            "not known for this machine; find out with: timelift selftest",
+        )
+    false, moved = trust.false_alarms, trust.changed_packages(run.header.machine.versions)
+    planted = {
+        share: calls for share, calls in sorted(trust.found.items()) if share > 0 and calls.tries
+    }
+    found = {
+        share: f"{percent(share, 0, signed=True)} found in {percent(calls.value, 0)}"
+        for share, calls in planted.items()
+    }
+    sure = [share for share, calls in planted.items() if calls.value >= _MOST_TIMES]
+    least = [found[share] for share in (sure or [*planted][-1:])[:1]]
+    alarms = f"{counted(false.hits, 'false alarm')} in {false.tries:,}"
+    first = f"self-test of {trust.measured[:10]}: {alarms}"
+    since = [f"since then other {', '.join(moved)}"] if moved else []
+    of_identical = f"{first} comparisons of identical code (at most {percent(false.at_most, 2)})"
+    return (
+        "; ".join([f"{first} (at most {percent(false.at_most)})", *least, *since]),
+        "; ".join([of_identical, *([", ".join(found.values())] if found else []), *since]),
+    )

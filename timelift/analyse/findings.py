@@ -27,9 +27,7 @@ from timelift.analyse.recommend import (
 from timelift.analyse.results import Run
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError, nearest
-from timelift.gate.outcomes import GateFindings, gate_findings
 from timelift.measurement import fact
-from timelift.selftest import Trust, trust_from_run
 
 #: The most settings in a report, which has a table for each and takes milliseconds for it.
 MOST_SETTINGS = 20_000
@@ -39,12 +37,10 @@ MOST_SETTINGS = 20_000
 class RunFindings:
     """A run with all that was found in it, each part computed when it is first asked for.
 
-    `trust` is what the machine's self-test found. Speed-ups are told against `relative_to`, by
-    default what the run was asked for.
+    Speed-ups are told against `relative_to`, by default what the run was asked for.
     """
 
     run: Run
-    trust: Trust | None = None
     relative_to: str = ""
 
     @cached_property
@@ -102,16 +98,6 @@ class RunFindings:
         return no_answers(self.run)
 
     @cached_property
-    def gate(self) -> GateFindings | None:
-        """What was found against another side; None where the run raced none."""
-        return gate_findings(self.run)
-
-    @cached_property
-    def selftest(self) -> Trust | None:
-        """What a self-test found, if the run is one that measured a twin."""
-        return trust_from_run(self.run)
-
-    @cached_property
     def machine_activity(self) -> quality.MachineActivity:
         return quality.machine_activity(self.run)
 
@@ -166,7 +152,7 @@ def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -
     return kept
 
 
-def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> RunFindings:
+def find_out(run: Run, relative_to: str = "") -> RunFindings:
     """Return what is found in a run; raises UserError where it is too much to show.
 
     Also where the strategy that speed-ups are to be told against was not measured.
@@ -178,7 +164,7 @@ def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> Run
             "ask about one with: timelift choose, or read all with: timelift.load"
         )
     refuse_unmeasured(run, relative_to)
-    return RunFindings(run, trust, relative_to=relative_to)
+    return RunFindings(run, relative_to)
 
 
 def refuse_unmeasured(run: Run, relative_to: str) -> None:

@@ -167,19 +167,18 @@ def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:
         yield f"line {torn} is torn: the run was cut off while it wrote this line"
 
 
-def load_measured(path: Path, *, or_failed: bool = False) -> Run:
-    """Read a run; raises UserError where nothing was measured in it, `or_failed` at least."""
-    run = load(path)
+def refuse_empty(run: Run, path: Path, *, or_failed: bool = True) -> None:
+    """Raise UserError where nothing was measured in the run of a file, `or_failed` at least."""
     if not (run.measurements if or_failed else run.measured):
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )
-    return run
 
 
 def load_usual(path: Path, *, or_failed: bool = False) -> Run:
     """Read a run of strategies; raises UserError where it raced them against twins."""
-    run = load_measured(path, or_failed=or_failed)
+    run = load(path)
+    refuse_empty(run, path, or_failed=or_failed)
     if run.header.races_copies:
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "

@@ -13,11 +13,10 @@ def choose(options: Options, project: Project) -> int:
     a time or a price. Otherwise the command is printed that would decide it. Exit code 0: answered;
     2: not decided by this run; 1: a mistake in the question.
     """
-    from timelift import selftest  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.analyse.results import load_usual  # noqa: PLC0415
     from timelift.choose import choice_words, choices  # noqa: PLC0415
-    from timelift.present.copies import trust_in_words  # noqa: PLC0415
+    from timelift.commands.additions import additions  # noqa: PLC0415
 
     run = load_usual(find_run(project.results, options.run), or_failed=True)
     axes = {name: getattr(options, name) for name in AXES}
@@ -33,6 +32,6 @@ def choose(options: Options, project: Project) -> int:
     write = choice_words.answer_as_code if options.code else choice_words.answer_lines
     if options.json:
         write = choice_words.answer_as_json
-    trust = trust_in_words(run, selftest.machine_trust(project.results, run))
+    trust = additions(run, project.results).trust_in_full
     write_lines(write(question, answer, run, project, trust))
     return 0

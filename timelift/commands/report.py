@@ -3,11 +3,16 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
-from timelift.journal.files import find_run, runs_under
+from timelift.journal.files import find_run, is_latest, runs_under
 from timelift.project import Project
+
+if TYPE_CHECKING:
+    from timelift.analyse.findings import RunFindings
+    from timelift.present.summary import Additions
 
 
 def report(options: Options, project: Project) -> int:
@@ -42,18 +47,31 @@ def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, str, S
 
 def _write_report(path: Path, run: str, output: Path, options: Options, project: Project) -> None:
     """Print the end of a run, which the word `run` names, and write its page."""
-    from timelift.present import ended, terminal  # noqa: PLC0415
-    from timelift.present.summary import Pointers  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present.summary import Pointers, pages, summary  # noqa: PLC0415
     from timelift.present.usage import code_of_run  # noqa: PLC0415
 
-    pointers = Pointers(
-        output / "index.html", "" if ended.is_latest(path, project.results) else run
-    )
-    found, console = ended.find(path, project.results, options.relative_to), terminal.console()
-    ended.show(found, console, pointers)
+    found, added = _read(path, options, project)
+    named = "" if is_latest(path, project.results) else run
+    pointers, console = Pointers(output / "index.html", named), terminal.console()
+    if added.section:
+        terminal.show_section(added.section, pages(pointers), console)
+    else:
+        terminal.show_summary(summary(found, pointers, added.trust), console)
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-    write_report(found, output, code_of_run(found.run, project))
+    write_report(found, output, added, code_of_run(found.run, project))
+
+
+def _read(path: Path, options: Options, project: Project) -> "tuple[RunFindings, Additions]":
+    """Read a run, and return what was found in it; raises UserError where that cannot be."""
+    from timelift.analyse import results  # noqa: PLC0415
+    from timelift.analyse.findings import find_out  # noqa: PLC0415
+    from timelift.commands.additions import additions  # noqa: PLC0415
+
+    run = results.load(path)
+    results.refuse_empty(run, path)
+    return find_out(run, options.relative_to), additions(run, project.results)
 
 
 def _open(page: Path) -> None:
@@ -68,20 +86,20 @@ def _print_tables(
     path: Path, run: str, workloads: Sequence[str], options: Options, project: Project
 ) -> None:
     """Print every setting of the workloads of a run, which the word `run` names."""
-    from timelift.present import ended, terminal  # noqa: PLC0415
     from timelift.present import report as in_words  # noqa: PLC0415
+    from timelift.present import terminal  # noqa: PLC0415
 
     if options.output or options.open:
         raise UserError(
             f"expected no workload beside --output or --open, received {workloads[0]!r}; "
             "write the page of the whole run without it"
         )
-    found = ended.find(path, project.results, options.relative_to)
+    found, added = _read(path, options, project)
     known = {one.case.setting.workload for one in found.run.measurements}
     for name in workloads:
         if name not in known:
             raise UserError(_unknown(name, known, run, project.results))
-    report_in_words = in_words.report(found)
+    report_in_words = in_words.report(found, dataclasses.replace(added, section=None))
     tables = tuple(one for one in report_in_words.tables if one.workload in workloads)
     answer = report_in_words.answer
     rows = [row for row in answer.rows if row.workload in workloads] if answer else []

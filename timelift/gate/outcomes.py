@@ -1,7 +1,7 @@
 """A run against another side: which cases stand side by side, and what became of each."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ from timelift.measurement import Measurement, fact
 
 
 class Sides(NamedTuple):
+    """A case as it was measured on the other side, and on this one."""
+
     old: Measurement
     new: Measurement
 
@@ -43,32 +45,44 @@ class CaseOutcome:
     @property
     def worse(self) -> tuple[Quantity, ...]:
         """The quantities that were confirmed to be worse, beyond their gates."""
-        return tuple(q for q, one in self.findings.items() if one.verdict is Verdict.SLOWER)
+        return self._with_verdict(Verdict.SLOWER)
+
+    @property
+    def better(self) -> tuple[Quantity, ...]:
+        return self._with_verdict(Verdict.FASTER)
+
+    def _with_verdict(self, verdict: Verdict) -> tuple[Quantity, ...]:
+        return tuple(q for q, finding in self.findings.items() if finding.verdict is verdict)
 
     @property
     def broken(self) -> tuple[FactChange, ...]:
         """The facts that fail a case whatever its times: other weights, or more traces."""
         return tuple(change for change in self.facts if change.breaks)
 
+    @property
+    def is_undecided(self) -> bool:
+        """True if its time is undecided, and nothing else fails it."""
+        doubtful = self.time.verdict is Verdict.UNDECIDED
+        return doubtful and not (self.worse or self.broken)
+
     def fails(self, *, undecided_fails: bool = False) -> bool:
         """True if the case fails the gate, which doubt about its time may do too."""
-        is_undecided = self.time.verdict is Verdict.UNDECIDED
-        return bool(self.worse or self.broken) or (undecided_fails and is_undecided)
+        return bool(self.worse or self.broken) or (undecided_fails and self.is_undecided)
 
 
 @dataclass(frozen=True)
 class GateFindings:
-    """The outcomes of a run against another side.
+    """The outcomes of a run against another side, those of which both sides were measured.
 
-    `not_compared` are measured cases whose other side failed, with that side's measurement;
-    `hit_limit` are pairs whose new side alone was given up at its first call, which fails it;
-    `untimed` are cases that run the same program on both sides, as older versions found.
-    While the run `is_provisional`, a suspect may still be tried, and any outcome change.
+    The other side of `not_compared` failed; the new side of `hit_limit` alone was given up at its
+    first call, which fails it; `untimed` are cases that run the same program on both sides, as
+    older versions found. While the run `is_provisional`, a suspect may still be tried, and any
+    outcome change.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
-    not_compared: Sequence[tuple[Case, Measurement]] = ()
+    not_compared: Sequence[Sides] = ()
     hit_limit: Sequence[Sides] = ()
     untimed: Sequence[Case] = ()
     is_provisional: bool = False
@@ -86,20 +100,10 @@ class GateFindings:
     @property
     def failed_cases(self) -> tuple[Case, ...]:
         """All cases that fail, those without an outcome too."""
-        open_ones = self.not_compared if self.against.undecided_fails else ()
+        lost = self.not_compared if self.against.undecided_fails else ()
         return (
-            *(one.case for one in self.failed),
-            *(one.new.case for one in self.hit_limit),
-            *(case for case, _ in open_ones),
-        )
-
-    @property
-    def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:
-        return tuple(
-            (one, quantity)
-            for one in self.outcomes
-            for quantity, found in one.findings.items()
-            if found.verdict is Verdict.FASTER
+            *(outcome.case for outcome in self.failed),
+            *(pair.new.case for pair in (*self.hit_limit, *lost)),
         )
 
     @property
@@ -107,37 +111,62 @@ class GateFindings:
         """The cases of undecided time, where neither that nor anything else fails them."""
         if self.against.undecided_fails:
             return ()
-        return tuple(
-            one
-            for one in self.outcomes
-            if one.time.verdict is Verdict.UNDECIDED and not one.fails()
-        )
+        return tuple(one for one in self.outcomes if one.is_undecided)
 
     @property
     def verdicts(self) -> dict[Verdict, int]:
         """How many cases have which verdict on their time, of those that any has."""
-        counts = Counter(one.time.verdict for one in self.outcomes)
+        counts = Counter(outcome.time.verdict for outcome in self.outcomes)
         return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
 
 
-def gate_findings(run: Run) -> GateFindings | None:
-    """Return what was found against the other side; None for a usual run."""
+def gate_findings(run: Run) -> GateFindings:
+    """Judge a run against another side."""
     against = run.header.against
-    if against is None:
-        return None
+    assert against
+    pairs = _pairs(run.measurements, other_sides(run))
     return GateFindings(
         against,
-        outcomes(run, against),
-        _without_other_side(run),
-        _hit_limit(run),
+        _outcomes(pairs, against),
+        [one for one in pairs if one.new.was_measured and one.old.status is not Status.MEASURED],
+        [pair for pair in pairs if _hit_limit(pair, run)],
         [case for case in run.untimed if not _is_other_side(case, run)],
         is_provisional=run.is_provisional,
     )
 
 
+def other_sides(run: Run) -> dict[Case, Case]:
+    """Return each case that has another side, in the order of cases, and that side's case."""
+    strategies = run.header.strategies
+    of = {name: of for name, entry in strategies.items() if (of := entry.other_side_of) is not None}
+    cases = [one.case for one in run.measurements if one.case.strategy in of]
+    return dict(sorted((Case(case.setting, of[case.strategy]), case) for case in cases))
+
+
 def _is_other_side(case: Case, run: Run) -> bool:
     entry = run.header.strategies.get(case.strategy)
     return entry is not None and entry.other_side_of is not None
+
+
+def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
+    """Return the cases of which anything is known on both sides."""
+    by_case = {one.case: one for one in measurements}
+    return [
+        Sides(by_case[old], by_case[new])
+        for new, old in sides.items()
+        if old in by_case and new in by_case
+    ]
+
+
+def _hit_limit(pair: Sides, run: Run) -> bool:
+    """True if the new side alone was given up at its first call.
+
+    Its limit was twice what the other side takes, or more; nearer to it, chance may decide.
+    """
+    limit = run.header.option_number("first_call_limit") or 0
+    seconds = fact(pair.old, "first_call_seconds")
+    given_up = pair.new.status is Status.TRACING_LIMIT and pair.old.status is Status.MEASURED
+    return given_up and seconds is not None and 2 * seconds <= limit
 
 
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:
@@ -147,41 +176,40 @@ def gate_rules(against: Against) -> dict[Quantity, GateRule]:
     return rules | {Quantity.TIME: time}
 
 
-def other_sides(run: Run) -> dict[Case, Case]:
-    """Return each case that has another side, in the order of cases, and that side's case."""
-    strategies = run.header.strategies
-    of = {name: of for name, one in strategies.items() if (of := one.other_side_of) is not None}
-    cases = [one.case for one in run.measurements]
-    found = {Case(case.setting, of[case.strategy]): case for case in cases if case.strategy in of}
-    return dict(sorted(found.items()))
-
-
-def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
-    """Return the outcome of every case of which both sides were measured, in the order of cases.
+def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
+    """Return the outcome of every case of which both sides were measured.
 
     A pair that failed in its trial has no outcome, but its screening still counts for the variances
     of the others: they are suspected as they were when they were sent to trial.
     """
-    pairs = _pairs(run.measurements, other_sides(run))
-    if not pairs:
+    played = _played(pairs)
+    if not played:
         return []
     rules = gate_rules(against)
-    judged = {quantity: _judged(pairs, quantity, rule) for quantity, rule in rules.items()}
+    judged = {quantity: _judged(played, quantity, rule) for quantity, rule in rules.items()}
     return [
         CaseOutcome(
             pair.new.case,
-            {q: found[place] for q, found in judged.items()},
-            exact_changes(pair.new.case, pair.old, pair.new),
-            _more_operations(*pair),
+            {quantity: findings[place] for quantity, findings in judged.items()},
+            _fact_changes(pair),
+            _more_operations(pair),
         )
-        for place, pair in enumerate(pairs)
-        if all(side.status is Status.MEASURED for side in pair)
+        for place, pair in enumerate(played)
+        if pair.old.status is pair.new.status is Status.MEASURED
     ]
 
 
-def _more_operations(old: Measurement, new: Measurement) -> tuple[tuple[str, int], ...]:
+def _played(pairs: Iterable[Sides]) -> list[Sides]:
+    return [pair for pair in pairs if pair.old.launches and pair.new.launches]
+
+
+def _fact_changes(pair: Sides) -> tuple[FactChange, ...]:
+    return exact_changes(pair.new.case, pair.old, pair.new)
+
+
+def _more_operations(pair: Sides) -> tuple[tuple[str, int], ...]:
     """Return by how many operations the sides' graphs differ, as the first launch counted them."""
-    before, now = _operations(old), _operations(new)
+    before, now = map(_operations, pair)
     if before is None or now is None:
         return ()
     more = {kind: now.get(kind, 0) - before.get(kind, 0) for kind in {**before, **now}}
@@ -190,44 +218,8 @@ def _more_operations(old: Measurement, new: Measurement) -> tuple[tuple[str, int
 
 
 def _operations(side: Measurement) -> Mapping[str, int] | None:
-    counts = (one.facts.operations for one in side.launches)
+    counts = (launch.facts.operations for launch in side.launches)
     return next((one for one in counts if one is not None), None)
-
-
-def _pairs(measurements: Sequence[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
-    played = {one.case: one for one in measurements if one.launches}
-    return [
-        Sides(played[old], played[new])
-        for new, old in sides.items()
-        if old in played and new in played
-    ]
-
-
-def _without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
-    """Return the measured cases whose other side was not, with how that ended."""
-    return [
-        (new, run.by_case[old])
-        for new, old in other_sides(run).items()
-        if new in run.measured and run.by_case[old].status is not Status.MEASURED
-    ]
-
-
-def _hit_limit(run: Run) -> list[Sides]:
-    """Return the pairs whose new side was given up at its first call.
-
-    Its limit was twice what the other side takes, or more; nearer to it, chance may decide.
-    """
-    limit = run.header.option_number("first_call_limit") or 0
-    known = run.by_case
-    sides = other_sides(run).items()
-    both = (Sides(known[old], known[new]) for new, old in sides if new in known)
-    return [
-        pair
-        for pair in both
-        if pair.new.status is Status.TRACING_LIMIT and pair.old.status is Status.MEASURED
-        for seconds in [fact(pair.old, "first_call_seconds")]
-        if seconds is not None and 2 * seconds <= limit
-    ]
 
 
 # Changes by launch -------------------------------------------------------------------------------
@@ -245,15 +237,10 @@ def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[
 def _changes(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
     """Return log ratios, new over old, as (pairs, launches), for the launches of these numbers."""
     if quantity is Quantity.TIME:
-        return _time_changes(pairs, numbers)
+        sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
+        return launch_effects(*np.split(seconds_by_launch(sides, numbers), 2))
     effect = np.stack([_fact_ratio(pair, numbers, *_FACTS[quantity]) for pair in pairs])
     return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
-
-
-def _time_changes(pairs: Sequence[Sides], numbers: Sequence[int]) -> Effects:
-    sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
-    old, new = np.split(seconds_by_launch(sides, numbers), 2)
-    return launch_effects(old, new)
 
 
 def _fact_ratio(pair: Sides, numbers: Sequence[int], name: str, floor: float) -> Samples:
@@ -291,24 +278,18 @@ class GateReferee(Referee):
 
     def _doubtful(self, *quantities: Quantity) -> frozenset[Case]:
         """Return both sides of what needs launches for one of these, and fails by no fact yet."""
-        pairs = _pairs(self.measurements(), self._sides)
+        pairs = _played(_pairs(self.measurements(), self._sides))
         if not pairs:
             return frozenset()
         judged = {one: _judged(pairs, one, self._rules[one]) for one in quantities}
         return frozenset(
             side.case
             for place, pair in enumerate(pairs)
-            if not _is_broken(pair)
+            if not any(change.breaks for change in _fact_changes(pair))
             and any(self._needs_launches(found[place], one) for one, found in judged.items())
             for side in pair
         )
 
-    def _needs_launches(self, found: SidesFinding, quantity: Quantity) -> bool:
+    def _needs_launches(self, finding: SidesFinding, quantity: Quantity) -> bool:
         thorough = self._thorough and quantity is Quantity.TIME
-        return (found.suspected or thorough) and not found.settled
-
-
-def _is_broken(pair: Sides) -> bool:
-    """True if a case fails whatever its times: other weights, or more traces."""
-    changes = exact_changes(pair.new.case, pair.old, pair.new)
-    return any(change.breaks for change in changes)
+        return (finding.suspected or thorough) and not finding.settled

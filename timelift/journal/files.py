@@ -151,6 +151,14 @@ def commit_of(header: Header, path: Path) -> str:
     return header.commit.id or (named if _COMMIT.fullmatch(named) else "")
 
 
+def is_latest(path: Path, root: Path) -> bool:
+    """True if `latest` names the run."""
+    try:
+        return find_run(root, "latest").samefile(path)
+    except (UserError, OSError):
+        return False
+
+
 def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
     names = [path.stem for path in known]
     hint = nearest(word, names) if names else f"{str(root)!r} holds no run"

@@ -1,99 +1,130 @@
 """What a run that measured shows at its end, in pytest's terminal: its answer, and its page."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.analyse.findings import RunFindings
-from timelift.analyse.results import Run
+from timelift import selftest
+from timelift.analyse.findings import RunFindings, find_out
+from timelift.analyse.results import Run, refuse_empty
+from timelift.commands.additions import additions
 from timelift.errors import UserError
-from timelift.gate.outcomes import GateFindings
+from timelift.gate import gate_words
+from timelift.gate.outcomes import gate_findings
 from timelift.gate.sides import SidesRace
-from timelift.journal.lines import RunEnd
+from timelift.journal.files import is_latest
+from timelift.journal.lines import Header, RunEnd
 from timelift.measure.session import Session
 from timelift.measurement import merge
 from timelift.plugin import PREFIX
-from timelift.present import ended, terminal, usage
-from timelift.present.summary import Summary, summary
-from timelift.selftest import TwinsRace
+from timelift.present import terminal, usage
+from timelift.present.summary import Pointers, Summary, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pytest
 
 
 def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
     """Show the end of a run; with `--report`, write its page after it."""
-    wants_page = bool(reporter.config.getoption(f"{PREFIX}report"))
     reporter.section("timelift")
-    found, copies = None, isinstance(session.race, SidesRace | TwinsRace)
-    if copies:
-        _show_copies(reporter, session)
-    else:
-        found = _show_answer(reporter, session, wants_page=wants_page)
-    if session.journal_path and wants_page and (found or copies):
-        _write_page(reporter, session, session.journal_path, found)
-
-
-def _show_copies(reporter: "pytest.TerminalReporter", session: Session) -> None:
-    """Show the end of a run against another side, or of a self-test."""
-    path, race = session.journal_path, session.race
-    width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
-    lines: Iterable[str] = ()
+    run, path, folder = run_of(session), session.journal_path, None
+    if reporter.config.getoption(f"{PREFIX}report"):
+        folder = session.request.results_folder / "report"
     try:
-        if path is None and isinstance(race, SidesRace):
-            if not race.sides:
-                label = race.other_side.label
-                reporter.write_line(
-                    f"nothing was measured: no case has another side in {label} that differs "
-                    "(-rs tells why)"
-                )
-            lines = ended.gate_screenful(GateFindings(race.header_entry(), []), width)
-        elif path:
-            sides = isinstance(race, SidesRace)
-            lines = ended.gate_lines(path, width) if sides else ended.selftest_lines(path)
-        for line in lines:
+        if isinstance(session.race, SidesRace | selftest.TwinsRace):
+            _show_copies(reporter, session, run)
+            found = _find_out(run, path) if path and folder else None
+        else:
+            assert path
+            found = _show_answer(reporter, session, run, path, folder)
+        if found and folder:
+            _write_page(session, found, folder)
+    except UserError as error:
+        reporter.write_line(f"timelift: {error}")
+
+
+def run_of(session: Session) -> Run:
+    """Return what a session has measured, as its journal holds it."""
+    return Run(
+        session.header,
+        merge(session.lines),
+        complete=session.end.exit == RunEnd.COMPLETE,
+        ended=session.end.ended,
+        cut_short=session.end.exit == RunEnd.CUT_SHORT,
+    )
+
+
+def _find_out(run: Run, path: Path) -> RunFindings:
+    refuse_empty(run, path)
+    return find_out(run)
+
+
+# Runs of copies ----------------------------------------------------------------------------------
+
+
+def _show_copies(reporter: "pytest.TerminalReporter", session: Session, run: Run) -> None:
+    """Show the end of a run against another side, or of a self-test, which is stored."""
+    width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
+    try:
+        for line in _lines_of_copies(session, run, width):
             reporter.write_line(line)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
 
 
+def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
+    race, path = session.race, session.journal_path
+    if not isinstance(race, SidesRace):
+        assert path
+        yield from selftest.end_of_selftest(run, path.parent)
+        return
+    if path is None:
+        run = Run(Header(against=race.header_entry()), (), complete=True)
+        if not race.sides:
+            yield (
+                f"nothing was measured: no case has another side in {race.other_side.label} that "
+                "differs (-rs tells why)"
+            )
+    yield from terminal.section_lines(gate_words.section(gate_findings(run)), width)
+    if path:
+        yield f"{_as_typed(path)}; read it with: timelift report {_as_typed(path)}"
+
+
+# Usual runs --------------------------------------------------------------------------------------
+
+
 def _show_answer(
-    reporter: "pytest.TerminalReporter", session: Session, *, wants_page: bool
+    reporter: "pytest.TerminalReporter",
+    session: Session,
+    run: Run,
+    path: Path,
+    folder: Path | None,
 ) -> RunFindings | None:
-    """Show the end of a usual run, and return what was found; None where its journal is gone."""
-    path = session.journal_path
-    assert path
-    page = session.request.results_folder / "report" / "index.html" if wants_page else None
+    """Show the end of a usual run, and return what was found; None where that is too much.
+
+    A page is going to be in `folder`.
+    """
+    trust = additions(run, session.request.results_folder).trust
     try:
-        found = ended.find(path, session.request.results_folder)
-        _print(reporter, ended.end(found, path, session.request.project.root, page))
+        found = _find_out(run, path)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
-        end = session.campaign.exit_word if session.campaign else RunEnd.INTERRUPTED
-        run = Run(
-            session.strategies_header(),
-            merge(session.lines),
-            complete=end is RunEnd.COMPLETE,
-            cut_short=end is RunEnd.CUT_SHORT,
-        )
-        _print(reporter, summary(RunFindings(run), None))
+        _print(reporter, summary(RunFindings(run), None, trust))
         return None
+    pointers = pointers_to(path, session.request.project.root, folder and folder / "index.html")
+    _print(reporter, summary(found, pointers, trust))
     return found
 
 
-def _write_page(
-    reporter: "pytest.TerminalReporter", session: Session, journal: Path, found: RunFindings | None
-) -> None:
-    """Write the page of a run, after its answer was shown."""
-    from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
+def pointers_to(path: Path, root: Path, page: Path | None) -> Pointers:
+    """Return how to name a run of the project at `root`, and where its page is."""
+    run = "" if is_latest(path, root / "results") else str(_as_typed(path))
+    return Pointers(page and _as_typed(page), run)
 
-    try:
-        found = found or ended.find(journal, session.request.results_folder)
-        code = usage.code_of_run(found.run, session.request.project)
-        write_report(found, session.request.results_folder / "report", code)
-    except UserError as error:
-        reporter.write_line(f"timelift: {error}")
+
+def _as_typed(path: Path) -> Path:
+    """Return a path as a user would type it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _print(reporter: "pytest.TerminalReporter", end: Summary) -> None:
@@ -102,3 +133,11 @@ def _print(reporter: "pytest.TerminalReporter", end: Summary) -> None:
     text = terminal.summary_text(end, writer.fullwidth, colour=writer.hasmarkup)
     for line in text.splitlines():
         writer.line(line)
+
+
+def _write_page(session: Session, found: RunFindings, folder: Path) -> None:
+    """Write the page of a run, after its answer was shown."""
+    from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
+
+    code = usage.code_of_run(found.run, session.request.project)
+    write_report(found, folder, additions(found.run, session.request.results_folder), code)

@@ -235,9 +235,10 @@ def is_table_asked_for(config: pytest.Config) -> bool:
 def _failures(session: Session) -> dict[Case, str]:
     if not (session.journal_path and session.header.against):
         return {}
-    from timelift.present import ended  # noqa: PLC0415
+    from timelift.gate.gate_words import failures  # noqa: PLC0415
+    from timelift.plugin.ending import run_of  # noqa: PLC0415
 
-    return ended.failures(session.journal_path)
+    return failures(run_of(session))
 
 
 # What an item reports ---------------------------------------------------------------------------

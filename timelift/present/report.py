@@ -21,7 +21,7 @@ from timelift.journal.lines import Commit, flattened
 from timelift.measurement import Measurement
 from timelift.present import case_table, conditions, meaning
 from timelift.present.answer import answer_table, at_setting, price_sentences
-from timelift.present.copies import trust_in_words
+from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import percent, value_in_words
 
@@ -49,7 +49,7 @@ class Report:
 
     `answer` has a row a workload; it is None where copies were raced, of which none is an answer.
     `titles` holds pairs of a strategy and its title, `meanings` of a strategy and what it does with
-    noise, statistics, losses and masks.
+    noise, statistics, losses and masks. `additions` are what features add.
     """
 
     head: tuple[tuple[str, str], ...]
@@ -58,20 +58,22 @@ class Report:
     meanings: tuple[tuple[str, str], ...]
     tables: tuple[SettingsTable, ...]
     warnings: tuple[str, ...]
+    additions: Additions
 
 
-def report(found: RunFindings, answers: Iterable[str] = ()) -> Report:
-    """Return what is said of a run, with these answers in its head."""
-    run = found.run
-    top = (
+def report(found: RunFindings, additions: Additions = NO_ADDITIONS) -> Report:
+    """Return what is said of a run; what a section has to say is in the head."""
+    run, trust, section = found.run, additions.trust_in_full, additions.section
+    head = (
         *_head(run),
         *conditions.lines(found),
-        ("trust", trust_in_words(run, found.trust)),
+        *([("trust", trust)] if trust else []),
         *(("speed-up", text) for text in _baselines(found)),
-        *(("answer", text) for text in answers),
+        *(("answer", text) for text in (section.versions[0] if section else ())),
     )
     answer = None if run.header.races_copies else answer_table(found)
-    return Report(top, answer, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
+    tables = tuple(_tables(found))
+    return Report(head, answer, titles(run), meanings(run), tables, run.warnings, additions)
 
 
 def _baselines(found: RunFindings) -> Iterator[str]:

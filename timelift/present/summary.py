@@ -1,11 +1,13 @@
 """The answer of a run in a screenful: a table with a row a workload, and a few lines below it.
 
+What a feature found in a run comes from outside, as a `Section`.
+
 Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +17,6 @@ from timelift.case import AXES, AXIS_FLAGS, CPU, SKIPPED, Setting, Status, sever
 from timelift.errors import counted
 from timelift.present import conditions
 from timelift.present.answer import answer_table
-from timelift.present.copies import short_trust
 from timelift.present.tables import Table
 from timelift.present.units import duration, value_in_words
 
@@ -24,6 +25,38 @@ ROWS = 12
 _DAY = 86_400
 #: So many failures are named.
 _NAMED = 3
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a feature found in a run whose rivals are copies, of which none is an answer.
+
+    `versions` are all of it in sentences, and shorter versions of that: a terminal shows the first
+    that fits, and report.md has the first. The page begins with the `headline` and the sentence
+    `below`, in which `names` are code, and the first rows of `table`; `notes` end its first screen.
+    """
+
+    headline: str
+    versions: Sequence[Sequence[str]]
+    below: str = ""
+    names: tuple[str, ...] = ()
+    table: Table | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What features add to a run: how far its machine may be trusted, and a section.
+
+    `trust` has one line, for a screenful; `trust_in_full` is for reports.
+    """
+
+    trust: str = ""
+    trust_in_full: str = ""
+    section: Section | None = None
+
+
+NO_ADDITIONS = Additions()
 
 
 @dataclass(frozen=True)
@@ -68,10 +101,10 @@ class Summary:
         return replace(self, table=table, notes=(note, *self.notes))
 
 
-def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
+def summary(found: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
     """Return the end of a run; without `pointers` it says nothing of the page and of commands."""
     tables = f"timelift report{_named(pointers)} WORKLOAD"
-    notes = tuple(_notes(found, pointers, tables))
+    notes = tuple(_notes(found, pointers, tables, trust))
     return Summary(_top(found), answer_table(found), notes, tables, conditions.state(found.run))
 
 
@@ -129,7 +162,9 @@ def _named(pointers: Pointers | None) -> str:
     return " RUN" if pointers and pointers.run else ""
 
 
-def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterator[tuple[str, str]]:
+def _notes(
+    found: RunFindings, pointers: Pointers | None, tables: str, trust: str
+) -> Iterator[tuple[str, str]]:
     run = found.run
     yield from (("failed", f"{text}; why: {tables}") for text in _failures(found))
     yield from (("refused", text) for text in dict.fromkeys(_refusals(found)))
@@ -137,7 +172,8 @@ def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterat
         more = f"; {len(run.warnings) - 1} more: {tables}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
     yield "noise", conditions.undecided(found)
-    yield "trust", short_trust(run, found.trust)
+    if trust:
+        yield "trust", trust
     if pointers:
         yield from pages(pointers)
         yield "more", " · ".join(_commands(found, _named(pointers)))

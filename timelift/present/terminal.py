@@ -20,11 +20,13 @@ from rich.text import Text
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.report import Report, SettingsTable
-from timelift.present.summary import ROWS, Summary
+from timelift.present.summary import ROWS, Section, Summary
 from timelift.present.tables import Table
 
 #: What the end of a run has at most, however wide the terminal is; in fewer columns more lines.
 SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
+#: Lines that are left below a section, for which run it is and where its page is.
+_BELOW_SECTION = 4
 #: Blanks between two columns of a table, and of the summary's.
 _GAP, _NARROW_GAP = 3, 2
 #: A heading of so many letters stays on one line where there is room; a longer one has two.
@@ -183,19 +185,21 @@ def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
     return grid
 
 
-def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
-    """Print labels and texts, which wrap beside their labels."""
+def show_section(section: Section, notes: Iterable[tuple[str, str]], console: Console) -> None:
+    """Print what a feature found, and notes below, pairs of a label and a text."""
+    for line in section_lines(section, console.width):
+        console.print(Text(line), soft_wrap=True)
     _show(_notes(notes), console, min(console.width, SUMMARY_WIDTH))
 
 
-def screenful(versions: Iterable[Iterable[str]], width: int, lines_below: int = 0) -> list[str]:
-    """Return the lines of the first of these texts that fits in a screenful, else of the last.
+def section_lines(section: Section, width: int) -> list[str]:
+    """Return the lines of the longest version of a section that fits in a screenful, else the last.
 
-    Each sentence wraps below its beginning. So many lines are kept for what stands below.
+    Each sentence wraps below its beginning.
     """
     width = min(width, SUMMARY_WIDTH)
-    room, lines = (SUMMARY_LINES - lines_below) * SUMMARY_WIDTH // width, [""]
-    for texts in versions:
+    room, lines = (SUMMARY_LINES - _BELOW_SECTION) * SUMMARY_WIDTH // width, [""]
+    for texts in section.versions:
         lines = [line for text in texts for line in _hanging(plain(text), width)]
         if len(lines) <= room:
             break

@@ -6,10 +6,11 @@ from pathlib import Path
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
 from timelift.journal.files import replace_text
-from timelift.present import case_table, copies, figures
+from timelift.present import case_table, figures
 from timelift.present.figures import sheet
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
+from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import csv_as_shown, csv_of_values
 from timelift.present.usage import CodeToPaste
 
@@ -18,18 +19,23 @@ _ADVICE = "name another folder with --output"
 _TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run", "prices")
 
 
-def write_report(found: RunFindings, folder: Path, code: CodeToPaste | None = None) -> None:
+def write_report(
+    found: RunFindings,
+    folder: Path,
+    additions: Additions = NO_ADDITIONS,
+    code: CodeToPaste | None = None,
+) -> None:
     """Write everything over an earlier report; `code` is what to paste.
 
     Raises UserError where the folder does not allow it.
     """
-    in_words = report(found, copies.findings(found))
+    in_words = report(found, additions)
     with writing(folder, _ADVICE):
         for name in _of_some_reports(found):
             (folder / name).unlink(missing_ok=True)
         pictures = sheet.save(figures.of_run(found), folder / FIGURES)
     names = [one.name for one in pictures]
-    tables = [one for one in render.tables(found) if one.rows]
+    tables = [one for one in render.tables(found, additions.section) if one.rows]
     svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
     texts = {
         "report.md": in_markdown(in_words, svgs),

@@ -1,4 +1,4 @@
-"""The tables that the page alone shows: prices, executions, meanings, losses, a gate."""
+"""The tables that the page alone shows: prices, executions, meanings, losses."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +11,12 @@ from timelift.analyse.ranking import RankedCase
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.results import Run
 from timelift.case import Status
-from timelift.escape import NAME_LIMIT, plain
-from timelift.gate.outcomes import CaseOutcome, GateFindings
-from timelift.journal.lines import Quantity, StrategyEntry
-from timelift.present import copies, meaning
+from timelift.escape import plain
+from timelift.journal.lines import StrategyEntry
+from timelift.present import meaning
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, number, varying
-from timelift.present.units import percent_interval, percent_more, unit_for
+from timelift.present.units import unit_for
 
 #: Characters after which a reason and a title are cut.
 _REASON, _TITLE = 300, 200
@@ -159,41 +158,3 @@ def _meaning(about: str, words: Mapping[str, Mapping[str, str]]) -> Column:
 def _title_of(entry: StrategyEntry, differs: str | None) -> str:
     title = plain(entry.title or "", _TITLE)
     return f"{title} (no lift: {plain(differs, _TITLE)})" if differs else title
-
-
-def gate(found: GateFindings) -> Table:
-    """Return what became of each case, those that fail first."""
-    failed = {one.case for one in found.failed}
-    label = plain(found.against.label, NAME_LIMIT)
-    table = Table(
-        "gate",
-        f"Against {label}",
-        (
-            Column("case", value=lambda one: copies.case_in_words(one.case), limit=_REASON),
-            Column("gate", value=lambda one: "fails" if one.case in failed else "passes"),
-            Column("verdict", "time", value=lambda one: one.time.verdict),
-            Column("change", f"beside {label}", _beside),
-            Column("why", value=lambda one: _why(one, found), limit=_REASON),
-        ),
-        sorted(found.outcomes, key=lambda one: one.case not in failed),
-    )
-    return table.without_empty_columns()
-
-
-def _beside(one: CaseOutcome) -> str:
-    time = one.time
-    if math.isnan(time.value):
-        return ""
-    if not math.isfinite(time.low):
-        return percent_more(time.value)
-    return f"{percent_more(time.value)} {percent_interval(time)}"
-
-
-def _why(one: CaseOutcome, found: GateFindings) -> str:
-    """Write what fails the case beside its time."""
-    worse = [
-        copies.change_in_words(quantity, one.findings[quantity], found.against)
-        for quantity in one.worse
-        if quantity is not Quantity.TIME
-    ]
-    return "; ".join([*worse, *copies.broken_in_words(one, found.against)])

@@ -13,12 +13,12 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.verdicts import RANK_MARGIN
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import case_table, copies
+from timelift.present import case_table
 from timelift.present.answer import headline, known_as, price_sentence
 from timelift.present.page import own_tables
 from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
-from timelift.present.summary import processor_and_memory, summary
+from timelift.present.summary import ROWS, Additions, Section, processor_and_memory, summary
 from timelift.present.tables import Table
 from timelift.present.units import percent
 from timelift.present.usage import CodeToPaste
@@ -102,7 +102,7 @@ def html(
             when=when,
             command=head.get("command", ""),
             warnings=report.warnings,
-            **_answer(found),
+            **_first_screen(found, report.additions),
             charts=[*_charts(found)],
             tables=[one for one in tables if one.rows],
             figures=_by_name(figures),
@@ -157,45 +157,45 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
     return markupsafe.Markup(marked)  # noqa: S704 - escaped above
 
 
-def _answer(found: RunFindings) -> dict[str, Any]:
-    """Return what the first screen has in words."""
-    answer, end = found.answer, summary(found, None)
-    usual = {
+def _first_screen(found: RunFindings, additions: Additions) -> dict[str, Any]:
+    """Return what the first screen has in words: a section in place of the answer."""
+    end, section = summary(found, None, additions.trust), additions.section
+    shared = {
         "top": end.top,
         "machine": processor_and_memory(found),
+        "margin": percent(RANK_MARGIN, 0),
+        "notes": end.notes,
+    }
+    if section is None:
+        return shared | _answer(found, end.table)
+    also = "; ".join(section.notes)
+    return shared | _section(section) | {"notes": [*([("also", also)] if also else []), *end.notes]}
+
+
+def _answer(found: RunFindings, answers: Table) -> dict[str, Any]:
+    answer = found.answer
+    return {
         "headline": headline(found),
         "names": answer.strategies if answer else (),
         "price": price_sentence(answer) if answer else "",
+        "answers": answers,
+        "note": _ALONE if len(answers.rows) > 1 else "",
+        "has_prices": bool(found.answers),
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.is_bound,
-        "answers": end.table,
-        "note": _ALONE if len(end.table.rows) > 1 else "",
-        "has_prices": bool(found.answers),
-        "margin": percent(RANK_MARGIN, 0),
     }
-    told: dict[str, Any] = usual | _of_copies(found)
-    also = "; ".join(told.pop("also", ()))
-    return told | {"notes": [*([("also", also)] if also else []), *end.notes]}
 
 
-def _of_copies(found: RunFindings) -> dict[str, Any]:
-    """Return what a run that raced copies has instead: none of its strategies is an answer."""
-    if not found.run.header.races_copies:
-        return {}
-    nothing = {"price": "", "names": (), "answers": None, "note": "", "has_prices": False}
-    gate = found.gate
-    if gate is None:
-        first, *others = copies.selftest_findings(found.selftest)
-        return nothing | {"headline": f"{first[0].upper()}{first[1:]}.", "also": others}
-    table = own_tables.gate(gate)
-    left = len(table.rows) - copies.NAMED
-    return nothing | {
-        "headline": plain(copies.headline(gate), _HEADLINE),
-        "price": f"{copies.count(gate)}." if gate.outcomes else "",
-        "names": tuple(case.strategy for case in gate.failed_cases),
-        "answers": replace(table, rows=table.rows[: copies.NAMED]),
+def _section(section: Section) -> dict[str, Any]:
+    table = section.table
+    left = len(table.rows) - ROWS if table else 0
+    return {
+        "headline": plain(section.headline, _HEADLINE),
+        "names": section.names,
+        "price": section.below,
+        "answers": table and replace(table, rows=table.rows[:ROWS]),
         "note": f"{counted(left, 'more case')} in the tables below." if left > 0 else "",
-        "also": [*copies.beside_verdicts(gate)],
+        "has_prices": False,
     }
 
 
@@ -230,10 +230,10 @@ def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def tables(found: RunFindings) -> Sequence[Table]:
-    """Return the tables of the page, those of the whole run last."""
+def tables(found: RunFindings, section: Section | None = None) -> Sequence[Table]:
+    """Return the tables of the page, that of a section first, those of the whole run last."""
     return (
-        *([own_tables.gate(found.gate)] if found.gate else []),
+        *([section.table] if section and section.table else []),
         own_tables.prices(found.answers),
         own_tables.execution(found),
         own_tables.executions(found.across),
