@@ -4,10 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from studies.history import HistoryKind, HistorySize, simulate
 from tests import journals
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 STRATEGIES = ("native", "fold_time", "conv1d_pointwise", "loop_slice", "time_distributed")
+
+
+def levels(seed=1, *, settings=4, rivals=5, nights=60, sd=0.005, **happens):
+    """A simulated history as its levels, in which nothing happens unless told otherwise."""
+    kind = HistoryKind("simulated", sd=sd, **happens)
+    size = HistorySize(settings=settings, rivals=rivals, nights=nights)
+    return simulate(kind, size, np.random.default_rng(seed))[0]
 
 
 def nothing(_, night):

@@ -9,6 +9,7 @@ from tests import journals
 
 STRATEGIES = ("native", "fold_time", "loop_slice", "time_distributed", "vectorized_map")
 COSTS = np.log([1.0, 1.1, 2.0, 3.0, 1.5])
+QUIET = noise.Scenario("quiet", launch_sd=0.001, round_sd=0.01)
 OLD_COMMIT, NEW_COMMIT = "aaaa1111bbbb2222cccc", "dddd3333eeee4444ffff"
 FACTS = {"first_call_seconds": 0.5, "graph_nodes": 42, "peak_bytes": 8 << 20, "weights": 96}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studies import history
+from studies import history, noise
 from studies.history import HistoryKind, HistorySize, simulate
 
 SHAPE = HistorySize(settings=4, nights=60, slower=2)
@@ -73,3 +73,11 @@ def test_creep_counts_from_where_it_reaches_the_gate():
     first = int(truth.slower[0].argmax())
     assert 45 < first < 65
     assert truth.either[0, 46:first].all()
+
+
+def test_equal_runs_have_few_suspects_and_what_is_planted_largest_is_found_most():
+    dice = np.random.default_rng(1)
+    suspects, coverage, *found = history.two_runs(noise.SCENARIOS[0], 5, 12, dice)
+    assert suspects.hits <= 1
+    assert 0.9 < coverage <= 1
+    assert found[-1] == 1.0

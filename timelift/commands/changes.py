@@ -28,16 +28,16 @@ def compare(options: Options, project: Project) -> int:
     2 something is suspect, with --strict alone.
     With --across-machines always 0 or 1.
     """
-    from timelift.history import comparison  # noqa: PLC0415
+    from timelift.history import compare_words  # noqa: PLC0415
     from timelift.history.two_runs import compare_stored  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
     paths = find(project.results, [options.old, options.new])
     compared = compare_stored(project.results, paths, options.gate)
     if compared.advisory and not options.across_machines:
-        raise comparison.refusal(compared)
-    rows = sys.maxsize if options.all else comparison.ROWS
-    comparison.show(compared, terminal.console(), rows)
+        raise compare_words.refusal(compared)
+    rows = sys.maxsize if options.all else compare_words.ROWS
+    compare_words.show(compared, terminal.console(), rows)
     strict = options.strict and not options.across_machines
     return EXIT_NOT_YES if strict and compared.any_suspect else 0
 

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -125,7 +124,7 @@ def of_history(history: History) -> dict[str, Figure]:
         changes[row.case.setting] += len(row.changes)
     drawn = sorted(setting for setting, _ in changes.most_common(_MOST_PANELS))
     cases = [row for row in history.findings.cases if row.case.setting in drawn]
-    frame = pd.DataFrame(point for row in cases for point in _points(row, history))
+    frame = pd.DataFrame(point for row in cases for point in _points(row))
     if frame.empty:
         return {}
     frame["panel"] = frame.setting.map(drawn.index)
@@ -139,28 +138,25 @@ def of_history(history: History) -> dict[str, Figure]:
         return {"history": finish(sheet, _COLUMNS, "Change over all runs", note, changed)}
 
 
-def _points(row: CaseHistory, history: History) -> Iterator[dict[str, Any]]:
+def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
     """Yield a point a run of a case: its change and its level's, in per cent of its first level.
 
     Each era, which is the time between two moves of the machine, begins anew at 0.
     """
-    bounds = history.findings.era_bounds(len(history.runs))
-    for number, (era, (first, end)) in enumerate(zip(row.eras, pairwise(bounds), strict=True)):
-        segments = era.segments
-        start = segments[0].mean
-        for run in range(first, end) if segments[0].runs else ():
-            level = next(
-                (segment.mean for segment in segments if segment.first <= run <= segment.last),
-                math.nan,
-            )
+    for number, era in enumerate(row.eras):
+        start = era.segments[0].mean
+        for run, log_ratio in enumerate(era.log_ratios, era.start):
+            if not era.segments[0].runs:
+                continue
+            here = (part.mean for part in era.segments if part.first <= run <= part.last)
             yield {
                 "setting": row.case.setting,
                 "strategy": row.case.strategy,
                 "changed": bool(row.changes),
                 "era": number,
                 "run": run,
-                "change": 100 * math.expm1(era.log_ratios[run - first] - start),
-                "level": 100 * math.expm1(level - start),
+                "change": 100 * math.expm1(log_ratio - start),
+                "level": 100 * math.expm1(next(here, math.nan) - start),
             }
 
 

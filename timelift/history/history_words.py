@@ -10,13 +10,19 @@ from rich.text import Text
 
 from timelift.errors import counted
 from timelift.history import WORSE, Change, ChangeState, CommonShift
-from timelift.history.comparison import FACTS, STYLES, differences_in_words, fact_in_words
+from timelift.history.compare_words import (
+    FACTS,
+    STYLES,
+    change_columns,
+    differences_in_words,
+    fact_in_words,
+)
 from timelift.history.levels import MachineRuns
 from timelift.history.many_runs import CaseHistory, History
 from timelift.history.segments import LEAST_RUNS
 from timelift.present.tables import Column, Table, axis_columns, number
 from timelift.present.terminal import show_line, show_table
-from timelift.present.units import percent, percent_interval, percent_more
+from timelift.present.units import percent, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
@@ -157,19 +163,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         Column("now", value=attrgetter("latest.state")),
         number("runs"),
         number("changes", value=lambda row: len(row.changes)),
-        Column(
-            "change",
-            value=attrgetter("latest.change"),
-            format=lambda change: percent_more(change.value),
-            right=True,
-        ),
-        Column(
-            "95 % interval",
-            value=attrgetter("latest.change"),
-            format=percent_interval,
-            drop_order=3,
-            right=True,
-        ),
+        *change_columns("latest.change", drop_order=3),
         number("ratio", value=_ratio("value"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
         number("ratio_high", value=_ratio("high"), format="{:.3f}".format),

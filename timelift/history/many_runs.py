@@ -149,10 +149,6 @@ class HistoryFindings:
     cases: tuple[CaseHistory, ...]
     common_shifts: tuple[CommonShift, ...]
 
-    def era_bounds(self, runs: int) -> list[int]:
-        """Return where the eras of a history of so many runs begin, and the end of the last."""
-        return _era_bounds(self.common_shifts, runs)
-
     @property
     def worse(self) -> list[CaseHistory]:
         return [case for case in self.cases if case.latest.state in WORSE]
@@ -208,7 +204,7 @@ def _spaced(shifts: Sequence[CommonShift]) -> list[CommonShift]:
 
 def _cases(levels: RunLevels, shifts: Sequence[CommonShift], gate: float) -> list[CaseHistory]:
     """Cut the history where the machine shifted, and find the state of every case."""
-    bounds = _era_bounds(shifts, levels.log_seconds.shape[1])
+    bounds = [0, *(shift.after for shift in shifts), levels.log_seconds.shape[1]]
     eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
     latest = _latest(levels, eras, bounds[1:], gate)
     return [
@@ -217,10 +213,6 @@ def _cases(levels: RunLevels, shifts: Sequence[CommonShift], gate: float) -> lis
         )
         for case, series, now in zip(levels.cases, zip(*eras, strict=True), latest, strict=True)
     ]
-
-
-def _era_bounds(shifts: Sequence[CommonShift], runs: int) -> list[int]:
-    return [0, *(shift.after for shift in shifts), runs]
 
 
 def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSeries]:
@@ -249,7 +241,7 @@ def _passed(
     levels: RunLevels, before: Sequence[FittedSeries], after: Sequence[FittedSeries]
 ) -> Samples:
     """Return what each case changed by from one era's end to the next one's, beside its rivals."""
-    first, last = (np.array([one.segments[end].mean for one in after]) for end in (0, -1))
+    first, last = (np.array([series.segments[end].mean for series in after]) for end in (0, -1))
     jumps: Samples = first - [series.segments[-1].mean for series in before]
     for rows in levels.settings.values():
         enough = np.isfinite(jumps[rows]).sum() >= ENOUGH_RIVALS

@@ -82,11 +82,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class FittedSeries:
-    """Log ratios of a case by run, NaN where it has none, in segments.
+    """Log ratios of a case by run from `start` on, NaN where it has none, in segments.
 
     `tries` is what a p is multiplied by, since places were chosen.
     """
 
+    start: int
     log_ratios: Samples
     segments: tuple[Segment, ...]
     noise: Noise
@@ -128,7 +129,7 @@ def fit_segments(rows: Sequence[Samples], start: int = 0) -> list[FittedSeries]:
     for row, place, known, ends, noise in zip(rows, places, clean, proposals, noises, strict=True):
         tries = tested * max(len(known) - 2 * LEAST_RUNS + 1, 1)
         segments = _certain_segments(known, place + start, ends, noise, tries)
-        fitted.append(FittedSeries(row, segments, noise, tries))
+        fitted.append(FittedSeries(start, row, segments, noise, tries))
     return fitted
 
 

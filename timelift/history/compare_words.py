@@ -92,14 +92,7 @@ def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     columns = (
         Column("case", value=lambda row: _case_name(row.case)),
         Column("now", value=lambda row: states.get(row.state, str(row.state))),
-        number("change", value=attrgetter("change.value"), format=percent_more),
-        Column(
-            "95 % interval",
-            value=attrgetter("change"),
-            format=percent_interval,
-            drop_order=1,
-            right=True,
-        ),
+        *change_columns("change", drop_order=1),
         side("old"),
         side("new"),
         number("beside", value=attrgetter("shift.rivals"), drop_order=4),
@@ -258,6 +251,15 @@ FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
 }
 #: The most differences that are named, and the most characters of each.
 _NAMED, _QUOTE = 8, 60
+
+
+def change_columns(attribute: str, drop_order: int) -> tuple[Column, Column]:
+    """Return the columns of a change and its interval, which is the first of them to go."""
+    value = attrgetter(attribute)
+    return (
+        Column("change", None, value, lambda change: percent_more(change.value), right=True),
+        Column("95 % interval", None, value, percent_interval, drop_order=drop_order, right=True),
+    )
 
 
 def fact_in_words(change: FactChange) -> str:

@@ -7,20 +7,13 @@ import warnings
 import numpy as np
 import pytest
 
-from studies.history import HistoryKind, HistorySize, simulate
+from tests import histories
 from timelift.case import Case, Phase, Setting
 from timelift.history import WORSE, ChangeState, segments
 from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
 
-QUIET = HistoryKind("quiet", sd=0.005)
-SHAPE = HistorySize(settings=4, nights=60)
 ALL = slice(None)
-
-
-def _levels(shape=SHAPE, seed=1):
-    """A history in which nothing happens; tests write what happens into it."""
-    return simulate(QUIET, shape, np.random.default_rng(seed))[0]
 
 
 def _now(found):
@@ -37,7 +30,7 @@ def _worse(found):
 
 def _slower(share, rows=7, nights=slice(31, None), levels=None):
     """A history in which a case, or some, are slower by a share for some nights."""
-    found = levels or _levels()
+    found = levels or histories.levels()
     found.log_seconds[rows, nights] += np.log1p(share)
     return found
 
@@ -60,7 +53,7 @@ def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail():
 
 @pytest.mark.parametrize("share", [0.2, 5.0])
 def test_a_lone_spike_is_never_a_change(share):
-    levels = _levels()
+    levels = histories.levels()
     spikes = (slice(31, 32), slice(40, 42), slice(-1, None), slice(-2, None))
     for row, nights in enumerate(spikes, start=7):
         _slower(share, row, nights, levels)
@@ -82,7 +75,7 @@ def test_what_is_smaller_than_the_gate_is_no_change_however_certain():
 
 
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough():
-    levels = _levels(HistorySize(settings=4, nights=120))
+    levels = histories.levels(nights=120)
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
     one = find_changes(levels).cases[7]
     assert one.latest.state in WORSE
@@ -111,7 +104,7 @@ def test_a_change_of_one_rival_is_not_a_change_of_the_others():
 
 
 def test_a_rival_that_comes_and_goes_moves_nobody():
-    levels = _levels()
+    levels = histories.levels()
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
     found = find_changes(levels)
@@ -121,12 +114,12 @@ def test_a_rival_that_comes_and_goes_moves_nobody():
 
 def test_of_two_rivals_the_one_that_changed_is_named():
     for slower in (2, 3):
-        levels = _levels(HistorySize(settings=4, rivals=2, nights=60), seed=slower - 2)
+        levels = histories.levels(slower - 2, rivals=2)
         assert _worse(find_changes(_slower(0.2, slower, levels=levels))) == [slower]
 
 
 def test_a_case_without_rivals_is_held_to_the_canary():
-    levels = _levels(HistorySize(settings=4, rivals=1, nights=60))
+    levels = histories.levels(rivals=1)
     moment = levels.log_seconds.mean(0)
     drifting = dataclasses.replace(levels, log_canary=levels.log_canary + moment)
     assert _worse(find_changes(_slower(0.1, 2, levels=drifting))) == [2]
@@ -134,7 +127,7 @@ def test_a_case_without_rivals_is_held_to_the_canary():
 
 def test_when_most_cases_move_together_it_is_the_machine():
     random = np.random.default_rng(3)
-    levels = _levels()
+    levels = histories.levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
     found = find_changes(_slower(0.25, ALL, levels=levels))
     (shift,) = found.common_shifts
@@ -145,14 +138,14 @@ def test_when_most_cases_move_together_it_is_the_machine():
 
 
 def test_when_the_canary_moves_with_them_nothing_moved():
-    levels = _levels()
+    levels = histories.levels()
     levels.log_canary[31:] += np.log(1.25)
     assert find_changes(_slower(0.25, ALL, levels=levels)).common_shifts == ()
 
 
 @pytest.mark.parametrize("rivals", [2, 5])
 def test_one_strategy_that_is_slower_everywhere_is_the_code(rivals):
-    levels = _levels(HistorySize(settings=4, rivals=rivals, nights=60))
+    levels = histories.levels(rivals=rivals)
     found = find_changes(_slower(0.25, slice(0, None, rivals), levels=levels))
     assert found.common_shifts == ()
     assert len(found.worse) == 4
@@ -160,7 +153,7 @@ def test_one_strategy_that_is_slower_everywhere_is_the_code(rivals):
 
 def test_a_shift_is_at_least_the_gate():
     for rows in (6, 7):
-        levels = _levels(HistorySize(settings=3, rivals=4, nights=60))
+        levels = histories.levels(settings=3, rivals=4)
         _slower(0.2, slice(0, rows), levels=levels)
         shifts = [one for one in find_changes(levels).common_shifts if np.isfinite(one.value)]
         assert all(shift.value >= np.log(1.03) for shift in shifts)
@@ -187,7 +180,7 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it():
 
 
 def test_few_runs_and_vanished_cases_get_no_verdict():
-    levels = _levels()
+    levels = histories.levels()
     assert set(_now(find_changes(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
     _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
     one = find_changes(levels).cases[7]
@@ -207,8 +200,8 @@ def test_the_sizes_of_time_do_not_matter():
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):
     random = np.random.default_rng([rivals, seed])
-    shape = HistorySize(settings=3, rivals=rivals, nights=int(random.integers(1, 50)))
-    levels, _ = simulate(HistoryKind("x", step=0.2, night=10, moves=20), shape, random)
+    how = {"settings": 3, "rivals": rivals, "nights": int(random.integers(1, 50))}
+    levels = histories.levels(random, sd=0.01, step=0.2, night=10, moves=20, **how)
     table = levels.log_seconds
     table[random.random(table.shape) < 0.3] = np.nan
     table[random.random(len(table)) < 0.3] = np.nan
@@ -240,7 +233,7 @@ def test_a_change_that_begins_or_ends_an_excursion_pays_for_both_places():
 
 
 def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
-    levels = _levels()
+    levels = histories.levels()
     levels.log_seconds[5:, :-1] = np.nan
     few = RunLevels(levels.cases[:5], levels.log_seconds[:5], levels.log_canary)
     for share in np.linspace(0.006, 0.009, 13):
@@ -260,8 +253,7 @@ def test_no_segment_is_shorter_than_three_runs():
 
 def test_runs_that_resemble_their_neighbours_count_less():
     for memory, inflation in ((0.0, 1.0), (0.5, 3.0)):
-        kind, size = HistoryKind("x", memory=memory), HistorySize(nights=120)
-        levels, _ = simulate(kind, size, np.random.default_rng(1))
+        levels = histories.levels(settings=8, nights=120, sd=0.01, memory=memory)
         rows = list(ratios(levels, np.ones(len(levels.cases), bool)))
         assert segments.variance_inflation(rows) == pytest.approx(inflation, rel=0.3)
 
