@@ -56,14 +56,14 @@ def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
 
 def pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
     """Compare every way of execution with the usual one, in the order of the axes above."""
-    measured = [one for one in measurements if one.was_measured]
-    found = [(axis, *pair) for axis in USUAL for pair in _matched(measured, axis)]
-    if not found:
+    measured = [measurement for measurement in measurements if measurement.was_measured]
+    matched = [(axis, *pair) for axis in USUAL for pair in _matched(measured, axis)]
+    if not matched:
         return []
-    compared = compare(_effects([(usual, other) for _, usual, other in found]))
+    comparisons = compare(_effects([(usual, other) for _, usual, other in matched]))
     return [
         ExecutionPair(axis, usual.case, other.case, comparison)
-        for (axis, usual, other), comparison in zip(found, compared, strict=True)
+        for (axis, usual, other), comparison in zip(matched, comparisons, strict=True)
     ]
 
 
@@ -77,7 +77,7 @@ def _matched(
         case = measurement.case
         groups[replace(case.setting, **usual_axis), case.strategy].append(measurement)
     for _, group in sorted(groups.items()):
-        usual, *others = sorted(group, key=lambda one: _place(one.case, axis))
+        usual, *others = sorted(group, key=lambda measurement: _place(measurement.case, axis))
         yield from itertools.product([usual], others)
 
 
@@ -92,16 +92,18 @@ def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
     effect = np.full((len(matched), len(numbers)), np.nan)
     error = np.full_like(effect, np.nan)
     for row, (usual, other) in enumerate(matched):
-        theirs = {launch.number: launch for launch in other.launches}
-        for ours in usual.launches:
-            if ours.number in theirs:
-                at = row, column[ours.number]
-                effect[at], error[at] = _difference(ours, theirs[ours.number])
+        by_number = {launch.number: launch for launch in other.launches}
+        for launch in usual.launches:
+            if launch.number in by_number:
+                at = row, column[launch.number]
+                effect[at], error[at] = _difference(launch, by_number[launch.number])
     return Effects(effect, error)
 
 
 def _difference(usual: CaseInLaunch, other: CaseInLaunch) -> tuple[float, float]:
-    first, second = (log_seconds(np.asarray(one.seconds_per_call)) for one in (usual, other))
+    """Return the log ratio of two launches, and its standard error."""
+    launches = (usual, other)
+    first, second = (log_seconds(np.asarray(launch.seconds_per_call)) for launch in launches)
     error = np.hypot(batch_error(first), batch_error(second))
     return float(trimmed_mean(second) - trimmed_mean(first)), float(error)
 
@@ -109,12 +111,13 @@ def _difference(usual: CaseInLaunch, other: CaseInLaunch) -> tuple[float, float]
 def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float], ...]:
     """Return rankings that differ in their execution alone, each with the best time of all."""
     groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
-    for one in rankings:
-        if one.rows:
-            groups[tuple(getattr(one.setting, axis) for axis in _OTHER_AXES)].append(one)
+    for ranking in rankings:
+        if ranking.rows:
+            place = tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
+            groups[place].append(ranking)
     several = [group for group in groups.values() if len(group) > 1]
     return tuple(
-        (one, min(other.rows[0].seconds_per_call.value for other in group))
+        (ranking, min(other.rows[0].seconds_per_call.value for other in group))
         for group in several
-        for one in group
+        for ranking in group
     )

@@ -71,7 +71,7 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 
 
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
-    rounds = max(len(one.seconds_per_call) for rival in rivals for one in rival.launches)
+    rounds = max(len(launch.seconds_per_call) for rival in rivals for launch in rival.launches)
     return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
 
 
@@ -201,8 +201,9 @@ def all_pairs(seconds: Samples) -> Effects:
 
 def pairs_by_setting(settings: Sequence[AlignedSamples]) -> tuple[Effects, NDArray[np.int_]]:
     """Return the effects of all pairs of every setting, and the number of each row's setting."""
-    numbers = np.repeat(np.arange(len(settings)), [len(one.pairs) for one in settings])
-    return stack([all_pairs(one.seconds) for one in settings]), numbers
+    pairs = [len(rivals.pairs) for rivals in settings]
+    effects = stack([all_pairs(rivals.seconds) for rivals in settings])
+    return effects, np.repeat(np.arange(len(settings)), pairs)
 
 
 def shared_rounds(seconds: Samples) -> Samples:

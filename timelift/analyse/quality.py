@@ -99,9 +99,9 @@ class Decided:
 def decided(run: Run, rankings: Sequence[Ranking]) -> Decided:
     asked = _precision(run)
     rows = [row for ranking in rankings for row in ranking.rows[1:]]
-    no_verdict = sum(row.verdict is Verdict.UNDECIDED for row in rows)
-    still = sum(_is_open(row, asked) for row in rows)
-    return Decided(asked, len(rows), still, no_verdict - still)
+    without_verdict = sum(row.verdict is Verdict.UNDECIDED for row in rows)
+    undecided = sum(_is_open(row, asked) for row in rows)
+    return Decided(asked, len(rows), undecided, without_verdict - undecided)
 
 
 def _is_open(row: RankedCase, asked: float) -> bool:
@@ -136,12 +136,12 @@ def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
 
 
 def _disturbances(run: Run) -> tuple[Disturbance, ...]:
-    seen = machine_activity(run)
+    activity = machine_activity(run)
     happened = {
-        Disturbance.OTHER_PROGRAMS: (seen.canary_spread or 0.0) > _RESTLESS,
-        Disturbance.OTHER_GUESTS: (seen.stolen_share or 0.0) > _STOLEN,
-        Disturbance.CROWDED_THREADS: (seen.waited_share or 0.0) > _CROWDED,
-        Disturbance.QUOTA: (seen.throttled_periods or 0.0) > 0,
+        Disturbance.OTHER_PROGRAMS: (activity.canary_spread or 0.0) > _RESTLESS,
+        Disturbance.OTHER_GUESTS: (activity.stolen_share or 0.0) > _STOLEN,
+        Disturbance.CROWDED_THREADS: (activity.waited_share or 0.0) > _CROWDED,
+        Disturbance.QUOTA: (activity.throttled_periods or 0.0) > 0,
         Disturbance.HEAT: (_mean(run, "throttled") or 0.0) > 0,
     }
     return tuple(disturbance for disturbance, did in happened.items() if did)
@@ -160,9 +160,9 @@ def _canary_spread(run: Run) -> float | None:
 def _facts(run: Run, name: str) -> list[float]:
     """Return a fact that all rivals of a setting share, once for each setting and launch."""
     launches = {
-        (one.case.setting, launch.number): launch
-        for one in run.measurements
-        for launch in one.launches
+        (measurement.case.setting, launch.number): launch
+        for measurement in run.measurements
+        for launch in measurement.launches
     }
     values = (launch.facts.number(name) for launch in launches.values())
     return [value for value in values if value is not None and value >= 0]

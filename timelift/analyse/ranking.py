@@ -15,7 +15,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -168,7 +167,7 @@ def no_answers(run: Run) -> dict[str, NoAnswer]:
 
 def lift_measurements(run: Run) -> list[Measurement]:
     others = no_answers(run)
-    return [one for one in run.measurements if one.case.strategy not in others]
+    return [rival for rival in run.measurements if rival.case.strategy not in others]
 
 
 def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
@@ -179,10 +178,11 @@ def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
     """
     ranked = {ranking.setting: ranking for ranking in rank(lift_measurements(run), relative_to)}
     unranked: dict[Setting, list[RankedCase]] = defaultdict(list)
-    for name, measurements in _no_answers_by_strategy(run):
-        settings = [one.case.setting for one in measurements if one.case.setting in ranked]
+    for name in sorted(no_answers(run)):
+        own = [rival for rival in run.measurements if rival.case.strategy == name]
+        settings = [rival.case.setting for rival in own if rival.case.setting in ranked]
         fastest = [run.measured[ranked[setting].rows[0].case] for setting in settings]
-        for pair in rank([*measurements, *fastest]):
+        for pair in rank([*own, *fastest]):
             row = _beside_fastest(name, pair, ranked.get(pair.setting))
             unranked[pair.setting] += [row] if row else []
     return [
@@ -191,11 +191,6 @@ def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
         )
         for setting in sorted({*ranked, *unranked})
     ]
-
-
-def _no_answers_by_strategy(run: Run) -> Iterator[tuple[str, list[Measurement]]]:
-    for name in sorted(no_answers(run)):
-        yield name, [one for one in run.measurements if one.case.strategy == name]
 
 
 def _beside_fastest(name: str, pair: Ranking, lifts: Ranking | None) -> RankedCase | None:
@@ -228,7 +223,7 @@ def _beside_fastest(name: str, pair: Ranking, lifts: Ranking | None) -> RankedCa
 def rank(
     measurements: Iterable[Measurement], relative_to: Sequence[str] = BASELINES
 ) -> list[Ranking]:
-    """Rank the measured rivals of every setting, in setting order, whatever they are.
+    """Rank the measured rivals of every setting, in setting order, lifts or not.
 
     Any wrong faster or slower in a setting has a chance of at most `ALPHA`. The first of
     `relative_to` that was measured in a setting is its baseline.
@@ -318,17 +313,19 @@ class _Rivals:
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
         words = [comparison.verdict for comparison in rivals]
         width = float(self.half_widths[i])
-        beside_best = self._beside_best(i)
-        return RankedCase(
+        row = RankedCase(
             case=self.samples.cases[i],
             seconds_per_call=_interval(float(self.times[i]), width, width),
+            ratio=Interval(1.0, 1.0, 1.0),
+            verdict=Verdict.SAME,
             rank_low=1 + words.count(Verdict.SLOWER),
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
             launches=int(self.absolute.launches[i]),
-            cost_over_best=self._cost_over_best(i, rivals, beside_best["ratio"].value),
             speed_up=self._speed_up(i),
-            **beside_best,
         )
+        if i != self.best:
+            row = self._beside_best(row, *self._comparison(self.best, i))
+        return dataclasses.replace(row, cost_over_best=self._cost_over_best(row, rivals))
 
     def _speed_up(self, i: int) -> SpeedUp | None:
         if self.baseline is None:
@@ -346,32 +343,29 @@ class _Rivals:
         apart = float(self.times[j] - self.times[i])
         return comparison, comparison.value if comparison.launches else apart
 
-    def _beside_best(self, i: int) -> dict[str, Any]:
-        if i == self.best:
-            return {"ratio": Interval(1.0, 1.0, 1.0), "verdict": Verdict.SAME}
-        comparison, log_ratio = self._comparison(self.best, i)
+    def _beside_best(self, row: RankedCase, comparison: Comparison, log_ratio: float) -> RankedCase:
         below, above = map(comparison.half_width, (self.levels.below, self.levels.above))
-        return {
-            "ratio": _interval(log_ratio, below, above),
-            "verdict": comparison.verdict,
-            "p": comparison.p,
-            "detectable": _exp(comparison.detectable),
-            "half_width": comparison.half_width(ALPHA / 2),
-        }
+        return dataclasses.replace(
+            row,
+            ratio=_interval(log_ratio, below, above),
+            verdict=comparison.verdict,
+            p=comparison.p,
+            detectable=_exp(comparison.detectable),
+            half_width=comparison.half_width(ALPHA / 2),
+        )
 
-    def _cost_over_best(self, i: int, rivals: Sequence[Comparison], ratio: float) -> Interval:
-        """Return what a rival costs over the best: `ratio` as seen, the least and the most.
+    def _cost_over_best(self, row: RankedCase, rivals: Sequence[Comparison]) -> Interval:
+        """Return what a row costs over the best, by its comparisons: as seen, the least, the most.
 
         The least may be wrong about any pair, the most only about the best and another, since the
         best's own bound must hold (Hsu 1984, Annals of Statistics 12(3), 1136-1144). Both hold for
         all rows at once, since the best was picked by the same data.
         """
-        is_bound = all(rival.is_over_launches for rival in rivals)
-        if not (is_bound and self.absolute.launches[i] > 1):
-            return Interval(ratio)
+        if row.launches < 2 or not all(rival.is_over_launches for rival in rivals):  # noqa: PLR2004
+            return Interval(row.ratio.value)
         lows = [0.0, *(rival.value - rival.family_half_width for rival in rivals)]
         highs = [0.0, *(rival.value + rival.half_width(self.levels.above) for rival in rivals)]
-        return Interval(ratio, _exp(max(lows)), _exp(max(highs)))
+        return Interval(row.ratio.value, _exp(max(lows)), _exp(max(highs)))
 
 
 def _interval(log: float, below: float, above: float) -> Interval:

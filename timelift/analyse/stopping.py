@@ -49,8 +49,8 @@ PRICE_LEVELS = (0.01787, 0.01505, 0.01923, 0.02301)
 #: known: a price is believed where the ratio is known to so many times the precision. Without that
 #: the intervals of two rivals whose launches differ by 10 % hold 90 %, and no launch is saved.
 BELIEVED = 2.5
-#: Returns which comparisons are settled, of their estimates and families as in
-#: `verdicts.compare`, and of how much slower each one's rival is than the anchor, as a log ratio.
+#: True for the comparisons that are settled, from their estimates and families as in
+#: `verdicts.compare`, and how much slower the rival of each is than the anchor, as a log ratio.
 Rule = Callable[[Estimates, Families, Samples], NDArray[np.bool_]]
 
 
@@ -59,13 +59,13 @@ class Plan:
     """The rules by which it is decided at each of `LOOKS` whether to go on.
 
     A rival plays on until it is `settled`, or until all of its setting are by the rule that `ends`
-    it. The anchor, with which the others of a setting are compared, is the fastest, or the rival at
-    the position that `anchor` returns.
+    it. The anchor, with which the others of a setting are compared, is the fastest; in a self-test,
+    with `untouched_anchor`, the strategy that is no twin.
     """
 
     settled: Rule
     ends: Rule | None = None
-    anchor: Callable[[AlignedSamples], int] | None = None
+    untouched_anchor: bool = False
 
 
 def by_price(precision: float = RANK_MARGIN) -> Rule:
@@ -101,8 +101,8 @@ def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
         words = verdicts.verdicts(estimates, p, float(np.log1p(RANK_MARGIN)), different, same)
         width = 0.0 if precision is None else np.log1p(precision)
         narrow = (look > 0) & (estimates.half_width(ALPHA / 2) < width)
-        found = np.array([word is not Verdict.UNDECIDED for word in words], bool)
-        return np.asarray(narrow | _clear(estimates, families) | found)
+        decided = np.array([word is not Verdict.UNDECIDED for word in words], bool)
+        return np.asarray(narrow | _clear(estimates, families) | decided)
 
     return settled
 
@@ -138,23 +138,23 @@ def unsettled(
     rival plays on; after the last look none does.
     """
     plan = plan or ranking_plan()
-    going = [one for one in aligned_samples(measurements) if _launches(one) < LOOKS[-1]]
-    if not going:
+    playing = [rivals for rivals in aligned_samples(measurements) if _launches(rivals) < LOOKS[-1]]
+    if not playing:
         return {}
-    effects, families = pairs_by_setting(going)
-    ends = np.cumsum([len(one.pairs) for one in going])[:-1]
-    anchors = [
-        plan.anchor(one) if plan.anchor else _fastest(one, part)
-        for one, part in zip(going, np.split(effects.effect, ends), strict=True)
-    ]
+    effects, families = pairs_by_setting(playing)
     estimates = estimate(effects, families)
-    side = np.concatenate([_side(*one) for one in zip(going, anchors, strict=True)])
-    slower = side * estimates.effect
-    done = plan.settled(estimates, families, slower)
-    over = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(done)
-    parts = zip(going, anchors, np.split(done, ends), np.split(over, ends), strict=True)
-    cases = [_to_play(*one) for one in parts]
-    return {one.setting: some for one, some in zip(going, cases, strict=True) if some}
+    ends = np.cumsum([len(rivals.pairs) for rivals in playing])[:-1]
+    anchors = [
+        _untouched(rivals) if plan.untouched_anchor else _fastest(rivals, effect)
+        for rivals, effect in zip(playing, np.split(effects.effect, ends), strict=True)
+    ]
+    sides = [_side(*pair) for pair in zip(playing, anchors, strict=True)]
+    slower = np.concatenate(sides) * estimates.effect
+    settled = plan.settled(estimates, families, slower)
+    over = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(settled)
+    parts = zip(playing, anchors, np.split(settled, ends), np.split(over, ends), strict=True)
+    cases = {part[0].setting: _to_play(*part) for part in parts}
+    return {setting: to_play for setting, to_play in cases.items() if to_play}
 
 
 def _launches(samples: AlignedSamples) -> int:
@@ -167,15 +167,21 @@ def _fastest(samples: AlignedSamples, effect: Samples) -> int:
     return int(np.argmin(scores))
 
 
+def _untouched(samples: AlignedSamples) -> int:
+    """Return the position of the strategy that is no twin, 0 where there is none."""
+    untouched = [COPY_SEPARATOR not in case.strategy for case in samples.cases]
+    return untouched.index(True) if any(untouched) else 0
+
+
 def _side(samples: AlignedSamples, anchor: int) -> Samples:
     """Return the sign that makes a pair's effect how much slower its other is than the anchor."""
-    return np.array([1.0 if one[0] == anchor else -1.0 for one in samples.pairs])
+    return np.array([1.0 if first == anchor else -1.0 for first, _ in samples.pairs])
 
 
 def _to_play(
     samples: AlignedSamples,
     anchor: int,
-    done: NDArray[np.bool_],
+    settled: NDArray[np.bool_],
     over: NDArray[np.bool_],
 ) -> tuple[Case, ...]:
     if _launches(samples) not in LOOKS:
@@ -183,9 +189,9 @@ def _to_play(
     beside = np.array([anchor in pair for pair in samples.pairs], bool)
     if over[beside].all():
         return ()
-    doubtful = np.flatnonzero(beside & ~done)
-    rivals = {i for place in doubtful for i in samples.pairs[place]}
-    return tuple(samples.cases[i] for i in sorted(rivals))
+    doubtful = np.flatnonzero(beside & ~settled)
+    rivals = {rival for place in doubtful for rival in samples.pairs[place]}
+    return tuple(samples.cases[rival] for rival in sorted(rivals))
 
 
 class Referee:
@@ -205,9 +211,9 @@ class Referee:
         planted: bool = False,
         aside: Collection[str] = (),
     ) -> None:
-        untouched = Plan(by_verdict(precision), anchor=_untouched)
+        of_twins = Plan(by_verdict(precision), untouched_anchor=True)
         self._aside = aside
-        self._plan = untouched if planted else ranking_plan(precision)
+        self._plan = of_twins if planted else ranking_plan(precision)
         self._records: list[CaseInLaunch] = []
 
     def take(self, line: CaseInLaunch) -> None:
@@ -215,22 +221,18 @@ class Referee:
             self._records.append(line)
 
     def to_play(self) -> frozenset[Case]:
-        measured = self.measurements()
-        answers = [one for one in measured if one.case.strategy not in self._aside]
-        doubtful = unsettled(answers, self._plan)
-        along = [one.case for one in measured if one.case.strategy in self._aside]
-        wanted = frozenset(case for case in along if case.setting in doubtful)
-        return wanted.union(*doubtful.values())
+        rivals: list[Measurement] = []
+        aside: list[Measurement] = []
+        for measurement in self.measurements():
+            (aside if measurement.case.strategy in self._aside else rivals).append(measurement)
+        doubtful = unsettled(rivals, self._plan)
+        along = (measurement.case for measurement in aside)
+        playing = frozenset(case for case in along if case.setting in doubtful)
+        return playing.union(*doubtful.values())
 
     def doubts_peak_of(self) -> frozenset[Case]:
-        """Return the cases whose peak memory is to be read again: none, for a peak ranks nobody."""
+        """Return the cases whose peak memory is to be read again: none, for no peak is ranked."""
         return frozenset()
 
     def measurements(self) -> tuple[Measurement, ...]:
         return merge(self._records)
-
-
-def _untouched(samples: AlignedSamples) -> int:
-    """Return the position of the strategy that is no twin, 0 where there is none."""
-    untouched = [COPY_SEPARATOR not in case.strategy for case in samples.cases]
-    return untouched.index(True) if any(untouched) else 0

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
-from timelift.analyse.estimates import Estimates, estimate
+from timelift.analyse.estimates import Estimates, estimate, welch_df
 from timelift.analyse.results import Run, Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
@@ -182,11 +182,11 @@ def case_shifts(old: Run, new: Run) -> list[CaseShift]:
 
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
-    """Return change, variance and degrees of freedom (Welch 1947, Biometrika 34(1), 28-35)."""
-    first, second = (np.where(run.df > 0, run.standard_error**2, np.nan) for run in (old, new))
-    variance = first + second
-    spent = first**2 / np.maximum(old.df, 1) + second**2 / np.maximum(new.df, 1)
-    return new.effect - old.effect, variance, variance**2 / spent
+    """Return change, variance and degrees of freedom."""
+    runs = (old, new)
+    variances = [np.where(run.df > 0, run.standard_error**2, np.nan) for run in runs]
+    df = welch_df(variances, [np.maximum(run.df, 1) for run in runs])
+    return new.effect - old.effect, variances[0] + variances[1], df
 
 
 def _of_setting(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail
+from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail, welch_df
 from timelift.analyse.fact_changes import FactChange, fact_changes
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples, load_usual
@@ -274,12 +274,12 @@ def _places(run: Run) -> dict[Case, CaseInRun]:
 
 
 def _spread(shifts: Sequence[CaseShift], sessions: Sequence[Noise]) -> tuple[Samples, Samples]:
-    """Return the standard error of every shift, and its degrees of freedom (after Welch)."""
-    launches = np.array([shift.noise.variance for shift in shifts])
-    session = 2 * np.array([noise.variance for noise in sessions])
-    spent = launches**2 / [shift.noise.df for shift in shifts]
-    spent += session**2 / [noise.df for noise in sessions]
-    return np.sqrt(launches + session), (launches + session) ** 2 / spent
+    """Return the standard error of every shift, and its degrees of freedom."""
+    noises = ([shift.noise for shift in shifts], sessions)
+    launches, session = (np.array([noise.variance for noise in group]) for group in noises)
+    variances = (launches, 2 * session)
+    df = welch_df(variances, [np.array([noise.df for noise in group]) for group in noises])
+    return np.sqrt(variances[0] + variances[1]), df
 
 
 def _states(
