@@ -20,7 +20,7 @@ WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 @pytest.fixture(autouse=True)
 def told(monkeypatch):
     inputs = {"features": [3], "dtype": "", "high": 0}
-    monkeypatch.setattr(users_layer, "ask_layer", lambda *_: inputs)
+    monkeypatch.setattr(users_layer, "describe", lambda *_: inputs)
 
 
 @pytest.fixture

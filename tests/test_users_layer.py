@@ -122,7 +122,7 @@ def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
 
 
 def test_a_module_is_imported_as_the_project_does(src):
-    told = users_layer.ask_layer("mine.models:functional", QUICKEST, [src])
+    told = users_layer.describe("mine.models:functional", QUICKEST, [src])
     assert told["features"] == [5, 3]
 
 
@@ -138,7 +138,7 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
 ):
     write(tmp_path, {"mine.py": module})
     with pytest.raises(UserError) as caught:
-        users_layer.ask_layer("mine:layer", QUICKEST, [tmp_path])
+        users_layer.describe("mine:layer", QUICKEST, [tmp_path])
     assert str(caught.value).startswith("mine:layer: ")
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -150,7 +150,7 @@ def inputs_told(monkeypatch):
 
     def ask(told):
         told = {"features": None, "dtype": "", "high": 0} | told
-        monkeypatch.setattr(users_layer, "ask_layer", lambda *_: told)
+        monkeypatch.setattr(users_layer, "describe", lambda *_: told)
         return users_layer.user_workload("a:b", None, QUICKEST, []).inputs
 
     return ask
@@ -161,7 +161,7 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
 ):
     told = inputs_told({"features": [7], "dtype": "int32", "high": 50})
     assert told == LayerInputs((7,), "int32", 50)
-    monkeypatch.delattr(users_layer, "ask_layer")
+    monkeypatch.delattr(users_layer, "describe")
     given = LayerInputs((3,))
     assert users_layer.user_workload("a:b", given, QUICKEST, []).inputs == given
 

@@ -40,7 +40,7 @@ class Factory:
 
     @property
     def is_file(self) -> bool:
-        return self.where.endswith(".py")
+        return bool(self.name) and self.where.endswith(".py")
 
     @property
     def is_stored(self) -> bool:

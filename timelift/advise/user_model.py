@@ -13,7 +13,7 @@ from timelift.case import Backend, Case, Mode, Phase, Setting, workload_name
 from timelift.errors import UserError, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.measure.options import option_named
-from timelift.measure.users_layer import ask_model, find_factory
+from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
 
 #: Options whose default is another one here: what a model takes to trace may be what is wrong.
@@ -185,19 +185,19 @@ def look_at_model(
     factory = _find_model(text)
     if feeding.source:
         source = find_factory(feeding.source, "--data as module:function or path.py:function")
-        feeding = feeding._replace(source=source)
+        feeding = feeding._replace(source=str(source))
     backends = option_named("backends").value(options.get("backends", ""))
     if len(backends) > 1:
         raise UserError(f"--backends: expected one, received {', '.join(backends)}")
     backend = Backend(backends[0])
-    described = ask_model(factory, backend, project.import_folders, feeding._asdict())
-    return UserModel.of(factory, feeding, backend, described)
+    described = describe(str(factory), backend, project.import_folders, feeding._asdict())
+    return UserModel.of(str(factory), feeding, backend, described)
 
 
-def _find_model(text: str) -> str:
+def _find_model(text: str) -> Factory:
     if not text.endswith(STORED):
         return find_factory(text, f"a model as module:name or path.py:name, or a {STORED} file")
     path = Path(text)
     if not path_is(path.is_file):
         raise UserError(f"expected a stored model that is there, received {text!r}")
-    return str(path.absolute())
+    return Factory(str(path.absolute()))

@@ -77,7 +77,7 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
     Raises UserError for a layer that is not in a module, or does not tell its inputs.
     """
     factory = Factory.of(layer)
-    if factory.lift or factory.is_file:
+    if factory.lift or factory.where.endswith(".py"):
         raise UserError(
             "--layer: expected module:name, like mypkg.models:make_encoder, since a file imports "
             f"it; received {layer!r}"

@@ -237,7 +237,7 @@ def _given_away(name: str, text: str, folder: Path, root: Path) -> str:
 def _from_folder(folder: Path, name: str, text: str) -> str:
     """Return the text of an option, with the whole path of the `path.py:name` of a layer."""
     factory = Factory.of(text)
-    if name != "layer" or not (factory.is_file and factory.name):
+    if name != "layer" or not factory.is_file:
         return text
     return str(replace(factory, where=os.path.normpath(folder.resolve() / factory.where)))
 

@@ -1,7 +1,7 @@
 """The user's own layer as a workload: what `--layer` names, and what its inputs are.
 
-A layer or model is asked in a process that imports a framework. It costs that import, some seconds,
-so it is asked only where the user has not said it.
+A layer or model is described by a process that imports a framework. That takes some seconds, so a
+layer whose inputs are among the options is not described.
 """
 
 import json
@@ -27,26 +27,26 @@ SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 #: What a file binds that may have any other name as well.
 _ANY = {"*", "__getattr__"}
 _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-#: The layer is made on the CPU: its shape is all that is asked.
+#: The layer is made on the CPU: its shape is all that is needed.
 _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 
 def user_workload(
     layer: str, inputs: LayerInputs | None, backend: Backend, folders: Sequence[Path]
 ) -> Workload:
-    """Return the workload of a layer, which is asked for its inputs where none are given.
+    """Return the workload of a layer, which tells its inputs where none are given.
 
     `layer` is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
     UserError.
     """
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        inputs = inputs or _inputs_of(ask_layer(factory, backend, folders))
+        inputs = inputs or _inputs_of(describe(str(factory), backend, folders))
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
     return Workload(
-        name=_name(factory),
-        factory=factory,
+        name=workload_name(factory.lift or factory.name),
+        factory=str(factory),
         inputs=inputs,
         seq_lens=SEQ_LENS,
         batch_sizes=BATCH_SIZES,
@@ -55,13 +55,13 @@ def user_workload(
     )
 
 
-def _inputs_of(told: Mapping[str, Any]) -> LayerInputs:
-    if told["features"] is None:
+def _inputs_of(described: Mapping[str, Any]) -> LayerInputs:
+    if described["features"] is None:
         raise UserError(
             "expected a layer that is built, which tells the shape of one step, received one that "
             "is not; write it like --inputs 96,96,3"
         )
-    inputs = LayerInputs.from_fields(told)
+    inputs = LayerInputs.from_fields(described)
     if inputs.dtype and not inputs.high:
         like = LayerInputs(inputs.features, inputs.dtype, 1000)
         raise UserError(
@@ -71,58 +71,42 @@ def _inputs_of(told: Mapping[str, Any]) -> LayerInputs:
     return inputs
 
 
-def _name(factory: str) -> str:
-    """Return what the workload of a layer is called: as the name in its module, or as its lift."""
-    made = Factory.of(factory)
-    return workload_name(made.lift or made.name)
-
-
-def find_factory(text: str, expected: str) -> str:
-    """Return `module:name` as it is, or `path.py:name` with the whole path; raises UserError.
-
-    `name#lift` is the layer inside of a model's TimeDistributed.
-    """
+def find_factory(text: str, expected: str) -> Factory:
+    """Return `module:name` as it is, or `path.py:name` with the whole path; raises UserError."""
     factory = Factory.of(text)
-    if factory.is_file and factory.name:
+    if factory.is_file:
         path = Path(factory.where)
         if not path_is(path.is_file):
             raise UserError(f"expected {expected}; received {text!r}, and there is no file {path}")
         names = names_of(path)
         if factory.name not in names and not names & _ANY:
             raise UserError(f"{path} has no {factory.name!r}; {nearest(factory.name, names)}")
-        return str(replace(factory, where=str(path.resolve())))
+        return replace(factory, where=str(path.resolve()))
     if not _IN_MODULE.fullmatch(f"{factory.where}:{factory.name}"):
         raise UserError(f"expected {expected}; received {text!r}")
-    return text
+    return factory
 
 
-# What it is asked ---------------------------------------------------------------------------------
+# Asking what is known of it ----------------------------------------------------------------------
 
 
-def ask_layer(factory: str, backend: Backend, folders: Sequence[Path]) -> dict[str, Any]:
-    """Return the fields of `LayerInputs`; `features` is None where the layer does not tell.
-
-    The factory is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
-    UserError where it gives none.
-    """
-    return _ask(factory, backend, folders)
-
-
-def ask_model(
-    name: str, backend: Backend, folders: Sequence[Path], feeding: Mapping[str, Any]
+def describe(
+    factory: str,
+    backend: Backend,
+    folders: Sequence[Path],
+    feeding: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what a user's model has of lifts, as `worker.describe.describe_model` tells it.
+    """Return what `worker.describe` prints of a layer, or of a model that is called with `feeding`.
 
-    `feeding` is how it is called to see them. Raises UserError where there is no model to call.
+    Of a layer it is the fields of `LayerInputs`; `features` is None where the layer does not tell.
+    Modules are found in `folders` too. Raises UserError where there is no layer or model to call.
     """
-    return _ask(name, backend, folders, json.dumps(feeding))
-
-
-def _ask(name: str, backend: Backend, folders: Sequence[Path], *more: str) -> dict[str, Any]:
     machine.refuse_without_backend()
     if reason := machine.why_not_installed(backend):
         raise UserError(reason)
-    words = [sys.executable, "-m", "timelift.worker.describe", backend, name, *more]
+    words = [sys.executable, "-m", "timelift.worker.describe", backend, factory]
+    if feeding is not None:
+        words.append(json.dumps(feeding))
     try:
         done = subprocess.run(
             words,
@@ -131,22 +115,23 @@ def _ask(name: str, backend: Backend, folders: Sequence[Path], *more: str) -> di
             check=False,
             timeout=IMPORT_LIMIT,
         )
-        told: dict[str, Any] = json.loads(done.stdout)
+        described: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise UserError(
-            f"{name}: it was not imported and called within {IMPORT_LIMIT:g} s; import it by itself"
+            f"{factory}: it was not imported and called within {IMPORT_LIMIT:g} s; import it by "
+            "itself"
         ) from None
     except ValueError:
         lines = without_codes(done.stderr.decode(errors="replace")).split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
         raise UserError(
-            f"{name}: importing or calling it ended the process that did ({last:.300}); import it "
-            "by itself"
+            f"{factory}: importing or calling it ended the process that did ({last:.300}); import "
+            "it by itself"
         ) from None
-    if why := told.get("error"):
+    if why := described.get("error"):
         where = ", ".join(map(str, folders))
         raise UserError(
-            f"{name}: gives nothing to measure ({why}); modules are those of {sys.executable}, "
+            f"{factory}: gives nothing to measure ({why}); modules are those of {sys.executable}, "
             f"and of {where}"
         )
-    return told
+    return described
