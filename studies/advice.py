@@ -110,8 +110,8 @@ def _name(one: "LiftAdvice") -> str:
     return one.lift.name or one.lift.label
 
 
-def _gain(gain: "Gain | None") -> str:
-    speed_up = gain.speed_up if gain else None
+def _gain(gain: "Gain") -> str:
+    speed_up = gain.speed_up
     if speed_up is None:
         return "not compared"
     if not speed_up.is_known:

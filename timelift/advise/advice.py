@@ -26,15 +26,16 @@ class Gain:
     `peak_bytes` are before and after, None where one of them is not known.
     """
 
-    speed_up: SpeedUp | None
-    first_call: tuple[float, float] | None
-    peak_bytes: tuple[float, float] | None
+    speed_up: SpeedUp | None = None
+    first_call: tuple[float, float] | None = None
+    peak_bytes: tuple[float, float] | None = None
 
     @property
     def is_shown(self) -> bool:
-        """True if it is faster by the interval that is printed, whose intervals hold at once.
+        """True if the whole interval is faster; the intervals of a setting hold at once.
 
-        A verdict wants more launches than the choice does, which ends a run (`analyse.stopping`).
+        The verdict of a speed-up may still be undecided, since it needs more launches than a run
+        whose choice is known (`analyse.stopping`).
         """
         return self.speed_up is not None and self.speed_up.is_known and self.speed_up.low > 1
 
@@ -47,12 +48,11 @@ class Gain:
 class OtherMeaning:
     """A strategy that is faster than what is advised, and means another thing in training.
 
-    `means` has what training adds to the inner layer and it treats otherwise than what is written:
-    before and after, by the declaration.
+    `means` has the declared words before and after that differ, by what the declaration is about.
     """
 
     strategy: str
-    gain: Gain | None
+    gain: Gain
     means: Mapping[str, tuple[str, str]]
 
 
@@ -60,13 +60,13 @@ class OtherMeaning:
 class LiftAdvice:
     """What to write instead of one lift: the fastest `strategy` of the same meaning, or nothing.
 
-    `faster` is one that means another thing in training, None where none is faster. `lost` is how a
-    lift without figures ended, and why.
+    `gain` is also that of a strategy which is not shown to be faster, and so is not advised. `lost`
+    is how what is written ended without figures, and why.
     """
 
     lift: ModelLift
     strategy: str = ""
-    gain: Gain | None = None
+    gain: Gain = Gain()
     lost: tuple[Status, str] | None = None
     launches: int = 0
     faster: OtherMeaning | None = None
@@ -77,16 +77,16 @@ class LiftAdvice:
 
     @property
     def is_known(self) -> bool:
-        """True if its launches are as many as a verdict needs, or it is not called at all."""
+        """True if there are launches enough for a verdict, or the lift is not called at all."""
         return self.launches >= MIN_LAUNCHES or not self.lift.steps
 
 
 @dataclass(frozen=True)
 class WholeAdvice:
-    """The whole model with every lift changed, and with one alone, by its label.
+    """What the whole model gains by all changes, and by each alone, by the label of its lift.
 
-    `law_error` is the largest relative difference of outputs and gradients. `lost` is how each of
-    these without figures ended, and why: by label, or `AS_WRITTEN` or `CHANGED`.
+    `law_error` is the largest relative difference of outputs and gradients. `lost` is how rivals
+    without figures ended, and why: by the label of a lift, or `AS_WRITTEN` or `CHANGED`.
     """
 
     gain: Gain
@@ -122,7 +122,7 @@ def advise_lifts(model: UserModel, run: Run | None) -> tuple[LiftAdvice, ...]:
 
 
 def _advise_lift(model: UserModel, lift: ModelLift, run: Run) -> LiftAdvice:
-    """Advise the fastest of what means the same, and name what is faster than that, if anything."""
+    """Advise the fastest strategy of the same meaning, and name a faster one of another meaning."""
     setting = model.setting_of(lift)
     declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
     names = {lift.usual, *(measurement.case.strategy for measurement in run.measurements)}
@@ -143,7 +143,7 @@ def _advise_lift(model: UserModel, lift: ModelLift, run: Run) -> LiftAdvice:
 
 
 def _fastest(setting: Setting, lift: ModelLift, run: Run) -> LiftAdvice:
-    """Advise on a lift whatever its strategies mean in training."""
+    """Advise the fastest strategy of a run, whatever it means in training."""
     rankings = rank_run(run, (lift.usual,))
     ranking = next((ranking for ranking in rankings if ranking.setting == setting), None)
     lost = _without_figures(run, setting).get(lift.usual)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice, WholeAdvice
+from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift
 from timelift.case import Phase
 from timelift.errors import counted
@@ -45,7 +45,7 @@ def _lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
     yield f"{model.name}: {count} over time in {counted(model.layers, 'layer')} ({where})"
     if advice.lifts:
         yield ""
-        rows = [_HEADINGS, *(_row(of_lift, pages) for of_lift in advice.lifts)]
+        rows = [_HEADINGS, *(_row(lift_advice, pages) for lift_advice in advice.lifts)]
         yield from (f"  {line}" for line in _aligned(rows))
         yield from _notes(advice, pages)
     else:
@@ -83,8 +83,8 @@ def _row(advice: LiftAdvice, pages: Pages) -> tuple[str, ...]:
     if not advice.is_change:
         return (*first_cells, "-", _why_nothing(advice), "-")
     after = _after(lift, advice.strategy, pages)
-    first_call = advice.gain and advice.gain.first_call
-    return (*first_cells, after, _times(advice.gain), _seconds(first_call) if first_call else "-")
+    first_call = _seconds(advice.gain.first_call) if advice.gain.first_call else "-"
+    return (*first_cells, after, _times(advice.gain), first_call)
 
 
 def _after(lift: ModelLift, strategy: str, pages: Pages) -> str:
@@ -101,12 +101,11 @@ def _why_nothing(advice: LiftAdvice) -> str:
     return "nothing is shown faster" if advice.is_known else "too few launches to tell"
 
 
-def _times(gain: Gain | None) -> str:
-    speed_up = gain.speed_up if gain else None
-    if speed_up is None:
+def _times(gain: Gain) -> str:
+    if gain.speed_up is None:
         return "not compared"
-    times = f"{speed_up_in_words(speed_up)} times as fast"
-    return times if speed_up.is_known else f"{times} by one launch"
+    times = f"{speed_up_in_words(gain.speed_up)} times as fast"
+    return times if gain.speed_up.is_known else f"{times} by one launch"
 
 
 def _seconds(before_and_after: tuple[float, float]) -> str:
@@ -121,15 +120,15 @@ def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
     for name in dict.fromkeys(advice.changes.values()):
         if lift_class := pages[name].lift_class:
             yield f"  {lift_class} is the layer of the strategy {name}, which --code prints"
-    for of_lift in advice.lifts:
-        label = of_lift.lift.label
-        if faster := of_lift.faster:
+    for lift_advice in advice.lifts:
+        label = lift_advice.lift.label
+        if faster := lift_advice.faster:
             means = "; ".join(_means(faster.means))
             gain = f"{faster.strategy} is {_times(faster.gain)}"
             yield f"  {label}: {gain}, and changes what training does: {means}"
-        if of_lift.lost:
-            status, reason = of_lift.lost
-            yield f"  {label}: {of_lift.lift.usual} itself: {status}: {reason}"
+        if lift_advice.lost:
+            status, reason = lift_advice.lost
+            yield f"  {label}: {lift_advice.lift.usual} itself: {status}: {reason}"
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -140,7 +139,9 @@ def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
     if not advice.changes:
-        is_known = all(of_lift.is_known and not of_lift.lost for of_lift in advice.lifts)
+        is_known = all(
+            lift_advice.is_known and not lift_advice.lost for lift_advice in advice.lifts
+        )
         yield f"  there is nothing to change{'' if is_known else ', as far as lifts were measured'}"
         return
     model, whole = advice.model, advice.whole
@@ -154,7 +155,9 @@ def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
         yield f"    with {label} alone: {_gain_in_words(gain)}"
     for name, (status, reason) in whole.lost.items():
         yield f"    {_RIVALS.get(name, f'with {name} alone')}: {status}: {reason}"
-    yield from _law(whole)
+    if whole.law_error is not None:
+        error = f"largest relative difference {whole.law_error:.0e}"
+        yield f"  outputs and gradients equal those of your model ({error})"
 
 
 def _gain_in_words(gain: Gain) -> str:
@@ -167,12 +170,6 @@ def _gain_in_words(gain: Gain) -> str:
     if gain.peak_bytes:
         parts.append(f"peak memory {' → '.join(map(human_bytes, gain.peak_bytes))}")
     return "; ".join(parts)
-
-
-def _law(whole: WholeAdvice) -> Iterator[str]:
-    if whole.law_error is not None:
-        error = f"largest relative difference {whole.law_error:.0e}"
-        yield f"  outputs and gradients equal those of your model ({error})"
 
 
 # As code -----------------------------------------------------------------------------------------
@@ -225,7 +222,7 @@ def advice_code(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
     if advice.whole and (CHANGED in advice.whole.lost or advice.whole.gain.is_loss):
         yield "# There is no code to paste, since the whole model should stay as it is."
         return
-    changes = [of_lift for of_lift in advice.lifts if of_lift.is_change]
+    changes = [lift_advice for lift_advice in advice.lifts if lift_advice.is_change]
     for name in dict.fromkeys(advice.changes.values()):
         yield from ("", "", *pages[name].text.rstrip("\n").split("\n"))
     if changes and Factory.of(advice.model.factory).is_stored:
@@ -272,7 +269,7 @@ def advice_json(advice: ModelAdvice, pages: Pages) -> str:
         "drawn": model.drawn,
         "draws_labels": model.draws_labels,
         "provisional": advice.interrupted,
-        "lifts": [_lift_as_data(of_lift, pages) for of_lift in advice.lifts],
+        "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],
         "by_hand": [{"layer": name, "calls": calls} for name, calls in model.by_hand],
         "whole": whole
         and {
@@ -310,14 +307,14 @@ def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
     }
 
 
-def _gain_as_data(gain: Gain | None) -> dict[str, Any]:
-    speed_up = gain.speed_up if gain else None
+def _gain_as_data(gain: Gain) -> dict[str, Any]:
+    speed_up = gain.speed_up
     return {
         "times_as_fast": speed_up and _finite(speed_up.value),
         "low": speed_up and _finite(speed_up.low),
         "high": speed_up and _finite(speed_up.high),
         "verdict": speed_up and speed_up.verdict,
-        "first_call_seconds": gain and gain.first_call,
+        "first_call_seconds": gain.first_call,
     }
 
 

@@ -14,8 +14,7 @@ from msgspec import structs
 
 from timelift.advise.advice import ModelAdvice, WholeAdvice, advise_lifts, advise_whole
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, DEFAULTS, ModelLift, UserModel
-from timelift.analyse import results
-from timelift.analyse.results import Run
+from timelift.analyse.results import Run, load
 from timelift.analyse.stopping import Referee
 from timelift.case import Case
 from timelift.errors import UserError
@@ -29,17 +28,18 @@ from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
 from timelift.project import Project
 
-#: Some of those that call the very layer inside of a lift, so that its weights stay what they are.
+#: Strategies that call the very layer inside of a lift, so that its weights stay where they are.
 IN_PLACE = ("fold_time", "native", "vectorized_map")
 
 
 def find_advice(
     project: Project, model: UserModel, texts: Mapping[str, str], ends: float
 ) -> ModelAdvice:
-    """Measure a model's lifts, and the model with what won in their place.
+    """Measure a model's lifts, and then the model with what won in their place.
 
-    `texts` are options of a run. Until their budget `ends`, the lifts have half of the time that
-    is left, and the whole model has the rest; where none is left it is not measured.
+    `texts` are options of a run. The lifts have half of the time until the budget `ends`, which is
+    a value of `time.monotonic`, and the whole model has the rest; without a rest it is not
+    measured.
     """
     run, interrupted = None, False
     half = (ends - time.monotonic()) / 2
@@ -58,13 +58,13 @@ def find_advice(
 
 
 def end_of_budget(texts: Mapping[str, str]) -> float:
-    """Return when the budget will be spent, in seconds (monotonic); never where none is given."""
+    """Return when the budget is spent, by `time.monotonic`; infinite without a budget."""
     budget = option_named("budget").value(texts.get("budget", ""))
     return math.inf if budget is None else time.monotonic() + budget
 
 
 def within(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
-    """Return the options with a budget of so many seconds, without one where they are infinite."""
+    """Return the options with a budget of these seconds, and with none where they are infinite."""
     budget = f"{max(1, seconds):.0f}s" if math.isfinite(seconds) else ""
     return {**texts, "budget": budget}
 
@@ -72,10 +72,9 @@ def within(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
 def measure_lifts(
     project: Project, model: UserModel, texts: Mapping[str, str]
 ) -> tuple[Run | None, bool]:
-    """Measure each lift's inner layer at its own sizes.
+    """Measure each lift's inner layer at its own sizes; True beside the run if Ctrl-C ended it.
 
-    Returns the run, and whether Ctrl-C ended it. Raises UserError where a strategy that computes
-    what is written is not in the project.
+    Raises UserError where a strategy that computes what is written is not in the project.
     """
     request = RunRequest(project, DEFAULTS | dict(texts))
     strategies = request.catalogue.strategies
@@ -108,10 +107,9 @@ def measure_lifts(
 def race_whole(
     project: Project, model: UserModel, changes: Mapping[int, str], texts: Mapping[str, str]
 ) -> tuple[WholeAdvice | None, bool]:
-    """Race a model against itself with strategies in the place of lifts, by their number.
+    """Race a model against itself with strategies in the place of lifts; True if Ctrl-C ended it.
 
-    Each change is tried alone, too, where there are several. Returns what it showed, and whether
-    Ctrl-C ended it.
+    `changes` are strategies by the number of a lift. Of several, each is raced alone, too.
     """
     request, setting = RunRequest(project, DEFAULTS | dict(texts)), model.setting
     strategies = request.catalogue.strategies
@@ -136,9 +134,9 @@ def race_whole(
 
 
 def _rivals(changed: Sequence[tuple[ModelLift, Strategy]]) -> Iterator[Strategy]:
-    """Yield the model as it is written, with all changes, and with each alone, as strategies.
+    """Yield the model as it is written, with all changes, and with each of several alone.
 
-    A change is a lift and the strategy instead of it. One alone needs no strategy of its own.
+    Their parameters are file and parameters of a strategy, by the number of the lift.
     """
     parameters = {
         str(lift.number): (str(strategy.path), strategy.parameters) for lift, strategy in changed
@@ -159,7 +157,7 @@ class _AdviceRace(Race):
 
 
 class _LiftsRace(_AdviceRace):
-    """The lifts of a model, each alone: what they need of memory is not asked."""
+    """The lifts of a model, each alone, of which no peak memory is read."""
 
     def options(self) -> CampaignOptions:
         return replace(self.request.options, reads_peak_memory=False)
@@ -175,10 +173,7 @@ class _ModelRace(_AdviceRace):
 def _measure(
     race: Race, workloads: Sequence[Workload], cases: Sequence[Case]
 ) -> tuple[Run | None, bool]:
-    """Measure cases of these workloads; their run is None where nothing was measured.
-
-    Returns also whether Ctrl-C ended it.
-    """
+    """Measure cases of these workloads; the run is None where no case can be measured here."""
     by_name = {workload.name: workload for workload in workloads}
     race.request.catalogue.workloads.update(by_name)
     race.request.axes["workloads"] = ",".join(by_name)
@@ -188,4 +183,4 @@ def _measure(
     finally:
         display.done()
     journal = session.journal_path
-    return results.load(journal) if journal else None, session.interrupted
+    return load(journal) if journal else None, session.interrupted
