@@ -109,7 +109,7 @@ def csv_changes(history: History) -> str:
         Column("ratio", value=lambda row: history_words.as_ratio(row[1].value)),
         Column("low", value=lambda row: history_words.as_ratio(row[1].low)),
         Column("high", value=lambda row: history_words.as_ratio(row[1].high)),
-        Column("with", value=lambda row: history_words.differences(history, row[1])),
+        Column("with", value=lambda row: history_words.drift_in_words(history, row[1])),
     )
     return csv_of_values(Table("changes", "Changes", columns, rows))
 

@@ -116,7 +116,7 @@ def _where(history: History, before: int, after: int) -> str:
 
 def _with_it(history: History, before: int, after: int) -> str:
     """Name what was otherwise after a change, as the end of a sentence."""
-    other = differences_in_words(history.differences(before, after), "absent")
+    other = differences_in_words(history.drift(before, after), "absent")
     return f"; with it: {other}" if other else ""
 
 
@@ -170,7 +170,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         Column("since", value=of_since(lambda at: history.runs[at.after].day), drop_order=1),
         Column("commits", "between commits", of_since(partial(_commits, history)), drop_order=2),
         number("runs_now", "runs", attrgetter("runs_now"), drop_order=5),
-        Column("with_it", "with it", of_since(partial(differences, history)), drop_order=4),
+        Column("with_it", "with it", of_since(partial(drift_in_words, history)), drop_order=4),
     )
     return Table("history", "Cases", columns, rows)
 
@@ -192,7 +192,7 @@ def as_ratio(log_ratio: float) -> float:
     return round(math.exp(log_ratio), 6)
 
 
-def differences(history: History, change: Change) -> str:
+def drift_in_words(history: History, change: Change) -> str:
     """Name all that was installed or set otherwise after a change."""
-    named = history.differences(change.before, change.after)
-    return differences_in_words(named, "absent", most=len(named))
+    drift = history.drift(change.before, change.after)
+    return differences_in_words(drift, "absent", most=len(drift))

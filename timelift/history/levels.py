@@ -176,8 +176,11 @@ class RunSummary:
 
 
 def summary_of_run(path: Path) -> RunSummary:
-    """Sum up a journal; raises OSError where it cannot be read."""
-    return summary_of_lines(path.read_bytes().split(b"\n"))
+    """Sum up a journal; one that cannot be read any more has no cases."""
+    try:
+        return summary_of_lines(path.read_bytes().split(b"\n"))
+    except OSError:
+        return RunSummary({})
 
 
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
@@ -312,7 +315,7 @@ def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
 
 
 def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) -> Samples:
-    """Compare rivals with their median; two with the steadier one, and one with the canary."""
+    """Return log ratios to the median rival; of two to the steadier one, of one to the canary."""
     if len(rivals) == 1:
         return over_canary
     if len(rivals) < ENOUGH_RIVALS:
@@ -327,5 +330,5 @@ def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) ->
 
 def _spreads(rows: Samples) -> list[float]:
     """Return how far each row moves: a step moves its quantiles apart, a spike does not."""
-    known = (row[np.isfinite(row)] for row in rows)
-    return [float(np.ptp(np.percentile(row, [10, 90]))) if len(row) else np.inf for row in known]
+    finite = (row[np.isfinite(row)] for row in rows)
+    return [float(np.ptp(np.percentile(row, [10, 90]))) if len(row) else np.inf for row in finite]

@@ -22,7 +22,6 @@ from timelift.history.levels import (
     ENOUGH_RIVALS,
     MachineRuns,
     RunLevels,
-    RunSummary,
     StoredRun,
     machine_runs,
     ratios,
@@ -146,6 +145,8 @@ class CaseHistory:
 
 @dataclass(frozen=True)
 class HistoryFindings:
+    """What became of the cases of a machine, and where the machine itself shifted, in order."""
+
     cases: tuple[CaseHistory, ...]
     common_shifts: tuple[CommonShift, ...]
 
@@ -176,7 +177,7 @@ def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
     return _WORST_FIRST.index(latest.state), -size, history.case
 
 
-# How the findings are found ----------------------------------------------------------------------
+# The search for changes --------------------------------------------------------------------------
 
 
 def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
@@ -287,7 +288,7 @@ class History:
             places[change.before, change.after, change.name].append(change)
         return sorted(places.items(), key=lambda item: (-item[0][1], -len(item[1])))
 
-    def differences(self, before: int, after: int) -> tuple[Difference, ...]:
+    def drift(self, before: int, after: int) -> tuple[Difference, ...]:
         return drift_differences(self.runs[before].machine, self.runs[after].machine)
 
     def part(self, workloads: Sequence[str], label: str | None = None) -> "History":
@@ -332,7 +333,7 @@ def read_history(
     machine changed.
     """
     runs = machine_runs(results, machine, since)
-    summaries = [_summary(run.path) for run in runs.runs]
+    summaries = [summary_of_run(run.path) for run in runs.runs]
     if not any(summary.log_seconds for summary in summaries):
         raise UserError(
             f"expected measured cases in {len(summaries)} runs of {plain(runs.name, NAME_LIMIT)}"
@@ -341,10 +342,3 @@ def read_history(
     levels = run_levels(summaries, [run.canary_seconds for run in runs.runs])
     facts = changes_over_runs(summary.exact for summary in summaries)
     return History(runs, levels.cases, find_changes(levels, gate), gate, facts)
-
-
-def _summary(path: Path) -> RunSummary:
-    try:
-        return summary_of_run(path)
-    except OSError:
-        return RunSummary({})

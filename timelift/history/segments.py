@@ -11,7 +11,6 @@ canary's can. More than half of all cases that went the same way at once are the
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -69,14 +68,14 @@ class Noise:
     variance: float
     df: float
 
-    def standard_error(self, one: Segment, other: Segment) -> float:
-        return math.sqrt(self.variance * (1 / one.runs + 1 / other.runs))
+    def standard_error(self, earlier: Segment, later: Segment) -> float:
+        return math.sqrt(self.variance * (1 / earlier.runs + 1 / later.runs))
 
-    def chance(self, one: Segment, other: Segment) -> float:
-        """Return the chance of so large a difference of two levels, to either side."""
+    def chance(self, earlier: Segment, later: Segment) -> float:
+        """Return the chance, two-sided, of such a difference between levels that are equal."""
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
-        distance = np.asarray(abs(other.mean - one.mean) / self.standard_error(one, other))
+        distance = np.asarray(abs(later.mean - earlier.mean) / self.standard_error(earlier, later))
         return 2 * float(t_tail(distance, np.asarray(self.df)))
 
 
@@ -93,16 +92,16 @@ class FittedSeries:
     noise: Noise
     tries: int
 
-    def differ(self, one: Segment, other: Segment) -> bool:
+    def differ(self, earlier: Segment, later: Segment) -> bool:
         """True if two levels differ for certain."""
-        return self.noise.chance(one, other) * self.tries <= CHANCE
+        return self.noise.chance(earlier, later) * self.tries <= CHANCE
 
-    def change(self, one: Segment, other: Segment) -> Change:
-        shift = other.mean - one.mean
+    def change(self, earlier: Segment, later: Segment) -> Change:
+        shift = later.mean - earlier.mean
         half_width = float(t_quantile(_TAIL, np.asarray(max(self.noise.df, 1.0))))
-        half_width *= self.noise.standard_error(one, other)
+        half_width *= self.noise.standard_error(earlier, later)
         ends = shift - half_width, shift + half_width
-        return Change(shift, *ends, before=one.last, after=other.first)
+        return Change(shift, *ends, before=earlier.last, after=later.first)
 
     def changes(self, gate: float) -> Iterator[Change]:
         """Yield the changes of `gate`, a share, or more."""
@@ -198,19 +197,15 @@ def _noises(
     clean: Sequence[Samples], proposals: Sequence[Sequence[int]], inflation: float
 ) -> list[Noise]:
     """Return the variance around the proposed levels, drawn towards what is usual here."""
-    squares = np.array([_squares(*one) for one in zip(clean, proposals, strict=True)])
+    fits = list(zip(clean, proposals, strict=True))
+    squares = np.array([_squares(values, ends) for values, ends in fits])
     # Every change costs a level and a place.
-    df = np.array(
-        [max(len(row) - 2 * len(ends) + 1, 0) for row, ends in zip(clean, proposals, strict=True)],
-        float,
-    )
+    df = np.array([max(len(values) - 2 * len(ends) + 1, 0) for values, ends in fits], float)
     ones = np.ones(len(df))
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance, degrees = shrink_variances(Spread(squares / df, df, ones * np.nan, ones))
-    return [
-        Noise(float(one) * inflation, float(many))
-        for one, many in zip(variance, degrees, strict=True)
-    ]
+        moderated = shrink_variances(Spread(squares / df, df, ones * np.nan, ones))
+    rows = np.column_stack(moderated).tolist()
+    return [Noise(variance * inflation, degrees) for variance, degrees in rows]
 
 
 def _squares(values: Samples, ends: Sequence[int]) -> float:
@@ -248,7 +243,7 @@ def _excursions(segments: Sequence[Segment]) -> Samples:
     Of a stretch that is above both neighbours, or below, the beginning was chosen and the end too.
     """
     factors = np.ones(len(segments) - 1)
-    steps = [other.mean - one.mean for one, other in pairwise(segments)]
+    steps = [later.mean - earlier.mean for earlier, later in pairwise(segments)]
     for place, (step, following) in enumerate(pairwise(steps)):
         if step * following < 0:
             factors[place : place + 2] = sum(segment.runs for segment in segments) / 2
@@ -320,8 +315,13 @@ def _common_shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) ->
     share = float(moved[known].mean())
     if share <= HALF or not _several_strategies(levels.cases, known, moved):
         return None
-    place = {"before": sides[0].stop - 1, "after": sides[1].start}
-    return CommonShift(shift, share=share, cases=int(known.sum()), **place)
+    return CommonShift(
+        shift,
+        share=share,
+        cases=int(known.sum()),
+        before=sides[0].stop - 1,
+        after=sides[1].start,
+    )
 
 
 def _several_strategies(
@@ -331,12 +331,9 @@ def _several_strategies(
 
     Only the `known` cases count.
     """
-    by_strategy: dict[str, list[bool]] = defaultdict(list)
-    for case, is_known, has_moved in zip(cases, known, moved, strict=True):
-        if is_known:
-            by_strategy[case.strategy].append(bool(has_moved))
-    many = sum(bool(np.mean(of_strategy) >= HALF) for of_strategy in by_strategy.values())
-    return many > 1 or len(by_strategy) == 1
+    strategies = np.array([case.strategy for case in cases])[known]
+    shares = [moved[known][strategies == name].mean() for name in np.unique(strategies)]
+    return sum(share >= HALF for share in shares) > 1 or len(shares) == 1
 
 
 def changed_apart(levels: RunLevels, changes: Sequence[Places]) -> list[CommonShift]:
@@ -346,8 +343,9 @@ def changed_apart(levels: RunLevels, changes: Sequence[Places]) -> list[CommonSh
         known = around[:, run]
         near = np.array([any(abs(after - run) <= 1 for _, after in places) for places in changes])
         if _several_strategies(levels.cases, known, near):
-            place = {"before": run - 1, "after": run}
-            shifts.append(CommonShift(math.nan, share=share, cases=int(known.sum()), **place))
+            many = int(known.sum())
+            shift = CommonShift(math.nan, share=share, cases=many, before=run - 1, after=run)
+            shifts.append(shift)
     return shifts
 
 

@@ -57,7 +57,11 @@ def condense(run: Run) -> Run:
     rivals sit out once they have had their time, and means over different rounds would compare
     different moments. A condensed run condenses to itself.
     """
-    edges = {moment: _edges(played) for moment, played in _samples_by_moment(run).items()}
+    samples: dict[tuple[Setting, int], list[Sequence[float]]] = defaultdict(list)
+    for measurement in run.measurements:
+        for launch in measurement.launches:
+            samples[measurement.case.setting, launch.number].append(launch.seconds_per_call)
+    edges = {moment: _edges(rivals) for moment, rivals in samples.items()}
     measurements = tuple(
         replace(
             measurement,
@@ -71,28 +75,14 @@ def condense(run: Run) -> Run:
     return replace(run, measurements=measurements)
 
 
-def _samples_by_moment(run: Run) -> dict[tuple[Setting, int], Samples]:
-    """Return the samples of all rivals of each setting in each launch, as (rivals, rounds)."""
-    rows: dict[tuple[Setting, int], list[Samples]] = defaultdict(list)
-    for measurement in run.measurements:
-        for launch in measurement.launches:
-            rows[measurement.case.setting, launch.number].append(
-                np.asarray(launch.seconds_per_call)
-            )
-    return {moment: _stacked(of_moment) for moment, of_moment in rows.items()}
+def _edges(rivals: Sequence[Sequence[float]]) -> list[int]:
+    """Return where blocks begin, and the end: segments of the same players, split into blocks.
 
-
-def _stacked(rows: Sequence[Samples]) -> Samples:
-    stacked = np.full((len(rows), max(row.size for row in rows)), np.nan)
-    for place, row in enumerate(rows):
-        stacked[place, : row.size] = row
-    return stacked
-
-
-def _edges(played: Samples) -> list[int]:
-    """Return where blocks begin, and the end: segments of the same players, split into blocks."""
-    present = np.isfinite(played)
-    total = played.shape[1]
+    `rivals` are the samples of all rivals of a setting in a launch, NaN where one sat out.
+    """
+    rounds = list(itertools.zip_longest(*rivals, fillvalue=math.nan))
+    present = np.isfinite(np.array(rounds, float).reshape(-1, len(rivals)).T)
+    total = len(rounds)
     if total <= _ROUNDS:
         return list(range(total + 1))
     changes = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(0)) + 1
