@@ -116,14 +116,14 @@ def _gate(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the one threshold that changes are judged by."""
     parser.add_argument(
         "--gate",
-        type=_by(read_share),
+        type=_argument(read_share),
         default="3%",
         metavar="SHARE",
         help=f"{what}, such as 3%% or 0.03 (default: 3%%)",
     )
 
 
-def _by(read: Callable[[str], Any]) -> Callable[[str], Any]:
+def _argument(read: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return a reader for argparse, whose message names the option."""
 
     def read_argument(text: str) -> Any:
@@ -177,7 +177,7 @@ def advise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-sizes",
         dest="batch",
-        type=_by(read_size),
+        type=_argument(read_size),
         default=0,
         metavar="N",
         help=f"sequences in a call (default: {BATCH})",
@@ -185,7 +185,7 @@ def advise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seq-lens",
         dest="seq_len",
-        type=_by(read_size),
+        type=_argument(read_size),
         default=0,
         metavar="N",
         help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",
