@@ -6,9 +6,12 @@ import numpy as np
 
 from studies import noise
 from timelift.analyse.effects import Effects
+from timelift.analyse.ranking import BASELINES
+from timelift.case import Case, Phase, Setting
 
 QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
 LOUD = noise.Scenario("loud", launch_sd=0.1)
+TD, LOOP = BASELINES[:2]
 
 
 def plain(effect):
@@ -28,6 +31,25 @@ def run(costs, launches=5, sizes=1, scenario=QUIET):
     shape = noise.Shape(settings=sizes, rivals=len(costs), launches=launches)
     times = noise.seconds(scenario, shape, np.log(costs), np.random.default_rng(1))
     return noise.measurements(times)
+
+
+def of_lengths(*lengths, phase=Phase.FORWARD, **axes):
+    """Settings of these lengths."""
+    return [Setting("tokens", length, 4, phase, **axes) for length in lengths]
+
+
+def raced(costs, settings=None, launches=5, seed=1):
+    """Measurements of strategies by name, whose costs may differ from setting to setting.
+
+    `costs` are lists with a value for each setting, or one value for all.
+    """
+    settings = settings or of_lengths(8)
+    shape = noise.Shape(settings=len(settings), rivals=len(costs), launches=launches)
+    effects = np.log([np.broadcast_to(one, len(settings)) for one in costs.values()]).T
+    times = noise.seconds(QUIET, shape, effects, np.random.default_rng(seed))
+    cases = [Case(setting, name) for setting in settings for name in costs]
+    measured = zip(noise.measurements(times), cases, strict=True)
+    return [dataclasses.replace(one, case=case) for one, case in measured]
 
 
 def scaled(measurement, factor, only_launch=None):

@@ -1,38 +1,14 @@
 """What to write, and the speed-up over what everybody writes."""
 
-import dataclasses
 import math
 
-import numpy as np
 import pytest
 
-from studies import noise
-from tests.simulated import QUIET
-from timelift.analyse.ranking import BASELINES, rank
+from tests.simulated import LOOP, TD, of_lengths, raced
+from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import answer
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Gradients, Mode, Phase, Setting
-
-TD, LOOP = BASELINES[:2]
-
-
-def of_lengths(*lengths, phase=Phase.FORWARD, **axes):
-    """Settings of these lengths."""
-    return [Setting("tokens", length, 4, phase, **axes) for length in lengths]
-
-
-def raced(costs, settings=None, launches=5, seed=1):
-    """Measurements of strategies by name, whose costs may differ from setting to setting.
-
-    `costs` are lists with a value for each setting, or one value for all.
-    """
-    settings = settings or of_lengths(8)
-    shape = noise.Shape(settings=len(settings), rivals=len(costs), launches=launches)
-    effects = np.log([np.broadcast_to(one, len(settings)) for one in costs.values()]).T
-    times = noise.seconds(QUIET, shape, effects, np.random.default_rng(seed))
-    cases = [Case(setting, name) for setting in settings for name in costs]
-    measured = zip(noise.measurements(times), cases, strict=True)
-    return [dataclasses.replace(one, case=case) for one, case in measured]
+from timelift.case import Gradients, Mode, Phase
 
 
 def speed_ups(measurements, **how):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests import journals
-from tests.test_advice import TD, raced
+from tests.simulated import TD, raced
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run

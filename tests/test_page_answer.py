@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests import journals, pages
-from tests.test_advice import LOOP, TD, raced
+from tests.simulated import LOOP, TD, raced
 from tests.test_summary import at, found
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import pareto_front

@@ -10,8 +10,7 @@ import pytest
 
 import report
 from tests import journals
-from tests.simulated import LOUD, run
-from tests.test_advice import LOOP, TD, raced
+from tests.simulated import LOOP, LOUD, TD, raced, run
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
