@@ -1,11 +1,12 @@
-"""Engines: the only code that knows a framework. One module a backend, all with one interface.
+"""Engines: the only code that knows a framework, one module a backend.
 
-A module has its backend's name and an `open_engine(setting)`. Importing it runs no operation, so
-that a process may import it and fork.
+A module has its backend's name and an `open_engine`, which takes a setting. Importing it runs no
+operation, so that a process may import it and fork.
 """
 
 import gc
 import importlib
+import random
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -14,25 +15,27 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from timelift.case import Backend, Setting
 
 Array = NDArray[Any]
-#: What sets a switch of Keras or of a backend, and its value.
+#: A function that sets a switch of a backend, and the switch's value.
 Switch = tuple[Callable[[Any], object], Any]
 
 
 class UnavailableError(Exception):
-    """A device or backend that this machine lacks, in a sentence."""
+    """A sentence about a device or mode that this machine or backend lacks."""
 
 
 @dataclass(frozen=True)
 class Feed:
     """The arguments of one call, on the device.
 
-    `inputs` is (batch, time, *features); `mask`, when lengths vary, is (batch, time) of booleans;
-    `cotangent`, in the backward phase, weighs the outputs into the loss and has their shape.
+    `inputs` is (batch, time, *features); `mask`, where lengths vary, is (batch, time) of booleans;
+    `cotangent`, in the backward phase, has the shape of the outputs, and their products sum to the
+    loss.
     """
 
     inputs: Any
@@ -53,26 +56,27 @@ class Compiled(Protocol):
 
     @property
     def operations(self) -> Counter[str] | None:
-        """The nodes of its traced graph by kind, counted when asked for, outside of any clock.
+        """The nodes of its graph by kind; None in eager mode and before the backend has a graph.
 
-        None in eager mode, and until it was traced or called, whichever a backend needs.
+        TensorFlow and JAX have one after `trace`, PyTorch after the first call. Counting takes a
+        while, so it is not done on any clock.
         """
 
     def trace(self, feed: Feed) -> None:
         """Trace without running, where a backend can."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        """Make the call that is timed, with no detour.
+        """Return the call that is timed, without any work around it.
 
-        It returns the outputs; or the loss, its gradients by the inputs, if asked for, and by the
-        weights, and whatever else a training step changes.
+        It returns the outputs; in the backward phase the loss, the gradients by the inputs, if the
+        setting has them, and by the weights, and on JAX the other variables that a step changes.
         """
 
 
 class Engine(ABC):
-    """One backend on one device with a number of threads; made before any operation runs.
+    """One backend on one device with a number of threads; opened before any operation runs.
 
-    It is `warm` if opening it has compiled something already.
+    It is `warm` if opening it has compiled something.
     """
 
     warm: bool = False
@@ -81,19 +85,19 @@ class Engine(ABC):
     def place(self, array: Array) -> Any: ...
 
     def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002
-        """Put the valid steps of (batch, time, …) on the device as a ragged tensor."""
+        """Place the valid steps of (batch, time, …) on the device, as a ragged tensor."""
         raise TypeError("Keras has ragged tensors on TensorFlow alone")
 
     @abstractmethod
     def to_numpy(self, value: Any) -> Array:
-        """Fetch a tensor; a sparse gradient becomes dense."""
+        """Fetch a tensor; a sparse one becomes dense."""
 
     @abstractmethod
     def compile(self, model: Any, setting: Setting, *, training: bool) -> Compiled: ...
 
     @abstractmethod
     def wait(self, result: Any) -> None:
-        """Return once `result`, and all that was asked of the device before it, is there."""
+        """Block until `result` is computed, and all calls before it."""
 
     @abstractmethod
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array: ...
@@ -104,60 +108,65 @@ class Engine(ABC):
     ) -> tuple[list[Array], list[Array]]:
         """Return gradients of sum(layer(step) * cotangent) by each step and trainable weight.
 
-        Those by whole numbers are zeros.
+        Gradients by steps of whole numbers are zeros.
         """
 
-    @abstractmethod
     def seed(self, number: int) -> None:
-        """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""
+        """Seed every generator from which a layer may draw weights or noise.
+
+        These are Python's, from which Keras's initialisers draw, numpy's, and the backend's own if
+        it has one. Keras's `set_random_seed` would import TensorFlow for its seed.
+        """
+        random.seed(number)
+        np.random.seed(number)  # noqa: NPY002 - a user's layer may draw from the global generator
 
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:  # noqa: ARG002
-        """Return the bytes of the backend's own pool in host memory that `call` holds at most.
+        """Return the peak that `call` holds of the backend's own pool in host memory, in bytes.
 
-        0 where the backend takes the host's memory from the system, block by block.
+        0 where the backend has no such pool: it takes memory from the system, block by block.
         """
         return 0
 
     @abstractmethod
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Return the device's bytes that `call` adds at its peak; None in the host's memory.
+        """Return the bytes of device memory that `call` adds at its peak.
 
-        None as well where the backend does not report it.
+        None on a CPU, or if the backend does not report it.
         """
 
     @abstractmethod
     def identity(self) -> Mapping[str, str]:
-        """Return the device, and the switches that change how exactly and how fast it computes."""
+        """Return the device's name, and the switches on which its precision and speed depend."""
 
     def reusing_compiled(self) -> AbstractContextManager[None]:
-        """Reuse inside what earlier workers of the run have compiled, where the backend can."""
+        """Load programs that earlier workers of the run have compiled, where the backend can."""
         return nullcontext()
 
     def release(self) -> None:
-        """Drop unreferenced tensors, and return what the device holds unused to the system."""
+        """Delete unreferenced tensors, and return unused memory of the device to the system."""
         gc.collect()
 
     @abstractmethod
     def switches(self) -> list[Switch]:
-        """Return the backend's own switches as they are now."""
+        """Return the backend's switches that a strategy might turn, as they are now."""
 
 
 def open_engine(setting: Setting) -> Engine:
-    """Start the setting's backend on its device; raises UnavailableError with a sentence."""
+    """Start the setting's backend on its device; raises UnavailableError."""
     engine: Engine = load(setting.backend).open_engine(setting)
     return engine
 
 
-#: What Keras and TensorFlow import if it is there, for `fit`, pictures and TensorFlow Lite: a third
-#: of what their own import takes.
+#: Packages that Keras and TensorFlow import, where they are installed, for `fit`, pictures and
+#: TensorFlow Lite: a third of the time of their own import.
 _UNUSED = ("pandas", "matplotlib", "jax")
 
 
 def load(backend: str) -> Any:
-    """Import the module of a backend, which `KERAS_BACKEND` must name already.
+    """Import the module of a backend; `KERAS_BACKEND` must name it.
 
-    On other backends Keras would import TensorFlow too where it copies a layer or seeds, to see
-    whether something is one of TensorFlow's types: there it is made to believe that there is none.
+    On other backends Keras imports TensorFlow when it copies a layer or seeds, to look for
+    TensorFlow's types. `_available` tells it that TensorFlow is not installed.
     """
     with _hidden(name for name in _UNUSED if name != backend), _uncollected():
         from keras.src.utils import module_utils  # noqa: PLC0415 - the backend is chosen by now
@@ -169,10 +178,10 @@ def load(backend: str) -> Any:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Collect no garbage, and later never look through what was made inside.
+    """Collect no garbage inside, and exempt the objects made inside from later collections.
 
-    An import makes a million objects and hardly any garbage; a process that forks does the same
-    (https://docs.python.org/3/library/gc.html#gc.freeze).
+    An import makes a million objects and hardly any garbage. For a process that forks afterwards
+    Python recommends the same (https://docs.python.org/3/library/gc.html#gc.freeze).
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -186,7 +195,7 @@ def _uncollected() -> Iterator[None]:
 
 @contextmanager
 def _hidden(names: Iterable[str]) -> Iterator[None]:
-    """Let packages that are not imported yet seem not to be installed; later they can be imported.
+    """Let imports of these packages fail inside, unless they are imported already.
 
     In `sys.modules` None stands for a module that cannot be imported
     (https://docs.python.org/3/reference/import.html#the-module-cache).

@@ -1,14 +1,13 @@
 """JAX: calls op by op, and `jax.jit`, which compiles by XLA and takes the weights as arguments.
 
-Calls that do not depend on each other do not run side by side. What would is the dispatch of one
-call and the work of the call before it, and each call would wake a thread: for small calls, what a
-call takes would depend threefold on how many are made before the wait. So the CPU works in the
-thread that calls (`jax_cpu_enable_async_dispatch` is off), and a call takes what it takes alone.
+On a CPU, JAX would dispatch a call while a thread of its own still computes the call before it, and
+would wake that thread for each: the seconds of a small call would vary threefold with the number of
+calls before a wait. So `jax_cpu_enable_async_dispatch` is off, and the CPU computes in the calling
+thread.
 """
 
 import functools
 import os
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableErro
 
 #: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
 _THREADS = "PJRT_NPROC"
-#: The switches that a strategy might turn.
 _SWITCHES = (
     "jax_disable_jit",
     "jax_default_matmul_precision",
@@ -43,10 +41,9 @@ class JaxEngine(Engine):
         try:
             self.device = jax.devices(self._kind)[setting.device_number]
         except (RuntimeError, IndexError):
-            sentence = f"JAX sees no {setting.device} on this machine"
-            raise UnavailableError(sentence) from None
+            raise UnavailableError(f"JAX sees no {setting.device} on this machine") from None
         jax.config.update("jax_default_device", self.device)
-        _cache_in("")  # a user's own cache would take the compiling out of first calls
+        _cache_in("")  # with a user's own cache first calls would not compile
 
     def place(self, array: Array) -> Any:
         return jax.device_put(array, self.device)
@@ -58,8 +55,8 @@ class JaxEngine(Engine):
     def reusing_compiled(self) -> Iterator[None]:
         """Compile with JAX's persistent cache in the folder of the run, if there is one.
 
-        Called op by op, an inner layer is compiled once for each operation and shape, which took
-        half of the processor time that building takes.
+        Called op by op, an inner layer is compiled once for each operation and shape, which without
+        the cache is half of the processor time of building.
         """
         folder = os.environ.get(COMPILED_FOLDER, "")
         _cache_in(folder)
@@ -72,9 +69,9 @@ class JaxEngine(Engine):
         return JaxCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:
-        """Block until the result is there; a device works in the order of the calls.
+        """Block until the result is computed; a device computes in the order of the calls.
 
-        On a CPU every call has ended when it returns, since it works in the thread that calls.
+        On a CPU every call has ended when it returns.
         """
         if self._kind != "cpu":
             jax.block_until_ready(result)
@@ -88,24 +85,14 @@ class JaxEngine(Engine):
         weights, state = _values_of(layer)
 
         def outputs(weights: Any, steps: Any) -> Any:
-            return [_call_with(layer, weights, state, one, training=training)[0] for one in steps]
+            return [_call_with(layer, weights, state, step, training=training)[0] for step in steps]
 
         placed, whole = list(steps), not jnp.issubdtype(steps[0].dtype, jnp.floating)
         by_weights = functools.partial(outputs, steps=placed)
         _, pull_back = jax.vjp(by_weights, weights) if whole else jax.vjp(outputs, weights, placed)
         weight_gradients, *input_gradients = pull_back(list(cotangents))
-        found = map(jnp.zeros_like, steps) if whole else input_gradients[0]
-        return [self.to_numpy(one) for one in found], [
-            self.to_numpy(one) for one in weight_gradients
-        ]
-
-    def seed(self, number: int) -> None:
-        """Seed Python, which Keras's initialisers draw from on JAX, and numpy.
-
-        Keras's `set_random_seed` would import TensorFlow for its seed.
-        """
-        random.seed(number)
-        np.random.seed(number)  # noqa: NPY002 - a user's layer may draw from the global generator
+        by_steps = map(jnp.zeros_like, steps) if whole else input_gradients[0]
+        return [*map(self.to_numpy, by_steps)], [*map(self.to_numpy, weight_gradients)]
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> None:
         """Return None: JAX keeps the highest peak of its process and cannot reset it."""
@@ -124,8 +111,7 @@ class JaxEngine(Engine):
         ]
 
 
-def open_engine(setting: Setting) -> JaxEngine:
-    return JaxEngine(setting)
+open_engine = JaxEngine
 
 
 def _check_compiles(setting: Setting) -> None:
@@ -138,7 +124,7 @@ def _check_compiles(setting: Setting) -> None:
 
 
 def _prepare(kind: str, setting: Setting) -> None:
-    """Set what JAX reads when it starts."""
+    """Set the variables and switches that JAX reads when it starts."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if setting.threads != BACKEND_THREADS:
         os.environ[_THREADS] = str(setting.threads)
@@ -152,8 +138,8 @@ def _prepare(kind: str, setting: Setting) -> None:
 class JaxCompiled:
     """One model in one phase and mode; counts its traces from inside the traced Python.
 
-    Weights are arguments of the function, or XLA would fold them as constants, and all that a
-    training step changes is among its results, or XLA would leave it out.
+    Weights are arguments of the function, or XLA would fold them as constants. The variables that a
+    training step changes are among its results, or XLA would not compute them.
     """
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
@@ -195,8 +181,8 @@ class JaxCompiled:
         return value, [*input_gradients, *weight_gradients], changed
 
     def _check_no_tracer(self, changed: list[Any]) -> None:
-        """Refuse eagerly what `jax.jit` refuses by itself: a value of no use outside of a loop."""
-        if not self._compiles and any(isinstance(one, jax.core.Tracer) for one in changed):
+        """Raise ValueError eagerly where `jax.jit` raises by itself: a value was kept of a loop."""
+        if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in changed):
             raise ValueError("what the layer assigns inside a transformed function is lost")
 
     def trace(self, feed: Feed) -> None:
@@ -242,9 +228,9 @@ def _primitives(program: Any) -> Counter[str]:
 
 
 def _cache_in(folder: str) -> None:
-    """Let JAX keep what it compiles from now on in a folder, however small; empty for nowhere."""
+    """Let JAX store every program that it compiles from now on in a folder; in none if it is ''."""
     jax.config.update("jax_enable_compilation_cache", bool(folder))
     jax.config.update("jax_compilation_cache_dir", folder or None)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    compilation_cache.reset_cache()  # it asks for all this once
+    compilation_cache.reset_cache()  # or it would not read the switches again

@@ -15,7 +15,7 @@ import tensorflow as tf
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
 
-#: The events of the pool of host memory.
+#: Names of the events of the pool of host memory in a profile.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
 
 
@@ -32,7 +32,7 @@ class TensorFlowEngine(Engine):
             raise UnavailableError(f"TensorFlow sees no {setting.device} on this machine")
         self._name = f"{self._kind.upper()}:{place}"
         self.device = f"/{self._kind}:{place}"
-        self._scope = ExitStack()  # held for good: weights are made on the device
+        self._scope = ExitStack()  # never left: weights are made on the device
         self._scope.enter_context(tf.device(self.device))
         tf.config.experimental.set_synchronous_execution(True)
 
@@ -54,8 +54,8 @@ class TensorFlowEngine(Engine):
         """Block until the GPU has finished; `.numpy()` would add a copy.
 
         On a CPU every call has ended when it returns (synchronous execution, TensorFlow's default).
-        Waiting there all the same runs an operation that finds the pool's threads asleep: 10 µs in
-        a row, and 40 to 200 µs after a sample, which each sample would be billed.
+        `sync_devices` would run an operation there, which has to wake the pool's threads: 10 µs in
+        a row, and 40 to 200 µs after a sample, of which they would be a part.
         """
         if self._kind != "cpu":
             tf.test.experimental.sync_devices()
@@ -80,30 +80,28 @@ class TensorFlowEngine(Engine):
             output_gradients=list(cotangents),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return [self.to_numpy(one) for one in input_gradients], [
-            self.to_numpy(one) for one in weight_gradients
-        ]
+        return [*map(self.to_numpy, input_gradients)], [*map(self.to_numpy, weight_gradients)]
 
     def seed(self, number: int) -> None:
         keras.utils.set_random_seed(number)
 
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
-        """Return the bytes of the CPU's pool that `call` holds at most at once; 0 without a pool.
+        """Return the peak that `call` holds of the CPU's pool, in bytes; 0 without a pool.
 
-        With oneDNN, which is how TensorFlow comes for x86, blocks of 256 KiB and more are taken
-        from a pool (BFC) that returns nothing to the system, so the resident set of a process does
-        not show them. The pool reports each allocation and release to TensorFlow's profiler, with
+        With oneDNN, as in TensorFlow's packages for x86, blocks of 256 KiB and more are taken from
+        a pool (BFC) that returns nothing to the system, so the resident set of a process does not
+        show them. The pool reports each allocation and release to TensorFlow's profiler, with
         the bytes asked for. Source: mkl_cpu_allocator.h and bfc_allocator.cc (AddTraceMe) in
         tensorflow/core/common_runtime.
         """
         if not _has_pool():
             return 0
-        held, live, peak = 0, dict[int, int](), 0
-        for event, place, asked in _pool_events(call):
+        held, blocks, peak = 0, dict[int, int](), 0
+        for event, address, size in _pool_events(call):
             if event == _ALLOCATED:
-                live[place], held = asked, held + asked
+                blocks[address], held = size, held + size
             else:
-                held -= live.pop(place, 0)
+                held -= blocks.pop(address, 0)
             peak = max(peak, held)
         return peak
 
@@ -128,19 +126,19 @@ class TensorFlowEngine(Engine):
     def switches(self) -> list[Switch]:
         return [
             (tf.config.run_functions_eagerly, tf.config.functions_run_eagerly()),
-            (_let_execute, tf.config.experimental.get_synchronous_execution()),
+            (_set_synchronous, tf.config.experimental.get_synchronous_execution()),
         ]
 
 
-def _let_execute(synchronously: bool) -> None:  # noqa: FBT001 - as TensorFlow's own is called
-    if tf.config.experimental.get_synchronous_execution() != synchronously:
-        tf.config.experimental.set_synchronous_execution(synchronously)
+def _set_synchronous(enable: bool) -> None:  # noqa: FBT001 - as TensorFlow's own is called
+    if tf.config.experimental.get_synchronous_execution() != enable:
+        tf.config.experimental.set_synchronous_execution(enable)
 
 
 def _show_only(kind: str, number: int) -> int:
-    """Hide every GPU but the chosen one, and let its memory grow; return its number from then on.
+    """Hide every GPU but the setting's, and let its memory grow; return the device's new number.
 
-    TensorFlow would start all of them, and take nearly all of their memory, even for the CPU.
+    TensorFlow would start all GPUs, and take nearly all of their memory, even for a CPU's setting.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus or (kind == "gpu" and number >= len(gpus)):
@@ -148,13 +146,12 @@ def _show_only(kind: str, number: int) -> int:
     shown = [gpus[number]] if kind == "gpu" else []
     if tf.config.get_visible_devices("GPU") != shown:
         tf.config.set_visible_devices(shown, "GPU")
-    for one in shown:
-        tf.config.experimental.set_memory_growth(one, True)  # noqa: FBT003 - TensorFlow's signature
+    for gpu in shown:
+        tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003 - TensorFlow's signature
     return 0 if kind == "gpu" else number
 
 
-def open_engine(setting: Setting) -> TensorFlowEngine:
-    return TensorFlowEngine(setting)
+open_engine = TensorFlowEngine
 
 
 class TensorFlowCompiled:
@@ -165,21 +162,15 @@ class TensorFlowCompiled:
         self._concrete: Any = None
         self._model, self._training, self._device = model, training, device
         self._setting = setting
-        body = self._forward if setting.phase is Phase.FORWARD else self._backward
-        self._function = self._wrapped(body)
+        body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
+        if setting.mode is not Mode.EAGER:
+            body = tf.function(body, jit_compile=setting.mode is Mode.XLA, autograph=False)
+        self._function = body
 
-    def _wrapped(self, body: Callable[..., Any]) -> Any:
-        if self._setting.mode is Mode.EAGER:
-            return body
-        return tf.function(body, jit_compile=self._setting.mode is Mode.XLA, autograph=False)
-
-    def _outputs(self, inputs: Any, mask: Any) -> Any:
+    def _forward(self, inputs: Any, mask: Any) -> Any:
         self.traces += self._setting.mode is not Mode.EAGER
         with tf.device(self._device):
             return self._model(inputs, training=self._training, mask=mask)
-
-    def _forward(self, inputs: Any, mask: Any = None) -> Any:
-        return self._outputs(inputs, mask)
 
     def _backward(self, inputs: Any, mask: Any, cotangent: Any) -> Any:
         sources = [weight.value for weight in self._model.trainable_weights]
@@ -187,7 +178,7 @@ class TensorFlowCompiled:
             if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
                 sources = [_flat(inputs), *sources]
                 tape.watch(sources[0])
-            outputs = _flat(self._outputs(inputs, mask))
+            outputs = _flat(self._forward(inputs, mask))
             outputs.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
             loss = tf.reduce_sum(outputs * cotangent)
         return loss, tape.gradient(loss, sources)
@@ -196,12 +187,12 @@ class TensorFlowCompiled:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
             return
-        specs = [self._spec(one) for one in feed.arguments]
+        specs = map(self._spec, feed.arguments)
         self._concrete = self._function.get_concrete_function(*specs)
 
     @functools.cached_property
     def operations(self) -> Counter[str] | None:
-        """The nodes of the graph and of all functions inside it; None in eager mode."""
+        """The nodes of the graph and of all functions inside it."""
         if self._concrete is None:
             return None
         graph = self._concrete.graph.as_graph_def()
@@ -225,7 +216,7 @@ def _flat(value: Any) -> Any:
 
 
 def _has_pool() -> bool:
-    """True if the CPU's allocator is the pool: no other one counts (`get_memory_info` raises)."""
+    """True if the CPU's allocator is the pool; `get_memory_info` raises for any other."""
     try:
         tf.config.experimental.get_memory_info("CPU:0")
     except ValueError:
@@ -234,7 +225,7 @@ def _has_pool() -> bool:
 
 
 def _pool_events(call: Callable[[], object]) -> Iterator[tuple[str, int, int]]:
-    """Yield (event, address, bytes asked for) of each block while `call` runs, in order of time."""
+    """Yield (event, address, bytes) of each allocation and release while `call` runs."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2  # noqa: PLC0415 - no public module
 
     options = tf.profiler.experimental.ProfilerOptions(
@@ -249,18 +240,18 @@ def _pool_events(call: Callable[[], object]) -> Iterator[tuple[str, int, int]]:
         for path in Path(folder).rglob("*.xplane.pb"):
             space = xplane_pb2.XSpace()
             space.ParseFromString(path.read_bytes())
-            found = [event for plane in space.planes for event in _plane_events(plane)]
-            for _, name, place, asked in sorted(found):
-                yield name, place, asked
+            events = [event for plane in space.planes for event in _plane_events(plane)]
+            for _, name, address, size in sorted(events):
+                yield name, address, size
 
 
 def _plane_events(plane: Any) -> Iterator[tuple[int, str, int, int]]:
     """Yield (picoseconds, event, address, bytes) of a plane of the profile."""
-    stats = {number: one.name for number, one in plane.stat_metadata.items()}
+    stats = {number: metadata.name for number, metadata in plane.stat_metadata.items()}
     for line in plane.lines:
         for event in line.events:
             name = plane.event_metadata[event.metadata_id].name
             if name in {_ALLOCATED, _RELEASED}:
-                values = {stats[one.metadata_id]: one.int64_value for one in event.stats}
-                when = line.timestamp_ns * 1000 + event.offset_ps
-                yield when, name, values["addr"], values["requested_bytes"]
+                values = {stats[stat.metadata_id]: stat.int64_value for stat in event.stats}
+                picoseconds = line.timestamp_ns * 1000 + event.offset_ps
+                yield picoseconds, name, values["addr"], values["requested_bytes"]

@@ -1,11 +1,10 @@
 """PyTorch: plain calls, and `torch.compile` with its own compiler, inductor.
 
-Whatever is compiled is compiled really: inductor keeps nothing from one launch for the next. It
-compiles in this process alone, since a worker may not leave processes behind.
+Inductor's caches are off, so that it compiles in every launch. It compiles in this process alone,
+since a worker must not leave processes behind.
 """
 
 import gc
-import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,7 +25,7 @@ inductor.compile_threads = 1  # before the next import, which may start processe
 from torch._inductor import cpu_vec_isa  # noqa: E402
 from torch._inductor.compile_fx import compile_fx  # noqa: E402
 
-#: Nodes of a captured graph that call nothing, and are of a kind by that.
+#: Kinds of nodes of a captured graph that call nothing.
 _CALLS_NOTHING = frozenset({"placeholder", "get_attr", "output"})
 
 
@@ -41,12 +40,12 @@ class TorchEngine(Engine):
         self.device = torch.device(f"cuda:{setting.device_number}" if self._gpu else "cpu")
         if self._gpu:
             torch.cuda.set_device(self.device)
-        self._scope = ExitStack()  # held for good: no call pays for a scope
+        self._scope = ExitStack()  # never left: no call pays for a scope
         self._scope.enter_context(keras.device(setting.device))
         if setting.mode is Mode.GRAPH:
             _prepare_compiler(self.device, setting.phase)
-            # Keras makes this scope's attribute where it is first used, and a compiled model that
-            # has seen it missing is compiled again: the first rivals would be, for a later one
+            # Keras makes the scope's attribute at its first use. Models that were compiled before
+            # it was there would be compiled again, so that a rival would pay for a later one.
             with keras.StatelessScope():
                 pass
 
@@ -73,22 +72,19 @@ class TorchEngine(Engine):
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        leaves = [one.detach().requires_grad_(one.is_floating_point()) for one in steps]
+        leaves = [step.detach().requires_grad_(step.is_floating_point()) for step in steps]
         outputs = [layer(leaf, training=training) for leaf in leaves]
         pairs = zip(outputs, cotangents, strict=True)
         loss = sum((output * cotangent).sum() for output, cotangent in pairs)
         weights = [weight.value for weight in layer.trainable_weights]
-        sources = [one for one in (*leaves, *weights) if one.requires_grad]
-        found = torch.autograd.grad(loss, sources, materialize_grads=True) if sources else ()
-        fetched = [self.to_numpy(one) for one in found]
+        sources = [source for source in (*leaves, *weights) if source.requires_grad]
+        gradients = torch.autograd.grad(loss, sources, materialize_grads=True) if sources else ()
+        fetched = [*map(self.to_numpy, gradients)]
         first = len(fetched) - len(weights)
-        input_gradients = fetched[:first] or [np.zeros(one.shape) for one in steps]
-        return input_gradients, fetched[first:]
+        return fetched[:first] or [np.zeros(step.shape) for step in steps], fetched[first:]
 
     def seed(self, number: int) -> None:
-        """Seed Python, numpy and PyTorch; Keras's own function would import TensorFlow."""
-        random.seed(number)
-        np.random.seed(number)  # noqa: NPY002 - layers may draw from the old generator
+        super().seed(number)
         torch.manual_seed(number)
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
@@ -131,8 +127,7 @@ class TorchEngine(Engine):
         ]
 
 
-def open_engine(setting: Setting) -> TorchEngine:
-    return TorchEngine(setting)
+open_engine = TorchEngine
 
 
 def _check_mode(setting: Setting) -> None:
@@ -156,18 +151,18 @@ def _use_threads(number: int) -> None:
 
 
 def _prepare_compiler(device: Any, phase: Phase) -> None:
-    """Compile something tiny, and its gradient; raises UnavailableError where that fails.
+    """Compile something tiny, and its gradient; raises UnavailableError if that fails.
 
-    So no rival pays for what the first compilation of a process or of a machine costs: imports,
-    and finding out what vectors the processor and the C++ compiler have, which is kept on disk.
+    So no rival pays for the first compilation of a process, with its imports, nor for that of a
+    machine, which finds the vector instructions of processor and C++ compiler and stores them.
     """
     try:
         if device.type == "cpu":
             cpu_vec_isa.pick_vec_isa()
         tiny = torch.ones(2, device=device, requires_grad=phase is Phase.BACKWARD)
-        found = torch.compile(lambda x: x.tanh() + 1, backend=compile_fx)(tiny)
+        outputs = torch.compile(lambda x: x.tanh() + 1, backend=compile_fx)(tiny)
         if tiny.requires_grad:
-            found.sum().backward()
+            outputs.sum().backward()
     except Exception as error:
         raise UnavailableError(
             f"torch.compile does not work here: {_cause(error)}; it needs a C++ compiler and "
@@ -193,18 +188,15 @@ class TorchCompiled:
         self.traces = 0
         self.operations: Counter[str] | None = None
         self._model, self._setting = model, setting
-        self._function = self._wrapped(_outputs_of(model, training))
-
-    def _wrapped(self, body: Callable[..., Any]) -> Any:
-        if self._setting.mode is Mode.EAGER:
-            return body
-        varies = self._setting.time_axis is TimeAxis.DYNAMIC
-        return torch.compile(
-            body,
-            backend=self._compile,
-            isolate_recompiles=True,
-            dynamic=None if varies else False,  # or the parts of one model share their shapes
-        )
+        self._function = _outputs_of(model, training)
+        if setting.mode is not Mode.EAGER:
+            varies = setting.time_axis is TimeAxis.DYNAMIC
+            self._function = torch.compile(
+                self._function,
+                backend=self._compile,
+                isolate_recompiles=True,
+                dynamic=None if varies else False,  # or the parts of one model share their shapes
+            )
 
     def _compile(self, graph: Any, examples: Sequence[Any]) -> Any:
         self.traces += 1
@@ -212,7 +204,7 @@ class TorchCompiled:
         return compile_fx(graph, examples)
 
     def trace(self, feed: Feed) -> None:
-        """Do nothing: PyTorch traces while it runs; `operations` are known after the first call."""
+        """Do nothing: PyTorch traces in its first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         inputs = feed.inputs.detach()
@@ -247,7 +239,7 @@ def _forward(outputs: Callable[..., Any], inputs: Any, mask: Any) -> Any:
 def _backward(
     outputs_of: Callable[..., Any], sources: Sequence[Any], inputs: Any, mask: Any, cotangent: Any
 ) -> Any:
-    """Weigh the outputs outside the compiled part, as a training loop computes its loss."""
+    """Compute the loss outside the compiled part, as a training loop does."""
     outputs = outputs_of(inputs, mask)
     if outputs.shape != cotangent.shape:  # or they would broadcast
         shapes = tuple(outputs.shape), tuple(cotangent.shape)
@@ -257,7 +249,7 @@ def _backward(
 
 
 def _let_time_vary(*tensors: Any) -> None:
-    """Forbid the compiler to specialise on the length; it raises where a model does."""
+    """Raise an error where a model would be compiled for one length alone."""
     for tensor in tensors:
         if tensor is not None:
             torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - PyTorch documents it so
