@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests import journals
-from timelift.analyse import across, results
-from timelift.analyse.findings import RunFindings
+from timelift.analyse import results
+from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode
 from timelift.present.page import own_tables
@@ -39,7 +39,7 @@ def backends(tmp_path):
         for name in ("native", "fold_time")
         for backend, seconds in SECONDS.items()
     ]
-    return across.pairs(read(tmp_path, *groups).measurements)
+    return execution_pairs(read(tmp_path, *groups).measurements)
 
 
 def test_each_backend_stands_beside_the_usual_one(backends):
@@ -59,7 +59,7 @@ def test_only_what_differs_in_one_axis_alone_is_compared(tmp_path):
         lines({"backend": Backend.JAX, "seq_len": 32}, 1e-3),
         lines({"mode": Mode.EAGER}, 3e-3),
     )
-    (pair,) = across.pairs(run.measurements)
+    (pair,) = execution_pairs(run.measurements)
     assert (pair.axis, *pair.values) == ("mode", Mode.GRAPH, Mode.EAGER)
 
 
@@ -69,7 +69,7 @@ def test_launches_are_paired_by_their_number(tmp_path):
         for launch in range(1, 6)
         for backend, seconds in SECONDS.items()
     ]
-    found = across.pairs(read(tmp_path, *groups).measurements)
+    found = execution_pairs(read(tmp_path, *groups).measurements)
     assert found[0].comparison.value == pytest.approx(math.log(0.5), abs=0.02)
     assert found[0].comparison.high - found[0].comparison.low < 0.1
 
@@ -80,7 +80,7 @@ def test_without_a_common_launch_there_is_no_interval(tmp_path):
         lines({"backend": Backend.TENSORFLOW}, 1e-3, [1]),
         lines({"backend": Backend.JAX}, 1e-4, [2]),
     )
-    (pair,) = across.pairs(run.measurements)
+    (pair,) = execution_pairs(run.measurements)
     assert pair.comparison.verdict is Verdict.UNDECIDED
     assert not math.isfinite(pair.comparison.value)
     (shown,) = own_tables.executions([pair]).pick("ratio", "low", "high").cells

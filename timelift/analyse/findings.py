@@ -1,12 +1,21 @@
-"""What was found in a run: everything that a report or a page shows of it."""
+"""What was found in a run: everything that a report or a page shows of it.
 
-import dataclasses
+Most of it is found elsewhere. Here are the comparisons between settings: backward calls beside
+forward ones, and one strategy executed in several ways.
+"""
+
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
-from timelift.analyse import across, quality
+import numpy as np
+
+from timelift.analyse import quality
+from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_mean
 from timelift.analyse.estimates import Interval, first_calls
 from timelift.analyse.ranking import (
     BASELINES,
@@ -24,10 +33,11 @@ from timelift.analyse.recommend import (
     answers_by_workload,
     recommend,
 )
-from timelift.analyse.results import Run
-from timelift.case import Case, Phase, Setting
+from timelift.analyse.results import Run, launch_numbers
+from timelift.analyse.verdicts import Comparison, compare
+from timelift.case import AXES, Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
-from timelift.measurement import fact
+from timelift.measurement import CaseInLaunch, Measurement, fact
 
 #: The most settings in a report, which has a table for each and takes milliseconds for it.
 MOST_SETTINGS = 20_000
@@ -55,11 +65,11 @@ class RunFindings:
 
     @cached_property
     def contests(self) -> list[Ranking]:
-        return [one for one in self.rankings if one.is_contest]
+        return [ranking for ranking in self.rankings if ranking.is_contest]
 
     @cached_property
-    def across(self) -> Sequence[across.ExecutionPair]:
-        return across.pairs(self.run.measurements)
+    def execution_pairs(self) -> "Sequence[ExecutionPair]":
+        return execution_pairs(self.run.measurements)
 
     @cached_property
     def first_calls(self) -> Mapping[Case, Interval]:
@@ -68,14 +78,14 @@ class RunFindings:
     @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:
         """The peak of a call of each case for which it is known and can stand on a log axis."""
-        values = ((one.case, fact(one, "peak_bytes")) for one in self.run.measurements)
+        values = ((rival.case, fact(rival, "peak_bytes")) for rival in self.run.measurements)
         return {case: value for case, value in values if value is not None and value > 0}
 
     @cached_property
     def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
         """The rivals of each setting that surely no other beats in both time and memory."""
         peak = self.peak_bytes
-        return {one.setting: pareto_front(one.rows, peak) for one in self.rankings}
+        return {ranking.setting: pareto_front(ranking.rows, peak) for ranking in self.rankings}
 
     @cached_property
     def backward_over_forward(self) -> Mapping[Case, float]:
@@ -83,7 +93,10 @@ class RunFindings:
         rows = (row for ranking in self.rankings for row in ranking.all_rows)
         seconds = {row.case: row.seconds_per_call.value for row in rows}
         backward = (case for case in seconds if case.setting.phase is Phase.BACKWARD)
-        pairs = ((case, _forward_of(case)) for case in backward)
+        pairs = (
+            (case, Case(replace(case.setting, phase=Phase.FORWARD), case.strategy))
+            for case in backward
+        )
         return {
             case: seconds[case] / seconds[forward] for case, forward in pairs if forward in seconds
         }
@@ -111,7 +124,8 @@ class RunFindings:
 
     @cached_property
     def recommendation_by_setting(self) -> Mapping[Setting, Recommendation]:
-        return {one.setting: best for one in self.contests if (best := recommend([one]))}
+        best = {ranking.setting: recommend([ranking]) for ranking in self.contests}
+        return {setting: made for setting, made in best.items() if made}
 
     @cached_property
     def answer(self) -> Answer | None:
@@ -126,11 +140,7 @@ class RunFindings:
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:
         """The settings that differ in their execution alone, each with the best time of all."""
-        return across.fastest_elsewhere(self.rankings)
-
-
-def _forward_of(case: Case) -> Case:
-    return dataclasses.replace(case, setting=dataclasses.replace(case.setting, phase=Phase.FORWARD))
+        return fastest_elsewhere(self.rankings)
 
 
 def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
@@ -157,7 +167,7 @@ def find_out(run: Run, relative_to: str = "") -> RunFindings:
 
     Also where the strategy that speed-ups are to be told against was not measured.
     """
-    settings = len({one.case.setting for one in run.measurements})
+    settings = len({rival.case.setting for rival in run.measurements})
     if settings > MOST_SETTINGS:
         raise UserError(
             f"expected at most {MOST_SETTINGS:,} settings in a report, received {settings:,}; "
@@ -175,3 +185,117 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
             f"--relative-to: expected a lift that was measured, received {relative_to!r}; "
             f"{nearest(relative_to, names)}"
         )
+
+
+# One strategy at one size, executed in several ways -----------------------------------------------
+#
+# Rivals are timed milliseconds apart in one process; two backends never are. Here both stand in the
+# launches of one number, seconds apart, each in a process of its own. So the unit of evidence is
+# the difference of one launch's two locations, and the interval over launches has in it what the
+# machine drifted in between.
+
+_DEFAULTS = {field.name: field.default for field in fields(Setting)}
+#: The axes along which one computation is executed otherwise, and the way that the others are
+#: compared with where it was measured.
+USUAL_EXECUTION: dict[str, Any] = {
+    axis: _DEFAULTS[axis] for axis in ("backend", "device", "mode", "threads")
+}
+#: With them, the axes that a reader may choose for an execution, as `fastest_elsewhere` does.
+#: Another dtype or a dynamic time axis is another computation, so that
+#: `execution_pairs` leaves both out.
+_EXECUTION_AXES = USUAL_EXECUTION.keys() | {"dtype", "time_axis"}
+_OTHER_AXES = tuple(axis for axis in AXES if axis not in _EXECUTION_AXES)
+
+
+@dataclass(frozen=True)
+class ExecutionPair:
+    """A case beside the same strategy executed otherwise: they differ in `axis` alone."""
+
+    axis: str
+    usual: Case
+    other: Case
+    comparison: Comparison
+
+    @property
+    def values(self) -> tuple[Any, Any]:
+        """What the axis is in both."""
+        return getattr(self.usual.setting, self.axis), getattr(self.other.setting, self.axis)
+
+
+def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
+    """Group settings that differ in their execution alone, in order."""
+    groups: dict[Setting, list[Setting]] = defaultdict(list)
+    for setting in sorted(settings):
+        groups[replace(setting, **USUAL_EXECUTION)].append(setting)
+    return list(groups.values())
+
+
+def execution_pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
+    """Compare every way of execution with the usual one, in the order of the axes above."""
+    measured = [measurement for measurement in measurements if measurement.was_measured]
+    matched = [(axis, *pair) for axis in USUAL_EXECUTION for pair in _matched(measured, axis)]
+    if not matched:
+        return []
+    comparisons = compare(_effects([(usual, other) for _, usual, other in matched]))
+    return [
+        ExecutionPair(axis, usual.case, other.case, comparison)
+        for (axis, usual, other), comparison in zip(matched, comparisons, strict=True)
+    ]
+
+
+def _matched(
+    measured: Sequence[Measurement], axis: str
+) -> Iterator[tuple[Measurement, Measurement]]:
+    """Pair the measurements that differ in one axis alone, the usual one first."""
+    groups: dict[tuple[Setting, str], list[Measurement]] = defaultdict(list)
+    usual_axis: Any = {axis: USUAL_EXECUTION[axis]}
+    for measurement in measured:
+        case = measurement.case
+        groups[replace(case.setting, **usual_axis), case.strategy].append(measurement)
+    for _, group in sorted(groups.items()):
+        usual, *others = sorted(group, key=lambda measurement: _place(measurement.case, axis))
+        yield from itertools.product([usual], others)
+
+
+def _place(case: Case, axis: str) -> tuple[bool, Any]:
+    value = getattr(case.setting, axis)
+    return value != USUAL_EXECUTION[axis], list(Backend).index(
+        value
+    ) if axis == "backend" else value
+
+
+def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
+    numbers = launch_numbers(itertools.chain.from_iterable(matched))
+    column = {number: place for place, number in enumerate(numbers)}
+    effect = np.full((len(matched), len(numbers)), np.nan)
+    error = np.full_like(effect, np.nan)
+    for row, (usual, other) in enumerate(matched):
+        by_number = {launch.number: launch for launch in other.launches}
+        for launch in usual.launches:
+            if launch.number in by_number:
+                at = row, column[launch.number]
+                effect[at], error[at] = _difference(launch, by_number[launch.number])
+    return Effects(effect, error)
+
+
+def _difference(usual: CaseInLaunch, other: CaseInLaunch) -> tuple[float, float]:
+    """Return the log ratio of two launches, and its standard error."""
+    launches = (usual, other)
+    first, second = (log_seconds(np.asarray(launch.seconds_per_call)) for launch in launches)
+    error = np.hypot(batch_error(first), batch_error(second))
+    return float(trimmed_mean(second) - trimmed_mean(first)), float(error)
+
+
+def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float], ...]:
+    """Return rankings that differ in their execution alone, each with the best time of all."""
+    groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
+    for ranking in rankings:
+        if ranking.rows:
+            place = tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
+            groups[place].append(ranking)
+    several = [group for group in groups.values() if len(group) > 1]
+    return tuple(
+        (ranking, min(other.rows[0].seconds_per_call.value for other in group))
+        for group in several
+        for ranking in group
+    )

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from timelift.analyse import across
-from timelift.analyse.findings import RunFindings
+from timelift.analyse.findings import USUAL_EXECUTION, RunFindings, by_execution
 from timelift.analyse.ranking import NoAnswer, Ranking, declared
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
@@ -123,7 +122,7 @@ def _tables(found: RunFindings) -> Iterator[SettingsTable]:
     for one in found.run.measurements:
         if one.status is not Status.MEASURED:
             lost[one.case.setting].append(one)
-    for settings in across.by_execution({*ranked, *lost}):
+    for settings in by_execution({*ranked, *lost}):
         axes = several_valued(settings)
         rankings = [ranked[setting] for setting in settings if setting in ranked]
         notes = [
@@ -139,7 +138,7 @@ def _tables(found: RunFindings) -> Iterator[SettingsTable]:
 
 def _heading(setting: Setting, axes: Sequence[str]) -> str:
     """Return the label of a setting without its values of these axes."""
-    shared = replace(setting, **{axis: across.USUAL[axis] for axis in axes})
+    shared = replace(setting, **{axis: USUAL_EXECUTION[axis] for axis in axes})
     words = (word for word in shared.words if "mode" not in axes or word != shared.mode)
     return "-".join([setting.workload, *words])
 

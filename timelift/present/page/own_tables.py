@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from timelift.analyse.across import ExecutionPair
-from timelift.analyse.findings import RunFindings
+from timelift.analyse.findings import ExecutionPair, RunFindings
 from timelift.analyse.ranking import RankedCase
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.results import Run

@@ -236,7 +236,7 @@ def tables(found: RunFindings, section: Section | None = None) -> Sequence[Table
         *([section.table] if section and section.table else []),
         own_tables.prices(found.answers),
         own_tables.execution(found),
-        own_tables.executions(found.across),
+        own_tables.executions(found.execution_pairs),
         own_tables.meanings(found),
         case_table.of_page(found),
         own_tables.losses(found.run),
