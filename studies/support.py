@@ -93,7 +93,7 @@ def _try(
     setting: Setting,
 ) -> dict[str, tuple[Status, str]]:
     task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
-    return {one.rival.name: (one.status, one.reason) for one in launch.measure(task)}
+    return {one.case.strategy: (one.status, one.reason) for one in launch.measure(task)}
 
 
 def _word(strategy: catalogue.Strategy, phases: Sequence[tuple[Status, str]]) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from timelift.advise.advice_words import advice_code, advice_json
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
-from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
+from timelift.measurement import CaseInLaunch
+from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.project import Project
 from timelift.source import read_source
 from timelift.worker import find_lifts, whole_model
@@ -138,8 +139,8 @@ def raced(name, backend, ways, *, peak=False):
         )
         events = []
         measure_setting(task, WorkerChannel(events.append))
-    ended = [one for one in events if isinstance(one, Ended)]
-    return {one.rival: (one.status, one.reason, dict(one.facts)) for one in ended}
+    ended = [one for one in events if isinstance(one, CaseInLaunch)]
+    return {one.case.strategy: (one.status, one.reason, one.facts.fields()) for one in ended}
 
 
 def pasted(name, strategy, *, stored):

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
-from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
+from timelift.messages import RivalSpec, Task, WorkerChannel
 
 BATCH, TIME, FEATURES = 8, 16, 6
 #: A step that the launch of these cases does not draw.
@@ -249,8 +249,7 @@ def ends_of(task: Task) -> dict[str, Told]:
 
     engine = open_engine(task.setting)
     under_test = SettingUnderTest(engine, task, WorkerChannel(lambda _: None))
-    outcomes = {rival.name: prepare_rival(under_test, rival) for rival in task.rivals}
+    ends = {rival.name: prepare_rival(under_test, rival) for rival in task.rivals}
     return {
-        name: (end.status, end.reason) if isinstance(end, Ended) else (Status.MEASURED, "")
-        for name, end in outcomes.items()
+        name: end if isinstance(end, tuple) else (Status.MEASURED, "") for name, end in ends.items()
     }

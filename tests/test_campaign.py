@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests import journals
-from timelift.case import Backend, Status
+from timelift.case import Backend, Case, Status
 from timelift.history import levels
 from timelift.inner_layer import LayerInputs
 from timelift.journal import reading
@@ -22,7 +22,6 @@ from timelift.measure.campaign_options import Budget, CampaignOptions, Pace
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
-from timelift.measure.worker_state import RivalOutcome, RivalSamples
 from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0
@@ -50,14 +49,15 @@ class ScriptedLaunch:
         if task.reads_peak_memory:
             return []
         self.pool.clock.now += SECONDS_A_SETTING
-        return [self._outcome(rival) for rival in task.rivals]
+        return [self._outcome(task, rival.name) for rival in task.rivals]
 
-    def _outcome(self, rival):
-        status = self.pool.script.get(rival.name, Status.MEASURED)
+    def _outcome(self, task, name):
+        status = self.pool.script.get(name, Status.MEASURED)
         if status is not Status.MEASURED:
-            return RivalOutcome(rival, status, "as scripted")
-        facts = {"build_seconds": 1.0, "traces": 1}
-        return RivalOutcome(rival, status, "", RivalSamples([1e-3], 2, facts))
+            return task.lost(name, status, "as scripted")
+        facts = Facts(build_seconds=1.0, traces=1)
+        case = Case(task.setting, name)
+        return CaseInLaunch(case, task.launch, seconds_per_call=[1e-3], facts=facts)
 
 
 class ScriptedPool(AbstractContextManager):

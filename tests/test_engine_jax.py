@@ -171,7 +171,7 @@ events = []
 setting = changed(workload="sensor", phase=Phase.BACKWARD)
 task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02, names_device=True)
 measure_setting(task, WorkerChannel(events.append))
-ended = [one.status for one in events if type(one).__name__ == "Ended"]
+ended = [one.status for one in events if type(one).__name__ == "CaseInLaunch"]
 print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sys.modules]]))
 """
 

@@ -1,5 +1,6 @@
 """A worker that dies or runs out of memory: its own setting alone pays, and the launch goes on."""
 
+import math
 import os
 import signal
 import sys
@@ -12,18 +13,18 @@ import pytest
 
 from tests import hostile
 from tests.projects import ROOT
-from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.case import Backend, Case, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits, signal_name
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
+from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import (
     PLAYING,
     TRACING,
     Busy,
-    Ended,
     Go,
     RivalSpec,
     Task,
@@ -107,8 +108,8 @@ def measured(launch, lock, asked):
     launch.share_lock(lock, LIMITS)
     launch.wait_until_ready()
     outcomes = launch.measure(asked)
-    assert len({one.rival.name for one in outcomes}) == len(outcomes)
-    return {one.rival.name: one for one in outcomes}
+    assert len({one.case.strategy for one in outcomes}) == len(outcomes)
+    return {one.case.strategy: one for one in outcomes}
 
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
@@ -126,7 +127,7 @@ def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measur
     assert "ended with signal SIGKILL while waiting for its turn: " in charged.reason
     assert charged.reason.endswith(" (for the second time)")
     assert set(found) == set(NAMES)
-    assert all(one.samples.seconds_per_call for one in found.values() if one is not charged)
+    assert all(one.seconds_per_call for one in found.values() if one is not charged)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -134,7 +135,7 @@ def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, whic
     found = measured(both, Deadly(1, which), task(rivals=BOTH))
     assert {one.status for one in found.values()} == {Status.MEASURED}
     assert len(found) == 2 * len(NAMES)
-    assert len({len(one.samples.seconds_per_call) for one in found.values()}) == 1
+    assert len({len(one.seconds_per_call) for one in found.values()}) == 1
 
 
 def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_path):
@@ -143,7 +144,7 @@ def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_pa
     found = measured(both, BuildOrPlayLock(), task(rivals=(*HERE, broken)))
     assert found.pop("broken").status is Status.FAILED
     assert set(found) == set(NAMES)
-    assert all(one.samples.seconds_per_call for one in found.values())
+    assert all(one.seconds_per_call for one in found.values())
 
     rivals = (replace(broken, name="ours", in_other_python=False), broken)
     found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
@@ -152,9 +153,24 @@ def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_pa
 
 
 def test_an_outcome_of_an_unknown_rival_is_passed_over():
-    worker = WorkerState(HERE, lambda _: None)
-    worker.take(Ended("nobody's", Status.FAILED, "-"))
-    assert worker.outcomes == []
+    worker = WorkerState(task(), lambda _: None)
+    worker.take(task().lost("nobody's", Status.FAILED, "-"))
+    worker.take(task(seq_len=9).lost("native", Status.FAILED, "-"))
+    assert worker.ended == []
+
+
+def test_how_a_rival_ended_is_read_as_it_was_sent():
+    measured = CaseInLaunch(
+        Case(task().setting, "native"),
+        number=2,
+        seconds_per_call=[1e-3, math.nan, 2e-3],
+        calls_per_sample=3,
+        facts=Facts(traces=1, engine={"tf32": True}),
+    )
+    found = read_event(event_line(1, measured).encode(), 1)
+    assert str(found) == str(measured)
+    lost = task().lost("native", Status.CRASHED, "signal 9")
+    assert read_event(event_line(1, lost).encode(), 1) == replace(lost, seconds_per_call=[])
 
 
 def test_a_signal_without_a_name_is_called_by_its_number():
@@ -175,7 +191,7 @@ def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is
 def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
     text = (
         "import os, sys\ndef build(layer, shape):\n"
-        """    os.write(int(sys.argv[1]), b'{"of": 1, "event": "Ended", "riv')\n"""
+        """    os.write(int(sys.argv[1]), b'{"of": 1, "event": "CaseInLaunch", "ca')\n"""
         "    os.kill(os.getpid(), 9)\n"
     )
     rivals = (file_of(tmp_path, "tears", text), *HERE)
@@ -239,7 +255,11 @@ def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
 
 @pytest.mark.parametrize(
     "line",
-    ['{"of": 1, "event": "Busy"}', '{"of": 1, "event": "Ended", "rival": "x", "status": "y"}'],
+    [
+        '{"of": 1, "event": "Busy"}',
+        '{"of": 1, "event": "CaseInLaunch", "launch": 1}',
+        '{"of": 1, "event": "CaseInLaunch", "launch": 1, "case": 3, "status": "failed"}',
+    ],
 )
 def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
     assert read_event(line.encode(), 1) is None

@@ -10,14 +10,14 @@ from threading import Barrier
 
 import pytest
 
-from timelift.case import Backend, Phase, Setting, Status
+from timelift.case import Backend, Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, measure_with_peaks, with_peaks
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import RivalOutcome, RivalSamples
+from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
 OPTIONS = replace(CampaignOptions.read({"launches": "2"}), reads_peak_memory=False)
@@ -162,16 +162,22 @@ class Scripted:
         show_stage("building")
         if self.error:
             raise self.error
-        facts = {"peak_bytes": self.peak} if task.reads_peak_memory else {"traces": 1}
-        samples = RivalSamples([1e-3], 2, facts) if self.status is Status.MEASURED else None
-        return [RivalOutcome(one, self.status, "", samples) for one in task.rivals]
+        facts = Facts(peak_bytes=self.peak) if task.reads_peak_memory else Facts(traces=1)
+        return [ended(rival, self.status, facts) for rival in task.rivals]
 
     def kill(self):
         self.killed = True
 
 
+def ended(rival, status=Status.MEASURED, facts=Facts()):  # noqa: B008 - it is frozen
+    """How a rival ended; it has facts if it was measured."""
+    if status is not Status.MEASURED:
+        return TASK.lost(rival.name, status, "as scripted")
+    return CaseInLaunch(Case(SETTING, rival.name), 1, seconds_per_call=[1e-3], facts=facts)
+
+
 def facts(outcomes):
-    return {one.rival.name: one.samples and one.samples.facts for one in outcomes}
+    return {one.case.strategy: one.facts.fields() for one in outcomes}
 
 
 def two_readers():
@@ -180,14 +186,10 @@ def two_readers():
 
 def test_after_the_launch_only_what_was_measured_is_read():
     readers = two_readers()
-    samples = RivalSamples([1e-3], 2, {})
-    outcomes = [
-        RivalOutcome(HERE, Status.FAILED),
-        RivalOutcome(THERE, Status.MEASURED, "", samples),
-    ]
+    outcomes = [ended(HERE, Status.FAILED), ended(THERE)]
     task = replace(TASK, rivals=(THERE,))
     found = facts(with_peaks(task, outcomes, {True: readers[True]}, lambda _: None))
-    assert found == {"here": None, "there": {"peak_bytes": 20}}
+    assert found == {"here": {}, "there": {"peak_bytes": 20}}
     (task,) = readers[True].tasks
     assert (task.round_seconds, task.warms, task.reads_peak_memory) == (0.0, False, True)
 
@@ -207,7 +209,7 @@ def test_the_reader_builds_while_the_launch_does():
 def test_what_the_launch_did_not_measure_has_no_peak():
     launch = Scripted(status=Status.CRASHED)
     found = measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
-    assert facts(found) == {"here": None, "there": None}
+    assert facts(found) == {"here": {}, "there": {}}
 
 
 @pytest.mark.parametrize("beside", [True, False])

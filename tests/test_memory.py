@@ -68,7 +68,7 @@ def readings(files, launch, setting):
     )
     outcomes = launch.measure(task)
     assert {one.status for one in outcomes} == {Status.MEASURED}, outcomes
-    return {one.rival.name: one.samples.facts.get("peak_bytes") for one in outcomes}
+    return {one.case.strategy: one.facts.peak_bytes for one in outcomes}
 
 
 @pytest.fixture(

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 from timelift.case import Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
-from timelift.messages import Done, Ended, Go, Play, RivalSpec, Task, WorkerChannel
+from timelift.measurement import CaseInLaunch
+from timelift.messages import Done, Go, Play, RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import Feed
 from timelift.worker.measure_setting import Playing
 from timelift.worker.prepare import PreparedRival
@@ -37,7 +38,7 @@ def reports(**retraces):
     play.run(
         [PreparedRival(one, Program(retraces=retraces[one.name]), Feed(None)) for one in rivals]
     )
-    return {one.rival: one for one in events if isinstance(one, Ended)}
+    return {one.case.strategy: one for one in events if isinstance(one, CaseInLaunch)}
 
 
 def test_a_chronic_retracer_fails_by_name_and_its_rivals_are_measured():
@@ -48,13 +49,13 @@ def test_a_chronic_retracer_fails_by_name_and_its_rivals_are_measured():
     for name in ("good", "better"):
         assert found[name].status == Status.MEASURED
         assert all(found[name].seconds_per_call[:5])
-        assert found[name].facts["dropped_rounds"] == 3
+        assert found[name].facts.dropped_rounds == 3
 
 
 def test_without_one_all_are_measured_and_no_round_is_dropped():
     found = reports(good=False, better=False)
     assert {one.status for one in found.values()} == {Status.MEASURED}
-    assert [one.facts["dropped_rounds"] for one in found.values()] == [0, 0]
+    assert [one.facts.dropped_rounds for one in found.values()] == [0, 0]
 
 
 def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():

@@ -204,7 +204,7 @@ def test_what_is_refused_fails_and_what_is_not_lifts(tmp_path, asked):
     anyway = [asked_anyway(tmp_path, name) for name in (*asked.refused, "fold_time")]
     rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
     task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs(asked.features), 1, 0.0)
-    outcomes = {one.rival.name: one for one in launched(asked.backend).measure(task)}
+    outcomes = {one.case.strategy: one for one in launched(asked.backend).measure(task)}
     for name in asked.refused:
         assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name
         assert outcomes[f"{name} anyway"].status in {Status.FAILED, Status.LAW_BROKEN}, name

@@ -50,7 +50,7 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
             found = launch.measure(
                 Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02)
             )
-            assert {one.rival.name: one.status for one in found} == dict.fromkeys(
+            assert {one.case.strategy: one.status for one in found} == dict.fromkeys(
                 ("fold_time", "native"), Status.MEASURED
             )
 

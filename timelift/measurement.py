@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Annotated, Any, get_type_hints
 
 from timelift.case import Case, Status
@@ -175,6 +175,23 @@ class CaseInLaunch:
             }
         return {name: value for name, value in fields.items() if value is not None}
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "CaseInLaunch":
+        """Rebuild what `fields` returns, as a worker sent it.
+
+        A file's is read with checks (`timelift.journal.reading`).
+        """
+        rounds = fields.get("seconds_per_call", ())
+        return cls(
+            Case.from_fields(fields["case"]),
+            fields["launch"],
+            status=Status(fields["status"]),
+            reason=fields.get("reason", ""),
+            seconds_per_call=[math.nan if seconds is None else seconds for seconds in rounds],
+            calls_per_sample=fields.get("calls_per_sample", 1),
+            facts=Facts(**fields.get("facts", {})),
+        )
+
 
 def median(seconds: Iterable[float]) -> float:
     """Return the median of samples, none of them NaN; NaN where there are none.
@@ -206,6 +223,14 @@ class Measurement:
         """True if the case did not fail in any launch and has samples."""
         return self.status is Status.MEASURED and any(one.was_timed for one in self.launches)
 
+    def plus(self, launch: CaseInLaunch) -> "Measurement":
+        """Add a launch of the case; the first that did not measure it says how it ended."""
+        if launch.status is Status.MEASURED:
+            return replace(self, launches=(*self.launches, launch))
+        if self.status is Status.MEASURED:
+            return replace(self, status=launch.status, reason=launch.reason)
+        return self
+
 
 MeasurementsByCase = Mapping[Case, Measurement]
 
@@ -215,14 +240,11 @@ def merge(lines: Iterable[CaseInLaunch]) -> tuple[Measurement, ...]:
     cases: dict[Case, dict[int, CaseInLaunch]] = {}
     for line in lines:
         cases.setdefault(line.case, {}).setdefault(line.number, line)
-    return tuple(_measurement(case, by_number) for case, by_number in cases.items())
-
-
-def _measurement(case: Case, by_number: Mapping[int, CaseInLaunch]) -> Measurement:
-    lines = [by_number[number] for number in sorted(by_number)]
-    launches = tuple(line for line in lines if line.status is Status.MEASURED)
-    end = next((line for line in lines if line.status is not Status.MEASURED), lines[0])
-    return Measurement(case, end.status, launches, end.reason)
+    merged = []
+    for case, by_number in cases.items():
+        launches = [by_number[number] for number in sorted(by_number)]
+        merged.append(reduce(Measurement.plus, launches, Measurement(case)))
+    return tuple(merged)
 
 
 def fact(measurement: Measurement, name: str) -> float | None:

@@ -10,13 +10,14 @@ line that is incomplete because it died.
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
 from timelift.inner_layer import LayerInputs
+from timelift.measurement import CaseInLaunch
 
 #: The variable that names a folder of the run: what a worker compiles of its inner layer lies there
 #: for the workers that come later. No rival's program does.
@@ -74,6 +75,8 @@ class Task:
     seed: int
     #: Each rival's share of the timing; 0 asks for one call and no timing.
     round_seconds: float
+    #: The launch's number, from 1.
+    launch: int = 1
     #: The factory makes a whole model, whose rivals are ways of changing its lifts ...
     is_model: bool = False
     #: ... fed with the (inputs, labels) that `module:function` returns, or with drawn ones.
@@ -102,6 +105,11 @@ class Task:
         inputs = LayerInputs.from_fields(fields["inputs"])
         return cls(**{**fields, "inputs": inputs, "setting": setting, "rivals": rivals})
 
+    def lost(self, rival: str, status: Status, reason: str) -> CaseInLaunch:
+        """Return how a rival ended, by its name, that was not measured."""
+        case = Case(self.setting, rival)
+        return CaseInLaunch(case, self.launch, status=status, reason=without_codes(reason))
+
 
 @dataclass(frozen=True)
 class Started:
@@ -120,29 +128,6 @@ class Busy:
     doing: str
     rival: str = ""
     printed: int | None = None
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A rival has ended; one that was measured with its samples and facts.
-
-    `seconds_per_call` has one value a round, NaN where the rival sat out.
-    """
-
-    rival: str
-    status: Status
-    reason: str = ""
-    seconds_per_call: Sequence[float] = ()
-    calls_per_sample: int = 1
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Convert the status from text; raises ValueError for an unknown one."""
-        object.__setattr__(self, "status", Status(self.status))
-
-    @classmethod
-    def without_result(cls, rival: RivalSpec, status: Status, reason: str) -> "Ended":
-        return cls(rival.name, status, without_codes(reason))
 
 
 @dataclass(frozen=True)
@@ -178,7 +163,8 @@ class Exited:
     playing_place: int
 
 
-Event = Started | Busy | Ended | Exhausted | Ready | Warm | Sampled | Exited
+#: A `CaseInLaunch` tells how a rival ended.
+Event = Started | Busy | CaseInLaunch | Exhausted | Ready | Warm | Sampled | Exited
 
 
 @dataclass(frozen=True)
@@ -200,8 +186,11 @@ class Done:
 
 Order = Go | Play | Done
 Emit = Callable[[Event], None]
-_EVENTS: dict[str, type[Event]] = {one.__name__: one for one in get_args(Event)}
-_ORDERS: dict[str, type[Order]] = {one.__name__: one for one in get_args(Order)}
+_EVENTS: dict[str, Callable[..., Event]] = {
+    **{kind.__name__: kind for kind in get_args(Event)},
+    CaseInLaunch.__name__: lambda **fields: CaseInLaunch.from_fields(fields),
+}
+_ORDERS: dict[str, Callable[..., Order]] = {kind.__name__: kind for kind in get_args(Order)}
 
 
 @dataclass(frozen=True)
@@ -218,7 +207,8 @@ class WorkerChannel:
 
 
 def event_line(number: int, event: Event) -> str:
-    return json.dumps({"of": number, "event": type(event).__name__, **vars(event)}) + "\n"
+    fields = event.fields() if isinstance(event, CaseInLaunch) else vars(event)
+    return json.dumps({"of": number, "event": type(event).__name__, **fields}) + "\n"
 
 
 def order_line(number: int, order: Order) -> str:
@@ -249,7 +239,7 @@ _Kind = TypeVar("_Kind")
 
 
 def _read(
-    line: bytes, address: str, number: int, word: str, kinds: Mapping[str, type[_Kind]]
+    line: bytes, address: str, number: int, word: str, kinds: Mapping[str, Callable[..., _Kind]]
 ) -> _Kind | None:
     fields = _object(line)
     if fields.pop(address, None) != number:
@@ -257,13 +247,13 @@ def _read(
     kind = kinds.get(str(fields.pop(word, None)))
     try:
         return kind(**fields) if kind else None
-    except (TypeError, ValueError):  # a strategy may write whatever it likes into the pipe
-        return None
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None  # a strategy may write whatever it likes into the pipe
 
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        fields = json.loads(line)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return fields if isinstance(fields, dict) else {}

@@ -55,7 +55,7 @@ def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWAR
     setting = Setting("sensor", 3, 2, phase, mode, device=device, backend=backend)
     task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.inputs, 1, 0.0)
     with LaunchProcess(backend, Limits(120)) as launch:
-        return {one.rival.name: one for one in launch.measure(task)}
+        return {one.case.strategy: one for one in launch.measure(task)}
 
 
 @pytest.mark.gpu

@@ -14,12 +14,12 @@ from timelift.gate.same_code import SameCode, file_changes
 from timelift.inner_layer import Factory
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.journal.lines import Against, Header, Quantity
-from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race
+from timelift.measurement import Measurement
 
 #: How the reason of a case begins whose files are the same on both sides.
 UNCHANGED = "unchanged since"
@@ -102,7 +102,7 @@ class SidesRace(Race):
     def why_not(self, case: Case) -> str:
         return self.reasons.get(case, "")
 
-    def why_alone(self, case: Case, results: Mapping[Case, CaseResult]) -> str:
+    def why_alone(self, case: Case, results: Mapping[Case, Measurement]) -> str:
         other = results.get(self.sides[case])
         if other is None or other.status is Status.MEASURED:
             return ""

@@ -11,10 +11,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-
-import msgspec
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.journal.files import PlayedSettings
@@ -36,8 +34,7 @@ from timelift.measure.launch_pool import (
 )
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.progress import Display, StageBegun, StillUndecided
-from timelift.measure.worker_state import RivalOutcome
-from timelift.measurement import WAITED_FACTS, CaseInLaunch, Facts
+from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
@@ -49,14 +46,6 @@ _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Stat
 
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
-
-
-@dataclass
-class CaseResult:
-    case: Case
-    status: Status = Status.MEASURED
-    reason: str = ""
-    launches: list[CaseInLaunch] = field(default_factory=list)
 
 
 class Campaign:
@@ -76,7 +65,7 @@ class Campaign:
         played: PlayedSettings | None = None,
     ) -> None:
         self.options, self.catalogue, self.interrupted = options, catalogue, False
-        self.results = {case: CaseResult(case) for case in cases}
+        self.results = {case: Measurement(case) for case in cases}
         self._played: PlayedSettings = played or {}
         self._settings = len(_by_setting(self.results))
         self._budget = Budget(options.budget, options.spare_seconds)
@@ -187,8 +176,8 @@ class Campaign:
                 outcomes = self._measure(pool, slot_here, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
-                self._record_outcomes(setting, slot_here, outcomes)
-                self._end_cases_without_layer(setting, slot_here, outcomes)
+                self._record_together(slot_here, outcomes)
+                self._end_cases_without_layer(task, slot_here, outcomes)
             self._pace.step()
         pool.close(slot)
 
@@ -197,7 +186,7 @@ class Campaign:
         beside = slot.number == self.options.launch_with_reader
         return replace(slot, reads_beside=beside and self._reads_peaks(slot, setting))
 
-    def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[RivalOutcome]:
+    def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[CaseInLaunch]:
         setting = task.setting
         launch = pool.open(slot, setting.backend)
         show_stage = partial(self._show_stage, slot, setting)
@@ -208,7 +197,8 @@ class Campaign:
             outcomes = launch.measure(task, show_stage)
         if not self._reads_peaks(slot, setting):
             return outcomes
-        measured = tuple(outcome.rival for outcome in outcomes if outcome.status is Status.MEASURED)
+        names = {one.case.strategy for one in outcomes if one.status is Status.MEASURED}
+        measured = tuple(rival for rival in task.rivals if rival.name in names)
         readers = pool.open_peak_readers(slot, setting.backend, measured)
         return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
 
@@ -243,58 +233,40 @@ class Campaign:
             stage = StageBegun(slot.number, setting.label, doing, left, at_most=left == limit)
             self._display.show(stage)
 
-    def _record_outcomes(
-        self, setting: Setting, slot: LaunchSlot, outcomes: Sequence[RivalOutcome]
-    ) -> None:
-        lines = [self._line(setting, slot, outcome, len(outcomes)) for outcome in outcomes]
+    def _record_together(self, slot: LaunchSlot, outcomes: Sequence[CaseInLaunch]) -> None:
+        """Record how the rivals of a setting ended, without what others beside them disturbed."""
+        lines = [replace(outcome, rivals=len(outcomes)) for outcome in outcomes]
+        if not (slot.alone or self.options.two_sided):
+            unknown = dict.fromkeys(WAITED_FACTS)
+            lines = [replace(line, facts=replace(line.facts, **unknown)) for line in lines]
         with self._lock:
             self._add_to_results(lines)
             if lines:
                 self._record(lines)
 
     def _end_cases_without_layer(
-        self, setting: Setting, slot: LaunchSlot, outcomes: Iterable[RivalOutcome]
+        self, task: Task, slot: LaunchSlot, outcomes: Iterable[CaseInLaunch]
     ) -> None:
         """End the cases of other settings that have the same inner layer, if there is none at all.
 
         A layer that was lifted before has failed in this setting alone.
         """
-        none = {
-            _layer_key(setting, outcome.rival): outcome
+        rivals = {rival.name: rival for rival in task.rivals}
+        without_layer = {
+            _layer_key(task.setting, rivals[outcome.case.strategy]): outcome
             for outcome in outcomes
             if outcome.status is Status.NO_LAYER
         }
-        if not none:
+        if not without_layer:
             return
-        lost: dict[Setting, list[RivalOutcome]] = {}
+        lost: dict[Setting, list[CaseInLaunch]] = defaultdict(list)
         with self._lock:
             for case in filter(self._is_unseen, self.results):
                 rival = self.catalogue.rival(case, slot.number)
-                outcome = none.get(_layer_key(case.setting, rival))
-                if outcome:
-                    lost.setdefault(case.setting, []).append(replace(outcome, rival=rival))
-            for other, ended in lost.items():
-                self._record_outcomes(other, slot, ended)
-
-    def _line(
-        self, setting: Setting, slot: LaunchSlot, outcome: RivalOutcome, rivals: int
-    ) -> CaseInLaunch:
-        case = Case(setting, outcome.rival.name)
-        samples = outcome.samples
-        if samples is None:
-            status, reason = outcome.status, outcome.reason
-            return CaseInLaunch(case, slot.number, rivals=rivals, status=status, reason=reason)
-        facts = msgspec.convert(samples.facts, Facts)
-        if not (slot.alone or self.options.two_sided):
-            facts = replace(facts, **dict.fromkeys(WAITED_FACTS))
-        return CaseInLaunch(
-            case,
-            slot.number,
-            rivals,
-            seconds_per_call=samples.seconds_per_call,
-            calls_per_sample=samples.calls_per_sample,
-            facts=facts,
-        )
+                if outcome := without_layer.get(_layer_key(case.setting, rival)):
+                    lost[case.setting].append(replace(outcome, case=case))
+            for of_setting in lost.values():
+                self._record_together(slot, of_setting)
 
     def _add_to_results(self, lines: Iterable[CaseInLaunch]) -> None:
         for line in lines:
@@ -306,10 +278,7 @@ class Campaign:
             result = self.results.get(line.case)
             if result is None:
                 continue
-            if line.status is Status.MEASURED:
-                result.launches.append(line)
-            else:
-                result.status, result.reason = line.status, line.reason
+            self.results[line.case] = result.plus(line)
             self._referee.take(line)
 
     def _is_unseen(self, case: Case) -> bool:
@@ -338,6 +307,7 @@ class Campaign:
             factory=workload.factory,
             inputs=workload.inputs,
             seed=seed,
+            launch=slot.number,
             round_seconds=self._round_seconds(slot),
             is_model=workload.is_model,
             data=workload.data,

@@ -19,14 +19,12 @@ from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
-    RivalOutcome,
     ShowStage,
-    WorkerResult,
     WorkerState,
     kill_group,
     measure_until_finished,
-    worker_result,
 )
+from timelift.measurement import CaseInLaunch
 from timelift.messages import (
     PLAYING,
     TRACING,
@@ -175,15 +173,18 @@ class LaunchProcess:
     ) -> None:
         self.close()
 
-    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[RivalOutcome]:
+    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
-        return measure_until_finished(task, lambda rest: self._run_worker(rest, show_stage))
+        return measure_until_finished(
+            task,
+            lambda rest: [self._run_worker(WorkerState(rest, show_stage))],
+            stopped=lambda: self._finishing,
+        )
 
-    def _run_worker(self, task: Task, show_stage: ShowStage) -> WorkerResult:
-        worker = WorkerState(task.rivals, show_stage)
+    def _run_worker(self, worker: WorkerState) -> WorkerState:
         with self._lock.building():
             if not self._finishing:
-                self.build(worker, task)
+                self.build(worker)
         if worker.ready:
             with self._lock.playing():
                 if not self._finishing:
@@ -191,7 +192,7 @@ class LaunchProcess:
                     self.follow(worker)
         if self._finishing and worker.waiting:
             self.kill_worker(worker)
-        return worker_result([worker], worker.outcomes, stopped=self._finishing)
+        return worker
 
     def finish_early(self) -> None:
         self._finishing = True
@@ -211,10 +212,10 @@ class LaunchProcess:
             else:
                 os.killpg(worker.pid, signal.SIGKILL)
 
-    def build(self, worker: WorkerState, task: Task) -> None:
+    def build(self, worker: WorkerState) -> None:
         self._now, self._tasks = worker, self._tasks + 1
         worker.number = self._tasks
-        self._send(task_line(worker.number, task))
+        self._send(task_line(worker.number, worker.task))
         if self.follow(worker, Ready):
             worker.wait()
 
@@ -266,7 +267,7 @@ class LaunchProcess:
                 self._tell_worker()
 
     def _limit(self, worker: WorkerState) -> float:
-        return self._limits.of(worker.doing, len(worker.task_rivals))
+        return self._limits.of(worker.doing, len(worker.task.rivals))
 
     def _kill_overdue(self, worker: WorkerState) -> None:
         if self._has_ended():

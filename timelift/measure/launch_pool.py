@@ -13,19 +13,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from timelift.case import Backend
+from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.measure.worker_state import RivalOutcome, ShowStage
+from timelift.measure.worker_state import ShowStage
+from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
 #: So many launches import the backend together at the start, which costs less than one by one.
@@ -182,24 +183,23 @@ class LaunchPool:
 
 #: What reads peak memory, by whether it is another interpreter.
 _Readers = Mapping[bool, AnyLaunch]
-#: Facts of peak memory by the name of the rival.
-_Peaks = Mapping[str, Mapping[str, object]]
+#: The facts of cases, of which two are of peak memory.
+_Peaks = Mapping[Case, Facts]
 
 
 def with_peaks(
-    task: Task, outcomes: Iterable[RivalOutcome], readers: _Readers, show_stage: ShowStage
-) -> list[RivalOutcome]:
+    task: Task, outcomes: Iterable[CaseInLaunch], readers: _Readers, show_stage: ShowStage
+) -> list[CaseInLaunch]:
     """Read the peak memory of the task's rivals, and add it to the facts of their outcomes.
 
     A rival that fails here has none. Where the process dies, timings are kept.
     """
-    peaks = _read(task, readers, show_stage)
-    return [_with_peak(outcome, peaks) for outcome in outcomes]
+    return _with_facts(outcomes, _read(task, readers, show_stage))
 
 
 def measure_with_peaks(
     launch: AnyLaunch, task: Task, readers: _Readers, show_stage: ShowStage
-) -> list[RivalOutcome]:
+) -> list[CaseInLaunch]:
     """Measure a setting while the readers read the peak memory of its rivals.
 
     Rounds are played when all have built.
@@ -214,40 +214,36 @@ def measure_with_peaks(
             raise
         if not reading.done():
             show_stage("reading the peak memory")
-    peaks = reading.result()
-    return [_with_peak(outcome, peaks) for outcome in outcomes]
+    return _with_facts(outcomes, reading.result())
 
 
 def _read(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
-    peaks: dict[str, Mapping[str, object]] = {}
-    for in_other_python, reader in readers.items():
-        rivals = [rival for rival in task.rivals if rival.in_other_python == in_other_python]
-        with contextlib.suppress(UserError):
-            outcomes = reader.measure(_reading(task, rivals), show_stage)
-            peaks |= {outcome.rival.name: _peak(outcome) for outcome in outcomes}
-    return peaks
-
-
-def _reading(task: Task, rivals: Sequence[RivalSpec]) -> Task:
-    """Return the task that reads the peaks of these rivals and nothing else."""
-    return replace(
+    """Build and call the rivals of each interpreter again, to read their peaks and nothing else."""
+    peaks: dict[Case, Facts] = {}
+    reading = replace(
         task,
-        rivals=tuple(rivals),
         round_seconds=0.0,
         reads_peak_memory=True,
         counts_operations=False,
         warms=False,
         names_device=False,
     )
+    for in_other_python, reader in readers.items():
+        rivals = tuple(rival for rival in task.rivals if rival.in_other_python == in_other_python)
+        with contextlib.suppress(UserError):
+            outcomes = reader.measure(replace(reading, rivals=rivals), show_stage)
+            peaks |= {outcome.case: outcome.facts for outcome in outcomes}
+    return peaks
 
 
-def _peak(outcome: RivalOutcome) -> Mapping[str, object]:
-    facts = outcome.samples.facts if outcome.samples else {}
-    return {name: facts[name] for name in ("peak_bytes", "peak_bytes_below") if name in facts}
-
-
-def _with_peak(outcome: RivalOutcome, peaks: _Peaks) -> RivalOutcome:
-    if outcome.samples is None:
-        return outcome
-    facts = {**outcome.samples.facts, **peaks.get(outcome.rival.name, {})}
-    return replace(outcome, samples=replace(outcome.samples, facts=facts))
+def _with_facts(outcomes: Iterable[CaseInLaunch], peaks: _Peaks) -> list[CaseInLaunch]:
+    """Add the peaks to the facts of what was measured."""
+    added = []
+    for outcome in outcomes:
+        if outcome.status is Status.MEASURED and (read := peaks.get(outcome.case)):
+            peak, below = read.peak_bytes, read.peak_bytes_below
+            facts = replace(outcome.facts, peak_bytes=peak, peak_bytes_below=below)
+            added.append(replace(outcome, facts=facts))
+        else:
+            added.append(outcome)
+    return added

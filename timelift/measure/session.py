@@ -18,7 +18,7 @@ from timelift.errors import UserError
 from timelift.journal.files import Journal, PlayedSettings
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
-from timelift.measure.campaign import Campaign, CaseResult
+from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.header import (
     asked_from_root,
@@ -35,7 +35,7 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
-from timelift.measurement import CaseInLaunch
+from timelift.measurement import CaseInLaunch, Measurement
 
 #: Above this share of its processors, other work on the machine is warned of.
 BUSY_SHARE = 0.2
@@ -80,7 +80,7 @@ class Race(ABC):
         """Reason why a case is not played, or ''."""
         return ""
 
-    def why_alone(self, case: Case, results: Mapping[Case, CaseResult]) -> str:  # noqa: ARG002
+    def why_alone(self, case: Case, results: Mapping[Case, Measurement]) -> str:  # noqa: ARG002
         """Reason why a measured case has nothing to be compared with, or ''."""
         return ""
 
@@ -205,10 +205,10 @@ class Session:
         display.say("finishing the round that is being played; once more stops at once")
 
     @property
-    def results(self) -> Mapping[Case, CaseResult]:
+    def results(self) -> Mapping[Case, Measurement]:
         return self.campaign.results if self.campaign else {}
 
-    def reports_first(self, case: Case, result: CaseResult) -> bool:
+    def reports_first(self, case: Case, result: Measurement) -> bool:
         """True if this case is the first to report why its workload has no inner layer."""
         why = case.setting.workload, result.reason
         return self._reported.setdefault(why, case) == case

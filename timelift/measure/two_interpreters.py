@@ -5,6 +5,7 @@ sample of one rival at a time, so that both sides are timed milliseconds apart, 
 the other waits. The rounds, their order and what is dropped are those of `rounds`.
 """
 
+import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +15,8 @@ from timelift import rounds
 from timelift.case import Status
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import (
-    RivalOutcome,
-    ShowStage,
-    WorkerResult,
-    WorkerState,
-    measure_until_finished,
-    worker_result,
-)
+from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
+from timelift.measurement import CaseInLaunch
 from timelift.messages import Done, Go, Order, Play, Sampled, Task, Warm
 from timelift.rounds import Player
 
@@ -35,7 +30,6 @@ class _GoneError(Exception):
 @dataclass
 class _OneSide:
     launch: LaunchProcess
-    task: Task
     worker: WorkerState
 
     def send(self, order: Order) -> None:
@@ -89,59 +83,42 @@ class TwoInterpreters:
         for launch in self._launches:
             launch.close()
 
-    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[RivalOutcome]:
-        return measure_until_finished(task, lambda rest: self._run_worker(rest, show_stage))
+    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
+        return measure_until_finished(
+            task, lambda rest: self._run_workers(rest, show_stage), stopped=lambda: self._finishing
+        )
 
-    def _run_worker(self, task: Task, show_stage: ShowStage) -> WorkerResult:
-        sides = [
-            self._side(there, task, show_stage)
-            for there in sorted({r.in_other_python for r in task.rivals})
-        ]
+    def _run_workers(self, task: Task, show_stage: ShowStage) -> list[WorkerState]:
+        sides = []
+        for there in sorted({rival.in_other_python for rival in task.rivals}):
+            rivals = tuple(rival for rival in task.rivals if rival.in_other_python == there)
+            worker = WorkerState(replace(task, rivals=rivals, conducted=True), show_stage)
+            sides.append(_OneSide(self._launches[there], worker))
         with self._lock.building():
             for side in sides:
                 if not self._finishing:
-                    side.launch.build(side.worker, side.task)
+                    side.launch.build(side.worker)
         # a side none of whose rivals was built has finished, and the other one plays alone
         left = [side for side in sides if not side.worker.finished]
-        outcomes = [
-            outcome for side in sides if side.worker.finished for outcome in side.worker.outcomes
-        ]
         if left and all(side.worker.ready for side in left) and not self._finishing:
-            with self._lock.playing():
-                outcomes += _perform(left, task, lambda: self._finishing)
-        else:
-            outcomes += [outcome for side in left for outcome in side.worker.outcomes]
+            with self._lock.playing(), contextlib.suppress(_GoneError):
+                _conduct(left, task, lambda: self._finishing)
         for side in sides:
             if side.worker.waiting:
                 side.launch.kill_worker(side.worker)
-        workers = [side.worker for side in sides]
-        return worker_result(workers, outcomes, stopped=self._finishing)
-
-    def _side(self, in_other_python: bool, task: Task, show_stage: ShowStage) -> _OneSide:  # noqa: FBT001
-        rivals = tuple(rival for rival in task.rivals if rival.in_other_python == in_other_python)
-        mine = replace(task, rivals=rivals, conducted=True)
-        return _OneSide(self._launches[in_other_python], mine, WorkerState(rivals, show_stage))
+        return [side.worker for side in sides]
 
 
-def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[RivalOutcome]:
-    """Conduct the rounds; return the outcome of every rival, or of those known if a side dies."""
-    players = [player for side in sides for player in _players(side)]
-    try:
-        dropped = _conduct(sides, players, task, stop)
-    except _GoneError:
-        return [outcome for side in sides for outcome in side.worker.outcomes]
-    played = {player.name: player for player in players} if task.round_seconds else {}
-    facts = {"dropped_rounds": dropped}
-    outcomes = [outcome for side in sides for outcome in side.worker.outcomes]
-    return [_with_rounds(outcome, played.get(outcome.rival.name), facts) for outcome in outcomes]
+def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) -> None:
+    """Play the rounds, if the task wants any, and add them to what the workers measured.
 
-
-def _conduct(
-    sides: Sequence[_OneSide],
-    players: Sequence["_RemotePlayer"],
-    task: Task,
-    stop: Callable[[], bool],
-) -> int:
+    Raises _GoneError where a worker dies meanwhile.
+    """
+    players = [
+        _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
+        for side in sides
+        for rival in side.worker.left
+    ]
     dropped = 0
     for side in sides:
         side.send(Go())
@@ -156,31 +133,25 @@ def _conduct(
             side.send(Done())
     for side in sides:
         side.launch.follow(side.worker)
-    return dropped
+    if task.round_seconds:
+        by_name = {player.name: player for player in players}
+        for side in sides:
+            side.worker.ended = [
+                _with_rounds(outcome, by_name[outcome.case.strategy], dropped)
+                if outcome.status is Status.MEASURED
+                else outcome
+                for outcome in side.worker.ended
+            ]
 
 
-def _players(side: _OneSide) -> list["_RemotePlayer"]:
-    ended = {outcome.rival.name for outcome in side.worker.outcomes}
-    return [
-        _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
-        for rival in side.task.rivals
-        if rival.name not in ended
-    ]
-
-
-def _with_rounds(
-    outcome: RivalOutcome, player: Player | None, facts: Mapping[str, float]
-) -> RivalOutcome:
-    if outcome.samples is None or player is None:
-        return outcome
+def _with_rounds(outcome: CaseInLaunch, player: Player, dropped: int) -> CaseInLaunch:
     if why := player.why_lost:
-        return RivalOutcome(outcome.rival, Status.FAILED, why)
-    samples = replace(
-        outcome.samples,
+        return CaseInLaunch(outcome.case, outcome.number, status=Status.FAILED, reason=why)
+    return replace(
+        outcome,
         seconds_per_call=player.seconds_per_call,
-        facts={**outcome.samples.facts, **facts},
+        facts=replace(outcome.facts, dropped_rounds=dropped),
     )
-    return replace(outcome, samples=samples)
 
 
 @dataclass

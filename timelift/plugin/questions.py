@@ -17,11 +17,11 @@ import pytest
 
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.options import OPTIONS
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Interrupts, Race, Session
+from timelift.measurement import Measurement
 from timelift.plugin import PREFIX
 from timelift.project import Project
 
@@ -289,7 +289,7 @@ def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture")
     benchmark.pedantic(lambda: None, rounds=max(1, len(samples)))  # type: ignore[no-untyped-call]
 
 
-def _result(session: Session, case: Case) -> CaseResult:
+def _result(session: Session, case: Case) -> Measurement:
     """Return what was measured of a case; skip or fail where that is nothing to report."""
     if reason := session.why_not(case):
         pytest.skip(reason)
@@ -306,7 +306,7 @@ def _result(session: Session, case: Case) -> CaseResult:
     return result
 
 
-def _end(session: Session, case: Case, result: CaseResult) -> NoReturn:
+def _end(session: Session, case: Case, result: Measurement) -> NoReturn:
     """Skip or fail a case without a result; what fails for a whole workload fails once."""
     why = f"{result.status}: {result.reason}"
     if result.status is Status.NO_LAYER:

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any
 
 from timelift import rounds
-from timelift.case import Status
+from timelift.case import Case, Status
 from timelift.errors import one_line
+from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import (
     PLAYING,
     Busy,
-    Ended,
     Exhausted,
     Play,
     Ready,
@@ -43,22 +43,23 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
         engine = open_engine(task.setting)
     except UnavailableError as error:
         for rival in task.rivals:
-            emit(Ended.without_result(rival, Status.UNAVAILABLE, str(error)))
+            emit(task.lost(rival.name, Status.UNAVAILABLE, str(error)))
         return
     try:
         under_test = (ModelUnderTest if task.is_model else SettingUnderTest)(engine, task, channel)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
-            emit(Ended.without_result(rival, status_of(error), f"the inputs: {one_line(error)}"))
+            emit(task.lost(rival.name, status_of(error), f"the inputs: {one_line(error)}"))
         return
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
-        outcome = prepare_rival(under_test, rival)
-        if isinstance(outcome, PreparedRival):
-            prepared.append(outcome)
+        end = prepare_rival(under_test, rival)
+        if isinstance(end, PreparedRival):
+            prepared.append(end)
             continue
-        emit(outcome)
-        if outcome.status is Status.OUT_OF_MEMORY:
+        status, reason = end
+        emit(task.lost(rival.name, status, reason))
+        if status is Status.OUT_OF_MEMORY:
             emit(Exhausted())
             return
     if prepared:
@@ -76,24 +77,19 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 
 def prepare_rival(
     under_test: SettingUnderTest | ModelUnderTest, rival: RivalSpec
-) -> PreparedRival | Ended:
-    """Prepare one rival; return the event that ends it if that fails."""
+) -> PreparedRival | tuple[Status, str]:
+    """Prepare one rival; return its status and the reason if that fails."""
     try:
         return under_test.prepare(rival)
+    except InnerLayerError as error:
+        return error.status, str(error)
+    except Refused as error:
+        return Status.REFUSED, str(error)
+    except law.LawBrokenError as error:
+        return Status.LAW_BROKEN, f"breaks the law: {error}"
     except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything
-        return Ended.without_result(rival, *_why_it_ended(error))
-
-
-def _why_it_ended(error: Exception) -> tuple[Status, str]:
-    match error:
-        case InnerLayerError():
-            return error.status, str(error)
-        case Refused():
-            return Status.REFUSED, str(error)
-        case law.LawBrokenError():
-            return Status.LAW_BROKEN, f"breaks the law: {error}"
-    traceback.print_exception(error)
-    return status_of(error), one_line(error)
+        traceback.print_exception(error)
+        return status_of(error), one_line(error)
 
 
 class Playing:
@@ -130,12 +126,17 @@ class Playing:
     ) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
-            self.emit(Ended.without_result(prepared.rival, Status.FAILED, why))
+            self.emit(self.task.lost(player.name, Status.FAILED, why))
             return
         own = {"traces": prepared.compiled.traces, "steady": player.steady}
-        facts = {**prepared.facts, **own, **shared}
-        seconds, calls = player.seconds_per_call, player.calls_per_sample
-        self.emit(Ended(player.name, Status.MEASURED, "", seconds, calls, facts))
+        measured = CaseInLaunch(
+            Case(self.task.setting, player.name),
+            self.task.launch,
+            seconds_per_call=player.seconds_per_call,
+            calls_per_sample=player.calls_per_sample,
+            facts=Facts(**{**prepared.facts, **own, **shared}),
+        )
+        self.emit(measured)
 
     def _player_of(self, prepared: PreparedRival) -> rounds.Player:
         rival, compiled = prepared.rival, prepared.compiled
