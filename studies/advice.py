@@ -92,7 +92,7 @@ def row(found: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Ro
     """Return the row of an advice, of the same race made again, and of the seconds that it took."""
     layers = [f"{_name(one)} {_gain(one.gain)}" for one in found.lifts if one.is_change]
     written = [f"{_name(one)}: {one.strategy}" for one in found.lifts if one.is_change]
-    lost = [f"{_name(one)}: {one.lost[0]}" for one in found.lifts if one.lost]
+    lost = [f"{_name(one)}: {one.lost.partition(': ')[0]}" for one in found.lifts if one.lost]
     return (
         found.model.name,
         ", ".join(written + lost) or "nothing",

@@ -69,7 +69,7 @@ class Task:
 
     setting: Setting
     rivals: tuple[RivalSpec, ...]
-    #: What makes the inner layer, or is it: `path.py:name` or `module:name`.
+    #: What makes the inner layer, or is it: the text of a `Factory`.
     factory: str
     inputs: LayerInputs
     seed: int

@@ -61,13 +61,13 @@ class LiftAdvice:
     """What to write instead of one lift: the fastest `strategy` of the same meaning, or nothing.
 
     `gain` is also that of a strategy which is not shown to be faster, and so is not advised. `lost`
-    is how what is written ended without figures, and why.
+    is how what is written ended without figures, and why, or ''.
     """
 
     lift: ModelLift
     strategy: str = ""
     gain: Gain = Gain()
-    lost: tuple[Status, str] | None = None
+    lost: str = ""
     launches: int = 0
     faster: OtherMeaning | None = None
 
@@ -92,7 +92,7 @@ class WholeAdvice:
     gain: Gain
     alone: Mapping[str, Gain]
     law_error: float | None
-    lost: Mapping[str, tuple[Status, str]]
+    lost: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _fastest(setting: Setting, lift: ModelLift, run: Run) -> LiftAdvice:
     """Advise the fastest strategy of a run, whatever it means in training."""
     rankings = rank_run(run, (lift.usual,))
     ranking = next((ranking for ranking in rankings if ranking.setting == setting), None)
-    lost = _without_figures(run, setting).get(lift.usual)
+    lost = _without_figures(run, setting).get(lift.usual, "")
     if ranking is None or not ranking.rows:
         return LiftAdvice(lift, lost=lost)
     launches = max(len(run.measured[row.case].launches) for row in ranking.rows)
@@ -158,7 +158,7 @@ def _fastest(setting: Setting, lift: ModelLift, run: Run) -> LiftAdvice:
     is_likely = launches < MIN_LAUNCHES and speed_up is not None and speed_up.value >= LIKELY
     if has_usual and not (gain.is_shown or is_likely):
         return LiftAdvice(lift, gain=gain, launches=launches)
-    return LiftAdvice(lift, row.case.strategy, gain, None if has_usual else lost, launches)
+    return LiftAdvice(lift, row.case.strategy, gain, "" if has_usual else lost, launches)
 
 
 def advise_whole(model: UserModel, run: Run) -> WholeAdvice:
@@ -182,10 +182,10 @@ def advise_whole(model: UserModel, run: Run) -> WholeAdvice:
     )
 
 
-def _without_figures(run: Run, setting: Setting) -> dict[str, tuple[Status, str]]:
+def _without_figures(run: Run, setting: Setting) -> dict[str, str]:
     """Return how each strategy without figures ended in a setting, and why."""
     return {
-        measurement.case.strategy: (measurement.status, measurement.reason)
+        measurement.case.strategy: f"{measurement.status}: {measurement.reason}"
         for measurement in run.measurements
         if measurement.case.setting == setting and measurement.status is not Status.MEASURED
     }

@@ -20,14 +20,11 @@ from timelift.present.usage import build_call
 from timelift.source import Source
 
 _NAME_LIMIT = 40
-_GAP = "  "
 _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
 #: The rivals of a whole model beside each change alone.
 _RIVALS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
 #: The strategy that is the layer itself, with nothing around it, and what returns that.
 _BARE, _ITSELF_NAME = "native", "itself"
-
-
 #: The file of each strategy that is advised, by its name.
 Pages = Mapping[str, Source]
 
@@ -71,7 +68,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         cells = (
             cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
         )
-        yield _GAP.join(cells).rstrip()
+        yield "  ".join(cells).rstrip()
 
 
 def _row(advice: LiftAdvice, pages: Pages) -> tuple[str, ...]:
@@ -127,8 +124,7 @@ def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
             gain = f"{faster.strategy} is {_times(faster.gain)}"
             yield f"  {label}: {gain}, and changes what training does: {means}"
         if lift_advice.lost:
-            status, reason = lift_advice.lost
-            yield f"  {label}: {lift_advice.lift.usual} itself: {status}: {reason}"
+            yield f"  {label}: {lift_advice.lift.usual} itself: {lift_advice.lost}"
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -153,8 +149,8 @@ def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
     yield f"{about}: {_gain_in_words(whole.gain)}"
     for label, gain in whole.alone.items():
         yield f"    with {label} alone: {_gain_in_words(gain)}"
-    for name, (status, reason) in whole.lost.items():
-        yield f"    {_RIVALS.get(name, f'with {name} alone')}: {status}: {reason}"
+    for name, end in whole.lost.items():
+        yield f"    {_RIVALS.get(name, f'with {name} alone')}: {end}"
     if whole.law_error is not None:
         error = f"largest relative difference {whole.law_error:.0e}"
         yield f"  outputs and gradients equal those of your model ({error})"
@@ -277,7 +273,7 @@ def advice_json(advice: ModelAdvice, pages: Pages) -> str:
             **_gain_with_memory(whole.gain),
             "law_error": whole.law_error,
             "alone": {label: _gain_with_memory(gain) for label, gain in whole.alone.items()},
-            "lost": {name: ": ".join(end) for name, end in whole.lost.items()},
+            "lost": whole.lost,
         },
     }
     return json.dumps(data, indent=2)
@@ -295,15 +291,11 @@ def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
         "write": advice.strategy or None,
         "steps": lift.steps,
         "batch": lift.batch,
-        "lost": advice.lost and ": ".join(advice.lost),
+        "lost": advice.lost or None,
         "launches": advice.launches,
         **_gain_as_data(advice.gain),
         "faster": faster
-        and {
-            "write": faster.strategy,
-            "means": faster.means,
-            **_gain_as_data(faster.gain),
-        },
+        and {"write": faster.strategy, "means": faster.means, **_gain_as_data(faster.gain)},
     }
 
 

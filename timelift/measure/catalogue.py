@@ -76,7 +76,7 @@ class Strategy:
 class Workload:
     """An inner layer's factory, what it takes at one step, and the sizes worth asking about.
 
-    `factory` is `path.py:name` or `module:name`. It `is_users` where options name it instead of a
+    `factory` is the text of a `Factory`. It `is_users` where options name it instead of a
     file in workloads/. Where it `is_model`, it is a whole model, fed with what `data` returns, or
     with drawn inputs.
     """
