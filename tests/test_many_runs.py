@@ -16,39 +16,39 @@ from timelift.history.many_runs import find_changes
 ALL = slice(None)
 
 
-def _now(found):
-    return [one.latest.state for one in found.cases]
+def _now(findings):
+    return [one.latest.state for one in findings.cases]
 
 
-def _changed(found):
-    return [place for place, one in enumerate(found.cases) if one.changes]
+def _changed(findings):
+    return [place for place, one in enumerate(findings.cases) if one.changes]
 
 
-def _worse(found):
-    return [place for place, one in enumerate(found.cases) if one.latest.state in WORSE]
+def _worse(findings):
+    return [place for place, one in enumerate(findings.cases) if one.latest.state in WORSE]
 
 
 def _slower(share, rows=7, nights=slice(31, None), levels=None):
     """A history in which a case, or some, are slower by a share for some nights."""
-    found = levels or histories.levels()
-    found.log_seconds[rows, nights] += np.log1p(share)
-    return found
+    levels = levels or histories.levels()
+    levels.log_seconds[rows, nights] += np.log1p(share)
+    return levels
 
 
 def test_a_step_is_found_with_its_size_and_its_place():
-    found = find_changes(_slower(0.08))
-    assert found.common_shifts == ()
-    assert _changed(found) == [7]
-    (change,) = found.cases[7].changes
+    findings = find_changes(_slower(0.08))
+    assert findings.common_shifts == ()
+    assert _changed(findings) == [7]
+    (change,) = findings.cases[7].changes
     assert (change.before, change.after) == (30, 31)
     assert change.low < np.log(1.08) < change.high
-    assert found.cases[7].latest.state is ChangeState.SLOWER
+    assert findings.cases[7].latest.state is ChangeState.SLOWER
 
 
 def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail():
-    found = find_changes(_slower(-0.08))
-    assert found.cases[7].latest.state is ChangeState.FASTER
-    assert found.worse == []
+    findings = find_changes(_slower(-0.08))
+    assert findings.cases[7].latest.state is ChangeState.FASTER
+    assert findings.worse == []
 
 
 @pytest.mark.parametrize("share", [0.2, 5.0])
@@ -90,14 +90,14 @@ def test_a_slow_down_that_was_mended_is_told_as_past():
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to():
-    found = find_changes(_slower(-0.1, nights=slice(20, 24)))
-    assert found.cases[7].latest.state is ChangeState.SAME
+    findings = find_changes(_slower(-0.1, nights=slice(20, 24)))
+    assert findings.cases[7].latest.state is ChangeState.SAME
 
 
 def test_a_change_of_one_rival_is_not_a_change_of_the_others():
     levels = _slower(0.3, [5, 6])
-    found = find_changes(levels)
-    assert _changed(found) == [5, 6]
+    findings = find_changes(levels)
+    assert _changed(findings) == [5, 6]
     steady = np.ones(len(levels.cases), bool)
     table = ratios(levels, steady)[7:10]
     assert np.abs(table[:, 31:].mean(1) - table[:, :31].mean(1)).max() < 0.015
@@ -107,9 +107,9 @@ def test_a_rival_that_comes_and_goes_moves_nobody():
     levels = histories.levels()
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
-    found = find_changes(levels)
-    assert set(_now(found)) == {ChangeState.SAME}
-    assert found.common_shifts == ()
+    findings = find_changes(levels)
+    assert set(_now(findings)) == {ChangeState.SAME}
+    assert findings.common_shifts == ()
 
 
 def test_of_two_rivals_the_one_that_changed_is_named():
@@ -129,12 +129,12 @@ def test_when_most_cases_move_together_it_is_the_machine():
     random = np.random.default_rng(3)
     levels = histories.levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
-    found = find_changes(_slower(0.25, ALL, levels=levels))
-    (shift,) = found.common_shifts
+    findings = find_changes(_slower(0.25, ALL, levels=levels))
+    (shift,) = findings.common_shifts
     assert (shift.before, shift.after) == (30, 31)
     assert shift.share > 0.9
     assert np.exp(shift.value) == pytest.approx(1.25, abs=0.05)
-    assert found.worse == []
+    assert findings.worse == []
 
 
 def test_when_the_canary_moves_with_them_nothing_moved():
@@ -146,9 +146,9 @@ def test_when_the_canary_moves_with_them_nothing_moved():
 @pytest.mark.parametrize("rivals", [2, 5])
 def test_one_strategy_that_is_slower_everywhere_is_the_code(rivals):
     levels = histories.levels(rivals=rivals)
-    found = find_changes(_slower(0.25, slice(0, None, rivals), levels=levels))
-    assert found.common_shifts == ()
-    assert len(found.worse) == 4
+    findings = find_changes(_slower(0.25, slice(0, None, rivals), levels=levels))
+    assert findings.common_shifts == ()
+    assert len(findings.worse) == 4
 
 
 def test_a_shift_is_at_least_the_gate():
@@ -162,19 +162,19 @@ def test_a_shift_is_at_least_the_gate():
 
 def test_a_slow_down_after_a_move_of_the_machine_is_still_found():
     levels = _slower(0.08, nights=slice(45, None))
-    found = find_changes(_slower(0.25, ALL, levels=levels))
-    assert len(found.common_shifts) == 1
-    assert _worse(found) == [7]
+    findings = find_changes(_slower(0.25, ALL, levels=levels))
+    assert len(findings.common_shifts) == 1
+    assert _worse(findings) == [7]
 
 
 def test_a_slow_down_stays_when_the_machine_moves_after_it():
     for mended in (False, True):
         levels = _slower(0.1, nights=slice(20, 45 if mended else 60))
-        found = find_changes(_slower(0.25, ALL, slice(35, None), levels))
-        assert len(found.common_shifts) == 1
-        assert _worse(found) == ([] if mended else [7])
+        findings = find_changes(_slower(0.25, ALL, slice(35, None), levels))
+        assert len(findings.common_shifts) == 1
+        assert _worse(findings) == ([] if mended else [7])
         if not mended:
-            worst = found.cases[7].latest.change
+            worst = findings.cases[7].latest.change
             assert worst.value == pytest.approx(np.log(1.10), abs=0.015)
             assert (worst.before, worst.after) == (19, 20)
 
@@ -209,8 +209,8 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):
     levels.log_canary[random.random(table.shape[1]) < seed / 5] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = find_changes(levels)
-    assert len(found.cases) == len(table)
+        findings = find_changes(levels)
+    assert len(findings.cases) == len(table)
 
 
 def test_equal_runs_are_a_history_without_a_change():
@@ -238,8 +238,8 @@ def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
     few = RunLevels(levels.cases[:5], levels.log_seconds[:5], levels.log_canary)
     for share in np.linspace(0.006, 0.009, 13):
         both = (_slower(share, 2, levels=copy.deepcopy(one)) for one in (levels, few))
-        found, alone = (find_changes(one, gate=0.001) for one in both)
-        assert [one.changes for one in found.cases[:5]] == [one.changes for one in alone.cases]
+        findings, alone = (find_changes(one, gate=0.001) for one in both)
+        assert [one.changes for one in findings.cases[:5]] == [one.changes for one in alone.cases]
 
 
 def test_no_segment_is_shorter_than_three_runs():
@@ -272,9 +272,9 @@ def several_nights(*, apart):
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_settings_that_were_added_later_hide_no_shift_of_the_machine(apart):
-    found = find_changes(several_nights(apart=apart))
-    assert [one.after for one in found.common_shifts] == [10]
-    assert found.worse == []
+    findings = find_changes(several_nights(apart=apart))
+    assert [one.after for one in findings.common_shifts] == [10]
+    assert findings.worse == []
 
 
 def test_a_place_that_is_named_is_not_named_again():

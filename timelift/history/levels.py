@@ -81,10 +81,13 @@ class MachineRuns:
     many runs each has. One with the same name is described otherwise.
     """
 
-    name: str
     runs: tuple[StoredRun, ...]
-    others: Mapping[str, int] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    others: Mapping[str, int]
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.runs[0].machine_name
 
 
 def machine_runs(
@@ -111,7 +114,7 @@ def machine_runs(
             "name an earlier --since"
         )
     others = Counter(run.machine_name for run in stored if run.key != runs[0].key)
-    return MachineRuns(runs[0].machine_name, tuple(runs), others, tuple(warnings))
+    return MachineRuns(tuple(runs), others, tuple(warnings))
 
 
 def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun]:

@@ -47,10 +47,10 @@ _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
 
 @dataclass(frozen=True)
 class LatestVersusBest:
-    """How a case stands now, `change` being what it changed by; None where it did not.
+    """How a case stands now.
 
-    It is from the best level to the latest where the case is slower, and `since` the change that
-    most of it came by; else both are the last change.
+    Of a slower case `change` is from its best level to the latest, and `since` the step that most
+    of it came by. Of a faster one both are its last change; else they are None.
     """
 
     state: ChangeState
@@ -217,7 +217,7 @@ def _cases(levels: RunLevels, shifts: Sequence[CommonShift], gate: float) -> lis
 
 
 def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSeries]:
-    """Fit all cases between two shifts, the second time beside those rivals that did not change."""
+    """Fit all cases between two shifts, and again beside those rivals alone that did not change."""
     part = levels.part(first, end)
     fitted = fit_segments(list(ratios(part, np.ones(len(levels.cases), bool))), first)
     steady = np.array([not any(series.changes(gate)) for series in fitted])
@@ -227,7 +227,7 @@ def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSer
 def _latest(
     levels: RunLevels, eras: Sequence[Sequence[FittedSeries]], ends: Sequence[int], gate: float
 ) -> list[LatestVersusBest]:
-    """Go era by era; what was slower stays so until it is shown to be mended."""
+    """Return how every case stands after all eras; a slow-down stays until shown to be mended."""
     latest = [_latest_versus_best(series, ends[0], gate) for series in eras[0]]
     for (before, after), end in zip(pairwise(eras), ends[1:], strict=True):
         passed = _passed(levels, before, after)
