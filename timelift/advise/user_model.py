@@ -16,7 +16,7 @@ from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
 
-#: Options whose default is another one here: what a model takes to trace may be what is wrong.
+#: Options of another default than in `bench`: a slow first call may be what is wrong with a model.
 DEFAULTS = {"first_call_limit": "300"}
 #: The rivals of a whole model, beside those in which one lift alone is changed.
 AS_WRITTEN, CHANGED = "as_written", "changed"
@@ -195,9 +195,10 @@ def look_at_model(
 
 
 def _find_model(text: str) -> Factory:
-    if not text.endswith(STORED):
+    factory = Factory.of(text)
+    if factory.lift or not factory.is_stored:
         return find_factory(text, f"a model as module:name or path.py:name, or a {STORED} file")
-    path = Path(text)
+    path = Path(factory.where)
     if not path_is(path.is_file):
         raise UserError(f"expected a stored model that is there, received {text!r}")
     return Factory(str(path.absolute()))

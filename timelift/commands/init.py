@@ -59,7 +59,7 @@ def init(options: Options, project: Project) -> int:
     blanks = _filled_in(options.layer, options.inputs, project) if options.layer else _BLANKS
     texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
     _write({project.root / name: text for name, text in texts.items()})
-    write_lines(_told(project, is_filled_in=bool(options.layer)))
+    write_lines(_next_steps(project, is_filled_in=bool(options.layer)))
     return 0
 
 
@@ -72,9 +72,9 @@ def _refuse_existing(project: Project) -> None:
 
 
 def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
-    """Return what a workload of a layer says, which is asked for its inputs where none are given.
+    """Return the blanks of a workload's file, filled in by a layer and what it takes.
 
-    Raises UserError for a layer that is not in a module, or does not tell its inputs.
+    Raises UserError for a layer that is in no module, or that has to be told its inputs.
     """
     factory = Factory.of(layer)
     if factory.lift or factory.where.endswith(".py"):
@@ -82,7 +82,6 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
             "--layer: expected module:name, like mypkg.models:make_encoder, since a file imports "
             f"it; received {layer!r}"
         )
-
     backend, folders = usual_backend(), with_pythonpath(project).import_folders
     given = option_named("inputs").value(inputs)
     taken = user_workload(layer, given, backend, folders).inputs
@@ -118,7 +117,7 @@ def _write(texts: Mapping[Path, str]) -> None:
         ) from error
 
 
-def _told(project: Project, *, is_filled_in: bool) -> Iterator[str]:
+def _next_steps(project: Project, *, is_filled_in: bool) -> Iterator[str]:
     """Yield what was written and where, what to add, and what to type next."""
     yield f"in {project.root.resolve()}"
     yield from (f"  wrote {name}" for name in _FILES)
