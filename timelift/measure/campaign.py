@@ -131,7 +131,7 @@ class Campaign:
         return group[0] > self.options.launches.fewest
 
     def _wanted(self, group: Sequence[int]) -> Wanted:
-        """Return the cases that these launches should play; none where no time is left for any."""
+        """Return the cases for these launches to play; none where no time is left for any."""
         left = [case for case in self.results if self._is_open(case)]
         if not self._beyond(group):
             return _by_setting(left)
@@ -151,7 +151,7 @@ class Campaign:
     def _play_side_by_side(self, pool: LaunchPool, group: tuple[int, ...], wanted: Wanted) -> None:
         """Run launches in parallel through the settings, in an order drawn anew."""
         dice = random.Random(f"{self.options.seed} {group}")
-        ordered = {setting: wanted[setting] for setting in _drawn(list(wanted), dice)}
+        ordered = {setting: wanted[setting] for setting in _draw_order(list(wanted), dice)}
         lock = BuildOrPlayLock()
         slots = [LaunchSlot(number, group, lock) for number in group]
         with ThreadPoolExecutor(len(slots)) as threads:
@@ -172,7 +172,9 @@ class Campaign:
                     self._add_to_results(self._played[slot.number, setting])
                 continue
             if task.rivals and not self._stopped() and self._in_time(slot, setting):
-                slot_here = self._slot_in(slot, setting)
+                beside = slot.number == self.options.launch_with_reader
+                reads_beside = beside and self._reads_peaks(slot, setting)
+                slot_here = replace(slot, reads_beside=reads_beside)
                 outcomes = self._measure(pool, slot_here, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
@@ -180,11 +182,6 @@ class Campaign:
                 self._end_cases_without_layer(task, slot_here, outcomes)
             self._pace.step()
         pool.close(slot)
-
-    def _slot_in(self, slot: LaunchSlot, setting: Setting) -> LaunchSlot:
-        """Return the slot as it is in a setting, where peak memory may be read beside it."""
-        beside = slot.number == self.options.launch_with_reader
-        return replace(slot, reads_beside=beside and self._reads_peaks(slot, setting))
 
     def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[CaseInLaunch]:
         setting = task.setting
@@ -261,7 +258,9 @@ class Campaign:
             return
         lost: dict[Setting, list[CaseInLaunch]] = defaultdict(list)
         with self._lock:
-            for case in filter(self._is_unseen, self.results):
+            for case, result in self.results.items():
+                if result.launches or not self._is_open(case):
+                    continue
                 rival = self.catalogue.rival(case, slot.number)
                 if outcome := without_layer.get(_layer_key(case.setting, rival)):
                     lost[case.setting].append(replace(outcome, case=case))
@@ -281,9 +280,6 @@ class Campaign:
             self.results[line.case] = result.plus(line)
             self._referee.take(line)
 
-    def _is_unseen(self, case: Case) -> bool:
-        return self._is_open(case) and not self.results[case].launches
-
     def _is_open(self, case: Case) -> bool:
         return self.results[case].status is Status.MEASURED
 
@@ -301,6 +297,7 @@ class Campaign:
         chosen = [case for case in cases if self._is_open(case)]
         is_first = slot.number == 1 and not options.once
         is_usual = not (options.two_sided or workload.is_model)
+        round_seconds = ROUND_SECONDS * (_LONGER if self._beyond(slot.group) else 1)
         return Task(
             setting=setting,
             rivals=tuple(self.catalogue.rival(case, slot.number) for case in chosen),
@@ -308,19 +305,13 @@ class Campaign:
             inputs=workload.inputs,
             seed=seed,
             launch=slot.number,
-            round_seconds=self._round_seconds(slot),
+            round_seconds=0.0 if options.once else round_seconds,
             is_model=workload.is_model,
             data=workload.data,
             memory_bytes=options.memory_limit,
             counts_operations=is_first and options.two_sided,
             names_device=is_first and is_usual and _device_key(setting) not in self._devices_named,
         )
-
-    def _round_seconds(self, slot: LaunchSlot) -> float:
-        """Return the seconds that a rival plays in this launch, 0 where it plays no rounds."""
-        if self.options.once:
-            return 0.0
-        return ROUND_SECONDS * (_LONGER if self._beyond(slot.group) else 1)
 
 
 def _device_key(setting: Setting) -> tuple[str, int, str]:
@@ -333,7 +324,7 @@ def _layer_key(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
     return *axes, rival.layer, rival.in_other_python
 
 
-def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
+def _draw_order(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
     """Draw an order that keeps the backends of a setting together, since they are compared too."""
     place: dict[Setting, int] = {}
     drawn = dice.sample(settings, len(settings))

@@ -1,4 +1,4 @@
-"""A launch seen from the pytest process: start it, send it tasks, survive its workers' deaths."""
+"""One launch as its process: started, sent tasks and orders, followed by its workers' events."""
 
 import contextlib
 import os
@@ -118,7 +118,7 @@ class LaunchProcess:
     ) -> None:
         self._python, self._backend = python, backend
         self._limits, self._lock, self._ready = limits, BuildOrPlayLock(), False
-        self._now: WorkerState | None = None
+        self._worker: WorkerState | None = None
         self._tasks, self._finishing = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
@@ -195,17 +195,18 @@ class LaunchProcess:
         return worker
 
     def finish_early(self) -> None:
+        """End after the round that is being played; what is being built is abandoned."""
         self._finishing = True
         if self._ready:
-            self._tell_worker()
+            self._end_worker_early()
         else:
             self._process.kill()
 
-    def _tell_worker(self) -> None:
-        worker = self._now
-        if worker is None or worker.gone or worker.told_to_finish or not worker.pid:
+    def _end_worker_early(self) -> None:
+        worker = self._worker
+        if worker is None or worker.gone or worker.asked_to_finish or not worker.pid:
             return
-        worker.told_to_finish = True
+        worker.asked_to_finish = True
         with contextlib.suppress(ProcessLookupError):
             if worker.doing == PLAYING:
                 os.kill(worker.pid, signal.SIGUSR1)
@@ -213,7 +214,7 @@ class LaunchProcess:
                 os.killpg(worker.pid, signal.SIGKILL)
 
     def build(self, worker: WorkerState) -> None:
-        self._now, self._tasks = worker, self._tasks + 1
+        self._worker, self._tasks = worker, self._tasks + 1
         worker.number = self._tasks
         self._send(task_line(worker.number, worker.task))
         if self.follow(worker, Ready):
@@ -264,7 +265,7 @@ class LaunchProcess:
                 self._printed = event.printed
             worker.take(event)
             if self._finishing:
-                self._tell_worker()
+                self._end_worker_early()
 
     def _limit(self, worker: WorkerState) -> float:
         return self._limits.of(worker.doing, len(worker.task.rivals))
@@ -337,8 +338,8 @@ class LaunchProcess:
         """End the process and its worker at once; waiting threads see that it died."""
         if self._process.poll() is None:
             self._process.kill()
-        if self._now and not self._now.gone:
-            kill_group(self._now)
+        if self._worker and not self._worker.gone:
+            kill_group(self._worker)
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -54,7 +54,7 @@ class WorkerState:
     doing: str = "starting"
     at_work: bool = False
     ready: bool = False
-    told_to_finish: bool = False
+    asked_to_finish: bool = False
     exhausted: bool = False
     gone: bool = False
     death: Death | None = None
