@@ -1,4 +1,4 @@
-"""One run: what kind of race it is, its campaign, and the journal that it writes."""
+"""One run: the race that it is, its campaign, and its journal."""
 
 import os
 import signal
@@ -44,36 +44,37 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Race(ABC):
-    """A kind of run: what is raced of all that is asked for, and how.
+    """A kind of run: which rivals race for what is requested, and by which rules.
 
-    As it stands it is a usual run, all of whose cases race each other for an answer. Another kind
-    overrides what it has of its own. A run asks for the `rivals` first, then for the rest.
+    As it stands, every case of a setting is a rival of the others, as in a usual run. Other kinds
+    override what differs. `rivals` comes first; the other answers may depend on it.
     """
 
-    #: The texts of axes of which neither an option nor a question says anything.
+    #: The texts of axes that this kind has where no option names them.
     usual_axes: ClassVar[Mapping[str, str]] = {}
-    #: The folder of its journals below their machine's, empty for that one itself.
+    #: The subfolder for journals in the folder of their machine.
     folder: ClassVar[str] = ""
 
     def __init__(self, request: RunRequest) -> None:
         self.request = request
 
     def cases(self, grid: list[Case]) -> list[Case]:
-        """Return the cases that a question has, of those in its grid."""
+        """Return the cases of a question whose axes cross to this grid."""
         return grid
 
     def rivals(self, cases: Sequence[Case]) -> list[Case]:
-        """Return what is to be played, so that these cases can be reported."""
+        """Return the cases to be played where these are selected."""
         return list(cases)
 
     def options(self) -> CampaignOptions:
+        """Return the requested options, with those that this kind needs."""
         return self.request.options
 
     @abstractmethod
     def referee(self) -> CampaignReferee: ...
 
     def header(self, header: Header) -> Header:
-        """Return the header of the run with what this kind has to say in it."""
+        """Return the header of the run, with the entries of this kind."""
         return header
 
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
@@ -88,8 +89,8 @@ class Race(ABC):
 class Session:
     """One run of a race.
 
-    Once it measured, `header`, `lines` and `end` are what its journal holds, with what a resumed
-    run had played before, and `referee` is the one that it had.
+    After `measure`, `header`, `lines` and `end` are those of its journal, also what a resumed run
+    had played before. `referee` is None before.
     """
 
     def __init__(self, race: Race) -> None:
@@ -101,7 +102,6 @@ class Session:
         self.campaign: Campaign | None = None
         self.interrupted = False
         self._journal: Journal | None = None
-        self._reported = dict[tuple[str, str], Case]()
 
     def measure(self, cases: Iterable[Case], display: Display) -> None:
         if not hasattr(os, "fork"):
@@ -120,8 +120,8 @@ class Session:
     def _play(self, chosen: list[Case], display: Display, referee: CampaignReferee) -> None:
         options = replace(self.race.options(), seed=self.request.seed)
         if options.once:
-            launch = LaunchRange(1, 1)
-            options = replace(options, launches=launch, reads_peak_memory=False)
+            once = LaunchRange(1, 1)
+            options = replace(options, launches=once, reads_peak_memory=False)
             campaign = self._begun(Campaign(chosen, self.catalogue, options))
             campaign.run(lambda *_: None, display, referee)
             return
@@ -179,7 +179,7 @@ class Session:
 
     @property
     def journal_path(self) -> Path | None:
-        """The file of the run; None before it measured."""
+        """The file of the run; None where nothing was measured."""
         return self._journal.path if self._journal else None
 
     @property
@@ -207,11 +207,6 @@ class Session:
     @property
     def results(self) -> Mapping[Case, Measurement]:
         return self.campaign.results if self.campaign else {}
-
-    def reports_first(self, case: Case, result: Measurement) -> bool:
-        """True if this case is the first to report why its workload has no inner layer."""
-        why = case.setting.workload, result.reason
-        return self._reported.setdefault(why, case) == case
 
     def why_not(self, case: Case) -> str:
         """Reason why a case is not measured in this session, or ''."""

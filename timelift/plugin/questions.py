@@ -90,7 +90,7 @@ class UsualRace(Race):
 
 
 def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
-    # a usual run needs neither of the others
+    """Return the kind of a run; a usual one does without what the other kinds import."""
     if is_selftest:
         from timelift.selftest import TwinsRace  # noqa: PLC0415
 
@@ -103,7 +103,7 @@ def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
 
 
 def _race(config: pytest.Config) -> Race:
-    """Return what the options ask for; raises UserError for what does not go together."""
+    """Return the race that the options ask for; raises UserError for a wrong one of them."""
     texts, resume = _texts(config), config.getoption(f"{PREFIX}resume")
     once = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
     is_selftest = config.pluginmanager.hasplugin(SELFTEST)
@@ -136,6 +136,7 @@ class Questions:
     def __init__(self, config: pytest.Config) -> None:
         self.session = Session(_race(config))
         self.failures: dict[Case, str] = {}
+        self._without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
         self._ending = ExitStack()
@@ -180,6 +181,10 @@ class Questions:
                 "the run was interrupted; what was measured is in the journal"
             )
         return reported
+
+    def reports_first(self, case: Case, reason: str) -> bool:
+        """True if no case before this one reported why its workload has no inner layer."""
+        return self._without_layer.setdefault((case.setting.workload, reason), case) == case
 
     def _measure(self, cases: list[Case]) -> None:
         from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
@@ -279,7 +284,7 @@ def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture")
     session = questions.session
     if failure := questions.failures.get(case):
         pytest.fail(failure, pytrace=False)
-    result = _result(session, case)
+    result = _result(questions, case)
     rounds = itertools.chain.from_iterable(launch.seconds_per_call for launch in result.launches)
     samples = [seconds for seconds in rounds if not math.isnan(seconds)]
     benchmark.extra_info.update(result.launches[0].facts.fields())
@@ -289,8 +294,9 @@ def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture")
     benchmark.pedantic(lambda: None, rounds=max(1, len(samples)))  # type: ignore[no-untyped-call]
 
 
-def _result(session: Session, case: Case) -> Measurement:
+def _result(questions: Questions, case: Case) -> Measurement:
     """Return what was measured of a case; skip or fail where that is nothing to report."""
+    session = questions.session
     if reason := session.why_not(case):
         pytest.skip(reason)
     result = session.results.get(case)
@@ -302,16 +308,16 @@ def _result(session: Session, case: Case) -> Measurement:
     if result is None or (result.status is Status.MEASURED and not result.launches):
         pytest.skip("not measured: the run was stopped or its --budget spent before it")
     if result.status is not Status.MEASURED:
-        _end(session, case, result)
+        _end(questions, case, result)
     return result
 
 
-def _end(session: Session, case: Case, result: Measurement) -> NoReturn:
+def _end(questions: Questions, case: Case, result: Measurement) -> NoReturn:
     """Skip or fail a case without a result; what fails for a whole workload fails once."""
     why = f"{result.status}: {result.reason}"
     if result.status is Status.NO_LAYER:
         name = case.setting.workload
-        if session.reports_first(case, result):
+        if questions.reports_first(case, result.reason):
             pytest.fail(f"{name}: {why}", pytrace=False)
         pytest.skip(f"{result.status}: the first case of {name} says why")
     if result.status in SKIPPED:
