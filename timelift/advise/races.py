@@ -14,7 +14,7 @@ from msgspec import structs
 
 from timelift.advise.advice import ModelAdvice, WholeAdvice, advise_lifts, advise_whole
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, DEFAULTS, ModelLift, UserModel
-from timelift.analyse.results import Run, load
+from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.case import Case
 from timelift.errors import UserError
@@ -182,5 +182,5 @@ def _measure(
         session.measure(cases, display)
     finally:
         display.done()
-    journal = session.journal_path
-    return load(journal) if journal else None, session.interrupted
+    run = Run.of_lines(session.header, session.lines, session.end) if session.journal_path else None
+    return run, session.interrupted

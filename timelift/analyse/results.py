@@ -45,6 +45,26 @@ class Run:
     cut_short: bool = False
     untimed: tuple[Case, ...] = ()
 
+    @classmethod
+    def of_lines(
+        cls,
+        header: Header,
+        lines: Iterable[CaseInLaunch],
+        end: End,
+        warnings: Iterable[str] = (),
+        untimed: Iterable[Case] = (),
+    ) -> "Run":
+        """Return the run of a journal's lines, of which `end` is empty while it goes on."""
+        return cls(
+            header,
+            merge(lines),
+            complete=end.exit == RunEnd.COMPLETE,
+            warnings=tuple(warnings),
+            ended=end.ended,
+            cut_short=end.exit == RunEnd.CUT_SHORT,
+            untimed=tuple(untimed),
+        )
+
     @property
     def is_provisional(self) -> bool:
         """True if the run is not over, so that its verdicts may still change.
@@ -133,15 +153,7 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
             torn = one.number
         else:
             damaged[one.number] = str(one.error or "a header or a launch of a case a second time")
-    return Run(
-        header,
-        merge(records.values()),
-        complete=end.exit == RunEnd.COMPLETE,
-        warnings=tuple(_warnings(damaged, torn)),
-        ended=end.ended,
-        cut_short=end.exit == RunEnd.CUT_SHORT,
-        untimed=tuple(untimed),
-    )
+    return Run.of_lines(header, records.values(), end, _warnings(damaged, torn), untimed)
 
 
 def _is_untimed(record: CaseInLaunch) -> bool:

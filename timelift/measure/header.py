@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from timelift.case import COPY_SEPARATOR, Case, option_flag
 from timelift.errors import UserError, counted
@@ -37,18 +36,13 @@ MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
 _OF_REPORTS = "relative_to"
 
 
-def strategies_header(catalogue: Catalogue, cases: Iterable[Case]) -> Header:
-    names = dict.fromkeys(case.strategy for case in cases)
-    return Header(strategies={name: catalogue.entry(name) for name in names})
-
-
 def new_header(
     project: Project, catalogue: Catalogue, cases: Collection[Case], seed: int
 ) -> Header:
     """Return the header of a run of these cases that starts now; the options are left out."""
     started = utc_now()
-    return structs.replace(
-        strategies_header(catalogue, cases),
+    strategies = dict.fromkeys(case.strategy for case in cases)
+    return Header(
         id=f"{started}-{seed:08x}",
         started=started,
         seed=seed,
@@ -58,6 +52,7 @@ def new_header(
         cases=len(cases),
         sources=_sources(project, catalogue, cases),
         planned=[case.label for case in cases],
+        strategies={name: catalogue.entry(name) for name in strategies},
     )
 
 

@@ -28,7 +28,6 @@ from timelift.measure.header import (
     open_resumed,
     refuse_other_cases,
     refuse_other_machine,
-    strategies_header,
     without_folders,
 )
 from timelift.measure.locks import machine_lock
@@ -99,7 +98,7 @@ class Session:
         self.header = Header()
         self.lines: list[CaseInLaunch] = []
         self.referee: CampaignReferee | None = None
-        self.campaign: Campaign | None = None
+        self._campaign: Campaign | None = None
         self.interrupted = False
         self._journal: Journal | None = None
 
@@ -135,7 +134,7 @@ class Session:
             self._measure(campaign, display, referee)
 
     def _begun(self, campaign: Campaign) -> Campaign:
-        self.campaign = campaign
+        self._campaign = campaign
         if self.interrupted:  # the signal came before there was a campaign
             campaign.interrupt()
         return campaign
@@ -200,13 +199,13 @@ class Session:
 
     def _ask_to_stop(self, display: Display) -> None:
         self.interrupted = True
-        if self.campaign:
-            self.campaign.interrupt()
+        if self._campaign:
+            self._campaign.interrupt()
         display.say("finishing the round that is being played; once more stops at once")
 
     @property
     def results(self) -> Mapping[Case, Measurement]:
-        return self.campaign.results if self.campaign else {}
+        return self._campaign.results if self._campaign else {}
 
     def why_not(self, case: Case) -> str:
         """Reason why a case is not measured in this session, or ''."""
@@ -217,10 +216,6 @@ class Session:
     def _impossible(self, case: Case) -> str:
         """Reason why a case cannot be measured here, whatever is asked for, or ''."""
         return machine.why_not_installed(case.setting.backend) or self.catalogue.why_not(case)
-
-    def strategies_header(self) -> Header:
-        assert self.campaign is not None
-        return strategies_header(self.catalogue, self.campaign.results)
 
 
 class Interrupts:

@@ -13,9 +13,8 @@ from timelift.gate import gate_words
 from timelift.gate.outcomes import gate_findings
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
-from timelift.journal.lines import Header, RunEnd
+from timelift.journal.lines import Header
 from timelift.measure.session import Session
-from timelift.measurement import merge
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
 from timelift.present.summary import Pointers, Summary, summary
@@ -27,7 +26,11 @@ if TYPE_CHECKING:
 def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
     """Show the end of a run; with `--report`, write its page after it."""
     reporter.section("timelift")
-    run, path, folder = run_of(session), session.journal_path, None
+    run, path, folder = (
+        Run.of_lines(session.header, session.lines, session.end),
+        session.journal_path,
+        None,
+    )
     if reporter.config.getoption(f"{PREFIX}report"):
         folder = session.request.results_folder / "report"
     try:
@@ -41,17 +44,6 @@ def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
             _write_page(session, found, folder)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
-
-
-def run_of(session: Session) -> Run:
-    """Return what a session has measured, as its journal holds it."""
-    return Run(
-        session.header,
-        merge(session.lines),
-        complete=session.end.exit == RunEnd.COMPLETE,
-        ended=session.end.ended,
-        cut_short=session.end.exit == RunEnd.CUT_SHORT,
-    )
 
 
 def _find_out(run: Run, path: Path) -> RunFindings:

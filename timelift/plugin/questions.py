@@ -240,10 +240,10 @@ def is_table_asked_for(config: pytest.Config) -> bool:
 def _failures(session: Session) -> dict[Case, str]:
     if not (session.journal_path and session.header.against):
         return {}
+    from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
     from timelift.gate.gate_words import failures  # noqa: PLC0415
-    from timelift.plugin.ending import run_of  # noqa: PLC0415
 
-    return failures(run_of(session))
+    return failures(Run.of_lines(session.header, session.lines, session.end))
 
 
 # What an item reports ---------------------------------------------------------------------------
