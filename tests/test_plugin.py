@@ -7,9 +7,22 @@ from unittest.mock import Mock
 
 import pytest
 
+from tests.repositories import strategy, workload, write
 from timelift.case import Case, Phase, Setting
+from timelift.errors import UserError
+from timelift.gate.sides import SidesRace
 from timelift.measure.session import SIGNALS, Interrupts
-from timelift.plugin.questions import Questions, ReplayClock, case_of, is_table_asked_for
+from timelift.plugin import PREFIX
+from timelift.plugin.questions import (
+    SELFTEST,
+    Questions,
+    ReplayClock,
+    UsualRace,
+    case_of,
+    is_table_asked_for,
+    race_of,
+)
+from timelift.selftest import TwinsRace
 
 
 def test_the_clock_replays_every_sample_in_its_order():
@@ -74,3 +87,46 @@ def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatc
     next(questions.pytest_runtestloop(session))
     assert played == cases
     assert [case_of(item) for item in items] != cases
+
+
+def asked(root, *plugins, **options):
+    """What pytest has of a session in a project, with these plugins and options."""
+    given = {f"{PREFIX}{name}": text for name, text in options.items()}
+    return SimpleNamespace(
+        rootpath=root,
+        getini=lambda _: [],
+        getoption=(given | {"benchmark_disable": "once" in options, "benchmark_enable": False}).get,
+        pluginmanager=SimpleNamespace(hasplugin=plugins.__contains__),
+        option=SimpleNamespace(maxfail=0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "kind"),
+    [
+        ([], {}, UsualRace),
+        ([SELFTEST], {}, TwinsRace),
+        ([], {"against": "."}, SidesRace),
+    ],
+)
+def test_what_is_asked_for_is_the_kind_of_the_race(tmp_path, monkeypatch, words, options, kind):
+    write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
+    monkeypatch.chdir(tmp_path)
+    race = race_of(asked(tmp_path, *words, **options))
+    assert type(race) is kind
+    assert race.request.axes["threads"] == kind.usual_axes.get("threads", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "sentence"),
+    [
+        ([], {"resume": ""}, "expected a run, received nothing; leave out the '='"),
+        ([SELFTEST], {"resume": "latest"}, "goes with neither timelift selftest nor"),
+        ([], {"resume": "latest", "once": ""}, "goes with neither timelift selftest nor"),
+        ([SELFTEST], {"against": "main"}, "races strategies against themselves; leave out"),
+        ([], {"seed": ""}, "--seed: expected a whole number from 0, received nothing"),
+    ],
+)
+def test_what_does_not_go_together_is_one_sentence(tmp_path, words, options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        race_of(asked(tmp_path, *words, **options))

@@ -68,6 +68,13 @@ def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
     assert rival.factory == ""  # the workload is the same, so both lift one layer
 
 
+def test_suspects_are_tried_beyond_the_launches_that_screen_every_case(sides):
+    race, _ = paired(sides)
+    launches = race.options().launches
+    assert (launches.fewest, launches.most) == (3, 15)
+    assert race.header_entry().screening == 3
+
+
 def test_what_is_the_same_on_both_sides_is_not_measured(sides):
     found, _ = paired(sides)
     assert not found.sides

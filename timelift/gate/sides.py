@@ -61,7 +61,7 @@ class SidesRace(Race):
         self.file_changes = file_changes(readable, there)
 
     def options(self) -> CampaignOptions:
-        """Screen every case in the fewest launches, and try suspects again in those after them."""
+        """Screen cases in the fewest launches; suspects are tried in as many as they need."""
         asked = self.request.options
         screening = asked.launches.fewest
         return replace(

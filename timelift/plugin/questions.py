@@ -102,7 +102,7 @@ def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
     return UsualRace
 
 
-def _race(config: pytest.Config) -> Race:
+def race_of(config: pytest.Config) -> Race:
     """Return the race that the options ask for; raises UserError for a wrong one of them."""
     texts, resume = _texts(config), config.getoption(f"{PREFIX}resume")
     once = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
@@ -134,7 +134,7 @@ class Questions:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self.session = Session(_race(config))
+        self.session = Session(race_of(config))
         self.failures: dict[Case, str] = {}
         self._without_layer = dict[tuple[str, str], Case]()
         self._config = config
