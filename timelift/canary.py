@@ -1,10 +1,10 @@
 """How fast the machine is now: a fixed piece of work, and a container's share of the processors.
 
-The canary is the piece of work: its time tells what the machine gives to one thread.
+The canary is the piece of work: its time shows how fast the machine runs one thread.
 
-A control group may have so many microseconds of processor time in each period, and stands still for
-the rest of a period in which it took more. The group is that of this process, and every group above
-it limits it too. All of it is read from files; where they hold nothing, nothing is known.
+A control group has a quota of processor time in each period, and is throttled, that is stopped, for
+the rest of a period in which it has used that up. The group of this process is limited by every
+group above it too. All of it is read from files; a value that they do not hold is None.
 Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 """
 
@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeGuard
 
-#: The bytes that are hashed in a beat, which takes some tens of microseconds in one thread.
+#: The bytes that are hashed in one beat, which takes some tens of microseconds.
 _CANARY_BYTES = bytes(1 << 16)
-#: A second is no beat, but a slip of the clock.
+#: A longer beat in a journal is an error of a clock.
 _LONGEST_BEAT = 1.0
 #: Beats of one reading, a few milliseconds in all.
 _BEATS = 40
-#: Where control groups are mounted, and the file with those of this process.
+#: The folder in which control groups are mounted, and the file with the group of this process.
 MOUNTED, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
 class Canary:
-    """Seconds of the same piece of work: its median, and how far its slowest tenth lies above."""
+    """Seconds of a fixed piece of work: the median, and the 90th percentile over it, less one."""
 
     seconds: float
     jitter: float
@@ -42,7 +42,6 @@ def is_beat(seconds: object) -> TypeGuard[float]:
 
 
 def time_canary(beats: int = _BEATS, clock: Callable[[], float] = time.perf_counter) -> Canary:
-    """Time a fixed piece of work; `jitter` is the 90th percentile over the median, less one."""
     times = sorted(_beat(clock) for _ in range(beats))
     middle = statistics.median(times)
     return Canary(middle, times[(9 * len(times)) // 10] / middle - 1)
@@ -62,35 +61,31 @@ class Groups:
     own: Path = OWN
 
     def quota_cores(self) -> float | None:
-        """Return the processors' worth of time that is allowed, the least of all groups.
-
-        Rounded to hundredths of a processor.
-        """
+        """Return the smallest quota of all groups in processors, rounded to hundredths."""
         quotas = [quota for folder in self._folders() if (quota := _quota(folder))]
         return round(min(quotas), 2) if quotas else None
 
     def throttled_periods(self) -> int | None:
-        """Return the number of periods with a group throttled; None where none reports it."""
+        """Return the number of periods in which a group was throttled; None if none reports it."""
         counts = [count for folder in self._folders() if (count := _throttled(folder)) is not None]
         return sum(counts) if counts else None
 
     def _folders(self) -> Iterator[Path]:
-        """Yield the folders of the groups; a container may see its own alone, as the root."""
+        """Yield the folders of the groups; in a container its own group may be the root."""
         for line in _text(self.own).splitlines():
             if line.startswith("0::/"):
                 inside = PurePosixPath(line.removeprefix("0::/"))
                 if ".." in inside.parts:  # a group outside of what is mounted here
                     inside = PurePosixPath()
                 folders = dict.fromkeys((inside, *inside.parents))
-                yield from (self.mounted / one for one in folders if (self.mounted / one).is_dir())
+                yield from (path for name in folders if (path := self.mounted / name).is_dir())
 
 
-#: The groups of this process.
 OWN_GROUPS = Groups()
 
 
 def _quota(folder: Path) -> float | None:
-    """Return the processors' worth of time of one group; None where it has no limit."""
+    """Return the quota of one group in processors; None where it has no limit."""
     try:
         quota, period = map(int, _text(folder / "cpu.max").split())
     except ValueError:  # "max", or no such file

@@ -14,41 +14,41 @@ from dataclasses import dataclass, field
 
 Clock = Callable[[], float]
 
-#: Seconds that one sample should last: long against the clock, short against drift.
+#: Seconds that a sample should last: long beside the clock's resolution, short beside drift.
 SAMPLE_SECONDS = 2e-3
-#: N is drawn within this share of its target, so that no rival has a resonant N in every launch.
+#: The number of calls in a sample is drawn within this share of its target, so that no rival has
+#: one in every launch that resonates with something on the machine.
 CALLS_JITTER = 0.1
-#: Before a sample, calls of so many seconds in all go untimed. After a rival's calls everything is
-#: cold: the first call takes about a quarter longer, the second 7 %, the sixth 1 %.
+#: Seconds of untimed calls before a sample. After another rival's calls all caches are cold: the
+#: first call takes about a quarter longer, the second 7 %, the sixth 1 %.
 PRIMING_SECONDS = 0.8e-3
-#: Longer calls do without: what the cold costs is lost in them.
+#: Samples of longer calls are not primed, since cold caches cost too little of such a call.
 LONGEST_PRIMED_SECONDS = 10e-3
-#: A device's own queue is awaited once a sample; that may cost this share of it, not more.
+#: The wait for a device's queue at the end of a sample takes at most this share of it.
 WAIT_SHARE = 1e-3
-#: How often a wait is timed.
 _WAIT_READINGS = 5
 #: A warm-up window lasts at least this long, and two must agree this closely.
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
-#: Rounds that every rival plays whatever it costs, and the most that any plays.
+#: The fewest rounds that a rival plays, however long they take, and the most.
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
-#: A rival so many times as slow as the fastest is a clear loser; half the time is enough for it:
-#: many small kernels vary by their launches, not by their rounds.
+#: A rival that is so many times as slow as the fastest plays for this part of the time, which is
+#: enough: times of many small kernels vary from launch to launch, not from round to round.
 CLEARLY_SLOWER, LOSERS_PART = 1.5, 0.5
-#: So many dropped rounds are made up for, whatever they cost.
+#: Dropped rounds that are played again, however long they take.
 MOST_DROPPED = 10
-#: A rival that retraces in so many rounds does so at every call or nearly, and plays no more.
+#: A rival that retraces in so many rounds retraces in nearly every call, and plays no more.
 MOST_RETRACED = 3
 
 
 @dataclass
 class Player:
-    """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces.
+    """A rival ready to be timed: a `call`, a wait for its device, and a count of its traces.
 
-    Where the device has a queue, `wait_seconds` is what a wait costs when nothing is left to wait
-    for. Players of one `pair` have neighbouring samples in every round. `part` is how much of an
-    equal share of the time it plays for. `note_playing` is called at this player's turn, to show
-    which rival played when the process died. `slower` is the share of calls that a self-test's twin
-    makes beyond those that it bills: an exact effect under the machine's own noise.
+    `wait_seconds` is the time of a wait for a device whose queue is empty. Players of one `pair`
+    have neighbouring samples in every round. `part` is its part of an equal share of the time.
+    `note_playing` is called before each of its turns, so that it is known which rival played when
+    the process died. `slower` is the share of calls that are made and not billed: a known effect
+    under the machine's own noise.
     """
 
     name: str
@@ -69,17 +69,17 @@ class Player:
     seconds_per_call: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Name the pair of a player that has no other side after itself."""
+        """Put a player without a pair into one of its own."""
         self.pair = self.pair or self.name
 
     @property
     def retraces(self) -> bool:
-        """True if it is traced anew again and again, so that no sample of it means anything."""
+        """True if it was traced anew in so many rounds that none of its samples means anything."""
         return self.retraced_rounds >= MOST_RETRACED
 
     @property
     def why_lost(self) -> str:
-        """Return why it has no samples; empty where it has some."""
+        """Reason why it has no samples, or ''."""
         if self.retraces:
             return (
                 f"it was traced anew in {self.retraced_rounds} rounds after its warm-up: what it "
@@ -90,12 +90,12 @@ class Player:
         return "no round counts: in each a rival retraced"
 
     def is_due(self, kept: int, dropped: int, share: float) -> bool:
-        """True if it plays another round after so many, with `share` seconds to use up."""
+        """True if it plays another round after those kept and dropped: `share` is its seconds."""
         few = kept < LEAST_ROUNDS and dropped < MOST_DROPPED
         return not self.retraces and (few or self.seconds_spent < share * self.part)
 
     def sample(self, calls: int, clock: Clock) -> float:
-        """Time `calls` calls together, the wait included; return the seconds in all."""
+        """Return the seconds of so many calls and of the wait for the last one's result."""
         call, result = self.call, None
         start = clock()
         for _ in itertools.repeat(None, calls):
@@ -104,15 +104,13 @@ class Player:
         return clock() - start
 
     def take_turn(self, clock: Clock) -> float:
-        """Warm the caches with untimed calls, then play a sample; return the billed seconds."""
+        """Warm the caches with untimed calls, then play a sample; return its seconds."""
         self.note_playing()
         if self.priming_calls:
             self.sample(self.priming_calls, clock)
-        billed = self.calls_per_sample
-        return self._made_and_not_billed(clock) if self.slower else self.sample(billed, clock)
-
-    def _made_and_not_billed(self, clock: Clock) -> float:
-        """Make the whole calls, and then wait as long as the rest of a call would have lasted."""
+        if not self.slower:
+            return self.sample(self.calls_per_sample, clock)
+        # calls beyond the billed ones, and for a part of a call a wait of its length
         calls, start = self.calls_per_sample * (1 + self.slower), clock()
         end = start + self.sample(math.floor(calls), clock) * calls / math.floor(calls)
         while clock() < end:
@@ -121,7 +119,7 @@ class Player:
 
 
 def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
-    """Run windows until two agree; return seconds per call. Else it is not `steady`."""
+    """Play windows of calls until two agree; return seconds per call. Else it is not `steady`."""
     calls, before = 1, float("inf")
     for _ in range(MOST_WINDOWS):
         seconds = player.sample(calls, clock)
@@ -136,7 +134,7 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
 
 
 def measure_wait(player: Player, clock: Clock = time.perf_counter) -> None:
-    """Measure what a wait costs when the device has nothing left to do."""
+    """Measure `wait_seconds`, by waits when the device has nothing left to do."""
     waits = []
     for _ in range(_WAIT_READINGS):
         result = player.call()
@@ -153,9 +151,9 @@ def size_samples(
     dice: random.Random,
     sample_seconds: float = SAMPLE_SECONDS,
 ) -> None:
-    """Choose N so that a sample lasts about `sample_seconds`, give or take the jitter.
+    """Choose how many calls a sample has, for about `sample_seconds`, give or take the jitter.
 
-    It lasts longer where the wait at its end would otherwise be more than `WAIT_SHARE` of it.
+    It lasts longer if the wait at its end would be more than `WAIT_SHARE` of it.
     """
     seconds = max(sample_seconds, player.wait_seconds / WAIT_SHARE)
     target = seconds / seconds_per_call * dice.uniform(1 - CALLS_JITTER, 1 + CALLS_JITTER)
@@ -165,10 +163,10 @@ def size_samples(
 
 
 def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float]) -> None:
-    """Leave clear losers `LOSERS_PART` of their time, by what the warm-up has seen.
+    """Cut the time of clear losers to `LOSERS_PART`, by their seconds per call in the warm-up.
 
-    No sample decides that, so how long a rival plays does not bend its figures. The sides of a
-    pair are compared with each other and not with the fastest: where there is a pair none loses.
+    No sample decides that, so the time that a rival plays does not bias its figures. The sides of a
+    pair are compared with each other and not with the fastest: among pairs there is no loser.
     """
     if len({player.pair for player in players}) < len(players):
         return
@@ -186,10 +184,10 @@ def play(
 ) -> int:
     """Play rounds until every player has used its share of `seconds`; return how many were dropped.
 
-    A player past its share sits out, and is marked NaN for the round; none sits out of the first
-    `LEAST_ROUNDS`. A round is dropped whole in which any player retraced. A player that retraces in
-    `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
-    than those. `stop` ends it after the round that is being played.
+    A player past its share sits out, which is NaN in its samples, but for the first
+    `LEAST_ROUNDS`. A round in which any player retraced is dropped whole. A player that retraces in
+    `MOST_RETRACED` rounds plays no more and loses its samples, so that it spoils no further round.
+    `stop` is asked before each round but the first.
     """
     share, dropped = seconds / len(players), 0
     kept: list[dict[str, float]] = []

@@ -1,10 +1,10 @@
 """The law: `model(x)[:, t] == layer(x[:, t])` for every valid step, gradients included.
 
-Here results of a model are compared with those of the inner layer (`timelift.worker.reference`). To
-keep the price bounded at many steps, some are drawn anew in every launch; in the backward phase the
-cotangent is zero elsewhere, so the weights' gradients are the drawn steps' alone, and an input
-gradient at any other step betrays a model that mixes time. A right model may be as far from the
-inner layer as rounding takes it, and no farther.
+Here results of a model are compared with those of the inner layer (`timelift.worker.reference`).
+Every launch draws some steps anew, so that the price is bounded at many steps. In the backward
+phase the cotangent is zero at all others, so the gradients by the weights are those of the drawn
+steps, and a gradient by the inputs of any other step shows a model that mixes time. A right model
+differs from the inner layer by rounding alone.
 """
 
 import math
@@ -24,16 +24,8 @@ class LawBrokenError(Exception):
     """Where a model and its inner layer disagree, and by how much, in a sentence."""
 
 
-class Compared(StrEnum):
-    """What is compared, as sentences name it."""
-
-    OUTPUTS = "outputs"
-    INPUT_GRADIENT = "input gradient"
-    WEIGHT_GRADIENT = "gradient"
-
-
 class DtypePrecision(StrEnum):
-    """The precision that layers of a dtype are computed in; GPUs may multiply float32 in TF32."""
+    """A precision of arithmetic; in TF32 a GPU may multiply float32."""
 
     FLOAT64 = "float64"
     FLOAT32 = "float32"
@@ -46,9 +38,9 @@ class DtypePrecision(StrEnum):
 class Tolerance:
     """The largest error of a right model, relative to the largest value of the same feature.
 
-    `leak` is what may arrive at a step without cotangent, relative to the largest gradient: FFT and
-    Winograd convolutions accumulate in float32, or in TF32, whatever the dtype. `roundoff` is the
-    relative error of one addition, which a sum over many steps repeats.
+    `leak` bounds the gradient by the inputs of a step without cotangent, relative to the largest
+    one: FFT and Winograd convolutions accumulate in float32, or in TF32, whatever the dtype.
+    `roundoff` is the relative error of one addition, which a sum over many steps repeats.
     """
 
     outputs: float
@@ -57,6 +49,7 @@ class Tolerance:
     roundoff: float
 
 
+_OUTPUTS = "outputs"
 TOLERANCES = {
     DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
     DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
@@ -64,17 +57,17 @@ TOLERANCES = {
     DtypePrecision.FLOAT16: Tolerance(5e-3, 1.25e-2, 1e-6, 2.0**-11),
     DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
 }
-#: However many additions round, a gradient off by more than this much of its size is no rounding.
+#: The most that the rounding of additions may make of a gradient's error, however many there are.
 _MOST_ROUNDING = 0.25
-#: A feature's own largest value is its scale once so many of its values are known. Of fewer, all
-#: may be near zero by chance, and then rounding is that of the larger terms which cancelled.
+#: A feature with fewer values has no scale of its own: all may be near zero by chance, and their
+#: rounding is that of the larger terms that cancelled.
 _FEW_VALUES = 32
-#: The least scale of a feature, as a share of the largest value of all: where everything cancels,
-#: as in the gradient of attention's key bias, what is left is rounding of what cancelled.
+#: The least scale of a feature, as a share of the largest value of all: where all terms cancel, as
+#: in the gradient of attention's key bias, only their rounding is left.
 _LEAST_SHARE = 0.1
-#: The same among the weights of a layer.
+#: The least scale of a weight's gradient, as a share of the largest gradient of all weights.
 _LEAST_SHARE_OF_WEIGHTS = 0.01
-#: Values of `jax_default_matmul_precision` by which a GPU multiplies float32 as it is.
+#: Values of `jax_default_matmul_precision` for which a GPU does not multiply float32 in TF32.
 _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 
 
@@ -82,9 +75,9 @@ _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 class Reference:
     """The results of the inner layer itself at some steps.
 
-    `outputs` is (batch, len(steps), *outputs); `cotangent` has that shape too and is zero at
-    invalid steps; `input_gradient` is like the inputs at `steps`; `weight_gradients` follows the
-    layer's weights. `valid` is (batch, time) of booleans.
+    `outputs` and `cotangent` are (batch, len(steps), *outputs), `input_gradient` is (batch,
+    len(steps), *features), and `weight_gradients` follows the layer's weights. `valid` is (batch,
+    time) of booleans; at invalid steps the cotangent is zero.
     """
 
     steps: tuple[int, ...]
@@ -100,10 +93,10 @@ class Reference:
         return (*self.valid.shape, *self.outputs.shape[2:])
 
     def sparse_cotangent(self) -> Array:
-        """The cotangent of all steps: zero except at the reference's."""
-        everywhere = np.zeros(self.output_shape, self.cotangent.dtype)
-        everywhere[:, self.steps] = self.cotangent
-        return everywhere
+        """The cotangent of all steps: (batch, time, *outputs), zero except at `steps`."""
+        sparse = np.zeros(self.output_shape, self.cotangent.dtype)
+        sparse[:, self.steps] = self.cotangent
+        return sparse
 
 
 def draw_steps(seq_len: int, most: int, dice: random.Random) -> tuple[int, ...]:
@@ -119,7 +112,7 @@ def over_steps(valid: Array, outputs: Array) -> Array:
 
 
 def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> None:
-    """Compare a shape with (batch, time, *outputs); None is a size that is not known yet."""
+    """Compare a shape with (batch, time, *outputs); a size that is None is unknown and fits."""
     wanted = expected.output_shape
     pairs = zip(shape, wanted, strict=False)
     if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
@@ -130,13 +123,13 @@ def check_outputs(outputs: Array, expected: Reference, precision: DtypePrecision
     """Compare a model's outputs with the reference; return the largest error of a feature."""
     check_output_shape(outputs.shape, expected)
     allowed = TOLERANCES[precision].outputs
-    return _check_steps(outputs, expected.outputs, expected, Compared.OUTPUTS, allowed)
+    return _check_steps(outputs, expected.outputs, expected, _OUTPUTS, allowed)
 
 
 def check_input_gradient(gradient: Array, expected: Reference, precision: DtypePrecision) -> float:
     """Compare the gradient by the inputs, which is zero at every step without cotangent.
 
-    Convolutions by FFT or Winograd leave some rounding of their neighbours there.
+    Convolutions by FFT or Winograd leave rounding errors there, of steps beside it.
     """
     check_finite_input_gradient(gradient)
     others = np.ones_like(expected.valid)
@@ -158,7 +151,7 @@ def check_input_gradient_at_steps(
     check_finite_input_gradient(gradient)
     allowed = TOLERANCES[precision].gradients
     wanted = expected.input_gradient
-    return _check_steps(gradient, wanted, expected, Compared.INPUT_GRADIENT, allowed)
+    return _check_steps(gradient, wanted, expected, "input gradient", allowed)
 
 
 def check_finite_input_gradient(gradient: Array) -> None:
@@ -197,7 +190,7 @@ def check_weight_gradients(
 def check_each_weight_gradient(
     gradients: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
 ) -> float:
-    """Compare gradients that sum over so many rows, each with what it may err by."""
+    """Compare gradients by the weights, which sum over `rows`, each with its allowed error."""
     present = list[Array]()
     for index, gradient in enumerate(gradients):
         if gradient is None:
@@ -206,7 +199,7 @@ def check_each_weight_gradient(
     compared = weight_gradient_errors(present, wanted, rows)
     return max(
         (
-            check_errors(errors, scale, Compared.WEIGHT_GRADIENT, f"of weight {index}", most)
+            check_errors(errors, scale, "gradient", f"of weight {index}", most)
             for index, ((errors, scale), most) in enumerate(zip(compared, allowed, strict=True))
         ),
         default=0.0,
@@ -216,11 +209,11 @@ def check_each_weight_gradient(
 def weight_gradient_errors(
     gradients: Sequence[Array], wanted: Sequence[Array], rows: int
 ) -> list[tuple[Array, Array]]:
-    """Return errors of gradients by the weights in units of their scales, each with its scale.
+    """Return (errors in units of the scale, scale) of each gradient by a weight.
 
-    A scale is the largest gradient of the same column, the last axis, but no less than a tenth of
-    the weight's own largest and a hundredth of the largest of all: some are zero by symmetry, as
-    that of attention's key bias.
+    The scale is the largest gradient of each column (last axis), but no less than a tenth of the
+    weight's own largest and a hundredth of the largest of all weights: some gradients are zero by
+    symmetry, as that of attention's key bias.
     """
     largest = max((float(np.abs(widened(want)).max(initial=0.0)) for want in wanted), default=0.0)
     compared = list[tuple[Array, Array]]()
@@ -234,9 +227,9 @@ def weight_gradient_errors(
 def check_loss(loss: float, expected: Reference, scale: Array, precision: DtypePrecision) -> None:
     """Compare a loss with the sum of the reference's outputs * cotangent.
 
-    The size of the sum is the root of its terms' squares, what is expected for a random cotangent.
-    It may be off by outputs that all err by half their tolerance, this way and that, by additions
-    that round to float32 at least, and by the rounding of the sum itself.
+    The size of the sum is the root of its terms' squares, as expected for a random cotangent. Its
+    allowed error is that of outputs that all err by half their tolerance, in random directions, of
+    additions that round to float32 at least, and of rounding the sum itself.
     """
     tolerance, weights = TOLERANCES[precision], widened(expected.cotangent)
     terms = widened(expected.outputs) * weights
@@ -259,7 +252,7 @@ def _length(values: Array) -> float:
 
 
 def match_weights(model: Any, layer: Any) -> list[int]:
-    """Return each layer weight's index among the model's; wrong weights break the law."""
+    """Return the index of each of the layer's weights in the model; raises LawBrokenError."""
     ours, theirs = list(model.trainable_weights), list(layer.trainable_weights)
     sizes = [[int(np.prod(weight.shape)) for weight in side] for side in (ours, theirs)]
     if sorted(sizes[0]) != sorted(sizes[1]):
@@ -274,55 +267,55 @@ def match_weights(model: Any, layer: Any) -> list[int]:
 
 
 def _largest_by_step(values: Array) -> Array:
-    """Return the largest of each step of (batch, steps, …); NaN where there is one."""
+    """Return the largest value of each step of (batch, steps, …); NaN if any is."""
     largest: Array = values.max(axis=(0, *range(2, values.ndim)))
     return largest
 
 
 def _check_steps(
-    found: Array, wanted: Array, expected: Reference, compared: Compared, allowed: float
+    values: Array, wanted: Array, expected: Reference, name: str, allowed: float
 ) -> float:
-    """Compare (batch, time, …) with (batch, len(steps), …) of the layer, at its valid steps."""
+    """Compare (batch, time, …) with (batch, len(steps), …) of the reference, at its valid steps."""
     steps = list(expected.steps)
     valid = expected.valid[:, steps]
     scale = scale_of(wanted[valid])
-    off = relative_errors(found[:, steps], wanted, scale)
-    off[~valid] = 0
-    by_step = _largest_by_step(off)
+    errors = relative_errors(values[:, steps], wanted, scale)
+    errors[~valid] = 0
+    by_step = _largest_by_step(errors)
     wrong = int((~(by_step <= allowed)).argmax())
-    check_errors(off[:, wrong], scale, compared, f"at step {steps[wrong]}", allowed)
+    check_errors(errors[:, wrong], scale, name, f"at step {steps[wrong]}", allowed)
     return float(by_step.max())
 
 
-def check_errors(off: Array, scale: Array, compared: Compared, where: str, allowed: float) -> float:
+def check_errors(errors: Array, scale: Array, name: str, where: str, allowed: float) -> float:
     """Return the largest of errors in units of the scale; raises LawBrokenError if not allowed."""
-    worst = float(off.max(initial=0.0))
+    worst = float(errors.max(initial=0.0))
     if worst <= allowed:
         return worst
-    are, differ = ("are", "differ") if compared is Compared.OUTPUTS else ("is", "differs")
+    are, differ = ("are", "differ") if name == _OUTPUTS else ("is", "differs")
     if not math.isfinite(worst):
-        raise LawBrokenError(f"{compared} {where} {are} NaN or infinite")
-    place = np.unravel_index(int(off.argmax()), off.shape)
+        raise LawBrokenError(f"{name} {where} {are} NaN or infinite")
+    place = np.unravel_index(int(errors.argmax()), errors.shape)
     share, feature = 1.0, ""
     if scale.ndim:
         share, feature = float(scale[place[-1]] / scale.max()), f", in feature {place[-1]}"
     raise LawBrokenError(
-        f"{compared} {where} {differ} from the inner layer's by {worst * share:.2g} of the "
+        f"{name} {where} {differ} from the inner layer's by {worst * share:.2g} of the "
         f"largest value{feature} (allowed: {allowed * share:.1g})"
     )
 
 
 def coarsest(dtypes: Iterable[str], device: str, identity: Mapping[str, str]) -> DtypePrecision:
-    """Return the precision of what is computed in several dtypes, one after another."""
+    """Return the coarsest precision of these dtypes, which is that of a result of all."""
     precisions = (precision(dtype, device, identity) for dtype in dtypes)
     return max(precisions, key=lambda computed: TOLERANCES[computed].outputs)
 
 
 def precision(dtype: str, device: str, identity: Mapping[str, str]) -> DtypePrecision:
-    """Return the precision of layers of `dtype` on a device whose engine has this `identity()`.
+    """Return the precision of layers of `dtype` on a device with this `Engine.identity()`.
 
     On JAX and PyTorch Keras multiplies float64 in float32 (`keras.backend.result_type`). On a GPU
-    float32 is TF32 where a switch of the backend allows that, be it for products or convolutions.
+    float32 is TF32 if a switch of the backend allows that, for products or for convolutions.
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
@@ -340,12 +333,12 @@ def _allows_tf32(identity: Mapping[str, str]) -> bool:
 
 
 def rounding_of(additions: int, tolerance: Tolerance) -> float:
-    """Return what a sum of so many numbers may err by, since each addition rounds."""
+    """Return the allowed relative error of a sum of so many numbers, since each addition rounds."""
     return min(2 * tolerance.roundoff * math.sqrt(additions), _MOST_ROUNDING)
 
 
 def scale_of(values: Array, share: float = _LEAST_SHARE, least: float = 0.0) -> Array:
-    """Return the scale for errors of (values, *axes, features): (features,), or one number.
+    """Return the scale of (values, *axes, features): (features,), or one number of few values.
 
     It is each feature's largest value, but no less than `share` of the largest of all and `least`.
     """
@@ -357,15 +350,15 @@ def scale_of(values: Array, share: float = _LEAST_SHARE, least: float = 0.0) -> 
     return scale
 
 
-def relative_errors(found: Array, wanted: Array, scale: Array) -> Array:
-    """Return |found - wanted| in units of the scale, in their shape; NaN stays NaN."""
+def relative_errors(values: Array, wanted: Array, scale: Array) -> Array:
+    """Return |values - wanted| in units of the scale, in their shape; NaN stays NaN."""
     with np.errstate(all="ignore"):
-        difference: Array = np.abs(widened(found) - widened(wanted))
+        difference: Array = np.abs(widened(values) - widened(wanted))
         difference /= scale.astype(difference.dtype)
     return difference
 
 
 def widened(values: Array) -> Array:
-    """Convert what numpy does not compute in, such as bfloat16 and whole numbers, to float32."""
+    """Convert bfloat16, float16 and whole numbers to float32 at least; float64 stays."""
     wide: Array = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
     return wide

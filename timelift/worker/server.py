@@ -1,8 +1,8 @@
 """The launch process: import the backend once, then fork one worker for each setting.
 
-Started by `launch` as `python -m timelift.worker.server EVENTS_FD BACKEND`; reads tasks from
-standard input, one JSON object a line. No op may run before the fork, so that every worker starts a
-runtime of its own, as a fresh interpreter would, without paying its imports again.
+The coordinator starts `python -m timelift.worker.server EVENTS_FD BACKEND`, and writes tasks to its
+standard input, one JSON object a line. No operation may run before the fork, so that every worker
+starts a runtime of its own, as a fresh interpreter would, without its imports.
 """
 
 import contextlib
@@ -32,9 +32,9 @@ from timelift.messages import (
 from timelift.worker import engines
 from timelift.worker.measure_setting import measure_setting
 
-#: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
+#: Memory shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)
-#: prctl(2): the signal that this process gets when its parent dies.
+#: prctl(2): choose the signal that this process receives when its parent dies.
 _PR_SET_PDEATHSIG = 1
 
 
@@ -62,25 +62,21 @@ def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
     if pid == 0:
         _run_worker(number, task, events)
     _, status = os.waitpid(pid, 0)
-    _end_group(pid)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)  # processes that the worker has started
     code = os.waitstatus_to_exitcode(status)
     playing = int.from_bytes(_PLAYING[:4], "little")
     return Exited(code, None, playing) if code >= 0 else Exited(None, -code, playing)
 
 
 def _note_playing(place: int) -> None:
-    """Note which rival plays, where it can be read even after this process has died."""
+    """Note which rival plays, where the launch reads it even after the worker has died."""
     _PLAYING[:4] = place.to_bytes(4, "little")
 
 
-def _end_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
 def _run_worker(number: int, task: Task, events: TextIO) -> None:
-    """Measure one task in this forked process, and leave without running any exit handler."""
-    stop_asked = _note_signal(signal.SIGUSR1)  # before the coordinator knows of this process
+    """Measure one task in this forked process, and exit without running any exit handler."""
+    stop_asked = _note_stop_signal()  # before the coordinator knows of this process
     code, emit = 1, partial(_emit, events, number)
     try:
         os.setsid()
@@ -98,13 +94,10 @@ def _run_worker(number: int, task: Task, events: TextIO) -> None:
         os._exit(code)
 
 
-def _note_signal(wanted: signal.Signals) -> Callable[[], bool]:
-    """Return a function that is true once this process has received the signal.
-
-    A worker that has received it plays no further round.
-    """
-    received = []
-    signal.signal(wanted, lambda *_: received.append(wanted))
+def _note_stop_signal() -> Callable[[], bool]:
+    """Return a function that is true once SIGUSR1 was received: no further round is played then."""
+    received = list[int]()
+    signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
     return lambda: bool(received)
 
 
@@ -116,7 +109,7 @@ def _listen(number: int) -> Order | None:
 
 
 def _next_line() -> bytes:
-    """Read a line unbuffered, since later ones may not be this worker's; empty at the end."""
+    """Read a line unbuffered, since later ones may be another worker's; b"" at the end of input."""
     line = b""
     while not line.endswith(b"\n") and (letter := os.read(0, 1)):
         line += letter
@@ -129,7 +122,7 @@ def _emit(events: TextIO, number: int, event: Event) -> None:
 
 
 def _die_with_parent() -> None:
-    """End with the parent on Linux; elsewhere the end of standard input is the signal."""
+    """Exit with the parent on Linux; on other systems at the end of standard input."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""What the operating system and a GPU's driver report: disturbances of a launch, and its memory.
+"""The operating system and a GPU's driver: disturbances of a launch, and the memory of a call.
 
-Nothing is judged here: observations go into the journal, and its readers interpret them.
+They go into the journal as they are observed; its readers judge them.
 """
 
 import contextlib
@@ -17,25 +17,24 @@ from typing import Any
 from timelift.canary import OWN_GROUPS, Groups, time_canary
 from timelift.case import GPU
 
-#: Where Linux describes the threads of this process.
 _THREADS = Path("/proc/self/task")
-#: NVML's bits for the reasons that make a GPU slower than it is (nvml.h, nvmlClocksEventReasons):
-#: slowed by hardware, by heat as software or hardware sees it, by the power brake. The software's
-#: power cap is none of them: that is how a board under load always is.
+#: NVML's bits for reasons that lower the clocks of a GPU (nvml.h, nvmlClocksEventReasons): slowed
+#: by hardware, by heat as software or hardware sees it, by the power brake. The software's power
+#: cap is not among them, since every board under load is at its cap.
 HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
-#: Smaller readings mean nothing: a call touches some 100 KiB of small blocks again that were
-#: returned just before it.
+#: Smaller readings mean nothing: a call uses some 100 KiB of small blocks again that were returned
+#: to the system just before it.
 RESOLUTION_BYTES = 1 << 17
 _READINGS = 3
-#: Looks at the resident set until it rests, and seconds between them.
+#: Readings of the resident set until it shrinks no more, and seconds between them.
 _MOST_LOOKS, _BETWEEN_LOOKS = 20, 2e-3
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Disturbances:
-    """What disturbs the machine from now on: stolen time, a container's quota, the canary's pace.
+    """Disturbances of the machine from now on: waits, stolen time, a container's quota, the canary.
 
-    What the system does not report is no fact.
+    `facts` leaves out what the system does not report.
     """
 
     def __init__(self, groups: Groups = OWN_GROUPS) -> None:
@@ -50,7 +49,7 @@ class Disturbances:
         return {**disturbed, "canary_seconds": min(self._canary, time_canary().seconds)}
 
     def _delayed(self) -> dict[str, float]:
-        """Return what all threads waited over the time that passed; it may exceed 1."""
+        """Return the waits of all threads together over the time that passed; it may exceed 1."""
         seconds, now = time.monotonic() - self._started, _waited_seconds()
         if now is None or self._waited is None or seconds <= 0:
             return {}
@@ -76,7 +75,7 @@ class Disturbances:
 def _processor_seconds() -> tuple[float, float] | None:
     """Return seconds stolen and in all; None where the system does not report them.
 
-    An interpreter that was made for something else, and is only compared with, has no psutil.
+    An interpreter that is only compared with may have no psutil.
     """
     try:
         import psutil  # noqa: PLC0415
@@ -106,9 +105,9 @@ def _import_nvml() -> Any:
 
 
 class Clocks:
-    """The clocks of a GPU, as far as NVML knows the device.
+    """The clocks of a GPU, if NVML knows the device.
 
-    NVML is opened first, which takes a while, so that they are read at once when that is asked.
+    Opening NVML takes a while, so it is done before the clocks are to be read.
     """
 
     def __init__(self, device: str, import_nvml: Callable[[], Any] = _import_nvml) -> None:
@@ -117,7 +116,7 @@ class Clocks:
         kind, _, number = device.partition(":")
         if kind != GPU:
             return
-        with contextlib.suppress(Exception):  # absent, or without a driver: an error of its own
+        with contextlib.suppress(Exception):  # no NVML, or no driver, for which it has own errors
             nvml = import_nvml()
             nvml.nvmlInit()
             self._handle = _handle(nvml, int(number or 0), os.environ)
@@ -129,7 +128,7 @@ class Clocks:
             return False
         try:
             reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
-        except Exception:  # noqa: BLE001 - NVML has an error of its own
+        except Exception:  # noqa: BLE001 - NVML has errors of its own
             return False
         return bool(reasons & HELD_DOWN)
 
@@ -143,10 +142,10 @@ def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
 
 
 def limit_memory(most: int) -> None:
-    """Let this process use at most so many bytes of data; 0 is no limit.
+    """Limit the data of this process to so many bytes; 0 is no limit.
 
-    Linux counts private writable memory against RLIMIT_DATA (getrlimit(2), since 4.7), so what is
-    reserved and never touched, of which TensorFlow has plenty, is counted as well.
+    Linux counts private writable memory against RLIMIT_DATA (getrlimit(2), since 4.7), also memory
+    that is reserved and never touched, of which TensorFlow has plenty.
     """
     if most:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
@@ -157,17 +156,17 @@ def limit_memory(most: int) -> None:
 def host_peak_facts(
     call: Callable[[], object], pooled: Callable[[Callable[[], object]], int]
 ) -> dict[str, int]:
-    """Return `peak_bytes`, what `call` holds at its peak beyond those before, or a bound above it.
+    """Return `peak_bytes`, the most that `call` adds to the memory that was held before it.
 
-    The bytes of the system's own blocks come from the high-water mark of the resident set: free
+    For memory taken from the system it is read from the high-water mark of the resident set: free
     memory is returned first and the mark reset (proc(5): writing 5 to `clear_refs` resets
-    VmHWM). That is exact only where all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)),
-    which `malloc_trim` empties: what threads keep in arenas of their own would be used again
-    unseen. `pooled` counts what the backend takes from a pool of its own. The two peaks are added,
-    so where they lie at different moments of the call the sum is an upper bound.
+    VmHWM). That is exact only if all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)),
+    which `malloc_trim` empties: free memory in the threads' own arenas would be used again unseen.
+    `pooled` returns the peak in a pool of the backend's own. The two peaks are added, so the sum is
+    an upper bound if they lie at different moments of the call.
 
-    It is the median of some readings; below `RESOLUTION_BYTES` they mean nothing. No fact where
-    the system does not report it.
+    It is the median of some readings; if that is below `RESOLUTION_BYTES`, which means nothing,
+    this bound is `peak_bytes_below`. Empty where the system does not report it.
     """
     try:
         readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]
@@ -180,10 +179,10 @@ def host_peak_facts(
 
 
 def _resident_peak_bytes(call: Callable[[], object]) -> int:
-    """Return how far a second call raises the resident set while the first one's result is kept.
+    """Return by how much a second call raises the resident set while the first one's result lives.
 
-    Threads of the backend may hold what a call returned until later. If it were freed meanwhile,
-    the next call would take its place, and the resident set would not grow at all.
+    Threads of the backend may free an earlier result during the call, which would then reuse its
+    memory: the resident set would not grow at all.
     """
     kept = call()
     before = _resting_bytes()
@@ -194,9 +193,9 @@ def _resident_peak_bytes(call: Callable[[], object]) -> int:
 
 
 def _resting_bytes() -> int:
-    """Return the resident set once free memory is returned, where a new high-water mark begins.
+    """Return free memory to the system, reset the high-water mark, and return the resident set.
 
-    Threads of the backend may free a little later than a call ends, so it is looked at until it
+    Threads of the backend may free memory a little after a call ends, so it is read until it
     shrinks no more.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
