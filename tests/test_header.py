@@ -68,6 +68,7 @@ def test_a_reason_names_no_folder_of_its_user(session):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
+        ("a \udcff b", "a ? b"),
         ("{home}/work", "."),
         ("--rootdir {home}/work -x", "--rootdir . -x"),
         ("{home}/work/path.py:make", "path.py:make"),

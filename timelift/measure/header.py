@@ -88,13 +88,15 @@ def without_folders(text: str, root: Path) -> str:
     """Return a text that names no folder outside of the project at `root`.
 
     What lies in the project is named from there on, and of any other absolute path the last part is
-    kept, so that a journal tells nothing of its user's folders.
+    kept, so that a journal tells nothing of its user's folders. Half a surrogate becomes a question
+    mark, as in the file, so that what is said from memory is what a report will say.
     """
-    for folder, shown in ((str(root.resolve()), ""), (os.environ.get("HOME", ""), "…/")):
+    for folder, name in ((str(root.resolve()), ""), (os.environ.get("HOME", ""), "…/")):
         if folder.strip("/"):
-            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}/", shown, text)
-            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}(?![\w.-])", shown or ".", text)
-    return _ABSOLUTE.sub(lambda path: f"…/{Path(path[0]).name}", text)
+            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}/", name, text)
+            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}(?![\w.-])", name or ".", text)
+    shown = _ABSOLUTE.sub(lambda path: f"…/{Path(path[0]).name}", text)
+    return shown.encode(errors="replace").decode()
 
 
 def _program() -> str:

@@ -1,6 +1,7 @@
 """What a run that measured shows at its end, in pytest's terminal: its answer, and its page."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,23 +93,25 @@ def _show_answer(
     path: Path,
     folder: Path | None,
 ) -> RunFindings | None:
-    """Show the end of a usual run, and return what was found; None where that is too much.
+    """Show the end of a usual run, and return what was found; None where no report can have it.
 
-    A page is going to be in `folder`.
+    A page is going to be in `folder`. Of a run without a report nothing is told of its machine.
     """
-    trust = additions(run, session.request.results_folder).trust
+    request = session.request
     try:
-        found = _find_out(run, path)
+        found, pointers = _find_out(run, path), None
+        if path.exists():
+            pointers = _pointers(path, request.project.root, folder and folder / "index.html")
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
-        _print(reporter, summary(RunFindings(run), None, trust))
-        return None
-    pointers = pointers_to(path, session.request.project.root, folder and folder / "index.html")
-    _print(reporter, summary(found, pointers, trust))
+        run = replace(run, header=Header(strategies=run.header.strategies), ended="")
+        found, pointers = None, None
+    trust = additions(run, request.results_folder).trust
+    _print(reporter, summary(found or RunFindings(run), pointers, trust))
     return found
 
 
-def pointers_to(path: Path, root: Path, page: Path | None) -> Pointers:
+def _pointers(path: Path, root: Path, page: Path | None) -> Pointers:
     """Return how to name a run of the project at `root`, and where its page is."""
     run = "" if is_latest(path, root / "results") else str(_as_typed(path))
     return Pointers(page and _as_typed(page), run)
