@@ -12,7 +12,7 @@ from tests.test_summary import at, found
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import pareto_front
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
-from timelift.analyse.recommend import answers_by_workload, recommend
+from timelift.analyse.recommend import answer, answers_by_workload, recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
@@ -67,12 +67,12 @@ def test_what_loses_in_many_settings_is_no_advice():
     assert re.fullmatch(words, price_sentence(seen.answer))
 
 
-def test_what_loses_in_few_settings_is_advice_with_its_place_where_one_is_known():
-    costs = {"steady": 1, "other": [0.9, 2, 2, 0.9, *[2] * 8], TD: 5}
-    seen = found(raced(costs, batches(1, 2, 4, 10, 20, 40)))
+def test_what_loses_in_at_most_a_third_is_advice_with_its_place_where_one_is_known():
+    costs = {"steady": 1, "other": [0.9, 2, 2, 0.9, 2, 2], TD: 5}
+    seen = found(raced(costs, batches(1, 2, 4)))
     assert headline(seen) == (
         "Write steady: 5.0 times as fast as TimeDistributed here, "
-        "but shown slower in 2 of 12 settings."
+        "but shown slower in 2 of 6 settings."
     )
     assert re.fullmatch(r"It costs at most 1[1-3] % over the best\.", price_sentence(seen.answer))
 
@@ -164,7 +164,7 @@ def test_nothing_is_chosen_from_a_run_without_rivals():
     assert answers_by_workload([]) == {}
     assert Run(Header(), (), complete=True).measurements == ()
     assert recommend([]) is None
-    assert recommend([_ranking(a=1.0)]) is None
+    assert recommend([_ranking(a=1.0)]) is answer([_ranking(a=1.0)]) is None
     assert recommend([_ranking(a=1.0, b=2.0)]) is not None
 
 

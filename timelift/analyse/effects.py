@@ -71,6 +71,7 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 
 
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
+    """Return how many pairs, launches and rounds the rivals of a setting have."""
     rounds = max(len(launch.seconds_per_call) for rival in rivals for launch in rival.launches)
     return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
 

@@ -27,10 +27,10 @@ from timelift.analyse.results import Samples
 from timelift.case import Case
 from timelift.measurement import Measurement
 
-#: What every interval and family of verdicts is of, and the chance that is left.
+#: The confidence of every interval and every family of verdicts, and the chance of an error.
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
-#: What one launch is assumed to miss where a run has no second one, as a sd of log ratios.
+#: The sd between launches, of log ratios, that is assumed where a run has one launch alone.
 ASSUMED_LAUNCH_SD = 0.02
 
 
@@ -77,9 +77,9 @@ _BISECTIONS = 60
 class Spread:
     """Variances of comparisons with their degrees of freedom, each array (comparisons,).
 
-    `covariate` is whatever a variance may follow, NaN where unknown, and so is `beside`, the mean
-    log variance of other comparisons of the setting; `independence` is how much of an independent
-    comparison each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
+    Variances may follow the `covariate` and `beside`, the mean log variance of other comparisons of
+    the setting; both are NaN where unknown. `independence` is how much of an independent comparison
+    each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
     """
 
     variance: Samples

@@ -65,10 +65,11 @@ def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactC
     return tuple(change for change in changes if change)
 
 
-def largest(one: ExactFacts, other: ExactFacts) -> ExactFacts:
-    if one == other:
-        return one
-    pairs = zip(one, other, strict=True)
+def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
+    """Return the larger of each two facts, None where neither is known."""
+    if facts == others:
+        return facts
+    pairs = zip(facts, others, strict=True)
     known = ([value for value in pair if value is not None] for pair in pairs)
     return tuple(max(values, default=None) for values in known)
 

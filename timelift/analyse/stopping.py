@@ -71,9 +71,8 @@ class Plan:
 def by_price(precision: float = RANK_MARGIN) -> Rule:
     """Return the rule that choosing the anchor costs at most `precision`, a share, over a rival.
 
-    The rival may be the best, whichever of the others looked fastest, so each of a setting's may
-    take an equal part of the chance of an error. What is hardly known is not `BELIEVED`. A `CLEAR`
-    loser is settled at the level of a single look.
+    Any rival may be the best, so those of a setting share the chance of an error equally. A ratio
+    that is hardly known is not `BELIEVED`. A `CLEAR` loser is settled at a single look's level.
     """
 
     def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
