@@ -25,7 +25,7 @@ from timelift.case import Status
 from timelift.measure import catalogue
 from timelift.present import meaning
 from timelift.present.meaning import in_words
-from timelift.present.page import render
+from timelift.present.page import page_words, render
 from timelift.present.page.data import inside_html, page_data
 from timelift.present.usage import CodeToPaste
 from timelift.project import Project
@@ -57,7 +57,8 @@ def test_no_setting_is_left_out_of_what_charts_draw(tmp_path):
     drawn = data(html)
     assert len(drawn["settings"]["workload"]) == len(cases) // len(FEW) + 1
     assert len(drawn["rows"]["setting"]) == len(cases)
-    assert drawn["lost"]["why"] == ["crashed: signal 11"]
+    lost = [text for texts in drawn["settings"]["lost"] for text in texts]
+    assert lost == ["No result for native: crashed: signal 11."]
 
 
 def test_a_row_of_the_data_is_that_of_the_ranking(page):
@@ -73,8 +74,8 @@ def test_a_row_of_the_data_is_that_of_the_ranking(page):
         (baseline,) = [one for one in others if one["strategy"] == base]
         assert row["times"] == pytest.approx(baseline["time"] / row["time"], rel=2e-3)
         assert row["times_low"] <= row["times"] <= row["times_high"]
-        shown = drawn["beside"][row["beside"]]
-        assert shown == {"native": "shown faster", "loop_slice": "shown slower"}.get(name, shown)
+        shown = {"native": "shown faster", "loop_slice": "shown slower"}
+        assert row["beside"] == shown.get(name, "baseline")
 
 
 def test_a_bound_is_rounded_up(tmp_path):
@@ -147,7 +148,8 @@ def test_few_launches_are_called_no_verdict(tmp_path):
     assert "Write" not in headline
     price = "What it costs over the best is not known from so few launches."
     assert price in words(html, "answer")
-    assert set(data(html)["settings"]["verdict"]) == {0}
+    leads = data(html)["settings"]["lead"]
+    assert {lead[0] for lead in leads} == {"Too few launches for a verdict; "}
 
 
 def test_the_page_loads_nothing(page):
@@ -222,6 +224,11 @@ def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
     linked = {attributes.get("href") for tag, attributes in Elements(html).tags if tag == "a"}
     assert files <= linked
     assert {"figures/first_call_and_memory.png", "tables/measurements.csv", "report.md"} <= linked
+
+
+def test_the_script_says_what_it_is_sent():
+    said = set(re.findall(r"\bwords\.(\w+)", render.scripts()[-1]))
+    assert said == set(page_words.WORDS)
 
 
 def test_data_inside_a_page_ends_no_script():

@@ -22,6 +22,7 @@ from timelift.present.units import (
     sizes_in_words,
     times,
     value_in_words,
+    with_interval,
 )
 
 _KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
@@ -114,10 +115,7 @@ def gain_in_words(gain: Gain, answer: Answer) -> str:
 
 def speed_up_in_words(one: SpeedUp) -> str:
     """Write a speed-up with its interval, if it has one that is wider than what is written."""
-    low, high = times(one.low), times(one.high)
-    if not one.is_known or low == high:
-        return times(one.value)
-    return f"{times(one.value)} [{low}, {high}]"
+    return with_interval(one, times)
 
 
 # What it costs, and where it loses ---------------------------------------------------------------

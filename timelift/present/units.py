@@ -36,6 +36,12 @@ def unit_for(times: Iterable[float]) -> Unit:
     return next((u for u in (SECONDS, MILLISECONDS) if middle >= u.size), MICROSECONDS)
 
 
+def time_in_words(seconds: float) -> str:
+    """Write a time in the unit in which it reads well: `944 µs`."""
+    unit = unit_for([seconds])
+    return f"{three_figures(seconds / unit.size)} {unit.name}"
+
+
 def three_figures(value: float) -> str:
     """Write a number with three significant figures and no exponent; nothing for NaN."""
     if not math.isfinite(value):
@@ -98,7 +104,7 @@ def at_most(ratio: float) -> str:
     if not math.isfinite(ratio):
         return "unknown"
     if ratio >= TIMES:
-        return f"{_times(ratio, math.ceil)} times"
+        return f"{times_at_most(ratio)} times"
     return f"{_per_cent(ratio, math.ceil)} %"
 
 
@@ -106,6 +112,11 @@ def from_to(low: float, high: float) -> str:
     """Write both bounds of a ratio, rounded outwards: `3.1 to 16 %`, `1.03 to 2.14 times`."""
     write = _times if high >= TIMES else _per_cent
     return f"{write(low, math.floor)} to {at_most(high)}"
+
+
+def times_at_most(ratio: float) -> str:
+    """Write an upper bound of a ratio as a number of times, rounded up."""
+    return _times(ratio, math.ceil)
 
 
 def _per_cent(ratio: float, rounded: Callable[[float], int]) -> str:
@@ -136,6 +147,22 @@ def times(ratio: float) -> str:
         return three_figures(ratio)
     decimals = next((count for below, count in _DECIMALS if ratio < below), 0)
     return f"{ratio:,.{decimals}f}"
+
+
+def times_to_hundredths(ratio: float) -> str:
+    """Write a ratio with three figures, and of these two decimals: `0.0123`, `0.98`, `3.38`."""
+    return f"{ratio:.2f}" if _SMALL <= ratio < 10 else three_figures(ratio)  # noqa: PLR2004
+
+
+def in_brackets(interval: "Interval", write: Callable[[float], str]) -> str:
+    """Write the ends of an interval after a blank, if they are known and not written alike."""
+    low, high = write(interval.low), write(interval.high)
+    return f" [{low}, {high}]" if interval.is_known and low != high else ""
+
+
+def with_interval(estimate: "Interval", write: Callable[[float], str]) -> str:
+    """Write an estimate with its interval: `3.38 [3.30, 3.46]`."""
+    return f"{write(estimate.value)}{in_brackets(estimate, write)}"
 
 
 # Values of axes ----------------------------------------------------------------------------------

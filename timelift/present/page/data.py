@@ -1,7 +1,9 @@
 """What the page's script draws from: settings, rows and prices as columns of small numbers.
 
 Strategies, settings and words stand once, and columns name them by their places. Times are in
-microseconds, first calls in seconds, memory in MiB; a number has four significant digits.
+microseconds, first calls in seconds, memory in MiB; a number has four significant digits. The
+script has no words of its own: it is sent those of what was measured ready to show, and the others
+with places for what a reader chooses.
 """
 
 import dataclasses
@@ -15,30 +17,29 @@ from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.verdicts import Verdict
-from timelift.case import AXES, SIZES, Setting, Status
+from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import meaning
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import legend_order, line_style
-from timelift.present.units import axis_title, value_in_words
+from timelift.present.page import page_words
+from timelift.present.page.page_words import TEXT_LIMIT, name_on_page
+from timelift.present.units import (
+    MEBIBYTES,
+    axis_title,
+    in_brackets,
+    time_in_words,
+    times_to_hundredths,
+    value_in_words,
+)
 from timelift.present.usage import Code, CodeToPaste, Inputs
 
-#: What a strategy is beside the baseline.
-_BESIDE = {
-    Verdict.FASTER: "shown faster",
-    Verdict.SLOWER: "shown slower",
-    Verdict.SAME: "no difference that counts",
-    Verdict.UNDECIDED: "undecided",
-}
 #: The values of the rarer axes that a setting's words leave out.
 _USUAL = {
     field.name: field.default
     for field in dataclasses.fields(Setting)
     if field.name in {"lengths", "gradients", "time_axis", "dtype", "threads"}
 }
-#: Characters after which a title and a reason are cut.
-_TEXT = 200
 
 
 def as_json(found: RunFindings, code: CodeToPaste) -> str:
@@ -65,23 +66,21 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
         + [one.case.strategy for one in lost]
     )
     place = {name: number for number, name in enumerate(names)}
-    where = {setting: number for number, setting in enumerate(settings)}
+    losses = page_words.losses(lost)
     return {
+        "words": page_words.WORDS,
+        "units": page_words.UNITS,
         "axes": _axes(settings),
         "along": along(settings),
         "strategies": [_strategy(name, found, code.strategies.get(name)) for name in names],
         "settings": {
             **_settings(settings, found, place),
+            "lost": [losses.get(one, []) for one in settings],
             "inputs": [_fields(code.inputs.get(one)) for one in settings],
         },
-        "rows": _rows(found, where, place),
-        "beside": list(_BESIDE.values()),
+        "rows": _rows(found, {one: number for number, one in enumerate(settings)}, place),
+        "facts": page_words.FACTS,
         "prices": _prices(found, place),
-        "lost": {
-            "setting": [where[one.case.setting] for one in lost],
-            "strategy": [place[one.case.strategy] for one in lost],
-            "why": [plain(f"{one.status}: {one.reason}".rstrip(": "), _TEXT) for one in lost],
-        },
         "advised": [place[one] for one in found.answer.strategies] if found.answer else [],
     }
 
@@ -93,13 +92,17 @@ def along(settings: Sequence[Setting]) -> str:
 
 
 def _axes(settings: Sequence[Setting]) -> list[dict[str, Any]]:
-    """Return the axes with titles, values, words for these, and what goes without saying."""
+    """Return the axes with titles, values, words for these, and what goes without saying.
+
+    `choices` are the words beside the title of the axis.
+    """
     return [
         {
             "name": axis,
             "title": axis_title(axis),
             "values": [_shown(one) for one in _values(axis, settings)],
             "words": [_in_words(axis, one) for one in _values(axis, settings)],
+            "choices": [_to_choose(axis, one) for one in _values(axis, settings)],
             "usual": _USUAL.get(axis),
         }
         for axis in AXES
@@ -114,6 +117,10 @@ def _shown(value: object) -> object:
     return value if isinstance(value, int) else plain(value, NAME_LIMIT)
 
 
+def _to_choose(axis: str, value: object) -> object:
+    return "default" if (axis, value) == ("threads", BACKEND_THREADS) else _shown(value)
+
+
 def _in_words(axis: str, value: object) -> str:
     words = plain(value_in_words(axis, value), NAME_LIMIT)
     return words.replace("_", " ") if axis == "gradients" else words
@@ -122,11 +129,12 @@ def _in_words(axis: str, value: object) -> str:
 def _strategy(name: str, found: RunFindings, code: Code | None) -> dict[str, Any]:
     entry = found.run.header.strategies.get(name)
     return {
-        "name": plain(name, NAME_LIMIT),
-        "known": plain(known_as(name), NAME_LIMIT),
+        "name": name_on_page(name),
+        "known": name_on_page(known_as(name)),
+        "marked": name_on_page(name) + (" (no lift)" if found.look_alikes.get(name) else ""),
         **_look(name),
-        "title": plain(entry.title or "", _TEXT) if entry else "",
-        "differs": plain(found.look_alikes.get(name, ""), _TEXT),
+        "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
+        "differs": plain(found.look_alikes.get(name, ""), TEXT_LIMIT),
         "meaning": meaning.in_words(entry.meaning) if entry else [],
         "code": _fields(code),
     }
@@ -160,7 +168,10 @@ def _outlines(marker: str) -> list[list[float]]:
 def _settings(
     settings: Sequence[Setting], found: RunFindings, place: Mapping[str, int]
 ) -> dict[str, list[Any]]:
-    """Return for every setting the places of its values, its baseline and what to write in it."""
+    """Return for every setting the places of its values, its baseline and what to write in it.
+
+    `lead` is what to write in words, every other part a name; `fastest` what is said of it.
+    """
     rankings = {one.setting: one for one in found.rankings}
     best = found.recommendation_by_setting
     columns: dict[str, list[Any]] = {}
@@ -170,8 +181,9 @@ def _settings(
     bases = (rankings[one].baseline if one in rankings else "" for one in settings)
     columns["baseline"] = [place.get(name, -1) for name in bases]
     columns["write"] = [place[best[one].strategy] if one in best else -1 for one in settings]
-    columns["verdict"] = [int(one in best and best[one].has_verdict) for one in settings]
     columns["unusual"] = [len(one.unusual) for one in settings]
+    columns["lead"] = [page_words.lead(rankings.get(one), best.get(one)) for one in settings]
+    columns["fastest"] = [page_words.fastest(rankings.get(one)) for one in settings]
     return columns
 
 
@@ -181,21 +193,26 @@ def _rows(
     """Return a row a measurement, settings in order, the fastest first."""
     rows = [(ranking, row) for ranking in found.rankings for row in ranking.all_rows]
     cases = [row.case for _, row in rows]
-    speed_ups = [row.speed_up for _, row in rows]
-    verdicts = list(_BESIDE)
     fronts = found.pareto_fronts
+    gains = [page_words.gain(row, ranking) for ranking, row in rows]
     return {
         "setting": [where[case.setting] for case in cases],
         "strategy": [place[case.strategy] for case in cases],
         "lift": [int(row.rank_low > 0) for _, row in rows],
-        "unbeaten": [int(row.rank_low == 1) for _, row in rows],
         **_intervals("time", [row.seconds_per_call.times(1e6) for _, row in rows]),
-        **_intervals("times", speed_ups),
-        "beside": [verdicts.index(one.verdict) if one else None for one in speed_ups],
+        "call": [time_in_words(row.seconds_per_call.value) for _, row in rows],
+        **_intervals("times", [row.speed_up for _, row in rows]),
+        "gain": [times_to_hundredths(one.value) for one in gains],
+        "gain_interval": [in_brackets(one, times_to_hundredths) for one in gains],
+        "beside": [page_words.beside(row, ranking) for ranking, row in rows],
         "cost": [_at_most(row.cost_over_best.high) for _, row in rows],
-        **_intervals("first", [found.first_calls.get(case) for case in cases]),
-        "peak": [_digits(found.peak_bytes.get(case, math.nan) / (1 << 20)) for case in cases],
+        "first": [
+            _digits(found.first_calls[case].value) if case in found.first_calls else None
+            for case in cases
+        ],
+        "peak": [_digits(found.peak_bytes.get(case, math.nan) / MEBIBYTES.size) for case in cases],
         "front": [int(row in fronts.get(ranking.setting, ())) for ranking, row in rows],
+        "facts": [[*page_words.facts(row, found)] for _, row in rows],
     }
 
 
@@ -211,16 +228,17 @@ def _intervals(name: str, intervals: Sequence[Interval | None]) -> dict[str, lis
 def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]]:
     """Return what each strategy costs over the best, by workload.
 
-    `worst` holds for every setting of the workload, `typical` is the median over them.
+    `worst` holds for every setting of the workload, `typical` is the median over them. `ends` and
+    `title` are the same in words.
     """
     return [
         {
-            "workload": plain(workload, NAME_LIMIT),
+            "workload": name_on_page(workload),
             "strategy": [place[price.strategy] for price in answer.single.prices],
             "typical": [_digits(price.typical) for price in answer.single.prices],
             "worst": [_at_most(price.ratio) for price in answer.single.prices],
-            "settings": [price.settings for price in answer.single.prices],
-            "of": answer.settings,
+            "ends": [page_words.worst(price, answer) for price in answer.single.prices],
+            "title": [page_words.price_title(price, answer) for price in answer.single.prices],
             "advised": [place[name] for name in answer.strategies],
         }
         for workload, answer in found.answers.items()

@@ -60,8 +60,9 @@ const roomFor = (labels, width) => Math.min(width / 2, 12 + 6.2 * d3.max(labels,
 // What is told under the pointer.
 const pointed = (shown, x, y) => Plot.tip(shown, Plot.pointer({ x, y, title: told, fontSize: 12 }));
 const told = (row) => [
-  `${nameOf(row.strategy)}: ${duration(row.time)} a call`,
-  row.times === null ? "" : `${speedUp(row)} times as fast as ${known(row.setting.baseline)}`,
+  fill(words.pointed, { strategy: row.strategy.marked, time: row.call }),
+  row.times === null ? ""
+    : fill(words.gain, { gain: row.gain + row.gain_interval, baseline: row.setting.baseline.known }),
   inWords(row.setting),
 ].filter(Boolean).join("\n");
 
@@ -138,7 +139,7 @@ function againstTime({ read, write, isRinged = () => false }) {
     const rings = Plot.dot(known.filter(isRinged), { x: time, y: read, r: 8, stroke: "currentColor" });
     return plotted({
       ...{ width, height: 230, marginLeft: 52, marginTop: 12, marginRight: 16 },
-      x: { ...logarithmic(known.map(time), durationTick, 5), label: "time of a call" },
+      x: { ...logarithmic(known.map(time), durationTick, 5), label: words.timeOfCall },
       y: logarithmic(all.filter(isDrawn).map(read), write),
       marks: [...marks, rings, pointed(known, time, read)],
     });
@@ -172,7 +173,7 @@ function modes(group, width, all) {
 // A panel for each size that was measured in several.
 function modePanels(mine, title) {
   const fastest = mine.filter((row) => row === row.setting.rows.find((one) => one.lift));
-  const size = (row) => inWords(row.setting, ["workload", ...EXECUTION]) || "every size";
+  const size = (row) => inWords(row.setting, ["workload", ...EXECUTION]) || words.everySize;
   const several = [...grouped(fastest, size)].filter(([, same]) => same.length > 1);
   const all = several.flatMap(([, same]) => same);
   return several.map(([label, same]) => panel(modes, same, all, label, title));
@@ -182,19 +183,19 @@ function modePanels(mine, title) {
 // it is typical, a bar to where it ends.
 function price(one, width, all) {
   const costs = (workload) => records({
-    strategy: workload.strategy, typical: workload.typical, worst: workload.worst, settings: workload.settings,
+    strategy: workload.strategy, typical: workload.typical, worst: workload.worst,
+    ends: workload.ends, title: workload.title,
   }).map((row) => ({ ...row, strategy: strategies[row.strategy] })).filter(isDrawn);
   const shown = d3.sort(costs(one), (row) => row.worst);
   const most = d3.max(all.flatMap(costs), (row) => row.worst);
-  const label = ({ strategy }) => `${cut(strategy.name)}${bases.has(strategy) ? " (baseline)" : ""}`;
-  const ends = (row) => `${atMost(row.worst)}×${row.settings < one.of ? `, in ${row.settings} of ${one.of}` : ""}`;
-  const title = (row) => `${row.strategy.name}: typically ${times(row.typical)}×, at most ${ends(row)}`;
+  const label = ({ strategy }) => bases.has(strategy)
+    ? fill(words.markedBaseline, { strategy: cut(strategy.name) }) : cut(strategy.name);
   const to = { x: "worst", y: label };
   const stroke = (row) => row.strategy.colour;
   const marginLeft = roomFor(shown.map(label), width);
   return plotted({
     ...{ width, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginLeft, marginRight: 46 },
-    x: logarithmic([1, Math.max(most, 1.1)], (value) => `${short(value)}×`, ticksIn(width - marginLeft)),
+    x: logarithmic([1, Math.max(most, 1.1)], tick(words.tickTimes), ticksIn(width - marginLeft)),
     y: { domain: shown.map(label), label: null },
     marks: [
       ...[true, false].map((isAdvised) => Plot.axisY(
@@ -204,8 +205,8 @@ function price(one, width, all) {
       Plot.ruleY(shown, { x1: 1, x2: "worst", y: label, stroke, strokeWidth: 3 }),
       Plot.tickX(shown, { ...to, stroke, strokeWidth: 2, inset: 3 }),
       ...shown.map((row) => Plot.dot([row], { x: "typical", y: label, ...mark(row.strategy), r: 4.5 })),
-      Plot.text(shown, { ...to, text: ends, textAnchor: "start", dx: 7 }),
-      Plot.tip(shown, Plot.pointerY({ ...to, title })),
+      Plot.text(shown, { ...to, text: "ends", textAnchor: "start", dx: 7 }),
+      Plot.tip(shown, Plot.pointerY({ ...to, title: "title" })),
     ],
   });
 }
@@ -214,7 +215,7 @@ function price(one, width, all) {
 const CHARTS = {
   "speed-up": { free: [along], draw: byLength({
     read: (row) => row.times, low: (row) => row.times_low, high: (row) => row.times_high,
-    write: (value) => `${short(value)}×`, line: 1,
+    write: tick(words.tickTimes), line: 1,
   }) },
   time: { free: [along], draw: byLength({
     read: (row) => row.time, low: (row) => row.time_low, high: (row) => row.time_high, write: durationTick,
@@ -223,7 +224,7 @@ const CHARTS = {
     read: (row) => row.first, write: (value) => durationTick(1e6 * value),
   }) },
   memory: { free: ["seq_len", "batch"], draw: againstTime({
-    read: (row) => row.peak, write: (value) => `${short(value)} MiB`, isRinged: (row) => row.front,
+    read: (row) => row.peak, write: tick(words.tickMemory), isRinged: (row) => row.front,
   }) },
 };
 
@@ -304,7 +305,8 @@ const inGrid = (some) => some.length ? [make("div", { class: "panels" }, ...some
 function besideWhat(group) {
   if (bases.size < 2) return "";
   const mine = new Set(group.map((row) => row.setting.baseline).filter(Boolean));
-  return mine.size ? `, beside ${[...mine].map(known).join(" or ")}` : "";
+  const baselines = [...mine].map((strategy) => strategy.known).join(words.or);
+  return mine.size ? fill(words.besideBaselines, { baselines }) : "";
 }
 
 // A table of the fastest, linked to the chooser: a row for each phase, batch and mode.
@@ -318,7 +320,7 @@ function winners(mine) {
     const cells = sizes.map((size) => make("td", {}, ...winner(settingAt(size))));
     return make("tr", {}, make("th", { scope: "row" }, label), ...cells);
   });
-  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Fastest of ${workload}` },
+  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": fill(words.fastestOf, { workload }) },
     make("table", { class: "answers" },
       make("thead", {}, make("tr", {}, make("td"), ...head)), make("tbody", {}, ...lines)));
 }
@@ -326,11 +328,8 @@ function winners(mine) {
 function winner(setting) {
   const best = setting?.rows.find((row) => row.lift);
   if (!best) return [];
-  const ties = setting.rows.filter((row) => row.unbeaten).length - 1;
-  const gain = best.times === null || best.strategy === setting.baseline ? "" : `${times(best.times)}×`;
-  const close = ties > 0 ? `${ties} other${ties > 1 ? "s" : ""} not shown slower` : "";
   return [make("a", { href: address(setting) }, sample(best.strategy), best.strategy.name),
-    make("small", {}, [gain, close].filter(Boolean).join(", "))];
+    make("small", {}, setting.fastest)];
 }
 
 // Which strategies the charts draw: a few of many until a reader asks for others.
@@ -340,14 +339,14 @@ function legend() {
   const box = (strategy) => make("label", {}, make("input", {
     type: "checkbox", checked: drawn.has(strategy) ? "" : null,
     onchange: ({ target }) => redraw([...drawn, strategy].filter((one) => target.checked || one !== strategy)),
-  }), sample(strategy), nameOf(strategy));
+  }), sample(strategy), strategy.marked);
   const all = make("button", {
     type: "button",
     onclick: () => { redraw(isPart ? measured : few); legend().querySelector("button").focus(); },
-  }, isPart ? `All ${measured.length}` : `The ${few.size} cheapest`);
+  }, isPart ? fill(words.all, { count: measured.length }) : fill(words.cheapest, { count: few.size }));
   const place = document.getElementById("legend");
   place.classList.toggle("low", measured.length < 12);
   place.replaceChildren(make("fieldset", {},
-    make("legend", {}, "Strategies in the charts"), ...measured.map(box), measured.length > few.size ? all : null));
+    make("legend", {}, words.drawn), ...measured.map(box), measured.length > few.size ? all : null));
   return place;
 }

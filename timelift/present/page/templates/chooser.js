@@ -58,8 +58,7 @@ function missing(setting, wanted) {
     && String(setting[name]) !== wanted[name]);
   if (!other.length) return "";
   const asked = other.map((axis) => `${axis.title} ${wanted[axis.name]}`).join(", ");
-  return `Not measured: ${asked} with the rest of this choice. Shown is the nearest that was: ${
-    inWords(setting)}.`;
+  return fill(words.missing, { asked, shown: inWords(setting) });
 }
 
 function controls(setting) {
@@ -72,10 +71,10 @@ function controls(setting) {
       note = missing(found, asked);
       choose(found, pickedIn(inAddress()));
     } });
-    for (const value of axis.values.filter((one) => one !== "none")) {
-      const text = axis.name === "threads" && !value ? "default" : value;
-      select.append(new Option(text, value, false, value === setting[axis.name]));
-    }
+    axis.values.forEach((value, at) => {
+      if (value !== "none")
+        select.append(new Option(axis.choices[at], value, false, value === setting[axis.name]));
+    });
     return make("label", { for: select.id }, axis.title, select);
   });
 }
@@ -89,43 +88,14 @@ function show(setting, asked, said) {
   const row = setting.rows.find((one) => one.strategy === asked)
     ?? setting.rows.find((one) => one.strategy === setting.write) ?? setting.rows[0];
   chooser.querySelector(".chosen").replaceChildren(
-    verdict(setting), ...(row ? [bars(setting, row), detail(row)] : []), ...losses(setting));
+    lead(setting), ...(row ? [bars(setting, row), detail(row)] : []),
+    ...setting.lost.map((text) => make("p", { class: "note" }, text)));
   if (focused) document.getElementById(focused)?.focus();
 }
 
-function verdict(setting) {
-  const row = setting.rows.find((one) => one.strategy === setting.write);
-  const lead = (...words) => make("p", { class: "lead" }, ...words);
-  if (!row) {
-    const none = setting.rows.length ? "No lift" : "Nothing";
-    return lead(`${setting.rows.some((one) => one.lift) ? "Only one lift" : none} was measured here.`);
-  }
-  const name = make("strong", {}, row.strategy.name);
-  const base = setting.baseline;
-  const gain = base && row.strategy !== base ? `, ${speedUp(row)} times as fast as ${known(base)}` : "";
-  const found = `: ${duration(row.time)} a call${gain}.`;
-  const isFirst = row === setting.rows.find((one) => one.lift);
-  const most = row.cost === null ? "" : `, at most ${over(row.cost)} the best`;
-  const best = isFirst ? " looked best" : ` has the least to lose${most}`;
-  if (!setting.verdict) return lead("Too few launches for a verdict; ", name, ` looked best${found}`);
-  const faster = setting.rows.filter((one) => one.lift && one.verdict === "shown faster");
-  if (!base || faster.includes(row))
-    return lead("Write ", name, found, isFirst ? "" : ` It${best}.`, ties(setting, row));
-  if (faster.length)
-    return lead(name, `${best}, but is not shown faster${found} Shown faster: ${listed(faster)}.`);
-  const keep = [make("strong", {}, known(base)), ": nothing was shown faster"];
-  return lead("Keep ", ...keep, ...(row.strategy === base ? ["."] : ["; ", name, `${best}${found}`]));
-}
-
-function listed(some, most = 6) {
-  const names = some.slice(0, most).map((row) => row.strategy.name).join(", ");
-  return some.length > most ? `${names} and ${some.length - most} more` : names;
-}
-
-function ties(setting, row) {
-  const close = setting.rows.filter((one) => one.unbeaten && one !== row);
-  return close.length ? ` Not shown slower than it: ${listed(close)}.` : "";
-}
+// What to write, every other part a name.
+const lead = (setting) => make("p", { class: "lead" },
+  ...setting.lead.map((part, place) => place % 2 ? make("strong", {}, part) : part));
 
 // A row a rival: a bar of how many times as fast as the baseline, or as the fastest, it is.
 function bars(setting, chosen) {
@@ -134,32 +104,27 @@ function bars(setting, chosen) {
   const ratio = (row) => row.times ?? base.time / row.time;
   const most = 1.02 * d3.max(setting.rows, (row) => Math.max(ratio(row), row.times_high ?? 0));
   const share = (value) => 100 * Math.min(1, value / most);
-  const word = (row) => {
-    if (!row.lift) return "not ranked";
-    if (row === base) return setting.baseline ? "baseline" : "fastest";
-    return row.verdict ?? "";
-  };
   const lines = setting.rows.map((row) => make("tr", { class: row === chosen ? "picked" : null },
     make("th", { scope: "row" }, picker(row, row === chosen)),
     make("td", { class: "bar" }, track(row, ratio(row), share)),
-    make("td", { class: "n ratio" }, times(ratio(row)),
-      make("small", {}, interval(row.times_low, row.times_high, times))),
-    make("td", { class: "word" }, word(row)),
-    make("td", { class: "n call" }, duration(row.time))));
+    make("td", { class: "n ratio" }, row.gain, make("small", {}, row.gain_interval)),
+    make("td", { class: "word" }, row.beside),
+    make("td", { class: "n call" }, row.call)));
   const head = (text, name) => make("th", { scope: "col", class: name }, text);
-  const beside = known(base.strategy);
+  const baseline = base.strategy.known;
   const table = make("table", { class: "bars" }, make("caption", {}, inWords(setting)),
-    make("thead", {}, make("tr", {}, head("strategy", ""), make("td", { class: "bar" }),
-      head(`times as fast as ${beside}`, "ratio"),
-      setting.baseline ? head(`beside ${beside}`, "word") : make("td", { class: "word" }), head("a call", "call"))),
+    make("thead", {}, make("tr", {}, head(words.strategy, ""), make("td", { class: "bar" }),
+      head(fill(words.timesAsFast, { baseline }), "ratio"),
+      setting.baseline ? head(fill(words.beside, { baseline }), "word") : make("td", { class: "word" }),
+      head(words.call, "call"))),
     make("tbody", {}, ...lines));
-  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Strategies here" }, table);
+  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": words.here }, table);
 }
 
 function picker(row, isChosen) {
   const { setting, strategy } = row;
   return make("button", { type: "button", id: `pick-${strategy.place}`, "aria-pressed": isChosen,
-    onclick: () => choose(setting, strategy) }, sample(strategy), nameOf(strategy));
+    onclick: () => choose(setting, strategy) }, sample(strategy), strategy.marked);
 }
 
 // A bar to the ratio, whiskers to the ends of its interval, a line at 1.
@@ -167,20 +132,16 @@ function track(row, ratio, share) {
   const { lift, strategy, times_low: low, times_high: high } = row;
   const part = (name, css) => make("span", { class: name, style: css });
   const fill = part(lift ? "fill" : "fill hollow", `width:${share(ratio)}%;--colour:${strategy.colour}`);
-  const whisker = interval(low, high, times)
+  const whisker = row.gain_interval
     ? part("whisker", `left:${share(low)}%;width:${share(high) - share(low)}%`) : null;
   return make("span", { class: "track" }, fill, whisker, part("one", `left:${share(1)}%`));
 }
 
 function detail(row) {
   const { strategy } = row;
-  const ends = (low, high, write) => interval(row[low], row[high], write);
   const facts = [
-    ["time", `${duration(row.time)}${ends("time_low", "time_high", duration)} a call`],
-    ["first call", row.first === null ? "" : `${seconds(row.first)}${ends("first_low", "first_high", seconds)}`],
-    ["peak memory", row.peak === null ? "" : `${three(row.peak)} MiB`],
-    ["may cost", row.cost === null || !row.setting.verdict ? "" : `at most ${over(row.cost)} the best`],
-    ["no lift", strategy.differs],
+    ...data.facts.map((term, place) => [term, row.facts[place]]),
+    [words.noLift, strategy.differs],
     ...strategy.meaning,
   ].filter(([, text]) => text);
   return make("section", { class: "detail", "aria-label": strategy.name },
@@ -194,10 +155,10 @@ function paste({ setting, strategy }) {
   const { file, call } = strategy.code;
   const code = make("pre", { tabindex: 0 }, make("code", {}, file + fill(call, setting.inputs)));
   const button = make("button", { type: "button", class: "copy", onclick: async () => {
-    button.textContent = await copied(code) ? "Copied" : "Press Ctrl-C to copy";
-    setTimeout(() => { button.textContent = "Copy"; }, 3000);
-  } }, "Copy");
-  return make("details", { class: "paste", open: "" }, make("summary", {}, "Code to paste"), button, code);
+    button.textContent = await copied(code) ? words.copied : words.pressToCopy;
+    setTimeout(() => { button.textContent = words.copy; }, 3000);
+  } }, words.copy);
+  return make("details", { class: "paste", open: "" }, make("summary", {}, words.code), button, code);
 }
 
 // A page from disk may not reach the clipboard, and then the code is selected instead.
@@ -209,9 +170,4 @@ async function copied(code) {
     getSelection().selectAllChildren(code);
     return document.execCommand("copy");
   }
-}
-
-function losses(setting) {
-  return [...grouped(setting.lost, (one) => one.why)].map(([why, lost]) =>
-    make("p", { class: "note" }, `No result for ${lost.map((one) => one.strategy.name).join(", ")}: ${why.replace(/\.$/, "")}.`));
 }

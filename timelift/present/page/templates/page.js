@@ -4,11 +4,13 @@ if (settings.length) {
   addEventListener("hashchange", follow);
   follow();
   legend();
-  if (few.size < ranked.length)
-    document.querySelector("#prices .note")?.append(` These are ${few.size} of ${ranked.length}; `,
-      make("a", { href: "#legend" }, "choose others"), ".");
+  if (few.size < ranked.length) {
+    const [these, others, end] = words.few;
+    document.querySelector("#prices .note")?.append(
+      fill(these, { few: few.size, all: ranked.length }), make("a", { href: "#legend" }, others), end);
+  }
   document.querySelector("[data-chart=price]")?.append(...data.prices.map((one) =>
-    panel(price, one, data.prices, one.workload, "Costs over the best")));
+    panel(price, one, data.prices, one.workload, document.getElementById("prices-h").textContent)));
   document.querySelectorAll("[data-chart]:not([data-chart=price])").forEach(section);
 }
 

@@ -38,13 +38,13 @@ function searchable(sheet, body) {
     return texts.get(row).some((text) => isWord ? text.includes(word) : number(text) === Number(word));
   };
   const field = make("input", { type: "search", spellcheck: "false", autocomplete: "off", oninput: () => {
-    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const asked = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let left = 0;
-    for (const row of body.rows) left += !(row.hidden = !words.every((word) => isThere(row, word)));
-    const all = body.rows.length.toLocaleString("en");
-    count.textContent = words.length ? `${left.toLocaleString("en")} of ${all} rows` : "";
+    for (const row of body.rows) left += !(row.hidden = !asked.every((word) => isThere(row, word)));
+    const [some, all] = [left, body.rows.length].map((number) => number.toLocaleString("en"));
+    count.textContent = asked.length ? fill(words.rows, { left: some, all }) : "";
   } });
-  sheet.querySelector("p.count").prepend(make("label", {}, "Search ", field), " ", count, " ");
+  sheet.querySelector("p.count").prepend(make("label", {}, words.search, field), " ", count, " ");
 }
 
 for (const sheet of document.querySelectorAll(".sheet")) {

@@ -1,0 +1,214 @@
+"""The words of the page's script: of what was measured, ready to show, and what it says itself.
+
+Names are escaped and cut.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from timelift.analyse.estimates import Interval
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
+from timelift.analyse.recommend import Answer, Price, Recommendation
+from timelift.analyse.verdicts import Verdict
+from timelift.case import Setting
+from timelift.errors import counted
+from timelift.escape import NAME_LIMIT, plain
+from timelift.measurement import Measurement
+from timelift.present.answer import LEAST_TO_LOSE, known_as
+from timelift.present.units import (
+    MEBIBYTES,
+    MICROSECONDS,
+    MILLISECONDS,
+    SECONDS,
+    over_the_best,
+    three_figures,
+    time_in_words,
+    times_at_most,
+    times_to_hundredths,
+    with_interval,
+)
+
+_TIMES = "\N{MULTIPLICATION SIGN}"
+#: What a strategy is beside the baseline.
+_VERDICTS = {
+    Verdict.FASTER: "shown faster",
+    Verdict.SLOWER: "shown slower",
+    Verdict.SAME: "no difference that counts",
+    Verdict.UNDECIDED: "undecided",
+}
+#: What is known of a strategy in a setting, in this order.
+FACTS = ("time", "first call", "peak memory", "may cost")
+#: What the script says by itself, with places for what it fills in.
+WORDS = {
+    "strategy": "strategy",
+    "call": "a call",
+    "gain": "{gain} times as fast as {baseline}",
+    "timesAsFast": "times as fast as {baseline}",
+    "beside": "beside {baseline}",
+    "besideBaselines": ", beside {baselines}",
+    "or": " or ",
+    "pointed": "{strategy}: {time} a call",
+    "missing": (
+        "Not measured: {asked} with the rest of this choice. "
+        "Shown is the nearest that was: {shown}."
+    ),
+    "here": "Strategies here",
+    "noLift": "no lift",
+    "code": "Code to paste",
+    "copy": "Copy",
+    "copied": "Copied",
+    "pressToCopy": "Press Ctrl-C to copy",
+    "timeOfCall": "time of a call",
+    "everySize": "every size",
+    "markedBaseline": "{strategy} (baseline)",
+    "fastestOf": "Fastest of {workload}",
+    "drawn": "Strategies in the charts",
+    "all": "All {count}",
+    "cheapest": "The {count} cheapest",
+    "few": [" These are {few} of {all}; ", "choose others", "."],
+    "rows": "{left} of {all} rows",
+    "search": "Search ",
+    "tickTimes": f"{{value}}{_TIMES}",
+    "tickMemory": f"{{value}} {MEBIBYTES.name}",
+}
+#: The units of a tick, the largest last: the name, and the size in microseconds.
+UNITS = [[one.name, 1e6 * one.size] for one in (MICROSECONDS, MILLISECONDS, SECONDS)]
+#: How many strategies are named in a sentence.
+_NAMED = 6
+#: Characters after which a title and a reason are cut.
+TEXT_LIMIT = 200
+
+
+def name_on_page(name: str) -> str:
+    return plain(name, NAME_LIMIT)
+
+
+def _names(rows: Sequence[RankedCase]) -> str:
+    names = ", ".join(name_on_page(row.case.strategy) for row in rows[:_NAMED])
+    more = len(rows) - _NAMED
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def lead(ranking: Ranking | None, best: Recommendation | None) -> list[str]:
+    """Write what to write in a setting; every other part is a name."""
+    if ranking is None:
+        return ["Nothing was measured here."]
+    if best is None:
+        return [f"{'Only one lift' if ranking.rows else 'No lift'} was measured here."]
+    row, name = ranking.row(best.strategy), name_on_page(best.strategy)
+    takes = f": {time_in_words(row.seconds_per_call.value)} a call{_gain_over(row, ranking)}."
+    if not best.has_verdict:
+        return ["Too few launches for a verdict; ", name, f" looked best{takes}"]
+    is_faster = [one for one in ranking.rows if one.speed_up and _is_faster(one.speed_up)]
+    if ranking.baseline and row not in is_faster:
+        return _lead_of_undecided(row, ranking, takes, is_faster)
+    why = "" if row is ranking.rows[0] else f" It{_is_best(row, ranking)}."
+    return ["Write ", name, f"{takes}{why}{_ties(row, ranking)}"]
+
+
+def _lead_of_undecided(
+    row: RankedCase, ranking: Ranking, takes: str, faster: Sequence[RankedCase]
+) -> list[str]:
+    """Write the lead where the recommended strategy was not shown faster than the baseline."""
+    name, is_best = name_on_page(row.case.strategy), _is_best(row, ranking)
+    if faster:
+        shown = f"Shown faster: {_names(faster)}."
+        return ["", name, f"{is_best}, but is not shown faster{takes} {shown}"]
+    keep, why = name_on_page(known_as(ranking.baseline)), "nothing was shown faster"
+    if row.case.strategy == ranking.baseline:
+        return ["Keep ", keep, f": {why}."]
+    return ["Keep ", keep, f": {why}; ", name, f"{is_best}{takes}"]
+
+
+def _is_best(row: RankedCase, ranking: Ranking) -> str:
+    if row is ranking.rows[0]:
+        return " looked best"
+    cost = row.cost_over_best.high
+    at_most = f", at most {over_the_best(cost)}" if math.isfinite(cost) else ""
+    return f" has the {LEAST_TO_LOSE}{at_most}"
+
+
+def _is_faster(speed_up: SpeedUp) -> bool:
+    return speed_up.verdict is Verdict.FASTER
+
+
+def _ties(row: RankedCase, ranking: Ranking) -> str:
+    close = [one for one in ranking.rows if one.rank_low == 1 and one is not row]
+    return f" Not shown slower than it: {_names(close)}." if close else ""
+
+
+def fastest(ranking: Ranking | None) -> str:
+    """Write what the fastest of a setting gains, and how many others were not shown slower."""
+    if ranking is None or not ranking.rows:
+        return ""
+    row, ties = ranking.rows[0], len(ranking.not_shown_slower) - 1
+    gains = row.speed_up and row.case.strategy != ranking.baseline
+    times = f"{times_to_hundredths(gain(row, ranking).value)}{_TIMES}" if gains else ""
+    close = f"{counted(ties, 'other')} not shown slower" if ties > 0 else ""
+    return ", ".join(filter(None, [times, close]))
+
+
+def _base(ranking: Ranking) -> RankedCase:
+    """Return what the rows of a setting are told beside: its baseline, or the fastest."""
+    mine = (row for row in ranking.rows if row.case.strategy == ranking.baseline)
+    return next(mine, ranking.rows[0] if ranking.rows else ranking.all_rows[0])
+
+
+def gain(row: RankedCase, ranking: Ranking) -> Interval:
+    """Return how many times as fast as that a row is, without an interval beside no baseline."""
+    base = _base(ranking).seconds_per_call.value
+    return row.speed_up or Interval(base / row.seconds_per_call.value)
+
+
+def _gain_over(row: RankedCase, ranking: Ranking) -> str:
+    """Write how many times as fast as the baseline it is, unless it is the baseline."""
+    if row.speed_up is None or row.case.strategy == ranking.baseline:
+        return ""
+    times = with_interval(row.speed_up, times_to_hundredths)
+    return f", {times} times as fast as {name_on_page(known_as(ranking.baseline))}"
+
+
+def beside(row: RankedCase, ranking: Ranking) -> str:
+    """Write what a row is beside the baseline, or beside the fastest where there is none."""
+    if not row.rank_low:
+        return "not ranked"
+    if row is _base(ranking):
+        return "baseline" if ranking.baseline else "fastest"
+    return _VERDICTS[row.speed_up.verdict] if row.speed_up else ""
+
+
+def facts(row: RankedCase, found: RunFindings) -> Iterator[str]:
+    """Write what is known of a case, empty where it is not, in the order of `FACTS`."""
+    case, seconds = row.case, row.seconds_per_call
+    first_call, peak = found.first_calls.get(case), found.peak_bytes.get(case)
+    best, cost = found.recommendation_by_setting.get(case.setting), row.cost_over_best.high
+    yield f"{with_interval(seconds, time_in_words)} a call"
+    yield with_interval(first_call, time_in_words) if first_call else ""
+    yield f"{three_figures(peak / MEBIBYTES.size)} {MEBIBYTES.name}" if peak else ""
+    is_known = best is not None and best.has_verdict and math.isfinite(cost)
+    yield f"at most {over_the_best(cost)}" if is_known else ""
+
+
+def worst(price: Price, answer: Answer) -> str:
+    """Write what a strategy costs over the best at most: `1.31x, in 2 of 4` settings."""
+    part = f", in {price.settings} of {answer.settings}" if price.settings < answer.settings else ""
+    return f"{times_at_most(price.ratio)}{_TIMES}{part}"
+
+
+def price_title(price: Price, answer: Answer) -> str:
+    typical = f"{times_to_hundredths(price.typical)}{_TIMES}"
+    return f"{name_on_page(price.strategy)}: typically {typical}, at most {worst(price, answer)}"
+
+
+def losses(lost: Iterable[Measurement]) -> dict[Setting, list[str]]:
+    """Write which strategies have no result and why, by setting, those of one reason together."""
+    names: dict[Setting, dict[str, list[str]]] = {}
+    for one in lost:
+        why = plain(f"{one.status}: {one.reason}".rstrip(": "), TEXT_LIMIT).removesuffix(".")
+        of_setting = names.setdefault(one.case.setting, {})
+        of_setting.setdefault(why, []).append(name_on_page(one.case.strategy))
+    return {
+        setting: [f"No result for {', '.join(mine)}: {why}." for why, mine in by_reason.items()]
+        for setting, by_reason in names.items()
+    }
