@@ -46,7 +46,7 @@ def test_help_lists_the_commands(capsys, word):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_function_and_help(name):
-    first = (inspect.getdoc(cli.function(name)) or "").splitlines()[0]
+    first = (inspect.getdoc(getattr(cli.module_of(name), name)) or "").splitlines()[0]
     assert first.endswith((".", ":", "?"))
     assert plain(first) in cli.parser(name).format_help()
 

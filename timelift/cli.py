@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, NoReturn
 
 from timelift.commands import EXIT_INTERRUPTED, Options, removed
@@ -47,11 +48,9 @@ COMMANDS = {
 }
 
 
-def function(name: str) -> Callable[[Options, Project], int]:
-    """Return the function of a command; its docstring is the help."""
-    module = importlib.import_module(f"timelift.commands.{COMMANDS[name].module}")
-    found: Callable[[Options, Project], int] = getattr(module, name)
-    return found
+def module_of(name: str) -> ModuleType:
+    """Return the module that has a command's function, and beside it the one of its options."""
+    return importlib.import_module(f"timelift.commands.{COMMANDS[name].module}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -74,15 +73,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(name: str) -> _Parser:
-    from timelift.commands import arguments  # noqa: PLC0415 - it takes a moment
-
+    """Return the parser of a command, whose function's docstring is the help."""
+    module = module_of(name)
     of_command = _Parser(
         prog=f"timelift {name}",
-        description=inspect.cleandoc(function(name).__doc__ or ""),
+        description=inspect.cleandoc(getattr(module, name).__doc__),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    getattr(arguments, name)(of_command)
+    getattr(module, f"{name}_options")(of_command)
     if COMMANDS[name].measures:
         of_command.usage = f"timelift {name} [QUESTION ...] [OPTION ...]"
     return of_command
@@ -143,7 +142,7 @@ def _run(words: list[str], project: Project, default: str | None) -> int:
     else:
         sys.stdout.write(_version() if "--version" in words else _overview())
         return 0
-    run = function(name)
+    run: Callable[[Options, Project], int] = getattr(module_of(name), name)
     if COMMANDS[name].measures and not {"-h", "--help"} & {*words}:
         return run(Options(words=words), project)
     return run(parser(name).read(words), project)

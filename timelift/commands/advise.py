@@ -1,11 +1,22 @@
 """`timelift advise`: every lift in a user's model, and what to change."""
 
-from timelift.commands import EXIT_INTERRUPTED, Options, write_lines
-from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
+import argparse
+from dataclasses import replace
+
+from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
+from timelift.measure.options import option_named, read_size
 from timelift.project import Project
 from timelift.source import read_source
+
+#: What a model is called with where nothing is said.
+BATCH, SEQ_LEN = 8, 16
+#: The options of a run that `advise` takes.
+ADVICE_OPTIONS = (
+    *("backends", "launches", "precision", "budget", "seed", "results"),
+    *("first_call_limit", "memory_limit"),
+)
 
 
 def advise(options: Options, project: Project) -> int:
@@ -36,3 +47,42 @@ def advise(options: Options, project: Project) -> int:
     else:
         write_lines(advice_words.advice_lines(advice, pages))
     return EXIT_INTERRUPTED if advice.interrupted else 0
+
+
+def advise_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="what makes your model, like mypkg.models:make_model or path.py:make_model, or a "
+        ".keras file",
+    )
+    parser.add_argument(
+        "--batch-sizes",
+        dest="batch",
+        type=argument_type(read_size),
+        default=0,
+        metavar="N",
+        help=f"sequences in a call (default: {BATCH})",
+    )
+    parser.add_argument(
+        "--seq-lens",
+        dest="seq_len",
+        type=argument_type(read_size),
+        default=0,
+        metavar="N",
+        help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",
+    )
+    parser.add_argument(
+        "--data",
+        default="",
+        metavar="MODULE:FUNCTION",
+        help="what returns (inputs, labels) of one batch (default: both are drawn)",
+    )
+    add_forms(parser)
+    from timelift.advise.user_model import DEFAULTS  # noqa: PLC0415
+
+    for name in ADVICE_OPTIONS:
+        option = option_named(name)
+        option = replace(option, default=DEFAULTS.get(name, option.default))
+        text = option.full_help.replace("%", "%%")
+        parser.add_argument(option.flag, default="", metavar=option.metavar, help=text)

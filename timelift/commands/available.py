@@ -1,5 +1,6 @@
 """What can be measured: the strategies and workloads of the project and of timelift."""
 
+import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def strategies(options: Options, project: Project) -> int:
     prints a file, to copy into strategies/ and change.
     """
     return _list_or_show("strategy", project.strategies, options, project)
+
+
+def strategies_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words", nargs="*", metavar="show NAME", help="print this file, to copy (default: list all)"
+    )
+
+
+workloads_options = strategies_options
 
 
 def workloads(options: Options, project: Project) -> int:

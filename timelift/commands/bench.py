@@ -1,5 +1,6 @@
 """Measuring: pytest in this process, with the plugin and questions."""
 
+import argparse
 import gc
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from _pytest.config.findpaths import load_config_dict_from_file
 
 from timelift.commands import Options
 from timelift.errors import nearest, path_is
+from timelift.measure.options import add_options
 from timelift.project import Project
 
 
@@ -25,6 +27,20 @@ def bench(options: Options, project: Project) -> int:
     the same. The exit code is pytest's.
     """
     return _pytest(options, project, _Questions(project))
+
+
+def bench_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="QUESTION",
+        help="files or items, such as bench/test_lift.py, or test_modes.py of timelift's own "
+        "(default: every question)",
+    )
+    add_options(lambda title: parser.add_argument_group(title).add_argument)
+
+
+selftest_options = bench_options
 
 
 def selftest(options: Options, project: Project) -> int:

@@ -1,5 +1,6 @@
 """`timelift bisect`: `git bisect run`, of which this module, as a program, is one step."""
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -8,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from timelift.case import AXIS_FLAGS, Case, Phase
-from timelift.commands import EXIT_NOT_YES, Options, write_lines
+from timelift.commands import EXIT_NOT_YES, Options, add_gate, write_lines
 from timelift.errors import UserError
 from timelift.gate.sides import UNCHANGED
 from timelift.measure.launch import environment
@@ -60,6 +61,18 @@ def bisect(options: Options, project: Project) -> int:
         first = git(tree, "log", "-1", "--format=%H %an, %ad: %s", "refs/bisect/bad")
     write_lines([f"first slower commit: {first}"])
     return 0
+
+
+def bisect_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("good", metavar="GOOD", help="a revision that was fast enough")
+    parser.add_argument("bad", metavar="BAD", help="a later one that is not, like HEAD")
+    parser.add_argument(
+        "--case",
+        required=True,
+        metavar="LABEL",
+        help="the case as pytest shows it, like tokens-T16-B8-forward-graph-native",
+    )
+    add_gate(parser, "how much slower is too slow")
 
 
 def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:

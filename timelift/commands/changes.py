@@ -1,9 +1,11 @@
 """What became slower: between two runs, and over many."""
 
+import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.commands import EXIT_NOT_YES, Options, write_lines
+from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_gate, write_lines
 from timelift.errors import UserError
 from timelift.journal.files import find
 from timelift.journal.lines import parse_time
@@ -42,6 +44,21 @@ def compare(options: Options, project: Project) -> int:
     return EXIT_NOT_YES if strict and compared.any_suspect else 0
 
 
+def compare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", metavar="OLD", help=RUN_NAMES)
+    parser.add_argument("new", metavar="NEW", help="the same")
+    add_gate(parser, "the least change that counts")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 2 where anything is suspect"
+    )
+    parser.add_argument(
+        "--across-machines",
+        action="store_true",
+        help="compare ratios between rivals although the machines differ; advisory",
+    )
+    parser.add_argument("--all", action="store_true", help="print every case")
+
+
 def history(options: Options, project: Project) -> int:
     """Report what became slower over a machine's runs, since when, and whether the machine changed.
 
@@ -67,6 +84,29 @@ def history(options: Options, project: Project) -> int:
     written = write_history(shown, output)
     write_lines(["", f"{output}: {', '.join(path.name for path in written)}"])
     return EXIT_NOT_YES if shown.findings.worse else 0
+
+
+def history_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--machine", metavar="NAME", help="the machine (default: that of the newest run)"
+    )
+    parser.add_argument(
+        "--workloads", default="", metavar="LIST", help="show the cases of these workloads"
+    )
+    parser.add_argument("--case", metavar="LABEL", help="show one case, or those of one setting")
+    parser.add_argument(
+        "--since",
+        metavar="DATE",
+        help="leave out runs before this date, such as 2026-01-31; use it to accept a change",
+    )
+    add_gate(parser, "the least change that counts")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where history.md, history.csv, changes.csv and the figures go "
+        "(default: results/report)",
+    )
 
 
 def _since(text: str | None) -> "datetime | None":

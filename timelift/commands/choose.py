@@ -1,7 +1,9 @@
 """Which strategy to use for one workload at one size."""
 
-from timelift.case import AXES
-from timelift.commands import EXIT_NOT_YES, Options, write_lines
+import argparse
+
+from timelift.case import AXES, AXIS_FLAGS
+from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
 from timelift.journal.files import find_run
 from timelift.project import Project
 
@@ -35,3 +37,20 @@ def choose(options: Options, project: Project) -> int:
     trust = additions(run, project.results).trust_in_full
     write_lines(write(question, answer, run, project, trust))
     return 0
+
+
+def choose_options(parser: argparse.ArgumentParser) -> None:
+    from timelift.choose.choices import Goal  # noqa: PLC0415
+
+    texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
+    usual = "default: the usual one, or the only one that was measured"
+    for name in AXES:
+        parser.add_argument(
+            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=texts.get(name, usual)
+        )
+    parser.add_argument("--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)}")
+    parser.add_argument(
+        "--run", default="latest", metavar="RUN", help=f"{RUN_NAMES} (default: latest)"
+    )
+    add_baseline(parser)
+    add_forms(parser)

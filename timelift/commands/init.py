@@ -1,5 +1,6 @@
 """`timelift init`: the files with which a project measures its own layer."""
 
+import argparse
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -61,6 +62,21 @@ def init(options: Options, project: Project) -> int:
     _write({project.root / name: text for name, text in texts.items()})
     write_lines(_next_steps(project, is_filled_in=bool(options.layer)))
     return 0
+
+
+def init_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--layer",
+        default="",
+        metavar="MODULE:NAME",
+        help="what makes your layer, or is it, like mypkg.models:make_encoder (default: none)",
+    )
+    parser.add_argument(
+        "--inputs",
+        default="",
+        metavar="SHAPE",
+        help="what it takes at one step, like 96,96,3 or int32[60]<1000 (default: what it tells)",
+    )
 
 
 def _refuse_existing(project: Project) -> None:

@@ -1,11 +1,12 @@
 """What is shown of a run: its answer and page, or the tables of its workloads."""
 
+import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.commands import Options, write_lines
+from timelift.commands import RUN_NAMES, Options, add_baseline, write_lines
 from timelift.errors import UserError, nearest
 from timelift.journal.files import find_run, is_latest, runs_under
 from timelift.project import Project
@@ -31,6 +32,24 @@ def report(options: Options, project: Project) -> int:
     if options.open:
         _open(output / "index.html")
     return 0
+
+
+def report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[RUN] WORKLOAD",
+        help=f"{RUN_NAMES} (default: latest); then the workloads whose tables are printed instead",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where index.html, report.md, measurements.csv, tables/ and figures/ go "
+        "(default: results/report)",
+    )
+    add_baseline(parser)
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
 
 
 def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, str, Sequence[str]]:
