@@ -13,7 +13,7 @@ import pytest
 from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
-from timelift.gate.other_side import of_project, of_python, open_other_side, take_out
+from timelift.gate.other_side import of_project, of_python, open_other_side
 from timelift.gate.same_code import file_changes
 from timelift.gate.sides import SidesRace
 from timelift.measure.header import new_header
@@ -120,23 +120,24 @@ def test_files_that_are_not_alike_are_new_and_gone(tmp_path):
     assert (found.new, found.removed, found.renamed) == (("a",), ("b",), {})
 
 
-def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, sides):
+def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(sides):
     here = commit(sides[0])
     write(here, {"strategies/native.py": strategy("Later"), "strategies/new.py": strategy("New")})
     commit(here)
     write(here, {"strategies/native.py": strategy("Not committed")})
     before = git(here, "status", "--porcelain"), git(here, "worktree", "list")
-    found = take_out(here, "HEAD~1", tmp_path / "out")
-    assert found == git(here, "rev-parse", "HEAD~1").strip()
-    assert (tmp_path / "out" / "strategies" / "native.py").read_text() == strategy()
-    assert not (tmp_path / "out" / "strategies" / "new.py").exists()
+    side = open_other_side("HEAD~1", checkout(here), catalogue(here))
+    assert side.commit == git(here, "rev-parse", "HEAD~1").strip()
+    assert (side.project.root / "strategies" / "native.py").read_text() == strategy()
+    assert side.strategies.keys() == {"native"}
     assert (git(here, "status", "--porcelain"), git(here, "worktree", "list")) == before
 
 
 @pytest.mark.parametrize("word", ["--help", "HEAD~9"])
-def test_an_unknown_revision_is_one_sentence(tmp_path, sides, word):
+def test_an_unknown_revision_is_one_sentence(sides, word):
+    here = commit(sides[0])
     with pytest.raises(UserError, match="expected a revision that git knows here"):
-        take_out(commit(sides[0]), word, tmp_path / "out")
+        open_other_side(word, checkout(here), catalogue(here))
 
 
 def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
@@ -146,11 +147,12 @@ def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
     assert found.file_changes.new == ()
 
 
-def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):
+def test_a_link_out_of_the_project_is_left_out(sides):
     (sides[0] / "data").symlink_to("/nowhere")
-    take_out(commit(sides[0]), "HEAD", tmp_path / "out")
-    assert (tmp_path / "out" / "strategies").is_dir()
-    assert not (tmp_path / "out" / "data").is_symlink()
+    here = commit(sides[0])
+    side = open_other_side("HEAD", checkout(here), catalogue(here))
+    assert (side.project.root / "strategies").is_dir()
+    assert not (side.project.root / "data").is_symlink()
 
 
 def test_a_family_is_not_raced_against_one_of_its_variants(sides):

@@ -38,7 +38,7 @@ class Project:
     def around(cls, folder: Path) -> "Project":
         """Return the project that a folder belongs to: the nearest above it that has a marker."""
         above = (folder, *folder.parents)
-        marked = (one for one in above if any((one / name).exists() for name in MARKERS))
+        marked = (top for top in above if any((top / name).exists() for name in MARKERS))
         return cls(next(marked, folder))
 
     @property
@@ -78,7 +78,7 @@ class Project:
         return modules_in(self.import_folders)
 
     def at(self, root: Path) -> "Project":
-        """Return the project as it lies in another folder; what is outside of it stays the same."""
+        """Return the same project in another folder; folders outside of it stay."""
         return replace(
             self,
             root=root,
@@ -91,7 +91,7 @@ class Project:
         return root / place.relative_to(here) if place.is_relative_to(here) else path
 
     def shown(self, path: Path) -> str:
-        """Return a path as it is written for people: from the project on, or from timelift on."""
+        """Return a path as users see it: from the project on, or from timelift on."""
         place, here, brought = path.resolve(), self.root.resolve(), self.brought.resolve()
         if place.is_relative_to(brought) and brought != here:  # it may be installed inside
             return f"timelift/{place.relative_to(brought)}"
@@ -123,7 +123,7 @@ def _is_importable(path: Path) -> bool:
 
 
 class GitError(UserError):
-    """git refused; `printed` is what it said."""
+    """An error of git, with the text that it `printed`."""
 
     def __init__(self, command: str, printed: str) -> None:
         super().__init__(f"git {command} failed: {printed or 'it printed nothing'}")

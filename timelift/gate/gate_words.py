@@ -9,6 +9,7 @@ from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides, gate_findings
 from timelift.gate.rule import SidesFinding
+from timelift.gate.sides import why_not_compared
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.present import conditions
 from timelift.present.summary import Section
@@ -114,10 +115,8 @@ def _hit_limits(gate: GateFindings) -> Iterator[str]:
 def _other_sentences(gate: GateFindings) -> Iterator[str]:
     """Return what is known of cases beside verdicts: those not compared, and changed programs."""
     for pair in gate.not_compared:
-        yield (
-            f"{case_in_words(pair.new.case)}: not compared, since {gate.against.label} has no "
-            f"figures: {pair.old.status}: {pair.old.reason}"
-        )
+        why = why_not_compared(gate.against.label, pair.old)
+        yield f"{case_in_words(pair.new.case)}: {why}"
     for case in gate.untimed:
         yield f"{case_in_words(case)}: same, not timed: both sides run the same program"
     for outcome in gate.outcomes:

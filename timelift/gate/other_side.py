@@ -1,4 +1,4 @@
-"""The other side of a gate: the strategies and workloads of a revision, of a folder, or these ones.
+"""The other side of a race: a project's strategies and workloads as `--against` names them.
 
 A revision is taken out of git into a folder of its own, so that nothing in the work tree is
 touched; the folder goes with the session. With another interpreter the project is the same.
@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from timelift.errors import UserError
+from timelift.errors import UserError, path_is
 from timelift.measure import machine
 from timelift.measure.catalogue import (
     Catalogue,
@@ -50,11 +50,11 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class OtherSide:
-    """The other side: what the user calls it, its commit if any, and what it holds by name.
+    """The other side: its name as typed, its commit if any, its strategies and workloads.
 
-    `python` is its interpreter, where that is another; `versions` gives each package that differs
-    its versions there and here. `broken` says why a file of it cannot be read, by the file's stem.
-    A temporary `folder` is removed when it is released.
+    `python` is its interpreter where that is another, and `versions` has those of packages that
+    differ, there and here. `broken` holds, by a file's stem, the reason why it cannot be read. A
+    temporary `folder` is removed with the last reference to it.
     """
 
     label: str
@@ -96,7 +96,7 @@ def _named(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
         path = Path(word).expanduser().absolute()  # "python" alone would be looked for on PATH
     except RuntimeError:  # no user has this name: the word stays as it is, as in a shell
         path = Path(word).absolute()
-    if _is_folder(path):
+    if path_is(path.is_dir):
         return of_project(word, project.at(path.resolve()))
     if os.access(path, os.X_OK):
         return of_python(str(path), catalogue, project)
@@ -107,9 +107,10 @@ def _named(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
 
 def _of_revision(word: str, commit: str, project: Project) -> OtherSide:
     holder = tempfile.TemporaryDirectory(prefix="timelift-base-")
-    folder = Path(holder.name)
-    take_out(project.root, commit, folder)
-    return replace(of_project(word, project.at(folder), commit), folder=holder)
+    archive = git_bytes(project.root, "archive", "--format=tar", commit)
+    with tarfile.open(fileobj=BytesIO(archive)) as files:
+        files.extractall(holder.name, filter=_inside)  # noqa: S202 - the filter keeps it inside
+    return replace(of_project(word, project.at(Path(holder.name)), commit), folder=holder)
 
 
 def of_python(python: str, catalogue: Catalogue, project: Project) -> OtherSide:
@@ -127,7 +128,7 @@ def of_python(python: str, catalogue: Catalogue, project: Project) -> OtherSide:
 
 
 def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
-    """Return what is installed in another interpreter; asks it without importing a backend."""
+    """Return the versions in another interpreter: Python's, and those of installed packages."""
     try:
         done = subprocess.run(
             [python, "-c", _VERSIONS, *names],
@@ -157,9 +158,11 @@ def of_project(label: str, project: Project, commit: str = "") -> OtherSide:
     A file that cannot be read costs the cases that need it, and no others.
     """
     wanted = project.packaged("strategies") if project.is_timelift else project.root
-    if not _is_folder(wanted):
-        what = "a project with strategies/ in it" if project.is_timelift else "a project's folder"
-        raise UserError(f"--against: expected {what}, received {label!r:.200}")
+    if not path_is(wanted.is_dir):
+        expected = (
+            "a project with strategies/ in it" if project.is_timelift else "a project's folder"
+        )
+        raise UserError(f"--against: expected {expected}, received {label!r:.200}")
     strategies, bad = _readable(project.strategies.values(), read_variants)
     workloads, worse = _readable(
         project.workloads.values(), lambda path: {path.stem: read_workload(path)}
@@ -167,14 +170,6 @@ def of_project(label: str, project: Project, commit: str = "") -> OtherSide:
     reasons = (bad | worse).items()
     broken = {stem: text.replace(f"{project.root}/", f"{label}: ") for stem, text in reasons}
     return OtherSide(label, commit, project, strategies, workloads, broken=broken)
-
-
-def _is_folder(path: Path) -> bool:
-    """True for a folder; the name may be longer than any file's."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def _readable(
@@ -189,18 +184,6 @@ def _readable(
         except UserError as error:
             broken[path.stem] = str(error)
     return readable, broken
-
-
-def take_out(root: Path, revision: str, into: Path) -> str:
-    """Write the project at `root` as it was at a revision into a folder; return the commit.
-
-    Raises UserError where `root` is no git checkout or knows no such revision.
-    """
-    commit = resolve_commit(root, revision)
-    archive = git_bytes(root, "archive", "--format=tar", commit)
-    with tarfile.open(fileobj=BytesIO(archive)) as files:
-        files.extractall(into, filter=_inside)  # noqa: S202 - the filter keeps it inside
-    return commit
 
 
 def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:

@@ -106,8 +106,7 @@ class SidesRace(Race):
         other = results.get(self.sides[case])
         if other is None or other.status is Status.MEASURED:
             return ""
-        label = self.other_side.label
-        return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
+        return why_not_compared(self.other_side.label, other)
 
     def rivals(self, cases: Sequence[Case]) -> list[Case]:
         """Return the cases that have another side, each with it."""
@@ -186,6 +185,10 @@ class SidesRace(Race):
         if here.is_file:
             return self._same_code.of_files(Path(here.where), Path(there.where))
         return not here.is_stored and self._same_code.of_module(here.where)
+
+
+def why_not_compared(label: str, other: Measurement) -> str:
+    return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
 
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:

@@ -62,8 +62,9 @@ class CampaignOptions:
 
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> Self:
-        """Read the options as they were written; raises UserError for a wrong one."""
-        return cls(**{one.name: one.value(texts.get(one.name, "")) for one in OTHER_OPTIONS})
+        """Read the texts of options; raises UserError for a wrong one."""
+        values = {option.name: option.value(texts.get(option.name, "")) for option in OTHER_OPTIONS}
+        return cls(**values)
 
     @property
     def texts(self) -> dict[str, str]:

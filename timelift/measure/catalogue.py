@@ -52,7 +52,7 @@ class Strategy:
 
     @property
     def differs(self) -> str:
-        """Return why this look-alike is not a lift; empty for a lift."""
+        """Reason why a look-alike is no lift, or ''."""
         return str(self.constants.get("DIFFERS", ""))
 
     @property
@@ -108,7 +108,7 @@ class Catalogue:
 
     @property
     def look_alikes(self) -> dict[str, str]:
-        """Why each strategy that is no lift is none, by name."""
+        """The reason why each look-alike is no lift, by name."""
         strategies = self.strategies
         return {name: strategy.differs for name, strategy in strategies.items() if strategy.differs}
 
@@ -124,11 +124,11 @@ class Catalogue:
         return replace(rival, built_first=not first, factory=factory)
 
     def _is_in_pair(self, strategy: Strategy) -> bool:
-        other_sides = (one for one in self.strategies.values() if one.is_other_side)
-        return any(strategy.name in {other.name, other.copy_of} for other in other_sides)
+        others = (other for other in self.strategies.values() if other.is_other_side)
+        return any(strategy.name in {other.name, other.copy_of} for other in others)
 
     def why_not(self, case: Case) -> str:
-        """Return why a case can never be measured; empty where it can."""
+        """Reason why a case can never be measured, or ''."""
         workload = self.workloads[case.setting.workload]
         if workload.inputs.dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             return (

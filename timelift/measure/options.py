@@ -1,6 +1,6 @@
 """The options of `timelift bench`: how their texts are read, their defaults and help.
 
-A text that is not as it should be raises ValueError or UserError.
+Readers raise ValueError or UserError for a wrong text.
 """
 
 import importlib.util
@@ -117,10 +117,10 @@ def read_seconds(word: str) -> float:
 
 def read_launches(word: str) -> LaunchRange:
     fewest, dash, most = word.partition("-")
-    found = LaunchRange(_positive(fewest), _positive(most if dash else fewest))
-    if not found.fewest <= found.most <= _MOST_LAUNCHES:
+    launches = LaunchRange(_positive(fewest), _positive(most if dash else fewest))
+    if not launches.fewest <= launches.most <= _MOST_LAUNCHES:
         raise ValueError(word)
-    return found
+    return launches
 
 
 def read_duration(word: str) -> float | None:
@@ -146,10 +146,10 @@ def read_memory(word: str) -> int:
         return 0
     unit = word[-1].upper()
     number = word[:-1] if unit in _BYTES else word
-    found = _positive(number) * _BYTES.get(unit, 1)
-    if found > _MOST_BYTES:
+    size = _positive(number) * _BYTES.get(unit, 1)
+    if size > _MOST_BYTES:
         raise ValueError(word)
-    return found
+    return size
 
 
 def read_seed(word: str) -> int | None:
@@ -170,11 +170,9 @@ def installed_backends() -> list[Backend]:
 
 def usual_backend() -> Backend:
     """Return the backend that Keras is told to use, or the first that is installed."""
-    installed, told = installed_backends(), os.environ.get("KERAS_BACKEND")
-    return next(
-        (backend for backend in installed if backend == told),
-        next(iter(installed), Backend.TENSORFLOW),
-    )
+    installed, of_keras = installed_backends(), os.environ.get("KERAS_BACKEND")
+    first = next(iter(installed), Backend.TENSORFLOW)
+    return next((backend for backend in installed if backend == of_keras), first)
 
 
 def device_names(
@@ -225,9 +223,9 @@ def read_devices(text: str) -> tuple[str, ...]:
 class Option:
     """One option: `seq_lens` is `--seq-lens` on the command line.
 
-    Where the default is empty, `otherwise` says what decides instead. `axis` is the field of a case
-    whose values it lists, empty for an option that is no axis. `read` raises ValueError for a text
-    that is not what `help` says, or a UserError that says more.
+    `otherwise` is what help shows for an empty default. `axis` is the field of a case whose values
+    it lists, empty for an option that is no axis. `read` raises ValueError for a text unlike
+    `help`, or a UserError with more words.
     """
 
     name: str

@@ -39,7 +39,7 @@ PREFIX = "timelift_"
 
 
 class QuestionError(Exception):
-    """What is wrong with an option or a question: it ends the session when it is collected."""
+    """An error in an option or a question, which ends the session when it is collected."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,8 +58,8 @@ def _explain_clash(before: Callable[..., None], kind: Any, error: Any, trace: An
     if not (flag and kind is argparse.ArgumentError):
         before(kind, error, trace)
         return
-    frames = [one for one in traceback.extract_tb(trace) if one.name == "pytest_addoption"]
-    others = [os.path.relpath(one.filename) for one in frames if one.filename != __file__]
+    frames = [frame for frame in traceback.extract_tb(trace) if frame.name == "pytest_addoption"]
+    others = [os.path.relpath(frame.filename) for frame in frames if frame.filename != __file__]
     other = others[0] if others else "another plugin"
     sys.stderr.write(
         f"ERROR: {flag}: timelift.plugin and {other} both add this option; rename it there, or run "
@@ -71,7 +71,7 @@ def _explain_clash(before: Callable[..., None], kind: Any, error: Any, trace: An
 def pytest_load_initial_conftests(
     early_config: Any, parser: pytest.Parser, args: list[str]
 ) -> Iterator[None]:
-    """Refuse what went, and slips, once every plugin and conftest.py has added its options."""
+    """Refuse removed and misspelt options, once all plugins and conftest.py have added theirs."""
     loaded = yield
     _, unknown = parser.parse_known_and_unknown_args(args)
     for word in unknown:
@@ -140,7 +140,7 @@ def pytest_make_collect_report(
 
 
 class RefusalsOfWorkers:
-    """End the session of pytest-xdist's controller with what one of its workers refused."""
+    """End the session of pytest-xdist's controller with the error of one of its workers."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
