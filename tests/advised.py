@@ -21,7 +21,7 @@ LIFT = {
     "steps": 16,
     "inputs": {"features": [20], "dtype": "", "high": 0},
 }
-TOLD = {
+DESCRIBED = {
     "name": "my model",
     "layers": 7,
     "compiled": True,
@@ -54,10 +54,10 @@ PAGES = {
 TIMES = {"time_distributed": 5.0, "fold_time": 1.0, "native": 2.0}
 
 
-def model(**changes):
+def make_model(**changes):
     """What a model tells of itself."""
-    told = TOLD | changes
-    return UserModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, told)
+    described = DESCRIBED | changes
+    return UserModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, described)
 
 
 def run(folder, times, law_error=None, ended=(), launches=3):
@@ -74,21 +74,21 @@ def run(folder, times, law_error=None, ended=(), launches=3):
     return results.load(journals.write(folder / "run.jsonl", *lines, journals.END))
 
 
-def of_lifts(told, times=TIMES):
+def of_lifts(model, times=TIMES):
     """The cases of the lifts that are called, each with how long it takes."""
-    called = told.lifts[:2]
+    called = model.lifts[:2]
     return {
-        Case(told.setting_of(one), name): many for one in called for name, many in times.items()
+        Case(model.setting_of(one), name): many for one in called for name, many in times.items()
     }
 
 
-def advised(folder, told, times=TIMES, whole=None, **ends):
+def advised(folder, model, times=TIMES, whole=None, **ends):
     """The advice of a run of lifts, and of one of the whole model where its times are given."""
-    lifts = advise_lifts(told, run(folder, of_lifts(told, times)))
+    lifts = advise_lifts(model, run(folder, of_lifts(model, times)))
     if whole is None:
-        return ModelAdvice(told, lifts)
-    cases = {Case(told.setting, name): many for name, many in whole.items()}
-    return ModelAdvice(told, lifts, advise_whole(told, run(folder, cases, 3e-7, **ends)))
+        return ModelAdvice(model, lifts)
+    cases = {Case(model.setting, name): many for name, many in whole.items()}
+    return ModelAdvice(model, lifts, advise_whole(model, run(folder, cases, 3e-7, **ends)))
 
 
 WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}

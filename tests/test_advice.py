@@ -8,34 +8,34 @@ import math
 import pytest
 
 from tests import journals
-from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, model, of_lifts, run
+from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, run
 from timelift.advise.advice import ModelAdvice, advise_lifts, advise_whole
 from timelift.advise.advice_words import advice_code, advice_json, advice_lines
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Status
 
 
-def screen(found):
-    return "\n".join(advice_lines(found, PAGES))
+def screen(advice):
+    return "\n".join(advice_lines(advice, PAGES))
 
 
 def test_the_fastest_of_what_means_the_same_is_advised_with_its_gain(tmp_path):
-    first, *_ = advised(tmp_path, model()).lifts
+    first, *_ = advised(tmp_path, make_model()).lifts
     assert first.faster is None
     assert first.gain.speed_up.value == pytest.approx(5.0, rel=0.01)
     assert first.gain.first_call == pytest.approx((5.0, 1.0))
 
 
 def test_what_is_faster_and_means_something_else_is_named_beside(tmp_path):
-    found = advised(tmp_path, model())
-    faster = found.lifts[1].faster
+    advice = advised(tmp_path, make_model())
+    faster = advice.lifts[1].faster
     assert (faster.strategy, faster.means) == ("fold_time", {"DROPOUT": ("independent", "shared")})
     assert faster.gain.speed_up.value == pytest.approx(5.0, rel=0.01)
     without = {name: many for name, many in TIMES.items() if name != "native"}
-    (_, alone, _) = advised(tmp_path, model(), without).lifts
+    (_, alone, _) = advised(tmp_path, make_model(), without).lifts
     assert not alone.is_change
     assert alone.faster.strategy == "fold_time"
-    assert advised(tmp_path, model(), TIMES | {"native": 0.5}).lifts[1].faster is None
+    assert advised(tmp_path, make_model(), TIMES | {"native": 0.5}).lifts[1].faster is None
 
 
 SCREENFUL = """
@@ -66,43 +66,43 @@ first call 3.00 s → 3.00 s; peak memory 3.00 MiB → 3.00 MiB
 
 
 def test_a_screenful_says_what_to_write_and_what_it_brings(tmp_path):
-    found = dataclasses.replace(advised(tmp_path, model(), whole=WHOLE), cores=2)
-    assert screen(found) == SCREENFUL.strip("\n")
+    advice = dataclasses.replace(advised(tmp_path, make_model(), whole=WHOLE), cores=2)
+    assert screen(advice) == SCREENFUL.strip("\n")
 
 
 def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
-    found = advised(tmp_path, model(), dict.fromkeys(TIMES, 1.0))
-    assert found.changes == {}
-    assert "there is nothing to change" in screen(found)
-    assert all(line.startswith("#") for line in advice_code(found, PAGES))
+    advice = advised(tmp_path, make_model(), dict.fromkeys(TIMES, 1.0))
+    assert advice.changes == {}
+    assert "there is nothing to change" in screen(advice)
+    assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
 def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
-    told = model()
-    found = ModelAdvice(told, advise_lifts(told, run(tmp_path, of_lifts(told), launches=1)))
-    assert found.changes == {1: "fold_time", 2: "native"}
-    little = of_lifts(told, TIMES | {"time_distributed": 1.4 * min(TIMES.values())})
-    found = ModelAdvice(told, advise_lifts(told, run(tmp_path, little, launches=1)))
-    assert found.changes == {}
-    assert "there is nothing to change, as far as lifts were measured" in screen(found)
+    model = make_model()
+    advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, of_lifts(model), launches=1)))
+    assert advice.changes == {1: "fold_time", 2: "native"}
+    little = of_lifts(model, TIMES | {"time_distributed": 1.4 * min(TIMES.values())})
+    advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, little, launches=1)))
+    assert advice.changes == {}
+    assert "there is nothing to change, as far as lifts were measured" in screen(advice)
 
 
 def test_what_the_time_did_not_reach_is_told_so(tmp_path):
-    told = model()
-    reached = told.setting_of(told.lifts[0])
-    first = {case: many for case, many in of_lifts(told).items() if case.setting == reached}
-    found = ModelAdvice(told, advise_lifts(told, run(tmp_path, first)))
-    assert [one.launches for one in found.lifts] == [3, 0, 0]
-    assert "was not measured  -" in screen(dataclasses.replace(found, lifts=found.lifts[1:]))
-    for whole in (None, advise_whole(told, run(tmp_path, {}))):
-        text = screen(dataclasses.replace(found, whole=whole))
+    model = make_model()
+    reached = model.setting_of(model.lifts[0])
+    first = {case: many for case, many in of_lifts(model).items() if case.setting == reached}
+    advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, first)))
+    assert [one.launches for one in advice.lifts] == [3, 0, 0]
+    assert "was not measured  -" in screen(dataclasses.replace(advice, lifts=advice.lifts[1:]))
+    for whole in (None, advise_whole(model, run(tmp_path, {}))):
+        text = screen(dataclasses.replace(advice, whole=whole))
         assert "the whole model, train step, batch 8: was not measured in the time" in text
 
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
-    found = advised(tmp_path, model(), whole=WHOLE)
-    cut = dataclasses.replace(found, interrupted=True, whole=found.whole if whole else None)
+    advice = advised(tmp_path, make_model(), whole=WHOLE)
+    cut = dataclasses.replace(advice, interrupted=True, whole=advice.whole if whole else None)
     assert "provisional: the advice was interrupted" in screen(cut)
     assert ("batch 8: was not measured\n" in screen(cut)) == (not whole)
     assert json.loads(advice_json(cut, PAGES))["provisional"]
@@ -117,8 +117,8 @@ def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
     ],
 )
 def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
-    told = model(drawn=inputs, draws_labels=labels, trains=trains)
-    text = screen(advised(tmp_path, told, whole=WHOLE))
+    model = make_model(drawn=inputs, draws_labels=labels, trains=trains)
+    text = screen(advised(tmp_path, model, whole=WHOLE))
     assert said in text
     assert ("drawn" in text) == bool(said)
 
@@ -133,46 +133,46 @@ def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
     ],
 )
 def test_what_is_shown_is_what_the_interval_shows(tmp_path, low, high, shown, loss):
-    gain = advised(tmp_path, model()).lifts[0].gain
+    gain = advised(tmp_path, make_model()).lifts[0].gain
     one = dataclasses.replace(gain.speed_up, low=low, high=high, verdict=Verdict.UNDECIDED)
-    told = dataclasses.replace(gain, speed_up=one)
-    assert (told.is_shown, told.is_loss) == (shown, loss)
+    gain = dataclasses.replace(gain, speed_up=one)
+    assert (gain.is_shown, gain.is_loss) == (shown, loss)
 
 
 def test_a_change_that_breaks_the_law_is_no_gain(tmp_path):
-    told = model()
-    broken = [(Case(told.setting, "changed"), Status.LAW_BROKEN, "breaks the law: outputs differ")]
-    broken += [(Case(told.setting, "only_lift2"), Status.FAILED, "no such thing")]
+    model = make_model()
+    broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "breaks the law: outputs differ")]
+    broken += [(Case(model.setting, "only_lift2"), Status.FAILED, "no such thing")]
     whole = {"as_written": 3.0, "only_lift1": 2.0}
-    found = advised(tmp_path, told, whole=whole, ended=broken)
-    assert not found.whole.gain.is_shown
-    assert found.whole.lost.keys() == {"changed", "lift 2"}
-    text = screen(found)
+    advice = advised(tmp_path, model, whole=whole, ended=broken)
+    assert not advice.whole.gain.is_shown
+    assert advice.whole.lost.keys() == {"changed", "lift 2"}
+    text = screen(advice)
     assert "\n    with every lift changed: law broken: breaks the law: outputs differ" in text
     assert "\n    with lift 2 alone: failed: no such thing" in text
     assert "equal those of your model" not in text
 
 
 def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_path):
-    told = model()
-    times = of_lifts(told)
+    model = make_model()
+    times = of_lifts(model)
     usual = [case for case in times if case.strategy == "time_distributed"]
     others = {case: many for case, many in times.items() if case not in usual}
     limits = [(case, Status.TRACING_LIMIT, "tracing took more than 300 s") for case in usual]
-    first, *_ = advise_lifts(told, run(tmp_path, others, ended=limits))
+    first, *_ = advise_lifts(model, run(tmp_path, others, ended=limits))
     assert (first.strategy, first.gain.speed_up) == ("fold_time", None)
-    text = screen(ModelAdvice(told, (first,)))
+    text = screen(ModelAdvice(model, (first,)))
     assert "lift 1: time_distributed itself: not run: tracing limit" in text
 
 
 def test_code_is_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_path):
-    found = advised(tmp_path, model(), TIMES | {"native": 9.0}, whole=WHOLE)
-    assert found.changes == {1: "fold_time"}
-    twice = dataclasses.replace(found, lifts=(found.lifts[0],) * 2)
+    advice = advised(tmp_path, make_model(), TIMES | {"native": 9.0}, whole=WHOLE)
+    assert advice.changes == {1: "fold_time"}
+    twice = dataclasses.replace(advice, lifts=(advice.lifts[0],) * 2)
     lines = [*advice_code(twice, PAGES)]
-    told = [f"# {line}".rstrip() for line in advice_lines(twice, PAGES)]
-    assert lines[: len(told)] == told
-    assert lines[len(told) :][:4] == ["", "", "class FoldTime: ...", ""]
+    comments = [f"# {line}".rstrip() for line in advice_lines(twice, PAGES)]
+    assert lines[: len(comments)] == comments
+    assert lines[len(comments) :][:4] == ["", "", "class FoldTime: ...", ""]
     assert lines[-1] == "#   new_model.set_weights(old_model.get_weights())"
 
 
@@ -181,51 +181,51 @@ def test_code_is_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_
     [({"changed": 9.0}, ()), ({}, [(Status.LAW_BROKEN, "breaks the law: outputs differ")])],
 )
 def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path, changed, ended):
-    told = model()
-    broken = [(Case(told.setting, "changed"), *one) for one in ended]
-    found = advised(tmp_path, told, whole={"as_written": 3.0} | changed, ended=broken)
-    assert found.changes
-    assert all(line.startswith("#") for line in advice_code(found, PAGES))
+    model = make_model()
+    broken = [(Case(model.setting, "changed"), *one) for one in ended]
+    advice = advised(tmp_path, model, whole={"as_written": 3.0} | changed, ended=broken)
+    assert advice.changes
+    assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
 def test_what_to_write_instead_of_a_loop_is_told_and_its_weights_go_one_by_one(tmp_path):
-    told = model(lifts=[LIFT | {"name": "looped", "usual": "loop_slice"}] * 2)
-    found = advised(tmp_path, told, {"loop_slice": 5.0, "fold_time": 1.0})
-    lift, _ = json.loads(advice_json(found, PAGES))["lifts"]
+    model = make_model(lifts=[LIFT | {"name": "looped", "usual": "loop_slice"}] * 2)
+    advice = advised(tmp_path, model, {"loop_slice": 5.0, "fold_time": 1.0})
+    lift, _ = json.loads(advice_json(advice, PAGES))["lifts"]
     assert (lift["before"], lift["after"]) == (
         "stack([Dense(32)(step) for step in x])",
         "FoldTime(Dense(32))(x)",
     )
-    assert [*advice_code(found, PAGES)][-1] == "#   new_layer.set_weights(old_layer.get_weights())"
+    assert [*advice_code(advice, PAGES)][-1] == "#   new_layer.set_weights(old_layer.get_weights())"
 
 
 def test_a_name_in_a_stored_model_is_no_code(tmp_path):
     name = 'x"""\n__import__("os").abort()\n"""\\'
-    told = model(name=name, lifts=[LIFT | {"name": name, "inner": name, "place": name}] * 2)
-    told = dataclasses.replace(told, factory=f"{name}.keras")
-    tree = ast.parse("\n".join(advice_code(advised(tmp_path, told), PAGES)))
+    model = make_model(name=name, lifts=[LIFT | {"name": name, "inner": name, "place": name}] * 2)
+    model = dataclasses.replace(model, factory=f"{name}.keras")
+    tree = ast.parse("\n".join(advice_code(advised(tmp_path, model), PAGES)))
     called = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
     assert "INSTEAD" in called
     assert "__import__" not in called
 
 
 def test_it_is_data_for_programs(tmp_path):
-    found = json.loads(advice_json(advised(tmp_path, model(), whole=WHOLE), PAGES))
-    assert [one["write"] for one in found["lifts"]] == ["fold_time", "native", None]
-    assert [one["after"] for one in found["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
-    assert found["lifts"][1]["faster"]["means"] == {"DROPOUT": ["independent", "shared"]}
-    assert found["whole"]["alone"].keys() == {"lift 1", "lift 2"}
-    assert found["whole"]["verdict"] == "faster"
+    data = json.loads(advice_json(advised(tmp_path, make_model(), whole=WHOLE), PAGES))
+    assert [one["write"] for one in data["lifts"]] == ["fold_time", "native", None]
+    assert [one["after"] for one in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
+    assert data["lifts"][1]["faster"]["means"] == {"DROPOUT": ["independent", "shared"]}
+    assert data["whole"]["alone"].keys() == {"lift 1", "lift 2"}
+    assert data["whole"]["verdict"] == "faster"
 
 
 @pytest.mark.parametrize("name", ["a/b", "tokens-T16-B8-forward-graph", "my model"])
 def test_names_of_lifts_and_models_are_names_of_cases(name):
-    told = model(name=name)
-    for one in (told.name, *(lift.workload for lift in told.lifts)):
+    model = make_model(name=name)
+    for one in (model.name, *(lift.workload for lift in model.lifts)):
         case = journals.case("native", one)
         assert Case.from_label(case.label) == case
 
 
 def test_a_model_where_nothing_trains_is_asked_for_its_outputs():
-    assert model().setting.phase is Phase.BACKWARD
-    assert model(trains=False).setting.phase is Phase.FORWARD
+    assert make_model().setting.phase is Phase.BACKWARD
+    assert make_model(trains=False).setting.phase is Phase.FORWARD

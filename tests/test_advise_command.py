@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.advised import WHOLE, advised, model, of_lifts, run
+from tests.advised import WHOLE, advised, make_model, of_lifts, run
 from tests.projects import QUICKEST, ROOT, project
 from timelift import cli
 from timelift.advise import races, user_model
@@ -26,7 +26,7 @@ def test_a_budget_is_one_of_whole_seconds(seconds, left):
     [((0, 40), "60s", "80s"), ((20, 110), "50s", "10s"), ((20, 120), "50s", None)],
 )
 def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, spent, lifts, whole):
-    known, given = advised(tmp_path, model(), whole=WHOLE), {}
+    known, given = advised(tmp_path, make_model(), whole=WHOLE), {}
     clock = iter([100.0, *(100.0 + one for one in spent)])
     monkeypatch.setattr(races, "time", SimpleNamespace(monotonic=lambda: next(clock)))
 
@@ -42,16 +42,16 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
     monkeypatch.setattr(races, "race_whole", race_whole)
     monkeypatch.setattr(races, "advise_lifts", lambda *_: known.lifts)
     texts = {"budget": "2m"}
-    found = races.find_advice(Project(ROOT), known.model, texts, races.end_of_budget(texts))
+    advice = races.find_advice(Project(ROOT), known.model, texts, races.end_of_budget(texts))
     assert given == {"lifts": lifts} | ({"whole": whole} if whole else {})
-    assert found.whole == (known.whole if whole else None)
+    assert advice.whole == (known.whole if whole else None)
 
 
 @pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", ""])
 def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch, cut):
-    told = model()
-    cases = {Case(told.setting, name): many for name, many in WHOLE.items()}
-    measured = {"lifts": run(tmp_path, of_lifts(told)), "whole": run(tmp_path, cases, 3e-7)}
+    model = make_model()
+    cases = {Case(model.setting, name): many for name, many in WHOLE.items()}
+    measured = {"lifts": run(tmp_path, of_lifts(model)), "whole": run(tmp_path, cases, 3e-7)}
 
     def measure(_session, workloads, _cases):
         name = "whole" if workloads[0].is_model else "lifts"
@@ -59,7 +59,7 @@ def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch
             raise KeyboardInterrupt
         return measured.pop(name), cut == name
 
-    monkeypatch.setattr(user_model, "look_at_model", lambda *_: told)
+    monkeypatch.setattr(user_model, "look_at_model", lambda *_: model)
     monkeypatch.setattr(races, "_measure", measure)
     assert cli.main(["advise", "a:b", "--json"], ROOT) == (130 if cut else 0)
     assert json.loads(capsys.readouterr().out)["provisional"] == bool(cut)
@@ -89,12 +89,12 @@ def test_what_is_written_has_to_be_among_the_strategies(tmp_path):
     text = text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1},)\n"
     own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
     with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
-        races.measure_lifts(own, model(), {})
+        races.measure_lifts(own, make_model(), {})
 
 
 def test_the_rivals_of_a_model_say_what_they_put_where():
     known = catalogue.read_strategies(Project(ROOT).strategies.values())
-    first, second, _ = model().lifts
+    first, second, _ = make_model().lifts
     chosen = [(first, known["fold_time"]), (second, known["native"])]
     files = {str(lift.number): (str(one.path), {}) for lift, one in chosen}
     fold, native = "fold_time instead of lift 1", "native instead of lift 2"
