@@ -23,11 +23,10 @@ from tests.pages import (
 )
 from timelift.case import Status
 from timelift.measure import catalogue
-from timelift.present import meaning
-from timelift.present.meaning import in_words
 from timelift.present.page import page_words, render
 from timelift.present.page.data import inside_html, page_data
 from timelift.present.usage import CodeToPaste
+from timelift.present.words import _DECLARED, _REFUSED, meaning_in_words
 from timelift.project import Project
 from timelift.source import MEANING
 
@@ -123,14 +122,14 @@ def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
         declared = {
             name: strategy.constants[name] for name in MEANING if name in strategy.constants
         }
-        for about, words in in_words(declared):
+        for about, words in meaning_in_words(declared):
             assert about[0].isupper()
             parts = re.split(r" \(\w+ time axis\)(?:; )?", words)
             assert set(filter(None, parts)) <= PLAIN, (strategy.name, about)
-    assert in_words({"NOISE": "all_new"}) == [("noise", "all new")]
+    assert meaning_in_words({"NOISE": "all_new"}) == [("noise", "all new")]
 
 
-PLAIN = {word for words in meaning._WORDS.values() for word in words.values()} | {meaning._REFUSED}
+PLAIN = {word for words in _DECLARED.values() for word in words.values()} | {_REFUSED}
 
 
 def test_a_run_without_a_measurement_says_so(tmp_path):

@@ -20,7 +20,7 @@ from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.measurement import CaseInLaunch, merge
 from timelift.present.answer import cost_in_words
-from timelift.present.units import over_the_best
+from timelift.present.words import over_the_best
 
 
 def only(measurements, **how):

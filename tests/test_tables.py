@@ -26,7 +26,7 @@ from timelift.present.tables import (
     number,
 )
 from timelift.present.terminal import show_table
-from timelift.present.units import MILLISECONDS
+from timelift.present.words import MILLISECONDS
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from timelift.measure.session import Race
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.summary import Section
-from timelift.present.units import percent
+from timelift.present.words import percent
 
 FILE = "trust.json"
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}

@@ -13,10 +13,15 @@ from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.inner_layer import Factory
-from timelift.present import meaning
 from timelift.present.answer import speed_up_in_words
-from timelift.present.units import human_bytes, three_figures, unit_for, value_in_words
 from timelift.present.usage import build_call
+from timelift.present.words import (
+    declared_about,
+    declared_word,
+    human_bytes,
+    time_in_words,
+    value_in_words,
+)
 from timelift.source import Source
 
 _NAME_LIMIT = 40
@@ -106,11 +111,7 @@ def _times(gain: Gain) -> str:
 
 
 def _seconds(before_and_after: tuple[float, float]) -> str:
-    return " → ".join(
-        f"{three_figures(seconds / unit.size)} {unit.name}"
-        for seconds in before_and_after
-        for unit in [unit_for([seconds])]
-    )
+    return " → ".join(map(time_in_words, before_and_after))
 
 
 def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
@@ -129,8 +130,8 @@ def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     for key, words in means.items():
-        now, then = (meaning.what_happens(key, word) or "unknown" for word in words)
-        yield f"{meaning.about(key)}: {then}, not {now}"
+        now, then = (declared_word(key, word) or "unknown" for word in words)
+        yield f"{declared_about(key)}: {then}, not {now}"
 
 
 def _whole_lines(advice: ModelAdvice) -> Iterator[str]:

@@ -19,16 +19,17 @@ from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.measurement import fact_or_bound
 from timelift.present.answer import LEAST_TO_LOSE
-from timelift.present.command_lines import axis_options, bench_command
 from timelift.present.conditions import state
-from timelift.present.units import (
+from timelift.present.usage import code_to_paste, how_to_use
+from timelift.present.words import (
+    axis_options,
+    bench_command,
     human_bytes,
     over_the_best,
     three_figures,
     unit_for,
     value_in_words,
 )
-from timelift.present.usage import code_to_paste, how_to_use
 from timelift.project import Project
 
 #: How many slower alternatives are named.

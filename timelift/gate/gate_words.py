@@ -14,7 +14,7 @@ from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.present import conditions
 from timelift.present.summary import Section
 from timelift.present.tables import Column, Table
-from timelift.present.units import percent, percent_interval, percent_more
+from timelift.present.words import percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own, and names in a line; the journal has the rest.
 _MOST_CASES, _MOST_NAMES = 12, 8

@@ -19,11 +19,12 @@ from timelift.escape import plain
 from timelift.history import ChangeState
 from timelift.history.two_runs import CaseBetween, Commits, TwoRuns
 from timelift.journal.lines import Difference
-from timelift.present.command_lines import axis_options, bench_command
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import (
+from timelift.present.words import (
     MILLISECONDS,
+    axis_options,
+    bench_command,
     human_bytes,
     percent,
     percent_interval,

@@ -22,7 +22,7 @@ from timelift.history.many_runs import CaseHistory, History
 from timelift.history.segments import LEAST_RUNS
 from timelift.present.tables import Column, Table, axis_columns, number
 from timelift.present.terminal import show_line, show_table
-from timelift.present.units import percent, percent_more
+from timelift.present.words import percent, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40

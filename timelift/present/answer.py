@@ -14,7 +14,7 @@ from timelift.case import SIZES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.tables import Column, Table
-from timelift.present.units import (
+from timelift.present.words import (
     TIMES,
     at_most,
     at_values,

@@ -16,7 +16,7 @@ from timelift.case import AXES, COPY_SEPARATOR
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
-from timelift.present.units import (
+from timelift.present.words import (
     MEBIBYTES,
     PER_CENT,
     SECONDS,

@@ -11,7 +11,7 @@ from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
 from timelift.errors import counted
 from timelift.measurement import Measurement, engine_facts
-from timelift.present.units import percent, plus_minus
+from timelift.present.words import percent, plus_minus
 
 #: What the modes are called by each backend's own users.
 MODES = {

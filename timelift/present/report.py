@@ -18,11 +18,11 @@ from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import Commit, flattened
 from timelift.measurement import Measurement
-from timelift.present import case_table, conditions, meaning
+from timelift.present import case_table, conditions
 from timelift.present.answer import answer_table, at_setting, price_sentences
 from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
-from timelift.present.units import percent, value_in_words
+from timelift.present.words import meaning_in_words, percent, value_in_words
 
 NO_INTERVAL = "within one launch: no interval"
 
@@ -210,7 +210,7 @@ def titles(run: Run) -> tuple[tuple[str, str], ...]:
 def meanings(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the strategies of a run with what they declare to mean."""
     return tuple(
-        (name, "; ".join(f"{about}: {words}" for about, words in meaning.in_words(entry.meaning)))
+        (name, "; ".join(f"{about}: {word}" for about, word in meaning_in_words(entry.meaning)))
         for name, entry in run.header.strategies.items()
         if entry.meaning
     )

@@ -18,7 +18,7 @@ from timelift.errors import counted
 from timelift.present import conditions
 from timelift.present.answer import answer_table
 from timelift.present.tables import Table
-from timelift.present.units import duration, value_in_words
+from timelift.present.words import duration, value_in_words
 
 #: More workloads than these have no row of their own.
 ROWS = 12

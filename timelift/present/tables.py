@@ -18,7 +18,7 @@ from typing import Any
 
 from timelift.case import AXES, Case, Setting, several_valued
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
-from timelift.present.units import Unit, axis_title, three_figures
+from timelift.present.words import Unit, axis_title, three_figures
 
 #: Axes that a table for readers always has; the others only where they have several values.
 _ALWAYS = ("workload", "seq_len", "batch", "phase")

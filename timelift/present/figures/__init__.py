@@ -28,7 +28,7 @@ from timelift.present.figures.sheet import (
     text_inches,
     wrapped,
 )
-from timelift.present.units import MEBIBYTES, SECONDS, Unit, unit_for
+from timelift.present.words import MEBIBYTES, SECONDS, Unit, unit_for
 
 #: With more panels a figure becomes one of each workload, which has at most as many.
 MOST_PANELS = 24

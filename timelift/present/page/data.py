@@ -19,20 +19,20 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import meaning
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import legend_order, line_style
 from timelift.present.page import page_words
 from timelift.present.page.page_words import TEXT_LIMIT, name_on_page
-from timelift.present.units import (
+from timelift.present.usage import Code, CodeToPaste, Inputs
+from timelift.present.words import (
     MEBIBYTES,
     axis_title,
     in_brackets,
+    meaning_in_words,
     time_in_words,
     times_to_hundredths,
     value_in_words,
 )
-from timelift.present.usage import Code, CodeToPaste, Inputs
 
 #: The values of the rarer axes that a setting's words leave out.
 _USUAL = {
@@ -135,7 +135,7 @@ def _strategy(name: str, found: RunFindings, code: Code | None) -> dict[str, Any
         **_look(name),
         "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
         "differs": plain(found.look_alikes.get(name, ""), TEXT_LIMIT),
-        "meaning": meaning.in_words(entry.meaning) if entry else [],
+        "meaning": meaning_in_words(entry.meaning) if entry else [],
         "code": _fields(code),
     }
 

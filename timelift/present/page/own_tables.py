@@ -12,10 +12,9 @@ from timelift.analyse.results import Run
 from timelift.case import Status
 from timelift.escape import plain
 from timelift.journal.lines import StrategyEntry
-from timelift.present import meaning
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, number, varying
-from timelift.present.units import unit_for
+from timelift.present.words import meaning_in_words, unit_for
 
 #: Characters after which a reason and a title are cut.
 _REASON, _TITLE = 300, 200
@@ -132,7 +131,7 @@ def meanings(found: RunFindings) -> Table:
     """Return what strategies declare to do with layers that are more than a function."""
     declared = found.run.header.strategies
     others = found.look_alikes
-    words = {name: dict(meaning.in_words(entry.meaning)) for name, entry in declared.items()}
+    words = {name: dict(meaning_in_words(entry.meaning)) for name, entry in declared.items()}
     abouts = sorted({about for told in words.values() for about in told})
     return Table(
         "meanings",

@@ -16,7 +16,7 @@ from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.measurement import Measurement
 from timelift.present.answer import LEAST_TO_LOSE, known_as
-from timelift.present.units import (
+from timelift.present.words import (
     MEBIBYTES,
     MICROSECONDS,
     MILLISECONDS,

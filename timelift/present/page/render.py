@@ -20,8 +20,8 @@ from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
 from timelift.present.summary import ROWS, Additions, Section, processor_and_memory, summary
 from timelift.present.tables import Table
-from timelift.present.units import percent
 from timelift.present.usage import CodeToPaste
+from timelift.present.words import percent
 
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")

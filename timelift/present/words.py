@@ -1,11 +1,22 @@
-"""Numbers, units and values of axes for human eyes: one unit a table, three figures a number."""
+"""Words for numbers, axes and strategies: one unit a table, three figures a number."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from timelift.case import BACKEND_THREADS, SIZES, Backend, Gradients, Mode
+from timelift.case import (
+    AXES,
+    AXIS_FLAGS,
+    BACKEND_THREADS,
+    SIZES,
+    Backend,
+    Gradients,
+    Mode,
+    Setting,
+)
+from timelift.escape import NAME_LIMIT, plain
 
 if TYPE_CHECKING:
     from timelift.analyse.estimates import Interval
@@ -223,3 +234,104 @@ def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
 def value_in_words(axis: str, value: object) -> str:
     """Write a value of an axis so that it tells which axis it is of: `eager`, `16 steps`."""
     return _PROPER.get((axis, value)) or _VALUES.get(axis, "{}").format(value)
+
+
+# The options that ask for a setting --------------------------------------------------------------
+
+#: Axes that are named even where they have their usual value.
+_ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
+
+
+def axis_options(setting: Setting) -> Iterator[tuple[str, str]]:
+    """Yield the options that select this setting alone, with their values."""
+    for axis in AXES:
+        if axis in _ALWAYS or axis in setting.unusual:
+            yield AXIS_FLAGS[axis], str(getattr(setting, axis))
+
+
+def bench_command(options: Iterable[tuple[str, str]]) -> str:
+    """Return `timelift bench` with these options and values, quoted for a shell.
+
+    A value that looks like an option is tied to its own by `=`.
+    """
+    words = (
+        shlex.quote(f"{option}={value}") if value.startswith("-") else shlex.join((option, value))
+        for option, value in options
+    )
+    return " ".join(["timelift", "bench", *words])
+
+
+# What strategies declare about layers that are more than a function ------------------------------
+# `tests/test_meaning.py` derives every declared word from behaviour.
+
+#: What a declaration is about.
+_ABOUT = {
+    "DROPOUT": "Dropout",
+    "BATCH_NORM": "BatchNormalization",
+    "INNER_LOSSES": "Losses of the layer",
+    "MASKS": "Masks",
+    "PADDED_STEPS": "Masked steps",
+}
+_REFUSED = "refuses such layers"
+#: What each declared word says.
+_DECLARED = {
+    "DROPOUT": {
+        "independent": "new noise for every step",
+        "shared": "the same noise for all steps of a call",
+    },
+    "BATCH_NORM": {
+        "pooled": "statistics of all steps together",
+        "per_step": "statistics of each step, one after another",
+        "per_step_and_first_again": "statistics of each step, the first one twice",
+        "per_chunk": "statistics of each chunk of steps",
+        "per_group": "statistics of each group of sequences",
+        "first_step": "statistics of the first step alone",
+    },
+    "INNER_LOSSES": {
+        "kept": "added up over the steps",
+        "averaged": "averaged over the steps",
+        "averaged_per_chunk": "averaged over the steps of a chunk, then added up",
+        "averaged_per_group": "averaged over the steps of a group, then added up",
+        "first_step": "those of the first step alone",
+        "lost": "lost",
+        "unreachable": "out of reach: reading model.losses raises",
+    },
+    "MASKS": {
+        "passed": "passed on to the next layer",
+        "lost": "lost",
+        "row_lengths": "the row lengths of a ragged tensor take their place",
+    },
+    "PADDED_STEPS": {
+        "computed": "computed like any other step",
+        "zeros": "zeros",
+        "repeats": "the output of the step before",
+        "computed_within_group": "computed up to the longest sequence of a group, then zeros",
+        "none": "there are none",
+    },
+}
+
+
+def meaning_in_words(meaning: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return pairs of what is declared about and what happens to it."""
+    return [(declared_about(key), declared_word(key, word)) for key, word in meaning.items()]
+
+
+def declared_about(key: str) -> str:
+    return _ABOUT.get(key) or _spelt(key)
+
+
+def declared_word(key: str, word: object) -> str:
+    """Write a declared word, or one for each kind of time axis."""
+    if isinstance(word, Mapping):
+        parts = (
+            f"{declared_word(key, of_axis)} ({_spelt(axis)} time axis)"
+            for axis, of_axis in word.items()
+        )
+        return "; ".join(parts)
+    if word == "refused":
+        return _REFUSED
+    return _DECLARED.get(key, {}).get(str(word)) or _spelt(word)
+
+
+def _spelt(text: object) -> str:
+    return plain(str(text).lower().replace("_", " "), NAME_LIMIT)

@@ -6,7 +6,7 @@ import pytest
 
 from timelift.analyse.estimates import Interval
 from timelift.errors import counted
-from timelift.present.units import (
+from timelift.present.words import (
     at_most,
     at_values,
     duration,
