@@ -42,9 +42,9 @@ class RivalSpec:
     name: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    #: The share of calls that a self-test's twin makes beyond those that it bills.
+    #: The share of calls that are made beyond those that are billed.
     slower: float = 0.0
-    #: The inner layer of another revision's rival, where it differs from the task's.
+    #: What makes its inner layer, where that differs from the task's.
     factory: str = ""
     #: The folders in which the modules that it imports are looked for first, like PYTHONPATH.
     home: str = ""

@@ -128,9 +128,9 @@ def race_of(config: pytest.Config) -> Race:
 
 
 class Questions:
-    """Hooks of a session that has a question.
+    """Hooks of a pytest session that has a question, and the `session` that measures its cases.
 
-    `failures` is why a case fails the gate.
+    `failures` has the reason of each case that fails beside its other side.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -216,7 +216,8 @@ class Questions:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         session = self.session
-        if session.journal_path or (session.referee and session.request.options.against):
+        raced_sides = session.referee and session.request.options.against  # be there none at all
+        if session.journal_path or raced_sides:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
             ending.show(terminalreporter, session)
