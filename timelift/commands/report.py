@@ -85,12 +85,9 @@ def _write_report(path: Path, run: str, output: Path, options: Options, project:
 def _read(path: Path, options: Options, project: Project) -> "tuple[RunFindings, Additions]":
     """Read a run, and return what was found in it; raises UserError where that cannot be."""
     from timelift.analyse import results  # noqa: PLC0415
-    from timelift.analyse.findings import find_out  # noqa: PLC0415
-    from timelift.commands.additions import additions  # noqa: PLC0415
+    from timelift.commands.additions import find_all  # noqa: PLC0415
 
-    run = results.load(path)
-    results.refuse_empty(run, path)
-    return find_out(run, options.relative_to), additions(run, project.results)
+    return find_all(results.load(path), path, project.results, options.relative_to)
 
 
 def _open(page: Path) -> None:

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timelift import selftest
-from timelift.analyse.findings import RunFindings, find_out
-from timelift.analyse.results import Run, refuse_empty
-from timelift.commands.additions import additions
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.results import Run
+from timelift.commands.additions import additions, find_all
 from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import gate_findings
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
 from timelift.journal.lines import Header
+from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
-from timelift.present.summary import Pointers, Summary, summary
+from timelift.present.summary import Additions, Pointers, Summary, summary
+from timelift.project import Project
 
 if TYPE_CHECKING:
     import pytest
@@ -27,29 +29,20 @@ if TYPE_CHECKING:
 def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
     """Show the end of a run; with `--report`, write its page after it."""
     reporter.section("timelift")
-    run, path, folder = (
-        Run.of_lines(session.header, session.lines, session.end),
-        session.journal_path,
-        None,
-    )
-    if reporter.config.getoption(f"{PREFIX}report"):
-        folder = session.request.results_folder / "report"
+    run, path = Run.of_lines(session.header, session.lines, session.end), session.journal_path
+    results = session.request.results_folder
+    folder = results / "report" if reporter.config.getoption(f"{PREFIX}report") else None
     try:
         if isinstance(session.race, SidesRace | selftest.TwinsRace):
             _show_copies(reporter, session, run)
-            found = _find_out(run, path) if path and folder else None
+            found = find_all(run, path, results) if path and folder else None
         else:
             assert path
-            found = _show_answer(reporter, session, run, path, folder)
+            found = _show_answer(reporter, session.request, run, path, folder)
         if found and folder:
-            _write_page(session, found, folder)
+            _write_page(*found, folder, session.request.project)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
-
-
-def _find_out(run: Run, path: Path) -> RunFindings:
-    refuse_empty(run, path)
-    return find_out(run)
 
 
 # Runs of copies ----------------------------------------------------------------------------------
@@ -88,27 +81,27 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
 
 def _show_answer(
     reporter: "pytest.TerminalReporter",
-    session: Session,
+    request: RunRequest,
     run: Run,
     path: Path,
     folder: Path | None,
-) -> RunFindings | None:
+) -> tuple[RunFindings, Additions] | None:
     """Show the end of a usual run, and return what was found; None where no report can have it.
 
     A page is going to be in `folder`. Of a run without a report nothing is told of its machine.
     """
-    request = session.request
     try:
-        found, pointers = _find_out(run, path), None
-        if path.exists():
-            pointers = _pointers(path, request.project.root, folder and folder / "index.html")
+        found, added = find_all(run, path, request.results_folder)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
         run = replace(run, header=Header(strategies=run.header.strategies), ended="")
-        found, pointers = None, None
-    trust = additions(run, request.results_folder).trust
-    _print(reporter, summary(found or RunFindings(run), pointers, trust))
-    return found
+        trust = additions(run, request.results_folder).trust
+        _print(reporter, summary(RunFindings(run), None, trust))
+        return None
+    page = folder and folder / "index.html"
+    pointers = _pointers(path, request.project.root, page) if path.exists() else None
+    _print(reporter, summary(found, pointers, added.trust))
+    return found, added
 
 
 def _pointers(path: Path, root: Path, page: Path | None) -> Pointers:
@@ -130,9 +123,8 @@ def _print(reporter: "pytest.TerminalReporter", end: Summary) -> None:
         writer.line(line)
 
 
-def _write_page(session: Session, found: RunFindings, folder: Path) -> None:
+def _write_page(found: RunFindings, added: Additions, folder: Path, project: Project) -> None:
     """Write the page of a run, after its answer was shown."""
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-    code = usage.code_of_run(found.run, session.request.project)
-    write_report(found, folder, additions(found.run, session.request.results_folder), code)
+    write_report(found, folder, added, usage.code_of_run(found.run, project))
