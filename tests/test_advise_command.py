@@ -9,8 +9,9 @@ import pytest
 from tests.advised import WHOLE, advised, make_model, of_lifts, run
 from tests.projects import QUICKEST, ROOT, project
 from timelift import cli
-from timelift.advise import races, user_model
+from timelift.advise import races
 from timelift.case import Case
+from timelift.commands import advise
 from timelift.errors import UserError
 from timelift.measure import catalogue
 from timelift.project import Project
@@ -59,7 +60,7 @@ def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch
             raise KeyboardInterrupt
         return measured.pop(name), cut == name
 
-    monkeypatch.setattr(user_model, "look_at_model", lambda *_: model)
+    monkeypatch.setattr(advise, "look_at_model", lambda *_: model)
     monkeypatch.setattr(races, "_measure", measure)
     assert cli.main(["advise", "a:b", "--json"], ROOT) == (130 if cut else 0)
     assert json.loads(capsys.readouterr().out)["provisional"] == bool(cut)

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 
+from timelift.advise.user_model import DEFAULTS, Feeding, look_at_model
 from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
@@ -29,15 +30,15 @@ def advise(options: Options, project: Project) -> int:
     changed. Exit code 0: answered, be there something to gain or not; 1: a mistake; 130:
     interrupted, with what is known until then.
     """
-    from timelift.advise import advice_words, races, user_model  # noqa: PLC0415
+    from timelift.advise import advice_words, races  # noqa: PLC0415
 
     project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
     ends = races.end_of_budget(texts)
     if options.data and (options.batch or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
-    feeding = user_model.Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
-    model = user_model.look_at_model(project, options.model, feeding, texts)
+    feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
+    model = look_at_model(project, options.model, feeding, texts)
     advice = races.find_advice(project, model, texts, ends)
     pages = {name: read_source(project.strategies[name]) for name in set(advice.changes.values())}
     if options.json:
@@ -79,8 +80,6 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         help="what returns (inputs, labels) of one batch (default: both are drawn)",
     )
     add_forms(parser)
-    from timelift.advise.user_model import DEFAULTS  # noqa: PLC0415
-
     for name in ADVICE_OPTIONS:
         option = option_named(name)
         option = replace(option, default=DEFAULTS.get(name, option.default))
