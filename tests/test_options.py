@@ -1,18 +1,14 @@
 """The options that are no axes: what their words mean, a wrong one, and what it may have meant."""
 
-import os
-
 import pytest
 from _pytest.config import get_config
 
-from tests.repositories import strategy, workload, write
+from tests.repositories import write
 from timelift import cli
 from timelift.case import option_flag
 from timelift.errors import UserError, nearest, read_share
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
 from timelift.measure.request import Question, RunRequest
-from timelift.measure.session import Session
-from timelift.plugin.questions import UsualRace
 from timelift.project import Project
 from timelift.selftest import TwinsRace
 
@@ -96,14 +92,6 @@ def test_no_option_has_a_name_of_pytest_s_or_of_a_plugin_s_that_is_often_beside_
 
 def test_the_options_of_bench_are_no_more_than_a_person_scans():
     assert len(FLAGS) <= 30
-
-
-def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):
-    write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
-    session = Session(UsualRace(RunRequest(Project(tmp_path), {})))
-    monkeypatch.delattr(os, "fork")
-    with pytest.raises(UserError, match="forks its workers, which this system cannot; measure on"):
-        session.measure([], None)
 
 
 def test_a_selftest_measures_the_layer_that_is_named(tmp_path):

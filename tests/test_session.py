@@ -1,0 +1,108 @@
+"""A session: what it keeps in memory of a run is what its journal holds."""
+
+import contextlib
+import math
+import os
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+
+from tests import journals
+from tests.repositories import strategy, workload, write
+from timelift.analyse.results import Run, load
+from timelift.errors import UserError
+from timelift.journal.files import line_text, read_header
+from timelift.journal.lines import RunEnd
+from timelift.measure import session as sessions
+from timelift.measure.campaign import Campaign
+from timelift.measure.request import RunRequest
+from timelift.measure.session import Race, Session
+from timelift.measurement import CaseInLaunch, Facts
+from timelift.project import Project
+
+NAMES = ("native", "fold_time")
+CASES = [journals.case(name, "sensor") for name in NAMES]
+FACTS = Facts(first_call_seconds=0.25, weights=96)
+LINES = [CaseInLaunch(case, 1, 2, seconds_per_call=[1e-3, math.nan], facts=FACTS) for case in CASES]
+LATER = [CaseInLaunch(case, 2, 2, seconds_per_call=[1e-3, 3e-3]) for case in CASES]
+QUIET = SimpleNamespace(say=lambda _: None)
+
+
+class PlainRace(Race):
+    """A race of which nothing differs from a usual run, and whose launches are scripted."""
+
+    def referee(self):
+        return None
+
+
+@pytest.fixture
+def project(tmp_path):
+    files = {f"strategies/{name}.py": strategy() for name in NAMES}
+    return Project(write(tmp_path, files | {"workloads/sensor.py": workload()}))
+
+
+@pytest.fixture
+def play(monkeypatch, project):
+    """Run a session whose campaign records these lines, and then ends or raises."""
+    monkeypatch.setattr(sessions, "machine_lock", lambda *_, **__: contextlib.nullcontext())
+
+    def played(*groups, error=None, **asked):
+        def run(_, record, *__):
+            for group in groups:
+                record(group)
+            if error:
+                raise error
+
+        monkeypatch.setattr(Campaign, "run", run)
+        session = Session(PlainRace(RunRequest(project, {}, **asked)))
+        with contextlib.suppress(KeyboardInterrupt):
+            session.measure(CASES, QUIET)
+        return session
+
+    return played
+
+
+def test_what_a_session_keeps_is_its_journal_line_for_line(play):
+    session = play(LINES, LATER)
+    kept = [session.header, *session.lines, session.end]
+    assert session.journal_path.read_text() == "".join(map(line_text, kept))
+
+
+def test_a_run_that_is_resumed_keeps_what_was_played_before(play):
+    first = play(LINES, error=KeyboardInterrupt())
+    assert first.end.exit == RunEnd.INTERRUPTED
+    again = play(LATER, resume=str(first.journal_path))
+    assert again.header == first.header
+    assert [*map(line_text, again.lines)] == [*map(line_text, [*LINES, *LATER])]
+    kept = Run.of_lines(again.header, again.lines, again.end)
+    read = load(again.journal_path)
+    assert (kept.header, kept.ended, kept.complete) == (read.header, read.ended, read.complete)
+    assert list(kept.by_case) == list(read.by_case)
+
+
+def test_a_race_has_a_folder_and_entries_of_the_header(play, monkeypatch):
+    monkeypatch.setattr(PlainRace, "folder", "elsewhere")
+    monkeypatch.setattr(PlainRace, "header", lambda _, header: replace(header, options={"a": "b"}))
+    session = play(LINES)
+    assert session.journal_path.parent.name == "elsewhere"
+    assert read_header(session.journal_path).options == {"a": "b"}
+
+
+def test_a_race_without_rivals_writes_no_journal(play, monkeypatch):
+    monkeypatch.setattr(PlainRace, "rivals", lambda *_: [])
+    session = play(LINES)
+    assert (session.journal_path, session.lines, session.end.exit) == (None, [], "")
+
+
+def test_where_nothing_is_timed_no_journal_is_written(play, project):
+    session = play(LINES, once=True)
+    assert session.journal_path is None
+    assert not (project.root / "results").exists()
+
+
+def test_a_system_that_cannot_fork_measures_nothing_and_says_so(project, monkeypatch):
+    session = Session(PlainRace(RunRequest(project, {})))
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(UserError, match="forks its workers, which this system cannot; measure on"):
+        session.measure([], None)
