@@ -18,7 +18,7 @@ from timelift.choose.choices import Alternative, Choice, Goal, Question, Undecid
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.measurement import fact_or_bound
-from timelift.present.answer import LEAST_TO_LOSE
+from timelift.present.answer import FASTEST, LEAST_TO_LOSE
 from timelift.present.conditions import state
 from timelift.present.usage import code_to_paste, how_to_use
 from timelift.present.words import (
@@ -35,7 +35,7 @@ from timelift.project import Project
 #: How many slower alternatives are named.
 _NAMED = 3
 _SHOWN = {Verdict.FASTER, Verdict.SLOWER}
-_BEST = {Goal.TIME: "fastest", Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
+_BEST = {Goal.TIME: FASTEST, Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
 
 
 def answer_lines(

@@ -17,6 +17,7 @@ from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.ranking import Ranking
 from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import known_as
@@ -170,7 +171,8 @@ def _settings(
 ) -> dict[str, list[Any]]:
     """Return for every setting the places of its values, its baseline and what to write in it.
 
-    `lead` is what to write in words, every other part a name; `fastest` what is said of it.
+    `beside` is the strategy that its rows are told beside. `lead` is what to write in words, every
+    other part a name; `fastest` is what is said of the fastest.
     """
     rankings = {one.setting: one for one in found.rankings}
     best = found.recommendation_by_setting
@@ -180,11 +182,16 @@ def _settings(
         columns[axis] = [values[getattr(one, axis)] for one in settings]
     bases = (rankings[one].baseline if one in rankings else "" for one in settings)
     columns["baseline"] = [place.get(name, -1) for name in bases]
+    columns["beside"] = [_beside(rankings.get(one), place) for one in settings]
     columns["write"] = [place[best[one].strategy] if one in best else -1 for one in settings]
     columns["unusual"] = [len(one.unusual) for one in settings]
     columns["lead"] = [page_words.lead(rankings.get(one), best.get(one)) for one in settings]
     columns["fastest"] = [page_words.fastest(rankings.get(one)) for one in settings]
     return columns
+
+
+def _beside(ranking: Ranking | None, place: Mapping[str, int]) -> int:
+    return place[page_words.base_row(ranking).case.strategy] if ranking else -1
 
 
 def _rows(

@@ -15,7 +15,7 @@ from timelift.case import Setting
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.measurement import Measurement
-from timelift.present.answer import LEAST_TO_LOSE, known_as
+from timelift.present.answer import FASTEST, LEAST_TO_LOSE, known_as
 from timelift.present.words import (
     MEBIBYTES,
     MICROSECONDS,
@@ -149,15 +149,15 @@ def fastest(ranking: Ranking | None) -> str:
     return ", ".join(filter(None, [times, close]))
 
 
-def _base(ranking: Ranking) -> RankedCase:
-    """Return what the rows of a setting are told beside: its baseline, or the fastest."""
+def base_row(ranking: Ranking) -> RankedCase:
+    """Return the row that those of a setting are told beside: the baseline's, or the fastest."""
     mine = (row for row in ranking.rows if row.case.strategy == ranking.baseline)
     return next(mine, ranking.rows[0] if ranking.rows else ranking.all_rows[0])
 
 
 def gain(row: RankedCase, ranking: Ranking) -> Interval:
-    """Return how many times as fast as that a row is, without an interval beside no baseline."""
-    base = _base(ranking).seconds_per_call.value
+    """Return how many times as fast as that a row is; only beside a baseline with an interval."""
+    base = base_row(ranking).seconds_per_call.value
     return row.speed_up or Interval(base / row.seconds_per_call.value)
 
 
@@ -173,8 +173,8 @@ def beside(row: RankedCase, ranking: Ranking) -> str:
     """Write what a row is beside the baseline, or beside the fastest where there is none."""
     if not row.rank_low:
         return "not ranked"
-    if row is _base(ranking):
-        return "baseline" if ranking.baseline else "fastest"
+    if row is base_row(ranking):
+        return "baseline" if ranking.baseline else FASTEST
     return _VERDICTS[row.speed_up.verdict] if row.speed_up else ""
 
 

@@ -97,10 +97,9 @@ function show(setting, asked, said) {
 const lead = (setting) => make("p", { class: "lead" },
   ...setting.lead.map((part, place) => place % 2 ? make("strong", {}, part) : part));
 
-// A row a rival: a bar of how many times as fast as the baseline, or as the fastest, it is.
+// A row a rival: a bar of how many times as fast it is as what it is told beside.
 function bars(setting, chosen) {
-  const base = setting.rows.find((row) => row.strategy === setting.baseline)
-    ?? setting.rows.find((row) => row.lift) ?? setting.rows[0];
+  const base = setting.rows.find((row) => row.strategy === setting.beside);
   const ratio = (row) => row.times ?? base.time / row.time;
   const most = 1.02 * d3.max(setting.rows, (row) => Math.max(ratio(row), row.times_high ?? 0));
   const share = (value) => 100 * Math.min(1, value / most);
@@ -131,10 +130,10 @@ function picker(row, isChosen) {
 function track(row, ratio, share) {
   const { lift, strategy, times_low: low, times_high: high } = row;
   const part = (name, css) => make("span", { class: name, style: css });
-  const fill = part(lift ? "fill" : "fill hollow", `width:${share(ratio)}%;--colour:${strategy.colour}`);
+  const bar = part(lift ? "fill" : "fill hollow", `width:${share(ratio)}%;--colour:${strategy.colour}`);
   const whisker = row.gain_interval
     ? part("whisker", `left:${share(low)}%;width:${share(high) - share(low)}%`) : null;
-  return make("span", { class: "track" }, fill, whisker, part("one", `left:${share(1)}%`));
+  return make("span", { class: "track" }, bar, whisker, part("one", `left:${share(1)}%`));
 }
 
 function detail(row) {

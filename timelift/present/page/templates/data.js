@@ -13,6 +13,7 @@ const settings = records(data.settings).map((one) => ({
   ...one,
   ...Object.fromEntries(data.axes.map((axis) => [axis.name, axis.values[one[axis.name]]])),
   baseline: strategies[one.baseline],
+  beside: strategies[one.beside],
   write: strategies[one.write],
   rows: [],
 }));
