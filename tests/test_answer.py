@@ -117,6 +117,17 @@ def test_a_rule_that_is_slower_somewhere_is_told_if_it_costs_at_most_half(deares
     assert found.price == pytest.approx(1.05 if axis else dearest, abs=0.02)
 
 
+def test_few_parts_are_told_before_many_and_workloads_however_many():
+    lengths = zip(of_lengths(8, 16, 32), (1, 2, 1), strict=True)
+    settings = [replace(setting, batch=batch) for setting, batch in lengths]
+    two = answer(rank(raced({"native": [1, 2, 1], "fold_time": [2, 1, 2]}, settings)))
+    assert (two.axis, len(two.parts)) == ("batch", 2)
+    workloads = [replace(settings[0], workload=name) for name in "abcd"]
+    costs = {name: [1 + (name != one.workload) for one in workloads] for name in "abcd"}
+    four = answer(rank(raced(costs, workloads)))
+    assert {part.values: part.strategy for part in four.parts} == {(name,): name for name in "abcd"}
+
+
 def test_a_condition_covers_every_setting():
     places = of_lengths(8, 16)
     for gradients in (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS):
@@ -130,6 +141,7 @@ def test_a_condition_covers_every_setting():
 
 def test_settings_without_the_common_baseline_are_summed_up_apart():
     both = raced({"native": 1, LOOP: 3, TD: 2}, [*EAGER, *GRAPH])
-    left = [one for one in both if one.case.strategy != TD or one.case.setting.mode is Mode.EAGER]
-    found = answer(rank(left))
-    assert [(one.baseline, one.settings) for one in found.gains] == [(TD, 2), (LOOP, 2)]
+    for kept, gains in ((EAGER, [(TD, 2), (LOOP, 2)]), (EAGER[:1], [(LOOP, 3), (TD, 1)])):
+        left = [one for one in both if one.case.strategy != TD or one.case.setting in kept]
+        found = answer(rank(left))
+        assert [(one.baseline, one.settings) for one in found.gains] == gains

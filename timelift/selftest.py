@@ -20,12 +20,11 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from timelift.analyse import verdicts
-from timelift.analyse.effects import aligned_samples, pairs_by_setting
+from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import CONFIDENCE
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
-from timelift.analyse.verdicts import Verdict
+from timelift.analyse.verdicts import Verdict, compare_pairs
 from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
@@ -260,12 +259,9 @@ def _judged_pairs(groups: Sequence[TwinGroup]) -> Iterator[_JudgedPair]:
     All pairs of a group are a family, and variances are moderated over all groups of the run.
     """
     aligned = [samples for group in groups for samples in aligned_samples(group.rivals)]
-    effects, families = pairs_by_setting(aligned)
-    comparisons = iter(verdicts.compare(effects, families=families))
-    for group, samples in zip(groups, aligned, strict=True):
+    for group, comparisons in zip(groups, compare_pairs(aligned), strict=True):
         seconds = [_seconds_spent(rival) for rival in group.rivals]
-        for i, j in samples.pairs:
-            comparison = next(comparisons)
+        for (i, j), comparison in comparisons.items():
             if i == 0 or group.slower[i] == group.slower[j] == 0:
                 sign = _SIGN.get(comparison.verdict, 0)
                 yield _JudgedPair(round(group.slower[j], 4), sign, seconds[i] + seconds[j])

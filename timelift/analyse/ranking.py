@@ -13,16 +13,22 @@ import dataclasses
 import functools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse import verdicts
-from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores, pairs_by_setting
+from timelift.analyse.effects import AlignedSamples, aligned_samples, fit_scores
 from timelift.analyse.estimates import ALPHA, Estimates, Interval, absolute_times
 from timelift.analyse.results import Run, Samples
-from timelift.analyse.verdicts import Comparison, PairLevels, Verdict
+from timelift.analyse.verdicts import (
+    Comparison,
+    Comparisons,
+    PairLevels,
+    Verdict,
+    compare_pairs,
+    simultaneous_levels,
+)
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.measurement import Measurement
@@ -34,8 +40,6 @@ _UNKNOWN = Interval(math.nan)
 _DIGITS = 9
 #: Half of what the exponential function takes: two launches may differ a millionfold.
 LARGEST_LOG = 350.0
-#: All ordered pairs of one setting's rivals, by position: [i, j] is j beside i.
-Comparisons = Mapping[tuple[int, int], Comparison]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,16 +235,12 @@ def rank(
     settings = aligned_samples(measurements)
     if not settings:
         return []
-    parts = zip(settings, _comparisons(settings), absolute_times(settings), strict=True)
+    comparisons = (
+        pairs | {(j, i): pair.swapped() for (i, j), pair in pairs.items()}
+        for pairs in compare_pairs(settings)
+    )
+    parts = zip(settings, comparisons, absolute_times(settings), strict=True)
     return [_Rivals(*part, relative_to).ranking() for part in parts]
-
-
-def _comparisons(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
-    effects, families = pairs_by_setting(settings)
-    comparisons = iter(verdicts.compare(effects, families=families))
-    for setting in settings:
-        forward = {pair: next(comparisons) for pair in setting.pairs}
-        yield forward | {(j, i): pair.swapped() for (i, j), pair in forward.items()}
 
 
 # One setting --------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def _comparisons(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
 
 @dataclass(frozen=True)
 class _Rivals:
-    """One setting's rivals by position, with their comparisons and log seconds per call.
+    """One setting's rivals by position: all ordered pairs compared, and log seconds per call.
 
     Some interval, or some cost over the best, is wrong with a chance of `ALPHA`.
     """
@@ -307,7 +307,7 @@ class _Rivals:
         others = [self.comparisons[self.best, j] for j in self.order[1:]]
         known = [comparison for comparison in others if comparison.is_over_launches]
         beaten = [comparison.p < ALPHA and comparison.value > 0 for comparison in known]
-        return verdicts.simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
+        return simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
 
     def _row(self, i: int) -> RankedCase:
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]

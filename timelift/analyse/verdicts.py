@@ -7,14 +7,14 @@ equal, and swapping a and b changes the sign and nothing else. The launch is the
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from timelift.analyse.effects import Effects
+from timelift.analyse.effects import AlignedSamples, Effects, pairs_by_setting
 from timelift.analyse.estimates import (
     ALPHA,
     Estimates,
@@ -100,6 +100,10 @@ class Comparison(Interval):
         )
 
 
+#: Comparisons of one setting's rivals by position: [i, j] is j beside i.
+Comparisons = dict[tuple[int, int], Comparison]
+
+
 def compare(
     effects: Effects,
     least_difference: float = RANK_MARGIN,
@@ -115,6 +119,17 @@ def compare(
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, family)
     return _conclude(estimates, float(np.log1p(least_difference)), family)
+
+
+def compare_pairs(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
+    """Yield the comparisons of all pairs of a setting's rivals, each pair once: i < j.
+
+    The pairs of a setting are a family. Variances are moderated over all settings.
+    """
+    effects, families = pairs_by_setting(settings)
+    comparisons = iter(compare(effects, families=families))
+    for rivals in settings:
+        yield {pair: next(comparisons) for pair in rivals.pairs}
 
 
 def _conclude(estimates: Estimates, log_margin: float, family: Families) -> list[Comparison]:
