@@ -229,7 +229,7 @@ faster ...    verdicts on the time; nodes differ: cases whose graph has another 
 
 
 def in_words(one: Suite) -> str:
-    suspects = sum(found.suspected for out in one.outcomes for found in out.findings.values())
+    suspects = sum(found.suspected for out in one.outcomes for found in out.changes.values())
     failed = sum(out.fails() for out in one.outcomes)
     alarms = ", ".join(case.label for case in one.false_alarms)
     text = f"{len(one.outcomes)} cases, {suspects} suspected, {failed} failed, {one.seconds:.0f} s"

@@ -17,7 +17,7 @@ from studies.noise import SCENARIOS, Scenario
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.effects import Effects, launch_effects
 from timelift.analyse.verdicts import Verdict
-from timelift.gate.rule import GateRule, SidesFinding, judge
+from timelift.gate.rule import Change, GateRule, judge
 from timelift.selftest import Proportion
 
 #: Pairs that share what is known of their noise.
@@ -56,11 +56,11 @@ just ignored  pairs that are slower by {IGNORED:.1%}, of which so many fail; +3%
 class Trial:
     """What the rule finds of pairs at each of its looks, and how many launches each pair played."""
 
-    looks: Sequence[Sequence[SidesFinding]]
+    looks: Sequence[Sequence[Change]]
     launches: Sequence[float]
 
     @property
-    def findings(self) -> Sequence[SidesFinding]:
+    def findings(self) -> Sequence[Change]:
         """What it finds at last."""
         return self.looks[-1]
 
@@ -68,7 +68,7 @@ class Trial:
 def play(effects: Effects, rule: GateRule) -> Trial:
     """Screen pairs, then try what is suspected until it is settled, as a campaign does."""
     numbers = 1 + np.arange(effects.effect.shape[1])
-    launches, looks = np.zeros(len(effects.effect)), list[list[SidesFinding]]()
+    launches, looks = np.zeros(len(effects.effect)), list[list[Change]]()
     for point in rule.decision_points:
         plays_on = [one.suspected and not one.settled for one in looks[-1]] if looks else [True]
         launches = np.where(plays_on, point, launches)
@@ -121,7 +121,7 @@ def _row(name: str, trials: dict[float, list[Trial]]) -> Row:
     )
 
 
-def _share(findings: Sequence[SidesFinding], verdict: Verdict) -> Proportion:
+def _share(findings: Sequence[Change], verdict: Verdict) -> Proportion:
     return Proportion(sum(one.verdict is verdict for one in findings), len(findings))
 
 

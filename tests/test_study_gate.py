@@ -12,7 +12,7 @@ from tests.law_cases import ends_of
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.gate.outcomes import CaseOutcome
-from timelift.gate.rule import SidesFinding
+from timelift.gate.rule import Change
 from timelift.journal.lines import Quantity
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task
@@ -25,10 +25,10 @@ ROOT = Path(__file__).parent.parent
 def outcome(name, verdict=Verdict.SAME):
     """What became of a case's time; its other quantities are the same."""
     told = {"launches": 3, "detectable": 0.03, "suspected": False, "tried": False}
-    same = SidesFinding(0.0, -0.01, 0.01, verdict=Verdict.SAME, **told)
+    same = Change(0.0, -0.01, 0.01, verdict=Verdict.SAME, **told)
     time = dataclasses.replace(same, verdict=verdict)
-    findings = dict.fromkeys(Quantity, same) | {Quantity.TIME: time}
-    return CaseOutcome(journals.case(name), findings, {})
+    changes = dict.fromkeys(Quantity, same) | {Quantity.TIME: time}
+    return CaseOutcome(journals.case(name), changes, {})
 
 
 def test_every_suite_deals_each_regression_to_another_strategy():

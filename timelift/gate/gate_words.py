@@ -8,7 +8,7 @@ from timelift.case import Case
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides, gate_findings
-from timelift.gate.rule import SidesFinding
+from timelift.gate.rule import Change
 from timelift.gate.sides import why_not_compared
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.present import conditions
@@ -102,7 +102,7 @@ def _verdicts(gate: GateFindings) -> Iterator[str]:
     yield from _hit_limits(gate)
     for outcome in gate.outcomes:
         for quantity in outcome.better:
-            change = change_in_words(quantity, outcome.findings[quantity], against)
+            change = change_in_words(quantity, outcome.changes[quantity], against)
             yield f"{case_in_words(outcome.case)}: {change}"
     for outcome in gate.undecided:
         yield f"{case_in_words(outcome.case)}: {undecided_in_words(outcome.time, against)}"
@@ -153,7 +153,7 @@ def case_in_words(case: Case) -> str:
 def failure(outcome: CaseOutcome, against: Against) -> str:
     """Return why a case fails its gate: by what is worse, or else since it is undecided."""
     reasons = [
-        change_in_words(quantity, outcome.findings[quantity], against) for quantity in outcome.worse
+        change_in_words(quantity, outcome.changes[quantity], against) for quantity in outcome.worse
     ]
     reasons += _broken_facts(outcome, against)
     if not reasons:
@@ -174,27 +174,27 @@ def _hit_limit(pair: Sides, against: Against) -> str:
     return f"{case_in_words(pair.new.case)}: {why}, where {against.label} has figures"
 
 
-def change_in_words(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
-    is_better = finding.value < 0
-    change = _COMPARED[quantity][is_better].format(percent(abs(math.expm1(finding.value))))
-    launches = counted(round(finding.launches), "launch")
-    return f"{change} {against.label} {percent_interval(finding)}, {launches}"
+def change_in_words(quantity: Quantity, change: Change, against: Against) -> str:
+    is_better = change.value < 0
+    changed = _COMPARED[quantity][is_better].format(percent(abs(math.expm1(change.value))))
+    launches = counted(round(change.launches), "launch")
+    return f"{changed} {against.label} {percent_interval(change)}, {launches}"
 
 
-def undecided_in_words(finding: SidesFinding, against: Against) -> str:
+def undecided_in_words(time: Change, against: Against) -> str:
     """Return what is not known of a case, and what would have been seen."""
     beside = f"undecided beside {against.label}"
-    if math.isnan(finding.value):
+    if math.isnan(time.value):
         return f"{beside}: no round was played by both sides"
-    if finding.left_untried:
+    if time.left_untried:
         seen = "it looks changed, and the run ended before it was tried again"
-    elif finding.detectable < _LARGEST_DETECTABLE:
-        seen = f"a change of {percent(math.expm1(finding.detectable))} would have been seen"
+    elif time.detectable < _LARGEST_DETECTABLE:
+        seen = f"a change of {percent(math.expm1(time.detectable))} would have been seen"
     else:
         seen = "too few launches to see even a case that takes twice as long"
-    has_interval = math.isfinite(finding.low)
-    interval = percent_interval(finding) if has_interval else "(no interval from so few launches)"
-    return f"{beside}: {percent_more(finding.value)} {interval}, and {seen}"
+    has_interval = math.isfinite(time.low)
+    interval = percent_interval(time) if has_interval else "(no interval from so few launches)"
+    return f"{beside}: {percent_more(time.value)} {interval}, and {seen}"
 
 
 def _changed_program(outcome: CaseOutcome) -> str:
@@ -230,7 +230,7 @@ def _table(gate: GateFindings) -> Table:
     return table.without_empty_columns()
 
 
-def _time_change(time: SidesFinding) -> str:
+def _time_change(time: Change) -> str:
     if math.isnan(time.value):
         return ""
     interval = f" {percent_interval(time)}" if math.isfinite(time.low) else ""
@@ -240,7 +240,7 @@ def _time_change(time: SidesFinding) -> str:
 def _why_beside_time(outcome: CaseOutcome, gate: GateFindings) -> str:
     """Return what fails a case beside its time."""
     worse = [
-        change_in_words(quantity, outcome.findings[quantity], gate.against)
+        change_in_words(quantity, outcome.changes[quantity], gate.against)
         for quantity in outcome.worse
         if quantity is not Quantity.TIME
     ]

@@ -13,7 +13,7 @@ from timelift.analyse.results import Run, Samples, launch_numbers, seconds_by_la
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.gate.rule import GateRule, SidesFinding, judge
+from timelift.gate.rule import Change, GateRule, judge
 from timelift.journal.lines import Against, Quantity
 from timelift.measurement import Measurement, fact
 
@@ -34,13 +34,13 @@ class CaseOutcome:
     """
 
     case: Case
-    findings: Mapping[Quantity, SidesFinding]
+    changes: Mapping[Quantity, Change]
     facts: tuple[FactChange, ...]
     more_operations: tuple[tuple[str, int], ...] = ()
 
     @property
-    def time(self) -> SidesFinding:
-        return self.findings[Quantity.TIME]
+    def time(self) -> Change:
+        return self.changes[Quantity.TIME]
 
     @property
     def worse(self) -> tuple[Quantity, ...]:
@@ -52,7 +52,7 @@ class CaseOutcome:
         return self._with_verdict(Verdict.FASTER)
 
     def _with_verdict(self, verdict: Verdict) -> tuple[Quantity, ...]:
-        return tuple(q for q, finding in self.findings.items() if finding.verdict is verdict)
+        return tuple(name for name, change in self.changes.items() if change.verdict is verdict)
 
     @property
     def broken(self) -> tuple[FactChange, ...]:
@@ -190,7 +190,7 @@ def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
     return [
         CaseOutcome(
             pair.new.case,
-            {quantity: findings[place] for quantity, findings in judged.items()},
+            {quantity: changes[place] for quantity, changes in judged.items()},
             _fact_changes(pair),
             _more_operations(pair),
         )
@@ -229,12 +229,12 @@ def _operations(side: Measurement) -> Mapping[str, int] | None:
 _FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
 
 
-def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[SidesFinding]:
+def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[Change]:
     numbers = launch_numbers(pair.new for pair in pairs)
-    return judge(_changes(pairs, quantity, numbers), numbers, rule)
+    return judge(_effects(pairs, quantity, numbers), numbers, rule)
 
 
-def _changes(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
+def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
     """Return log ratios, new over old, as (pairs, launches), for the launches of these numbers."""
     if quantity is Quantity.TIME:
         sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
@@ -286,10 +286,10 @@ class GateReferee(Referee):
             side.case
             for place, pair in enumerate(pairs)
             if not any(change.breaks for change in _fact_changes(pair))
-            and any(self._needs_launches(found[place], one) for one, found in judged.items())
+            and any(self._needs_launches(one[place], quantity) for quantity, one in judged.items())
             for side in pair
         )
 
-    def _needs_launches(self, finding: SidesFinding, quantity: Quantity) -> bool:
+    def _needs_launches(self, change: Change, quantity: Quantity) -> bool:
         thorough = self._thorough and quantity is Quantity.TIME
-        return (finding.suspected or thorough) and not finding.settled
+        return (change.suspected or thorough) and not change.settled

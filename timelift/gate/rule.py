@@ -14,7 +14,7 @@ all pairs: at screening over the screened launches alone, so that no trial can t
 after the fact; in a trial over the screened and the fresh ones, since only effects must be fresh.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -81,8 +81,8 @@ class GateRule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SidesFinding(Interval):
-    """One pair: a log ratio, new over old.
+class Change(Interval):
+    """The change of one quantity of a case beside its other side: a log ratio, new over old.
 
     `suspected` at screening, it is worth a trial; `tried`, it had fresh launches. `launches` are
     those that the figure rests on, the fresh ones where there are any. `detectable` is the log
@@ -105,7 +105,7 @@ class SidesFinding(Interval):
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
-def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[SidesFinding]:
+def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Change]:
     """Apply the rule to every pair; the launches beyond screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
@@ -116,17 +116,19 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Side
         Effects(effects.effect[:, part], effects.standard_error[:, part])
         for part in (is_screening, ~is_screening)
     )
-    first = estimate(screened)
+    at_screening = estimate(screened)
     both = estimate(stack([screened, fresh]))
-    second = _of_each(lambda values: values[len(effects.effect) :], both)
-    suspected = _differs(first, rule.screen, _SUSPICIOUS * rule.log_ignored)
-    tried = second.launches > 0
-    same_side = np.sign(first.effect) == np.sign(second.effect)
-    differs = _differs(second, _level(second.launches, rule), rule.log_ignored)
-    confirmed = suspected & same_side & differs & _is_beyond(second, rule.log_ignored)
-    shown = _of_each(lambda one, other: np.asarray(np.where(tried, one, other)), second, first)
+    in_trial = both.part(slice(len(effects.effect), None))
+    suspected = _differs(at_screening, rule.screen, _SUSPICIOUS * rule.log_ignored)
+    tried = in_trial.launches > 0
+    same_side = np.sign(at_screening.effect) == np.sign(in_trial.effect)
+    differs = _differs(in_trial, _level(in_trial.launches, rule), rule.log_ignored)
+    confirmed = suspected & same_side & differs & _is_beyond(in_trial, rule.log_ignored)
+    shown = _either(tried, in_trial, at_screening)
     half_width = shown.half_width(_SHOWN)
-    detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
+    detectable = np.where(
+        tried, _found_by_trial(in_trial, rule), _found_by_screening(at_screening, rule)
+    )
     columns: dict[str, Iterable[Any]] = {
         "value": shown.effect.tolist(),
         "low": (shown.effect - half_width).tolist(),
@@ -138,26 +140,28 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Side
         "verdict": _verdicts(shown, confirmed, rule.log_margin),
     }
     rows = zip(*columns.values(), strict=True)
-    return [SidesFinding(**dict(zip(columns, row, strict=True))) for row in rows]
+    return [Change(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
-def _of_each(function: Callable[..., Samples], *estimates: Estimates) -> Estimates:
+def _either(chosen: NDArray[np.bool_], ours: Estimates, theirs: Estimates) -> Estimates:
+    """Return the estimates of the first where they are chosen, else those of the second."""
     names = Estimates.__dataclass_fields__
-    return Estimates(*(function(*(getattr(one, name) for one in estimates)) for name in names))
+    pairs = ((getattr(ours, name), getattr(theirs, name)) for name in names)
+    return Estimates(*(np.where(chosen, *pair) for pair in pairs))
 
 
-def _differs(found: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
+def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
     """True where an effect is sure, of the least size, and on one side in all launches but one."""
-    size = np.abs(found.effect)
+    size = np.abs(estimates.effect)
     with np.errstate(invalid="ignore"):
-        sure = found.chance(size) < level
-        return np.asarray(sure & (size >= least) & (found.launches - found.agreeing <= 1))
+        sure = estimates.chance(size) < level
+        return np.asarray(sure & (size >= least) & (estimates.launches - estimates.agreeing <= 1))
 
 
-def _is_beyond(found: Estimates, least: float) -> NDArray[np.bool_]:
-    """True where an effect is larger than the least, hardly by chance."""
+def _is_beyond(estimates: Estimates, least: float) -> NDArray[np.bool_]:
+    """True where an effect is larger than `least`, hardly by chance."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(found.chance(np.abs(found.effect) - least) < _BEYOND_IGNORED)
+        return np.asarray(estimates.chance(np.abs(estimates.effect) - least) < _BEYOND_IGNORED)
 
 
 def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float) -> list[Verdict]:
