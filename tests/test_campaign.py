@@ -18,14 +18,14 @@ from timelift.journal.files import Journal
 from timelift.journal.lines import Header
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
-from timelift.measure.campaign_options import Budget, CampaignOptions, Pace
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
+from timelift.measure.run_options import Budget, Pace, RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0
-OPTIONS = replace(CampaignOptions.read({"launches": "3-8", "seed": "1"}), reads_peak_memory=False)
+OPTIONS = replace(RunOptions.read({"launches": "3-8", "seed": "1"}), reads_peak_memory=False)
 NAMES = ("fast", "close", "slow")
 CASES = [journals.case(name, seq_len=length) for length in (4, 8) for name in NAMES]
 
@@ -436,6 +436,6 @@ def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
 def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_pairs(
     fewest, most, two_sided, groups
 ):
-    options = CampaignOptions.read({"launches": str(LaunchRange(fewest, most))})
+    options = RunOptions.read({"launches": str(LaunchRange(fewest, most))})
     options = replace(options, two_sided=two_sided)
     assert list(options.groups((3, 5, 8, 12))) == groups

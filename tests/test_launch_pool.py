@@ -14,13 +14,13 @@ from timelift.case import Backend, Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool
-from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, measure_with_peaks, with_peaks
 from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.run_options import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
-OPTIONS = replace(CampaignOptions.read({"launches": "2"}), reads_peak_memory=False)
+OPTIONS = replace(RunOptions.read({"launches": "2"}), reads_peak_memory=False)
 WANTED = [(number, Backend.JAX, "") for number in (1, 2, 9)]
 
 

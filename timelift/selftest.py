@@ -29,8 +29,8 @@ from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
 from timelift.journal.lines import Planted, differences
-from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.request import RunRequest
+from timelift.measure.run_options import CampaignReferee, RunOptions
 from timelift.measure.session import Race
 from timelift.measurement import Measurement
 from timelift.present import conditions
@@ -159,7 +159,7 @@ class TwinsRace(Race):
             names.append(twin.name)
         return names
 
-    def options(self) -> CampaignOptions:
+    def options(self) -> RunOptions:
         return replace(self.request.options, spare_seconds=600.0, reads_peak_memory=False)
 
     def referee(self) -> CampaignReferee:

@@ -20,11 +20,11 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import Header
-from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import option_named
 from timelift.measure.request import RunRequest
+from timelift.measure.run_options import RunOptions
 from timelift.measure.session import Race, Session
 from timelift.project import Project
 
@@ -159,7 +159,7 @@ class _AdviceRace(Race):
 class _LiftsRace(_AdviceRace):
     """The lifts of a model, each alone, of which no peak memory is read."""
 
-    def options(self) -> CampaignOptions:
+    def options(self) -> RunOptions:
         return replace(self.request.options, reads_peak_memory=False)
 
 

@@ -14,10 +14,10 @@ from timelift.gate.same_code import SameCode, file_changes
 from timelift.inner_layer import Factory
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.journal.lines import Against, Header, Quantity
-from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.request import RunRequest
+from timelift.measure.run_options import CampaignReferee, RunOptions
 from timelift.measure.session import Race
 from timelift.measurement import Measurement
 
@@ -60,7 +60,7 @@ class SidesRace(Race):
         }
         self.file_changes = file_changes(readable, there)
 
-    def options(self) -> CampaignOptions:
+    def options(self) -> RunOptions:
         """Screen cases in the fewest launches; suspects are tried in as many as they need."""
         asked = self.request.options
         screening = asked.launches.fewest

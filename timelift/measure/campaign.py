@@ -17,13 +17,6 @@ from functools import partial
 from timelift.case import Backend, Case, Setting, Status
 from timelift.journal.files import PlayedSettings
 from timelift.journal.lines import RunEnd
-from timelift.measure.campaign_options import (
-    ROUND_SECONDS,
-    Budget,
-    CampaignOptions,
-    CampaignReferee,
-    Pace,
-)
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import (
     LaunchPool,
@@ -34,6 +27,13 @@ from timelift.measure.launch_pool import (
 )
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.progress import Display, StageBegun, StillUndecided
+from timelift.measure.run_options import (
+    ROUND_SECONDS,
+    Budget,
+    CampaignReferee,
+    Pace,
+    RunOptions,
+)
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
 
@@ -61,7 +61,7 @@ class Campaign:
         self,
         cases: Iterable[Case],
         catalogue: Catalogue,
-        options: CampaignOptions,
+        options: RunOptions,
         played: PlayedSettings | None = None,
     ) -> None:
         self.options, self.catalogue, self.interrupted = options, catalogue, False

@@ -21,9 +21,9 @@ from typing import Self
 
 from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
-from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.run_options import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import CaseInLaunch, Facts
@@ -83,7 +83,7 @@ class LaunchPool:
     Of the `wanted` processes those of the first few launches are started at once.
     """
 
-    def __init__(self, options: CampaignOptions, wanted: Iterable[ProcessKey] = ()) -> None:
+    def __init__(self, options: RunOptions, wanted: Iterable[ProcessKey] = ()) -> None:
         self._options, self._lock = options, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[ProcessKey, AnyLaunch] = {}

@@ -8,7 +8,6 @@ from typing import Any
 
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
-from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import (
     Catalogue,
     Workload,
@@ -18,6 +17,7 @@ from timelift.measure.catalogue import (
 )
 from timelift.measure.header import open_resumed, resumed_options
 from timelift.measure.options import AXIS_OPTIONS, OPTIONS, option_named
+from timelift.measure.run_options import RunOptions
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
@@ -66,7 +66,7 @@ class RunRequest:
     axes, of which `usual_axes` has what is not given, and `options` are the others as values. The
     `catalogue` is what may be measured, with the layer that an option names. `resume` names the run
     to go on with, which is `resumed`, with the options that it had; empty for a new run. `once` and
-    `stop_after` are as in `CampaignOptions`.
+    `stop_after` are as in `RunOptions`.
     """
 
     def __init__(  # noqa: PLR0913 - what pytest has, beside the options
@@ -89,7 +89,7 @@ class RunRequest:
             for option in AXIS_OPTIONS
         }
         self.options = replace(
-            CampaignOptions.read(self.texts),
+            RunOptions.read(self.texts),
             once=once,
             stop_after=stop_after,
             import_folders=tuple(project.import_folders),

@@ -19,7 +19,6 @@ from timelift.journal.files import Journal, PlayedSettings
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
 from timelift.measure.campaign import Campaign
-from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.header import (
     asked_from_root,
     header_to_give_away,
@@ -34,6 +33,7 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
+from timelift.measure.run_options import CampaignReferee, RunOptions
 from timelift.measurement import CaseInLaunch, Measurement
 
 #: Above this share of its processors, other work on the machine is warned of.
@@ -65,7 +65,7 @@ class Race(ABC):
         """Return the cases to be played where these are selected."""
         return list(cases)
 
-    def options(self) -> CampaignOptions:
+    def options(self) -> RunOptions:
         """Return the requested options, with those that this kind needs."""
         return self.request.options
 

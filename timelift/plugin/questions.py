@@ -17,9 +17,9 @@ import pytest
 
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.options import OPTIONS
 from timelift.measure.request import Question, RunRequest
+from timelift.measure.run_options import CampaignReferee
 from timelift.measure.session import Interrupts, Race, Session
 from timelift.measurement import Measurement
 from timelift.plugin import PREFIX
@@ -216,7 +216,9 @@ class Questions:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         session = self.session
-        raced_sides = session.referee and session.request.options.against  # be there none at all
+        raced_sides = (
+            session.referee and session.request.options.against
+        )  # also where no case has another side
         if session.journal_path or raced_sides:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 

@@ -1,4 +1,4 @@
-"""The options of a run: how much to measure and in which time; and its referee."""
+"""The options of a run as values, and what they decide: groups of launches, and the budget."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,19 +25,20 @@ _UNDISTURBED = 3
 
 
 @dataclass(frozen=True)
-class CampaignOptions:
-    """How a run measures: the options of its user by their names, and what its kind needs.
+class RunOptions:
+    """The user's options by their names, and below them what doors and kinds of runs add.
 
     Every case has the fewest of the `launches`, and up to the most while the referee wants them and
     time is left: `budget` in seconds for the whole run, or else `spare_seconds` for what goes
     beyond the fewest. A worker may use `memory_limit` bytes, 0 being no limit.
-    `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does. With
+
+    With `once`, each case is built, held to the law and called, and no rounds are played.
+    `stop_after` failures (pytest's `--maxfail`) end the run early; 0 never does. With
     `reads_peak_memory`, each case's peak of the host's memory is read in one of the first launches
-    of a setting, where a budget has time for it, and again where the referee doubts it.
-    Where `once`, each case is built, held to the law and called, and no rounds are played. In a
-    `two_sided` campaign every case is raced against its other side, in `other_python` if any is
-    named, memory is asked for steadily, and the launches beyond the fewest are for suspects.
-    Workers import the modules of the project from `import_folders`.
+    of a setting, where a budget has time for it, and again where the referee doubts it. In a
+    `two_sided` run every case is raced against its other side, in `other_python` if that is named,
+    memory is asked for steadily, and the launches beyond the fewest are for suspects. Workers
+    import the modules of the project from `import_folders`.
     """
 
     layer: str
