@@ -221,7 +221,7 @@ class Measurement:
     @property
     def was_measured(self) -> bool:
         """True if the case did not fail in any launch and has samples."""
-        return self.status is Status.MEASURED and any(one.was_timed for one in self.launches)
+        return self.status is Status.MEASURED and any(launch.was_timed for launch in self.launches)
 
     def plus(self, launch: CaseInLaunch) -> "Measurement":
         """Add a launch of the case; the first that did not measure it says how it ended."""
@@ -273,6 +273,7 @@ def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bo
 
 def engine_facts(measurement: Measurement) -> dict[str, str]:
     """Return the name of a case's device and its switches, such as tf32; empty where unknown."""
-    engine = next((one.facts.engine for one in measurement.launches if one.facts.engine), {})
+    named = (launch.facts.engine for launch in measurement.launches)
+    engine = next(filter(None, named), {})
     pairs = itertools.islice(engine.items(), _MOST_SWITCHES)
     return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}

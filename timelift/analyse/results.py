@@ -88,15 +88,19 @@ class Run:
 
     @cached_property
     def by_case(self) -> MeasurementsByCase:
-        return {one.case: one for one in self.measurements}
+        return {measurement.case: measurement for measurement in self.measurements}
 
     @cached_property
     def measured(self) -> MeasurementsByCase:
-        return {one.case: one for one in self.measurements if one.was_measured}
+        return {
+            case: measurement
+            for case, measurement in self.by_case.items()
+            if measurement.was_measured
+        }
 
 
 def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
-    return tuple(sorted({launch.number for one in measurements for launch in one.launches}))
+    return tuple(sorted({launch.number for each in measurements for launch in each.launches}))
 
 
 def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int]) -> Samples:
@@ -104,12 +108,12 @@ def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int
 
     NaN is a round that a rival sat out, or a launch that it missed.
     """
-    launches = [launch for one in measurements for launch in one.launches]
+    launches = [launch for measurement in measurements for launch in measurement.launches]
     rounds = max((len(launch.seconds_per_call) for launch in launches), default=0)
     seconds = np.full((len(measurements), len(numbers), rounds), np.nan)
     place = {number: i for i, number in enumerate(numbers)}
-    for row, one in zip(seconds, measurements, strict=True):
-        for launch in one.launches:
+    for row, measurement in zip(seconds, measurements, strict=True):
+        for launch in measurement.launches:
             if launch.number in place:
                 row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
     return seconds
@@ -141,27 +145,26 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
     damaged: dict[int, str] = {}
     untimed: dict[Case, None] = {}
     end, torn = End(exit=""), 0
-    for one in lines:
-        if isinstance(one.line, End):
-            end = one.line
-        elif isinstance(one.line, CaseInLaunch) and _is_untimed(one.line):
-            untimed[one.line.case] = None
-        elif isinstance(one.line, CaseInLaunch) and _key(one.line) not in records:
-            records[_key(one.line)] = one.line
+    for place in lines:
+        line = place.line
+        if isinstance(line, End):
+            end = line
+        elif isinstance(line, CaseInLaunch) and _is_untimed(line):
+            untimed[line.case] = None
+        elif isinstance(line, CaseInLaunch) and (line.case, line.number) not in records:
+            records[line.case, line.number] = line
             end = End(exit="")
-        elif one.torn:
-            torn = one.number
+        elif place.torn:
+            torn = place.number
         else:
-            damaged[one.number] = str(one.error or "a header or a launch of a case a second time")
+            damaged[place.number] = str(
+                place.error or "a header or a launch of a case a second time"
+            )
     return Run.of_lines(header, records.values(), end, _warnings(damaged, torn), untimed)
 
 
-def _is_untimed(record: CaseInLaunch) -> bool:
-    return record.status is Status.MEASURED and not record.was_timed
-
-
-def _key(record: CaseInLaunch) -> tuple[Case, int]:
-    return record.case, record.number
+def _is_untimed(line: CaseInLaunch) -> bool:
+    return line.status is Status.MEASURED and not line.was_timed
 
 
 def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:
@@ -209,11 +212,15 @@ def frame(run: Run) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - half a second that only this function needs
 
-    played = [(one, launch) for one in run.measurements for launch in one.launches]
+    played = [
+        (measurement, launch) for measurement in run.measurements for launch in measurement.launches
+    ]
     rounds = [len(launch.seconds_per_call) for _, launch in played]
     which = np.repeat(np.arange(len(played)), rounds)
     columns = {
-        name: np.array([getattr(one.case.setting, name) for one, _ in played], dtype)[which]
+        name: np.array(
+            [getattr(measurement.case.setting, name) for measurement, _ in played], dtype
+        )[which]
         for name, dtype in (
             (name, np.int64 if kind is int else object) for name, kind in AXES.items()
         )
@@ -221,12 +228,16 @@ def frame(run: Run) -> "pd.DataFrame":
     return pd.DataFrame(
         columns
         | {
-            "strategy": np.array([one.case.strategy for one, _ in played], object)[which],
+            "strategy": np.array([measurement.case.strategy for measurement, _ in played], object)[
+                which
+            ],
             "launch": np.array([launch.number for _, launch in played], np.int64)[which],
             "round": np.concatenate([np.arange(0), *(np.arange(count) for count in rounds)]),
             "seconds_per_call": np.concatenate(
                 [np.empty(0), *(launch.seconds_per_call for _, launch in played)]
             ),
-            "status": np.array([str(one.status) for one, _ in played], object)[which],
+            "status": np.array([str(measurement.status) for measurement, _ in played], object)[
+                which
+            ],
         }
     )

@@ -48,11 +48,12 @@ def runs_under(folder: Path) -> list[Path]:
 
     A folder that cannot be read, or goes away meanwhile, holds none.
     """
-    found: list[Path] = []
-    for place, inside, names in os.walk(folder):
-        inside[:] = [name for name in inside if name not in COPIES_FOLDERS]
-        found += [Path(place, name) for name in names if name.endswith(".jsonl")]
-    return sorted((path for path in found if path.is_file()), key=lambda one: (_is_copy(one), one))
+    paths: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in COPIES_FOLDERS]
+        paths += [Path(place, name) for name in names if name.endswith(".jsonl")]
+    files = [path for path in paths if path.is_file()]
+    return sorted(files, key=lambda path: (_is_copy(path), path))
 
 
 def _is_copy(path: Path) -> bool:
@@ -94,13 +95,15 @@ def find_run(root: Path, word: str) -> Path:
     is_folder = path_is(Path(word).is_dir)
     if is_folder and (inside := runs_under(Path(word))):
         return latest_run(inside)
-    known = runs_under(root)
-    found = [path for path in known if _names(path, word)] or _in_folder_of(root, word)
-    if not found and is_folder:
+    runs = runs_under(root)
+    named = [path for path in runs if _names(path, word)] or _in_folder_of(root, word)
+    if not named and is_folder:
         return _newest_under(Path(word))
-    if not found:
-        raise UserError(_unknown(root, word, known))
-    return latest_run(found)
+    if not named:
+        names = [path.stem for path in runs]
+        hint = nearest(word, names) if names else f"{str(root)!r} holds no run"
+        raise UserError(f"expected a run, a path, a folder or a commit, received {word!r}; {hint}")
+    return latest_run(named)
 
 
 def runs_of_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
@@ -119,9 +122,9 @@ def runs_of_machine(root: Path, machine: Machine, except_for: Iterable[Path] = (
 
 def _in_folder_of(folder: Path, word: str) -> list[Path]:
     """Return the runs in the folder of the machine of that name."""
-    one = folder / word
+    of_machine = folder / word
     inside = word == Path(word).name and word != ".."
-    return runs_under(one) if inside and path_is(one.is_dir) else []
+    return runs_under(of_machine) if inside and path_is(of_machine.is_dir) else []
 
 
 def _newest_under(folder: Path) -> Path:
@@ -159,21 +162,15 @@ def is_latest(path: Path, root: Path) -> bool:
         return False
 
 
-def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
-    names = [path.stem for path in known]
-    hint = nearest(word, names) if names else f"{str(root)!r} holds no run"
-    return f"expected a run, a path, a folder or a commit, received {word!r}; {hint}"
-
-
 def read_header(path: Path) -> Header:
     """Read the header of a file; raises OSError or ValueError where it has none."""
     with path.open("rb") as file:
-        found = read_line(file.readline(_LONGEST_HEADER))
-    if not isinstance(found, Header):
+        header = read_line(file.readline(_LONGEST_HEADER))
+    if not isinstance(header, Header):
         raise ValueError(  # noqa: TRY004 - as whatever is wrong with a file
             f"expected a header of journal schema {SCHEMA}, received another line"
         )
-    return found
+    return header
 
 
 def header_or_empty(path: Path) -> Header:
@@ -230,8 +227,8 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
         if isinstance(place.line, CaseInLaunch):
             group.append(place.line)
         if not group or len(group) >= (group[-1].rivals or 1):
-            for one in group:
-                played.setdefault((one.number, one.case.setting), []).append(one)
+            for line in group:
+                played.setdefault((line.number, line.case.setting), []).append(line)
             group, kept = [], place.end_bytes
     return ResumedRun(path, first.line, kept, played)
 

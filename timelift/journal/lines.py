@@ -140,7 +140,7 @@ class Against(Struct, frozen=True, kw_only=True):
         return self.undecided == "fail"
 
     def __post_init__(self) -> None:
-        if missing := [one for one in Quantity if one not in self.gates]:
+        if missing := [quantity for quantity in Quantity if quantity not in self.gates]:
             raise ValueError(f"gates: expected a share of {missing[0]}, received none")
 
 
@@ -168,7 +168,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     @property
     def races_copies(self) -> bool:
         """True if the run raced strategies against copies: a self-test, or against another side."""
-        return self.against is not None or any(one.is_copy for one in self.strategies.values())
+        return self.against is not None or any(entry.is_copy for entry in self.strategies.values())
 
     @property
     def layer_options(self) -> dict[str, str]:
@@ -208,8 +208,8 @@ class End(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind
     ended: str = ""
 
     def fields(self) -> dict[str, Any]:
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
 
 
 Line = Header | CaseInLaunch | End
@@ -223,8 +223,8 @@ def object_or_empty(value: object) -> Mapping[str, Any]:
 def parse_time(text: str) -> datetime:
     """Read a date or a time, in UTC unless it names another zone; raises ValueError."""
     try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(
             f"started: expected a date such as 2026-01-31, received {text!r:.40}"
@@ -263,28 +263,30 @@ def identity_of(machine: Machine) -> Identity:
 
 
 def identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
-    """Name what makes two machines incomparable; those of which nothing is known may be any."""
+    """Identity fields that differ; unknown machines never match."""
     if not identity_of(old) | identity_of(new):
         return (Difference("machine", None, None),)
     return tuple(differences(flattened(old.identity), flattened(new.identity)))
 
 
 def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
-    """Name what was installed or set otherwise: versions first, each part by name."""
-    parts = [(flattened(one.versions), flattened(one.other_drift)) for one in (old, new)]
+    """What was installed or set otherwise: versions first, each part by name."""
+    parts = (old.versions, new.versions), (old.other_drift, new.other_drift)
     return tuple(
-        found
-        for before, after in zip(*parts, strict=True)
-        for found in sorted(differences(before, after), key=lambda one: one.name)
+        difference
+        for before, after in parts
+        for difference in sorted(
+            differences(flattened(before), flattened(after)), key=lambda difference: difference.name
+        )
     )
 
 
 def flattened(fields: Mapping[str, Any]) -> dict[str, str]:
     """Return scalars as text by name, those of a nested object too, and leave out the rest."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, value in fields.items():
-        if isinstance(value, dict):
-            found |= {str(key): str(one) for key, one in value.items() if isinstance(one, _SCALARS)}
-        elif isinstance(value, _SCALARS):
-            found[str(name)] = str(value)
-    return found
+        scalars = value if isinstance(value, dict) else {name: value}
+        texts |= {
+            str(key): str(text) for key, text in scalars.items() if isinstance(text, _SCALARS)
+        }
+    return texts

@@ -119,14 +119,14 @@ def read_lines(data: bytes) -> Iterator[NumberedLine]:
 def read_line(text: bytes) -> Line:
     """Read a line; raises ValueError where any part of it is wrong."""
     try:
-        line = _line(text)
-        found = _case_in_launch(line) if isinstance(line, _LaunchLine) else line
+        in_file = _line(text)
+        line = _case_in_launch(in_file) if isinstance(in_file, _LaunchLine) else in_file
     except _DAMAGED as error:
         _refuse_other_schema(text)
         raise ValueError(str(error).replace("`", "")) from None
-    if isinstance(found, Header):
+    if isinstance(line, Header):
         _refuse_other_schema(text)
-    return found
+    return line
 
 
 def _refuse_other_schema(text: bytes) -> None:
@@ -157,8 +157,8 @@ def _readable_part(text: bytes) -> Header:
             return header
         for name in ("started", "commit", "machine"):
             with contextlib.suppress(*_DAMAGED):
-                told = msgspec.convert({"kind": "run", name: getattr(about, name)}, Header)
-                header = structs.replace(header, **{name: getattr(told, name)})
+                part = msgspec.convert({"kind": "run", name: getattr(about, name)}, Header)
+                header = structs.replace(header, **{name: getattr(part, name)})
     return header
 
 
@@ -201,16 +201,16 @@ def _samples(line: _LaunchLine) -> tuple["array[float]", float]:
 def _case_of(text: bytes) -> Case:
     """Read a case; raises ValueError where a name is empty or a size is impossible."""
     fields = msgspec.json.decode(text)
-    found = Case.from_fields(fields if isinstance(fields, dict) else {})
-    if not found.setting.workload:
+    case = Case.from_fields(fields if isinstance(fields, dict) else {})
+    if not case.setting.workload:
         raise ValueError("workload: expected a name, received ''")
     for name, smallest in _SMALLEST.items():
-        size = getattr(found.setting, name)
+        size = getattr(case.setting, name)
         if not smallest <= size <= LARGEST_SIZE:
             raise ValueError(
                 f"{name}: expected a whole number from {smallest}, received {reprlib.repr(size)}"
             )
-    return found
+    return case
 
 
 class MedianInLaunch(NamedTuple):

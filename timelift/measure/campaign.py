@@ -194,7 +194,7 @@ class Campaign:
             outcomes = launch.measure(task, show_stage)
         if not self._reads_peaks(slot, setting):
             return outcomes
-        names = {one.case.strategy for one in outcomes if one.status is Status.MEASURED}
+        names = {end.case.strategy for end in outcomes if end.status is Status.MEASURED}
         measured = tuple(rival for rival in task.rivals if rival.name in names)
         readers = pool.open_peak_readers(slot, setting.backend, measured)
         return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
