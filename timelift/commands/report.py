@@ -102,8 +102,8 @@ def _print_tables(
     path: Path, run: str, workloads: Sequence[str], options: Options, project: Project
 ) -> None:
     """Print every setting of the workloads of a run, which the word `run` names."""
-    from timelift.present import report as in_words  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present.report import report as write  # noqa: PLC0415
 
     if options.output or options.open:
         raise UserError(
@@ -115,16 +115,8 @@ def _print_tables(
     for name in workloads:
         if name not in known:
             raise UserError(_unknown(name, known, run, project.results))
-    report_in_words = in_words.report(found, dataclasses.replace(added, section=None))
-    tables = tuple(one for one in report_in_words.tables if one.workload in workloads)
-    answer = report_in_words.answer
-    rows = [row for row in answer.rows if row.workload in workloads] if answer else []
-    shown = dataclasses.replace(
-        report_in_words,
-        tables=tables,
-        answer=answer and dataclasses.replace(answer, rows=rows),
-    )
-    terminal.show_report(shown, terminal.console())
+    in_words = write(found, dataclasses.replace(added, section=None))
+    terminal.show_report(in_words.of_workloads(workloads), terminal.console())
 
 
 def _unknown(name: str, known: set[str], run: str, folder: Path) -> str:

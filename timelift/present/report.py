@@ -5,12 +5,12 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from timelift.analyse.findings import USUAL_EXECUTION, RunFindings, by_execution
-from timelift.analyse.ranking import NoAnswer, Ranking, declared
+from timelift.analyse.ranking import Ranking, declared
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
 from timelift.case import Setting, Status, several_valued
@@ -23,8 +23,6 @@ from timelift.present.answer import answer_table, at_setting, price_sentences
 from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
-
-NO_INTERVAL = "within one launch: no interval"
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,12 @@ class Report:
     warnings: tuple[str, ...]
     additions: Additions
 
+    def of_workloads(self, names: Collection[str]) -> "Report":
+        """Return the report with the settings of these workloads alone."""
+        tables = tuple(one for one in self.tables if one.workload in names)
+        rows = [row for row in self.answer.rows if row.workload in names] if self.answer else []
+        return replace(self, tables=tables, answer=self.answer and replace(self.answer, rows=rows))
+
 
 def report(found: RunFindings, additions: Additions = NO_ADDITIONS) -> Report:
     """Return what is said of a run; what a section has to say is in the head."""
@@ -71,8 +75,8 @@ def report(found: RunFindings, additions: Additions = NO_ADDITIONS) -> Report:
         *(("answer", text) for text in (section.versions[0] if section else ())),
     )
     answer = None if run.header.races_copies else answer_table(found)
-    tables = tuple(_tables(found))
-    return Report(head, answer, titles(run), meanings(run), tables, run.warnings, additions)
+    titles, meanings = tuple(declared(run, "title")), tuple(_meanings(run))
+    return Report(head, answer, titles, meanings, tuple(_tables(found)), run.warnings, additions)
 
 
 def _baselines(found: RunFindings) -> Iterator[str]:
@@ -126,9 +130,9 @@ def _tables(found: RunFindings) -> Iterator[SettingsTable]:
         axes = several_valued(settings)
         rankings = [ranked[setting] for setting in settings if setting in ranked]
         notes = [
-            _beside_execution(note, setting, axes)
+            f"{_execution(setting, axes)}{note}"
             for setting in settings
-            for note in (*_verdicts_in(setting, ranked, found), *losses(lost.get(setting, ())))
+            for note in (*_verdicts(ranked.get(setting), found), *_losses(lost[setting]))
         ]
         table = case_table.of_rankings(rankings, found, axes) if rankings else None
         best = (row.rank_low == 1 for ranking in rankings for row in ranking.all_rows)
@@ -143,33 +147,25 @@ def _heading(setting: Setting, axes: Sequence[str]) -> str:
     return "-".join([setting.workload, *words])
 
 
-def _beside_execution(note: str, setting: Setting, axes: Sequence[str]) -> str:
-    """Write in which execution a note holds, where a table has several."""
-    words = (value_in_words(axis, getattr(setting, axis)) for axis in axes)
-    return f"{', '.join(words)}: {note}" if axes else note
+def _execution(setting: Setting, axes: Sequence[str]) -> str:
+    """Return in which execution a note holds, before it; empty where a table has only one."""
+    words = ", ".join(value_in_words(axis, getattr(setting, axis)) for axis in axes)
+    return f"{words}: " if words else ""
 
 
-def _verdicts_in(
-    setting: Setting, ranked: Mapping[Setting, Ranking], found: RunFindings
-) -> Iterator[str]:
-    if setting in ranked:
-        best = found.recommendation_by_setting.get(setting)
-        yield from verdicts(ranked[setting], best, found)
-    else:
+def _verdicts(ranking: Ranking | None, found: RunFindings) -> Iterator[str]:
+    """Return what was found in a setting, None being one without a measured case."""
+    if ranking is None:
         yield "nothing measured"
-
-
-def verdicts(ranking: Ranking, best: Recommendation | None, found: RunFindings) -> Iterator[str]:
-    yield from _contest(ranking, best)
+        return
+    yield from _contest(ranking, found.recommendation_by_setting.get(ranking.setting))
     if ranking.rows and not all(row.ratio.is_known for row in ranking.all_rows):
-        yield NO_INTERVAL
+        yield "within one launch: no interval"
     for row in ranking.unranked:
         name = row.case.strategy
-        yield f"{name} {_instead(found.no_answers[name])}"
-
-
-def _instead(one: NoAnswer) -> str:
-    return f"is a twin of {one.copy_of}" if one.copy_of else f"is no lift: {one.why}"
+        no_answer = found.no_answers[name]
+        original = no_answer.copy_of
+        yield f"{name} is {f'a twin of {original}' if original else f'no lift: {no_answer.why}'}"
 
 
 def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
@@ -182,17 +178,12 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         yield at_setting(ranking, best)
         if best.price.is_bound:
             yield from price_sentences(ranking, best.strategy)
-        yield from undecided(ranking)
+        seen = [f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided]
+        if seen:
+            yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
 
 
-def undecided(ranking: Ranking) -> Iterator[str]:
-    """Name the strategies not told from the first, and the difference that would have been seen."""
-    seen = [f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided]
-    if seen:
-        yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
-
-
-def losses(lost: Iterable[Measurement]) -> Iterator[str]:
+def _losses(lost: Iterable[Measurement]) -> Iterator[str]:
     """Name the cases without a result, those with one reason in one line."""
     names: dict[str, list[str]] = defaultdict(list)
     for one in lost:
@@ -203,17 +194,12 @@ def losses(lost: Iterable[Measurement]) -> Iterator[str]:
         yield f"no result for {', '.join(sorted(strategies))}: {why}"
 
 
-def titles(run: Run) -> tuple[tuple[str, str], ...]:
-    return tuple(declared(run, "title"))
-
-
-def meanings(run: Run) -> tuple[tuple[str, str], ...]:
+def _meanings(run: Run) -> Iterator[tuple[str, str]]:
     """Return the strategies of a run with what they declare to mean."""
-    return tuple(
-        (name, "; ".join(f"{about}: {word}" for about, word in meaning_in_words(entry.meaning)))
-        for name, entry in run.header.strategies.items()
-        if entry.meaning
-    )
+    for name, entry in run.header.strategies.items():
+        if entry.meaning:
+            words = (f"{about}: {word}" for about, word in meaning_in_words(entry.meaning))
+            yield name, "; ".join(words)
 
 
 def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
@@ -221,9 +207,9 @@ def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
     head = [f"- **{label}:** {markdown(text)}" for label, text in report.head]
     pictures = [f"![{name}]({name})" for name in figures]
     warnings = [f"- warning: {markdown(text)}" for text in report.warnings]
-    means = dict(report.meanings)
+    meanings = {name: f". {meaning}" for name, meaning in report.meanings if meaning}
     names = [
-        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(_meaning(title, means.get(name)))}"
+        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(title + meanings.get(name, ''))}"
         for name, title in report.titles
     ]
     strategies = ["## strategies", "", *names] if names else []
@@ -231,10 +217,6 @@ def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
     answer = markdown_lines(report.answer) if report.answer and report.answer.rows else []
     blocks = [["# timelift report"], answer, head, warnings, pictures, *tables, strategies]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-def _meaning(title: str, means: str | None) -> str:
-    return f"{title}. {means}" if means else title
 
 
 def _setting_in_markdown(table: SettingsTable) -> list[str]:

@@ -32,8 +32,8 @@ class Section:
     """What a feature found in a run whose rivals are copies, of which none is an answer.
 
     `versions` are all of it in sentences, and shorter versions of that: a terminal shows the first
-    that fits, and report.md has the first. The page begins with the `headline` and the sentence
-    `below`, in which `names` are code, and the first rows of `table`; `notes` end its first screen.
+    that fits, and report.md has the first. The page begins with the `headline`, in which `names`
+    are code, the sentence `below` it and the first rows of `table`; `notes` end its first screen.
     """
 
     headline: str
@@ -126,11 +126,9 @@ def _top(found: RunFindings) -> str:
 
 def _launches(found: RunFindings) -> str:
     counts = sorted({len(one.launches) for one in found.run.measured.values()})
-    if not counts:
-        return ""
-    if len(counts) == 1:
-        return counted(counts[0], "launch")
-    return f"{counts[0]}-{counts[-1]} launches"
+    if len(counts) > 1:
+        return f"{counts[0]}-{counts[-1]} launches"
+    return counted(counts[0], "launch") if counts else ""
 
 
 def _versions(found: RunFindings) -> Iterator[str]:
@@ -195,10 +193,9 @@ def _failures(found: RunFindings) -> Iterator[str]:
         if one.status not in SKIPPED and one.status is not Status.MEASURED
     ]
     if lost:
-        names = dict.fromkeys(f"{one.case.strategy} {one.status}" for one in lost)
-        told = ", ".join([*names][:_NAMED])
+        names = [*dict.fromkeys(f"{one.case.strategy} {one.status}" for one in lost)]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"{counted(len(lost), 'case')}: {told}{more}"
+        yield f"{counted(len(lost), 'case')}: {', '.join(names[:_NAMED])}{more}"
 
 
 def _refusals(found: RunFindings) -> Iterator[str]:
@@ -223,9 +220,9 @@ def _commands(found: RunFindings, named: str) -> Iterator[str]:
 def _question(found: RunFindings, several: set[str]) -> str:
     """Write the options of `choose` for a setting of the workload that has the most of them."""
     answers = found.answers
-    most = max(answers, key=lambda name: answers[name].settings)
-    mine = [one.setting for one in found.contests if one.setting.workload == most]
-    one = min(mine, key=lambda setting: len(setting.unusual))
-    named = {"workload", "seq_len"} | (several & {"batch", *one.unusual})
-    values = ((axis, getattr(one, axis)) for axis in AXES if axis in named)
+    workload = max(answers, key=lambda name: answers[name].settings)
+    settings = [one.setting for one in found.contests if one.setting.workload == workload]
+    setting = min(settings, key=lambda setting: len(setting.unusual))
+    axes = {"workload", "seq_len"} | (several & {"batch", *setting.unusual})
+    values = ((axis, getattr(setting, axis)) for axis in AXES if axis in axes)
     return shlex.join(word for axis, value in values for word in (AXIS_FLAGS[axis], str(value)))

@@ -201,33 +201,28 @@ def _section(section: Section) -> dict[str, Any]:
 
 def _charts(found: RunFindings) -> Iterator[Chart]:
     """Yield the charts that the run has something for, their titles filled in."""
-    names = {one.baseline for one in found.rankings if one.baseline}
-    baseline = plain(known_as(*names), NAME_LIMIT) if len(names) == 1 else "the baseline"
+    baselines = {one.baseline for one in found.rankings if one.baseline}
+    baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
     size = "batch" if along([one.setting for one in found.rankings]) == "batch" else "length"
-    for one in _CHARTS:
-        if _has(found, one.anchor):
-            yield replace(one, title=one.title.format(baseline, size))
-
-
-def _has(found: RunFindings, anchor: str) -> bool:
-    """True if the run has what a chart shows."""
-    known = {
+    drawn = {
         "speed-up": any(one.baseline and len(one.all_rows) > 1 for one in found.rankings),
         "winners": found.contests,
         "first-call": found.first_calls,
         "memory": found.peak_bytes,
         "modes": found.fastest_elsewhere,
     }
-    return bool(known.get(anchor, found.rankings))
+    for chart in _CHARTS:
+        if drawn.get(chart.anchor, found.rankings):
+            yield replace(chart, title=chart.title.format(baseline, size))
 
 
 def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
     """Group the files of figures by what they show, each with its format."""
-    found: dict[str, list[dict[str, str]]] = {}
+    by_name: dict[str, list[dict[str, str]]] = {}
     for file in files:
-        stem, _, ending = file.rpartition(".")
-        found.setdefault(stem, []).append({"name": file, "format": ending.upper()})
-    return found
+        name, _, ending = file.rpartition(".")
+        by_name.setdefault(name, []).append({"name": file, "format": ending.upper()})
+    return by_name
 
 
 def tables(found: RunFindings, section: Section | None = None) -> Sequence[Table]:
