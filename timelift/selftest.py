@@ -98,8 +98,8 @@ class Trust(Struct, frozen=True, kw_only=True):
         return self.false_alarms.tries + sum(seen.tries for seen in self.found.values())
 
     def changed_packages(self, versions: Mapping[str, Any]) -> list[str]:
-        moved = {one.name for one in differences(self.versions, versions)}
-        return sorted(moved & self.versions.keys())
+        changed = {difference.name for difference in differences(self.versions, versions)}
+        return sorted(changed & self.versions.keys())
 
 
 # The race ----------------------------------------------------------------------------------------
@@ -372,7 +372,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
             "this machine is not tested yet: timelift selftest (10 minutes)",
             "not known for this machine; find out with: timelift selftest",
         )
-    false, moved = trust.false_alarms, trust.changed_packages(run.header.machine.versions)
+    false, changed = trust.false_alarms, trust.changed_packages(run.header.machine.versions)
     planted = {
         share: calls for share, calls in sorted(trust.found.items()) if share > 0 and calls.tries
     }
@@ -384,7 +384,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
     least = [found[share] for share in (sure or [*planted][-1:])[:1]]
     alarms = f"{counted(false.hits, 'false alarm')} in {false.tries:,}"
     first = f"self-test of {trust.measured[:10]}: {alarms}"
-    since = [f"since then other {', '.join(moved)}"] if moved else []
+    since = [f"since then other {', '.join(changed)}"] if changed else []
     of_identical = f"{first} comparisons of identical code (at most {percent(false.at_most, 2)})"
     return (
         "; ".join([f"{first} (at most {percent(false.at_most)})", *least, *since]),

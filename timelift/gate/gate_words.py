@@ -34,14 +34,14 @@ _COMPARED = {
 
 def section(gate: GateFindings) -> Section:
     """Return what a terminal, report.md and the page show of a run against another side."""
-    only_facts = [*_hit_limits(gate), *_other_sentences(gate)]
+    beside_table = [*_hit_limits(gate), *_other_sentences(gate)]
     return Section(
         headline=_headline(gate),
         versions=_versions(gate),
         below=f"{_count(gate)}." if gate.outcomes else "",
         names=tuple(case.strategy for case in gate.failed_cases),
         table=_table(gate),
-        notes=(*_up_to(_MOST_CASES, only_facts), *_changed_names(gate.against)),
+        notes=(*_up_to(_MOST_CASES, beside_table), *_changed_names(gate.against)),
     )
 
 
