@@ -278,7 +278,7 @@ def test_settings_that_were_added_later_hide_no_shift_of_the_machine(apart):
 
 
 def test_a_place_that_is_named_is_not_named_again():
-    changes = [[(2, 3)]] * 90 + [[(2, 3), (5, 6)]] * 10
+    changes = [[3]] * 90 + [[3, 6]] * 10
     cases = tuple(Case(Setting("w", one + 1, 1, Phase.FORWARD), "a") for one in range(100))
     levels = RunLevels(cases, np.zeros((100, 9)), np.zeros(9))
     assert [after for after, _ in segments._crowded(levels, changes, 0.1)] == [3, 7]

@@ -11,11 +11,11 @@ from timelift.analyse.estimates import Interval
 
 
 class ChangeState(StrEnum):
-    """How a case stands now beside how it stood."""
+    """The state of a case now, beside what it was."""
 
     #: Slower in one run than in another; only a measurement side by side can confirm it.
     SUSPECT = "suspect"
-    #: What runs have confirmed, by a step or by many that are each too small to count.
+    #: Confirmed by runs: in one step, or in many steps that are each too small to count.
     SLOWER = "slower"
     CREPT = "crept slower"
     FASTER = "faster"
@@ -24,13 +24,16 @@ class ChangeState(StrEnum):
     GONE = "no longer measured"
 
 
-#: What fails a build: a slow-down that runs have confirmed, and that is still there.
+#: States that fail a build: a slow-down that runs have confirmed and that is still there.
 WORSE = frozenset({ChangeState.SLOWER, ChangeState.CREPT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(Interval):
-    """A log ratio that changed between two runs of a history, by position; of two runs, 0 and 1."""
+    """A change of a log ratio between the runs at the positions `before` and `after`.
+
+    Of two runs these are 0 and 1.
+    """
 
     before: int = 0
     after: int = 1
@@ -38,10 +41,10 @@ class Change(Interval):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonShift(Change):
-    """A `share` of the `cases`, the rivals of a setting or all of a machine, changed at once.
+    """A `share` of so many `cases`, of a setting or of a whole machine, changed at once.
 
-    The value is the median case's log ratio to the canary, NaN where they changed against each
-    other.
+    The value is the median case's change beside the canary, as a log ratio; NaN where they changed
+    against each other. There is no interval.
     """
 
     share: float

@@ -142,9 +142,10 @@ def _answer(history: History) -> str:
 
 def earlier_changes(history: History) -> Iterator[str]:
     for row in history.findings.cases:
-        for change in row.other_changes:
-            where = _where(history, change.before, change.after)
-            yield f"{row.case.label}: {percent_more(change.value)} {where}"
+        for change in row.changes:
+            if change != row.latest.since:
+                where = _where(history, change.before, change.after)
+                yield f"{row.case.label}: {percent_more(change.value)} {where}"
 
 
 # The table of cases ------------------------------------------------------------------------------

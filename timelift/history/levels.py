@@ -1,15 +1,15 @@
-"""A machine's runs, the level of every case in each, and what it is compared with in its own run.
+"""A machine's runs, the level of every case in each, and its ratio to its rivals of the same run.
 
 A run gives each case one level, so that a year of nightly runs is read in seconds. A machine is
 never as fast as yesterday, so a case is compared with its rivals of the same run and setting. That
-reference must not move when one of them does: it is what the *median* rival did, and each rival
-counts from its own usual level, so that one that is absent for a while changes nothing.
+reference must not move when one of them does: it is what the *median* rival did, each counted from
+its own usual level, so that a rival's absence for a while changes nothing.
 """
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -27,11 +27,11 @@ from timelift.journal.files import commit_of, read_header, runs_under
 from timelift.journal.lines import Identity, Machine, identity_of, parse_time, short_commit
 from timelift.journal.reading import ExactFacts, read_medians
 
-#: Characters of what is wrong with a file.
+#: The most characters of the reason why a file is left out.
 _LONGEST_REASON = 160
-#: The least rivals whose median none of them can move.
+#: The fewest rivals whose median is not moved by one of them alone.
 ENOUGH_RIVALS = 3
-#: The least unchanged rivals that are a reference without the others.
+#: The fewest unchanged rivals that are the reference without the others.
 _LEAST_STEADY = 2
 _ROUNDS_OF_POLISH = 4
 
@@ -41,7 +41,7 @@ _ROUNDS_OF_POLISH = 4
 
 @dataclass(frozen=True)
 class StoredRun:
-    """The first line of a journal as a history needs it; `commit` is as it is shown."""
+    """What a history reads of a journal's header; `commit` is shortened, as it is shown."""
 
     path: Path
     id: str
@@ -68,17 +68,17 @@ class StoredRun:
 
     @property
     def canary_seconds(self) -> float:
-        """The canary's time before the run; NaN where it is unknown or no time."""
+        """The canary's time before the run; NaN where the header has no valid one."""
         seconds = self.machine.information.get("canary_seconds")
         return float(seconds) if is_beat(seconds) else np.nan
 
 
 @dataclass(frozen=True)
 class MachineRuns:
-    """One machine's runs, the oldest first; `warnings` are of files that could not be read.
+    """One machine's runs, the oldest first; `warnings` name the files that could not be read.
 
-    `others` are the machines of the same folder with histories of their own: their names, and how
-    many runs each has. One with the same name is described otherwise.
+    `others` are the numbers of runs of other machines in the same folder, by the machine's name: of
+    the same name where another identity was recorded under it.
     """
 
     runs: tuple[StoredRun, ...]
@@ -105,12 +105,12 @@ def machine_runs(
             f"expected runs under {str(results)!r}, found none that can be read{why}; "
             "measure one with: timelift bench"
         )
-    of_machine = _of_machine(stored, name)
-    runs = [run for run in of_machine if since is None or run.started >= since]
+    all_runs = _of_machine(stored, name)
+    runs = [run for run in all_runs if since is None or run.started >= since]
     if not runs:
         raise UserError(
-            f"expected a run since {since:%Y-%m-%d}, found none of {len(of_machine)} of "
-            f"{of_machine[0].machine_name!r}, the last of {of_machine[-1].day}; "
+            f"expected a run since {since:%Y-%m-%d}, found none of {len(all_runs)} of "
+            f"{all_runs[0].machine_name!r}, the last of {all_runs[-1].day}; "
             "name an earlier --since"
         )
     others = Counter(run.machine_name for run in stored if run.key != runs[0].key)
@@ -118,7 +118,7 @@ def machine_runs(
 
 
 def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun]:
-    """Return the runs with the identity of the machine's newest run, the oldest first."""
+    """Return the runs of the identity that `name`, or any machine, had last; the oldest first."""
     named = [run for run in stored if name is None or run.machine_name == name]
     if not named:
         names = {run.machine_name for run in stored}
@@ -130,7 +130,7 @@ def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun
 
 
 def _stored_runs(results: Path, warnings: list[str]) -> Iterator[StoredRun]:
-    """Read the header of every journal, a run and a copy of it once.
+    """Read the header of every journal; a copy of a run is left out.
 
     Each file that cannot be read adds a sentence to `warnings`.
     """
@@ -148,17 +148,14 @@ def _stored_runs(results: Path, warnings: list[str]) -> Iterator[StoredRun]:
 
 
 def read_stored_run(path: Path) -> StoredRun:
-    """Read the first line of a journal; raises ValueError where no history can use it.
-
-    Its commit is short, with a + where files differed from it.
-    """
+    """Read the first line of a journal; raises ValueError where no history can use it."""
     header = read_header(path)
     commit = plain(short_commit(commit_of(header, path))) or "unknown"
     return StoredRun(
         path=path,
         id=header.id or path.stem,
         started=parse_time(header.started or ""),
-        commit=commit + ("+" if header.commit.dirty else ""),
+        commit=commit + ("+" if header.commit.dirty else ""),  # files differed from it
         machine=header.machine,
     )
 
@@ -168,28 +165,26 @@ def read_stored_run(path: Path) -> StoredRun:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The level of every measured case as log seconds per call, and the run's canary (NaN).
-
-    `exact` are the facts of each case that repeat themselves, in the order of `EXACT_FACTS`.
-    """
+    """The level of every measured case in log seconds per call, and the canary's median or NaN."""
 
     log_seconds: Mapping[Case, float]
-    canary_seconds: float = math.nan
-    exact: Mapping[Case, ExactFacts] = field(default_factory=dict)
+    canary_seconds: float
+    exact: Mapping[Case, ExactFacts]
 
 
 def summary_of_run(path: Path) -> RunSummary:
-    """Sum up a journal; one that cannot be read any more has no cases."""
+    """Sum up a journal; one that went away meanwhile has no cases."""
     try:
-        return summary_of_lines(path.read_bytes().split(b"\n"))
+        lines = path.read_bytes().split(b"\n")
     except OSError:
-        return RunSummary({})
+        lines = []
+    return summary_of_lines(lines)
 
 
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
-    """Sum up the lines of a journal; of two for a case and a launch the first counts.
+    """Sum up the lines of a journal; a case that failed in a launch has no level.
 
-    A case that failed in a launch has no level.
+    Of two lines for a case and a launch the first counts.
     """
     medians: dict[Case, dict[int, float]] = defaultdict(dict)
     exact: dict[Case, ExactFacts] = {}
@@ -219,32 +214,33 @@ def _case_levels(medians: Mapping[Case, Mapping[int, float]]) -> dict[Case, floa
     by_setting: dict[Setting, list[Case]] = defaultdict(list)
     for case in medians:
         by_setting[case.setting].append(case)
-    rivals = list(by_setting.values())
-    numbers = sorted({number for by_launch in medians.values() for number in by_launch})
-    column = {number: place for place, number in enumerate(numbers)}
-    table = np.full((len(rivals), max(map(len, rivals), default=0), len(numbers)), np.nan)
-    for rows, cases in zip(table, rivals, strict=True):
-        for row, case in zip(rows, cases, strict=False):
-            for number, median in medians[case].items():
-                row[column[number]] = median
-    return {
-        case: float(level)
-        for cases, levels in zip(rivals, _over_launches(table), strict=True)
-        for case, level in zip(cases, levels, strict=False)
+    place = {
+        case: (row, rival)
+        for row, rivals in enumerate(by_setting.values())
+        for rival, case in enumerate(rivals)
     }
+    launches = sorted({launch for by_launch in medians.values() for launch in by_launch})
+    column = {launch: number for number, launch in enumerate(launches)}
+    most_rivals = max(map(len, by_setting.values()), default=0)
+    table = np.full((len(by_setting), most_rivals, len(launches)), np.nan)
+    for case, by_launch in medians.items():
+        for launch, median in by_launch.items():
+            table[(*place[case], column[launch])] = median
+    levels = _over_launches(table)
+    return {case: float(levels[row, rival]) for case, (row, rival) in place.items()}
 
 
 def _over_launches(table: Samples) -> Samples:
     """Return the level of each rival over launches, as (settings, rivals).
 
-    `table` is (settings, rivals, launches) in log seconds. The effect of a launch on all rivals
-    alike is taken out first, so a rival that was dropped after three launches still compares with
-    the others.
+    `table` is (settings, rivals, launches) in log seconds. What a launch does to all rivals alike
+    is taken out first, so a rival that was dropped after three launches still compares with the
+    others.
     """
     if not table.size:
         return np.empty(table.shape[:2])
-    own = trimmed_mean(table, HALF)
-    common = trimmed_mean(np.swapaxes(table - own[..., None], -1, -2), HALF)
+    rough = trimmed_mean(table, HALF)
+    common = trimmed_mean(np.swapaxes(table - rough[..., None], -1, -2), HALF)
     levels = trimmed_mean(table - common[..., None, :], HALF)
     return levels + trimmed_mean(common, HALF)[..., None]
 
@@ -271,26 +267,29 @@ class RunLevels:
         rows: dict[Setting, list[int]] = defaultdict(list)
         for row, case in enumerate(self.cases):
             rows[case.setting].append(row)
-        return {setting: np.array(places) for setting, places in rows.items()}
+        return {setting: np.array(own) for setting, own in rows.items()}
 
     @property
     def over_canary(self) -> Samples:
         """Log seconds over the canary's, or as they are where most runs have no canary."""
-        known = np.isfinite(self.log_canary)
-        return self.log_seconds - (self.log_canary if known.mean() > HALF else 0.0)
+        has_canary = np.isfinite(self.log_canary)
+        return self.log_seconds - (self.log_canary if has_canary.mean() > HALF else 0.0)
 
 
 def run_levels(summaries: Sequence[RunSummary], canaries: Sequence[float]) -> RunLevels:
-    """Lay summaries out as a table; `canaries` stand in where a run timed none beside its cases."""
+    """Lay summaries out as a table.
+
+    `canaries`, in seconds, stand in for a run that timed none beside its cases.
+    """
     cases = sorted({case for summary in summaries for case in summary.log_seconds})
-    row = {case: place for place, case in enumerate(cases)}
+    row = {case: number for number, case in enumerate(cases)}
     table = np.full((len(cases), len(summaries)), np.nan)
     for column, summary in enumerate(summaries):
         rows = [row[case] for case in summary.log_seconds]
         table[rows, column] = list(summary.log_seconds.values())
     beats = np.array([summary.canary_seconds for summary in summaries])
-    both = np.where(np.isfinite(beats), beats, np.array(canaries, float))
-    return RunLevels(tuple(cases), table, np.log(both))
+    canary_seconds = np.where(np.isfinite(beats), beats, np.array(canaries, float))
+    return RunLevels(tuple(cases), table, np.log(canary_seconds))
 
 
 def median_polish(table: Samples) -> Samples:
@@ -300,15 +299,16 @@ def median_polish(table: Samples) -> Samples:
     """
     effect = np.zeros(table.shape[1])
     for _ in range(_ROUNDS_OF_POLISH):
-        own = trimmed_mean(table - effect, HALF)
-        effect = trimmed_mean((table - own[:, None]).T, HALF)
+        row_levels = trimmed_mean(table - effect, HALF)
+        effect = trimmed_mean((table - row_levels[:, None]).T, HALF)
     return effect
 
 
 def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
     """Return each case's log ratio to the reference of its setting and run, as (cases, runs).
 
-    `steady` are the cases that may be in the reference, if two of a setting are.
+    The reference is made of the `steady` rivals, a mask over the cases; of all where fewer than two
+    of a setting are steady.
     """
     table = np.full_like(levels.log_seconds, np.nan)
     over_canary = levels.over_canary
@@ -318,20 +318,20 @@ def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
 
 
 def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) -> Samples:
-    """Return log ratios to the median rival; of two to the steadier one, of one to the canary."""
+    """Return log ratios of a setting's rivals to the median one, as (rivals, runs).
+
+    Of two rivals the steadier one is the reference, of one the canary.
+    """
     if len(rivals) == 1:
         return over_canary
     if len(rivals) < ENOUGH_RIVALS:
         return np.asarray(rivals - rivals[int(np.argmin(_spreads(over_canary)))])
-    few = steady.sum() < _LEAST_STEADY
-    reference = rivals if few else rivals[steady]
-    enough = np.isfinite(reference).sum(0) >= (
-        ENOUGH_RIVALS if few else min(len(reference), ENOUGH_RIVALS)
-    )
+    reference = rivals[steady] if steady.sum() >= _LEAST_STEADY else rivals
+    enough = np.isfinite(reference).sum(0) >= min(len(reference), ENOUGH_RIVALS)
     return np.where(enough, rivals - median_polish(reference), np.nan)
 
 
 def _spreads(rows: Samples) -> list[float]:
-    """Return how far each row moves: a step moves its quantiles apart, a spike does not."""
+    """Return how far apart each row's tenth and 90th percentiles are, which no spike moves."""
     finite = (row[np.isfinite(row)] for row in rows)
     return [float(np.ptp(np.percentile(row, [10, 90]))) if len(row) else np.inf for row in finite]

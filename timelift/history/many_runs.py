@@ -41,16 +41,16 @@ from timelift.journal.lines import Difference, drift_differences
 
 #: How often changes of cases and shifts of the machine are searched in turn, at most.
 _MOST_PASSES = 3
-#: How the cases that changed are sorted.
+#: The states of cases that changed, in the order in which they are shown.
 _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
 
 
 @dataclass(frozen=True)
 class LatestVersusBest:
-    """How a case stands now.
+    """The state of a case now, by its latest level beside the best one before.
 
-    Of a slower case `change` is from its best level to the latest, and `since` the step that most
-    of it came by. Of a faster one both are its last change; else they are None.
+    Of a slower case `change` is from its best level to the latest, and `since` the largest step in
+    it. Of a faster one both are its last change; else they are None.
     """
 
     state: ChangeState
@@ -60,28 +60,23 @@ class LatestVersusBest:
     def after_common_shift(
         self, passed: float, later: "LatestVersusBest", gate: float
     ) -> "LatestVersusBest":
-        """Return what holds after a shift of the machine, in which the case changed by `passed`.
+        """Return what holds after a shift of the machine: `later`, or a slow-down from before it.
 
-        A slow-down that was confirmed is still there until the case is as fast as it was beside its
-        rivals; only then, or where something else is wrong, `later` holds.
+        A confirmed slow-down stays until the case is as fast beside its rivals as it was, or is
+        slower or gone by `later`. The log ratio to its rivals `passed` that much further, or NaN.
         """
-        if (
-            self.change is None
-            or self.state not in WORSE
-            or later.state in WORSE | {ChangeState.GONE}
-            or not math.isfinite(passed)
-        ):
-            return later
-        shift = self.change.value + passed
-        if shift < math.log1p(gate):
-            return later
-        ends = self.change.low + passed, self.change.high + passed
-        change = dataclasses.replace(self.change, value=shift, low=ends[0], high=ends[1])
-        return LatestVersusBest(self.state, change, self.since)
+        if self.change and self.state in WORSE and later.state not in WORSE | {ChangeState.GONE}:
+            value, low, high = (
+                end + passed for end in (self.change.value, self.change.low, self.change.high)
+            )
+            if value >= math.log1p(gate):
+                change = dataclasses.replace(self.change, value=value, low=low, high=high)
+                return LatestVersusBest(self.state, change, self.since)
+        return later
 
 
 def _latest_versus_best(series: FittedSeries, end: int, gate: float) -> LatestVersusBest:
-    """Compare the latest level with the best earlier one; `end` is the run after the last."""
+    """Compare the latest level with the best earlier one; the era ends before the run `end`."""
     *earlier, last = series.segments
     if not last.runs or last.last < end - LEAST_RUNS:
         return LatestVersusBest(ChangeState.GONE)
@@ -100,16 +95,17 @@ def _latest_versus_best(series: FittedSeries, end: int, gate: float) -> LatestVe
 
 
 def _best(earlier: Sequence[Segment]) -> Segment:
-    """Return the fastest of the levels that lasted; a short dip is nothing to be compared with."""
+    """Return the fastest level that lasted, so that no later run is held to a short dip."""
     lasting = min(LASTING_RUNS, max(segment.runs for segment in earlier))
     levels = (segment for segment in earlier if segment.runs >= lasting)
     return min(levels, key=lambda segment: segment.mean)
 
 
 def _worse(series: FittedSeries, change: Change, gate: float) -> LatestVersusBest:
-    """Distinguish a step from a creep: a creep has no step that is large enough by itself."""
-    slower = (step for step in series.changes(gate) if step.value > 0)
-    steps = [step for step in slower if step.before >= change.before]
+    """Return a slower case's state; one that crept has no step that is large enough by itself."""
+    steps = [
+        step for step in series.changes(gate) if step.value > 0 and step.before >= change.before
+    ]
     if not steps:
         return LatestVersusBest(ChangeState.CREPT, change, change)
     return LatestVersusBest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.value))
@@ -119,8 +115,7 @@ def _worse(series: FittedSeries, change: Change, gate: float) -> LatestVersusBes
 class CaseHistory:
     """One case over many runs: its log ratios to the reference, a series for each era.
 
-    An era is the time between two shifts of the machine. `changes` are those of all eras, and
-    `latest` is how the case stands now.
+    An era is the time between two shifts of the machine. `changes` are those within all eras.
     """
 
     case: Case
@@ -134,18 +129,13 @@ class CaseHistory:
 
     @property
     def runs_now(self) -> int:
-        """How many runs its latest level has."""
+        """The number of runs of the latest level."""
         return self.eras[-1].segments[-1].runs
-
-    @property
-    def other_changes(self) -> tuple[Change, ...]:
-        """The changes other than the one that its state rests on."""
-        return tuple(change for change in self.changes if change != self.latest.since)
 
 
 @dataclass(frozen=True)
 class HistoryFindings:
-    """What became of the cases of a machine, and where the machine itself shifted, in order."""
+    """The history of each case of a machine, and the shifts of the machine itself, in order."""
 
     cases: tuple[CaseHistory, ...]
     common_shifts: tuple[CommonShift, ...]
@@ -161,7 +151,7 @@ class HistoryFindings:
 
     @property
     def worse_by_place(self) -> list[tuple[tuple[int, int], int]]:
-        """Between which runs slow-downs came that are still there, the largest group first."""
+        """Pairs of runs between which cases became slower and how many; the most cases first."""
         since = (case.latest.since for case in self.worse)
         return Counter((change.before, change.after) for change in since if change).most_common()
 
@@ -181,21 +171,23 @@ def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
 
 
 def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
-    """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
-    cases, shifts = _cases(levels, [], gate), list[CommonShift]()
+    """Find the changes of cases, and shifts of the machine, of at least `gate`, a share."""
+    shifts: list[CommonShift] = []
+    cases = _case_histories(levels, shifts, gate)
     for _ in range(_MOST_PASSES):
-        places = [[(change.before, change.after) for change in case.changes] for case in cases]
-        more = shifts or common_shifts(levels, gate, places)
-        spaced = _spaced([*more, *changed_apart(levels, places)])
-        if len(spaced) == len(shifts):  # those that were there stay
+        places = [[change.after for change in case.changes] for case in cases]
+        spaced = _spaced(
+            [*(shifts or common_shifts(levels, gate, places)), *changed_apart(levels, places)]
+        )
+        if len(spaced) == len(shifts):  # no shift is ever dropped, so these are the same
             break
         shifts = spaced
-        cases = _cases(levels, shifts, gate)
+        cases = _case_histories(levels, shifts, gate)
     return HistoryFindings(tuple(cases), tuple(shifts))
 
 
 def _spaced(shifts: Sequence[CommonShift]) -> list[CommonShift]:
-    """Return the shifts in order, of those that are close to each other the first."""
+    """Return the shifts by position; of some that are close together, the first in `shifts`."""
     spaced: list[CommonShift] = []
     for shift in shifts:
         if all(abs(shift.after - other.after) > LEAST_RUNS for other in spaced):
@@ -203,7 +195,9 @@ def _spaced(shifts: Sequence[CommonShift]) -> list[CommonShift]:
     return sorted(spaced, key=lambda shift: shift.after)
 
 
-def _cases(levels: RunLevels, shifts: Sequence[CommonShift], gate: float) -> list[CaseHistory]:
+def _case_histories(
+    levels: RunLevels, shifts: Sequence[CommonShift], gate: float
+) -> list[CaseHistory]:
     """Cut the history where the machine shifted, and find the state of every case."""
     bounds = [0, *(shift.after for shift in shifts), levels.log_seconds.shape[1]]
     eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
@@ -217,7 +211,7 @@ def _cases(levels: RunLevels, shifts: Sequence[CommonShift], gate: float) -> lis
 
 
 def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSeries]:
-    """Fit all cases between two shifts, and again beside those rivals alone that did not change."""
+    """Fit all cases between two shifts; where some changed, again beside the other rivals alone."""
     part = levels.part(first, end)
     fitted = fit_segments(list(ratios(part, np.ones(len(levels.cases), bool))), first)
     steady = np.array([not any(series.changes(gate)) for series in fitted])
@@ -227,21 +221,21 @@ def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSer
 def _latest(
     levels: RunLevels, eras: Sequence[Sequence[FittedSeries]], ends: Sequence[int], gate: float
 ) -> list[LatestVersusBest]:
-    """Return how every case stands after all eras; a slow-down stays until shown to be mended."""
+    """Return the state of every case after all eras; a slow-down outlasts a shift if not mended."""
     latest = [_latest_versus_best(series, ends[0], gate) for series in eras[0]]
     for (before, after), end in zip(pairwise(eras), ends[1:], strict=True):
-        passed = _passed(levels, before, after)
+        passed = _changes_between(levels, before, after)
         latest = [
-            old.after_common_shift(float(jump), _latest_versus_best(series, end, gate), gate)
-            for old, jump, series in zip(latest, passed, after, strict=True)
+            old.after_common_shift(change, _latest_versus_best(series, end, gate), gate)
+            for old, change, series in zip(latest, passed.tolist(), after, strict=True)
         ]
     return latest
 
 
-def _passed(
+def _changes_between(
     levels: RunLevels, before: Sequence[FittedSeries], after: Sequence[FittedSeries]
 ) -> Samples:
-    """Return what each case changed by from one era's end to the next one's, beside its rivals."""
+    """Return each case's change beside its rivals, from one era's end to the next one's; or NaN."""
     first, last = (np.array([series.segments[end].mean for series in after]) for end in (0, -1))
     jumps: Samples = first - [series.segments[-1].mean for series in before]
     for rows in levels.settings.values():
@@ -255,16 +249,16 @@ def _passed(
 
 @dataclass(frozen=True)
 class History:
-    """A machine's runs, and what was found in them; `gate` is the least change that counts.
+    """A machine's runs and the findings in them; `gate` is the least change that counts, a share.
 
-    `cases` are all that were looked at, those of `findings` and `facts` the ones to be shown.
+    `cases` are all that were measured; `findings` and `facts` may be of a part of them.
     """
 
     machine: MachineRuns
     cases: tuple[Case, ...]
     findings: HistoryFindings
     gate: float
-    facts: tuple[FactChange, ...] = ()
+    facts: tuple[FactChange, ...]
 
     @property
     def runs(self) -> tuple[StoredRun, ...]:
@@ -276,13 +270,13 @@ class History:
 
     @property
     def few_rivals(self) -> int:
-        """How many settings have too few rivals for a median that none of them can move."""
+        """The number of settings with fewer than `ENOUGH_RIVALS`."""
         counts = Counter(case.setting for case in self.cases)
         return sum(count < ENOUGH_RIVALS for count in counts.values())
 
     @property
     def facts_by_place(self) -> list[tuple[tuple[int, int, str], list[FactChange]]]:
-        """Between which runs which exact fact changed, and of which cases; the latest first."""
+        """Changes of one exact fact by its two runs and its name; the latest first."""
         places: dict[tuple[int, int, str], list[FactChange]] = defaultdict(list)
         for change in self.facts:
             places[change.before, change.after, change.name].append(change)
@@ -292,9 +286,9 @@ class History:
         return drift_differences(self.runs[before].machine, self.runs[after].machine)
 
     def part(self, workloads: Sequence[str], label: str | None = None) -> "History":
-        """Return the history of these workloads, or all, and of the case or setting of this label.
+        """Return the history of some workloads, or all, and of the case or setting of a label.
 
-        Raises UserError where one of them is not there.
+        Raises UserError where a workload or the label is not in it.
         """
         cases = self.findings.cases
         names = {history.case.setting.workload for history in cases}
@@ -316,29 +310,29 @@ class History:
         )
 
 
-def _not_there(noun: str, word: str, known: Iterable[str]) -> UserError:
-    close = plain(nearest(word, known), 4 * NAME_LIMIT)
+def _not_there(noun: str, word: str, names: Iterable[str]) -> UserError:
+    close = plain(nearest(word, names), 4 * NAME_LIMIT)
     return UserError(f"expected a {noun} of this history, received {word!r}; {close}")
 
 
 def read_history(
     results: Path,
-    machine: str | None = None,
+    name: str | None = None,
     since: datetime | None = None,
     gate: float = GATE_MARGIN,
 ) -> History:
     """Read the history of a machine, by default the one that ran last; raises UserError.
 
-    All of its cases are looked at, whichever are shown: only all of them can show whether the
-    machine changed.
+    All of its cases are read, whichever are shown: only all of them can show whether the machine
+    changed.
     """
-    runs = machine_runs(results, machine, since)
-    summaries = [summary_of_run(run.path) for run in runs.runs]
+    machine = machine_runs(results, name, since)
+    summaries = [summary_of_run(run.path) for run in machine.runs]
     if not any(summary.log_seconds for summary in summaries):
         raise UserError(
-            f"expected measured cases in {len(summaries)} runs of {plain(runs.name, NAME_LIMIT)}"
-            f", found none; measure some with: timelift bench"
+            f"expected measured cases in {len(summaries)} runs of "
+            f"{plain(machine.name, NAME_LIMIT)}, found none; measure some with: timelift bench"
         )
-    levels = run_levels(summaries, [run.canary_seconds for run in runs.runs])
+    levels = run_levels(summaries, [run.canary_seconds for run in machine.runs])
     facts = changes_over_runs(summary.exact for summary in summaries)
-    return History(runs, levels.cases, find_changes(levels, gate), gate, facts)
+    return History(machine, levels.cases, find_changes(levels, gate), gate, facts)

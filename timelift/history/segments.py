@@ -1,13 +1,13 @@
-"""Where series change: of one case beside its rivals, and of all cases of a machine at once.
+"""Where series change: one case beside its rivals, and all cases of a machine at once.
 
 Segments are stretches of runs with one level. PELT (Killick, Fearnhead and Eckley 2012, JASA
 107(500), 1590-1598; `ruptures` by Truong, Oudre and Vayatis) proposes changes between them, and a t
 test over runs drops those that are not certain, the least certain one first. The place of a change
-was *chosen* because it looks like one there, so its p is multiplied by the number of places it
-could have been, and by the number of series that are read.
+was *chosen* because it looks like one there, so its p is multiplied by the number of places that
+were possible, and by the number of series that are read.
 
-Ratios between rivals cannot see what slows all of them, such as another backend. Seconds over the
-canary's can. More than half of all cases that went the same way at once are the machine.
+Ratios between rivals do not show what slows all of them, such as another backend; seconds over the
+canary's do. Where more than half of all cases went the same way at once, the machine changed.
 """
 
 import math
@@ -25,15 +25,15 @@ from timelift.case import Case
 from timelift.history import Change, CommonShift
 from timelift.history.levels import RunLevels, median_polish
 
-#: The least runs of a segment, so that a lone spike, or two, is never a change.
+#: The fewest runs of a segment, so that a lone spike, or two, is never a change.
 LEAST_RUNS = 3
-#: The least runs of a level that lasted.
+#: The fewest runs of a level that lasted: a week of nights.
 LASTING_RUNS = 7
 #: The chance of a false change in any series of a history: it is looked at every night.
 CHANCE = 0.01
-#: What a change must explain to be proposed, in log(runs) times the noise's variance.
+#: The least sum of squares that a proposed change explains, in log(runs) times the variance.
 _PENALTY = 3.0
-#: A run further than this from its neighbours, in sd of the noise, counts as being so far.
+#: A run further than this from its neighbours, in sd of the noise, is moved to this distance.
 _FAR = 3.0
 _WINDOW = 2 * LEAST_RUNS - 1
 #: The median absolute deviation of a normal variable, as a share of its sd.
@@ -41,11 +41,11 @@ _MAD = 0.6745
 _FAR_LAG = 6
 _TAIL = 0.025
 #: Of fewer cases more than half are two or three, and that may well be the code.
-LEAST_CASES = 4
-#: The chance of a false shift at a place where many cases changed.
-_LIKELY = 0.01
-#: The share of the cases that must change at a place for it to be named, and the least number.
-_NAMED, _LEAST_NAMING = 0.1, 3
+_LEAST_CASES = 4
+#: The chance of a false shift at a crowded place, where many cases changed.
+_CROWDED_CHANCE = 0.01
+#: The least share of the cases that makes a place crowded, and the least number of them.
+_CROWDED_SHARE, _CROWDED_CASES = 0.1, 3
 
 
 # Segments of a series ----------------------------------------------------------------------------
@@ -53,7 +53,7 @@ _NAMED, _LEAST_NAMING = 0.1, 3
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch with one level: its `mean` over `runs` runs, from `first` to `last` by position."""
+    """A stretch with one level: `mean` over so many `runs`, at positions `first` to `last`."""
 
     first: int
     last: int
@@ -63,7 +63,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Noise:
-    """A variance of log ratios, such as one run may differ by from the next, and its degrees."""
+    """A variance of log ratios, such as that of one run, and its degrees of freedom."""
 
     variance: float
     df: float
@@ -72,7 +72,7 @@ class Noise:
         return math.sqrt(self.variance * (1 / earlier.runs + 1 / later.runs))
 
     def chance(self, earlier: Segment, later: Segment) -> float:
-        """Return the chance, two-sided, of such a difference between levels that are equal."""
+        """Return the two-sided p of such a difference between segments of one level."""
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
         distance = np.asarray(abs(later.mean - earlier.mean) / self.standard_error(earlier, later))
@@ -81,9 +81,9 @@ class Noise:
 
 @dataclass(frozen=True)
 class FittedSeries:
-    """Log ratios of a case by run from `start` on, NaN where it has none, in segments.
+    """The log ratios of a case in every run from the position `start` on, cut into segments.
 
-    `tries` is what a p is multiplied by, since places were chosen.
+    They are NaN where the case has none. A p is multiplied by `tries`, since places were chosen.
     """
 
     start: int
@@ -93,18 +93,18 @@ class FittedSeries:
     tries: int
 
     def differ(self, earlier: Segment, later: Segment) -> bool:
-        """True if two levels differ for certain."""
+        """True if the levels of two segments differ beyond chance."""
         return self.noise.chance(earlier, later) * self.tries <= CHANCE
 
     def change(self, earlier: Segment, later: Segment) -> Change:
         shift = later.mean - earlier.mean
-        half_width = float(t_quantile(_TAIL, np.asarray(max(self.noise.df, 1.0))))
+        half_width = float(t_quantile(_TAIL, max(self.noise.df, 1.0)))
         half_width *= self.noise.standard_error(earlier, later)
         ends = shift - half_width, shift + half_width
         return Change(shift, *ends, before=earlier.last, after=later.first)
 
     def changes(self, gate: float) -> Iterator[Change]:
-        """Yield the changes of `gate`, a share, or more."""
+        """Yield the changes from segment to segment of at least `gate`, a share."""
         for pair in pairwise(self.segments):
             change = self.change(*pair)
             if abs(change.value) >= math.log1p(gate):
@@ -112,34 +112,34 @@ class FittedSeries:
 
 
 def fit_segments(rows: Sequence[Samples], start: int = 0) -> list[FittedSeries]:
-    """Cut every series into segments; the runs of a series are those where it has a value.
+    """Cut every series into segments; runs in which it is NaN do not count.
 
     `start` is the position of the first run. The noise of each series is moderated over all.
     """
     places = [np.flatnonzero(np.isfinite(row)) for row in rows]
-    values = [row[place] for row, place in zip(rows, places, strict=True)]
-    sds = [sd_of_differences(row) for row in values]
-    inflation = variance_inflation(values)
-    clean = [_without_outliers(row, sd) for row, sd in zip(values, sds, strict=True)]
-    proposals = [_pelt(row, sd * inflation**0.5) for row, sd in zip(clean, sds, strict=True)]
+    measured = [row[place] for row, place in zip(rows, places, strict=True)]
+    sds = [sd_of_differences(values) for values in measured]
+    inflation = variance_inflation(measured)
+    clean = [_without_outliers(values, sd) for values, sd in zip(measured, sds, strict=True)]
+    proposals = [_pelt(values, sd * inflation**0.5) for values, sd in zip(clean, sds, strict=True)]
     noises = _noises(clean, proposals, inflation)
-    tested = max(sum(len(row) >= 2 * LEAST_RUNS for row in values), 1)
+    tested = max(sum(len(values) >= 2 * LEAST_RUNS for values in clean), 1)
     fitted = []
-    for row, place, known, ends, noise in zip(rows, places, clean, proposals, noises, strict=True):
-        tries = tested * max(len(known) - 2 * LEAST_RUNS + 1, 1)
-        segments = _certain_segments(known, place + start, ends, noise, tries)
+    for row, place, values, ends, noise in zip(rows, places, clean, proposals, noises, strict=True):
+        tries = tested * max(len(values) - 2 * LEAST_RUNS + 1, 1)
+        segments = _certain_segments(values, place + start, ends, noise, tries)
         fitted.append(FittedSeries(start, row, segments, noise, tries))
     return fitted
 
 
 def sd_of_differences(values: Samples, lag: int = 1) -> float:
-    """Return the sd of the noise from differences of runs, which a change enters `lag` times."""
+    """Return the sd of a run's noise, from differences of runs that are `lag` apart."""
     steps = values[lag:] - values[:-lag]
     return max(sd_of_steps(steps), RESOLUTION) if len(steps) else RESOLUTION
 
 
 def sd_of_steps(steps: Samples) -> float:
-    """Return the sd of the noise of a run, of which each step from one to another has two.
+    """Return the sd of a run's noise, from steps from one run to another, which have it twice.
 
     It is that of the median step, which real changes do not move, since they are rare.
     """
@@ -149,8 +149,8 @@ def sd_of_steps(steps: Samples) -> float:
 def variance_inflation(rows: Sequence[Samples]) -> float:
     """Return the variance of a mean over runs, as a multiple of that of independent runs.
 
-    With a correlation r of neighbours the mean of many runs varies (1 + r) / (1 - r) times as much;
-    r is what differences of neighbours lack beside those of runs far apart, over all series.
+    With a correlation r of neighbours the mean of many runs varies (1 + r) / (1 - r) times as much.
+    In the median series neighbours differ by a variance 1 - r times that of runs far apart.
     """
     long = [row for row in rows if len(row) >= 2 * LEAST_RUNS]
     if not long:
@@ -165,20 +165,17 @@ def variance_inflation(rows: Sequence[Samples]) -> float:
 
 
 def _without_outliers(values: Samples, sd: float) -> Samples:
-    """Clip what lies far from the median of five neighbours.
+    """Clip values that lie far from the median of five neighbours.
 
-    That median keeps a step of three runs where it is, and ignores a spike of two. What lies twice
-    as far tells nothing of the level, and is put on it.
+    That median keeps a step of three runs where it is, and ignores a spike of two. A value twice as
+    far says nothing of the level, and is replaced by the median.
     """
     if len(values) < _WINDOW:
         return values
     windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW)
-    edge = _WINDOW // 2
-    middle = np.pad(np.median(windows, axis=-1), edge, mode="edge")
-    off = values - middle
-    return np.asarray(
-        middle + np.where(np.abs(off) > 2 * _FAR * sd, 0.0, np.clip(off, -_FAR * sd, _FAR * sd))
-    )
+    middle = np.pad(np.median(windows, axis=-1), _WINDOW // 2, mode="edge")
+    off, far = values - middle, _FAR * sd
+    return np.asarray(middle + np.where(np.abs(off) > 2 * far, 0.0, np.clip(off, -far, far)))
 
 
 def _pelt(values: Samples, sd: float) -> list[int]:
@@ -196,7 +193,7 @@ def _pelt(values: Samples, sd: float) -> list[int]:
 def _noises(
     clean: Sequence[Samples], proposals: Sequence[Sequence[int]], inflation: float
 ) -> list[Noise]:
-    """Return the variance around the proposed levels, drawn towards what is usual here."""
+    """Return each series' variance around its proposed levels, moderated over all series."""
     fits = list(zip(clean, proposals, strict=True))
     squares = np.array([_squares(values, ends) for values, ends in fits])
     # Every change costs a level and a place.
@@ -218,7 +215,7 @@ def _certain_segments(
 ) -> tuple[Segment, ...]:
     """Drop the least certain change until every one that is left is certain.
 
-    `ends` are where segments are proposed to end, `places` the positions of the values.
+    Segments are proposed up to each of `ends`; `places` are the positions of the values.
     """
     if not len(values):
         return (Segment(0, -1, 0, math.nan),)
@@ -238,9 +235,10 @@ def _segment(values: Samples, places: NDArray[np.int_], first: int, end: int) ->
 
 
 def _excursions(segments: Sequence[Segment]) -> Samples:
-    """Return what multiplies the p of each change because it begins or ends an excursion.
+    """Return the factor of each change's p that pays for excursions, 1 elsewhere.
 
-    Of a stretch that is above both neighbours, or below, the beginning was chosen and the end too.
+    An excursion is a segment above both neighbours, or below both: its end was chosen, too, so both
+    of its changes have the factor.
     """
     factors = np.ones(len(segments) - 1)
     steps = [later.mean - earlier.mean for earlier, later in pairwise(segments)]
@@ -252,20 +250,20 @@ def _excursions(segments: Sequence[Segment]) -> Samples:
 
 # Shifts of a machine -----------------------------------------------------------------------------
 
-#: The changes of a case, each as the runs before and after it.
-Places = Sequence[tuple[int, int]]
+#: The changes of each case: the positions of the runs from which on its level is another.
+ChangePlaces = Sequence[Sequence[int]]
 
 
-def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> list[CommonShift]:
+def common_shifts(levels: RunLevels, gate: float, changes: ChangePlaces) -> list[CommonShift]:
     """Return the shifts of a machine whose size is at least `gate`, a share, in order.
 
-    Where many cases changed at once, by `changes`, the machine is looked at more closely.
+    The places where many cases changed at once, by `changes`, are tried first.
     """
     over_canary = levels.over_canary
-    runs = np.flatnonzero(np.isfinite(over_canary).sum(0) >= LEAST_CASES)
+    runs = np.flatnonzero(np.isfinite(over_canary).sum(0) >= _LEAST_CASES)
     if len(runs) < 2 * LEAST_RUNS:
         return []
-    crowded = [run for run, _ in _crowded(levels, changes, _NAMED)]
+    crowded = [run for run, _ in _crowded(levels, changes, _CROWDED_SHARE)]
     bounds = _machine_bounds(
         median_polish(over_canary)[runs], [int(np.searchsorted(runs, run)) for run in crowded]
     )
@@ -279,36 +277,39 @@ def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> 
     return shifts
 
 
-def _machine_bounds(everything: Samples, crowded: Sequence[int]) -> list[int]:
-    """Return where the level of all cases together changed, at the `crowded` places where possible.
+def _machine_bounds(machine: Samples, crowded: Sequence[int]) -> list[int]:
+    """Return the bounds of segments of one level of the whole `machine`, a series over runs.
 
-    Those are more exact, as changes of single cases found them. They were not chosen for what all
-    cases did there together, so a p at one of them is not multiplied by the places tried.
+    They are at `crowded` places where possible, which are more exact, as changes of single cases
+    found them. Those were not chosen for what all cases did there together, so a p at one of them
+    is multiplied by their number alone.
     """
-    (fitted,) = fit_segments([everything])
-    bounds, positions = [0, len(everything)], np.arange(len(everything))
+    (fitted,) = fit_segments([machine])
+    bounds, positions = [0, len(machine)], np.arange(len(machine))
     for place in crowded:
-        first = max((bound for bound in bounds if bound <= place), default=0)
+        first = max(bound for bound in bounds if bound <= place)
         end = min((bound for bound in bounds if bound > place), default=place)
         if min(place - first, end - place) >= LEAST_RUNS:
             sides = ((first, place), (place, end))
-            earlier, later = (_segment(everything, positions, *side) for side in sides)
-            certain = fitted.noise.chance(earlier, later) * len(crowded) <= _LIKELY
-            bounds = sorted([*bounds, place]) if certain else bounds
-    proposed = [segment.first for segment in fitted.segments[1:]]
+            earlier, later = (_segment(machine, positions, *side) for side in sides)
+            if fitted.noise.chance(earlier, later) * len(crowded) <= _CROWDED_CHANCE:
+                bounds = sorted([*bounds, place])
     far = [
-        place
-        for place in proposed
-        if all(abs(place - bound) > LASTING_RUNS for bound in bounds[1:-1])
+        segment.first
+        for segment in fitted.segments[1:]
+        if all(abs(segment.first - bound) > LASTING_RUNS for bound in bounds[1:-1])
     ]
     return sorted([*bounds, *far])
 
 
 def _common_shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> CommonShift | None:
-    """Return what the median case did, if more than half went that way and that far."""
+    """Return the median case's shift between two slices of runs, None for no common one.
+
+    More than half of the cases, of several strategies, must have moved that way by `gate` or more.
+    """
     before, after = (trimmed_mean(levels.over_canary[:, side], HALF) for side in sides)
     known = np.isfinite(after - before)
-    if known.sum() < LEAST_CASES:
+    if known.sum() < _LEAST_CASES:
         return None
     shift = float(np.median((after - before)[known]))
     moved = (after - before) * np.sign(shift) >= math.log1p(gate)
@@ -316,32 +317,28 @@ def _common_shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) ->
     if share <= HALF or not _several_strategies(levels.cases, known, moved):
         return None
     return CommonShift(
-        shift,
-        share=share,
-        cases=int(known.sum()),
-        before=sides[0].stop - 1,
-        after=sides[1].start,
+        shift, share=share, cases=int(known.sum()), before=sides[0].stop - 1, after=sides[1].start
     )
 
 
 def _several_strategies(
     cases: Sequence[Case], known: NDArray[np.bool_], moved: NDArray[np.bool_]
 ) -> bool:
-    """True if no strategy moved alone, which is the code: one of two is half of all cases.
+    """True if half of the `known` cases of two strategies or more moved, or if there is but one.
 
-    Only the `known` cases count.
+    One strategy that moves alone is the code: where there are two, it is half of all cases.
     """
     strategies = np.array([case.strategy for case in cases])[known]
     shares = [moved[known][strategies == name].mean() for name in np.unique(strategies)]
     return sum(share >= HALF for share in shares) > 1 or len(shares) == 1
 
 
-def changed_apart(levels: RunLevels, changes: Sequence[Places]) -> list[CommonShift]:
-    """Return where half of the cases or more changed against each other."""
+def changed_apart(levels: RunLevels, changes: ChangePlaces) -> list[CommonShift]:
+    """Return the shifts at which half of the cases or more changed against each other."""
     shifts, around = [], _measured_around(levels)
     for run, share in _crowded(levels, changes, HALF):
         known = around[:, run]
-        near = np.array([any(abs(after - run) <= 1 for _, after in places) for places in changes])
+        near = np.array([any(abs(place - run) <= 1 for place in places) for places in changes])
         if _several_strategies(levels.cases, known, near):
             many = int(known.sum())
             shift = CommonShift(math.nan, share=share, cases=many, before=run - 1, after=run)
@@ -350,22 +347,26 @@ def changed_apart(levels: RunLevels, changes: Sequence[Places]) -> list[CommonSh
 
 
 def _measured_around(levels: RunLevels) -> NDArray[np.bool_]:
-    """Return which cases were measured before each run and from it on, as (cases, runs)."""
-    known = np.isfinite(levels.log_seconds)
-    before = np.zeros_like(known)
-    before[:, 1:] = np.logical_or.accumulate(known, 1)[:, :-1]
-    return before & np.logical_or.accumulate(known[:, ::-1], 1)[:, ::-1]
+    """True where a case was measured both before a run and from it on, as (cases, runs)."""
+    measured = np.isfinite(levels.log_seconds)
+    before = np.zeros_like(measured)
+    before[:, 1:] = np.logical_or.accumulate(measured, 1)[:, :-1]
+    return before & np.logical_or.accumulate(measured[:, ::-1], 1)[:, ::-1]
 
 
-def _crowded(levels: RunLevels, changes: Sequence[Places], least: float) -> list[tuple[int, float]]:
-    """Return the runs before which a share of `least` of the cases there changed, fullest first."""
+def _crowded(levels: RunLevels, changes: ChangePlaces, least: float) -> list[tuple[int, float]]:
+    """Return crowded runs with their shares, the largest first.
+
+    From there on, give or take a run, a share of at least `least` of the cases that were measured
+    around it is at another level.
+    """
     runs, cases = len(levels.log_canary), _measured_around(levels).sum(0)
     exact, near = np.zeros(runs), np.zeros(runs)
     for places in changes:
-        exact[[after for _, after in places]] += 1
-        around = {run for _, after in places for run in range(after - 1, after + 2)}
+        exact[list(places)] += 1
+        around = {run for place in places for run in range(place - 1, place + 2)}
         near[list(around - {runs})] += 1
-    bar = np.where(cases >= LEAST_CASES, np.maximum(least * cases, _LEAST_NAMING), np.inf)
+    bar = np.where(cases >= _LEAST_CASES, np.maximum(least * cases, _CROWDED_CASES), np.inf)
     crowded = []
     while (near >= bar).any():
         run = int(np.where(near >= bar, near + exact / runs, 0.0).argmax())

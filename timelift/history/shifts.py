@@ -2,17 +2,16 @@
 
 The runs were made at different times, and between them the whole machine may have become slower. So
 a case is not compared with itself but with its rivals: in each run it has a ratio to every other
-rival, from rounds milliseconds apart, and the change of a case is the median of how these ratios
-changed. The median is why a single case that changed moves itself and none of the others. Where
-half of a setting or more changed, it is not known which half; `setting_shifts` shows it, by seconds
-over the canary's behind a wide gate. Of two rivals one has changed, and it is not known which: the
-slower one is named.
+rival, from rounds milliseconds apart, and the change of a case is the median change of these
+ratios. So a single case that changed moves the median of no other. Where half of a setting or more
+changed, ratios do not show which half; `setting_shifts` does, by seconds over the canary's, with a
+wide gate. Of two rivals that changed beside each other, the slower one is named.
 
 Launches of one run share the hour, the machine's temperature and its other guests, so the interval
 over launches alone is too narrow between runs. Where a machine has three runs or more, consecutive
-runs show how much is missing; real changes between them are rare, and do not move a median. Where
-there is no such history a value is assumed: ratios of the reference grid, measured several times on
-a shared machine, differed between runs by little more than their intervals over launches.
+runs show how much is missing; real changes between them are rare, and do not move a median. With
+fewer runs 1 % is assumed: ratios of the reference grid, measured several times on a shared machine,
+differed between runs by little more than their intervals over launches.
 """
 
 import itertools
@@ -37,11 +36,11 @@ from timelift.measurement import CaseInLaunch, Measurement
 
 #: What one session is assumed to add to a log ratio, beyond what launches show: 1 % (sd).
 ASSUMED_NOISE = Noise(variance=0.01**2, df=8.0)
-#: Runs with a case from which on its sd is learnt.
-FEWEST_RUNS = 3
+#: The fewest runs with a case from which that is learnt.
+_FEWEST_RUNS = 3
 #: A shared machine's times moved by up to 12 % between launches without any cause of ours.
 SETTING_GATE = float(np.log(1.2))
-#: Rounds that are left of a launch.
+#: The most rounds that a condensed launch has.
 _ROUNDS = 20
 
 
@@ -52,16 +51,16 @@ def condense(run: Run) -> Run:
     """Return a run in few rounds: neighbouring rounds become one, the same ones for all rivals.
 
     Each block of rounds is replaced by its geometric mean, so that the log ratio of two rivals in a
-    block is the mean of their log ratios in its rounds, and milliseconds-apart stays what it was. A
-    block straddles no change of the players, unless they change more often than there are blocks:
-    rivals sit out once they have had their time, and means over different rounds would compare
-    different moments. A condensed run condenses to itself.
+    block is the mean of their log ratios in its rounds. A block straddles no change of the players,
+    unless they change more often than there are blocks: rivals sit out once they have had their
+    time, and means over different rounds would compare different moments. A condensed run condenses
+    to itself.
     """
     samples: dict[tuple[Setting, int], list[Sequence[float]]] = defaultdict(list)
     for measurement in run.measurements:
         for launch in measurement.launches:
             samples[measurement.case.setting, launch.number].append(launch.seconds_per_call)
-    edges = {moment: _edges(rivals) for moment, rivals in samples.items()}
+    edges = {key: _edges(rivals) for key, rivals in samples.items()}
     measurements = tuple(
         replace(
             measurement,
@@ -76,33 +75,34 @@ def condense(run: Run) -> Run:
 
 
 def _edges(rivals: Sequence[Sequence[float]]) -> list[int]:
-    """Return where blocks begin, and the end: segments of the same players, split into blocks.
+    """Return the rounds at which blocks begin, and the number of rounds.
 
-    `rivals` are the samples of all rivals of a setting in a launch, NaN where one sat out.
+    Stretches of the same players are split into blocks. `rivals` are the samples of all rivals of a
+    setting in a launch, NaN where one sat out.
     """
     rounds = list(itertools.zip_longest(*rivals, fillvalue=math.nan))
-    present = np.isfinite(np.array(rounds, float).reshape(-1, len(rivals)).T)
+    played = np.isfinite(np.array(rounds, float).reshape(-1, len(rivals)).T)
     total = len(rounds)
     if total <= _ROUNDS:
         return list(range(total + 1))
-    changes = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(0)) + 1
+    changes = np.flatnonzero((played[:, 1:] != played[:, :-1]).any(0)) + 1
     if len(changes) >= _ROUNDS:
-        return [total * place // _ROUNDS for place in range(_ROUNDS + 1)]
-    starts = [0, *changes.tolist(), total]
-    sizes = np.diff(starts)
-    blocks = _blocks(sizes, sizes * present[:, starts[:-1]].sum(0))
+        return [total * block // _ROUNDS for block in range(_ROUNDS + 1)]
+    starts = [0, *changes.tolist()]
+    sizes = np.diff([*starts, total])
+    blocks = _blocks(sizes, sizes * played[:, starts].sum(0))
     return [
         *(
-            start + size * place // count
-            for start, size, count in zip(starts, sizes.tolist(), blocks, strict=False)
-            for place in range(count)
+            start + size * block // count
+            for start, size, count in zip(starts, sizes.tolist(), blocks, strict=True)
+            for block in range(count)
         ),
         total,
     ]
 
 
 def _blocks(sizes: NDArray[np.int_], samples: NDArray[np.int_]) -> list[int]:
-    """Return how many blocks a segment has: one, and more where most samples share one."""
+    """Return the number of blocks of each stretch: one, and more for those with most samples."""
     blocks = np.ones(len(sizes), dtype=int)
     while blocks.sum() < _ROUNDS:
         crowded = np.where(blocks < sizes, samples / blocks, -math.inf)
@@ -112,13 +112,10 @@ def _blocks(sizes: NDArray[np.int_], samples: NDArray[np.int_]) -> list[int]:
 
 def _condensed(launch: CaseInLaunch, edges: Sequence[int]) -> CaseInLaunch:
     logs = np.log(launch.seconds_per_call)
-    means = [_mean(logs[start:stop]) for start, stop in itertools.pairwise(edges)]
+    blocks = (logs[start:stop] for start, stop in itertools.pairwise(edges))
+    played = (block[np.isfinite(block)] for block in blocks)
+    means = [block.mean() if block.size else math.nan for block in played]
     return replace(launch, seconds_per_call=np.exp(means).tolist())
-
-
-def _mean(values: Samples) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else math.nan
 
 
 # Changes between two runs ------------------------------------------------------------------------
@@ -126,10 +123,10 @@ def _mean(values: Samples) -> float:
 
 @dataclass(frozen=True)
 class CaseShift:
-    """How a case changed, as a log ratio: positive is slower than before beside its rivals.
+    """The change of a case, a log ratio: positive where it is slower beside its rivals than before.
 
-    `noise` is that of `effect` over the launches of both runs; `launches` are those of the old and
-    of the new run, `rivals` how many it was compared with.
+    `noise` is that of `effect` over the launches of both runs. `launches` are the numbers of those
+    of the old and of the new run, `rivals` is the number of rivals beside it.
     """
 
     case: Case
@@ -150,7 +147,7 @@ def _shared_by_setting(
 
 
 def case_shifts(old: Run, new: Run) -> list[CaseShift]:
-    """Return the change of every case that both runs measured beside a rival that both measured."""
+    """Return the change of every case that both runs measured, beside a rival that both have."""
     before, after = old.measured, new.measured
     settings = _shared_by_setting(before, after)
     usable = [case for rivals in settings.values() if len(rivals) > 1 for case in rivals]
@@ -160,19 +157,19 @@ def case_shifts(old: Run, new: Run) -> list[CaseShift]:
     first, second = (aligned_samples(run[case] for case in usable) for run in (before, after))
     with np.errstate(invalid="ignore", divide="ignore"):
         # Variances are moderated over all pairs of rivals of one run.
-        estimates = (estimate(*pairs_by_setting(settings)) for settings in (first, second))
-        change, variance, df = _difference(*estimates)
+        estimates = (estimate(*pairs_by_setting(rivals)) for rivals in (first, second))
+        differences = _difference(*estimates)
     shifts: list[CaseShift] = []
     start = 0
     for earlier, later in zip(first, second, strict=True):
         rows = slice(start, start + len(earlier.pairs))
         start = rows.stop
-        shifts += _of_setting(earlier, later, change[rows], variance[rows], df[rows])
+        shifts += _of_setting(earlier, later, *(column[rows] for column in differences))
     return shifts
 
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
-    """Return change, variance and degrees of freedom."""
+    """Return each pair's change, its variance and its degrees of freedom, as (pairs,) each."""
     runs = (old, new)
     variances = [np.where(run.df > 0, run.standard_error**2, np.nan) for run in runs]
     df = welch_df(variances, [np.maximum(run.df, 1) for run in runs])
@@ -183,7 +180,7 @@ def _of_setting(
     old: AlignedSamples, new: AlignedSamples, change: Samples, variance: Samples, df: Samples
 ) -> Iterator[CaseShift]:
     rivals = len(old.cases)
-    # Of enough rivals the case's own absence of change is one of the values of the median.
+    # Among enough rivals, a case's change beside itself, zero, is one of the median's values.
     own = 0.0 if rivals >= ENOUGH_RIVALS else np.nan
     changes = _square(change, rivals, sign=-1, own=own)
     variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in (variance, df))
@@ -191,20 +188,18 @@ def _of_setting(
     for place, case in enumerate(old.cases):
         known = np.isfinite(variances[place])
         if known.any():
+            noise = (float(np.median(square[place][known])) for square in (variances, degrees))
             yield CaseShift(
                 case,
                 float(np.nanmedian(changes[place])),
-                Noise(
-                    float(np.median(variances[place][known])),
-                    float(np.median(degrees[place][known])),
-                ),
+                Noise(*noise),
                 (launches[0][place], launches[1][place]),
                 int(known.sum()),
             )
 
 
 def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
-    """Lay pairs out as (rivals, rivals): [i, j] is i beside j."""
+    """Lay pairs out as (rivals, rivals), [i, j] being i beside j, with `own` as the diagonal."""
     first, second = np.triu_indices(rivals, 1)
     square = np.full((rivals, rivals), own)
     square[second, first], square[first, second] = pairs, sign * pairs
@@ -212,34 +207,33 @@ def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
 
 
 def session_noises(history: Sequence[Run]) -> Mapping[Case, Noise]:
-    """Learn from runs, in the order of their times, what one session adds to a log ratio.
+    """Return what a session adds to the log ratio of a case, learnt from runs in their order.
 
-    A case in too few of them is left out.
+    Cases in too few of them are left out.
     """
     steps: dict[Case, list[CaseShift]] = defaultdict(list)
     for before, after in itertools.pairwise(history):
         for shift in case_shifts(before, after):
             steps[shift.case].append(shift)
     return {
-        case: _learnt(of_case) for case, of_case in steps.items() if len(of_case) >= FEWEST_RUNS - 1
+        case: _session_noise(of_case)
+        for case, of_case in steps.items()
+        if len(of_case) >= _FEWEST_RUNS - 1
     }
 
 
-def _learnt(steps: Sequence[CaseShift]) -> Noise:
-    """Average what history shows with what is assumed, weighted by degrees of freedom."""
-    noise = sd_of_steps(np.array([step.effect for step in steps])) ** 2
-    explained = float(np.median([step.noise.variance for step in steps])) / 2
-    excess = max(0.0, noise - explained)
+def _session_noise(steps: Sequence[CaseShift]) -> Noise:
+    """Average what the steps show with what is assumed, weighted by degrees of freedom."""
+    between_runs = sd_of_steps(np.array([step.effect for step in steps])) ** 2
+    between_launches = float(np.median([step.noise.variance for step in steps])) / 2
+    excess = max(0.0, between_runs - between_launches)
     df = ASSUMED_NOISE.df + len(steps)
     variance = (ASSUMED_NOISE.df * ASSUMED_NOISE.variance + len(steps) * excess) / df
     return Noise(variance, df)
 
 
 def setting_shifts(old: Run, new: Run) -> dict[Setting, CommonShift]:
-    """Return by how much the median rival of each setting changed, beside the canary.
-
-    The shifts are NaN where one of the runs has no canary.
-    """
+    """Return the change of each setting's median rival beside the canary, NaN without a canary."""
     before, after = old.measured, new.measured
     settings = _shared_by_setting(before, after)
     return {
@@ -265,8 +259,7 @@ def _log_seconds(measurement: Measurement) -> float:
 
 
 def _log_canary(measurements: Iterable[Measurement]) -> float:
-    beats = [
-        launch.facts.number("canary_seconds") for one in measurements for launch in one.launches
-    ]
-    known = [beat for beat in beats if is_beat(beat)]
-    return float(np.log(statistics.median(known))) if known else float("nan")
+    launches = (launch for measurement in measurements for launch in measurement.launches)
+    times = (launch.facts.number("canary_seconds") for launch in launches)
+    beats = [seconds for seconds in times if is_beat(seconds)]
+    return float(np.log(statistics.median(beats))) if beats else math.nan

@@ -1,8 +1,8 @@
-"""Two stored runs: whether they may be compared, what changed, and what would decide about it.
+"""Two stored runs: whether they may be compared, what changed, and which cases are suspect.
 
 A case is suspect where it became slower by at least the gate, the chance of that much without a
-cause is below `LEVEL`, and it is a discovery among all cases: of the named ones at most 5 % are
-false in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons.
+cause is below `_LEVEL`, and it is a discovery among all cases: in expectation at most 5 % of the
+suspects are false, and where nothing changed at all, at most 1 of 20 comparisons has any.
 """
 
 import contextlib
@@ -33,21 +33,25 @@ from timelift.history.shifts import (
     session_noises,
     setting_shifts,
 )
-from timelift.journal import lines
 from timelift.journal.files import runs_of_machine
-from timelift.journal.lines import Difference, differences, drift_differences
+from timelift.journal.lines import (
+    Difference,
+    differences,
+    drift_differences,
+    identity_differences,
+)
 from timelift.measurement import Measurement, engine_facts
 
-#: What is read at the most to learn what moves between sessions.
+#: The most runs from which the noise of sessions is learnt.
 _MOST_SESSIONS = 6
-#: What drifts without a change of what is installed.
+#: Parts of the drift that are no package, interpreter or flag.
 _NOT_INSTALLED = frozenset({"kernel", "governor"})
-#: Characters of a commit in a command, which must name one commit of any repository.
+#: Characters of a commit in a command, enough to name one commit of any repository.
 _COMMIT = 12
 #: The chance, one-sided, of so large a change without a cause.
-LEVEL = 0.005
+_LEVEL = 0.005
 _FALSE_SHARE = 0.05
-#: Decimals to which log ratios agree in a tie.
+#: Decimals in which log ratios that are equal but for rounding agree.
 _DIGITS = 9
 
 
@@ -67,7 +71,7 @@ class Commits:
 
 @dataclass(frozen=True)
 class CaseInRun:
-    """A case in one of the runs, and its place among the rivals, the fastest being 1."""
+    """A case in one of the runs, and its place among so many `rivals`, the fastest being 1."""
 
     seconds_per_call: float
     place: int
@@ -78,8 +82,8 @@ class CaseInRun:
 class CaseBetween:
     """One case between two runs: its change, as a log ratio, and what that rests on.
 
-    A change of `visible` would be suspect every other time, were it the only one; NaN where there
-    are too few launches for any suspect.
+    A slow-down of `visible`, a log ratio, alone in its run, would be suspect in half of all
+    comparisons; NaN where there are too few launches for any suspect.
     """
 
     shift: CaseShift
@@ -96,10 +100,11 @@ class CaseBetween:
 
 @dataclass(frozen=True)
 class TwoRuns:
-    """Two runs and all that was found between them.
+    """Two runs and the findings between them.
 
-    `failing_now` are cases that were measured and now fail. `machines` is what makes the machines
-    two, `drift` are versions, interpreter, kernel and flags.
+    `failing_now` are cases that the old run measured and that fail in the new one. `machines` are
+    the differences that make two machines of them, `drift` those of versions, interpreter, kernel
+    and flags. `canary` is the canary's change as a log ratio, NaN where a run has none.
     """
 
     old: Run
@@ -122,13 +127,13 @@ class TwoRuns:
 
     @property
     def suspect_count(self) -> int:
-        """How many of the cases are suspect by their times; they come first."""
+        """The number of cases that are suspect by their times; `cases` begin with them."""
         return sum(row.state is ChangeState.SUSPECT for row in self.cases)
 
     @property
     def suspects(self) -> tuple[Case, ...]:
-        """The cases with a reason to be measured again, the worst first."""
-        slower = [row.case for row in self.cases if row.state is ChangeState.SUSPECT]
+        """The cases to be measured again: slower ones, the worst first, worse facts, failures."""
+        slower = [row.case for row in self.cases[: self.suspect_count]]
         facts = [change.case for change in self.facts if change.worse]
         return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
 
@@ -145,13 +150,13 @@ class TwoRuns:
 
     @property
     def usually_visible(self) -> float:
-        """The change that is suspect every other time in the median case; NaN if none can be."""
-        known = [row.visible for row in self.cases if math.isfinite(row.visible)]
-        return float(np.median(known)) if known else math.nan
+        """The median of what is `visible` in cases; NaN if no case can be suspect."""
+        visible = [row.visible for row in self.cases if math.isfinite(row.visible)]
+        return float(np.median(visible)) if visible else math.nan
 
     @property
     def packages_drifted(self) -> bool:
-        """True if other packages or another interpreter were measured, which no revision undoes."""
+        """True if packages, interpreter or flags differ, which racing two revisions cannot show."""
         return any(difference.name not in _NOT_INSTALLED for difference in self.drift)
 
     @property
@@ -163,13 +168,13 @@ class TwoRuns:
 
 
 def compare_stored(results: Path, paths: Sequence[Path], gate: float = GATE_MARGIN) -> TwoRuns:
-    """Compare the runs of two files, the older first; other runs under `results` teach the noise.
+    """Compare the runs of two files, the older first.
 
-    Of the machine's other runs the latest that can be read count.
+    The noise of sessions is learnt from the machine's latest other runs under `results`.
     """
     old, new = (condense(load_usual(path)) for path in paths)
     history: list[Run] = []
-    if not _identity_differences(old, new):
+    if not _machine_differences(old, new):
         for path in reversed(runs_of_machine(results, new.header.machine, paths)):
             if len(history) < _MOST_SESSIONS:
                 with contextlib.suppress(UserError):
@@ -193,17 +198,17 @@ def compare_runs(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
-        machines=_identity_differences(old, new),
+        machines=_machine_differences(old, new),
         drift=drift_differences(old.header.machine, new.header.machine),
         canary=canary_change(old, new),
     )
 
 
-def _identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
-    """Name what makes the runs incomparable: of their machines, and of the backends' devices."""
+def _machine_differences(old: Run, new: Run) -> tuple[Difference, ...]:
+    """Return the differences of identities, and of the engines that both runs name."""
     engines = differences(_engines(old), _engines(new))
     return (
-        *lines.identity_differences(old.header.machine, new.header.machine),
+        *identity_differences(old.header.machine, new.header.machine),
         *(engine for engine in engines if None not in (engine.old, engine.new)),
     )
 
@@ -223,24 +228,24 @@ def _commits(old: Run, new: Run) -> Commits:
 
 
 def _commit(run: Run) -> str:
-    """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
+    """Return the commit of a run, shortened; '' where it is unknown or no commit's name."""
     commit = run.header.commit.id or ""
     return commit[:_COMMIT] if commit.isalnum() and commit.isascii() else ""
 
 
 def _failing_now(before: Container[Case], new: Run) -> dict[Case, Measurement]:
-    fine = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
+    no_failure = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
     return {
         measurement.case: measurement
         for measurement in new.measurements
-        if measurement.case in before and measurement.status not in fine
+        if measurement.case in before and measurement.status not in no_failure
     }
 
 
 def _cases(
     old: Run, new: Run, noises: Mapping[Case, Noise], margin: float
 ) -> tuple[CaseBetween, ...]:
-    """Return every case, suspects first and then by how much slower they became."""
+    """Return every case, suspects first, and both they and the others by decreasing change."""
     shifts = case_shifts(old, new)
     before, after = _places(old), _places(new)
     if not shifts:
@@ -249,7 +254,7 @@ def _cases(
     scale, df = _spread(shifts, [noises.get(shift.case, ASSUMED_NOISE) for shift in shifts])
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in shifts])
     width = t_quantile(ALPHA / 2, df) * scale
-    alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(shifts)), df) * scale
+    visible = t_quantile(min(_LEVEL, _FALSE_SHARE / len(shifts)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (
         shifts,
@@ -257,12 +262,18 @@ def _cases(
         [Interval(*row) for row in np.column_stack(ends).tolist()],
         [before[shift.case] for shift in shifts],
         [after[shift.case] for shift in shifts],
-        np.where(enough, np.maximum(alone, margin), np.nan).tolist(),
+        np.where(enough, np.maximum(visible, margin), np.nan).tolist(),
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
     # The names decide where changes agree but for rounding.
-    rows.sort(key=lambda row: (-round(row.change.value, _DIGITS), row.case))
-    return tuple(sorted(rows, key=lambda row: row.state is not ChangeState.SUSPECT))
+    rows.sort(
+        key=lambda row: (
+            row.state is not ChangeState.SUSPECT,
+            -round(row.change.value, _DIGITS),
+            row.case,
+        )
+    )
+    return tuple(rows)
 
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
@@ -277,7 +288,7 @@ def _spread(shifts: Sequence[CaseShift], sessions: Sequence[Noise]) -> tuple[Sam
     """Return the standard error of every shift, and its degrees of freedom."""
     noises = ([shift.noise for shift in shifts], sessions)
     launches, session = (np.array([noise.variance for noise in group]) for group in noises)
-    variances = (launches, 2 * session)
+    variances = (launches, 2 * session)  # a session for each run
     df = welch_df(variances, [np.array([noise.df for noise in group]) for group in noises])
     return np.sqrt(variances[0] + variances[1]), df
 
@@ -295,5 +306,5 @@ def _states(
 
 
 def _discovered(p: Samples) -> NDArray[np.bool_]:
-    """Return where a chance is below `LEVEL` and a discovery among all of them."""
-    return np.asarray((p < LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))
+    """Return where a p is below `_LEVEL` and a discovery among all."""
+    return np.asarray((p < _LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))
