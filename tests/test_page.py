@@ -83,7 +83,7 @@ def test_a_bound_is_rounded_up(tmp_path):
     costs = [row.cost_over_best.high for one in seen.rankings for row in one.all_rows]
     (answer,), (prices,) = seen.answers.values(), drawn["prices"]
     bounds = [*costs, *(one.ratio for one in answer.single.prices)]
-    written = [*drawn["rows"]["cost"], *prices["worst"]]
+    written = [*drawn["rows"]["cost"], *prices["strategies"]["worst"]]
     assert all(bound <= text + 1e-9 for bound, text in zip(bounds, written, strict=True))
     assert written == pytest.approx(bounds, rel=1e-3)
     assert any(float(f"{bound:.4g}") < text for bound, text in zip(bounds, written, strict=True))

@@ -17,7 +17,8 @@ from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.ranking import Ranking
+from timelift.analyse.ranking import RankedCase, Ranking
+from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import known_as
@@ -67,23 +68,54 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
         + [one.case.strategy for one in lost]
     )
     place = {name: number for number, name in enumerate(names)}
+    rankings = {one.setting: one for one in found.rankings}
     losses = page_words.losses(lost)
+    axes = {axis: sorted({getattr(one, axis) for one in settings}) for axis in AXES}
     return {
         "words": page_words.WORDS,
         "units": page_words.UNITS,
-        "axes": _axes(settings),
+        "axes": [_axis(axis, values) for axis, values in axes.items()],
         "along": along(settings),
         "strategies": [_strategy(name, found, code.strategies.get(name)) for name in names],
-        "settings": {
-            **_settings(settings, found, place),
-            "lost": [losses.get(one, []) for one in settings],
-            "inputs": [_fields(code.inputs.get(one)) for one in settings],
-        },
-        "rows": _rows(found, {one: number for number, one in enumerate(settings)}, place),
+        "settings": _columns(
+            {axis: values.index(getattr(one, axis)) for axis, values in axes.items()}
+            | _setting(rankings.get(one), found.recommendation_by_setting.get(one), place)
+            | {
+                "unusual": len(one.unusual),
+                "lost": losses.get(one, []),
+                "inputs": _fields(code.inputs.get(one)),
+            }
+            for one in settings
+        ),
+        "rows": _columns(
+            {"setting": number, "strategy": place[row.case.strategy]}
+            | _row(row, rankings[setting], found)
+            for number, setting in enumerate(settings)
+            if setting in rankings
+            for row in rankings[setting].all_rows
+        ),
         "facts": page_words.FACTS,
-        "prices": _prices(found, place),
+        "prices": [
+            {
+                "workload": name_on_page(workload),
+                "strategies": _columns(
+                    _price(price, answer, place) for price in answer.single.prices
+                ),
+                "advised": [place[name] for name in answer.strategies],
+            }
+            for workload, answer in found.answers.items()
+        ],
         "advised": [place[one] for one in found.answer.strategies] if found.answer else [],
     }
+
+
+def _columns(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return records of the same fields as columns; none where there is no record."""
+    columns: dict[str, list[Any]] = {}
+    for record in records:
+        for name, value in record.items():
+            columns.setdefault(name, []).append(value)
+    return columns
 
 
 def along(settings: Sequence[Setting]) -> str:
@@ -92,26 +124,19 @@ def along(settings: Sequence[Setting]) -> str:
     return "batch" if len(lengths) == 1 and len(batches) > 1 else "seq_len"
 
 
-def _axes(settings: Sequence[Setting]) -> list[dict[str, Any]]:
-    """Return the axes with titles, values, words for these, and what goes without saying.
+def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Return an axis with title, values, words for these, and what goes without saying.
 
     `choices` are the words beside the title of the axis.
     """
-    return [
-        {
-            "name": axis,
-            "title": axis_title(axis),
-            "values": [_shown(one) for one in _values(axis, settings)],
-            "words": [_in_words(axis, one) for one in _values(axis, settings)],
-            "choices": [_to_choose(axis, one) for one in _values(axis, settings)],
-            "usual": _USUAL.get(axis),
-        }
-        for axis in AXES
-    ]
-
-
-def _values(axis: str, settings: Iterable[Setting]) -> list[Any]:
-    return sorted({getattr(one, axis) for one in settings})
+    return {
+        "name": axis,
+        "title": axis_title(axis),
+        "values": [_shown(one) for one in values],
+        "words": [_in_words(axis, one) for one in values],
+        "choices": [_to_choose(axis, one) for one in values],
+        "usual": _USUAL.get(axis),
+    }
 
 
 def _shown(value: object) -> object:
@@ -166,90 +191,63 @@ def _outlines(marker: str) -> list[list[float]]:
     return [[round(float(one), 2) for one in outline.ravel()] for outline in outlines]
 
 
-def _settings(
-    settings: Sequence[Setting], found: RunFindings, place: Mapping[str, int]
-) -> dict[str, list[Any]]:
-    """Return for every setting the places of its values, its baseline and what to write in it.
+def _setting(
+    ranking: Ranking | None, best: Recommendation | None, place: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the places of a setting's baseline and of what to write in it, and that in words.
 
-    `beside` is the strategy that its rows are told beside. `lead` is what to write in words, every
-    other part a name; `fastest` is what is said of the fastest.
+    `beside` is the strategy that its rows are told beside. Of `lead` every other part is a name;
+    `fastest` is what is said of the fastest.
     """
-    rankings = {one.setting: one for one in found.rankings}
-    best = found.recommendation_by_setting
-    columns: dict[str, list[Any]] = {}
-    for axis in AXES:
-        values = {one: number for number, one in enumerate(_values(axis, settings))}
-        columns[axis] = [values[getattr(one, axis)] for one in settings]
-    bases = (rankings[one].baseline if one in rankings else "" for one in settings)
-    columns["baseline"] = [place.get(name, -1) for name in bases]
-    columns["beside"] = [_beside(rankings.get(one), place) for one in settings]
-    columns["write"] = [place[best[one].strategy] if one in best else -1 for one in settings]
-    columns["unusual"] = [len(one.unusual) for one in settings]
-    columns["lead"] = [page_words.lead(rankings.get(one), best.get(one)) for one in settings]
-    columns["fastest"] = [page_words.fastest(rankings.get(one)) for one in settings]
-    return columns
-
-
-def _beside(ranking: Ranking | None, place: Mapping[str, int]) -> int:
-    return place[page_words.base_row(ranking).case.strategy] if ranking else -1
-
-
-def _rows(
-    found: RunFindings, where: Mapping[Setting, int], place: Mapping[str, int]
-) -> dict[str, list[Any]]:
-    """Return a row a measurement, settings in order, the fastest first."""
-    rows = [(ranking, row) for ranking in found.rankings for row in ranking.all_rows]
-    cases = [row.case for _, row in rows]
-    fronts = found.pareto_fronts
-    gains = [page_words.gain(row, ranking) for ranking, row in rows]
     return {
-        "setting": [where[case.setting] for case in cases],
-        "strategy": [place[case.strategy] for case in cases],
-        "lift": [int(row.rank_low > 0) for _, row in rows],
-        **_intervals("time", [row.seconds_per_call.times(1e6) for _, row in rows]),
-        "call": [time_in_words(row.seconds_per_call.value) for _, row in rows],
-        **_intervals("times", [row.speed_up for _, row in rows]),
-        "gain": [times_to_hundredths(one.value) for one in gains],
-        "gain_interval": [in_brackets(one, times_to_hundredths) for one in gains],
-        "beside": [page_words.beside(row, ranking) for ranking, row in rows],
-        "cost": [_at_most(row.cost_over_best.high) for _, row in rows],
-        "first": [
-            _digits(found.first_calls[case].value) if case in found.first_calls else None
-            for case in cases
-        ],
-        "peak": [_digits(found.peak_bytes.get(case, math.nan) / MEBIBYTES.size) for case in cases],
-        "front": [int(row in fronts.get(ranking.setting, ())) for ranking, row in rows],
-        "facts": [[*page_words.facts(row, found)] for _, row in rows],
+        "baseline": place.get(ranking.baseline, -1) if ranking else -1,
+        "beside": place[page_words.base_row(ranking).case.strategy] if ranking else -1,
+        "write": place[best.strategy] if best else -1,
+        "lead": page_words.lead(ranking, best),
+        "fastest": page_words.fastest(ranking),
     }
 
 
-def _intervals(name: str, intervals: Sequence[Interval | None]) -> dict[str, list[Any]]:
-    """Return columns of the values and of both ends."""
-    ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
+def _row(row: RankedCase, ranking: Ranking, found: RunFindings) -> dict[str, Any]:
+    case, gain = row.case, page_words.gain(row, ranking)
+    first_call = found.first_calls.get(case)
     return {
-        column: [_digits(getattr(one, end)) if one else None for one in intervals]
-        for column, end in ends.items()
+        "lift": int(row.rank_low > 0),
+        **_interval("time", row.seconds_per_call.times(1e6)),
+        "call": time_in_words(row.seconds_per_call.value),
+        **_interval("times", row.speed_up or Interval(math.nan)),
+        "gain": times_to_hundredths(gain.value),
+        "gain_interval": in_brackets(gain, times_to_hundredths),
+        "beside": page_words.beside(row, ranking),
+        "cost": _at_most(row.cost_over_best.high),
+        "first": _digits(first_call.value) if first_call else None,
+        "peak": _digits(found.peak_bytes.get(case, math.nan) / MEBIBYTES.size),
+        "front": int(row in found.pareto_fronts[case.setting]),
+        "facts": [*page_words.facts(row, found)],
     }
 
 
-def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return what each strategy costs over the best, by workload.
+def _interval(name: str, interval: Interval) -> dict[str, float | None]:
+    return {
+        name: _digits(interval.value),
+        f"{name}_low": _digits(interval.low),
+        f"{name}_high": _digits(interval.high),
+    }
+
+
+def _price(price: Price, answer: Answer, place: Mapping[str, int]) -> dict[str, Any]:
+    """Return what a strategy costs over the best in a workload.
 
     `worst` holds for every setting of the workload, `typical` is the median over them. `ends` and
     `title` are the same in words.
     """
-    return [
-        {
-            "workload": name_on_page(workload),
-            "strategy": [place[price.strategy] for price in answer.single.prices],
-            "typical": [_digits(price.typical) for price in answer.single.prices],
-            "worst": [_at_most(price.ratio) for price in answer.single.prices],
-            "ends": [page_words.worst(price, answer) for price in answer.single.prices],
-            "title": [page_words.price_title(price, answer) for price in answer.single.prices],
-            "advised": [place[name] for name in answer.strategies],
-        }
-        for workload, answer in found.answers.items()
-    ]
+    return {
+        "strategy": place[price.strategy],
+        "typical": _digits(price.typical),
+        "worst": _at_most(price.ratio),
+        "ends": page_words.worst(price, answer),
+        "title": page_words.price_title(price, answer),
+    }
 
 
 def _digits(value: float) -> float | int | None:

@@ -43,7 +43,6 @@ FACTS = ("time", "first call", "peak memory", "may cost")
 WORDS = {
     "strategy": "strategy",
     "call": "a call",
-    "gain": "{gain} times as fast as {baseline}",
     "timesAsFast": "times as fast as {baseline}",
     "beside": "beside {baseline}",
     "besideBaselines": ", beside {baselines}",

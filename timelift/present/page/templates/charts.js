@@ -62,7 +62,7 @@ const pointed = (shown, x, y) => Plot.tip(shown, Plot.pointer({ x, y, title: tol
 const told = (row) => [
   fill(words.pointed, { strategy: row.strategy.marked, time: row.call }),
   row.times === null ? ""
-    : fill(words.gain, { gain: row.gain + row.gain_interval, baseline: row.setting.baseline.known }),
+    : `${row.gain}${row.gain_interval} ${fill(words.timesAsFast, { baseline: row.setting.baseline.known })}`,
   inWords(row.setting),
 ].filter(Boolean).join("\n");
 
@@ -182,10 +182,8 @@ function modePanels(mine, title) {
 // What each strategy costs over the best, the cheapest first and the advised in bold: a mark where
 // it is typical, a bar to where it ends.
 function price(one, width, all) {
-  const costs = (workload) => records({
-    strategy: workload.strategy, typical: workload.typical, worst: workload.worst,
-    ends: workload.ends, title: workload.title,
-  }).map((row) => ({ ...row, strategy: strategies[row.strategy] })).filter(isDrawn);
+  const costs = ({ strategies: costing }) => records(costing)
+    .map((row) => ({ ...row, strategy: strategies[row.strategy] })).filter(isDrawn);
   const shown = d3.sort(costs(one), (row) => row.worst);
   const most = d3.max(all.flatMap(costs), (row) => row.worst);
   const label = ({ strategy }) => bases.has(strategy)

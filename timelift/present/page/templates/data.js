@@ -5,7 +5,7 @@ const strategies = data.strategies.map((one, place) => ({ ...one, place }));
 
 function records(columns) {
   const names = Object.keys(columns);
-  return columns[names[0]].map((_, place) =>
+  return (columns[names[0]] ?? []).map((_, place) =>
     Object.fromEntries(names.map((name) => [name, columns[name][place]])));
 }
 
