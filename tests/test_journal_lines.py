@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,15 +15,9 @@ from timelift.journal.files import line_text
 from timelift.journal.lines import Header, differences
 from timelift.journal.reading import read_line
 from timelift.measurement import (
-    EXACT_FACTS,
     FACT_RULES,
-    SHOWN_FACTS,
-    WAITED_FACTS,
     CaseInLaunch,
     Facts,
-    Measurement,
-    Merge,
-    fact,
 )
 
 CASE = journals.case()
@@ -130,33 +124,6 @@ def test_a_wrong_sample_raises_a_value_error_and_none_of_the_reader_s_own(sample
 
 def test_half_a_surrogate_is_written_as_a_question_mark():
     assert read(line_text(Header(id="\udc80é"))).id == "?é"
-
-
-def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
-    names = {one.name for one in fields(Facts)}
-    assert FACT_RULES.keys() == names
-    for some in (SHOWN_FACTS, EXACT_FACTS, WAITED_FACTS):
-        assert set(some) < names
-        assert len(set(some)) == len(some)
-    assert {FACT_RULES[name].bound for name in names} <= {*names, ""}
-
-
-@pytest.mark.parametrize(
-    ("merge", "merged"), [(Merge.LARGEST, 8.0), (Merge.WAITED, 2.0), (Merge.MEDIAN, 1.0)]
-)
-def test_launches_are_merged_as_the_fact_says(merge, merged):
-    name = next(name for name, about in FACT_RULES.items() if about.merge is merge)
-    launches = [CaseInLaunch(CASE, 1, facts=Facts(**{name: value})) for value in (1, 8.0, 1.0)]
-    unknown = CaseInLaunch(CASE, 2)
-    assert fact(Measurement(CASE, launches=(*launches, unknown)), name) == pytest.approx(merged)
-    assert fact(Measurement(CASE, launches=(unknown,)), name) is None
-
-
-def test_what_is_too_small_to_be_read_counts_as_its_bound():
-    facts = Facts(peak_bytes_below=9)
-    assert facts.number_or_bound("peak_bytes") == 9
-    assert facts.number_or_bound("weights") is None
-    assert Facts(peak_bytes=7, peak_bytes_below=9).number_or_bound("peak_bytes") == 7
 
 
 def test_what_differs_is_named_in_the_order_of_the_files():
