@@ -143,11 +143,17 @@ def test_what_is_not_shown_to_differ_is_called_so():
 
 
 @pytest.mark.parametrize(("launches", "words"), [(1, "one launch"), (2, "2 launches")])
-def test_few_launches_are_no_verdict(launches, words):
-    seen = row(found(raced({"native": 1, TD: 2}, PLACES, launches=launches)))
-    assert seen.slower == f"seen in {words}: no verdict"
+def test_few_launches_are_no_verdict_and_make_no_rule(launches, words):
+    seen = row(found(raced({"native": [1, 1, 2, 2], TD: [2, 2, 1, 1]}, PLACES, launches=launches)))
+    assert (seen.write, seen.slower) == (seen.write.split()[0], f"seen in {words}: no verdict")
     assert seen.price == "unknown"
     assert not seen.is_safe
+
+
+def test_three_launches_are_a_verdict_where_it_loses_too():
+    seen = row(found(raced({"native": [1, 1.1] * 2, TD: [2, 1] * 2}, at("tokens"), launches=3)))
+    assert (seen.write, seen.slower.split(":")[0]) == ("native", "in 2 of 4 settings")
+    assert re.fullmatch(r"1\d %", seen.price)
 
 
 def test_settings_without_a_contest_have_a_row():
