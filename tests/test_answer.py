@@ -90,7 +90,7 @@ def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
     assert found.gains[0].least == pytest.approx(4, rel=0.05)
 
 
-def test_a_rule_that_saves_little_is_not_told():
+def test_a_rule_of_many_parts_is_not_told():
     lengths = of_lengths(8, 16, 32, 64)
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
     found = answer(rank(raced(costs, lengths)))

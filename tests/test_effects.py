@@ -57,17 +57,10 @@ def test_rounds_that_remember_have_a_larger_error_than_their_number_says():
     assert np.mean(naive) < 0.6 * true
 
 
-def test_a_round_that_one_rival_sat_out_is_no_round():
+def test_a_round_that_was_sat_out_or_that_no_clock_can_show_is_no_round():
     a, b = pair(1.3, launches=1)
-    whole = effects.launch_effects(a[:, :30], b[:, :30]).effect
-    a[:, 30:35], b[:, 35:] = np.nan, np.nan
-    assert effects.launch_effects(a, b).effect == pytest.approx(whole)
-
-
-def test_a_time_that_no_clock_can_show_is_no_round():
-    a, b = pair(1.3, launches=1)
-    whole = effects.launch_effects(a[:, 2:], b[:, 2:]).effect
-    a[:, :2] = 0.0, -1.0
+    whole = effects.launch_effects(a[:, 2:30], b[:, 2:30]).effect
+    a[:, :2], a[:, 30:35], b[:, 35:] = (0.0, -1.0), np.nan, np.nan
     assert effects.launch_effects(a, b).effect == pytest.approx(whole)
 
 

@@ -186,7 +186,7 @@ def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
         own = [rival for rival in run.measurements if rival.case.strategy == name]
         settings = [rival.case.setting for rival in own if rival.case.setting in ranked]
         fastest = [run.measured[ranked[setting].rows[0].case] for setting in settings]
-        for pair in rank([*own, *fastest]):
+        for pair in rank([*own, *fastest], relative_to=()):
             row = _beside_fastest(name, pair, ranked.get(pair.setting))
             unranked[pair.setting] += [row] if row else []
     return [
@@ -205,9 +205,7 @@ def _beside_fastest(name: str, pair: Ranking, lifts: Ranking | None) -> RankedCa
     own = next((row for row in pair.rows if row.case.strategy == name), None)
     if own is None:
         return None
-    own = dataclasses.replace(
-        own, rank_low=0, rank_high=0, p=math.nan, cost_over_best=_UNKNOWN, speed_up=None
-    )
+    own = dataclasses.replace(own, rank_low=0, rank_high=0, p=math.nan, cost_over_best=_UNKNOWN)
     if lifts is None:
         return dataclasses.replace(own, ratio=_UNKNOWN, verdict=Verdict.UNDECIDED)
     lift = next(row for row in pair.rows if row.case != own.case)
