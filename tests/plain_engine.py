@@ -108,7 +108,7 @@ class Launch:
         precisions = [DtypePrecision.FLOAT64] * 2
         self.inner = SimpleNamespace(
             layer=self.layer,
-            state=SimpleNamespace(restore=lambda: None),
+            restore=lambda: None,
             trains_differently=False,
             precision=precisions[0],
             input_precision=precisions[1],

@@ -240,8 +240,9 @@ def _lifts(
         around = (*around, lift)
         yield lift
     looped: dict[int, Lift] = {}
-    for loop in loops_in(layer):
-        if id(loop.stack) not in seen:  # of two models of one graph
+    for looped_layer, nodes in _called_by_step(layer):
+        loop = _loop(layer, looped_layer, nodes)
+        if loop and id(loop.stack) not in seen:  # of two models of one graph
             seen.add(id(loop.stack))
             to_inner = (*trail, loop.inner)
             lift = Lift(_path(to_inner), loop.stack, loop.inner, to_inner, around, loop)
@@ -279,18 +280,6 @@ def _in_words(layer: Any) -> str:
 # Loops in the graph of a functional model --------------------------------------------------------
 
 
-def loops_in(model: Any) -> Iterator[Loop]:
-    """Yield the loops of a functional model that can be changed in place.
-
-    Such a loop takes every step of one sequence in order, calls the layer for nothing else, and
-    stacks its outputs along time. The layer has no activity regulariser, whose loss a change would
-    lose.
-    """
-    for layer, nodes in _called_by_step(model):
-        if loop := _loop(model, layer, nodes):
-            yield loop
-
-
 def unsupported_loops(model: Any) -> Iterator[tuple[str, int]]:
     """Yield (name, number of calls) of layers whose loops cannot be changed in place."""
     for layer, nodes in _called_by_step(model):
@@ -325,7 +314,12 @@ def source_of(tensor: Any) -> Any:
 
 
 def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
-    """Return the loop that these calls of a layer are; None if they cannot be changed in place."""
+    """Return the loop that these calls of a layer are; None if it cannot be changed in place.
+
+    A change is possible if the loop takes every step of one sequence in order, calls the layer for
+    nothing else, and stacks its outputs along time, and if the layer has no activity regulariser,
+    whose loss would be lost.
+    """
     if getattr(layer, "activity_regularizer", None) is not None:
         return None
     outputs = [node.output_tensors[0] for node in nodes]

@@ -4,15 +4,13 @@ Where two revisions are compared and their workloads differ, each has a layer of
 the same seed; else all rivals of a setting lift one layer.
 """
 
-import traceback
 from typing import Any
 
 import numpy as np
 
-from timelift.case import Gradients, Phase, Status
-from timelift.errors import one_line, ran_out_of_memory
+from timelift.case import Gradients, Phase
 from timelift.inner_layer import LayerInputs
-from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
+from timelift.messages import Task
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs, check_inputs, check_one_tensor
 from timelift.worker.law import (
@@ -26,58 +24,8 @@ from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
 from timelift.worker.user_code import find_layer
 
 
-class InnerLayerError(Exception):
-    """The reason why no rival can lift the layer, in a sentence; `status` is theirs."""
-
-    def __init__(self, reason: str, status: Status) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-def status_of(error: Exception) -> Status:
-    return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
-
-
-class InnerLayers:
-    """The inner layers of a setting, each made before its first rival is built."""
-
-    def __init__(self, engine: Engine, task: Task, shared: SharedInputs, emit: Emit) -> None:
-        self._engine, self._task, self._shared, self._emit = engine, task, shared, emit
-        self._made: dict[tuple[str, str], InnerLayer | InnerLayerError] = {}
-
-    def of(self, rival: RivalSpec) -> "InnerLayer":
-        if rival.layer not in self._made:
-            with self._engine.reusing_compiled():
-                self._made[rival.layer] = self._make(rival)
-        inner = self._made[rival.layer]
-        if isinstance(inner, InnerLayerError):
-            raise inner
-        return inner
-
-    def _make(self, rival: RivalSpec) -> "InnerLayer | InnerLayerError":
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
-        task, layer = self._task, None
-        try:
-            self._emit(Busy(MAKING_LAYER, rival.name))
-            self._engine.seed(task.seed)
-            keras.config.set_floatx(task.setting.dtype)
-            keras.config.set_dtype_policy(str(task.setting.dtype))
-            layer = make_layer(rival.factory or task.factory, task.inputs, task.seed)
-            if reason := _why_nothing_trains(layer, task):
-                return InnerLayerError(reason, Status.REFUSED)
-            self._emit(Busy(CALLING_LAYER, rival.name))
-            return InnerLayer(self._engine, task, layer, self._shared)
-        except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
-            traceback.print_exc()
-            status = status_of(error)
-            if layer is None and status is Status.FAILED:
-                return InnerLayerError(one_line(error), Status.NO_LAYER)  # at no size is there one
-            return InnerLayerError(f"the inner layer: {one_line(error)}", status)
-
-
 class InnerLayer:
-    """One inner layer with its results, and its state to be restored.
+    """One inner layer with its results; calls change its state until `restore`.
 
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps. In
     the backward phase the layer is called in training, unless it `trains_differently`, as with
@@ -85,7 +33,9 @@ class InnerLayer:
     """
 
     def __init__(self, engine: Engine, task: Task, layer: Any, shared: SharedInputs) -> None:
-        setting, self.layer, self.state = task.setting, layer, LayerState(layer)
+        setting, self.layer = task.setting, layer
+        #: Variables without gradient, such as batch statistics and random seeds.
+        self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
         backward = setting.phase is Phase.BACKWARD
         device = setting.device, engine.identity()
         self.precision = coarsest(computed_in(layer) or [setting.dtype], *device)
@@ -100,7 +50,12 @@ class InnerLayer:
         if not task.reads_peak_memory:
             held_to = self.precision, self.input_precision
             self._folded_reference = FoldedReference(calls, self.reference, *held_to, noise)
-        self.state.restore()
+        self.restore()
+
+    def restore(self) -> None:
+        """Undo the changes of calls to the layer's state."""
+        for variable, value in self._state:
+            variable.assign(value)
 
     @property
     def folded_reference(self) -> FoldedReference:
@@ -113,14 +68,14 @@ class InnerLayer:
         step = engine.place(np.ascontiguousarray(inputs[:, 0]))
         as_used = engine.apply(self.layer, step, training=False)
         as_trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
-        changed = self.state.has_changed()
-        self.state.restore()
+        changed = not all((variable.numpy() == value).all() for variable, value in self._state)
+        self.restore()
         scale, allowed = scale_of(as_used), TOLERANCES[self.precision].outputs
         off = [relative_errors(outputs, as_used, scale).max(initial=0.0) for outputs in as_trained]
         return changed or not max(off) <= allowed
 
 
-def _why_nothing_trains(layer: Any, task: Task) -> str:
+def why_nothing_trains(layer: Any, task: Task) -> str:
     """Return why a weights-only backward pass is impossible, or an empty string."""
     setting = task.setting
     if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
@@ -158,18 +113,3 @@ def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
         values = keras.ops.convert_to_numpy(weight)
         weight.assign(values + noise.normal(scale=0.05, size=values.shape).astype(values.dtype))
     return layer
-
-
-class LayerState:
-    """Variables of the inner layer without gradient, such as batch statistics and random seeds."""
-
-    def __init__(self, layer: Any) -> None:
-        self._kept = [(weight, weight.numpy()) for weight in layer.non_trainable_variables]
-
-    def has_changed(self) -> bool:
-        return not all((weight.numpy() == value).all() for weight, value in self._kept)
-
-    def restore(self) -> None:
-        """Undo the changes of all calls since."""
-        for weight, value in self._kept:
-            weight.assign(value)

@@ -30,8 +30,7 @@ from timelift.messages import (
 )
 from timelift.worker import law, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
-from timelift.worker.lifted_layer import InnerLayerError, status_of
-from timelift.worker.prepare import PreparedRival, Refused, SettingUnderTest
+from timelift.worker.prepare import LostError, PreparedRival, SettingUnderTest, status_of
 from timelift.worker.whole_model import ModelUnderTest
 
 
@@ -81,10 +80,8 @@ def prepare_rival(
     """Prepare one rival; return its status and the reason if that fails."""
     try:
         return under_test.prepare(rival)
-    except InnerLayerError as error:
+    except LostError as error:
         return error.status, str(error)
-    except Refused as error:
-        return Status.REFUSED, str(error)
     except law.LawBrokenError as error:
         return Status.LAW_BROKEN, f"breaks the law: {error}"
     except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything

@@ -18,13 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Gradients, Phase, Setting, TimeAxis
-from timelift.messages import TRACING, Busy, Emit, RivalSpec, Task, WorkerChannel
+from timelift.case import Gradients, Phase, Setting, Status, TimeAxis
+from timelift.errors import one_line, ran_out_of_memory
+from timelift.messages import (
+    CALLING_LAYER,
+    MAKING_LAYER,
+    TRACING,
+    Busy,
+    Emit,
+    RivalSpec,
+    Task,
+    WorkerChannel,
+)
 from timelift.worker import law, system
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, draw_inputs, draw_valid
 from timelift.worker.law import TOLERANCES, rounding_of
-from timelift.worker.lifted_layer import InnerLayer, InnerLayers
+from timelift.worker.lifted_layer import InnerLayer, make_layer, why_nothing_trains
 from timelift.worker.reference import CHECKING
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
@@ -32,8 +42,16 @@ from timelift.worker.user_code import imports_from, load_module, restore_process
 _WARMING_STEPS = 16
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error
-    """The strategy's reason not to lift this layer in this setting, in a sentence."""
+class LostError(Exception):
+    """A reason why rivals have no result, in a sentence; `status` is theirs."""
+
+    def __init__(self, reason: str, status: Status) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def status_of(error: Exception) -> Status:
+    return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
 
 
 @dataclass
@@ -56,14 +74,14 @@ class SettingUnderTest:
         valid, inputs = draw_valid(task.setting, self._noise), draw_inputs(task, self._noise)
         steps = law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
         self._shared = SharedInputs(inputs, valid, steps)
-        self._layers = InnerLayers(engine, task, self._shared, self.emit)
+        self._layers: dict[tuple[str, str], InnerLayer | LostError] = {}
         self._is_warm, self._built = engine.warm or not task.warms, 0
 
     def prepare(self, rival: RivalSpec) -> PreparedRival:
-        """Build, trace, call once and check a rival; raises Refused, LawBrokenError or anything."""
+        """Build, trace, call once and check a rival; raises LostError, LawBrokenError or any."""
         with imports_from(rival.home):
             printed = os.fstat(1).st_size
-            inner = self._layers.of(rival)
+            inner = self._inner_layer_of(rival)
             if not self._is_warm:
                 self._is_warm = True
                 self._warm_tracer(inner)
@@ -71,13 +89,45 @@ class SettingUnderTest:
             with restore_process_state(self.engine):
                 return self._prepare(rival, inner)
 
+    def _inner_layer_of(self, rival: RivalSpec) -> InnerLayer:
+        """Return the layer that a rival lifts, made at its first use; raises LostError."""
+        if rival.layer not in self._layers:
+            with self.engine.reusing_compiled():
+                self._layers[rival.layer] = self._make_inner_layer(rival)
+        inner = self._layers[rival.layer]
+        if isinstance(inner, LostError):
+            raise inner
+        return inner
+
+    def _make_inner_layer(self, rival: RivalSpec) -> InnerLayer | LostError:
+        import keras  # noqa: PLC0415 - the backend is chosen by now
+
+        task, layer = self.task, None
+        try:
+            self.emit(Busy(MAKING_LAYER, rival.name))
+            self.engine.seed(task.seed)
+            keras.config.set_floatx(task.setting.dtype)
+            keras.config.set_dtype_policy(str(task.setting.dtype))
+            layer = make_layer(rival.factory or task.factory, task.inputs, task.seed)
+            if reason := why_nothing_trains(layer, task):
+                return LostError(reason, Status.REFUSED)
+            self.emit(Busy(CALLING_LAYER, rival.name))
+            return InnerLayer(self.engine, task, layer, self._shared)
+        except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
+            traceback.print_exc()
+            status = status_of(error)
+            if layer is None and status is Status.FAILED:
+                return LostError(one_line(error), Status.NO_LAYER)  # whatever the sizes
+            return LostError(f"the inner layer: {one_line(error)}", status)
+
     def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
         setting, inputs, valid = self.task.setting, self._shared.inputs, self._shared.valid
         if setting.backend not in rival.backends:
-            raise Refused(f"it is written for {' and '.join(rival.backends)} alone.")
+            backends = " and ".join(rival.backends)
+            raise LostError(f"it is written for {backends} alone.", Status.REFUSED)
         module = load_module(rival.path)
         if reason := _refusal(module, rival, inner.layer, setting):
-            raise Refused(reason)
+            raise LostError(reason, Status.REFUSED)
         started = time.perf_counter()
         model = _build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
@@ -126,7 +176,7 @@ class SettingUnderTest:
                 compiled.trace(feed)
                 call_once(self.engine, compiled, feed)
             finally:
-                inner.state.restore()
+                inner.restore()
         except Exception:  # noqa: BLE001 - as above
             traceback.print_exc()
 
@@ -233,7 +283,7 @@ def check_rival(
     begin(CHECKING)
     folded, compiled, feed = inner.folded_reference, prepared.compiled, prepared.feed
     order = law.match_weights(model, inner.layer)
-    inner.state.restore()
+    inner.restore()
     if feeds.setting.phase is Phase.FORWARD:
         outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
@@ -244,7 +294,7 @@ def check_rival(
         inference = feeds.engine.compile(model, feeds.setting, training=False)
         checked = _BackwardCalls(inner, inference, feeds, order)
         timed.check_finite(feed)
-        inner.state.restore()
+        inner.restore()
     worst = checked.check_drawn_steps()
     check = partial(checked.check_all_steps, checked.call(feed))
     return max(worst, folded.settle(check, begin))
