@@ -61,22 +61,22 @@ def errors(codes):
 
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):
-    found = errors({name: usage.code_to_paste(name, run, Project(ROOT), SETTING) for name in LIFTS})
+    found = errors({name: usage.code_to_paste(name, SETTING, run, Project(ROOT)) for name in LIFTS})
     assert set(found) == set(LIFTS)
     assert max(found.values()) < 1e-5
 
 
 def test_a_piece_that_computes_something_else_is_seen(run):
-    code = usage.code_to_paste("fold_time", run, Project(ROOT), SETTING)
+    code = usage.code_to_paste("fold_time", SETTING, run, Project(ROOT))
     assert errors({"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")})["wrong"] > 1e-2
 
 
 def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
-    code = usage.code_to_paste("fold_chunks[k=4,remat=True]", run, Project(ROOT), SETTING)
+    code = usage.code_to_paste("fold_chunks[k=4,remat=True]", SETTING, run, Project(ROOT))
     assert code.startswith((ROOT / "strategies" / "fold_chunks.py").read_text())
     assert "\nshape = (6, 32)  # steps, *features\n" in code
     assert code.endswith("model = build(layer, shape, k=4, remat=True)\n")
-    assert "shape = (None, " in usage.code_to_paste("native", run, Project(ROOT), DYNAMIC)
+    assert "shape = (None, " in usage.code_to_paste("native", DYNAMIC, run, Project(ROOT))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
     assert "mine" not in code.strategies
     for name, piece in code.strategies.items():
         for setting, inputs in code.inputs.items():
-            pasted = usage.code_to_paste(name, run, Project(ROOT), setting)
+            pasted = usage.code_to_paste(name, setting, run, Project(ROOT))
             assert piece.filled(inputs) == pasted
 
 
@@ -133,7 +133,7 @@ def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
     ],
 )
 def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
-    assert usage.code_to_paste(name, run, Project(ROOT), SETTING) == ""
+    assert usage.code_to_paste(name, SETTING, run, Project(ROOT)) == ""
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path, options)
     cases = journals.grid(("native",), ("make",), (8,))
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     setting = Setting("make", 8, 1, Phase.FORWARD)
-    code = usage.code_to_paste("native", results.load(path), Project(ROOT), setting)
+    code = usage.code_to_paste("native", setting, results.load(path), Project(ROOT))
     assert "shape = (8, 96, 96, 3)  # steps, *features" in code
     assert "build(layer, shape, dtype='int32')" in code
 

@@ -53,7 +53,7 @@ def answer_as_code(
 ) -> Iterator[str]:
     """Write code to paste, below the answer as comments."""
     strategy, setting = choices[0].strategy, question.setting
-    code = code_to_paste(strategy, run, project, setting)
+    code = code_to_paste(strategy, setting, run, project)
     if not code:
         raise UserError(
             f"--code: expected a strategy of this project's strategies/, received {strategy!r}; "
@@ -220,7 +220,7 @@ def answer_as_json(
         **(_numbers(question.goal, choices[0], run) if is_measured else _NOT_MEASURED),
         trust=trust,
         use=how_to_use(strategy, question.setting, run, project),
-        code=code_to_paste(strategy, run, project, question.setting) or None,
+        code=code_to_paste(strategy, question.setting, run, project) or None,
     )
 
 

@@ -113,9 +113,9 @@ def gain_in_words(gain: Gain, answer: Answer) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def speed_up_in_words(one: SpeedUp) -> str:
-    """Write a speed-up with its interval, if it has one that is wider than what is written."""
-    return with_interval(one, times)
+def speed_up_in_words(speed_up: SpeedUp) -> str:
+    """Write a speed-up with its interval, if that is known and wider than what is written."""
+    return with_interval(speed_up, times)
 
 
 # What it costs, and where it loses ---------------------------------------------------------------
@@ -175,7 +175,7 @@ def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """What is told of a workload; `is_safe` if what to write was nowhere shown slower.
+    """The answer for a workload in words; `is_safe` if what to write was nowhere shown slower.
 
     `briefly` is the first half of `slower`, for a table that has no room for more.
     """
@@ -240,12 +240,12 @@ def _row(workload: str, answer: Answer, baseline: str) -> AnswerRow:
 # In a setting ------------------------------------------------------------------------------------
 
 
-def at_setting(ranking: Ranking, one: Recommendation) -> str:
+def at_setting(ranking: Ranking, best: Recommendation) -> str:
     """Write which strategy to use in a setting, and which were not shown slower either."""
-    name = one.strategy
-    best = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
+    name = best.strategy
+    why = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
     close = [other for other in ranking.not_shown_slower if other != name]
-    return f"{best}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
+    return f"{why}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
 
 
 def cost_in_words(row: RankedCase) -> str:

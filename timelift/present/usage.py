@@ -58,7 +58,7 @@ def code_of_run(run: Run, project: Project) -> CodeToPaste:
     )
 
 
-def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting) -> str:
+def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -> str:
     """Return a strategy's code for a setting of a run.
 
     It is empty where the source is none of the project's or timelift's, or the strategy's
