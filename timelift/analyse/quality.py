@@ -71,12 +71,12 @@ class MachineActivity:
 
 @dataclass(frozen=True)
 class TooNoisy:
-    """The precision `asked` for, a share, was not reached in some `comparisons` with the fastest.
+    """Some `comparisons` with the fastest are not known to the `precision` asked for, a share.
 
-    `half_width` is that of their intervals in the median, as a log ratio.
+    `half_width` is the median of their intervals', as a log ratio.
     """
 
-    asked: float
+    precision: float
     comparisons: int
     half_width: float
     disturbances: tuple[Disturbance, ...]
@@ -86,27 +86,27 @@ class TooNoisy:
 class Decided:
     """The comparisons of all settings with the fastest, and how many of them are undecided.
 
-    In so many `without_verdict` it is known that choosing the fastest costs no more than `asked`, a
-    share, over the other: that decides them, too.
+    So many `without_verdict` are decided by their price: choosing the fastest costs at most
+    `precision`, a share, over the other.
     """
 
-    asked: float
+    precision: float
     comparisons: int
     undecided: int
     without_verdict: int = 0
 
 
 def decided(run: Run, rankings: Sequence[Ranking]) -> Decided:
-    asked = _precision(run)
+    precision = _precision(run)
     rows = [row for ranking in rankings for row in ranking.rows[1:]]
     without_verdict = sum(row.verdict is Verdict.UNDECIDED for row in rows)
-    undecided = sum(_is_open(row, asked) for row in rows)
-    return Decided(asked, len(rows), undecided, without_verdict - undecided)
+    undecided = sum(_is_open(row, precision) for row in rows)
+    return Decided(precision, len(rows), undecided, without_verdict - undecided)
 
 
-def _is_open(row: RankedCase, asked: float) -> bool:
-    """True if a row has no verdict, and the first may cost more than a share over it."""
-    is_cheap = row.launches >= MIN_LAUNCHES and row.first_costs <= 1 + asked
+def _is_open(row: RankedCase, precision: float) -> bool:
+    """True if a row has no verdict, and the first may cost more than `precision` over it."""
+    is_cheap = row.launches >= MIN_LAUNCHES and row.first_costs <= 1 + precision
     return row.verdict is Verdict.UNDECIDED and not is_cheap
 
 
@@ -122,17 +122,17 @@ def machine_activity(run: Run) -> MachineActivity:
 
 
 def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
-    asked = _precision(run)
+    precision = _precision(run)
     widths = [
         row.half_width
         for ranking in rankings
         for row in ranking.rows[1:]
-        if _is_open(row, asked) and math.isfinite(row.half_width)
+        if _is_open(row, precision) and math.isfinite(row.half_width)
     ]
-    wide = [width for width in widths if width > math.log1p(asked)]
+    wide = [width for width in widths if width > math.log1p(precision)]
     if not wide:
         return None
-    return TooNoisy(asked, len(wide), float(np.median(wide)), _disturbances(run))
+    return TooNoisy(precision, len(wide), float(np.median(wide)), _disturbances(run))
 
 
 def _disturbances(run: Run) -> tuple[Disturbance, ...]:
@@ -170,5 +170,5 @@ def _facts(run: Run, name: str) -> list[float]:
 
 def _precision(run: Run) -> float:
     """Return the precision that was asked for, the default where the file has none."""
-    asked = run.header.option_number("precision")
-    return asked if asked is not None and 0 < asked < 1 else RANK_MARGIN
+    precision = run.header.option_number("precision")
+    return precision if precision is not None and 0 < precision < 1 else RANK_MARGIN

@@ -95,8 +95,9 @@ def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
     remedies.append(f"more time ({longer}) or --threads 1 would help")
     pairs = counted(found.comparisons, "comparison")
     yield (
-        f"too noisy to know the price of the fastest to {percent(found.asked)}: {pairs} with it "
-        f"undecided, known to {plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
+        f"too noisy to know the price of the fastest to {percent(found.precision)}: "
+        f"{pairs} with it undecided, known to {plus_minus(found.half_width)} in the median; "
+        f"{'; '.join(remedies)}"
     )
 
 
@@ -105,7 +106,7 @@ def undecided(found: RunFindings) -> str:
     decided = found.decided
     if not decided.comparisons:
         return "nothing was compared"
-    many, asked = counted(decided.comparisons, "comparison"), f"{100 * decided.asked:.3g} %"
+    many, asked = counted(decided.comparisons, "comparison"), f"{100 * decided.precision:.3g} %"
     told = [f"{decided.undecided or 'none'} of {many} undecided at {asked}"]
     told += [_narrower(found)] if decided.undecided else []
     if count := decided.without_verdict:
