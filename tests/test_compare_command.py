@@ -102,7 +102,7 @@ def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
 
 def test_a_suspect_s_command_selects_that_case_alone():
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
-    said = compare_words._to_decide(case, "")
+    said = compare_words._deciding_command(case, "")
     assert "'--strategies=-fold[k=2]'" in said
     assert "--dtypes bfloat16" in said
     assert "--threads 2" in said
@@ -111,7 +111,7 @@ def test_a_suspect_s_command_selects_that_case_alone():
 
 @pytest.mark.parametrize(("old", "threads"), [("aaaa1111", True), ("", False)])
 def test_a_suspect_of_the_usual_threads_has_them_against_another_side(old, threads):
-    said = compare_words._to_decide(journals.case(), old)
+    said = compare_words._deciding_command(journals.case(), old)
     assert said.endswith(" --threads default") == threads
 
 

@@ -92,7 +92,7 @@ def test_no_text_of_a_report_s_figure_overlaps_another_or_leaves_it(tmp_path, mo
 
 @pytest.mark.parametrize("later", LATER.values(), ids=LATER)
 def test_no_text_of_a_history_s_figure_overlaps_another_or_leaves_it(tmp_path, later):
-    for figure in history_report.of_history(_history(tmp_path, *later)).values():
+    for figure in history_report.draw_history(_history(tmp_path, *later)).values():
         assert_texts_apart(figure)
 
 
@@ -228,7 +228,7 @@ def test_strange_names_are_drawn_as_they_are(tmp_path):
 
 def test_a_history_draws_runs_and_levels_of_what_changed(tmp_path):
     history = _history(tmp_path, SIX, histories.step("loop_slice", 8))
-    figure = history_report.of_history(history)["history"]
+    figure = history_report.draw_history(history)["history"]
     ((title, axes),) = _panels(figure).items()
     assert (title, axes.get_ylabel()) == ("tokens-T16-B8-forward-graph", "change (%)")
     assert _legend(figure) == ["loop_slice"]
@@ -243,7 +243,7 @@ def test_runs_of_one_day_lie_apart_and_have_their_time_below(tmp_path, monkeypat
     monkeypatch.setattr(histories, "timedelta", lambda days: timedelta(minutes=10 * days))
     history = _history(tmp_path, SIX, histories.step("loop_slice", 8))
     assert len({run.day for run in history.runs}) == 1
-    (axes,) = history_report.of_history(history)["history"].findobj(Axes)
+    (axes,) = history_report.draw_history(history)["history"].findobj(Axes)
     across = [line.get_xdata() for line in axes.lines]
     assert all(list(one) == list(range(16)) for one in across)
     assert next(text.get_text() for text in axes.get_xticklabels()) == "2026-01-01\n02:00"

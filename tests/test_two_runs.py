@@ -93,7 +93,7 @@ def test_too_few_launches_make_no_suspect(write):
     assert not suspects(findings)
     assert {one.state for one in findings.cases} == {ChangeState.UNKNOWN}
     assert math.isnan(findings.usually_visible)
-    (sentence,) = compare_words.ending(findings)
+    (sentence,) = compare_words.ending(findings, compare_words.ROWS)
     assert "too few launches for any suspect" in sentence
 
 

@@ -2,8 +2,8 @@
 
 import argparse
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_gate, write_lines
 from timelift.errors import UserError
@@ -11,9 +11,6 @@ from timelift.journal.files import find
 from timelift.journal.lines import parse_time
 from timelift.measure.options import split
 from timelift.project import Project
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 def compare(options: Options, project: Project) -> int:
@@ -109,7 +106,7 @@ def history_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _since(text: str | None) -> "datetime | None":
+def _since(text: str | None) -> datetime | None:
     try:
         return None if text is None else parse_time(text)
     except ValueError:

@@ -1,10 +1,10 @@
-"""Two runs beside each other in a terminal: the suspects, what decides about them, and the rest.
+"""Two runs beside each other in a terminal: the cases, and what decides about the suspects.
 
-The words at the end are those of two runs and of many.
+At the end stand the words that two runs and many have in common.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from rich.console import Console
@@ -34,12 +34,10 @@ from timelift.present.words import (
 
 #: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, _NAMES = 20, 6
-#: What stands for a state where the machines differ, so that nothing can be suspect.
-_ADVISED = {ChangeState.SUSPECT: "slower there"}
 
 
 def refusal(compared: TwoRuns) -> UserError:
-    """Return the error of runs of two machines where one machine is expected."""
+    """Return the error for runs of two machines."""
     return UserError(
         f"expected two runs of one machine, received others: "
         f"{differences_in_words(compared.machines)}; "
@@ -47,13 +45,11 @@ def refusal(compared: TwoRuns) -> UserError:
     )
 
 
-def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
-    for label, text in _head(compared):
-        show_line(console, f"{label:>9}  ", text)
-    if shown := _shown(compared, rows):
-        console.print()
-        styles = [STYLES.get(row.state, "") for row in shown]
-        show_table(_table(shown, compared), console, styles)
+def show(compared: TwoRuns, console: Console, rows: int) -> None:
+    """Print the head, all suspects and up to `rows` other cases, notes, and how to decide."""
+    shown = _shown(compared, rows)
+    states = [row.state for row in shown]
+    show_cases(console, _head(compared), _table(shown, compared), states)
     for line in notes(compared, rows):
         show_note(console, line)
     for line in ending(compared, rows):
@@ -74,28 +70,28 @@ def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
 
 
 def _run(run: Run, commit: str) -> str:
-    word = "provisional" if run.is_provisional else "cut short" if run.cut_short else ""
-    state = f", {word}" if word else ""
+    end = ", provisional" if run.is_provisional else ", cut short" if run.cut_short else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
-    return f"{started}, commit {commit or 'unknown'}{changes}{state}"
+    return f"{started}, commit {commit or 'unknown'}{changes}{end}"
 
 
 def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
-    """Return the cases that are printed: all suspects, and the first `rows` of the others."""
+    """Return all suspects, and the first `rows` of the other cases."""
     return compared.cases[: compared.suspect_count + rows]
 
 
 def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
-    """Return a row a case; `change` is beside the other rivals of the setting, not in seconds."""
-    side = _place if compared.advisory else _seconds
-    states = _ADVISED if compared.advisory else {}
+    """Return a row a case; of two machines without times and suspects, which would be noise."""
+    two_machines = compared.advisory
+    states = {ChangeState.SUSPECT: "slower there"} if two_machines else {}
+    column = _place if two_machines else _seconds
     columns = (
         Column("case", value=lambda row: _case_name(row.case)),
-        Column("now", value=lambda row: states.get(row.state, str(row.state))),
+        Column("now", value=lambda row: states.get(row.state, row.state)),
         *change_columns("change", drop_order=1),
-        side("old"),
-        side("new"),
+        column("old"),
+        column("new"),
         number("beside", value=attrgetter("shift.rivals"), drop_order=4),
         Column("launches", value=_launches, drop_order=5, right=True),
     )
@@ -103,19 +99,18 @@ def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
 
 
 def _case_name(case: Case) -> str:
-    """Name a case, the strategy first: long names are cut at their end."""
+    """Return the name of a case, the strategy first, since long names are cut at their end."""
     return f"{case.strategy}, {case.setting.label}"
 
 
-def _seconds(side: str) -> Column:
-    return number(
-        side, None, attrgetter(f"{side}.seconds_per_call"), unit=MILLISECONDS, drop_order=3
-    )
+def _seconds(run: str) -> Column:
+    value = attrgetter(f"{run}.seconds_per_call")
+    return number(run, value=value, unit=MILLISECONDS, drop_order=3)
 
 
-def _place(side: str) -> Column:
+def _place(run: str) -> Column:
     text = "{0.place} of {0.rivals}".format
-    return Column(f"{side} rank", value=attrgetter(side), format=text, drop_order=3, right=True)
+    return Column(f"{run} rank", value=attrgetter(run), format=text, drop_order=3, right=True)
 
 
 def _launches(row: CaseBetween) -> str:
@@ -123,24 +118,26 @@ def _launches(row: CaseBetween) -> str:
     return f"{before} + {after}"
 
 
-def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
-    """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
+def notes(compared: TwoRuns, rows: int) -> Iterator[str]:
+    """Write what is not in the table: hidden rows, cases of one run alone, facts, settings."""
     hidden = len(compared.cases) - len(_shown(compared, rows))
     if hidden:
         less = "which slowed down less or became faster"
         yield f"and {counted(hidden, 'more case')}, {less}; --all shows them"
     yield from _listed("new", compared.added)
     yield from _listed("removed", compared.removed)
-    for case, end in compared.failing_now.items():
-        why = f"{end.status}: {end.reason}" if end.reason else str(end.status)
-        yield f"no longer measured: {_case_name(case)}: {why}"
+    for case, failed in compared.failing_now.items():
+        reason = f": {failed.reason}" if failed.reason else ""
+        yield f"no longer measured: {_case_name(case)}: {failed.status}{reason}"
     if compared.advisory:
         return
     facts = sorted(compared.facts, key=lambda change: not change.worse)
-    yield from map(_fact, facts[:rows])
+    for change in facts[:rows]:
+        state = ChangeState.SUSPECT if change.worse else "better"
+        yield f"{state}: {_case_name(change.case)}: {fact_in_words(change)}"
     if len(facts) > rows:
         yield f"and {counted(len(facts) - rows, 'more fact')} that changed; --all shows them"
-    yield from _settings(compared)
+    yield from _suspect_settings(compared)
 
 
 def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
@@ -149,13 +146,8 @@ def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
         yield f"{title}: {'; '.join(map(_case_name, cases[:_NAMES]))}{more}"
 
 
-def _fact(change: FactChange) -> str:
-    state = ChangeState.SUSPECT if change.worse else "better"
-    return f"{state}: {_case_name(change.case)}: {fact_in_words(change)}"
-
-
-def _settings(compared: TwoRuns) -> Iterator[str]:
-    """Write which settings became slower as a whole; all of them are one sentence."""
+def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
+    """Write a sentence for each setting that became slower as a whole, or one for all settings."""
     slower = compared.suspect_settings
     if compared.all_settings_slower:
         least = min(shift.value for shift in slower.values())
@@ -171,17 +163,18 @@ def _settings(compared: TwoRuns) -> Iterator[str]:
         )
 
 
-def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
-    many = len(compared.cases)
+def ending(compared: TwoRuns, rows: int) -> Iterator[str]:
+    """Write the answer, and for each suspect, up to `rows`, the command that decides about it."""
+    cases = counted(len(compared.cases), "case")
     if compared.advisory:
-        yield f"{counted(many, 'case')} beside each other; advisory, since the machines differ"
+        yield f"{cases} beside each other; advisory, since the machines differ"
     elif not compared.any_suspect:
-        yield f"no suspects among {counted(many, 'case')}{_visible(compared)}"
+        yield f"no suspects among {cases}{_detectable(compared)}"
     else:
-        yield from _decisions(compared, compared.suspects, rows)
+        yield from _decisions(compared, cases, rows)
 
 
-def _visible(compared: TwoRuns) -> str:
+def _detectable(compared: TwoRuns) -> str:
     if not compared.cases:
         return ""
     if math.isnan(compared.usually_visible):
@@ -191,18 +184,16 @@ def _visible(compared: TwoRuns) -> str:
     )
 
 
-def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterator[str]:
-    settings, many = compared.suspect_settings, len(compared.cases)
-    parts = (
-        [f"{counted(len(suspects), 'suspect')} among {counted(many, 'case')}"] if suspects else []
-    )
+def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
+    suspects, settings = compared.suspects, compared.suspect_settings
+    parts = [f"{counted(len(suspects), 'suspect')} among {cases}"] if suspects else []
     parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
     yield (
         f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
         f"slow-down: {_how_to_decide(compared.commits)}"
     )
     for case in suspects[:rows]:
-        yield f"  {_to_decide(case, compared.commits.against)}"
+        yield f"  {_deciding_command(case, compared.commits.against)}"
     if len(suspects) > rows:
         yield f"  and {len(suspects) - rows} more; --all shows them"
     if compared.packages_drifted:
@@ -221,41 +212,50 @@ def _how_to_decide(commits: Commits) -> str:
     return f"what decides{place} is"
 
 
-def _to_decide(case: Case, against: str) -> str:
-    """Return the command that decides about a suspect.
-
-    It races the revision `against`, or measures the case again where that is empty.
-    """
+def _deciding_command(case: Case, against: str) -> str:
+    """Return the command that races a case against a revision; if '', measures it again."""
     options = [(AXIS_FLAGS["strategy"], case.strategy), *axis_options(case.setting)]
     if against:
         options.insert(0, ("--against", against))
-        if not case.setting.threads:  # against another side the usual number is one
+        if not case.setting.threads:  # against another side the default is one thread
             options.append((AXIS_FLAGS["threads"], "default"))
     return bench_command(options)
 
 
-# What changed between two runs or many ------------------------------------------------------------
+# Two runs and many -------------------------------------------------------------------------------
 
-#: Red fails a build; a suspect is to be looked at.
-STYLES = {
+#: Red fails a build; a suspect is to be measured again.
+_STYLES: Mapping[str, str] = {
     ChangeState.SUSPECT: "yellow",
     ChangeState.SLOWER: "red",
     ChangeState.CREPT: "red",
     ChangeState.FASTER: "green",
 }
-FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+#: The name of each fact, and how a value of it is written.
+FACT_WORDS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "weights": ("weights", "{:,.0f}".format),
     "graph_nodes": ("graph nodes", "{:,.0f}".format),
     "traces": ("traces", "{:,.0f}".format),
     "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
     "peak_bytes": ("peak memory", human_bytes),
 }
-#: The most differences that are named, and the most characters of each.
+#: The most differences that are named, and the most characters of a name or value.
 _NAMED, _QUOTE = 8, 60
 
 
+def show_cases(
+    console: Console, head: Iterable[tuple[str, str]], table: Table, states: Iterable[str]
+) -> None:
+    """Print the head, and a table of cases in the colours of their states."""
+    for label, text in head:
+        show_line(console, f"{label:>9}  ", text)
+    if table.rows:
+        console.print()
+        show_table(table, console, [_STYLES.get(state, "") for state in states])
+
+
 def change_columns(attribute: str, drop_order: int) -> tuple[Column, Column]:
-    """Return the columns of a change and its interval, which is the first of them to go."""
+    """Return the columns of a change and of its interval, which is left out sooner."""
     value = attrgetter(attribute)
     return (
         Column("change", None, value, lambda change: percent_more(change.value), right=True),
@@ -264,21 +264,21 @@ def change_columns(attribute: str, drop_order: int) -> tuple[Column, Column]:
 
 
 def fact_in_words(change: FactChange) -> str:
-    name, write = FACTS[change.name]
+    name, write = FACT_WORDS[change.name]
     return f"{name} {write(change.old)} → {write(change.new)}"
 
 
 def differences_in_words(
     differences: Sequence[Difference], missing: str = "unknown", most: int = _NAMED
 ) -> str:
-    """Name what differs between two runs, `keras 3.14 → 3.15`: the first, where there is much."""
+    """Write differences of two runs as `keras 3.14 → 3.15`, the first `most` by name."""
+
+    def quoted(value: object) -> str:
+        return missing if value is None else plain(value, _QUOTE)
+
     named = [
-        f"{plain(each.name, _QUOTE)} {_side(each.old, missing)} → {_side(each.new, missing)}"
-        for each in differences[:most]
+        f"{quoted(difference.name)} {quoted(difference.old)} → {quoted(difference.new)}"
+        for difference in differences[:most]
     ]
     more = [f"and {len(differences) - most} more"] if len(differences) > most else []
     return ", ".join([*named, *more])
-
-
-def _side(value: object, missing: str) -> str:
-    return missing if value is None else plain(value, _QUOTE)

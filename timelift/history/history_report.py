@@ -1,4 +1,4 @@
-"""What `history` writes: Markdown, CSV of cases and of changes, and a figure."""
+"""The files that `history` writes: Markdown, CSV of cases and of changes, and a figure."""
 
 import math
 from collections import Counter
@@ -38,18 +38,18 @@ _IN_CSV = (
     *("strategy", *AXES, "now", "runs", "changes", "ratio", "ratio_low", "ratio_high"),
     *("since", "commits", "with_it"),
 )
-#: More settings than these are not drawn; those with most changes are.
+#: The most settings that are drawn, those with most changes.
 _MOST_PANELS = 12
 #: Panels side by side, and inches across and down of one.
 _COLUMNS, _WIDTH, _HEIGHT = 3, 3.2, 2.0
-#: Runs whose day is written under a panel, at most.
-_TOLD_RUNS = 3
-#: The dots of a case share so much area, in square points.
+#: The most runs whose day is written under a panel.
+_NAMED_RUNS = 3
+#: The area that all dots of a case share, in square points.
 _INK = 600.0
 _UNCHANGED: dict[str, Any] = {"linewidth": 0.5, "markersize": 2, "alpha": 0.45}
-#: Of the runs so many per cent at each end may lie outside of a panel: a spike is no scale.
+#: The per cent of the values at each end that may lie outside of a panel, so that spikes do.
 _OUTSIDE = 1
-#: The least that a vertical axis reaches each way, in per cent, and the room around, a factor.
+#: The least reach of a vertical axis each way, in per cent, and the factor for room around it.
 _LEAST_REACH, _ROOM = 5.0, 1.25
 
 
@@ -60,13 +60,12 @@ def write_history(history: History, folder: Path) -> list[Path]:
     """
     advice = "name another folder with --output"
     with writing(folder, advice):
-        pictures = save(of_history(history), folder)
+        pictures = save(draw_history(history), folder)
     svgs = [picture.name for picture in pictures if picture.suffix == ".svg"]
+    every_case = history_words.table(history.findings.cases, history)
     texts = {
-        "history.md": _markdown(history, svgs),
-        "history.csv": csv_of_values(
-            history_words.table(history.findings.cases, history).pick(*_IN_CSV)
-        ),
+        "history.md": _markdown(history, every_case, svgs),
+        "history.csv": csv_of_values(every_case.pick(*_IN_CSV)),
         "changes.csv": csv_changes(history),
     }
     for name, text in texts.items():
@@ -75,9 +74,8 @@ def write_history(history: History, folder: Path) -> list[Path]:
     return [*(folder / name for name in texts), *pictures]
 
 
-def _markdown(history: History, figures: Iterable[str]) -> str:
+def _markdown(history: History, every_case: Table, figures: Iterable[str]) -> str:
     changed = history_words.table(history.findings.changed, history)
-    every = history_words.table(history.findings.cases, history)
     earlier = [f"- {markdown(line)}" for line in history_words.earlier_changes(history)]
     blocks = [
         ["# timelift history"],
@@ -86,7 +84,7 @@ def _markdown(history: History, figures: Iterable[str]) -> str:
         _rows_in_markdown(changed, history_words.CHANGED) if changed.rows else [],
         [f"![{name}]({name})" for name in figures],
         ["## earlier changes", "", *earlier] if earlier else [],
-        ["## every case", "", *_rows_in_markdown(every, ("case", "now", "runs", "changes"))],
+        ["## every case", "", *_rows_in_markdown(every_case, ("case", "now", "runs", "changes"))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -96,7 +94,7 @@ def _rows_in_markdown(table: Table, names: Sequence[str]) -> list[str]:
 
 
 def csv_changes(history: History) -> str:
-    """Return one row a change of a case as CSV, then one a shift of the machine, without a case."""
+    """Return CSV: a row for each change of a case, then for each common shift, without a case."""
     runs = history.runs
     rows = [(row.case.label, change) for row in history.findings.cases for change in row.changes]
     rows += [("", shift) for shift in history.findings.common_shifts]
@@ -106,9 +104,7 @@ def csv_changes(history: History) -> str:
         Column("after", value=lambda row: runs[row[1].after].started.isoformat()),
         Column("commit_before", value=lambda row: runs[row[1].before].commit),
         Column("commit_after", value=lambda row: runs[row[1].after].commit),
-        Column("ratio", value=lambda row: history_words.as_ratio(row[1].value)),
-        Column("low", value=lambda row: history_words.as_ratio(row[1].low)),
-        Column("high", value=lambda row: history_words.as_ratio(row[1].high)),
+        *history_words.ratio_columns(("ratio", "low", "high"), itemgetter(1)),
         Column("with", value=lambda row: history_words.drift_in_words(history, row[1])),
     )
     return csv_of_values(Table("changes", "Changes", columns, rows))
@@ -117,8 +113,11 @@ def csv_changes(history: History) -> str:
 # The figure --------------------------------------------------------------------------------------
 
 
-def of_history(history: History) -> dict[str, Figure]:
-    """Draw how far each case went from where it began, a panel a setting, by the files' name."""
+def draw_history(history: History) -> dict[str, Figure]:
+    """Draw each case's change from its first level, a panel a setting; none without a ratio.
+
+    The name of the figure is that of its files.
+    """
     changes = Counter[Setting]()
     for row in history.findings.cases:
         changes[row.case.setting] += len(row.changes)
@@ -139,16 +138,15 @@ def of_history(history: History) -> dict[str, Figure]:
 
 
 def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
-    """Yield a point a run of a case: its change and its level's, in per cent of its first level.
+    """Yield a point for each run of a case: its change and its level's, in per cent.
 
-    Each era, which is the time between two moves of the machine, begins anew at 0.
+    Both are changes from the era's first level, so each era begins at 0.
     """
     for number, era in enumerate(row.eras):
         start = era.segments[0].mean
-        for run, log_ratio in enumerate(era.log_ratios, era.start):
-            if not era.segments[0].runs:
-                continue
-            here = (part.mean for part in era.segments if part.first <= run <= part.last)
+        runs = enumerate(era.log_ratios, era.start) if era.segments[0].runs else ()
+        for run, log_ratio in runs:
+            levels = (part.mean for part in era.segments if part.first <= run <= part.last)
             yield {
                 "setting": row.case.setting,
                 "strategy": row.case.strategy,
@@ -156,7 +154,7 @@ def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
                 "era": number,
                 "run": run,
                 "change": 100 * math.expm1(log_ratio - start),
-                "level": 100 * math.expm1(next(here, math.nan) - start),
+                "level": 100 * math.expm1(next(levels, math.nan) - start),
             }
 
 
@@ -196,7 +194,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, history: History) -> None:
 
 
 def _scale_up(axes: Axes, rows: pd.DataFrame) -> None:
-    """Make room on the vertical axis for every level and almost every run."""
+    """Scale the vertical axis to hold every level and almost every run."""
     low, high = np.nanpercentile(rows.change, [_OUTSIDE, 100 - _OUTSIDE])
     low, high = min(low, rows.level.min(), -_LEAST_REACH), max(high, rows.level.max(), _LEAST_REACH)
     ends = low * _ROOM, high * _ROOM
@@ -205,11 +203,11 @@ def _scale_up(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _name_runs(axes: Axes, runs: Sequence[StoredRun]) -> None:
-    """Put runs side by side in their order, a few with their day, and their time where it tells.
+    """Write the day below a few runs, which lie side by side in their order, not by their times.
 
-    The runs of one day are many where a change is looked for, and lie apart like those of others.
+    Where a day has several runs, as where a change is looked for, the time is written, too.
     """
-    places = sorted({*np.linspace(0, len(runs) - 1, _TOLD_RUNS).round().astype(int).tolist()})
+    places = sorted({*np.linspace(0, len(runs) - 1, _NAMED_RUNS).round().astype(int).tolist()})
     several_a_day = len({run.day for run in runs}) < len(runs)
     written = "%Y-%m-%d\n%H:%M" if several_a_day else "%Y-%m-%d"
     axes.set_xticks(places, [runs[place].started.strftime(written) for place in places])

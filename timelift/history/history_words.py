@@ -1,9 +1,10 @@
-"""A history in a terminal: the head, a table of the cases that changed, and earlier changes."""
+"""A history in words: the head, a table of cases, and earlier changes."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -11,36 +12,33 @@ from rich.text import Text
 from timelift.errors import counted
 from timelift.history import WORSE, Change, ChangeState, CommonShift
 from timelift.history.compare_words import (
-    FACTS,
-    STYLES,
+    FACT_WORDS,
     change_columns,
     differences_in_words,
     fact_in_words,
+    show_cases,
 )
 from timelift.history.levels import MachineRuns
 from timelift.history.many_runs import CaseHistory, History
 from timelift.history.segments import LEAST_RUNS
 from timelift.present.tables import Column, Table, axis_columns, number
-from timelift.present.terminal import show_line, show_table
+from timelift.present.terminal import show_line
 from timelift.present.words import percent, percent_more
 
-#: More rows than these are for the report, not for a screen.
+#: The most rows on a screen; the report has all.
 _ROWS = 40
 _NAMELESS = "a machine without a name"
-#: The most places of slow-downs, or of changed facts, with a line in the head.
+#: The most pairs of runs with a line in the head: for slow-downs, and for facts that changed.
 _PLACES = 5
 #: The columns of the cases that changed, for readers.
 CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
 
 
 def show(history: History, console: Console) -> None:
-    for label, text in head(history):
-        show_line(console, f"{label:>9}  ", text)
-    if changed := history.findings.changed:
-        shown = changed[:_ROWS]
-        console.print()
-        styles = [STYLES.get(row.latest.state, "") for row in shown]
-        show_table(table(shown, history).pick(*CHANGED).without_empty_columns(), console, styles)
+    """Print the head, the cases that changed, earlier changes, and the files left out."""
+    changed = history.findings.changed
+    shown = table(changed[:_ROWS], history).pick(*CHANGED).without_empty_columns()
+    show_cases(console, head(history), shown, [row.latest.state for row in shown.rows])
     _show_more(len(changed), console)
     earlier = list(earlier_changes(history))
     if earlier:
@@ -72,7 +70,7 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {shown}"
     yield "change", _reference(history)
     for shift in history.findings.common_shifts:
-        yield "machine", _common_shift(shift, history)
+        yield "machine", _shift_in_words(shift, history)
     for (before, after), count in history.findings.worse_by_place[:_PLACES]:
         yield "slower", f"{counted(count, 'case')} {_where(history, before, after)}"
     yield from (("facts", line) for line in _facts(history))
@@ -87,7 +85,7 @@ def _reference(history: History) -> str:
     return text
 
 
-def _common_shift(shift: CommonShift, history: History) -> str:
+def _shift_in_words(shift: CommonShift, history: History) -> str:
     before, after = history.runs[shift.before], history.runs[shift.after]
     apart = math.isnan(shift.value)
     how = "against each other" if apart else f"by {percent_more(shift.value)}"
@@ -99,25 +97,25 @@ def _common_shift(shift: CommonShift, history: History) -> str:
 
 
 def _facts(history: History) -> Iterator[str]:
-    """Write which exact facts changed, the latest first: a fact and a place are one line."""
+    """Write a line for each fact that changed between the same two runs, the latest first."""
     for (before, after, name), changes in history.facts_by_place[:_PLACES]:
-        text = f"{FACTS[name][0]} of {len(changes)} cases changed"
+        text = f"{FACT_WORDS[name][0]} of {len(changes)} cases changed"
         if len(changes) == 1:
             text = f"{changes[0].case.label}: {fact_in_words(changes[0])}"
         yield f"{text} {_where(history, before, after)}"
 
 
 def _where(history: History, before: int, after: int) -> str:
-    """Write from when on something is otherwise, and what else is."""
+    """Write the day, the commits and the drift of a change between two runs."""
     old, new = history.runs[before], history.runs[after]
-    place = f"from {new.day} on, between {old.commit} and {new.commit}"
-    return place + _with_it(history, before, after)
+    drift = _with_it(history, before, after)
+    return f"from {new.day} on, between {old.commit} and {new.commit}{drift}"
 
 
 def _with_it(history: History, before: int, after: int) -> str:
-    """Name what was otherwise after a change, as the end of a sentence."""
-    other = differences_in_words(history.drift(before, after), "absent")
-    return f"; with it: {other}" if other else ""
+    """Write the drift between two runs as the end of a sentence; '' where there is none."""
+    drift = differences_in_words(history.drift(before, after), "absent")
+    return f"; with it: {drift}" if drift else ""
 
 
 def _answer(history: History) -> str:
@@ -127,13 +125,10 @@ def _answer(history: History) -> str:
             f"and there are {len(history.runs)}"
         )
     counts, worse = history.findings.counts, len(history.findings.worse)
-    answer = "nothing is slower than it was"
-    if worse:
-        answer = (
-            f"{worse} cases are slower than they were"
-            if worse > 1
-            else "1 case is slower than it was"
-        )
+    if worse > 1:
+        answer = f"{worse} cases are slower than they were"
+    else:
+        answer = f"{'1 case' if worse else 'nothing'} is slower than it was"
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if state not in WORSE)
     few = ChangeState.UNKNOWN in counts
     why = f"; a change needs {2 * LEAST_RUNS} runs of a case" if few else ""
@@ -141,6 +136,7 @@ def _answer(history: History) -> str:
 
 
 def earlier_changes(history: History) -> Iterator[str]:
+    """Write all changes but those that the table has."""
     for row in history.findings.cases:
         for change in row.changes:
             if change != row.latest.since:
@@ -152,7 +148,7 @@ def earlier_changes(history: History) -> Iterator[str]:
 
 
 def table(rows: Sequence[CaseHistory], history: History) -> Table:
-    """Return one row a case: its axes, its state now, and what its latest change was."""
+    """Return a row a case: its axes, its state now, and the change that the state rests on."""
 
     def of_since(write: Callable[[Change], str]) -> Callable[[CaseHistory], str | None]:
         return lambda row: write(row.latest.since) if row.latest.since else None
@@ -165,10 +161,8 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         number("runs"),
         number("changes", value=lambda row: len(row.changes)),
         *change_columns("latest.change", drop_order=3),
-        number("ratio", value=_ratio("value"), format="{:.3f}".format),
-        number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
-        number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
-        Column("since", value=of_since(lambda at: history.runs[at.after].day), drop_order=1),
+        *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("latest.change")),
+        Column("since", value=of_since(lambda step: history.runs[step.after].day), drop_order=1),
         Column("commits", "between commits", of_since(partial(_commits, history)), drop_order=2),
         number("runs_now", "runs", attrgetter("runs_now"), drop_order=5),
         Column("with_it", "with it", of_since(partial(drift_in_words, history)), drop_order=4),
@@ -176,24 +170,24 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
     return Table("history", "Cases", columns, rows)
 
 
-def _ratio(bound: str) -> Callable[[CaseHistory], float | None]:
-    def read(row: CaseHistory) -> float | None:
-        change = row.latest.change
-        return as_ratio(getattr(change, bound)) if change else None
+def ratio_columns(
+    names: tuple[str, str, str], read: Callable[[Any], Change | None]
+) -> Iterator[Column]:
+    """Yield columns of the change of a row and of both its ends, as ratios to a millionth."""
 
-    return read
+    def ratio(row: Any, end: str) -> float | None:
+        change = read(row)
+        return round(math.exp(getattr(change, end)), 6) if change else None
+
+    for name, end in zip(names, ("value", "low", "high"), strict=True):
+        yield Column(name, value=partial(ratio, end=end))
 
 
 def _commits(history: History, change: Change) -> str:
     return f"{history.runs[change.before].commit}..{history.runs[change.after].commit}"
 
 
-def as_ratio(log_ratio: float) -> float:
-    """Return a log ratio as a ratio, in steps of a millionth."""
-    return round(math.exp(log_ratio), 6)
-
-
 def drift_in_words(history: History, change: Change) -> str:
-    """Name all that was installed or set otherwise after a change."""
+    """Write all of the drift between the two runs of a change."""
     drift = history.drift(change.before, change.after)
     return differences_in_words(drift, "absent", most=len(drift))
