@@ -177,6 +177,15 @@ def test_p_values_are_adjusted_within_their_family_alone(families):
     assert math.isnan(found[-1])
 
 
+def test_intervals_of_a_family_miss_no_more_often_together_than_one_alone():
+    """By Bonferroni: each of three pairs misses a third as often."""
+    effect = np.random.default_rng(2).normal(0, 0.01, (4, 5))
+    compared = verdicts.compare(plain(effect), families=[0, 0, 0, 1])
+    for one, pairs in zip(compared, (3, 3, 3, 1), strict=True):
+        assert one.family_half_width == pytest.approx(one.half_width(0.025 / pairs))
+        assert one.high - one.value == pytest.approx(one.half_width(0.025))
+
+
 @pytest.mark.parametrize(("launches", "sd"), [(3, 0.02), (5, 0.02), (5, 0.03), (8, 0.03)])
 def test_what_is_called_detectable_is_found_where_noise_decides_and_not_the_margin(launches, sd):
     def compared(shift):
