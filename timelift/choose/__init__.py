@@ -1,1 +1,1 @@
-"""`choose`: which strategy to use for one workload at one size."""
+"""`timelift choose`: which strategy to use for one workload at one size."""

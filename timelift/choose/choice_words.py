@@ -14,7 +14,7 @@ from timelift.analyse.ranking import declared
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
-from timelift.choose.choices import Alternative, Choice, Goal, Question, Undecided
+from timelift.choose.choices import Choice, Goal, Question, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.measurement import fact_or_bound
@@ -32,7 +32,7 @@ from timelift.present.words import (
 )
 from timelift.project import Project
 
-#: How many slower alternatives are named.
+#: The most strategies that are named of those that take more.
 _NAMED = 3
 _SHOWN = {Verdict.FASTER, Verdict.SLOWER}
 _BEST = {Goal.TIME: FASTEST, Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
@@ -41,7 +41,7 @@ _BEST = {Goal.TIME: FASTEST, Goal.MEMORY: "least memory", Goal.FIRST_CALL: "firs
 def answer_lines(
     question: Question, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
-    """Write the strategy, what it takes and gains, how it is built, and the line of `trust`."""
+    """Yield the strategy, its value and gain, how it is built, and the line of `trust`."""
     strategy = choices[0].strategy
     yield from map(plain, _answer(question, choices, run, _title(strategy, run)))
     yield plain(f"use it: {how_to_use(strategy, question.setting, run, project)}")
@@ -51,7 +51,7 @@ def answer_lines(
 def answer_as_code(
     question: Question, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
-    """Write code to paste, below the answer as comments."""
+    """Yield code to paste, below the answer as comments."""
     strategy, setting = choices[0].strategy, question.setting
     code = code_to_paste(strategy, setting, run, project)
     if not code:
@@ -65,8 +65,8 @@ def answer_as_code(
 
 
 def undecided_lines(question: Question, undecided: Undecided, run: Run) -> Iterator[str]:
-    """Write why there is no answer yet, and the one command that would give it."""
-    yield from filter(None, [_provisional(run)])
+    """Yield the reason why there is no answer, and the command that would decide it."""
+    yield from _provisional(run)
     where = _setting_in_words(question.setting)
     yield plain(f"{where}: not decided by this run: {undecided.why}")
     for setting, answer in undecided.neighbours:
@@ -78,36 +78,37 @@ def undecided_lines(question: Question, undecided: Undecided, run: Run) -> Itera
 
 
 def deciding_command(question: Question, undecided: Undecided, run: Run) -> str:
-    """Return what would measure the setting, with what is particular to the run's workload."""
+    """Return the command that measures the setting, with the run's options of a user's layer."""
     options = [*axis_options(question.setting)]
     if undecided.between:
         options.append((AXIS_FLAGS["strategy"], ",".join(undecided.between)))
     if undecided.longer:
         options += [("--precision", "1%"), ("--budget", "15m")]
-    layer = run.header.layer_options.items()
-    return bench_command([*options, *((option_flag(name), text) for name, text in layer if text)])
+    layer_options = run.header.layer_options.items()
+    options += [(option_flag(name), text) for name, text in layer_options if text]
+    return bench_command(options)
 
 
 def _answer(
     question: Question, choices: Sequence[Choice], run: Run, title: str = ""
 ) -> Iterator[str]:
-    yield from filter(None, [_provisional(run)])
-    where, called = _setting_in_words(question.setting), f" ({title})" if title else ""
-    best = f"{where}: {_best(question.goal, *choices)}{called}"
-    choice, *others = choices
-    if others:
-        sizes = " and ".join(f"at {_size(one.setting, question.setting)}" for one in choices)
+    yield from _provisional(run)
+    where, in_brackets = _setting_in_words(question.setting), f" ({title})" if title else ""
+    best = f"{where}: {_best(question.goal, *choices)}{in_brackets}"
+    choice = choices[0]
+    if len(choices) > 1:
+        sizes = " and ".join(f"at {_size(side.setting, question.setting)}" for side in choices)
         yield f"{best} {sizes}, and nothing was measured between them"
         return
     yield best
     yield f"{_value(question.goal, choice)}, from {counted(choice.launches, 'launch')}"
-    gain = [*_speed_up(choice)]
-    price = [_price(choice)]
-    yield from (gain + price if question.goal is Goal.TIME else price + gain)
+    speed_up, price = [*_speed_up(choice)], [_price(choice)]
+    yield from (speed_up + price if question.goal is Goal.TIME else price + speed_up)
 
 
-def _provisional(run: Run) -> str:
-    return state(run) if run.is_provisional else ""
+def _provisional(run: Run) -> Iterator[str]:
+    if run.is_provisional:
+        yield state(run)
 
 
 def _title(strategy: str, run: Run) -> str:
@@ -115,18 +116,18 @@ def _title(strategy: str, run: Run) -> str:
 
 
 def _best(goal: Goal, *choices: Choice) -> str:
-    is_first = goal is not Goal.TIME or all(one.is_fastest for one in choices)
+    is_first = goal is not Goal.TIME or all(choice.is_fastest for choice in choices)
     return f"{_BEST[goal] if is_first else LEAST_TO_LOSE} is {choices[0].strategy}"
 
 
 def _size(setting: Setting, asked: Setting) -> str:
-    """Write the size in which a measured setting differs from the one asked for."""
+    """Return the size in which a measured setting differs from the one asked for."""
     axis = next(axis for axis in SIZES if getattr(setting, axis) != getattr(asked, axis))
     return value_in_words(axis, getattr(setting, axis))
 
 
 def _setting_in_words(setting: Setting) -> str:
-    """Write a setting, the usual values of its rarer axes left out."""
+    """Return a setting without the usual values of its rarer axes."""
     unusual = [
         value_in_words(axis, value) if axis == "threads" else str(value)
         for axis, value in setting.unusual.items()
@@ -140,63 +141,59 @@ def _setting_in_words(setting: Setting) -> str:
 def _value(goal: Goal, choice: Choice) -> str:
     estimate = choice.estimate
     if goal is Goal.MEMORY:
-        below = "less than " if choice.is_bound else ""
-        return f"{below}{human_bytes(estimate.value)} at the peak of a call"
+        less_than = "less than " if choice.is_bound else ""
+        return f"{less_than}{human_bytes(estimate.value)} at the peak of a call"
     if goal is Goal.FIRST_CALL:
         return f"{three_figures(estimate.value)} s until the first result"
     unit = unit_for([estimate.value])
-    shown = [
+    value, low, high = (
         three_figures(seconds / unit.size)
         for seconds in (estimate.value, estimate.low, estimate.high)
-    ]
-    return f"{shown[0]} {unit.name} a call [{shown[1]}, {shown[2]}]"
+    )
+    return f"{value} {unit.name} a call [{low}, {high}]"
 
 
 def _speed_up(choice: Choice) -> Iterator[str]:
-    """Write how many times as fast as the baseline it is, unless it is the baseline."""
-    gain, baseline = choice.row.speed_up, choice.ranking.baseline
-    if gain is None or baseline == choice.strategy:
+    """Yield how many times as fast as the baseline the choice is, unless it is the baseline."""
+    speed_up, baseline = choice.row.speed_up, choice.ranking.baseline
+    if speed_up is None or baseline == choice.strategy:
         return
     times = f"times as fast as {baseline}"
-    if not gain.is_known:
-        yield f"{three_figures(gain.value)} {times} (seen, no interval)"
-    elif gain.verdict in _SHOWN:
-        yield f"{_with_interval(gain)} {times}"
+    if not speed_up.is_known:
+        yield f"{three_figures(speed_up.value)} {times} (seen, no interval)"
+    elif speed_up.verdict in _SHOWN:
+        yield f"{_with_interval(speed_up)} {times}"
     else:
-        covers_one = gain.low <= 1 <= gain.high
-        more = "" if covers_one else ": an interval without 1 is no verdict by itself"
-        yield f"{_with_interval(gain)} {times}, which is not shown to differ{more}"
+        covers_one = speed_up.low <= 1 <= speed_up.high
+        hint = "" if covers_one else ": an interval without 1 is no verdict by itself"
+        yield f"{_with_interval(speed_up)} {times}, which is not shown to differ{hint}"
 
 
 def _price(choice: Choice) -> str:
-    """Write what it costs at most, and what the others take."""
-    close = [one.strategy for one in choice.others if not one.costs_more]
+    """Return what the choice costs at most, and the ratios of the others to it."""
+    close = [other.strategy for other in choice.others if not other.costs_more]
+    is_by_time = math.isfinite(choice.price)
     parts = []
     if choice.price > 1:
         parts.append(f"costs at most {over_the_best(choice.price)}")
-    elif math.isfinite(choice.price):
+    elif is_by_time:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not shown to differ: {', '.join(close)}")
-    is_by_time = math.isfinite(choice.price)
     baseline = choice.ranking.baseline if is_by_time and choice.row.speed_up else ""
-    dearer = [one for one in choice.others if one.costs_more and one.strategy != baseline]
+    dearer = [other for other in choice.others if other.costs_more and other.strategy != baseline]
     if dearer:
         named = dearer if len(dearer) <= _NAMED else [*dearer[: _NAMED - 1], dearer[-1]]
-        times = ", ".join(f"{one.strategy} {_times(one)}" for one in named)
+        times = ", ".join(f"{other.strategy} {_with_interval(other.ratio)}" for other in named)
         parts.append(f"times as much: {times}")
     return "; ".join(parts)
 
 
-def _times(alternative: Alternative) -> str:
-    ratio = alternative.ratio
-    if math.isinf(ratio.high):
-        return f"at least {three_figures(ratio.low)}"
-    return _with_interval(ratio)
-
-
 def _with_interval(ratio: Interval) -> str:
-    return f"{three_figures(ratio.value)} [{three_figures(ratio.low)}, {three_figures(ratio.high)}]"
+    low = three_figures(ratio.low)
+    if math.isinf(ratio.high):
+        return f"at least {low}"
+    return f"{three_figures(ratio.value)} [{low}, {three_figures(ratio.high)}]"
 
 
 # As JSON: seconds, bytes and ratios with six figures, null for what is not known ------------------
@@ -214,8 +211,8 @@ def answer_as_json(
         title=_title(strategy, run) or None,
         basis={
             "kind": "measured" if is_measured else "same_on_both_sides",
-            "settings": [one.setting.label for one in choices],
-            "launches": min(one.launches for one in choices),
+            "settings": [choice.setting.label for choice in choices],
+            "launches": min(choice.launches for choice in choices),
         },
         **(_numbers(question.goal, choices[0], run) if is_measured else _NOT_MEASURED),
         trust=trust,
@@ -225,31 +222,31 @@ def answer_as_json(
 
 
 def _numbers(goal: Goal, choice: Choice, run: Run) -> dict[str, Any]:
-    estimate, gain = choice.estimate, choice.row.speed_up
+    estimate, speed_up = choice.estimate, choice.row.speed_up
     measurement = run.by_case[choice.row.case]
     peak, is_peak_bound = fact_or_bound(measurement, "peak_bytes")
     return {
         "seconds_per_call": {"estimate": estimate.value, "low": estimate.low, "high": estimate.high}
         if goal is Goal.TIME
         else None,
-        "speed_up": gain
+        "speed_up": speed_up
         and {
             "baseline": choice.ranking.baseline,
-            "times": gain.value,
-            "low": gain.low,
-            "high": gain.high,
-            "is_shown": gain.verdict in _SHOWN,
+            "times": speed_up.value,
+            "low": speed_up.low,
+            "high": speed_up.high,
+            "is_shown": speed_up.verdict in _SHOWN,
         },
         "cost_over_best_high": choice.price,
         "alternatives": [
             {
-                "strategy": one.strategy,
-                "ratio": one.ratio.value,
-                "low": one.ratio.low,
-                "high": one.ratio.high,
-                "shown_to_cost_more": one.costs_more,
+                "strategy": other.strategy,
+                "ratio": other.ratio.value,
+                "low": other.ratio.low,
+                "high": other.ratio.high,
+                "shown_to_cost_more": other.costs_more,
             }
-            for one in choice.others
+            for other in choice.others
         ],
         "first_call_seconds": fact_or_bound(measurement, "first_call_seconds")[0],
         "peak_bytes": None if peak is None else round(peak),
@@ -257,7 +254,7 @@ def _numbers(goal: Goal, choice: Choice, run: Run) -> dict[str, Any]:
     }
 
 
-#: What is not claimed of a size between two that were measured.
+#: The numbers of a choice that are unknown at a size between two that were measured.
 _NOT_MEASURED: dict[str, Any] = {
     "seconds_per_call": None,
     "speed_up": None,
@@ -295,7 +292,7 @@ def _object(question: Question, **fields: Any) -> list[str]:
 
 
 def _as_data(value: Any) -> Any:
-    """Return the value with six figures a number, null for one not known or without end."""
+    """Return the value with six figures a number; NaN and infinities are null in JSON."""
     if isinstance(value, dict):
         return {key: _as_data(item) for key, item in value.items()}
     if isinstance(value, list):

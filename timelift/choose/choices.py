@@ -2,8 +2,8 @@
 
 A question is a setting and a goal. Where the setting was measured, time has the recommendation that
 every report has, and memory and the first call are facts of its cases. Between two measured sizes
-the answers at both are told: where they agree, they name one strategy, but neither time nor price.
-Beyond what was measured nothing is known.
+the answer is the one of both, if they name the same strategy; it has neither a time nor a price.
+Beyond the measured sizes there is no answer.
 """
 
 import math
@@ -28,10 +28,10 @@ class Goal(StrEnum):
     FIRST_CALL = "first-call"
 
 
-#: An answer that may cost more than this over the best is none.
+#: No strategy is an answer if it may take more than this many times the best one's time.
 DEAREST = 1.10
-#: The fact that a goal asks for, its name in words, and the ratio below which two are not told
-#: apart.
+#: The fact that a goal compares, its name in words, and the ratio below which two values count as
+#: equal.
 _FACTS = {
     Goal.MEMORY: ("peak_bytes", "peak memory", 1.05),
     Goal.FIRST_CALL: ("first_call_seconds", "first call", 1.25),
@@ -49,22 +49,22 @@ class Question:
 
 
 def ask(words: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()) -> Question:
-    """Return the question of a command line's words, by axis, to a run.
+    """Return the question to a run that a command line asks; `words` has its texts by axis.
 
-    An axis that is not asked about has its usual value, or the only one that was measured.
-    `workloads` are those that could be measured. Raises UserError naming the option that is wrong.
+    An axis without a text has its usual value, or the only one that was measured. `workloads` are
+    those that could be measured. Raises UserError naming the option that is wrong.
     """
     asked = {axis: _read(axis, words[axis]) for axis in AXES if words.get(axis)}
-    wanted = _member("goal", goal, Goal)
-    settings = [one.case.setting for one in run.measurements if one.was_measured]
-    settings = settings or [one.case.setting for one in run.measurements]
+    asked_goal = _member("goal", goal, Goal)
+    settings = [case.setting for case in run.measured or run.by_case]
     if "workload" in asked:
         _check_workload(asked["workload"], settings, workloads)
     values: dict[str, Any] = {}
     for axis in AXES:
         values[axis] = asked[axis] if axis in asked else _usual(axis, settings)
-        settings = [one for one in settings if getattr(one, axis) == values[axis]] or settings
-    return Question(Setting(**values), wanted)
+        matching = [setting for setting in settings if getattr(setting, axis) == values[axis]]
+        settings = matching or settings
+    return Question(Setting(**values), asked_goal)
 
 
 def _read(axis: str, text: str) -> Any:
@@ -90,7 +90,7 @@ def _member(option: str, text: str, kind: Any) -> Any:
 
 def _usual(axis: str, settings: Sequence[Setting]) -> Any:
     """Return the usual value of an axis if it was measured, or else the only one that was."""
-    measured = sorted({getattr(one, axis) for one in settings})
+    measured = sorted({getattr(setting, axis) for setting in settings})
     if axis not in {"workload", *SIZES}:
         phase = Phase.BACKWARD if axis == "gradients" else Phase.FORWARD
         usual = getattr(Setting("", 1, 1, phase), axis)
@@ -104,7 +104,7 @@ def _usual(axis: str, settings: Sequence[Setting]) -> Any:
 
 
 def _check_workload(name: str, settings: Iterable[Setting], workloads: Iterable[str]) -> None:
-    measured = {one.workload for one in settings}
+    measured = {setting.workload for setting in settings}
     others = set(workloads) - measured
     if name not in measured | others:
         hint = nearest(name, measured, not_in_run=others)
@@ -116,7 +116,7 @@ def _check_workload(name: str, settings: Iterable[Setting], workloads: Iterable[
 
 @dataclass(frozen=True)
 class Alternative:
-    """How many times the chosen strategy's value another one takes.
+    """A strategy that was not chosen: the `ratio` of its value to that of the chosen one.
 
     `costs_more` if it is known to take more.
     """
@@ -130,9 +130,9 @@ class Alternative:
 class Choice:
     """The answer at a measured setting: a row of its ranking, and what the others take.
 
-    `estimate` is in seconds or bytes, with an interval where it is a time; it is below that where
-    `is_bound`. `price` is the most that it costs over the best, as a ratio; NaN where nothing is
-    claimed.
+    `estimate` is in seconds or bytes, with an interval if it is a time; if `is_bound`, the true
+    value is below it. `price` is the most that the choice may cost over the best, as a ratio; NaN
+    if nothing is claimed.
     """
 
     ranking: Ranking
@@ -153,7 +153,7 @@ class Choice:
 
     @property
     def is_fastest(self) -> bool:
-        """False if another strategy took less time, even where this one has less to lose."""
+        """False if another strategy took less time, although this one may cost less at most."""
         return self.row is self.ranking.rows[0]
 
 
@@ -161,8 +161,8 @@ class Choice:
 class Undecided:
     """No answer: why, and between which strategies, if that is known.
 
-    `longer` if only a long run may decide. `neighbours` are what answers at the measured sizes on
-    both sides, where these do not name one strategy.
+    `longer` if only a long run may decide. `neighbours` are the answers at the measured sizes on
+    both sides, if these do not name one strategy.
     """
 
     why: str
@@ -177,16 +177,21 @@ class Undecided:
 def decide(
     question: Question, run: Run, relative_to: Sequence[str] = BASELINES
 ) -> tuple[Choice, ...] | Undecided:
-    """Choose a strategy: one choice where its setting was measured, or the two on both sides of it.
+    """Return one choice if the setting was measured, or the two at measured sizes around it.
 
     The first of `relative_to` that was measured is the baseline.
     """
-    rankings = {one.setting: one for one in rank_run(run, relative_to) if one.rows}
+    rankings = {ranking.setting: ranking for ranking in rank_run(run, relative_to) if ranking.rows}
     measured = [rival for rival in lift_measurements(run) if rival.was_measured]
 
     def choice_at(setting: Setting) -> Choice | Undecided:
+        ranking = rankings[setting]
+        if not ranking.is_contest:
+            return Undecided("a strategy was measured alone, beside no other")
+        if question.goal is Goal.TIME:
+            return _by_time(ranking)
         rivals = [rival for rival in measured if rival.case.setting == setting]
-        return _choose(rankings[setting], question.goal, rivals)
+        return _by_fact(ranking, question.goal, rivals)
 
     asked = question.setting
     if asked in rankings:
@@ -194,11 +199,11 @@ def decide(
         return choice if isinstance(choice, Undecided) else (choice,)
     for axis in SIZES:
         size = getattr(asked, axis)
-        line = [place for place in rankings if _without(place, axis) == _without(asked, axis)]
-        before = [place for place in line if getattr(place, axis) < size]
-        after = [place for place in line if getattr(place, axis) > size]
-        if before and after:
-            return _between({side: choice_at(side) for side in (max(before), min(after))})
+        line = [other for other in rankings if _without(other, axis) == _without(asked, axis)]
+        smaller = [other for other in line if getattr(other, axis) < size]
+        larger = [other for other in line if getattr(other, axis) > size]
+        if smaller and larger:
+            return _between({side: choice_at(side) for side in (max(smaller), min(larger))})
     return Undecided(_why_outside(asked, rankings))
 
 
@@ -208,16 +213,16 @@ def _without(setting: Setting, *axes: str) -> Setting:
 
 
 def _between(answers: Mapping[Setting, Choice | Undecided]) -> tuple[Choice, ...] | Undecided:
-    """Return the choices on both sides where these are one strategy."""
-    choices = tuple(one for one in answers.values() if isinstance(one, Choice))
-    if len(choices) == len(answers) and len({one.strategy for one in choices}) == 1:
+    """Return the choices on both sides if these are one strategy."""
+    choices = tuple(answer for answer in answers.values() if isinstance(answer, Choice))
+    if len(choices) == len(answers) and len({choice.strategy for choice in choices}) == 1:
         return choices
-    why = (
+    why_by_choices = (
         "neither of the measured sizes on both sides of it is decided",
         "one of the measured sizes on both sides of it is not decided",
         "the measured sizes on both sides of it do not agree",
     )
-    return Undecided(why[len(choices)], neighbours=tuple(answers.items()))
+    return Undecided(why_by_choices[len(choices)], neighbours=tuple(answers.items()))
 
 
 def _why_outside(asked: Setting, measured: Iterable[Setting]) -> str:
@@ -240,13 +245,6 @@ def _range(sizes: set[int]) -> str:
     return f"{min(sizes)} to {max(sizes)}" if len(sizes) > 1 else str(min(sizes))
 
 
-def _choose(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Choice | Undecided:
-    """Return the answer at a measured setting; `rivals` are the measurements of its ranking."""
-    if not ranking.is_contest:
-        return Undecided("a strategy was measured alone, beside no other")
-    return _by_time(ranking) if goal is Goal.TIME else _by_fact(ranking, goal, rivals)
-
-
 def _by_time(ranking: Ranking) -> Choice | Undecided:
     best = recommend([ranking])
     if best is None or not best.price.is_bound:
@@ -266,10 +264,11 @@ def _by_time(ranking: Ranking) -> Choice | Undecided:
 def _alternative(
     row: RankedCase, own: RankedCase, close: Sequence[str], baseline: str
 ) -> Alternative:
-    """Return what a rival takes beside the chosen one: no more for sure, if none showed it slower.
+    """Return the ratio of a rival's time to that of the chosen row, `own`.
 
-    Beside the baseline that is the speed-up, with its verdict. All intervals to the fastest hold at
-    once, so beside any other the ends of two are divided.
+    For the baseline it is the speed-up, with its verdict. For any other it is a quotient of two
+    ratios to the fastest, whose intervals hold at once, so that their ends are divided. Its low end
+    is at most 1 for the `close`, which are not shown slower.
     """
     name = row.case.strategy
     speed_up = own.speed_up
@@ -277,28 +276,30 @@ def _alternative(
         return Alternative(name, speed_up, speed_up.verdict is Verdict.FASTER)
     low, high = row.ratio.low / own.ratio.high, row.ratio.high / own.ratio.low
     ratio = row.ratio.value / own.ratio.value
-    return _beside(name, Interval(ratio, min(low, 1.0) if name in close else low, high))
-
-
-def _beside(strategy: str, ratio: Interval) -> Alternative:
-    return Alternative(strategy, ratio, ratio.low > 1)
+    low = min(low, 1.0) if name in close else low
+    return Alternative(name, Interval(ratio, low, high), costs_more=low > 1)
 
 
 def _by_fact(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Choice | Undecided:
-    """Answer by a fact of each case; one that is too little to be read counts as its bound."""
-    fact, called, alike = _FACTS[goal]
-    read = {rival.case.strategy: fact_or_bound(rival, fact) for rival in rivals}
-    values = {name: value for name, (value, _) in read.items() if value and value > 0}
+    """Return the least of a fact; a value that is too small to be read counts as its bound."""
+    fact, fact_in_words, tolerance = _FACTS[goal]
+    facts = {rival.case.strategy: fact_or_bound(rival, fact) for rival in rivals}
+    values = {name: value for name, (value, _) in facts.items() if value and value > 0}
     if len(values) < 2:  # noqa: PLR2004
-        return Undecided(f"{called} is known of fewer than two strategies")
-    if missing := sorted(read.keys() - values.keys()):
+        return Undecided(f"{fact_in_words} is known of fewer than two strategies")
+    if missing := sorted(facts.keys() - values.keys()):
         names = ", ".join(missing)
-        return Undecided(f"{called} of {names} is not known, and may be the least")
+        return Undecided(f"{fact_in_words} of {names} is not known, and may be the least")
     name = min(sorted(values), key=values.__getitem__)
-    is_bound = read[name][1]
+    is_bound = facts[name][1]
     ratios = {other: value / values[name] for other, value in values.items() if other != name}
-    others = (  # beside a bound it is not known how many times it is at most
-        _beside(other, Interval(ratio, ratio / alike, math.inf if is_bound else ratio * alike))
+    others = tuple(
+        Alternative(
+            other,
+            # the true value may be far below its bound, so a ratio to it has no upper limit
+            Interval(ratio, ratio / tolerance, math.inf if is_bound else ratio * tolerance),
+            costs_more=ratio / tolerance > 1,
+        )
         for other, ratio in sorted(ratios.items(), key=lambda item: item[1])
     )
     own = next(rival for rival in rivals if rival.case.strategy == name)
@@ -308,6 +309,6 @@ def _by_fact(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Cho
         ranking.row(name),
         launches,
         Interval(values[name]),
-        tuple(others),
+        others,
         is_bound=is_bound,
     )
