@@ -19,7 +19,7 @@ from timelift.project import Project
 
 @pytest.mark.parametrize(("seconds", "left"), [(60.4, "60s"), (0.2, "1s"), (math.inf, "")])
 def test_a_budget_is_one_of_whole_seconds(seconds, left):
-    assert races.within({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
+    assert races.with_budget({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What to change in a user's model: of each lift alone, and of the model whole."""
+"""From the runs of a user's model to advice: what to change, and what each change brings."""
 
 import math
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Case, Setting, Status
 from timelift.measurement import fact
 
-#: So many times as fast by fewer launches than a verdict needs is worth trying in the whole model,
-#: whose launches judge it.
+#: A speed-up of this many times is tried in the whole model although it has fewer launches than a
+#: verdict needs: the launches of the whole model judge it.
 LIKELY = math.exp(CLEAR)
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What a change brings: how many times as fast it is as what was there, and two facts.
+    """What a change brings: how many times as fast the model or layer is, and two facts.
 
-    `speed_up` is None where there is nothing to compare with. `first_call` in seconds and
-    `peak_bytes` are before and after, None where one of them is not known.
+    `speed_up` is None if what was there was not measured. `first_call` in seconds and `peak_bytes`
+    are before and after, None if one of the two is unknown.
     """
 
     speed_up: SpeedUp | None = None
@@ -34,8 +34,8 @@ class Gain:
     def is_shown(self) -> bool:
         """True if the whole interval is faster; the intervals of a setting hold at once.
 
-        The verdict of a speed-up may still be undecided, since it needs more launches than a run
-        whose choice is known (`analyse.stopping`).
+        The verdict may be undecided all the same: it needs more launches than a run is given once
+        its choice is known (`analyse.stopping`).
         """
         return self.speed_up is not None and self.speed_up.is_known and self.speed_up.low > 1
 
@@ -46,9 +46,9 @@ class Gain:
 
 @dataclass(frozen=True)
 class OtherMeaning:
-    """A strategy that is faster than what is advised, and means another thing in training.
+    """A strategy that is faster than the advised one, and means another thing in training.
 
-    `means` has the declared words before and after that differ, by what the declaration is about.
+    `means` has the declared words that differ, before and after, by the name of the declaration.
     """
 
     strategy: str
@@ -60,8 +60,8 @@ class OtherMeaning:
 class LiftAdvice:
     """What to write instead of one lift: the fastest `strategy` of the same meaning, or nothing.
 
-    `gain` is also that of a strategy which is not shown to be faster, and so is not advised. `lost`
-    is how what is written ended without figures, and why, or ''.
+    A strategy that is not shown to be faster is not advised, but `gain` is its gain. If the
+    strategy as written has no figures, `lost` tells how it ended and why; else it is ''.
     """
 
     lift: ModelLift
@@ -77,16 +77,17 @@ class LiftAdvice:
 
     @property
     def is_known(self) -> bool:
-        """True if there are launches enough for a verdict, or the lift is not called at all."""
+        """True if there are enough launches for a verdict, or the lift is not called at all."""
         return self.launches >= MIN_LAUNCHES or not self.lift.steps
 
 
 @dataclass(frozen=True)
 class WholeAdvice:
-    """What the whole model gains by all changes, and by each alone, by the label of its lift.
+    """The `gain` of the whole model by all changes, and that of each change `alone`.
 
-    `law_error` is the largest relative difference of outputs and gradients. `lost` is how rivals
-    without figures ended, and why: by the label of a lift, or `AS_WRITTEN` or `CHANGED`.
+    `alone` has it by the label of the lift. `law_error` is the largest relative difference of
+    outputs and gradients. `lost` tells how rivals without figures ended and why, by the label of a
+    lift, or `AS_WRITTEN` or `CHANGED`.
     """
 
     gain: Gain
@@ -97,9 +98,9 @@ class WholeAdvice:
 
 @dataclass(frozen=True)
 class ModelAdvice:
-    """What to change in a model; `cores` are those of the machine, None where nothing was measured.
+    """What to change in a model; `cores` of the machine are None if nothing was measured.
 
-    One that was `interrupted` rests on the launches until then.
+    An `interrupted` one rests on the launches until then.
     """
 
     model: UserModel
@@ -115,7 +116,7 @@ class ModelAdvice:
 
 
 def advise_lifts(model: UserModel, run: Run | None) -> tuple[LiftAdvice, ...]:
-    """Advise on each lift of a model by the run of its inner layers; None where none was called."""
+    """Advise on each lift of a model; `run` is that of its inner layers, None if none is called."""
     if run is None:
         return tuple(LiftAdvice(lift) for lift in model.lifts)
     return tuple(_advise_lift(model, lift, run) for lift in model.lifts)
@@ -128,12 +129,12 @@ def _advise_lift(model: UserModel, lift: ModelLift, run: Run) -> LiftAdvice:
     names = {lift.usual, *(measurement.case.strategy for measurement in run.measurements)}
     meanings = {name: lift.meaning(declared.get(name, {})) for name in names}
     written = meanings[lift.usual]
-    of_same_meaning = tuple(
+    same_meaning = tuple(
         measurement
         for measurement in run.measurements
         if measurement.case.setting != setting or meanings[measurement.case.strategy] == written
     )
-    advice = _fastest(setting, lift, replace(run, measurements=of_same_meaning))
+    advice = _fastest(setting, lift, replace(run, measurements=same_meaning))
     fastest = _fastest(setting, lift, run)
     after = meanings.get(fastest.strategy, written)
     means = {name: (word, after[name]) for name, word in written.items() if word != after[name]}
@@ -183,7 +184,7 @@ def advise_whole(model: UserModel, run: Run) -> WholeAdvice:
 
 
 def _without_figures(run: Run, setting: Setting) -> dict[str, str]:
-    """Return how each strategy without figures ended in a setting, and why."""
+    """Return how each strategy without figures ended in a setting, and why, by name."""
     return {
         measurement.case.strategy: f"{measurement.status}: {measurement.reason}"
         for measurement in run.measurements

@@ -1,4 +1,4 @@
-"""What to change in a user's model: in a screenful, as code to paste, and as data."""
+"""The advice on a user's model: in a screenful, as code to paste, and as data."""
 
 import json
 import math
@@ -26,16 +26,17 @@ from timelift.source import Source
 
 _NAME_LIMIT = 40
 _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
-#: The rivals of a whole model beside each change alone.
+#: The rivals of a whole model in words, but for those in which one lift alone is changed.
 _RIVALS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
-#: The strategy that is the layer itself, with nothing around it, and what returns that.
+#: The strategy that calls the layer itself on whole sequences, and the function for it in code to
+#: paste (`_ITSELF`).
 _BARE, _ITSELF_NAME = "native", "itself"
 #: The file of each strategy that is advised, by its name.
 Pages = Mapping[str, Source]
 
 
 def advice_lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
-    """Write the lifts of a model, what to write instead, and what that brings to all of it."""
+    """Yield the lifts of a model, what to write instead, and what that brings the whole model."""
     yield from map(plain, _lines(advice, pages))
 
 
@@ -90,7 +91,7 @@ def _row(advice: LiftAdvice, pages: Pages) -> tuple[str, ...]:
 
 
 def _after(lift: ModelLift, strategy: str, pages: Pages) -> str:
-    """Write what takes a lift's place, as code would: `FoldTime(Dense(32))`, or `Dense(32)`."""
+    """Return what takes a lift's place, in code: `FoldTime(Dense(32))`, or `Dense(32)`."""
     called = "(x)" if lift.is_loop else ""  # TimeDistributed is not called in its line either
     if name := pages[strategy].lift_class:
         return f"{name}({lift.inner}){called}"
@@ -130,8 +131,8 @@ def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     for key, words in means.items():
-        now, then = (declared_word(key, word) or "unknown" for word in words)
-        yield f"{declared_about(key)}: {then}, not {now}"
+        before, after = (declared_word(key, word) or "unknown" for word in words)
+        yield f"{declared_about(key)}: {after}, not {before}"
 
 
 def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
@@ -171,12 +172,12 @@ def _gain_in_words(gain: Gain) -> str:
 
 # As code -----------------------------------------------------------------------------------------
 
-#: How the weights of a model get into the one that is written anew.
+#: How the weights of a model get into the changed one.
 _WEIGHTS = """
 # Weights from a file are loaded into the model as it was, and carried over to the new one:
 #   new_model.set_weights(old_model.get_weights())
 """
-#: The same where their order may be another one.
+#: The same for models whose weights may be in another order than before.
 _WEIGHTS_OF_LOOPS = """
 # Weights from a file are loaded into the model as it was, and carried over to the new one layer by
 # layer, since their order may be another one without the loop:
@@ -210,10 +211,10 @@ def itself(*layers, name=None):
 
 
 def advice_code(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
-    """Write Python to paste: the advice in comments, each strategy's page, and where weights go.
+    """Yield Python to paste: the advice in comments, each strategy's page, and where weights go.
 
-    A stored model is made anew of its own layers. A change of the whole that failed, computes
-    something else or is slower has no code.
+    A stored model is cloned with its lifts changed. There is no code if the changed model failed,
+    broke the law or is slower.
     """
     yield from (f"# {line}".rstrip() for line in advice_lines(advice, pages))
     if advice.whole and (CHANGED in advice.whole.lost or advice.whole.gain.is_loss):
@@ -230,7 +231,7 @@ def advice_code(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
 
 
 def _made_anew(path: str, changes: Sequence[LiftAdvice], pages: Pages) -> Iterator[str]:
-    """Write how a stored model is loaded and cloned with its lifts written anew."""
+    """Yield code that loads a stored model and clones it with its lifts written anew."""
     yield from ("", "", "import functools", "", "import keras")
     instead = {change.lift: _wrapper(change, pages) for change in changes}
     if _ITSELF_NAME in instead.values():
@@ -245,18 +246,17 @@ def _made_anew(path: str, changes: Sequence[LiftAdvice], pages: Pages) -> Iterat
 
 
 def _wrapper(change: LiftAdvice, pages: Pages) -> str:
-    """Return what is called with the layer inside of a lift; empty where no call is enough."""
+    """Return what is called with the layer inside of a lift, or '' for a loop."""
     if change.lift.is_loop:
         return ""
-    bare = _ITSELF_NAME if change.strategy == _BARE else ""
-    return pages[change.strategy].lift_class or bare
+    return pages[change.strategy].lift_class or (_ITSELF_NAME if change.strategy == _BARE else "")
 
 
 # As data -----------------------------------------------------------------------------------------
 
 
 def advice_json(advice: ModelAdvice, pages: Pages) -> str:
-    """Write the advice as one JSON object; what is not known is null."""
+    """Return the advice as one JSON object; unknown values are null."""
     model, whole = advice.model, advice.whole
     data = {
         "model": model.name,

@@ -35,23 +35,22 @@ IN_PLACE = ("fold_time", "native", "vectorized_map")
 def find_advice(
     project: Project, model: UserModel, texts: Mapping[str, str], ends: float
 ) -> ModelAdvice:
-    """Measure a model's lifts, and then the model with what won in their place.
+    """Measure a model's lifts, and then the whole model with the advised strategies in their place.
 
-    `texts` are options of a run. The lifts have half of the time until the budget `ends`, which is
-    a value of `time.monotonic`, and the whole model has the rest; without a rest it is not
-    measured.
+    `texts` are options of a run. The lifts get half of the time until the budget `ends`, a value of
+    `time.monotonic`, and the whole model gets the rest; without a rest it is not measured.
     """
     run, interrupted = None, False
     half = (ends - time.monotonic()) / 2
     if any(lift.steps for lift in model.lifts):
-        run, interrupted = measure_lifts(project, model, within(texts, half))
+        run, interrupted = measure_lifts(project, model, with_budget(texts, half))
     cores = run.header.machine.identity.get("cores") if run else None
     advice = ModelAdvice(model, advise_lifts(model, run), cores=cores, interrupted=interrupted)
     rest = ends - time.monotonic()
     if interrupted or not advice.changes or rest <= 0:
         return advice
     try:
-        whole, interrupted = race_whole(project, model, advice.changes, within(texts, rest))
+        whole, interrupted = race_whole(project, model, advice.changes, with_budget(texts, rest))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
         whole, interrupted = None, True
     return replace(advice, whole=whole, interrupted=interrupted)
@@ -63,8 +62,8 @@ def end_of_budget(texts: Mapping[str, str]) -> float:
     return math.inf if budget is None else time.monotonic() + budget
 
 
-def within(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
-    """Return the options with a budget of these seconds, and with none where they are infinite."""
+def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
+    """Return the options with a budget of these seconds, and with none if they are infinite."""
     budget = f"{max(1, seconds):.0f}s" if math.isfinite(seconds) else ""
     return {**texts, "budget": budget}
 
@@ -72,9 +71,9 @@ def within(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
 def measure_lifts(
     project: Project, model: UserModel, texts: Mapping[str, str]
 ) -> tuple[Run | None, bool]:
-    """Measure each lift's inner layer at its own sizes; True beside the run if Ctrl-C ended it.
+    """Measure each lift's inner layer at its own sizes; return True beside the run after Ctrl-C.
 
-    Raises UserError where a strategy that computes what is written is not in the project.
+    Raises UserError if the project lacks a strategy that the model has as written.
     """
     request = RunRequest(project, DEFAULTS | dict(texts))
     strategies = request.catalogue.strategies
@@ -107,9 +106,10 @@ def measure_lifts(
 def race_whole(
     project: Project, model: UserModel, changes: Mapping[int, str], texts: Mapping[str, str]
 ) -> tuple[WholeAdvice | None, bool]:
-    """Race a model against itself with strategies in the place of lifts; True if Ctrl-C ended it.
+    """Race a model against itself with strategies in the place of lifts.
 
-    `changes` are strategies by the number of a lift. Of several, each is raced alone, too.
+    `changes` are strategies by the number of a lift; if there are several, each is raced alone,
+    too. The second value is True if Ctrl-C ended the race.
     """
     request, setting = RunRequest(project, DEFAULTS | dict(texts)), model.setting
     strategies = request.catalogue.strategies
@@ -134,9 +134,9 @@ def race_whole(
 
 
 def _rivals(changed: Sequence[tuple[ModelLift, Strategy]]) -> Iterator[Strategy]:
-    """Yield the model as it is written, with all changes, and with each of several alone.
+    """Yield the model as written, with all changes, and with each of several changes alone.
 
-    Their parameters are file and parameters of a strategy, by the number of the lift.
+    Their parameters are the file and the parameters of a strategy, by the number of the lift.
     """
     parameters = {
         str(lift.number): (str(strategy.path), strategy.parameters) for lift, strategy in changed
@@ -157,14 +157,14 @@ class _AdviceRace(Race):
 
 
 class _LiftsRace(_AdviceRace):
-    """The lifts of a model, each alone, of which no peak memory is read."""
+    """The lifts of a model, each alone; no peak memory is read."""
 
     def options(self) -> RunOptions:
         return replace(self.request.options, reads_peak_memory=False)
 
 
 class _ModelRace(_AdviceRace):
-    """A model with changes, whose speed-ups are told against the model as it is written."""
+    """A model with changes; the model as written is the baseline of speed-ups."""
 
     def header(self, header: Header) -> Header:
         return structs.replace(header, options=header.options | {"relative_to": AS_WRITTEN})
@@ -173,10 +173,10 @@ class _ModelRace(_AdviceRace):
 def _measure(
     race: Race, workloads: Sequence[Workload], cases: Sequence[Case]
 ) -> tuple[Run | None, bool]:
-    """Measure cases of these workloads; the run is None where no case can be measured here."""
-    by_name = {workload.name: workload for workload in workloads}
-    race.request.catalogue.workloads.update(by_name)
-    race.request.axes["workloads"] = ",".join(by_name)
+    """Measure cases of these workloads; the run is None if no case can be measured here."""
+    workload_by_name = {workload.name: workload for workload in workloads}
+    race.request.catalogue.workloads.update(workload_by_name)
+    race.request.axes["workloads"] = ",".join(workload_by_name)
     session, display = Session(race), CampaignDisplay(sys.stderr)
     try:
         session.measure(cases, display)

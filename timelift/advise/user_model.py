@@ -1,7 +1,6 @@
-"""What is known of a user's model: its lifts, how it is fed, and how it is trained.
+"""A user's model as `worker.describe` reports it: its lifts, how it is fed, and how it is trained.
 
-A lift is a `TimeDistributed`, or a loop over steps in a functional model. A process of its own
-looks at the model (`worker.describe`).
+A lift is a `TimeDistributed`, or a loop over steps in a functional model.
 """
 
 from collections.abc import Mapping
@@ -16,16 +15,17 @@ from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
 
-#: Options of another default than in `bench`: a slow first call may be what is wrong with a model.
+#: Options whose default differs from that of `bench`: the first call of a user's model may be slow.
 DEFAULTS = {"first_call_limit": "300"}
 #: The rivals of a whole model, beside those in which one lift alone is changed.
 AS_WRITTEN, CHANGED = "as_written", "changed"
-#: What training adds to an inner layer, by the declaration of what a strategy makes of it.
+#: What training adds to an inner layer, by the constant in which strategies declare how they treat
+#: it.
 _ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
 
 
 class Feeding(NamedTuple):
-    """How a model is called: with what `module:function` returns, or with drawn inputs.
+    """How a model is called: with what the `source`, a `module:function`, returns, or drawn inputs.
 
     `seq_len` is the size of every axis that the model leaves open.
     """
@@ -37,13 +37,13 @@ class Feeding(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelLift:
-    """A lift by its number in the model, from 1: the `inner` layer and what is written, `usual`.
+    """A lift: its `number` from 1, the `inner` layer, and `usual`, the strategy as written.
 
-    `name` is what the user calls the `TimeDistributed`, or the layer in a loop, empty where Keras
-    numbers it. `place` says where it stands, such as `after LSTM(8)`; `access` is how Python
-    reaches it from the model. `workload` is its name in a run. The inner layer sees `steps` of
-    `batch` sequences in a call of the model, 0 where it is not called. `added` is what training
-    adds to it: noise, statistics or losses.
+    `name` is the user's name of the `TimeDistributed`, or of the layer in a loop, '' if Keras made
+    the name. `place` is such as `after LSTM(8)`; `access` is how Python reaches it from the model.
+    `workload` is its name in a run. A call of the model has `steps` of `batch` sequences for the
+    inner layer, both 0 if that is not called. `added` is what training adds to it: noise,
+    statistics or losses.
     """
 
     number: int
@@ -61,7 +61,7 @@ class ModelLift:
 
     @classmethod
     def of(cls, model: str, number: int, described: Mapping[str, Any]) -> Self:
-        """Return a lift of a model of this name from the fields that `worker.describe` printed."""
+        """Return a lift of the model of this name, which `worker.describe` printed."""
         inputs = described.get("inputs")
         own = {
             "inputs": LayerInputs.from_fields(inputs) if inputs else LayerInputs(),
@@ -86,15 +86,15 @@ class ModelLift:
 
     @property
     def before(self) -> str:
-        """What is written, as code would: `TimeDistributed(Dense(32))`."""
+        """The lift as written, in code: `TimeDistributed(Dense(32))`."""
         if self.is_loop:
             return f"stack([{self.inner}(step) for step in x])"
         return f"TimeDistributed({self.inner})"
 
     def meaning(self, declared: Mapping[str, Any]) -> dict[str, str]:
-        """Return the declared words about what training adds here, for a static time axis.
+        """Return the words that a strategy declares about what training adds to the inner layer.
 
-        An undeclared word is empty.
+        They are those for a static time axis; an undeclared word is ''.
         """
         words = {
             name: declared.get(name, "") for name, kind in _ADDED.items() if kind in self.added
@@ -107,10 +107,11 @@ class ModelLift:
 
 @dataclass(frozen=True)
 class UserModel:
-    """A model of `factory`, with its lifts; `by_hand` are others that it calls step by step.
+    """A model of `factory`, with its lifts.
 
-    Its inputs were `drawn` where none were given; it `draws_labels` where those were not. A model
-    that `leaves_open` axes of its inputs is called at the size that is asked for.
+    `by_hand` are layers whose loops cannot be changed, with the number of calls. Inputs are `drawn`
+    if the user has none, and so are labels if it `draws_labels`. A model that `leaves_open` axes of
+    its inputs is called at the size that the user asks for.
     """
 
     factory: str
@@ -131,7 +132,7 @@ class UserModel:
     def of(
         cls, factory: str, feeding: Feeding, backend: Backend, described: Mapping[str, Any]
     ) -> Self:
-        """Return the model that `worker.describe` printed, whose other fields have these names."""
+        """Return the model that `worker.describe` printed; the other fields have the same names."""
         name = _name(described["name"])
         own = {
             "name": name,
@@ -143,12 +144,12 @@ class UserModel:
             ),
             "by_hand": tuple((layer, calls) for layer, calls in described["by_hand"]),
         }
-        others = {name: value for name, value in described.items() if name != "batch"}
+        others = {field: value for field, value in described.items() if field != "batch"}
         return cls(factory=factory, backend=backend, **{**others, **own})
 
     @property
     def setting(self) -> Setting:
-        """The setting of a whole call: a train step, or outputs where nothing trains."""
+        """The setting of a call of the whole model: a train step, or outputs if nothing trains."""
         steps = next((lift.steps for lift in self.lifts if lift.steps), self.feeding.seq_len)
         if self.drawn and self.leaves_open:
             steps = self.feeding.seq_len
@@ -162,12 +163,12 @@ class UserModel:
         return Setting(workload, steps, batch, phase, self.mode, backend=self.backend)
 
     def factory_of(self, lift: ModelLift) -> str:
-        """Return what names the layer inside of a lift."""
+        """Return the text of the `Factory` of the layer inside of a lift."""
         return str(replace(Factory.of(self.factory), lift=str(lift.number)))
 
 
 def _name(text: str) -> str:
-    """Make a name that stands in the label of a case, with no word that is read as an axis."""
+    """Return a name for a workload, such that the labels of its cases can be read back."""
     name = workload_name(text)
     while not Case(Setting(name, 1, 1, Phase.FORWARD), "x").has_label_of_its_own:
         name += "_"
@@ -177,10 +178,10 @@ def _name(text: str) -> str:
 def look_at_model(
     project: Project, text: str, feeding: Feeding, options: Mapping[str, str]
 ) -> UserModel:
-    """Return what a model has of lifts, by calling it in another process.
+    """Return a model with its lifts; a process of its own makes and calls it.
 
-    `text` and the `source` of its `feeding` are as they were typed, and so are the `options` of a
-    run. Raises UserError where there is no model, or it cannot be called.
+    `text`, the `source` of its `feeding` and the `options` of a run are as the user typed them.
+    Raises UserError if there is no model, or it cannot be called.
     """
     factory = _find_model(text)
     if feeding.source:

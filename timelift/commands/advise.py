@@ -11,7 +11,7 @@ from timelift.measure.options import option_named, read_size
 from timelift.project import Project
 from timelift.source import read_source
 
-#: What a model is called with where nothing is said.
+#: The default sizes of a call.
 BATCH, SEQ_LEN = 8, 16
 #: The options of a run that `advise` takes.
 ADVICE_OPTIONS = (
