@@ -18,17 +18,17 @@ from typing import TypeGuard
 
 #: The bytes that are hashed in one beat, which takes some tens of microseconds.
 _CANARY_BYTES = bytes(1 << 16)
-#: A longer beat in a journal is an error of a clock.
+#: Seconds; a longer beat in a journal is an error of a clock.
 _LONGEST_BEAT = 1.0
 #: Beats of one reading, a few milliseconds in all.
 _BEATS = 40
 #: The folder in which control groups are mounted, and the file with the group of this process.
-MOUNTED, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_MOUNTED, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
 class Canary:
-    """Seconds of a fixed piece of work: the median, and the 90th percentile over it, less one."""
+    """Median seconds of a fixed piece of work; `jitter` is the 90th percentile over it, less 1."""
 
     seconds: float
     jitter: float
@@ -57,8 +57,8 @@ def _beat(clock: Callable[[], float]) -> float:
 class Groups:
     """The control group that this process is in, with those above it."""
 
-    mounted: Path = MOUNTED
-    own: Path = OWN
+    mounted: Path = _MOUNTED
+    own: Path = _OWN
 
     def quota_cores(self) -> float | None:
         """Return the smallest quota of all groups in processors, rounded to hundredths."""
@@ -71,7 +71,7 @@ class Groups:
         return sum(counts) if counts else None
 
     def _folders(self) -> Iterator[Path]:
-        """Yield the folders of the groups; in a container its own group may be the root."""
+        """Yield the folders of the groups; the own group of a container may be the root."""
         for line in _text(self.own).splitlines():
             if line.startswith("0::/"):
                 inside = PurePosixPath(line.removeprefix("0::/"))
@@ -85,7 +85,7 @@ OWN_GROUPS = Groups()
 
 
 def _quota(folder: Path) -> float | None:
-    """Return the quota of one group in processors; None where it has no limit."""
+    """Return the quota of one group in processors; None if it has no limit."""
     try:
         quota, period = map(int, _text(folder / "cpu.max").split())
     except ValueError:  # "max", or no such file
@@ -94,7 +94,7 @@ def _quota(folder: Path) -> float | None:
 
 
 def _throttled(folder: Path) -> int | None:
-    """Return the periods in which one group was throttled; None where it does not report them."""
+    """Return the periods in which one group was throttled; None if it does not report them."""
     pairs = (line.split() for line in _text(folder / "cpu.stat").splitlines())
     counts = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
     count = counts.get("nr_throttled", "")

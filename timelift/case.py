@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_type_hints
 
-#: Between a strategy's name and that of its twin or its other side; no name of a file may have it.
+#: Stands between a strategy's name and what a copy of it is; no file of a strategy may have it.
 COPY_SEPARATOR = "@"
 
 
@@ -19,7 +19,7 @@ class AxisValue(StrEnum):
     """A value of an axis; values sort in the order of their definition, the usual one first."""
 
     def __lt__(self, other: str) -> bool:
-        """Return true if the value is defined before `other`, one of the same axis."""
+        """Return True if the value is defined before `other`, a value of the same axis."""
         return self._place < self._place_of(other)
 
     def __gt__(self, other: str) -> bool:
@@ -140,7 +140,7 @@ class Setting:
     backend: Backend = Backend.TENSORFLOW
 
     def __post_init__(self) -> None:
-        """Set the only gradients of forward settings, so that equal settings compare equal."""
+        """Set the gradients of forward settings to none, so that equal settings compare equal."""
         if self.phase is Phase.FORWARD:
             object.__setattr__(self, "gradients", Gradients.NONE)
 
@@ -151,7 +151,7 @@ class Setting:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return what the label has after the workload, word by word."""
+        """Return the words of the label after the workload."""
         sizes = f"T{self.seq_len}", f"B{self.batch}"
         unusual = [
             f"threads{value}" if axis == "threads" else str(value)
@@ -162,7 +162,7 @@ class Setting:
 
     @property
     def unusual(self) -> dict[str, Any]:
-        """Return the values other than the usual ones, by axis; sizes and phase have none."""
+        """Return the values other than the usual ones, by axis; sizes and phases are all usual."""
         usual = Setting(self.workload, self.seq_len, self.batch, self.phase)
         values = ((axis, getattr(self, axis)) for axis in AXES)
         return {axis: value for axis, value in values if value != getattr(usual, axis)}
@@ -173,7 +173,7 @@ class Setting:
 
     @property
     def device_number(self) -> int:
-        """Return which device of its kind it is, from 0."""
+        """Return the number of the device among those of its kind, from 0."""
         return int(self.device.partition(":")[2] or 0)
 
     @property
@@ -188,22 +188,22 @@ SIZES = ("seq_len", "batch")
 
 
 def several_valued(settings: Iterable[Setting]) -> tuple[str, ...]:
-    """Return the axes of which these settings have several values; no gradients are none."""
-    everything = list(settings)
-    return tuple(
-        axis
-        for axis in AXES
-        if len({getattr(one, axis) for one in everything} - {Gradients.NONE}) > 1
-    )
+    """Return the axes of which these settings have several values.
+
+    `Gradients.NONE` does not count: forward settings have no other gradients.
+    """
+    listed = list(settings)
+    values = {axis: {getattr(setting, axis) for setting in listed} for axis in AXES}
+    return tuple(axis for axis in AXES if len(values[axis] - {Gradients.NONE}) > 1)
 
 
 def workload_name(text: str) -> str:
-    """Return a text with a dot for each character that no name in a case has."""
+    """Return a text with a dot for each character that the name of a workload may not have."""
     letters = (letter if letter.isalnum() or letter in "_.-" else "." for letter in text)
     return "".join(letters) or "model"
 
 
-#: The option of `timelift bench` that chooses the strategy or the values of an axis.
+#: The option of `timelift bench` that chooses the strategies, or the values of an axis.
 AXIS_FLAGS: Mapping[str, str] = {
     "strategy": "--strategies",
     "workload": "--workloads",
@@ -249,12 +249,12 @@ class Case:
 
     @classmethod
     def from_label(cls, label: str) -> "Case":
-        """Rebuild a case from its `label`; raises ValueError where it is none.
+        """Rebuild a case from its `label`; raises ValueError for another text.
 
-        Names may have dashes; those that would be taken for an axis have no label of their own.
+        Names may have dashes; a label whose names read like values of axes is refused.
         """
-        found = _LABEL.fullmatch(label)
-        case = _from_words(found.groupdict()) if found else None
+        match = _LABEL.fullmatch(label)
+        case = _from_words(match.groupdict()) if match else None
         if case is None or case.label != label:
             raise ValueError(f"expected a case like tokens-T16-B8-forward-graph-native: {label!r}")
         return case
@@ -289,7 +289,7 @@ def _axis_value(name: str, fields: Mapping[str, Any]) -> Any:
     return kind(value)
 
 
-#: The axes that a label names where they are unusual, each with what it writes.
+#: The pattern of the word that a label has for an unusual value, by axis.
 _UNUSUAL = {
     **{
         name: "|".join(kind)
@@ -299,7 +299,7 @@ _UNUSUAL = {
     "device": r"(?:cpu|gpu)(?::\d+)?",
     "threads": r"threads\d+",
 }
-#: What `Case.label` writes: a word is an axis only where more follows, since a strategy is last.
+#: What `Case.label` writes. A word is an axis only if more words follow, since a strategy is last.
 _LABEL = re.compile(
     rf"(?P<workload>.+?)-T(?P<seq_len>\d+)-B(?P<batch>\d+)-(?P<phase>{'|'.join(Phase)})"
     rf"-(?P<mode>{'|'.join(Mode)})(?P<unusual>(?:-(?:{'|'.join(_UNUSUAL.values())})(?=-))*)"
@@ -316,6 +316,6 @@ def _from_words(words: Mapping[str, str]) -> Case:
 
 
 def _unusual_axis(word: str) -> tuple[str, Any]:
-    """Find the axis of a value that is not the usual one."""
-    axis = next(name for name, kind in _UNUSUAL.items() if re.fullmatch(kind, word))
+    """Return the axis and value of a word of a label."""
+    axis = next(name for name, pattern in _UNUSUAL.items() if re.fullmatch(pattern, word))
     return axis, int(word.removeprefix("threads")) if axis == "threads" else word

@@ -1,27 +1,27 @@
-"""Errors whose text is for the user, and what sentences are made of.
+"""Errors whose text is for the user, and parts of their sentences.
 
-Names that are near, counts, shares that users type, and how lost memory is recognised.
+The nearest names, counts with their nouns, percentages, and errors of exhausted memory.
 """
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from timelift.escape import without_codes
 
-#: What is printed or raised where memory runs out, the host's or a device's.
+#: What is printed or raised if memory of the host or a device runs out.
 _EXHAUSTED = re.compile(
     r"bad_alloc|[Oo]ut of memory|(Cannot|can't) allocate memory|[Ff]ailed to allocate"
     r"|RESOURCE_EXHAUSTED"
 )
-#: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
+#: Exceptions for it by their class: of numpy and Python, PyTorch, and TensorFlow.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
 
-#: Letters of an exception's text that are shown.
+#: Characters of an exception's text that are shown.
 _LONGEST = 400
-#: So many names are listed where none is close.
+#: The most names that are listed if none is close.
 _MOST_KNOWN = 12
 
 
@@ -31,7 +31,7 @@ class UserError(Exception):
 
 @contextmanager
 def writing(path: Path | str, advice: str) -> Iterator[None]:
-    """Turn an OSError of what is written inside into a UserError that ends with the advice."""
+    """Turn an OSError of the block, which writes to `path`, into a UserError with the advice."""
     try:
         yield
     except OSError as error:
@@ -41,7 +41,7 @@ def writing(path: Path | str, advice: str) -> Iterator[None]:
 
 
 def path_is(test: Callable[[], bool]) -> bool:
-    """Return what a path's own test says; False where its name is longer than any file's."""
+    """Return the result of a path's own test; False if the path is too long for any file."""
     try:
         return test()
     except OSError:
@@ -49,24 +49,23 @@ def path_is(test: Callable[[], bool]) -> bool:
 
 
 def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> str:
-    """Return a hint: the known words closest to `word`, or what is known where none is close.
+    """Return a hint: the known words closest to `word`, or all of them if none is close.
 
-    Of words that the run lacks, those that are close stand behind.
+    The closest words `not_in_run` follow.
     """
     names = sorted(known)
-    close, lacked = (", ".join(_closest(word, some)) for some in (names, sorted(not_in_run)))
+    closest, closest_elsewhere = (
+        ", ".join(difflib.get_close_matches(word, words, cutoff=0.5))
+        for words in (names, sorted(not_in_run))
+    )
     more = f" and {len(names) - _MOST_KNOWN:,} more" if len(names) > _MOST_KNOWN else ""
     every = f"known: {', '.join(names[:_MOST_KNOWN]) or 'none'}{more}"
-    elsewhere = f"; not in this run: {lacked}" if lacked else ""
-    return (f"nearest: {close}" if close else every) + elsewhere
-
-
-def _closest(word: str, names: Sequence[str]) -> list[str]:
-    return difflib.get_close_matches(word, names, cutoff=0.5)
+    elsewhere = f"; not in this run: {closest_elsewhere}" if closest_elsewhere else ""
+    return (f"nearest: {closest}" if closest else every) + elsewhere
 
 
 def counted(count: int, noun: str) -> str:
-    """Write a count with its noun in the number that fits: `1 case`, `2,000 launches`."""
+    """Return a count with its noun, in the singular or plural: `1 case`, `2,000 launches`."""
     if noun.endswith("y"):
         plural = f"{noun[:-1]}ies"
     else:
@@ -77,18 +76,18 @@ def counted(count: int, noun: str) -> str:
 def read_share(text: str) -> float:
     """Read a percentage as a share between 0 and 1; raises UserError.
 
-    With the sign a number is per cent, without it the share itself. A number without the sign from
-    1 on could be meant either way, so it is refused.
+    A number with `%` is per cent, one without is the share itself. Without `%` a number from 1 on
+    could be meant either way, so it is refused.
     """
     word = text.strip()
-    signed = word.endswith("%")
+    is_percent = word.endswith("%")
     try:
-        share = float(word.removesuffix("%")) / (100 if signed else 1)
+        share = float(word.removesuffix("%")) / (100 if is_percent else 1)
     except ValueError:
         share = -1.0
     if 0 < share < 1:
         return share
-    number = word if not signed and 1 <= share < 100 else "3"  # noqa: PLR2004 - per cent
+    number = word if not is_percent and 1 <= share < 100 else "3"  # noqa: PLR2004 - per cent
     raise UserError(
         f"expected a share between 0 and 100%, received {text!r}; write it like "
         f"{number.removesuffix('.')}% or {float(number) / 100:g}, which are the same"
@@ -96,7 +95,7 @@ def read_share(text: str) -> float:
 
 
 def ran_out_of_memory(text: str | Exception) -> bool:
-    """True if an exception, or the last lines of a process, say that memory ran out."""
+    """True if an exception, or the last lines of a process, are those of exhausted memory."""
     kinds = {kind.__name__ for kind in type(text).__mro__}
     return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(text)))
 

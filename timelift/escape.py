@@ -8,12 +8,12 @@ import html
 import re
 import unicodedata
 
-#: Characters after which a longer name is cut in tables and figures.
+#: The most characters of a name in tables and figures.
 NAME_LIMIT = 60
 
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 _MARKDOWN = re.compile(r"[\\`*\[\]|#!~$]|(?<![^\W_])_|_(?![^\W_])")
-#: The last four are as wide as a Chinese character, which some programs take for the others.
+#: The last four are the full-width forms of the others, which some programs read as the same.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 #: Control functions as ECMA-48 (5th edition, 5.3 to 5.6) writes them: sequences with parameters,
@@ -28,7 +28,7 @@ _CODES = re.compile(
 
 
 def plain(text: object, limit: int | None = None) -> str:
-    """Show text on one line without control, direction or unpaired surrogate characters."""
+    """Return text on one line without control, direction or unpaired surrogate characters."""
     shown = str(text)
     if not shown.isprintable():
         shown = "".join(map(_visible, shown))
@@ -44,13 +44,13 @@ def _visible(character: str) -> str:
 
 
 def markdown(text: object, limit: int | None = None) -> str:
-    """Show text as text inside Markdown, in a table cell too."""
+    """Return text that Markdown shows as it is, in a table cell too."""
     shown = html.escape(plain(text, limit), quote=False)
     return _MARKDOWN.sub(lambda match: f"\\{match.group()}", shown)
 
 
 def csv_text(text: object) -> str:
-    """Show text in a spreadsheet cell that no program takes for a formula.
+    """Return text for a spreadsheet's cell that no program takes for a formula.
 
     Source: OWASP, CSV Injection.
     """
@@ -59,11 +59,11 @@ def csv_text(text: object) -> str:
 
 
 def slug(text: object) -> str:
-    """Make a file name part of letters, digits, dot and dash that never climbs out of a folder."""
+    """Return a part of a file name: letters, digits, dots and dashes, and never `..`."""
     words = re.sub(r"[^A-Za-z0-9.]+", "-", str(text))[:NAME_LIMIT]
     return words.strip("-.") or "unnamed"
 
 
 def without_codes(text: str) -> str:
-    """Leave out what steers a terminal; the words stay."""
+    """Return text without the control functions of a terminal."""
     return _CODES.sub("", text)

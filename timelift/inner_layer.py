@@ -1,7 +1,7 @@
-"""A layer as it is typed: what makes it, and what it takes at one step.
+"""A layer as users type it: what makes it, and its inputs at one step.
 
-`module:name`, `path.py:name` or `model.keras`, each with `#lift` behind it for the layer inside of
-a lift of that model; `96,96,3`, `float32[3]` or `int32[60]<1000`.
+It is made by `module:name`, `path.py:name` or `model.keras`; `#lift` after one of them is the layer
+inside of a lift of that model. Inputs are `96,96,3`, `float32[3]` or `int32[60]<1000`.
 """
 
 import re
@@ -24,8 +24,8 @@ _FACTORY = re.compile(
 class Factory:
     """What makes a layer or model, or is it: `name` in a module or Python file, or a stored model.
 
-    `where` is the module or the file, and a stored model has no name. With a `lift`, by its path or
-    its number from 1, it is the layer inside of that lift of the model.
+    `where` is the module or the file; a stored model has no name. A `lift`, by its path or its
+    number from 1, asks for the layer inside of that lift of the model.
     """
 
     where: str
@@ -34,7 +34,7 @@ class Factory:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read the text that `str` writes; of one in another form all is `where`."""
+        """Read the text that `str` writes; a text in another form is `where` as a whole."""
         typed = _FACTORY.fullmatch(text)
         return cls(**typed.groupdict("")) if typed else cls(text)
 
@@ -62,8 +62,7 @@ _LARGEST = {"int32": 2**31, "int64": 2**63}
 class LayerInputs:
     """The shape of one step, without batch; whole numbers have a `dtype` and lie below `high`.
 
-    For numbers with a fraction `dtype` is empty, since `--dtypes` says of which type they are, and
-    `high` is 0.
+    For floats `dtype` is '', since `--dtypes` has their type, and `high` is 0.
     """
 
     features: tuple[int, ...] = ()
@@ -72,12 +71,12 @@ class LayerInputs:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "LayerInputs":
-        """Return the inputs of the fields of a JSON object."""
+        """Rebuild the inputs from the fields of a JSON object."""
         return cls(**{**fields, "features": tuple(fields["features"])})
 
     @property
     def why_too_high(self) -> str:
-        """Why not every number below `high` is one of the dtype; empty where each is."""
+        """Reason why the dtype cannot hold every number below `high`, or ''."""
         largest = _LARGEST.get(self.dtype, self.high)
         if self.high <= largest:
             return ""
@@ -90,7 +89,7 @@ class LayerInputs:
 
 
 def read_inputs(text: str) -> LayerInputs | None:
-    """Read the inputs of a layer; none of an empty text. Raises UserError."""
+    """Read the inputs of a layer; an empty text is None. Raises UserError."""
     word = "".join(text.split())
     if not word:
         return None

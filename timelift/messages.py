@@ -19,19 +19,19 @@ from timelift.escape import without_codes
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 
-#: The variable that names a folder of the run: what a worker compiles of its inner layer lies there
-#: for the workers that come later. No rival's program does.
+#: The environment variable with a folder of the run, in which later workers find what earlier ones
+#: compiled of an inner layer. No rival's program is there.
 COMPILED_FOLDER = "TIMELIFT_COMPILED"
-#: What a worker does while its rounds are played.
+#: The stage of a worker in which rounds are played.
 PLAYING = "playing rounds"
-#: What has a limit of its own: a rival is traced and called once.
+#: The stage in which a rival is traced and called once, which has a limit of its own.
 TRACING = "tracing"
-#: What a worker does before an inner layer's first rival is built, at no rival's expense: the layer
-#: is made, whatever the sizes of the setting, and then called at those sizes.
+#: The stages before the first rival of an inner layer is built, which count for no rival: the layer
+#: is made, which does not depend on the sizes of the setting, and then called at those sizes.
 MAKING_LAYER, CALLING_LAYER = "making the inner layer", "calling the inner layer"
 LAYER_STAGES = frozenset({MAKING_LAYER, CALLING_LAYER})
-#: What a worker does once a rival differs from the folded layer. It has a limit of its own, and is
-#: no stage of all rivals: those that are like the fold need nothing of it.
+#: The stage after a rival was found to differ from the folded layer, which has a limit of its own.
+#: Rivals that agree with the fold do not depend on it.
 CALLING_EVERY_STEP = "calling the inner layer at every step"
 
 
@@ -42,24 +42,24 @@ class RivalSpec:
     name: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    #: The share of calls that are made beyond those that are billed.
+    #: Extra calls of each sample, as a share of those that its time is divided by.
     slower: float = 0.0
-    #: What makes its inner layer, where that differs from the task's.
+    #: What makes its inner layer, if it is not the task's.
     factory: str = ""
-    #: The folders in which the modules that it imports are looked for first, like PYTHONPATH.
+    #: The folders in which its imports are looked for first, written like PYTHONPATH.
     home: str = ""
     #: Rivals of one pair are built and played next to each other.
     pair: str = ""
-    #: Of a pair, one is built first, and pays what only the first of its kind pays in a process.
+    #: One of a pair is built first, and its facts have the costs of the first build in a process.
     built_first: bool = False
-    #: It runs in the other interpreter, where two are compared.
+    #: It runs in the other interpreter, if two are compared.
     in_other_python: bool = False
-    #: On other backends it is refused before its file is loaded.
+    #: On any other backend it is refused before its file is loaded.
     backends: tuple[str, ...] = tuple(Backend)
 
     @property
     def layer(self) -> tuple[str, str]:
-        """What identifies the rival's layer in its task: its own factory and its folder."""
+        """The key of the rival's layer in its task: a factory of its own and its folders, or ''."""
         return self.factory, self.home if self.factory else ""
 
 
@@ -69,7 +69,7 @@ class Task:
 
     setting: Setting
     rivals: tuple[RivalSpec, ...]
-    #: What makes the inner layer, or is it: the text of a `Factory`.
+    #: The text of the `Factory` of the inner layer.
     factory: str
     inputs: LayerInputs
     seed: int
@@ -77,20 +77,20 @@ class Task:
     round_seconds: float
     #: The launch's number, from 1.
     launch: int = 1
-    #: The factory makes a whole model, whose rivals are ways of changing its lifts ...
+    #: The factory makes a whole model; its rivals change its lifts in different ways.
     is_model: bool = False
-    #: ... fed with the (inputs, labels) that `module:function` returns, or with drawn ones.
+    #: The `module:function` that returns (inputs, labels) for a whole model; '' draws them.
     data: str = ""
-    #: The worker plays one sample at each order, since another interpreter's play between.
+    #: The worker plays one sample at each order, since samples of another interpreter are between.
     conducted: bool = False
-    #: The device's name and the switches of its backend are reported.
+    #: The name of the device and the switches of its backend are reported.
     names_device: bool = False
-    #: What a call of each rival needs of the host's memory is read. No law is checked: the launch
-    #: does that.
+    #: The peak of the host's memory in a call of each rival is read. The law is not checked, since
+    #: launches do that.
     reads_peak_memory: bool = False
-    #: How many operations of each kind a rival's graph has is reported.
+    #: The number of operations of each kind in a rival's graph is reported.
     counts_operations: bool = False
-    #: The tracer is warmed before the first rival.
+    #: The tracer is warmed up before the first rival is built.
     warms: bool = True
     #: Steps at which the law is checked at single steps; the test suite asks for every one.
     law_steps: int = 4
@@ -99,30 +99,30 @@ class Task:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Task":
-        """Return the task of the fields of a JSON object."""
+        """Rebuild the task from the fields of a JSON object."""
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
         inputs = LayerInputs.from_fields(fields["inputs"])
         return cls(**{**fields, "inputs": inputs, "setting": setting, "rivals": rivals})
 
     def lost(self, rival: str, status: Status, reason: str) -> CaseInLaunch:
-        """Return how a rival ended, by its name, that was not measured."""
+        """Return the record of a rival, by its name, that was not measured."""
         case = Case(self.setting, rival)
         return CaseInLaunch(case, self.launch, status=status, reason=without_codes(reason))
 
 
 @dataclass(frozen=True)
 class Started:
-    """The worker of a task has begun, as this process."""
+    """The worker of a task has begun; `pid` is its process."""
 
     pid: int
 
 
 @dataclass(frozen=True)
 class Busy:
-    """The worker begins a stage, for one rival or, where `rival` is empty, for all of them.
+    """The worker begins a stage: for one rival, or for all if `rival` is ''.
 
-    `printed` is how many bytes the launch had printed before; None where that is of no interest.
+    `printed` are the bytes of output so far, if a crash's last words are looked for after them.
     """
 
     doing: str
@@ -137,17 +137,17 @@ class Exhausted:
 
 @dataclass(frozen=True)
 class Ready:
-    """Every rival is built, and the worker waits for `Go`; of task 0, the backend is imported."""
+    """Every rival is built, and the worker waits for `Go`; for task 0, the backend is imported."""
 
 
 @dataclass(frozen=True)
 class Warm:
-    """A conducted worker is warmed up, and plays a sample at each `Play`."""
+    """A conducted worker is warmed up, and waits for `Play`."""
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sample was played: the seconds of so many calls, and how often it was traced so far."""
+    """A sample was played: the seconds of its calls, and the traces of its rival so far."""
 
     seconds: float
     calls: int
@@ -156,14 +156,14 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Exited:
-    """The worker is gone; `playing_place` is the place of the rival that played, from 1, or 0."""
+    """The worker ended; `playing_place` is the number of the rival that played, from 1, or 0."""
 
     code: int | None
     signal: int | None
     playing_place: int
 
 
-#: A `CaseInLaunch` tells how a rival ended.
+#: A `CaseInLaunch` is the end of a rival.
 Event = Started | Busy | CaseInLaunch | Exhausted | Ready | Warm | Sampled | Exited
 
 
@@ -181,7 +181,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Done:
-    """No further sample is asked for."""
+    """All samples were played."""
 
 
 Order = Go | Play | Done
@@ -195,9 +195,9 @@ _ORDERS: dict[str, Callable[..., Order]] = {kind.__name__: kind for kind in get_
 
 @dataclass(frozen=True)
 class WorkerChannel:
-    """How a worker reports, waits for its next order, and notes which rival plays.
+    """How a worker emits events, waits for its next order, and notes which rival plays.
 
-    `stop_asked` is true once no further round is wanted; an order is None where none can come.
+    `listen` returns None if no order can come. `stop_asked` is True once rounds should end.
     """
 
     emit: Emit
@@ -220,17 +220,17 @@ def task_line(number: int, task: Task) -> str:
 
 
 def read_event(line: bytes, number: int) -> Event | None:
-    """Read the event on a line; None where it is another task's, or the line was torn."""
+    """Read the event on a line; None if it is another task's, or the line is torn."""
     return _read(line, "of", number, "event", _EVENTS)
 
 
 def read_order(line: bytes, number: int) -> Order | None:
-    """Read the order on a line; None where it is for another task's worker."""
+    """Read the order on a line; None if it is for another task's worker."""
     return _read(line, "to", number, "order", _ORDERS)
 
 
 def read_task(line: bytes) -> tuple[int, Task] | None:
-    """Read the number and task on a line; None for an order to a worker that is gone."""
+    """Read the number and task on a line; None for an order to a worker that has ended."""
     fields = _object(line)
     return (fields.pop("task"), Task.from_fields(fields)) if "task" in fields else None
 

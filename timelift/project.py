@@ -1,7 +1,6 @@
-"""A project: its results, modules and commits, and which file a strategy or a workload is.
+"""A project: its results, modules and commits, and the files of its strategies and workloads.
 
-What the project and its user bring comes before what timelift brings. Nothing is imported: a file's
-text says what it is.
+Files of the project come before timelift's own of the same name. Nothing is imported.
 """
 
 import subprocess
@@ -12,13 +11,13 @@ from pathlib import Path
 
 from timelift.errors import UserError
 
-#: What marks the top of a project, as pytest and git have it.
+#: Files and folders at the top of a project, as pytest and git look for it.
 MARKERS = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".git")
 _PACKAGE = Path(__file__).parent
 
 
 def _brought() -> Path:
-    """Return where the strategies of timelift are: in the installed package, or in its checkout."""
+    """Return the folder of timelift's own strategies: the installed package, or its checkout."""
     return _PACKAGE if (_PACKAGE / "strategies").is_dir() else _PACKAGE.parent
 
 
@@ -26,8 +25,8 @@ def _brought() -> Path:
 class Project:
     """A project at `root`.
 
-    `pythonpath` are the folders that pytest's option of this name adds. `brought` is where
-    timelift's own strategies, workloads and questions are: `root` itself in a checkout of timelift.
+    `pythonpath` are the folders that pytest's option of this name adds. `brought` is the folder of
+    timelift's own strategies, workloads and questions: `root` itself in a checkout of timelift.
     """
 
     root: Path
@@ -47,11 +46,11 @@ class Project:
 
     @property
     def is_timelift(self) -> bool:
-        """True in a checkout of timelift, whose own files are those that timelift brings."""
+        """True for a checkout of timelift."""
         return self.root.resolve() == self.brought.resolve()
 
     def packaged(self, name: str) -> Path:
-        """Return the folder of `bench`, `strategies` or `workloads` that timelift brings."""
+        """Return timelift's own folder of `bench`, `strategies` or `workloads`."""
         return self.brought / name
 
     @cached_property
@@ -69,7 +68,7 @@ class Project:
 
     @property
     def import_folders(self) -> list[Path]:
-        """Return where its modules are imported from, the first first."""
+        """Return the folders in which its modules are looked for, in order."""
         folders = dict.fromkeys((self.root, self.root / "src", *self.pythonpath))
         return [folder for folder in folders if folder.is_dir()]
 
@@ -78,7 +77,7 @@ class Project:
         return modules_in(self.import_folders)
 
     def at(self, root: Path) -> "Project":
-        """Return the same project in another folder; folders outside of it stay."""
+        """Return the same project in another folder; paths outside of the project stay."""
         return replace(
             self,
             root=root,
@@ -87,15 +86,15 @@ class Project:
         )
 
     def _moved(self, path: Path, root: Path) -> Path:
-        here, place = self.root.resolve(), path.resolve()
-        return root / place.relative_to(here) if place.is_relative_to(here) else path
+        here, whole = self.root.resolve(), path.resolve()
+        return root / whole.relative_to(here) if whole.is_relative_to(here) else path
 
     def shown(self, path: Path) -> str:
-        """Return a path as users see it: from the project on, or from timelift on."""
-        place, here, brought = path.resolve(), self.root.resolve(), self.brought.resolve()
-        if place.is_relative_to(brought) and brought != here:  # it may be installed inside
-            return f"timelift/{place.relative_to(brought)}"
-        return str(place.relative_to(here) if place.is_relative_to(here) else place)
+        """Return a path as users see it: relative to the project, or `timelift/…`."""
+        whole, here, brought = path.resolve(), self.root.resolve(), self.brought.resolve()
+        if whole.is_relative_to(brought) and brought != here:  # timelift may lie in the project
+            return f"timelift/{whole.relative_to(brought)}"
+        return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def python_files(folder: Path) -> list[Path]:
@@ -103,7 +102,7 @@ def python_files(folder: Path) -> list[Path]:
 
 
 def modules_in(folders: Iterable[Path]) -> frozenset[str]:
-    """Return the top-level modules and packages that are imported from these folders.
+    """Return the top-level modules and packages in these folders.
 
     A folder without Python files, such as one of data, is no package.
     """
@@ -123,7 +122,7 @@ def _is_importable(path: Path) -> bool:
 
 
 class GitError(UserError):
-    """An error of git, with the text that it `printed`."""
+    """An error of git, and the text that it `printed`."""
 
     def __init__(self, command: str, printed: str) -> None:
         super().__init__(f"git {command} failed: {printed or 'it printed nothing'}")
@@ -131,14 +130,14 @@ class GitError(UserError):
 
 
 def git_bytes(root: Path, *words: str) -> bytes:
-    """Return what git prints in a folder; raises GitError, or UserError where there is no git."""
+    """Return what git prints in a folder; raises GitError, or UserError if git is missing."""
     try:
-        done = subprocess.run(["git", "-C", root, *words], capture_output=True, check=False)
+        process = subprocess.run(["git", "-C", root, *words], capture_output=True, check=False)
     except OSError as error:
         raise UserError(f"git cannot be run ({error.strerror}); install it") from None
-    if done.returncode:
-        raise GitError(words[0], _as_text(done.stderr) or _as_text(done.stdout))
-    return done.stdout
+    if process.returncode:
+        raise GitError(words[0], _as_text(process.stderr) or _as_text(process.stdout))
+    return process.stdout
 
 
 def git(root: Path, *words: str) -> str:
@@ -146,7 +145,7 @@ def git(root: Path, *words: str) -> str:
 
 
 def resolve_commit(root: Path, revision: str) -> str:
-    """Return the commit of a revision; raises UserError where git knows none."""
+    """Return the commit of a revision; raises UserError if git knows none."""
     try:
         return git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except GitError as error:

@@ -1,7 +1,7 @@
 """What a file of a strategy or a workload declares, read from its text without importing it.
 
 A module is read with `ast`: its docstring, its functions and its literal constants, annotated or
-not. What a constant must be stands in `DECLARED`; anything else is a sentence at collection.
+not. `DECLARED` has a test for the value of each constant; another value is a UserError.
 """
 
 import ast
@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from timelift.case import Backend
 from timelift.errors import UserError
 
-#: What a strategy declares that it means for layers that are more than a function.
+#: Constants in which a strategy declares what it does in training, and with padding and masks.
 MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
-#: What reading a file's text or one of its values raises, however wrong it is.
+#: All that reading the text or a value of any file may raise, except for OSError.
 UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 #: Scopes of their own: names inside are no constants of the module.
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -24,7 +24,10 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 @dataclass(frozen=True)
 class Source:
-    """A Python file read as text: its title, what it defines, imports (top-level) and declares."""
+    """A Python file read as text: its title, and what it defines, imports and declares.
+
+    `imports` are top-level packages.
+    """
 
     path: Path
     text: str
@@ -40,7 +43,7 @@ class Source:
 
     @property
     def lift_class(self) -> str:
-        """The class of a strategy that lifts a layer, empty without one."""
+        """The class of a strategy that lifts a layer: its last one, or ''."""
         return self.classes[-1] if self.classes else ""
 
 
@@ -102,7 +105,7 @@ DECLARED: Mapping[str, Declaration] = {
 
 
 def read_source(path: Path) -> Source:
-    """Read a module's surface from its text; a file that is not Python is a UserError."""
+    """Read a module's text; raises UserError if it is no Python, or declares a wrong value."""
     try:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
@@ -134,16 +137,16 @@ def imports_of(tree: ast.Module) -> frozenset[str]:
 
 
 def module_files(module: str, folders: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that a module, or a package of its name, may be, in the folders' order."""
+    """Yield the files of a module or package of this name, in the order of the folders."""
     for folder in folders:
-        place = folder.joinpath(*module.split("."))
-        for stem in (place, place / "__init__"):
+        path = folder.joinpath(*module.split("."))
+        for stem in (path, path / "__init__"):
             files = (stem.with_name(stem.name + suffix) for suffix in all_suffixes())
-            yield from (path for path in files if path.is_file())
+            yield from (file for file in files if file.is_file())
 
 
 def names_of(path: Path) -> set[str]:
-    """Return the names that a file's text binds, but for those inside of functions and classes."""
+    """Return the names that a file's text binds outside of functions and classes."""
     try:
         return set(_bound(ast.parse(path.read_text(encoding="utf-8")).body))
     except (OSError, *UNREADABLE) as error:
@@ -163,7 +166,10 @@ def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
-    """Read the literals that are assigned to a name; what is declared otherwise is a UserError."""
+    """Return the literals that are assigned to a name.
+
+    Raises UserError for a constant of `DECLARED` that is no literal, or has a wrong value.
+    """
     constants: dict[str, Any] = {}
     assigned = list(_assigned(tree))
     for target, value in assigned:
@@ -172,9 +178,9 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
         except UNREADABLE:
             constants.pop(target.id, None)
             _refuse(target.id, path)
-    plain = [target for target, _ in assigned]
+    targets = [target for target, _ in assigned]
     for stored in _stored(tree):
-        if stored not in plain:
+        if stored not in targets:
             _refuse(stored.id, path)
     for name, declaration in DECLARED.items():
         if constants.get(name) is ...:  # as `timelift init` writes it
@@ -187,6 +193,7 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
 
 
 def _refuse(name: str, path: Path) -> None:
+    """Raise UserError if a name whose value is no literal is one of `DECLARED`."""
     if name in DECLARED:
         raise UserError(
             f"{path}: {name} must be a literal on a line of its own, since it is read without "
@@ -205,10 +212,10 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
 
 
 def _stored(node: ast.AST) -> Iterator[ast.Name]:
-    """Yield every name that the module itself binds, outside of functions and classes."""
+    """Yield every target of an assignment outside of functions and classes."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
             yield child
-        bare = isinstance(child, ast.AnnAssign) and child.value is None
-        if not (bare or isinstance(child, _SCOPES)):
+        without_value = isinstance(child, ast.AnnAssign) and child.value is None
+        if not (without_value or isinstance(child, _SCOPES)):
             yield from _stored(child)
