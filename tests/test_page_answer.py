@@ -1,6 +1,5 @@
 """The answer of the page: what is never shown slower, else a condition, else the least to lose."""
 
-import math
 import re
 from dataclasses import replace
 
@@ -11,13 +10,13 @@ from tests.simulated import LOOP, TD, raced
 from tests.test_summary import at, found
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import pareto_front
-from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
+from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import answer, answers_by_workload, recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal.lines import Header
-from timelift.present.answer import headline, price_sentence, speed_up_in_words
+from timelift.present.answer import headline, price_sentence
 from timelift.present.page.own_tables import prices
 
 #: Two lengths, at which one strategy is in the middle and two others take turns.
@@ -99,12 +98,6 @@ def test_no_gain_is_told_over_the_advice_itself():
     start = "Write fold_time: 2.0 times as fast as TimeDistributed in 1 of 2 settings,"
     assert text.startswith(start)
     assert text.count("fold_time") == 1
-
-
-def test_an_interval_is_written_where_one_sees_that_it_has_a_width():
-    told = {(3.38, 3.42): "3.4", (3.32, 3.42): "3.4 [3.3, 3.4]", (math.nan, math.nan): "3.4"}
-    for (low, high), text in told.items():
-        assert speed_up_in_words(SpeedUp(3.4, low, high, verdict=Verdict.FASTER)) == text
 
 
 def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):

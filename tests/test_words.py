@@ -15,8 +15,11 @@ from timelift.present.words import (
     percent_interval,
     percent_more,
     three_figures,
+    time_in_words,
     times,
+    times_to_hundredths,
     unit_for,
+    with_interval,
 )
 
 
@@ -43,6 +46,28 @@ def test_the_unit_fits_the_middle_of_the_times(seconds, unit):
 )
 def test_numbers_have_three_figures_and_no_exponent(value, text):
     assert three_figures(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(9.4375e-4, "944 µs"), (1e-3, "1.00 ms"), (0.25, "250 ms"), (1, "1.00 s")],
+)
+def test_a_time_has_the_unit_in_which_it_reads_well(seconds, text):
+    assert time_in_words(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(0.01234, "0.0123"), (0.0996, "0.10"), (0.982, "0.98"), (3.384, "3.38"), (12.34, "12.3")],
+)
+def test_a_ratio_has_at_most_two_decimals_where_it_is_not_small(ratio, text):
+    assert times_to_hundredths(ratio) == text
+
+
+def test_an_interval_is_written_beside_an_estimate_that_it_is_wider_than():
+    told = {(3.3, 3.46): "3.38 [3.30, 3.46]", (3.379, 3.381): "3.38", (math.nan, math.nan): "3.38"}
+    for (low, high), text in told.items():
+        assert with_interval(Interval(3.38, low, high), three_figures) == text
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,16 @@ def unit_for(times: Iterable[float]) -> Unit:
     positive = [seconds for seconds in times if 0 < seconds < math.inf]
     if not positive:
         return SECONDS
-    middle = math.sqrt(min(positive)) * math.sqrt(max(positive))
-    return next((u for u in (SECONDS, MILLISECONDS) if middle >= u.size), MICROSECONDS)
+    return _unit_of(math.sqrt(min(positive)) * math.sqrt(max(positive)))
+
+
+def _unit_of(seconds: float) -> Unit:
+    return next((unit for unit in (SECONDS, MILLISECONDS) if seconds >= unit.size), MICROSECONDS)
 
 
 def time_in_words(seconds: float) -> str:
     """Write a time in the unit in which it reads well: `944 µs`."""
-    unit = unit_for([seconds])
+    unit = _unit_of(seconds)
     return f"{three_figures(seconds / unit.size)} {unit.name}"
 
 
