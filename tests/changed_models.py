@@ -22,8 +22,8 @@ from timelift.project import Project
 from timelift.source import read_source
 from timelift.worker import find_lifts, whole_model
 from timelift.worker.describe import describe_lift, describe_model
-from timelift.worker.lifted_layer import parts_of
 from timelift.worker.measure_setting import measure_setting
+from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
 ROOT = Path(__file__).parent.parent

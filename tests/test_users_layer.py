@@ -54,7 +54,7 @@ sys.path[:0] = [{src!r}]
 from timelift.errors import one_line
 from timelift.inner_layer import LayerInputs
 from timelift.worker.describe import describe
-from timelift.worker.lifted_layer import make_layer
+from timelift.worker.reference import make_layer
 def weights(name, inputs):
     try:
         return [list(one.shape) for one in make_layer("mine.models:" + name, inputs, 1).weights]

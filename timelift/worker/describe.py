@@ -27,7 +27,7 @@ from timelift.worker.find_lifts import (
     watch_lifts,
 )
 from timelift.worker.inputs import check_one_tensor, input_shape, whole_numbers
-from timelift.worker.lifted_layer import parts_of
+from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_layer, find_model
 
 #: Every call of the name returns the same model, or models that share lifts.

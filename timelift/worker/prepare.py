@@ -34,8 +34,7 @@ from timelift.worker import law, system
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, draw_inputs, draw_valid
 from timelift.worker.law import TOLERANCES, rounding_of
-from timelift.worker.lifted_layer import InnerLayer, make_layer, why_nothing_trains
-from timelift.worker.reference import CHECKING
+from timelift.worker.reference import CHECKING, InnerLayer, make_layer, why_nothing_trains
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.

@@ -28,9 +28,8 @@ from timelift.worker.law import (
     scale_of,
     weight_gradient_errors,
 )
-from timelift.worker.lifted_layer import computed_in, parts_of
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
-from timelift.worker.reference import CHECKING
+from timelift.worker.reference import CHECKING, computed_in, parts_of
 from timelift.worker.user_code import find_model, find_named, load_module, restore_process_state
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
