@@ -20,12 +20,11 @@ def runs(tmp_path):
     return str(old), str(new)
 
 
-def test_only_strict_ends_otherwise_than_with_0(runs, capsys):
+def test_only_strict_ends_otherwise_than_with_0(runs):
     assert report.main(["compare", *runs]) == 0
     assert report.main(["compare", *runs, "--strict"]) == 2
     assert report.main(["compare", runs[0], runs[0], "--strict"]) == 0
     assert report.main(["compare", *runs, "--strict", "--gate", "50%"]) == 0
-    assert "no suspects among 15 cases; the median case would be" in capsys.readouterr().out
 
 
 def test_a_hostile_drift_is_cut(runs, tmp_path, capsys):
@@ -102,17 +101,16 @@ def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
 
 def test_a_suspect_s_command_selects_that_case_alone():
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
-    said = compare_words._deciding_command(case, "")
-    assert "'--strategies=-fold[k=2]'" in said
-    assert "--dtypes bfloat16" in said
-    assert "--threads 2" in said
-    assert "--lengths" not in said
+    command = compare_words._deciding_command(case, "")
+    for words in ("'--strategies=-fold[k=2]'", "--dtypes bfloat16", "--threads 2"):
+        assert words in command
+    assert "--lengths" not in command
 
 
 @pytest.mark.parametrize(("old", "threads"), [("aaaa1111", True), ("", False)])
 def test_a_suspect_of_the_usual_threads_has_them_against_another_side(old, threads):
-    said = compare_words._deciding_command(journals.case(), old)
-    assert said.endswith(" --threads default") == threads
+    command = compare_words._deciding_command(journals.case(), old)
+    assert command.endswith(" --threads default") == threads
 
 
 @pytest.mark.parametrize("commit", [None, "; rm -rf ~", ""])
@@ -150,4 +148,4 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     assert cli.main(["compare", *words], tmp_path) == 0
-    assert [one.header.started[8:10] for one in seen] == ["02", "04", "05"]
+    assert [run.header.started[8:10] for run in seen] == ["02", "04", "05"]

@@ -30,8 +30,7 @@ def _summed_up(*lines):
 def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path):
     for name, night in (("a", 2), ("b", 0), ("c", 1)):
         histories.run(tmp_path / f"{name}.jsonl", night, [journals.line(FEW[0])])
-    found = levels.machine_runs(tmp_path).runs
-    assert [one.path.stem for one in found] == ["b", "c", "a"]
+    assert [run.path.stem for run in levels.machine_runs(tmp_path).runs] == ["b", "c", "a"]
 
 
 def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_once(tmp_path):
@@ -41,15 +40,15 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_o
         histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
     copied = (tmp_path / "example" / "001.jsonl").read_text()
     (tmp_path / "kept" / "copy.jsonl").write_text(copied)
-    found = [one.path.relative_to(tmp_path) for one in levels.machine_runs(tmp_path).runs]
+    paths = [run.path.relative_to(tmp_path) for run in levels.machine_runs(tmp_path).runs]
     names = [f"example/00{night}.jsonl" for night in range(4)]
-    assert [path.as_posix() for path in found] == [*names, "kept/x.jsonl"]
+    assert [path.as_posix() for path in paths] == [*names, "kept/x.jsonl"]
 
 
 def test_a_history_has_the_whole_run_and_not_a_copy_of_its_beginning(tmp_path):
     whole = histories.run(tmp_path / "20260101T020000Z_0000001a.jsonl", 0, [journals.line(FEW[0])])
     histories.run(tmp_path / "000.jsonl", 0, [])
-    assert [one.path for one in levels.machine_runs(tmp_path).runs] == [whole]
+    assert [run.path for run in levels.machine_runs(tmp_path).runs] == [whole]
 
 
 def test_machines_have_histories_of_their_own(tmp_path):
@@ -67,32 +66,32 @@ def test_machines_have_histories_of_their_own(tmp_path):
 def test_one_name_with_two_identities_is_two_machines(tmp_path):
     described = [histories.machine(), histories.machine(identity={"memory_gib": 16})]
     _nights(tmp_path, 6, described=lambda night: described[night >= 4])
-    found = levels.machine_runs(tmp_path)
-    assert len(found.runs) == 2
-    assert list(found.others) == [found.name]
+    machine = levels.machine_runs(tmp_path)
+    assert len(machine.runs) == 2
+    assert list(machine.others) == [machine.name]
 
 
 def test_since_forgets_what_was_before(tmp_path):
     _nights(tmp_path, 5)
     kept = levels.machine_runs(tmp_path, since=parse_time(histories.day(3)))
-    assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
+    assert [run.day for run in kept.runs] == [histories.day(3), histories.day(4)]
     with pytest.raises(UserError, match="name an earlier --since"):
         levels.machine_runs(tmp_path, since=parse_time("2027-01-01"))
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path):
     path = _nights(tmp_path, 1) / "example" / "000.jsonl"
-    fast = levels.summary_of_run(path)
+    summary = levels.summary_of_run(path)
     spaced = tmp_path / "spaced.jsonl"
     spaced.write_text(
         "".join(json.dumps(json.loads(line)) + "\n" for line in path.read_text().splitlines())
     )
-    assert levels.summary_of_run(spaced) == fast
-    (board,) = aligned_samples(reader.load(path).measurements)
-    middle = np.median(board.launch_medians(), axis=1)
-    for case, level in zip(board.cases, middle, strict=True):
-        assert fast.log_seconds[case] == pytest.approx(level, abs=0.01)
-    assert fast.canary_seconds == pytest.approx(4e-5)
+    assert levels.summary_of_run(spaced) == summary
+    (rivals,) = aligned_samples(reader.load(path).measurements)
+    medians = np.median(rivals.launch_medians(), axis=1)
+    for case, level in zip(rivals.cases, medians, strict=True):
+        assert summary.log_seconds[case] == pytest.approx(level, abs=0.01)
+    assert summary.canary_seconds == pytest.approx(4e-5)
 
 
 def test_the_level_is_the_median_that_is_told_or_else_that_of_the_samples():
@@ -101,10 +100,10 @@ def test_the_level_is_the_median_that_is_told_or_else_that_of_the_samples():
         seconds = sorted(random.lognormal(-5, 4, count).tolist())
         middle = seconds[(count - 1) // 2] * seconds[count // 2]
         line = journals.line(FEW[0], 1, [*random.permutation(seconds).tolist(), None])
-        told = _summed_up(line | {"seconds_per_call": [1.0]})
+        stated = _summed_up(line | {"seconds_per_call": [1.0]})
         del line["median_seconds_per_call"]
-        for found in (told, _summed_up(line)):
-            assert found.log_seconds[FEW[0]] == pytest.approx(math.log(middle) / 2, abs=1e-12)
+        for summary in (stated, _summed_up(line)):
+            assert summary.log_seconds[FEW[0]] == pytest.approx(math.log(middle) / 2, abs=1e-12)
 
 
 def test_a_rival_that_was_dropped_early_still_compares_with_the_others():
@@ -114,14 +113,14 @@ def test_a_rival_that_was_dropped_early_still_compares_with_the_others():
         for case in FEW
         if case is not FEW[0] or launch < 4
     ]
-    found = _summed_up(*lines).log_seconds
-    assert found[FEW[0]] == pytest.approx(found[FEW[1]])
+    level = _summed_up(*lines).log_seconds
+    assert level[FEW[0]] == pytest.approx(level[FEW[1]])
 
 
 def test_a_case_that_crashed_in_a_launch_has_no_level():
     crash = journals.ended(FEW[0], Status.CRASHED, "signal 9", launch=2)
-    found = _summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)
-    assert list(found.log_seconds) == [FEW[1]]
+    summary = _summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)
+    assert list(summary.log_seconds) == [FEW[1]]
 
 
 BAD = {
@@ -140,15 +139,15 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_damaged_line_costs_itself_alone(bad):
-    told = journals.line(FEW[0])
-    del told["median_seconds_per_call"]
-    line, good = journals.text(told, journals.line(FEW[1])).splitlines()
+    fields = journals.line(FEW[0])
+    del fields["median_seconds_per_call"]
+    line, good = journals.text(fields, journals.line(FEW[1])).splitlines()
     assert '"seconds_per_call":[0.001]' in line
     broken = line.replace('"seconds_per_call":[0.001]', bad)
-    found = levels.summary_of_lines(
+    summary = levels.summary_of_lines(
         [broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()]
     )
-    assert list(found.log_seconds) == [FEW[1]]
+    assert list(summary.log_seconds) == [FEW[1]]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +186,5 @@ def test_a_run_without_a_measured_case_is_no_history(tmp_path):
 
 
 def test_of_two_lines_for_a_launch_the_first_counts_in_a_history_too():
-    case = journals.case()
-    said = (journals.line(case, 1), journals.ended(case, Status.CRASHED, "x", 1))
-    found = levels.summary_of_lines(json.dumps(one).encode() for one in said)
-    assert case in found.log_seconds
+    first, second = journals.line(FEW[0], 1), journals.ended(FEW[0], Status.CRASHED, "x", 1)
+    assert FEW[0] in _summed_up(first, second).log_seconds

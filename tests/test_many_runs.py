@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import warnings
 
 import numpy as np
@@ -16,20 +17,20 @@ from timelift.history.many_runs import find_changes
 ALL = slice(None)
 
 
-def _now(findings):
-    return [one.latest.state for one in findings.cases]
+def _states(findings):
+    return {history.latest.state for history in findings.cases}
 
 
 def _changed(findings):
-    return [place for place, one in enumerate(findings.cases) if one.changes]
+    return [row for row, history in enumerate(findings.cases) if history.changes]
 
 
 def _worse(findings):
-    return [place for place, one in enumerate(findings.cases) if one.latest.state in WORSE]
+    return [row for row, history in enumerate(findings.cases) if history.latest.state in WORSE]
 
 
 def _slower(share, rows=7, nights=slice(31, None), levels=None):
-    """A history in which a case, or some, are slower by a share for some nights."""
+    """A history in which the cases of some rows are slower by a share for some nights."""
     levels = levels or histories.levels()
     levels.log_seconds[rows, nights] += np.log1p(share)
     return levels
@@ -57,15 +58,13 @@ def test_a_lone_spike_is_never_a_change(share):
     spikes = (slice(31, 32), slice(40, 42), slice(-1, None), slice(-2, None))
     for row, nights in enumerate(spikes, start=7):
         _slower(share, row, nights, levels)
-    assert not any(one.changes for one in find_changes(levels).cases)
+    assert _changed(find_changes(levels)) == []
 
 
 def test_a_change_is_told_from_its_third_run_on_and_not_before():
     levels = _slower(0.08, nights=slice(40, None))
-    told = [
-        find_changes(levels.part(0, runs)).cases[7].latest.state in WORSE for runs in (41, 42, 43)
-    ]
-    assert told == [False, False, True]
+    worse = [_worse(find_changes(levels.part(0, runs))) for runs in (41, 42, 43)]
+    assert worse == [[], [], [7]]
 
 
 def test_what_is_smaller_than_the_gate_is_no_change_however_certain():
@@ -77,16 +76,16 @@ def test_what_is_smaller_than_the_gate_is_no_change_however_certain():
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough():
     levels = histories.levels(nights=120)
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
-    one = find_changes(levels).cases[7]
-    assert one.latest.state in WORSE
-    assert one.latest.change.value >= np.log(1.03)
-    assert all(one.latest.change.value > change.value for change in one.changes)
+    creep = find_changes(levels).cases[7]
+    assert creep.latest.state in WORSE
+    assert creep.latest.change.value >= np.log(1.03)
+    assert all(creep.latest.change.value > change.value for change in creep.changes)
 
 
 def test_a_slow_down_that_was_mended_is_told_as_past():
-    one = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
-    assert [np.sign(change.value) for change in one.changes] == [1, -1]
-    assert one.latest.state is ChangeState.FASTER
+    mended = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
+    assert [np.sign(change.value) for change in mended.changes] == [1, -1]
+    assert mended.latest.state is ChangeState.FASTER
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to():
@@ -108,7 +107,7 @@ def test_a_rival_that_comes_and_goes_moves_nobody():
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
     findings = find_changes(levels)
-    assert set(_now(findings)) == {ChangeState.SAME}
+    assert _states(findings) == {ChangeState.SAME}
     assert findings.common_shifts == ()
 
 
@@ -155,9 +154,9 @@ def test_a_shift_is_at_least_the_gate():
     for rows in (6, 7):
         levels = histories.levels(settings=3, rivals=4)
         _slower(0.2, slice(0, rows), levels=levels)
-        shifts = [one for one in find_changes(levels).common_shifts if np.isfinite(one.value)]
-        assert all(shift.value >= np.log(1.03) for shift in shifts)
-        assert all(shift.share > 0.5 for shift in shifts)
+        shifts = find_changes(levels).common_shifts
+        together = [shift for shift in shifts if np.isfinite(shift.value)]
+        assert all(shift.value >= np.log(1.03) and shift.share > 0.5 for shift in together)
 
 
 def test_a_slow_down_after_a_move_of_the_machine_is_still_found():
@@ -181,19 +180,19 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it():
 
 def test_few_runs_and_vanished_cases_get_no_verdict():
     levels = histories.levels()
-    assert set(_now(find_changes(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
+    assert _states(find_changes(levels.part(0, 5))) == {ChangeState.UNKNOWN}
     _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
-    one = find_changes(levels).cases[7]
-    assert one.latest.state is ChangeState.GONE
-    assert len(one.changes) == 1
+    vanished = find_changes(levels).cases[7]
+    assert vanished.latest.state is ChangeState.GONE
+    assert len(vanished.changes) == 1
 
 
 def test_the_sizes_of_time_do_not_matter():
     levels = _slower(0.08)
-    slower = dataclasses.replace(levels, log_seconds=levels.log_seconds + np.log(10))
-    one, other = find_changes(levels).cases[7].changes[0], find_changes(slower).cases[7].changes[0]
-    assert (one.before, one.after) == (other.before, other.after)
-    assert one.value == pytest.approx(other.value)
+    longer = dataclasses.replace(levels, log_seconds=levels.log_seconds + np.log(10))
+    change, scaled = (find_changes(table).cases[7].changes[0] for table in (levels, longer))
+    assert (change.before, change.after) == (scaled.before, scaled.after)
+    assert change.value == pytest.approx(scaled.value)
 
 
 @pytest.mark.parametrize("rivals", [1, 2, 5])
@@ -216,12 +215,12 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):
 def test_equal_runs_are_a_history_without_a_change():
     cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
     levels = RunLevels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
-    assert set(_now(find_changes(levels))) == {ChangeState.SAME}
+    assert _states(find_changes(levels)) == {ChangeState.SAME}
 
 
 def test_the_place_of_a_change_is_paid_for():
     rows = list(np.random.default_rng(5).normal(0, 0.01, (200, 60)))
-    assert all(len(one.segments) == 1 for one in segments.fit_segments(rows))
+    assert all(len(series.segments) == 1 for series in segments.fit_segments(rows))
 
 
 def test_a_change_that_begins_or_ends_an_excursion_pays_for_both_places():
@@ -237,18 +236,17 @@ def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
     levels.log_seconds[5:, :-1] = np.nan
     few = RunLevels(levels.cases[:5], levels.log_seconds[:5], levels.log_canary)
     for share in np.linspace(0.006, 0.009, 13):
-        both = (_slower(share, 2, levels=copy.deepcopy(one)) for one in (levels, few))
-        findings, alone = (find_changes(one, gate=0.001) for one in both)
-        assert [one.changes for one in findings.cases[:5]] == [one.changes for one in alone.cases]
+        both = (_slower(share, 2, levels=copy.deepcopy(table)) for table in (levels, few))
+        beside, alone = (find_changes(table, gate=0.001).cases for table in both)
+        assert [old.changes for old in beside[:5]] == [old.changes for old in alone]
 
 
 def test_no_segment_is_shorter_than_three_runs():
     rows = list(np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05)
-    for one in segments.fit_segments(rows):
-        assert min(part.runs for part in one.segments) >= segments.LEAST_RUNS
-        assert [part.first for part in one.segments[1:]] == [
-            part.last + 1 for part in one.segments[:-1]
-        ]
+    for series in segments.fit_segments(rows):
+        assert min(part.runs for part in series.segments) >= segments.LEAST_RUNS
+        for part, following in itertools.pairwise(series.segments):
+            assert following.first == part.last + 1
 
 
 def test_runs_that_resemble_their_neighbours_count_less():
@@ -260,25 +258,25 @@ def test_runs_that_resemble_their_neighbours_count_less():
 
 def several_nights(*, apart):
     """24 nights with a shift at the tenth, and six settings of eleven that came at the 18th."""
-    dice, nights, cases, rows = np.random.default_rng(0), np.arange(24), [], []
+    random, nights, cases, rows = np.random.default_rng(0), np.arange(24), [], []
     for size in range(11):
         for place, name in enumerate("abcdef"):
             cases.append(Case(Setting("w", size + 1, 1, Phase.FORWARD), name))
             step = (0.3, -0.3, 0.2, -0.2, 0.25, -0.25)[(place + size) % 6] if apart else 0.18
-            row = dice.normal(0, 0.005, 24) + (nights >= 10) * step
+            row = random.normal(0, 0.005, 24) + (nights >= 10) * step
             rows.append(np.where((size >= 5) & (nights < 18), np.nan, row))
-    return RunLevels(tuple(cases), np.array(rows), dice.normal(0, 0.003, 24))
+    return RunLevels(tuple(cases), np.array(rows), random.normal(0, 0.003, 24))
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_settings_that_were_added_later_hide_no_shift_of_the_machine(apart):
     findings = find_changes(several_nights(apart=apart))
-    assert [one.after for one in findings.common_shifts] == [10]
+    assert [shift.after for shift in findings.common_shifts] == [10]
     assert findings.worse == []
 
 
 def test_a_place_that_is_named_is_not_named_again():
     changes = [[3]] * 90 + [[3, 6]] * 10
-    cases = tuple(Case(Setting("w", one + 1, 1, Phase.FORWARD), "a") for one in range(100))
+    cases = tuple(Case(Setting("w", size, 1, Phase.FORWARD), "a") for size in range(1, 101))
     levels = RunLevels(cases, np.zeros((100, 9)), np.zeros(9))
     assert [after for after, _ in segments._crowded(levels, changes, 0.1)] == [3, 7]

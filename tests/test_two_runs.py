@@ -29,9 +29,9 @@ def write(tmp_path):
 def suspects(findings):
     """The strategy and length of every case that became suspect by its time."""
     return {
-        (one.case.strategy, one.case.setting.seq_len)
-        for one in findings.cases
-        if one.state is ChangeState.SUSPECT
+        (row.case.strategy, row.case.setting.seq_len)
+        for row in findings.cases
+        if row.state is ChangeState.SUSPECT
     }
 
 
@@ -51,8 +51,8 @@ def test_a_case_that_became_slower_is_the_only_suspect(write):
     (worst, *_) = findings.cases
     assert worst.change.value == pytest.approx(math.log(1.15), abs=0.03)
     assert worst.change.low < math.log(1.15) < worst.change.high
-    beside = [one for one in findings.cases if one.case.setting.seq_len == 3][1:]
-    assert max(abs(one.change.value) for one in beside) < 0.04
+    rivals = [row for row in findings.cases if row.case.setting.seq_len == 3][1:]
+    assert max(abs(row.change.value) for row in rivals) < 0.04
 
 
 def test_a_machine_that_became_slower_is_no_case_that_did(write):
@@ -91,7 +91,7 @@ def test_a_smaller_change_than_the_gate_is_no_suspect(write):
 def test_too_few_launches_make_no_suspect(write):
     findings = compare_runs(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
     assert not suspects(findings)
-    assert {one.state for one in findings.cases} == {ChangeState.UNKNOWN}
+    assert {row.state for row in findings.cases} == {ChangeState.UNKNOWN}
     assert math.isnan(findings.usually_visible)
     (sentence,) = compare_words.ending(findings, compare_words.ROWS)
     assert "too few launches for any suspect" in sentence
@@ -157,7 +157,7 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
     findings = compare_runs(old, results.load(path))
-    assert {case: (one.status, one.reason) for case, one in findings.failing_now.items()} == {
+    assert {case: (end.status, end.reason) for case, end in findings.failing_now.items()} == {
         cases[0]: ("crashed", "signal 11"),
         cases[2]: ("not run: tracing limit", "tracing took more than 60 s"),
     }
@@ -168,9 +168,11 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
 def test_history_teaches_what_sessions_add(write):
     restless = [write(30 + seed, session_sd=0.05, launches=3) for seed in range(5)]
     calm = [write(40 + seed, session_sd=0.0, launches=3) for seed in range(5)]
-    loud = np.median([one.variance for one in session_noises(restless).values()])
-    low = np.median([one.variance for one in session_noises(calm).values()])
-    assert loud > 2 * ASSUMED_NOISE.variance > low
+    loud, quiet = (
+        np.median([noise.variance for noise in session_noises(runs).values()])
+        for runs in (restless, calm)
+    )
+    assert loud > 2 * ASSUMED_NOISE.variance > quiet
 
 
 def test_two_runs_are_no_history(write):
@@ -179,7 +181,7 @@ def test_two_runs_are_no_history(write):
 
 def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
     old, new = write(60, rounds=60), write(61, rounds=60)
-    launches = [launch for one in condense(old).measurements for launch in one.launches]
+    launches = [launch for case in condense(old).measurements for launch in case.launches]
     assert {len(launch.seconds_per_call) for launch in launches} == {20}
     both = zip(case_shifts(old, new), case_shifts(condense(old), condense(new)), strict=True)
     apart = [(short.effect - full.effect) / math.sqrt(full.noise.variance) for full, short in both]
@@ -195,20 +197,20 @@ def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
     rivals = condense(results.load(path)).measurements
-    one, other = (np.array(rival.launches[0].seconds_per_call) for rival in rivals)
-    both = np.isfinite(one) & np.isfinite(other)
+    fast, slow = (np.array(rival.launches[0].seconds_per_call) for rival in rivals)
+    both = np.isfinite(fast) & np.isfinite(slow)
     assert both.sum() >= 2
-    np.testing.assert_allclose(other[both] / one[both], 2.0)
+    np.testing.assert_allclose(slow[both] / fast[both], 2.0)
 
 
 def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():
     case = journals.case("native")
     runs = [{case: (96.0, 44.0, 1.0)}, {}, {case: (96.0, None, 1.0)}, {case: (96.0, 45.0, 1.0)}]
-    (found,) = changes_over_runs([*runs, runs[-1]])
-    assert (found.before, found.after) == (0, 3)
-    assert (found.name, found.old, found.new) == ("graph_nodes", 44, 45)
-    assert found.worse
-    assert not found.breaks
+    (change,) = changes_over_runs([*runs, runs[-1]])
+    assert (change.before, change.after) == (0, 3)
+    assert (change.name, change.old, change.new) == ("graph_nodes", 44, 45)
+    assert change.worse
+    assert not change.breaks
 
 
 def test_of_two_launches_the_larger_exact_fact_counts():

@@ -149,7 +149,7 @@ def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
 def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
     """Write a sentence for each setting that became slower as a whole, or one for all settings."""
     slower = compared.suspect_settings
-    if compared.all_settings_slower:
+    if 1 < len(slower) == len(compared.settings):
         least = min(shift.value for shift in slower.values())
         yield (
             f"suspect: all {len(slower)} settings moved together, by {percent_more(least)} or more "

@@ -58,16 +58,17 @@ class LatestVersusBest:
     since: Change | None = None
 
     def after_common_shift(
-        self, passed: float, later: "LatestVersusBest", gate: float
+        self, across: float, later: "LatestVersusBest", gate: float
     ) -> "LatestVersusBest":
-        """Return what holds after a shift of the machine: `later`, or a slow-down from before it.
+        """Return the state after a shift of the machine: `later`, or a slow-down from before it.
 
-        A confirmed slow-down stays until the case is as fast beside its rivals as it was, or is
-        slower or gone by `later`. The log ratio to its rivals `passed` that much further, or NaN.
+        `later` is the state by the runs after the shift alone. A confirmed slow-down outlasts it
+        unless the case is as fast beside its rivals as it was, or is itself slower or gone `later`.
+        The change of the case `across` the shift is a log ratio beside its rivals, or NaN.
         """
         if self.change and self.state in WORSE and later.state not in WORSE | {ChangeState.GONE}:
             value, low, high = (
-                end + passed for end in (self.change.value, self.change.low, self.change.high)
+                end + across for end in (self.change.value, self.change.low, self.change.high)
             )
             if value >= math.log1p(gate):
                 change = dataclasses.replace(self.change, value=value, low=low, high=high)
@@ -221,18 +222,18 @@ def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSer
 def _latest(
     levels: RunLevels, eras: Sequence[Sequence[FittedSeries]], ends: Sequence[int], gate: float
 ) -> list[LatestVersusBest]:
-    """Return the state of every case after all eras; a slow-down outlasts a shift if not mended."""
+    """Return the state of every case after all eras, each of which ends before one of `ends`."""
     latest = [_latest_versus_best(series, ends[0], gate) for series in eras[0]]
     for (before, after), end in zip(pairwise(eras), ends[1:], strict=True):
-        passed = _changes_between(levels, before, after)
+        changes = _changes_across(levels, before, after).tolist()
         latest = [
-            old.after_common_shift(change, _latest_versus_best(series, end, gate), gate)
-            for old, change, series in zip(latest, passed.tolist(), after, strict=True)
+            old.after_common_shift(across, _latest_versus_best(series, end, gate), gate)
+            for old, across, series in zip(latest, changes, after, strict=True)
         ]
     return latest
 
 
-def _changes_between(
+def _changes_across(
     levels: RunLevels, before: Sequence[FittedSeries], after: Sequence[FittedSeries]
 ) -> Samples:
     """Return each case's change beside its rivals, from one era's end to the next one's; or NaN."""

@@ -144,11 +144,6 @@ class TwoRuns:
         }
 
     @property
-    def all_settings_slower(self) -> bool:
-        """True if every one of several settings became slower as a whole."""
-        return 1 < len(self.suspect_settings) == len(self.settings)
-
-    @property
     def usually_visible(self) -> float:
         """The median of what is `visible` in cases; NaN if no case can be suspect."""
         visible = [row.visible for row in self.cases if math.isfinite(row.visible)]
