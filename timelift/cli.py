@@ -1,4 +1,4 @@
-"""The command line: `timelift COMMAND …`. What a command does is in `timelift.commands`."""
+"""The command line: `timelift COMMAND …`; `timelift.commands` has a function for each command."""
 
 import argparse
 import difflib
@@ -22,9 +22,9 @@ from timelift.project import Project
 
 
 class Command(NamedTuple):
-    """The module of `timelift.commands` that holds a command, and what it is for.
+    """The module of `timelift.commands` with a command's function, and the purpose of the command.
 
-    The options of one that measures are pytest's, which reads them.
+    If it `measures`, pytest reads its options.
     """
 
     module: str
@@ -32,7 +32,7 @@ class Command(NamedTuple):
     measures: bool = False
 
 
-#: Every command by its word, in the order of the help text.
+#: Every command by its name, in the order of the help text.
 COMMANDS = {
     "init": Command("init", "write a question about your layer, and a CI workflow, here"),
     "bench": Command("bench", "measure: pytest with timelift's questions", measures=True),
@@ -49,7 +49,7 @@ COMMANDS = {
 
 
 def module_of(name: str) -> ModuleType:
-    """Return the module that has a command's function, and beside it the one of its options."""
+    """Return the module that has a command's function and the function of its options."""
     return importlib.import_module(f"timelift.commands.{COMMANDS[name].module}")
 
 
@@ -57,7 +57,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose exit code for bad usage is 1, since 2 is an answer of some commands."""
 
     def read(self, words: Sequence[str]) -> Options:
-        """Parse the words; raises UserError for an option that is none, or went."""
+        """Parse the words; raises UserError for a removed or misspelt option."""
         options, unknown = self.parse_known_args(words)
         command, flags = self.prog.rpartition(" ")[2], self._option_string_actions
         for flag in (word.partition("=")[0] for word in unknown if word.startswith("--")):
@@ -73,26 +73,24 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(name: str) -> _Parser:
-    """Return the parser of a command, whose function's docstring is the help."""
+    """Return the parser of a command; the docstring of the command's function is its help."""
     module = module_of(name)
-    of_command = _Parser(
+    command_parser = _Parser(
         prog=f"timelift {name}",
         description=inspect.cleandoc(getattr(module, name).__doc__),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    getattr(module, f"{name}_options")(of_command)
+    getattr(module, f"{name}_options")(command_parser)
     if COMMANDS[name].measures:
-        of_command.usage = f"timelift {name} [QUESTION ...] [OPTION ...]"
-    return of_command
+        command_parser.usage = f"timelift {name} [QUESTION ...] [OPTION ...]"
+    return command_parser
 
 
-def main(
-    argv: Sequence[str] | None = None, root: Path | None = None, default: str | None = None
-) -> int:
+def main(argv: Sequence[str] | None = None, root: Path | None = None, default: str = "") -> int:
     """Run a command in the project at `root`, by default the one around the working directory.
 
-    `default` is the command that needs no word.
+    Without a command among the words, `default` runs.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
@@ -113,7 +111,7 @@ def main(
             raise
         if error.errno == errno.ENOSPC:
             sys.stderr.write(f"timelift: cannot write the answer: {error.strerror}; make room\n")
-        # `| head` has read enough; what is still buffered must not fail again at the exit
+        # `| head` has read enough; the rest of the buffer must not fail again at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
@@ -129,7 +127,7 @@ def _root() -> Path:
         ) from None
 
 
-def _run(words: list[str], project: Project, default: str | None) -> int:
+def _run(words: list[str], project: Project, default: str) -> int:
     if words and words[0] in COMMANDS:
         name = words.pop(0)
     elif words and words[0] in removed.COMMANDS:
@@ -140,7 +138,9 @@ def _run(words: list[str], project: Project, default: str | None) -> int:
     elif words and words[0] not in {"-h", "--help", "--version"}:
         raise UserError(f"expected a command, received {words[0]!r}; {nearest(words[0], COMMANDS)}")
     else:
-        sys.stdout.write(_version() if "--version" in words else _overview())
+        is_version = "--version" in words
+        text = f"timelift {metadata.version('timelift')}\n" if is_version else _overview()
+        sys.stdout.write(text)
         return 0
     run: Callable[[Options, Project], int] = getattr(module_of(name), name)
     if COMMANDS[name].measures and not {"-h", "--help"} & {*words}:
@@ -149,11 +149,11 @@ def _run(words: list[str], project: Project, default: str | None) -> int:
 
 
 def _refuse_mistyped(words: Sequence[str], project: Project) -> None:
-    """Raise UserError where the first word is no run and nearly a command."""
+    """Raise UserError if the first word is almost a command, and not a run."""
     close = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
     if not close or words[0].startswith("-"):
         return
-    from timelift.journal.files import find_run  # noqa: PLC0415 - which a command may not need
+    from timelift.journal.files import find_run  # noqa: PLC0415 - not every command needs it
 
     try:
         find_run(project.results, words[0])
@@ -162,14 +162,10 @@ def _refuse_mistyped(words: Sequence[str], project: Project) -> None:
 
 
 def _overview() -> str:
-    purposes = "".join(f"  {name:10}  {one.purpose}\n" for name, one in COMMANDS.items())
+    purposes = "".join(f"  {name:10}  {command.purpose}\n" for name, command in COMMANDS.items())
     return (
         "usage: timelift COMMAND …\n\n"
         "Which way of applying one Keras layer to every step of a sequence is fastest?\n\n"
         f"commands:\n{purposes}\n"
         "Options of one are in: timelift COMMAND --help\n"
     )
-
-
-def _version() -> str:
-    return f"timelift {metadata.version('timelift')}\n"

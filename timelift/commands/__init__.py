@@ -1,9 +1,10 @@
-"""What each word of `timelift` does: one function a command, whose docstring is its help.
+"""The commands of `timelift`: one function each, whose docstring is its help.
 
-A command takes its options and the project that it was typed in. It returns the exit code, 0 where
-all is done, and raises `UserError` where the user has to do something first, which is 1. What takes
-long to import is imported inside, so that a typo is answered at once. Beside it stand its options,
-in a function of its name with `_options`; what several commands share is here.
+A command takes its options and the project around the working directory. It returns the exit code,
+0 if all is done, and raises `UserError`, which is exit code 1, if the user has to do something
+first. Modules that take long to import are imported inside of it, so that a typo is answered at
+once. The function beside it, with `_options` after its name, adds its options to a parser. Parts
+that several commands share are here.
 """
 
 import argparse
@@ -15,9 +16,9 @@ from timelift.errors import UserError, read_share
 
 Options = argparse.Namespace
 
-#: The exit code of an answer that is no yes: not decided, something is suspect, something slower.
+#: The exit code of an answer other than yes: undecided, suspect or slower.
 EXIT_NOT_YES = 2
-#: What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT.
+#: The exit code that shells expect after Ctrl-C: 128 and the number of SIGINT.
 EXIT_INTERRUPTED = 130
 
 
@@ -29,7 +30,7 @@ def write_lines(lines: Iterable[str]) -> None:
 
 # Options of several commands -------------------------------------------------------------------
 
-#: How a run is named.
+#: The ways to name a run, for help texts.
 RUN_NAMES = "a journal, a folder, a run's or a machine's name, the beginning of a commit, or latest"
 
 
@@ -45,14 +46,14 @@ def add_baseline(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_gate(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the one threshold that changes are judged by."""
+def add_gate(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add the threshold that changes are judged by; `meaning` is for its help text."""
     parser.add_argument(
         "--gate",
         type=argument_type(read_share),
         default="3%",
         metavar="SHARE",
-        help=f"{what}, such as 3%% or 0.03 (default: 3%%)",
+        help=f"{meaning}, such as 3%% or 0.03 (default: 3%%)",
     )
 
 
@@ -65,7 +66,7 @@ def add_forms(parser: argparse.ArgumentParser) -> None:
 
 
 def argument_type(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a reader for argparse, whose message names the option."""
+    """Return a reader whose UserError is a message of argparse, which names the option."""
 
     def read_argument(text: str) -> Any:
         try:

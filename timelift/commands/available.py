@@ -1,4 +1,4 @@
-"""What can be measured: the strategies and workloads of the project and of timelift."""
+"""`timelift strategies` and `timelift workloads`: the files of the project and timelift's own."""
 
 import argparse
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from timelift.measure.catalogue import read_variants, read_workload
 from timelift.project import Project
 from timelift.source import read_source
 
-#: What a file is measured for, in the order of the list.
+#: When a file is measured, in the order of the list.
 _HEADINGS = (
     "measured by default",
     "measured where they are named",
@@ -24,7 +24,7 @@ def strategies(options: Options, project: Project) -> int:
     One of the project stands in the place of timelift's of the same name. `strategies show NAME`
     prints a file, to copy into strategies/ and change.
     """
-    return _list_or_show("strategy", project.strategies, options, project)
+    return _list_or_show("strategies", project.strategies, options, project)
 
 
 def strategies_options(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +42,13 @@ def workloads(options: Options, project: Project) -> int:
     One of the project stands in the place of timelift's of the same name. `workloads show NAME`
     prints a file, to copy into workloads/ and change.
     """
-    return _list_or_show("workload", project.workloads, options, project)
+    return _list_or_show("workloads", project.workloads, options, project)
 
 
 def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, project: Project) -> int:
     match options.words:
         case []:
-            write_lines(_listed(kind, files, project))
+            write_lines(_list(kind, files, project))
         case ["show", name]:
             write_lines([_text(kind, files, name)])
         case words:
@@ -59,34 +59,36 @@ def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, projec
 def _text(kind: str, files: Mapping[str, Path], name: str) -> str:
     path = files.get(name.partition("[")[0])
     if path is None:
-        raise UserError(f"unknown {kind} {name!r}; {nearest(name, files)}")
+        noun = "strategy" if kind == "strategies" else "workload"
+        raise UserError(f"unknown {noun} {name!r}; {nearest(name, files)}")
     try:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); check the file") from error
 
 
-def _listed(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[str]:
-    """Yield headings and lines: those of the project first, then by what they are measured for."""
+def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[str]:
+    """Yield headings and lines: those of the project first, then by when they are measured."""
     width = max(map(len, files), default=0)
-    place_of = _place_of_strategy if kind == "strategy" else _place_of_workload
-    brought = project.packaged("strategies" if kind == "strategy" else "workloads")
+    heading_of = _heading_of_strategy if kind == "strategies" else _heading_of_workload
+    brought = project.packaged(kind)
     groups: dict[tuple[bool, str, int], list[str]] = {}
     for name, path in files.items():
-        own = path.parent.resolve() != brought.resolve()
-        instead = own and (brought / path.name).exists()
+        is_own = path.parent.resolve() != brought.resolve()
+        replaces = is_own and (brought / path.name).exists()
         line = f"  {name:{width}}  {read_source(path).title}"
-        line += " (instead of timelift's)" if instead else ""
-        groups.setdefault((not own, project.shown(path.parent), place_of(path)), []).append(line)
-    for (_, folder, place), lines in sorted(groups.items()):
-        yield f"{folder}/, {_HEADINGS[place]}:"
+        line += " (instead of timelift's)" if replaces else ""
+        group = (not is_own, project.shown(path.parent), heading_of(path))
+        groups.setdefault(group, []).append(line)
+    for (_, folder, heading), lines in sorted(groups.items()):
+        yield f"{folder}/, {_HEADINGS[heading]}:"
         yield from lines
 
 
-def _place_of_strategy(path: Path) -> int:
-    one = next(iter(read_variants(path).values()))
-    return 2 if one.differs else int(not one.default)
+def _heading_of_strategy(path: Path) -> int:
+    strategy = next(iter(read_variants(path).values()))
+    return 2 if strategy.differs else int(not strategy.default)
 
 
-def _place_of_workload(path: Path) -> int:
+def _heading_of_workload(path: Path) -> int:
     return int(not read_workload(path).default)

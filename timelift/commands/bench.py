@@ -1,4 +1,4 @@
-"""Measuring: pytest in this process, with the plugin and questions."""
+"""`timelift bench` and `timelift selftest`: pytest with the plugin, in this process."""
 
 import argparse
 import gc
@@ -58,40 +58,40 @@ def _pytest(options: Options, project: Project, *plugins: object) -> int:
 
 
 def _words(words: Sequence[str], project: Project) -> Iterator[str]:
-    """Yield what pytest is called with; a question of timelift's may be named without its folder.
+    """Yield the words for pytest; a question of timelift's own becomes its path.
 
-    Its top folder and file of options are named, since the value of an option may be a path, by
-    which pytest would look for them elsewhere.
+    The top folder and the file of options are among them: pytest would look for both beside the
+    first path that it meets, which may be the value of an option of ours.
     """
     yield from ("-p", "timelift.plugin", "--rootdir", str(project.root))
     if file := pytest_options(project.root).file:
         yield from ("-c", str(file))
     brought = {path.name: str(path) for path in _brought(project)}
     for before, word in zip(["", *words], words, strict=False):
-        yield word if before == "-k" else _place(word, brought)
+        yield word if before == "-k" else _with_path(word, brought)
 
 
-def _place(word: str, brought: Mapping[str, str]) -> str:
-    """Return where a question of timelift's is, named as its items are; any other word as it is."""
+def _with_path(word: str, brought: Mapping[str, str]) -> str:
+    """Return the path of a question of timelift's own, or of its item; any other word as it is."""
     file, colons, item = word.partition("::")
     path = brought.get(file.removeprefix("timelift/bench/"))
     return word if path is None or Path(file).exists() else f"{path}{colons}{item}"
 
 
 class _Selftest:
-    """A plugin that by its name tells timelift's own that this is a self-test."""
+    """A plugin whose name alone makes the run a self-test (`plugin.questions.SELFTEST`)."""
 
     __name__ = "timelift-selftest"
 
 
 class _Questions:
-    """A plugin that says what to collect where no file was named, and what was typed."""
+    """A plugin that collects the usual questions if none is named, and refuses unknown names."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
 
     def pytest_addoption(self, parser: pytest.Parser) -> None:
-        parser.prog = "timelift bench"  # in what is wrong with an option
+        parser.prog = "timelift bench"  # for errors about options
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
@@ -102,7 +102,7 @@ class _Questions:
                 self._refuse_unknown(word.partition("::")[0])
 
     def _refuse_unknown(self, file: str) -> None:
-        """Raise UsageError for a file that is not there, which may be a name without its option."""
+        """Raise UsageError for a file that is missing; a strategy or workload needs its option."""
         if path_is(Path(file).exists):
             return
         named = {"--workloads": self.project.workloads, "--strategies": self.project.strategies}
@@ -116,14 +116,14 @@ class _Questions:
 
 def _questions(project: Project) -> list[Path]:
     own = project.root / "bench"
-    return [own] if any(map(_asks, own.rglob("*.py"))) else _brought(project)
+    return [own] if any(map(_has_question, own.rglob("*.py"))) else _brought(project)
 
 
 def _brought(project: Project) -> list[Path]:
     return sorted(project.packaged("bench").glob("test_*.py"))
 
 
-def _asks(path: Path) -> bool:
+def _has_question(path: Path) -> bool:
     try:
         return "mark.question" in path.read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -132,7 +132,7 @@ def _asks(path: Path) -> bool:
 
 # The project's options of pytest ------------------------------------------------------------------
 
-#: Where pytest looks for its options at the top of a project, in its order.
+#: The files at the top of a project in which pytest looks for its options, in its order.
 _FILES = (
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
     *("pyproject.toml", "tox.ini", "setup.cfg"),
@@ -145,20 +145,20 @@ class PytestOptions(NamedTuple):
 
 
 def pytest_options(root: Path) -> PytestOptions:
-    """Read the options; a file that pytest cannot read has none, and pytest says what is wrong."""
+    """Read the options; a file that pytest cannot read has none, and pytest refuses it."""
     for file in (root / name for name in _FILES):
         try:
             options = load_config_dict_from_file(file) if file.is_file() else None
             if options is not None:
-                found = options.get("pythonpath", "")
-                value: Any = getattr(found, "value", found)  # since pytest 9
+                pythonpath = options.get("pythonpath", "")
+                value: Any = getattr(pythonpath, "value", pythonpath)  # since pytest 9
                 folders = shlex.split(value) if isinstance(value, str) else value
-                return PytestOptions(file, tuple(root / one for one in folders))
+                return PytestOptions(file, tuple(root / folder for folder in folders))
         except (pytest.UsageError, ValueError, TypeError, AttributeError):
             return PytestOptions(file)
     return PytestOptions(None)
 
 
 def with_pythonpath(project: Project) -> Project:
-    """Return the project with the folders of modules that it has named for pytest."""
+    """Return the project with the folders of pytest's option `pythonpath`."""
     return replace(project, pythonpath=pytest_options(project.root).pythonpath)

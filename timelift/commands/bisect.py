@@ -1,4 +1,4 @@
-"""`timelift bisect`: `git bisect run`, of which this module, as a program, is one step."""
+"""`timelift bisect`: `git bisect run`; each of its steps runs this module as a program."""
 
 import argparse
 import subprocess
@@ -18,7 +18,7 @@ from timelift.project import Project, git, resolve_commit
 #: The exit codes of a step (https://git-scm.com/docs/git-bisect#_bisect_run), and their words.
 PASSED, SLOWER, UNKNOWN = 0, 1, 125
 WORDS = {PASSED: "good", SLOWER: "bad ", UNKNOWN: "skip"}
-#: A step runs this timelift, not the one of the folder that it races.
+#: A step runs this timelift, not the one in the worktree.
 STEP = (sys.executable, "-P", "-m", "timelift.commands.bisect")
 
 
@@ -36,10 +36,10 @@ def bisect(options: Options, project: Project) -> int:
     ends = [resolve_commit(project.root, word) for word in (options.good, options.bad)]
     good, bad = (git(project.root, "rev-parse", "--short", commit) for commit in ends)
     inside = git(project.root, "rev-parse", "--show-prefix")
-    with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name, ExitStack() as ending:
+    with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name, ExitStack() as cleanup:
         tree = Path(name) / "tree"
         git(project.root, "worktree", "add", "--detach", str(tree), bad)
-        ending.callback(git, project.root, "worktree", "remove", "--force", str(tree))
+        cleanup.callback(git, project.root, "worktree", "remove", "--force", str(tree))
         words = [str(tree / inside), *_bench_words(case, good, options.gate)]
         if (code := judge(*words)) != SLOWER:
             why = (
@@ -79,48 +79,48 @@ def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
     fields = case.fields() | {"threads": case.setting.threads or "default"}
     if case.setting.phase is Phase.FORWARD:
         del fields["gradients"]
-    asked = {option: fields[axis] for axis, option in AXIS_FLAGS.items() if axis in fields}
-    asked |= {"--against": good, "--gate": f"{100 * gate:.6g}%", "--undecided": "fail"}
-    asked |= {"--launches": 5}  # one case has no others to learn its noise from
-    return ["test_forward.py", "-rfs", *(str(word) for pair in asked.items() for word in pair)]
+    options = {option: fields[axis] for axis, option in AXIS_FLAGS.items() if axis in fields}
+    options |= {"--against": good, "--gate": f"{100 * gate:.6g}%", "--undecided": "fail"}
+    options |= {"--launches": 5}  # one case has no others to learn its noise from
+    return ["test_forward.py", "-rfs", *(str(word) for pair in options.items() for word in pair)]
 
 
 def step(folder: str, *words: str) -> int:
-    """Judge what is checked out; git would take an error, which ends a program with 1, for slow."""
+    """Judge a commit; an error is unknown, since git would take Python's exit code 1 for slow."""
     try:
         return judge(folder, *words)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict
+    except Exception as error:  # noqa: BLE001 - no error is a verdict
         write_lines([f"{WORDS[UNKNOWN]} {type(error).__name__}: {error}"])
         return UNKNOWN
 
 
 def judge(folder: str, *words: str) -> int:
-    """Race what is checked out in a folder, write what became of it, and return git's exit code."""
-    there = next(path for path in (Path(folder), *Path(folder).parents) if path.is_dir())
-    if there == Path(folder):
-        code, told = _race(folder, *words)
+    """Race the commit that is checked out in a folder, print its verdict, and return git's code."""
+    existing = next(path for path in (Path(folder), *Path(folder).parents) if path.is_dir())
+    if existing == Path(folder):
+        code, reason = _race(folder, *words)
     else:
-        code, told = UNKNOWN, f"it has no folder {Path(folder).name}"
-    write_lines([f"{WORDS[code]} {git(there, 'log', '-1', '--format=%h %s')}: {told}"])
+        code, reason = UNKNOWN, f"it has no folder {Path(folder).name}"
+    write_lines([f"{WORDS[code]} {git(existing, 'log', '-1', '--format=%h %s')}: {reason}"])
     return code
 
 
 def _race(folder: str, *words: str) -> tuple[int, str]:
-    """Return git's exit code for what is checked out in a folder, and why."""
+    """Return git's exit code for the commit that is checked out in a folder, and the reason."""
     bench = [*STEP[:3], "timelift", "bench", *words]
     wide = environment() | {"COLUMNS": "1000"}  # or pytest would cut the reason
-    done = subprocess.run(
+    process = subprocess.run(
         bench, cwd=folder, capture_output=True, text=True, errors="replace", check=False, env=wide
     )
-    lines = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
-    reasons = [line for line in lines if line.startswith(("FAILED", "SKIPPED", "ERROR"))]
-    if not reasons and done.returncode:
-        return UNKNOWN, lines[-1] if lines else f"it ended with {done.returncode}"
-    reason = next(iter(reasons), "the gate passes it")
-    passed = done.returncode == 0 and (not reasons or UNCHANGED in reason)
-    slower = done.returncode == 1 and " slower than " in reason
-    told = reason.split(" - " if reason.startswith("FAILED") else ": ", 1)[-1]
-    return PASSED if passed else SLOWER if slower else UNKNOWN, told
+    lines = [line for line in f"{process.stdout}\n{process.stderr}".splitlines() if line.strip()]
+    outcomes = [line for line in lines if line.startswith(("FAILED", "SKIPPED", "ERROR"))]
+    if not outcomes and process.returncode:
+        return UNKNOWN, lines[-1] if lines else f"it ended with {process.returncode}"
+    outcome = next(iter(outcomes), "the gate passes it")
+    passed = process.returncode == 0 and (not outcomes or UNCHANGED in outcome)
+    slower = process.returncode == 1 and " slower than " in outcome
+    reason = outcome.split(" - " if outcome.startswith("FAILED") else ": ", 1)[-1]
+    return PASSED if passed else SLOWER if slower else UNKNOWN, reason
 
 
 if __name__ == "__main__":

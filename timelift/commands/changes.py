@@ -1,4 +1,4 @@
-"""What became slower: between two runs, and over many."""
+"""`timelift compare` and `timelift history`: what became slower, between two runs or over many."""
 
 import argparse
 import sys
@@ -72,8 +72,8 @@ def history(options: Options, project: Project) -> int:
     from timelift.history.many_runs import read_history  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
-    every = read_history(project.results, options.machine, since, options.gate)
-    shown = every.part(split(options.workloads), options.case)
+    whole = read_history(project.results, options.machine, since, options.gate)
+    shown = whole.part(split(options.workloads), options.case)
     history_words.show(shown, terminal.console())
     from timelift.history.history_report import write_history  # noqa: PLC0415 - takes a second
 

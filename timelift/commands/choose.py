@@ -1,4 +1,4 @@
-"""Which strategy to use for one workload at one size."""
+"""`timelift choose`: which strategy to use for one workload at one size."""
 
 import argparse
 
@@ -27,26 +27,27 @@ def choose(options: Options, project: Project) -> int:
     baselines = RunFindings(run, relative_to=options.relative_to).baselines
     answer = choices.decide(question, run, baselines)
     if isinstance(answer, choices.Undecided):
-        in_words = choice_words.undecided_lines
-        as_json = choice_words.undecided_as_json
-        write_lines((as_json if options.json else in_words)(question, answer, run))
+        lines = choice_words.undecided_as_json if options.json else choice_words.undecided_lines
+        write_lines(lines(question, answer, run))
         return EXIT_NOT_YES
-    write = choice_words.answer_as_code if options.code else choice_words.answer_lines
     if options.json:
-        write = choice_words.answer_as_json
+        answer_lines = choice_words.answer_as_json
+    else:
+        answer_lines = choice_words.answer_as_code if options.code else choice_words.answer_lines
     trust = additions(run, project.results).trust_in_full
-    write_lines(write(question, answer, run, project, trust))
+    write_lines(answer_lines(question, answer, run, project, trust))
     return 0
 
 
 def choose_options(parser: argparse.ArgumentParser) -> None:
     from timelift.choose.choices import Goal  # noqa: PLC0415
 
-    texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
+    help_texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
     usual = "default: the usual one, or the only one that was measured"
     for name in AXES:
+        help_text = help_texts.get(name, usual)
         parser.add_argument(
-            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=texts.get(name, usual)
+            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=help_text
         )
     parser.add_argument("--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)}")
     parser.add_argument(

@@ -16,13 +16,13 @@ from timelift.project import Project
 
 TEMPLATES = Path(__file__).parent / "templates"
 _WORKLOAD, _WORKFLOW = "workloads/mine.py", ".github/workflows/timelift.yml"
-#: What each file of the project is made from.
+#: The template of each file, by its path in the project.
 _FILES = {
     "bench/test_lift.py": "question.txt",
     _WORKLOAD: "workload.txt",
     _WORKFLOW: "workflow.yml",
 }
-#: What is left to fill in where no layer is named; the catalogue refuses these words.
+#: Without a layer these are left for the user to fill in; the catalogue refuses the ellipsis.
 _BLANKS = {
     "FEATURES": "...  # fill in the shape of one step, like (96, 96, 3)",
     "inputs": "",
@@ -30,7 +30,7 @@ _BLANKS = {
     "imports": "import keras",
     "make_layer": 'raise NotImplementedError("fill in: return your layer")',
 }
-#: What no file of these can do.
+#: What the user has to add, since it belongs into files that exist already.
 _TO_ADD = (
     "add -p timelift.plugin to pytest's addopts and tests to its testpaths, so that pytest bench/ "
     "measures and a plain pytest does not, and results/ to .gitignore"
@@ -80,17 +80,17 @@ def init_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _refuse_existing(project: Project) -> None:
-    if there := [name for name in _FILES if os.path.lexists(project.root / name)]:
+    if existing := [name for name in _FILES if os.path.lexists(project.root / name)]:
         raise UserError(
             f"expected none of these files in {str(project.root.resolve())!r}, found "
-            f"{', '.join(there)}; nothing was written: move them away first"
+            f"{', '.join(existing)}; nothing was written: move them away first"
         )
 
 
 def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
-    """Return the blanks of a workload's file, filled in by a layer and what it takes.
+    """Return the blanks of a workload's file, filled in for a layer and its inputs.
 
-    Raises UserError for a layer that is in no module, or that has to be told its inputs.
+    Raises UserError for a layer that is in no module, or whose inputs are unknown.
     """
     factory = Factory.of(layer)
     if factory.lift or factory.where.endswith(".py"):
@@ -99,13 +99,13 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
             f"it; received {layer!r}"
         )
     backend, folders = usual_backend(), with_pythonpath(project).import_folders
-    given = option_named("inputs").value(inputs)
-    taken = user_workload(layer, given, backend, folders).inputs
+    typed_inputs = option_named("inputs").value(inputs)
+    layer_inputs = user_workload(layer, typed_inputs, backend, folders).inputs
     module, name = factory.where, factory.name
-    whole_numbers = f'INPUT_DTYPE = "{taken.dtype}"\nINPUT_HIGH = {taken.high}\n'
+    whole_numbers = f'INPUT_DTYPE = "{layer_inputs.dtype}"\nINPUT_HIGH = {layer_inputs.high}\n'
     return {
-        "FEATURES": repr(taken.features),
-        "inputs": whole_numbers if taken.dtype else "",
+        "FEATURES": repr(layer_inputs.features),
+        "inputs": whole_numbers if layer_inputs.dtype else "",
         "title": f"{name} of {module}",
         "imports": f"import keras\n\nfrom {module} import {name}",
         "make_layer": f"return {name} if isinstance({name}, keras.Layer) else {name}()",
@@ -113,19 +113,19 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
 
 
 def _write(texts: Mapping[Path, str]) -> None:
-    """Write all files, or none where one cannot be written, which is a UserError."""
-    made: list[Path] = []
+    """Write all files, or none and raise UserError if one cannot be written."""
+    created: list[Path] = []
     try:
         for path, text in texts.items():
             for folder in reversed(path.parents):
                 if not folder.exists():
                     folder.mkdir()
-                    made.append(folder)
+                    created.append(folder)
             with path.open("x", encoding="utf-8") as file:
-                made.append(path)
+                created.append(path)
                 file.write(text)
     except OSError as error:
-        for path in reversed(made):
+        for path in reversed(created):
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         raise UserError(
             f"cannot write {str(path)!r}: {error.strerror or error}; nothing was written: make the "

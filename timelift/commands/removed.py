@@ -1,7 +1,6 @@
-"""What went in this version, and what is there instead, for those who still type it.
+"""Options, commands and keys that this version removed, each with a sentence of what to do.
 
-An option or command that a parser still knows is never looked up here. The tables stay for one
-version.
+An option or command that still exists is never looked up here. The tables stay for one version.
 """
 
 import difflib
@@ -13,7 +12,7 @@ _GATE_RULES = "a gate has fixed rules beside --gate and --undecided (docs/gate.m
 _AGAIN = "run timelift report again; a run that goes on is read as far as it is"
 _INPUTS = "write the layer's inputs as one word, like --inputs float32[96,96,3] or int32[60]<1000"
 
-#: How commands that take one value of an axis named it.
+#: The former options of commands that take one value of an axis.
 _ONE_VALUE = {
     option_flag(axis): f"write {AXIS_FLAGS[axis]}, as in timelift bench"
     for axis in AXES
@@ -25,7 +24,7 @@ def _one_value(*axes: str) -> dict[str, str]:
     return {flag: _ONE_VALUE[flag] for flag in map(option_flag, axes)}
 
 
-#: Options of `timelift bench` that were keys of pytest's ini file, too.
+#: Removed options of `timelift bench` that were keys of pytest's ini file, too.
 _WITH_KEYS = {
     "--until": "write --precision 0.5% (looks end at twelve launches)",
     "--allocator": "the allocator is the C library's own, and steady against another side",
@@ -45,7 +44,7 @@ _WITH_KEYS = {
     "--against-path": "write --against FOLDER",
     "--against-python": "write --against PATH/TO/bin/python",
 }
-#: The options that went, by command, with the sentence of what to do.
+#: The removed options by command.
 OPTIONS = {
     "bench": {
         **_WITH_KEYS,
@@ -71,7 +70,7 @@ OPTIONS = {
     "strategies": {"--include": _WITH_KEYS["--include"]},
     "workloads": {"--include": _WITH_KEYS["--include"]},
 }
-#: Each command that went, with the sentence of what to do.
+#: The removed commands.
 COMMANDS = {
     "tables": "timelift report [RUN] [WORKLOAD …] prints the tables",
     "scaling": "the page of timelift report has charts against length",
@@ -92,7 +91,7 @@ INI_KEYS = frozenset(map(option_name, (*_STILL_OPTIONS, *_WITH_KEYS)))
 
 
 def option_sentence(command: str, flag: str, known: Iterable[str]) -> str:
-    """Return what to write instead of an option that is unknown; empty where nothing is near."""
+    """Return what to write instead of an unknown option, or '' if no option is near."""
     if instead := OPTIONS.get(command, {}).get(flag):
         return f"{flag} is no option any more: {instead}"
     near = difflib.get_close_matches(flag, known)
@@ -100,7 +99,7 @@ def option_sentence(command: str, flag: str, known: Iterable[str]) -> str:
 
 
 def key_sentence(name: str) -> str:
-    """Return what to write instead of a key of pytest's ini file."""
+    """Return what to write instead of a removed key of pytest's ini file."""
     flag = option_flag(name)
     instead = _WITH_KEYS.get(flag) or f"write it in addopts, like addopts = {flag}=VALUE"
     return f"{name}: timelift reads no such key of pytest's file of options any more; {instead}"
