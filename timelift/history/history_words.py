@@ -164,7 +164,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("latest.change")),
         Column("since", value=of_since(lambda step: history.runs[step.after].day), drop_order=1),
         Column("commits", "between commits", of_since(partial(_commits, history)), drop_order=2),
-        number("runs_now", "runs", attrgetter("runs_now"), drop_order=5),
+        number("runs_now", "runs", drop_order=5),
         Column("with_it", "with it", of_since(partial(drift_in_words, history)), drop_order=4),
     )
     return Table("history", "Cases", columns, rows)

@@ -63,10 +63,6 @@ class StoredRun:
         return self.machine_name, identity_of(self.machine)
 
     @property
-    def order(self) -> tuple[datetime, str]:
-        return self.started, self.path.name
-
-    @property
     def canary_seconds(self) -> float:
         """The canary's time before the run; NaN where the header has no valid one."""
         seconds = self.machine.information.get("canary_seconds")
@@ -119,14 +115,16 @@ def machine_runs(
 
 def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun]:
     """Return the runs of the identity that `name`, or any machine, had last; the oldest first."""
-    named = [run for run in stored if name is None or run.machine_name == name]
+    named = sorted(
+        (run for run in stored if name is None or run.machine_name == name),
+        key=lambda run: (run.started, run.path.name),
+    )
     if not named:
         names = {run.machine_name for run in stored}
         raise UserError(
             f"expected a machine that has runs, received {name!r}; {nearest(str(name), names)}"
         )
-    newest = max(named, key=lambda run: run.order)
-    return sorted((run for run in named if run.key == newest.key), key=lambda run: run.order)
+    return [run for run in named if run.key == named[-1].key]
 
 
 def _stored_runs(results: Path, warnings: list[str]) -> Iterator[StoredRun]:

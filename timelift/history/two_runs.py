@@ -187,7 +187,7 @@ def compare_runs(
         old,
         new,
         _commits(old, new),
-        cases=_cases(old, new, session_noises(history), float(np.log1p(gate))),
+        cases=_cases_between(old, new, session_noises(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
@@ -237,23 +237,23 @@ def _failing_now(before: Container[Case], new: Run) -> dict[Case, Measurement]:
     }
 
 
-def _cases(
+def _cases_between(
     old: Run, new: Run, noises: Mapping[Case, Noise], margin: float
 ) -> tuple[CaseBetween, ...]:
     """Return every case, suspects first, and both they and the others by decreasing change."""
     shifts = case_shifts(old, new)
-    before, after = _places(old), _places(new)
+    before, after = _cases_in(old), _cases_in(new)
     if not shifts:
         return ()
     effect = np.array([shift.effect for shift in shifts])
-    scale, df = _spread(shifts, [noises.get(shift.case, ASSUMED_NOISE) for shift in shifts])
+    standard_error, df = _standard_errors(shifts, noises)
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in shifts])
-    width = t_quantile(ALPHA / 2, df) * scale
-    visible = t_quantile(min(_LEVEL, _FALSE_SHARE / len(shifts)), df) * scale
+    width = t_quantile(ALPHA / 2, df) * standard_error
+    visible = t_quantile(min(_LEVEL, _FALSE_SHARE / len(shifts)), df) * standard_error
     ends = (effect, effect - width, effect + width)
     columns = (
         shifts,
-        _states(enough, effect, scale, df, margin),
+        _states(enough, effect, standard_error, df, margin),
         [Interval(*row) for row in np.column_stack(ends).tolist()],
         [before[shift.case] for shift in shifts],
         [after[shift.case] for shift in shifts],
@@ -271,7 +271,7 @@ def _cases(
     return tuple(rows)
 
 
-def _places(run: Run) -> dict[Case, CaseInRun]:
+def _cases_in(run: Run) -> dict[Case, CaseInRun]:
     return {
         row.case: CaseInRun(row.seconds_per_call.value, place, len(ranking.all_rows))
         for ranking in rank_run(run)
@@ -279,21 +279,29 @@ def _places(run: Run) -> dict[Case, CaseInRun]:
     }
 
 
-def _spread(shifts: Sequence[CaseShift], sessions: Sequence[Noise]) -> tuple[Samples, Samples]:
-    """Return the standard error of every shift, and its degrees of freedom."""
-    noises = ([shift.noise for shift in shifts], sessions)
-    launches, session = (np.array([noise.variance for noise in group]) for group in noises)
-    variances = (launches, 2 * session)  # a session for each run
-    df = welch_df(variances, [np.array([noise.df for noise in group]) for group in noises])
-    return np.sqrt(variances[0] + variances[1]), df
+def _standard_errors(
+    shifts: Sequence[CaseShift], noises: Mapping[Case, Noise]
+) -> tuple[Samples, Samples]:
+    """Return the standard error of every shift, and its degrees of freedom.
+
+    `noises` are what a session adds to each case.
+    """
+    launches = [shift.noise for shift in shifts]
+    sessions = [noises.get(shift.case, ASSUMED_NOISE) for shift in shifts]
+    variances = (
+        np.array([noise.variance for noise in launches]),
+        2 * np.array([noise.variance for noise in sessions]),  # each run has a session
+    )
+    dfs = [np.array([noise.df for noise in group]) for group in (launches, sessions)]
+    return np.sqrt(variances[0] + variances[1]), welch_df(variances, dfs)
 
 
 def _states(
-    enough: NDArray[np.bool_], effect: Samples, scale: Samples, df: Samples, margin: float
+    enough: NDArray[np.bool_], effect: Samples, standard_error: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
-    slower = np.where(enough, t_tail(effect / scale, df), 1.0)
-    faster = np.where(enough, t_tail(-effect / scale, df), 1.0)
-    alike = enough & (t_tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
+    slower = np.where(enough, t_tail(effect / standard_error, df), 1.0)
+    faster = np.where(enough, t_tail(-effect / standard_error, df), 1.0)
+    alike = enough & (t_tail((margin - np.abs(effect)) / standard_error, df) < _FALSE_SHARE)
     states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
     states = np.where(_discovered(faster) & (effect <= -margin), ChangeState.FASTER, states)
     states = np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)
