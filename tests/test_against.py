@@ -89,10 +89,11 @@ def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     words = (*FORWARD, *f"--launches 1 --backends {QUICKEST}".split(), *QUICK)
     done = bench(folder, *words, "--against", sys.executable)
     assert "2 cases against" in done.stdout, done.stdout + done.stderr
-    found = [one for one in records_of(folder, "against") if one["kind"] == "launch"]
-    assert len(found) == 4
-    assert len({len(one["seconds_per_call"]) for one in found}) == 1
-    assert all(one["status"] == "measured" for one in found)
+    # a busy machine may make a suspect of a first call, which is then tried in further launches
+    first = [line for line in records_of(folder, "against") if line.get("launch") == 1]
+    assert len(first) == 4
+    assert len({len(line["seconds_per_call"]) for line in first}) == 1
+    assert all(line["status"] == "measured" for line in first)
 
 
 def test_an_unchanged_tree_starts_no_launch(tmp_path):
