@@ -44,10 +44,10 @@ DESCRIBED = {
 MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}
 MEANING |= {"fold_time": {"DROPOUT": "shared"}, "native": {"DROPOUT": "independent"}}
 PAGES = {
-    name: Source(Path(f"{name}.py"), text, "", classes, {}, frozenset(), {})
-    for name, text, classes in (
-        ("fold_time", "class FoldTime: ...\n", ["FoldTime"]),
-        ("native", "def build(): ...\n", []),
+    name: Source(Path(f"{name}.py"), text, "", lift_class, {}, frozenset(), {})
+    for name, text, lift_class in (
+        ("fold_time", "class FoldTime: ...\n", "FoldTime"),
+        ("native", "def build(): ...\n", ""),
     )
 }
 #: How many times as long as `fold_time` each strategy takes of both lifts.

@@ -312,7 +312,7 @@ def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
     paths = {name: one.path for name, one in race.request.catalogue.strategies.items()}
     assert paths["fold_time@HEAD~1"] == paths["fold_time"]
     assert paths["native"] == project.root / "strategies/native.py"
-    assert paths["native@HEAD~1"] == project.packaged("strategies") / "native.py"
+    assert paths["native@HEAD~1"] == project.brought / "strategies/native.py"
 
 
 def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):

@@ -20,23 +20,20 @@ class AxisValue(StrEnum):
 
     def __lt__(self, other: str) -> bool:
         """Return True if the value is defined before `other`, a value of the same axis."""
-        return self._place < self._place_of(other)
+        return self._index(self) < self._index(other)
 
     def __gt__(self, other: str) -> bool:
-        return self._place > self._place_of(other)
+        return self._index(self) > self._index(other)
 
     def __le__(self, other: str) -> bool:
-        return self._place <= self._place_of(other)
+        return self._index(self) <= self._index(other)
 
     def __ge__(self, other: str) -> bool:
-        return self._place >= self._place_of(other)
+        return self._index(self) >= self._index(other)
 
-    @property
-    def _place(self) -> int:
-        return self._place_of(self)
-
-    def _place_of(self, value: str) -> int:
-        return list(type(self)).index(type(self)(value))
+    @classmethod
+    def _index(cls, value: str) -> int:
+        return list(cls).index(cls(value))
 
 
 class Lengths(AxisValue):

@@ -25,8 +25,8 @@ def _brought() -> Path:
 class Project:
     """A project at `root`.
 
-    `pythonpath` are the folders that pytest's option of this name adds. `brought` is the folder of
-    timelift's own strategies, workloads and questions: `root` itself in a checkout of timelift.
+    `pythonpath` are the folders of pytest's option of this name. `brought` has timelift's own
+    folders `strategies`, `workloads` and `bench`; in a checkout of timelift it is `root`.
     """
 
     root: Path
@@ -49,10 +49,6 @@ class Project:
         """True for a checkout of timelift."""
         return self.root.resolve() == self.brought.resolve()
 
-    def packaged(self, name: str) -> Path:
-        """Return timelift's own folder of `bench`, `strategies` or `workloads`."""
-        return self.brought / name
-
     @cached_property
     def strategies(self) -> Mapping[str, Path]:
         """Every strategy's file by its name."""
@@ -63,8 +59,9 @@ class Project:
         return self._files("workloads")
 
     def _files(self, kind: str) -> dict[str, Path]:
-        folders = (self.packaged(kind), self.root / kind)
-        return {path.stem: path for folder in folders for path in python_files(folder)}
+        folders = (self.brought / kind, self.root / kind)
+        paths = (path for folder in folders for path in sorted(folder.glob("*.py")))
+        return {path.stem: path for path in paths if not path.name.startswith("_")}
 
     @property
     def import_folders(self) -> list[Path]:
@@ -95,10 +92,6 @@ class Project:
         if whole.is_relative_to(brought) and brought != here:  # timelift may lie in the project
             return f"timelift/{whole.relative_to(brought)}"
         return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
-
-
-def python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 
 def modules_in(folders: Iterable[Path]) -> frozenset[str]:

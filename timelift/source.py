@@ -5,7 +5,7 @@ not. `DECLARED` has a test for the value of each constant; another value is a Us
 """
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -26,13 +26,14 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 class Source:
     """A Python file read as text: its title, and what it defines, imports and declares.
 
-    `imports` are top-level packages.
+    `lift_class` is the last class, which lifts a layer in a strategy, or ''. `imports` are
+    top-level packages.
     """
 
     path: Path
     text: str
     title: str
-    classes: Sequence[str]
+    lift_class: str
     functions: Mapping[str, ast.arguments]
     imports: frozenset[str]
     constants: Mapping[str, Any]
@@ -40,11 +41,6 @@ class Source:
     @property
     def name(self) -> str:
         return self.path.stem
-
-    @property
-    def lift_class(self) -> str:
-        """The class of a strategy that lifts a layer: its last one, or ''."""
-        return self.classes[-1] if self.classes else ""
 
 
 class Declaration(NamedTuple):
@@ -125,7 +121,8 @@ def read_source(path: Path) -> Source:
     except RecursionError as error:
         raise UserError(f"{path}: cannot be read as Python ({error})") from error
     classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
-    return Source(path, text, title, classes, functions, imports_of(tree), constants)
+    lift_class = classes[-1] if classes else ""
+    return Source(path, text, title, lift_class, functions, imports_of(tree), constants)
 
 
 def imports_of(tree: ast.Module) -> frozenset[str]:

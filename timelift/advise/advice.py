@@ -117,9 +117,9 @@ class ModelAdvice:
 
 def advise_lifts(model: UserModel, run: Run | None) -> tuple[LiftAdvice, ...]:
     """Advise on each lift of a model; `run` is that of its inner layers, None if none is called."""
-    if run is None:
-        return tuple(LiftAdvice(lift) for lift in model.lifts)
-    return tuple(_advise_lift(model, lift, run) for lift in model.lifts)
+    return tuple(
+        _advise_lift(model, lift, run) if run else LiftAdvice(lift) for lift in model.lifts
+    )
 
 
 def _advise_lift(model: UserModel, lift: ModelLift, run: Run) -> LiftAdvice:

@@ -71,7 +71,7 @@ def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[st
     """Yield headings and lines: those of the project first, then by when they are measured."""
     width = max(map(len, files), default=0)
     heading_of = _heading_of_strategy if kind == "strategies" else _heading_of_workload
-    brought = project.packaged(kind)
+    brought = project.brought / kind
     groups: dict[tuple[bool, str, int], list[str]] = {}
     for name, path in files.items():
         is_own = path.parent.resolve() != brought.resolve()

@@ -120,7 +120,7 @@ def _questions(project: Project) -> list[Path]:
 
 
 def _brought(project: Project) -> list[Path]:
-    return sorted(project.packaged("bench").glob("test_*.py"))
+    return sorted(project.brought.glob("bench/test_*.py"))
 
 
 def _has_question(path: Path) -> bool:

@@ -157,7 +157,7 @@ def of_project(label: str, project: Project, commit: str = "") -> OtherSide:
 
     A file that cannot be read costs the cases that need it, and no others.
     """
-    wanted = project.packaged("strategies") if project.is_timelift else project.root
+    wanted = project.brought / "strategies" if project.is_timelift else project.root
     if not path_is(wanted.is_dir):
         expected = (
             "a project with strategies/ in it" if project.is_timelift else "a project's folder"

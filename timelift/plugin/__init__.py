@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from timelift.plugin.questions import ReplayClock
 
-#: Where timelift's own questions are.
-BROUGHT = Project(Path()).packaged("bench")
+#: The folder of timelift's own questions.
+BROUGHT = Project(Path()).brought / "bench"
 QUESTION = "question"
 _MARKER = f"{QUESTION}(**axes): the axes of a test, each overridden by the option of its name"
 

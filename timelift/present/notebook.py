@@ -1,4 +1,4 @@
-"""What notebooks and programs ask for: a run as a pandas table."""
+"""A run as a pandas table, for notebooks and programs."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -15,11 +15,11 @@ from timelift.case import AXES
 from timelift.errors import UserError, nearest
 from timelift.journal.files import find_run
 from timelift.journal.lines import Header
-from timelift.measurement import FACT_RULES, SHOWN_FACTS, Measurement
+from timelift.measurement import FACT_RULES, SHOWN_FACTS
 from timelift.present.case_table import FIRST_CALL, SPEED_UP, for_programs
 
-#: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
-Named = Run | str | Path
+#: A run, or its name: a path, a folder, the beginning of a commit, or `latest`.
+RunOrName = Run | str | Path
 RESULTS = "results"
 #: The unit of every column that has one.
 UNITS = {
@@ -29,40 +29,42 @@ UNITS = {
     **dict.fromkeys(FIRST_CALL, "seconds"),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
     **dict.fromkeys(SPEED_UP, "times as fast as the baseline"),
-    **{name: about.unit for name, about in FACT_RULES.items() if about.unit},
+    **{name: rule.unit for name, rule in FACT_RULES.items() if rule.unit},
 }
 
 
 class RowLevel(StrEnum):
-    """What one row is."""
+    """The kind of a row."""
 
     MEASUREMENT = "measurement"
     LAUNCH = "launch"
     ROUND = "round"
 
 
-def read_run(run: Named = "latest", results_folder: str | Path = RESULTS) -> Run:
-    """Read a run; raises UserError with the nearest names where there is none of that name."""
+def read_run(run: RunOrName = "latest", results_folder: str | Path = RESULTS) -> Run:
+    """Read a run; raises UserError with the nearest names if no run has this name."""
     if isinstance(run, Run):
         return run
     return results.load(find_run(Path(results_folder), str(run)))
 
 
 def load(
-    run: Named = "latest", level: str = RowLevel.MEASUREMENT, results_folder: str | Path = RESULTS
+    run: RunOrName = "latest",
+    level: str = RowLevel.MEASUREMENT,
+    results_folder: str | Path = RESULTS,
 ) -> pd.DataFrame:
-    """Return a run as a tidy table; `docs/library.md` says what its columns are.
+    """Return a run as a tidy table, whose columns are described in `docs/library.md`.
 
     `run` is `latest`, a path, a folder, a run's name or the beginning of its commit, looked up in
     `results_folder`. One row is a `measurement` (a case), a `launch` of a case, or a `round` of it.
-    Every row has the axes of its setting and its `strategy`. `attrs` holds the units of the
-    columns, and which run it is.
+    Every row has the axes of its setting and its `strategy`. `attrs` has the units of the columns,
+    and the run's id, start, commit and machine.
     """
-    found = read_run(run, results_folder)
-    made = _MAKERS[_level(level)](found)
-    units = {name: unit for name, unit in UNITS.items() if name in made.columns}
-    made.attrs.update(units=units, **_about(found.header))
-    return made
+    loaded = read_run(run, results_folder)
+    table = _TABLES[_level(level)](loaded)
+    units = {name: unit for name, unit in UNITS.items() if name in table.columns}
+    table.attrs.update(units=units, **_origin(loaded.header))
+    return table
 
 
 def _level(word: str) -> RowLevel:
@@ -72,24 +74,24 @@ def _level(word: str) -> RowLevel:
         raise UserError(f"unknown level {word!r}; {nearest(word, RowLevel)}") from None
 
 
-def _about(header: Header) -> dict[str, str]:
-    about = {
+def _origin(header: Header) -> dict[str, str]:
+    origin = {
         "id": header.id,
         "started": header.started,
         "commit": header.commit.id,
         "machine": header.machine.name,
     }
-    return {name: value for name, value in about.items() if value is not None}
+    return {name: value for name, value in origin.items() if value is not None}
 
 
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
-    made = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    return made.astype(dict.fromkeys((*SHOWN_FACTS, *FIRST_CALL, *SPEED_UP), float))
+    table = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
+    return table.astype(dict.fromkeys((*SHOWN_FACTS, *FIRST_CALL, *SPEED_UP), float))
 
 
 def _plain(value: Any) -> Any:
-    """Return a member of an enum as plain text, and everything else as it is."""
+    """Return a member of a StrEnum as plain text, and any other value as it is."""
     return str(value) if isinstance(value, str) else value
 
 
@@ -100,10 +102,11 @@ def _launches(run: Run) -> pd.DataFrame:
 
 
 def _launch_rows(run: Run) -> Iterator[dict[str, Any]]:
-    for one in run.measurements:
-        for launch in one.launches:
+    for measurement in run.measurements:
+        fields = measurement.case.fields()
+        for launch in measurement.launches:
             yield {
-                **_axes(one),
+                **{name: _plain(value) for name, value in fields.items()},
                 "launch": launch.number,
                 "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
                 "seconds_per_call": launch.median_seconds,
@@ -112,13 +115,7 @@ def _launch_rows(run: Run) -> Iterator[dict[str, Any]]:
             }
 
 
-def _axes(one: Measurement) -> dict[str, Any]:
-    """Return strategy and axes as plain text and numbers."""
-    fields = one.case.fields()
-    return {name: value if type(value) is int else str(value) for name, value in fields.items()}
-
-
-_MAKERS = {
+_TABLES = {
     RowLevel.MEASUREMENT: _measurements,
     RowLevel.LAUNCH: _launches,
     RowLevel.ROUND: results.frame,
