@@ -132,6 +132,10 @@ def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
     rankings = [dataclasses.replace(found, rows=(found.rows[0], row))]
     monkeypatch.setattr(findings, "rank_run", lambda *_: rankings)
     assert conditions.undecided(RunFindings(run)).startswith(words)
+    undecided = int(words.startswith("1"))
+    assert quality.decided(run, rankings) == quality.Decided(0.02, 1, undecided, 1 - undecided)
+    few = [dataclasses.replace(found, rows=(found.rows[0], dataclasses.replace(row, launches=2)))]
+    assert quality.decided(run, few).undecided == 1
     assert (quality.too_noisy(run, rankings) is None) == (first_costs < 1.02)
 
 
