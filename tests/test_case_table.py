@@ -12,7 +12,7 @@ from timelift.analyse.results import Run
 from timelift.journal.lines import Header
 from timelift.present import terminal
 from timelift.present.case_table import for_programs, of_rankings
-from timelift.present.report import NO_INTERVAL, in_markdown, meanings, report
+from timelift.present.report import in_markdown, report
 
 
 def found(path, *lines, **header):
@@ -32,7 +32,7 @@ def test_one_launch_has_no_interval_and_says_so(tmp_path):
     cases = journals.grid(("native", "fold_time"), seq_lens=(16,), phases=("forward",))
     for launches in (1, 3):
         said = shown(found(tmp_path / "run", *journals.campaign(cases, launches=launches)))
-        assert (NO_INTERVAL in said) is (launches == 1)
+        assert ("within one launch: no interval" in said) is (launches == 1)
         assert ("95 % interval" in said) is (launches == 3)
         assert "nan" not in said
 
@@ -47,7 +47,7 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
     )
     assert said in shown(seen)
     assert said in in_markdown(report(seen))
-    assert [name for name, _ in meanings(seen.run)] == ["native"]
+    assert [name for name, _ in report(seen).meanings] == ["native"]
 
 
 def test_a_single_rival_is_not_called_fastest(tmp_path):
