@@ -11,7 +11,7 @@ from timelift.analyse import results
 from timelift.analyse.fact_changes import changes_over_runs, largest
 from timelift.case import Status
 from timelift.history import ChangeState, compare_words
-from timelift.history.shifts import ASSUMED_NOISE, case_shifts, condense, session_noises
+from timelift.history.case_changes import ASSUMED_NOISE, case_changes, condense, session_noises
 from timelift.history.two_runs import compare_runs
 
 
@@ -76,7 +76,7 @@ def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
 
 def test_old_and_new_exchanged_turn_every_change_around(write):
     old, new = write(9), write(10, slower={("native", 1): 1.2})
-    for there, back in zip(case_shifts(old, new), case_shifts(new, old), strict=True):
+    for there, back in zip(case_changes(old, new), case_changes(new, old), strict=True):
         assert there.case == back.case
         assert there.effect == pytest.approx(-back.effect)
         assert there.noise.variance == pytest.approx(back.noise.variance)
@@ -183,7 +183,7 @@ def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
     old, new = write(60, rounds=60), write(61, rounds=60)
     launches = [launch for case in condense(old).measurements for launch in case.launches]
     assert {len(launch.seconds_per_call) for launch in launches} == {20}
-    both = zip(case_shifts(old, new), case_shifts(condense(old), condense(new)), strict=True)
+    both = zip(case_changes(old, new), case_changes(condense(old), condense(new)), strict=True)
     apart = [(short.effect - full.effect) / math.sqrt(full.noise.variance) for full, short in both]
     assert np.std(apart) < 0.35
 

@@ -1,7 +1,7 @@
 """What became slower: between two stored runs, and over many.
 
 `levels` reads a machine's runs, `segments` finds where series change, and `many_runs` what became
-of every case; `shifts` and `two_runs` are for two runs. The rest is words, tables and a figure.
+of every case. `case_changes` and `two_runs` are for two runs; the rest is words, tables, a figure.
 """
 
 from dataclasses import dataclass

@@ -92,7 +92,7 @@ def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
         *change_columns("change", drop_order=1),
         column("old"),
         column("new"),
-        number("beside", value=attrgetter("shift.rivals"), drop_order=4),
+        number("beside", value=attrgetter("estimate.rivals"), drop_order=4),
         Column("launches", value=_launches, drop_order=5, right=True),
     )
     return Table("cases", "Cases of two runs", columns, shown)
@@ -114,7 +114,7 @@ def _place(run: str) -> Column:
 
 
 def _launches(row: CaseBetween) -> str:
-    before, after = row.shift.launches
+    before, after = row.estimate.launches
     return f"{before} + {after}"
 
 

@@ -22,17 +22,17 @@ from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.errors import UserError
 from timelift.history import ChangeState, CommonShift
-from timelift.history.segments import Noise
-from timelift.history.shifts import (
+from timelift.history.case_changes import (
     ASSUMED_NOISE,
     SETTING_GATE,
-    CaseShift,
+    CaseChange,
     canary_change,
-    case_shifts,
+    case_changes,
     condense,
     session_noises,
     setting_shifts,
 )
+from timelift.history.segments import Noise
 from timelift.journal.files import runs_of_machine
 from timelift.journal.lines import (
     Difference,
@@ -86,7 +86,7 @@ class CaseBetween:
     comparisons; NaN where there are too few launches for any suspect.
     """
 
-    shift: CaseShift
+    estimate: CaseChange
     state: ChangeState
     change: Interval
     old: CaseInRun
@@ -95,7 +95,7 @@ class CaseBetween:
 
     @property
     def case(self) -> Case:
-        return self.shift.case
+        return self.estimate.case
 
 
 @dataclass(frozen=True)
@@ -241,22 +241,22 @@ def _cases_between(
     old: Run, new: Run, noises: Mapping[Case, Noise], margin: float
 ) -> tuple[CaseBetween, ...]:
     """Return every case, suspects first, and both they and the others by decreasing change."""
-    shifts = case_shifts(old, new)
+    changes = case_changes(old, new)
     before, after = _cases_in(old), _cases_in(new)
-    if not shifts:
+    if not changes:
         return ()
-    effect = np.array([shift.effect for shift in shifts])
-    standard_error, df = _standard_errors(shifts, noises)
-    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in shifts])
+    effect = np.array([change.effect for change in changes])
+    standard_error, df = _standard_errors(changes, noises)
+    enough = np.array([min(change.launches) >= MIN_LAUNCHES for change in changes])
     width = t_quantile(ALPHA / 2, df) * standard_error
-    visible = t_quantile(min(_LEVEL, _FALSE_SHARE / len(shifts)), df) * standard_error
+    visible = t_quantile(min(_LEVEL, _FALSE_SHARE / len(changes)), df) * standard_error
     ends = (effect, effect - width, effect + width)
     columns = (
-        shifts,
+        changes,
         _states(enough, effect, standard_error, df, margin),
         [Interval(*row) for row in np.column_stack(ends).tolist()],
-        [before[shift.case] for shift in shifts],
-        [after[shift.case] for shift in shifts],
+        [before[change.case] for change in changes],
+        [after[change.case] for change in changes],
         np.where(enough, np.maximum(visible, margin), np.nan).tolist(),
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
@@ -280,14 +280,14 @@ def _cases_in(run: Run) -> dict[Case, CaseInRun]:
 
 
 def _standard_errors(
-    shifts: Sequence[CaseShift], noises: Mapping[Case, Noise]
+    changes: Sequence[CaseChange], noises: Mapping[Case, Noise]
 ) -> tuple[Samples, Samples]:
-    """Return the standard error of every shift, and its degrees of freedom.
+    """Return the standard error of every change, and its degrees of freedom.
 
     `noises` are what a session adds to each case.
     """
-    launches = [shift.noise for shift in shifts]
-    sessions = [noises.get(shift.case, ASSUMED_NOISE) for shift in shifts]
+    launches = [change.noise for change in changes]
+    sessions = [noises.get(change.case, ASSUMED_NOISE) for change in changes]
     variances = (
         np.array([noise.variance for noise in launches]),
         2 * np.array([noise.variance for noise in sessions]),  # each run has a session

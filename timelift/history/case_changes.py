@@ -122,7 +122,7 @@ def _condensed(launch: CaseInLaunch, edges: Sequence[int]) -> CaseInLaunch:
 
 
 @dataclass(frozen=True)
-class CaseShift:
+class CaseChange:
     """The change of a case, a log ratio: positive where it is slower beside its rivals than before.
 
     `noise` is that of `effect` over the launches of both runs. `launches` are the numbers of those
@@ -146,7 +146,7 @@ def _shared_by_setting(
     return shared
 
 
-def case_shifts(old: Run, new: Run) -> list[CaseShift]:
+def case_changes(old: Run, new: Run) -> list[CaseChange]:
     """Return the change of every case that both runs measured, beside a rival that both have."""
     before, after = old.measured, new.measured
     settings = _shared_by_setting(before, after)
@@ -159,13 +159,13 @@ def case_shifts(old: Run, new: Run) -> list[CaseShift]:
         # Variances are moderated over all pairs of rivals of one run.
         estimates = (estimate(*pairs_by_setting(rivals)) for rivals in (first, second))
         differences = _difference(*estimates)
-    shifts: list[CaseShift] = []
+    changes: list[CaseChange] = []
     start = 0
     for earlier, later in zip(first, second, strict=True):
         rows = slice(start, start + len(earlier.pairs))
         start = rows.stop
-        shifts += _of_setting(earlier, later, *(column[rows] for column in differences))
-    return shifts
+        changes += _of_setting(earlier, later, *(column[rows] for column in differences))
+    return changes
 
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
@@ -178,7 +178,7 @@ def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Sampl
 
 def _of_setting(
     old: AlignedSamples, new: AlignedSamples, change: Samples, variance: Samples, df: Samples
-) -> Iterator[CaseShift]:
+) -> Iterator[CaseChange]:
     rivals = len(old.cases)
     # Among enough rivals, a case's change beside itself, zero, is one of the median's values.
     own = 0.0 if rivals >= ENOUGH_RIVALS else np.nan
@@ -189,7 +189,7 @@ def _of_setting(
         known = np.isfinite(variances[place])
         if known.any():
             noise = (float(np.median(square[place][known])) for square in (variances, degrees))
-            yield CaseShift(
+            yield CaseChange(
                 case,
                 float(np.nanmedian(changes[place])),
                 Noise(*noise),
@@ -211,10 +211,10 @@ def session_noises(history: Sequence[Run]) -> Mapping[Case, Noise]:
 
     Cases in too few of them are left out.
     """
-    steps: dict[Case, list[CaseShift]] = defaultdict(list)
+    steps: dict[Case, list[CaseChange]] = defaultdict(list)
     for before, after in itertools.pairwise(history):
-        for shift in case_shifts(before, after):
-            steps[shift.case].append(shift)
+        for change in case_changes(before, after):
+            steps[change.case].append(change)
     return {
         case: _session_noise(of_case)
         for case, of_case in steps.items()
@@ -222,7 +222,7 @@ def session_noises(history: Sequence[Run]) -> Mapping[Case, Noise]:
     }
 
 
-def _session_noise(steps: Sequence[CaseShift]) -> Noise:
+def _session_noise(steps: Sequence[CaseChange]) -> Noise:
     """Average what the steps show with what is assumed, weighted by degrees of freedom."""
     between_runs = sd_of_steps(np.array([step.effect for step in steps])) ** 2
     between_launches = float(np.median([step.noise.variance for step in steps])) / 2
