@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from timelift.plugin.questions import ReplayClock
 
 #: The folder of timelift's own questions.
-BROUGHT = Project(Path()).brought / "bench"
+_BROUGHT = Project(Path()).brought / "bench"
 QUESTION = "question"
 _MARKER = f"{QUESTION}(**axes): the axes of a test, each overridden by the option of its name"
 
-#: Before each option's name among the parsed values, where names of all plugins lie together.
+#: Before the name of each option among pytest's parsed values, which hold those of all plugins.
 PREFIX = "timelift_"
 
 
@@ -49,10 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _explain_clash(before: Callable[..., None], kind: Any, error: Any, trace: Any) -> None:
-    """Print in one sentence which other plugin has an option of timelift's.
+    """Print a sentence if another plugin has an option of the same name as one of timelift's.
 
-    The order in which pytest reads plugins decides which of the two meets the other's option, and
-    pytest lets the error of argparse end the process.
+    Either plugin may be the second to add it, and pytest lets argparse's error end the process.
     """
     flag = next(filter(FLAGS.__contains__, re.findall(r"--[\w-]+", str(error))), "")
     if not (flag and kind is argparse.ArgumentError):
@@ -95,10 +94,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Module | None:
-    """Name a question that timelift brings as if it lay here, wherever timelift is installed."""
-    if module_path.parent != BROUGHT or parent.config.rootpath / BROUGHT.name == BROUGHT:
+    """Name a question of timelift's own `timelift/bench/…`, wherever timelift is installed."""
+    if module_path.parent != _BROUGHT or parent.config.rootpath / "bench" == _BROUGHT:
         return None
-    name = f"timelift/{BROUGHT.name}/{module_path.name}"
+    name = f"timelift/bench/{module_path.name}"
     return pytest.Module.from_parent(parent, path=module_path, nodeid=name)
 
 
@@ -154,7 +153,7 @@ def _is_xdist_worker(config: pytest.Config) -> bool:
 
 @pytest.fixture
 def replay_clock(request: pytest.FixtureRequest) -> "ReplayClock":
-    """Return a clock that the case's `benchmark` will read; requested before it is made."""
+    """Return the clock that the case's `benchmark` will read; it is made before that fixture."""
     if request.node.get_closest_marker(QUESTION) is None:
         pytest.fail("measure needs @pytest.mark.question(...) on its test", pytrace=False)
     from timelift.plugin.questions import clock_of  # noqa: PLC0415 - not without a question

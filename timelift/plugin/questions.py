@@ -1,8 +1,8 @@
 """The bench questions of one pytest session: their cases are measured before the items report.
 
-An item reports a case's samples, as pytest-benchmark's own, or why it has none.
+An item reports a case's samples, as pytest-benchmark's own, or the reason why it has none.
 
-The plugin imports this module, and registers its `Questions`, with the first question it meets.
+At the first question that is collected, the plugin imports this module and registers `Questions`.
 """
 
 import io
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 PARAMETERS = ("strategy", *AXES)
-#: The plugin with which `timelift selftest` calls pytest.
+#: The name of the plugin with which `timelift selftest` calls pytest.
 SELFTEST = "timelift-selftest"
 _QUESTIONS = pytest.StashKey["Questions"]()
 #: A case that was refused or failed has no samples to hand over.
@@ -50,7 +50,7 @@ def questions_of(config: pytest.Config) -> "Questions":
 
 
 def case_of(item: pytest.Item) -> Case | None:
-    """Return an item's case; None of a test without any, and of a question that has none."""
+    """Return an item's case; None for another test, and for a question without cases."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     is_case = _is_question(item) and isinstance(parameters["strategy"], str)
     return Case.from_fields(parameters) if is_case else None
@@ -68,15 +68,15 @@ def _project(config: pytest.Config) -> Project:
 
 
 def _texts(config: pytest.Config) -> Mapping[str, str]:
-    """Return each option that takes a value as it was written, empty where it was not.
+    """Return the text of each option that takes a value, '' if it was not typed.
 
-    Raises UserError for an option that was written without its value.
+    Raises UserError for an option that was typed without its value.
     """
-    written = {option.name: config.getoption(PREFIX + option.name) for option in OPTIONS}
+    texts = {option.name: config.getoption(PREFIX + option.name) for option in OPTIONS}
     for option in OPTIONS:
-        if written[option.name] == "":
+        if texts[option.name] == "":
             raise UserError(f"{option.flag}: expected {option.help}, received nothing")
-    return {name: text or "" for name, text in written.items()}
+    return {name: text or "" for name, text in texts.items()}
 
 
 class UsualRace(Race):
@@ -90,7 +90,7 @@ class UsualRace(Race):
 
 
 def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
-    """Return the kind of a run; a usual one does without what the other kinds import."""
+    """Return the kind of a run; a usual run imports no other kind."""
     if is_selftest:
         from timelift.selftest import TwinsRace  # noqa: PLC0415
 
@@ -103,7 +103,7 @@ def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
 
 
 def race_of(config: pytest.Config) -> Race:
-    """Return the race that the options ask for; raises UserError for a wrong one of them."""
+    """Return the race that the options ask for; raises UserError for wrong options."""
     texts, resume = _texts(config), config.getoption(f"{PREFIX}resume")
     once = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
     is_selftest = config.pluginmanager.hasplugin(SELFTEST)
@@ -155,7 +155,7 @@ class Questions:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Deselect a question about an axis of which only one value was asked for."""
+        """Deselect questions without cases: one value of the compared axis is asked for."""
         empty = [item for item in items if _is_question(item) and case_of(item) is None]
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]
@@ -167,7 +167,7 @@ class Questions:
         """Measure the cases of every selected item, interleaved, before the items report.
 
         Other plugins may have shuffled the items; the cases keep the order of their collection, so
-        that `--seed` says all about the order in which they are played.
+        that `--seed` alone decides the order in which they are played.
         """
         wanted = [item for item in session.items if not item.get_closest_marker("skip")]
         cases = sorted(filter(None, map(case_of, wanted)), key=self._collected.__getitem__)
@@ -206,7 +206,7 @@ class Questions:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Iterator[None]:
-        """Hold Ctrl-C while the answer is written: there is nothing more to cut short."""
+        """Ignore a first Ctrl-C while the answer is written: there is nothing to cut short."""
         self._ending.enter_context(Interrupts(lambda: None))
         try:
             return (yield)
@@ -226,8 +226,10 @@ class Questions:
 
 
 #: Options of pytest-benchmark that ask for its table, or for what it prints with it.
-_ASKS_FOR_TABLE = ("verbose", "sort", "group-by", "columns", "histogram", "compare", "cprofile")
-ASKS_FOR_TABLE = tuple(f"--benchmark-{name}" for name in _ASKS_FOR_TABLE)
+_TABLE_OPTIONS = tuple(
+    f"--benchmark-{name}"
+    for name in ("verbose", "sort", "group-by", "columns", "histogram", "compare", "cprofile")
+)
 
 
 def is_table_asked_for(config: pytest.Config) -> bool:
@@ -237,7 +239,7 @@ def is_table_asked_for(config: pytest.Config) -> bool:
         *os.environ.get("PYTEST_ADDOPTS", "").split(),
     ]
     verbose = getattr(config.option, "verbose", 0)  # none with -p no:terminal
-    return verbose > 0 or any(word.startswith(ASKS_FOR_TABLE) for word in words)
+    return verbose > 0 or any(word.startswith(_TABLE_OPTIONS) for word in words)
 
 
 def _failures(session: Session) -> dict[Case, str]:
@@ -281,7 +283,7 @@ def clock_of(item: pytest.Item) -> ReplayClock:
 
 
 def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture") -> None:
-    """Hand an item's samples to pytest-benchmark; skip or fail it where it has none."""
+    """Hand an item's samples to pytest-benchmark; skip or fail an item without samples."""
     questions, case = questions_of(item.config), case_of(item)
     assert case is not None
     session = questions.session
@@ -298,25 +300,25 @@ def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture")
 
 
 def _result(questions: Questions, case: Case) -> Measurement:
-    """Return what was measured of a case; skip or fail where that is nothing to report."""
+    """Return the measurement of a case; skip or fail its item if there is nothing to report."""
     session = questions.session
     if reason := session.why_not(case):
         pytest.skip(reason)
     result = session.results.get(case)
     is_measured = result is not None and result.status is Status.MEASURED
-    if is_measured and (alone := session.race.why_alone(case, session.results)):
+    if is_measured and (reason := session.race.why_alone(case, session.results)):
         if session.request.options.undecided == "fail":
-            pytest.fail(f"{case.label}: {alone}", pytrace=False)
-        pytest.skip(alone)
+            pytest.fail(f"{case.label}: {reason}", pytrace=False)
+        pytest.skip(reason)
     if result is None or (result.status is Status.MEASURED and not result.launches):
         pytest.skip("not measured: the run was stopped or its --budget spent before it")
     if result.status is not Status.MEASURED:
-        _end(questions, case, result)
+        _skip_or_fail(questions, case, result)
     return result
 
 
-def _end(questions: Questions, case: Case, result: Measurement) -> NoReturn:
-    """Skip or fail a case without a result; what fails for a whole workload fails once."""
+def _skip_or_fail(questions: Questions, case: Case, result: Measurement) -> NoReturn:
+    """End the item of a case without samples; a workload without an inner layer fails once."""
     why = f"{result.status}: {result.reason}"
     if result.status is Status.NO_LAYER:
         name = case.setting.workload
