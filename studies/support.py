@@ -22,13 +22,14 @@ from studies import ROOT, answer, installed, named, parser, write
 from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
-from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch import LaunchProcess
 from timelift.messages import RivalSpec, Task
 from timelift.project import Project
 
 #: Long enough for a chunk and a group, short enough to unroll.
 SEQ_LEN, BATCH = 3, 2
-LIMITS = Limits(first_call_seconds=120)
+#: Seconds that tracing and the first call may take.
+LIMIT = 120
 #: A time axis and a mode.
 Way = tuple[TimeAxis, Mode]
 #: The time axes and modes that each backend has: only TensorFlow has `xla` beside `graph`, and JAX
@@ -73,7 +74,7 @@ def cells(
     rivals = tuple(one.rival() for one in strategies.values())
     whole = bool(workload.inputs.dtype)
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
-    with LaunchProcess(backend, LIMITS) as launch:
+    with LaunchProcess(backend, LIMIT) as launch:
         for axis, mode in columns or COLUMNS[backend]:
             usual = Setting(workload.name, SEQ_LEN, BATCH, Phase.FORWARD, mode, gradients=gradients)
             in_column = replace(usual, time_axis=axis, backend=backend)

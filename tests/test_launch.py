@@ -16,7 +16,7 @@ from tests.projects import ROOT
 from timelift.case import Backend, Case, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
-from timelift.measure.launch import LaunchProcess, Limits, signal_name
+from timelift.measure.launch import LaunchProcess, signal_name, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
@@ -36,7 +36,7 @@ from timelift.messages import (
 from timelift.project import Project
 
 NAMES = ("native", "fold_time", "conv1d_pointwise")
-LIMITS = Limits(60)
+LIMIT = 60
 FILES = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
 HERE = tuple(RivalSpec(name, path) for name, path in FILES.items())
 BOTH = (
@@ -46,8 +46,8 @@ BOTH = (
 
 
 def test_rounds_may_take_each_rival_its_own_time():
-    limits = Limits(5)
-    assert [limits.of(stage, rivals=3) for stage in (PLAYING, TRACING, "building")] == [30, 5, 10]
+    stages = (PLAYING, TRACING, "building")
+    assert [stage_limit(stage, 3, first_call_limit=5) for stage in stages] == [30, 5, 10]
 
 
 def task(seq_len=3, rivals=HERE):
@@ -92,7 +92,7 @@ class Deadly(BuildOrPlayLock):
 @pytest.fixture(scope="module")
 def launch():
     """One launch for all tests here: whatever happened to a worker, it serves the next one."""
-    with LaunchProcess(Backend.TENSORFLOW, LIMITS) as started:
+    with LaunchProcess(Backend.TENSORFLOW, LIMIT) as started:
         yield started
 
 
@@ -100,12 +100,12 @@ def launch():
 def both():
     """The same in two interpreters; the other name of this one stands for another."""
     other = Path(sys.executable).with_name(f"python{sys.version_info[0]}")
-    with closing(TwoInterpreters(Backend.TENSORFLOW, LIMITS, str(other))) as started:
+    with closing(TwoInterpreters(Backend.TENSORFLOW, LIMIT, str(other))) as started:
         yield started
 
 
 def measured(launch, lock, asked):
-    launch.share_lock(lock, LIMITS)
+    launch.share_lock(lock, LIMIT)
     launch.wait_until_ready()
     outcomes = launch.measure(asked)
     assert len({one.case.strategy for one in outcomes}) == len(outcomes)
@@ -282,5 +282,5 @@ def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path)
 
 
 def test_a_limit_longer_than_the_system_can_wait_is_none(launch):
-    launch.share_lock(BuildOrPlayLock(), Limits(1e12))
+    launch.share_lock(BuildOrPlayLock(), 1e12)
     assert {one.status for one in launch.measure(task(5))} == {Status.MEASURED}

@@ -29,7 +29,7 @@ class ScriptedLaunch:
 
     made: list = []  # noqa: RUF012 - one list for a test
 
-    def __init__(self, backend, _limits, python="", *, variables):
+    def __init__(self, backend, _limit, python="", *, variables):
         self.python = python
         self.backend, self.early_finishes, self.closed = backend, 0, False
         self.variables = variables
@@ -42,8 +42,8 @@ class ScriptedLaunch:
     def finish_early(self):
         self.early_finishes += 1
 
-    def share_lock(self, _, limits):
-        self.limits = limits
+    def share_lock(self, _, limit):
+        self.limit = limit
 
     def wait_until_ready(self):
         pass
@@ -121,7 +121,7 @@ def test_what_builds_beside_another_process_has_twice_as_long(group, reads_besid
     with LaunchPool(OPTIONS) as pool:
         readers = pool.open_peak_readers(slot, Backend.JAX, [RivalSpec("fold", "fold.py")])
         for one in (pool.open(slot, Backend.JAX), readers[False]):
-            assert one.limits == OPTIONS.limits.times(times)
+            assert one.limit == times * OPTIONS.first_call_limit
 
 
 def test_each_interpreter_that_builds_has_a_reader_unless_it_cannot_start(launch, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from tests import engines
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
-from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch import LaunchProcess
 from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
 from timelift.messages import RivalSpec, Task
 
@@ -78,7 +78,7 @@ def readings(files, launch, setting):
 def launch(request):
     """A launch of each backend, as a run starts it to read peaks."""
     engines.skip_without(request.param)
-    with LaunchProcess(request.param, Limits(60), variables=PEAK_READING_ENVIRONMENT) as started:
+    with LaunchProcess(request.param, 60, variables=PEAK_READING_ENVIRONMENT) as started:
         yield request.param, started
 
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from timelift.measure.display import CampaignDisplay
-from timelift.measure.progress import CampaignBegun, ProgressState, StageBegun, StillUndecided
+from timelift.measure.display import CampaignDisplay, ProgressState
+from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
 
 
 class Terminal(io.StringIO):

@@ -10,7 +10,7 @@ from tests import engines
 from tests.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs
-from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch import LaunchProcess
 from timelift.messages import RivalSpec, Task
 
 LAYERS = """
@@ -179,7 +179,7 @@ ASKED = [
 def launched(backend):
     """A launch of a backend, which ends with this process; every setting has its own worker."""
     engines.skip_without(backend)
-    return LaunchProcess(backend, Limits(240))
+    return LaunchProcess(backend, 240)
 
 
 def asked_anyway(folder, name):

@@ -10,7 +10,7 @@ from tests import engines
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch import LaunchProcess
 from timelift.messages import Task
 
 #: What this project installs beside the backends, and Keras and TensorFlow do without.
@@ -44,7 +44,7 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))
     workload = WORKLOADS["sensor"]
     rivals = tuple(STRATEGIES[name].rival() for name in ("fold_time", "native"))
-    with LaunchProcess(backend, Limits(60)) as launch:
+    with LaunchProcess(backend, 60) as launch:
         for phase in Phase:
             setting = Setting("sensor", 3, 2, phase, mode=Mode.EAGER, backend=backend)
             found = launch.measure(
@@ -79,6 +79,6 @@ def test_what_is_hidden_is_missed(tmp_path, monkeypatch):
             [sys.executable, "-c", f"import {name}"], capture_output=True, text=True, check=False
         )
         assert f"No module named '{name}'" in done.stderr
-    launch = LaunchProcess(Backend.TENSORFLOW, Limits(60))
+    launch = LaunchProcess(Backend.TENSORFLOW, 60)
     with pytest.raises(UserError, match="No module named 'numpy'"), launch:
         pass

@@ -13,7 +13,7 @@ from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import catalogue, options
-from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch import LaunchProcess
 from timelift.messages import Task
 
 SENSOR = WORKLOADS["sensor"]
@@ -54,7 +54,7 @@ def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWAR
     """How rivals end on a device, by name."""
     setting = Setting("sensor", 3, 2, phase, mode, device=device, backend=backend)
     task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.inputs, 1, 0.0)
-    with LaunchProcess(backend, Limits(120)) as launch:
+    with LaunchProcess(backend, 120) as launch:
         return {one.case.strategy: one for one in launch.measure(task)}
 
 

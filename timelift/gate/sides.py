@@ -14,10 +14,11 @@ from timelift.gate.same_code import SameCode, file_changes
 from timelift.inner_layer import Factory
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.journal.lines import Against, Header, Quantity
+from timelift.measure.campaign import CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.request import RunRequest
-from timelift.measure.run_options import CampaignReferee, RunOptions
+from timelift.measure.run_options import RunOptions
 from timelift.measure.session import Race
 from timelift.measurement import Measurement
 

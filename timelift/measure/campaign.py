@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.journal.files import PlayedSettings
@@ -26,26 +27,47 @@ from timelift.measure.launch_pool import (
     with_peaks,
 )
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.progress import Display, StageBegun, StillUndecided
-from timelift.measure.run_options import (
-    ROUND_SECONDS,
+from timelift.measure.progress import (
     Budget,
-    CampaignReferee,
+    CampaignBegun,
+    Display,
     Pace,
-    RunOptions,
+    StageBegun,
+    StillUndecided,
 )
+from timelift.measure.run_options import RunOptions
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
-#: Launches beyond the fewest play rounds for so many times as long: few rivals are left in them,
-#: and building those is paid for already. Twice is near what the measured spreads make cheapest.
+#: Seconds of rounds that a rival plays in one of the fewest launches.
+_ROUND_SECONDS = 0.1
+#: Launches beyond the fewest play so many times as long: few rivals are left in them, each built
+#: anew, so that longer rounds cost little more. By the measured spreads twice is near the cheapest.
 _LONGER = 2
+#: How a case may end without counting as a failure (`RunOptions.stop_after`).
 _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
 
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
+
+
+class CampaignReferee(Protocol):
+    """Decides, from what was recorded, which cases need another launch."""
+
+    @property
+    def decision_points(self) -> Sequence[int]:
+        """The numbers of launches at which a verdict may be given."""
+
+    def take(self, line: CaseInLaunch) -> None:
+        """Note a line of the journal."""
+
+    def to_play(self) -> frozenset[Case]:
+        """Return the cases that need more launches."""
+
+    def doubts_peak_of(self) -> frozenset[Case]:
+        """Return the cases whose peak memory is to be read again in those launches."""
 
 
 class Campaign:
@@ -106,7 +128,17 @@ class Campaign:
     ) -> None:
         """Play every launch; the rivals of a setting are recorded together, before the next."""
         self._record, self._display, self._referee = record, display, referee
-        display.show(self.options.begun(len(self.results), self._settings))
+        launches = self.options.launches
+        display.show(
+            CampaignBegun(
+                len(self.results),
+                self._settings,
+                launches.fewest,
+                launches.most,
+                self.options.two_sided,
+                self.options.budget,
+            )
+        )
         self._pool = LaunchPool(self.options, self._first_processes())
         if self.interrupted:
             self._pool.finish_early()
@@ -297,7 +329,7 @@ class Campaign:
         chosen = [case for case in cases if self._is_open(case)]
         is_first = slot.number == 1 and not options.once
         is_usual = not (options.two_sided or workload.is_model)
-        round_seconds = ROUND_SECONDS * (_LONGER if self._beyond(slot.group) else 1)
+        round_seconds = _ROUND_SECONDS * (_LONGER if self._beyond(slot.group) else 1)
         return Task(
             setting=setting,
             rivals=tuple(self.catalogue.rival(case, slot.number) for case in chosen),

@@ -6,6 +6,8 @@ processor from what is being timed.
 
 import os
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from rich import live
@@ -15,12 +17,61 @@ from rich.table import Table
 from rich.text import Text
 
 from timelift.escape import plain
-from timelift.measure.progress import CampaignBegun, CampaignEvent, ProgressState, StageBegun
+from timelift.measure.progress import CampaignBegun, CampaignEvent, StageBegun, StillUndecided
 
-#: Columns of the bar; narrower terminals have none.
+#: Columns of the bar and of the gap after it; terminals narrower than `_ROOM` have no bar.
 _BAR, _GAP, _ROOM = 12, 2, 60
 #: Terminals that cannot move their cursor.
 _DUMB = {"dumb", "unknown"}
+
+
+@dataclass
+class ProgressState:
+    """The latest event of each kind; `seen` are the launches of settings that have begun."""
+
+    begun: CampaignBegun | None = None
+    undecided: StillUndecided | None = None
+    stage: StageBegun | None = None
+    seen: set[tuple[int, str]] = field(default_factory=set)
+
+    def take(self, event: CampaignEvent) -> None:
+        if isinstance(event, CampaignBegun):
+            self.begun = event
+        elif isinstance(event, StillUndecided):
+            self.undecided = event
+        else:
+            self.stage = event
+            self.seen.add((event.launch, event.setting))
+
+    @property
+    def _in_the_fewest(self) -> bool:
+        return bool(self.begun and self.stage and self.stage.launch <= self.begun.fewest)
+
+    @property
+    def share(self) -> float | None:
+        """The share of the fewest launches that has begun; None where unknown or all has."""
+        if not (self.begun and self._in_the_fewest):
+            return None
+        return min(1.0, (len(self.seen) - 1) / (self.begun.settings * self.begun.fewest))
+
+    @property
+    def words(self) -> str:
+        """How far the campaign has come, and what it does, in one line."""
+        stage = self.stage
+        if stage is None:
+            return ""
+        doubt = f"{self.undecided.how_many} undecided" if self.undecided else ""
+        doing = f"{stage.setting}: {stage.doing}"
+        return " · ".join(filter(None, (stage.time_left, *self._where(stage), doubt, doing)))
+
+    def _where(self, stage: StageBegun) -> Iterator[str]:
+        place = sum(number == stage.launch for number, _ in self.seen)
+        if self.begun and self._in_the_fewest:
+            yield f"launch {stage.launch} of {self.begun.fewest}"
+            yield f"setting {place} of {self.begun.settings}"
+        else:
+            yield f"launch {stage.launch}"
+            yield f"setting {place}"
 
 
 class CampaignDisplay:

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -78,20 +77,14 @@ def importing_from(folders: Iterable[Path]) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, places))}
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Seconds that one rival may take to trace and call once; any other stage has twice as many."""
+def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
+    """Return the seconds that a stage may take: twice the limit of a first call, but for tracing.
 
-    first_call_seconds: float
-
-    def times(self, factor: float) -> "Limits":
-        return Limits(self.first_call_seconds * factor)
-
-    def of(self, doing: str, rivals: int) -> float:
-        """Return the limit of a stage; the rounds are one stage of all rivals."""
-        if doing == TRACING:
-            return self.first_call_seconds
-        return 2 * self.first_call_seconds * (rivals if doing == PLAYING else 1)
+    The rounds are one stage of all rivals.
+    """
+    if doing == TRACING:
+        return first_call_limit
+    return 2 * first_call_limit * (rivals if doing == PLAYING else 1)
 
 
 def signal_name(number: int) -> str:
@@ -112,13 +105,14 @@ class LaunchProcess:
     def __init__(
         self,
         backend: str,
-        limits: Limits,
+        first_call_limit: float,
         python: str = sys.executable,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._python, self._backend = python, backend
-        self._limits, self._lock, self._ready = limits, BuildOrPlayLock(), False
+        self._first_call_limit, self._lock = first_call_limit, BuildOrPlayLock()
         self._worker: WorkerState | None = None
+        self._ready = False
         self._tasks, self._finishing = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
@@ -137,8 +131,8 @@ class LaunchProcess:
         )
         os.close(writer)
 
-    def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
-        self._lock, self._limits = lock, limits
+    def share_lock(self, lock: BuildOrPlayLock, first_call_limit: float) -> None:
+        self._lock, self._first_call_limit = lock, first_call_limit
 
     def wait_until_ready(self) -> None:
         """Wait for the import, unless time is up; raises UserError where it fails."""
@@ -268,7 +262,7 @@ class LaunchProcess:
                 self._end_worker_early()
 
     def _limit(self, worker: WorkerState) -> float:
-        return self._limits.of(worker.doing, len(worker.task.rivals))
+        return stage_limit(worker.doing, len(worker.task.rivals), self._first_call_limit)
 
     def _kill_overdue(self, worker: WorkerState) -> None:
         if self._has_ended():

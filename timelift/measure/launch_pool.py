@@ -136,23 +136,24 @@ class LaunchPool:
 
     def _ready(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
-        launch.share_lock(slot.lock, self._options.limits.times(slot.limit_factor))
+        launch.share_lock(slot.lock, slot.limit_factor * self._options.first_call_limit)
         launch.wait_until_ready()
         return launch
 
     def _start(self, key: ProcessKey) -> AnyLaunch:
         options, (_, backend, peak_python) = self._options, key
+        limit = options.first_call_limit
         launch: AnyLaunch
         variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
         timed = variables | (STEADY_ALLOCATOR if options.two_sided else {})
         if peak_python:
             read = PEAK_READING_ENVIRONMENT | variables
-            launch = LaunchProcess(backend, options.limits, peak_python, variables=read)
+            launch = LaunchProcess(backend, limit, peak_python, variables=read)
         elif options.other_python:
             python = options.other_python
-            launch = TwoInterpreters(backend, options.limits, python, timed)
+            launch = TwoInterpreters(backend, limit, python, timed)
         else:
-            launch = LaunchProcess(backend, options.limits, variables=timed)
+            launch = LaunchProcess(backend, limit, variables=timed)
         with self._lock:
             self._live[key] = launch
         if self._finishing:  # the signal came while it was started

@@ -1,10 +1,13 @@
-"""What a campaign reports while it runs, as data with its words, and how far it has come."""
+"""What a campaign reports while it runs, and the time that it has left."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
+from timelift.case import Setting
 from timelift.errors import counted
 
 
@@ -73,50 +76,53 @@ class Display(Protocol):
         """Show an event: a stage until the next one, anything else as a line that stays."""
 
 
-@dataclass
-class ProgressState:
-    """The latest event of each kind; `seen` are the launches of settings that have begun."""
+class Budget:
+    """Seconds from now on: `seconds` for everything, or `spare` for launches beyond the fewest."""
 
-    begun: CampaignBegun | None = None
-    undecided: StillUndecided | None = None
-    stage: StageBegun | None = None
-    seen: set[tuple[int, str]] = field(default_factory=set)
-
-    def take(self, event: CampaignEvent) -> None:
-        if isinstance(event, CampaignBegun):
-            self.begun = event
-        elif isinstance(event, StillUndecided):
-            self.undecided = event
-        else:
-            self.stage = event
-            self.seen.add((event.launch, event.setting))
+    def __init__(
+        self, seconds: float | None, spare: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._started = clock, clock()
+        self._all = float("inf") if seconds is None else seconds
+        self._more = spare if seconds is None else seconds
+        self._prices: dict[Setting, float] = {}
+        self.import_seconds = 0.0
 
     @property
-    def _in_the_fewest(self) -> bool:
-        return bool(self.begun and self.stage and self.stage.launch <= self.begun.fewest)
+    def spent(self) -> float:
+        return self._clock() - self._started
+
+    def left(self, *, beyond_fewest: bool) -> float:
+        """Return the seconds left, infinite where nothing limits them."""
+        return (self._more if beyond_fewest else self._all) - self.spent
+
+    @contextmanager
+    def paying(self, setting: Setting) -> Iterator[None]:
+        started = self._clock()
+        yield
+        self._prices[setting] = self._clock() - started
+
+    def fits(self, setting: Setting, *, beyond_fewest: bool) -> bool:
+        return self._prices.get(setting, 0.0) <= self.left(beyond_fewest=beyond_fewest)
+
+    def fits_any(self, settings: Iterable[Setting], *, beyond_fewest: bool) -> bool:
+        """True if new launches could import the backend and play one of the settings in time."""
+        left = self.left(beyond_fewest=beyond_fewest) - self.import_seconds
+        return any(self._prices.get(setting, 0.0) < left for setting in settings)
+
+
+class Pace:
+    """Predict the time for the rest of some equal pieces of work from those that are done."""
+
+    def __init__(self, pieces: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._started = clock, clock()
+        self._pieces, self._done = pieces, 0
+
+    def step(self) -> None:
+        self._done += 1
 
     @property
-    def share(self) -> float | None:
-        """The share of the fewest launches that has begun; None where unknown or all has."""
-        if not (self.begun and self._in_the_fewest):
-            return None
-        return min(1.0, (len(self.seen) - 1) / (self.begun.settings * self.begun.fewest))
-
-    @property
-    def words(self) -> str:
-        """How far the campaign has come, and what it does, in one line."""
-        stage = self.stage
-        if stage is None:
-            return ""
-        doubt = f"{self.undecided.how_many} undecided" if self.undecided else ""
-        doing = f"{stage.setting}: {stage.doing}"
-        return " · ".join(filter(None, (stage.time_left, *self._where(stage), doubt, doing)))
-
-    def _where(self, stage: StageBegun) -> Iterator[str]:
-        place = sum(number == stage.launch for number, _ in self.seen)
-        if self.begun and self._in_the_fewest:
-            yield f"launch {stage.launch} of {self.begun.fewest}"
-            yield f"setting {place} of {self.begun.settings}"
-        else:
-            yield f"launch {stage.launch}"
-            yield f"setting {place}"
+    def seconds_left(self) -> float:
+        if not self._done:
+            return float("inf")
+        return (self._clock() - self._started) / self._done * max(0, self._pieces - self._done)

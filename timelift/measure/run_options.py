@@ -1,24 +1,16 @@
-"""The options of a run as values, and what they decide: groups of launches, and the budget."""
+"""The options of a run as values, and how they group its launches."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
-from timelift.case import Case, Setting
 from timelift.inner_layer import LayerInputs
-from timelift.measure.launch import Limits
 from timelift.measure.options import OTHER_OPTIONS, LaunchRange
-from timelift.measure.progress import CampaignBegun
-from timelift.measurement import CaseInLaunch
 
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
 #: passed.
 SPARE_SECONDS = 240.0
-#: Seconds of rounds that a rival plays in a launch.
-ROUND_SECONDS = 0.1
 #: So many launches build one at a time: first calls of those that nothing else builds beside give
 #: an interval.
 _UNDISTURBED = 3
@@ -74,10 +66,6 @@ class RunOptions:
         return {name: "" if value is None else str(value) for name, value in values.items()}
 
     @property
-    def limits(self) -> Limits:
-        return Limits(self.first_call_limit)
-
-    @property
     def launch_with_reader(self) -> int:
         """2, or 1 for two-sided runs, or 0 for none: the launch beside which peak memory is read.
 
@@ -91,12 +79,6 @@ class RunOptions:
         if self.two_sided:
             return 1
         return 2 if self.launches.fewest >= _UNDISTURBED else 0
-
-    def begun(self, cases: int, settings: int) -> CampaignBegun:
-        launches = self.launches
-        return CampaignBegun(
-            cases, settings, launches.fewest, launches.most, self.two_sided, self.budget
-        )
 
     def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
         """Group launches: the first few alone, then pairs.
@@ -112,72 +94,3 @@ class RunOptions:
             last = first if alone else first + 1
             yield tuple(range(first, last + 1))
             first = last + 1
-
-
-class CampaignReferee(Protocol):
-    """Decides, from what was recorded, which cases need another launch."""
-
-    @property
-    def decision_points(self) -> Sequence[int]:
-        """The numbers of launches at which a verdict may be given."""
-
-    def take(self, line: CaseInLaunch) -> None:
-        """Note a line of the journal."""
-
-    def to_play(self) -> frozenset[Case]:
-        """Return the cases that need more launches."""
-
-    def doubts_peak_of(self) -> frozenset[Case]:
-        """Return the cases whose peak memory is to be read again in those launches."""
-
-
-class Budget:
-    """Seconds from now on: `seconds` for everything, or `spare` for launches beyond the fewest."""
-
-    def __init__(
-        self, seconds: float | None, spare: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._clock, self._started = clock, clock()
-        self._all = float("inf") if seconds is None else seconds
-        self._more = spare if seconds is None else seconds
-        self._prices: dict[Setting, float] = {}
-        self.import_seconds = 0.0
-
-    @property
-    def spent(self) -> float:
-        return self._clock() - self._started
-
-    def left(self, *, beyond_fewest: bool) -> float:
-        """Return the seconds left, infinite where nothing limits them."""
-        return (self._more if beyond_fewest else self._all) - self.spent
-
-    @contextmanager
-    def paying(self, setting: Setting) -> Iterator[None]:
-        started = self._clock()
-        yield
-        self._prices[setting] = self._clock() - started
-
-    def fits(self, setting: Setting, *, beyond_fewest: bool) -> bool:
-        return self._prices.get(setting, 0.0) <= self.left(beyond_fewest=beyond_fewest)
-
-    def fits_any(self, settings: Iterable[Setting], *, beyond_fewest: bool) -> bool:
-        """True if new launches could import the backend and play one of the settings in time."""
-        left = self.left(beyond_fewest=beyond_fewest) - self.import_seconds
-        return any(self._prices.get(setting, 0.0) < left for setting in settings)
-
-
-class Pace:
-    """Predict the time for the rest of some equal pieces of work from those that are done."""
-
-    def __init__(self, pieces: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._started = clock, clock()
-        self._pieces, self._done = pieces, 0
-
-    def step(self) -> None:
-        self._done += 1
-
-    @property
-    def seconds_left(self) -> float:
-        if not self._done:
-            return float("inf")
-        return (self._clock() - self._started) / self._done * max(0, self._pieces - self._done)

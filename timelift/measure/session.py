@@ -18,7 +18,7 @@ from timelift.errors import UserError
 from timelift.journal.files import Journal, PlayedSettings
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
-from timelift.measure.campaign import Campaign
+from timelift.measure.campaign import Campaign, CampaignReferee
 from timelift.measure.header import (
     asked_from_root,
     header_to_give_away,
@@ -33,7 +33,7 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Display
 from timelift.measure.request import RunRequest
-from timelift.measure.run_options import CampaignReferee, RunOptions
+from timelift.measure.run_options import RunOptions
 from timelift.measurement import CaseInLaunch, Measurement
 
 #: Above this share of its processors, other work on the machine is warned of.

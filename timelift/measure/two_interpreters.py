@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from timelift import rounds
 from timelift.case import Status
-from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch import LaunchProcess
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
 from timelift.measurement import CaseInLaunch
@@ -49,20 +49,20 @@ class TwoInterpreters:
     def __init__(
         self,
         backend: str,
-        limits: Limits,
+        first_call_limit: float,
         python: str,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._launches = (
-            LaunchProcess(backend, limits, variables=variables),
-            LaunchProcess(backend, limits, python, variables),
+            LaunchProcess(backend, first_call_limit, variables=variables),
+            LaunchProcess(backend, first_call_limit, python, variables),
         )
         self._lock, self._finishing = BuildOrPlayLock(), False
 
-    def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
+    def share_lock(self, lock: BuildOrPlayLock, first_call_limit: float) -> None:
         self._lock = lock
         for launch in self._launches:
-            launch.share_lock(BuildOrPlayLock(), limits.times(2))
+            launch.share_lock(BuildOrPlayLock(), 2 * first_call_limit)
 
     def wait_until_ready(self) -> None:
         """Wait for both imports; raises UserError where one fails."""

@@ -17,9 +17,9 @@ import pytest
 
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
+from timelift.measure.campaign import CampaignReferee
 from timelift.measure.options import OPTIONS
 from timelift.measure.request import Question, RunRequest
-from timelift.measure.run_options import CampaignReferee
 from timelift.measure.session import Interrupts, Race, Session
 from timelift.measurement import Measurement
 from timelift.plugin import PREFIX
