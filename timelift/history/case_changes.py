@@ -3,7 +3,7 @@
 The runs were made at different times, and between them the whole machine may have become slower. So
 a case is not compared with itself but with its rivals: in each run it has a ratio to every other
 rival, from rounds milliseconds apart, and the change of a case is the median change of these
-ratios. So a single case that changed moves the median of no other. Where half of a setting or more
+ratios. A single case that changed moves the median of no other. Where half of a setting or more
 changed, ratios do not show which half; `setting_shifts` does, by seconds over the canary's, with a
 wide gate. Of two rivals that changed beside each other, the slower one is named.
 
@@ -186,15 +186,15 @@ def _of_setting(
     variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in (variance, df))
     launches = [np.isfinite(run.seconds).any(-1).sum(-1).tolist() for run in (old, new)]
     for place, case in enumerate(old.cases):
-        known = np.isfinite(variances[place])
-        if known.any():
-            noise = (float(np.median(square[place][known])) for square in (variances, degrees))
+        beside = np.isfinite(variances[place])
+        if beside.any():
+            noise = (float(np.median(square[place][beside])) for square in (variances, degrees))
             yield CaseChange(
                 case,
                 float(np.nanmedian(changes[place])),
                 Noise(*noise),
                 (launches[0][place], launches[1][place]),
-                int(known.sum()),
+                int(beside.sum()),
             )
 
 

@@ -20,7 +20,7 @@ from timelift.history import ChangeState
 from timelift.history.two_runs import CaseBetween, Commits, TwoRuns
 from timelift.journal.lines import Difference
 from timelift.present.tables import Column, Table, number
-from timelift.present.terminal import show_line, show_note, show_table
+from timelift.present.terminal import show_head, show_note, show_table
 from timelift.present.words import (
     MILLISECONDS,
     axis_options,
@@ -247,8 +247,7 @@ def show_cases(
     console: Console, head: Iterable[tuple[str, str]], table: Table, states: Iterable[str]
 ) -> None:
     """Print the head, and a table of cases in the colours of their states."""
-    for label, text in head:
-        show_line(console, f"{label:>9}  ", text)
+    show_head(head, console)
     if table.rows:
         console.print()
         show_table(table, console, [_STYLES.get(state, "") for state in states])

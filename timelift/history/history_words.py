@@ -119,10 +119,10 @@ def _with_it(history: History, before: int, after: int) -> str:
 
 
 def _answer(history: History) -> str:
-    if history.too_short:
+    if (runs := len(history.runs)) < 2 * LEAST_RUNS:
         return (
             f"too few runs: a change needs {LEAST_RUNS} runs before it and {LEAST_RUNS} after it, "
-            f"and there are {len(history.runs)}"
+            f"and there are {runs}"
         )
     counts, worse = history.findings.counts, len(history.findings.worse)
     if worse > 1:

@@ -266,10 +266,6 @@ class History:
         return self.machine.runs
 
     @property
-    def too_short(self) -> bool:
-        return len(self.runs) < 2 * LEAST_RUNS
-
-    @property
     def few_rivals(self) -> int:
         """The number of settings with fewer than `ENOUGH_RIVALS`."""
         counts = Counter(case.setting for case in self.cases)

@@ -308,28 +308,29 @@ def _common_shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) ->
     More than half of the cases, of several strategies, must have moved that way by `gate` or more.
     """
     before, after = (trimmed_mean(levels.over_canary[:, side], HALF) for side in sides)
-    known = np.isfinite(after - before)
-    if known.sum() < _LEAST_CASES:
+    changes = after - before
+    measured = np.isfinite(changes)
+    count = int(measured.sum())
+    if count < _LEAST_CASES:
         return None
-    shift = float(np.median((after - before)[known]))
-    moved = (after - before) * np.sign(shift) >= math.log1p(gate)
-    share = float(moved[known].mean())
-    if share <= HALF or not _several_strategies(levels.cases, known, moved):
+    shift = float(np.median(changes[measured]))
+    moved = changes * np.sign(shift) >= math.log1p(gate)
+    share = float(moved[measured].mean())
+    if share <= HALF or not _several_strategies(levels.cases, measured, moved):
         return None
-    return CommonShift(
-        shift, share=share, cases=int(known.sum()), before=sides[0].stop - 1, after=sides[1].start
-    )
+    runs = sides[0].stop - 1, sides[1].start
+    return CommonShift(shift, share=share, cases=count, before=runs[0], after=runs[1])
 
 
 def _several_strategies(
-    cases: Sequence[Case], known: NDArray[np.bool_], moved: NDArray[np.bool_]
+    cases: Sequence[Case], measured: NDArray[np.bool_], moved: NDArray[np.bool_]
 ) -> bool:
-    """True if half of the `known` cases of two strategies or more moved, or if there is but one.
+    """True if half of the measured cases of several strategies moved, or if there is but one.
 
     One strategy that moves alone is the code: where there are two, it is half of all cases.
     """
-    strategies = np.array([case.strategy for case in cases])[known]
-    shares = [moved[known][strategies == name].mean() for name in np.unique(strategies)]
+    strategies = np.array([case.strategy for case in cases])[measured]
+    shares = [moved[measured][strategies == name].mean() for name in np.unique(strategies)]
     return sum(share >= HALF for share in shares) > 1 or len(shares) == 1
 
 
@@ -337,10 +338,10 @@ def changed_apart(levels: RunLevels, changes: ChangePlaces) -> list[CommonShift]
     """Return the shifts at which half of the cases or more changed against each other."""
     shifts, around = [], _measured_around(levels)
     for run, share in _crowded(levels, changes, HALF):
-        known = around[:, run]
+        measured = around[:, run]
         near = np.array([any(abs(place - run) <= 1 for place in places) for places in changes])
-        if _several_strategies(levels.cases, known, near):
-            many = int(known.sum())
+        if _several_strategies(levels.cases, measured, near):
+            many = int(measured.sum())
             shift = CommonShift(math.nan, share=share, cases=many, before=run - 1, after=run)
             shifts.append(shift)
     return shifts

@@ -218,8 +218,7 @@ def _hanging(text: str, width: int) -> list[str]:
 
 def show_report(report: Report, console: Console) -> None:
     """Print the head, every setting, and what was wrong with the file."""
-    for label, text in report.head:
-        show_line(console, f"{label:>9}  ", text)
+    show_head(report.head, console)
     if report.answer and report.answer.rows:
         console.print()
         width = min(console.width, SUMMARY_WIDTH)
@@ -267,6 +266,12 @@ def show_table(table: Table, console: Console, styles: Sequence[str] = ()) -> No
     for row, style in itertools.zip_longest(rows, styles, fillvalue=""):
         grid.add_row(*map(Text, row), style=style)
     _show(grid, console)
+
+
+def show_head(head: Iterable[tuple[str, str]], console: Console) -> None:
+    """Print pairs of a label and a text, a line each."""
+    for label, text in head:
+        show_line(console, f"{label:>9}  ", text)
 
 
 def show_heading(console: Console, text: str) -> None:
