@@ -1,4 +1,4 @@
-"""What was found in a run and what features add to it, at whichever door it is shown."""
+"""The findings of a run and what features add to them, for every door that shows a run."""
 
 from pathlib import Path
 
@@ -10,26 +10,26 @@ from timelift.gate.outcomes import gate_findings
 from timelift.present.summary import Additions, Section
 
 
-def find_all(
+def findings_with_additions(
     run: Run, path: Path, results: Path, relative_to: str = ""
 ) -> tuple[RunFindings, Additions]:
-    """Return what was found in the run of the file at `path`, and what features add.
+    """Return the findings of a run, whose file is at `path`, and what features add to them.
 
-    `results` has the folders of all machines. Raises UserError where nothing was measured, where
-    it is too much to show, or where `relative_to` was not measured.
+    `results` has the folders of all machines. Raises UserError if nothing was measured, the run is
+    too large to show, or `relative_to` was not measured.
     """
     refuse_empty(run, path)
     return find_out(run, relative_to), additions(run, results)
 
 
 def additions(run: Run, results: Path) -> Additions:
-    """Return how far to trust the machine of a run, and what copies were raced for."""
+    """Return how far to trust the machine of a run, and the section of a run of copies."""
     trust = selftest.trust_in_words(run, selftest.machine_trust(results, run))
     return Additions(*trust, section(run))
 
 
 def section(run: Run) -> Section | None:
-    """Return what was found against another side, or in a self-test; None of a usual run."""
+    """Return the result of an --against run or a self-test; None for a usual run."""
     if run.header.against:
         return gate_words.section(gate_findings(run))
     return selftest.section(run) if run.header.races_copies else None

@@ -1,4 +1,4 @@
-"""What is shown of a run: its answer and page, or the tables of its workloads."""
+"""`timelift report`: the answer and page of a run, or the tables of its workloads."""
 
 import argparse
 import dataclasses
@@ -53,7 +53,7 @@ def report_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, str, Sequence[str]]:
-    """Return the run, the word that names it, empty for the latest, and the words after it."""
+    """Return the run, the word that names it or '' for the latest, and the words after it."""
     if not words:
         return find_run(folder, "latest"), "", ()
     try:
@@ -65,33 +65,34 @@ def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, str, S
 
 
 def _write_report(path: Path, run: str, output: Path, options: Options, project: Project) -> None:
-    """Print the end of a run, which the word `run` names, and write its page."""
+    """Print the answer of a run, which the word `run` names, and write its page."""
     from timelift.present import terminal  # noqa: PLC0415
     from timelift.present.summary import Pointers, pages, summary  # noqa: PLC0415
     from timelift.present.usage import code_of_run  # noqa: PLC0415
 
-    found, added = _read(path, options, project)
-    named = "" if is_latest(path, project.results) else run
-    pointers, console = Pointers(output / "index.html", named), terminal.console()
-    if added.section:
-        terminal.show_section(added.section, pages(pointers), console)
+    findings, additions = _read(path, options, project)
+    name = "" if is_latest(path, project.results) else run
+    pointers, console = Pointers(output / "index.html", name), terminal.console()
+    if additions.section:
+        terminal.show_section(additions.section, pages(pointers), console)
     else:
-        terminal.show_summary(summary(found, pointers, added.trust), console)
+        terminal.show_summary(summary(findings, pointers, additions.trust), console)
     from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
 
-    write_report(found, output, added, code_of_run(found.run, project))
+    write_report(findings, output, additions, code_of_run(findings.run, project))
 
 
 def _read(path: Path, options: Options, project: Project) -> "tuple[RunFindings, Additions]":
-    """Read a run, and return what was found in it; raises UserError where that cannot be."""
+    """Return the findings of a stored run, and what features add; raises UserError without any."""
     from timelift.analyse import results  # noqa: PLC0415
-    from timelift.commands.additions import find_all  # noqa: PLC0415
+    from timelift.commands.additions import findings_with_additions  # noqa: PLC0415
 
-    return find_all(results.load(path), path, project.results, options.relative_to)
+    run = results.load(path)
+    return findings_with_additions(run, path, project.results, options.relative_to)
 
 
 def _open(page: Path) -> None:
-    """Open a page in the user's browser; where there is none, say which file to open."""
+    """Open a page in the user's browser; without a browser, print which file to open."""
     import webbrowser  # noqa: PLC0415
 
     if not webbrowser.open(page.resolve().as_uri()):
@@ -110,20 +111,20 @@ def _print_tables(
             f"expected no workload beside --output or --open, received {workloads[0]!r}; "
             "write the page of the whole run without it"
         )
-    found, added = _read(path, options, project)
-    known = {one.case.setting.workload for one in found.run.measurements}
+    findings, additions = _read(path, options, project)
+    measured = {case.setting.workload for case in findings.run.by_case}
     for name in workloads:
-        if name not in known:
-            raise UserError(_unknown(name, known, run, project.results))
-    in_words = write(found, dataclasses.replace(added, section=None))
+        if name not in measured:
+            raise UserError(_unknown_workload(name, measured, run, project.results))
+    in_words = write(findings, dataclasses.replace(additions, section=None))
     terminal.show_report(in_words.of_workloads(workloads), terminal.console())
 
 
-def _unknown(name: str, known: set[str], run: str, folder: Path) -> str:
+def _unknown_workload(name: str, measured: set[str], run: str, folder: Path) -> str:
     if run:
-        return f"expected a workload of {run!r}, received {name!r}; {nearest(name, known)}"
+        return f"expected a workload of {run!r}, received {name!r}; {nearest(name, measured)}"
     runs = {path.stem for path in runs_under(folder)}
     return (
         f"expected a run or a workload of the latest one, received {name!r}; "
-        f"{nearest(name, known | runs)}"
+        f"{nearest(name, measured | runs)}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from timelift import selftest
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.commands.additions import additions, find_all
+from timelift.commands.additions import additions, findings_with_additions
 from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.outcomes import gate_findings
@@ -35,7 +35,7 @@ def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
     try:
         if isinstance(session.race, SidesRace | selftest.TwinsRace):
             _show_copies(reporter, session, run)
-            found = find_all(run, path, results) if path and folder else None
+            found = findings_with_additions(run, path, results) if path and folder else None
         else:
             assert path
             found = _show_answer(reporter, session.request, run, path, folder)
@@ -91,7 +91,7 @@ def _show_answer(
     A page is going to be in `folder`. Of a run without a report nothing is told of its machine.
     """
     try:
-        found, added = find_all(run, path, request.results_folder)
+        found, added = findings_with_additions(run, path, request.results_folder)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
         run = replace(run, header=Header(strategies=run.header.strategies), ended="")

@@ -29,7 +29,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Section:
-    """What a feature found in a run whose rivals are copies, of which none is an answer.
+    """The result of an --against run or a self-test, which is shown in the place of an answer.
 
     `versions` are all of it in sentences, and shorter versions of that: a terminal shows the first
     that fits, and report.md has the first. The page begins with the `headline`, in which `names`
