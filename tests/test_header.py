@@ -10,7 +10,7 @@ import pytest
 from tests import journals
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal.files import ResumedRun, line_text
+from timelift.journal.files import ResumedRun, json_line
 from timelift.journal.lines import Header
 from timelift.measure.header import header_to_give_away, resumed_options, without_folders
 from timelift.measure.request import RunRequest
@@ -39,7 +39,7 @@ def test_a_header_names_no_folder_of_its_user(session):
     case = journals.case("mine", "sensor")
     campaign = SimpleNamespace(results={case: None})
     header = session._header(campaign)
-    text = line_text(header)
+    text = json_line(header.fields())
     assert "alice" not in text
     assert not re.search(r"""["'=: ]/\w""", text)
     assert header.command == ["timelift", "bench", "--junitxml=…/j.xml", "bench/test_lift.py"]

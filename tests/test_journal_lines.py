@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import journals
-from timelift.journal.files import line_text
+from timelift.journal.files import json_line
 from timelift.journal.lines import Header, differences
 from timelift.journal.reading import read_line
 from timelift.measurement import (
@@ -44,7 +44,7 @@ def read(line):
 def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
     samples = {"seconds_per_call": seconds, "calls_per_sample": 4, "facts": Facts(**facts)}
     line = CaseInLaunch(CASE, 3, rivals=2, **samples)
-    found = read(line_text(line))
+    found = read(json_line(line.fields()))
     np.testing.assert_array_equal(found.seconds_per_call, seconds)
     assert replace(found, seconds_per_call=seconds) == line
 
@@ -58,14 +58,14 @@ def test_a_header_is_read_as_it_was_written():
         strategies={"a": {"title": "A", "meaning": {"STATE": {"x": 1}}, "against": {"of": "b"}}},
     )
     header = read(told)
-    assert read(line_text(header)) == header
+    assert read(json_line(header.fields())) == header
     assert header.against.versions == {"keras": ("3.14", "3.15")}
     assert header.strategies["a"].other_side_of == "b"
 
 
 def test_the_median_stands_before_the_samples():
     seconds = [3e-3, math.nan, 1e-3, 2e-3]
-    text = line_text(CaseInLaunch(CASE, 1, seconds_per_call=seconds))
+    text = json_line(CaseInLaunch(CASE, 1, seconds_per_call=seconds).fields())
     assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
 
 
@@ -123,7 +123,7 @@ def test_a_wrong_sample_raises_a_value_error_and_none_of_the_reader_s_own(sample
 
 
 def test_half_a_surrogate_is_written_as_a_question_mark():
-    assert read(line_text(Header(id="\udc80é"))).id == "?é"
+    assert read(json_line(Header(id="\udc80é").fields())).id == "?é"
 
 
 def test_what_differs_is_named_in_the_order_of_the_files():

@@ -83,7 +83,7 @@ def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
         assert catalogue.rival(Case(setting, twin.name), 1).slower == slower
         assert catalogue.entry(twin.name).planted == Planted(of="native", slower=slower)
     assert catalogue.rival(Case(setting, "native"), 1).slower == 0
-    assert not catalogue.entry("native").is_copy
+    assert not catalogue.entry("native").copy_of
 
 
 @pytest.fixture(scope="module")

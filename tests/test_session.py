@@ -12,7 +12,7 @@ from tests import journals
 from tests.repositories import strategy, workload, write
 from timelift.analyse.results import Run, load
 from timelift.errors import UserError
-from timelift.journal.files import line_text, read_header
+from timelift.journal.files import json_line, read_header
 from timelift.journal.lines import RunEnd
 from timelift.measure import session as sessions
 from timelift.measure.campaign import Campaign
@@ -66,7 +66,7 @@ def play(monkeypatch, project):
 def test_what_a_session_keeps_is_its_journal_line_for_line(play):
     session = play(LINES, LATER)
     kept = [session.header, *session.lines, session.end]
-    assert session.journal_path.read_text() == "".join(map(line_text, kept))
+    assert session.journal_path.read_text() == "".join(json_line(line.fields()) for line in kept)
 
 
 def test_a_run_that_is_resumed_keeps_what_was_played_before(play):
@@ -74,7 +74,8 @@ def test_a_run_that_is_resumed_keeps_what_was_played_before(play):
     assert first.end.exit == RunEnd.INTERRUPTED
     again = play(LATER, resume=str(first.journal_path))
     assert again.header == first.header
-    assert [*map(line_text, again.lines)] == [*map(line_text, [*LINES, *LATER])]
+    both = [*LINES, *LATER]
+    assert [line.fields() for line in again.lines] == [line.fields() for line in both]
     kept = Run.of_lines(again.header, again.lines, again.end)
     read = load(again.journal_path)
     assert (kept.header, kept.ended, kept.complete) == (read.header, read.ended, read.complete)

@@ -34,9 +34,8 @@ class Merge(StrEnum):
 class FactRule:
     """How a fact is merged, and whether tables of cases show it.
 
-    One that is `exact` repeats itself in every launch, so any change of it is a change of the code:
-    of weights in whichever direction, since others are another layer; of the rest `more_is_worse`.
-    `unit` is what notebooks call its unit.
+    An `exact` fact is the same in every launch, so any change of it is a change of the code. More
+    of it is worse, but for weights: fewer are another layer as well. Notebooks show the `unit`.
     """
 
     merge: Merge = Merge.MEDIAN
@@ -48,51 +47,57 @@ class FactRule:
     unit: str = ""
 
 
-_WAITED = FactRule(Merge.WAITED, shown=True, unit="seconds")
+_Waited = Annotated[Number | None, FactRule(Merge.WAITED, shown=True, unit="seconds")]
 _EXACT = FactRule(Merge.LARGEST, shown=True, exact=True)
-_WEIGHTS = replace(_EXACT, more_is_worse=False)
-_MEMORY = FactRule(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
-_ERROR = FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
-_SHOWN, _HIDDEN = FactRule(shown=True), FactRule()
+_Exact = Annotated[Number | None, _EXACT]
+_Weights = Annotated[Number | None, replace(_EXACT, more_is_worse=False)]
+_Memory = Annotated[
+    Number | None, FactRule(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
+]
+_Error = Annotated[
+    Number | None, FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
+]
+_Shown = Annotated[Number | None, FactRule(shown=True)]
+_HIDDEN = FactRule()
+_Hidden = Annotated[Number | None, _HIDDEN]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """The facts of one case in one launch; None where unknown."""
 
-    build_seconds: Annotated[Number | None, _WAITED] = None
-    trace_seconds: Annotated[Number | None, _WAITED] = None
+    build_seconds: _Waited = None
+    trace_seconds: _Waited = None
     #: The trace included.
-    first_call_seconds: Annotated[Number | None, _WAITED] = None
-    traces: Annotated[Number | None, _EXACT] = None
-    graph_nodes: Annotated[Number | None, _EXACT] = None
-    #: Of a call: of the host's memory in one launch and in those that try a suspect, of a GPU's in
-    #: all.
-    peak_bytes: Annotated[Number | None, _MEMORY] = None
-    weights: Annotated[Number | None, _WEIGHTS] = None
+    first_call_seconds: _Waited = None
+    traces: _Exact = None
+    graph_nodes: _Exact = None
+    #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.
+    peak_bytes: _Memory = None
+    weights: _Weights = None
     #: Of one call.
-    valid_steps: Annotated[Number | None, _SHOWN] = None
-    law_error: Annotated[Number | None, _ERROR] = None
-    #: In place of `peak_bytes` where that is too little to be read.
-    peak_bytes_below: Annotated[Number | None, _HIDDEN] = None
+    valid_steps: _Shown = None
+    law_error: _Error = None
+    #: In place of a `peak_bytes` that is too small to be read.
+    peak_bytes_below: _Hidden = None
     #: True if the sample length was found.
     steady: Annotated[bool | Number | None, _HIDDEN] = None
     #: Rounds that are lost because a rival retraced.
-    dropped_rounds: Annotated[Number | None, _HIDDEN] = None
-    #: What all threads waited for a processor, over the time of the rounds.
-    waited_share: Annotated[Number | None, _HIDDEN] = None
-    #: What a hypervisor took of the processors' time meanwhile.
-    stolen_share: Annotated[Number | None, _HIDDEN] = None
-    #: How often a container's quota held it back.
-    throttled_periods: Annotated[Number | None, _HIDDEN] = None
+    dropped_rounds: _Hidden = None
+    #: The time that all threads together waited for a processor, over the time of the rounds.
+    waited_share: _Hidden = None
+    #: The share of the processors' time that a hypervisor took during the rounds.
+    stolen_share: _Hidden = None
+    #: Periods in which a container's quota stopped the worker.
+    throttled_periods: _Hidden = None
     #: One beat of `timelift.canary`.
-    canary_seconds: Annotated[Number | None, _HIDDEN] = None
+    canary_seconds: _Hidden = None
     #: The place in the order of building, from 1.
-    built: Annotated[Number | None, _HIDDEN] = None
+    built: _Hidden = None
     #: 1 if the device's clocks were held down when the rounds had been played.
-    throttled: Annotated[Number | None, _HIDDEN] = None
-    #: How many nodes of each kind its graph has as it was traced, in the first launch of a run
-    #: against another side.
+    throttled: _Hidden = None
+    #: The number of nodes of each kind in its traced graph, in the first launch of a run against
+    #: another side.
     operations: Annotated[dict[str, int] | None, _HIDDEN] = None
     #: Of gates of older versions: both sides run one program, so that neither was timed.
     same_program: Annotated[bool | None, _HIDDEN] = None
@@ -105,7 +110,7 @@ class Facts:
         return None if value is None else float(value)
 
     def number_or_bound(self, name: str) -> float | None:
-        """Return a fact, or the bound that it is below where no more is known."""
+        """Return a fact, or else the bound that it is below."""
         value, bound = self.number(name), FACT_RULES[name].bound
         return self.number(bound) if value is None and bound else value
 
@@ -121,7 +126,7 @@ FACT_RULES: Mapping[str, FactRule] = {
 SHOWN_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.shown)
 #: The gravest first: another layer, another graph, traced again.
 EXACT_FACTS = tuple(reversed([name for name, rule in FACT_RULES.items() if rule.exact]))
-#: What means nothing of a launch that builds beside another process.
+#: Facts that mean nothing in a launch that builds beside another process.
 WAITED_FACTS = tuple(name for name, rule in FACT_RULES.items() if rule.merge is Merge.WAITED)
 
 
@@ -135,7 +140,7 @@ class CaseInLaunch:
     `number` is the launch's, from 1. `seconds_per_call` has a value for each round, NaN where the
     rival sat it out: position `i` of every rival of the setting in the launch is the same moment. A
     sample is that many seconds times `calls_per_sample`, which is 1 where a file lacks it. `rivals`
-    lines of a journal were written together.
+    is how many lines of the journal were written together.
     """
 
     case: Case
@@ -157,7 +162,7 @@ class CaseInLaunch:
         return not all(map(math.isnan, self.seconds_per_call))
 
     def fields(self) -> dict[str, Any]:
-        """Return JSON-ready fields, the median before the samples, so that it is read soon."""
+        """Return fields for JSON: the median before the samples, which a reader may then skip."""
         fields = {
             "kind": "launch",
             "launch": self.number,
@@ -179,7 +184,7 @@ class CaseInLaunch:
     def from_fields(cls, fields: Mapping[str, Any]) -> "CaseInLaunch":
         """Rebuild what `fields` returns, as a worker sent it.
 
-        A file's is read with checks (`timelift.journal.reading`).
+        Lines of a file are read with checks (`timelift.journal.reading`).
         """
         rounds = fields.get("seconds_per_call", ())
         return cls(
@@ -211,7 +216,7 @@ _MOST_SWITCHES = 20
 
 @dataclass(frozen=True)
 class Measurement:
-    """A case with the launches that measured it; `reason` says why where it ended otherwise."""
+    """A case with the launches that measured it; another status has a `reason`."""
 
     case: Case
     status: Status = Status.MEASURED
@@ -224,7 +229,7 @@ class Measurement:
         return self.status is Status.MEASURED and any(launch.was_timed for launch in self.launches)
 
     def plus(self, launch: CaseInLaunch) -> "Measurement":
-        """Add a launch of the case; the first that did not measure it says how it ended."""
+        """Add a launch of the case; the status is that of the first which did not measure it."""
         if launch.status is Status.MEASURED:
             return replace(self, launches=(*self.launches, launch))
         if self.status is Status.MEASURED:

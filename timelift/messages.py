@@ -1,7 +1,7 @@
 """The messages between coordinator and worker: tasks and orders to it, events from it.
 
 Each is a dataclass here and one JSON object on a line of a pipe that every worker of a launch
-inherits. So each line carries the number of its task: {"task": number, and the fields of a `Task`}
+inherits. So each line has the number of its task: {"task": number, and the fields of a `Task`}
 starts a worker, an order is {"to": number, "order": name, ...} and an event {"of": number,
 "event": name, ...}. A worker may die at any moment. An order for it is then read by the launch
 process or by the next worker, which ignore it, and the coordinator ignores its late events and a
@@ -122,7 +122,7 @@ class Started:
 class Busy:
     """The worker begins a stage: for one rival, or for all if `rival` is ''.
 
-    `printed` are the bytes of output so far, if a crash's last words are looked for after them.
+    `printed` is the number of bytes of output so far, where a crash's last lines begin after them.
     """
 
     doing: str

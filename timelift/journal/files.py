@@ -1,4 +1,4 @@
-"""Journal files: which one the user means, where one can go on, and how one is written."""
+"""Journal files: found by what the user types, read in order to be resumed, and written."""
 
 import contextlib
 import errno
@@ -35,23 +35,23 @@ COPIES_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
-#: How a run's file is called: when it began, and its commit.
+#: The name of a run's file: when the run began, and its commit.
 _OWN_NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z]+")
-#: Where earlier versions kept copies of runs.
+#: The folder in which earlier versions kept copies of runs.
 _BASELINES = "baselines"
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 26
 
 
 def runs_under(folder: Path) -> list[Path]:
-    """Return the journals under a folder, copies last; those of twins only where it is theirs.
+    """Return the journals under a folder but for its `COPIES_FOLDERS`, copies of files last.
 
     A folder that cannot be read, or goes away meanwhile, holds none.
     """
     paths: list[Path] = []
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in COPIES_FOLDERS]
-        paths += [Path(place, name) for name in names if name.endswith(".jsonl")]
+        paths += [Path(parent, name) for name in names if name.endswith(".jsonl")]
     files = [path for path in paths if path.is_file()]
     return sorted(files, key=lambda path: (_is_copy(path), path))
 
@@ -79,7 +79,7 @@ def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
 
 
 def find_run(root: Path, word: str) -> Path:
-    """Return the file of the run that a word names, the newest where it names several.
+    """Return the file of the run that a word names, the newest if it names several.
 
     Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
     holds a run, a machine's name, a run's name nor the beginning of a run's commit.
@@ -96,7 +96,7 @@ def find_run(root: Path, word: str) -> Path:
     if is_folder and (inside := runs_under(Path(word))):
         return latest_run(inside)
     runs = runs_under(root)
-    named = [path for path in runs if _names(path, word)] or _in_folder_of(root, word)
+    named = [path for path in runs if _is_named(path, word)] or _in_folder_of(root, word)
     if not named and is_folder:
         return _newest_under(Path(word))
     if not named:
@@ -136,7 +136,7 @@ def _newest_under(folder: Path) -> Path:
     return latest_run(runs)
 
 
-def _names(path: Path, word: str) -> bool:
+def _is_named(path: Path, word: str) -> bool:
     """True if `word` names the run: its file, or the beginning of its commit."""
     if word in (path.name, path.stem):
         return True
@@ -176,7 +176,7 @@ def read_header(path: Path) -> Header:
 def header_or_empty(path: Path) -> Header:
     """Read the header of a file, of whatever schema; an empty one where it has none.
 
-    A run that only a later timelift reads is still the latest, and refused when it is read.
+    So a run of a later schema can be the latest; it is refused when its lines are read.
     """
     try:
         with path.open("rb") as file:
@@ -185,7 +185,7 @@ def header_or_empty(path: Path) -> Header:
         return Header()
 
 
-#: What was played, by number of launch and setting.
+#: The lines of what was played, by launch number and setting.
 PlayedSettings = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
 
 
@@ -207,10 +207,10 @@ class ResumedRun:
 def read_resumed_run(path: Path) -> ResumedRun | None:
     """Read what a run has played; None where the file has no header of this schema.
 
-    Not kept are a torn last line, and the lines of a setting whose rivals are not all there, since
-    they were played together and only together mean something.
+    Not kept are a torn last line, and the lines of a setting in a launch that lacks some of its
+    rivals: they were played together, and mean something only together.
 
-    Raises OSError where it cannot be read, ValueError where a line in it is damaged.
+    Raises OSError if the file cannot be read, ValueError if a line in it is damaged.
     """
     read = read_lines(path.read_bytes())
     first = next(read, None)
@@ -219,27 +219,26 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
     kept = first.end_bytes
     played: dict[tuple[int, Setting], list[CaseInLaunch]] = {}
     group: list[CaseInLaunch] = []
-    for place in read:
-        if place.torn:
+    for numbered in read:
+        if numbered.torn:
             break
-        if place.error:
-            raise place.error
-        if isinstance(place.line, CaseInLaunch):
-            group.append(place.line)
+        if numbered.error:
+            raise numbered.error
+        if isinstance(numbered.line, CaseInLaunch):
+            group.append(numbered.line)
         if not group or len(group) >= (group[-1].rivals or 1):
             for line in group:
                 played.setdefault((line.number, line.case.setting), []).append(line)
-            group, kept = [], place.end_bytes
+            group, kept = [], numbered.end_bytes
     return ResumedRun(path, first.line, kept, played)
 
 
 class Journal:
     """An append-only file of JSON lines, each on disk before the next begins.
 
-    With `kept_bytes` a run is resumed: its file, which has a header, is cut there.
-
-    `exit_word` is what the closing mark holds where nothing is raised; `end` is that mark as it was
-    written, empty while the run goes on.
+    To resume a run, its file is cut after `kept_bytes`, and its header stays. The closing mark
+    holds the `exit_word` if nothing is raised; `end` is this mark as it was written, empty while
+    the run goes on.
     """
 
     def __init__(self, path: Path, header: Header, kept_bytes: int = 0) -> None:
@@ -255,7 +254,7 @@ class Journal:
     def append(self, *lines: Line) -> None:
         """Write lines together and wait until the disk has them; raises UserError if not."""
         with writing(self.path, "make room, or name another folder with --results"):
-            self._file.write("".join(map(line_text, lines)))
+            self._file.write("".join(json_line(line.fields()) for line in lines))
             self._file.flush()
             os.fsync(self._file.fileno())
             if not os.fstat(self._file.fileno()).st_nlink:
@@ -278,13 +277,11 @@ class Journal:
         self.close(self.exit_word if kind is None else RunEnd.INTERRUPTED)
 
 
-def line_text(line: Line) -> str:
-    """Return a line as it is in the file; raises ValueError for what no JSON can hold."""
-    return json_line(line.fields())
-
-
 def json_line(fields: Mapping[str, Any]) -> str:
-    """Return JSON in UTF-8; half a surrogate of a file's name becomes a question mark."""
+    """Return a line as it is in the file; raises ValueError for what no JSON can hold.
+
+    Half a surrogate of a file's name becomes a question mark, since the file is UTF-8.
+    """
     text = json.dumps(fields, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="replace").decode() + "\n"
 

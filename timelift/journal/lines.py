@@ -12,15 +12,15 @@ from msgspec import Meta, Struct
 from timelift.measurement import CaseInLaunch
 
 SCHEMA = 1
-#: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
+#: A call lasts longer than a picosecond and less than thirty years; anything else is an error.
 SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
-#: The least and the most that a twin may be slower, as shares: anything else is a slip.
+#: The least and the most that a twin may be slower, as shares; anything else is an error.
 LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
 _UNKNOWN = "an unknown strategy"
 
 
 class Quantity(StrEnum):
-    """What may become worse: the seconds of a call, of the first call, the peak bytes of a call."""
+    """What may become worse: the seconds of a call or of the first call, or a call's peak bytes."""
 
     TIME = "time"
     FIRST_CALL = "first call"
@@ -83,9 +83,9 @@ class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is recorded of a strategy: `differs` is why it is no lift, `meaning` its constants.
+    """The record of a strategy: `differs` is why it is no lift, `meaning` has its constants.
 
-    A twin of a self-test is `planted`, and the other side of a strategy has `against`.
+    A twin of a self-test has `planted`, and the other side of a strategy has `against`.
     """
 
     title: str | None = None
@@ -95,12 +95,8 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     against: OtherSideOf | None = None
 
     @property
-    def is_copy(self) -> bool:
-        return self.planted is not None or self.against is not None
-
-    @property
     def copy_of(self) -> str:
-        """The strategy that this one is a copy of; empty where it is none."""
+        """The strategy that this one is a copy of, or ''."""
         original = self.planted or self.against
         return (original.of or _UNKNOWN) if original else ""
 
@@ -109,18 +105,18 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.against.of or None if self.against else None
 
 
-#: What is ignored where that is not said, a share of the gate.
+#: The part of the gate that is ignored, if a journal does not say otherwise.
 IGNORED_PART = 0.5
 
 
 class Against(Struct, frozen=True, kw_only=True):
     """The other side of a run, and by what rule it is judged.
 
-    `label` is what the user called it, `commit` its commit, if any, `gates` the share of each
-    quantity that should be found, `ignored` that of time which never counts, half the gate where it
-    is not known, `screening` how many launches come before a trial, `undecided` "pass" or "fail".
-    `new`, `removed` and `unchanged` are names, `renamed` has old names by new ones, and `versions`
-    holds (there, here) of the packages that differ.
+    `label` is what the user typed, and `commit` its commit, if any. `gates` has for each
+    quantity the share more that should be found; a slow-down of `ignored` never counts (None: half
+    the gate). `screening` launches come before a trial. `undecided` is "pass" or "fail". `new`,
+    `removed` and `unchanged` are names, `renamed` has old names by new ones, and `versions` holds
+    (there, here) of the packages that differ.
     """
 
     label: str
@@ -147,8 +143,8 @@ class Against(Struct, frozen=True, kw_only=True):
 class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="run"):
     """The first line of a journal.
 
-    `options` and `asked` are the options with their values and as they were written, `cases` how
-    many were selected, `planned` their labels, `sources` a digest of every file that was measured.
+    `options` are the options as they were read, and `asked` as they were typed. `cases` is how many
+    were selected, `planned` their labels, `sources` a digest of every file that was measured.
     """
 
     id: str | None = None
@@ -168,13 +164,13 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     @property
     def races_copies(self) -> bool:
         """True if the run raced strategies against copies: a self-test, or against another side."""
-        return self.against is not None or any(entry.is_copy for entry in self.strategies.values())
+        return self.against is not None or any(entry.copy_of for entry in self.strategies.values())
 
     @property
     def layer_options(self) -> dict[str, str]:
-        """The user's own layer and its inputs, as `bench` reads them; empty where there is none.
+        """The user's own layer and its inputs, as `bench` reads them, or ''.
 
-        Journals of earlier versions have other options for them.
+        Journals of earlier versions hold them in other options.
         """
         texts = {name: text for name, text in self.options.items() if isinstance(text, str)}
         names = ("layer", "layer_file", "inputs", "features", "input_dtype", "input_high")
@@ -183,7 +179,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         return {"layer": layer or file, "inputs": inputs or earlier}
 
     def option_number(self, name: str) -> float | None:
-        """Return an option that is a number; None where the file has none."""
+        """Return an option as a number; None if it is missing or is none."""
         try:
             return float(self.options.get(name, ""))
         except (TypeError, ValueError, OverflowError):
@@ -235,7 +231,7 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-# What differs between the machines of two runs: names with both values, not yet in words. ---------
+# Differences between the machines of two runs: names with both values, not yet in words ----------
 
 _SCALARS = (str, int, float, bool)
 #: What identifies a machine: names with values as text.
@@ -258,7 +254,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Diff
 
 
 def identity_of(machine: Machine) -> Identity:
-    """Return what two runs of one machine have in common; empty where a run does not tell it."""
+    """Return what two runs of one machine have in common; empty if it is unknown."""
     return frozenset(flattened(machine.identity).items())
 
 
@@ -270,7 +266,7 @@ def identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
 
 
 def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
-    """What was installed or set otherwise: versions first, each part by name."""
+    """Return what was installed or set differently: versions first, each part by name."""
     parts = (old.versions, new.versions), (old.other_drift, new.other_drift)
     return tuple(
         difference
@@ -282,7 +278,7 @@ def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
 
 
 def flattened(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return scalars as text by name, those of a nested object too, and leave out the rest."""
+    """Return scalars as text by name, those of nested objects too, and leave out the rest."""
     texts: dict[str, str] = {}
     for name, value in fields.items():
         scalars = value if isinstance(value, dict) else {name: value}

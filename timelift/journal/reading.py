@@ -27,18 +27,18 @@ from timelift.measurement import EXACT_FACTS, CaseInLaunch, Facts, median
 #: The largest size an axis can have: sizes are 32-bit in every backend.
 LARGEST_SIZE = 2**31 - 1
 _SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
-#: How the lines begin that hold no samples.
+#: The beginnings of lines that hold no samples.
 _OTHER_KINDS = (b'{"kind":"run"', b'{"kind":"end"')
 _DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
 _Count = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 _Seconds = Annotated[float, Meta(gt=SHORTEST_SECONDS, lt=LONGEST_SECONDS)]
 
-#: Facts that repeat themselves, in the order of `EXACT_FACTS`.
+#: Values of the facts named by `EXACT_FACTS`, in this order.
 ExactFacts = tuple[float | None, ...]
 
 
 class _About(Struct):
-    """What is read of a header of any schema; a later one may have other types."""
+    """The parts of a header that are read of any schema; a later one may have other types."""
 
     kind: str
     schema: Any = None
@@ -47,14 +47,14 @@ class _About(Struct):
     machine: Any = None
 
 
-#: What an array of 64-bit numbers can hold; anything beyond is a slip.
-_NO_SLIP = Meta(ge=-(2**63), le=2**63 - 1)
-_BOUNDED = {int: Annotated[int, _NO_SLIP], float: Annotated[float, _NO_SLIP]}
+#: What an array of 64-bit numbers can hold; anything beyond is an error.
+_IN_64_BITS = Meta(ge=-(2**63), le=2**63 - 1)
+_BOUNDED = {int: Annotated[int, _IN_64_BITS], float: Annotated[float, _IN_64_BITS]}
 
 if TYPE_CHECKING:
     _FactsInFile = Facts
 else:
-    #: `Facts` without slips, which msgspec reads three times as fast as a dataclass.
+    #: `Facts` within these bounds, which msgspec reads three times as fast as a dataclass.
     _FactsInFile = msgspec.defstruct(
         "_FactsInFile",
         [
@@ -89,10 +89,10 @@ _seconds = msgspec.json.Decoder(list[_Seconds | None]).decode
 
 @dataclass(frozen=True)
 class NumberedLine:
-    """A line and where it is: its number from 1, and the bytes of the file up to its end.
+    """A line with its number, from 1, and the bytes of the file up to its end.
 
-    `line` is None where it is left out, and `error` is why. A line that is `torn` has no end: the
-    run was cut off while it wrote it.
+    A line that is left out is None, and has an `error`. A `torn` line has no end: the run was cut
+    off while it wrote it.
     """
 
     number: int
@@ -103,7 +103,7 @@ class NumberedLine:
 
 
 def read_lines(data: bytes) -> Iterator[NumberedLine]:
-    """Read the lines of a journal that hold anything, in their order."""
+    """Read the lines of a journal in their order, but for blank ones."""
     texts, end = data.split(b"\n"), 0
     for number, text in enumerate(texts, start=1):
         torn = number == len(texts)
@@ -139,9 +139,9 @@ def _refuse_other_schema(text: bytes) -> None:
 
 
 def read_header_of_any_schema(text: bytes) -> Header:
-    """Read a header, of a later schema too; an empty one where that cannot be.
+    """Read a header, of a later schema too; an empty one if that is not possible.
 
-    Of a schema whose fields have other types, what finds a run is kept as far as it can be read.
+    Of a schema whose fields have other types, only those by which a run is found are read.
     """
     try:
         return _header(text)
@@ -180,21 +180,22 @@ def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
 def _samples(line: _LaunchLine) -> tuple["array[float]", float]:
     """Return seconds per call, one a round, NaN where the rival sat out; and their median.
 
-    Raises ValueError where there are none, or their median is not the one that the line has: a
-    history would believe it.
+    Raises ValueError if there are none, or if the line states another median, which a history
+    would read.
     """
     seconds, stated = _seconds(line.seconds_per_call), line.median_seconds_per_call
     played = [value for value in seconds if value is not None]
     if not played:
         raise ValueError("seconds_per_call: expected at least one sample, received none")
-    right = median(played)
-    if stated is not None and not math.isclose(stated, right, rel_tol=1e-9):
+    actual = median(played)
+    if stated is not None and not math.isclose(stated, actual, rel_tol=1e-9):
         raise ValueError(
-            f"median_seconds_per_call: expected that of the samples, {right!r}, received {stated!r}"
+            f"median_seconds_per_call: expected that of the samples, {actual!r}, received "
+            f"{stated!r}"
         )
     if len(played) < len(seconds):
         played = [math.nan if value is None else value for value in seconds]
-    return array("d", played), right
+    return array("d", played), actual
 
 
 @lru_cache(maxsize=1 << 14)
@@ -214,9 +215,9 @@ def _case_of(text: bytes) -> Case:
 
 
 class MedianInLaunch(NamedTuple):
-    """A case in a launch: the log of its median, and the canary's time.
+    """A case in a launch: the log of its median, NaN where it failed, and the canary's time.
 
-    The median is NaN where it was lost. `exact` are its facts that repeat themselves.
+    `exact` are its facts of `EXACT_FACTS`.
     """
 
     case: Case
@@ -252,5 +253,5 @@ def _median_in_launch(line: _LaunchLine) -> MedianInLaunch:
 
 @lru_cache(maxsize=1 << 14)
 def _shared(exact: ExactFacts) -> ExactFacts:
-    """Return one tuple for all that are equal, since facts hardly change in a year."""
+    """Return one tuple for all that are equal, to save memory: facts hardly change in a year."""
     return exact
