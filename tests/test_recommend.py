@@ -31,7 +31,7 @@ from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
 from timelift.present import terminal
-from timelift.present.answer import at_setting
+from timelift.present.answer import recommended_in_words
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import Additions, summary
@@ -257,7 +257,7 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     best = recommend([found])
     assert best.strategy == "rival1"
     assert best.never_shown_slower == ("rival1", "rival0")
-    assert at_setting(found, best) == "least to lose: rival1; not shown slower: rival0"
+    assert recommended_in_words(found, best) == "least to lose: rival1; not shown slower: rival0"
 
 
 def test_what_may_cost_more_than_a_tenth_is_no_choice():

@@ -27,6 +27,7 @@ Samples = NDArray[np.float64]
 
 #: How many damaged lines are named, and how many characters of what is wrong with one.
 _MOST_NAMED, _LONGEST_REASON = 12, 160
+_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,16 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long the run took; None where the file does not tell, or a clock was set."""
+        """Seconds from the start to the end; None if unknown, negative, or more than a day.
+
+        A clock that was set makes it negative. A run of more than a day lay still in between.
+        """
         try:
             begun, ended = map(parse_time, (self.header.started or "", self.ended))
         except ValueError:
             return None
         taken = (ended - begun).total_seconds()
-        return taken if taken > 0 else None
+        return taken if 0 < taken <= _DAY else None
 
     @cached_property
     def by_case(self) -> MeasurementsByCase:

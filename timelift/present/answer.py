@@ -1,9 +1,11 @@
-"""The answer of a run in words: what to write, what is gained by it, what it costs, where it loses.
+"""The answer of a run in words: the strategy to write, its gain, its price, where it is slower.
 
 Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,10 +28,10 @@ from timelift.present.words import (
 )
 
 _KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
-#: What the recommended strategy of a setting is called if it has the shortest time, and if not.
+#: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
 NOTHING = "No two strategies were measured in one setting, so there is nothing to compare yet."
-#: A longer text of the table is cut.
+#: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 
 
@@ -38,53 +40,49 @@ _LONGEST_CELL = 200
 
 def to_write(answer: Answer) -> str:
     """Write which strategy to use, and where another: `native in eager mode; else fold_time`."""
-    runs: dict[str, list[tuple[object, ...]]] = {}
-    settings: dict[str, int] = {}
+    ranges: dict[str, list[tuple[object, ...]]] = {}
+    settings: Counter[str] = Counter()
     for part in answer.parts:
-        runs.setdefault(part.strategy, []).append(part.values)
-        settings[part.strategy] = settings.get(part.strategy, 0) + len(part.rankings)
+        ranges.setdefault(part.strategy, []).append(part.values)
+        settings[part.strategy] += len(part.rankings)
     usual = max(settings, key=settings.__getitem__)
     others = [
-        f"{name} {_at_runs(answer.axis, values)}" for name, values in runs.items() if name != usual
+        f"{name} {_at_ranges(answer.axis, own)}" for name, own in ranges.items() if name != usual
     ]
     return f"{', '.join(others)}; else {usual}" if others else usual
 
 
-def _at_runs(axis: str, runs: Sequence[tuple[object, ...]]) -> str:
-    """Write the condition that an axis has a value of some runs of neighbours."""
-    runs = sorted(runs, key=_first_size)
-    values = [value for run in runs for value in run]
+def _at_ranges(axis: str, ranges: Sequence[tuple[object, ...]]) -> str:
+    """Write the condition that an axis has a value of some ranges of neighbouring values."""
+    ranges = sorted(ranges, key=lambda values: values[0] if isinstance(values[0], int) else 0)
+    values = [*itertools.chain(*ranges)]
     if axis not in SIZES:
         return at_values(axis, values)
-    if len(values) == len(runs):
+    if len(values) == len(ranges):
         return f"at {sizes_in_words(axis, values, ' or ')}"
-    return " or ".join(at_values(axis, run) for run in runs)
-
-
-def _first_size(run: Sequence[object]) -> int:
-    return run[0] if isinstance(run[0], int) else 0
+    return " or ".join(at_values(axis, neighbours) for neighbours in ranges)
 
 
 # What is gained ----------------------------------------------------------------------------------
 
 
-def common_baseline(answers: Mapping[str, Answer]) -> str:
-    """Return what most settings have their speed-ups over; empty where none has any."""
-    gains = [gain for one in answers.values() for gain in one.gains]
-    settings: dict[str, int] = {}
+def _common_baseline(answers: Mapping[str, Answer]) -> str:
+    """Return the baseline of most settings, or ''."""
+    gains = [gain for answer in answers.values() for gain in answer.gains]
+    settings: Counter[str] = Counter()
     for gain in gains:
-        settings[gain.baseline] = settings.get(gain.baseline, 0) + gain.settings
+        settings[gain.baseline] += gain.settings
     first = min(gains, key=lambda gain: (-settings[gain.baseline], gain.place), default=None)
     return first.baseline if first else ""
 
 
 def known_as(baseline: str) -> str:
-    """Return what people call a baseline that is a part of Keras."""
+    """Return the name of the Keras layer that a baseline is, else its own name."""
     return _KNOWN_AS.get(baseline, baseline)
 
 
 def gains_in_words(answer: Answer, baseline: str) -> str:
-    """Write how many times as fast as each baseline the answer is, `baseline` without its name."""
+    """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed."""
     gains = sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
     return "; ".join(
         _gain(gain, answer)
@@ -98,13 +96,13 @@ def _gain(gain: Gain, answer: Answer) -> str:
     if answer.strategies == (gain.baseline,):
         return "itself"
     text = gain_in_words(gain, answer)
-    part = f", in {gain.settings} of {answer.settings}" if gain.settings < answer.settings else ""
+    where = f", in {gain.settings} of {answer.settings}" if gain.settings < answer.settings else ""
     is_shown = gain.faster or gain.slower or not answer.has_verdict
-    return f"{text}{part}" if is_shown else f"{text}{part}, not shown to differ"
+    return f"{text}{where}" if is_shown else f"{text}{where}, not shown to differ"
 
 
 def gain_in_words(gain: Gain, answer: Answer) -> str:
-    """Write the range over settings, or the interval of the only one."""
+    """Write a gain: the range over settings, or the interval of a single one."""
     if gain.settings == 1 == answer.settings:
         ((_, row),) = answer.parts[0].rows
         assert row.speed_up
@@ -114,7 +112,7 @@ def gain_in_words(gain: Gain, answer: Answer) -> str:
 
 
 def speed_up_in_words(speed_up: SpeedUp) -> str:
-    """Write a speed-up with its interval, if that is known and wider than what is written."""
+    """Write a speed-up with its interval, unless that is unknown or written like the value."""
     return with_interval(speed_up, times)
 
 
@@ -122,21 +120,21 @@ def speed_up_in_words(speed_up: SpeedUp) -> str:
 
 
 def price(answer: Answer) -> str:
-    """Write the most that the answer costs; a bound from too few launches would be a wild one."""
+    """Write the most that the answer costs; too few launches would give a wild bound."""
     if not answer.has_verdict:
         return "unknown"
     return f"{at_most(answer.price)}{'' if answer.is_bound else ', seen'}"
 
 
 def where_slower(answer: Answer, *, briefly: bool = False) -> Iterator[str]:
-    """Write where what is to be written was shown slower, and whatever else limits the answer."""
+    """Yield where the answer was shown slower, then where it was not measured."""
     if not answer.has_verdict:
         launches = min(row.launches for part in answer.parts for _, row in part.rows)
-        many = "one launch" if launches == 1 else counted(launches, "launch")
-        yield f"seen in {many}: no verdict"
+        count = "one launch" if launches == 1 else counted(launches, "launch")
+        yield f"seen in {count}: no verdict"
     elif lost := answer.lost:
-        in_words = _lost_where if briefly and answer.settings > 1 else _lost_in_words
-        yield in_words(lost, answer.settings)
+        write = _lost_where if briefly and answer.settings > 1 else _lost_in_words
+        yield write(lost, answer.settings)
     elif answer.is_tested_everywhere:
         yield "nowhere"
     else:
@@ -148,25 +146,22 @@ def where_slower(answer: Answer, *, briefly: bool = False) -> Iterator[str]:
 
 def _lost_in_words(lost: LostWhere, settings: int) -> str:
     """Write `eager, 16 steps: 3.1 to 16 % over the best there (fastest there: native)`."""
-    many = lost.settings > 1
-    named = f" ({'fastest in the dearest' if many else 'fastest there'}: {lost.fastest})"
-    much = f"{_lost_at_most(lost)} there{named if lost.fastest else ''}"
-    return f"{_lost_where(lost, settings, ' settings')}: {much}" if settings > 1 else much
-
-
-def _lost_at_most(lost: LostWhere) -> str:
-    cost = lost.dearest.cost_over_best
-    is_range = lost.settings == 1 and cost.low > 1
-    return over_the_best(cost.high, cost.low) if is_range else f"up to {over_the_best(cost.high)}"
+    place = "in the dearest" if lost.settings > 1 else "there"
+    fastest = f" (fastest {place}: {lost.fastest})" if lost.fastest else ""
+    high, low = lost.dearest.cost_over_best.high, lost.dearest.cost_over_best.low
+    is_range = lost.settings == 1 and low > 1
+    cost = over_the_best(high, low) if is_range else f"up to {over_the_best(high)}"
+    cost = f"{cost} there{fastest}"
+    return f"{_lost_where(lost, settings, ' settings')}: {cost}" if settings > 1 else cost
 
 
 def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
-    """Write `eager, 16 steps`, or in how many settings."""
+    """Write `eager, 16 steps`, or `in 2 of 4` settings."""
     shared = sorted(lost.shared.items(), key=lambda item: item[0] in SIZES)
     where = ", ".join(value_in_words(axis, value) for axis, value in shared)
     if not lost.has_no_exception:
-        some = f"in {lost.settings} of {settings}{noun}"
-        where = f"{where} ({some})" if where else some
+        count = f"in {lost.settings} of {settings}{noun}"
+        where = f"{where} ({count})" if where else count
     return where
 
 
@@ -175,9 +170,9 @@ def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """The answer for a workload in words; `is_safe` if what to write was nowhere shown slower.
+    """The answer for a workload in words; `is_safe` if it was nowhere shown slower.
 
-    `briefly` is the first half of `slower`, for a table that has no room for more.
+    `slower_briefly` is a shorter `slower`, for a table without room.
     """
 
     workload: str
@@ -186,13 +181,13 @@ class AnswerRow:
     price: str
     slower: str
     settings: int
-    briefly: str = ""
+    slower_briefly: str = ""
     is_safe: bool = False
 
 
 def answer_table(found: RunFindings) -> Table:
-    """Return what to write for each workload, a row each, without the columns that are empty."""
-    baseline = common_baseline(found.answers)
+    """Return a row a workload, without empty columns."""
+    baseline = _common_baseline(found.answers)
     columns = (
         Column("workload"),
         Column("write", limit=_LONGEST_CELL),
@@ -219,7 +214,7 @@ def _rows(found: RunFindings, baseline: str) -> Iterator[AnswerRow]:
 
 
 def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
-    names = dict.fromkeys(row.case.strategy for one in rankings for row in one.rows)
+    names = dict.fromkeys(row.case.strategy for ranking in rankings for row in ranking.rows)
     only = f"only {next(iter(names))} was measured" if len(names) == 1 else "nothing to compare"
     return AnswerRow(workload, only if names else "no lift was measured", "", "", "", len(rankings))
 
@@ -232,7 +227,7 @@ def _row(workload: str, answer: Answer, baseline: str) -> AnswerRow:
         price=price(answer),
         slower="; ".join(where_slower(answer)),
         settings=answer.settings,
-        briefly=next(where_slower(answer, briefly=True)),
+        slower_briefly=next(where_slower(answer, briefly=True)),
         is_safe=answer.is_never_shown_slower,
     )
 
@@ -240,12 +235,12 @@ def _row(workload: str, answer: Answer, baseline: str) -> AnswerRow:
 # In a setting ------------------------------------------------------------------------------------
 
 
-def at_setting(ranking: Ranking, best: Recommendation) -> str:
-    """Write which strategy to use in a setting, and which were not shown slower either."""
+def recommended_in_words(ranking: Ranking, best: Recommendation) -> str:
+    """Write the recommended strategy of a setting, and which others were not shown slower."""
     name = best.strategy
-    why = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
-    close = [other for other in ranking.not_shown_slower if other != name]
-    return f"{why}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
+    label = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
+    ties = [other for other in ranking.not_shown_slower if other != name]
+    return f"{label}: {name}" + (f"; not shown slower: {', '.join(ties)}" if ties else "")
 
 
 def cost_in_words(row: RankedCase) -> str:
@@ -258,7 +253,7 @@ def cost_in_words(row: RankedCase) -> str:
 
 
 def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
-    """Write what a strategy costs, if anything, and what the last of the setting does."""
+    """Yield what a strategy costs over the best, and what the slowest of the setting costs."""
     row, last = ranking.row(strategy), ranking.rows[-1]
     if row.cost_over_best.high > 1:
         yield cost_in_words(row)
@@ -278,65 +273,56 @@ def headline(found: RunFindings) -> str:
     if not answer.has_verdict:
         return f"{name} looked best{_gained(answer)}, {'; '.join(where_slower(answer))}."
     if answer.suits_few:
-        return (
-            f"No single strategy suits all {answer.settings} settings: see {_below(answer)} below."
-        )
+        workloads = {one.setting.workload for part in answer.parts for one in part.rankings}
+        place = "your workload" if len(workloads) > 1 else "your case"
+        return f"No single strategy suits all {answer.settings} settings: see {place} below."
     if answer.strategies == tuple(gain.baseline for gain in answer.gains):
-        return f"Keep {name}: nothing is gained over it{_safety(answer, subject='it was ')}."
+        return f"Keep {name}: nothing is gained over it{_safety(answer, ', and ', 'it was ')}."
     gained = _gained(answer)
-    return f"Write {name}{gained}{_safety(answer, begins=not gained)}."
+    return f"Write {name}{gained}{_safety(answer, ', and ' if gained else ': ')}."
 
 
 def _gained(answer: Answer) -> str:
     """Write how many times as fast the answer is, in which of the settings."""
-    gains = [one for one in answer.gains if answer.strategies != (one.baseline,)]
+    gains = [gain for gain in answer.gains if answer.strategies != (gain.baseline,)]
     if not gains:
         return ""
     first, *others = gains
-    here = " here" if first.settings == answer.settings > 1 else ""
-    some = f" in {first.settings} of {answer.settings} settings"
-    where = here or (some if first.settings < answer.settings else "")
+    if first.settings < answer.settings:
+        where, these = f" in {first.settings} of {answer.settings} settings", "these"
+    else:
+        where, these = " here" if answer.settings > 1 else "", f"{first.settings} settings"
+    is_shown_in_some = answer.has_verdict and first.faster not in {0, first.settings}
+    shown = f", shown in {first.faster} of {these}" if is_shown_in_some else ""
     rest = (
-        f", {gain_in_words(one, answer)} times as fast as {_name(one.baseline)} in {one.settings}"
-        for one in others
+        f", {gain_in_words(gain, answer)} times as fast as {_name(gain.baseline)} "
+        f"in {gain.settings}"
+        for gain in others
     )
-    gain, name = gain_in_words(first, answer), _name(first.baseline)
-    begun = f": {gain} times as fast as {name}"
+    times, name = gain_in_words(first, answer), _name(first.baseline)
+    start = f": {times} times as fast as {name}"
     if answer.has_verdict and not (first.faster or first.slower):
-        begun = f": not shown to differ from {name}, {gain} times as fast"
-    return "".join((begun, where, _shown(first, answer), *rest))
-
-
-def _shown(gain: Gain, answer: Answer) -> str:
-    """Write in how many settings the gain was shown, if not in all that are told of."""
-    if not answer.has_verdict or gain.faster in {0, gain.settings}:
-        return ""
-    whole = gain.settings == answer.settings
-    return f", shown in {gain.faster} of {f'{gain.settings} settings' if whole else 'these'}"
-
-
-def _below(answer: Answer) -> str:
-    workloads = {one.setting.workload for part in answer.parts for one in part.rankings}
-    return "your workload" if len(workloads) > 1 else "your case"
+        start = f": not shown to differ from {name}, {times} times as fast"
+    return "".join((start, where, shown, *rest))
 
 
 def _name(baseline: str) -> str:
     return plain(known_as(baseline), NAME_LIMIT)
 
 
-def _safety(answer: Answer, *, begins: bool = False, subject: str = "") -> str:
-    """Write whether the answer was shown slower anywhere, and whether it was measured there."""
+def _safety(answer: Answer, link: str, subject: str = "") -> str:
+    """Write whether the answer was shown slower anywhere, and whether it was tested everywhere."""
     if answer.lost:
         where = f" in {answer.lost.settings} of {answer.settings} settings"
         return f", but {subject}shown slower{where if answer.settings > 1 else ''}"
-    text = f"{': ' if begins else ', and '}{subject}never shown slower"
+    text = f"{link}{subject}never shown slower"
     if not answer.is_tested_everywhere:
         return f"{text}, but not tested in every setting"
     return text if subject else f"{text} than anything else"
 
 
 def price_sentence(answer: Answer) -> str:
-    """Write what the answer costs at most over the best of any setting, and where it loses."""
+    """Write what the answer costs at most over the best of any setting, and where it is slower."""
     if not (answer.has_verdict and math.isfinite(answer.price)):
         return "What it costs over the best is not known from so few launches."
     over = over_the_best(answer.price)
@@ -344,10 +330,10 @@ def price_sentence(answer: Answer) -> str:
     if not answer.is_bound:
         return f"{'In the worst setting it' if several else 'It'} was seen to cost {over}."
     if answer.lost:
-        return _price_of_a_loser(answer, over)
+        return _price_where_slower(answer, over)
     if answer.price <= 1 and answer.measured == answer.settings:
         return f"It is the best{' in every setting' if several else ''}."
-    # a bound from here on says more about the noise than about the strategy
+    # a larger bound says more about the noise than about the strategy
     if answer.price < TIMES:
         return f"It costs at most {over}{', in any setting' if several else ''}."
     return (
@@ -356,13 +342,15 @@ def price_sentence(answer: Answer) -> str:
     )
 
 
-def _price_of_a_loser(answer: Answer, over: str) -> str:
-    """Write what it costs, and where, if one place is known in which it loses."""
-    begun = f"It costs at most {over}"
+def _price_where_slower(answer: Answer, over: str) -> str:
+    """Write what an answer costs that was shown slower, and where, if those settings share a value.
+
+    `over` is the most that it costs over the best.
+    """
+    start = f"It costs at most {over}"
     if answer.suits_few:
-        name = plain(to_write(answer))
-        begun = f"{name} has the least to lose: it costs at most {over}"
-    first, *others = where_slower(answer)
+        start = f"{plain(to_write(answer))} has the least to lose: it costs at most {over}"
+    where, *others = where_slower(answer)
     if answer.lost and answer.lost.shared:
-        return f"{begun}. Where it loses: {'; '.join((first, *others))}."
-    return f"{'; '.join((begun, *others))}."
+        return f"{start}. Where it loses: {'; '.join((where, *others))}."
+    return f"{'; '.join((start, *others))}."

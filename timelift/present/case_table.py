@@ -1,4 +1,4 @@
-"""The table with a row a case: of one setting, of all on the page, and of all for programs.
+"""Tables with a row a case: of one setting, of the page, and of `measurements.csv`.
 
 Names inside are as the file wrote them until a renderer escapes them for its place.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.case import AXES, COPY_SEPARATOR
+from timelift.case import AXES
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
@@ -24,17 +24,19 @@ from timelift.present.words import (
     percent,
     three_figures,
     unit_for,
+    with_mark,
 )
 
+#: Ratios from this one on have three figures, smaller ones three decimals.
 _FAR = 10.0
 #: An interval that reaches this many times its middle is written as a factor to both sides.
-_TIMES = 2.0
+_WIDE = 2.0
 #: How many times as fast as the baseline, with the ends of the 95 % interval.
 SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
     *("rival", "seconds_per_call", "ratio", "interval", "gain"),
-    *("over_forward", "first_call_told", "graph_nodes", "peak_told", "launches_ranked"),
+    *("over_forward", "first_call_in_words", "graph_nodes", "peak_in_words", "launches_ranked"),
 )
 _ON_PAGE = (
     *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
@@ -66,74 +68,79 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class Row:
-    """A case with its place in the ranking of its setting, which one that was lost has not."""
+    """A case; if it was measured, with its row in the ranking of its setting."""
 
-    found: RunFindings
+    findings: RunFindings
     measurement: Measurement
     rival: RankedCase | None = None
     ranking: Ranking | None = None
 
     @property
     def first_call(self) -> Interval | None:
-        return self.found.first_calls.get(self.measurement.case)
+        return self.findings.first_calls.get(self.measurement.case)
 
 
-def of_rankings(rankings: Sequence[Ranking], found: RunFindings, axes: Sequence[str] = ()) -> Table:
-    """Return the rivals of some settings, sorted by time in each, without columns that are empty.
+def of_rankings(
+    rankings: Sequence[Ranking], findings: RunFindings, axes: Sequence[str] = ()
+) -> Table:
+    """Return the rivals of some settings, each sorted by time, without empty columns.
 
-    `axes` are those in which the settings differ.
+    The settings differ in `axes` alone.
     """
     strategy, *others = _OF_SETTING
-    rows = _rows(rankings, found)
+    rows = _rows(rankings, findings)
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))
     return table.without_empty_columns()
 
 
-def of_page(found: RunFindings) -> Table:
+def of_page(findings: RunFindings) -> Table:
     """Return a row a measurement, settings in order, the fastest first."""
-    rows = _rows(found.rankings, found)
+    rows = _rows(findings.rankings, findings)
     axes = varying(row.measurement.case for row in rows)
     return _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
 
 
-def for_programs(found: RunFindings) -> Table:
-    """Return a row a case, in the order of the journal: axes, rank, facts, status and why."""
-    ranked = {row.case: (row, one) for one in found.rankings for row in one.all_rows}
-    rows = [Row(found, one, *ranked.get(one.case, (None, None))) for one in found.run.measurements]
+def for_programs(findings: RunFindings) -> Table:
+    """Return a row a case, in the order of the journal: axes, rank, facts, status and reason."""
+    ranked = {row.case: (row, ranking) for ranking in findings.rankings for row in ranking.all_rows}
+    rows = [
+        Row(findings, measurement, *ranked.get(measurement.case, (None, None)))
+        for measurement in findings.run.measurements
+    ]
     return _table("measurements", rows, _FOR_PROGRAMS)
 
 
-def _rows(rankings: Iterable[Ranking], found: RunFindings) -> list[Row]:
+def _rows(rankings: Iterable[Ranking], findings: RunFindings) -> list[Row]:
     return [
-        Row(found, found.run.by_case[rival.case], rival, ranking)
+        Row(findings, findings.run.by_case[rival.case], rival, ranking)
         for ranking in rankings
         for rival in ranking.all_rows
     ]
 
 
 def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    """Return these columns, the time of a call in the unit in which it reads well."""
+    """Return these columns over rows, the time of a call in the unit that fits the rows."""
     seconds = (row.rival.seconds_per_call.value for row in rows if row.rival)
     in_unit = replace(_COLUMNS["seconds_per_call"], unit=unit_for(seconds))
-    made = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
-    return Table(name, "Every measurement", made, rows, _NOTE)
+    chosen = tuple(in_unit if column == in_unit.name else _COLUMNS[column] for column in columns)
+    return Table(name, "Every measurement", chosen, rows, _NOTE)
 
 
-def _first_call_in_words(found: Interval) -> str:
-    """Write the seconds, and how far their 95 % interval reaches where launches bound it."""
-    reach = found.high / found.value
+def _first_call_in_words(seconds: Interval) -> str:
+    """Write the seconds, and how far their 95 % interval reaches, if launches bound it."""
+    reach = seconds.high / seconds.value
     if math.isnan(reach):
-        return three_figures(found.value)
-    far = (
+        return three_figures(seconds.value)
+    spread = (
         f"\N{MULTIPLICATION SIGN}÷{three_figures(reach)}"
-        if reach >= _TIMES
+        if reach >= _WIDE
         else f"±{percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
     )
-    return f"{three_figures(found.value)} {far}"
+    return f"{three_figures(seconds.value)} {spread}"
 
 
-def _part(path: str) -> Callable[[Row], Any]:
-    """Read an attribute of a row's attribute, and so on; None where one of them is None."""
+def _attribute(path: str) -> Callable[[Row], Any]:
+    """Return a reader of a dotted path from a row; it returns None where a part of it is None."""
     names = path.split(".")
 
     def read(row: Row) -> Any:
@@ -146,7 +153,7 @@ def _part(path: str) -> Callable[[Row], Any]:
 
 
 def _interval(row: Row) -> str | None:
-    """Write the interval; none where nothing but single launches is known."""
+    """Write the interval beside the fastest; `none` if others of the setting have one."""
     rival, ranking = row.rival, row.ranking
     if rival is None or ranking is None or rival in ranking.rows[:1]:
         return None
@@ -157,7 +164,7 @@ def _interval(row: Row) -> str | None:
 
 
 def _baseline(row: Row) -> str | None:
-    """Name what the speed-up of a row is over, if it has one."""
+    """Return the baseline of a row's speed-up, if it has one."""
     return row.ranking.baseline if row.ranking and row.rival and row.rival.speed_up else None
 
 
@@ -172,44 +179,42 @@ def _verdict_beside(row: Row) -> str | None:
     return rival.verdict if rival and is_compared else None
 
 
-def _shown(row: Row) -> str:
-    """Name a strategy, a look-alike with its mark; a twin has one in its name."""
+def _marked(row: Row) -> str:
     name = row.measurement.case.strategy
-    no_lift = row.ranking is not None and row.rival in row.ranking.unranked
-    return f"{name} (no lift)" if no_lift and COPY_SEPARATOR not in name else name
+    return with_mark(name, is_look_alike=name in row.findings.look_alikes)
 
 
-def _peak(row: Row) -> float | None:
-    return fact(row.measurement, "peak_bytes")
+def _fact(name: str, title: str | None = None, **options: Any) -> Column:
+    return number(name, title, lambda row: fact(row.measurement, name), **options)
 
 
-def _fact(name: str, title: str | None = None, **how: Any) -> Column:
-    return number(name, title, lambda row: fact(row.measurement, name), **how)
-
-
-_OTHER_FACTS = [name for name in SHOWN_FACTS if name not in {"graph_nodes", "peak_bytes"}]
 _EVERY = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
-    Column("rival", "strategy", _shown),
+    Column("rival", "strategy", _marked),
     *axis_columns(attrgetter("measurement.case.setting")),
     Column("status", value=attrgetter("measurement.status")),
     number("launches", value=lambda row: len(row.measurement.launches)),
-    number("seconds_per_call", "time", _part("rival.seconds_per_call.value")),
-    number("seconds_low", value=_part("rival.seconds_per_call.low")),
-    number("seconds_high", value=_part("rival.seconds_per_call.high")),
-    number("ratio", value=_part("rival.ratio.value"), format=_ratio),
-    number("ratio_low", "ratio from", _part("rival.ratio.low"), _ratio),
-    number("ratio_high", "ratio to", _part("rival.ratio.high"), _ratio),
+    number("seconds_per_call", "time", _attribute("rival.seconds_per_call.value")),
+    number("seconds_low", value=_attribute("rival.seconds_per_call.low")),
+    number("seconds_high", value=_attribute("rival.seconds_per_call.high")),
+    number("ratio", value=_attribute("rival.ratio.value"), format=_ratio),
+    number("ratio_low", "ratio from", _attribute("rival.ratio.low"), _ratio),
+    number("ratio_high", "ratio to", _attribute("rival.ratio.high"), _ratio),
     Column("interval", "95 % interval", _interval, drop_order=1, right=True),
     Column(
-        "gain", "speed-up", _part("rival.speed_up"), speed_up_in_words, drop_order=1, right=True
+        "gain",
+        "speed-up",
+        _attribute("rival.speed_up"),
+        speed_up_in_words,
+        drop_order=1,
+        right=True,
     ),
-    number("speed_up", "speed-up", _part("rival.speed_up.value")),
-    number("speed_up_low", "speed-up from", _part("rival.speed_up.low")),
-    number("speed_up_high", "speed-up to", _part("rival.speed_up.high")),
+    number("speed_up", "speed-up", _attribute("rival.speed_up.value")),
+    number("speed_up_low", "speed-up from", _attribute("rival.speed_up.low")),
+    number("speed_up_high", "speed-up to", _attribute("rival.speed_up.high")),
     Column("baseline", value=_baseline),
-    Column("verdict", value=_part("rival.verdict")),
-    Column("provisional", value=attrgetter("found.run.is_provisional")),
+    Column("verdict", value=_attribute("rival.verdict")),
+    Column("provisional", value=attrgetter("findings.run.is_provisional")),
     Column("verdict_beside", "verdict", _verdict_beside),
     number("would_see", "would see", lambda row: row.rival.detectable - 1, unit=PER_CENT),
     number("rank_low", value=lambda row: row.rival and (row.rival.rank_low or None)),
@@ -218,24 +223,34 @@ _EVERY = (
     number(
         "over_forward",
         "\N{DIVISION SIGN} forward",
-        lambda row: row.found.backward_over_forward.get(row.measurement.case),
+        lambda row: row.findings.backward_over_forward.get(row.measurement.case),
         drop_order=5,
     ),
-    number("first_call", "first call", _part("first_call.value"), unit=SECONDS),
-    number("first_call_low", "first call from", _part("first_call.low")),
-    number("first_call_high", "first call to", _part("first_call.high")),
+    number("first_call", "first call", _attribute("first_call.value"), unit=SECONDS),
+    number("first_call_low", "first call from", _attribute("first_call.low")),
+    number("first_call_high", "first call to", _attribute("first_call.high")),
     number(
-        "first_call_told", "first call (s)", _part("first_call"), _first_call_in_words, drop_order=3
+        "first_call_in_words",
+        "first call (s)",
+        _attribute("first_call"),
+        _first_call_in_words,
+        drop_order=3,
     ),
-    *map(_fact, _OTHER_FACTS),
+    *(_fact(name) for name in SHOWN_FACTS if name not in {"graph_nodes", "peak_bytes"}),
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
     _fact("peak_bytes", "peak", unit=MEBIBYTES),
-    number("peak_told", "peak memory", _peak, human_bytes, drop_order=4),
-    number("launches_ranked", "launches", _part("rival.launches"), drop_order=7),
+    number(
+        "peak_in_words",
+        "peak memory",
+        lambda row: fact(row.measurement, "peak_bytes"),
+        human_bytes,
+        drop_order=4,
+    ),
+    number("launches_ranked", "launches", _attribute("rival.launches"), drop_order=7),
     Column("reason", value=attrgetter("measurement.reason")),
     Column(
         "differs",
-        value=lambda row: row.found.look_alikes.get(row.measurement.case.strategy, ""),
+        value=lambda row: row.findings.look_alikes.get(row.measurement.case.strategy, ""),
     ),
 )
 _COLUMNS = {column.name: column for column in _EVERY}

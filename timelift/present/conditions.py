@@ -1,8 +1,8 @@
-"""The conditions of a run in words: modes, devices, how quiet the machine was."""
+"""The conditions of a run in words: its state, modes and devices, and the noise of the machine."""
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import MachineActivity, TooNoisy
@@ -13,7 +13,7 @@ from timelift.errors import counted
 from timelift.measurement import Measurement, engine_facts
 from timelift.present.words import percent, plus_minus
 
-#: What the modes are called by each backend's own users.
+#: The modes in the words of each backend.
 MODES = {
     (Mode.EAGER, Backend.TENSORFLOW): "eager calls",
     (Mode.GRAPH, Backend.TENSORFLOW): "tf.function",
@@ -23,29 +23,27 @@ MODES = {
     (Mode.EAGER, Backend.TORCH): "eager calls",
     (Mode.GRAPH, Backend.TORCH): "torch.compile",
 }
-#: What stands above everything that is told of a run that is not over, since it may change.
+#: The first line about a run that is not over, since all below it may change.
 NOT_OVER = "provisional: the run is going on, or was interrupted"
-#: Seconds; the shortest budget that is suggested has so many steps. What took longer than the
-#: longest run did not take it to measure.
-_BUDGET_STEP, _FEWEST_STEPS, _LONGEST_RUN = 300, 3, 86_400
+#: A suggested budget is a multiple of so many seconds, and has so many of these steps at least.
+_BUDGET_STEP, _FEWEST_STEPS = 300, 3
 
 
-def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
-    """Write the lines of a report's head about them, as pairs of a label and a text."""
-    measured = [one for one in found.run.measurements if one.was_measured]
-    if words := modes(one.case.setting for one in measured):
-        yield "modes", words
-    elsewhere = [one for one in measured if not one.case.setting.on_cpu]
-    if words := "; ".join(dict.fromkeys(_engines(elsewhere))):
-        yield "engines", words
-    if text := "; ".join(disturbances(found.machine_activity)):
+def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a report's head about the conditions: pairs of a label and a text."""
+    run = findings.run
+    if text := modes(case.setting for case in run.measured):
+        yield "modes", text
+    if text := "; ".join(dict.fromkeys(_engines(run.measured.values()))):
+        yield "engines", text
+    if text := "; ".join(disturbances(findings.machine_activity)):
         yield "disturbances", text
-    for sentence in too_noisy(found.too_noisy, _longer(found.run)):
-        yield "noise", sentence
+    if findings.too_noisy:
+        yield "noise", too_noisy(findings.too_noisy, _longer_run(run))
 
 
 def state(run: Run) -> str:
-    """Return what keeps a run from being whole, in a sentence; empty where nothing does."""
+    """Write why a run is not whole; '' if it is."""
     if run.is_provisional:
         remedy = "then measure it anew" if run.header.races_copies else "--resume goes on with it"
         return f"{NOT_OVER} ({remedy})"
@@ -55,83 +53,86 @@ def state(run: Run) -> str:
 
 
 def modes(settings: Iterable[Setting]) -> str:
-    found = {(one.mode, one.backend) for one in settings}
-    known = [key for key in itertools.product(Mode, Backend) if key in found & MODES.keys()]
+    """Write what each mode of these settings is on its backends: `graph is jax.jit on jax`."""
+    used = {(setting.mode, setting.backend) for setting in settings}
+    keys = [key for key in itertools.product(Mode, Backend) if key in used & MODES.keys()]
     return "; ".join(
-        f"{mode} is " + ", ".join(f"{MODES[key]} on {key[1]}" for key in keys)
-        for mode, keys in itertools.groupby(known, key=lambda key: key[0])
+        f"{mode} is " + ", ".join(f"{MODES[key]} on {key[1]}" for key in of_mode)
+        for mode, of_mode in itertools.groupby(keys, key=lambda key: key[0])
     )
 
 
-def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
-    for one in measured:
-        setting = one.case.setting
-        if words := ", ".join(f"{name} {value}" for name, value in engine_facts(one).items()):
+def _engines(measured: Iterable[Measurement]) -> Iterator[str]:
+    for measurement in measured:
+        setting, facts = measurement.case.setting, engine_facts(measurement)
+        if facts and not setting.on_cpu:
+            words = ", ".join(f"{name} {value}" for name, value in facts.items())
             yield f"{setting.backend} on {setting.device}: {words}"
 
 
-def disturbances(found: MachineActivity) -> Iterator[str]:
-    if found.canary_spread is not None:
-        spread = percent(found.canary_spread)
+def disturbances(activity: MachineActivity) -> Iterator[str]:
+    """Yield a sentence for each disturbance of the machine that was measured."""
+    if activity.canary_spread is not None:
+        spread = percent(activity.canary_spread)
         yield f"a fixed piece of work took {spread} more or less from launch to launch"
-    if found.stolen_share is not None:
-        yield f"the host gave {percent(found.stolen_share)} of the time to other guests"
-    if found.waited_share is not None:
-        waited = f"{found.waited_share:.2f} s"
-        yield f"in every second, threads waited {waited} for a processor, all together"
-    if found.throttled_periods is not None:
-        periods = f"in {counted(round(found.throttled_periods), 'period')}"
-        held = f"held it back {periods}" if found.throttled_periods else "never held it back"
-        yield f"the container's processor quota {held}"
-    if found.dropped_rounds:
-        yield f"{counted(round(found.dropped_rounds), 'round')} lost, since a rival was traced anew"
+    if activity.stolen_share is not None:
+        yield f"the host gave {percent(activity.stolen_share)} of the time to other guests"
+    if activity.waited_share is not None:
+        seconds = f"{activity.waited_share:.2f} s"
+        yield f"in every second, threads waited {seconds} for a processor, all together"
+    if activity.throttled_periods is not None:
+        periods = f"in {counted(round(activity.throttled_periods), 'period')}"
+        effect = f"held it back {periods}" if activity.throttled_periods else "never held it back"
+        yield f"the container's processor quota {effect}"
+    if activity.dropped_rounds:
+        rounds = counted(round(activity.dropped_rounds), "round")
+        yield f"{rounds} lost, since a rival was traced anew"
 
 
-def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
-    """Write where the asked precision was not reached, and what would help, a `longer` run too."""
-    if found is None:
-        return
-    remedies = [one.remedy for one in found.disturbances]
-    remedies.append(f"more time ({longer}) or --threads 1 would help")
-    pairs = counted(found.comparisons, "comparison")
-    yield (
-        f"too noisy to know the price of the fastest to {percent(found.precision)}: "
-        f"{pairs} with it undecided, known to {plus_minus(found.half_width)} in the median; "
+def too_noisy(noise: TooNoisy, longer_run: str) -> str:
+    """Write that the asked precision was not reached, and what would help: `longer_run` too."""
+    remedies = [disturbance.remedy for disturbance in noise.disturbances]
+    remedies.append(f"more time ({longer_run}) or --threads 1 would help")
+    comparisons = counted(noise.comparisons, "comparison")
+    return (
+        f"too noisy to know the price of the fastest to {percent(noise.precision)}: "
+        f"{comparisons} with it undecided, known to {plus_minus(noise.half_width)} in the median; "
         f"{'; '.join(remedies)}"
     )
 
 
-def undecided(found: RunFindings) -> str:
-    """Write how many comparisons are undecided, and what would tell more of them."""
-    decided = found.decided
+def undecided(findings: RunFindings) -> str:
+    """Write how many comparisons are undecided, and what would decide more of them."""
+    decided = findings.decided
     if not decided.comparisons:
         return "nothing was compared"
-    many, asked = counted(decided.comparisons, "comparison"), f"{100 * decided.precision:.3g} %"
-    told = [f"{decided.undecided or 'none'} of {many} undecided at {asked}"]
-    told += [_narrower(found)] if decided.undecided else []
+    comparisons = counted(decided.comparisons, "comparison")
+    precision = f"{100 * decided.precision:.3g} %"
+    sentences = [f"{decided.undecided or 'none'} of {comparisons} undecided at {precision}"]
+    if decided.undecided:
+        sentences.append(_narrower(findings))
     if count := decided.without_verdict:
-        told.append(f"{count} without a verdict, where the fastest costs at most {asked} more")
-    return "; ".join(told)
+        sentences.append(
+            f"{count} without a verdict, where the fastest costs at most {precision} more"
+        )
+    return "; ".join(sentences)
 
 
-def _narrower(found: RunFindings) -> str:
-    """Write what would tell more of the comparisons that are undecided."""
-    if all(row.launches < MIN_LAUNCHES for one in found.contests for row in one.rows):
+def _narrower(findings: RunFindings) -> str:
+    """Write the options that would decide more comparisons."""
+    contests, noise = findings.contests, findings.too_noisy
+    if all(row.launches < MIN_LAUNCHES for ranking in contests for row in ranking.rows):
         return f"a verdict needs --launches {MIN_LAUNCHES}-12"
-    noisy = found.too_noisy
-    remedies = dict.fromkeys(one.brief_remedy for one in noisy.disturbances) if noisy else {}
-    remedies |= {"--threads 1": None} if noisy and _uses_several_threads(found) else {}
-    them = "it" if found.decided.undecided == 1 else "them"
-    return f"{' or '.join([*remedies, _longer(found.run)])} would narrow {them}"
+    remedies = [disturbance.brief_remedy for disturbance in noise.disturbances] if noise else []
+    settings = [ranking.setting for ranking in contests]
+    if noise and any(setting.on_cpu and setting.threads != 1 for setting in settings):
+        remedies.append("--threads 1")
+    remedies.append(_longer_run(findings.run))
+    them = "it" if findings.decided.undecided == 1 else "them"
+    return f"{' or '.join(dict.fromkeys(remedies))} would narrow {them}"
 
 
-def _longer(run: Run) -> str:
+def _longer_run(run: Run) -> str:
     """Write the option for a run of at least twice the time, in steps of five minutes."""
-    seconds = 2 * (run.seconds or 0.0)
-    steps = math.ceil(seconds / _BUDGET_STEP) if seconds <= 2 * _LONGEST_RUN else 0
-    minutes = 5 * max(steps, _FEWEST_STEPS)
+    minutes = 5 * max(math.ceil(2 * (run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
     return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
-
-
-def _uses_several_threads(found: RunFindings) -> bool:
-    return any(one.setting.on_cpu and one.setting.threads != 1 for one in found.contests)

@@ -19,7 +19,7 @@ from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import Commit, flattened
 from timelift.measurement import Measurement
 from timelift.present import case_table, conditions
-from timelift.present.answer import answer_table, at_setting, price_sentences
+from timelift.present.answer import answer_table, price_sentences, recommended_in_words
 from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
@@ -175,7 +175,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         only = ranking.rows[0].case.strategy
         yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
-        yield at_setting(ranking, best)
+        yield recommended_in_words(ranking, best)
         if best.price.is_bound:
             yield from price_sentences(ranking, best.strategy)
         seen = [f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided]

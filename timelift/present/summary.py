@@ -22,7 +22,6 @@ from timelift.present.words import duration, value_in_words
 
 #: More workloads than these have no row of their own.
 ROWS = 12
-_DAY = 86_400
 #: So many failures are named.
 _NAMED = 3
 
@@ -84,7 +83,7 @@ class Summary:
     def in_brief(self) -> "Summary":
         """Return the summary with less of where strategies were shown slower."""
         columns = tuple(
-            replace(one, value=attrgetter("briefly")) if one.name == "slower" else one
+            replace(one, value=attrgetter("slower_briefly")) if one.name == "slower" else one
             for one in self.table.columns
         )
         return replace(self, table=replace(self.table, columns=columns))
@@ -120,7 +119,7 @@ def _top(found: RunFindings) -> str:
     ]
     devices = {one.setting.device for one in run.measured} - {CPU}
     where = [*_versions(found), *_cores(found), *sorted(devices)]
-    taken = [] if run.seconds is None or run.seconds > _DAY else [duration(run.seconds)]
+    taken = [duration(run.seconds)] if run.seconds else []
     return "; ".join([", ".join(filter(None, parts)), *filter(None, [", ".join(where)]), *taken])
 
 

@@ -57,12 +57,12 @@ def time_in_words(seconds: float) -> str:
 
 
 def three_figures(value: float) -> str:
-    """Write a number with three significant figures and no exponent; nothing for NaN."""
+    """Write a number with three significant figures and no exponent; '' for NaN and infinities."""
     if not math.isfinite(value):
         return ""
     rounded = float(f"{value:.2e}")  # 0.9999 is 1.00, and not 1.000
-    size = math.floor(math.log10(abs(rounded))) if rounded else 0
-    return f"{value:,.{min(max(2 - size, 0), 9)}f}"
+    exponent = math.floor(math.log10(abs(rounded))) if rounded else 0
+    return f"{value:,.{min(max(2 - exponent, 0), 9)}f}"
 
 
 def human_bytes(count: float) -> str:
@@ -75,7 +75,7 @@ def human_bytes(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time in the two largest units that it has."""
+    """Write a time in its two largest units: `4 min 32 s`."""
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
@@ -86,7 +86,7 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float, decimals: int = 1, *, signed: bool = False) -> str:
-    """Write a share as per cent: `2.0 %`, or `+2.0 %` where it is more or less than something."""
+    """Write a share as per cent: `2.0 %`, or `+2.0 %` for a change."""
     rounded = round(100 * share, decimals) + 0.0  # which makes -0.0 a 0.0
     return f"{rounded:{'+' if signed else ''}.{decimals}f} %"
 
@@ -97,13 +97,13 @@ def percent_more(log_ratio: float) -> str:
 
 
 def percent_interval(log_ratio: "Interval") -> str:
-    """Write the ends of the interval of a log ratio."""
+    """Write the ends of the interval of a log ratio: `[-10.0 %, +0.0 %]`."""
     return f"[{percent_more(log_ratio.low)}, {percent_more(log_ratio.high)}]"
 
 
-#: From this ratio on a difference is told as times, below it as per cent more.
+#: Ratios from this one on are written as times, smaller ones as per cent more.
 TIMES = 1.5
-#: Up to this share per cents have a decimal.
+#: Percentages up to this share have a decimal.
 _FEW_PER_CENT = 0.1
 
 
@@ -145,13 +145,14 @@ def _times(ratio: float, rounded: Callable[[float], int]) -> str:
 
 
 def over_the_best(high: float, low: float | None = None) -> str:
-    """Write the most that is paid over the best, and the least if it is given."""
-    much = at_most(high) if low is None else from_to(low, high)
-    return f"{much} the best" if high >= TIMES else f"{much} over the best"
+    """Write an upper bound of a cost over the best, a ratio, and the lower bound if given."""
+    cost = at_most(high) if low is None else from_to(low, high)
+    return f"{cost} the best" if high >= TIMES else f"{cost} over the best"
 
 
-#: How many decimals a speed-up has below which ratio: near 1 more; still smaller, three figures.
+#: Decimals of a speed-up by the ratio that it is below; larger ones have none.
 _DECIMALS = ((1.095, 2), (9.95, 1))
+#: Ratios below this one have three figures.
 _SMALL = 0.0995
 
 
@@ -164,12 +165,12 @@ def times(ratio: float) -> str:
 
 
 def times_to_hundredths(ratio: float) -> str:
-    """Write a ratio with three figures, and of these two decimals: `0.0123`, `0.98`, `3.38`."""
+    """Write a ratio with three figures, of which at most two are decimals from 0.1 on: `3.38`."""
     return f"{ratio:.2f}" if _SMALL <= ratio < 10 else three_figures(ratio)  # noqa: PLR2004
 
 
 def in_brackets(interval: "Interval", write: Callable[[float], str]) -> str:
-    """Write the ends of an interval after a blank, if they are known and not written alike."""
+    """Write the ends of an interval after a blank; '' if they are unknown or written alike."""
     low, high = write(interval.low), write(interval.high)
     return f" [{low}, {high}]" if interval.is_known and low != high else ""
 
@@ -179,11 +180,11 @@ def with_interval(estimate: "Interval", write: Callable[[float], str]) -> str:
     return f"{write(estimate.value)}{in_brackets(estimate, write)}"
 
 
-# Values of axes ----------------------------------------------------------------------------------
+# Strategies, axes and their values ---------------------------------------------------------------
 
-#: What readers see of an axis whose name is not its title.
+#: Titles of the axes whose name is none.
 _TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
-#: What a condition on an axis begins and ends with.
+#: The beginning and the end of a condition on an axis.
 _BEFORE: Mapping[str, str] = {
     **dict.fromkeys(SIZES, "at "),
     **dict.fromkeys(("phase", "mode", "dtype"), "in "),
@@ -192,7 +193,7 @@ _BEFORE: Mapping[str, str] = {
     "workload": "for ",
 }
 _AFTER: Mapping[str, str] = {"phase": " calls", "mode": " mode"}
-#: Values of an axis that does not say itself what it counts.
+#: Values that do not tell by themselves which axis they are of.
 _VALUES: Mapping[str, str] = {
     "seq_len": "{} steps",
     "batch": "batch {}",
@@ -201,7 +202,7 @@ _VALUES: Mapping[str, str] = {
     "time_axis": "{} time axis",
     "threads": "{} threads",
 }
-#: What is written in a way of its own.
+#: Values with words of their own.
 _PROPER: Mapping[tuple[str, object], str] = {
     ("seq_len", 1): "1 step",
     ("gradients", Gradients.NONE): "no gradients",
@@ -214,12 +215,17 @@ _PROPER: Mapping[tuple[str, object], str] = {
 }
 
 
+def with_mark(strategy: str, *, is_look_alike: bool) -> str:
+    """Write the name of a strategy, that of a look-alike as `gru (no lift)`."""
+    return f"{strategy} (no lift)" if is_look_alike else strategy
+
+
 def axis_title(axis: str) -> str:
     return _TITLES.get(axis, axis)
 
 
 def at_values(axis: str, values: Sequence[object]) -> str:
-    """Write the condition that an axis has one of these values, neighbours if they are sizes."""
+    """Write the condition that an axis has one of these values; sizes are neighbours, in order."""
     if axis in SIZES and len(values) > 1:
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
     words = " or ".join(value_in_words(axis, value) for value in values)
@@ -227,7 +233,7 @@ def at_values(axis: str, values: Sequence[object]) -> str:
 
 
 def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
-    """Write sizes, of what they are once: `8 or 16 steps`, `batch 8 to 32`."""
+    """Write sizes with their noun once: `8 or 16 steps`, `batch 8 to 32`."""
     first, last = (value_in_words(axis, value) for value in (values[0], values[-1]))
     if axis == "seq_len":
         return link.join([*map(str, values[:-1]), last])
@@ -235,13 +241,13 @@ def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
 
 
 def value_in_words(axis: str, value: object) -> str:
-    """Write a value of an axis so that it tells which axis it is of: `eager`, `16 steps`."""
+    """Write a value that tells by itself which axis it is of: `eager`, `16 steps`."""
     return _PROPER.get((axis, value)) or _VALUES.get(axis, "{}").format(value)
 
 
 # The options that ask for a setting --------------------------------------------------------------
 
-#: Axes that are named even where they have their usual value.
+#: Axes whose option is written even for their usual value.
 _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
 
 
@@ -255,7 +261,7 @@ def axis_options(setting: Setting) -> Iterator[tuple[str, str]]:
 def bench_command(options: Iterable[tuple[str, str]]) -> str:
     """Return `timelift bench` with these options and values, quoted for a shell.
 
-    A value that looks like an option is tied to its own by `=`.
+    A value that begins with a dash is joined to its option by `=`.
     """
     words = (
         shlex.quote(f"{option}={value}") if value.startswith("-") else shlex.join((option, value))
@@ -267,7 +273,7 @@ def bench_command(options: Iterable[tuple[str, str]]) -> str:
 # What strategies declare about layers that are more than a function ------------------------------
 # `tests/test_meaning.py` derives every declared word from behaviour.
 
-#: What a declaration is about.
+#: Titles of the declarations.
 _ABOUT = {
     "DROPOUT": "Dropout",
     "BATCH_NORM": "BatchNormalization",
@@ -276,7 +282,7 @@ _ABOUT = {
     "PADDED_STEPS": "Masked steps",
 }
 _REFUSED = "refuses such layers"
-#: What each declared word says.
+#: Every declared word in plain words.
 _DECLARED = {
     "DROPOUT": {
         "independent": "new noise for every step",
@@ -315,7 +321,7 @@ _DECLARED = {
 
 
 def meaning_in_words(meaning: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return pairs of what is declared about and what happens to it."""
+    """Return pairs of a declaration's title and of its word in plain words."""
     return [(declared_about(key), declared_word(key, word)) for key, word in meaning.items()]
 
 
@@ -324,7 +330,7 @@ def declared_about(key: str) -> str:
 
 
 def declared_word(key: str, word: object) -> str:
-    """Write a declared word, or one for each kind of time axis."""
+    """Write a declared word in plain words, or one word for each kind of time axis."""
     if isinstance(word, Mapping):
         parts = (
             f"{declared_word(key, of_axis)} ({_spelt(axis)} time axis)"

@@ -34,6 +34,7 @@ from timelift.present.words import (
     time_in_words,
     times_to_hundredths,
     value_in_words,
+    with_mark,
 )
 
 #: The values of the rarer axes that a setting's words leave out.
@@ -157,7 +158,7 @@ def _strategy(name: str, found: RunFindings, code: Code | None) -> dict[str, Any
     return {
         "name": name_on_page(name),
         "known": name_on_page(known_as(name)),
-        "marked": name_on_page(name) + (" (no lift)" if found.look_alikes.get(name) else ""),
+        "marked": with_mark(name_on_page(name), is_look_alike=name in found.look_alikes),
         **_look(name),
         "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
         "differs": plain(found.look_alikes.get(name, ""), TEXT_LIMIT),
