@@ -92,7 +92,7 @@ def test_what_the_time_did_not_reach_is_told_so(tmp_path):
     reached = model.setting_of(model.lifts[0])
     first = {case: many for case, many in of_lifts(model).items() if case.setting == reached}
     advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, first)))
-    assert [one.launches for one in advice.lifts] == [3, 0, 0]
+    assert [lift.launches for lift in advice.lifts] == [3, 0, 0]
     assert "was not measured  -" in screen(dataclasses.replace(advice, lifts=advice.lifts[1:]))
     for whole in (None, advise_whole(model, run(tmp_path, {}))):
         text = screen(dataclasses.replace(advice, whole=whole))
@@ -134,8 +134,8 @@ def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
 )
 def test_what_is_shown_is_what_the_interval_shows(tmp_path, low, high, shown, loss):
     gain = advised(tmp_path, make_model()).lifts[0].gain
-    one = dataclasses.replace(gain.speed_up, low=low, high=high, verdict=Verdict.UNDECIDED)
-    gain = dataclasses.replace(gain, speed_up=one)
+    speed_up = dataclasses.replace(gain.speed_up, low=low, high=high, verdict=Verdict.UNDECIDED)
+    gain = dataclasses.replace(gain, speed_up=speed_up)
     assert (gain.is_shown, gain.is_loss) == (shown, loss)
 
 
@@ -182,7 +182,7 @@ def test_code_is_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_
 )
 def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path, changed, ended):
     model = make_model()
-    broken = [(Case(model.setting, "changed"), *one) for one in ended]
+    broken = [(Case(model.setting, "changed"), *end) for end in ended]
     advice = advised(tmp_path, model, whole={"as_written": 3.0} | changed, ended=broken)
     assert advice.changes
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
@@ -211,8 +211,8 @@ def test_a_name_in_a_stored_model_is_no_code(tmp_path):
 
 def test_it_is_data_for_programs(tmp_path):
     data = json.loads(advice_json(advised(tmp_path, make_model(), whole=WHOLE), PAGES))
-    assert [one["write"] for one in data["lifts"]] == ["fold_time", "native", None]
-    assert [one["after"] for one in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
+    assert [lift["write"] for lift in data["lifts"]] == ["fold_time", "native", None]
+    assert [lift["after"] for lift in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
     assert data["lifts"][1]["faster"]["means"] == {"DROPOUT": ["independent", "shared"]}
     assert data["whole"]["alone"].keys() == {"lift 1", "lift 2"}
     assert data["whole"]["verdict"] == "faster"
@@ -221,8 +221,8 @@ def test_it_is_data_for_programs(tmp_path):
 @pytest.mark.parametrize("name", ["a/b", "tokens-T16-B8-forward-graph", "my model"])
 def test_names_of_lifts_and_models_are_names_of_cases(name):
     model = make_model(name=name)
-    for one in (model.name, *(lift.workload for lift in model.lifts)):
-        case = journals.case("native", one)
+    for name_of_case in (model.name, *(lift.workload for lift in model.lifts)):
+        case = journals.case("native", name_of_case)
         assert Case.from_label(case.label) == case
 
 

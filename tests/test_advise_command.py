@@ -28,7 +28,7 @@ def test_a_budget_is_one_of_whole_seconds(seconds, left):
 )
 def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, spent, lifts, whole):
     known, given = advised(tmp_path, make_model(), whole=WHOLE), {}
-    clock = iter([100.0, *(100.0 + one for one in spent)])
+    clock = iter([100.0, *(100.0 + seconds for seconds in spent)])
     monkeypatch.setattr(races, "time", SimpleNamespace(monotonic=lambda: next(clock)))
 
     def measure_lifts(_project, _model, texts):
@@ -94,10 +94,10 @@ def test_what_is_written_has_to_be_among_the_strategies(tmp_path):
 
 
 def test_the_rivals_of_a_model_say_what_they_put_where():
-    known = catalogue.read_strategies(Project(ROOT).strategies.values())
+    strategies = catalogue.read_strategies(Project(ROOT).strategies.values())
     first, second, _ = make_model().lifts
-    chosen = [(first, known["fold_time"]), (second, known["native"])]
-    files = {str(lift.number): (str(one.path), {}) for lift, one in chosen}
+    chosen = [(first, strategies["fold_time"]), (second, strategies["native"])]
+    files = {str(lift.number): (str(strategy.path), {}) for lift, strategy in chosen}
     fold, native = "fold_time instead of lift 1", "native instead of lift 2"
     assert {rival.name: (rival.title, rival.parameters) for rival in races._rivals(chosen)} == {
         "as_written": ("The model as it is written.", {}),

@@ -27,8 +27,8 @@ def run(tmp_path_factory):
 
 
 def launches(records, strategy):
-    lines = [one for one in records if one["kind"] == "launch"]
-    return [one for one in lines if one["case"]["strategy"] == strategy]
+    lines = [line for line in records if line["kind"] == "launch"]
+    return [line for line in lines if line["case"]["strategy"] == strategy]
 
 
 def test_the_run_fails_because_some_cases_fail(run):
@@ -64,27 +64,29 @@ def test_colours_of_a_strategys_words_reach_neither_the_journal_nor_pytests_fail
 
 @pytest.mark.parametrize("strategy", GOOD)
 def test_rivals_of_a_bad_strategy_are_measured_in_every_launch(run, strategy):
-    found = launches(run[2], strategy)
-    assert [one["launch"] for one in found] == [1, 2]
-    for one, rival in zip(found, launches(run[2], GOOD[0]), strict=True):
-        assert len(one["seconds_per_call"]) == len(rival["seconds_per_call"])
-        played = [sample for sample in one["seconds_per_call"] if sample is not None]
+    lines = launches(run[2], strategy)
+    assert [line["launch"] for line in lines] == [1, 2]
+    for line, rival in zip(lines, launches(run[2], GOOD[0]), strict=True):
+        assert len(line["seconds_per_call"]) == len(rival["seconds_per_call"])
+        played = [sample for sample in line["seconds_per_call"] if sample is not None]
         assert played  # a busy machine pre-empts rounds, which are dropped
         assert min(played) > 0
-        assert one["calls_per_sample"] >= 1
-        facts = one["facts"]
+        assert line["calls_per_sample"] >= 1
+        facts = line["facts"]
         assert facts["first_call_seconds"] > facts["trace_seconds"] > 0
         assert facts["graph_nodes"] > 1
         assert facts["weights"] == 3 * 16 + 16
         assert facts["law_error"] < 1e-5
         peaks = {"peak_bytes", "peak_bytes_below"} & facts.keys()
-        assert len(peaks) == (one["launch"] == 1)  # they are read once
+        assert len(peaks) == (line["launch"] == 1)  # they are read once
 
 
 def test_a_refusal_skips_with_its_sentence(run):
     folder, _, records = run
     skipped = ET.parse(folder / "out.xml").getroot().iter("skipped")  # noqa: S314 - ours
-    assert ["refused: it never lifts anything." in one.get("message") for one in skipped] == [True]
+    assert [
+        "refused: it never lifts anything." in element.get("message") for element in skipped
+    ] == [True]
     assert launches(records, "refuses_all")[0]["status"] == "refused"
 
 
@@ -100,12 +102,14 @@ def test_the_journal_says_what_ran_where(run):
 def test_pytest_benchmark_has_the_samples_and_the_fields(run):
     folder, done, records = run
     stored = json.loads((folder / "out.json").read_text())["benchmarks"]
-    assert {one["params"]["strategy"] for one in stored} == set(GOOD)
+    assert {benchmark["params"]["strategy"] for benchmark in stored} == set(GOOD)
     assert len(stored) == len(GOOD)
-    for one in stored:
-        lines = launches(records, one["params"]["strategy"])
-        assert one["stats"]["data"] == [x for line in lines for x in line["seconds_per_call"] if x]
-        assert one["params"]["seq_len"] == 3
+    for benchmark in stored:
+        lines = launches(records, benchmark["params"]["strategy"])
+        assert benchmark["stats"]["data"] == [
+            x for line in lines for x in line["seconds_per_call"] if x
+        ]
+        assert benchmark["params"]["seq_len"] == 3
     assert "benchmark 'sensor-T3-B2-forward-graph'" not in done.stdout  # it was not asked for
 
 

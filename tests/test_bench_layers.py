@@ -90,9 +90,9 @@ def run(tmp_path_factory):
 def ends(run, **axes):
     """The status of each case with these values, by its batch size and strategy."""
     cases = [
-        one for one in run[1] if one["kind"] == "launch" and axes.items() <= one["case"].items()
+        line for line in run[1] if line["kind"] == "launch" and axes.items() <= line["case"].items()
     ]
-    return {(one["case"]["batch"], one["case"]["strategy"]): one["status"] for one in cases}
+    return {(line["case"]["batch"], line["case"]["strategy"]): line["status"] for line in cases}
 
 
 def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
@@ -106,9 +106,9 @@ def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
 @pytest.mark.parametrize("kind", NO_LAYERS)
 def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
     said = run[0].stdout
-    (told,) = [line for line in said.splitlines() if line.startswith(f"{kind}: ")]
-    assert told.startswith(f"{kind}: no inner layer: ")
-    assert NO_LAYERS[kind][1] in told
+    (line,) = [line for line in said.splitlines() if line.startswith(f"{kind}: ")]
+    assert line.startswith(f"{kind}: no inner layer: ")
+    assert NO_LAYERS[kind][1] in line
     assert f"no inner layer: the first case of {kind} says why" in said
     lost = ends(run, workload=kind)
     assert len(lost) == 4

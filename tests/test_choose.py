@@ -37,9 +37,9 @@ def of_facts(folder, facts, sizes=(10, 40), launches=3):
         journals.line(
             journals.case(name, seq_len=size),
             launch,
-            facts=one[place] if isinstance(one, tuple) else one,
+            facts=values[place] if isinstance(values, tuple) else values,
         )
-        for name, one in facts.items()
+        for name, values in facts.items()
         for place, size in enumerate(sizes)
         for launch in range(1, launches + 1)
     ]
@@ -48,7 +48,7 @@ def of_facts(folder, facts, sizes=(10, 40), launches=3):
 
 def peaks(**at_both):
     """Facts of strategies by their peaks at both sizes."""
-    return {name: tuple({"peak_bytes": one} for one in both) for name, both in at_both.items()}
+    return {name: tuple({"peak_bytes": peak} for peak in both) for name, both in at_both.items()}
 
 
 def choose(capsys, path, *words):
@@ -104,11 +104,11 @@ QUESTIONS = {
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_run_decides_what_it_has_measured(tmp_path, capsys, name):
-    grid, length, batch, told = QUESTIONS[name]
+    grid, length, batch, texts = QUESTIONS[name]
     words = ("--seq-lens", str(length), "--batch-sizes", str(batch))
     code, said, _ = choose(capsys, journal(tmp_path, **grid), *words)
     assert code == (0 if name.endswith("one answer") else 2)
-    assert [text for text in told if text not in said] == []
+    assert [text for text in texts if text not in said] == []
     assert said.splitlines()[-1].startswith("decide it with: timelift bench") == (code == 2)
 
 
@@ -119,7 +119,7 @@ def test_a_size_between_two_has_the_answer_of_both_or_none(tmp_path, capsys, goa
     *ends, between = (
         json.loads(choose(capsys, path, *words, size)[1]) for size in ("10", "40", "20")
     )
-    names = {one["strategy"] for one in ends}
+    names = {answer["strategy"] for answer in ends}
     assert between["decided"] == (len(names) == 1 and None not in names)
     assert not between["decided"] or between["strategy"] in names
 
@@ -172,11 +172,11 @@ MEMORY = {
 
 @pytest.mark.parametrize("question", MEMORY)
 def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, question):
-    facts, size, told = MEMORY[question]
+    facts, size, texts = MEMORY[question]
     path = of_facts(tmp_path, facts)
     code, said, _ = choose(capsys, path, "--seq-lens", str(size), "--goal", "memory")
-    assert code == (0 if told[0].startswith("least memory is") else 2)
-    assert [text for text in told if text not in said] == []
+    assert code == (0 if texts[0].startswith("least memory is") else 2)
+    assert [text for text in texts if text not in said] == []
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence)
 
 
 def test_every_option_of_a_printed_command_is_one_of_bench():
-    assert {one.axis: one.flag for one in OPTIONS if one.axis} == dict(case.AXIS_FLAGS)
+    assert {option.axis: option.flag for option in OPTIONS if option.axis} == dict(case.AXIS_FLAGS)
     flags = {option.flag for option in OPTIONS}
     assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= flags
 
@@ -279,8 +279,8 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         words = ("--seq-lens", str(size), "--goal", goal)
         code, _, _ = choose(capsys, path, *words)
         assert code in {0, 2}
-        told = choose(capsys, path, *words, "--json")
-        assert (told[0], json.loads(told[1])["decided"]) == (code, code == 0)
+        code_of_json, text, _ = choose(capsys, path, *words, "--json")
+        assert (code_of_json, json.loads(text)["decided"]) == (code, code == 0)
 
 
 @pytest.mark.parametrize("twins", ["a self-test", "another side"])
@@ -299,15 +299,17 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
 def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     path = journal(tmp_path)
     choice = chosen(path)
-    (ranking,) = [one for one in rank_run(results.load(path)) if one.setting.seq_len == 40]
+    (ranking,) = [
+        ranking for ranking in rank_run(results.load(path)) if ranking.setting.seq_len == 40
+    ]
     assert choice.ranking.baseline == "time_distributed"
     assert choice.row == ranking.row(choice.strategy)
-    (beside,) = [one for one in choice.others if one.strategy == "time_distributed"]
+    (beside,) = [other for other in choice.others if other.strategy == "time_distributed"]
     assert beside.ratio == choice.row.speed_up
 
 
 @pytest.mark.parametrize(
-    ("verdict", "low", "told"),
+    ("verdict", "low", "text"),
     [
         (Verdict.FASTER, 0.99, "2.60 [0.990, 5.77] times as fast as time_distributed"),
         (Verdict.UNDECIDED, 0.95, "time_distributed, which is not shown to differ"),
@@ -317,15 +319,15 @@ def test_a_measured_gain_is_that_of_the_setting(tmp_path):
         ),
     ],
 )
-def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict, low, told):
+def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict, low, text):
     seen = SpeedUp(2.6, low, 5.77, verdict=verdict)
 
     def with_this_gain(*run):
         return [
             dataclasses.replace(
-                one, rows=tuple(dataclasses.replace(row, speed_up=seen) for row in one.rows)
+                ranking, rows=tuple(dataclasses.replace(row, speed_up=seen) for row in ranking.rows)
             )
-            for one in rank_run(*run)
+            for ranking in rank_run(*run)
         ]
 
     monkeypatch.setattr(choices, "rank_run", with_this_gain)
@@ -333,7 +335,7 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
     choice = chosen(path)
     question = Question(choice.setting, Goal.TIME)
     said = [*answer_lines(question, [choice], results.load(path), Project(tmp_path), "")]
-    assert any(line.endswith(told) for line in said)
+    assert any(line.endswith(text) for line in said)
     close = "".join(line.partition("not shown to differ: ")[2] for line in said)
     assert ("time_distributed" in close) == (verdict is Verdict.UNDECIDED)
 
@@ -347,12 +349,12 @@ def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
 
 
 def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_path, capsys):
-    path, told = journal(tmp_path), "times as fast as loop_slice\n"
-    assert told in choose(capsys, path, "--seq-lens", "40", "--relative-to", "loop_slice")[1]
+    path, text = journal(tmp_path), "times as fast as loop_slice\n"
+    assert text in choose(capsys, path, "--seq-lens", "40", "--relative-to", "loop_slice")[1]
     head, *lines = path.read_text().splitlines(keepends=True)
     head = json.dumps(json.loads(head) | {"options": {"relative_to": "loop_slice"}})
     path.write_text("".join([f"{head}\n", *lines]))
-    assert told in choose(capsys, path, "--seq-lens", "40")[1]
+    assert text in choose(capsys, path, "--seq-lens", "40")[1]
 
 
 def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
@@ -370,19 +372,19 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
 def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
     code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", size, "--goal", goal, "--json")
-    found = json.loads(said, parse_constant=pytest.fail)
-    assert code == (0 if found["decided"] else 2)
-    if found["decided"]:
+    answer = json.loads(said, parse_constant=pytest.fail)
+    assert code == (0 if answer["decided"] else 2)
+    if answer["decided"]:
         is_measured = size == "40"
-        assert (found["basis"]["kind"] == "measured") == is_measured
-        assert (found["peak_bytes"] is not None) == is_measured
-        assert (found["speed_up"] is not None) == is_measured
-        assert (found["seconds_per_call"] is not None) == (is_measured and goal == "time")
+        assert (answer["basis"]["kind"] == "measured") == is_measured
+        assert (answer["peak_bytes"] is not None) == is_measured
+        assert (answer["speed_up"] is not None) == is_measured
+        assert (answer["seconds_per_call"] is not None) == (is_measured and goal == "time")
 
 
 def test_undecided_is_json_too(tmp_path, capsys):
     code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "4000", "--json")
-    found = json.loads(said)
-    assert (code, found["decided"], found["strategy"]) == (2, False, None)
-    assert "nothing is extrapolated" in found["why"]
-    assert found["decide_with"].startswith("timelift bench --workloads frames --seq-lens 4000")
+    answer = json.loads(said)
+    assert (code, answer["decided"], answer["strategy"]) == (2, False, None)
+    assert "nothing is extrapolated" in answer["why"]
+    assert answer["decide_with"].startswith("timelift bench --workloads frames --seq-lens 4000")

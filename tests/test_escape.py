@@ -81,5 +81,5 @@ def test_no_escape_is_left(text):
 
 
 def test_colours_do_not_count_where_a_long_text_is_cut():
-    found = one_line(ValueError("\x1b[31m" * 500 + "the end"))
-    assert found == "ValueError: the end"
+    shown = one_line(ValueError("\x1b[31m" * 500 + "the end"))
+    assert shown == "ValueError: the end"

@@ -18,7 +18,7 @@ WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch):
+def described_inputs(monkeypatch):
     inputs = {"features": [3], "dtype": "", "high": 0}
     monkeypatch.setattr(users_layer, "describe", lambda *_: inputs)
 
@@ -33,8 +33,8 @@ def root(tmp_path):
 
 def files(root):
     """Every file of a project but those it began with."""
-    found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    return {name for name in found if not name.startswith(("src", "pyproject"))}
+    paths = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    return {name for name in paths if not name.startswith(("src", "pyproject"))}
 
 
 def test_three_files_are_written_with_what_to_add_and_to_type(root, capsys):
@@ -118,7 +118,7 @@ def test_timelift_s_own_checkout_is_refused(capsys):
 )
 def test_modules_are_found_where_pytest_is_told_to_look(root, name, text, folders):
     (root / name).write_text(text)
-    assert with_pythonpath(Project(root)).pythonpath == tuple(root / one for one in folders)
+    assert with_pythonpath(Project(root)).pythonpath == tuple(root / folder for folder in folders)
 
 
 @pytest.mark.parametrize("door", ["timelift bench", "pytest bench/ -p timelift.plugin"])

@@ -5,7 +5,6 @@ import io
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,11 +13,11 @@ import pytest
 import report
 import timelift
 from tests import journals
+from tests.projects import ROOT
 from timelift.analyse import results
 from timelift.errors import UserError
 from timelift.present.notebook import RowLevel
 
-ROOT = Path(timelift.__file__).parent.parent
 PAGE = ROOT / "docs" / "library.md"
 
 
@@ -83,8 +82,8 @@ def test_a_launch_s_seconds_are_the_median_of_its_rounds():
     by_launch = timelift.load(level="launch").set_index(["strategy", "seq_len", "launch"])
     rounds = timelift.load(level="round").groupby(["strategy", "seq_len", "launch"])
     medians = np.exp(rounds.seconds_per_call.agg(lambda seconds: np.log(seconds).median()))
-    found = by_launch.seconds_per_call.sort_index()
-    assert found.tolist() == pytest.approx(medians.sort_index().tolist(), rel=1e-12)
+    seconds = by_launch.seconds_per_call.sort_index()
+    assert seconds.tolist() == pytest.approx(medians.sort_index().tolist(), rel=1e-12)
 
 
 def test_a_table_is_written_in_the_formats_of_pandas(here):
@@ -139,8 +138,8 @@ def test_importing_timelift_costs_nothing(statement, loaded):
 
 
 def test_every_name_that_the_package_promises_is_there():
-    told = re.findall(r"`timelift\.(\w+)", timelift.__doc__)
-    assert {*told, *timelift.__all__} == {"load", "read_run"}
+    names = re.findall(r"`timelift\.(\w+)", timelift.__doc__)
+    assert {*names, *timelift.__all__} == {"load", "read_run"}
     assert {"load", "read_run"} <= set(dir(timelift))
     for name in dir(timelift):
         assert hasattr(timelift, name)

@@ -12,7 +12,7 @@ from timelift.measure.request import Question, RunRequest
 from timelift.project import Project
 from timelift.selftest import TwinsRace
 
-PERCENTAGES = [one for one in OPTIONS if one.default.endswith("%")]
+PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
 
 
@@ -48,7 +48,7 @@ def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
         BY_NAME[name].value(word)
 
 
-@pytest.mark.parametrize("option", PERCENTAGES, ids=lambda one: one.name)
+@pytest.mark.parametrize("option", PERCENTAGES, ids=lambda option: option.name)
 def test_a_share_has_two_spellings(option):
     assert option.value("7%") == option.value("0.07") == option.value("7 %") == pytest.approx(0.07)
 
@@ -70,7 +70,7 @@ def test_a_command_names_the_option_whose_share_is_wrong(capsys):
     assert "argument --gate: expected a share between 0 and 100%" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda option: option.name)
 def test_every_option_has_a_default_that_it_can_read(option):
     option.value("")
     assert option.default or option.otherwise in option.full_help
@@ -99,7 +99,7 @@ def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
     texts = {"layer": f"{tmp_path / 'layers.py'}:make", "inputs": "3"}
     request = RunRequest(Project(tmp_path), texts, TwinsRace.usual_axes)
     cases = request.cases(Question({"phases": "forward", "modes": "eager"}))
-    assert {one.setting.workload for one in cases} == {"make"}
+    assert {case.setting.workload for case in cases} == {"make"}
 
 
 @pytest.mark.parametrize(

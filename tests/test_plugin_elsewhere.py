@@ -64,13 +64,13 @@ def theirs(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize(("extra", "found"), [("", set()), ("import psutil", {"psutil"})])
-def test_the_plugin_imports_next_to_nothing(extra, found):
+@pytest.mark.parametrize(("extra", "imported"), [("", set()), ("import psutil", {"psutil"})])
+def test_the_plugin_imports_next_to_nothing(extra, imported):
     script = f"import sys, timelift.plugin\n{extra}\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert {name for name in done.stdout.split() if name in DEAR} == found
+    assert {name for name in done.stdout.split() if name in DEAR} == imported
 
 
 @needs_all_four

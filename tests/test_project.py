@@ -24,15 +24,15 @@ def project(places):
     return Project(places / "mine", brought=places / "site/timelift")
 
 
-def shown(found, kind="strategies"):
-    return {name: found.shown(path) for name, path in getattr(found, kind).items()}
+def shown(project, kind="strategies"):
+    return {name: project.shown(path) for name, path in getattr(project, kind).items()}
 
 
 def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings(places):
-    found = project(places)
+    mine = project(places)
     brought = {"fold_time": "timelift/strategies/fold_time.py"}
-    assert shown(found) == brought | {"native": "strategies/native.py"}
-    assert shown(found, "workloads") == {"tokens": "timelift/workloads/tokens.py"}
+    assert shown(mine) == brought | {"native": "strategies/native.py"}
+    assert shown(mine, "workloads") == {"tokens": "timelift/workloads/tokens.py"}
 
 
 def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):

@@ -39,14 +39,20 @@ def test_no_option_that_went_is_there(command, flag):
 @pytest.mark.parametrize("command", removed.OPTIONS)
 def test_what_is_there_instead_is_an_option_of_the_command(command):
     sentences = removed.OPTIONS[command].values()
-    flags = {found[0] for text in sentences for found in re.finditer("(?<=^write )--[a-z-]+", text)}
-    known = parser(command).format_help()
-    assert [flag for flag in flags if f"{flag} " not in known] == []
+    flags = {match[0] for text in sentences for match in re.finditer("(?<=^write )--[a-z-]+", text)}
+    help_text = parser(command).format_help()
+    assert [flag for flag in flags if f"{flag} " not in help_text] == []
 
 
-def test_pytest_refuses_an_option_that_went_in_one_sentence(pytester):
-    done = pytester.runpytest_inprocess(*PLUGIN, "--layer-file=x.py:make")
-    refused(done, "--layer-file is no option any more: write --layer path.py:name")
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("--layer-file=x", "--layer-file is no option any more: write --layer path.py:name"),
+        ("--worklods=x", "--worklods is no option; nearest: --workloads"),
+    ],
+)
+def test_pytest_refuses_a_removed_or_misspelt_option_in_one_sentence(pytester, word, sentence):
+    refused(pytester.runpytest_inprocess(*PLUGIN, word), sentence)
 
 
 def test_a_command_refuses_an_option_that_went_in_one_sentence(capsys):
@@ -54,11 +60,6 @@ def test_a_command_refuses_an_option_that_went_in_one_sentence(capsys):
     assert capsys.readouterr().err == (
         "timelift: --workload is no option any more: write --workloads, as in timelift bench\n"
     )
-
-
-def test_a_slip_names_the_nearest_option_to_pytest(pytester):
-    done = pytester.runpytest_inprocess(*PLUGIN, "--worklods", "x")
-    refused(done, "--worklods is no option; nearest: --workloads")
 
 
 @pytest.mark.parametrize(
