@@ -125,8 +125,8 @@ def _condensed(launch: CaseInLaunch, edges: Sequence[int]) -> CaseInLaunch:
 class CaseChange:
     """The change of a case, a log ratio: positive where it is slower beside its rivals than before.
 
-    `noise` is that of `effect` over the launches of both runs. `launches` are the numbers of those
-    of the old and of the new run, `rivals` is the number of rivals beside it.
+    `noise` is that of `effect` over the launches of both runs. `launches` is how many the old and
+    the new run have, `rivals` how many stand beside the case.
     """
 
     case: Case
@@ -170,9 +170,8 @@ def case_changes(old: Run, new: Run) -> list[CaseChange]:
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
     """Return each pair's change, its variance and its degrees of freedom, as (pairs,) each."""
-    runs = (old, new)
-    variances = [np.where(run.df > 0, run.standard_error**2, np.nan) for run in runs]
-    df = welch_df(variances, [np.maximum(run.df, 1) for run in runs])
+    variances = [run.standard_error**2 for run in (old, new)]
+    df = welch_df(variances, [np.maximum(run.df, 1) for run in (old, new)])
     return new.effect - old.effect, variances[0] + variances[1], df
 
 

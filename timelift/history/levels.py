@@ -8,7 +8,7 @@ its own usual level, so that a rival's absence for a while changes nothing.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -73,8 +73,8 @@ class StoredRun:
 class MachineRuns:
     """One machine's runs, the oldest first; `warnings` name the files that could not be read.
 
-    `others` are the numbers of runs of other machines in the same folder, by the machine's name: of
-    the same name where another identity was recorded under it.
+    `others` counts the runs of other machines in the folder by name; the name is this machine's own
+    where another identity was recorded under it.
     """
 
     runs: tuple[StoredRun, ...]
@@ -93,8 +93,7 @@ def machine_runs(
 
     Raises UserError where there are none.
     """
-    warnings: list[str] = []
-    stored = list(_stored_runs(results, warnings))
+    stored, warnings = _stored_runs(results)
     if not stored:
         why = f" ({warnings[0]})" if warnings else ""
         raise UserError(
@@ -114,7 +113,7 @@ def machine_runs(
 
 
 def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun]:
-    """Return the runs of the identity that `name`, or any machine, had last; the oldest first."""
+    """Return the runs of the machine that ran last, or last under that name; the oldest first."""
     named = sorted(
         (run for run in stored if name is None or run.machine_name == name),
         key=lambda run: (run.started, run.path.name),
@@ -127,22 +126,19 @@ def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun
     return [run for run in named if run.key == named[-1].key]
 
 
-def _stored_runs(results: Path, warnings: list[str]) -> Iterator[StoredRun]:
-    """Read the header of every journal; a copy of a run is left out.
-
-    Each file that cannot be read adds a sentence to `warnings`.
-    """
-    seen: set[tuple[str, datetime]] = set()
+def _stored_runs(results: Path) -> tuple[list[StoredRun], list[str]]:
+    """Return the runs under a folder, each once, and a sentence for each file without one."""
+    runs: dict[tuple[str, datetime], StoredRun] = {}
+    warnings = []
     for path in runs_under(results):
         try:
             run = read_stored_run(path)
         except (ValueError, OSError) as error:
             why = plain(error, _LONGEST_REASON)
             warnings.append(f"left out {path.relative_to(results)}: {why}")
-            continue
-        if (run.id, run.started) not in seen:
-            seen.add((run.id, run.started))
-            yield run
+        else:
+            runs.setdefault((run.id, run.started), run)
+    return list(runs.values()), warnings
 
 
 def read_stored_run(path: Path) -> StoredRun:
