@@ -8,9 +8,11 @@ from timelift.errors import UserError
 
 def test_a_room_s_mutants_are_tried_with_the_tests_that_import_it_and_start_no_run():
     tried = mutants.tests_of("analyse", ROOT)
-    assert "tests/test_ranking.py" in tried
-    assert "tests/test_bench.py" not in tried
-    assert "tests/test_escape.py" not in tried
+    assert {"tests/test_ranking.py", "tests/test_verdicts.py"} <= set(tried)
+    assert not {"tests/test_bench.py", "tests/test_escape.py", "tests/test_study_gate.py"} & set(
+        tried
+    )
+    assert "tests/test_gate_rule.py" in mutants.tests_of("gate", ROOT)
 
 
 def test_a_seed_draws_the_same_mutants_whatever_order_they_are_told_in():
