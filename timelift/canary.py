@@ -71,14 +71,14 @@ class Groups:
         return sum(counts) if counts else None
 
     def _folders(self) -> Iterator[Path]:
-        """Yield the folders of the groups; the own group of a container may be the root."""
+        """Yield the folders of the group and those above; a container's own may be the root."""
         for line in _text(self.own).splitlines():
             if line.startswith("0::/"):
-                inside = PurePosixPath(line.removeprefix("0::/"))
-                if ".." in inside.parts:  # a group outside of what is mounted here
-                    inside = PurePosixPath()
-                folders = dict.fromkeys((inside, *inside.parents))
-                yield from (path for name in folders if (path := self.mounted / name).is_dir())
+                group = PurePosixPath(line.removeprefix("0::/"))
+                if ".." in group.parts:  # a group outside of what is mounted here
+                    group = PurePosixPath()
+                groups = dict.fromkeys((group, *group.parents))
+                yield from (path for name in groups if (path := self.mounted / name).is_dir())
 
 
 OWN_GROUPS = Groups()

@@ -90,7 +90,7 @@ class Player:
         return "no round counts: in each a rival retraced"
 
     def is_due(self, kept: int, dropped: int, share: float) -> bool:
-        """True if it plays another round after those kept and dropped: `share` is its seconds."""
+        """True if it plays another round; `share` are the seconds of an equal share of the time."""
         few = kept < LEAST_ROUNDS and dropped < MOST_DROPPED
         return not self.retraces and (few or self.seconds_spent < share * self.part)
 
@@ -119,18 +119,22 @@ class Player:
 
 
 def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
-    """Play windows of calls until two agree; return seconds per call. Else it is not `steady`."""
-    calls, before = 1, float("inf")
+    """Play windows of calls until two agree; return seconds per call.
+
+    A player of which no two windows agree is not `steady`.
+    """
+    calls, previous = 1, float("inf")
     for _ in range(MOST_WINDOWS):
         seconds = player.sample(calls, clock)
-        now = max(seconds / calls, 1e-9)
-        if seconds >= WINDOW_SECONDS and abs(now / before - 1) <= WINDOW_AGREEMENT:
-            return now
+        seconds_per_call = max(seconds / calls, 1e-9)
+        agrees = abs(seconds_per_call / previous - 1) <= WINDOW_AGREEMENT
+        if seconds >= WINDOW_SECONDS and agrees:
+            return seconds_per_call
         if seconds < WINDOW_SECONDS:
-            calls = min(2 * calls + 1, 1 + round(WINDOW_SECONDS / now))
-        before = now
+            calls = min(2 * calls + 1, 1 + round(WINDOW_SECONDS / seconds_per_call))
+        previous = seconds_per_call
     player.steady = False
-    return now
+    return seconds_per_call
 
 
 def measure_wait(player: Player, clock: Clock = time.perf_counter) -> None:
@@ -195,33 +199,37 @@ def play(
         due = [player for player in players if player.is_due(len(kept), dropped, share)]
         if not due:
             break
-        timed = _round(due, dice, clock)
-        if timed is None:
+        seconds_per_call = _play_round(due, dice, clock)
+        if seconds_per_call is None:
             dropped += 1
         else:
-            kept.append(timed)
+            kept.append(seconds_per_call)
     for player in players:
         if not player.retraces:
-            player.seconds_per_call += [timed.get(player.name, math.nan) for timed in kept]
+            player.seconds_per_call += [played.get(player.name, math.nan) for played in kept]
     return dropped
 
 
-def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str, float] | None:
+def _play_round(
+    due: Sequence[Player], dice: random.Random, clock: Clock
+) -> dict[str, float] | None:
+    """Return seconds per call by player; None if a player retraced."""
     traces = [player.traces() for player in due]
-    timed: dict[str, float] = {}
+    seconds_per_call: dict[str, float] = {}
     for player in _order(due, dice):
         seconds = player.take_turn(clock)
         player.seconds_spent += seconds
-        timed[player.name] = seconds / player.calls_per_sample
+        seconds_per_call[player.name] = seconds / player.calls_per_sample
     retraced = [
         player for player, count in zip(due, traces, strict=True) if player.traces() != count
     ]
     for player in retraced:
         player.retraced_rounds += 1
-    return None if retraced else timed
+    return None if retraced else seconds_per_call
 
 
 def _order(due: Sequence[Player], dice: random.Random) -> list[Player]:
+    """Draw an order of pairs, and of the players of each pair."""
     pairs = list(dict.fromkeys(player.pair for player in due))
     place = {pair: turn for turn, pair in enumerate(dice.sample(pairs, len(pairs)))}
     shuffled = dice.sample(due, len(due))

@@ -35,7 +35,7 @@ _SAME = (
     "it has the same lifts at every call, and each way of changing it needs its own; name a "
     "function that makes the whole model anew"
 )
-#: A second model has other lifts than the first had after its call; lifts are counted before it.
+#: A model has other lifts after its first call than before.
 _LATE = "its lifts are not there before its first call; make them in __init__"
 #: Attributes of Keras's layers that hold the rate or size of noise in training.
 _NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
@@ -62,10 +62,11 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
         model, another = find_model(name), find_model(name)
         data = whole_model.data_of(model, **feeding, noise=np.random.default_rng(0))
         lifts, others = watch_lifts(model, data.inputs), find_lifts(another)
-        first, second = (
-            {id(layer) for lift in each for layer in lift.changed} for each in (lifts, others)
+        changed, changed_of_other = (
+            {id(layer) for lift in of_model for layer in lift.changed}
+            for of_model in (lifts, others)
         )
-        if first & second:
+        if changed & changed_of_other:
             return {"error": _SAME}
         if len(lifts) != len(others):
             return {"error": _LATE}
@@ -81,7 +82,9 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "batch": data.batch,
             "leaves_open": whole_model.leaves_open(model),
             "lifts": [describe_lift(lift) for lift in lifts],
-            "by_hand": [*dict(loop for part in parts for loop in unsupported_loops(part)).items()],
+            "by_hand": list(
+                dict(loop for part in parts for loop in unsupported_loops(part)).items()
+            ),
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}

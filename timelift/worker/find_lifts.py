@@ -323,28 +323,28 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     if getattr(layer, "activity_regularizer", None) is not None:
         return None
     outputs = [node.output_tensors[0] for node in nodes]
-    made = {id(output) for output in outputs}
-    takers = [
-        node for node in _graph_of(model) if made & {id(tensor) for tensor in node.input_tensors}
+    ids = {id(output) for output in outputs}
+    consumers = [
+        node for node in _graph_of(model) if ids & {id(tensor) for tensor in node.input_tensors}
     ]
-    is_output = made & {id(tensor) for tensor in model.outputs}
+    is_output = ids & {id(tensor) for tensor in model.outputs}
     is_called_elsewhere = len(nodes) != len(layer._inbound_nodes)  # noqa: SLF001 - no other way
-    is_told_more = any(map(_has_other_arguments, nodes))
-    if len(takers) != 1 or is_output or is_called_elsewhere or is_told_more:
+    has_other_arguments = any(map(_has_other_arguments, nodes))
+    if len(consumers) != 1 or is_output or is_called_elsewhere or has_other_arguments:
         return None
-    (taker,) = takers
+    (consumer,) = consumers
     rank = len(outputs[0].shape) + 1
-    is_stack = type(taker.operation).__name__ == "Stack" and taker.operation.axis % rank == 1
+    is_stack = type(consumer.operation).__name__ == "Stack" and consumer.operation.axis % rank == 1
     source = source_of(nodes[0].input_tensors[0])
     sequence = source.input_tensors[0]
     shape = tuple(sequence.shape[1:])
     if not is_stack or None in shape:
         return None
     step_of = {id(node.output_tensors[0]): _step(node.input_tensors[0]) for node in nodes}
-    if [step_of.get(id(tensor)) for tensor in taker.input_tensors] != [*range(shape[0])]:
+    if [step_of.get(id(tensor)) for tensor in consumer.input_tensors] != [*range(shape[0])]:
         return None
     strategy = _STRATEGY_OF[type(source.operation).__name__]
-    return Loop(layer, taker.operation, strategy, shape, sequence.dtype)
+    return Loop(layer, consumer.operation, strategy, shape, sequence.dtype)
 
 
 def _has_other_arguments(node: Any) -> bool:

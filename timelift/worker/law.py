@@ -116,7 +116,7 @@ def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> No
     wanted = expected.output_shape
     pairs = zip(shape, wanted, strict=False)
     if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
-        raise LawBrokenError(f"returns shape {shape} where the law wants {expected.output_shape}")
+        raise LawBrokenError(f"returns shape {shape} where the law wants {wanted}")
 
 
 def check_outputs(outputs: Array, expected: Reference, precision: DtypePrecision) -> float:
@@ -129,13 +129,13 @@ def check_outputs(outputs: Array, expected: Reference, precision: DtypePrecision
 def check_input_gradient(gradient: Array, expected: Reference, precision: DtypePrecision) -> float:
     """Compare the gradient by the inputs, which is zero at every step without cotangent.
 
-    Convolutions by FFT or Winograd leave rounding errors there, of steps beside it.
+    Convolutions by FFT or Winograd leave rounding errors there, from neighbouring steps.
     """
     check_finite_input_gradient(gradient)
-    others = np.ones_like(expected.valid)
-    others[:, expected.steps] = ~expected.valid[:, expected.steps]
+    is_outside = np.ones_like(expected.valid)
+    is_outside[:, expected.steps] = ~expected.valid[:, expected.steps]
     largest = float(np.abs(widened(expected.input_gradient)).max(initial=0.0))
-    leaks = np.abs(widened(gradient)) * over_steps(others, gradient)
+    leaks = np.abs(widened(gradient)) * over_steps(is_outside, gradient)
     if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
         step = int(_largest_by_step(leaks).argmax())
         raise LawBrokenError(
@@ -227,15 +227,15 @@ def weight_gradient_errors(
 def check_loss(loss: float, expected: Reference, scale: Array, precision: DtypePrecision) -> None:
     """Compare a loss with the sum of the reference's outputs * cotangent.
 
-    The size of the sum is the root of its terms' squares, as expected for a random cotangent. Its
-    allowed error is that of outputs that all err by half their tolerance, in random directions, of
-    additions that round to float32 at least, and of rounding the sum itself.
+    The size of the sum is the norm of its terms, as expected for a random cotangent. The allowed
+    error has three parts: outputs that all err by half their tolerance, in random directions;
+    additions, in float32 or a more precise dtype; and the rounding of the sum itself.
     """
     tolerance, weights = TOLERANCES[precision], widened(expected.cotangent)
     terms = widened(expected.outputs) * weights
     wanted = float(terms.sum(dtype=np.float64))
-    of_outputs = tolerance.outputs / 2 * _length(weights * scale.astype(weights.dtype))
-    size = max(_length(terms), of_outputs, float(np.finfo(np.float32).tiny))
+    of_outputs = tolerance.outputs / 2 * _norm(weights * scale.astype(weights.dtype))
+    size = max(_norm(terms), of_outputs, float(np.finfo(np.float32).tiny))
     roundoff = min(tolerance.roundoff, TOLERANCES[DtypePrecision.FLOAT32].roundoff)
     rounding = 2 * (roundoff * math.sqrt(terms.size) * size + tolerance.roundoff * abs(wanted))
     allowed = (of_outputs + rounding) / size
@@ -246,7 +246,7 @@ def check_loss(loss: float, expected: Reference, scale: Array, precision: DtypeP
         )
 
 
-def _length(values: Array) -> float:
+def _norm(values: Array) -> float:
     """Return the root of the sum of squares, without BLAS, whose threads would go on spinning."""
     return math.sqrt(float(np.square(values).sum(dtype=np.float64)))
 
@@ -306,7 +306,7 @@ def check_errors(errors: Array, scale: Array, name: str, where: str, allowed: fl
 
 
 def coarsest(dtypes: Iterable[str], device: str, identity: Mapping[str, str]) -> DtypePrecision:
-    """Return the coarsest precision of these dtypes, which is that of a result of all."""
+    """Return the precision of a result computed in all these dtypes, which is the coarsest."""
     precisions = (precision(dtype, device, identity) for dtype in dtypes)
     return max(precisions, key=lambda computed: TOLERANCES[computed].outputs)
 

@@ -95,14 +95,12 @@ class Playing:
     def __init__(
         self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
     ) -> None:
-        self.engine, self.task, self.dice = engine, task, dice
-        self.emit, self.listen = channel.emit, channel.listen
-        self._note_playing, self._stop_asked = channel.note_playing, channel.stop_asked
+        self.engine, self.task, self.dice, self.channel = engine, task, dice, channel
 
     def run(self, prepared: Sequence[PreparedRival]) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
-        self.emit(Ready())
-        self.listen()
+        self.channel.emit(Ready())
+        self.channel.listen()
         shared = self._device_facts()
         players = [self._player_of(rival) for rival in prepared]
         played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
@@ -123,7 +121,7 @@ class Playing:
     ) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
-            self.emit(self.task.lost(player.name, Status.FAILED, why))
+            self.channel.emit(self.task.lost(player.name, Status.FAILED, why))
             return
         own = {"traces": prepared.compiled.traces, "steady": player.steady}
         measured = CaseInLaunch(
@@ -133,7 +131,7 @@ class Playing:
             calls_per_sample=player.calls_per_sample,
             facts=Facts(**{**prepared.facts, **own, **shared}),
         )
-        self.emit(measured)
+        self.channel.emit(measured)
 
     def _player_of(self, prepared: PreparedRival) -> rounds.Player:
         rival, compiled = prepared.rival, prepared.compiled
@@ -144,41 +142,42 @@ class Playing:
             traces=lambda: compiled.traces,
             pair=rival.pair,
             slower=rival.slower,
-            note_playing=partial(self._note_playing, 1 + self.task.rivals.index(rival)),
+            note_playing=partial(self.channel.note_playing, 1 + self.task.rivals.index(rival)),
         )
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         """Warm up, freeze the garbage collector and play; return the facts shared by all rivals."""
-        warm = []
+        seconds_per_call = []
         for player in players:
-            self.emit(Busy("warming up", player.name))
-            warm.append(rounds.warm_up(player))
+            self.channel.emit(Busy("warming up", player.name))
+            seconds_per_call.append(rounds.warm_up(player))
             if not self.task.setting.on_cpu:
                 rounds.measure_wait(player)
-            rounds.size_samples(player, warm[-1], self.dice)
-        rounds.shorten_losers(players, warm)
+            rounds.size_samples(player, seconds_per_call[-1], self.dice)
+        rounds.shorten_losers(players, seconds_per_call)
         clocks = system.Clocks(self.task.setting.device)
         gc.collect()
         gc.freeze()
         gc.disable()
-        self.emit(Busy(PLAYING))
+        self.channel.emit(Busy(PLAYING))
         disturbances = system.Disturbances()
         play = self._play_as_ordered if self.task.conducted else self._play_alone
         played = play(players)
-        self._note_playing(0)
+        self.channel.note_playing(0)
         held_down = clocks.held_down()  # before anything else, since the GPU is idle from now on
         return {**played, **disturbances.facts(), **({"throttled": 1} if held_down else {})}
 
     def _play_alone(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
-        return {"dropped_rounds": rounds.play(players, seconds, self.dice, stop=self._stop_asked)}
+        stop = self.channel.stop_asked
+        return {"dropped_rounds": rounds.play(players, seconds, self.dice, stop=stop)}
 
     def _play_as_ordered(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         by_name = {player.name: player for player in players}
-        self.emit(Warm())
-        while isinstance(order := self.listen(), Play):
+        self.channel.emit(Warm())
+        while isinstance(order := self.channel.listen(), Play):
             player = by_name[order.rival]
             seconds = player.take_turn(time.perf_counter)
-            self._note_playing(0)  # no rival is at work until the next order
-            self.emit(Sampled(seconds, player.calls_per_sample, player.traces()))
+            self.channel.note_playing(0)  # no rival is at work until the next order
+            self.channel.emit(Sampled(seconds, player.calls_per_sample, player.traces()))
         return {}

@@ -77,7 +77,10 @@ class SettingUnderTest:
         self._is_warm, self._built = engine.warm or not task.warms, 0
 
     def prepare(self, rival: RivalSpec) -> PreparedRival:
-        """Build, trace, call once and check a rival; raises LostError, LawBrokenError or any."""
+        """Build, trace, call once and check a rival.
+
+        Raises LostError, LawBrokenError, and whatever the strategy or the layer raises.
+        """
         with imports_from(rival.home):
             printed = os.fstat(1).st_size
             inner = self._inner_layer_of(rival)
@@ -156,10 +159,9 @@ class SettingUnderTest:
     def _warm_tracer(self, inner: InnerLayer) -> None:
         """Trace, compile and call a model of the inner layer on the first steps.
 
-        The first of a process pays for all: for imports that tracing does late, for caches of the
-        optimiser, for kernels and for the runtime's threads. Without this, that would be in the
-        first call of whichever rival is built first. If it fails, the rivals fail alike and report
-        it themselves.
+        The first model of a process pays for imports that tracing does late, for caches of the
+        optimiser, for kernels and for the runtime's threads: otherwise the first call of whichever
+        rival is built first would. If it fails, the rivals fail in the same way and report that.
         """
         self.emit(Busy("warming the tracer"))
         try:
@@ -221,7 +223,7 @@ def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
 def peak_facts(
     engine: Engine, task: Task, emit: Emit, rival: str, call: Callable[[], Any]
 ) -> dict[str, Any]:
-    """Return a call's peak of a GPU's memory, or of the host's if the task reads that."""
+    """Return the peak memory of a call: of a GPU always, of the host if the task asks for it."""
     on_cpu = task.setting.on_cpu
     if on_cpu and not task.reads_peak_memory:
         return {}
@@ -314,7 +316,7 @@ class _Gradients:
 
 @dataclass(frozen=True)
 class _BackwardCalls:
-    """The backward calls of one rival; `order` has the places of the layer's weights in its own."""
+    """The backward calls of one rival; its weight `order[i]` is the layer's weight `i`."""
 
     inner: InnerLayer
     compiled: Compiled
@@ -329,7 +331,7 @@ class _BackwardCalls:
         to_numpy = self.feeds.engine.to_numpy
         fetched = [None if value is None else to_numpy(value) for value in gradients]
         return _Gradients(
-            float(to_numpy(loss)), by_inputs, [fetched[place] for place in self.order]
+            float(to_numpy(loss)), by_inputs, [fetched[index] for index in self.order]
         )
 
     def check_drawn_steps(self) -> float:

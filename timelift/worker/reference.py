@@ -43,7 +43,7 @@ from timelift.worker.user_code import find_layer
 CHECKING = "checking the law"
 #: Bytes of inputs that are folded into one call, so that the layer's own memory stays small.
 CHUNK_BYTES = 2**22
-#: The least scale of a feature for cotangents, by which small features count as much as large ones.
+#: The least scale of a feature by which cotangents are weighed, as a share of the largest.
 _LEAST_COUNTED = 0.01
 #: A bound of the loss of float16 outputs, far below 65,504, the largest number of float16.
 _LARGEST_SUM = 1000.0
@@ -165,9 +165,9 @@ def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> 
 
 
 class FoldedReference:
-    """The results of the inner layer at every valid step, which are `everywhere`.
+    """The results of the inner layer at every valid step, in `everywhere`.
 
-    The cotangent is that of the `reference` at its steps. `rounding` has the errors of the fold's
+    At the steps of the `reference` its cotangent is used. `rounding` has the errors of the fold's
     gradients by the weights at those steps, which matter in half precision alone.
     """
 
@@ -285,9 +285,9 @@ class InnerLayer:
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
         backward = setting.phase is Phase.BACKWARD
         device = setting.device, engine.identity()
-        self.precision = coarsest(computed_in(layer) or [setting.dtype], *device)
+        self.precision = coarsest(compute_dtypes(layer) or [setting.dtype], *device)
         #: The precision of gradients by the inputs, which have the setting's dtype.
-        self.input_precision = coarsest([setting.dtype, *computed_in(layer)], *device)
+        self.input_precision = coarsest([setting.dtype, *compute_dtypes(layer)], *device)
         self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
         training = backward and not self.trains_differently
         calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
@@ -295,8 +295,8 @@ class InnerLayer:
         self.reference = reference_at(shared.steps, calls, noise, gradients=backward)
         self._folded_reference: FoldedReference | None = None
         if not task.reads_peak_memory:
-            held_to = self.precision, self.input_precision
-            self._folded_reference = FoldedReference(calls, self.reference, *held_to, noise)
+            precisions = self.precision, self.input_precision
+            self._folded_reference = FoldedReference(calls, self.reference, *precisions, noise)
         self.restore()
 
     def restore(self) -> None:
@@ -313,13 +313,13 @@ class InnerLayer:
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
         """True if two calls in training change a state, or return other outputs than inference."""
         step = engine.place(np.ascontiguousarray(inputs[:, 0]))
-        as_used = engine.apply(self.layer, step, training=False)
-        as_trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
+        inferred = engine.apply(self.layer, step, training=False)
+        trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
         changed = not all((variable.numpy() == value).all() for variable, value in self._state)
         self.restore()
-        scale, allowed = scale_of(as_used), TOLERANCES[self.precision].outputs
-        off = [relative_errors(outputs, as_used, scale).max(initial=0.0) for outputs in as_trained]
-        return changed or not max(off) <= allowed
+        scale, allowed = scale_of(inferred), TOLERANCES[self.precision].outputs
+        errors = [relative_errors(outputs, inferred, scale).max(initial=0.0) for outputs in trained]
+        return changed or not max(errors) <= allowed
 
 
 def why_nothing_trains(layer: Any, task: Task) -> str:
@@ -332,7 +332,7 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
     return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
 
 
-def computed_in(layer: Any) -> list[str]:
+def compute_dtypes(layer: Any) -> list[str]:
     """Return the float dtypes in which the layer and the layers inside it compute."""
     dtypes = {part.compute_dtype for part in parts_of(layer)}
     return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]

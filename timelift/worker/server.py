@@ -111,8 +111,8 @@ def _listen(number: int) -> Order | None:
 def _next_line() -> bytes:
     """Read a line unbuffered, since later ones may be another worker's; b"" at the end of input."""
     line = b""
-    while not line.endswith(b"\n") and (letter := os.read(0, 1)):
-        line += letter
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
     return line
 
 
@@ -134,7 +134,7 @@ def _parent_is_gone() -> bool:
     """True if the parent exited before prctl was called."""
     parent = select.poll()
     parent.register(0, select.POLLHUP)
-    return any(seen & select.POLLHUP for _, seen in parent.poll(0))
+    return any(events & select.POLLHUP for _, events in parent.poll(0))
 
 
 if __name__ == "__main__":

@@ -41,25 +41,26 @@ class Disturbances:
         self._groups = groups if groups.quota_cores() else None
         self._canary = time_canary().seconds
         self._throttled_before = self._count_throttled()
-        self._before = _processor_seconds()
-        self._started, self._waited = time.monotonic(), _waited_seconds()
+        self._processor_before = _processor_seconds()
+        self._started, self._waited_before = time.monotonic(), _waited_seconds()
 
     def facts(self) -> dict[str, float]:
-        disturbed = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
-        return {**disturbed, "canary_seconds": min(self._canary, time_canary().seconds)}
+        facts = {**self._waited(), **self._stolen(), **self._throttled_periods()}
+        return {**facts, "canary_seconds": min(self._canary, time_canary().seconds)}
 
-    def _delayed(self) -> dict[str, float]:
+    def _waited(self) -> dict[str, float]:
         """Return the waits of all threads together over the time that passed; it may exceed 1."""
         seconds, now = time.monotonic() - self._started, _waited_seconds()
-        if now is None or self._waited is None or seconds <= 0:
+        if now is None or self._waited_before is None or seconds <= 0:
             return {}
-        return {"waited_share": round(max(0.0, now - self._waited) / seconds, 4)}
+        return {"waited_share": round(max(0.0, now - self._waited_before) / seconds, 4)}
 
     def _stolen(self) -> dict[str, float]:
         now = _processor_seconds()
-        if now is None or self._before is None:
+        if now is None or self._processor_before is None:
             return {}
-        stolen, passed = (after - before for after, before in zip(now, self._before, strict=True))
+        pairs = zip(now, self._processor_before, strict=True)
+        stolen, passed = (after - before for after, before in pairs)
         return {"stolen_share": round(max(0.0, stolen / passed), 4)} if passed > 0 else {}
 
     def _throttled_periods(self) -> dict[str, float]:
@@ -158,10 +159,10 @@ def host_peak_facts(
 ) -> dict[str, int]:
     """Return `peak_bytes`, the most that `call` adds to the memory that was held before it.
 
-    For memory taken from the system it is read from the high-water mark of the resident set: free
-    memory is returned first and the mark reset (proc(5): writing 5 to `clear_refs` resets
-    VmHWM). That is exact only if all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)),
-    which `malloc_trim` empties: free memory in the threads' own arenas would be used again unseen.
+    Memory taken from the system is read from the high-water mark of the resident set, after free
+    memory was returned and the mark reset (proc(5): writing 5 to `clear_refs` resets VmHWM). That
+    is exact only if all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)), which
+    `malloc_trim` empties: free memory in the threads' own arenas would be used again unseen.
     `pooled` returns the peak in a pool of the backend's own. The two peaks are added, so the sum is
     an upper bound if they lie at different moments of the call.
 

@@ -29,7 +29,7 @@ from timelift.worker.law import (
     weight_gradient_errors,
 )
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
-from timelift.worker.reference import CHECKING, computed_in, parts_of
+from timelift.worker.reference import CHECKING, compute_dtypes, parts_of
 from timelift.worker.user_code import find_model, find_named, load_module, restore_process_state
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
@@ -57,7 +57,7 @@ class Data:
 
 @dataclass
 class ModelCall:
-    """A `Compiled` of `fit` or `predict`, whose graph Keras keeps: its first call traces it."""
+    """A step of `fit` or `predict` as a `Compiled`: Keras traces it in its first call."""
 
     call: Callable[[], Any]
     traces: int = 1
@@ -70,7 +70,7 @@ class ModelCall:
 
 
 class ModelUnderTest:
-    """The rivals of one phase: the user's model, once for each way in which it is changed.
+    """The rivals of one phase: the user's model, once for each way of changing its lifts.
 
     All share the weights and the data of the model as written, and break the law if they compute
     something else, beyond rounding.
@@ -110,7 +110,7 @@ class ModelUnderTest:
         call()
         facts["first_call_seconds"] = time.perf_counter() - started
         facts |= peak_facts(self.engine, self.task, self.emit, rival.name, call)
-        return PreparedRival(rival, ModelCall(call), Feed(None, None, None), facts)
+        return PreparedRival(rival, ModelCall(call), Feed(None), facts)
 
 
 class _AsWritten:
@@ -128,7 +128,9 @@ class _AsWritten:
         self._engine, self._results = engine, None
         if not task.reads_peak_memory:
             identity = setting.device, engine.identity()
-            self._tolerance = TOLERANCES[coarsest(computed_in(model) or [setting.dtype], *identity)]
+            self._tolerance = TOLERANCES[
+                coarsest(compute_dtypes(model) or [setting.dtype], *identity)
+            ]
             self._results = _Results(engine, model, self.data)
 
     def change(self, model: Any, rival: RivalSpec) -> None:
@@ -156,12 +158,13 @@ class _AsWritten:
             raise LawBrokenError(f"outputs differ by {worst:.1g} of the largest")
         additions = max((math.prod(shape) for calls in self.calls for shape, _ in calls))
         allowed = self._tolerance.gradients + rounding_of(additions, self._tolerance)
-        # As of a single row: each weight has one scale, its largest gradient.
+        # As for a sum over one row, each weight has one scale: its largest gradient.
         errors = weight_gradient_errors(changed.gradients, wanted.gradients, rows=1)
-        for weight, (off, _) in zip(model.trainable_weights, errors, strict=True):
-            if not off.max(initial=0.0) <= allowed:
-                raise LawBrokenError(f"the gradient of {weight.path} differs by {off.max():.1g}")
-            worst = max(worst, off.max(initial=0.0))
+        for weight, (of_weight, _) in zip(model.trainable_weights, errors, strict=True):
+            largest = of_weight.max(initial=0.0)
+            if not largest <= allowed:
+                raise LawBrokenError(f"the gradient of {weight.path} differs by {largest:.1g}")
+            worst = max(worst, largest)
         return float(worst)
 
 
@@ -283,8 +286,8 @@ def make_ready(model: Any, data: Data, mode: Mode, noise: np.random.Generator) -
     if data.labels is not None:
         return data
     shapes = [tuple(output.shape) for output in keras.tree.flatten(outputs)]
-    kinds = _losses(model, outputs)
-    drawn = [_labels(kind, shape, noise) for kind, shape in zip(kinds, shapes, strict=True)]
+    pairs = zip(_losses(model, outputs), shapes, strict=True)
+    drawn = [_labels(loss, shape, noise) for loss, shape in pairs]
     return Data(data.inputs, keras.tree.pack_sequence_as(outputs, drawn), data.drawn)
 
 
@@ -302,10 +305,10 @@ def _losses(model: Any, outputs: Any) -> list[str]:
     if isinstance(loss, Mapping):
         by_name = getattr(model, "output_names", list(loss))
         in_order = sorted(outputs) if isinstance(outputs, Mapping) else by_name
-        several = [loss.get(name) for name in in_order]
+        by_output = [loss.get(name) for name in in_order]
     else:
-        several = list(loss) if isinstance(loss, list | tuple) else [loss] * count
-    functions = [keras.losses.get(kind) for kind in several]
+        by_output = list(loss) if isinstance(loss, list | tuple) else [loss] * count
+    functions = map(keras.losses.get, by_output)
     names = [getattr(getattr(loss, "fn", loss), "__name__", "") for loss in functions]
     return (names + [""] * count)[:count]
 

@@ -1,7 +1,7 @@
 """Engines: the only code that knows a framework, one module a backend.
 
-A module has its backend's name and an `open_engine`, which takes a setting. Importing it runs no
-operation, so that a process may import it and fork.
+A module has its backend's name and an `open_engine`, which takes a setting. No operation runs while
+it is imported, so that a process may import it and fork.
 """
 
 import gc
@@ -26,7 +26,7 @@ Switch = tuple[Callable[[Any], object], Any]
 
 
 class UnavailableError(Exception):
-    """A sentence about a device or mode that this machine or backend lacks."""
+    """A device or mode that this machine or backend lacks, in a sentence."""
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class JaxCompiled:
         return value, [*input_gradients, *weight_gradients], changed
 
     def _check_no_tracer(self, changed: list[Any]) -> None:
-        """Raise ValueError eagerly where `jax.jit` raises by itself: a value was kept of a loop."""
+        """Raise ValueError if a value was kept from inside a loop, as `jax.jit` does by itself."""
         if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in changed):
             raise ValueError("what the layer assigns inside a transformed function is lost")
 

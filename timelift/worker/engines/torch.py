@@ -249,7 +249,7 @@ def _backward(
 
 
 def _let_time_vary(*tensors: Any) -> None:
-    """Raise an error where a model would be compiled for one length alone."""
+    """Mark the time axes dynamic: PyTorch raises rather than compile for one length alone."""
     for tensor in tensors:
         if tensor is not None:
             torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - PyTorch documents it so
