@@ -1,8 +1,8 @@
-"""Ten models after published ones, some smaller: what people put a TimeDistributed in.
+"""Ten models after published ones, some smaller, each with a TimeDistributed.
 
 timelift advise examples/published_models.py:video
 
-Of the agent and of speech, whose inputs have shapes that no model tells, `agent_data` and
+The agent and speech are subclassed, so the shapes of their inputs are unknown: `agent_data` and
 `speech_data` make a batch.
 """
 
@@ -19,7 +19,7 @@ def _lift(layer, name):
 
 
 def video():
-    """A convolutional network looks at each of 16 frames, a recurrent one at what it says.
+    """A convolutional network encodes each of 16 frames, a recurrent one the sequence.
 
     Donahue et al. 2015, "Long-term Recurrent Convolutional Networks", with a small network.
     """
@@ -65,7 +65,7 @@ def documents():
 
 
 def actions():
-    """A frozen MobileNetV2 looks at each of 8 frames, a GRU at what it says."""
+    """A frozen MobileNetV2 encodes each of 8 frames, a GRU the sequence."""
     network = keras.applications.MobileNetV2(
         (96, 96, 3), alpha=0.35, include_top=False, weights=None, pooling="avg"
     )
@@ -78,7 +78,7 @@ def actions():
 
 
 def text_lines():
-    """A line of text is read by its columns, as it is for CTC.
+    """A line of text is read column by column, as for CTC.
 
     Shi et al. 2015, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition".
     """
@@ -95,7 +95,7 @@ def text_lines():
 
 
 def signal():
-    """A number for each step of a signal whose length is not known."""
+    """A number for each step of a signal of any length."""
     x = series = keras.Input((None, 8))
     x = layers.Conv1D(32, 5, padding="causal", activation="relu")(x)
     x = layers.LSTM(64, return_sequences=True)(x)
@@ -105,7 +105,7 @@ def signal():
 
 
 def detector():
-    """The heads of a detector: the same layers on each of 50 regions, and two answers.
+    """The heads of a detector: the same layers on each of 50 regions, and two outputs.
 
     He et al. 2017, "Mask R-CNN", with a quarter of its filters.
     """
@@ -123,7 +123,7 @@ def detector():
 
 
 class Agent(keras.Model):
-    """A torso that sees frames and rewards.
+    """A convolutional torso and an LSTM, for frames and rewards.
 
     Mnih et al. 2013, "Playing Atari with Deep Reinforcement Learning", with a memory.
     """
@@ -140,7 +140,7 @@ class Agent(keras.Model):
         self.remember, self.act = layers.LSTM(128), layers.Dense(6)
 
     def call(self, inputs, training=None):
-        """Look at each frame, and remember it with its reward."""
+        """Encode each frame, join it with its reward, and run the LSTM."""
         frames, rewards = inputs
         seen = ops.concatenate([self.see(frames, training=training), rewards], axis=-1)
         return self.act(self.remember(seen, training=training))
@@ -154,7 +154,7 @@ def agent():
 
 
 class Speech(keras.Model):
-    """Frames of a spectrogram, one after another, and a memory of them."""
+    """An encoder of each frame of a spectrogram, a GRU, and a phone for each frame."""
 
     def __init__(self):
         super().__init__(name="speech")
@@ -164,7 +164,7 @@ class Speech(keras.Model):
         self.say = _lift(layers.Dense(40, activation="softmax"), "phone_td")
 
     def call(self, inputs, training=None):
-        """Hear each frame, and say a phone for each."""
+        """Return the probabilities of a phone at each frame."""
         return self.say(self.remember(self.hear(inputs, training=training), training=training))
 
 

@@ -23,7 +23,7 @@ PADDED_STEPS = "computed"
 
 
 def refuses(layer, setting):
-    """Refuse what has no size to give to the convolution, and a gradient for any length."""
+    """Refuse all but a Dense on vectors, and PyTorch's gradient for any length."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"it borrows the size and activation of a Dense, not of {type(layer).__name__}."
     if len(layer.get_build_config()["input_shape"]) != 2:  # noqa: PLR2004

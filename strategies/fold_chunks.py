@@ -24,7 +24,7 @@ INNER_LOSSES = "averaged_per_chunk"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
-#: What is above zero where a layer draws noise.
+#: Attributes of Keras's layers that hold the rate or size of noise in training.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
@@ -52,7 +52,7 @@ class FoldChunks(keras.layers.Wrapper):
 
     def call(self, x, training=None, mask=None):
         """Cut time into chunks of `k` steps, the last one shorter; fold each; join them."""
-        fold = functools.partial(self.fold, training=training)  # told again when recomputed
+        fold = functools.partial(self.fold, training=training)  # bound for recomputing too
         fold = keras.remat(fold) if self.remat else fold
         cuts = list(range(self.k, x.shape[1], self.k))
         chunks = ops.split(x, cuts, axis=1) if cuts else [x]  # each: batch, k, *features
@@ -66,7 +66,7 @@ class FoldChunks(keras.layers.Wrapper):
 
 
 def refuses(layer, setting, *, remat=False):
-    """Refuse an unknown number of chunks, and what JAX does not let out of a recomputed one."""
+    """Refuse an unknown number of chunks, and what JAX cannot assign when it recomputes one."""
     if setting.time_axis == "dynamic" and setting.mode != "eager":
         return "the number of chunks must be known when they are traced, and time is dynamic."
     if remat and setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
@@ -82,7 +82,7 @@ def assigns(layer):
 
 
 def noisy(part):
-    """True if one of the layers inside the layer draws noise in training."""
+    """True if a layer draws noise in training."""
     rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
     return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 

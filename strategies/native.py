@@ -35,7 +35,7 @@ LAST_AXIS_ALONE = (
 
 
 def refuses(layer, setting):
-    """Refuse a layer unless it, or each layer it stacks, is known to mind the last axis alone."""
+    """Refuse a layer unless it, or each layer of a stack, acts on the last axis alone."""
     if isinstance(layer, keras.Sequential):
         return next(filter(None, (refuses(part, setting) for part in layer.layers)), None)
     name = type(layer).__name__

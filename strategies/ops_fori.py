@@ -21,7 +21,7 @@ INNER_LOSSES = "unreachable"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
-#: What is above zero where a layer draws noise.
+#: Attributes of Keras's layers that hold the rate or size of noise in training.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
@@ -76,7 +76,7 @@ def assigns(layer):
 
 
 def noisy(part):
-    """True if one of the layers inside the layer draws noise in training."""
+    """True if a layer draws noise in training."""
     rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
     return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 

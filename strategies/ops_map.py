@@ -20,7 +20,7 @@ INNER_LOSSES = "unreachable"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
-#: What is above zero where a layer draws noise.
+#: Attributes of Keras's layers that hold the rate or size of noise in training.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
@@ -44,7 +44,7 @@ class OpsMap(keras.layers.Wrapper):
 
 
 def refuses(layer, setting):
-    """Refuse what JAX lets out of no loop, and an unrolled loop of unknown length."""
+    """Refuse what JAX cannot assign inside a loop, and an unrolled loop of unknown length."""
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
@@ -60,7 +60,7 @@ def assigns(layer):
 
 
 def noisy(part):
-    """True if one of the layers inside the layer draws noise in training."""
+    """True if a layer draws noise in training."""
     rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
     return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 

@@ -32,7 +32,7 @@ def refuses(layer, setting):
 
 
 def build(layer, shape, dtype=None):
-    """Build the recurrent counterpart of a Dense `layer`."""
+    """Build a SimpleRNN with the kernel and bias of a Dense `layer`."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, features
     recurrent = keras.layers.SimpleRNN(
         layer.units,

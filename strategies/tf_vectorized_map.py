@@ -56,7 +56,7 @@ def refuses(layer, setting):
 
 
 def refuses_part(part, setting):
-    """Judge one of the layers inside the layer."""
+    """Return why TensorFlow cannot vectorise one of the layers; None where it can."""
     backward, name = setting.phase == "backward", type(part).__name__
     if isinstance(part, HAS_NO_BATCHED_FORM):
         return f"TensorFlow has no batched form for what {name} does."

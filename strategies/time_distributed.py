@@ -26,7 +26,7 @@ INNER_LOSSES = "lost"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
-#: Layers whose mask is about an axis within the step, which the mask over steps knows nothing of.
+#: Layers whose mask is of an axis within the step, where the mask over steps would be wrong.
 MASKED = (
     keras.layers.RNN,
     keras.layers.MultiHeadAttention,
@@ -38,7 +38,7 @@ MASKED = (
 
 
 def refuses(layer, setting):
-    """Refuse unknown shapes, masks of other axes, and what the map over step numbers cannot do."""
+    """Refuse unknown shapes, layers with masks, and what a map over step numbers cannot do."""
     if type(layer).compute_output_shape is keras.Layer.compute_output_shape:
         return f"it asks {type(layer).__name__} for its output shape; write compute_output_shape."
     if setting.lengths != "full" and any(isinstance(part, MASKED) for part in parts(layer)):

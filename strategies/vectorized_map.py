@@ -29,7 +29,7 @@ BY_DEPTH = (layers.DepthwiseConv2D, layers.SeparableConv2D)
 FALLS_BACK = (layers.Conv3D, layers.DepthwiseConv1D, layers.SeparableConv1D, *BY_DEPTH)
 #: On PyTorch these ask whether their inputs lie with channels last, and transpose them if not.
 ASKS_FOR_LAYOUT = (layers.Conv2D, layers.Conv3D, *BY_DEPTH)
-#: What is above zero where a layer draws noise.
+#: Attributes of Keras's layers that hold the rate or size of noise in training.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
@@ -61,13 +61,13 @@ def refuses(layer, setting):
 
 
 def noisy(part):
-    """True if one of the layers inside the layer draws noise in training."""
+    """True if a layer draws noise in training."""
     rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
     return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 
 
 def refused_by_torch(part, setting):
-    """Judge one of the layers inside the layer on PyTorch."""
+    """Return why PyTorch cannot vectorise one of the layers; None where it can."""
     trains, name = setting.phase == "backward" and part.trainable, type(part).__name__
     if isinstance(part, ASKS_FOR_LAYOUT) and part.data_format == "channels_last":
         return f"{name} asks how its inputs lie in memory, which torch.vmap does not tell."
@@ -79,7 +79,7 @@ def refused_by_torch(part, setting):
 
 
 def refused_by_jax(part, setting):
-    """Judge one of the layers inside the layer on JAX."""
+    """Return why JAX cannot vectorise one of the layers; None where it can."""
     statistics = isinstance(part, layers.BatchNormalization) and part.trainable
     if setting.phase == "backward" and statistics:
         return "JAX has no one value for the statistics that each mapped step assigns."
@@ -87,7 +87,7 @@ def refused_by_jax(part, setting):
 
 
 def refused_by_tensorflow(part, setting):
-    """Judge one of the layers inside the layer on TensorFlow."""
+    """Return why TensorFlow cannot vectorise one of the layers; None where it can."""
     backward, name = setting.phase == "backward", type(part).__name__
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
     if isinstance(part, layers.RNN) and not (part.unroll or inert):

@@ -13,7 +13,7 @@ from timelift.worker.engines import Array, Engine, Feed
 
 #: Quantiles 0, 5, … 100 % of the words in a sentence, cut at the 99th percentile: of the 1,223
 #: sentences of the Python language reference (`pydoc_data.topics` of Python 3.11).
-SENTENCE_WORDS = (2, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 25, 28, 31, 37, 49)
+_SENTENCE_WORDS = (2, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 25, 28, 31, 37, 49)
 
 
 def draw_inputs(task: Task, noise: np.random.Generator) -> Array:
@@ -40,8 +40,8 @@ def draw_valid(setting: Setting, noise: np.random.Generator) -> Array:
     if setting.lengths is Lengths.FULL:
         share = np.ones(setting.batch)
     elif setting.lengths is Lengths.SKEWED:
-        quantiles = np.linspace(0, 1, len(SENTENCE_WORDS))
-        share = np.interp(share, quantiles, SENTENCE_WORDS) / SENTENCE_WORDS[-1]
+        quantiles = np.linspace(0, 1, len(_SENTENCE_WORDS))
+        share = np.interp(share, quantiles, _SENTENCE_WORDS) / _SENTENCE_WORDS[-1]
     share[0] = 1.0
     lengths = np.maximum(1, np.ceil(share * setting.seq_len))
     return np.arange(setting.seq_len) < lengths[:, None]

@@ -6,6 +6,7 @@ cotangent is a sum of outputs weighed at random, so it checks them too, at every
 """
 
 import inspect
+import math
 import os
 import random
 import time
@@ -356,8 +357,9 @@ class _BackwardCalls:
             )
         tolerance, rows = TOLERANCES[inner.precision], int(everywhere.valid.sum())
         wanted = everywhere.weight_gradients
-        # Each of the additions may round.
-        allowed = tolerance.gradients + rounding_of(rows * folded.values_per_feature, tolerance)
+        # A gradient sums over rows, and in each over the values of a feature, such as pixels.
+        additions = rows * math.prod(everywhere.outputs.shape[2:-1])
+        allowed = tolerance.gradients + rounding_of(additions, tolerance)
         of_weights = law.check_each_weight_gradient(
             result.by_weights, wanted, rows, [allowed] * len(wanted)
         )

@@ -10,7 +10,6 @@ size: if the fold is wrong at a drawn step, or a rival differs from it, the laye
 single step, once for all rivals.
 """
 
-import math
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,13 +41,11 @@ from timelift.worker.user_code import find_layer
 #: The stage in which a rival is held to the law.
 CHECKING = "checking the law"
 #: Bytes of inputs that are folded into one call, so that the layer's own memory stays small.
-CHUNK_BYTES = 2**22
+_CHUNK_BYTES = 2**22
 #: The least scale of a feature by which cotangents are weighed, as a share of the largest.
 _LEAST_COUNTED = 0.01
 #: A bound of the loss of float16 outputs, far below 65,504, the largest number of float16.
 _LARGEST_SUM = 1000.0
-#: Gradients by the inputs, (batch, time, *features), and by each weight.
-LayerGradients = tuple[Array, tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,13 @@ class LayerCalls:
         assert outputs is not None
         return outputs
 
-    def gradients(self, steps: Sequence[int], cotangent: Array, *, folded: bool) -> LayerGradients:
-        """Return gradients for the cotangent (batch, time, *outputs) at `steps` alone.
+    def gradients(
+        self, steps: Sequence[int], cotangent: Array, *, folded: bool
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Return gradients by the inputs, (batch, time, *features), and by each weight.
 
-        Gradients by the weights are summed over the calls in float64.
+        They are those for the cotangent (batch, time, *outputs) at `steps` alone. Gradients by the
+        weights are summed over the calls in float64.
         """
         input_gradient, weight_gradients = None, list[Array]()
         for rows in self._parts(steps, folded=folded):
@@ -100,7 +100,7 @@ class LayerCalls:
         chosen = np.zeros_like(self.valid)
         chosen[:, list(steps)] = self.valid[:, list(steps)]
         rows = np.nonzero(chosen)
-        most = max(batch, CHUNK_BYTES // max(1, self.inputs[0, 0].nbytes))
+        most = max(batch, _CHUNK_BYTES // max(1, self.inputs[0, 0].nbytes))
         calls = -(-len(rows[0]) // most)
         return list(zip(*(np.array_split(indices, calls) for indices in rows), strict=True))
 
@@ -202,11 +202,6 @@ class FoldedReference:
         everywhere = self.everywhere
         return scale_of(everywhere.outputs[everywhere.valid[:, everywhere.steps]])
 
-    @property
-    def values_per_feature(self) -> int:
-        """The number of values of a feature in a step's output, such as pixels of a convolution."""
-        return math.prod(self.everywhere.outputs.shape[2:-1])
-
     def settle(self, check: Callable[[Reference], float], begin: Callable[[str], None]) -> float:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
 
@@ -274,9 +269,10 @@ class FoldedReference:
 class InnerLayer:
     """One inner layer with its results; calls change its state until `restore`.
 
-    `reference` has the results at the drawn steps of the law, `folded_reference` at all steps. In
-    the backward phase the layer is called in training, unless it `trains_differently`, as with
-    noise or batch statistics; else in inference.
+    `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
+    task that reads memory checks no law and has none of the latter. In the backward phase the layer
+    is called in training, unless it `trains_differently`, as with noise or batch statistics; else
+    in inference.
     """
 
     def __init__(self, engine: Engine, task: Task, layer: Any, shared: SharedInputs) -> None:
@@ -293,22 +289,15 @@ class InnerLayer:
         calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
         noise = np.random.default_rng([task.seed, 1])
         self.reference = reference_at(shared.steps, calls, noise, gradients=backward)
-        self._folded_reference: FoldedReference | None = None
         if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
-            self._folded_reference = FoldedReference(calls, self.reference, *precisions, noise)
+            self.folded_reference = FoldedReference(calls, self.reference, *precisions, noise)
         self.restore()
 
     def restore(self) -> None:
         """Undo the changes of calls to the layer's state."""
         for variable, value in self._state:
             variable.assign(value)
-
-    @property
-    def folded_reference(self) -> FoldedReference:
-        """The results at every step; unknown in a task that reads memory and checks no law."""
-        assert self._folded_reference is not None
-        return self._folded_reference
 
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
         """True if two calls in training change a state, or return other outputs than inference."""

@@ -126,15 +126,10 @@ def _die_with_parent() -> None:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if _parent_is_gone():
-        os._exit(1)
-
-
-def _parent_is_gone() -> bool:
-    """True if the parent exited before prctl was called."""
     parent = select.poll()
     parent.register(0, select.POLLHUP)
-    return any(events & select.POLLHUP for _, events in parent.poll(0))
+    if any(events & select.POLLHUP for _, events in parent.poll(0)):  # it exited before prctl
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ _THREADS = Path("/proc/self/task")
 #: NVML's bits for reasons that lower the clocks of a GPU (nvml.h, nvmlClocksEventReasons): slowed
 #: by hardware, by heat as software or hardware sees it, by the power brake. The software's power
 #: cap is not among them, since every board under load is at its cap.
-HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
+_HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
 #: Smaller readings mean nothing: a call uses some 100 KiB of small blocks again that were returned
 #: to the system just before it.
-RESOLUTION_BYTES = 1 << 17
+_RESOLUTION_BYTES = 1 << 17
 _READINGS = 3
 #: Readings of the resident set until it shrinks no more, and seconds between them.
 _MOST_LOOKS, _BETWEEN_LOOKS = 20, 2e-3
@@ -131,7 +131,7 @@ class Clocks:
             reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
         except Exception:  # noqa: BLE001 - NVML has errors of its own
             return False
-        return bool(reasons & HELD_DOWN)
+        return bool(reasons & _HELD_DOWN)
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
@@ -166,7 +166,7 @@ def host_peak_facts(
     `pooled` returns the peak in a pool of the backend's own. The two peaks are added, so the sum is
     an upper bound if they lie at different moments of the call.
 
-    It is the median of some readings; if that is below `RESOLUTION_BYTES`, which means nothing,
+    It is the median of some readings; if that is below `_RESOLUTION_BYTES`, which means nothing,
     this bound is `peak_bytes_below`. Empty where the system does not report it.
     """
     try:
@@ -174,8 +174,8 @@ def host_peak_facts(
     except (OSError, LookupError):
         return {}
     peak = int(statistics.median(readings))
-    if peak < RESOLUTION_BYTES:
-        return {"peak_bytes_below": RESOLUTION_BYTES}
+    if peak < _RESOLUTION_BYTES:
+        return {"peak_bytes_below": _RESOLUTION_BYTES}
     return {"peak_bytes": peak}
 
 
