@@ -97,6 +97,7 @@ def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "all 3 settings moved together" in printed
     assert "3 settings as a whole" in printed
+    assert printed.endswith("not prove a slow-down\n")
 
 
 def test_a_suspect_s_command_selects_that_case_alone():

@@ -50,7 +50,7 @@ def show(compared: TwoRuns, console: Console, rows: int) -> None:
     shown = _shown(compared, rows)
     states = [row.state for row in shown]
     show_cases(console, _head(compared), _table(shown, compared), states)
-    for line in notes(compared, rows):
+    for line in _notes(compared, rows):
         show_note(console, line)
     for line in ending(compared, rows):
         console.print(Text(plain(line)), soft_wrap=True)
@@ -82,10 +82,9 @@ def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
 
 
 def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
-    """Return a row a case; of two machines without times and suspects, which would be noise."""
-    two_machines = compared.advisory
-    states = {ChangeState.SUSPECT: "slower there"} if two_machines else {}
-    column = _place if two_machines else _seconds
+    """Return a row a case; of two machines with ranks in place of times, and without suspects."""
+    states = {ChangeState.SUSPECT: "slower there"} if compared.advisory else {}
+    column = _place if compared.advisory else _seconds
     columns = (
         Column("case", value=lambda row: _case_name(row.case)),
         Column("now", value=lambda row: states.get(row.state, row.state)),
@@ -118,7 +117,7 @@ def _launches(row: CaseBetween) -> str:
     return f"{before} + {after}"
 
 
-def notes(compared: TwoRuns, rows: int) -> Iterator[str]:
+def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:
     """Write what is not in the table: hidden rows, cases of one run alone, facts, settings."""
     hidden = len(compared.cases) - len(_shown(compared, rows))
     if hidden:
@@ -188,9 +187,10 @@ def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
     suspects, settings = compared.suspects, compared.suspect_settings
     parts = [f"{counted(len(suspects), 'suspect')} among {cases}"] if suspects else []
     parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
+    how = f": {_how_to_decide(compared.commits)}" if suspects else ""
     yield (
         f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
-        f"slow-down: {_how_to_decide(compared.commits)}"
+        f"slow-down{how}"
     )
     for case in suspects[:rows]:
         yield f"  {_deciding_command(case, compared.commits.against)}"
