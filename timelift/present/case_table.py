@@ -15,7 +15,7 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.case import AXES
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present.answer import speed_up_in_words
-from timelift.present.tables import Column, Table, axis_columns, number, varying
+from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
 from timelift.present.words import (
     MEBIBYTES,
     PER_CENT,
@@ -96,7 +96,7 @@ def of_rankings(
 def of_page(findings: RunFindings) -> Table:
     """Return a row a measurement, settings in order, the fastest first."""
     rows = _rows(findings.rankings, findings)
-    axes = varying(row.measurement.case for row in rows)
+    axes = shown_axes(row.measurement.case for row in rows)
     return _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
 
 

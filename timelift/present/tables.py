@@ -1,10 +1,9 @@
 """One table for the terminal, Markdown, CSV, the page and notebooks.
 
 The rows are findings, such as `RankedCase`, and a column reads its value from a row. Numbers stay
-numbers, in seconds and bytes; a renderer scales and writes those that it shows, and nothing else is
-computed. There is no pandas frame inside: a report has a table for each of up to 20,000 settings,
-and a frame takes as long to make as all that a report says of a setting. A notebook makes
-one of `Table.data`.
+numbers, in seconds and bytes, until a renderer writes those that it shows. There is no pandas frame
+inside: a report has a table for each of up to 20,000 settings, and a frame takes as long to make as
+all other parts of a setting's report. A notebook makes one of `Table.data`.
 """
 
 import csv
@@ -20,7 +19,7 @@ from timelift.case import AXES, Case, Setting, several_valued
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
 from timelift.present.words import Unit, axis_title, three_figures
 
-#: Axes that a table for readers always has; the others only where they have several values.
+#: Axes that a table for readers always has; others only if they have several values.
 _ALWAYS = ("workload", "seq_len", "batch", "phase")
 
 
@@ -28,10 +27,10 @@ _ALWAYS = ("workload", "seq_len", "batch", "phase")
 class Column:
     """A column: what it reads from a row, and how that is shown.
 
-    `name` is its heading for programs, `title` the one for readers, by default the same; `value`
-    reads the attribute called `name` unless told otherwise. Numbers are aligned to the right and
-    sorted by size, and the column of the highest `drop_order` is the first to go where a terminal
-    is narrow. `limit` is where a text is cut in every place.
+    `name` is its heading for programs, `title` the one for readers, by default the same. `value`
+    reads a row, by default its attribute `name`. A `number` is aligned to the right and sorted by
+    size; a text is aligned to the `right` if so asked. In a narrow terminal the column of the
+    highest `drop_order` goes first, and one of 0 never. `limit` is where a text is cut everywhere.
     """
 
     name: str
@@ -81,22 +80,17 @@ class Table:
 
     def up_to(self, drop_order: int) -> "Table":
         """Return the table without the columns of a higher order."""
-        return replace(
-            self, columns=tuple(one for one in self.columns if one.drop_order <= drop_order)
-        )
+        kept = (column for column in self.columns if column.drop_order <= drop_order)
+        return replace(self, columns=tuple(kept))
 
     def without_empty_columns(self) -> "Table":
-        """Return the table without the columns that are empty."""
-        return replace(
-            self, columns=tuple(one for one in self.columns if not one.is_empty(self.rows))
-        )
-
-    def _cells(self, column: Column) -> list[str]:
-        return column.cells(self.rows)
+        kept = (column for column in self.columns if not column.is_empty(self.rows))
+        return replace(self, columns=tuple(kept))
 
     @cached_property
     def cells(self) -> list[tuple[str, ...]]:
-        return [*zip(*map(self._cells, self.columns), strict=True)]
+        """The cells of every row as readers see them."""
+        return [*zip(*(column.cells(self.rows) for column in self.columns), strict=True)]
 
     @property
     def data(self) -> dict[str, list[Any]]:
@@ -104,7 +98,7 @@ class Table:
         return {column.name: [*column.values(self.rows)] for column in self.columns}
 
 
-def count_or_three_figures(value: float) -> str:
+def _count_or_three_figures(value: float) -> str:
     """Write a count as it is, and any other number with three figures."""
     return str(value) if isinstance(value, int) else three_figures(value)
 
@@ -113,15 +107,16 @@ def number(
     name: str,
     title: str | None = None,
     value: Callable[[Any], Any] | None = None,
-    format: Callable[[Any], str] = count_or_three_figures,  # noqa: A002 - the field of a column
-    **how: Any,
+    format: Callable[[Any], str] = _count_or_three_figures,  # noqa: A002 - the field of a column
+    **options: Any,
 ) -> Column:
-    return Column(name, title, value, format, number=True, **how)
+    """Return a column of numbers."""
+    return Column(name, title, value, format, number=True, **options)
 
 
 def markdown_lines(table: Table, limit: int = NAME_LIMIT) -> list[str]:
     """Return the table as lines of Markdown, numbers to the right."""
-    rules = ["---:" if one.number or one.right else "---" for one in table.columns]
+    rules = ["---:" if column.number or column.right else "---" for column in table.columns]
     cells = [column.cells(table.rows, limit) for column in table.columns]
     headings = [column.heading for column in table.columns]
     rows = ([markdown(cell) for cell in row] for row in (headings, *zip(*cells, strict=True)))
@@ -136,7 +131,7 @@ def csv_of_values(table: Table) -> str:
 
 
 def csv_as_shown(table: Table) -> str:
-    """Return the table as CSV as readers see it; numbers lose the commas of thousands."""
+    """Return the table as CSV with the cells of readers; numbers lose the commas of thousands."""
     rows = (
         (
             cell.replace(",", "") if column.number else csv_text(cell)
@@ -164,7 +159,7 @@ def _csv_cell(value: object) -> object:
     return value
 
 
-def varying(cases: Iterable[Case]) -> tuple[str, ...]:
+def shown_axes(cases: Iterable[Case]) -> tuple[str, ...]:
     """Return the axes that a table of these cases has columns for."""
     several = several_valued(case.setting for case in cases)
     return tuple(axis for axis in AXES if axis in _ALWAYS or axis in several)
@@ -173,7 +168,7 @@ def varying(cases: Iterable[Case]) -> tuple[str, ...]:
 def axis_columns(
     setting: Callable[[Any], Setting], axes: Iterable[str] = AXES
 ) -> tuple[Column, ...]:
-    """Return a column for each axis of the setting that `setting` reads of a row."""
+    """Return a column for each axis; `setting` reads the setting of a row."""
     return tuple(_axis_column(axis, setting) for axis in axes)
 
 

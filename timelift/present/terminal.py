@@ -1,4 +1,4 @@
-"""What a terminal shows, or plain text where the output is none: tables and notes, by rich."""
+"""Tables and notes in a terminal, by rich; plain text for a file or a pipe."""
 
 import functools
 import io
@@ -23,19 +23,19 @@ from timelift.present.report import Report, SettingsTable
 from timelift.present.summary import ROWS, Section, Summary
 from timelift.present.tables import Table
 
-#: What the end of a run has at most, however wide the terminal is; in fewer columns more lines.
+#: The most columns and lines of the end of a run; a narrower terminal has more lines.
 SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
-#: Lines that are left below a section, for which run it is and where its page is.
+#: Lines that are left below a section, for the name of the run and its page.
 _BELOW_SECTION = 4
 #: Blanks between two columns of a table, and of the summary's.
 _GAP, _NARROW_GAP = 3, 2
-#: A heading of so many letters stays on one line where there is room; a longer one has two.
+#: A heading of so many letters stays on one line if there is room; a longer one has two.
 _SHORT_HEADING = 14
 #: Columns of a workload's name in the summary's table, beyond which it has several lines.
 _LONGEST_NAME = 18
 _NOTE_STYLES = {"failed": "yellow", "file": "yellow"}
-#: Columns of a text that goes to a file or a pipe.
-PLAIN_WIDTH = 140
+#: Columns of a text for a file or a pipe.
+_PLAIN_WIDTH = 140
 _INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")
 
 
@@ -43,35 +43,35 @@ def console(width: int | None = None) -> Console:
     """Open the standard output; its width is the terminal's unless told otherwise."""
     output = Console(width=width, highlight=False)
     if width is None and not output.is_terminal and "COLUMNS" not in os.environ:
-        output.width = PLAIN_WIDTH
+        output.width = _PLAIN_WIDTH
     return output
 
 
-def _show(what: RenderableType, console: Console, width: int | None = None) -> None:
-    _show_lines(_lines(what, console, width or console.width), console)
+def _show(shown: RenderableType, console: Console, width: int | None = None) -> None:
+    _show_lines(_lines(shown, console, width or console.width), console)
 
 
-def _lines(what: RenderableType, console: Console, width: int) -> list[list[Segment]]:
-    return console.render_lines(what, console.options.update(width=width), pad=False)
+def _lines(shown: RenderableType, console: Console, width: int) -> list[list[Segment]]:
+    return console.render_lines(shown, console.options.update(width=width), pad=False)
 
 
 def _show_lines(lines: Iterable[Sequence[Segment]], console: Console) -> None:
     """Print lines without the blanks at their ends."""
-    shown: list[Segment] = []
+    trimmed: list[Segment] = []
     for line in lines:
         kept = [*line]
         while kept and not kept[-1].text.strip():
             kept.pop()
         *before, last = kept or [Segment("")]
-        shown += [*before, Segment(last.text.rstrip(), last.style), Segment.line()]
-    console.print(Segments(shown), end="")
+        trimmed += [*before, Segment(last.text.rstrip(), last.style), Segment.line()]
+    console.print(Segments(trimmed), end="")
 
 
 # The end of a run --------------------------------------------------------------------------------
 
 
 def summary_text(summary: Summary, width: int, *, colour: bool) -> str:
-    """Return the end of a run as a terminal shows it, for another program to print."""
+    """Return the end of a run as a terminal shows it, for pytest to print."""
     text = io.StringIO()
     console = Console(
         file=text, width=width, force_terminal=colour, no_color=not colour, highlight=False
@@ -81,7 +81,7 @@ def summary_text(summary: Summary, width: int, *, colour: bool) -> str:
 
 
 def show_summary(summary: Summary, console: Console) -> None:
-    """Print the end of a run in a screenful: the longest version of it that fits, else the last."""
+    """Print the end of a run in a screenful: the longest version that fits, else the shortest."""
     width = min(console.width, SUMMARY_WIDTH)
     room, most = SUMMARY_LINES * SUMMARY_WIDTH // width, min(len(summary.table.rows), ROWS)
     brief = summary.in_brief()
@@ -103,7 +103,7 @@ def _summary(summary: Summary, width: int) -> Group:
 
 
 def _rows(table: Table, width: int) -> RenderableType:
-    """Return a row a workload, without its least important column where there is little room."""
+    """Return a row a workload, without its least important column if there is little room."""
     for shown in (table, table.up_to(1)):
         widths = _widths(shown, width)
         if widths:
@@ -119,9 +119,9 @@ def _rows(table: Table, width: int) -> RenderableType:
 
 
 def _widths(table: Table, width: int) -> list[int]:
-    """Share the width among columns, so that all rows have few lines; nothing if it is too little.
+    """Share the width among the columns so that the table has few lines; [] if it does not fit.
 
-    No word is broken but in the name of a workload, and a heading has three lines at most.
+    Words are broken in the name of a workload alone, and a heading has three lines at most.
     """
     columns = [[plain(column.heading), *column.cells(table.rows)] for column in table.columns]
     headings = [cell_len(heading) for heading, *_ in columns]
@@ -151,7 +151,7 @@ def _widths(table: Table, width: int) -> list[int]:
 
 
 def _height(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
-    """Return the lines of a table; those of its heading count thrice, since they should be few."""
+    """Return the lines of a table; those of its heading count three times, to be few."""
     heading, *rows = (max(map(_line_count, row, widths)) for row in zip(*columns, strict=True))
     return 3 * heading + sum(rows)
 
@@ -162,13 +162,13 @@ def _line_count(text: str, width: int) -> int:
 
 
 def _stacked(table: Table) -> Group:
-    """Return the table for little room: a workload's cells below each other."""
+    """Return the table for little room: the cells of a workload below each other."""
     parts: list[RenderableType] = []
     for row, (name, write, *rest) in zip(table.rows, table.cells, strict=True):
         parts.append(Text.assemble((f"{name}: ", "bold"), (write, _style(row)), overflow="fold"))
         for column, cell in zip(table.columns[2:], rest, strict=True):
-            told = Text(f"{plain(column.heading)}: {cell}", overflow="fold")
-            parts += [Padding.indent(told, 2)] if cell else []
+            line = Text(f"{plain(column.heading)}: {cell}", overflow="fold")
+            parts += [Padding.indent(line, 2)] if cell else []
     return Group(*parts)
 
 
@@ -186,14 +186,14 @@ def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
 
 
 def show_section(section: Section, notes: Iterable[tuple[str, str]], console: Console) -> None:
-    """Print what a feature found, and notes below, pairs of a label and a text."""
+    """Print a section, and below it notes, pairs of a label and a text."""
     for line in section_lines(section, console.width):
         console.print(Text(line), soft_wrap=True)
     _show(_notes(notes), console, min(console.width, SUMMARY_WIDTH))
 
 
 def section_lines(section: Section, width: int) -> list[str]:
-    """Return the lines of the longest version of a section that fits in a screenful, else the last.
+    """Return the longest version of a section that fits in a screenful, else the shortest.
 
     Each sentence wraps below its beginning.
     """
@@ -207,7 +207,7 @@ def section_lines(section: Section, width: int) -> list[str]:
 
 
 def _hanging(text: str, width: int) -> list[str]:
-    """Wrap a text between words, of which an interval is one."""
+    """Wrap a text between words; an interval counts as one word."""
     unbroken = _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\xa0"), text)
     lines = textwrap.wrap(unbroken, width, subsequent_indent="  ", break_on_hyphens=False)
     return [line.replace("\xa0", " ") for line in lines]
@@ -217,7 +217,7 @@ def _hanging(text: str, width: int) -> list[str]:
 
 
 def show_report(report: Report, console: Console) -> None:
-    """Print the head, every setting, and what was wrong with the file."""
+    """Print the head, the answer, every setting, the strategies and the warnings."""
     show_head(report.head, console)
     if report.answer and report.answer.rows:
         console.print()
@@ -226,7 +226,7 @@ def show_report(report: Report, console: Console) -> None:
     for table in report.tables:
         _show_setting(table, console)
     if report.meanings:
-        show_heading(console, "what each strategy means for layers that are more than a function")
+        _show_heading(console, "what each strategy means for layers that are more than a function")
     for name, meaning in report.meanings:
         show_line(console, f"  {plain(name, NAME_LIMIT)}  ", meaning)
     for warning in report.warnings:
@@ -234,7 +234,7 @@ def show_report(report: Report, console: Console) -> None:
 
 
 def _show_setting(table: SettingsTable, console: Console) -> None:
-    show_heading(console, table.heading)
+    _show_heading(console, table.heading)
     if table.table:
         styles = ["green" if is_best else "" for is_best in table.not_shown_slower]
         show_table(table.table, console, styles)
@@ -243,9 +243,9 @@ def _show_setting(table: SettingsTable, console: Console) -> None:
 
 
 def show_table(table: Table, console: Console, styles: Sequence[str] = ()) -> None:
-    """Print a table, each row in its style, without the least important columns without room.
+    """Print a table, each row in its style, without the least important columns if they do not fit.
 
-    In very little room the name in the first column has several lines, and a number one.
+    If the others do not fit either, the names of the first column have several lines.
     """
     columns = [*table.columns]
     cells = {column.name: [column.heading, *column.cells(table.rows)] for column in columns}
@@ -274,8 +274,8 @@ def show_head(head: Iterable[tuple[str, str]], console: Console) -> None:
         show_line(console, f"{label:>9}  ", text)
 
 
-def show_heading(console: Console, text: str) -> None:
-    """Print the heading of what follows, after a blank line."""
+def _show_heading(console: Console, text: str) -> None:
+    """Print a heading after a blank line."""
     console.print()
     console.print(Text(plain(text), "bold"), overflow="fold")
 

@@ -1,8 +1,7 @@
-"""How a strategy is used: its file, how its `build` is called, and code to paste.
+"""How a strategy is used: its file, the call of its `build`, and code to paste.
 
-Files are read as text, so no framework is imported. A journal's names decide only which of the
-strategies and workloads of the project and of timelift is read, and become code only where they are
-literals.
+Files are read as text, so no framework is imported. Names of a journal choose among the strategies
+and workloads of the project and of timelift; they become code only if they are literals.
 """
 
 import ast
@@ -20,14 +19,14 @@ from timelift.source import UNREADABLE, Source, read_source
 
 
 class Inputs(NamedTuple):
-    """What stands in the places of a piece of code, as Python: the shape of a sequence, a dtype."""
+    """What fills the places of a piece of code, as Python: the shape of a sequence, a dtype."""
 
     shape: str
     dtype: str
 
 
 class Code(NamedTuple):
-    """Python that stands by itself: a strategy's file, and how its `build` is called.
+    """Python that runs by itself: a strategy's `file`, and the `call` of its `build`.
 
     The call has the places `{shape}` and `{dtype}`.
     """
@@ -42,46 +41,48 @@ class Code(NamedTuple):
 
 @dataclass(frozen=True)
 class CodeToPaste:
-    """The code of a run's strategies whose source is known, and what its settings fill it with."""
+    """The code of a run's strategies, if their source is known, and the inputs of its settings."""
 
     strategies: Mapping[str, Code] = field(default_factory=dict)
     inputs: Mapping[Setting, Inputs] = field(default_factory=dict)
 
 
 def code_of_run(run: Run, project: Project) -> CodeToPaste:
-    strategies = dict.fromkeys(one.case.strategy for one in run.measurements)
-    settings = dict.fromkeys(one.case.setting for one in run.measurements)
-    steps = {name: _step(name, run, project) for name in {one.workload for one in settings}}
+    cases = run.by_case
+    strategies = dict.fromkeys(case.strategy for case in cases)
+    settings = dict.fromkeys(case.setting for case in cases)
+    workloads = {setting.workload for setting in settings}
+    at_step = {workload: _at_step(workload, run, project) for workload in workloads}
     return CodeToPaste(
         {name: code for name in strategies if (code := _code(name, project))},
-        {setting: _inputs(setting, steps[setting.workload]) for setting in settings},
+        {setting: _inputs(setting, at_step[setting.workload]) for setting in settings},
     )
 
 
 def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -> str:
     """Return a strategy's code for a setting of a run.
 
-    It is empty where the source is none of the project's or timelift's, or the strategy's
-    parameters are not known.
+    It is '' if neither the project nor timelift has the source, or the strategy's parameters are
+    unknown.
     """
     code = _code(strategy, project)
-    return code.filled(_inputs(setting, _step(setting.workload, run, project))) if code else ""
+    return code.filled(_inputs(setting, _at_step(setting.workload, run, project))) if code else ""
 
 
 def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:
-    """Write which file to copy, and what its `build` is called with."""
+    """Write which file to copy, and the call of its `build`."""
     stem, variant = _stem_and_variant(strategy)
     path = project.strategies.get(stem)
     file = project.shown(path) if path else f"{stem}.py (where you keep it)"
     parameters = _parameters(variant)
-    step = _step(setting.workload, run, project)
-    shape = f"{_shape(setting, step, '*features')}{_dtype(step)}"
+    at_step = _at_step(setting.workload, run, project)
+    shape = f"{_shape(setting, at_step, '*features')}{_dtype(at_step)}"
     call = build_call("layer", shape, variant.split(",") if parameters is None else parameters)
     return f"copy {file}, then: model = {call}"
 
 
 def build_call(layer: str, shape: str, parameters: Iterable[str] = ()) -> str:
-    """Write how a strategy is called, its arguments as Python."""
+    """Write the call of a strategy's `build`; the arguments are Python."""
     return f"build({', '.join((layer, shape, *parameters))})"
 
 
@@ -101,7 +102,7 @@ def _code(strategy: str, project: Project) -> Code | None:
 
 
 def _source(path: Path | None) -> Source | None:
-    """Read a file of the project; None where it is absent or wrong."""
+    """Read a strategy or a workload; None if the file is absent or wrong."""
     try:
         return read_source(path) if path else None
     except UserError:
@@ -111,30 +112,30 @@ def _source(path: Path | None) -> Source | None:
 # What `build` is called with ---------------------------------------------------------------------
 
 
-def _inputs(setting: Setting, step: LayerInputs | None) -> Inputs:
-    """Return what code has for a setting; the shape of a step that is not known is left open."""
+def _inputs(setting: Setting, at_step: LayerInputs | None) -> Inputs:
+    """Return the inputs of a setting; the shape of a step is left open if it is unknown."""
     comment = "steps, *features"
-    if step is None:
+    if at_step is None:
         comment = f"{_steps(setting)} steps; write the shape of one of them for the dots"
-    return Inputs(f"{_shape(setting, step, '...')}  # {comment}", _dtype(step))
+    return Inputs(f"{_shape(setting, at_step, '...')}  # {comment}", _dtype(at_step))
 
 
-def _shape(setting: Setting, step: LayerInputs | None, unknown: str) -> str:
-    """Write the shape of a sequence, with something in the place of what is not known."""
+def _shape(setting: Setting, at_step: LayerInputs | None, unknown: str) -> str:
+    """Write the shape of a sequence, with `unknown` in place of unknown features."""
     steps = _steps(setting)
-    return f"({steps}, {unknown})" if step is None else str((steps, *step.features))
+    return f"({steps}, {unknown})" if at_step is None else str((steps, *at_step.features))
 
 
 def _steps(setting: Setting) -> int | None:
     return None if setting.time_axis is TimeAxis.DYNAMIC else setting.seq_len
 
 
-def _dtype(step: LayerInputs | None) -> str:
-    return f", dtype={step.dtype!r}" if step and step.dtype else ""
+def _dtype(at_step: LayerInputs | None) -> str:
+    return f", dtype={at_step.dtype!r}" if at_step and at_step.dtype else ""
 
 
-def _step(workload: str, run: Run, project: Project) -> LayerInputs | None:
-    """Return what the layer of a workload takes at one step; None where that is not known."""
+def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
+    """Return the inputs of a workload's layer at one step; None if unknown."""
     if path := project.workloads.get(workload):
         source = _source(path)
         if source is None or "FEATURES" not in source.constants:
@@ -153,14 +154,14 @@ def _stem_and_variant(strategy: str) -> tuple[str, str]:
 
 
 def _parameters(variant: str) -> list[str] | None:
-    """Read `k=8,remat=True` of a strategy's name as keywords; None where they are no literals.
+    """Read `k=8,remat=True` of a strategy's name as keywords; None if they are no literals.
 
-    A name says a text without its quotes.
+    A text stands in a name without its quotes.
     """
     try:
         call = ast.parse(f"f({variant})", mode="eval").body
         keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
-        return [_keyword(one) for one in keywords] if keywords or not variant else None
+        return [_keyword(keyword) for keyword in keywords] if keywords or not variant else None
     except UNREADABLE:
         return None
 

@@ -3,6 +3,7 @@
 A panel shows settings that differ in their length alone: lines, or dots where there is one length.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,19 +34,19 @@ from timelift.present.words import MEBIBYTES, SECONDS, Unit, unit_for
 #: With more panels a figure becomes one of each workload, which has at most as many.
 MOST_PANELS = 24
 _COLUMNS = 4
-#: Inches across of a panel of lines, and of its title.
+#: Inches of the width of a panel of lines, and of its title.
 _WIDTH, _TITLE = 2.5, 1.9
-#: Inches down of a panel at least, of what is around its lines, and of a line.
-_HEIGHT, _AROUND, _LINE = 1.8, 0.8, 0.135
+#: Inches of the least height of a panel, of the room around its dots, and of a row of them.
+_LEAST_HEIGHT, _AROUND, _ROW = 1.8, 0.8, 0.135
 #: The share of an axis over which the intervals at one length are spread.
 _SPREAD = 0.06
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is drawn of a case, its axis in the unit that `unit` chooses.
+    """A quantity that is drawn of each case, in the unit that `unit` chooses for its values.
 
-    `title` has a place for the baseline, `label` for the unit; `bars` says what the bars are.
+    `title` has a place for the baseline, `label` for the unit; `bars` explains the bars.
     """
 
     title: str
@@ -56,28 +57,12 @@ class Quantity:
     more_is_better: bool = False
 
 
-def _speed_up(row: RankedCase, _: RunFindings) -> Interval | None:
-    return row.speed_up
-
-
-def _time(row: RankedCase, _: RunFindings) -> Interval:
-    return row.seconds_per_call
-
-
-def _first_call(row: RankedCase, found: RunFindings) -> Interval | None:
-    return found.first_calls.get(row.case)
-
-
-def _memory(row: RankedCase, found: RunFindings) -> Interval | None:
-    return Interval(found.peak_bytes[row.case]) if row.case in found.peak_bytes else None
-
-
 _SPEED_UP = Quantity(
     "Times as fast as {baseline}",
     "times as fast",
     "bars: 95 % intervals from paired rounds, which hold for all of a setting at once, "
     "cut where they leave the panel",
-    _speed_up,
+    lambda row, _: row.speed_up,
     lambda _: Unit("times", 1.0),
     more_is_better=True,
 )
@@ -85,24 +70,24 @@ _TIME = Quantity(
     "Time per call",
     "time per call ({unit})",
     "bars: 95 % intervals over launches, wider than those of ratios",
-    _time,
+    lambda row, _: row.seconds_per_call,
     unit_for,
 )
 _FIRST_CALL = Quantity(
     "First call",
     "first call ({unit})",
     "bars: 95 % intervals over launches; the first call builds, traces and compiles",
-    _first_call,
+    lambda row, findings: findings.first_calls.get(row.case),
     lambda _: SECONDS,
 )
 _MEMORY = Quantity(
     "peak memory of a call",
     "peak memory ({unit})",
     "",
-    _memory,
+    lambda row, findings: Interval(findings.peak_bytes.get(row.case, math.nan)),
     lambda _: MEBIBYTES,
 )
-#: What the figures of a run show, by the beginning of their files' names.
+#: The quantities of each figure of a run, by the beginning of its file's name.
 KINDS: Mapping[str, Sequence[Quantity]] = {
     "speed_up": [_SPEED_UP],
     "time": [_TIME],
@@ -110,38 +95,38 @@ KINDS: Mapping[str, Sequence[Quantity]] = {
 }
 
 
-def of_run(found: RunFindings) -> dict[str, Figure]:
-    """Draw the figures of a run that it has something for, by the names that their files get."""
-    drawn: dict[str, Figure] = {}
+def of_run(findings: RunFindings) -> dict[str, Figure]:
+    """Draw the figures for which a run has values, by the names of their files."""
+    figures: dict[str, Figure] = {}
     with styled():
         for name, quantities in KINDS.items():
-            frame = pd.DataFrame(_rows(quantities, found))
+            frame = pd.DataFrame(_rows(quantities, findings))
             for ending, part in _files(frame):
-                notes = ["provisional"] if found.run.is_provisional else []
-                drawn[name + ending] = _draw(part, notes)
-    return drawn
+                notes = ["provisional"] if findings.run.is_provisional else []
+                figures[name + ending] = _draw(part, notes)
+    return figures
 
 
-def _rows(quantities: Sequence[Quantity], found: RunFindings) -> Iterator[dict[str, Any]]:
-    """Yield a row for each case and quantity of which a value is known, panel by panel."""
-    places: dict[tuple[Setting, Quantity], int] = {}
-    for ranking in sorted(found.rankings, key=_order):
+def _rows(quantities: Sequence[Quantity], findings: RunFindings) -> Iterator[dict[str, Any]]:
+    """Yield a row for each case and quantity with a known value, panel by panel."""
+    panel_numbers: dict[tuple[Setting, Quantity], int] = {}
+    for ranking in sorted(findings.rankings, key=_order):
         setting = replace(ranking.setting, seq_len=0)
         for row in ranking.all_rows:
             for quantity in quantities:
-                seen = quantity.of_case(row, found)
-                if seen and seen.value > 0:
+                interval = quantity.of_case(row, findings)
+                if interval and interval.value > 0:
                     yield {
-                        "panel": places.setdefault((setting, quantity), len(places)),
+                        "panel": panel_numbers.setdefault((setting, quantity), len(panel_numbers)),
                         "quantity": quantity,
                         "setting": setting,
                         "workload": setting.workload,
                         "seq_len": ranking.setting.seq_len,
                         "strategy": row.case.strategy,
                         "baseline": ranking.baseline,
-                        "value": seen.value,
-                        "low": seen.low,
-                        "high": seen.high,
+                        "value": interval.value,
+                        "low": interval.low,
+                        "high": interval.high,
                     }
 
 
@@ -162,7 +147,7 @@ def _files(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def endings(workloads: Iterable[str]) -> dict[str, str]:
-    """Return workloads by the ends of the names that figures of one workload have."""
+    """Return workloads by the ending of the file names of their figures, each another."""
     by_ending: dict[str, str] = {}
     for workload in workloads:
         ending = f"-{slug(workload)}"
@@ -175,15 +160,15 @@ def endings(workloads: Iterable[str]) -> dict[str, str]:
 def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
     frame, left_out = _largest_batches(frame)
     quantities = list(dict.fromkeys(frame.quantity))
-    units = {one: one.unit(frame.value[frame.quantity == one]) for one in quantities}
+    units = {each: each.unit(frame.value[frame.quantity == each]) for each in quantities}
     ends = ["value", "low", "high"]
     sizes = frame.quantity.map(lambda quantity: units[quantity].size)
     frame = frame.assign(**frame[ends].astype(float).div(sizes, axis=0))
     is_line = frame.groupby("panel").seq_len.transform("nunique") > 1
-    beside = [text_inches(short_name(name)) for name in set(frame.strategy[~is_line])]
-    across = _WIDTH + max(beside, default=0)
+    names = [text_inches(short_name(name)) for name in set(frame.strategy[~is_line])]
+    width = _WIDTH + max(names, default=0)
     most = frame.groupby("panel").strategy.nunique().max()
-    sheet = panels(frame, _COLUMNS, across, max(_HEIGHT, _AROUND + _LINE * most))
+    sheet = panels(frame, _COLUMNS, width, max(_LEAST_HEIGHT, _AROUND + _ROW * most))
     for panel, axes in sheet.axes_dict.items():
         rows = frame[frame.panel == panel]
         quantity = rows.quantity.iloc[0]
@@ -194,7 +179,9 @@ def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
         else:
             _draw_dots(axes, rows, label)
     baselines = [short_name(name) for name in dict.fromkeys(frame.baseline)]
-    title = " and ".join(one.title for one in quantities).format(baseline=" or ".join(baselines))
+    title = " and ".join(quantity.title for quantity in quantities).format(
+        baseline=" or ".join(baselines)
+    )
     bars = quantities[0].bars if frame.low.notna().any() else "no intervals"
     note = "; ".join([*notes, *left_out, bars])
     key = legend_order(frame.strategy[is_line])
@@ -202,7 +189,7 @@ def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
 
 
 def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the panels that there is room for, and what is to be said of the others."""
+    """Return at most `MOST_PANELS` panels, the largest batches, and a note if some are left out."""
     batches = frame.groupby("panel").setting.first().map(lambda setting: setting.batch)
     if len(batches) <= MOST_PANELS:
         return frame, []
@@ -212,7 +199,7 @@ def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _title(rows: pd.DataFrame) -> str:
-    """Name what a panel shows, in the words of the setting's label."""
+    """Write the title of a panel, in the words of the setting's label."""
     setting, lengths = rows.setting.iloc[0], set(rows.seq_len)
     words = [f"batch\N{NO-BREAK SPACE}{setting.batch}", *setting.words[2:]]
     if len(lengths) == 1:
@@ -221,7 +208,7 @@ def _title(rows: pd.DataFrame) -> str:
 
 
 def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label: str) -> None:
-    """Draw a line a strategy over length, on a vertical axis that goes from end to end."""
+    """Draw a line a strategy over length; `ends` are those of the vertical axis."""
     lengths = sorted(set(rows.seq_len))
     first, last = limits(lengths, max(1.15, (lengths[-1] / lengths[0]) ** _SPREAD))
     make_logarithmic(axes, "x", (first, last))
@@ -231,7 +218,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label
     for place, name in enumerate(names):
         line = rows[rows.strategy == name].sort_values("seq_len")
         look = line_style(name)
-        # neighbours stand beside each other, so that no bar hides another
+        # bars of one length stand beside each other, so that none hides another
         share = _SPREAD * (place - (len(names) - 1) / 2) / len(names) * line.low.notna().any()
         x = line.seq_len * (last / first) ** share
         axes.vlines(x, line.low, line.high, look.colour, linewidth=1.5, alpha=0.5)
@@ -243,7 +230,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label
 
 
 def _draw_dots(axes: Axes, rows: pd.DataFrame, label: str) -> None:
-    """Draw a dot a strategy, the best on top, where all rows are of one length."""
+    """Draw a dot a strategy, the best on top; all rows are of one length."""
     quantity = rows.quantity.iloc[0]
     rows = rows.sort_values("value", ascending=not quantity.more_is_better)
     make_logarithmic(axes, "x", limits(rows.value))

@@ -1,4 +1,4 @@
-"""How figures and the page look: one colour, marker and dash for life for each strategy.
+"""The looks of strategies in figures and on the page: a colour, a marker and a dash for life.
 
 The eight colours reach a contrast of 3 on light and dark pages and stay apart for readers with
 protanopia, deuteranopia and tritanopia (searched on the model of Machado, Oliveira and Fernandes
@@ -13,8 +13,8 @@ from typing import Any
 
 from timelift.escape import plain
 
-#: Characters of a name in a figure.
-NAME_LIMIT = 40
+#: Characters after which a name is cut in a figure.
+_LONGEST_NAME = 40
 COLOURS = (
     "#c31e0f",  # red
     "#3c96ff",  # sky
@@ -28,10 +28,10 @@ COLOURS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 Dash = tuple[float, tuple[float, ...] | None]
 DASHES: tuple[Dash, ...] = ((0, None), (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
-#: Strategies that the catalogue does not know never look like one that it does.
+#: The dash of strategies outside the catalogue, so that none looks like one inside.
 UNKNOWN_DASH: Dash = (0, (8, 2, 2, 2, 2, 2))
 
-#: The place of a name gives its look, so append, never insert.
+#: The position of a name determines its look, so append, never insert.
 CATALOGUE = (
     "time_distributed",
     "native",
@@ -103,7 +103,7 @@ def line_style(strategy: str) -> LineStyle:
 
 
 def _variant(place: int, number: int) -> LineStyle:
-    """Turn marker and dash of the base by steps that are never a whole round."""
+    """Return the colour of the base with another marker and another dash, chosen by `number`."""
     step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(DASHES) - 1)
     return _look(place, place + step, DASHES[(place // len(COLOURS) + turn) % len(DASHES)])
 
@@ -118,7 +118,7 @@ def _hash(text: str) -> int:
 
 
 def short_name(name: str) -> str:
-    return plain(name, NAME_LIMIT)
+    return plain(name, _LONGEST_NAME)
 
 
 def legend_order(names: Iterable[str]) -> list[str]:

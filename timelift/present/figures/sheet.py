@@ -30,9 +30,9 @@ _DPI = 120
 _FONT, _POINTS = "DejaVu Sans", 8
 #: Inches of the least width of a sheet, and of the height of its title.
 _LEAST_WIDTH, _TITLE = 4.6, 0.3
-#: So many times as wide as the usual text is that of the title, which is large and bold.
+#: The width of the title, which is large and bold, over that of the usual text.
 _BOLD = 1.6
-#: Any axis this much longer than its beginning has two of 1, 2, 5 in it.
+#: Any axis whose end is this many times its beginning has two of the digits 1, 2, 5 in it.
 _LEAST_SPAN = 5.5
 _STYLE: dict[Any, Any] = {
     **sns.axes_style("whitegrid"),
@@ -52,9 +52,9 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw what is drawn inside for files alone, in our style.
+    """Draw the figures of the block in our style, for files alone.
 
-    A name may be in any script: a box is drawn for what the font lacks, and nothing is said of it.
+    A name may be in any script: characters that the font lacks become boxes, without a warning.
     """
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         mpl.use("agg")  # no window system is asked for
@@ -73,7 +73,7 @@ def panels(frame: pd.DataFrame, columns: int, width: float, height: float) -> sn
         sharex=False,
         sharey=False,
         despine=False,
-        subplot_kws={"xticks": [], "yticks": []},  # which seaborn would lay out in vain
+        subplot_kws={"xticks": [], "yticks": []},  # seaborn's own would be laid out in vain
     )
     plt.close(grid.figure)  # pyplot would keep it for ever
     return grid
@@ -82,7 +82,7 @@ def panels(frame: pd.DataFrame, columns: int, width: float, height: float) -> sn
 def finish(
     grid: sns.FacetGrid, columns: int, title: str, note: str, strategies: Sequence[str]
 ) -> Figure:
-    """Write what is around the panels: a title above, a note and a key of strategies below."""
+    """Add a title above the panels, and a note and a key of strategies below."""
     figure = grid.figure
     _share_labels(list(grid.axes_dict.values()), columns)
     figure.set_layout_engine("none")  # laid out once, below, and not again for each file
@@ -108,13 +108,13 @@ def finish(
     return figure
 
 
-def _share_labels(every: Sequence[Axes], columns: int) -> None:
-    """Leave the name of an axis to the neighbour below, or to the left, where it is the same."""
-    for axes, below in zip(every, every[columns:], strict=False):
+def _share_labels(all_axes: Sequence[Axes], columns: int) -> None:
+    """Remove the label of an axis that the panel below, or to the left, has too."""
+    for axes, below in zip(all_axes, all_axes[columns:], strict=False):
         if axes.get_xlabel() == below.get_xlabel():
             axes.set_xlabel("")
-    for place, axes in reversed(list(enumerate(every))):
-        if place % columns and axes.get_ylabel() == every[place - 1].get_ylabel():
+    for place, axes in reversed(list(enumerate(all_axes))):
+        if place % columns and axes.get_ylabel() == all_axes[place - 1].get_ylabel():
             axes.set_ylabel("")
 
 
@@ -124,36 +124,33 @@ def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
     with styled():
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _save(drawn[path.stem], path)
+            metadata = {"Date": None} if path.suffix == ".svg" else None
+            drawn[path.stem].savefig(path, dpi=_DPI, metadata=metadata)
     return paths
-
-
-def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=_DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 @cache
 def text_inches(text: str) -> float:
-    """Return how wide a text of the usual size is."""
+    """Return the width of a text of the usual size."""
     font = FontProperties(family=_FONT, size=_POINTS)
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
 
 
 def wrapped(text: str, inches: float) -> str:
-    """Break a text into lines that are about so wide."""
+    """Break a text into lines of about so many inches."""
     return textwrap.fill(text, max(1, int(inches / text_inches(text) * len(text))))
 
 
 def limits(values: Iterable[float], room: float = 1.5) -> tuple[float, float]:
-    """Return the ends of an axis that has `room`, a factor, on both sides of the values."""
+    """Return the ends of a logarithmic axis with `room`, a factor, on both sides of the values."""
     low, high = min(values), max(values)
     wider = max(room, math.sqrt(_LEAST_SPAN * low / high))
     return low / wider, high * wider
 
 
 def make_logarithmic(axes: Axes, which: Literal["x", "y"], ends: tuple[float, float]) -> None:
-    """Make an axis logarithmic between its ends, with few ticks, which are plainly written."""
+    """Make an axis logarithmic between its ends, with few ticks, written without exponents."""
     axes.set(**{f"{which}scale": "log", f"{which}lim": ends})
     decades = math.log10(ends[1] / ends[0])
     digits = (1, 2, 5) if decades < 1.5 else (1, 3) if decades < 3 else (1,)  # noqa: PLR2004
@@ -166,12 +163,12 @@ def make_logarithmic(axes: Axes, which: Literal["x", "y"], ends: tuple[float, fl
 
 
 def inside(locator: Locator, ends: tuple[float, float]) -> list[float]:
-    """Return the ticks between the ends of an axis: the others would be laid out in vain."""
+    """Return the ticks between the ends of an axis; others would be laid out in vain."""
     return [tick for tick in locator.tick_values(*ends) if ends[0] <= tick <= ends[1]]
 
 
 def set_lengths(axes: Axes, lengths: Sequence[int], most: int = 5) -> None:
-    """Write at most so many of rising lengths below an axis, the last one always, and apart."""
+    """Label at most so many of the rising lengths, always the last, none too close to the next."""
     least = (lengths[-1] / lengths[0]) ** (1 / (most - 1))
     kept = [lengths[-1]]
     for length in reversed(lengths[:-1]):

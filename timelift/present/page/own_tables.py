@@ -13,7 +13,7 @@ from timelift.case import Status
 from timelift.escape import plain
 from timelift.journal.lines import StrategyEntry
 from timelift.present.conditions import modes
-from timelift.present.tables import Column, Table, axis_columns, number, varying
+from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
 from timelift.present.words import meaning_in_words, unit_for
 
 #: Characters after which a reason and a title are cut.
@@ -37,7 +37,7 @@ def execution(found: RunFindings) -> Table:
         (
             *axis_columns(
                 lambda row: row.fastest.case.setting,
-                varying(row.case for one in answered for row in one.rows),
+                shown_axes(row.case for one in answered for row in one.rows),
             ),
             Column("fastest", value=lambda row: row.fastest.case.strategy),
             number("time", None, lambda row: row.fastest.seconds_per_call.value, unit=unit),
@@ -62,7 +62,7 @@ def executions(pairs: Sequence[ExecutionPair]) -> Table:
             Column("axis"),
             Column("usual", value=lambda pair: pair.values[0]),
             Column("other", value=lambda pair: pair.values[1]),
-            *axis_columns(attrgetter("usual.setting"), varying(pair.usual for pair in pairs)),
+            *axis_columns(attrgetter("usual.setting"), shown_axes(pair.usual for pair in pairs)),
             number("ratio", "times as long", _times("value"), "{:.3f}".format),
             number("low", "from", _times("low"), "{:.3f}".format),
             number("high", "to", _times("high"), "{:.3f}".format),
@@ -119,7 +119,7 @@ def losses(run: Run) -> Table:
         "Cases without a result",
         (
             Column("strategy", value=attrgetter("case.strategy")),
-            *axis_columns(attrgetter("case.setting"), varying(one.case for one in lost)),
+            *axis_columns(attrgetter("case.setting"), shown_axes(one.case for one in lost)),
             Column("status"),
             Column("reason", limit=_REASON),
         ),
