@@ -21,7 +21,7 @@ from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Budget, CampaignBegun, Pace, StageBegun, StillUndecided
-from timelift.measure.run_options import RunOptions
+from timelift.measure.request import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 
 SECONDS_A_SETTING = 10.0

@@ -12,7 +12,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line
 from timelift.journal.lines import Header
-from timelift.measure.header import header_to_give_away, resumed_options, without_folders
+from timelift.measure.header import resumed_options, shareable_header, without_folders
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.measurement import CaseInLaunch
@@ -49,7 +49,7 @@ def test_a_header_names_no_folder_of_its_user(session):
 
 def test_files_of_one_name_outside_of_the_project_keep_their_digests(session):
     sources = {"/opt/a/x.py": "1", "/opt/b/x.py": "2", "/opt/c/x.py": "3"}
-    shown = header_to_give_away(Header(sources=sources), session.request.project.root)
+    shown = shareable_header(Header(sources=sources), session.request.project.root)
     assert shown.sources == {"…/x.py": "1", "…/x.py (2)": "2", "…/x.py (3)": "3"}
 
 

@@ -173,12 +173,12 @@ def test_a_door_is_short(door):
     [
         ("analyse/rank.py", "from timelift.present import words"),
         ("analyse/rank.py", "def late():\n    import timelift.present.words"),
-        ("present/words.py", "from timelift.measure.run_options import RunOptions"),
+        ("present/words.py", "from timelift.measure.request import RunOptions"),
         ("present/words.py", "from timelift.gate.rule import judge"),
         ("analyse/rank.py", "from timelift import choose"),
         ("history/two.py", "from timelift.gate.rule import judge"),
         ("choose.py", "from timelift import gate"),
-        ("measure/run_options.py", "from timelift.worker.law import check"),
+        ("measure/request.py", "from timelift.worker.law import check"),
         ("worker/law.py", "from timelift import journal"),
         ("case.py", "from timelift import journal"),
         ("case.py", "from . import journal"),
@@ -190,7 +190,7 @@ def test_a_door_is_short(door):
 )
 def test_a_wrong_arrow_of_each_kind_is_found(tmp_path, name, text):
     rooms = "measure worker analyse present gate history".split()
-    modules = "analyse/rank present/words measure/run_options worker/law journal case rounds "
+    modules = "analyse/rank present/words measure/request worker/law journal case rounds "
     modules += "gate/rule history/two choose"
     files = [*(f"{room}/__init__.py" for room in rooms), *(f"{one}.py" for one in modules.split())]
     assert wrong_arrows(write(tmp_path / "timelift", dict.fromkeys(files, ""))) == []

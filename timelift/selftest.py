@@ -30,8 +30,7 @@ from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
 from timelift.journal.lines import Planted, differences
 from timelift.measure.campaign import CampaignReferee
-from timelift.measure.request import RunRequest
-from timelift.measure.run_options import RunOptions
+from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race
 from timelift.measurement import Measurement
 from timelift.present import conditions

@@ -23,8 +23,7 @@ from timelift.journal.lines import Header
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import option_named
-from timelift.measure.request import RunRequest
-from timelift.measure.run_options import RunOptions
+from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race, Session
 from timelift.project import Project
 

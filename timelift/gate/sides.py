@@ -17,8 +17,7 @@ from timelift.journal.lines import Against, Header, Quantity
 from timelift.measure.campaign import CampaignReferee
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
-from timelift.measure.request import RunRequest
-from timelift.measure.run_options import RunOptions
+from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race
 from timelift.measurement import Measurement
 

@@ -35,7 +35,7 @@ from timelift.measure.progress import (
     StageBegun,
     StillUndecided,
 )
-from timelift.measure.run_options import RunOptions
+from timelift.measure.request import RunOptions
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
 
@@ -73,10 +73,10 @@ class CampaignReferee(Protocol):
 class Campaign:
     """Measure cases by launches; `results` fills while `run` goes on.
 
-    The first few launches run one at a time, since their build, trace and first-call seconds are
-    facts; not those of the one beside which peak memory is read. The others come in pairs that
-    build side by side, which takes about a third off their price, and play in turns. What was
-    `played` before is taken as it was, and not played again.
+    The first few launches run one at a time, so that their build, trace and first-call seconds can
+    be recorded, but for the one beside which peak memory is read. The others come in pairs that
+    build side by side, which saves about a third of their time, and play in turns. What was
+    `played` before an interruption is kept, and not played again.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Campaign:
         done = sum(number <= options.launches.fewest for number, _ in self._played)
         self._pace = Pace(options.launches.fewest * self._settings - done)
         self._lock = threading.RLock()
-        self._decided: dict[tuple[int, Setting], bool] = {}
+        self._fits: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
         self._doubtful_peaks: frozenset[Setting] = frozenset()
         self._devices_named: set[tuple[str, int, str]] = set()
@@ -115,7 +115,7 @@ class Campaign:
         return RunEnd.CUT_SHORT if self.cut_short else RunEnd.COMPLETE
 
     def interrupt(self) -> None:
-        """End after the round that is being played; what is being built is abandoned."""
+        """Stop after the round that is being played; what is being built is abandoned."""
         self.interrupted = True
         if self._pool:
             self._pool.finish_early()
@@ -159,13 +159,13 @@ class Campaign:
                 if number == self.options.launch_with_reader and setting.on_cpu:
                     yield number, setting.backend, sys.executable
 
-    def _beyond(self, group: Sequence[int]) -> bool:
+    def _is_beyond_fewest(self, group: Sequence[int]) -> bool:
         return group[0] > self.options.launches.fewest
 
     def _wanted(self, group: Sequence[int]) -> Wanted:
-        """Return the cases for these launches to play; none where no time is left for any."""
+        """Return the cases for these launches to play; none if there is no time left for any."""
         left = [case for case in self.results if self._is_open(case)]
-        if not self._beyond(group):
+        if not self._is_beyond_fewest(group):
             return _by_setting(left)
         before = group[0] - 1
         decides = before in self._referee.decision_points
@@ -188,14 +188,16 @@ class Campaign:
         slots = [LaunchSlot(number, group, lock) for number in group]
         with ThreadPoolExecutor(len(slots)) as threads:
             try:
-                launches = [threads.submit(self._launch, pool, slot, ordered) for slot in slots]
+                launches = [
+                    threads.submit(self._play_launch, pool, slot, ordered) for slot in slots
+                ]
                 for launch in launches:
                     launch.result()
             except BaseException:
                 pool.kill()
                 raise
 
-    def _launch(self, pool: LaunchPool, slot: LaunchSlot, wanted: Wanted) -> None:
+    def _play_launch(self, pool: LaunchPool, slot: LaunchSlot, wanted: Wanted) -> None:
         dice = random.Random(f"{self.options.seed} {slot.number}")
         for setting, cases in wanted.items():
             task = self._task(setting, cases, slot, dice.randrange(_SEEDS))
@@ -209,7 +211,7 @@ class Campaign:
                 slot_here = replace(slot, reads_beside=reads_beside)
                 outcomes = self._measure(pool, slot_here, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
-                    break  # it was left unfinished: --resume plays it whole
+                    break  # unfinished: --resume plays the setting again
                 self._record_together(slot_here, outcomes)
                 self._end_cases_without_layer(task, slot_here, outcomes)
             self._pace.step()
@@ -232,10 +234,10 @@ class Campaign:
         return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
-        """True if peak memory is read now: once for each setting, and where it is in doubt.
+        """True if this launch reads peak memory, which is noted: once a setting, and if in doubt.
 
-        Where the launch that should read it was interrupted, the next one of a run that goes on
-        does. It takes about what a new launch takes, so a budget must have that left.
+        If the launch that should read it was interrupted, the next one of the resumed run does. A
+        reader takes about as long as a new launch, and a budget must have that left.
         """
         if self.interrupted or not (self.options.reads_peak_memory and setting.on_cpu):
             return False
@@ -246,24 +248,24 @@ class Campaign:
         with self._lock:
             first = setting not in self._peaks_read
             self._peaks_read.add(setting)
-        return first or (self._beyond(slot.group) and setting in self._doubtful_peaks)
+        return first or (self._is_beyond_fewest(slot.group) and setting in self._doubtful_peaks)
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
         with self._lock:
-            fits = self._budget.fits(setting, beyond_fewest=self._beyond(slot.group))
-            return self._decided.setdefault((slot.group[0], setting), fits)
+            fits = self._budget.fits(setting, beyond_fewest=self._is_beyond_fewest(slot.group))
+            return self._fits.setdefault((slot.group[0], setting), fits)
 
     def _show_stage(self, slot: LaunchSlot, setting: Setting, doing: str) -> None:
         with self._lock:
-            beyond = self._beyond(slot.group)
-            limit = self._budget.left(beyond_fewest=beyond)
-            left = limit if beyond else min(self._pace.seconds_left, limit)
+            beyond_fewest = self._is_beyond_fewest(slot.group)
+            limit = self._budget.left(beyond_fewest=beyond_fewest)
+            left = limit if beyond_fewest else min(self._pace.seconds_left, limit)
             stage = StageBegun(slot.number, setting.label, doing, left, at_most=left == limit)
             self._display.show(stage)
 
     def _record_together(self, slot: LaunchSlot, outcomes: Sequence[CaseInLaunch]) -> None:
-        """Record how the rivals of a setting ended, without what others beside them disturbed."""
+        """Record how a setting's rivals ended, without facts that launches beside it disturbed."""
         lines = [replace(outcome, rivals=len(outcomes)) for outcome in outcomes]
         if not (slot.alone or self.options.two_sided):
             unknown = dict.fromkeys(WAITED_FACTS)
@@ -276,9 +278,9 @@ class Campaign:
     def _end_cases_without_layer(
         self, task: Task, slot: LaunchSlot, outcomes: Iterable[CaseInLaunch]
     ) -> None:
-        """End the cases of other settings that have the same inner layer, if there is none at all.
+        """End the cases of other settings with the same inner layer, if it could not be made.
 
-        A layer that was lifted before has failed in this setting alone.
+        Cases that were measured before are left: their layer could be made.
         """
         rivals = {rival.name: rival for rival in task.rivals}
         without_layer = {
@@ -288,16 +290,16 @@ class Campaign:
         }
         if not without_layer:
             return
-        lost: dict[Setting, list[CaseInLaunch]] = defaultdict(list)
+        ended: dict[Setting, list[CaseInLaunch]] = defaultdict(list)
         with self._lock:
             for case, result in self.results.items():
                 if result.launches or not self._is_open(case):
                     continue
                 rival = self.catalogue.rival(case, slot.number)
                 if outcome := without_layer.get(_layer_key(case.setting, rival)):
-                    lost[case.setting].append(replace(outcome, case=case))
-            for of_setting in lost.values():
-                self._record_together(slot, of_setting)
+                    ended[case.setting].append(replace(outcome, case=case))
+            for lines in ended.values():
+                self._record_together(slot, lines)
 
     def _add_to_results(self, lines: Iterable[CaseInLaunch]) -> None:
         for line in lines:
@@ -329,7 +331,7 @@ class Campaign:
         chosen = [case for case in cases if self._is_open(case)]
         is_first = slot.number == 1 and not options.once
         is_usual = not (options.two_sided or workload.is_model)
-        round_seconds = _ROUND_SECONDS * (_LONGER if self._beyond(slot.group) else 1)
+        round_seconds = _ROUND_SECONDS * (_LONGER if self._is_beyond_fewest(slot.group) else 1)
         return Task(
             setting=setting,
             rivals=tuple(self.catalogue.rival(case, slot.number) for case in chosen),
@@ -351,13 +353,13 @@ def _device_key(setting: Setting) -> tuple[str, int, str]:
 
 
 def _layer_key(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
-    """Return what an inner layer depends on; made at one size, it can be at every size."""
+    """Return what making an inner layer depends on, which no size does."""
     axes = setting.workload, setting.dtype, setting.device, setting.backend
     return *axes, rival.layer, rival.in_other_python
 
 
 def _draw_order(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
-    """Draw an order that keeps the backends of a setting together, since they are compared too."""
+    """Draw an order in which settings that differ in the backend alone stay together."""
     place: dict[Setting, int] = {}
     drawn = dice.sample(settings, len(settings))
     for setting in drawn:

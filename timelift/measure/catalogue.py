@@ -29,9 +29,9 @@ from timelift.source import MEANING, Source, read_source
 class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
-    A copy of `copy_of` is a twin, or its other side. A twin makes calls that are not billed, until
-    it is slower by the share that is `planted`; another side has a project of its own, its `home`,
-    or runs `in_other_python`.
+    If `copy_of` names a strategy, this is a copy of it: a twin, or its other side. A twin is slower
+    by the share that is `planted`, since it makes more calls than are billed. The other side has a
+    project of its own, its `home`, or runs `in_other_python`.
     """
 
     name: str
@@ -76,9 +76,9 @@ class Strategy:
 class Workload:
     """An inner layer's factory, what it takes at one step, and the sizes worth asking about.
 
-    `factory` is the text of a `Factory`. It `is_users` where options name it instead of a
-    file in workloads/. Where it `is_model`, it is a whole model, fed with what `data` returns, or
-    with drawn inputs.
+    `factory` is the text of a `Factory`. A workload `is_users` if an option names it instead of a
+    file in workloads/. If it `is_model`, its factory makes a whole model, which is fed with what
+    `data` returns, or with drawn inputs.
     """
 
     name: str
@@ -97,8 +97,8 @@ class Catalogue:
     """What can be measured: every strategy and workload by name.
 
     It grows while cases are listed: `name[k=8]` adds a strategy, and so does each copy of one.
-    `other_factories` has those of the other side, by workload, where they make another layer.
-    `backends` are those that are asked for.
+    `other_factories` are those of the other side that make another layer, by workload. `backends`
+    are those that the options name.
     """
 
     strategies: dict[str, Strategy]
@@ -155,10 +155,10 @@ class Catalogue:
 
 
 def _is_built_first(case: Case, pair: str, launch: int) -> bool:
-    """True if a case is built before its other side: in every other launch, in turn.
+    """True if a case is built before its other side: in every other launch.
 
-    Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
-    one pays would look like its own.
+    The first of a pair pays for more. If it were drawn, one in 32 cases would be built first in all
+    of five launches, and would look slower to build.
     """
     return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
 
@@ -168,7 +168,7 @@ def read_strategies(paths: Iterable[Path]) -> dict[str, Strategy]:
 
 
 def _check_name(path: Path) -> None:
-    """Raise UserError where a file's name cannot be typed in a list, or reads like an axis."""
+    """Raise UserError if a file's name cannot be typed in a list, or reads like an axis."""
     name = path.stem
     if name == "all" or not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(
@@ -190,16 +190,16 @@ def read_variants(path: Path) -> dict[str, Strategy]:
     return {strategy.name: strategy for strategy in bound}
 
 
-def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
-    """Return what `word` names: a variant, a whole family, or `name[k=4]` with new values."""
-    if word in known:
-        return [known[word]]
+def choose_strategy(word: str, strategies: Mapping[str, Strategy]) -> list[Strategy]:
+    """Return what `word` names: a variant, a whole family, or `name[k=4]` with new parameters."""
+    if word in strategies:
+        return [strategies[word]]
     stem, bracket, inside = word.partition("[")
     if bracket and not inside.endswith("]"):
         raise _parameters_error(word)
-    family = [strategy for strategy in known.values() if strategy.path.stem == stem]
+    family = [strategy for strategy in strategies.values() if strategy.path.stem == stem]
     if not family:
-        raise UserError(f"--strategies: unknown strategy {word!r}; {nearest(word, known)}")
+        raise UserError(f"--strategies: unknown strategy {word!r}; {nearest(word, strategies)}")
     if not bracket:
         return family
     return [_bind(_strategy_source(family[0].path), _parse_parameters(word, inside))]
@@ -256,7 +256,7 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
 
 
 def _survives_json(parameters: Mapping[str, Any]) -> bool:
-    """True if a worker receives just these parameters, which travel to it as JSON."""
+    """True if a worker receives these very parameters, which are sent to it as JSON."""
     try:
         return bool(json.loads(json.dumps(parameters)) == parameters)
     except (TypeError, ValueError, RecursionError):

@@ -77,8 +77,8 @@ class ProgressState:
 class CampaignDisplay:
     """Show a campaign's events on a stream; call `done` before anything else is printed."""
 
-    #: Seconds between plain lines where the stream is no terminal: at first, and at most; between
-    #: them a share of the time that has passed, so that an hour is few lines more than a minute.
+    #: Seconds between plain lines on a stream that is no terminal: at first, and at most; between
+    #: them a share of the time that has passed, so that a long run has few lines.
     EVERY, MOST, SHARE = 10.0, 300.0, 1 / 6
 
     def __init__(self, stream: TextIO) -> None:

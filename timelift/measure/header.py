@@ -30,16 +30,14 @@ from timelift.source import module_files
 
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")
-#: Options that may be given anew, since they do not change what is measured.
-MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
-#: An option of older versions for which the same holds.
-_OF_REPORTS = "relative_to"
+#: Options that a resumed run may have otherwise, since they do not change what is measured.
+_MAY_CHANGE = frozenset({"budget", "results"})
 
 
 def new_header(
     project: Project, catalogue: Catalogue, cases: Collection[Case], seed: int
 ) -> Header:
-    """Return the header of a run of these cases that starts now; the options are left out."""
+    """Return the header of a run of these cases that starts now, without its options."""
     started = utc_now()
     strategies = dict.fromkeys(case.strategy for case in cases)
     return Header(
@@ -57,7 +55,7 @@ def new_header(
 
 
 def _commit(root: Path) -> Commit:
-    """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
+    """Return the commit of `root`, and whether tracked files differ from it; no id without git."""
     try:
         revision = git(root, "rev-parse", "HEAD")
         return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
@@ -65,8 +63,8 @@ def _commit(root: Path) -> Commit:
         return Commit()
 
 
-def header_to_give_away(header: Header, root: Path) -> Header:
-    """Return the header of a run in the project at `root` without the folders that it names."""
+def shareable_header(header: Header, root: Path) -> Header:
+    """Return a header that names no folder outside of the project at `root`."""
     return msgspec.convert(_without_folders(msgspec.to_builtins(header), root), Header)
 
 
@@ -87,9 +85,9 @@ def _without_folders(value: Any, root: Path) -> Any:
 def without_folders(text: str, root: Path) -> str:
     """Return a text that names no folder outside of the project at `root`.
 
-    What lies in the project is named from there on, and of any other absolute path the last part is
-    kept, so that a journal tells nothing of its user's folders. Half a surrogate becomes a question
-    mark, as in the file, so that what is said from memory is what a report will say.
+    Paths in the project are written from its root on, and of any other absolute path the last part
+    is kept, so that a journal can be shared. Half a surrogate becomes a question mark, as in the
+    file, so that lines in memory equal those of the file.
     """
     for folder, name in ((str(root.resolve()), ""), (os.environ.get("HOME", ""), "…/")):
         if folder.strip("/"):
@@ -100,8 +98,8 @@ def without_folders(text: str, root: Path) -> str:
 
 
 def _program() -> str:
-    """Return which of the two doors a run came through: `timelift bench` or `pytest`."""
-    path = Path(sys.argv[0])  # of `python -m timelift` it is timelift/__main__.py
+    """Return the command that was typed, `timelift` or `pytest`."""
+    path = Path(sys.argv[0])  # timelift/__main__.py for `python -m timelift`
     name = path.parent.name if path.stem == "__main__" else path.stem
     return name if name == "timelift" else "pytest"
 
@@ -109,7 +107,7 @@ def _program() -> str:
 def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
     """Return a digest of each file that is measured, by its path in its project.
 
-    Files of another project stand below its label.
+    Paths in the project of another side begin with its label.
     """
     files: dict[str, Path] = {}
 
@@ -120,7 +118,7 @@ def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> d
 
     for case in cases:
         strategy, rival = catalogue.strategies[case.strategy], catalogue.rival(case, 1)
-        if strategy.planted is not None:  # it runs its strategy's file
+        if strategy.planted is not None:  # a twin runs the file of its strategy
             continue
         label = case.strategy.partition(COPY_SEPARATOR)[2]
         add(strategy.path, strategy.home, label)
@@ -135,10 +133,10 @@ def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> d
 
 def _layer_file(factory: str, home: Project) -> Path | None:
     """Return the file of an inner layer's factory; None for a module that is not the project's."""
-    made = Factory.of(factory)
-    if made.is_file or made.is_stored:
-        return Path(made.where)
-    return next(module_files(made.where, home.import_folders), None)
+    parsed = Factory.of(factory)
+    if parsed.is_file or parsed.is_stored:
+        return Path(parsed.where)
+    return next(module_files(parsed.where, home.import_folders), None)
 
 
 def journal_path(folder: Path, header: Header) -> Path:
@@ -150,7 +148,7 @@ def journal_path(folder: Path, header: Header) -> Path:
 def open_resumed(folder: Path, word: str) -> ResumedRun:
     """Read the run that `word` names, `latest` being the newest; raises UserError if there is none.
 
-    `folder` is where the journals of all machines are.
+    `folder` holds the journals of all machines.
     """
     try:
         path = find_run(folder, word)
@@ -179,38 +177,39 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
 
 
 def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return the run's own options; raises UserError where other ones are asked for now.
+    """Return the run's own options; raises UserError if others are asked for now.
 
-    `asked` has every option, empty where it is not given; `root` is the top of the project.
+    `asked` has every option, empty if it is not given; `root` is the top of the project.
     """
-    own = {str(name): str(text) for name, text in (resumed.header.asked or {}).items()}
+    own = resumed.header.asked or {}
     _refuse_unknown_options(own, asked)
+    options = {}
     for name, text in asked.items():
-        if name in MAY_CHANGE_ON_RESUME:
+        before = own.get(name, "")
+        options[name] = text or _from_folder(root, name, before)
+        if name in _MAY_CHANGE:
             continue
-        if not text and "…/" in own.get(name, ""):
+        if not text and "…/" in before:
             raise UserError(
-                f"--resume: the run had {option_flag(name)} {own[name]!r}, which is outside of the "
+                f"--resume: the run had {option_flag(name)} {before!r}, which is outside of the "
                 "project; name it again"
             )
-        if text and _given_away(name, text, Path.cwd(), root) != _given_away(
-            name, own.get(name, ""), root, root
-        ):
+        shared = _shareable(name, before, root, root)
+        if text and _shareable(name, text, Path.cwd(), root) != shared:
             raise UserError(
-                f"--resume: the run had {option_flag(name)} {own.get(name, '')!r}, received "
+                f"--resume: the run had {option_flag(name)} {before!r}, received "
                 f"{text!r}; leave it out, or measure anew without --resume"
             )
-    return {
-        name: text or _from_folder(root, name, own.get(name, "")) for name, text in asked.items()
-    }
+    return options
 
 
 def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) -> None:
-    """Raise UserError where a run was begun with options that this version does not have."""
+    """Raise UserError if a run was begun with options that this version does not have."""
     unknown = [
         f"{option_flag(name)} {text!r:.60}"
         for name, text in own.items()
-        if text and name not in {*asked, _OF_REPORTS}
+        # relative_to, of older versions, changed reports alone
+        if text and name not in {*asked, "relative_to"}
     ]
     if unknown:
         raise UserError(
@@ -220,19 +219,19 @@ def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) ->
 
 
 def asked_from_root(asked: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return options as a header holds them: a layer's file by its place in the project at `root`.
+    """Return options as a header holds them: a layer's file by its path in the project at `root`.
 
-    As it was typed it would be found from one working folder alone.
+    The path that was typed may be relative to another working folder.
     """
-    return {name: _given_away(name, text, Path.cwd(), root) for name, text in asked.items()}
+    return {name: _shareable(name, text, Path.cwd(), root) for name, text in asked.items()}
 
 
-def _given_away(name: str, text: str, folder: Path, root: Path) -> str:
+def _shareable(name: str, text: str, folder: Path, root: Path) -> str:
     return without_folders(_from_folder(folder, name, text), root)
 
 
 def _from_folder(folder: Path, name: str, text: str) -> str:
-    """Return the text of an option, with the whole path of the `path.py:name` of a layer."""
+    """Return the text of an option; a layer's file, typed in `folder`, with its whole path."""
     factory = Factory.of(text)
     if name != "layer" or not factory.is_file:
         return text
@@ -250,7 +249,7 @@ def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:
 
 
 def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
-    """Raise UserError naming what differs between a run and the header that it would have now."""
+    """Raise UserError with all that differs between a run and the header that it would have now."""
     then = _parts(resumed.header)
     differ = [
         f"{difference.name} {difference.old!r:.60}, now {difference.new!r:.60}"
@@ -265,7 +264,7 @@ def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
 
 
 def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
-    """Yield what has to be the same: the machine's identity, versions and flags, and the files."""
+    """Yield parts that have to be equal: the machine's identity, versions, flags, and the files."""
     drift = header.machine.drift
     yield header.machine.identity
     yield {**header.machine.versions, "python": drift.get("python")}

@@ -46,7 +46,7 @@ _HOME = Path(__file__).resolve().parents[2]
 IMPORT_LIMIT = 300.0
 #: Seconds that a killed worker may take to be gone.
 _ENDING_LIMIT = 10.0
-#: Seconds that the system can wait for; longer limits are none.
+#: Seconds beyond which select(2) cannot wait.
 _LONGEST_WAIT = 1e9
 
 
@@ -57,24 +57,24 @@ def _package_alone() -> "tempfile.TemporaryDirectory[str]":
     return folder
 
 
-#: Variables with which coverage.py and pytest-cov trace every process that is started: what is
-#: timed would be several times slower.
+#: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
+#: which would make calls several times slower.
 _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
 
 
 def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's variables and others, for one that imports this package from `home`."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
-    merged = kept | dict(variables or {})
+    """Return this process's environment with `variables`, and this package found in `home`."""
+    untraced = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
+    merged = untraced | dict(variables or {})
     installed = home == _HOME and home.name in {"site-packages", "dist-packages"}
-    places = ["" if installed else str(home), merged.get("PYTHONPATH", "")]
-    return merged | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    folders = ["" if installed else str(home), merged.get("PYTHONPATH", "")]
+    return merged | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
 def importing_from(folders: Iterable[Path]) -> dict[str, str]:
-    """Return the variables of a process that imports the modules of a project too."""
-    places = [*map(str, folders), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    """Return the variable that makes a process find modules in these folders too."""
+    paths = [*map(str, folders), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
@@ -98,8 +98,8 @@ def signal_name(number: int) -> str:
 class LaunchProcess:
     """A fresh process of an interpreter with the backend imported.
 
-    The import begins at once, with `variables` added to the environment; as a context manager it
-    waits for it, and ends the process.
+    The import begins at once, with `variables` added to the environment. Entering the context waits
+    for it, and leaving ends the process.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class LaunchProcess:
         self._lock, self._first_call_limit = lock, first_call_limit
 
     def wait_until_ready(self) -> None:
-        """Wait for the import, unless time is up; raises UserError where it fails."""
+        """Wait for the import, unless `finish_early` was called; raises UserError if it fails."""
         if self._ready or self._finishing:
             return
         with self._lock.building():
@@ -168,7 +168,7 @@ class LaunchProcess:
         self.close()
 
     def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
-        """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
+        """Measure a setting; if a rival kills the worker, another one measures the rest."""
         return measure_until_finished(
             task,
             lambda rest: [self._run_worker(WorkerState(rest, show_stage))],
@@ -215,9 +215,9 @@ class LaunchProcess:
             worker.wait()
 
     def follow(self, worker: WorkerState, until: type[object] = Exited) -> Event | None:
-        """Follow a worker's events until one, which is returned.
+        """Follow a worker's events until one of the type `until`, and return it.
 
-        None where the worker is gone; `worker.death` says how, if it died.
+        None if the worker is gone; `worker.death` is set if it died.
         """
         event = self._next_of(worker, until)
         if event is None:
@@ -239,7 +239,7 @@ class LaunchProcess:
         self._send(order_line(worker.number, order))
 
     def _send(self, line: str) -> None:
-        """Send a line to the launch process; raises UserError where it is gone."""
+        """Send a line to the launch process; raises UserError if it is gone."""
         assert self._process.stdin is not None
         self._printed = self._log.seek(0, os.SEEK_END)
         try:
@@ -248,12 +248,12 @@ class LaunchProcess:
         except BrokenPipeError:
             raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _next_of(self, worker: WorkerState, last: type[object]) -> Event | None:
-        """Follow events until `last` or the exit; None when a stage takes longer than its limit."""
+    def _next_of(self, worker: WorkerState, until: type[object]) -> Event | None:
+        """Return the next event of a type, or the exit; None if a stage exceeds its limit."""
         while True:
             deadline = time.monotonic() + self._limit(worker)
             event = self._next_event(worker.number, deadline)
-            if event is None or isinstance(event, (last, Exited)):
+            if event is None or isinstance(event, (until, Exited)):
                 return event
             if isinstance(event, Busy) and event.printed is not None:
                 self._printed = event.printed
@@ -299,9 +299,9 @@ class LaunchProcess:
         worker.die(status, reason, exited)
 
     def _next_event(self, number: int, deadline: float) -> Event | None:
-        """Read the next event of a task; None once the deadline has passed or the process is gone.
+        """Read the next event of a task; None after the deadline, or if the process is gone.
 
-        Events of other tasks are those of a worker that was given up.
+        Events of other tasks come late from workers that were killed.
         """
         while (line := self._next_line(deadline)) is not None:
             if event := read_event(line, number):
@@ -321,15 +321,15 @@ class LaunchProcess:
         return line
 
     def _last_lines(self, most: int = 5, width: int = 300) -> str:
-        """Return the end of what was printed since the last rival was begun."""
+        """Return the last lines of output since the last rival was begun."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(self._printed, size - 4096))
         lines = without_codes(self._log.read().decode(errors="replace")).split("\n")
-        kept = [line.strip() for line in lines if line.strip()][-most:]
-        return " | ".join(kept)[-width:] or "it printed nothing"
+        last = [line.strip() for line in lines if line.strip()][-most:]
+        return " | ".join(last)[-width:] or "it printed nothing"
 
     def kill(self) -> None:
-        """End the process and its worker at once; waiting threads see that it died."""
+        """End the process and its worker at once; threads that wait for it find it dead."""
         if self._process.poll() is None:
             self._process.kill()
         if self._worker and not self._worker.gone:

@@ -1,10 +1,10 @@
 """The launches of a campaign as processes: the first few import together, all end with it.
 
-A launch is one process for each backend that it plays, and one more where peak memory is read:
-where every thread keeps memory in an arena of its own, as in a process as users have it, a call's
-need cannot be seen (see `worker.system.host_peak_facts`). That process builds and calls every rival
-once more, which takes as long as the launch builds. No time is read in it, so it may share the
-machine with the launch while that builds.
+A launch is one process for each backend that it plays, and a reader more where peak memory is read.
+In a process as users have it every thread keeps memory in an arena of its own, and the peak of a
+call cannot be seen (`worker.system.host_peak_facts`). The reader builds and calls every rival once
+more, which takes as long as the launch builds. It times nothing, so it may work while the launch
+builds.
 """
 
 import contextlib
@@ -23,27 +23,27 @@ from timelift.case import Backend, Case, Status
 from timelift.errors import UserError
 from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.run_options import RunOptions
+from timelift.measure.request import RunOptions
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
-#: So many launches import the backend together at the start, which costs less than one by one.
+#: Launches that import the backend together at the start, which takes less time than one by one.
 _TOGETHER = 3
 #: One interpreter's launch, or two interpreters' that play together.
 AnyLaunch = LaunchProcess | TwoInterpreters
-#: What a process must be started with, so that its peak memory can be read (mallopt(3)).
+#: The environment in which peak memory can be read: one arena for all threads (mallopt(3)).
 PEAK_READING_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
-#: What makes the C library keep what is freed, and serve all threads from one arena: how often it
-#: asks the system for memory, and gets pages that are new, differs from launch to launch. So runs
-#: against another side are timed.
+#: The environment in which runs against another side are timed: the C library keeps memory that is
+#: freed, and has one arena for all threads. Otherwise the number of new pages that it asks the
+#: system for would differ from launch to launch.
 STEADY_ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
 }
-#: A launch's number, its backend, and the interpreter whose memory it reads; empty where it plays.
+#: The number of a launch, its backend, and the interpreter of a reader, '' if it plays.
 ProcessKey = tuple[int, Backend, str]
 
 
@@ -51,7 +51,7 @@ ProcessKey = tuple[int, Backend, str]
 class LaunchSlot:
     """A launch among those of its group, which build side by side.
 
-    It `reads_beside` where its peak memory is read while it builds.
+    If it `reads_beside`, a reader builds at the same time.
     """
 
     number: int
@@ -70,9 +70,9 @@ class LaunchSlot:
 
     @property
     def limit_factor(self) -> int:
-        """How many times as long as the limits say a stage may take: others slow it down.
+        """The factor of the time limits for a launch that others slow down.
 
-        In the first launch they hold as they are, whatever builds beside it.
+        In the first launch the limits hold as they are, whatever builds beside it.
         """
         return self.at_once if self.number > 1 else 1
 
@@ -93,12 +93,12 @@ class LaunchPool:
         started = time.monotonic()
         self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-")
         try:
-            started_now = {key: self._start(key) for key in self._wanted}
-            for (_, _, peak_python), launch in started_now.items():
+            launches = {key: self._start(key) for key in self._wanted}
+            for (_, _, peak_python), launch in launches.items():
                 try:
                     launch.wait_until_ready()  # or it would import while another one is timed
                 except UserError:
-                    if not peak_python:  # a run does without a reader, if need be
+                    if not peak_python:  # a run goes on without a reader
                         raise
         except BaseException:
             self._close_all()
@@ -122,10 +122,10 @@ class LaunchPool:
     def open_peak_readers(
         self, slot: LaunchSlot, backend: Backend, rivals: Iterable[RivalSpec]
     ) -> dict[bool, AnyLaunch]:
-        """Return a process for each interpreter that builds rivals, where it can be started.
+        """Return the readers of a launch, one for each interpreter that builds rivals.
 
-        It reads a launch's peak memory; `close` ends it with the launch, and the system with the
-        thread that calls this (prctl(2), PR_SET_PDEATHSIG).
+        Those that cannot be started are left out. `close` ends them with the launch, and the system
+        ends them with the thread that calls this (prctl(2), PR_SET_PDEATHSIG).
         """
         readers = {}
         for in_other_python in sorted({rival.in_other_python for rival in rivals}):
@@ -147,8 +147,8 @@ class LaunchPool:
         variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
         timed = variables | (STEADY_ALLOCATOR if options.two_sided else {})
         if peak_python:
-            read = PEAK_READING_ENVIRONMENT | variables
-            launch = LaunchProcess(backend, limit, peak_python, variables=read)
+            reading = PEAK_READING_ENVIRONMENT | variables
+            launch = LaunchProcess(backend, limit, peak_python, variables=reading)
         elif options.other_python:
             python = options.other_python
             launch = TwoInterpreters(backend, limit, python, timed)
@@ -162,9 +162,9 @@ class LaunchPool:
 
     def close(self, slot: LaunchSlot) -> None:
         with self._lock:
-            mine = [key for key in self._live if key[0] == slot.number]
-            ended = [self._live.pop(key) for key in mine]
-        for launch in ended:
+            keys = [key for key in self._live if key[0] == slot.number]
+            launches = [self._live.pop(key) for key in keys]
+        for launch in launches:
             launch.close()
 
     def finish_early(self) -> None:
@@ -174,7 +174,7 @@ class LaunchPool:
             launch.finish_early()
 
     def kill(self) -> None:
-        """End every process at once; waiting threads see that it died."""
+        """End every process at once; threads that wait for one find it dead."""
         with self._lock:
             for launch in self._live.values():
                 launch.kill()
@@ -182,9 +182,9 @@ class LaunchPool:
 
 # Peak memory -------------------------------------------------------------------------------------
 
-#: What reads peak memory, by whether it is another interpreter.
+#: Processes that read peak memory, by whether they run the other interpreter.
 _Readers = Mapping[bool, AnyLaunch]
-#: The facts of cases, of which two are of peak memory.
+#: The facts that a reader reports, of which those of peak memory are used.
 _Peaks = Mapping[Case, Facts]
 
 
@@ -193,7 +193,7 @@ def with_peaks(
 ) -> list[CaseInLaunch]:
     """Read the peak memory of the task's rivals, and add it to the facts of their outcomes.
 
-    A rival that fails here has none. Where the process dies, timings are kept.
+    A rival that fails here has none. If a reader dies, timings are kept.
     """
     return _with_facts(outcomes, _read(task, readers, show_stage))
 
@@ -203,7 +203,7 @@ def measure_with_peaks(
 ) -> list[CaseInLaunch]:
     """Measure a setting while the readers read the peak memory of its rivals.
 
-    Rounds are played when all have built.
+    Rounds are played once the launch and its readers have built.
     """
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(_read, task, readers, lambda _: None)

@@ -33,10 +33,10 @@ def machine_lock(
     stop: Callable[[], bool] = lambda: False,
     path: Path | None = None,
 ) -> Iterator[None]:
-    """Hold the machine; where another run does, say which, and wait until it has ended.
+    """Hold the machine's lock; if another run holds it, `say` which, and wait until it has ended.
 
-    Raises UserError where that takes more than `patience` in seconds. A run that waits asks whether
-    to `stop`, which raises KeyboardInterrupt.
+    Raises UserError if that takes more than `patience` in seconds, and KeyboardInterrupt if `stop`
+    becomes true meanwhile.
     """
     path = path or Path(tempfile.gettempdir()) / NAME
     descriptor = _open(path)
@@ -52,15 +52,15 @@ def machine_lock(
 
 
 def _open(path: Path) -> int | None:
-    """Open the file whichever user made it, following no link; None where that cannot be done.
+    """Open the file of whichever user, following no link; None if that is not possible.
 
-    `filelock.FileLock` refuses a file of another user in a folder like /tmp. Locking needs no more
-    than reading.
+    `filelock.FileLock` refuses a file of another user in a folder like /tmp. To be locked a file
+    need only be readable.
     """
     safe = os.O_NOFOLLOW | os.O_CLOEXEC
-    for how in (os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY):
+    for access in (os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY):
         with contextlib.suppress(OSError):
-            return os.open(path, how | safe, 0o644)
+            return os.open(path, access | safe, 0o644)
     return None
 
 
@@ -104,9 +104,9 @@ def _holder(path: Path) -> str:
 class BuildOrPlayLock:
     """A shared lock for building and an exclusive one for playing; players come first.
 
-    While one launch plays no other builds or plays, and a launch that has finished building waits
-    until the others, or what reads its peak memory, have too. Since players come first, launches of
-    equal work stay in step.
+    While one launch plays no other builds or plays. A launch that has built waits until the others
+    have too, and the readers of peak memory. Since players come first, launches of equal work stay
+    in step.
     """
 
     def __init__(self) -> None:

@@ -26,9 +26,9 @@ PACKAGES = {
     Backend.JAX: ("jax", "jaxlib"),
     Backend.TORCH: ("torch",),
 }
-#: Those of every backend.
+#: Other packages whose versions are recorded, whatever the backend.
 COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
-#: A longer name of a machine is cut, as its folder would be.
+#: Characters of a machine's name, which is also the name of its folder.
 LONGEST_NAME = 120
 #: Environment variables that change how fast the backend runs.
 SPEED_VARIABLES = (
@@ -52,7 +52,7 @@ def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
 def why_not_installed(
     backend: Backend, find: Callable[[str], object] = importlib.util.find_spec
 ) -> str:
-    """Return that a backend is not installed, and how to install it; empty where it is."""
+    """Reason why a backend cannot be measured, with the command that installs it, or ''."""
     if find(backend):
         return ""
     return f"{backend} is not installed; install it with: pip install 'timelift[{backend}]'"
@@ -80,8 +80,8 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
     """Describe this machine, with the versions of these backends.
 
-    Its name holds no host name. A container with another quota of the processors, as read from
-    its `groups`, is another machine.
+    Its name holds no host name. A container with another quota of processors, which is read from
+    the control `groups`, is another machine.
     """
     gpus = describe_gpus()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
@@ -105,7 +105,7 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
 
 
 def describe_gpus() -> dict[str, list[str]]:
-    """Return each GPU with its memory, and the driver's version; empty where there is none."""
+    """Return each GPU with its memory, and the driver's version; empty if there is none."""
     if len(device_names(variables={})) == 1:
         return {}
     try:
@@ -113,7 +113,10 @@ def describe_gpus() -> dict[str, list[str]]:
     except (OSError, subprocess.SubprocessError):
         return {"gpus": ["a GPU of which nvidia-smi reports nothing"]}
     rows = [line.rpartition(", ") for line in done.stdout.splitlines() if line.strip()]
-    return {"gpus": [name for name, _, _ in rows], "drivers": sorted({last for _, _, last in rows})}
+    return {
+        "gpus": [name for name, _, _ in rows],
+        "drivers": sorted({driver for _, _, driver in rows}),
+    }
 
 
 def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
@@ -163,14 +166,14 @@ def _governor() -> str | None:
 
 
 def _state() -> dict[str, Any]:
-    seen = time_canary()
+    canary = time_canary()
     busy = psutil.cpu_percent(interval=0.2) / 100
     return {
         "load": list(os.getloadavg()),
         "busy": round(busy, 3),
         "frequency_mhz": _frequency(),
-        "canary_seconds": seen.seconds,
-        "canary_jitter": round(seen.jitter, 3),
+        "canary_seconds": canary.seconds,
+        "canary_jitter": round(canary.jitter, 3),
     }
 
 

@@ -1,13 +1,15 @@
-"""What a run is asked for: its options, what it may measure, and the cases of its questions."""
+"""The request for a run: its options as values, its catalogue, and the cases of its questions."""
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
+from timelift.inner_layer import LayerInputs
 from timelift.measure.catalogue import (
     Catalogue,
     Workload,
@@ -16,21 +18,28 @@ from timelift.measure.catalogue import (
     read_workloads,
 )
 from timelift.measure.header import open_resumed, resumed_options
-from timelift.measure.options import AXIS_OPTIONS, OPTIONS, option_named
-from timelift.measure.run_options import RunOptions
+from timelift.measure.options import (
+    AXIS_OPTIONS,
+    OPTIONS,
+    OTHER_OPTIONS,
+    LaunchRange,
+    option_named,
+)
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
-#: Axes whose values a question has to name, since nothing else does.
+#: Axes that a question has to name, since they have no default.
 _NO_DEFAULT = ("phases", "modes")
+#: Launches that build one at a time: so many undisturbed first calls have an interval.
+_UNDISTURBED = 3
 
 
 @dataclass(frozen=True)
 class Question:
-    """A bench module's axes, as text by option name, and the axis it compares, if any.
+    """A bench module's axes, as text by option name, and the axis that it compares, if any.
 
-    A question that compares the values of an axis has no cases when only one value is asked for.
-    `sizes="smallest"` takes only the shortest length and smallest batch of each workload.
+    A question that compares the values of an axis has no cases if only one value is requested.
+    `sizes="smallest"` takes only the shortest length and the smallest batch of each workload.
     """
 
     axes: Mapping[str, str]
@@ -59,14 +68,93 @@ class Question:
         return cls(axes, compares, sizes)
 
 
-class RunRequest:
-    """What a run is asked for; raises UserError for what is wrong in it.
+@dataclass(frozen=True)
+class RunOptions:
+    """The user's options by their names, and below them those of doors and kinds of runs.
 
-    `texts` are the options as they were written, empty where not given. `axes` are those of the
-    axes, of which `usual_axes` has what is not given, and `options` are the others as values. The
-    `catalogue` is what may be measured, with the layer that an option names. `resume` names the run
-    to go on with, which is `resumed`, with the options that it had; empty for a new run. `once` and
-    `stop_after` are as in `RunOptions`.
+    Every case has the fewest of the `launches`, and up to the most while the referee wants them and
+    time is left: `budget` in seconds for the whole run, or else `spare_seconds` for launches beyond
+    the fewest. A worker may use `memory_limit` bytes, 0 being no limit.
+
+    With `once`, each case is built, held to the law and called, and no rounds are played.
+    `stop_after` failures (pytest's `--maxfail`) end the run early; 0 never does. With
+    `reads_peak_memory`, each case's peak of the host's memory is read in one of the first launches
+    of a setting, if a budget has time for it, and again if the referee doubts it. In a `two_sided`
+    run every case is raced against its other side, in `other_python` if that is named, the
+    allocator is made steady, and the launches beyond the fewest are for suspects. Workers find the
+    modules of the project in `import_folders`.
+    """
+
+    layer: str
+    inputs: LayerInputs | None
+    launches: LaunchRange
+    precision: float
+    budget: float | None
+    seed: int | None
+    against: str
+    gate: float
+    undecided: str
+    first_call_limit: float
+    memory_limit: int
+    results: str
+    once: bool = False
+    stop_after: int = 0
+    spare_seconds: float = 240.0
+    reads_peak_memory: bool = True
+    two_sided: bool = False
+    other_python: str = ""
+    import_folders: tuple[Path, ...] = ()
+
+    @classmethod
+    def read(cls, texts: Mapping[str, str]) -> Self:
+        """Read the texts of options; raises UserError for a wrong one."""
+        values = {option.name: option.value(texts.get(option.name, "")) for option in OTHER_OPTIONS}
+        return cls(**values)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The options as a header holds them."""
+        values = {option.name: getattr(self, option.name) for option in OTHER_OPTIONS}
+        return {name: "" if value is None else str(value) for name, value in values.items()}
+
+    @property
+    def launch_with_reader(self) -> int:
+        """The launch beside which peak memory is read: 2, or 1 for two-sided runs, or 0 for none.
+
+        Its first calls are disturbed, so two others have to build by themselves. It is the second,
+        so that rivals which fail in the first are not read. Two sides are disturbed alike, and
+        their launches come in pairs from the second on; but two interpreters build one after the
+        other. A budget has to see first how long a launch takes.
+        """
+        if not self.reads_peak_memory or self.budget is not None or self.other_python:
+            return 0
+        if self.two_sided:
+            return 1
+        return 2 if self.launches.fewest >= _UNDISTURBED else 0
+
+    def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        """Group launches: the first few alone, for undisturbed first calls, then pairs.
+
+        No pair spans a decision point or the end of the fewest. In a two-sided run both sides are
+        disturbed alike, and all launches but the first come in pairs.
+        """
+        fewest, most = self.launches.fewest, self.launches.most
+        first, undisturbed = 1, 1 if self.two_sided else min(fewest, _UNDISTURBED)
+        while first <= most:
+            alone = first <= undisturbed or first in {*decision_points, fewest, most}
+            last = first if alone else first + 1
+            yield tuple(range(first, last + 1))
+            first = last + 1
+
+
+class RunRequest:
+    """What a run is asked for; raises UserError if something in it is wrong.
+
+    `texts` are the options as they were typed, empty if not given. `axes` are those of the axes, or
+    else of `usual_axes`, and `options` are the others as values. The `catalogue` has what may be
+    measured, with the layer that an option names. `resume` names the run to resume, which is read
+    into `resumed` and has the options that it had; '' starts a new run. `once` and `stop_after` are
+    as in `RunOptions`.
     """
 
     def __init__(  # noqa: PLR0913 - what pytest has, beside the options
@@ -115,7 +203,7 @@ class RunRequest:
     def _measure_layer(self) -> None:
         """Measure a layer of the user's in place of the default workloads.
 
-        What its inputs are is recorded among the run's options.
+        Its inputs are recorded among the run's options.
         """
         layer = user_workload(
             self.options.layer,

@@ -1,4 +1,4 @@
-"""One run: the race that it is, its campaign, and its journal."""
+"""One run: its kind of race, its campaign and its journal."""
 
 import os
 import signal
@@ -21,35 +21,34 @@ from timelift.measure import machine
 from timelift.measure.campaign import Campaign, CampaignReferee
 from timelift.measure.header import (
     asked_from_root,
-    header_to_give_away,
     journal_path,
     new_header,
     open_resumed,
     refuse_other_cases,
     refuse_other_machine,
+    shareable_header,
     without_folders,
 )
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import LaunchRange
 from timelift.measure.progress import Display
-from timelift.measure.request import RunRequest
-from timelift.measure.run_options import RunOptions
+from timelift.measure.request import RunOptions, RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
 
-#: Above this share of its processors, other work on the machine is warned of.
-BUSY_SHARE = 0.2
-#: What a person or a system sends to end a run.
+#: Other work on the machine is warned of above this share of its processors.
+_BUSY_SHARE = 0.2
+#: The signals that a terminal or the system sends to end a run.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Race(ABC):
     """A kind of run: which rivals race for what is requested, and by which rules.
 
-    As it stands, every case of a setting is a rival of the others, as in a usual run. Other kinds
-    override what differs. `rivals` comes first; the other answers may depend on it.
+    By default all cases of a setting are rivals, as in a usual run. Other kinds override what
+    differs. `rivals` is called first; what the other methods return may depend on it.
     """
 
-    #: The texts of axes that this kind has where no option names them.
+    #: The texts of axes that no option names, in a run of this kind.
     usual_axes: ClassVar[Mapping[str, str]] = {}
     #: The subfolder for journals in the folder of their machine.
     folder: ClassVar[str] = ""
@@ -58,11 +57,11 @@ class Race(ABC):
         self.request = request
 
     def cases(self, grid: list[Case]) -> list[Case]:
-        """Return the cases of a question whose axes cross to this grid."""
+        """Return the cases of a question, of which `grid` is the product of its axes."""
         return grid
 
     def rivals(self, cases: Sequence[Case]) -> list[Case]:
-        """Return the cases to be played where these are selected."""
+        """Return the cases to play if these are selected."""
         return list(cases)
 
     def options(self) -> RunOptions:
@@ -88,8 +87,8 @@ class Race(ABC):
 class Session:
     """One run of a race.
 
-    After `measure`, `header`, `lines` and `end` are those of its journal, also what a resumed run
-    had played before. `referee` is None before.
+    After `measure`, `header`, `lines` and `end` are those of its journal, with what a resumed run
+    had played before. `referee` is None before `measure`.
     """
 
     def __init__(self, race: Race) -> None:
@@ -140,7 +139,7 @@ class Session:
         return campaign
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
-        """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
+        """Read the run again, which another may have resumed; keep its cases alone in `chosen`."""
         assert self.resumed is not None
         self.resumed = open_resumed(self.request.results_folder, str(self.resumed.path))
         chosen[:] = [case for case in chosen if case.label in self.resumed.cases]
@@ -149,7 +148,7 @@ class Session:
 
     def _measure(self, campaign: Campaign, display: Display, referee: CampaignReferee) -> None:
         header = self._header(campaign)
-        if (busy := header.machine.information["busy"]) > BUSY_SHARE:
+        if (busy := header.machine.information["busy"]) > _BUSY_SHARE:
             display.say(
                 f"the machine is {busy:.0%} busy with other work: figures will be less "
                 "sure and take longer; end other programs or wait"
@@ -178,12 +177,12 @@ class Session:
 
     @property
     def journal_path(self) -> Path | None:
-        """The file of the run; None where nothing was measured."""
+        """The file of the run; None if nothing was measured."""
         return self._journal.path if self._journal else None
 
     @property
     def end(self) -> End:
-        """The closing mark of the journal, empty where it has none yet."""
+        """The closing mark of the journal, empty before it is written."""
         return self._journal.end if self._journal else End(exit="")
 
     def _header(self, campaign: Campaign) -> Header:
@@ -195,7 +194,7 @@ class Session:
             options=request.axes | request.options.texts,
             asked=asked_from_root(request.texts, root),
         )
-        return header_to_give_away(self.race.header(header), root)
+        return shareable_header(self.race.header(header), root)
 
     def _ask_to_stop(self, display: Display) -> None:
         self.interrupted = True
@@ -214,7 +213,7 @@ class Session:
         return self._impossible(case) or self.race.why_not(case)
 
     def _impossible(self, case: Case) -> str:
-        """Reason why a case cannot be measured here, whatever is asked for, or ''."""
+        """Reason why a case cannot be measured on this machine, or ''."""
         return machine.why_not_installed(case.setting.backend) or self.catalogue.why_not(case)
 
 
@@ -222,22 +221,22 @@ class Interrupts:
     """Call `ask_to_stop` at the first signal, and raise KeyboardInterrupt at the next."""
 
     def __init__(self, ask_to_stop: Callable[[], None]) -> None:
-        self._gently, self.count = ask_to_stop, 0
-        self._before: dict[signal.Signals, object] = {}
+        self._ask_to_stop, self.count = ask_to_stop, 0
+        self._handlers: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
+            self._handlers = {number: signal.signal(number, self._take) for number in SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
         if self.count > 1:
             raise KeyboardInterrupt
-        self._gently()
+        self._ask_to_stop()

@@ -1,8 +1,8 @@
 """Two interpreters that build the same setting and play in turn, sample by sample.
 
-It stands where a `LaunchProcess` does. Each side has its own worker; the coordinator asks for one
-sample of one rival at a time, so that both sides are timed milliseconds apart, and while one plays
-the other waits. The rounds, their order and what is dropped are those of `rounds`.
+They are used in place of a `LaunchProcess`. Each side has its own worker; the coordinator asks for
+one sample of one rival at a time, so that both sides are timed milliseconds apart, and one waits
+while the other plays. The rounds are those of `timelift.rounds`.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class _OneSide:
         self.launch.send_order(self.worker, order)
 
     def follow_until(self, event: type[_Event]) -> _Event:
-        """Follow the worker until an event; raises _GoneError where it is gone."""
+        """Follow the worker until an event of this type; raises _GoneError if it is gone."""
         followed = self.launch.follow(self.worker, event)
         if not isinstance(followed, event):
             raise _GoneError
@@ -65,7 +65,7 @@ class TwoInterpreters:
             launch.share_lock(BuildOrPlayLock(), 2 * first_call_limit)
 
     def wait_until_ready(self) -> None:
-        """Wait for both imports; raises UserError where one fails."""
+        """Wait for both imports; raises UserError if one fails."""
         with self._lock.building():
             for launch in self._launches:
                 launch.wait_until_ready()
@@ -90,19 +90,19 @@ class TwoInterpreters:
 
     def _run_workers(self, task: Task, show_stage: ShowStage) -> list[WorkerState]:
         sides = []
-        for there in sorted({rival.in_other_python for rival in task.rivals}):
-            rivals = tuple(rival for rival in task.rivals if rival.in_other_python == there)
+        for is_other in sorted({rival.in_other_python for rival in task.rivals}):
+            rivals = tuple(rival for rival in task.rivals if rival.in_other_python == is_other)
             worker = WorkerState(replace(task, rivals=rivals, conducted=True), show_stage)
-            sides.append(_OneSide(self._launches[there], worker))
+            sides.append(_OneSide(self._launches[is_other], worker))
         with self._lock.building():
             for side in sides:
                 if not self._finishing:
                     side.launch.build(side.worker)
-        # a side none of whose rivals was built has finished, and the other one plays alone
-        left = [side for side in sides if not side.worker.finished]
-        if left and all(side.worker.ready for side in left) and not self._finishing:
+        # a side of which no rival could be built has finished, and the other one plays alone
+        playing = [side for side in sides if not side.worker.finished]
+        if playing and all(side.worker.ready for side in playing) and not self._finishing:
             with self._lock.playing(), contextlib.suppress(_GoneError):
-                _conduct(left, task, lambda: self._finishing)
+                _conduct(playing, task, lambda: self._finishing)
         for side in sides:
             if side.worker.waiting:
                 side.launch.kill_worker(side.worker)
@@ -110,9 +110,9 @@ class TwoInterpreters:
 
 
 def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) -> None:
-    """Play the rounds, if the task wants any, and add them to what the workers measured.
+    """Play the rounds, if the task has any, and add their samples to the workers' outcomes.
 
-    Raises _GoneError where a worker dies meanwhile.
+    Raises _GoneError if a worker dies meanwhile.
     """
     players = [
         _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
@@ -156,7 +156,7 @@ def _with_rounds(outcome: CaseInLaunch, player: Player, dropped: int) -> CaseInL
 
 @dataclass
 class _RemotePlayer(Player):
-    """A rival in a worker: a turn is a message and its answer, both off the clock."""
+    """A rival in a worker: its turn is an order and an event, neither of which is timed."""
 
     side: _OneSide | None = None
     seen_traces: int = 0
@@ -165,7 +165,7 @@ class _RemotePlayer(Player):
         self.traces = lambda: self.seen_traces
 
     def learn_counts(self) -> None:
-        """Learn the worker's counts from a sample that is thrown away."""
+        """Read the worker's counts of calls and traces off a sample that is thrown away."""
         self.take_turn(lambda: 0.0)
 
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock

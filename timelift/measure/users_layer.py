@@ -1,7 +1,7 @@
 """The user's own layer as a workload: what `--layer` names, and what its inputs are.
 
-A layer or model is described by a process that imports a framework. That takes some seconds, so a
-layer whose inputs are among the options is not described.
+The inputs are found by a process that imports a framework, which takes some seconds. So that
+process is only started if the options do not name them.
 """
 
 import json
@@ -22,19 +22,19 @@ from timelift.measure.catalogue import Workload
 from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
 from timelift.source import names_of
 
-#: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
+#: Sizes for a layer of the user's, unless --seq-lens and --batch-sizes name others.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
-#: What a file binds that may have any other name as well.
+#: Names that a file binds if it may bind any other name as well.
 _ANY = {"*", "__getattr__"}
 _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-#: The layer is made on the CPU: its shape is all that is needed.
+#: The layer is made on the CPU: only its shape is needed.
 _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 
 def user_workload(
     layer: str, inputs: LayerInputs | None, backend: Backend, folders: Sequence[Path]
 ) -> Workload:
-    """Return the workload of a layer, which tells its inputs where none are given.
+    """Return the workload of a layer; its inputs are those given, or else the layer's own.
 
     `layer` is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
     UserError.
@@ -72,7 +72,10 @@ def _inputs_of(described: Mapping[str, Any]) -> LayerInputs:
 
 
 def find_factory(text: str, expected: str) -> Factory:
-    """Return `module:name` as it is, or `path.py:name` with the whole path; raises UserError."""
+    """Read `module:name`, or `path.py:name` with the whole path; raises UserError.
+
+    `expected` is what the error asks for.
+    """
     factory = Factory.of(text)
     if factory.is_file:
         path = Path(factory.where)
@@ -87,7 +90,7 @@ def find_factory(text: str, expected: str) -> Factory:
     return factory
 
 
-# Asking what is known of it ----------------------------------------------------------------------
+# Describing a layer or a model -------------------------------------------------------------------
 
 
 def describe(
@@ -98,8 +101,8 @@ def describe(
 ) -> dict[str, Any]:
     """Return what `worker.describe` prints of a layer, or of a model that is called with `feeding`.
 
-    Of a layer it is the fields of `LayerInputs`; `features` is None where the layer does not tell.
-    Modules are found in `folders` too. Raises UserError where there is no layer or model to call.
+    Of a layer it is the fields of `LayerInputs`, with `features` None if the layer is not built.
+    Modules are found in `folders` too. Raises UserError if the layer or model cannot be called.
     """
     machine.refuse_without_backend()
     if reason := machine.why_not_installed(backend):

@@ -1,11 +1,11 @@
 """What is known of one worker while it works, and how its rivals ended.
 
-Whatever ends a worker is charged to the rival that was being built or played at that moment. A
+The death of a worker is charged to the rival that was being built or played at that moment. A
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is
-out of memory because another launch builds. Then no rival is at fault, so a setting is
-tried once more with all of them; where that worker too dies with no rival at work, the rival that
-was at work last is charged, and the others go on without it. Where it dies as the inner layer is
-made or called, that is every rival of this layer.
+out of memory because another launch builds. Then the setting is tried once more with all rivals. If
+that worker dies as well with no rival at work, the rival that was at work last is charged, and the
+others go on without it. A death while the inner layer is made or called is charged to every rival
+of this layer.
 """
 
 import contextlib
@@ -31,9 +31,9 @@ from timelift.messages import (
 
 @dataclass(frozen=True)
 class Death:
-    """The death of a worker: how the rivals ended that it is charged to.
+    """The death of a worker, and the records of the rivals that it is charged to.
 
-    Where it is not `clear` that they are at fault, they are charged only if it happens again.
+    Unless it is `clear` that they are at fault, they are charged only if it happens again.
     """
 
     charged: Sequence[CaseInLaunch]
@@ -76,7 +76,7 @@ class WorkerState:
 
     @property
     def finished(self) -> bool:
-        """True if the worker exited and every rival has ended, as where none was built."""
+        """True if the worker exited and every rival has ended."""
         return self.gone and not self.left
 
     @property
@@ -113,7 +113,7 @@ class WorkerState:
             self.last_rival, self.at_work = self.task.rivals[place - 1], True
         charged, clear = left[:1], False
         if self.doing in LAYER_STAGES:
-            # what takes too long does so by itself, and is not tried again
+            # a layer that takes too long does so by itself, and is not tried again
             charged = [rival for rival in left if rival.layer == self.last_rival.layer]
             clear = status is Status.TIMED_OUT
             if self.doing == MAKING_LAYER and status is not Status.OUT_OF_MEMORY:
@@ -129,11 +129,11 @@ class WorkerState:
 def measure_until_finished(
     task: Task, run_workers: Callable[[Task], Sequence[WorkerState]], stopped: Callable[[], bool]
 ) -> list[CaseInLaunch]:
-    """Measure a setting until its workers finish it, each time without the rivals that ended.
+    """Measure a setting until its workers finish it, each time without the rivals that failed.
 
-    Rounds mean something only together, so what was measured beside a rival that has to be played
-    again is played again too, unless the run is `stopped`. After a death that no rival caused the
-    tracer is not warmed: that may have been the cause.
+    Samples are compared by their rounds. So if a worker has to be started again, what the one
+    before measured is measured again, unless the run is `stopped`. After a death that no rival
+    clearly caused, the tracer is not warmed up: that may have been the cause.
     """
     ended: list[CaseInLaunch] = []
     rivals, spared = task.rivals, False
