@@ -1,6 +1,6 @@
 """The door of `pytest bench/` in this checkout, where pyproject.toml is not read: the plugin.
 
-With `-p timelift.plugin` it is loaded already; so it is, too, where another project runs this one.
+It is loaded already with `-p timelift.plugin`, and if another project's session collects this one.
 """
 
 import sys

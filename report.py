@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run what the words ask for, by default those of the command line; return the exit code."""
+    """Run the command of `words`, by default those of the command line; return its exit code."""
     return cli.main(words, ROOT, default="report")
 
 

@@ -17,7 +17,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, deciding_command
-from timelift.choose.choices import Goal, Question, Undecided, ask, decide
+from timelift.choose.choices import Goal, Query, Undecided, decide, read_query
 from timelift.measure.options import OPTIONS
 from timelift.project import Project
 
@@ -61,8 +61,8 @@ def choose(capsys, path, *words):
 def chosen(path, *relative_to):
     """What is chosen at 40 steps, over the first of some baselines."""
     run = results.load(path)
-    question = ask({"seq_len": "40"}, "time", run)
-    (choice,) = decide(question, run, *([relative_to] if relative_to else []))
+    query = read_query({"seq_len": "40"}, "time", run)
+    (choice,) = decide(query, run, *([relative_to] if relative_to else []))
     return choice
 
 
@@ -224,8 +224,8 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     head = journals.header(options=options)
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     run = results.load(path)
-    question = ask({"seq_len": "9", "device": "gpu:1"}, "time", run)
-    words = shlex.split(deciding_command(question, Undecided("not measured"), run))
+    query = read_query({"seq_len": "9", "device": "gpu:1"}, "time", run)
+    words = shlex.split(deciding_command(query, Undecided("not measured"), run))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
     given = words[words.index("--inputs") + 1] if "--inputs" in words else None
@@ -254,8 +254,8 @@ def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
 
 def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
     run = results.load(journal(tmp_path, seq_lens=(8,), phases=("forward", "backward"), mode="xla"))
-    assert ask({"phase": "backward"}, "time", run).setting.mode == "xla"
-    assert ask({}, "time", run).setting.phase == "forward"
+    assert read_query({"phase": "backward"}, "time", run).setting.mode == "xla"
+    assert read_query({}, "time", run).setting.phase == "forward"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -333,8 +333,8 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
     monkeypatch.setattr(choices, "rank_run", with_this_gain)
     path = journal(tmp_path)
     choice = chosen(path)
-    question = Question(choice.setting, Goal.TIME)
-    said = [*answer_lines(question, [choice], results.load(path), Project(tmp_path), "")]
+    query = Query(choice.setting, Goal.TIME)
+    said = [*answer_lines(query, [choice], results.load(path), Project(tmp_path), "")]
     assert any(line.endswith(text) for line in said)
     close = "".join(line.partition("not shown to differ: ")[2] for line in said)
     assert ("time_distributed" in close) == (verdict is Verdict.UNDECIDED)

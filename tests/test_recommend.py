@@ -26,7 +26,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, undecided_lines
-from timelift.choose.choices import Goal, Question, Undecided, decide
+from timelift.choose.choices import Goal, Query, Undecided, decide
 from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
@@ -116,13 +116,13 @@ def page_of(found, words):
 
 def chosen(contest, run):
     """The first lines of `choose` about a measured setting, headed by its label."""
-    question = Question(contest.setting, Goal.TIME)
-    answer = decide(question, run)
+    query = Query(contest.setting, Goal.TIME)
+    answer = decide(query, run)
     yield contest.setting.label
     if isinstance(answer, Undecided):
-        yield from itertools.islice(undecided_lines(question, answer, run), 2)
+        yield from itertools.islice(undecided_lines(query, answer, run), 2)
     else:
-        yield next(answer_lines(question, answer, run, Project(Path()), ""))
+        yield next(answer_lines(query, answer, run, Project(Path()), ""))
 
 
 #: How the surfaces name a strategy: for what, and which.
@@ -187,7 +187,7 @@ def test_every_surface_names_the_same_strategy(made):
     answered = {
         one.setting.label
         for one in found.contests
-        if not isinstance(decide(Question(one.setting, Goal.TIME), made), Undecided)
+        if not isinstance(decide(Query(one.setting, Goal.TIME), made), Undecided)
     }
     assert told["choose"].keys() >= answered
     everyone = {name for one in told.values() for names in one.values() for name in names}

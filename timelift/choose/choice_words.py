@@ -14,7 +14,7 @@ from timelift.analyse.ranking import declared
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
-from timelift.choose.choices import Choice, Goal, Question, Undecided
+from timelift.choose.choices import Choice, Goal, Query, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.measurement import fact_or_bound
@@ -39,47 +39,47 @@ _BEST = {Goal.TIME: FASTEST, Goal.MEMORY: "least memory", Goal.FIRST_CALL: "firs
 
 
 def answer_lines(
-    question: Question, choices: Sequence[Choice], run: Run, project: Project, trust: str
+    query: Query, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
     """Yield the strategy, its value and gain, how it is built, and the line of `trust`."""
     strategy = choices[0].strategy
-    yield from map(plain, _answer(question, choices, run, _title(strategy, run)))
-    yield plain(f"use it: {how_to_use(strategy, question.setting, run, project)}")
+    yield from map(plain, _answer(query, choices, run, _title(strategy, run)))
+    yield plain(f"use it: {how_to_use(strategy, query.setting, run, project)}")
     yield plain(f"trust: {trust}")
 
 
 def answer_as_code(
-    question: Question, choices: Sequence[Choice], run: Run, project: Project, trust: str
+    query: Query, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
     """Yield code to paste, below the answer as comments."""
-    strategy, setting = choices[0].strategy, question.setting
+    strategy, setting = choices[0].strategy, query.setting
     code = code_to_paste(strategy, setting, run, project)
     if not code:
         raise UserError(
             f"--code: expected a strategy of this project's strategies/, received {strategy!r}; "
             f"{how_to_use(strategy, setting, run, project)}"
         )
-    lines = (*_answer(question, choices, run), f"trust: {trust}")
+    lines = (*_answer(query, choices, run), f"trust: {trust}")
     yield from (f"# {plain(line)}" for line in lines)
     yield from ("", *code.rstrip("\n").split("\n"))
 
 
-def undecided_lines(question: Question, undecided: Undecided, run: Run) -> Iterator[str]:
+def undecided_lines(query: Query, undecided: Undecided, run: Run) -> Iterator[str]:
     """Yield the reason why there is no answer, and the command that would decide it."""
     yield from _provisional(run)
-    where = _setting_in_words(question.setting)
+    where = _setting_in_words(query.setting)
     yield plain(f"{where}: not decided by this run: {undecided.why}")
     for setting, answer in undecided.neighbours:
-        best = answer.why if isinstance(answer, Undecided) else _best(question.goal, answer)
-        yield plain(f"at {_size(setting, question.setting)}: {best}")
+        best = answer.why if isinstance(answer, Undecided) else _best(query.goal, answer)
+        yield plain(f"at {_size(setting, query.setting)}: {best}")
     if undecided.between:
         yield plain(f"it is one of {', '.join(undecided.between)}")
-    yield plain(f"decide it with: {deciding_command(question, undecided, run)}")
+    yield plain(f"decide it with: {deciding_command(query, undecided, run)}")
 
 
-def deciding_command(question: Question, undecided: Undecided, run: Run) -> str:
+def deciding_command(query: Query, undecided: Undecided, run: Run) -> str:
     """Return the command that measures the setting, with the run's options of a user's layer."""
-    options = [*axis_options(question.setting)]
+    options = [*axis_options(query.setting)]
     if undecided.between:
         options.append((AXIS_FLAGS["strategy"], ",".join(undecided.between)))
     if undecided.longer:
@@ -89,21 +89,19 @@ def deciding_command(question: Question, undecided: Undecided, run: Run) -> str:
     return bench_command(options)
 
 
-def _answer(
-    question: Question, choices: Sequence[Choice], run: Run, title: str = ""
-) -> Iterator[str]:
+def _answer(query: Query, choices: Sequence[Choice], run: Run, title: str = "") -> Iterator[str]:
     yield from _provisional(run)
-    where, in_brackets = _setting_in_words(question.setting), f" ({title})" if title else ""
-    best = f"{where}: {_best(question.goal, *choices)}{in_brackets}"
+    where, in_brackets = _setting_in_words(query.setting), f" ({title})" if title else ""
+    best = f"{where}: {_best(query.goal, *choices)}{in_brackets}"
     choice = choices[0]
     if len(choices) > 1:
-        sizes = " and ".join(f"at {_size(side.setting, question.setting)}" for side in choices)
+        sizes = " and ".join(f"at {_size(side.setting, query.setting)}" for side in choices)
         yield f"{best} {sizes}, and nothing was measured between them"
         return
     yield best
-    yield f"{_value(question.goal, choice)}, from {counted(choice.launches, 'launch')}"
+    yield f"{_value(query.goal, choice)}, from {counted(choice.launches, 'launch')}"
     speed_up, price = [*_speed_up(choice)], [_price(choice)]
-    yield from (speed_up + price if question.goal is Goal.TIME else price + speed_up)
+    yield from (speed_up + price if query.goal is Goal.TIME else price + speed_up)
 
 
 def _provisional(run: Run) -> Iterator[str]:
@@ -200,11 +198,11 @@ def _with_interval(ratio: Interval) -> str:
 
 
 def answer_as_json(
-    question: Question, choices: Sequence[Choice], run: Run, project: Project, trust: str
+    query: Query, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
     strategy, is_measured = choices[0].strategy, len(choices) == 1
     yield from _object(
-        question,
+        query,
         decided=True,
         provisional=run.is_provisional,
         strategy=strategy,
@@ -214,10 +212,10 @@ def answer_as_json(
             "settings": [choice.setting.label for choice in choices],
             "launches": min(choice.launches for choice in choices),
         },
-        **(_numbers(question.goal, choices[0], run) if is_measured else _NOT_MEASURED),
+        **(_numbers(query.goal, choices[0], run) if is_measured else _NOT_MEASURED),
         trust=trust,
-        use=how_to_use(strategy, question.setting, run, project),
-        code=code_to_paste(strategy, question.setting, run, project) or None,
+        use=how_to_use(strategy, query.setting, run, project),
+        code=code_to_paste(strategy, query.setting, run, project) or None,
     )
 
 
@@ -266,9 +264,9 @@ _NOT_MEASURED: dict[str, Any] = {
 }
 
 
-def undecided_as_json(question: Question, undecided: Undecided, run: Run) -> Iterator[str]:
+def undecided_as_json(query: Query, undecided: Undecided, run: Run) -> Iterator[str]:
     yield from _object(
-        question,
+        query,
         decided=False,
         provisional=run.is_provisional,
         strategy=None,
@@ -282,12 +280,12 @@ def undecided_as_json(question: Question, undecided: Undecided, run: Run) -> Ite
             }
             for setting, answer in undecided.neighbours
         ],
-        decide_with=deciding_command(question, undecided, run),
+        decide_with=deciding_command(query, undecided, run),
     )
 
 
-def _object(question: Question, **fields: Any) -> list[str]:
-    asked = {**asdict(question.setting), "goal": question.goal}
+def _object(query: Query, **fields: Any) -> list[str]:
+    asked = {**asdict(query.setting), "goal": query.goal}
     return json.dumps(_as_data({"question": asked, **fields}), indent=2).splitlines()
 
 

@@ -1,6 +1,6 @@
 """Which strategy to use for one setting: where it was measured, else by its neighbours.
 
-A question is a setting and a goal. Where the setting was measured, time has the recommendation that
+A query is a setting and a goal. Where the setting was measured, time has the recommendation that
 every report has, and memory and the first call are facts of its cases. Between two measured sizes
 the answer is the one of both, if they name the same strategy; it has neither a time nor a price.
 Beyond the measured sizes there is no answer.
@@ -39,17 +39,19 @@ _FACTS = {
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
-# The question ------------------------------------------------------------------------------------
+# The query ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Question:
+class Query:
     setting: Setting
     goal: Goal
 
 
-def ask(words: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()) -> Question:
-    """Return the question to a run that a command line asks; `words` has its texts by axis.
+def read_query(
+    words: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()
+) -> Query:
+    """Return the query of a command line to a run; `words` has its texts by axis.
 
     An axis without a text has its usual value, or the only one that was measured. `workloads` are
     those that could be measured. Raises UserError naming the option that is wrong.
@@ -64,7 +66,7 @@ def ask(words: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] 
         values[axis] = asked[axis] if axis in asked else _usual(axis, settings)
         matching = [setting for setting in settings if getattr(setting, axis) == values[axis]]
         settings = matching or settings
-    return Question(Setting(**values), asked_goal)
+    return Query(Setting(**values), asked_goal)
 
 
 def _read(axis: str, text: str) -> Any:
@@ -175,7 +177,7 @@ class Undecided:
 
 
 def decide(
-    question: Question, run: Run, relative_to: Sequence[str] = BASELINES
+    query: Query, run: Run, relative_to: Sequence[str] = BASELINES
 ) -> tuple[Choice, ...] | Undecided:
     """Return one choice if the setting was measured, or the two at measured sizes around it.
 
@@ -188,12 +190,12 @@ def decide(
         ranking = rankings[setting]
         if not ranking.is_contest:
             return Undecided("a strategy was measured alone, beside no other")
-        if question.goal is Goal.TIME:
+        if query.goal is Goal.TIME:
             return _by_time(ranking)
         rivals = [rival for rival in measured if rival.case.setting == setting]
-        return _by_fact(ranking, question.goal, rivals)
+        return _by_fact(ranking, query.goal, rivals)
 
-    asked = question.setting
+    asked = query.setting
     if asked in rankings:
         choice = choice_at(asked)
         return choice if isinstance(choice, Undecided) else (choice,)

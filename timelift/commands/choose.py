@@ -22,20 +22,20 @@ def choose(options: Options, project: Project) -> int:
 
     run = load_usual(find_run(project.results, options.run), or_failed=True)
     axes = {name: getattr(options, name) for name in AXES}
-    question = choices.ask(axes, options.goal, run, list(project.workloads))
+    query = choices.read_query(axes, options.goal, run, list(project.workloads))
     refuse_unmeasured(run, options.relative_to)
     baselines = RunFindings(run, relative_to=options.relative_to).baselines
-    answer = choices.decide(question, run, baselines)
+    answer = choices.decide(query, run, baselines)
     if isinstance(answer, choices.Undecided):
         lines = choice_words.undecided_as_json if options.json else choice_words.undecided_lines
-        write_lines(lines(question, answer, run))
+        write_lines(lines(query, answer, run))
         return EXIT_NOT_YES
     if options.json:
         answer_lines = choice_words.answer_as_json
     else:
         answer_lines = choice_words.answer_as_code if options.code else choice_words.answer_lines
     trust = additions(run, project.results).trust_in_full
-    write_lines(answer_lines(question, answer, run, project, trust))
+    write_lines(answer_lines(query, answer, run, project, trust))
     return 0
 
 

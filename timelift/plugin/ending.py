@@ -1,4 +1,4 @@
-"""What a run that measured shows at its end, in pytest's terminal: its answer, and its page."""
+"""The end of a run in pytest's terminal: its answer or the result of its copies, and its page."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,14 +20,13 @@ from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
 from timelift.present.summary import Additions, Pointers, Summary, summary
-from timelift.project import Project
 
 if TYPE_CHECKING:
     import pytest
 
 
 def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
-    """Show the end of a run; with `--report`, write its page after it."""
+    """Show the end of a run; with `--report`, write its page then."""
     reporter.section("timelift")
     run, path = Run.of_lines(session.header, session.lines, session.end), session.journal_path
     results = session.request.results_folder
@@ -35,12 +34,16 @@ def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
     try:
         if isinstance(session.race, SidesRace | selftest.TwinsRace):
             _show_copies(reporter, session, run)
-            found = findings_with_additions(run, path, results) if path and folder else None
+            reported = findings_with_additions(run, path, results) if path and folder else None
         else:
             assert path
-            found = _show_answer(reporter, session.request, run, path, folder)
-        if found and folder:
-            _write_page(*found, folder, session.request.project)
+            reported = _show_answer(reporter, session.request, run, path, folder)
+        if reported and folder:
+            from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
+
+            findings, added = reported
+            code = usage.code_of_run(findings.run, session.request.project)
+            write_report(findings, folder, added, code)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
 
@@ -49,7 +52,7 @@ def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
 
 
 def _show_copies(reporter: "pytest.TerminalReporter", session: Session, run: Run) -> None:
-    """Show the end of a run against another side, or of a self-test, which is stored."""
+    """Show the end of a run against another side, or of a self-test, whose result is stored."""
     width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
     try:
         for line in _lines_of_copies(session, run, width):
@@ -86,45 +89,34 @@ def _show_answer(
     path: Path,
     folder: Path | None,
 ) -> tuple[RunFindings, Additions] | None:
-    """Show the end of a usual run, and return what was found; None where no report can have it.
+    """Show the end of a usual run; return its findings and additions, None if it has no report.
 
-    A page is going to be in `folder`. Of a run without a report nothing is told of its machine.
+    The page will be in `folder`. The end of a run without a report leaves out its machine.
     """
     try:
-        found, added = findings_with_additions(run, path, request.results_folder)
+        findings, added = findings_with_additions(run, path, request.results_folder)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
         run = replace(run, header=Header(strategies=run.header.strategies), ended="")
         trust = additions(run, request.results_folder).trust
         _print(reporter, summary(RunFindings(run), None, trust))
         return None
-    page = folder and folder / "index.html"
-    pointers = _pointers(path, request.project.root, page) if path.exists() else None
-    _print(reporter, summary(found, pointers, added.trust))
-    return found, added
-
-
-def _pointers(path: Path, root: Path, page: Path | None) -> Pointers:
-    """Return how to name a run of the project at `root`, and where its page is."""
-    run = "" if is_latest(path, root / "results") else str(_as_typed(path))
-    return Pointers(page and _as_typed(page), run)
+    pointers = None
+    if path.exists():
+        name = "" if is_latest(path, request.project.results) else str(_as_typed(path))
+        pointers = Pointers(folder and _as_typed(folder / "index.html"), name)
+    _print(reporter, summary(findings, pointers, added.trust))
+    return findings, added
 
 
 def _as_typed(path: Path) -> Path:
-    """Return a path as a user would type it."""
+    """Return a path as a user would type it in the working directory."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _print(reporter: "pytest.TerminalReporter", end: Summary) -> None:
-    """Print the end of a run as wide and as coloured as pytest prints."""
+def _print(reporter: "pytest.TerminalReporter", answer: Summary) -> None:
+    """Print the answer of a run in the width and colours of pytest's terminal."""
     writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
-    text = terminal.summary_text(end, writer.fullwidth, colour=writer.hasmarkup)
+    text = terminal.summary_text(answer, writer.fullwidth, colour=writer.hasmarkup)
     for line in text.splitlines():
         writer.line(line)
-
-
-def _write_page(found: RunFindings, added: Additions, folder: Path, project: Project) -> None:
-    """Write the page of a run, after its answer was shown."""
-    from timelift.present.page import write_report  # noqa: PLC0415 - figures take a second
-
-    write_report(found, folder, added, usage.code_of_run(found.run, project))

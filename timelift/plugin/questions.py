@@ -216,10 +216,9 @@ class Questions:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         session = self.session
-        raced_sides = (
-            session.referee and session.request.options.against
-        )  # also where no case has another side
-        if session.journal_path or raced_sides:
+        # a run against another side has an end even if no case has another side
+        is_against = session.referee and session.request.options.against
+        if session.journal_path or is_against:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
             ending.show(terminalreporter, session)
