@@ -1,5 +1,6 @@
 """README and docs: what they tell people to type exists, and so does what they point to."""
 
+import ast
 import functools
 import re
 import shlex
@@ -137,6 +138,32 @@ def drawn_names(drawing):
 
 def test_every_path_of_the_map_is_there():
     assert missing(MAP) == []
+
+
+def walked(text):
+    """The rows of the walk: the path of a module, and a name in it."""
+    return re.findall(r"^\| `([\w/]+\.py)` \| `([\w.]+)` \|", text, re.MULTILINE)
+
+
+def defines(path, name):
+    """True if a module of timelift defines a function, a class, or a method of it."""
+    nodes = ast.parse((ROOT / "timelift" / path).read_text(encoding="utf-8")).body
+    for part in name.split("."):
+        nodes = next((node.body for node in nodes if getattr(node, "name", "") == part), None)
+        if nodes is None:
+            return False
+    return True
+
+
+def test_every_name_of_the_walk_is_where_the_map_says():
+    steps = walked(MAP)
+    assert len(steps) > 20
+    assert [step for step in steps if not defines(*step)] == []
+
+
+def test_a_name_that_moved_is_found():
+    assert not defines("rounds.py", "play.round")
+    assert not defines("measure/session.py", "Session.play")
 
 
 @pytest.mark.parametrize("text", ["`measure/gone.py`", "`nowhere/`"])
