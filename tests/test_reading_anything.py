@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import report
@@ -28,7 +29,6 @@ from timelift.journal.lines import Header, Machine
 from timelift.measure.header import open_resumed
 from timelift.measurement import Measurement
 from timelift.present import figures
-from timelift.present.figures import sheet
 
 FEW = journals.grid(("native", "fold_time"), seq_lens=(8, 16), phases=("forward",))
 #: Names that would do harm where they are not escaped: on a page, in a table, a terminal, a figure,
@@ -135,7 +135,7 @@ def played(home, words, path):
     with (
         mock.patch.object(report, "ROOT", home),
         mock.patch.object(figures, "of_run", return_value={}),
-        mock.patch.object(sheet, "_save", lambda _, path: path.touch()),
+        mock.patch.object(Figure, "savefig", lambda _, path, **__: path.touch()),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(complained),
     ):

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
+from matplotlib.figure import Figure
+
 from timelift import cli
-from timelift.present.figures import sheet
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -99,7 +100,7 @@ def _played(home: Path, words: str) -> tuple[object, str, str]:
     with (
         mock.patch.dict(os.environ, _environment(), clear=True),
         mock.patch.object(sys, "argv", ["timelift", *words.split()]),
-        mock.patch.object(sheet, "_save", lambda _, path: path.touch()),
+        mock.patch.object(Figure, "savefig", lambda _, path, **__: path.touch()),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
         contextlib.chdir(home),
         contextlib.redirect_stdout(printed),
