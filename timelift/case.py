@@ -306,13 +306,8 @@ _LABEL = re.compile(
 
 
 def _from_words(words: Mapping[str, str]) -> Case:
-    unusual = filter(None, words["unusual"].split("-"))
-    axes: dict[str, Any] = dict(map(_unusual_axis, unusual))
-    sizes = {"seq_len": int(words["seq_len"]), "batch": int(words["batch"])}
-    return Case.from_fields({**words, **sizes, **axes})
-
-
-def _unusual_axis(word: str) -> tuple[str, Any]:
-    """Return the axis and value of a word of a label."""
-    axis = next(name for name, pattern in _UNUSUAL.items() if re.fullmatch(pattern, word))
-    return axis, int(word.removeprefix("threads")) if axis == "threads" else word
+    fields: dict[str, Any] = {**words, **{axis: int(words[axis]) for axis in SIZES}}
+    for word in filter(None, words["unusual"].split("-")):
+        axis = next(name for name, pattern in _UNUSUAL.items() if re.fullmatch(pattern, word))
+        fields[axis] = int(word.removeprefix("threads")) if axis == "threads" else word
+    return Case.from_fields(fields)

@@ -22,8 +22,8 @@ LIKELY = math.exp(CLEAR)
 class Gain:
     """What a change brings: how many times as fast the model or layer is, and two facts.
 
-    `speed_up` is None if what was there was not measured. `first_call` in seconds and `peak_bytes`
-    are before and after, None if one of the two is unknown.
+    `speed_up` is None if the code as written was not measured. `first_call` in seconds and
+    `peak_bytes` are before and after, None if one of the two is unknown.
     """
 
     speed_up: SpeedUp | None = None

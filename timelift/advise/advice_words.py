@@ -183,7 +183,7 @@ _WEIGHTS_OF_LOOPS = """
 # layer, since their order may be another one without the loop:
 #   new_layer.set_weights(old_layer.get_weights())
 """
-#: What follows the table of lifts where a stored model is made anew.
+#: The end of the code that clones a stored model, after its table of lifts.
 _CLONE = """
 
 @functools.cache  # a layer that is called twice is copied once

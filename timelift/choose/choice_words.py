@@ -32,7 +32,7 @@ from timelift.present.words import (
 )
 from timelift.project import Project
 
-#: The most strategies that are named of those that take more.
+#: At most so many of the strategies that take more are named.
 _NAMED = 3
 _SHOWN = {Verdict.FASTER, Verdict.SLOWER}
 _BEST = {Goal.TIME: FASTEST, Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}

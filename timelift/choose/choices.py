@@ -1,9 +1,9 @@
 """Which strategy to use for one setting: where it was measured, else by its neighbours.
 
-A query is a setting and a goal. Where the setting was measured, time has the recommendation that
-every report has, and memory and the first call are facts of its cases. Between two measured sizes
-the answer is the one of both, if they name the same strategy; it has neither a time nor a price.
-Beyond the measured sizes there is no answer.
+A query is a setting and a goal. At a measured setting, the answer for time is the recommendation
+that every report has; for memory and the first call, facts of its cases are compared. Between two
+measured sizes the answer is the one of both, if they name the same strategy; it has neither a time
+nor a price. Beyond the measured sizes there is no answer.
 """
 
 import math

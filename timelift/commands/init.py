@@ -54,7 +54,11 @@ def init(options: Options, project: Project) -> int:
         )
     if options.inputs and not options.layer:
         raise UserError("--inputs: expected --layer, which takes them, received none")
-    _refuse_existing(project)
+    if existing := [name for name in _FILES if os.path.lexists(project.root / name)]:
+        raise UserError(
+            f"expected none of these files in {str(project.root.resolve())!r}, found "
+            f"{', '.join(existing)}; nothing was written: move them away first"
+        )
     texts = {name: (TEMPLATES / source).read_text("utf-8") for name, source in _FILES.items()}
     texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()}]")
     blanks = _filled_in(options.layer, options.inputs, project) if options.layer else _BLANKS
@@ -77,14 +81,6 @@ def init_options(parser: argparse.ArgumentParser) -> None:
         metavar="SHAPE",
         help="what it takes at one step, like 96,96,3 or int32[60]<1000 (default: what it tells)",
     )
-
-
-def _refuse_existing(project: Project) -> None:
-    if existing := [name for name in _FILES if os.path.lexists(project.root / name)]:
-        raise UserError(
-            f"expected none of these files in {str(project.root.resolve())!r}, found "
-            f"{', '.join(existing)}; nothing was written: move them away first"
-        )
 
 
 def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:

@@ -83,7 +83,7 @@ def _write_report(path: Path, run: str, output: Path, options: Options, project:
 
 
 def _read(path: Path, options: Options, project: Project) -> "tuple[RunFindings, Additions]":
-    """Return the findings of a stored run, and what features add; raises UserError without any."""
+    """Return the findings of a stored run, and what features add; raises UserError if none."""
     from timelift.analyse import results  # noqa: PLC0415
     from timelift.commands.additions import findings_with_additions  # noqa: PLC0415
 

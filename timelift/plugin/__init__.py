@@ -166,6 +166,6 @@ def measure(
     request: pytest.FixtureRequest, replay_clock: "ReplayClock", benchmark: "BenchmarkFixture"
 ) -> Callable[[], None]:
     """Hand the item's case to pytest-benchmark; a case that was not measured skips or fails."""
-    from timelift.plugin.questions import report  # noqa: PLC0415 - not without a question
+    from timelift.plugin.questions import report_item  # noqa: PLC0415 - not without a question
 
-    return lambda: report(request.node, replay_clock, benchmark)
+    return lambda: report_item(request.node, replay_clock, benchmark)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def show(reporter: "pytest.TerminalReporter", session: Session) -> None:
+def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
     """Show the end of a run; with `--report`, write its page then."""
     reporter.section("timelift")
     run, path = Run.of_lines(session.header, session.lines, session.end), session.journal_path

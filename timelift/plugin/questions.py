@@ -221,7 +221,7 @@ class Questions:
         if session.journal_path or is_against:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
-            ending.show(terminalreporter, session)
+            ending.show_end(terminalreporter, session)
 
 
 #: Options of pytest-benchmark that ask for its table, or for what it prints with it.
@@ -281,7 +281,7 @@ def clock_of(item: pytest.Item) -> ReplayClock:
     return clock
 
 
-def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture") -> None:
+def report_item(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture") -> None:
     """Hand an item's samples to pytest-benchmark; skip or fail an item without samples."""
     questions, case = questions_of(item.config), case_of(item)
     assert case is not None
