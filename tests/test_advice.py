@@ -19,14 +19,14 @@ def screen(advice):
     return "\n".join(advice_lines(advice, PAGES))
 
 
-def test_the_fastest_of_what_means_the_same_is_advised_with_its_gain(tmp_path):
+def test_the_fastest_strategy_of_the_same_meaning_is_advised_with_its_gain(tmp_path):
     first, *_ = advised(tmp_path, make_model()).lifts
     assert first.faster is None
     assert first.gain.speed_up.value == pytest.approx(5.0, rel=0.01)
     assert first.gain.first_call == pytest.approx((5.0, 1.0))
 
 
-def test_what_is_faster_and_means_something_else_is_named_beside(tmp_path):
+def test_a_faster_strategy_of_another_meaning_is_named_beside_the_advice(tmp_path):
     advice = advised(tmp_path, make_model())
     faster = advice.lifts[1].faster
     assert (faster.strategy, faster.means) == ("fold_time", {"DROPOUT": ("independent", "shared")})
@@ -77,7 +77,7 @@ def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
-def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
+def test_a_large_gain_of_one_launch_is_tried(tmp_path):
     model = make_model()
     advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, of_lifts(model), launches=1)))
     assert advice.changes == {1: "fold_time", 2: "native"}
@@ -87,7 +87,7 @@ def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
     assert "there is nothing to change, as far as lifts were measured" in screen(advice)
 
 
-def test_what_the_time_did_not_reach_is_told_so(tmp_path):
+def test_lifts_that_the_budget_did_not_reach_are_not_measured(tmp_path):
     model = make_model()
     reached = model.setting_of(model.lifts[0])
     first = {case: many for case, many in of_lifts(model).items() if case.setting == reached}
@@ -116,7 +116,7 @@ def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
         (False, False, True, ""),
     ],
 )
-def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
+def test_drawn_inputs_and_labels_are_mentioned(tmp_path, inputs, labels, trains, said):
     model = make_model(drawn=inputs, draws_labels=labels, trains=trains)
     text = screen(advised(tmp_path, model, whole=WHOLE))
     assert said in text
@@ -132,7 +132,7 @@ def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
         (math.nan, math.nan, False, False),
     ],
 )
-def test_what_is_shown_is_what_the_interval_shows(tmp_path, low, high, shown, loss):
+def test_a_gain_is_shown_where_its_interval_is_above_1(tmp_path, low, high, shown, loss):
     gain = advised(tmp_path, make_model()).lifts[0].gain
     speed_up = dataclasses.replace(gain.speed_up, low=low, high=high, verdict=Verdict.UNDECIDED)
     gain = dataclasses.replace(gain, speed_up=speed_up)
@@ -165,7 +165,7 @@ def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_pat
     assert "lift 1: time_distributed itself: not run: tracing limit" in text
 
 
-def test_code_is_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_path):
+def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_path):
     advice = advised(tmp_path, make_model(), TIMES | {"native": 9.0}, whole=WHOLE)
     assert advice.changes == {1: "fold_time"}
     twice = dataclasses.replace(advice, lifts=(advice.lifts[0],) * 2)
@@ -188,7 +188,7 @@ def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path, changed, ende
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
-def test_what_to_write_instead_of_a_loop_is_told_and_its_weights_go_one_by_one(tmp_path):
+def test_a_loop_is_replaced_by_a_call_and_its_weights_are_set_by_layer(tmp_path):
     model = make_model(lifts=[LIFT | {"name": "looped", "usual": "loop_slice"}] * 2)
     advice = advised(tmp_path, model, {"loop_slice": 5.0, "fold_time": 1.0})
     lift, _ = json.loads(advice_json(advice, PAGES))["lifts"]
@@ -209,7 +209,7 @@ def test_a_name_in_a_stored_model_is_no_code(tmp_path):
     assert "__import__" not in called
 
 
-def test_it_is_data_for_programs(tmp_path):
+def test_the_advice_is_json_for_programs(tmp_path):
     data = json.loads(advice_json(advised(tmp_path, make_model(), whole=WHOLE), PAGES))
     assert [lift["write"] for lift in data["lifts"]] == ["fold_time", "native", None]
     assert [lift["after"] for lift in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]

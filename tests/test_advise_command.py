@@ -18,7 +18,7 @@ from timelift.project import Project
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(60.4, "60s"), (0.2, "1s"), (math.inf, "")])
-def test_a_budget_is_one_of_whole_seconds(seconds, left):
+def test_a_budget_is_in_whole_seconds(seconds, left):
     assert races.with_budget({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
 
 
@@ -49,7 +49,7 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
 
 
 @pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", ""])
-def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch, cut):
+def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, monkeypatch, cut):
     model = make_model()
     cases = {Case(model.setting, name): many for name, many in WHOLE.items()}
     measured = {"lifts": run(tmp_path, of_lifts(model)), "whole": run(tmp_path, cases, 3e-7)}
@@ -79,13 +79,13 @@ def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch
         ("a:b --backends jax,torch", "--backends: expected one, received jax, torch"),
     ],
 )
-def test_what_is_no_model_is_a_sentence(tmp_path, capsys, words, sentence):
+def test_a_wrong_model_is_a_sentence(tmp_path, capsys, words, sentence):
     assert cli.main(["advise", *words.split()], tmp_path) == 1
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_written_has_to_be_among_the_strategies(tmp_path):
+def test_the_strategy_as_written_has_to_be_in_the_project(tmp_path):
     text = (ROOT / "strategies" / "time_distributed.py").read_text()
     text = text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1},)\n"
     own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
@@ -93,7 +93,7 @@ def test_what_is_written_has_to_be_among_the_strategies(tmp_path):
         races.measure_lifts(own, make_model(), {})
 
 
-def test_the_rivals_of_a_model_say_what_they_put_where():
+def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():
     strategies = catalogue.read_strategies(Project(ROOT).strategies.values())
     first, second, _ = make_model().lifts
     chosen = [(first, strategies["fold_time"]), (second, strategies["native"])]

@@ -90,7 +90,7 @@ def test_a_refusal_skips_with_its_sentence(run):
     assert launches(records, "refuses_all")[0]["status"] == "refused"
 
 
-def test_the_journal_says_what_ran_where(run):
+def test_the_journal_records_the_run_and_the_machine(run):
     header, end = run[2][0], run[2][-1]
     assert (header["kind"], header["schema"], header["seed"]) == ("run", 1, 5)
     assert header["machine"]["identity"]["cores"] >= 1
@@ -140,7 +140,7 @@ def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentenc
     assert not (tmp_path / "results").exists()
 
 
-def test_the_end_says_the_answer_and_where_the_rest_is(run):
+def test_the_end_has_the_answer_and_the_path_of_the_page(run):
     folder, done, _ = run
     assert re.search(r"^sensor +\w+ .* seen in 2", done.stdout, re.MULTILINE)
     assert re.search(r"^page +results/report/index.html ", done.stdout, re.MULTILINE)

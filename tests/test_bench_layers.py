@@ -116,7 +116,7 @@ def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
     assert ends(run, workload="sensor", batch=2)[2, "fold_time"] == "measured"
 
 
-def test_a_layer_that_cannot_be_made_is_asked_for_once(run):
+def test_a_layer_that_cannot_be_made_is_made_once(run):
     assert (run[2] / "asked").read_text() == "once "
 
 

@@ -86,7 +86,7 @@ def test_a_step_is_bad_only_where_its_case_is_slower(monkeypatch, capsys, ends, 
     assert ("the gate passes it" in said) == (printed == "1 passed")
 
 
-def test_what_goes_wrong_in_a_step_is_no_verdict(monkeypatch, capsys):
+def test_an_error_in_a_step_is_no_verdict(monkeypatch, capsys):
     monkeypatch.setattr(bisect, "environment", lambda: 1 / 0)
     assert bisect.step(str(ROOT)) == 125
     assert capsys.readouterr().out == "skip ZeroDivisionError: division by zero\n"
@@ -98,14 +98,14 @@ def test_a_commit_without_the_project_s_folder_is_skipped(tmp_path, capsys):
     assert capsys.readouterr().out.endswith(": it has no folder sub\n")
 
 
-def test_output_that_is_no_text_is_judged(tmp_path, monkeypatch):
+def test_a_step_may_print_bytes_that_are_no_text(tmp_path, monkeypatch):
     script = "import sys; sys.stdout.buffer.write(b'\\xff'); sys.exit(3)"
     monkeypatch.setattr(bisect, "STEP", (sys.executable, "-c", script))
     assert bisect.judge(str(commit(write(tmp_path, {"a": ""})))) == 125
 
 
 @pytest.mark.parametrize(("code", "said"), [(0, "is not shown to be slower"), (125, "not decided")])
-def test_an_end_that_was_not_decided_is_told_from_one_that_passed(
+def test_a_bad_end_that_passed_or_was_not_decided_starts_no_search(
     tmp_path, monkeypatch, capsys, code, said
 ):
     folder = commit(write(tmp_path / "project", {"a": ""}))

@@ -124,7 +124,7 @@ def test_a_size_between_two_has_the_answer_of_both_or_none(tmp_path, capsys, goa
     assert not between["decided"] or between["strategy"] in names
 
 
-def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, capsys):
+def test_the_memory_of_a_strategy_that_crashed_later_does_not_count(tmp_path, capsys):
     facts = {"native": {"peak_bytes": 3 << 20}, "fold_time": {"peak_bytes": 2 << 20}}
     path = of_facts(tmp_path, facts, sizes=(16,))
     crashed = journals.case("loop_slice")
@@ -201,7 +201,7 @@ def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence)
     assert sentence in complaint
 
 
-def test_every_option_of_a_printed_command_is_one_of_bench():
+def test_every_option_of_a_printed_command_is_an_option_of_bench():
     assert {option.axis: option.flag for option in OPTIONS if option.axis} == dict(case.AXIS_FLAGS)
     flags = {option.flag for option in OPTIONS}
     assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= flags
@@ -284,7 +284,7 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
 
 
 @pytest.mark.parametrize("twins", ["a self-test", "another side"])
-def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
+def test_a_run_of_copies_answers_no_query(tmp_path, capsys, twins):
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     if twins == "another side":
         head = journals.header(strategies={"native@HEAD": {"against": {"of": "native"}}})
@@ -296,7 +296,7 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     assert "name a run of timelift bench without --against" in complaint
 
 
-def test_a_measured_gain_is_that_of_the_setting(tmp_path):
+def test_a_choice_has_the_row_and_speed_up_of_its_ranking(tmp_path):
     path = journal(tmp_path)
     choice = chosen(path)
     (ranking,) = [
@@ -370,7 +370,7 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
 
 @pytest.mark.parametrize("size", ["20", "40"])
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
-def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
+def test_json_has_null_for_unknown_values(tmp_path, capsys, size, goal):
     code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", size, "--goal", goal, "--json")
     answer = json.loads(said, parse_constant=pytest.fail)
     assert code == (0 if answer["decided"] else 2)

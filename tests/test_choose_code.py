@@ -67,7 +67,7 @@ def test_pieces_compute_what_the_layer_does_at_every_step(run):
     assert max(largest.values()) < 1e-5
 
 
-def test_a_piece_that_computes_something_else_is_seen(run):
+def test_a_piece_that_computes_something_else_has_a_large_error(run):
     code = usage.code_to_paste("fold_time", SETTING, run, Project(ROOT))
     assert errors({"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")})["wrong"] > 1e-2
 
@@ -144,7 +144,7 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
         {"features": "96,96,3", "input_dtype": "int32", "input_high": "9"},
     ],
 )
-def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path, options):
+def test_the_shape_of_a_user_s_layer_is_that_of_the_run(tmp_path, options):
     head = journals.header(options=options)
     cases = journals.grid(("native",), ("make",), (8,))
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
@@ -164,7 +164,7 @@ def test_code_has_its_answer_as_comments(tmp_path, capsys):
     assert said.endswith("model = build(layer, shape)\n")
 
 
-def test_code_of_a_strategy_that_is_elsewhere_is_a_sentence(tmp_path, capsys):
+def test_a_strategy_that_is_not_in_the_project_has_no_code(tmp_path, capsys):
     path = journal(tmp_path, ("mine\nimport os", "zzz"))
     code, said, complaint = choose(capsys, path, "--seq-lens", "40", "--code")
     assert (code, said, complaint.count("\n")) == (1, "", 1)

@@ -107,7 +107,7 @@ def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeyp
     assert args == [*mine, *words]
 
 
-def test_a_selftest_is_told_to_the_plugin_by_the_name_of_another(tmp_path, monkeypatch):
+def test_a_plugin_of_its_name_makes_a_run_a_selftest(tmp_path, monkeypatch):
     _, args, (_, selftest) = called(monkeypatch, ["selftest", "--budget", "5m"], tmp_path)
     assert args[-2:] == ["--budget", "5m"]
     assert selftest.__name__ == SELFTEST
@@ -116,7 +116,9 @@ def test_a_selftest_is_told_to_the_plugin_by_the_name_of_another(tmp_path, monke
 
 @pytest.mark.parametrize("folder", ["", "timelift/bench/"])
 @pytest.mark.parametrize("item", ["", "::test_modes[sensor-T3-B2-forward-xla-native]"])
-def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypatch, folder, item):
+def test_a_question_of_timelift_s_own_is_typed_without_its_folder(
+    tmp_path, monkeypatch, folder, item
+):
     monkeypatch.chdir(tmp_path)
     word = f"{folder}test_modes.py{item}"
     brought = str(ROOT / "bench" / "test_modes.py")
@@ -135,7 +137,7 @@ def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypa
         ("-c", "pytest"),
     ],
 )
-def test_a_run_tells_the_door_that_it_came_through(monkeypatch, program, name):
+def test_a_run_records_the_program_that_started_it(monkeypatch, program, name):
     monkeypatch.setattr(sys, "argv", [program, "--workloads", "sensor"])
     assert header._program() == name
 
@@ -184,7 +186,7 @@ def test_the_project_s_questions_come_first(tmp_path, monkeypatch, files, expect
         ("test_mode.py::test_modes", "nearest: test_modes.py"),
     ],
 )
-def test_a_file_that_is_not_there_is_a_sentence_with_what_may_be_meant(word, hint, monkeypatch):
+def test_a_missing_file_of_questions_is_a_sentence_with_a_hint(word, hint, monkeypatch):
     monkeypatch.chdir(ROOT)
     _, _, (questions,) = called(monkeypatch, ["bench"], ROOT)
     config = Config(pytest.Config.ArgsSource.ARGS, [word])
@@ -192,7 +194,7 @@ def test_a_file_that_is_not_there_is_a_sentence_with_what_may_be_meant(word, hin
         questions.pytest_cmdline_main(config)
 
 
-def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch, capsys):
+def test_a_removed_working_directory_is_a_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tmp_path.rmdir()
     assert cli.main(["report"]) == 1
@@ -236,18 +238,18 @@ def test_strategies_of_the_project_come_first(root, capsys):
     assert not any(line.startswith("  fold_time ") for line in lines[3:])
 
 
-def test_workloads_are_listed_likewise(root, capsys):
+def test_workloads_are_listed_by_when_they_are_measured(root, capsys):
     lines = listed(capsys, "workloads", root=root)
     assert lines[0] == "timelift/workloads/, measured by default:"
     assert "  windows " in "\n".join(lines)
 
 
-def test_a_page_is_shown_as_it_is_measured(root, capsys):
+def test_show_prints_the_file_that_is_measured(root, capsys):
     assert cli.main(["strategies", "show", "fold_time"], root) == 0
     assert capsys.readouterr().out == OWN
 
 
-def test_a_variant_s_page_is_its_family_s(tmp_path, capsys):
+def test_show_prints_the_file_of_a_variant_s_family(tmp_path, capsys):
     assert cli.main(["strategies", "show", "fold_chunks[k=8]"], tmp_path) == 0
     assert "def build" in capsys.readouterr().out
 

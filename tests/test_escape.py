@@ -66,7 +66,7 @@ def test_a_slug_stays_in_its_folder(text):
         ("\x1b]never ends", "never ends"),
     ],
 )
-def test_codes_go_and_words_stay(text, plain):
+def test_terminal_codes_are_removed_and_words_stay(text, plain):
     assert without_codes(text) == plain
 
 
@@ -76,7 +76,7 @@ def test_text_without_codes_stays_as_it_is(text):
 
 
 @given(st.text())
-def test_no_escape_is_left(text):
+def test_no_terminal_code_is_left(text):
     assert not {"\x1b", "\x9b", "\x07"} & set(without_codes(text))
 
 

@@ -38,7 +38,7 @@ def test_what_makes_a_layer_is_read_as_it_is_written(text, factory):
         ("", None),
     ],
 )
-def test_inputs_are_read_as_they_are_typed_and_written_so_that_they_are_read_again(text, inputs):
+def test_inputs_are_read_and_what_is_written_is_read_again(text, inputs):
     assert read_inputs(text) == inputs
     assert inputs is None or read_inputs(str(inputs)) == inputs
 

@@ -35,7 +35,7 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("here")
-def test_the_page_is_true():
+def test_the_examples_of_the_docs_run():
     parser = doctest.DocTestParser()
     runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     blocks = "\n".join(re.findall(r"```pycon\n(.*?)```", PAGE.read_text(), re.DOTALL))
@@ -57,7 +57,7 @@ def test_every_column_is_documented(level):
 
 
 @pytest.mark.usefixtures("here")
-def test_a_row_is_what_the_level_says():
+def test_the_level_decides_what_a_row_is():
     run = timelift.read_run()
     counts = {level: len(timelift.load(run, level)) for level in RowLevel}
     assert counts == {"measurement": 8 + 2, "launch": 8 * 3, "round": 8 * 3 * 8}
@@ -68,7 +68,7 @@ def test_a_row_is_what_the_level_says():
 
 
 @pytest.mark.usefixtures("here")
-def test_a_table_is_numbers_where_it_counts():
+def test_numbers_are_numbers_and_enums_are_text():
     table = timelift.load("latest", "measurement")
     assert table.seq_len.dtype == "int64"
     numbers = table[["ratio", "peak_bytes", "graph_nodes"]]
@@ -137,7 +137,7 @@ def test_importing_timelift_costs_nothing(statement, loaded):
     assert done.stdout.strip() == loaded
 
 
-def test_every_name_that_the_package_promises_is_there():
+def test_every_public_name_of_the_package_exists():
     names = re.findall(r"`timelift\.(\w+)", timelift.__doc__)
     assert {*names, *timelift.__all__} == {"load", "read_run"}
     assert {"load", "read_run"} <= set(dir(timelift))

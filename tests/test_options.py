@@ -32,7 +32,7 @@ BY_NAME = {option.name: option for option in OTHER_OPTIONS}
         ("seed", "0", 0),
     ],
 )
-def test_a_word_is_read(name, word, value):
+def test_the_text_of_an_option_becomes_its_value(name, word, value):
     assert BY_NAME[name].value(word) == value
 
 
@@ -43,7 +43,7 @@ def test_a_word_is_read(name, word, value):
     + [("seed", word) for word in ("-5", "1.5", "x")]
     + [("memory_limit", "10000000000G")],
 )
-def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
+def test_a_wrong_text_is_a_sentence_that_names_the_option(name, word):
     with pytest.raises(UserError, match=f"{option_flag(name)}: expected .*, received {word!r}"):
         BY_NAME[name].value(word)
 
@@ -58,7 +58,7 @@ def test_a_share_has_two_spellings(option):
     [("3", "3% or 0.03"), ("1.", "1% or 0.01"), ("300", "3% or 0.03"), ("", "3% or 0.03")]
     + [(word, "3% or 0.03") for word in ("0", "-3%", "nan", "inf%", "x", "100%", "%")],
 )
-def test_what_is_no_share_is_refused_with_both_spellings(word, instead):
+def test_a_wrong_share_is_refused_with_both_spellings(word, instead):
     sentence = f"expected a share between 0 and 100%, .*; write it like {instead}, which are the"
     with pytest.raises(UserError, match=sentence):
         read_share(word)
@@ -79,7 +79,7 @@ def test_every_option_has_a_default_that_it_can_read(option):
 @pytest.mark.parametrize(
     "plugin", ["pytest_timeout", "xdist.plugin", "pytest_cov.plugin", "pytest_randomly"]
 )
-def test_no_option_has_a_name_of_pytest_s_or_of_a_plugin_s_that_is_often_beside_it(plugin):
+def test_no_option_has_the_name_of_one_of_pytest_or_of_a_common_plugin(plugin):
     pytest.importorskip(plugin)
     config = get_config()
     for name in ("pytest_benchmark.plugin", plugin):
@@ -111,7 +111,7 @@ def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
         ("a", [], "known: none"),
     ],
 )
-def test_a_hint_names_what_is_near_or_else_all(word, known, hint):
+def test_a_hint_has_the_nearest_names_or_else_all(word, known, hint):
     assert nearest(word, known) == hint
 
 
@@ -121,7 +121,7 @@ def test_a_hint_lists_no_thousand_names():
     assert len(hint) < 150
 
 
-def test_what_the_run_has_is_named_first():
+def test_names_in_the_run_come_before_others():
     lacked = ["tokens_wide", "windows"]
     hint = nearest("tokns", ["tokens", "frames"], not_in_run=lacked)
     assert hint == "nearest: tokens; not in this run: tokens_wide"

@@ -109,7 +109,7 @@ def asked(root, *plugins, **options):
         ([], {"against": "."}, SidesRace),
     ],
 )
-def test_what_is_asked_for_is_the_kind_of_the_race(tmp_path, monkeypatch, words, options, kind):
+def test_the_options_decide_the_kind_of_the_race(tmp_path, monkeypatch, words, options, kind):
     write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
     monkeypatch.chdir(tmp_path)
     race = race_of(asked(tmp_path, *words, **options))
@@ -127,6 +127,6 @@ def test_what_is_asked_for_is_the_kind_of_the_race(tmp_path, monkeypatch, words,
         ([], {"seed": ""}, "--seed: expected a whole number from 0, received nothing"),
     ],
 )
-def test_what_does_not_go_together_is_one_sentence(tmp_path, words, options, sentence):
+def test_options_that_exclude_each_other_are_one_sentence(tmp_path, words, options, sentence):
     with pytest.raises(UserError, match=sentence):
         race_of(asked(tmp_path, *words, **options))

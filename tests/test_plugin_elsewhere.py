@@ -149,7 +149,7 @@ def test_a_test_beside_a_question_stays_a_test(theirs):
     ]
 
 
-def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
+def test_timelift_s_own_questions_have_names_of_their_own(theirs):
     words = ["--rootdir", ".", "-c", "pyproject.toml", "--benchmark-skip"]
     files = sorted(map(str, (ROOT / "bench").glob("test_*.py")))
     done = bench(theirs, *words, *files, "--strategies", "native", *SMALL)
@@ -157,7 +157,7 @@ def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
     assert "\ntimelift/bench/test_modes.py ssssss " in done.stdout
 
 
-def test_without_being_asked_for_the_plugin_has_no_options(theirs):
+def test_a_session_that_does_not_load_the_plugin_has_no_options_of_it(theirs):
     (theirs / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     words = ["tests", "-q", "-p", "no:hypothesispytest", "--workloads", "sensor"]
     done = bench(theirs, *words)

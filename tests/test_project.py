@@ -28,7 +28,7 @@ def shown(project, kind="strategies"):
     return {name: project.shown(path) for name, path in getattr(project, kind).items()}
 
 
-def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings(places):
+def test_a_project_s_file_comes_before_timelift_s_own_of_the_same_name(places):
     mine = project(places)
     brought = {"fold_time": "timelift/strategies/fold_time.py"}
     assert shown(mine) == brought | {"native": "strategies/native.py"}
@@ -61,7 +61,7 @@ def test_timelift_may_be_installed_inside_a_project(places):
 
 
 @pytest.mark.parametrize("marker", ["pyproject.toml", "pytest.ini", ".git"])
-def test_the_project_is_the_nearest_folder_above_that_is_marked_as_one(tmp_path, marker):
+def test_the_project_is_the_nearest_folder_above_with_a_marker(tmp_path, marker):
     write(tmp_path, {f"mine/{marker}": "", "mine/deep/down/a.txt": "", "bare/deep/a.txt": ""})
     assert Project.around(tmp_path / "mine/deep/down").root == tmp_path / "mine"
     bare = tmp_path / "bare/deep"

@@ -21,7 +21,7 @@ def refused(done, sentence):
 
 
 @pytest.mark.parametrize("name", sorted(removed.COMMANDS))
-def test_a_command_that_went_is_one_sentence(name, capsys):
+def test_a_removed_command_is_one_sentence(name, capsys):
     assert cli.main([name, "tokens"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"timelift: {name} is no command any more: {removed.COMMANDS[name]}"
@@ -31,13 +31,13 @@ def test_a_command_that_went_is_one_sentence(name, capsys):
     ("command", "flag"),
     [(name, flag) for name, options in removed.OPTIONS.items() for flag in options],
 )
-def test_no_option_that_went_is_there(command, flag):
+def test_no_removed_option_is_in_the_help(command, flag):
     assert f"{flag} " not in parser(command).format_help()
     assert removed.OPTIONS[command][flag] in removed.option_sentence(command, flag, FLAGS)
 
 
 @pytest.mark.parametrize("command", removed.OPTIONS)
-def test_what_is_there_instead_is_an_option_of_the_command(command):
+def test_an_option_that_a_sentence_names_exists(command):
     sentences = removed.OPTIONS[command].values()
     flags = {match[0] for text in sentences for match in re.finditer("(?<=^write )--[a-z-]+", text)}
     help_text = parser(command).format_help()
@@ -55,7 +55,7 @@ def test_pytest_refuses_a_removed_or_misspelt_option_in_one_sentence(pytester, w
     refused(pytester.runpytest_inprocess(*PLUGIN, word), sentence)
 
 
-def test_a_command_refuses_an_option_that_went_in_one_sentence(capsys):
+def test_a_command_refuses_a_removed_option_in_one_sentence(capsys):
     assert cli.main(["history", "--workload", "tokens"]) == 1
     assert capsys.readouterr().err == (
         "timelift: --workload is no option any more: write --workloads, as in timelift bench\n"
@@ -76,7 +76,7 @@ def test_a_key_of_the_ini_file_names_addopts(file, text, pytester):
     assert "addopts = --seq-lens=VALUE" in done.errlines[0]
 
 
-def test_a_key_of_another_plugin_s_is_left_alone(pytester):
+def test_a_key_of_another_plugin_is_left_alone(pytester):
     pytester.makeini("[pytest]\nfeatures = 3\n")
     pytester.makeconftest("def pytest_addoption(parser): parser.addini('features', 'how many')")
     pytester.makepyfile("def test_plain(): pass")
@@ -111,7 +111,7 @@ def run(pytester, monkeypatch):
         ("conftest.py", LAST[:2], "conftest.py"),
     ],
 )
-def test_a_name_that_two_plugins_have_is_one_sentence(run, file, words, other):
+def test_an_option_that_two_plugins_add_is_one_sentence(run, file, words, other):
     done = run(file, OPTION, *words)
     assert done.ret == 1
     (line,) = filter(None, done.errlines)
@@ -121,7 +121,7 @@ def test_a_name_that_two_plugins_have_is_one_sentence(run, file, words, other):
     )
 
 
-def test_a_clash_of_two_others_stays_theirs(run, pytester):
+def test_a_clash_of_two_other_plugins_keeps_its_error(run, pytester):
     other = OPTION.replace("--seed", "--planted")
     (pytester.path / "conftest.py").write_text(other.replace("seeder", "sower"))
     done = run("theirs.py", other, *LAST)
