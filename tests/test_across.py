@@ -83,12 +83,12 @@ def test_without_a_common_launch_there_is_no_interval(tmp_path):
     (pair,) = execution_pairs(run.measurements)
     assert pair.comparison.verdict is Verdict.UNDECIDED
     assert not math.isfinite(pair.comparison.value)
-    (shown,) = own_tables.executions([pair]).pick("ratio", "low", "high").cells
+    (shown,) = own_tables.across_executions([pair]).pick("ratio", "low", "high").cells
     assert shown == ("", "", "")
 
 
 def test_the_table_has_every_pair_and_what_each_word_means(backends):
-    table = own_tables.executions(backends)
+    table = own_tables.across_executions(backends)
     assert table.note.startswith(
         "graph is tf.function on tensorflow, jax.jit on jax, torch.compile on torch."
     )

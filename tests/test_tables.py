@@ -123,7 +123,7 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
     tables = [
         *(one.table for one in report(found).tables),
         case_table.of_page(found),
-        own_tables.executions(found.execution_pairs),
+        own_tables.across_executions(found.execution_pairs),
     ]
     assert len(tables) == 14
     for one in tables:

@@ -94,6 +94,11 @@ class Run:
     def by_case(self) -> MeasurementsByCase:
         return {measurement.case: measurement for measurement in self.measurements}
 
+    @property
+    def without_result(self) -> list[Measurement]:
+        """The measurements that ended without a time: skipped, failed or lost."""
+        return [each for each in self.measurements if each.status is not Status.MEASURED]
+
     @cached_property
     def measured(self) -> MeasurementsByCase:
         return {

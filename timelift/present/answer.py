@@ -185,9 +185,9 @@ class AnswerRow:
     is_safe: bool = False
 
 
-def answer_table(found: RunFindings) -> Table:
+def answer_table(findings: RunFindings) -> Table:
     """Return a row a workload, without empty columns."""
-    baseline = _common_baseline(found.answers)
+    baseline = _common_baseline(findings.answers)
     columns = (
         Column("workload"),
         Column("write", limit=_LONGEST_CELL),
@@ -200,16 +200,16 @@ def answer_table(found: RunFindings) -> Table:
         Column("price", "costs over the best, at most", drop_order=2),
         Column("slower", "shown slower", limit=_LONGEST_CELL),
     )
-    rows = [*_rows(found, baseline)]
+    rows = [*_rows(findings, baseline)]
     return Table("answer", "What to write", columns, rows).without_empty_columns()
 
 
-def _rows(found: RunFindings, baseline: str) -> Iterator[AnswerRow]:
+def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
     by_workload: dict[str, list[Ranking]] = {}
-    for ranking in found.rankings:
+    for ranking in findings.rankings:
         by_workload.setdefault(ranking.setting.workload, []).append(ranking)
     for name, rankings in sorted(by_workload.items()):
-        answer = found.answers.get(name)
+        answer = findings.answers.get(name)
         yield _row(name, answer, baseline) if answer else _without_contest(name, rankings)
 
 
@@ -264,9 +264,9 @@ def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
 # All settings in two sentences -------------------------------------------------------------------
 
 
-def headline(found: RunFindings) -> str:
+def headline(findings: RunFindings) -> str:
     """Write the answer for all settings in one sentence."""
-    answer = found.answer
+    answer = findings.answer
     if answer is None:
         return NOTHING
     name = plain(to_write(answer))

@@ -1,6 +1,6 @@
-"""What a report says of a run in words and tables, before any renderer lays them out.
+"""The report of a run in words and tables, for the terminal and the page, and its Markdown.
 
-Names inside are as the file wrote them: a renderer escapes them for its place.
+Names in a `Report` are as the file wrote them: a renderer escapes them for its place.
 """
 
 import shlex
@@ -13,7 +13,7 @@ from timelift.analyse.findings import USUAL_EXECUTION, RunFindings, by_execution
 from timelift.analyse.ranking import Ranking, declared
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.results import Run
-from timelift.case import Setting, Status, several_valued
+from timelift.case import Setting, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import Commit, flattened
@@ -29,8 +29,8 @@ from timelift.present.words import meaning_in_words, percent, value_in_words
 class SettingsTable:
     """Settings that differ in their execution alone: their rivals by time, and the notes below.
 
-    `heading` names what they share. `table` is None where nothing was measured, and
-    `not_shown_slower` tells of each of its rows whether no rival was shown to beat it.
+    `heading` is the label that they share. `table` is None if nothing was measured.
+    `not_shown_slower` is True for each of its rows that no rival was shown to beat.
     """
 
     workload: str
@@ -42,11 +42,11 @@ class SettingsTable:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a report says in words: `head` holds pairs of a label and a text.
+    """All words and tables of a report; `head` has pairs of a label and a text.
 
-    `answer` has a row a workload; it is None where copies were raced, of which none is an answer.
-    `titles` holds pairs of a strategy and its title, `meanings` of a strategy and what it does with
-    noise, statistics, losses and masks. `additions` are what features add.
+    `answer` has a row a workload; it is None for a run that raced copies, of which none is an
+    answer. `titles` has pairs of a strategy and its title, `meanings` of a strategy and its
+    declarations in words.
     """
 
     head: tuple[tuple[str, str], ...]
@@ -59,38 +59,38 @@ class Report:
 
     def of_workloads(self, names: Collection[str]) -> "Report":
         """Return the report with the settings of these workloads alone."""
-        tables = tuple(one for one in self.tables if one.workload in names)
+        tables = tuple(table for table in self.tables if table.workload in names)
         rows = [row for row in self.answer.rows if row.workload in names] if self.answer else []
         return replace(self, tables=tables, answer=self.answer and replace(self.answer, rows=rows))
 
 
-def report(found: RunFindings, additions: Additions = NO_ADDITIONS) -> Report:
-    """Return what is said of a run; what a section has to say is in the head."""
-    run, trust, section = found.run, additions.trust_in_full, additions.section
+def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report:
+    """Return the report of a run; the sentences of a section stand in its head."""
+    run, trust, section = findings.run, additions.trust_in_full, additions.section
     head = (
         *_head(run),
-        *conditions.lines(found),
+        *conditions.lines(findings),
         *([("trust", trust)] if trust else []),
-        *(("speed-up", text) for text in _baselines(found)),
+        *(("speed-up", text) for text in _baselines(findings)),
         *(("answer", text) for text in (section.versions[0] if section else ())),
     )
-    answer = None if run.header.races_copies else answer_table(found)
+    answer = None if run.header.races_copies else answer_table(findings)
     titles, meanings = tuple(declared(run, "title")), tuple(_meanings(run))
-    return Report(head, answer, titles, meanings, tuple(_tables(found)), run.warnings, additions)
+    return Report(head, answer, titles, meanings, tuple(_tables(findings)), run.warnings, additions)
 
 
-def _baselines(found: RunFindings) -> Iterator[str]:
-    """Name what speed-ups are told against, and in how many settings where that differs."""
-    names = Counter(one.baseline for one in found.rankings if one.baseline)
+def _baselines(findings: RunFindings) -> Iterator[str]:
+    """Yield the baseline of the speed-ups; several with the number of their settings."""
+    names = Counter(ranking.baseline for ranking in findings.rankings if ranking.baseline)
     if len(names) == 1:
         yield f"times as fast as {next(iter(names))}"
     elif names:
-        told = (f"{name} in {counted(count, 'setting')}" for name, count in names.most_common())
-        yield f"times as fast as {', '.join(told)}"
+        parts = (f"{name} in {counted(count, 'setting')}" for name, count in names.most_common())
+        yield f"times as fast as {', '.join(parts)}"
 
 
 def _head(run: Run) -> tuple[tuple[str, str], ...]:
-    """Return the lines of the head; what the file lacks is left out."""
+    """Return the lines of the head that the journal has a text for."""
     header, machine = run.header, run.header.machine
     lines = {
         "state": conditions.state(run),
@@ -115,26 +115,28 @@ def _commit(commit: Commit) -> str:
 
 
 def _launches(run: Run) -> str:
-    counts = {len(one.launches) for one in run.measurements if one.launches}
+    counts = {len(each.launches) for each in run.measurements if each.launches}
     return " to ".join(str(count) for count in sorted({min(counts), max(counts)})) if counts else ""
 
 
-def _tables(found: RunFindings) -> Iterator[SettingsTable]:
-    """Return every setting of a run, the ones without a measured case too."""
-    ranked = {ranking.setting: ranking for ranking in found.rankings}
-    lost: dict[Setting, list[Measurement]] = defaultdict(list)
-    for one in found.run.measurements:
-        if one.status is not Status.MEASURED:
-            lost[one.case.setting].append(one)
-    for settings in by_execution({*ranked, *lost}):
+def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
+    """Yield the tables of all settings, also of those without a measured case."""
+    ranked = {ranking.setting: ranking for ranking in findings.rankings}
+    without_result: dict[Setting, list[Measurement]] = defaultdict(list)
+    for measurement in findings.run.without_result:
+        without_result[measurement.case.setting].append(measurement)
+    for settings in by_execution({*ranked, *without_result}):
         axes = several_valued(settings)
         rankings = [ranked[setting] for setting in settings if setting in ranked]
         notes = [
             f"{_execution(setting, axes)}{note}"
             for setting in settings
-            for note in (*_verdicts(ranked.get(setting), found), *_losses(lost[setting]))
+            for note in (
+                *_verdicts(ranked.get(setting), findings),
+                *_without_result(without_result[setting]),
+            )
         ]
-        table = case_table.of_rankings(rankings, found, axes) if rankings else None
+        table = case_table.of_rankings(rankings, findings, axes) if rankings else None
         best = (row.rank_low == 1 for ranking in rankings for row in ranking.all_rows)
         heading = _heading(settings[0], axes)
         yield SettingsTable(settings[0].workload, heading, table, tuple(notes), tuple(best))
@@ -148,24 +150,24 @@ def _heading(setting: Setting, axes: Sequence[str]) -> str:
 
 
 def _execution(setting: Setting, axes: Sequence[str]) -> str:
-    """Return in which execution a note holds, before it; empty where a table has only one."""
+    """Return the execution that a note is about, or '' if the table has only one."""
     words = ", ".join(value_in_words(axis, getattr(setting, axis)) for axis in axes)
     return f"{words}: " if words else ""
 
 
-def _verdicts(ranking: Ranking | None, found: RunFindings) -> Iterator[str]:
-    """Return what was found in a setting, None being one without a measured case."""
+def _verdicts(ranking: Ranking | None, findings: RunFindings) -> Iterator[str]:
+    """Yield the notes about a setting; `ranking` is None if no case was measured."""
     if ranking is None:
         yield "nothing measured"
         return
-    yield from _contest(ranking, found.recommendation_by_setting.get(ranking.setting))
+    yield from _contest(ranking, findings.recommendation_by_setting.get(ranking.setting))
     if ranking.rows and not all(row.ratio.is_known for row in ranking.all_rows):
         yield "within one launch: no interval"
     for row in ranking.unranked:
         name = row.case.strategy
-        no_answer = found.no_answers[name]
-        original = no_answer.copy_of
-        yield f"{name} is {f'a twin of {original}' if original else f'no lift: {no_answer.why}'}"
+        reason = findings.no_answers[name]
+        kind = f"a twin of {reason.copy_of}" if reason.copy_of else f"no lift: {reason.why}"
+        yield f"{name} is {kind}"
 
 
 def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
@@ -178,27 +180,30 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         yield recommended_in_words(ranking, best)
         if best.price.is_bound:
             yield from price_sentences(ranking, best.strategy)
-        seen = [f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided]
-        if seen:
-            yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
+        names = [
+            f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided
+        ]
+        if names:
+            yield f"undecided, and the difference that would have been seen: {', '.join(names)}"
 
 
-def _losses(lost: Iterable[Measurement]) -> Iterator[str]:
-    """Name the cases without a result, those with one reason in one line."""
+def _without_result(measurements: Iterable[Measurement]) -> Iterator[str]:
+    """Yield a sentence a reason about the strategies without a result."""
     names: dict[str, list[str]] = defaultdict(list)
-    for one in lost:
-        before = f" after {counted(len(one.launches), 'launch')}" if one.launches else ""
-        why = f": {one.reason}" if one.reason else ""
-        names[f"{one.status}{before}{why}"].append(one.case.strategy)
-    for why, strategies in names.items():
-        yield f"no result for {', '.join(sorted(strategies))}: {why}"
+    for measurement in measurements:
+        launches = len(measurement.launches)
+        after = f" after {counted(launches, 'launch')}" if launches else ""
+        reason = f": {measurement.reason}" if measurement.reason else ""
+        names[f"{measurement.status}{after}{reason}"].append(measurement.case.strategy)
+    for reason, strategies in names.items():
+        yield f"no result for {', '.join(sorted(strategies))}: {reason}"
 
 
 def _meanings(run: Run) -> Iterator[tuple[str, str]]:
-    """Return the strategies of a run with what they declare to mean."""
+    """Yield the strategies of a run with their declarations in words."""
     for name, entry in run.header.strategies.items():
         if entry.meaning:
-            words = (f"{about}: {word}" for about, word in meaning_in_words(entry.meaning))
+            words = (f"{title}: {word}" for title, word in meaning_in_words(entry.meaning))
             yield name, "; ".join(words)
 
 

@@ -1,6 +1,6 @@
-"""The answer of a run in a screenful: a table with a row a workload, and a few lines below it.
+"""The end of a run in a screenful: a table with a row a workload, and a few lines below it.
 
-What a feature found in a run comes from outside, as a `Section`.
+A feature passes its own findings as a `Section`.
 
 Names inside are as the file wrote them: a renderer escapes them for its place.
 """
@@ -20,19 +20,19 @@ from timelift.present.answer import answer_table
 from timelift.present.tables import Table
 from timelift.present.words import duration, value_in_words
 
-#: More workloads than these have no row of their own.
+#: The most rows of the table.
 ROWS = 12
-#: So many failures are named.
+#: The most failures that are named.
 _NAMED = 3
 
 
 @dataclass(frozen=True)
 class Section:
-    """The result of an --against run or a self-test, which is shown in the place of an answer.
+    """The result of an --against run or a self-test, shown in place of an answer.
 
-    `versions` are all of it in sentences, and shorter versions of that: a terminal shows the first
-    that fits, and report.md has the first. The page begins with the `headline`, in which `names`
-    are code, the sentence `below` it and the first rows of `table`; `notes` end its first screen.
+    `versions` are lists of sentences, the longest version first: a terminal shows the first that
+    fits, report.md the first. The page begins with the `headline`, in which `names` are code, the
+    sentence `below` it and the first rows of `table`; `notes` end its first screen.
     """
 
     headline: str
@@ -45,9 +45,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Additions:
-    """What features add to a run: how far its machine may be trusted, and a section.
+    """The lines that features add to a run: how far to trust its machine, and a section.
 
-    `trust` has one line, for a screenful; `trust_in_full` is for reports.
+    `trust` is one line for a screenful, `trust_in_full` is for reports.
     """
 
     trust: str = ""
@@ -60,7 +60,7 @@ NO_ADDITIONS = Additions()
 
 @dataclass(frozen=True)
 class Pointers:
-    """Where more is: the page, if it was written, and how the run is named on a command line."""
+    """The page of a run, if it was written, and the run's name unless it is the latest."""
 
     page: Path | None = None
     run: str = ""
@@ -68,84 +68,91 @@ class Pointers:
 
 @dataclass(frozen=True)
 class Summary:
-    """What was measured in one line, the table of workloads, and pairs of a label and a text.
+    """The end of a run: what was measured in one line, the table of workloads, and labelled notes.
 
-    `tables` is the command that prints what has no room here. `state` is what keeps the run from
-    being whole, and stands above everything.
+    `tables` is the command that prints every setting. `state` is why the run is not whole, or '';
+    it stands above everything.
     """
 
     top: str
     table: Table
     notes: tuple[tuple[str, str], ...]
-    tables: str = "timelift report WORKLOAD"
-    state: str = ""
+    tables: str
+    state: str
 
     def in_brief(self) -> "Summary":
-        """Return the summary with less of where strategies were shown slower."""
+        """Return the summary with shorter texts in the column `shown slower`."""
+        briefly = attrgetter("slower_briefly")
         columns = tuple(
-            replace(one, value=attrgetter("slower_briefly")) if one.name == "slower" else one
-            for one in self.table.columns
+            replace(column, value=briefly) if column.name == "slower" else column
+            for column in self.table.columns
         )
         return replace(self, table=replace(self.table, columns=columns))
 
-    def up_to(self, rows: int) -> "Summary":
-        """Return the summary with so many rows: those of the workloads with the most settings."""
-        everything = self.table.rows
-        if len(everything) <= rows:
+    def with_rows(self, most: int) -> "Summary":
+        """Return the summary with at most so many rows: the workloads with the most settings."""
+        rows = self.table.rows
+        if len(rows) <= most:
             return self
-        kept = sorted(everything, key=lambda row: -row.settings)[:rows]
-        left = counted(len(everything) - rows, "more workload")
-        note = ("and", f"{left}: {self.tables}")
-        table = replace(self.table, rows=[row for row in everything if row in kept])
+        kept = sorted(rows, key=lambda row: -row.settings)[:most]
+        left_out = counted(len(rows) - most, "more workload")
+        note = ("and", f"{left_out}: {self.tables}")
+        table = replace(self.table, rows=[row for row in rows if row in kept])
         return replace(self, table=table, notes=(note, *self.notes))
 
 
-def summary(found: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
-    """Return the end of a run; without `pointers` it says nothing of the page and of commands."""
+def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
+    """Return the end of a run; without `pointers` it names neither the page nor commands."""
     tables = f"timelift report{_named(pointers)} WORKLOAD"
-    notes = tuple(_notes(found, pointers, tables, trust))
-    return Summary(_top(found), answer_table(found), notes, tables, conditions.state(found.run))
+    notes = tuple(_notes(findings, pointers, tables, trust))
+    return Summary(
+        _what_was_measured(findings),
+        answer_table(findings),
+        notes,
+        tables,
+        conditions.state(findings.run),
+    )
 
 
 # The line of what was measured -------------------------------------------------------------------
 
 
-def _top(found: RunFindings) -> str:
-    run = found.run
-    settings = {one.case.setting for one in run.measured.values()}
+def _what_was_measured(findings: RunFindings) -> str:
+    run = findings.run
+    settings = {case.setting for case in run.measured}
     parts = [
         f"{counted(len(run.measured), 'case')} in {counted(len(settings), 'setting')}",
-        _launches(found),
+        _launches(findings),
     ]
-    devices = {one.setting.device for one in run.measured} - {CPU}
-    where = [*_versions(found), *_cores(found), *sorted(devices)]
+    devices = {setting.device for setting in settings} - {CPU}
+    where = [*_versions(findings), *_cores(findings), *sorted(devices)]
     taken = [duration(run.seconds)] if run.seconds else []
     return "; ".join([", ".join(filter(None, parts)), *filter(None, [", ".join(where)]), *taken])
 
 
-def _launches(found: RunFindings) -> str:
-    counts = sorted({len(one.launches) for one in found.run.measured.values()})
+def _launches(findings: RunFindings) -> str:
+    counts = sorted({len(each.launches) for each in findings.run.measured.values()})
     if len(counts) > 1:
         return f"{counts[0]}-{counts[-1]} launches"
     return counted(counts[0], "launch") if counts else ""
 
 
-def _versions(found: RunFindings) -> Iterator[str]:
-    versions = found.run.header.machine.versions
-    for backend in dict.fromkeys(case.setting.backend for case in found.run.measured):
+def _versions(findings: RunFindings) -> Iterator[str]:
+    versions = findings.run.header.machine.versions
+    for backend in dict.fromkeys(case.setting.backend for case in findings.run.measured):
         version = ".".join(str(versions.get(backend, "")).split(".")[:2])
         yield f"{value_in_words('backend', backend)} {version}".strip()
 
 
-def _cores(found: RunFindings) -> Iterator[str]:
-    cores = found.run.header.machine.identity.get("cores")
+def _cores(findings: RunFindings) -> Iterator[str]:
+    cores = findings.run.header.machine.identity.get("cores")
     if isinstance(cores, int):
         yield counted(cores, "core")
 
 
-def processor_and_memory(found: RunFindings) -> str:
-    """Return what the machine is, beside its number of cores; empty where it is not known."""
-    identity = found.run.header.machine.identity
+def processor_and_memory(findings: RunFindings) -> str:
+    """Return the processor and the memory of the machine, as far as they are known."""
+    identity = findings.run.header.machine.identity
     memory = identity.get("memory_gib")
     parts = [str(identity.get("cpu") or ""), f"{memory} GiB" if memory else ""]
     return ", ".join(filter(None, parts))
@@ -155,73 +162,70 @@ def processor_and_memory(found: RunFindings) -> str:
 
 
 def _named(pointers: Pointers | None) -> str:
-    """Return how a command names the run, after a blank; empty where it is the latest."""
+    """Return the name of the run in a command, after a blank; '' for the latest run."""
     return " RUN" if pointers and pointers.run else ""
 
 
 def _notes(
-    found: RunFindings, pointers: Pointers | None, tables: str, trust: str
+    findings: RunFindings, pointers: Pointers | None, tables: str, trust: str
 ) -> Iterator[tuple[str, str]]:
-    run = found.run
-    yield from (("failed", f"{text}; why: {tables}") for text in _failures(found))
-    yield from (("refused", text) for text in dict.fromkeys(_refusals(found)))
+    run = findings.run
+    yield from (("failed", f"{text}; why: {tables}") for text in _failures(findings))
+    yield from (("refused", text) for text in dict.fromkeys(_refusals(findings)))
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
-    yield "noise", conditions.undecided(found)
+    yield "noise", conditions.undecided(findings)
     if trust:
         yield "trust", trust
     if pointers:
         yield from pages(pointers)
-        yield "more", " · ".join(_commands(found, _named(pointers)))
+        yield "more", " · ".join(_commands(findings, _named(pointers)))
 
 
 def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
-    """Tell which run it is, where it is not the latest, and where its page is."""
+    """Yield the name of a run that is not the latest, and the place of its page."""
     if pointers.run:
         yield "run", pointers.run
     command = f"timelift report{_named(pointers)} --open"
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
-def _failures(found: RunFindings) -> Iterator[str]:
-    """Write how many cases have failed, and of which strategies; refusals are no failures."""
-    lost = [
-        one
-        for one in found.run.measurements
-        if one.status not in SKIPPED and one.status is not Status.MEASURED
-    ]
-    if lost:
-        names = [*dict.fromkeys(f"{one.case.strategy} {one.status}" for one in lost)]
+def _failures(findings: RunFindings) -> Iterator[str]:
+    """Yield how many cases have failed, and which strategies; refusals are no failures."""
+    failed = [each for each in findings.run.without_result if each.status not in SKIPPED]
+    if failed:
+        names = [*dict.fromkeys(f"{each.case.strategy} {each.status}" for each in failed)]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"{counted(len(lost), 'case')}: {', '.join(names[:_NAMED])}{more}"
+        yield f"{counted(len(failed), 'case')}: {', '.join(names[:_NAMED])}{more}"
 
 
-def _refusals(found: RunFindings) -> Iterator[str]:
-    """Write of each setting in which all strategies refuse for one reason what that is."""
+def _refusals(findings: RunFindings) -> Iterator[str]:
+    """Yield the reason of each setting in which all strategies refuse for the same one."""
     ends: dict[Setting, set[tuple[Status, str]]] = defaultdict(set)
-    for one in found.run.measurements:
-        ends[one.case.setting].add((one.status, one.reason))
+    for measurement in findings.run.measurements:
+        ends[measurement.case.setting].add((measurement.status, measurement.reason))
     for setting, (first, *others) in ends.items():
         status, reason = first
         if status is Status.REFUSED and not others:
             yield f"{setting.workload} {setting.phase}: {reason}"
 
 
-def _commands(found: RunFindings, named: str) -> Iterator[str]:
-    """Write the commands that have something to say of the run, with its name."""
-    several = set(several_valued(one.setting for one in found.rankings))
+def _commands(findings: RunFindings, named: str) -> Iterator[str]:
+    """Yield the commands that show more of the run."""
     yield f"timelift report{named} WORKLOAD"
-    if found.contests:
-        yield f"choose {_question(found, several)}{f' --run{named}' if named else ''}"
+    if findings.contests:
+        yield f"choose {_question(findings)}{f' --run{named}' if named else ''}"
 
 
-def _question(found: RunFindings, several: set[str]) -> str:
-    """Write the options of `choose` for a setting of the workload that has the most of them."""
-    answers = found.answers
+def _question(findings: RunFindings) -> str:
+    """Write the options of `choose` for a setting of the workload that has most settings."""
+    answers = findings.answers
     workload = max(answers, key=lambda name: answers[name].settings)
-    settings = [one.setting for one in found.contests if one.setting.workload == workload]
-    setting = min(settings, key=lambda setting: len(setting.unusual))
+    settings = [ranking.setting for ranking in findings.contests]
+    own = (setting for setting in settings if setting.workload == workload)
+    setting = min(own, key=lambda setting: len(setting.unusual))
+    several = set(several_valued(ranking.setting for ranking in findings.rankings))
     axes = {"workload", "seq_len"} | (several & {"batch", *setting.unusual})
     values = ((axis, getattr(setting, axis)) for axis in AXES if axis in axes)
     return shlex.join(word for axis, value in values for word in (AXIS_FLAGS[axis], str(value)))

@@ -87,9 +87,11 @@ def show_summary(summary: Summary, console: Console) -> None:
     brief = summary.in_brief()
     without_price = replace(brief, table=brief.table.up_to(1))
     shorter = (
-        version.up_to(rows) for rows in range(most, -1, -1) for version in (brief, without_price)
+        version.with_rows(rows)
+        for rows in range(most, -1, -1)
+        for version in (brief, without_price)
     )
-    for version in itertools.chain([summary.up_to(most)], shorter):
+    for version in itertools.chain([summary.with_rows(most)], shorter):
         lines = _lines(_summary(version, width), console, width)
         if len(lines) <= room:
             break

@@ -20,40 +20,37 @@ _TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run",
 
 
 def write_report(
-    found: RunFindings,
+    findings: RunFindings,
     folder: Path,
     additions: Additions = NO_ADDITIONS,
     code: CodeToPaste | None = None,
 ) -> None:
-    """Write everything over an earlier report; `code` is what to paste.
-
-    Raises UserError where the folder does not allow it.
-    """
-    in_words = report(found, additions)
+    """Write a report over an earlier one; raises UserError if the folder does not allow it."""
+    in_words = report(findings, additions)
     with writing(folder, _ADVICE):
-        for name in _of_some_reports(found):
+        for name in _replaced(findings):
             (folder / name).unlink(missing_ok=True)
-        pictures = sheet.save(figures.of_run(found), folder / FIGURES)
-    names = [one.name for one in pictures]
-    tables = [one for one in render.tables(found, additions.section) if one.rows]
+        pictures = sheet.save(figures.of_run(findings), folder / FIGURES)
+    names = [picture.name for picture in pictures]
+    tables = [table for table in render.tables(findings, additions.section) if table.rows]
     svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
     texts = {
         "report.md": in_markdown(in_words, svgs),
-        "measurements.csv": csv_of_values(case_table.for_programs(found)),
-        **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
-        "index.html": render.html(found, in_words, tables, names, code),
+        "measurements.csv": csv_of_values(case_table.for_programs(findings)),
+        **{f"tables/{table.name}.csv": csv_as_shown(table) for table in tables},
+        "index.html": render.html(findings, in_words, tables, names, code),
     }
     for name, text in texts.items():
         with writing(folder / name, _ADVICE):
             replace_text(folder / name, text)
 
 
-def _of_some_reports(found: RunFindings) -> Iterator[str]:
-    """Yield the names of what not every report of these workloads has: an earlier one's goes.
+def _replaced(findings: RunFindings) -> Iterator[str]:
+    """Yield the files of an earlier report that go: the tables, and figures of these workloads.
 
     Nothing else in the folder is removed.
     """
     yield from (f"tables/{name}.csv" for name in _TABLES)
-    workloads = {one.case.setting.workload for one in found.run.measurements}
+    workloads = {case.setting.workload for case in findings.run.by_case}
     for stem in (kind + end for kind in figures.KINDS for end in ("", *figures.endings(workloads))):
         yield from (f"{FIGURES}/{stem}.{format_}" for format_ in sheet.FORMATS)

@@ -1,9 +1,8 @@
-"""What the page's script draws from: settings, rows and prices as columns of small numbers.
+"""The data of the page's script: settings, rows and prices as columns of small numbers.
 
-Strategies, settings and words stand once, and columns name them by their places. Times are in
+Strategies, settings and words stand once, and columns name them by their positions. Times are in
 microseconds, first calls in seconds, memory in MiB; a number has four significant digits. The
-script has no words of its own: it is sent those of what was measured ready to show, and the others
-with places for what a reader chooses.
+script has no words of its own: `page_words` has all of them.
 """
 
 import dataclasses
@@ -19,7 +18,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer, Price, Recommendation
-from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting, Status
+from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import legend_order, line_style
@@ -37,7 +36,7 @@ from timelift.present.words import (
     with_mark,
 )
 
-#: The values of the rarer axes that a setting's words leave out.
+#: The usual values of the rarer axes, which a setting's words leave out.
 _USUAL = {
     field.name: field.default
     for field in dataclasses.fields(Setting)
@@ -45,13 +44,8 @@ _USUAL = {
 }
 
 
-def as_json(found: RunFindings, code: CodeToPaste) -> str:
-    """Return the data as JSON that is text inside a page."""
-    return inside_html(page_data(found, code))
-
-
 def inside_html(fields: Mapping[str, object]) -> str:
-    """Write JSON in which nothing ends a script or begins a comment, a line for every field."""
+    """Write JSON, a line a field, in which nothing ends a script of HTML or begins a comment."""
     lines = (f"{_json(key)}:{_json(value)}" for key, value in fields.items())
     return "{" + ",\n".join(lines) + "}"
 
@@ -61,37 +55,38 @@ def _json(value: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
-    lost = [one for one in found.run.measurements if one.status is not Status.MEASURED]
-    settings = sorted({one.setting for one in found.rankings} | {one.case.setting for one in lost})
-    names = legend_order(
-        [row.case.strategy for one in found.rankings for row in one.all_rows]
-        + [one.case.strategy for one in lost]
-    )
-    place = {name: number for number, name in enumerate(names)}
-    rankings = {one.setting: one for one in found.rankings}
-    losses = page_words.losses(lost)
-    axes = {axis: sorted({getattr(one, axis) for one in settings}) for axis in AXES}
+def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
+    """Return the data of the page; lists of numbers are positions in other lists."""
+    rankings = {ranking.setting: ranking for ranking in findings.rankings}
+    cases = [row.case for ranking in findings.rankings for row in ranking.all_rows]
+    cases += [measurement.case for measurement in findings.run.without_result]
+    settings = sorted({case.setting for case in cases})
+    names = legend_order(case.strategy for case in cases)
+    places = {name: place for place, name in enumerate(names)}
+    without_result = page_words.without_result(findings.run.without_result)
+    axes = {axis: sorted({getattr(setting, axis) for setting in settings}) for axis in AXES}
     return {
         "words": page_words.WORDS,
         "units": page_words.UNITS,
         "axes": [_axis(axis, values) for axis, values in axes.items()],
         "along": along(settings),
-        "strategies": [_strategy(name, found, code.strategies.get(name)) for name in names],
+        "strategies": [_strategy(name, findings, code.strategies.get(name)) for name in names],
         "settings": _columns(
-            {axis: values.index(getattr(one, axis)) for axis, values in axes.items()}
-            | _setting(rankings.get(one), found.recommendation_by_setting.get(one), place)
+            {axis: values.index(getattr(setting, axis)) for axis, values in axes.items()}
+            | _setting(
+                rankings.get(setting), findings.recommendation_by_setting.get(setting), places
+            )
             | {
-                "unusual": len(one.unusual),
-                "lost": losses.get(one, []),
-                "inputs": _fields(code.inputs.get(one)),
+                "unusual": len(setting.unusual),
+                "lost": without_result.get(setting, []),
+                "inputs": _fields(code.inputs.get(setting)),
             }
-            for one in settings
+            for setting in settings
         ),
         "rows": _columns(
-            {"setting": number, "strategy": place[row.case.strategy]}
-            | _row(row, rankings[setting], found)
-            for number, setting in enumerate(settings)
+            {"setting": place, "strategy": places[row.case.strategy]}
+            | _row(row, rankings[setting], findings)
+            for place, setting in enumerate(settings)
             if setting in rankings
             for row in rankings[setting].all_rows
         ),
@@ -100,13 +95,13 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
             {
                 "workload": name_on_page(workload),
                 "strategies": _columns(
-                    _price(price, answer, place) for price in answer.single.prices
+                    _price(price, answer, places) for price in answer.single.prices
                 ),
-                "advised": [place[name] for name in answer.strategies],
+                "advised": [places[name] for name in answer.strategies],
             }
-            for workload, answer in found.answers.items()
+            for workload, answer in findings.answers.items()
         ],
-        "advised": [place[one] for one in found.answer.strategies] if found.answer else [],
+        "advised": [places[name] for name in findings.answer.strategies] if findings.answer else [],
     }
 
 
@@ -120,22 +115,23 @@ def _columns(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def along(settings: Sequence[Setting]) -> str:
-    """Return the axis that charts have along them: length, or batch where that alone varies."""
-    lengths, batches = ({getattr(one, axis) for one in settings} for axis in SIZES)
+    """Return the horizontal axis of the charts: length, or batch if that alone varies."""
+    lengths, batches = ({getattr(setting, axis) for setting in settings} for axis in SIZES)
     return "batch" if len(lengths) == 1 and len(batches) > 1 else "seq_len"
 
 
 def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
-    """Return an axis with title, values, words for these, and what goes without saying.
+    """Return an axis: its title, its values, and these in words.
 
-    `choices` are the words beside the title of the axis.
+    `choices` are words for a control that has the title beside it; words of a setting leave out the
+    `usual` value.
     """
     return {
         "name": axis,
         "title": axis_title(axis),
-        "values": [_shown(one) for one in values],
-        "words": [_in_words(axis, one) for one in values],
-        "choices": [_to_choose(axis, one) for one in values],
+        "values": [_shown(value) for value in values],
+        "words": [_in_words(axis, value) for value in values],
+        "choices": [_choice(axis, value) for value in values],
         "usual": _USUAL.get(axis),
     }
 
@@ -144,7 +140,7 @@ def _shown(value: object) -> object:
     return value if isinstance(value, int) else plain(value, NAME_LIMIT)
 
 
-def _to_choose(axis: str, value: object) -> object:
+def _choice(axis: str, value: object) -> object:
     return "default" if (axis, value) == ("threads", BACKEND_THREADS) else _shown(value)
 
 
@@ -153,65 +149,65 @@ def _in_words(axis: str, value: object) -> str:
     return words.replace("_", " ") if axis == "gradients" else words
 
 
-def _strategy(name: str, found: RunFindings, code: Code | None) -> dict[str, Any]:
-    entry = found.run.header.strategies.get(name)
+def _strategy(name: str, findings: RunFindings, code: Code | None) -> dict[str, Any]:
+    entry = findings.run.header.strategies.get(name)
     return {
         "name": name_on_page(name),
         "known": name_on_page(known_as(name)),
-        "marked": with_mark(name_on_page(name), is_look_alike=name in found.look_alikes),
+        "marked": with_mark(name_on_page(name), is_look_alike=name in findings.look_alikes),
         **_look(name),
         "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
-        "differs": plain(found.look_alikes.get(name, ""), TEXT_LIMIT),
+        "differs": plain(findings.look_alikes.get(name, ""), TEXT_LIMIT),
         "meaning": meaning_in_words(entry.meaning) if entry else [],
         "code": _fields(code),
     }
 
 
-def _fields(piece: Code | Inputs | None) -> dict[str, str] | None:
-    return piece._asdict() if piece else None
+def _fields(texts: Code | Inputs | None) -> dict[str, str] | None:
+    return texts._asdict() if texts else None
 
 
 def _look(name: str) -> dict[str, Any]:
-    """Return the look that a strategy has in every figure.
+    """Return the look of a strategy, which is that of the figures.
 
     `mark` is a list of outlines, each a flat list of x and y in units of the mark's width.
     """
-    drawn = line_style(name)
-    dash = drawn.dash[1] or ()
+    style = line_style(name)
+    dash = style.dash[1] or ()
     return {
-        "colour": drawn.colour,
-        "dash": " ".join(f"{1.6 * one:g}" for one in dash),
-        "mark": _outlines(drawn.marker),
+        "colour": style.colour,
+        "dash": " ".join(f"{1.6 * length:g}" for length in dash),
+        "mark": _outlines(style.marker),
     }
 
 
 def _outlines(marker: str) -> list[list[float]]:
     style = MarkerStyle(marker)
     path = style.get_path().transformed(style.get_transform())
-    outlines = (np.asarray(one) * (1, -1) for one in path.to_polygons(closed_only=False))
-    return [[round(float(one), 2) for one in outline.ravel()] for outline in outlines]
+    outlines = (np.asarray(points) * (1, -1) for points in path.to_polygons(closed_only=False))
+    return [[round(float(value), 2) for value in outline.ravel()] for outline in outlines]
 
 
 def _setting(
-    ranking: Ranking | None, best: Recommendation | None, place: Mapping[str, int]
+    ranking: Ranking | None, best: Recommendation | None, places: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Return the places of a setting's baseline and of what to write in it, and that in words.
+    """Return the positions of a setting's baseline and of the strategy to write, and its words.
 
-    `beside` is the strategy that its rows are told beside. Of `lead` every other part is a name;
-    `fastest` is what is said of the fastest.
+    `beside` is the strategy that the rows are compared with. Every other part of `lead` is a name;
+    `fastest` are the words for the fastest strategy.
     """
     return {
-        "baseline": place.get(ranking.baseline, -1) if ranking else -1,
-        "beside": place[page_words.base_row(ranking).case.strategy] if ranking else -1,
-        "write": place[best.strategy] if best else -1,
+        "baseline": places.get(ranking.baseline, -1) if ranking else -1,
+        "beside": places[page_words.base_row(ranking).case.strategy] if ranking else -1,
+        "write": places[best.strategy] if best else -1,
         "lead": page_words.lead(ranking, best),
         "fastest": page_words.fastest(ranking),
     }
 
 
-def _row(row: RankedCase, ranking: Ranking, found: RunFindings) -> dict[str, Any]:
+def _row(row: RankedCase, ranking: Ranking, findings: RunFindings) -> dict[str, Any]:
     case, gain = row.case, page_words.gain(row, ranking)
-    first_call = found.first_calls.get(case)
+    first_call = findings.first_calls.get(case)
     return {
         "lift": int(row.rank_low > 0),
         **_interval("time", row.seconds_per_call.times(1e6)),
@@ -222,9 +218,9 @@ def _row(row: RankedCase, ranking: Ranking, found: RunFindings) -> dict[str, Any
         "beside": page_words.beside(row, ranking),
         "cost": _at_most(row.cost_over_best.high),
         "first": _digits(first_call.value) if first_call else None,
-        "peak": _digits(found.peak_bytes.get(case, math.nan) / MEBIBYTES.size),
-        "front": int(row in found.pareto_fronts[case.setting]),
-        "facts": [*page_words.facts(row, found)],
+        "peak": _digits(findings.peak_bytes.get(case, math.nan) / MEBIBYTES.size),
+        "front": int(row in findings.pareto_fronts[case.setting]),
+        "facts": [*page_words.facts(row, findings)],
     }
 
 
@@ -236,14 +232,14 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
     }
 
 
-def _price(price: Price, answer: Answer, place: Mapping[str, int]) -> dict[str, Any]:
+def _price(price: Price, answer: Answer, places: Mapping[str, int]) -> dict[str, Any]:
     """Return what a strategy costs over the best in a workload.
 
-    `worst` holds for every setting of the workload, `typical` is the median over them. `ends` and
-    `title` are the same in words.
+    `worst` is an upper bound over the settings of the workload, `typical` the median over them.
+    `ends` and `title` are the same in words.
     """
     return {
-        "strategy": place[price.strategy],
+        "strategy": places[price.strategy],
         "typical": _digits(price.typical),
         "worst": _at_most(price.ratio),
         "ends": page_words.worst(price, answer),
@@ -252,7 +248,7 @@ def _price(price: Price, answer: Answer, place: Mapping[str, int]) -> dict[str, 
 
 
 def _digits(value: float) -> float | int | None:
-    """Return a number with four significant digits, None for one that is not known."""
+    """Return a number with four significant digits; None if it is not finite."""
     if not math.isfinite(value):
         return None
     rounded = float(f"{value:.4g}")

@@ -1,4 +1,4 @@
-"""The tables that the page alone shows: prices, executions, meanings, losses."""
+"""The tables that the page alone shows: executions, prices, cases without a result, meanings."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,14 +9,13 @@ from timelift.analyse.findings import ExecutionPair, RunFindings
 from timelift.analyse.ranking import RankedCase
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.results import Run
-from timelift.case import Status
 from timelift.escape import plain
 from timelift.journal.lines import StrategyEntry
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
 from timelift.present.words import meaning_in_words, unit_for
 
-#: Characters after which a reason and a title are cut.
+#: Characters after which a reason, and a title, are cut.
 _REASON, _TITLE = 300, 200
 
 
@@ -27,17 +26,17 @@ class _ExecutionRow(NamedTuple):
     best_elsewhere: float
 
 
-def execution(found: RunFindings) -> Table:
-    """Return the fastest in every mode, device and the like, beside the best of them; or no row."""
-    answered = [one for one in found.rankings if one.rows]
-    unit = unit_for(one.rows[0].seconds_per_call.value for one in answered)
+def fastest_by_execution(findings: RunFindings) -> Table:
+    """Return the fastest in every mode, device and the like, beside the best of these."""
+    rankings = [ranking for ranking in findings.rankings if ranking.rows]
+    unit = unit_for(ranking.rows[0].seconds_per_call.value for ranking in rankings)
     return Table(
         "execution",
         "The fastest in each",
         (
             *axis_columns(
                 lambda row: row.fastest.case.setting,
-                shown_axes(row.case for one in answered for row in one.rows),
+                shown_axes(row.case for ranking in rankings for row in ranking.rows),
             ),
             Column("fastest", value=lambda row: row.fastest.case.strategy),
             number("time", None, lambda row: row.fastest.seconds_per_call.value, unit=unit),
@@ -47,12 +46,12 @@ def execution(found: RunFindings) -> Table:
                 format="{:.2f}".format,
             ),
         ),
-        [_ExecutionRow(ranking.rows[0], best) for ranking, best in found.fastest_elsewhere],
+        [_ExecutionRow(ranking.rows[0], best) for ranking, best in findings.fastest_elsewhere],
     )
 
 
-def executions(pairs: Sequence[ExecutionPair]) -> Table:
-    """Return a row a pair: what the other execution takes, as a multiple of the usual one."""
+def across_executions(pairs: Sequence[ExecutionPair]) -> Table:
+    """Return a row a pair: the time of the other execution over that of the usual one."""
     settings = (case.setting for pair in pairs for case in (pair.usual, pair.other))
     return Table(
         "across",
@@ -104,35 +103,36 @@ def prices(answers: Mapping[str, Answer]) -> Table:
             number("settings", value=lambda row: row.price.settings),
         ),
         [
-            _PriceRow(workload, answer.single, one)
+            _PriceRow(workload, answer.single, price)
             for workload, answer in answers.items()
-            for one in answer.single.prices
+            for price in answer.single.prices
         ],
         "over all settings of the workload: the upper end of the 95 % interval, if there is one",
     )
 
 
-def losses(run: Run) -> Table:
-    lost = [one for one in run.measurements if one.status is not Status.MEASURED]
+def without_result(run: Run) -> Table:
+    measurements = run.without_result
     return Table(
         "not_run",
         "Cases without a result",
         (
             Column("strategy", value=attrgetter("case.strategy")),
-            *axis_columns(attrgetter("case.setting"), shown_axes(one.case for one in lost)),
+            *axis_columns(
+                attrgetter("case.setting"), shown_axes(each.case for each in measurements)
+            ),
             Column("status"),
             Column("reason", limit=_REASON),
         ),
-        lost,
+        measurements,
     )
 
 
-def meanings(found: RunFindings) -> Table:
-    """Return what strategies declare to do with layers that are more than a function."""
-    declared = found.run.header.strategies
-    others = found.look_alikes
+def meanings(findings: RunFindings) -> Table:
+    """Return what strategies declare about layers that are more than a function."""
+    declared, look_alikes = findings.run.header.strategies, findings.look_alikes
     words = {name: dict(meaning_in_words(entry.meaning)) for name, entry in declared.items()}
-    abouts = sorted({about for told in words.values() for about in told})
+    titles = sorted({title for own in words.values() for title in own})
     return Table(
         "meanings",
         "What each strategy means",
@@ -140,17 +140,17 @@ def meanings(found: RunFindings) -> Table:
             Column("strategy", value=itemgetter(0)),
             Column(
                 "what it is",
-                value=lambda row: _title_of(row[1], others.get(row[0])),
+                value=lambda row: _title_of(row[1], look_alikes.get(row[0])),
                 limit=3 * _TITLE,
             ),
-            *(_meaning(about, words) for about in abouts),
+            *(_meaning(title, words) for title in titles),
         ),
         list(declared.items()),
     )
 
 
-def _meaning(about: str, words: Mapping[str, Mapping[str, str]]) -> Column:
-    return Column(about, value=lambda row: words[row[0]].get(about), limit=3 * _TITLE)
+def _meaning(title: str, words: Mapping[str, Mapping[str, str]]) -> Column:
+    return Column(title, value=lambda row: words[row[0]].get(title), limit=3 * _TITLE)
 
 
 def _title_of(entry: StrategyEntry, differs: str | None) -> str:

@@ -1,14 +1,15 @@
-"""The words of the page's script: of what was measured, ready to show, and what it says itself.
+"""The words of the page's script: about what was measured, ready to show, and its own.
 
 Names are escaped and cut.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
+from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Setting
@@ -29,17 +30,17 @@ from timelift.present.words import (
     with_interval,
 )
 
-_TIMES = "\N{MULTIPLICATION SIGN}"
-#: What a strategy is beside the baseline.
+_TIMES_SIGN = "\N{MULTIPLICATION SIGN}"
+#: Verdicts beside the baseline.
 _VERDICTS = {
     Verdict.FASTER: "shown faster",
     Verdict.SLOWER: "shown slower",
     Verdict.SAME: "no difference that counts",
     Verdict.UNDECIDED: "undecided",
 }
-#: What is known of a strategy in a setting, in this order.
+#: Titles of the facts about a strategy in a setting, in the order of `facts`.
 FACTS = ("time", "first call", "peak memory", "may cost")
-#: What the script says by itself, with places for what it fills in.
+#: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
     "call": "a call",
@@ -68,12 +69,12 @@ WORDS = {
     "few": [" These are {few} of {all}; ", "choose others", "."],
     "rows": "{left} of {all} rows",
     "search": "Search ",
-    "tickTimes": f"{{value}}{_TIMES}",
+    "tickTimes": f"{{value}}{_TIMES_SIGN}",
     "tickMemory": f"{{value}} {MEBIBYTES.name}",
 }
 #: The units of a tick, the largest last: the name, and the size in microseconds.
-UNITS = [[one.name, 1e6 * one.size] for one in (MICROSECONDS, MILLISECONDS, SECONDS)]
-#: How many strategies are named in a sentence.
+UNITS = [[unit.name, 1e6 * unit.size] for unit in (MICROSECONDS, MILLISECONDS, SECONDS)]
+#: The most strategies that a sentence names.
 _NAMED = 6
 #: Characters after which a title and a reason are cut.
 TEXT_LIMIT = 200
@@ -90,7 +91,7 @@ def _names(rows: Sequence[RankedCase]) -> str:
 
 
 def lead(ranking: Ranking | None, best: Recommendation | None) -> list[str]:
-    """Write what to write in a setting; every other part is a name."""
+    """Return the advice for a setting as parts of a sentence; every other part is a name."""
     if ranking is None:
         return ["Nothing was measured here."]
     if best is None:
@@ -99,9 +100,13 @@ def lead(ranking: Ranking | None, best: Recommendation | None) -> list[str]:
     takes = f": {time_in_words(row.seconds_per_call.value)} a call{_gain_over(row, ranking)}."
     if not best.has_verdict:
         return ["Too few launches for a verdict; ", name, f" looked best{takes}"]
-    is_faster = [one for one in ranking.rows if one.speed_up and _is_faster(one.speed_up)]
-    if ranking.baseline and row not in is_faster:
-        return _lead_of_undecided(row, ranking, takes, is_faster)
+    faster = [
+        other
+        for other in ranking.rows
+        if other.speed_up and other.speed_up.verdict is Verdict.FASTER
+    ]
+    if ranking.baseline and row not in faster:
+        return _lead_of_undecided(row, ranking, takes, faster)
     why = "" if row is ranking.rows[0] else f" It{_is_best(row, ranking)}."
     return ["Write ", name, f"{takes}{why}{_ties(row, ranking)}"]
 
@@ -109,7 +114,7 @@ def lead(ranking: Ranking | None, best: Recommendation | None) -> list[str]:
 def _lead_of_undecided(
     row: RankedCase, ranking: Ranking, takes: str, faster: Sequence[RankedCase]
 ) -> list[str]:
-    """Write the lead where the recommended strategy was not shown faster than the baseline."""
+    """Return the lead if the recommended strategy was not shown faster than the baseline."""
     name, is_best = name_on_page(row.case.strategy), _is_best(row, ranking)
     if faster:
         shown = f"Shown faster: {_names(faster)}."
@@ -128,40 +133,36 @@ def _is_best(row: RankedCase, ranking: Ranking) -> str:
     return f" has the {LEAST_TO_LOSE}{at_most}"
 
 
-def _is_faster(speed_up: SpeedUp) -> bool:
-    return speed_up.verdict is Verdict.FASTER
-
-
 def _ties(row: RankedCase, ranking: Ranking) -> str:
-    close = [one for one in ranking.rows if one.rank_low == 1 and one is not row]
-    return f" Not shown slower than it: {_names(close)}." if close else ""
+    ties = [other for other in ranking.rows if other.rank_low == 1 and other is not row]
+    return f" Not shown slower than it: {_names(ties)}." if ties else ""
 
 
 def fastest(ranking: Ranking | None) -> str:
-    """Write what the fastest of a setting gains, and how many others were not shown slower."""
+    """Write the gain of the fastest of a setting, and how many others were not shown slower."""
     if ranking is None or not ranking.rows:
         return ""
     row, ties = ranking.rows[0], len(ranking.not_shown_slower) - 1
     gains = row.speed_up and row.case.strategy != ranking.baseline
-    times = f"{times_to_hundredths(gain(row, ranking).value)}{_TIMES}" if gains else ""
-    close = f"{counted(ties, 'other')} not shown slower" if ties > 0 else ""
-    return ", ".join(filter(None, [times, close]))
+    times = f"{times_to_hundredths(gain(row, ranking).value)}{_TIMES_SIGN}" if gains else ""
+    tied = f"{counted(ties, 'other')} not shown slower" if ties > 0 else ""
+    return ", ".join(filter(None, [times, tied]))
 
 
 def base_row(ranking: Ranking) -> RankedCase:
-    """Return the row that those of a setting are told beside: the baseline's, or the fastest."""
-    mine = (row for row in ranking.rows if row.case.strategy == ranking.baseline)
-    return next(mine, ranking.rows[0] if ranking.rows else ranking.all_rows[0])
+    """Return the row that others of a setting are compared with: the baseline's or the first."""
+    of_baseline = (row for row in ranking.rows if row.case.strategy == ranking.baseline)
+    return next(of_baseline, ranking.rows[0] if ranking.rows else ranking.all_rows[0])
 
 
 def gain(row: RankedCase, ranking: Ranking) -> Interval:
-    """Return how many times as fast as that a row is; only beside a baseline with an interval."""
+    """Return the speed-up of a row over the base row; beside a baseline it has an interval."""
     base = base_row(ranking).seconds_per_call.value
     return row.speed_up or Interval(base / row.seconds_per_call.value)
 
 
 def _gain_over(row: RankedCase, ranking: Ranking) -> str:
-    """Write how many times as fast as the baseline it is, unless it is the baseline."""
+    """Write how many times as fast as the baseline a row is; '' for the baseline itself."""
     if row.speed_up is None or row.case.strategy == ranking.baseline:
         return ""
     times = with_interval(row.speed_up, times_to_hundredths)
@@ -169,7 +170,7 @@ def _gain_over(row: RankedCase, ranking: Ranking) -> str:
 
 
 def beside(row: RankedCase, ranking: Ranking) -> str:
-    """Write what a row is beside the baseline, or beside the fastest where there is none."""
+    """Write the verdict of a row beside the baseline, or that it is the base row itself."""
     if not row.rank_low:
         return "not ranked"
     if row is base_row(ranking):
@@ -177,11 +178,11 @@ def beside(row: RankedCase, ranking: Ranking) -> str:
     return _VERDICTS[row.speed_up.verdict] if row.speed_up else ""
 
 
-def facts(row: RankedCase, found: RunFindings) -> Iterator[str]:
-    """Write what is known of a case, empty where it is not, in the order of `FACTS`."""
+def facts(row: RankedCase, findings: RunFindings) -> Iterator[str]:
+    """Yield the facts of a case in the order of `FACTS`, '' for an unknown one."""
     case, seconds = row.case, row.seconds_per_call
-    first_call, peak = found.first_calls.get(case), found.peak_bytes.get(case)
-    best, cost = found.recommendation_by_setting.get(case.setting), row.cost_over_best.high
+    first_call, peak = findings.first_calls.get(case), findings.peak_bytes.get(case)
+    best, cost = findings.recommendation_by_setting.get(case.setting), row.cost_over_best.high
     yield f"{with_interval(seconds, time_in_words)} a call"
     yield with_interval(first_call, time_in_words) if first_call else ""
     yield f"{three_figures(peak / MEBIBYTES.size)} {MEBIBYTES.name}" if peak else ""
@@ -190,24 +191,28 @@ def facts(row: RankedCase, found: RunFindings) -> Iterator[str]:
 
 
 def worst(price: Price, answer: Answer) -> str:
-    """Write what a strategy costs over the best at most: `1.31x, in 2 of 4` settings."""
-    part = f", in {price.settings} of {answer.settings}" if price.settings < answer.settings else ""
-    return f"{times_at_most(price.ratio)}{_TIMES}{part}"
+    """Write the most that a strategy costs over the best: `1.31x, in 2 of 4` settings."""
+    where = (
+        f", in {price.settings} of {answer.settings}" if price.settings < answer.settings else ""
+    )
+    return f"{times_at_most(price.ratio)}{_TIMES_SIGN}{where}"
 
 
 def price_title(price: Price, answer: Answer) -> str:
-    typical = f"{times_to_hundredths(price.typical)}{_TIMES}"
+    typical = f"{times_to_hundredths(price.typical)}{_TIMES_SIGN}"
     return f"{name_on_page(price.strategy)}: typically {typical}, at most {worst(price, answer)}"
 
 
-def losses(lost: Iterable[Measurement]) -> dict[Setting, list[str]]:
-    """Write which strategies have no result and why, by setting, those of one reason together."""
-    names: dict[Setting, dict[str, list[str]]] = {}
-    for one in lost:
-        why = plain(f"{one.status}: {one.reason}".rstrip(": "), TEXT_LIMIT).removesuffix(".")
-        of_setting = names.setdefault(one.case.setting, {})
-        of_setting.setdefault(why, []).append(name_on_page(one.case.strategy))
+def without_result(measurements: Iterable[Measurement]) -> dict[Setting, list[str]]:
+    """Return a sentence a reason about the strategies of each setting that have no result."""
+    names: dict[Setting, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for measurement in measurements:
+        reason = f"{measurement.status}: {measurement.reason}".rstrip(": ")
+        by_reason = names[measurement.case.setting]
+        by_reason[plain(reason, TEXT_LIMIT).removesuffix(".")].append(
+            name_on_page(measurement.case.strategy)
+        )
     return {
-        setting: [f"No result for {', '.join(mine)}: {why}." for why, mine in by_reason.items()]
-        for setting, by_reason in names.items()
+        setting: [f"No result for {', '.join(own)}: {reason}." for reason, own in reasons.items()]
+        for setting, reasons in names.items()
     }

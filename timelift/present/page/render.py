@@ -1,4 +1,4 @@
-"""The page as one HTML file that loads nothing: the answer, a choice of cases, charts, tables."""
+"""The page: one HTML file that loads nothing, with the answer, a chooser, charts and tables."""
 
 import base64
 import functools
@@ -16,7 +16,7 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.present import case_table
 from timelift.present.answer import headline, known_as, price_sentence
 from timelift.present.page import own_tables
-from timelift.present.page.data import along, as_json
+from timelift.present.page.data import along, inside_html, page_data
 from timelift.present.report import Report
 from timelift.present.summary import ROWS, Additions, Section, processor_and_memory, summary
 from timelift.present.tables import Table
@@ -27,14 +27,15 @@ _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
 #: Characters after which a headline is cut.
 _HEADLINE = 300
+#: The parts of the page's own script, in this order.
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A question whose charts the script draws; `words` say what is seen.
+    """A section whose charts the script draws; `words` explain them.
 
-    `title` has places for the baseline and for what the charts have along them.
+    `title` has places for the baseline and for the horizontal axis.
     """
 
     anchor: str
@@ -42,7 +43,7 @@ class Chart:
     words: str
 
 
-#: What the report's head has that the page says elsewhere, mostly on its first screen.
+#: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
 _SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
 _ALONE = (
     "Each row is the answer for its workload alone, so it may name another strategy than the "
@@ -80,16 +81,13 @@ _CHARTS = (
 
 
 def html(
-    found: RunFindings,
+    findings: RunFindings,
     report: Report,
     tables: Sequence[Table] = (),
     figures: Sequence[str] = (),
     code: CodeToPaste | None = None,
 ) -> str:
-    """Render the page, beside which each of `tables` lies as CSV, and these files of figures.
-
-    `code` is what to paste.
-    """
+    """Render the page, which links to a CSV file of each table and to these files of figures."""
     head = dict(report.head)
     when = head.get("when", "")[:16].replace("T", " ")
     rendered: str = (
@@ -102,14 +100,14 @@ def html(
             when=when,
             command=head.get("command", ""),
             warnings=report.warnings,
-            **_first_screen(found, report.additions),
-            charts=[*_charts(found)],
-            tables=[one for one in tables if one.rows],
+            **_first_screen(findings, report.additions),
+            charts=[*_charts(findings)],
+            tables=[table for table in tables if table.rows],
             figures=_by_name(figures),
-            data=as_json(found, code or CodeToPaste()),
+            data=inside_html(page_data(findings, code or CodeToPaste())),
             style=_source("templates", "page.css"),
             scripts=scripts(),
-            script_sources=" ".join(f"'sha256-{_hash(one)}'" for one in scripts()),
+            script_sources=" ".join(f"'sha256-{_hash(script)}'" for script in scripts()),
         )
     )
     return rendered
@@ -127,7 +125,7 @@ def _source(*place: str) -> str:
 
 
 def _hash(script: str) -> str:
-    """Name a script that the page may run: one that a journal smuggles in does not."""
+    """Return the hash by which the page allows a script; one smuggled in by a journal has none."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
@@ -148,39 +146,39 @@ def _environment() -> Any:
 
 
 def _with_code(text: str, names: Iterable[str]) -> Any:
-    """Escape a text, and mark up these names in it as code."""
+    """Escape a text, and mark these names in it as code."""
     import markupsafe  # noqa: PLC0415
 
-    known = "|".join(re.escape(str(markupsafe.escape(plain(one)))) for one in names)
+    pattern = "|".join(re.escape(str(markupsafe.escape(plain(name)))) for name in names)
     safe = str(markupsafe.escape(text))
-    marked = re.sub(rf"(?<!\w)({known})(?!\w)", r"<code>\1</code>", safe) if known else safe
+    marked = re.sub(rf"(?<!\w)({pattern})(?!\w)", r"<code>\1</code>", safe) if pattern else safe
     return markupsafe.Markup(marked)  # noqa: S704 - escaped above
 
 
-def _first_screen(found: RunFindings, additions: Additions) -> dict[str, Any]:
-    """Return what the first screen has in words: a section in place of the answer."""
-    end, section = summary(found, None, additions.trust), additions.section
+def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]:
+    """Return the words of the first screen; a section takes the place of the answer."""
+    in_short, section = summary(findings, None, additions.trust), additions.section
     shared = {
-        "top": end.top,
-        "machine": processor_and_memory(found),
+        "top": in_short.top,
+        "machine": processor_and_memory(findings),
         "margin": percent(RANK_MARGIN, 0),
-        "notes": end.notes,
+        "notes": in_short.notes,
     }
     if section is None:
-        return shared | _answer(found, end.table)
-    also = "; ".join(section.notes)
-    return shared | _section(section) | {"notes": [*([("also", also)] if also else []), *end.notes]}
+        return shared | _answer(findings, in_short.table)
+    also = [("also", "; ".join(section.notes))] if section.notes else []
+    return shared | _section(section) | {"notes": [*also, *in_short.notes]}
 
 
-def _answer(found: RunFindings, answers: Table) -> dict[str, Any]:
-    answer = found.answer
+def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
+    answer = findings.answer
     return {
-        "headline": headline(found),
+        "headline": headline(findings),
         "names": answer.strategies if answer else (),
         "price": price_sentence(answer) if answer else "",
         "answers": answers,
         "note": _ALONE if len(answers.rows) > 1 else "",
-        "has_prices": bool(found.answers),
+        "has_prices": bool(findings.answers),
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.is_bound,
     }
@@ -199,25 +197,26 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _charts(found: RunFindings) -> Iterator[Chart]:
-    """Yield the charts that the run has something for, their titles filled in."""
-    baselines = {one.baseline for one in found.rankings if one.baseline}
+def _charts(findings: RunFindings) -> Iterator[Chart]:
+    """Yield the charts for which the run has values, their titles filled in."""
+    rankings = findings.rankings
+    baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
     baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
-    size = "batch" if along([one.setting for one in found.rankings]) == "batch" else "length"
+    size = "batch" if along([ranking.setting for ranking in rankings]) == "batch" else "length"
     drawn = {
-        "speed-up": any(one.baseline and len(one.all_rows) > 1 for one in found.rankings),
-        "winners": found.contests,
-        "first-call": found.first_calls,
-        "memory": found.peak_bytes,
-        "modes": found.fastest_elsewhere,
+        "speed-up": any(ranking.baseline and len(ranking.all_rows) > 1 for ranking in rankings),
+        "winners": findings.contests,
+        "first-call": findings.first_calls,
+        "memory": findings.peak_bytes,
+        "modes": findings.fastest_elsewhere,
     }
     for chart in _CHARTS:
-        if drawn.get(chart.anchor, found.rankings):
+        if drawn.get(chart.anchor, rankings):
             yield replace(chart, title=chart.title.format(baseline, size))
 
 
 def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-    """Group the files of figures by what they show, each with its format."""
+    """Group the files of figures by their name without the format."""
     by_name: dict[str, list[dict[str, str]]] = {}
     for file in files:
         name, _, ending = file.rpartition(".")
@@ -225,14 +224,14 @@ def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
     return by_name
 
 
-def tables(found: RunFindings, section: Section | None = None) -> Sequence[Table]:
+def tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
     """Return the tables of the page, that of a section first, those of the whole run last."""
     return (
         *([section.table] if section and section.table else []),
-        own_tables.prices(found.answers),
-        own_tables.execution(found),
-        own_tables.executions(found.execution_pairs),
-        own_tables.meanings(found),
-        case_table.of_page(found),
-        own_tables.losses(found.run),
+        own_tables.prices(findings.answers),
+        own_tables.fastest_by_execution(findings),
+        own_tables.across_executions(findings.execution_pairs),
+        own_tables.meanings(findings),
+        case_table.of_page(findings),
+        own_tables.without_result(findings.run),
     )
