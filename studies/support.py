@@ -16,6 +16,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from studies import ROOT, answer, installed, named, parser, write
@@ -74,7 +75,8 @@ def cells(
     rivals = tuple(one.rival() for one in strategies.values())
     whole = bool(workload.inputs.dtype)
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
-    with LaunchProcess(backend, LIMIT) as launch:
+    with closing(LaunchProcess(backend, LIMIT)) as launch:
+        launch.wait_until_ready()
         for axis, mode in columns or COLUMNS[backend]:
             usual = Setting(workload.name, SEQ_LEN, BATCH, Phase.FORWARD, mode, gradients=gradients)
             in_column = replace(usual, time_axis=axis, backend=backend)

@@ -92,7 +92,7 @@ class Deadly(BuildOrPlayLock):
 @pytest.fixture(scope="module")
 def launch():
     """One launch for all tests here: whatever happened to a worker, it serves the next one."""
-    with LaunchProcess(Backend.TENSORFLOW, LIMIT) as started:
+    with closing(LaunchProcess(Backend.TENSORFLOW, LIMIT)) as started:
         yield started
 
 

@@ -1,6 +1,7 @@
 """Peak memory is what a call needs: known sizes are read, and none below the resolution."""
 
 import mmap
+from contextlib import closing
 
 import pytest
 
@@ -78,7 +79,8 @@ def readings(files, launch, setting):
 def launch(request):
     """A launch of each backend, as a run starts it to read peaks."""
     engines.skip_without(request.param)
-    with LaunchProcess(request.param, 60, variables=PEAK_READING_ENVIRONMENT) as started:
+    with closing(LaunchProcess(request.param, 60, variables=PEAK_READING_ENVIRONMENT)) as started:
+        started.wait_until_ready()
         yield request.param, started
 
 

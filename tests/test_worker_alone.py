@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -44,7 +45,8 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))
     workload = WORKLOADS["sensor"]
     rivals = tuple(STRATEGIES[name].rival() for name in ("fold_time", "native"))
-    with LaunchProcess(backend, 60) as launch:
+    with closing(LaunchProcess(backend, 60)) as launch:
+        launch.wait_until_ready()
         for phase in Phase:
             setting = Setting("sensor", 3, 2, phase, mode=Mode.EAGER, backend=backend)
             found = launch.measure(
@@ -79,6 +81,8 @@ def test_what_is_hidden_is_missed(tmp_path, monkeypatch):
             [sys.executable, "-c", f"import {name}"], capture_output=True, text=True, check=False
         )
         assert f"No module named '{name}'" in done.stderr
-    launch = LaunchProcess(Backend.TENSORFLOW, 60)
-    with pytest.raises(UserError, match="No module named 'numpy'"), launch:
-        pass
+    with (
+        closing(LaunchProcess(Backend.TENSORFLOW, 60)) as launch,
+        pytest.raises(UserError, match="No module named 'numpy'"),
+    ):
+        launch.wait_until_ready()

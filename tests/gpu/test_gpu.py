@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -54,7 +55,8 @@ def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWAR
     """How rivals end on a device, by name."""
     setting = Setting("sensor", 3, 2, phase, mode, device=device, backend=backend)
     task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.inputs, 1, 0.0)
-    with LaunchProcess(backend, 120) as launch:
+    with closing(LaunchProcess(backend, 120)) as launch:
+        launch.wait_until_ready()
         return {one.case.strategy: one for one in launch.measure(task)}
 
 

@@ -260,21 +260,19 @@ class Journal:
             if not os.fstat(self._file.fileno()).st_nlink:
                 raise FileNotFoundError(errno.ENOENT, "it was removed")
 
-    def close(self, exit_word: str) -> None:
-        end = End(exit=exit_word, ended=utc_now())
-        with contextlib.suppress(UserError):
-            self.append(end)
-            self.end = end
-        with contextlib.suppress(OSError):
-            self._file.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.close(self.exit_word if kind is None else RunEnd.INTERRUPTED)
+        exit_word = self.exit_word if kind is None else RunEnd.INTERRUPTED
+        end = End(exit=exit_word, ended=utc_now())
+        with contextlib.suppress(UserError):
+            self.append(end)
+            self.end = end
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def json_line(fields: Mapping[str, Any]) -> str:

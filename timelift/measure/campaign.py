@@ -164,20 +164,20 @@ class Campaign:
 
     def _wanted(self, group: Sequence[int]) -> Wanted:
         """Return the cases for these launches to play; none if there is no time left for any."""
-        left = [case for case in self.results if self._is_open(case)]
+        open_cases = [case for case in self.results if self._is_open(case)]
         if not self._is_beyond_fewest(group):
-            return _by_setting(left)
-        before = group[0] - 1
-        decides = before in self._referee.decision_points
+            return _by_setting(open_cases)
+        played = group[0] - 1
+        decides = played in self._referee.decision_points
         if self._doubtful is None or decides:
             self._doubtful = self._referee.to_play()
             peaks = self._referee.doubts_peak_of()
             self._doubtful_peaks = frozenset(case.setting for case in peaks)
         doubtful = self._doubtful
-        wanted = _by_setting(case for case in left if case in doubtful)
+        wanted = _by_setting(case for case in open_cases if case in doubtful)
         if decides and wanted:
             labels = tuple(setting.label for setting in wanted)
-            self._display.show(StillUndecided(before, labels, self._settings))
+            self._display.show(StillUndecided(played, labels, self._settings))
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
     def _play_side_by_side(self, pool: LaunchPool, group: tuple[int, ...], wanted: Wanted) -> None:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
-
 from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
@@ -140,18 +138,14 @@ class Catalogue:
     def entry(self, name: str) -> StrategyEntry:
         """Return a strategy's entry in the header, with the strategy that it is a copy of."""
         strategy = self.strategies[name]
-        declared = strategy.constants
-        entry = StrategyEntry(
+        of, declared, is_twin = strategy.copy_of, strategy.constants, strategy.planted is not None
+        return StrategyEntry(
             title=strategy.title,
             differs=strategy.differs,
             meaning={name: declared[name] for name in MEANING if name in declared},
+            planted=Planted(of=of, slower=strategy.planted) if is_twin else None,
+            against=OtherSideOf(of=of) if strategy.is_other_side else None,
         )
-        if not strategy.copy_of:
-            return entry
-        if strategy.is_other_side:
-            return structs.replace(entry, against=OtherSideOf(of=strategy.copy_of))
-        planted = Planted(of=strategy.copy_of, slower=strategy.planted)
-        return structs.replace(entry, planted=planted)
 
 
 def _is_built_first(case: Case, pair: str, launch: int) -> bool:

@@ -49,14 +49,14 @@ class ProgressState:
 
     @property
     def share(self) -> float | None:
-        """The share of the fewest launches that has begun; None where unknown or all has."""
+        """The share of the fewest launches that is over; None if unknown, or beyond them."""
         if not (self.begun and self._in_the_fewest):
             return None
         return min(1.0, (len(self.seen) - 1) / (self.begun.settings * self.begun.fewest))
 
     @property
     def words(self) -> str:
-        """How far the campaign has come, and what it does, in one line."""
+        """How far the campaign has come, and its present stage, in one line."""
         stage = self.stage
         if stage is None:
             return ""
@@ -120,7 +120,7 @@ class CampaignDisplay:
         return self._live
 
     def _write(self, text: str) -> None:
-        """Write a text with what the stream's encoding lacks replaced."""
+        """Write a text; characters that the stream's encoding lacks are replaced."""
         encoding = self._stream.encoding or "utf-8"
         self._stream.write(text.encode(encoding, "replace").decode(encoding))
         self._stream.flush()

@@ -10,8 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
@@ -98,8 +96,7 @@ def signal_name(number: int) -> str:
 class LaunchProcess:
     """A fresh process of an interpreter with the backend imported.
 
-    The import begins at once, with `variables` added to the environment. Entering the context waits
-    for it, and leaving ends the process.
+    The import begins at once, with `variables` added to the environment. `close` ends the process.
     """
 
     def __init__(
@@ -114,7 +111,7 @@ class LaunchProcess:
         self._worker: WorkerState | None = None
         self._ready = False
         self._tasks, self._finishing = 0, False
-        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in close()
         reader, writer = os.pipe()
         self._events = reader
         self._pending, self._printed, self._ended = b"", 0, False
@@ -153,19 +150,6 @@ class LaunchProcess:
                 f"install it there with: {self._python} -m pip install {self._backend} keras"
             )
         self._ready = True
-
-    def __enter__(self) -> Self:
-        try:
-            self.wait_until_ready()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[CaseInLaunch]:
         """Measure a setting; if a rival kills the worker, another one measures the rest."""
@@ -212,7 +196,7 @@ class LaunchProcess:
         worker.number = self._tasks
         self._send(task_line(worker.number, worker.task))
         if self.follow(worker, Ready):
-            worker.wait()
+            worker.note_waiting()
 
     def follow(self, worker: WorkerState, until: type[object] = Exited) -> Event | None:
         """Follow a worker's events until one of the type `until`, and return it.
@@ -336,6 +320,7 @@ class LaunchProcess:
             kill_group(self._worker)
 
     def close(self) -> None:
+        """End the process, and free what belongs to it."""
         assert self._process.stdin is not None
         self.kill()
         with contextlib.suppress(BrokenPipeError):

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +49,16 @@ def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
     return (*(name for backend in backends for name in PACKAGES[backend]), *COMMON_PACKAGES)
 
 
-def why_not_installed(
-    backend: Backend, find: Callable[[str], object] = importlib.util.find_spec
-) -> str:
+def why_not_installed(backend: Backend) -> str:
     """Reason why a backend cannot be measured, with the command that installs it, or ''."""
-    if find(backend):
+    if importlib.util.find_spec(backend):
         return ""
     return f"{backend} is not installed; install it with: pip install 'timelift[{backend}]'"
 
 
-def refuse_without_backend(installed: Sequence[Backend] | None = None) -> None:
-    """Raise UserError where nothing can be measured in this environment."""
-    if not (installed_backends() if installed is None else installed):
+def refuse_without_backend() -> None:
+    """Raise UserError if nothing can be measured in this environment."""
+    if not installed_backends():
         raise UserError(
             "no backend installed: pip install 'timelift[tensorflow]', or [jax] or [torch], into "
             f"the environment of your project, which is now that of {sys.executable}"

@@ -61,7 +61,7 @@ def split(text: str) -> list[str]:
 
 
 def list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
-    """Return a reader of words with commas between them; of an empty text there are none."""
+    """Return a reader of words with commas between them; an empty text has none."""
 
     def read_list(text: str) -> tuple[Any, ...]:
         words = split(text)
@@ -72,14 +72,14 @@ def list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return read_list
 
 
-def _counts(word: str) -> bool:
-    """True if a word is a whole number from 1 that any backend has a size for."""
-    short = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
-    return short and 0 < int(word) <= _LARGEST
+def _is_size(word: str) -> bool:
+    """True if a word is a whole number from 1 that every backend can have as a size."""
+    is_short_number = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
+    return is_short_number and 0 < int(word) <= _LARGEST
 
 
 def read_size(word: str) -> int:
-    if not _counts(word):
+    if not _is_size(word):
         raise UserError(f"expected a whole number from 1 to {_LARGEST:,}, received {word!r:.80}")
     return int(word)
 
@@ -87,7 +87,7 @@ def read_size(word: str) -> int:
 def read_threads(word: str) -> int:
     if word == "default":
         return 0
-    if not _counts(word):
+    if not _is_size(word):
         raise UserError(f"expected a number of threads or 'default', received {word!r:.80}")
     return int(word)
 
@@ -124,7 +124,7 @@ def read_launches(word: str) -> LaunchRange:
 
 
 def read_duration(word: str) -> float | None:
-    """Read `90`, `90s`, `5m` or `1h` as seconds; an empty text is no limit of the user's."""
+    """Read `90`, `90s`, `5m` or `1h` as seconds, an empty text as None."""
     if not word:
         return None
     unit = word[-1] if word[-1] in _SECONDS else ""
@@ -141,7 +141,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 
 def read_memory(word: str) -> int:
-    """Read `4G`, `800M` or a number of bytes; an empty text is no limit."""
+    """Read `4G`, `800M` or a number of bytes, an empty text as 0."""
     if not word:
         return 0
     unit = word[-1].upper()
@@ -153,7 +153,7 @@ def read_memory(word: str) -> int:
 
 
 def read_seed(word: str) -> int | None:
-    """Read a whole number from 0; an empty text asks for a seed drawn anew."""
+    """Read a whole number from 0, an empty text as None."""
     if not word:
         return None
     if not (word.isascii() and word.isdecimal()):
@@ -182,14 +182,14 @@ def device_names(
 
     They are in the driver's order, as many as CUDA_VISIBLE_DEVICES shows.
     """
-    many = len([file for file in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", file.name)])
-    shown = variables.get("CUDA_VISIBLE_DEVICES")
-    if shown is not None:
+    count = len([file for file in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", file.name)])
+    visible = variables.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
         valid = itertools.takewhile(
-            lambda number: number.strip() not in {"", "-1"}, shown.split(",")
+            lambda number: number.strip() not in {"", "-1"}, visible.split(",")
         )
-        many = min(many, len(list(valid)))
-    return [CPU, *(_device_name(GPU, number) for number in range(many))]
+        count = min(count, len(list(valid)))
+    return [CPU, *(_device_name(GPU, number) for number in range(count))]
 
 
 def _device_name(kind: str, number: int) -> str:
@@ -197,7 +197,7 @@ def _device_name(kind: str, number: int) -> str:
 
 
 def read_device(word: str) -> str:
-    """Read a device's name; raises UserError where it is none."""
+    """Read a device's name; raises UserError for another text."""
     kind, colon, number = word.partition(":")
     if kind not in {CPU, GPU} or (colon and not number.isdecimal()):
         raise UserError(f"unknown device {word!r}; expected cpu, gpu, gpu:1, … or all")
@@ -205,12 +205,12 @@ def read_device(word: str) -> str:
 
 
 def read_backends(text: str) -> tuple[Backend, ...]:
-    """Read a list of backends; an empty one is the usual one."""
+    """Read a list of backends, an empty text as the usual one."""
     return list_of(choice(Backend))(text) if text else (usual_backend(),)
 
 
 def read_devices(text: str) -> tuple[str, ...]:
-    """Read a list of devices; an empty one is the CPU and the first GPU, if any."""
+    """Read a list of devices, an empty text as the CPU and the first GPU, if any."""
     if text.strip() == "all":
         return tuple(device_names())
     return list_of(read_device)(text) if text else tuple(device_names()[:2])
@@ -223,9 +223,9 @@ def read_devices(text: str) -> tuple[str, ...]:
 class Option:
     """One option: `seq_lens` is `--seq-lens` on the command line.
 
-    `otherwise` is what help shows for an empty default. `axis` is the field of a case whose values
-    it lists, empty for an option that is no axis. `read` raises ValueError for a text unlike
-    `help`, or a UserError with more words.
+    The help shows `otherwise` for an empty default. `axis` is the field of a case whose values it
+    lists, '' if it is no axis. `read` raises ValueError for a text unlike `help`, or a UserError
+    with a sentence of its own.
     """
 
     name: str
@@ -264,7 +264,7 @@ def _choices(axis: str, default: str, kind: type[StrEnum]) -> Option:
     return _axis(axis, default, ", ".join(kind), list_of(choice(kind)))
 
 
-#: Every axis in the order of the help text.
+#: Every axis, in the order of the help.
 AXIS_OPTIONS: tuple[Option, ...] = (
     _axis("strategy", "", "names, families, name[k=8], or all", list_of(str)),
     _axis("workload", "", "names of files in workloads/, or all", list_of(str)),
@@ -341,7 +341,7 @@ _LIMITS = (
     ),
     Option("results", "results", "a folder for the journals"),
 )
-#: The options that take a value, by the heading of the help under which they stand.
+#: The options that take a value, by their heading in the help.
 GROUPS: Mapping[str, tuple[Option, ...]] = {
     "what to measure": AXIS_OPTIONS,
     "a layer of your own": _LAYER,
@@ -361,8 +361,8 @@ def option_named(name: str) -> Option:
 def add_options(group_named: Callable[[str], Callable[..., Any]], prefix: str = "") -> None:
     """Add every option of `timelift bench` to a parser, argparse's or pytest's.
 
-    `group_named` returns what adds an option below a heading. The `prefix` goes before each name
-    among the parsed values.
+    `group_named` returns the function that adds an option below a heading. Names of parsed values
+    begin with the `prefix`.
     """
     for title, options in GROUPS.items():
         add = group_named(title)

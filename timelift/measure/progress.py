@@ -13,7 +13,7 @@ from timelift.errors import counted
 
 @dataclass(frozen=True)
 class CampaignBegun:
-    """How much there is to measure, in launches of settings; `two_sided` tries suspects."""
+    """How much there is to measure; more launches of a `two_sided` run are for suspects."""
 
     cases: int
     settings: int
@@ -34,7 +34,7 @@ class CampaignBegun:
 
 @dataclass(frozen=True)
 class StillUndecided:
-    """The settings of the campaign that need more launches than these, by label."""
+    """The labels of settings that need more than these `launches`, and the number of all."""
 
     launches: int
     undecided: Sequence[str]
@@ -47,7 +47,7 @@ class StillUndecided:
 
 @dataclass(frozen=True)
 class StageBegun:
-    """What a launch of a setting does, and the seconds left, infinite where not known."""
+    """The stage that a launch of a setting has begun; the seconds left are infinite if unknown."""
 
     launch: int
     setting: str
@@ -57,7 +57,7 @@ class StageBegun:
 
     @property
     def time_left(self) -> str:
-        """How long the rest takes, or may take, in words; empty where that is not known."""
+        """The time that the rest takes, or takes at most, in words; '' if unknown."""
         if not math.isfinite(self.seconds_left):
             return ""
         minutes, rest = divmod(max(0, round(self.seconds_left)), 60)
@@ -77,14 +77,14 @@ class Display(Protocol):
 
 
 class Budget:
-    """Seconds from now on: `seconds` for everything, or `spare` for launches beyond the fewest."""
+    """Seconds from now on: `seconds` for all launches, or `spare` for those beyond the fewest."""
 
     def __init__(
         self, seconds: float | None, spare: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock, self._started = clock, clock()
-        self._all = float("inf") if seconds is None else seconds
-        self._more = spare if seconds is None else seconds
+        self._limit = float("inf") if seconds is None else seconds
+        self._limit_beyond = spare if seconds is None else seconds
         self._prices: dict[Setting, float] = {}
         self.import_seconds = 0.0
 
@@ -93,8 +93,8 @@ class Budget:
         return self._clock() - self._started
 
     def left(self, *, beyond_fewest: bool) -> float:
-        """Return the seconds left, infinite where nothing limits them."""
-        return (self._more if beyond_fewest else self._all) - self.spent
+        """Return the seconds left, infinite if there is no limit."""
+        return (self._limit_beyond if beyond_fewest else self._limit) - self.spent
 
     @contextmanager
     def paying(self, setting: Setting) -> Iterator[None]:
@@ -112,7 +112,7 @@ class Budget:
 
 
 class Pace:
-    """Predict the time for the rest of some equal pieces of work from those that are done."""
+    """The time for the rest of equal pieces of work, predicted from those that are done."""
 
     def __init__(self, pieces: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._started = clock, clock()

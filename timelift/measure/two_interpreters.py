@@ -8,7 +8,7 @@ while the other plays. The rounds are those of `timelift.rounds`.
 import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from timelift import rounds
@@ -126,8 +126,8 @@ def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) ->
             side.follow_until(Warm)
     if task.round_seconds:
         seconds = task.round_seconds * len(players)
-        for player in players:
-            player.learn_counts()
+        for player in players:  # a sample that is thrown away has the counts of calls and traces
+            player.take_turn(lambda: 0.0)
         dropped = rounds.play(players, seconds, random.Random(task.seed), stop=stop)
         for side in sides:
             side.send(Done())
@@ -158,19 +158,14 @@ def _with_rounds(outcome: CaseInLaunch, player: Player, dropped: int) -> CaseInL
 class _RemotePlayer(Player):
     """A rival in a worker: its turn is an order and an event, neither of which is timed."""
 
-    side: _OneSide | None = None
+    side: _OneSide = field(kw_only=True)
     seen_traces: int = 0
 
     def __post_init__(self) -> None:
         self.traces = lambda: self.seen_traces
 
-    def learn_counts(self) -> None:
-        """Read the worker's counts of calls and traces off a sample that is thrown away."""
-        self.take_turn(lambda: 0.0)
-
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
         """Return the seconds that the worker bills for `calls_per_sample` calls."""
-        assert self.side is not None
         self.side.send(Play(self.name))
         sample = self.side.follow_until(Sampled)
         self.seen_traces, self.calls_per_sample = sample.traces, sample.calls

@@ -14,7 +14,7 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from timelift.case import Case, Status
+from timelift.case import Status
 from timelift.measurement import CaseInLaunch
 from timelift.messages import (
     LAYER_STAGES,
@@ -85,7 +85,7 @@ class WorkerState:
         ended = {outcome.case.strategy for outcome in self.ended}
         return [rival for rival in self.task.rivals if rival.name not in ended]
 
-    def wait(self) -> None:
+    def note_waiting(self) -> None:
         self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
 
     def take(self, event: Event) -> None:
@@ -98,13 +98,11 @@ class WorkerState:
             self.show_stage(f"{self.doing} {rival}".strip())
         elif isinstance(event, Exhausted):
             self.exhausted = True
-        elif isinstance(event, CaseInLaunch) and event.case in self._cases:
-            self.at_work = False
-            self.ended.append(event)
-
-    @property
-    def _cases(self) -> set[Case]:
-        return {Case(self.task.setting, name) for name in self.rivals}
+        elif isinstance(event, CaseInLaunch):
+            case = event.case
+            if case.strategy in self.rivals and case.setting == self.task.setting:
+                self.at_work = False
+                self.ended.append(event)
 
     def die(self, status: Status, reason: str, exited: Exited | None) -> None:
         """Note how the worker died; `exited` has the place of the rival that played."""
