@@ -126,7 +126,6 @@ def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_i
     ("words", "sentence"),
     [
         (["--resume="], "--resume: expected a run, received nothing"),
-        (["--strategies", ""], "--strategies: expected names, families, name[k=8], or all, receiv"),
         (["--layer", "a.b:c", "--backends", QUICKEST], "gives nothing to measure (ModuleNotFoundE"),
         (["--inputs", "3"], "--inputs: expected --layer, which takes them, received none"),
     ],

@@ -59,7 +59,7 @@ class RivalSpec:
 
     @property
     def layer(self) -> tuple[str, str]:
-        """The key of the rival's layer in its task: a factory of its own and its folders, or ''."""
+        """The key of the rival's layer: its own factory and home, or ('', '') for the task's."""
         return self.factory, self.home if self.factory else ""
 
 

@@ -122,10 +122,10 @@ def read_source(path: Path) -> Source:
         raise UserError(f"{path}: cannot be read as Python ({error})") from error
     classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
     lift_class = classes[-1] if classes else ""
-    return Source(path, text, title, lift_class, functions, imports_of(tree), constants)
+    return Source(path, text, title, lift_class, functions, _imports_of(tree), constants)
 
 
-def imports_of(tree: ast.Module) -> frozenset[str]:
+def _imports_of(tree: ast.Module) -> frozenset[str]:
     """Return the top-level packages that a module imports, anywhere in it."""
     nodes = list(ast.walk(tree))
     plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
