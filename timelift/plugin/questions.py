@@ -62,11 +62,6 @@ def _is_question(item: pytest.Item) -> bool:
     return set(PARAMETERS) <= set(item.callspec.params)
 
 
-def _project(config: pytest.Config) -> Project:
-    """Return the project that pytest runs in, with the folders that its `pythonpath` adds."""
-    return Project(config.rootpath, pythonpath=tuple(config.getini("pythonpath")))
-
-
 def _texts(config: pytest.Config) -> Mapping[str, str]:
     """Return the text of each option that takes a value, '' if it was not typed.
 
@@ -117,7 +112,7 @@ def race_of(config: pytest.Config) -> Race:
         )
     kind = _kind(is_selftest=is_selftest, is_against=bool(texts["against"]))
     request = RunRequest(
-        _project(config),
+        Project(config.rootpath, pythonpath=tuple(config.getini("pythonpath"))),
         texts,
         kind.usual_axes,
         resume=resume or "",
@@ -130,7 +125,7 @@ def race_of(config: pytest.Config) -> Race:
 class Questions:
     """Hooks of a pytest session that has a question, and the `session` that measures its cases.
 
-    `failures` has the reason of each case that fails beside its other side.
+    `failures` has the reason of each case that fails the gate of --against.
     """
 
     def __init__(self, config: pytest.Config) -> None:
