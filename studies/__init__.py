@@ -15,7 +15,7 @@ from typing import TypeVar
 from timelift.case import Backend
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
-from timelift.journal.files import find
+from timelift.journal.files import find_run
 from timelift.measure.machine import why_not_installed
 from timelift.measure.options import split
 
@@ -69,7 +69,7 @@ def add_runs(options: argparse.ArgumentParser) -> None:
 
 def stored(runs: Sequence[str]) -> list[Path]:
     """Find the journals of the runs that were named; raises UserError where there is none."""
-    return find(ROOT / "results", runs)
+    return [find_run(ROOT / "results", run) for run in runs or ["latest"]]
 
 
 def named(known: Mapping[str, T], words: str) -> dict[str, T]:

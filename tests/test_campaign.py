@@ -375,19 +375,6 @@ def clock():
     return Clock()
 
 
-def test_a_budget_of_the_users_holds_for_everything(clock):
-    budget = Budget(60, spare=1000, clock=clock)
-    clock.now += 20
-    assert budget.left(beyond_fewest=False) == budget.left(beyond_fewest=True) == 40
-
-
-def test_without_one_only_what_goes_beyond_the_fewest_is_limited(clock):
-    budget = Budget(None, spare=30, clock=clock)
-    clock.now += 50
-    assert budget.left(beyond_fewest=False) == float("inf")
-    assert budget.left(beyond_fewest=True) == -20
-
-
 def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):
     budget = Budget(60, spare=0, clock=clock)
     pay(budget, clock, LONG, 25)

@@ -4,7 +4,6 @@ import errno
 import itertools
 import json
 import os
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests import journals
 from timelift.analyse import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal.files import Journal, find, find_run, replace_text, runs_under
+from timelift.journal.files import Journal, find_run, replace_text, runs_under
 from timelift.journal.lines import Header
 from timelift.measure.header import open_resumed
 from timelift.measurement import CaseInLaunch
@@ -38,31 +37,28 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("word", "name"),
     [
-        ([], ["20260101T000000Z_aaaa111"]),
-        (["latest"], ["20260101T000000Z_aaaa111"]),
-        (["{root}/b"], ["20260107T000000Z_bbbb333"]),
-        (["b"], ["20260107T000000Z_bbbb333"]),
-        (["{root}/a/20260105T000000Z_bbbb222.jsonl"], ["20260105T000000Z_bbbb222"]),
-        (["20260105T000000Z_bbbb222"], ["20260105T000000Z_bbbb222"]),
-        (["aaaa"], ["20260101T000000Z_aaaa111"]),
-        (["bbbb"], ["20260107T000000Z_bbbb333"]),
-        (["bbbb222ccccdddd"], ["20260105T000000Z_bbbb222"]),
-        (["aaaa", "bbbb2"], ["20260101T000000Z_aaaa111", "20260105T000000Z_bbbb222"]),
+        ("latest", "20260101T000000Z_aaaa111"),
+        ("{root}/b", "20260107T000000Z_bbbb333"),
+        ("b", "20260107T000000Z_bbbb333"),
+        ("{root}/a/20260105T000000Z_bbbb222.jsonl", "20260105T000000Z_bbbb222"),
+        ("20260105T000000Z_bbbb222", "20260105T000000Z_bbbb222"),
+        ("aaaa", "20260101T000000Z_aaaa111"),
+        ("bbbb", "20260107T000000Z_bbbb333"),
+        ("bbbb222ccccdddd", "20260105T000000Z_bbbb222"),
     ],
 )
-def test_what_the_user_types_finds_its_run(root, words, expected):
-    found = find(root, [word.format(root=root) for word in words])
-    assert [path.stem for path in found] == expected
+def test_what_the_user_types_finds_its_run(root, word, name):
+    assert find_run(root, word.format(root=root)).stem == name
 
 
 def test_runs_of_twins_are_found_only_where_they_are_asked_for(root):
     twins = root / "a" / "selftest"
     journals.write(twins / "twins.jsonl", journals.header(started="2026-02-01T00:00:00+00:00"))
     (root / "gone").symlink_to(root / "nowhere")
-    assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
-    assert [path.stem for path in find(root, [str(twins)])] == ["twins"]
+    assert find_run(root).stem == "20260101T000000Z_aaaa111"
+    assert find_run(root, str(twins)).stem == "twins"
     assert runs_under(root / "gone") == []
 
 
@@ -73,10 +69,10 @@ def test_a_copy_of_a_run_stands_behind_it(root, copy):
     original, kept = root / "a/20260101T000000Z_aaaa111.jsonl", root / f"{copy}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(original.read_bytes())
-    assert find(root) == [original]
-    known = runs_under(root)
-    assert known.index(original) < known.index(kept)
-    assert find(root, [str(kept)]) == [kept]
+    assert find_run(root) == original
+    runs = runs_under(root)
+    assert runs.index(original) < runs.index(kept)
+    assert find_run(root, str(kept)) == kept
 
 
 @pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
@@ -86,7 +82,7 @@ def test_reading_a_run_and_going_on_with_it_mean_the_same(root, word):
         journals.write(path, header | {"planned": [], "asked": {}})
         os.utime(path, (1, 1))
     os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
-    assert [open_resumed(root, word).path] == find(root, [word])
+    assert open_resumed(root, word).path == find_run(root, word)
 
 
 @pytest.mark.parametrize("word", ["x" * 5000, "a/../b", ""], ids=["long", "out and in", "empty"])
@@ -99,19 +95,19 @@ def test_what_can_be_the_name_of_no_file_is_no_run(root, word):
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
 def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root, started):
     journals.write(root / "a/zzz.jsonl", journals.header(started=started))
-    assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
+    assert find_run(root).stem == "20260101T000000Z_aaaa111"
 
 
 @pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])
 def test_an_unknown_run_is_refused_with_the_nearest_names(root, word):
     with pytest.raises(UserError, match="20260105T000000Z_bbbb222"):
-        find(root, [word])
+        find_run(root, word)
 
 
-@pytest.mark.parametrize("words", [[], ["latest"], ["abcd"]])
-def test_no_run_at_all_is_a_sentence(tmp_path, words):
+@pytest.mark.parametrize("word", ["latest", "abcd"])
+def test_no_run_at_all_is_a_sentence(tmp_path, word):
     with pytest.raises(UserError, match=r"found none|holds no run"):
-        find(tmp_path, words)
+        find_run(tmp_path, word)
 
 
 @pytest.mark.parametrize("changes", [{}, {"commit": "abc"}, {"machine": [], "cases": "all"}])
@@ -120,10 +116,10 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path, cha
     journals.write(tmp_path / "machine/old.jsonl", old)
     new = {"kind": "run", "schema": 2, "started": "2026-02-01T00:00:00+00:00"}
     journals.write(tmp_path / "machine/new.jsonl", new | changes)
-    (found,) = find(tmp_path)
-    assert found.name == "new.jsonl"
+    latest = find_run(tmp_path)
+    assert latest.name == "new.jsonl"
     with pytest.raises(UserError, match="expected journal schema 1, received 2"):
-        results.load(found)
+        results.load(latest)
 
 
 def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
@@ -169,20 +165,13 @@ def test_a_run_goes_on_behind_what_is_kept_and_nothing_else_is_left(tmp_path):
     assert json.loads(last)["exit"] == "cut short"
 
 
-def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
-    path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
-    played = open_resumed(tmp_path, str(path)).played
-    assert len(played) == 2 * len({case.setting for case in RIVALS})
-    assert {one.rivals for lines in played.values() for one in lines} == {3}
-    assert set(Counter(map(len, played.values()))) == {3}
-
-
-def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_path):
+def test_a_setting_that_lost_the_line_of_a_rival_loses_the_others_when_its_run_goes_on(tmp_path):
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
-    past = open_resumed(tmp_path, str(path))
-    assert past.kept_bytes == len(b"".join(lines[:-3]))
+    resumed = open_resumed(tmp_path, str(path))
+    assert resumed.kept_bytes == len(b"".join(lines[:-3]))
+    assert {len(rivals) for rivals in resumed.played.values()} == {len(RIVALS) // 2}
     again = journals.go_on(path, journals.END)
     assert again.read_bytes().splitlines(keepends=True)[:-1] == lines[:-1]
 
@@ -198,4 +187,4 @@ def test_a_run_of_many_cases_is_still_the_latest(tmp_path):
     journals.write(tmp_path / "m/old.jsonl", journals.header(started="2026-01-01T00:00:00+00:00"))
     new = journals.header(started="2026-02-01T00:00:00+00:00", planned=["x" * 60] * 20_000)
     late = journals.write(tmp_path / "m/new.jsonl", new)
-    assert find(tmp_path) == [late]
+    assert find_run(tmp_path) == late

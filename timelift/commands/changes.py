@@ -7,7 +7,7 @@ from pathlib import Path
 
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_gate, write_lines
 from timelift.errors import UserError
-from timelift.journal.files import find
+from timelift.journal.files import find_run
 from timelift.journal.lines import parse_time
 from timelift.measure.options import split
 from timelift.project import Project
@@ -31,7 +31,7 @@ def compare(options: Options, project: Project) -> int:
     from timelift.history.two_runs import compare_stored  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
-    paths = find(project.results, [options.old, options.new])
+    paths = [find_run(project.results, word) for word in (options.old, options.new)]
     compared = compare_stored(project.results, paths, options.gate)
     if compared.advisory and not options.across_machines:
         raise compare_words.refusal(compared)

@@ -74,11 +74,7 @@ def start_time(path: Path) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
-    return [find_run(root, word) for word in words or ("latest",)]
-
-
-def find_run(root: Path, word: str) -> Path:
+def find_run(root: Path, word: str = "latest") -> Path:
     """Return the file of the run that a word names, the newest if it names several.
 
     Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
@@ -157,7 +153,7 @@ def commit_of(header: Header, path: Path) -> str:
 def is_latest(path: Path, root: Path) -> bool:
     """True if `latest` names the run."""
     try:
-        return find_run(root, "latest").samefile(path)
+        return find_run(root).samefile(path)
     except (UserError, OSError):
         return False
 
@@ -216,7 +212,7 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
     first = next(read, None)
     if first is None or not isinstance(first.line, Header) or first.torn:
         return None
-    kept = first.end_bytes
+    kept_bytes = first.end_bytes
     played: dict[tuple[int, Setting], list[CaseInLaunch]] = {}
     group: list[CaseInLaunch] = []
     for numbered in read:
@@ -229,8 +225,8 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
         if not group or len(group) >= (group[-1].rivals or 1):
             for line in group:
                 played.setdefault((line.number, line.case.setting), []).append(line)
-            group, kept = [], numbered.end_bytes
-    return ResumedRun(path, first.line, kept, played)
+            group, kept_bytes = [], numbered.end_bytes
+    return ResumedRun(path, first.line, kept_bytes, played)
 
 
 class Journal:

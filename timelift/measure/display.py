@@ -27,12 +27,12 @@ _DUMB = {"dumb", "unknown"}
 
 @dataclass
 class ProgressState:
-    """The latest event of each kind; `seen` are the launches of settings that have begun."""
+    """The latest event of each kind; `parts_begun` are pairs of a launch and a setting."""
 
     begun: CampaignBegun | None = None
     undecided: StillUndecided | None = None
     stage: StageBegun | None = None
-    seen: set[tuple[int, str]] = field(default_factory=set)
+    parts_begun: set[tuple[int, str]] = field(default_factory=set)
 
     def take(self, event: CampaignEvent) -> None:
         if isinstance(event, CampaignBegun):
@@ -41,7 +41,7 @@ class ProgressState:
             self.undecided = event
         else:
             self.stage = event
-            self.seen.add((event.launch, event.setting))
+            self.parts_begun.add((event.launch, event.setting))
 
     @property
     def _in_the_fewest(self) -> bool:
@@ -52,7 +52,7 @@ class ProgressState:
         """The share of the fewest launches that is over; None if unknown, or beyond them."""
         if not (self.begun and self._in_the_fewest):
             return None
-        return min(1.0, (len(self.seen) - 1) / (self.begun.settings * self.begun.fewest))
+        return min(1.0, (len(self.parts_begun) - 1) / (self.begun.settings * self.begun.fewest))
 
     @property
     def words(self) -> str:
@@ -65,7 +65,7 @@ class ProgressState:
         return " · ".join(filter(None, (stage.time_left, *self._where(stage), doubt, doing)))
 
     def _where(self, stage: StageBegun) -> Iterator[str]:
-        place = sum(number == stage.launch for number, _ in self.seen)
+        place = sum(number == stage.launch for number, _ in self.parts_begun)
         if self.begun and self._in_the_fewest:
             yield f"launch {stage.launch} of {self.begun.fewest}"
             yield f"setting {place} of {self.begun.settings}"

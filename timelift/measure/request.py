@@ -47,10 +47,10 @@ class Question:
     sizes: str = "all"
 
     @classmethod
-    def from_marker(cls, words: Mapping[str, Any]) -> "Question":
+    def from_marker(cls, arguments: Mapping[str, Any]) -> "Question":
         """Read the arguments of `@pytest.mark.question(...)`; raises UserError for a wrong one."""
         names = [option.name for option in AXIS_OPTIONS]
-        axes = {name: text for name, text in words.items() if name not in {"compares", "sizes"}}
+        axes = {name: text for name, text in arguments.items() if name not in {"compares", "sizes"}}
         for name, text in axes.items():
             if name not in names:
                 raise UserError(f"question: unknown axis {name!r}; {nearest(name, names)}")
@@ -58,7 +58,7 @@ class Question:
                 raise UserError(f"question: {name}: expected a text like 'a,b', received {text!r}")
         if lacking := [name for name in _NO_DEFAULT if not axes.get(name)]:
             raise UserError(f"question: lacks {' and '.join(lacking)}")
-        compares, sizes = words.get("compares", ""), words.get("sizes", "all")
+        compares, sizes = arguments.get("compares", ""), arguments.get("sizes", "all")
         if compares and compares not in names:
             raise UserError(
                 f"question: compares: unknown axis {compares!r}; {nearest(str(compares), names)}"

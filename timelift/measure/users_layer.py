@@ -107,12 +107,12 @@ def describe(
     machine.refuse_without_backend()
     if reason := machine.why_not_installed(backend):
         raise UserError(reason)
-    words = [sys.executable, "-m", "timelift.worker.describe", backend, factory]
+    command = [sys.executable, "-m", "timelift.worker.describe", backend, factory]
     if feeding is not None:
-        words.append(json.dumps(feeding))
+        command.append(json.dumps(feeding))
     try:
         done = subprocess.run(
-            words,
+            command,
             env=environment(variables=importing_from(folders) | _NO_GPU),
             capture_output=True,
             check=False,
