@@ -79,7 +79,7 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
     assert estimates.estimate(one, family).df.max() <= 8 + 1e-9
 
 
-def slow_beside(variance, numbers):
+def slow_log_variance_of_others(variance, numbers):
     """The mean log variance of the pairs apart from each, row by row."""
     found = []
     for row, number in enumerate(numbers):
@@ -97,19 +97,23 @@ NUMBERS = {"blocks": [4] * 10 + [1] + [7] * 3 + [0] * 6 + [3] * 10, "turns": [0,
 
 
 @pytest.mark.parametrize("order", NUMBERS)
-def test_the_variance_beside_is_that_of_the_pairs_of_other_rivals(order):
+def test_the_log_variance_of_others_is_that_of_the_pairs_of_other_rivals(order):
     numbers = np.array(NUMBERS[order])
     variance = np.random.default_rng(8).chisquare(2, len(numbers))
     variance[[2, 5, 25]] = np.nan
-    found = estimates.variance_beside(variance, np.full(len(numbers), 2.0), numbers)
-    assert found == pytest.approx(slow_beside(variance, numbers.tolist()), nan_ok=True)
+    found = estimates.others_log_variance(variance, np.full(len(numbers), 2.0), numbers)
+    assert found == pytest.approx(
+        slow_log_variance_of_others(variance, numbers.tolist()), nan_ok=True
+    )
     few = np.isin(estimates.rivals_in(numbers), (2, 3))
     assert np.isnan(found).tolist() == few.tolist()
 
 
 def test_a_setting_of_many_rivals_needs_no_more_room_than_its_pairs():
     numbers = np.zeros(300 * 299 // 2, int)
-    found = estimates.variance_beside(np.ones(len(numbers)), np.full(len(numbers), 2.0), numbers)
+    found = estimates.others_log_variance(
+        np.ones(len(numbers)), np.full(len(numbers), 2.0), numbers
+    )
     assert found == pytest.approx(np.euler_gamma)
 
 
@@ -126,12 +130,12 @@ def settings_of(scale, random):
     return variance.ravel(), np.repeat(np.arange(len(scale)), 10)
 
 
-def prior_beside(variance, numbers, *, told=True):
+def prior_of_pairs(variance, numbers, *, told=True):
     """The prior of all pairs, with what the others of their setting tell, or without."""
     share, df = 2 / estimates.rivals_in(numbers), np.full_like(variance, 2)
     nothing = np.full_like(variance, np.nan)
-    beside = estimates.variance_beside(variance, df, numbers) if told else None
-    one = estimates.Spread(variance, df, nothing, share, beside)
+    others = estimates.others_log_variance(variance, df, numbers) if told else None
+    one = estimates.Spread(variance, df, nothing, share, others)
     return estimates.fit_prior(one)
 
 
@@ -139,12 +143,12 @@ def test_a_prior_follows_the_other_pairs_of_a_setting():
     random = np.random.default_rng(9)
     scale = 1e-4 * 10 ** random.uniform(-1, 1, 300)
     variance, numbers = settings_of(scale, random)
-    near, far = (prior_beside(variance, numbers, told=told) for told in (True, False))
+    near, far = (prior_of_pairs(variance, numbers, told=told) for told in (True, False))
     assert near.df.min() > 2 * far.df.max()
     error = [np.abs(np.log(one.variance / np.repeat(scale, 10))).mean() for one in (near, far)]
     assert error[0] < 0.6 * error[1]
     variance, numbers = settings_of(np.full(300, 1e-4), random)
-    near, far = (prior_beside(variance, numbers, told=told) for told in (True, False))
+    near, far = (prior_of_pairs(variance, numbers, told=told) for told in (True, False))
     assert near.df.min() > 0.8 * far.df.max()
 
 
@@ -164,7 +168,7 @@ def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
     first, second = np.triu_indices(5, 1)
     variance = (errors[:, second] - errors[:, first]).var(-1, ddof=1).ravel()
     numbers = np.repeat(np.arange(300), 10)
-    near, far = (prior_beside(variance, numbers, told=told) for told in (True, False))
+    near, far = (prior_of_pairs(variance, numbers, told=told) for told in (True, False))
     assert near.df.tolist() == far.df.tolist()
     assert near.variance.tolist() == far.variance.tolist()
 

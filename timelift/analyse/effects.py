@@ -25,14 +25,10 @@ MOST_PAIRS, MOST_ROUNDS = 1_000_000, 50_000_000
 
 @dataclass(frozen=True)
 class AlignedSamples:
-    """One setting's sorted rivals; `seconds` is (rivals, launches, rounds), NaN if absent.
-
-    `launches` are the numbers of the launches, by position.
-    """
+    """One setting's sorted rivals; `seconds` is (rivals, launches, rounds), NaN if absent."""
 
     cases: tuple[Case, ...]
     seconds: Samples
-    launches: tuple[int, ...]
 
     @property
     def setting(self) -> Setting:
@@ -78,19 +74,14 @@ def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
 
 def _aligned(rivals: Sequence[Measurement]) -> AlignedSamples:
     ordered = sorted(rivals, key=lambda rival: rival.case)
-    _refuse_duplicates([rival.case for rival in ordered])
-    numbers = launch_numbers(ordered)
     cases = tuple(rival.case for rival in ordered)
-    return AlignedSamples(cases, seconds_by_launch(ordered, numbers), numbers)
-
-
-def _refuse_duplicates(cases: Sequence[Case]) -> None:
     for case, following in itertools.pairwise(cases):
         if case == following:
             raise UserError(
                 f"expected each case once, received two measurements of {case.label!r}; "
                 "rank one run at a time"
             )
+    return AlignedSamples(cases, seconds_by_launch(ordered, launch_numbers(ordered)))
 
 
 # A robust mean and its standard error -------------------------------------------------------------
@@ -104,7 +95,7 @@ BATCHES = 6
 
 
 def trimmed_mean(values: Samples, trim: float = TRIM) -> Samples:
-    """Average the last axis without its lowest and highest `trim` share; of nothing, NaN.
+    """Return the mean of the last axis without its lowest and highest `trim` share, or NaN.
 
     Source: Tukey and McLaughlin 1963, Sankhya A 25(3), 331-352.
     """
@@ -161,9 +152,9 @@ def _batch_means(values: Samples, count: NDArray[np.int_]) -> Samples:
 
 # Effects ------------------------------------------------------------------------------------------
 
-#: Smaller eigenvalues, beside the largest, are a zero and its rounding: rivals that no pair joins.
-#: Of pairs that do join rivals the smallest is seldom under 1e-5; numpy's own bound, 1e-15, takes
-#: the rounding for a weak join and bends the scores of 12 rivals by a per cent.
+#: An eigenvalue below this share of the largest is a rounded zero: some rivals share no pair.
+#: Where pairs connect all rivals the smallest is seldom under 1e-5; numpy's own bound, 1e-15, takes
+#: the rounding for a weak connection and bends the scores of 12 rivals by a per cent.
 _CONNECTED = 1e-10
 
 
@@ -188,8 +179,8 @@ def all_pairs(seconds: Samples) -> Effects:
     """Return the launch effects of every pair of rivals, the second beside the first.
 
     `seconds` is (..., rivals, launches, rounds); pairs come in the order of `np.triu_indices`.
-    Within a launch the effects are made to add up, so that no rival beats another that beats it;
-    a pair weighs as much as its `shared_rounds`.
+    Within a launch the effects are fitted so that they add up (a to c is a to b plus b to c), and
+    no rivals beat each other in a circle; a pair weighs as much as its `shared_rounds`.
     """
     rivals = seconds.shape[-3]
     first, second = np.triu_indices(rivals, 1)

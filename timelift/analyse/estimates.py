@@ -1,15 +1,15 @@
 """From launch effects to estimates: a mean over launches, with a moderated variance.
 
-Three launches say little about a variance; two thousand comparisons of three launches say much
-about what variances look like here, and the other comparisons of a setting much about those of this
-setting. Each comparison's own variance is drawn towards that (empirical Bayes).
+Three launches say little about a variance. Two thousand comparisons of three launches say much
+about the variances of a run, and the other comparisons of a setting about those of the setting.
+Each comparison's own variance is drawn towards what they say (empirical Bayes).
 Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential
 expression", Statistical Applications in Genetics and Molecular Biology 3(1), section 6.2; a prior
-that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538. That other pairs of a
-setting are a second covariate is this project's own idea, tried by `python -m studies.ladder`.
+that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538. The second covariate, the
+other pairs of a setting, is this project's own idea, tried by `python -m studies.ladder`.
 
-scipy is imported at the first Student's t: importing it costs twice as much as numpy itself, and
-the process that collects a campaign's cases must start at once.
+scipy is imported at the first Student's t: its import takes twice as long as numpy's, and the
+process that collects a campaign's cases must start at once.
 """
 
 import dataclasses
@@ -77,25 +77,25 @@ _BISECTIONS = 60
 class Spread:
     """Variances of comparisons with their degrees of freedom, each array (comparisons,).
 
-    Variances may follow the `covariate` and `beside`, the mean log variance of other comparisons of
-    the setting; both are NaN where unknown. `independence` is how much of an independent comparison
-    each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
+    Variances may follow the `covariate`, and `others`, as by `others_log_variance`; both are NaN
+    where unknown. `independence` is the number of independent comparisons that each is worth: the
+    pairs of 5 rivals are 10, but only 4 independent ones.
     """
 
     variance: Samples
     df: Samples
     covariate: Samples
     independence: Samples
-    beside: Samples | None = None
+    others: Samples | None = None
 
     def only(self, rows: NDArray[np.bool_]) -> "Spread":
-        """Return some rows, without what is `beside` them."""
+        """Return some rows, without `others`."""
         parts = (self.variance, self.df, self.covariate, self.independence)
         return Spread(*(values[rows] for values in parts))
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """True where there is a variance; one launch has none."""
+        """True where there is a variance, as there is not of one launch."""
         return self.df > 0
 
     @property
@@ -112,10 +112,10 @@ class Prior:
 
 
 def shrink_variances(spread: Spread) -> tuple[Samples, Samples]:
-    """Average each variance with the prior's, weighted by degrees; return it and its new degrees.
+    """Return each variance averaged with the prior's, weighted by degrees, and its new degrees.
 
-    The degrees never pass those that the run has in all. The variance is NaN where neither side
-    has a degree.
+    The degrees never exceed those that the run has in all. The variance is NaN where neither it nor
+    the prior has a degree.
     """
     prior = fit_prior(spread)
     own = np.where(spread.known, spread.df * np.nan_to_num(spread.variance), 0.0)
@@ -130,21 +130,21 @@ def fit_prior(spread: Spread) -> Prior:
     """Fit the prior by moments of the log variances, along the covariate where that can be done.
 
     Comparisons of one launch do not inform the prior but receive its variance. Where enough
-    comparisons have others `beside` them, and variances rise with theirs, their prior follows both.
+    comparisons have `others`, and variances rise with those, their prior follows both.
     """
     if spread.independent_comparisons < MIN_COMPARISONS:
         return Prior(np.zeros_like(spread.variance), np.zeros_like(spread.variance))
     prior, _ = _fit(spread, _design(spread))
-    if spread.beside is None:
+    if spread.others is None:
         return prior
-    rows = np.isfinite(spread.beside)
+    rows = np.isfinite(spread.others)
     informed = spread.only(rows)
     if informed.independent_comparisons < MIN_FOR_TREND:
         return prior
-    nearer, slopes = _fit(informed, np.column_stack([_design(informed), spread.beside[rows]]))
+    closer, slopes = _fit(informed, np.column_stack([_design(informed), spread.others[rows]]))
     if slopes[-1] > 0:
         df, variance = prior.df.copy(), prior.variance.copy()
-        df[rows], variance[rows] = nearer.df, nearer.variance
+        df[rows], variance[rows] = closer.df, closer.variance
         return Prior(df, variance)
     return prior
 
@@ -154,16 +154,16 @@ def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:
     known, weight = spread.known, spread.independence[spread.known]
     logs, noise = centred_logs(spread.variance[known], spread.df[known])
     root = np.sqrt(weight)
-    line = np.linalg.lstsq(design[known] * root[:, None], logs * root, rcond=None)[0]
-    squares = float(weight @ (logs - design[known] @ line) ** 2)
-    freedom = spread.independent_comparisons - design.shape[1]
-    seen = squares / freedom * (1 + DOUBT * (2 / freedom) ** 0.5)
-    prior = _prior(design @ line, float(seen - np.average(noise, weights=weight)))
-    return prior, np.asarray(line)
+    slopes = np.linalg.lstsq(design[known] * root[:, None], logs * root, rcond=None)[0]
+    squares = float(weight @ (logs - design[known] @ slopes) ** 2)
+    df = spread.independent_comparisons - design.shape[1]
+    variance = squares / df * (1 + DOUBT * (2 / df) ** 0.5)
+    prior = _prior(design @ slopes, float(variance - np.average(noise, weights=weight)))
+    return prior, np.asarray(slopes)
 
 
 def centred_logs(variance: Samples, df: Samples) -> tuple[Samples, Samples]:
-    """Return log variances freed of their bias, and the variance that each has by sampling."""
+    """Return log variances without their bias, and the sampling variance of each."""
     from scipy import special  # noqa: PLC0415
 
     logs = np.log(np.maximum(variance, RESOLUTION**2))
@@ -181,7 +181,7 @@ def _design(spread: Spread) -> Samples:
 
 
 def _prior(fitted: Samples, excess: float) -> Prior:
-    """Return the prior whose log variances have this height, and this variance beyond sampling."""
+    """Return the prior of `fitted` log variances that vary by `excess` beyond sampling."""
     from scipy import special  # noqa: PLC0415
 
     half = trigamma_inverse(max(excess, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
@@ -217,7 +217,7 @@ def rivals_in(families: Families) -> NDArray[np.int_]:
     return np.asarray(rivals[place])
 
 
-def variance_beside(variance: Samples, df: Samples, families: Families) -> Samples:
+def others_log_variance(variance: Samples, df: Samples, families: Families) -> Samples:
     """Return the mean log variance of the pairs of a row's family that share no rival with it.
 
     `df` are the degrees of freedom of each variance. It is a mean of logs, so that one loud rival
@@ -227,20 +227,20 @@ def variance_beside(variance: Samples, df: Samples, families: Families) -> Sampl
     logs = np.zeros(len(variance))
     logs[known], _ = centred_logs(variance[known], df[known])
     rivals, order = rivals_in(families), np.argsort(families, kind="stable")
-    beside = np.full(len(variance), np.nan)
+    mean = np.full(len(variance), np.nan)
     for size in np.unique(rivals).tolist():
         first, second = np.triu_indices(size, 1)
         rows = order[rivals[order] == size].reshape(-1, len(first))
         total, count = (
-            _apart(values[rows], first, second) for values in (logs, known.astype(float))
+            _sum_of_others(values[rows], first, second) for values in (logs, known.astype(float))
         )
         with np.errstate(invalid="ignore", divide="ignore"):
-            beside[rows] = np.where(count > 0, total / count, np.nan)
-    return beside
+            mean[rows] = np.where(count > 0, total / count, np.nan)
+    return mean
 
 
-def _apart(values: Samples, first: NDArray[np.int_], second: NDArray[np.int_]) -> Samples:
-    """Sum over the pairs that share no rival with a pair; `values` are (families, pairs)."""
+def _sum_of_others(values: Samples, first: NDArray[np.int_], second: NDArray[np.int_]) -> Samples:
+    """Return for each pair the sum over those that share no rival with it, (families, pairs)."""
     of_rival = np.zeros((len(values), second[-1] + 1))
     for side in (first, second):
         np.add.at(of_rival.T, side, values.T)
@@ -292,16 +292,16 @@ class Estimates:
 def estimate(effects: Effects, families: Families | None = None) -> Estimates:
     """Estimate each comparison over its launches; its variance is moderated over all of them.
 
-    Where rows are not independent of each other, `families` says which are all pairs of the same
-    rivals.
+    Rows that are all pairs of the same rivals, and so not independent, share a number in
+    `families`.
     """
     launches = np.isfinite(effects.effect).sum(-1)
     mean, variance = mean_and_variance(effects.effect)
-    df, independence, beside = np.maximum(launches - 1.0, 0.0), np.ones(len(launches)), None
+    df, independence, others = np.maximum(launches - 1.0, 0.0), np.ones(len(launches)), None
     if families is not None:
         independence = 2 / rivals_in(families)
-        beside = variance_beside(variance, df, families)
-    spread = Spread(variance, df, _log_within(effects), independence, beside)
+        others = others_log_variance(variance, df, families)
+    spread = Spread(variance, df, _log_within(effects), independence, others)
     moderated, moderated_df = _moderated(spread, launches)
     with np.errstate(invalid="ignore", divide="ignore"):
         standard_error = np.sqrt(moderated / launches)
@@ -317,13 +317,13 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
 
 
 def _log_within(effects: Effects) -> Samples:
-    """Return the log of the variance that the rounds of a launch explain, NaN where unknown."""
+    """Return the log of the mean variance by the rounds of a launch alone, NaN where unknown."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(mean_and_variance(effects.standard_error**2)[0]))
 
 
 def _moderated(spread: Spread, launches: Samples) -> tuple[Samples, Samples]:
-    """Return the variance between launches and its degrees; for one launch, an assumed one."""
+    """Return the variance between launches, assumed for a single one, and its degrees."""
     moderated, df = shrink_variances(spread)
     is_assumed = (launches == 1) & (df < 1)
     assumed = np.exp(spread.covariate) + ASSUMED_LAUNCH_SD**2

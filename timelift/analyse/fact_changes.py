@@ -1,8 +1,8 @@
-"""What changed in the facts of a case, of two sides, of two runs or from run to run: one rule.
+"""The changes in the facts of a case: between two sides, between two runs, and from run to run.
 
-A fact that repeats itself in every launch is exact, and any change of it is a change of the code.
-The others are noisy between two runs, so they have limits as wide as their noise. Where two sides
-are measured launch by launch, the noisy facts are judged there as times are, and not here.
+A fact that is the same in every launch is exact, and any change of it is a change of the code. The
+others are noisy between two runs, so they have limits as wide as their noise. Two sides of a gate
+are measured launch by launch, so their noisy facts are judged by `gate.rule`, as times are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from timelift.case import Case
 from timelift.journal.reading import ExactFacts
 from timelift.measurement import EXACT_FACTS, FACT_RULES, Measurement, MeasurementsByCase, fact
 
-#: Another layer, or one that is traced again: such a change fails a gate by itself.
+#: A change of these fails a gate by itself: the layer is another one, or is traced again.
 _BREAKING = frozenset({"weights", "traces"})
 
 
@@ -37,7 +37,7 @@ FACT_LIMITS: Mapping[str, FactLimit] = {
 class FactChange:
     """One fact of one case, before and after; `worse` makes it a suspect.
 
-    `before` and `after` are the positions of the runs among many; of two runs, 0 and 1.
+    `before` and `after` are the positions of the two runs in a history.
     """
 
     case: Case
@@ -66,16 +66,16 @@ def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactC
 
 
 def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
-    """Return the larger of each two facts, None where neither is known."""
+    """Return the larger of each pair of facts, None where neither is known."""
     if facts == others:
         return facts
     pairs = zip(facts, others, strict=True)
-    known = ([value for value in pair if value is not None] for pair in pairs)
-    return tuple(max(values, default=None) for values in known)
+    known_values = ([value for value in pair if value is not None] for pair in pairs)
+    return tuple(max(values, default=None) for values in known_values)
 
 
 def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactChange, ...]:
-    """Return the changes of exact facts from each run that has one to the next that has it."""
+    """Return the changes of exact facts, from each run that has a fact to the next that has it."""
     last: dict[tuple[Case, str], tuple[int, float]] = {}
     changes: list[FactChange] = []
     for place, cases in enumerate(runs):
@@ -100,9 +100,9 @@ def _limited(
 ) -> Iterator[FactChange]:
     for name, limit in FACT_LIMITS.items():
         values = {case: (_least(old[case], name), _least(new[case], name)) for case in shared}
-        known = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}
-        usual = _usual_growth(known.values())
-        for case, (before, after) in known.items():
+        positive = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}
+        usual = _usual_growth(positive.values())
+        for case, (before, after) in positive.items():
             if _beyond(before * usual, after, limit):
                 yield FactChange(case, name, before, after, worse=True)
             elif _beyond(after, before * usual, limit):
@@ -110,7 +110,7 @@ def _limited(
 
 
 def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
-    """Return what most cases grew by, which is the machine's doing, not that of one strategy."""
+    """Return the median growth, which is the machine's and no strategy's; 1 of few cases."""
     growth = [after / before for before, after in pairs]
     return float(np.median(growth)) if len(growth) > 2 else 1.0  # noqa: PLR2004 - no majority
 
@@ -120,9 +120,9 @@ def _beyond(before: float, after: float, limit: FactLimit) -> bool:
 
 
 def _least(measurement: Measurement, name: str) -> float:
-    """Return the least of a fact over launches, since later ones build side by side; or NaN.
+    """Return the least of a fact over launches, or NaN, since later launches build side by side.
 
-    What is too small to be read counts as the bound that it is below.
+    A fact too small to be read counts as the bound that it is below.
     """
     values = (launch.facts.number_or_bound(name) for launch in measurement.launches)
     return min((value for value in values if value is not None), default=float("nan"))

@@ -1,7 +1,7 @@
-"""What was found in a run: everything that a report or a page shows of it.
+"""The findings of a run: everything that a report or a page shows of it.
 
-Most of it is found elsewhere. Here are the comparisons between settings: backward calls beside
-forward ones, and one strategy executed in several ways.
+Most are made by other modules of this room. The comparisons between settings are made here:
+backward calls beside forward ones, and one strategy executed in several ways.
 """
 
 import itertools
@@ -45,9 +45,9 @@ MOST_SETTINGS = 20_000
 
 @dataclass(frozen=True)
 class RunFindings:
-    """A run with all that was found in it, each part computed when it is first asked for.
+    """A run with its findings, each computed when it is first asked for.
 
-    Speed-ups are told against `relative_to`, by default what the run was asked for.
+    Speed-ups are told against the strategy `relative_to`, by default as the run was asked to.
     """
 
     run: Run
@@ -55,7 +55,7 @@ class RunFindings:
 
     @cached_property
     def baselines(self) -> tuple[str, ...]:
-        """What speed-ups are told against: the first that was measured in a setting."""
+        """The strategies of which the first measured in a setting is its baseline."""
         asked = self.relative_to or self.run.header.options.get("relative_to")
         return (*([asked] if asked and isinstance(asked, str) else ()), *BASELINES)
 
@@ -83,13 +83,13 @@ class RunFindings:
 
     @cached_property
     def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
-        """The rivals of each setting that surely no other beats in both time and memory."""
+        """The `pareto_front` of each setting."""
         peak = self.peak_bytes
         return {ranking.setting: pareto_front(ranking.rows, peak) for ranking in self.rankings}
 
     @cached_property
     def backward_over_forward(self) -> Mapping[Case, float]:
-        """How many times its forward call a backward call takes, where both were measured."""
+        """The time of each backward call over that of its forward call, where both are known."""
         rows = (row for ranking in self.rankings for row in ranking.all_rows)
         seconds = {row.case: row.seconds_per_call.value for row in rows}
         backward = (case for case in seconds if case.setting.phase is Phase.BACKWARD)
@@ -103,7 +103,6 @@ class RunFindings:
 
     @cached_property
     def look_alikes(self) -> Mapping[str, str]:
-        """Why a strategy is compared although it is no lift, by name."""
         return look_alikes(self.run)
 
     @cached_property
@@ -124,8 +123,8 @@ class RunFindings:
 
     @cached_property
     def recommendation_by_setting(self) -> Mapping[Setting, Recommendation]:
-        best = {ranking.setting: recommend([ranking]) for ranking in self.contests}
-        return {setting: made for setting, made in best.items() if made}
+        by_setting = {ranking.setting: recommend([ranking]) for ranking in self.contests}
+        return {setting: best for setting, best in by_setting.items() if best}
 
     @cached_property
     def answer(self) -> Answer | None:
@@ -139,14 +138,13 @@ class RunFindings:
 
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:
-        """The settings that differ in their execution alone, each with the best time of all."""
         return fastest_elsewhere(self.rankings)
 
 
 def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
-    """Return those of known memory that surely no other beats in both time and memory, by time.
+    """Return the rivals of known memory that no other can beat in both time and memory, by time.
 
-    One whose memory is not known, or too little to be read, may hold less than any that is slower.
+    A rival of unknown memory may need less than any slower one, so it ends the front.
     """
     kept: list[RankedCase] = []
     least = math.inf
@@ -163,9 +161,9 @@ def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -
 
 
 def find_out(run: Run, relative_to: str = "") -> RunFindings:
-    """Return what is found in a run; raises UserError where it is too much to show.
+    """Return the findings of a run.
 
-    Also where the strategy that speed-ups are to be told against was not measured.
+    Raises UserError where it has too many settings to show, or no measurement of `relative_to`.
     """
     settings = len({rival.case.setting for rival in run.measurements})
     if settings > MOST_SETTINGS:
@@ -178,7 +176,7 @@ def find_out(run: Run, relative_to: str = "") -> RunFindings:
 
 
 def refuse_unmeasured(run: Run, relative_to: str) -> None:
-    """Raise UserError where a baseline that was asked for was measured nowhere."""
+    """Raise UserError where `relative_to` is not empty and is no lift that was measured."""
     names = {case.strategy for case in run.measured} - no_answers(run).keys()
     if relative_to and names and relative_to not in names:
         raise UserError(
@@ -189,27 +187,25 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
 
 # One strategy at one size, executed in several ways -----------------------------------------------
 #
-# Rivals are timed milliseconds apart in one process; two backends never are. Here both stand in the
-# launches of one number, seconds apart, each in a process of its own. So the unit of evidence is
-# the difference of one launch's two locations, and the interval over launches has in it what the
-# machine drifted in between.
+# Rivals are timed milliseconds apart in one process; two backends never are. Their launches of one
+# number are seconds apart, each in a process of its own. So the unit of evidence is the difference
+# of two launches' means, and the interval over launches contains the machine's drift in between.
 
 _DEFAULTS = {field.name: field.default for field in fields(Setting)}
-#: The axes along which one computation is executed otherwise, and the way that the others are
-#: compared with where it was measured.
+#: The axes of execution, each with the usual value, which the others are compared with if it was
+#: measured.
 USUAL_EXECUTION: dict[str, Any] = {
     axis: _DEFAULTS[axis] for axis in ("backend", "device", "mode", "threads")
 }
-#: With them, the axes that a reader may choose for an execution, as `fastest_elsewhere` does.
-#: Another dtype or a dynamic time axis is another computation, so that
-#: `execution_pairs` leaves both out.
+#: The axes along which `fastest_elsewhere` compares. Another dtype or a dynamic time axis is
+#: another computation, so `execution_pairs` leaves both out, but a reader may choose them.
 _EXECUTION_AXES = USUAL_EXECUTION.keys() | {"dtype", "time_axis"}
 _OTHER_AXES = tuple(axis for axis in AXES if axis not in _EXECUTION_AXES)
 
 
 @dataclass(frozen=True)
 class ExecutionPair:
-    """A case beside the same strategy executed otherwise: they differ in `axis` alone."""
+    """A case and the same strategy executed in another way: they differ in `axis` alone."""
 
     axis: str
     usual: Case
@@ -218,12 +214,12 @@ class ExecutionPair:
 
     @property
     def values(self) -> tuple[Any, Any]:
-        """What the axis is in both."""
+        """The two values of the axis, the usual one first."""
         return getattr(self.usual.setting, self.axis), getattr(self.other.setting, self.axis)
 
 
 def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
-    """Group settings that differ in their execution alone, in order."""
+    """Group the settings that differ only in axes of `USUAL_EXECUTION`, in order."""
     groups: dict[Setting, list[Setting]] = defaultdict(list)
     for setting in sorted(settings):
         groups[replace(setting, **USUAL_EXECUTION)].append(setting)
@@ -231,7 +227,7 @@ def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
 
 
 def execution_pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
-    """Compare every way of execution with the usual one, in the order of the axes above."""
+    """Compare every way of execution with the usual one, in the order of `USUAL_EXECUTION`."""
     measured = [measurement for measurement in measurements if measurement.was_measured]
     matched = [(axis, *pair) for axis in USUAL_EXECUTION for pair in _matched(measured, axis)]
     if not matched:
@@ -259,9 +255,8 @@ def _matched(
 
 def _place(case: Case, axis: str) -> tuple[bool, Any]:
     value = getattr(case.setting, axis)
-    return value != USUAL_EXECUTION[axis], list(Backend).index(
-        value
-    ) if axis == "backend" else value
+    place = list(Backend).index(value) if axis == "backend" else value
+    return value != USUAL_EXECUTION[axis], place
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
@@ -287,12 +282,12 @@ def _difference(usual: CaseInLaunch, other: CaseInLaunch) -> tuple[float, float]
 
 
 def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float], ...]:
-    """Return rankings that differ in their execution alone, each with the best time of all."""
+    """Return each ranking that has others of another execution, with the best time of them all."""
     groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
     for ranking in rankings:
         if ranking.rows:
-            place = tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
-            groups[place].append(ranking)
+            computation = tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
+            groups[computation].append(ranking)
     several = [group for group in groups.values() if len(group) > 1]
     return tuple(
         (ranking, min(other.rows[0].seconds_per_call.value for other in group))

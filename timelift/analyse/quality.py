@@ -1,4 +1,4 @@
-"""How quiet the machine was while a run went on, and what disturbed it where it was not."""
+"""How quiet the machine was during a run, and what disturbed it."""
 
 import math
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
 
-#: More than this is a disturbance: of the canary's spread between launches (sd of log seconds), of
-#: the share of the time that the host stole, and of that for which threads waited.
+#: More than this is a disturbance: the canary's spread between launches (sd of log seconds), the
+#: share of the time that the host stole, and the share for which threads waited.
 _RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
 class Disturbance(Enum):
-    """What disturbed a run: what was seen with what to do, and what would help in a few words."""
+    """A disturbance of a run: what it was and what to do, and what would help in a few words."""
 
     OTHER_PROGRAMS = (
         "other programs ran or the clock rate changed, so end them or wait",
@@ -55,7 +55,7 @@ class Disturbance(Enum):
 
 @dataclass(frozen=True)
 class MachineActivity:
-    """What was observed of the machine during a run; None where nothing was looked at."""
+    """What was observed of the machine during a run; None where it was not observed."""
 
     #: The standard deviation of the canary's log seconds between launches.
     canary_spread: float | None
@@ -71,9 +71,9 @@ class MachineActivity:
 
 @dataclass(frozen=True)
 class TooNoisy:
-    """Some `comparisons` with the fastest are not known to the `precision` asked for, a share.
+    """So many `comparisons` with the fastest are less exact than `precision`, a share.
 
-    `half_width` is the median of their intervals', as a log ratio.
+    `half_width` is the median of theirs, a log ratio.
     """
 
     precision: float
@@ -84,10 +84,10 @@ class TooNoisy:
 
 @dataclass(frozen=True)
 class Decided:
-    """The comparisons of all settings with the fastest, and how many of them are undecided.
+    """The number of comparisons with the fastest in all settings, and of those undecided.
 
-    So many `without_verdict` are decided by their price: choosing the fastest costs at most
-    `precision`, a share, over the other.
+    Those `without_verdict` are decided by their price: the fastest costs at most `precision`, a
+    share, over the other.
     """
 
     precision: float
@@ -105,7 +105,7 @@ def decided(run: Run, rankings: Sequence[Ranking]) -> Decided:
 
 
 def _is_open(row: RankedCase, precision: float) -> bool:
-    """True if a row has no verdict, and the first may cost more than `precision` over it."""
+    """True if a row has no verdict and the first row may cost more than `precision` over it."""
     is_cheap = row.launches >= MIN_LAUNCHES and row.first_costs <= 1 + precision
     return row.verdict is Verdict.UNDECIDED and not is_cheap
 
@@ -137,14 +137,14 @@ def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
 
 def _disturbances(run: Run) -> tuple[Disturbance, ...]:
     activity = machine_activity(run)
-    happened = {
+    is_seen = {
         Disturbance.OTHER_PROGRAMS: (activity.canary_spread or 0.0) > _RESTLESS,
         Disturbance.OTHER_GUESTS: (activity.stolen_share or 0.0) > _STOLEN,
         Disturbance.CROWDED_THREADS: (activity.waited_share or 0.0) > _CROWDED,
         Disturbance.QUOTA: (activity.throttled_periods or 0.0) > 0,
         Disturbance.HEAT: (_mean(run, "throttled") or 0.0) > 0,
     }
-    return tuple(disturbance for disturbance, did in happened.items() if did)
+    return tuple(disturbance for disturbance, seen in is_seen.items() if seen)
 
 
 def _mean(run: Run, name: str) -> float | None:

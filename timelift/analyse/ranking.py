@@ -5,8 +5,8 @@ people write. The first was picked by the same data, the second was not.
 
 `rank_run` alone decides which strategies may be named fastest, for every report. A look-alike
 declares `DIFFERS`: it does not compute what the inner layer computes at every step. A twin is a
-copy of a strategy, planted by a self-test or of another side. Both are timed and shown beside the
-lifts, and are no answer: no ranking has them among its `rows`.
+copy of a strategy: of a self-test, or the other side's. Both are timed and shown beside the
+lifts, but neither is an answer, so no ranking has them among its `rows`.
 """
 
 import dataclasses
@@ -33,12 +33,12 @@ from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.measurement import Measurement
 
-#: What speed-ups are told against, in this order: the first that was measured in a setting.
+#: The strategies that people write. Speed-ups are told against the first one measured in a setting.
 BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold_time")
 _UNKNOWN = Interval(math.nan)
-#: The digits to which the log seconds of a tie agree; names decide ties.
+#: Log seconds that are equal to so many digits are a tie, which names decide.
 _DIGITS = 9
-#: Half of what the exponential function takes: two launches may differ a millionfold.
+#: Half of the largest log of a float, since two launches may differ a millionfold.
 LARGEST_LOG = 350.0
 
 
@@ -62,8 +62,8 @@ class RankedCase:
     `half_width` is the half-width, a log ratio, of the interval that the pair would have by itself.
     `verdict` is that of this rival beside the first row, `p` that of their difference, two-sided
     and adjusted for all pairs of the setting. The true rank lies from `rank_low` to `rank_high`.
-    `cost_over_best` is what choosing this rival costs over the best as a ratio: as it was seen, and
-    the least and the most, whichever the best is. `detectable` is the ratio to the first row that
+    `cost_over_best` is the ratio of its time to that of the best rival: as it was seen, and the
+    least and the most, whichever rival is the best. `detectable` is the ratio to the first row that
     would have been called different 9 in 10 times. `speed_up` is over the baseline of the setting,
     1 for the baseline itself, and None of a look-alike.
     """
@@ -83,13 +83,16 @@ class RankedCase:
 
     @property
     def cost_at_most(self) -> float:
-        """The most that it costs over the best, or what was seen where no launches bound it."""
+        """The most that it costs over the best, or what was seen if one launch bounds nothing."""
         cost = self.cost_over_best
         return cost.high if cost.is_known else cost.value
 
     @property
     def first_costs(self) -> float:
-        """What the first row costs over this one, at most, as a ratio: its part in that price."""
+        """The most that the first row costs over this one, as a ratio.
+
+        The largest of all rows is the first row's `cost_at_most`.
+        """
         return self.ratio.high / self.ratio.value**2
 
 
@@ -97,9 +100,9 @@ class RankedCase:
 class Ranking:
     """The measured rivals of one setting, sorted by time.
 
-    `unranked` are look-alikes or twins, measured beside the rivals and no answer: they have a ratio
-    to the first row, but neither rank (0) nor a cost over the best. `baseline` is the
-    strategy that speed-ups are told against, empty where none of those asked for was measured.
+    `unranked` are look-alikes and twins: they have a ratio to the first row, but no rank (0) and no
+    cost over the best. `baseline` is the strategy that speed-ups are told against, empty where none
+    of those asked for was measured.
     """
 
     setting: Setting
@@ -115,8 +118,8 @@ class Ranking:
     def all_rows(self) -> tuple[RankedCase, ...]:
         if not self.unranked:
             return self.rows
-        both = (*self.rows, *self.unranked)
-        return tuple(sorted(both, key=lambda row: row.seconds_per_call.value))
+        rows = (*self.rows, *self.unranked)
+        return tuple(sorted(rows, key=lambda row: row.seconds_per_call.value))
 
     @property
     def not_shown_slower(self) -> tuple[str, ...]:
@@ -126,8 +129,8 @@ class Ranking:
     @property
     def undecided(self) -> tuple[RankedCase, ...]:
         """The undecided rows whose detectable ratio is known."""
-        still = (row for row in self.rows[1:] if row.verdict is Verdict.UNDECIDED)
-        return tuple(row for row in still if math.isfinite(row.detectable))
+        undecided = (row for row in self.rows[1:] if row.verdict is Verdict.UNDECIDED)
+        return tuple(row for row in undecided if math.isfinite(row.detectable))
 
     def row(self, strategy: str) -> RankedCase:
         """Return the row of `strategy`; raises UserError where it was not measured."""
@@ -145,7 +148,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """Why a strategy is no lift, or the strategy of which it is a twin."""
+    """A strategy that is not ranked: why it is no lift, or the strategy of which it is a twin."""
 
     why: str = ""
     copy_of: str = ""
@@ -163,6 +166,7 @@ def look_alikes(run: Run) -> dict[str, str]:
 
 
 def no_answers(run: Run) -> dict[str, NoAnswer]:
+    """Return the strategies that are not ranked, by name."""
     originals = {name: entry.copy_of for name, entry in run.header.strategies.items()}
     differing = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
     twins = {name: NoAnswer(copy_of=original) for name, original in originals.items() if original}
@@ -170,15 +174,15 @@ def no_answers(run: Run) -> dict[str, NoAnswer]:
 
 
 def lift_measurements(run: Run) -> list[Measurement]:
-    others = no_answers(run)
-    return [rival for rival in run.measurements if rival.case.strategy not in others]
+    not_ranked = no_answers(run)
+    return [rival for rival in run.measurements if rival.case.strategy not in not_ranked]
 
 
 def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
-    """Rank the lifts of every setting, in setting order, with what is no answer beside them.
+    """Rank the lifts of every setting, in setting order, with look-alikes and twins `unranked`.
 
     Where only those were measured a ranking has no rows. The first of `relative_to` that was
-    measured in a setting is what its speed-ups are told against.
+    measured in a setting is its baseline.
     """
     ranked = {ranking.setting: ranking for ranking in rank(lift_measurements(run), relative_to)}
     unranked: dict[Setting, list[RankedCase]] = defaultdict(list)
@@ -198,9 +202,9 @@ def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
 
 
 def _beside_fastest(name: str, pair: Ranking, lifts: Ranking | None) -> RankedCase | None:
-    """Return the row of what is no answer beside the fastest lift; None where it was not timed.
+    """Return the row of a look-alike or a twin beside the fastest lift; None if it was not timed.
 
-    `pair` ranks the two, so the lift may be the second of it.
+    `pair` ranks the two, in either order.
     """
     own = next((row for row in pair.rows if row.case.strategy == name), None)
     if own is None:
@@ -225,7 +229,7 @@ def _beside_fastest(name: str, pair: Ranking, lifts: Ranking | None) -> RankedCa
 def rank(
     measurements: Iterable[Measurement], relative_to: Sequence[str] = BASELINES
 ) -> list[Ranking]:
-    """Rank the measured rivals of every setting, in setting order, lifts or not.
+    """Rank all measured rivals of every setting, lifts or not, in setting order.
 
     Any wrong faster or slower in a setting has a chance of at most `ALPHA`. The first of
     `relative_to` that was measured in a setting is its baseline.
@@ -263,7 +267,7 @@ class _Rivals:
 
     @functools.cached_property
     def baseline(self) -> int | None:
-        """The position of the rival that speed-ups are told against, None where none was asked."""
+        """The position of the rival that speed-ups are told against, or None."""
         places = {case.strategy: place for place, case in enumerate(self.samples.cases)}
         return next((places[name] for name in self.relative_to if name in places), None)
 
@@ -280,8 +284,8 @@ class _Rivals:
     def times(self) -> Samples:
         """Log seconds per call that agree with the paired effects, where there are any.
 
-        A rival whose launches fell on busy minutes is no slower for it: rivals that pairs connect
-        keep their mean time, and their differences are those of the pairs.
+        Rivals that pairs connect keep their mean time, and their differences are those of the
+        pairs, so launches in busy minutes make no rival slower.
         """
         pairs = [self.comparisons[pair] for pair in self.samples.pairs]
         effects = np.array([pair.value for pair in pairs])
@@ -309,15 +313,15 @@ class _Rivals:
 
     def _row(self, i: int) -> RankedCase:
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
-        words = [comparison.verdict for comparison in rivals]
+        verdicts = [comparison.verdict for comparison in rivals]
         width = float(self.half_widths[i])
         row = RankedCase(
             case=self.samples.cases[i],
             seconds_per_call=_interval(float(self.times[i]), width, width),
             ratio=Interval(1.0, 1.0, 1.0),
             verdict=Verdict.SAME,
-            rank_low=1 + words.count(Verdict.SLOWER),
-            rank_high=len(words) + 1 - words.count(Verdict.FASTER),
+            rank_low=1 + verdicts.count(Verdict.SLOWER),
+            rank_high=len(verdicts) + 1 - verdicts.count(Verdict.FASTER),
             launches=int(self.absolute.launches[i]),
             speed_up=self._speed_up(i),
         )
@@ -336,7 +340,7 @@ class _Rivals:
         return SpeedUp(_exp(log_ratio), *ends, verdict=comparison.swapped().verdict)
 
     def _comparison(self, i: int, j: int) -> tuple[Comparison, float]:
-        """Return the comparison of `j` beside `i`, and its log ratio from times if it has none."""
+        """Return the comparison of `j` with `i`, and its log ratio, of times if they never met."""
         comparison = self.comparisons[i, j]
         apart = float(self.times[j] - self.times[i])
         return comparison, comparison.value if comparison.launches else apart
@@ -353,7 +357,7 @@ class _Rivals:
         )
 
     def _cost_over_best(self, row: RankedCase, rivals: Sequence[Comparison]) -> Interval:
-        """Return what a row costs over the best, by its comparisons: as seen, the least, the most.
+        """Return what a row costs over the best: as seen, the least, and the most.
 
         The least may be wrong about any pair, the most only about the best and another, since the
         best's own bound must hold (Hsu 1984, Annals of Statistics 12(3), 1136-1144). Both hold for

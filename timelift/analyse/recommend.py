@@ -2,12 +2,12 @@
 
 One rule recommends, for a setting or for many: page, terminal and `choose` ask it. A strategy that
 was measured in more of the settings comes first, then one that no rival was shown to beat in any,
-then one whose worst case is the least. Look-alikes and twins are no rows of a ranking, so they are
-neither recommended nor a measure of prices.
+then one that costs the least in its worst setting. Look-alikes and twins are no rows of a ranking,
+so they are neither recommended nor a measure of prices.
 
-Where no strategy stays unbeaten in all settings, an axis may tell which to write where: one in
-eager mode, another elsewhere. Speed-ups are told against the baseline of each setting, and summed
-up over settings that share it.
+Where every strategy is beaten in some setting, an axis may decide which to write: one in eager
+mode, another elsewhere. Speed-ups are told against the baseline of each setting, and summed up over
+settings that share it.
 """
 
 import itertools
@@ -24,14 +24,12 @@ from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, SpeedUp
 from timelift.analyse.verdicts import MIN_LAUNCHES, Verdict
 from timelift.case import AXES, Gradients, Setting, several_valued
 
-#: More parts than these are no rule that one remembers; workloads are asked one by one anyway.
+#: A rule of more parts is hard to remember; one by workload may have any number.
 _MOST_PARTS = 3
-#: A rule of several parts is told where what it costs at most is no more than this share of what
-#: one strategy for all costs at most.
+#: A rule of several parts is told if it costs at most this share of what one strategy for all does.
 _WORTH_IT = 0.5
-
-#: What was shown slower in more than this share of the settings is no answer for all of them.
-_MANY = 1 / 3
+#: A strategy that was shown slower in more than this share of the settings is no answer for all.
+_MOST_LOST = 1 / 3
 
 
 # One strategy for some settings -------------------------------------------------------------------
@@ -56,9 +54,8 @@ class Price:
 class Recommendation:
     """The strategy to use in all of these settings, which have some `values` of an answer's axis.
 
-    `prices` are those of all strategies, the recommended one first, then the cheapest, and
-    `never_shown_slower` the strategies that no rival was shown to beat in any setting, in the same
-    order.
+    `prices` are those of all strategies, the recommended one first, then the cheapest;
+    `never_shown_slower` are those that no rival was shown to beat in any setting, in that order.
     """
 
     rankings: tuple[Ranking, ...]
@@ -83,17 +80,12 @@ class Recommendation:
                     yield ranking, row
 
     @property
-    def slower_in(self) -> tuple[Ranking, ...]:
-        """The settings in which a rival was shown to beat it."""
-        return tuple(ranking for ranking, row in self.rows if row.rank_low > 1)
-
-    @property
     def is_never_shown_slower(self) -> bool:
         return self.strategy in self.never_shown_slower
 
     @property
     def has_verdict(self) -> bool:
-        """True if launches sufficed for a verdict in any setting."""
+        """True if there were launches enough for a verdict in any setting."""
         rows = (row for ranking in self.rankings for row in ranking.rows[1:])
         return any(row.launches >= MIN_LAUNCHES for row in rows)
 
@@ -101,7 +93,7 @@ class Recommendation:
 def recommend(
     rankings: Iterable[Ranking], values: tuple[object, ...] = ()
 ) -> Recommendation | None:
-    """Recommend one strategy for all settings; None where no two were measured in any."""
+    """Recommend one strategy for all settings; None if none has two measured strategies."""
     contests = tuple(ranking for ranking in rankings if ranking.is_contest)
     if not contests:
         return None
@@ -113,14 +105,14 @@ def recommend(
     first, *others = sorted(_prices(contests), key=preference)
     others.sort(key=lambda price: (price.settings < len(contests), price.ratio, price.strategy))
     prices = (first, *others)
-    safe = tuple(price.strategy for price in prices if price.strategy in never_slower)
-    return Recommendation(contests, prices, safe, values)
+    in_order = tuple(price.strategy for price in prices if price.strategy in never_slower)
+    return Recommendation(contests, prices, in_order, values)
 
 
 def _never_shown_slower(contests: Sequence[Ranking]) -> set[str]:
     """Return the strategies that no rival was shown to beat in any setting.
 
-    A strategy that was missing somewhere, or had too few launches to be found slower, is not named.
+    A strategy that was missing in one, or had too few launches to be shown slower, is left out.
     """
     return set.intersection(
         *(
@@ -160,7 +152,7 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
 
 @dataclass(frozen=True)
 class Gain:
-    """How many times as fast as `baseline` the answer is, in the settings that have it.
+    """How many times as fast as `baseline` the answer is, in the settings of this baseline.
 
     `least` and `most` are estimates of single settings; in `faster` and `slower` of the `settings`
     the difference was shown.
@@ -175,18 +167,18 @@ class Gain:
 
     @property
     def place(self) -> tuple[int, str]:
-        """What breaks ties: the baseline's place in `BASELINES`, others after them by name."""
+        """The order among ties: as in `BASELINES`, then by name."""
         name = self.baseline
         return (BASELINES.index(name) if name in BASELINES else len(BASELINES)), name
 
 
 @dataclass(frozen=True)
 class LostWhere:
-    """The settings in which a strategy to write was shown slower, taken together.
+    """The settings, by number, in which the strategy to write was shown slower.
 
-    `shared` are the values, by axis, that these settings share and not all others have; it was
-    shown slower in all settings with these values where `has_no_exception`. `dearest` is its row in
-    the setting where it may cost the most over the best, and `fastest` the strategy with the
+    `shared` are the values, by axis, that all these settings have and some others have not; with
+    `has_no_exception` it was shown slower in all settings with these values. `dearest` is its row
+    in the setting where it may cost the most over the best, and `fastest` the strategy with the
     shortest time there; empty if it is itself.
     """
 
@@ -218,7 +210,7 @@ class Answer:
 
     @property
     def price(self) -> float:
-        """The ratio to the best that is paid at most, in any setting."""
+        """The most that it costs over the best in any setting, as a ratio."""
         return max(part.price.ratio for part in self.parts)
 
     @property
@@ -241,16 +233,16 @@ class Answer:
     def suits_few(self) -> bool:
         """True if it was shown slower in too many settings to be an answer for all of them."""
         lost = self.lost
-        return lost is not None and self.settings > 1 and lost.settings > _MANY * self.settings
+        return lost is not None and self.settings > 1 and lost.settings > _MOST_LOST * self.settings
 
     @property
     def is_tested_everywhere(self) -> bool:
-        """True if it could have been shown slower in every setting."""
+        """True if it had launches enough in every setting to be shown slower."""
         return self.settings == sum(_was_tested(row, ranking) for ranking, row in self._rows)
 
     @property
     def measured(self) -> int:
-        """In how many of the settings the strategy to write was measured."""
+        """The number of settings in which the strategy to write was measured."""
         return len(self._rows)
 
     @cached_property
@@ -259,7 +251,7 @@ class Answer:
 
     @cached_property
     def gains(self) -> tuple[Gain, ...]:
-        """What is gained over each baseline, the one of the most settings first."""
+        """The gain over each baseline, that of the most settings first."""
         speed_ups: dict[str, list[SpeedUp]] = defaultdict(list)
         for ranking, row in self._rows:
             if row.speed_up is not None:
@@ -269,7 +261,7 @@ class Answer:
 
     @cached_property
     def lost(self) -> LostWhere | None:
-        """Where what is to be written was shown slower; None where it nowhere was."""
+        """The settings in which the strategy to write was shown slower, or None."""
         losses = [(ranking, row) for ranking, row in self._rows if row.rank_low > 1]
         if not losses:
             return None
@@ -293,9 +285,9 @@ class Answer:
 
 
 def _shared_values(settings: Sequence[Setting], everywhere: Sequence[Setting]) -> dict[str, object]:
-    """Return the values that all these settings have, of axes that have several everywhere.
+    """Return the values that all these settings share, of axes that have several `everywhere`.
 
-    That forward calls have no gradients is said by their phase.
+    `gradients=none` is left out: it only means that the phase is forward.
     """
     values = {
         axis: {getattr(setting, axis) for setting in settings}
@@ -320,7 +312,7 @@ def _gain(baseline: str, speed_ups: Sequence[SpeedUp]) -> Gain:
 
 
 def answer(rankings: Iterable[Ranking]) -> Answer | None:
-    """Return what to write in all these settings; None where no two lifts were measured in any."""
+    """Return what to write in all these settings; None if none has two measured lifts."""
     contests = [ranking for ranking in rankings if ranking.is_contest]
     recommended = recommend(contests)
     if recommended is None:
@@ -336,22 +328,26 @@ def answer(rankings: Iterable[Ranking]) -> Answer | None:
 def answers_by_workload(rankings: Iterable[Ranking]) -> dict[str, Answer]:
     """Return what to write for each workload in which two lifts were measured, by name."""
     groups = _by_value("workload", (ranking for ranking in rankings if ranking.is_contest))
-    answers = ((str(name), answer(group)) for name, group in groups.items())
-    return {name: made for name, made in answers if made}
+    answers = {str(name): answer(group) for name, group in groups.items()}
+    return {name: best for name, best in answers.items() if best}
 
 
 def _by_axis(axis: str, contests: Sequence[Ranking], single: Recommendation) -> Answer | None:
     """Return one strategy at each value of an axis; neighbours with the same one are one part."""
     groups = _by_value(axis, contests)
-    best = {value: made.strategy for value, group in groups.items() if (made := recommend(group))}
-    runs = [tuple(run) for _, run in itertools.groupby(groups, key=best.__getitem__)]
-    if len(runs) == 1 or (len(runs) > _MOST_PARTS and axis != "workload"):
+    strategies = {
+        value: recommended.strategy
+        for value, group in groups.items()
+        if (recommended := recommend(group))
+    }
+    neighbours = itertools.groupby(groups, key=strategies.__getitem__)
+    ranges = [tuple(values) for _, values in neighbours]
+    if len(ranges) == 1 or (len(ranges) > _MOST_PARTS and axis != "workload"):
         return None
-    together = ([ranking for value in run for ranking in groups[value]] for run in runs)
     parts = [
         part
-        for values, group in zip(runs, together, strict=True)
-        if (part := recommend(group, values))
+        for values in ranges
+        if (part := recommend([one for value in values for one in groups[value]], values))
     ]
     return Answer(axis, tuple(sorted(parts, key=lambda part: -len(part.rankings))), single)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class Run:
         warnings: Iterable[str] = (),
         untimed: Iterable[Case] = (),
     ) -> "Run":
-        """Return the run of a journal's lines, of which `end` is empty while it goes on."""
+        """Return the run of a journal's lines; its `end` is empty while the run goes on."""
         return cls(
             header,
             merge(lines),
@@ -109,7 +109,7 @@ class Run:
 
 
 def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
-    return tuple(sorted({launch.number for each in measurements for launch in each.launches}))
+    return tuple(sorted({launch.number for rival in measurements for launch in rival.launches}))
 
 
 def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int]) -> Samples:
@@ -120,11 +120,11 @@ def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int
     launches = [launch for measurement in measurements for launch in measurement.launches]
     rounds = max((len(launch.seconds_per_call) for launch in launches), default=0)
     seconds = np.full((len(measurements), len(numbers), rounds), np.nan)
-    place = {number: i for i, number in enumerate(numbers)}
+    column = {number: i for i, number in enumerate(numbers)}
     for row, measurement in zip(seconds, measurements, strict=True):
         for launch in measurement.launches:
-            if launch.number in place:
-                row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
+            if launch.number in column:
+                row[column[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
     return seconds
 
 
@@ -141,10 +141,10 @@ def load(path: Path) -> Run:
         ) from error
     first = next(lines, None)
     if first is None or not isinstance(first.line, Header):
-        why = plain(first.error, _LONGEST_REASON) if first and first.error else "none"
+        reason = plain(first.error, _LONGEST_REASON) if first and first.error else "none"
         raise UserError(
             f"{str(path)!r}: expected a journal of this timelift, which begins with its header, "
-            f"received another file ({why}); name a file that a run wrote"
+            f"received another file ({reason}); name a file that a run wrote"
         )
     return _run(first.line, lines)
 
@@ -154,8 +154,8 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
     damaged: dict[int, str] = {}
     untimed: dict[Case, None] = {}
     end, torn = End(exit=""), 0
-    for place in lines:
-        line = place.line
+    for numbered in lines:
+        line = numbered.line
         if isinstance(line, End):
             end = line
         elif isinstance(line, CaseInLaunch) and _is_untimed(line):
@@ -163,12 +163,11 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
         elif isinstance(line, CaseInLaunch) and (line.case, line.number) not in records:
             records[line.case, line.number] = line
             end = End(exit="")
-        elif place.torn:
-            torn = place.number
+        elif numbered.torn:
+            torn = numbered.number
         else:
-            damaged[place.number] = str(
-                place.error or "a header or a launch of a case a second time"
-            )
+            second = "a header or a launch of a case a second time"
+            damaged[numbered.number] = str(numbered.error or second)
     return Run.of_lines(header, records.values(), end, _warnings(damaged, torn), untimed)
 
 
@@ -177,10 +176,7 @@ def _is_untimed(line: CaseInLaunch) -> bool:
 
 
 def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:
-    """Yield what was left out: damaged lines by their number, and the number of a torn one, if any.
-
-    Lines count from 1.
-    """
+    """Yield a sentence on damaged lines, and one on a torn line (0: none); lines count from 1."""
     if damaged:
         numbers = ", ".join(map(str, list(damaged)[:_MOST_NAMED]))
         more = f" and {len(damaged) - _MOST_NAMED:,} more" if len(damaged) > _MOST_NAMED else ""
@@ -192,7 +188,7 @@ def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:
 
 
 def refuse_empty(run: Run, path: Path, *, or_failed: bool = True) -> None:
-    """Raise UserError where nothing was measured in the run of a file, `or_failed` at least."""
+    """Raise UserError where no case was measured, nor has failed if `or_failed`."""
     if not (run.measurements if or_failed else run.measured):
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
@@ -200,7 +196,7 @@ def refuse_empty(run: Run, path: Path, *, or_failed: bool = True) -> None:
 
 
 def load_usual(path: Path, *, or_failed: bool = False) -> Run:
-    """Read a run of strategies; raises UserError where it raced them against twins."""
+    """Read a run that is neither a self-test nor against another side; else raises UserError."""
     run = load(path)
     refuse_empty(run, path, or_failed=or_failed)
     if run.header.races_copies:
@@ -225,28 +221,24 @@ def frame(run: Run) -> "pd.DataFrame":
         (measurement, launch) for measurement in run.measurements for launch in measurement.launches
     ]
     rounds = [len(launch.seconds_per_call) for _, launch in played]
-    which = np.repeat(np.arange(len(played)), rounds)
-    columns = {
-        name: np.array(
-            [getattr(measurement.case.setting, name) for measurement, _ in played], dtype
-        )[which]
-        for name, dtype in (
-            (name, np.int64 if kind is int else object) for name, kind in AXES.items()
-        )
+
+    def in_every_round(values: Iterable[object], kind: type = object) -> NDArray[Any]:
+        return np.repeat(np.array(list(values), np.int64 if kind is int else object), rounds)
+
+    settings = [measurement.case.setting for measurement, _ in played]
+    axes = {
+        axis: in_every_round((getattr(setting, axis) for setting in settings), kind)
+        for axis, kind in AXES.items()
     }
     return pd.DataFrame(
-        columns
+        axes
         | {
-            "strategy": np.array([measurement.case.strategy for measurement, _ in played], object)[
-                which
-            ],
-            "launch": np.array([launch.number for _, launch in played], np.int64)[which],
+            "strategy": in_every_round(measurement.case.strategy for measurement, _ in played),
+            "launch": in_every_round((launch.number for _, launch in played), int),
             "round": np.concatenate([np.arange(0), *(np.arange(count) for count in rounds)]),
             "seconds_per_call": np.concatenate(
                 [np.empty(0), *(launch.seconds_per_call for _, launch in played)]
             ),
-            "status": np.array([str(measurement.status) for measurement, _ in played], object)[
-                which
-            ],
+            "status": in_every_round(str(measurement.status) for measurement, _ in played),
         }
     )

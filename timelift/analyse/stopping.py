@@ -2,14 +2,13 @@
 
 A setting of a ranking stops by price: when choosing the rival that looks fastest is known to cost
 at most the precision asked for, whichever rival is the best (see `ranking` for that price). Until
-then a rival drops out when its verdict or its ratio is known; if it dropped out for its own price,
-those that looked slow by bad luck would, and 95 % intervals would hold 91 %. A self-test, where the
-verdict on every twin is asked for, knows no price.
+then a rival drops out when its verdict or its ratio is known. It does not drop out for its own
+price: then those that look slow by bad luck would, and 95 % intervals would hold 91 %. A self-test
+asks for the verdict on every twin, so it has no price.
 
-Looking again and again and stopping at the first "significant" finds differences that are none.
-Looks are few, and each may spend a part of the error that the campaign has (Lan and DeMets 1983,
-Biometrika 70(3), 659-663).
-Importing this imports no scipy, for the sake of pytest's process.
+Looking again and again and stopping at the first "significant" finds differences between equals.
+Looks are few, and each may spend a part of the campaign's error (Lan and DeMets 1983, Biometrika
+70(3), 659-663). This module imports no scipy, so that pytest's process starts at once.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -32,8 +31,8 @@ from timelift.analyse.verdicts import RANK_MARGIN, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.measurement import CaseInLaunch, Measurement, merge
 
-#: A rival this much slower (or faster, a log ratio) needs no such care: noise among equals is never
-#: so large, and every launch that a clear loser plays is lost to the others.
+#: A rival this much slower or faster, a log ratio, needs no such care: noise among equals is never
+#: so large, and every launch of a clear loser is lost to the others.
 CLEAR = float(np.log(1.5))
 #: The numbers of launches at which it is decided whether to go on.
 LOOKS = (3, 5, 8, 12)
@@ -42,25 +41,26 @@ LOOKS = (3, 5, 8, 12)
 #: Fleming's); tests/test_stopping.py computes them again.
 DIFFERENT_LEVELS = (8.86e-05, 0.00236, 0.01545, 0.04377)
 SAME_LEVELS = (0.000501, 0.00522, 0.01989, 0.04136)
-#: The same of a price that is told too low, spent evenly (Pocock's): a rival that is no more than
-#: the precision faster than the one chosen is worth no launches, and most are told so at first.
+#: The same for a price that is too low, spent evenly (Pocock's): where choosing the fastest costs
+#: at most the precision, more launches are worth nothing, and most settings end at the first look.
 PRICE_LEVELS = (0.01787, 0.01505, 0.01923, 0.02301)
-#: An estimate that ends the looking by being large is too large by luck, the more so the less is
-#: known: a price is believed where the ratio is known to so many times the precision. Without that
-#: the intervals of two rivals whose launches differ by 10 % hold 90 %, and no launch is saved.
+#: An estimate that stops a campaign because it is large is too large by luck, most of all where
+#: little is known. So a price counts only if the half-width of the ratio is at most this many times
+#: the precision. Without this rule the intervals of two rivals whose launches differ by 10 % hold
+#: 90 %, and no launch is saved.
 BELIEVED = 2.5
-#: True for the comparisons that are settled, from their estimates and families as in
-#: `verdicts.compare`, and how much slower the rival of each is than the anchor, as a log ratio.
+#: Returns True for each settled comparison, given the estimates, their families as in
+#: `verdicts.compare`, and how much slower the other rival is than the anchor, a log ratio.
 Rule = Callable[[Estimates, Families, Samples], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The rules by which it is decided at each of `LOOKS` whether to go on.
+    """The rules that decide at each of `LOOKS` which rivals play on.
 
-    A rival plays on until it is `settled`, or until all of its setting are by the rule that `ends`
-    it. The anchor, with which the others of a setting are compared, is the fastest; in a self-test,
-    with `untouched_anchor`, the strategy that is no twin.
+    A rival plays until its comparison with the anchor is `settled`, or until all of the setting are
+    by the rule that `ends` it. The anchor is the fastest rival; in a self-test, with
+    `untouched_anchor`, the strategy that is no twin.
     """
 
     settled: Rule
@@ -87,10 +87,10 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
 
 
 def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
-    """Return the rule that a comparison has a verdict that a look may find, or is known closely.
+    """Return the rule that a comparison has a verdict at its look's level, or a narrow interval.
 
-    Closely is to within `precision` to either side, a share; None asks for a verdict. A `CLEAR`
-    loser is settled, too, at the level of a single look.
+    Its half-width is then under `precision`, a share; None asks for a verdict. A `CLEAR` loser is
+    settled at the level of a single look.
     """
 
     def settled(estimates: Estimates, families: Families, _: Samples) -> NDArray[np.bool_]:
@@ -107,7 +107,7 @@ def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
 
 
 def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
-    """Return the plan of a ranking, whose choice may cost `precision`, a share, over the best."""
+    """Return the plan of a ranking whose fastest may cost `precision`, a share, over the best."""
     return Plan(by_verdict(precision), ends=by_price(precision))
 
 
@@ -119,22 +119,22 @@ def _clear(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
 
 
 def _look(estimates: Estimates) -> NDArray[np.int_]:
-    """Return at which look each comparison is, the first being 1; before it, 0."""
+    """Return the number of the latest look of each comparison, from 1; 0 before the first."""
     return np.searchsorted(LOOKS, estimates.launches, side="right")
 
 
 def _at(levels: Sequence[float], look: NDArray[np.int_]) -> Samples:
-    """Return the level of each look, the first being 1; before it, none."""
+    """Return the level of each look, counted from 1; 0 before the first."""
     return np.asarray([0.0, *levels])[look]
 
 
 def unsettled(
     measurements: Iterable[Measurement], plan: Plan | None = None
 ) -> dict[Setting, tuple[Case, ...]]:
-    """Return the cases that need more launches, by setting; without a plan, as `ranking_plan` says.
+    """Return the cases that need more launches, by setting: at a look, those of unsettled pairs.
 
-    Those are the anchor and the rivals whose comparison with it is not settled. Between looks every
-    rival plays on; after the last look none does.
+    Between looks every rival plays on; after the last look none does. `plan` is by default a
+    `ranking_plan`.
     """
     plan = plan or ranking_plan()
     playing = [rivals for rivals in aligned_samples(measurements) if _launches(rivals) < LOOKS[-1]]
@@ -147,12 +147,16 @@ def unsettled(
         _untouched(rivals) if plan.untouched_anchor else _fastest(rivals, effect)
         for rivals, effect in zip(playing, np.split(effects.effect, ends), strict=True)
     ]
-    sides = [_side(*pair) for pair in zip(playing, anchors, strict=True)]
-    slower = np.concatenate(sides) * estimates.effect
+    signs = [
+        1.0 if first == anchor else -1.0
+        for rivals, anchor in zip(playing, anchors, strict=True)
+        for first, _ in rivals.pairs
+    ]
+    slower = np.array(signs) * estimates.effect
     settled = plan.settled(estimates, families, slower)
-    over = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(settled)
-    parts = zip(playing, anchors, np.split(settled, ends), np.split(over, ends), strict=True)
-    cases = {part[0].setting: _to_play(*part) for part in parts}
+    cheap = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(settled)
+    parts = zip(playing, anchors, np.split(settled, ends), np.split(cheap, ends), strict=True)
+    cases = {rivals.setting: _to_play(rivals, *part) for rivals, *part in parts}
     return {setting: to_play for setting, to_play in cases.items() if to_play}
 
 
@@ -172,23 +176,18 @@ def _untouched(samples: AlignedSamples) -> int:
     return untouched.index(True) if any(untouched) else 0
 
 
-def _side(samples: AlignedSamples, anchor: int) -> Samples:
-    """Return the sign that makes a pair's effect how much slower its other is than the anchor."""
-    return np.array([1.0 if first == anchor else -1.0 for first, _ in samples.pairs])
-
-
 def _to_play(
     samples: AlignedSamples,
     anchor: int,
     settled: NDArray[np.bool_],
-    over: NDArray[np.bool_],
+    cheap: NDArray[np.bool_],
 ) -> tuple[Case, ...]:
     if _launches(samples) not in LOOKS:
         return samples.cases
-    beside = np.array([anchor in pair for pair in samples.pairs], bool)
-    if over[beside].all():
+    has_anchor = np.array([anchor in pair for pair in samples.pairs], bool)
+    if cheap[has_anchor].all():
         return ()
-    doubtful = np.flatnonzero(beside & ~settled)
+    doubtful = np.flatnonzero(has_anchor & ~settled)
     rivals = {rival for place in doubtful for rival in samples.pairs[place]}
     return tuple(samples.cases[rival] for rival in sorted(rivals))
 
@@ -197,8 +196,8 @@ class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
     `precision` is a share. In a self-test, where twins are `planted`, each is compared with the
-    strategy that it copies, and plays for its verdict. The strategies `aside` are no answer: they
-    only play along.
+    strategy that it copies, and plays for its verdict. The strategies `aside` are not ranked: they
+    play where others of their setting do.
     """
 
     decision_points: Sequence[int] = LOOKS
@@ -213,11 +212,11 @@ class Referee:
         of_twins = Plan(by_verdict(precision), untouched_anchor=True)
         self._aside = aside
         self._plan = of_twins if planted else ranking_plan(precision)
-        self._records: list[CaseInLaunch] = []
+        self._lines: list[CaseInLaunch] = []
 
     def take(self, line: CaseInLaunch) -> None:
         if line.status is not Status.MEASURED or line.was_timed:
-            self._records.append(line)
+            self._lines.append(line)
 
     def to_play(self) -> frozenset[Case]:
         rivals: list[Measurement] = []
@@ -234,4 +233,4 @@ class Referee:
         return frozenset()
 
     def measurements(self) -> tuple[Measurement, ...]:
-        return merge(self._records)
+        return merge(self._lines)

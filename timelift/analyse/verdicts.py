@@ -37,14 +37,14 @@ GATE_MARGIN = 0.03
 PAIR_LEVEL = 0.004
 #: No verdict rests on fewer launches.
 MIN_LAUNCHES = 3
-#: A difference may be contrary in one launch, and in one of this many.
+#: One launch may contradict a difference, or one in this many launches.
 CONTRARY = 4
 #: The power that `Comparison.detectable` is stated for.
 POWER = 0.9
 
 
 class Verdict(StrEnum):
-    """What b is beside a."""
+    """Whether b is faster or slower than a."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -52,7 +52,7 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
     def swapped(self) -> "Verdict":
-        """Return what a is beside b."""
+        """Return whether a is faster or slower than b."""
         opposite = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
         return opposite.get(self, self)
 
@@ -63,8 +63,8 @@ class Comparison(Interval):
 
     The interval holds for this comparison alone; that of `family_half_width` for all of its family
     at once, as does `p`, which is two-sided. `standard_error` is that of `value`, with `df` degrees
-    of freedom. `detectable` is the log ratio that as many launches would call different with power
-    90 %. Intervals of one launch allow for others by assumption only.
+    of freedom. `detectable` is the log ratio that as many launches would call different with a
+    chance of `POWER`. The interval of one launch rests on an assumed variance between launches.
     """
 
     family_half_width: float
@@ -77,13 +77,13 @@ class Comparison(Interval):
 
     @property
     def is_over_launches(self) -> bool:
-        """True if there are launches to show how much they differ."""
+        """True if it rests on several launches, which show how much launches differ."""
         return self.launches > 1
 
     def half_width(self, chance: float) -> float:
-        """Return the half-width of an interval over launches that is missed with `chance` a side.
+        """Return the half-width of an interval that is missed on each side with `chance`.
 
-        NaN of one launch, or of none.
+        NaN unless it `is_over_launches`.
         """
         if not self.is_over_launches:
             return math.nan
@@ -118,22 +118,7 @@ def compare(
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, family)
-    return _conclude(estimates, float(np.log1p(least_difference)), family)
-
-
-def compare_pairs(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
-    """Yield the comparisons of all pairs of a setting's rivals, each pair once: i < j.
-
-    The pairs of a setting are a family. Variances are moderated over all settings.
-    """
-    effects, families = pairs_by_setting(settings)
-    comparisons = iter(compare(effects, families=families))
-    for rivals in settings:
-        yield {pair: next(comparisons) for pair in rivals.pairs}
-
-
-def _conclude(estimates: Estimates, log_margin: float, family: Families) -> list[Comparison]:
-    """Return each estimate with its intervals, p-value and verdict; `log_margin` is a log ratio."""
+    log_margin = float(np.log1p(least_difference))
     p = holm(p_values(estimates), family)
     effect, half_width = estimates.effect, estimates.half_width(ALPHA / 2)
     family_half_width = _family_half_width(estimates, family)
@@ -155,6 +140,17 @@ def _conclude(estimates: Estimates, log_margin: float, family: Families) -> list
     }
     rows = zip(*columns.values(), strict=True)
     return [Comparison(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def compare_pairs(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
+    """Yield the comparisons of all pairs of a setting's rivals, each pair once: i < j.
+
+    The pairs of a setting are a family. Variances are moderated over all settings.
+    """
+    effects, families = pairs_by_setting(settings)
+    comparisons = iter(compare(effects, families=families))
+    for rivals in settings:
+        yield {pair: next(comparisons) for pair in rivals.pairs}
 
 
 def p_values(estimates: Estimates) -> Samples:
@@ -199,7 +195,7 @@ def holm(p: Samples, family: Families) -> Samples:
 
 
 def discovery_bar(p: Samples, false_share: float) -> float:
-    """Return the largest p that is a discovery, below 0 where none is.
+    """Return the largest p-value that is a discovery, or -1 without any.
 
     Of all discoveries at most `false_share` are false in expectation. Source: Benjamini and
     Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300.
@@ -231,7 +227,7 @@ def _family_half_width(estimates: Estimates, family: Families) -> Samples:
 # The rival that looks fastest looks too fast rather than too slow, so that the others are seldom
 # nearer to it than they seem: only lower ends have to pay for the choice of the best.
 
-#: Where the simulated noise starts: the same rivals have the same levels in every report.
+#: The seed of the simulated noise: the same rivals have the same levels in every report.
 _SEED = 0
 #: How many numbers are drawn: widths of up to 20 rivals are then right to 0.5 %.
 _DRAWN = 500_000
@@ -249,9 +245,9 @@ class PairLevels:
 def simultaneous_levels(rivals: int, candidates: int, alpha: float) -> PairLevels:
     """Return the levels of single pairs that make all intervals of a setting hold at once.
 
-    Of the `rivals`, the first among them, `candidates` may be the best (1 is the first alone);
-    some interval misses its truth with chance `alpha`. Levels are those of normal noise; the pair
-    takes them to Student's t with its own degrees of freedom.
+    Any of the first `candidates` of the `rivals` may be the best; some interval misses its truth
+    with chance `alpha`. Levels are those of normal noise; each pair applies them to Student's t
+    with its own degrees of freedom.
     """
     if rivals < 3:  # noqa: PLR2004 - a single pair is its own family
         return PairLevels(alpha / 2, alpha / 2)
