@@ -156,7 +156,7 @@ def unsettled(
     settled = plan.settled(estimates, families, slower)
     cheap = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(settled)
     parts = zip(playing, anchors, np.split(settled, ends), np.split(cheap, ends), strict=True)
-    cases = {rivals.setting: _to_play(rivals, *part) for rivals, *part in parts}
+    cases = {part[0].setting: _to_play(*part) for part in parts}
     return {setting: to_play for setting, to_play in cases.items() if to_play}
 
 
