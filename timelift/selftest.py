@@ -1,8 +1,8 @@
 """A self-test judged, and how far the figures of a machine may be trusted by its last one.
 
-`timelift selftest` lets a strategy race against twins of itself whose difference is known:
-the header has a `Planted` of each. The findings are kept in `results/<machine>/selftest/trust.json`
-for later reports. Everything read from it is input: what is wrong makes it as good as absent.
+`timelift selftest` races a strategy against twins of itself whose difference is known: the header
+has a `Planted` of each. The findings are kept in `results/<machine>/selftest/trust.json` for later
+reports, where a file with anything wrong counts as absent.
 """
 
 import itertools
@@ -42,8 +42,8 @@ _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
 #: What a rival costs in a launch before its first sample; the first call includes the tracing.
 _SETUP = ("build_seconds", "first_call_seconds")
 _LONGEST_SETUP_SECONDS = 1e6
-#: In so many of its tries a planted slow-down was found most times.
-_MOST_TIMES = 0.9
+#: A planted slow-down counts as found if it was found in this share of its tries.
+_FOUND_SHARE = 0.9
 
 
 class Proportion(Struct, frozen=True, array_like=True):
@@ -75,12 +75,12 @@ class Proportion(Struct, frozen=True, array_like=True):
 
 
 class Trust(Struct, frozen=True, kw_only=True):
-    """What a self-test found, as it is stored.
+    """The findings of a self-test, as they are stored.
 
     `measured` is in ISO 8601, UTC; `launches` is the mean over rivals. `false_alarms` are
-    differences called between identical rivals; `found` is by planted share, such as 0.05, each
-    called in the right direction, and `wrong_way` in the wrong one. Older self-tests planted
-    several shares. `seconds_per_verdict` is the mean over comparisons of what both rivals took.
+    differences called between identical rivals. Planted differences called in the right direction
+    are `found`, by their share, such as 0.05 (older self-tests planted several), and those called
+    in the other `wrong_way`. `seconds_per_verdict` is the mean time of both rivals of a comparison.
     """
 
     schema: Literal[1]
@@ -95,7 +95,7 @@ class Trust(Struct, frozen=True, kw_only=True):
 
     @property
     def tries(self) -> int:
-        return self.false_alarms.tries + sum(seen.tries for seen in self.found.values())
+        return self.false_alarms.tries + sum(calls.tries for calls in self.found.values())
 
     def changed_packages(self, versions: Mapping[str, Any]) -> list[str]:
         changed = {difference.name for difference in differences(self.versions, versions)}
@@ -129,8 +129,8 @@ class TwinsRace(Race):
     def cases(self, grid: list[Case]) -> list[Case]:
         """Return one strategy of each setting in the grid, with its planted twins.
 
-        Which strategy it is depends on the setting alone: questions that share a setting share its
-        rivals, all strategies have their turn, and rivals stay as many as in a usual run.
+        The strategy depends on the setting alone: questions that share a setting share its rivals,
+        each strategy comes up in some, and a setting has no more rivals than in a usual run.
         """
         cases = []
         for setting, group in itertools.groupby(grid, key=lambda case: case.setting):
@@ -143,14 +143,14 @@ class TwinsRace(Race):
         """Add a strategy's twins to the catalogue, those as fast loaded from another path."""
         strategies = self.request.catalogue.strategies
         base, names = strategies[name], []
-        for word, slower in TWINS.items():
-            path = base.path if slower else Path(self._copies.name) / word / base.path.name
+        for suffix, slower in TWINS.items():
+            path = base.path if slower else Path(self._copies.name) / suffix / base.path.name
             if not slower:
                 path.parent.mkdir(exist_ok=True)
                 shutil.copy(base.path, path)
             twin = replace(
                 base,
-                name=f"{name}{COPY_SEPARATOR}{word}",
+                name=f"{name}{COPY_SEPARATOR}{suffix}",
                 path=path,
                 copy_of=name,
                 planted=slower,
@@ -172,7 +172,7 @@ class TwinsRace(Race):
 
 @dataclass(frozen=True)
 class TwinGroup:
-    """A strategy and its twins in one setting, and by what share each is slower than the first."""
+    """A strategy and its twins in one setting; `slower` is each one's share over the first."""
 
     rivals: tuple[Measurement, ...]
     slower: tuple[float, ...]
@@ -181,7 +181,7 @@ class TwinGroup:
 def twin_groups(run: Run) -> list[TwinGroup]:
     """Return every strategy with its twins in every setting, in setting order.
 
-    Only rivals with samples take part, and a strategy or a twin alone is no group.
+    Rivals without samples are left out; a strategy or a twin alone is no group.
     """
     measured, planted = run.measured, _planted(run)
     twins_of: dict[str, list[str]] = defaultdict(list)
@@ -197,9 +197,9 @@ def twin_groups(run: Run) -> list[TwinGroup]:
 
 
 def _planted(run: Run) -> dict[str, Planted]:
-    """Return the twins by name, without those that have no one truth.
+    """Return the twins by name that have one true difference.
 
-    Of an older self-test a twin may be slower in some launches only.
+    In an older self-test a twin may be slower in some launches only.
     """
     strategies = run.header.strategies
     twins = {name: entry.planted for name, entry in strategies.items() if entry.planted}
@@ -216,9 +216,9 @@ def _planted(run: Run) -> dict[str, Planted]:
 
 
 class _JudgedPair(NamedTuple):
-    """Two rivals of one group: by what share the second is slower, and how it was called.
+    """Two rivals of one group: the share by which the second is `slower`, and its verdict.
 
-    `sign` is 1 where it was called slower, -1 faster, 0 neither; `seconds` is what both took.
+    `sign` is 1 where it was called slower, -1 faster, 0 neither; `seconds` is the time of both.
     """
 
     slower: float
@@ -227,7 +227,7 @@ class _JudgedPair(NamedTuple):
 
 
 def trust_from_run(run: Run) -> Trust | None:
-    """Judge a self-test's run; None where it has no comparison whose truth is known."""
+    """Judge a self-test's run; None where it has no comparison of known truth."""
     groups = twin_groups(run)
     if not groups:
         return None
@@ -240,9 +240,11 @@ def trust_from_run(run: Run) -> Trust | None:
     return Trust(
         schema=1,
         measured=run.header.started or "",
-        versions={str(name): str(one) for name, one in run.header.machine.versions.items()},
+        versions={str(name): str(text) for name, text in run.header.machine.versions.items()},
         settings=len(groups),
-        launches=float(np.mean([len(one.launches) for group in groups for one in group.rivals])),
+        launches=float(
+            np.mean([len(rival.launches) for group in groups for rival in group.rivals])
+        ),
         false_alarms=Proportion(sum(map(abs, identical)), len(identical)),
         wrong_way=Proportion(sum(wrong), len(wrong)),
         found={
@@ -254,7 +256,7 @@ def trust_from_run(run: Run) -> Trust | None:
 
 
 def _judged_pairs(groups: Sequence[TwinGroup]) -> Iterator[_JudgedPair]:
-    """Judge each strategy beside its twins, and identical rivals by two, as a ranking does.
+    """Judge each strategy beside its twins, and all pairs of identical rivals, as a ranking does.
 
     All pairs of a group are a family, and variances are moderated over all groups of the run.
     """
@@ -268,10 +270,12 @@ def _judged_pairs(groups: Sequence[TwinGroup]) -> Iterator[_JudgedPair]:
 
 
 def _seconds_spent(rival: Measurement) -> float:
-    """Return what building, the first call, where the run knows them, and the samples took."""
-    samples = [np.nansum(one.seconds_per_call) * one.calls_per_sample for one in rival.launches]
-    setup = [one.facts.number(name) or 0.0 for one in rival.launches for name in _SETUP]
-    return float(sum(samples) + sum(one for one in setup if 0 <= one <= _LONGEST_SETUP_SECONDS))
+    """Return the seconds of building and the first call, where known, and of all samples."""
+    launches = rival.launches
+    samples = [np.nansum(launch.seconds_per_call) * launch.calls_per_sample for launch in launches]
+    setup = [launch.facts.number(name) or 0.0 for launch in launches for name in _SETUP]
+    possible = [seconds for seconds in setup if 0 <= seconds <= _LONGEST_SETUP_SECONDS]
+    return float(sum(samples) + sum(possible))
 
 
 # The file ----------------------------------------------------------------------------------------
@@ -286,7 +290,7 @@ def load_trust(path: Path) -> Trust | None:
 
 
 def save_trust(trust: Trust, folder: Path) -> Path:
-    """Write what a self-test found into its folder whole; raises UserError on failure."""
+    """Write the findings of a self-test into its folder; raises UserError on failure."""
     path = folder / FILE
     with writing(path, "make the folder writable"):
         replace_text(path, trust_as_json(trust))
@@ -298,7 +302,7 @@ def trust_as_json(trust: Trust) -> str:
 
 
 def machine_trust(results: Path, run: Run) -> Trust | None:
-    """Return what the last self-test of a run's machine found; None where there was none."""
+    """Return the findings of the last self-test of a run's machine, if any."""
     name = run.header.machine.name
     if name is None or Path(name).name != name or name == "..":
         return None
@@ -343,10 +347,10 @@ def _sentences(trust: Trust | None) -> Iterator[str]:
 
 
 def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
-    """Yield the lines at the end of a self-test; one that is over is stored in its `folder`.
+    """Yield the lines at the end of a self-test, and store one that is over in its `folder`.
 
     Of two self-tests with the same versions the one that rests on more comparisons is kept. Raises
-    UserError where the folder does not allow it.
+    UserError where it cannot be written.
     """
     yield from section(run).versions[0]
     trust, before = trust_from_run(run), load_trust(folder / FILE)
@@ -365,7 +369,7 @@ def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
 def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
     """Return how far to trust the figures of a run's machine: in a line, and in full.
 
-    Of the slow-downs that were planted, the line has the least that was found most times.
+    The line has the least of the planted slow-downs with a `_FOUND_SHARE`.
     """
     if trust is None:
         return (
@@ -380,7 +384,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
         share: f"{percent(share, 0, signed=True)} found in {percent(calls.value, 0)}"
         for share, calls in planted.items()
     }
-    sure = [share for share, calls in planted.items() if calls.value >= _MOST_TIMES]
+    sure = [share for share, calls in planted.items() if calls.value >= _FOUND_SHARE]
     least = [found[share] for share in (sure or [*planted][-1:])[:1]]
     alarms = f"{counted(false.hits, 'false alarm')} in {false.tries:,}"
     first = f"self-test of {trust.measured[:10]}: {alarms}"

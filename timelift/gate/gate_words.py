@@ -1,4 +1,4 @@
-"""What an --against run found, in words: what fails its gate, and what else became of its cases."""
+"""The findings of an --against run in words: which cases fail its gate, and the other outcomes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,9 +22,9 @@ _MOST_CASES, _MOST_NAMES = 12, 8
 _MOST_KINDS = 3
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 300
-#: A larger change that would have been seen says nothing of the case; a log ratio.
+#: A detectable change larger than this, a log ratio, tells nothing about the case.
 _LARGEST_DETECTABLE = math.log(2)
-#: A quantity that became worse, and one that became better.
+#: How a quantity that became worse is told, and one that became better.
 _COMPARED = {
     Quantity.TIME: ("{} slower than", "{} faster than"),
     Quantity.FIRST_CALL: ("a {} longer first call than", "a {} shorter first call than"),
@@ -70,7 +70,7 @@ def _headline(gate: GateFindings) -> str:
 
 
 def _versions(gate: GateFindings) -> list[tuple[str, ...]]:
-    """Return everything in sentences, the failures first, with fewer and fewer cases named."""
+    """Return all sentences, the failures first, and versions of them that name fewer cases."""
     state = [conditions.NOT_OVER] if gate.is_provisional else []
     count = [_count(gate)] if gate.outcomes else []
     cases = [*_verdicts(gate), *_other_sentences(gate)]
@@ -85,7 +85,7 @@ def _up_to(most: int, sentences: Sequence[str]) -> Iterator[str]:
 
 
 def _count(gate: GateFindings) -> str:
-    """Return how many cases have which verdict, against what, at which gate."""
+    """Return the number of cases with each verdict, the other side, and the gate."""
     against = gate.against
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in gate.verdicts.items())
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
@@ -95,7 +95,7 @@ def _count(gate: GateFindings) -> str:
 
 
 def _verdicts(gate: GateFindings) -> Iterator[str]:
-    """Return a sentence for each case with a verdict other than "same", the failures first."""
+    """Yield a sentence for each case with a verdict other than "same", the failures first."""
     against = gate.against
     for outcome in gate.failed:
         yield failure(outcome, against)
@@ -113,7 +113,7 @@ def _hit_limits(gate: GateFindings) -> Iterator[str]:
 
 
 def _other_sentences(gate: GateFindings) -> Iterator[str]:
-    """Return what is known of cases beside verdicts: those not compared, and changed programs."""
+    """Yield the cases that were not compared, those not timed, and changed programs."""
     for pair in gate.not_compared:
         why = why_not_compared(gate.against.label, pair.old)
         yield f"{case_in_words(pair.new.case)}: {why}"
@@ -125,7 +125,7 @@ def _other_sentences(gate: GateFindings) -> Iterator[str]:
 
 
 def _changed_names(against: Against) -> Iterator[str]:
-    """Return what only one of the sides has, a line a kind."""
+    """Yield the names of what differs between the sides as a whole, a line a kind."""
     kinds = {
         "new": against.new,
         "removed": against.removed,
@@ -146,12 +146,12 @@ def _changed_names(against: Against) -> Iterator[str]:
 
 
 def case_in_words(case: Case) -> str:
-    """Name a case in the order in which one asks for it: strategy, workload, sizes, the rest."""
+    """Return a case's strategy, workload, sizes and other axes, in the order of the options."""
     return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
 
 
 def failure(outcome: CaseOutcome, against: Against) -> str:
-    """Return why a case fails its gate: by what is worse, or else since it is undecided."""
+    """Return why a case fails its gate: what became worse, or else that it is undecided."""
     reasons = [
         change_in_words(quantity, outcome.changes[quantity], against) for quantity in outcome.worse
     ]
@@ -182,7 +182,7 @@ def change_in_words(quantity: Quantity, change: Change, against: Against) -> str
 
 
 def undecided_in_words(time: Change, against: Against) -> str:
-    """Return what is not known of a case, and what would have been seen."""
+    """Return that a case is undecided, with its interval, and what would have been seen."""
     beside = f"undecided beside {against.label}"
     if math.isnan(time.value):
         return f"{beside}: no round was played by both sides"
@@ -198,11 +198,11 @@ def undecided_in_words(time: Change, against: Against) -> str:
 
 
 def _changed_program(outcome: CaseOutcome) -> str:
-    """Return how the program differs, by its operations or else by its nodes; empty if not."""
+    """Return how the program differs, by its operations or else by its nodes, or ''."""
     if not (more := outcome.more_operations):
-        nodes = (change for change in outcome.facts if change.name == "graph_nodes")
-        sentences = (f"{one.old:,.0f} graph nodes became {one.new:,.0f}" for one in nodes)
-        return next(sentences, "")
+        changes = (change for change in outcome.facts if change.name == "graph_nodes")
+        nodes = (f"{change.old:,.0f} graph nodes became {change.new:,.0f}" for change in changes)
+        return next(nodes, "")
     kinds = ", ".join(f"{number:+,} {kind}" for kind, number in more[:_MOST_KINDS])
     left = len(more) - _MOST_KINDS
     return f"its program has {kinds}" + (f" and {left:,} more" if left > 0 else "")
@@ -212,7 +212,7 @@ def _changed_program(outcome: CaseOutcome) -> str:
 
 
 def _table(gate: GateFindings) -> Table:
-    """Return what became of each case, those that fail first."""
+    """Return the table of all outcomes, those that fail first."""
     failed = {outcome.case for outcome in gate.failed}
     label = plain(gate.against.label, NAME_LIMIT)
     table = Table(
@@ -238,7 +238,7 @@ def _time_change(time: Change) -> str:
 
 
 def _why_beside_time(outcome: CaseOutcome, gate: GateFindings) -> str:
-    """Return what fails a case beside its time."""
+    """Return the reasons other than its time why a case fails."""
     worse = [
         change_in_words(quantity, outcome.changes[quantity], gate.against)
         for quantity in outcome.worse

@@ -29,22 +29,22 @@ from timelift.measure.header import without_folders
 from timelift.project import Project, git_bytes, resolve_commit
 
 Thing = TypeVar("Thing")
-#: How a word begins that is a path, even where git knows a revision of that name.
+#: A word that begins so is a path, even where git knows a revision of that name.
 _PATHS = (".", "/", "~")
 #: Packages that do not run where calls are timed.
-NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
+_NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
 #: Seconds that another interpreter may take to print its versions.
 _VERSIONS_LIMIT = 60
 #: Prints the versions of the packages that are its arguments.
 _VERSIONS = """
 import importlib.metadata as m, json, platform, sys
-found = {"python": platform.python_version()}
+versions = {"python": platform.python_version()}
 for name in sys.argv[1:]:
     try:
-        found[name] = m.version(name)
+        versions[name] = m.version(name)
     except m.PackageNotFoundError:
         pass
-print(json.dumps(found))
+print(json.dumps(versions))
 """
 
 
@@ -52,8 +52,8 @@ print(json.dumps(found))
 class OtherSide:
     """The other side: its name as typed, its commit if any, its strategies and workloads.
 
-    `python` is its interpreter where that is another, and `versions` has those of packages that
-    differ, there and here. `broken` holds, by a file's stem, the reason why it cannot be read. A
+    `python` is its interpreter if that is another one, and `versions` has the versions that differ
+    by package, there and here. `broken` has the reason, by its stem, why a file cannot be read. A
     temporary `folder` is removed with the last reference to it.
     """
 
@@ -69,15 +69,15 @@ class OtherSide:
 
     @property
     def home(self) -> Project | None:
-        """The project whose modules its files import; None where that is the one measured."""
+        """The project whose modules its files import; None for that of this side."""
         return None if self.python else self.project
 
 
 def open_other_side(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
-    """Return the revision, else the folder, else the interpreter that a word names.
+    """Return the revision, else the folder, else the interpreter that a word names, or UserError.
 
     A word that begins like a path is no revision. The label names no folder outside of the project,
-    since strategies are named with it in the journal. Raises UserError where it is none of them.
+    since the journal's names of strategies contain it.
     """
     side = _named(word, project, catalogue)
     return replace(side, label=without_folders(side.label, project.root))
@@ -118,7 +118,7 @@ def of_python(python: str, catalogue: Catalogue, project: Project) -> OtherSide:
     wanted = machine.packages(catalogue.backends)
     theirs = _versions(python, wanted)
     ours = {"python": platform.python_version(), **machine.versions(wanted)}
-    names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in NOT_MEASURED]
+    names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in _NOT_MEASURED]
     pairs = {name: (theirs.get(name, "none"), ours.get(name, "none")) for name in names}
     differ = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     label = ", ".join(f"{name} {version}" for name, (version, _) in differ.items()) or python
@@ -163,19 +163,19 @@ def of_project(label: str, project: Project, commit: str = "") -> OtherSide:
             "a project with strategies/ in it" if project.is_timelift else "a project's folder"
         )
         raise UserError(f"--against: expected {expected}, received {label!r:.200}")
-    strategies, bad = _readable(project.strategies.values(), read_variants)
-    workloads, worse = _readable(
+    strategies, broken_strategies = _readable(project.strategies.values(), read_variants)
+    workloads, broken_workloads = _readable(
         project.workloads.values(), lambda path: {path.stem: read_workload(path)}
     )
-    reasons = (bad | worse).items()
-    broken = {stem: text.replace(f"{project.root}/", f"{label}: ") for stem, text in reasons}
+    reasons = (broken_strategies | broken_workloads).items()
+    broken = {stem: reason.replace(f"{project.root}/", f"{label}: ") for stem, reason in reasons}
     return OtherSide(label, commit, project, strategies, workloads, broken=broken)
 
 
 def _readable(
     paths: Iterable[Path], read: Callable[[Path], dict[str, Thing]]
 ) -> tuple[dict[str, Thing], dict[str, str]]:
-    """Read files; also return, for each that cannot be read, why."""
+    """Return what `read` makes of files, and the reason by stem why others cannot be read."""
     readable: dict[str, Thing] = {}
     broken: dict[str, str] = {}
     for path in paths:
@@ -187,7 +187,7 @@ def _readable(
 
 
 def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-    """Leave out what would lie outside the folder, as a link out of the project does."""
+    """Return a member of an archive, or None if it or its link lies outside of the folder."""
     try:
         return tarfile.data_filter(member, path)
     except tarfile.FilterError:

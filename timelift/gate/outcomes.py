@@ -1,4 +1,4 @@
-"""A run against another side: which cases stand side by side, and what became of each."""
+"""A run against another side: its pairs of cases, and the outcome of each."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,9 +27,9 @@ class Sides(NamedTuple):
 
 @dataclass(frozen=True)
 class CaseOutcome:
-    """What became of one case.
+    """The outcome of one case: the change of each quantity, and of facts.
 
-    `more_operations` are the kinds of which its graph has more nodes than the other side's, or
+    `more_operations` has how many more nodes of a kind its graph has than the other side's, or
     fewer, which is negative; the largest differences first.
     """
 
@@ -44,7 +44,7 @@ class CaseOutcome:
 
     @property
     def worse(self) -> tuple[Quantity, ...]:
-        """The quantities that were confirmed to be worse, beyond their gates."""
+        """The quantities that are worse beyond what their gates ignore."""
         return self._with_verdict(Verdict.SLOWER)
 
     @property
@@ -62,11 +62,10 @@ class CaseOutcome:
     @property
     def is_undecided(self) -> bool:
         """True if its time is undecided, and nothing else fails it."""
-        doubtful = self.time.verdict is Verdict.UNDECIDED
-        return doubtful and not (self.worse or self.broken)
+        return self.time.verdict is Verdict.UNDECIDED and not (self.worse or self.broken)
 
     def fails(self, *, undecided_fails: bool = False) -> bool:
-        """True if the case fails the gate, which doubt about its time may do too."""
+        """True if the case fails the gate; an undecided time fails it with `undecided_fails`."""
         return bool(self.worse or self.broken) or (undecided_fails and self.is_undecided)
 
 
@@ -74,10 +73,9 @@ class CaseOutcome:
 class GateFindings:
     """The outcomes of a run against another side, those of which both sides were measured.
 
-    The other side of `not_compared` failed; the new side of `hit_limit` alone was given up at its
-    first call, which fails it; `untimed` are cases that run the same program on both sides, as
-    older versions found. While the run `is_provisional`, a suspect may still be tried, and any
-    outcome change.
+    In `not_compared` the other side has no figures. In `hit_limit` the new side alone was given up
+    at its first call, which fails the gate. `untimed` are cases with the same program on both
+    sides, by an older version. While the run `is_provisional` any outcome may change.
     """
 
     against: Against
@@ -89,33 +87,34 @@ class GateFindings:
 
     @property
     def ignored(self) -> float:
-        """The slow-down of a case that never fails it, a share."""
+        """The slow-down that never fails a case, a share."""
         return float(np.expm1(gate_rules(self.against)[Quantity.TIME].log_ignored))
 
     @property
     def failed(self) -> tuple[CaseOutcome, ...]:
         undecided_fails = self.against.undecided_fails
-        return tuple(one for one in self.outcomes if one.fails(undecided_fails=undecided_fails))
+        outcomes = self.outcomes
+        return tuple(case for case in outcomes if case.fails(undecided_fails=undecided_fails))
 
     @property
     def failed_cases(self) -> tuple[Case, ...]:
-        """All cases that fail, those without an outcome too."""
-        lost = self.not_compared if self.against.undecided_fails else ()
+        """All cases that fail, also those without an outcome."""
+        undecided = self.not_compared if self.against.undecided_fails else ()
         return (
             *(outcome.case for outcome in self.failed),
-            *(pair.new.case for pair in (*self.hit_limit, *lost)),
+            *(pair.new.case for pair in (*self.hit_limit, *undecided)),
         )
 
     @property
     def undecided(self) -> tuple[CaseOutcome, ...]:
-        """The cases of undecided time, where neither that nor anything else fails them."""
+        """The cases of undecided time that do not fail."""
         if self.against.undecided_fails:
             return ()
-        return tuple(one for one in self.outcomes if one.is_undecided)
+        return tuple(outcome for outcome in self.outcomes if outcome.is_undecided)
 
     @property
     def verdicts(self) -> dict[Verdict, int]:
-        """How many cases have which verdict on their time, of those that any has."""
+        """The number of cases with each verdict on their time, without zeros."""
         counts = Counter(outcome.time.verdict for outcome in self.outcomes)
         return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
 
@@ -124,33 +123,37 @@ def gate_findings(run: Run) -> GateFindings:
     """Judge a run against another side."""
     against = run.header.against
     assert against
-    pairs = _pairs(run.measurements, other_sides(run))
+    pairs, originals = _pairs(run.measurements, other_sides(run)), _originals(run)
     return GateFindings(
         against,
         _outcomes(pairs, against),
-        [one for one in pairs if one.new.was_measured and one.old.status is not Status.MEASURED],
+        [
+            pair
+            for pair in pairs
+            if pair.new.was_measured and pair.old.status is not Status.MEASURED
+        ],
         [pair for pair in pairs if _hit_limit(pair, run)],
-        [case for case in run.untimed if not _is_other_side(case, run)],
+        [case for case in run.untimed if case.strategy not in originals],
         is_provisional=run.is_provisional,
     )
 
 
 def other_sides(run: Run) -> dict[Case, Case]:
     """Return each case that has another side, in the order of cases, and that side's case."""
-    strategies = run.header.strategies
-    of = {name: of for name, entry in strategies.items() if (of := entry.other_side_of) is not None}
-    cases = [one.case for one in run.measurements if one.case.strategy in of]
-    return dict(sorted((Case(case.setting, of[case.strategy]), case) for case in cases))
+    originals = _originals(run)
+    cases = [case for case in run.by_case if case.strategy in originals]
+    return dict(sorted((Case(case.setting, originals[case.strategy]), case) for case in cases))
 
 
-def _is_other_side(case: Case, run: Run) -> bool:
-    entry = run.header.strategies.get(case.strategy)
-    return entry is not None and entry.other_side_of is not None
+def _originals(run: Run) -> dict[str, str]:
+    """Return the strategy of this side for each strategy of the other, by name."""
+    strategies = run.header.strategies.items()
+    return {name: of for name, entry in strategies if (of := entry.other_side_of) is not None}
 
 
 def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
-    """Return the cases of which anything is known on both sides."""
-    by_case = {one.case: one for one in measurements}
+    """Return the pairs that have a measurement of either status on both sides."""
+    by_case = {measurement.case: measurement for measurement in measurements}
     return [
         Sides(by_case[old], by_case[new])
         for new, old in sides.items()
@@ -161,7 +164,7 @@ def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> l
 def _hit_limit(pair: Sides, run: Run) -> bool:
     """True if the new side alone was given up at its first call.
 
-    Its limit was twice what the other side takes, or more; nearer to it, chance may decide.
+    The other side took at most half of that limit; nearer to it, chance may decide.
     """
     limit = run.header.option_number("first_call_limit") or 0
     seconds = fact(pair.old, "first_call_seconds")
@@ -171,16 +174,16 @@ def _hit_limit(pair: Sides, run: Run) -> bool:
 
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:
     """Return the rule of each quantity."""
-    rules = {one: GateRule.of_fact(against.gates[one], against.screening) for one in Quantity}
-    time = GateRule(against.gates[Quantity.TIME], against.screening, against.ignored)
-    return rules | {Quantity.TIME: time}
+    gates, screening = against.gates, against.screening
+    rules = {quantity: GateRule.of_fact(gates[quantity], screening) for quantity in Quantity}
+    return rules | {Quantity.TIME: GateRule(gates[Quantity.TIME], screening, against.ignored)}
 
 
 def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
     """Return the outcome of every case of which both sides were measured.
 
     A pair that failed in its trial has no outcome, but its screening still counts for the variances
-    of the others: they are suspected as they were when they were sent to trial.
+    of the others, so that the suspects remain those that were sent to trial.
     """
     played = _played(pairs)
     if not played:
@@ -191,7 +194,7 @@ def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
         CaseOutcome(
             pair.new.case,
             {quantity: changes[place] for quantity, changes in judged.items()},
-            _fact_changes(pair),
+            _exact_changes(pair),
             _more_operations(pair),
         )
         for place, pair in enumerate(played)
@@ -203,7 +206,7 @@ def _played(pairs: Iterable[Sides]) -> list[Sides]:
     return [pair for pair in pairs if pair.old.launches and pair.new.launches]
 
 
-def _fact_changes(pair: Sides) -> tuple[FactChange, ...]:
+def _exact_changes(pair: Sides) -> tuple[FactChange, ...]:
     return exact_changes(pair.new.case, pair.old, pair.new)
 
 
@@ -219,13 +222,13 @@ def _more_operations(pair: Sides) -> tuple[tuple[str, int], ...]:
 
 def _operations(side: Measurement) -> Mapping[str, int] | None:
     counts = (launch.facts.operations for launch in side.launches)
-    return next((one for one in counts if one is not None), None)
+    return next((count for count in counts if count is not None), None)
 
 
 # Changes by launch -------------------------------------------------------------------------------
 
-#: The fact behind a quantity, and what is added to both sides before they are divided, so that a
-#: change too small to notice is none: 50 ms of a first call, 1 MiB of memory.
+#: The fact behind a quantity, and a floor that is added to both sides before they are divided, so
+#: that a change too small to notice does not count: 50 ms of a first call, 1 MiB of memory.
 _FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
 
 
@@ -250,23 +253,23 @@ def _fact_ratio(pair: Sides, numbers: Sequence[int], name: str, floor: float) ->
 
 
 def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Samples:
-    values = {one.number: one.facts.number_or_bound(name) for one in side.launches}
-    known = (values.get(number) for number in numbers)
-    return np.array([np.nan if one is None or one < 0 else one for one in known])
+    facts = {launch.number: launch.facts.number_or_bound(name) for launch in side.launches}
+    values = (facts.get(number) for number in numbers)
+    return np.array([np.nan if value is None or value < 0 else value for value in values])
 
 
 # While the run goes on ---------------------------------------------------------------------------
 
 
 class GateReferee(Referee):
-    """Asks for fresh launches of the suspects, and of all that is undecided where that fails.
+    """Asks for fresh launches of the suspects, and of all undecided cases if these fail.
 
-    `sides` has each case's other side, `against` what it is and by what rule it is judged.
+    `sides` has the other side of each case, `against` the rule by which it is judged.
     """
 
     def __init__(self, sides: Mapping[Case, Case], against: Against) -> None:
         super().__init__()
-        self._sides, self._thorough = sides, against.undecided_fails
+        self._sides, self._undecided_fails = sides, against.undecided_fails
         self._rules = gate_rules(against)
         self.decision_points = self._rules[Quantity.TIME].decision_points
 
@@ -277,19 +280,22 @@ class GateReferee(Referee):
         return self._doubtful(Quantity.MEMORY)
 
     def _doubtful(self, *quantities: Quantity) -> frozenset[Case]:
-        """Return both sides of what needs launches for one of these, and fails by no fact yet."""
+        """Return both sides of the cases that need launches for a quantity, and fail by no fact."""
         pairs = _played(_pairs(self.measurements(), self._sides))
         if not pairs:
             return frozenset()
-        judged = {one: _judged(pairs, one, self._rules[one]) for one in quantities}
+        judged = {name: _judged(pairs, name, self._rules[name]) for name in quantities}
         return frozenset(
             side.case
             for place, pair in enumerate(pairs)
-            if not any(change.breaks for change in _fact_changes(pair))
-            and any(self._needs_launches(one[place], quantity) for quantity, one in judged.items())
+            if not any(change.breaks for change in _exact_changes(pair))
+            and any(
+                self._needs_launches(changes[place], quantity)
+                for quantity, changes in judged.items()
+            )
             for side in pair
         )
 
     def _needs_launches(self, change: Change, quantity: Quantity) -> bool:
-        thorough = self._thorough and quantity is Quantity.TIME
-        return (change.suspected or thorough) and not change.settled
+        undecided_fails = self._undecided_fails and quantity is Quantity.TIME
+        return (change.suspected or undecided_fails) and not change.settled

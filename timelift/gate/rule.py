@@ -1,17 +1,18 @@
 """The rule of the gate: did a case become slower than its other side, beyond what is ignored?
 
 All cases are screened on a few launches, where one in ten of identical cases may look slower and
-as many faster. Those suspects are tried on fresh launches and judged by these alone, so that what
-made a case a suspect cannot confirm it: 1 in 1,000 of identical ones would be. So of each quantity
-1 in 10,000 identical cases is called worse, in expectation. Screening is the looser of the two
-since a change that it misses is lost, and a suspect more costs a few launches of two cases.
+as many faster. These suspects are tried on fresh launches and judged by those alone, so that the
+launches that made a case a suspect cannot confirm it; 1 in 1,000 identical cases would be
+confirmed. So for each quantity 1 in 10,000 identical cases is called worse, in expectation.
+Screening is the looser of the two, since a change that it misses is lost, and one more suspect
+costs a few launches of two cases.
 
-What should be found, the gate, and what is ignored are two numbers: with one number, a true change
-of just that size would measure less, and pass, half of the time.
+The gate, a change that should be found, and the change that is ignored are two numbers: with one
+number, a true change of just that size would measure less, and pass, half of the time.
 
 The looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
-all pairs: at screening over the screened launches alone, so that no trial can take a suspicion back
-after the fact; in a trial over the screened and the fresh ones, since only effects must be fresh.
+all pairs: at screening over the screened launches alone, so that no trial can withdraw a suspicion;
+in a trial over the screened and the fresh ones, since only effects must be fresh.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,12 +30,12 @@ from timelift.journal.lines import IGNORED_PART
 
 #: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
 SCREEN, CONFIRM = 0.10, 0.001
-#: The same of a fact, such as the first call: one number a launch varies much, and a trial of all
-#: that one in ten launches would suspect costs more than the slow-downs that it finds.
+#: The same for a fact, such as the first call. One number a launch varies much, and a trial of one
+#: identical case in ten would cost more than the slow-downs that it finds.
 FACT_SCREEN, FACT_CONFIRM = 0.02, 0.005
-#: The part of the latter that each look may spend, by the number of fresh launches.
+#: The part of the chance to confirm that each look may spend, by the number of fresh launches.
 FRESH_PARTS = {4: 0.2, 8: 0.3, 12: 0.5}
-#: The chance that a look calls a change larger than what is ignored although it is just that.
+#: The chance that a look finds a change beyond what is ignored although it is just as large.
 _BEYOND_IGNORED = 0.05
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
 _SHOWN, _ALIKE = 0.025, 0.05
@@ -58,7 +59,7 @@ class GateRule:
 
     @classmethod
     def of_fact(cls, gate: float, screening: int) -> Self:
-        """Return the rule of a fact: what is up to its gate never fails."""
+        """Return the rule of a fact, which ignores every change up to its gate."""
         return cls(gate, screening, gate, FACT_SCREEN, FACT_CONFIRM)
 
     @property
@@ -76,7 +77,7 @@ class GateRule:
 
     @property
     def levels(self) -> dict[int, float]:
-        """What each look may spend, by the number of fresh launches."""
+        """The chance that each look may spend, by the number of fresh launches."""
         return {fresh: part * self.confirm for fresh, part in FRESH_PARTS.items()}
 
 
@@ -84,9 +85,9 @@ class GateRule:
 class Change(Interval):
     """The change of one quantity of a case beside its other side: a log ratio, new over old.
 
-    `suspected` at screening, it is worth a trial; `tried`, it had fresh launches. `launches` are
-    those that the figure rests on, the fresh ones where there are any. `detectable` is the log
-    ratio that would have been found 9 in 10 times.
+    It may be `suspected` at screening, and then `tried` in fresh launches. The figures rest on
+    `launches`, the fresh ones where there are any. `detectable` is the log ratio that would have
+    been found 9 in 10 times.
     """
 
     launches: int
@@ -101,12 +102,12 @@ class Change(Interval):
 
     @property
     def settled(self) -> bool:
-        """True if more launches would change nothing; a suspect needs a trial first."""
+        """True if it needs no more launches; a suspect needs a trial first."""
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
 def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Change]:
-    """Apply the rule to every pair; the launches beyond screening are fresh.
+    """Apply the rule to every pair; the launches after screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
     launches, from 1.
@@ -127,7 +128,7 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Chan
     shown = _either(tried, in_trial, at_screening)
     half_width = shown.half_width(_SHOWN)
     detectable = np.where(
-        tried, _found_by_trial(in_trial, rule), _found_by_screening(at_screening, rule)
+        tried, _detectable_by_trial(in_trial, rule), _detectable_by_screening(at_screening, rule)
     )
     columns: dict[str, Iterable[Any]] = {
         "value": shown.effect.tolist(),
@@ -143,23 +144,24 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Chan
     return [Change(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
-def _either(chosen: NDArray[np.bool_], ours: Estimates, theirs: Estimates) -> Estimates:
-    """Return the estimates of the first where they are chosen, else those of the second."""
+def _either(is_first: NDArray[np.bool_], first: Estimates, second: Estimates) -> Estimates:
+    """Return the first estimates where `is_first`, and the second elsewhere."""
     names = Estimates.__dataclass_fields__
-    pairs = ((getattr(ours, name), getattr(theirs, name)) for name in names)
-    return Estimates(*(np.where(chosen, *pair) for pair in pairs))
+    pairs = ((getattr(first, name), getattr(second, name)) for name in names)
+    return Estimates(*(np.where(is_first, *pair) for pair in pairs))
 
 
 def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
-    """True where an effect is sure, of the least size, and on one side in all launches but one."""
+    """True where an effect is significant, at least so large, and on one side but in one launch."""
     size = np.abs(estimates.effect)
     with np.errstate(invalid="ignore"):
-        sure = estimates.chance(size) < level
-        return np.asarray(sure & (size >= least) & (estimates.launches - estimates.agreeing <= 1))
+        significant = estimates.chance(size) < level
+        agrees = estimates.launches - estimates.agreeing <= 1
+        return np.asarray(significant & (size >= least) & agrees)
 
 
 def _is_beyond(estimates: Estimates, least: float) -> NDArray[np.bool_]:
-    """True where an effect is larger than `least`, hardly by chance."""
+    """True where an effect is significantly larger than `least`."""
     with np.errstate(invalid="ignore"):
         return np.asarray(estimates.chance(np.abs(estimates.effect) - least) < _BEYOND_IGNORED)
 
@@ -179,12 +181,12 @@ def _level(launches: Samples, rule: GateRule) -> Samples:
     return levels[np.searchsorted(list(rule.levels), launches, side="right")]
 
 
-def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
+def _detectable_by_screening(screened: Estimates, rule: GateRule) -> Samples:
     bar = np.maximum(screened.half_width(rule.screen), _SUSPICIOUS * rule.log_ignored)
     return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
 
 
-def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
+def _detectable_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
     level = rule.levels[min(rule.levels)]
     beyond = rule.log_ignored + fresh.half_width(_BEYOND_IGNORED)
     bar = np.maximum(fresh.half_width(level), beyond)

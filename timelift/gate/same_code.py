@@ -1,7 +1,7 @@
-"""What is the same on both sides of a gate: a file, with every module of the project it imports.
+"""Whether a file, and every module of the project that it imports, is the same on both sides.
 
-Files are read with `ast` and none is imported. What stays outside of the project (Keras, packages
-in the environment) is the same for both sides. Data files that code reads are not looked at.
+Files are read with `ast`, never imported. Modules outside of the project (Keras, packages in the
+environment) are the same for both sides. Data files that code reads are not looked at.
 """
 
 import ast
@@ -16,21 +16,21 @@ from typing import NamedTuple
 from timelift.project import Project
 from timelift.source import UNREADABLE, module_files
 
-#: A new strategy counts as a gone one renamed where their files are at least so much alike.
+#: A new strategy is a removed one renamed if their files have at least this likeness.
 _RENAMED = 0.8
-#: Names by which code imports or runs what its text does not name.
+#: Names by which code imports or runs modules that its text does not name.
 _RUNS_TEXT = frozenset({"__import__", "__builtins__", "__path__", "exec", "eval"})
-#: The same, as what is asked of a module or imported from one; `model.eval()` is not meant.
+#: The same as attributes or imports of a module; `eval` is missing since models have it, too.
 _LOADS = frozenset(
     {"__import__", "import_module", "exec_module", "load_module", "run_module", "run_path"}
 )
 _LOADING_MODULES = frozenset({"builtins", "runpy"})
-#: What decides where `sys` finds modules.
+#: Attributes of `sys` that decide where modules are found.
 _SEARCHED = frozenset({"path", "modules", "meta_path", "path_hooks"})
 
 
 class Imported(NamedTuple):
-    """`import module`, or `from module import name`, where the name may be a module itself."""
+    """`import module`, or `from module import name`, whose name may be a module as well."""
 
     module: str
     name: str = ""
@@ -44,9 +44,9 @@ class SameCode:
         self._imports_of = cache(_imports_of)
 
     def of_files(self, here: Path, there: Path) -> bool:
-        """True if both files are equal in every byte, and so is all of the project they import.
+        """True if both files, and all modules of the project that they import, are equal in bytes.
 
-        What cannot be read counts as changed.
+        A file that cannot be read counts as changed.
         """
         with contextlib.suppress(OSError):
             equal = here.read_bytes() == there.read_bytes()
@@ -74,14 +74,14 @@ class SameCode:
         return True
 
     def _further_imports(self, imported: Imported) -> list[Imported] | None:
-        """Return what the files of an import import; None where these differ or are not known."""
+        """Return the imports in the files of an import; None if they differ or are not known."""
         here, there = (_files_of(imported, folders) for folders in self._folders)
         if _texts(here) != _texts(there):
             return None
         wanted = {imported.module, f"{imported.module}.{imported.name}"}
         named = [path for path, module in here if module in wanted]
         if not named or (imported.name == "*" and any(path.stem == "__init__" for path in named)):
-            return None  # what is not found is lost; a package's `__all__` may name any module
+            return None  # a module is missing, or a package's `__all__` may name any module
         further = list[Imported]()
         for path, module in here:
             imports = self._imports_of(path, module)
@@ -99,9 +99,9 @@ class SameCode:
 
 
 def _files_of(imported: Imported, folders: Iterable[Path]) -> list[tuple[Path, str]]:
-    """Return the files that an import runs, each with its module: of all packages around it, too.
+    """Return the files that an import runs, each with its module, those of its packages included.
 
-    Where two folders have a module, both are returned: which one wins is not asked.
+    Where two folders have a module, both are returned, whichever Python would choose.
     """
     parts = [*imported.module.split("."), *filter(None, [imported.name])]
     modules = [".".join(parts[:count]) for count in range(1, 1 + len(parts))]
@@ -113,7 +113,7 @@ def _texts(files: Iterable[tuple[Path, str]]) -> list[tuple[str, str, bytes]]:
 
 
 def _imports_of(path: Path, module: str) -> list[Imported] | None:
-    """Return what a file imports, anywhere in it; None where that is not known from its text.
+    """Return all imports in a file; None where its text does not determine them.
 
     `module` is its own name, empty for a file that is loaded by its path.
     """
@@ -137,7 +137,7 @@ def _imports_of(path: Path, module: str) -> list[Imported] | None:
 
 
 def _base(node: ast.ImportFrom, package: str) -> str:
-    """Return the module that names are imported from; empty where a file has no such package."""
+    """Return the module that names are imported from, or '' if a file is in no such package."""
     if not node.level:
         return node.module or ""
     parts = package.split(".") if package else []
@@ -146,9 +146,9 @@ def _base(node: ast.ImportFrom, package: str) -> str:
 
 
 def _is_dynamic(node: ast.AST) -> bool:
-    """True of what may import, or change from where, what no import statement names.
+    """True if a node may import what no import statement names, or change where from.
 
-    `sys` is watched under its own name alone, so another name for it counts as well.
+    `sys` is recognised by its own name alone, so an import under another name counts as well.
     """
     if isinstance(node, ast.Name):
         return node.id in _RUNS_TEXT
@@ -172,7 +172,7 @@ def _is_dynamic(node: ast.AST) -> bool:
 
 @dataclass(frozen=True)
 class FileChanges:
-    """Strategy files that came, went or were renamed: `renamed` maps a new name to the old one."""
+    """New, removed and renamed strategy files; `renamed` maps a new name to the old one."""
 
     new: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -194,6 +194,6 @@ def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileCha
     )
 
 
-def _likeness(one: Path, other: Path) -> float:
-    first, second = (path.read_text(encoding="utf-8").splitlines() for path in (one, other))
+def _likeness(*paths: Path) -> float:
+    first, second = (path.read_text(encoding="utf-8").splitlines() for path in paths)
     return difflib.SequenceMatcher(None, first, second).ratio()

@@ -1,4 +1,4 @@
-"""A run against another side: which cases are raced against theirs, and why others are not."""
+"""A run against another side: the cases that have one, and the reasons why others have none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,9 +21,9 @@ from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race
 from timelift.measurement import Measurement
 
-#: How the reason of a case begins whose files are the same on both sides.
+#: The first words of the reason for a case whose files are the same on both sides.
 UNCHANGED = "unchanged since"
-#: How much longer a first call fails a case, and how much more peak memory.
+#: A first call longer by this share, or more peak memory, fails a case.
 FACT_GATE = 0.25
 #: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 12
@@ -32,10 +32,10 @@ MOST_FRESH = 12
 class SidesRace(Race):
     """Race cases against their other side, which joins the request's catalogue as a strategy.
 
-    `sides` holds the other side of every case that has one, and `reasons` why every other case has
-    none. Where both sides have the same code there is nothing to compare, and the strategy is
-    `unchanged`; in another interpreter nothing is the same. Raises UserError where there is no
-    `other_side` of the name that is asked for.
+    `sides` has the other side of every case that has one, and `reasons` why the other cases have
+    none. A case whose code is the same on both sides is not measured, and its strategy is
+    `unchanged`; another interpreter makes every case another. Raises UserError where the request
+    names no other side.
     """
 
     #: Launches differ less with one thread, and a case that is compared with itself needs no more.
