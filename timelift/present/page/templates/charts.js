@@ -32,9 +32,9 @@ function ticksOf([low, high], most) {
   const within = (steps) => decades
     .flatMap((decade) => steps.map((step) => step * 10 ** decade))
     .filter((tick) => tick >= low && tick <= high);
-  const found = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]].map(within);
-  const fits = found.find((ticks) => ticks.length <= most) ?? found.at(-1);
-  return fits.length > 1 ? fits : d3.ticks(low, high, 4);
+  const choices = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]].map(within);
+  const ticks = choices.find((choice) => choice.length <= most) ?? choices.at(-1);
+  return ticks.length > 1 ? ticks : d3.ticks(low, high, 4);
 }
 
 function logarithmic(values, write, most = 8) {
@@ -57,17 +57,17 @@ const mark = (strategy) => ({ fill: strategy.colour, symbol: symbols.get(strateg
 const ticksIn = (room) => Math.max(2, Math.floor(room / 48));
 const roomFor = (labels, width) => Math.min(width / 2, 12 + 6.2 * d3.max(labels, (label) => label.length));
 
-// What is told under the pointer.
-const pointed = (shown, x, y) => Plot.tip(shown, Plot.pointer({ x, y, title: told, fontSize: 12 }));
-const told = (row) => [
+// The words under the pointer.
+const pointed = (shown, x, y) => Plot.tip(shown, Plot.pointer({ x, y, title: tipOf, fontSize: 12 }));
+const tipOf = (row) => [
   fill(words.pointed, { strategy: row.strategy.marked, time: row.call }),
   row.times === null ? ""
     : `${row.gain}${row.gain_interval} ${fill(words.timesAsFast, { baseline: row.setting.baseline.known })}`,
   inWords(row.setting),
 ].filter(Boolean).join("\n");
 
-// Lines against length with intervals, which stand beside each other. Panels of a workload (`all`)
-// share the vertical axis; `line` is drawn at a value, if any.
+// Lines against length with intervals; those of one length stand beside each other. Panels of a
+// workload (`all`) share the vertical axis. A line is drawn across at the value `line`, if any.
 function byLength({ read, low, high, write, line }) {
   const x = (row) => row.setting[along];
   const under = line === undefined ? [] : [Plot.ruleY([line], { strokeWidth: 1.5 })];
@@ -93,7 +93,7 @@ function byLength({ read, low, high, write, line }) {
   };
 }
 
-// A row a strategy, the fastest first, where one size alone was measured.
+// A row a strategy, the fastest first, if a single size was measured.
 function atOneSize({ read, low, high, write, line }, group, width) {
   const known = d3.sort(group, (row) => row.time);
   const y = (row) => cut(row.strategy.name);
@@ -113,12 +113,12 @@ function atOneSize({ read, low, high, write, line }, group, width) {
   });
 }
 
-// Labelled are the greatest length, and those below that leave room for each other.
+// The greatest length has a label, and smaller ones that leave room for each other.
 function lengthAxis(lengths) {
   const [least, most] = d3.extent(lengths);
   const step = (most / least) ** 0.15;
-  const labelled = lengths.reduceRight((some, one) =>
-    !some.length || one * step <= some[0] ? [one, ...some] : some, []);
+  const labelled = lengths.reduceRight((kept, length) =>
+    !kept.length || length * step <= kept[0] ? [length, ...kept] : kept, []);
   return {
     type: "log",
     domain: [least, most],
@@ -172,19 +172,19 @@ function modes(group, width, all) {
 
 // A panel for each size that was measured in several.
 function modePanels(mine, title) {
-  const fastest = mine.filter((row) => row === row.setting.rows.find((one) => one.lift));
+  const fastest = mine.filter((row) => row === row.setting.rows.find(({ lift }) => lift));
   const size = (row) => inWords(row.setting, ["workload", ...EXECUTION]) || words.everySize;
   const several = [...grouped(fastest, size)].filter(([, same]) => same.length > 1);
   const all = several.flatMap(([, same]) => same);
   return several.map(([label, same]) => panel(modes, same, all, label, title));
 }
 
-// What each strategy costs over the best, the cheapest first and the advised in bold: a mark where
-// it is typical, a bar to where it ends.
-function price(one, width, all) {
+// The cost of each strategy over the best, the cheapest first and the advised in bold: a mark at the
+// typical cost, a bar to the most.
+function price(prices, width, all) {
   const costs = ({ strategies: costing }) => records(costing)
     .map((row) => ({ ...row, strategy: strategies[row.strategy] })).filter(isDrawn);
-  const shown = d3.sort(costs(one), (row) => row.worst);
+  const shown = d3.sort(costs(prices), (row) => row.worst);
   const most = d3.max(all.flatMap(costs), (row) => row.worst);
   const label = ({ strategy }) => bases.has(strategy)
     ? fill(words.markedBaseline, { strategy: cut(strategy.name) }) : cut(strategy.name);
@@ -197,7 +197,7 @@ function price(one, width, all) {
     y: { domain: shown.map(label), label: null },
     marks: [
       ...[true, false].map((isAdvised) => Plot.axisY(
-        shown.filter((row) => isAdvised === one.advised.includes(row.strategy.place)).map(label),
+        shown.filter((row) => isAdvised === prices.advised.includes(row.strategy.place)).map(label),
         { tickSize: 0, fontWeight: isAdvised ? "bold" : null })),
       Plot.ruleX([1]),
       Plot.ruleY(shown, { x1: 1, x2: "worst", y: label, stroke, strokeWidth: 3 }),
@@ -209,7 +209,7 @@ function price(one, width, all) {
   });
 }
 
-// By the name of a section: what the settings of a panel need not share, and how it is drawn.
+// By the name of a section: the axes that differ inside a panel, and how it is drawn.
 const CHARTS = {
   "speed-up": { free: [along], draw: byLength({
     read: (row) => row.times, low: (row) => row.times_low, high: (row) => row.times_high,
@@ -233,35 +233,35 @@ const watch = new IntersectionObserver(
 );
 
 function panel(draw, group, all, label, title) {
-  const made = make("div", { class: "plot" });
-  panels.set(made, { draw, group, all, label: `${title}: ${label}` });
-  watch.observe(made);
-  return make("figure", { class: "panel" }, make("figcaption", {}, label), made);
+  const plot = make("div", { class: "plot" });
+  panels.set(plot, { draw, group, all, label: `${title}: ${label}` });
+  watch.observe(plot);
+  return make("figure", { class: "panel" }, make("figcaption", {}, label), plot);
 }
 
-function paint(made) {
-  watch.unobserve(made);
-  const { draw, group, all, label } = panels.get(made);
-  const chart = draw(group, Math.max(240, Math.floor(made.clientWidth)), all);
+function paint(plot) {
+  watch.unobserve(plot);
+  const { draw, group, all, label } = panels.get(plot);
+  const chart = draw(group, Math.max(240, Math.floor(plot.clientWidth)), all);
   for (const part of chart.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
-  made.replaceChildren(chart);
+  plot.replaceChildren(chart);
 }
 
-// What is folded has no width: it is drawn anew when it comes into view.
+// A folded chart has no width: it is drawn anew when it comes into view.
 function redraw(chosen = drawn) {
   drawn = new Set(chosen);
-  for (const made of panels.keys()) {
-    if (made.clientWidth && made.firstChild) paint(made);
+  for (const plot of panels.keys()) {
+    if (plot.clientWidth && plot.firstChild) paint(plot);
     else {
-      made.replaceChildren();
-      watch.observe(made);
+      plot.replaceChildren();
+      watch.observe(plot);
     }
   }
 }
 
-// A window of another width has panels of another.
+// In a window of another width the panels have another width too.
 let drawnAt = innerWidth;
 let waiting;
 addEventListener("resize", () => {
@@ -269,19 +269,19 @@ addEventListener("resize", () => {
   if (innerWidth !== drawnAt) waiting = setTimeout(() => { drawnAt = innerWidth; redraw(); }, 200);
 });
 
-// What is usual comes first, and forward calls before backward ones.
+// Usual settings come first, and forward calls before backward ones.
 const inOrder = d3.sort(rows, ({ setting }) => setting.workload, ({ setting }) => setting.unusual,
   ({ setting }) => setting.phase !== "forward");
 
-// Every workload of a section, folded where there are many.
+// The charts of every workload in a section, folded if there are many.
 function section(place) {
   const title = place.closest("section").querySelector("h2").textContent;
   const workloads = grouped(inOrder, (row) => row.setting.workload);
   for (const [workload, mine] of workloads) {
     const isOpen = workloads.size < 5 || !place.children.length;
-    const made = drawings(place.dataset.chart, mine, workload, title);
-    if (made.length) place.append(make("details", { open: isOpen ? "" : null },
-      make("summary", {}, make("h3", {}, workload)), ...made));
+    const charts = drawings(place.dataset.chart, mine, workload, title);
+    if (charts.length) place.append(make("details", { open: isOpen ? "" : null },
+      make("summary", {}, make("h3", {}, workload)), ...charts));
   }
 }
 
@@ -297,9 +297,9 @@ function drawings(name, mine, workload, title) {
   }));
 }
 
-const inGrid = (some) => some.length ? [make("div", { class: "panels" }, ...some)] : [];
+const inGrid = (figures) => figures.length ? [make("div", { class: "panels" }, ...figures)] : [];
 
-// The baseline of a panel, where others have another.
+// The baselines of a panel, if there are several in the run.
 function besideWhat(group) {
   if (bases.size < 2) return "";
   const mine = new Set(group.map((row) => row.setting.baseline).filter(Boolean));
@@ -324,19 +324,19 @@ function winners(mine) {
 }
 
 function winner(setting) {
-  const best = setting?.rows.find((row) => row.lift);
+  const best = setting?.rows.find(({ lift }) => lift);
   if (!best) return [];
   return [make("a", { href: address(setting) }, sample(best.strategy), best.strategy.name),
     make("small", {}, setting.fastest)];
 }
 
-// Which strategies the charts draw: a few of many until a reader asks for others.
+// The strategies that the charts draw: a few of many until others are ticked.
 function legend() {
   const measured = strategies.filter((strategy) => rows.some((row) => row.strategy === strategy));
   const isPart = drawn.size < measured.length;
   const box = (strategy) => make("label", {}, make("input", {
     type: "checkbox", checked: drawn.has(strategy) ? "" : null,
-    onchange: ({ target }) => redraw([...drawn, strategy].filter((one) => target.checked || one !== strategy)),
+    onchange: ({ target }) => redraw([...drawn, strategy].filter((other) => target.checked || other !== strategy)),
   }), sample(strategy), strategy.marked);
   const all = make("button", {
     type: "button",

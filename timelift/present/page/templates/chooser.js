@@ -2,11 +2,11 @@
 const chooser = document.getElementById("chooser");
 
 // The most usual setting, forward, with most rivals, at the greatest length.
-const DEFAULT = d3.least(settings, (one) => one.unusual
-  - one.rows.length / 1e3 + (one.phase !== "forward") / 10 - one.seq_len / 1e9);
+const DEFAULT = d3.least(settings, ({ unusual, rows: rivals, phase, seq_len: length }) =>
+  unusual - rivals.length / 1e3 + (phase !== "forward") / 10 - length / 1e9);
 
-// A different number is nearer than a different word; what was just asked for is kept, and what was
-// not asked for is as usual.
+// How far a setting is from what is wanted. A different number is nearer than a different word. The
+// axis `kept`, which was chosen last, counts most; on axes that are not wanted usual values are near.
 function distance(setting, wanted, kept) {
   return d3.sum(varying, ({ name }) => {
     const [asked, has] = [wanted[name], setting[name]];
@@ -19,7 +19,7 @@ function distance(setting, wanted, kept) {
   });
 }
 
-const nearest = (wanted, kept) => d3.least(settings, (one) => distance(one, wanted, kept));
+const nearest = (wanted, kept) => d3.least(settings, (setting) => distance(setting, wanted, kept));
 
 function address(setting, strategy) {
   const state = new URLSearchParams(varying.filter((axis) => setting[axis.name] !== "none")
@@ -32,13 +32,13 @@ function choose(setting, strategy) {
   location.hash = address(setting, strategy);
 }
 
-// What is said of the next case that is shown.
+// The note about the next case that is shown.
 let note = "";
 
 const inAddress = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-const pickedIn = (wanted) => strategies.find((one) => one.name === wanted.strategy);
+const pickedIn = (wanted) => strategies.find(({ name }) => name === wanted.strategy);
 
-// Show what the address asks for, unless it is a section's; what it names is unfolded.
+// Show the case of the address. The address of a section changes no case; a table of it unfolds.
 function follow() {
   const wanted = inAddress();
   const named = document.getElementById(location.hash.slice(1));
@@ -67,9 +67,9 @@ function controls(setting) {
     const select = make("select", { id: `axis-${place}`, onchange: () => {
       const asked = Object.fromEntries(varying.map(({ name }, at) =>
         [name, chooser.querySelectorAll("select")[at].value]));
-      const found = nearest(asked, axis.name);
-      note = missing(found, asked);
-      choose(found, pickedIn(inAddress()));
+      const measured = nearest(asked, axis.name);
+      note = missing(measured, asked);
+      choose(measured, pickedIn(inAddress()));
     } });
     axis.values.forEach((value, at) => {
       if (value !== "none")
@@ -79,25 +79,25 @@ function controls(setting) {
   });
 }
 
-function show(setting, asked, said) {
+function show(setting, picked, message) {
   const focused = document.activeElement?.id;
   chooser.querySelector(".controls").replaceChildren(...controls(setting));
   const status = chooser.querySelector(".state");
-  status.textContent = said;
-  status.hidden = !said;
-  const row = setting.rows.find((one) => one.strategy === asked)
-    ?? setting.rows.find((one) => one.strategy === setting.write) ?? setting.rows[0];
+  status.textContent = message;
+  status.hidden = !message;
+  const rowOf = (wanted) => setting.rows.find(({ strategy }) => strategy === wanted);
+  const row = rowOf(picked) ?? rowOf(setting.write) ?? setting.rows[0];
   chooser.querySelector(".chosen").replaceChildren(
     lead(setting), ...(row ? [bars(setting, row), detail(row)] : []),
     ...setting.lost.map((text) => make("p", { class: "note" }, text)));
   if (focused) document.getElementById(focused)?.focus();
 }
 
-// What to write, every other part a name.
+// The advice; every other part is a name.
 const lead = (setting) => make("p", { class: "lead" },
   ...setting.lead.map((part, place) => place % 2 ? make("strong", {}, part) : part));
 
-// A row a rival: a bar of how many times as fast it is as what it is told beside.
+// A row a rival: a bar of how many times as fast it is as the base row.
 function bars(setting, chosen) {
   const base = setting.rows.find((row) => row.strategy === setting.beside);
   const ratio = (row) => row.times ?? base.time / row.time;
@@ -160,7 +160,7 @@ function paste({ setting, strategy }) {
   return make("details", { class: "paste", open: "" }, make("summary", {}, words.code), button, code);
 }
 
-// A page from disk may not reach the clipboard, and then the code is selected instead.
+// A page from disk may be kept from the clipboard; then the code is selected instead.
 async function copied(code) {
   try {
     await navigator.clipboard.writeText(code.textContent);

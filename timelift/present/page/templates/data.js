@@ -1,7 +1,7 @@
 "use strict";
 // The data of the page: columns become settings and rows that point at each other.
 const data = JSON.parse(document.getElementById("data").textContent);
-const strategies = data.strategies.map((one, place) => ({ ...one, place }));
+const strategies = data.strategies.map((strategy, place) => ({ ...strategy, place }));
 
 function records(columns) {
   const names = Object.keys(columns);
@@ -9,22 +9,22 @@ function records(columns) {
     Object.fromEntries(names.map((name) => [name, columns[name][place]])));
 }
 
-const settings = records(data.settings).map((one) => ({
-  ...one,
-  ...Object.fromEntries(data.axes.map((axis) => [axis.name, axis.values[one[axis.name]]])),
-  baseline: strategies[one.baseline],
-  beside: strategies[one.beside],
-  write: strategies[one.write],
+const settings = records(data.settings).map((setting) => ({
+  ...setting,
+  ...Object.fromEntries(data.axes.map((axis) => [axis.name, axis.values[setting[axis.name]]])),
+  baseline: strategies[setting.baseline],
+  beside: strategies[setting.beside],
+  write: strategies[setting.write],
   rows: [],
 }));
-const rows = records(data.rows).map((one) => ({
-  ...one,
-  setting: settings[one.setting],
-  strategy: strategies[one.strategy],
+const rows = records(data.rows).map((row) => ({
+  ...row,
+  setting: settings[row.setting],
+  strategy: strategies[row.strategy],
 }));
 rows.forEach((row) => row.setting.rows.push(row));
 
-// The axes between which a reader has a choice; forward calls have no gradients to choose.
+// The axes with several values to choose from; forward calls have no gradients to choose.
 const varying = data.axes.filter((axis) =>
   axis.values.filter((value) => axis.name !== "gradients" || value !== "none").length > 1);
 const { along, words } = data;
@@ -34,7 +34,7 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) =>
   Object.hasOwn(values, name) ? values[name] : place);
 const cut = (name, most = 26) => name.length > most ? `${name.slice(0, most - 1)}…` : name;
 
-// The numbers of ticks, which are known here alone.
+// The numbers of ticks: these alone are written here.
 const short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 6 });
 const tick = (text) => (value) => fill(text, { value: short(value) });
 function durationTick(microseconds) {
@@ -47,7 +47,7 @@ function valueOf(name, setting) {
   return words[values.indexOf(setting[name])];
 }
 
-// What tells a setting from others, but for some axes and for what goes without saying.
+// A setting in words: its values on the varying axes, but for some axes and usual values.
 const inWords = (setting, without = []) => varying
   .filter(({ name, usual }) => !without.includes(name) && ![usual, "none"].includes(setting[name]))
   .map((axis) => valueOf(axis.name, setting)).join(", ");
@@ -63,14 +63,14 @@ function grouped(items, key) {
 }
 
 function make(tag, attributes = {}, ...children) {
-  const drawn = ["svg", "path"].includes(tag);
-  const made = drawn ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+  const isGraphic = ["svg", "path"].includes(tag);
+  const element = isGraphic ? document.createElementNS("http://www.w3.org/2000/svg", tag)
     : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes))
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== null) made.setAttribute(name, value);
-  made.append(...children.filter((child) => child !== null));
-  return made;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null) element.setAttribute(name, value);
+  element.append(...children.filter((child) => child !== null));
+  return element;
 }
 
 // A strategy's line and mark, as in every chart.

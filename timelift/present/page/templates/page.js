@@ -1,4 +1,4 @@
-// Begin: everything that needs a script appears, and paper gets all that is folded.
+// The start: everything that needs a script appears, and all that is folded is printed.
 document.documentElement.classList.add("js");
 if (settings.length) {
   addEventListener("hashchange", follow);
@@ -9,15 +9,15 @@ if (settings.length) {
     document.querySelector("#prices .note")?.append(
       fill(these, { few: few.size, all: ranked.length }), make("a", { href: "#legend" }, others), end);
   }
-  document.querySelector("[data-chart=price]")?.append(...data.prices.map((one) =>
-    panel(price, one, data.prices, one.workload, document.getElementById("prices-h").textContent)));
+  document.querySelector("[data-chart=price]")?.append(...data.prices.map((prices) =>
+    panel(price, prices, data.prices, prices.workload, document.getElementById("prices-h").textContent)));
   document.querySelectorAll("[data-chart]:not([data-chart=price])").forEach(section);
 }
 
 let folded = [];
 addEventListener("beforeprint", () => {
   folded = [...document.querySelectorAll("details:not([open])")];
-  folded.forEach((one) => { one.open = true; });
+  folded.forEach((details) => { details.open = true; });
   [...panels.keys()].filter((place) => !place.firstChild).slice(0, 120).forEach(paint);
 });
-addEventListener("afterprint", () => folded.forEach((one) => { one.open = false; }));
+addEventListener("afterprint", () => folded.forEach((details) => { details.open = false; }));

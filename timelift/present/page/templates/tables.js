@@ -1,4 +1,4 @@
-// Without this script every table is complete; with it, headings sort and a search hides rows.
+// Headings sort their table, and a search hides rows; without a script the tables are complete.
 const collator = new Intl.Collator("en", { numeric: true });
 const number = (text) => (text === "" ? NaN : Number(text.replace(/,/g, "")));
 const cells = (row) => Array.from(row.cells, (cell) => cell.textContent.trim());
@@ -17,12 +17,12 @@ function sortable(table) {
   });
 }
 
-// What has no number comes last, whichever way.
+// Cells without a number come last in both directions.
 function sort(body, place, numeric, direction) {
   const texts = Array.from(body.rows, (row) => ({ row, text: row.cells[place].textContent.trim() }));
-  texts.sort((one, other) => {
-    if (!numeric) return direction * collator.compare(one.text, other.text);
-    const [a, b] = [number(one.text), number(other.text)];
+  texts.sort((first, second) => {
+    if (!numeric) return direction * collator.compare(first.text, second.text);
+    const [a, b] = [number(first.text), number(second.text)];
     return Number.isNaN(a) - Number.isNaN(b) || direction * (a - b) || 0;
   });
   body.append(...texts.map(({ row }) => row));
@@ -41,8 +41,8 @@ function searchable(sheet, body) {
     const asked = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let left = 0;
     for (const row of body.rows) left += !(row.hidden = !asked.every((word) => isThere(row, word)));
-    const [some, all] = [left, body.rows.length].map((number) => number.toLocaleString("en"));
-    count.textContent = asked.length ? fill(words.rows, { left: some, all }) : "";
+    const [shown, all] = [left, body.rows.length].map((count) => count.toLocaleString("en"));
+    count.textContent = asked.length ? fill(words.rows, { left: shown, all }) : "";
   } });
   sheet.querySelector("p.count").prepend(make("label", {}, words.search, field), " ", count, " ");
 }
