@@ -103,25 +103,20 @@ def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("word", "known", "hint"),
+    ("word", "known", "not_in_run", "hint"),
     [
-        ("natve", ["native", "fold_time"], "nearest: native"),
-        ("fold", ["fold_b", "fold_a", "x"], "nearest: fold_b, fold_a"),
-        ("speed", ["time", "memory"], "known: memory, time"),
-        ("a", [], "known: none"),
+        ("natve", "native fold_time", "", "nearest: native"),
+        ("fold", "fold_b fold_a x", "", "nearest: fold_b, fold_a"),
+        ("speed", "time memory", "", "known: memory, time"),
+        ("a", "", "", "known: none"),
+        ("tokns", "tokens x", "tokens_wide y", "nearest: tokens; not in this run: tokens_wide"),
     ],
 )
-def test_a_hint_has_the_nearest_names_or_else_all(word, known, hint):
-    assert nearest(word, known) == hint
+def test_a_hint_has_the_nearest_names_or_else_all(word, known, not_in_run, hint):
+    assert nearest(word, known.split(), not_in_run.split()) == hint
 
 
 def test_a_hint_lists_no_thousand_names():
     hint = nearest("zzz", [f"run{place:04}" for place in range(1_200)])
     assert hint.endswith("run0011 and 1,188 more")
     assert len(hint) < 150
-
-
-def test_names_in_the_run_come_before_others():
-    lacked = ["tokens_wide", "windows"]
-    hint = nearest("tokns", ["tokens", "frames"], not_in_run=lacked)
-    assert hint == "nearest: tokens; not in this run: tokens_wide"
