@@ -204,8 +204,8 @@ def test_what_is_saved_is_read_again(tmp_path):
 
 
 def test_a_file_of_an_older_self_test_is_read(tmp_path):
-    path = tmp_path / "trust.json"
-    path.write_text(json.dumps(json.loads(selftest.trust_as_json(TRUST)) | {"one_in_n": [0, 12]}))
+    path = selftest.save_trust(TRUST, tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"one_in_n": [0, 12]}))
     assert selftest.load_trust(path) == TRUST
 
 

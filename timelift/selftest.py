@@ -293,12 +293,9 @@ def save_trust(trust: Trust, folder: Path) -> Path:
     """Write the findings of a self-test into its folder; raises UserError on failure."""
     path = folder / FILE
     with writing(path, "make the folder writable"):
-        replace_text(path, trust_as_json(trust))
+        text = msgspec.json.format(msgspec.json.encode(trust), indent=1).decode()
+        replace_text(path, f"{text}\n")
     return path
-
-
-def trust_as_json(trust: Trust) -> str:
-    return msgspec.json.format(msgspec.json.encode(trust), indent=1).decode() + "\n"
 
 
 def machine_trust(results: Path, run: Run) -> Trust | None:

@@ -17,7 +17,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from timelift.analyse.results import Samples
 from timelift.case import Case
 from timelift.measurement import Measurement
 
+T = TypeVar("T")
 #: The confidence of every interval and every family of verdicts, and the chance of an error.
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
@@ -151,14 +152,19 @@ def fit_prior(spread: Spread) -> Prior:
 
 def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:
     """Return the prior along the columns of a design, and the slope of each."""
+    from scipy import special  # noqa: PLC0415
+
     known, weight = spread.known, spread.independence[spread.known]
     logs, noise = centred_logs(spread.variance[known], spread.df[known])
     root = np.sqrt(weight)
     slopes = np.linalg.lstsq(design[known] * root[:, None], logs * root, rcond=None)[0]
     squares = float(weight @ (logs - design[known] @ slopes) ** 2)
     df = spread.independent_comparisons - design.shape[1]
-    variance = squares / df * (1 + DOUBT * (2 / df) ** 0.5)
-    prior = _prior(design @ slopes, float(variance - np.average(noise, weights=weight)))
+    seen = squares / df * (1 + DOUBT * (2 / df) ** 0.5)
+    beyond_sampling = float(seen - np.average(noise, weights=weight))
+    half = trigamma_inverse(max(beyond_sampling, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
+    variance = np.exp(design @ slopes + special.digamma(half) - np.log(half))
+    prior = Prior(np.full_like(variance, max(2 * half - CAUTION, 0.0)), variance)
     return prior, np.asarray(slopes)
 
 
@@ -178,15 +184,6 @@ def _design(spread: Spread) -> Samples:
         return ones[:, None]
     centred = spread.covariate - spread.covariate[usable].mean()
     return np.column_stack([ones, np.where(np.isfinite(centred), centred, 0.0)])
-
-
-def _prior(fitted: Samples, excess: float) -> Prior:
-    """Return the prior of `fitted` log variances that vary by `excess` beyond sampling."""
-    from scipy import special  # noqa: PLC0415
-
-    half = trigamma_inverse(max(excess, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
-    variance = np.exp(fitted + special.digamma(half) - np.log(half))
-    return Prior(np.full_like(variance, max(2 * half - CAUTION, 0.0)), variance)
 
 
 def trigamma_inverse(value: float) -> float:
@@ -271,11 +268,6 @@ class Estimates:
         columns = (self.effect, self.standard_error, self.df, self.launches, self.agreeing)
         return Estimates(*(column[rows] for column in columns))
 
-    @cached_property
-    def two_sided(self) -> Samples:
-        """The chance of so large an effect, to either side, between equals."""
-        return 2 * self.chance(np.abs(self.effect))
-
     def half_width(self, chance: float) -> Samples:
         """Return the half-width of an interval that is missed on each side with `chance`."""
         known = self.df > 0
@@ -328,6 +320,14 @@ def _moderated(spread: Spread, launches: Samples) -> tuple[Samples, Samples]:
     is_assumed = (launches == 1) & (df < 1)
     assumed = np.exp(spread.covariate) + ASSUMED_LAUNCH_SD**2
     return np.where(is_assumed, assumed, moderated), np.where(is_assumed, BATCHES - 1.0, df)
+
+
+def by_row(kind: type[T], **columns: Iterable[Any]) -> list[T]:
+    """Return an object of a kind for each row of its fields' columns, without numpy's scalars."""
+    lists = [
+        column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()
+    ]
+    return [kind(**dict(zip(columns, row, strict=True))) for row in zip(*lists, strict=True)]
 
 
 def t_tail(statistic: Samples, df: Samples) -> Samples:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -352,18 +353,14 @@ def _by_axis(axis: str, contests: Sequence[Ranking], single: Recommendation) -> 
     return Answer(axis, tuple(sorted(parts, key=lambda part: -len(part.rankings))), single)
 
 
-def _by_value(axis: str, contests: Iterable[Ranking]) -> dict[object, list[Ranking]]:
+def _by_value(axis: str, contests: Iterable[Ranking]) -> dict[Any, list[Ranking]]:
     """Group settings by their values of an axis, in order."""
-    groups: dict[object, list[Ranking]] = defaultdict(list)
+    groups: dict[Any, list[Ranking]] = defaultdict(list)
     for ranking in contests:
         groups[getattr(ranking.setting, axis)].append(ranking)
     kind = AXES[axis]
-    values = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_place)
+    values = list(kind) if issubclass(kind, StrEnum) else sorted(groups)
     return {value: groups[value] for value in values if value in groups}
-
-
-def _place(value: object) -> tuple[int, str]:
-    return (value, "") if isinstance(value, int) else (0, str(value))
 
 
 def _preference(rule: Answer) -> tuple[bool, float, int]:

@@ -7,10 +7,9 @@ equal, and swapping a and b changes the sign and nothing else. The launch is the
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from timelift.analyse.estimates import (
     Estimates,
     Families,
     Interval,
+    by_row,
     estimate,
     t_quantile,
 )
@@ -123,23 +123,20 @@ def compare(
     effect, half_width = estimates.effect, estimates.half_width(ALPHA / 2)
     family_half_width = _family_half_width(estimates, family)
     margin = np.full_like(effect, log_margin)
-    columns: dict[str, Iterable[Any]] = {
-        "value": effect.tolist(),
-        "low": (effect - half_width).tolist(),
-        "high": (effect + half_width).tolist(),
-        "family_half_width": family_half_width.tolist(),
-        "p": p.tolist(),
-        "standard_error": estimates.standard_error.tolist(),
-        "df": estimates.df.tolist(),
-        "launches": estimates.launches.tolist(),
-        "detectable": (
-            np.maximum.reduce([family_half_width, estimates.half_width(PAIR_LEVEL / 2), margin])
-            + estimates.half_width(1 - POWER)
-        ).tolist(),
-        "verdict": verdicts(estimates, p, log_margin, ALPHA, ALPHA),
-    }
-    rows = zip(*columns.values(), strict=True)
-    return [Comparison(**dict(zip(columns, row, strict=True))) for row in rows]
+    bars = [family_half_width, estimates.half_width(PAIR_LEVEL / 2), margin]
+    return by_row(
+        Comparison,
+        value=effect,
+        low=effect - half_width,
+        high=effect + half_width,
+        family_half_width=family_half_width,
+        p=p,
+        standard_error=estimates.standard_error,
+        df=estimates.df,
+        launches=estimates.launches,
+        detectable=np.maximum.reduce(bars) + estimates.half_width(1 - POWER),
+        verdict=verdicts(estimates, p, log_margin, ALPHA, ALPHA),
+    )
 
 
 def compare_pairs(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
@@ -155,7 +152,8 @@ def compare_pairs(settings: Sequence[AlignedSamples]) -> Iterator[Comparisons]:
 
 def p_values(estimates: Estimates) -> Samples:
     """Return the two-sided chance of so large an effect between equals; NaN of few launches."""
-    return np.where(estimates.launches >= MIN_LAUNCHES, estimates.two_sided, np.nan)
+    two_sided = 2 * estimates.chance(np.abs(estimates.effect))
+    return np.where(estimates.launches >= MIN_LAUNCHES, two_sided, np.nan)
 
 
 def verdicts(

@@ -15,15 +15,15 @@ all pairs: at screening over the screened launches alone, so that no trial can w
 in a trial over the screened and the fresh ones, since only effects must be fresh.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import Effects, stack
-from timelift.analyse.estimates import Estimates, Interval, estimate
+from timelift.analyse.estimates import Estimates, Interval, by_row, estimate
 from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
 from timelift.journal.lines import IGNORED_PART
@@ -130,18 +130,17 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Chan
     detectable = np.where(
         tried, _detectable_by_trial(in_trial, rule), _detectable_by_screening(at_screening, rule)
     )
-    columns: dict[str, Iterable[Any]] = {
-        "value": shown.effect.tolist(),
-        "low": (shown.effect - half_width).tolist(),
-        "high": (shown.effect + half_width).tolist(),
-        "launches": shown.launches.tolist(),
-        "detectable": detectable.tolist(),
-        "suspected": suspected.tolist(),
-        "tried": tried.tolist(),
-        "verdict": _verdicts(shown, confirmed, rule.log_margin),
-    }
-    rows = zip(*columns.values(), strict=True)
-    return [Change(**dict(zip(columns, row, strict=True))) for row in rows]
+    return by_row(
+        Change,
+        value=shown.effect,
+        low=shown.effect - half_width,
+        high=shown.effect + half_width,
+        launches=shown.launches,
+        detectable=detectable,
+        suspected=suspected,
+        tried=tried,
+        verdict=_verdicts(shown, confirmed, rule.log_margin),
+    )
 
 
 def _either(is_first: NDArray[np.bool_], first: Estimates, second: Estimates) -> Estimates:
