@@ -1,4 +1,4 @@
-"""Models of the examples and of `lifted_models`, changed as a worker does it, in one backend."""
+"""Models of the examples and of `lifted_models`, changed as in a worker, in one backend."""
 
 import json
 import tempfile
@@ -28,13 +28,13 @@ from timelift.worker.user_code import find_layer, find_model, load_module  # noq
 
 ROOT = Path(__file__).parent.parent
 BATCH = 2
-#: Where the data come from of the models that do not tell the shapes of their inputs.
+#: Sources of data for the models whose inputs have unknown shapes.
 DATA = {
     **{name: f"examples.published_models:{name}_data" for name in ("agent", "speech")},
     **{name: f"tests.lifted_models:{name}_data" for name in ("late", "towers")},
 }
 FOLD = str(ROOT / "strategies" / "fold_time.py")
-#: Strategies that must not be put in place.
+#: Strategies that a model must reject.
 WRONG = {
     "doubles": "    return keras.Model(x, 2 * FoldTime(layer)(x))\n",
     "own_weights": "    return keras.Model(x, FoldTime(keras.layers.Dense(64))(x))\n",
@@ -42,31 +42,31 @@ WRONG = {
 
 
 def named(model):
-    """The name of a model, or of a lift in it, for `find_model`."""
+    """Return the name of a model, or of a lift in it, for `find_model`."""
     home = published_models if hasattr(published_models, model.partition("#")[0]) else lifted_models
     return f"{home.__name__}:{model}"
 
 
 def folded(name):
-    """The paths of a model's lifts, how far its outputs move when all are folded, and its loss."""
+    """Fold all lifts of a model; return the lifts, how far outputs move, and losses."""
     model, noise = find_model(named(name)), np.random.default_rng(0)
     data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
-    found = find_lifts.watch_lifts(model, data.inputs)
+    lifts = find_lifts.watch_lifts(model, data.inputs)
     by_hand = [loop for part in parts_of(model) for loop in find_lifts.unsupported_loops(part)]
     before = _outputs(model, data)
     data = whole_model.make_ready(model, data, whole_model.mode_of(model), noise)
-    for lift in reversed(found):
+    for lift in reversed(lifts):
         lift.change(load_module(FOLD), {})
     after = _outputs(model, data)
     call = whole_model.call_of(model, data, Phase.BACKWARD)
     losses = [float(np.ravel(call())[0]) for _ in range(2)]
     return {
-        "paths": [lift.path for lift in found],
-        "moved": _off(after, before),
-        "doubled": _off(_doubled(model, found, data), before),
+        "paths": [lift.path for lift in lifts],
+        "moved": _error(after, before),
+        "doubled": _error(_doubled(model, lifts, data), before),
         "losses": losses,
         "by_hand": by_hand,
-        "told": [describe_lift(lift) for lift in found],
+        "lifts": [describe_lift(lift) for lift in lifts],
     }
 
 
@@ -80,23 +80,22 @@ def refused_with_code():
             return str(error)
 
 
-def trained(name):
-    """How far a folded model's outputs move from call to call, in training and else."""
+def moved_between_calls(name):
+    """Return how far a folded model's outputs move from call to call."""
     model, noise = find_model(named(name)), np.random.default_rng(0)
     data = whole_model.data_of(model, "", BATCH, 5, noise)
-    found = find_lifts.watch_lifts(model, data.inputs)
-    for lift in found:
+    for lift in find_lifts.watch_lifts(model, data.inputs):
         lift.change(load_module(FOLD), {})
     return {
-        word: _off(*(ops.convert_to_numpy(model(data.inputs, training=which)) for _ in range(2)))
-        for word, which in (("in_training", True), ("else", False))
+        word: _error(*(ops.convert_to_numpy(model(data.inputs, training=mode)) for _ in range(2)))
+        for word, mode in (("in training", True), ("in inference", False))
     }
 
 
-def _doubled(model, found, data):
-    """The outputs of a model once its first lift is changed to what doubles them."""
+def _doubled(model, lifts, data):
+    """Return the outputs of a model once a strategy that doubles is its first lift."""
     with tempfile.TemporaryDirectory() as folder:
-        for lift in found[:1]:
+        for lift in lifts[:1]:
             for changed in lift.changed:
                 del changed.call
             lift.change(load_module(wrong_files(folder)["doubles"]), {})
@@ -104,7 +103,7 @@ def _doubled(model, found, data):
 
 
 def wrong_files(folder):
-    """The files of the strategies that must not be put in place, by name."""
+    """Write the strategies that a model must reject; return their paths by name."""
     head = Path(FOLD).read_text(encoding="utf-8")
     head = head[: head.index("\ndef build")] + "\ndef build(layer, shape, dtype=None):\n"
     head += "    x = keras.Input(shape, dtype=dtype)\n"
@@ -115,15 +114,15 @@ def wrong_files(folder):
 
 def _outputs(model, data):
     outputs = keras.tree.flatten(model(data.inputs, training=False))
-    return [ops.convert_to_numpy(one) for one in outputs]
+    return [ops.convert_to_numpy(output) for output in outputs]
 
 
 def raced(name, backend, ways, *, peak=False):
-    """How each way of changing a model ends in a worker, with its facts or the reason."""
+    """Return how each way of changing a model ends in a worker: status, reason and facts."""
     with tempfile.TemporaryDirectory() as folder:
         files = wrong_files(folder) | {"fold_time": FOLD}
         rivals = tuple(
-            RivalSpec(way, ".", {place: (files[one], {}) for place, one in changes.items()})
+            RivalSpec(way, ".", {place: (files[name], {}) for place, name in changes.items()})
             for way, changes in ways.items()
         )
         setting = Setting(name, 4, BATCH, Phase.BACKWARD, Mode.GRAPH, backend=Backend(backend))
@@ -139,46 +138,47 @@ def raced(name, backend, ways, *, peak=False):
         )
         events = []
         measure_setting(task, WorkerChannel(events.append))
-    ended = [one for one in events if isinstance(one, CaseInLaunch)]
-    return {one.case.strategy: (one.status, one.reason, one.facts.fields()) for one in ended}
+    ends = [event for event in events if isinstance(event, CaseInLaunch)]
+    return {end.case.strategy: (end.status, end.reason, end.facts.fields()) for end in ends}
 
 
 def pasted(name, strategy, *, stored):
     """Write a model anew by the code that `advise --code` prints, and compare the two.
 
-    Weights are other ones in every model, so that they have to be carried over.
+    Every model has other weights, so they have to be carried over.
     """
     with tempfile.TemporaryDirectory() as folder:
         old, noise = find_model(named(name)), np.random.default_rng()
         data = whole_model.data_of(old, "", BATCH, 5, noise)
         old(data.inputs)
-        old.set_weights([noise.uniform(high=0.1, size=one.shape) for one in old.get_weights()])
+        weights = old.get_weights()
+        old.set_weights([noise.uniform(high=0.1, size=weight.shape) for weight in weights])
         factory = f"{folder}/model.keras" if stored else named(name)
         if stored:
             old.save(factory)
         feeding = Feeding("", BATCH, 5)
-        told = describe_model(factory, feeding._asdict())
-        told = UserModel.of(factory, feeding, Backend(keras.backend.backend()), told)
-        found = ModelAdvice(told, tuple(LiftAdvice(lift, strategy) for lift in told.lifts))
+        fields = describe_model(factory, feeding._asdict())
+        model = UserModel.of(factory, feeding, Backend(keras.backend.backend()), fields)
+        advice = ModelAdvice(model, tuple(LiftAdvice(lift, strategy) for lift in model.lifts))
         pages = {strategy: read_source(Project(ROOT).strategies[strategy])}
-        code = "\n".join(advice_code(found, pages))
+        code = "\n".join(advice_code(advice, pages))
         namespace = {}
         exec(code, namespace)  # noqa: S102 - what is tested
         if not stored:
-            lines = json.loads(advice_json(found, pages))["lifts"]
+            lines = json.loads(advice_json(advice, pages))["lifts"]
             namespace |= {"old_model": old, "new_model": _written_anew(name, lines, namespace)}
             exec(code.rpartition("\n#   ")[2], namespace)  # noqa: S102 - what is tested
         new = namespace["new_model"]
         return {
             "lifts": len(find_lifts.find_lifts(new)),
-            "off": _off(_outputs(new, data), _outputs(old, data)),
-            "largest": max(float(np.abs(one).max()) for one in _outputs(old, data)),
+            "error": _error(_outputs(new, data), _outputs(old, data)),
+            "largest": max(float(np.abs(output).max()) for output in _outputs(old, data)),
         }
 
 
 def _written_anew(name, lines, namespace):
-    """Make a model in which what follows a lift is written in its place."""
-    line_of = {one["name"]: one for one in lines}
+    """Make a model with the advised line in place of each lift."""
+    line_of = {line["name"]: line for line in lines}
 
     def lift(layer, called):
         inner = line_of[called]["before"].removeprefix("TimeDistributed(").removesuffix(")")
@@ -193,5 +193,6 @@ def _written_anew(name, lines, namespace):
         return find_model(named(name))
 
 
-def _off(found, wanted):
-    return max(float(np.abs(one - two).max()) for one, two in zip(found, wanted, strict=True))
+def _error(outputs, wanted):
+    pairs = zip(outputs, wanted, strict=True)
+    return max(float(np.abs(output - want).max()) for output, want in pairs)

@@ -1,9 +1,9 @@
-"""Each strategy in TimeDistributed's place in somebody's model, in a process of one backend.
+"""Each strategy in TimeDistributed's place in a user's model, in a process of one backend.
 
 A model masks padded sequences, lifts a layer, and pools what is valid. It is trained by a step,
-saved, and loaded where the strategy's file was imported anew. What went wrong is told by strategy
-and by form: `model` is what `build` returns, `made again` the layer inside of it, from its own
-config under another name, and `unbuilt` what `build` returns of a layer that has no weights yet.
+saved, and loaded where the strategy's file was imported anew. Faults are listed by strategy and by
+form: `model` is what `build` returns, `made again` the layer inside of it, from its own config
+under another name, and `unbuilt` what `build` returns of a layer that has no weights yet.
 """
 
 import json
@@ -23,7 +23,7 @@ from timelift.worker.user_code import load_module
 BATCH, TIME = 3, 4
 LENGTHS = np.array([4, 2, 3])
 VALID = np.arange(TIME) < LENGTHS[:, None]
-#: What is added where a layer is told that it trains, or hears of no mask.
+#: Added to outputs in training, and to the mean of steps without a mask.
 TRAINS, UNMASKED = 1000.0, 100.0
 
 
@@ -61,15 +61,15 @@ LAYERS = (
 
 
 def faults(strategy, form, *, eagerly) -> Iterator[str]:
-    """Say what goes wrong where a strategy is put in TimeDistributed's place."""
+    """Yield what goes wrong with a strategy in TimeDistributed's place."""
     module = load_module(str(strategy.path))
     layer, features = (Block(), (3,)) if form == "unbuilt" else _layer(module)
     lifted = module.build(layer, (TIME, *features), **strategy.parameters)
     if form == "made again":
         inside = lifted.layers[-1]
         lifted = _made_again(inside)
-        config = _written({**inside.get_config(), "name": "again", **strategy.parameters})
-        if _written(lifted.get_config()) != config:
+        config = _through_json({**inside.get_config(), "name": "again", **strategy.parameters})
+        if _through_json(lifted.get_config()) != config:
             yield "config"
     ragged = getattr(module, "TAKES", "padded") == "ragged"
     model = _model(lifted, features, ragged=ragged)
@@ -78,13 +78,13 @@ def faults(strategy, form, *, eagerly) -> Iterator[str]:
     x = _inputs(features)
     fed = _ragged(x) if ragged else x
     yield from _wrong_outputs(strategy, model, layer, x, fed)
-    before = [one.numpy().copy() for one in model.trainable_weights]
+    before = [weight.numpy().copy() for weight in model.trainable_weights]
     model.compile("sgd", "mse", run_eagerly=eagerly)
     model.train_on_batch(fed, np.ones((BATCH, *model.output_shape[1:]), "float32"))
-    after = [one.numpy().copy() for one in model.trainable_weights]
+    after = [weight.numpy().copy() for weight in model.trainable_weights]
     if not after or any((a == b).all() for a, b in zip(after, before, strict=True)):
         yield "training moved nothing"
-    if not np.allclose(_found(_loaded(model, strategy), fed), _found(model, fed), atol=1e-6):
+    if not np.allclose(_outputs(_loaded(model, strategy), fed), _outputs(model, fed), atol=1e-6):
         yield "loaded"
 
 
@@ -100,7 +100,7 @@ def _layer(module):
 
 
 def forms(name):
-    """Name the forms in which a strategy can stand in somebody's model here.
+    """Return the forms in which a strategy can stand in a model here.
 
     Three are more than one layer; those that lift a Dense or a convolution alone copy its weights.
     """
@@ -111,10 +111,10 @@ def forms(name):
 
 
 def _made_again(inside):
-    return type(inside).from_config(_written({**inside.get_config(), "name": "again"}))
+    return type(inside).from_config(_through_json({**inside.get_config(), "name": "again"}))
 
 
-def _written(config):
+def _through_json(config):
     return json.loads(json.dumps(config))
 
 
@@ -152,85 +152,83 @@ def _ragged(x):
     return tf.RaggedTensor.from_row_lengths(x[VALID], LENGTHS)
 
 
-def _found(model, fed, **how):
+def _outputs(model, fed, **how):
     return ops.convert_to_numpy(ops.stop_gradient(model(fed, **how)))
 
 
 def _wrong_outputs(strategy, model, layer, x, fed) -> Iterator[str]:
     if strategy.differs:
         return
-    steps = [_found(layer, x[:, t]) for t in range(TIME)]
+    steps = [_outputs(layer, x[:, t]) for t in range(TIME)]
     y = np.stack(steps, axis=1)
     masked = strategy.constants["MASKS"] != "lost"
     valid = VALID if masked else np.ones_like(VALID)
     weights = (valid / valid.sum(axis=1, keepdims=True)).reshape(BATCH, TIME, *[1] * (y.ndim - 2))
     pooled = (y * weights).sum(axis=1) + (0 if masked else UNMASKED)
-    if not np.allclose(_found(model, fed), pooled, atol=1e-5):
+    if not np.allclose(_outputs(model, fed), pooled, atol=1e-5):
         yield "outputs or mask"
     more = TRAINS if isinstance(layer, Block) else 0.0
-    if not np.allclose(_found(model, fed, training=True), pooled + more, atol=1e-3):
+    if not np.allclose(_outputs(model, fed, training=True), pooled + more, atol=1e-3):
         yield "training"
 
 
 def _loaded(model, strategy):
     """Save a model and load it where the strategy's file was imported anew, and nothing else."""
-    known = keras.saving.get_custom_objects()
+    registered = keras.saving.get_custom_objects()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        for name in [one for one in known if not one.startswith("tests>")]:
-            del known[name]
+        for name in list(registered):
+            if not name.startswith("tests>"):
+                del registered[name]
         load_module(str(strategy.path))
         return keras.models.load_model(path)
 
 
-def told(names, *, every, eagerly):
-    """Tell for each strategy what goes wrong, by form: in every one, or in one, in turn."""
-    found = {}
+def faults_by_form(names, *, every, eagerly):
+    """Return the faults of each strategy in every form, or in one, in turn."""
+    by_form = {}
     for turn, name in enumerate(names):
-        several = forms(name)
-        for form in several if every else [several[turn % len(several)]]:
-            found[f"{name} {form}"] = _faults_or_error(STRATEGIES[name], form, eagerly=eagerly)
-    return found
+        own = forms(name)
+        for form in own if every else [own[turn % len(own)]]:
+            by_form[f"{name} {form}"] = _faults_or_error(STRATEGIES[name], form, eagerly=eagerly)
+    return by_form
 
 
-def told_of_broken(changes):
-    """Tell what goes wrong with copies of a strategy in which a piece of text is another."""
+def faults_of_broken(changes):
+    """Return the faults of copies of a strategy in which a piece of text is another."""
     with tempfile.TemporaryDirectory() as folder:
-        found = {}
+        by_change = {}
         for name, old, new in changes:
             text = STRATEGIES[name].path.read_text()
             assert old in text, old
-            path = Path(folder) / f"{len(found)}.py"
+            path = Path(folder) / f"{len(by_change)}.py"
             path.write_text(text.replace(old, new))
             broken = replace(STRATEGIES[name], path=path)
-            found[old] = _faults_or_error(broken, "made again", eagerly=True)
-        return found
+            by_change[old] = _faults_or_error(broken, "made again", eagerly=True)
+        return by_change
 
 
 def _faults_or_error(strategy, form, *, eagerly):
     try:
         return list(faults(strategy, form, eagerly=eagerly))
-    except Exception as error:  # noqa: BLE001 - told in the parent
+    except Exception as error:  # noqa: BLE001 - a fault as well
         return [f"{type(error).__name__}: {' '.join(str(error).split())}"]
 
 
 def revisions(name):
-    """Load a file and a copy of it; tell of both whether their own class is built and made again.
+    """Load a file and a copy of it; return whether each builds and makes again its own class.
 
-    As where two revisions are compared: each is loaded, then built, and none is loaded from disk.
+    As where two revisions are compared, each is loaded and then built.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.py"
         path.write_text(STRATEGIES[name].path.read_text())
         modules, lifts = [], []
-        for one in (STRATEGIES[name].path, path):
-            modules.append(load_module(str(one)))
+        for file in (STRATEGIES[name].path, path):
+            modules.append(load_module(str(file)))
             lifts.append(modules[-1].build(Block(), (TIME, 3)).layers[-1])
-        again = [type(one).from_config(one.get_config()) for one in lifts]
-        pairs = zip(modules, lifts, strict=True)
-        kinds = [(vars(m)[type(one).__name__], type(one)) for m, one in pairs]
-        return {
-            "own": all(kind is made for kind, made in kinds) and kinds[0] != kinds[1],
-            "again": [type(one) for one in again] == [made for _, made in kinds],
-        }
+        built = [type(lift) for lift in lifts]
+        own = [vars(module)[kind.__name__] for module, kind in zip(modules, built, strict=True)]
+        again = [type(type(lift).from_config(lift.get_config())) for lift in lifts]
+        return {"own": built == own and built[0] is not built[1], "again": again == built}

@@ -1,4 +1,4 @@
-"""Engines asked in processes of their own, for a backend is chosen once.
+"""Scripts for engines run in processes of their own, since a process has one backend.
 
 One process a backend imports it, as a launch does, and forks for every script: each begins with a
 fresh runtime, and none pays the import again.
@@ -51,7 +51,7 @@ def unavailable(**axes):
 
 def skip_without(backend):
     """Leave out a test, or a file of them, where a backend is not installed."""
-    import pytest  # which the processes here have no use for, as for the rest
+    import pytest  # the processes here do without it, and without the coordinator
 
     from timelift.case import Backend
     from timelift.measure.machine import why_not_installed
@@ -60,13 +60,13 @@ def skip_without(backend):
         pytest.skip(reason, allow_module_level=True)
 
 
-def told(backend, script, **variables):
+def run(backend, script, **variables):
     """Run a script with the backend under Keras; return what it prints last, from JSON.
 
     Variables of the environment are read at the import: with any, the interpreter is a fresh one.
     """
     if variables:
-        return told_afresh(backend, script, **variables)
+        return run_afresh(backend, script, **variables)
     skip_without(backend)
     process = _imported(backend)
     process.stdin.write(json.dumps(script) + "\n")
@@ -76,8 +76,8 @@ def told(backend, script, **variables):
     return json.loads(out.splitlines()[-1])
 
 
-def told_afresh(backend, script, **variables):
-    """The same in an interpreter that has imported nothing yet."""
+def run_afresh(backend, script, **variables):
+    """Run a script so in an interpreter that has imported nothing yet."""
     skip_without(backend)
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -112,7 +112,7 @@ def _serve(backend):
 
     engines.load(backend)
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a framework prints is no answer
+    os.dup2(2, 1)  # standard output is for answers, not for what a framework prints
     for line in sys.stdin:
         reader, writer = os.pipe()
         if os.fork() == 0:
@@ -122,9 +122,9 @@ def _serve(backend):
             os._exit(0)
         os.close(writer)
         with os.fdopen(reader) as answer:
-            found = answer.read()
+            text = answer.read()
         os.wait()
-        answers.write((found or json.dumps(["", "the process died"])) + "\n")
+        answers.write((text or json.dumps(["", "the process died"])) + "\n")
         answers.flush()
 
 
@@ -136,7 +136,7 @@ def _run(script):
             exec(compile(script, "script", "exec"), {"__name__": "__main__"})  # noqa: S102
     except SystemExit as end:
         return printed.getvalue(), f"exit code {end.code}" if end.code else ""
-    except BaseException:  # noqa: BLE001 - told in the parent
+    except BaseException:  # noqa: BLE001 - the parent raises it
         return printed.getvalue(), traceback.format_exc()
     return printed.getvalue(), ""
 

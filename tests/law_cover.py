@@ -30,7 +30,7 @@ from timelift.case import (
 from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
 
-#: Refusing is an answer; these are not.
+#: Ends of a strategy that neither lifts nor refuses.
 BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY, Status.NO_LAYER}
 
 FORWARD, BACKWARD = Phase
@@ -39,9 +39,9 @@ EAGER, GRAPH = (Mode.EAGER, TimeAxis.STATIC), (Mode.GRAPH, TimeAxis.STATIC)
 DYNAMIC, XLA = (Mode.GRAPH, TimeAxis.DYNAMIC), (Mode.XLA, TimeAxis.STATIC)
 #: A phase, a mode with its time axis, a batch, a number of steps, and lengths.
 Row = tuple[Phase, tuple[Mode, TimeAxis], int, int, Lengths]
-#: Every value of every axis that a backend has. The last ones are for those that refuse others: a
-#: row has a value that some strategy meets nowhere else. PyTorch compiles in seconds a strategy, so
-#: it is tried for a few (`tests/test_backends.py`).
+#: Rows with every value of every axis of a backend. The last ones are for strategies that refuse
+#: others: each has a value that some strategy meets nowhere else. PyTorch compiles for seconds, so
+#: there a few strategies are tried (`tests/test_backends.py`).
 ROWS: dict[Backend, tuple[Row, ...]] = {
     Backend.TENSORFLOW: (
         (FORWARD, EAGER, 1, 1, FULL),
@@ -70,8 +70,8 @@ ROWS: dict[Backend, tuple[Row, ...]] = {
 DENSE = "sensor"
 #: Its convolution is tried so where a strategy lifts no Dense layer.
 CONVOLUTION = "frames"
-#: Of each kind of layer the other workloads; of a large one its kind has a smaller one. A strategy
-#: is tried on one of each kind on TensorFlow, and elsewhere on one of all.
+#: The other workloads by kind of layer, except for large ones, whose kind has a smaller one. A
+#: strategy is tried on one of each kind on TensorFlow, and elsewhere on one of all.
 KINDS = (
     ("tokens", "mlp_block", "detector_heads"),
     ("frames", "windows"),
@@ -93,7 +93,7 @@ SLOW = {
     (Backend.JAX, EAGER): (BACKWARD,),
     (Backend.JAX, GRAPH): (BACKWARD,),
 }
-#: Rows for those that refuse the others: every operation is compiled by itself.
+#: Rows for strategies that refuse the others, since every operation is compiled by itself.
 LATE = {(Backend.JAX, EAGER)}
 #: Their gradients would take a third of all the time: `tests/test_law.py` has those of two
 #: strategies, and `make test-all` those of all.
@@ -124,7 +124,7 @@ def setting(backend: Backend, workload: str, row: Row) -> Setting:
 def ends(setting: Setting, rivals: list[RivalSpec], law_steps: int = 0) -> Ends:
     """Hold rivals to the law of a setting, in this process.
 
-    The inner layer is asked at `law_steps` steps, by default at all of them.
+    The inner layer is called at `law_steps` single steps, by default at all of them.
     """
     workload = WORKLOADS[setting.workload]
     sizes = FEWER_WORDS.get(setting.workload, workload.inputs), 7, 0.0
@@ -135,19 +135,19 @@ def ends(setting: Setting, rivals: list[RivalSpec], law_steps: int = 0) -> Ends:
 
 
 def rivals(names: list[str]) -> list[RivalSpec]:
-    """Return the catalogue's strategies as a worker is told of them."""
+    """Return strategies of the catalogue as rivals in a task."""
     return [STRATEGIES[name].rival() for name in names]
 
 
-#: What became of a cell: workload, row, strategy, status and reason.
+#: Workload, row, strategy, status and reason.
 Cell = tuple[str, int, str, Status, str]
 
 
 def covered(backend: Backend) -> Iterator[Cell]:
-    found = [*_until_all_are_met(backend, DENSE, list(STRATEGIES))]
-    yield from found
-    lifted = {name for _, _, name, status, _ in found if status is Status.MEASURED}
-    here = {name for name, one in STRATEGIES.items() if backend in one.backends}
+    cells = [*_until_all_are_met(backend, DENSE, list(STRATEGIES))]
+    yield from cells
+    lifted = {name for _, _, name, status, _ in cells if status is Status.MEASURED}
+    here = {name for name, strategy in STRATEGIES.items() if backend in strategy.backends}
     if backend is not Backend.JAX:  # which takes minutes for convolutions
         yield from _until_all_are_met(backend, CONVOLUTION, sorted(here - lifted))
     for offset, group in enumerate(OTHERS[backend]):
@@ -158,7 +158,7 @@ def _until_all_are_met(backend: Backend, workload: str, names: list[str]) -> Ite
     met: dict[str, set[object]] = defaultdict(set)
     for place, row in enumerate(ROWS[backend]):
         values = set(enumerate(row))
-        tried = [one for one in names if values - met[one]]
+        tried = [name for name in names if values - met[name]]
         for name, (status, reason) in ends(setting(backend, workload, row), rivals(tried)).items():
             yield workload, place, name, status, reason
             if status is Status.MEASURED:
@@ -175,8 +175,8 @@ def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iter
                 together[(turn + offset + tried) % len(places)].append(name)
             for chosen, names in together.items():
                 place, row, workload = places[chosen]
-                found = ends(setting(backend, workload, row), rivals(names))
-                for name, (status, reason) in found.items():
+                ended = ends(setting(backend, workload, row), rivals(names))
+                for name, (status, reason) in ended.items():
                     yield workload, place, name, status, reason
                     if status is Status.MEASURED or status in BROKEN:
                         del left[name]
@@ -193,9 +193,9 @@ def _places(
     ]
     turns = range(math.lcm(len(rows), len(workloads)) if rows else 0)
     pairs = [(*rows[turn % len(rows)], workloads[turn % len(workloads)]) for turn in turns]
-    return [one for one in pairs if one[1][0] is FORWARD or one[2] not in FORWARD_ALONE]
+    return [pair for pair in pairs if pair[1][0] is FORWARD or pair[2] not in FORWARD_ALONE]
 
 
-def printed(backend: str) -> None:
-    """Print what `covered` finds, as JSON: the door of a process whose Keras has that backend."""
+def print_cells(backend: str) -> None:
+    """Print the cells as JSON, in a process whose Keras has that backend."""
     print(json.dumps(list(covered(Backend(backend)))))  # noqa: T201

@@ -1,4 +1,4 @@
-"""Small models, each with one thing that people do with a lift (see `examples` for whole ones)."""
+"""Small models, each with one use of a lift (see `examples` for whole ones)."""
 
 import functools
 
@@ -14,7 +14,7 @@ def _lift(layer, name):
 
 
 def stacked():
-    """Stacks of layers that mind the last axis alone, in two branches of other depths."""
+    """Stacks of layers that act on the last axis alone, in two branches of different depth."""
     steps = keras.Input((4, 3))
     inner = keras.Sequential([layers.Dense(3), layers.LayerNormalization()])
     left = _lift(keras.Sequential([inner, layers.Dense(3, "tanh")]), "stack_td")(steps)
@@ -37,10 +37,10 @@ def dropped():
 
 
 def trained_before():
-    """Weights that no seed makes, as those that were trained and are loaded."""
+    """Weights that no seed draws, such as trained ones."""
     steps, noise = keras.Input((3, 4)), np.random.default_rng()
     model = keras.Model(steps, _lift(layers.Dense(2), "dense_td")(steps), name="trained_before")
-    model.set_weights([noise.normal(size=one.shape) for one in model.get_weights()])
+    model.set_weights([noise.normal(size=weight.shape) for weight in model.get_weights()])
     return model
 
 
@@ -54,20 +54,20 @@ def _encoder():
 
 
 def same_inside():
-    """A model of its own at every call, around one that is the same."""
+    """A new model at every call, around one that is the same."""
     steps = keras.Input((4, 2))
     return keras.Model(steps, layers.Dense(1)(_encoder()(steps)), name="same_inside")
 
 
 def strided():
-    """A signal of any length, of which every other step is lifted."""
+    """A signal of any length; a lift of every other step."""
     series = keras.Input((None, 3))
     x = layers.Conv1D(3, 3, strides=2, padding="same")(series)
     return keras.Model(series, _lift(layers.Dense(1), "value_td")(x), name="strided")
 
 
 class Scaled(layers.Layer):
-    """It learns what other layers call the size of their noise."""
+    """Its weight has the name of the size of noise in other layers."""
 
     def build(self, shape):
         self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
@@ -83,7 +83,7 @@ class Towers(keras.Model):
         super().__init__(name="towers")
         noisy = keras.Sequential([layers.Dense(2), layers.Dropout(np.float32(0.2))])
         lifts = [_lift(Scaled(), "td"), _lift(noisy, "td")]
-        self.parts = [keras.Sequential([one], name="tower") for one in lifts]
+        self.parts = [keras.Sequential([lift], name="tower") for lift in lifts]
 
     def call(self, inputs):
         for part in self.parts:
@@ -92,7 +92,7 @@ class Towers(keras.Model):
 
 
 def towers():
-    """Subclassed, since no functional model takes two of one name."""
+    """A subclassed model, since no functional one takes two parts of one name."""
     return Towers()
 
 
@@ -102,7 +102,7 @@ def towers_data():
 
 
 def unnamed():
-    """A model as it is written without a thought of names."""
+    """A model with no names."""
     inner = keras.Sequential([layers.TimeDistributed(layers.Dense(2)), layers.GRU(3)])
     x = steps = keras.Input((3, 4))
     x = layers.TimeDistributed(layers.Dense(4, activation="relu"))(x)
@@ -127,7 +127,7 @@ def padded():
 
 
 class Late(keras.Model):
-    """It makes its layers once it knows what it is given."""
+    """It makes its layers when its inputs are known."""
 
     def build(self, shape):
         self.lift = _lift(layers.Dense(shape[-1]), "late_td")
@@ -156,7 +156,7 @@ def by_hand():
 
 
 def unstacked():
-    """The same inside of another model, where one call takes all steps apart, and with a head."""
+    """The same inside another model, with a head and one call that unstacks all steps."""
     steps, layer = keras.Input((4, 2)), keras.Sequential([layers.Dense(3, "tanh")], name="looped")
     x = ops.stack([layer(step) for step in ops.unstack(steps, axis=1)], axis=1)
     outer = keras.Model(steps, layers.Dense(2)(x), name="outer")
@@ -169,7 +169,7 @@ def unstacked():
 def of_images():
     """A loop whose steps have other axes than its outputs, stacked at an axis from the end.
 
-    Its loss is an object, for labels of one place each, and its train step runs eagerly.
+    Its loss is an object, for one-hot labels, and its train step runs eagerly.
     """
     images = keras.Input((3, 4, 4, 1))
     layer = keras.Sequential([layers.Conv2D(2, 3), layers.Flatten()], name="looped")
@@ -180,7 +180,7 @@ def of_images():
 
 
 def of_one_graph():
-    """A loop that is in two models, one of which goes on from where the other ends."""
+    """A loop that is in two models, of which one continues the other."""
     steps, layer = keras.Input((4, 2)), layers.Dense(3, name="looped")
     code = ops.stack([layer(steps[:, place]) for place in range(4)], axis=1)
     coded = keras.Model(steps, code, name="coded")
@@ -190,14 +190,14 @@ def of_one_graph():
 
 
 def of_lifts():
-    """A loop whose steps are sequences of their own, which a lift takes."""
+    """A loop over steps that are themselves sequences, for a lift."""
     steps, layer = keras.Input((3, 4, 2)), _lift(layers.Dense(3, "tanh"), "inner_td")
     x = ops.stack([layer(steps[:, place]) for place in range(3)], axis=1)
     return keras.Model(steps, layers.Flatten()(x), name="of_lifts")
 
 
 def by_hand_otherwise():
-    """Loops that are none over every step of one sequence in order, or do more than that."""
+    """Loops that skip or reorder steps, or do more than call a layer at every step."""
     steps = keras.Input((4, 2))
     x = [
         _loop(steps, (3, 2, 1, 0), "backwards"),
@@ -209,7 +209,7 @@ def by_hand_otherwise():
         _told_to_train(steps, "training"),
         ops.stack([layers.Dense(3, name=f"own{place}")(steps[:, place]) for place in range(4)], 1),
     ]
-    return keras.Model(steps, [layers.Flatten()(one) for one in x], name="by_hand_otherwise")
+    return keras.Model(steps, [layers.Flatten()(looped) for looped in x], name="by_hand_otherwise")
 
 
 def _stacked_twice(steps, name):
@@ -219,8 +219,8 @@ def _stacked_twice(steps, name):
 
 
 def _called_elsewhere(steps, name):
-    layer, one = layers.Dense(3, name=name), keras.Input((2,))
-    part = keras.Model(one, layer(one))
+    layer, step = layers.Dense(3, name=name), keras.Input((2,))
+    part = keras.Model(step, layer(step))
     called = [layer(steps[:, place]) for place in range(4)]
     return layers.Concatenate()(
         [ops.stack(called, axis=1), layers.RepeatVector(4)(part(steps[:, 0]))]

@@ -79,7 +79,7 @@ print(json.dumps([told, facts]))
 
 
 def test_the_tracer_is_warm_before_the_first_rival_and_nodes_are_counted_off_the_clock():
-    told, built = engines.told("tensorflow", CLOCKED)
+    told, built = engines.run("tensorflow", CLOCKED)
     assert built == [1, 2]
     assert told[0] == "trace"
     of_one = ["clock", "clock", "clock", "trace", "clock", "clock", "counted"]

@@ -1,7 +1,8 @@
-"""Models that people write: every lift is found, and changed in place without moving an output."""
+"""Models of users: every lift is found, and changed in place without changing an output."""
 
 import functools
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ PATHS = {
     "by_hand_otherwise": [],
 }
 TENSORFLOW = str(Backend.TENSORFLOW)
-#: Those whose train step TensorFlow traces in less than a second.
+#: Models whose train step TensorFlow traces in less than a second.
 QUICK = (
     *("signal", "agent", "twins", "shared", "unnamed", "late", "by_hand", "unstacked"),
     *("of_images", "of_one_graph", "of_lifts", "towers"),
@@ -47,13 +48,17 @@ QUICK = (
 
 
 @functools.cache
-def told(backend, call):
-    """What a function of `changed_models` returns in a process of the backend."""
-    return engines.told(backend, _script(call))
+def call_in(backend, call):
+    """Return the result of a function of `changed_models`, in a process of the backend."""
+    return engines.run(backend, _script(call))
 
 
 def _script(call):
     return f"import json\nfrom tests.changed_models import *\nprint(json.dumps({call}))"
+
+
+def lifts_of(name):
+    return call_in(TENSORFLOW, f"folded({name!r})")["lifts"]
 
 
 def _cases():
@@ -66,20 +71,13 @@ def _cases():
 
 @pytest.mark.parametrize(("backend", "name"), [*_cases()])
 def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, name):
-    found = told(backend, f"folded({name!r})")
-    paths = found["paths"]
+    model = call_in(backend, f"folded({name!r})")
+    paths = model["paths"]
     assert len(paths) == len(PATHS[name])
     assert name == "unnamed" or paths == PATHS[name]  # Keras numbers those that have no name
-    assert found["moved"] < 1e-5
-    assert not paths or found["moved"] < found["doubled"] / 10  # it is the change that computes
-    assert all(loss == loss for loss in found["losses"])  # noqa: PLR0124 - not NaN
-
-
-def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
-    (value,) = told(TENSORFLOW, "folded('signal')")["told"]
-    assert (value["batch"], value["steps"]) == (2, 5)
-    assert value["inputs"]["features"] == [64]
-    assert value["added"] == []
+    assert model["moved"] < 1e-5
+    assert not paths or model["moved"] < model["doubled"] / 10  # it is the change that computes
+    assert not any(map(math.isnan, model["losses"]))
 
 
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
@@ -90,19 +88,15 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
 
 
 @pytest.mark.whole
-def test_dropout_and_statistics_of_a_lift_are_told():
-    frame, _ = told(TENSORFLOW, "folded('speech')")["told"]
-    norm = told(TENSORFLOW, "folded('detector')")["told"][1]
-    assert "noise" in frame["added"]
-    assert "statistics" in norm["added"]
+def test_statistics_of_a_lift_are_described():
+    assert "statistics" in lifts_of("detector")[1]["added"]
 
 
 def test_a_weight_is_no_noise_and_a_rate_may_be_a_number_of_numpy():
-    found = told(TENSORFLOW, "folded('towers')")["told"]
-    assert ["noise" in lift["added"] for lift in found] == [False, True]
+    assert ["noise" in lift["added"] for lift in lifts_of("towers")] == [False, True]
 
 
-def test_a_lift_is_told_by_where_it_stands():
+def test_a_lift_is_described_by_its_place():
     places = {
         "unnamed": [
             ("", "after the input", "Dense(4)"),
@@ -117,32 +111,32 @@ def test_a_lift_is_told_by_where_it_stands():
         "agent": [("torso_td", "", "torso")],
     }
     for name, wanted in places.items():
-        found = told(TENSORFLOW, f"folded({name!r})")["told"]
-        assert [(one["name"], one["place"], one["inner"]) for one in found] == wanted
+        lifts = lifts_of(name)
+        assert [(lift["name"], lift["place"], lift["inner"]) for lift in lifts] == wanted
 
 
 @pytest.mark.parametrize("lift", ["2", "sentences_td/sentences/words_td"])
 def test_the_layer_in_a_lift_is_found_by_its_number_and_by_its_path(lift):
-    assert told(TENSORFLOW, f"find_layer(named('library#{lift}')).name") == "words"
+    assert call_in(TENSORFLOW, f"find_layer(named('library#{lift}')).name") == "words"
 
 
 def test_a_stored_model_that_holds_code_is_refused():
-    assert "write a function that loads it" in told(TENSORFLOW, "refused_with_code()")
+    assert "write a function that loads it" in call_in(TENSORFLOW, "refused_with_code()")
 
 
-def test_a_lift_is_told_whether_it_trains():
-    found = told(TENSORFLOW, "trained('dropped')")
-    assert found["in_training"] > 0.1
-    assert found["else"] < 1e-6
+def test_a_changed_lift_trains_with_noise_and_predicts_without():
+    moved = call_in(TENSORFLOW, "moved_between_calls('dropped')")
+    assert moved["in training"] > 0.1
+    assert moved["in inference"] < 1e-6
 
 
-def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
+def test_a_loop_over_every_step_is_a_lift_and_any_other_is_named():
     for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
-        found = told(TENSORFLOW, f"folded({name!r})")
-        assert ([one["usual"] for one in found["told"]], found["by_hand"]) == ([usual], [])
-        (lift,) = found["told"]
+        model = call_in(TENSORFLOW, f"folded({name!r})")
+        ((lift,), by_hand) = model["lifts"], model["by_hand"]
+        assert (lift["usual"], by_hand) == (usual, [])
         assert (lift["steps"], lift["inputs"]["features"]) == (4, [2])
-    assert sorted(told(TENSORFLOW, "folded('by_hand_otherwise')")["by_hand"]) == [
+    assert sorted(call_in(TENSORFLOW, "folded('by_hand_otherwise')")["by_hand"]) == [
         ["all_but_one", 3],
         ["along_features", 4],
         ["backwards", 4],
@@ -161,32 +155,32 @@ EACH_AND_BOTH = FIRST | {
 
 
 def raced(name, changes, **how):
-    """How each of these changes of a model, and the model as written, ends in a worker."""
+    """Return how each of these changes of a model, and the model as written, ends in a worker."""
     ways = {"as_written": {}} | changes
-    return told(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways}, **{how})")
+    return call_in(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways}, **{how})")
 
 
 def test_a_change_that_computes_something_else_breaks_the_law():
     strategies = {"changed": "fold_time", "wrong": "doubles", "strange": "own_weights"}
-    found = raced("twins", {way: {"1": strategy} for way, strategy in strategies.items()})
-    assert {name: status for name, (status, _, _) in found.items()} == {
+    ends = raced("twins", {way: {"1": strategy} for way, strategy in strategies.items()})
+    assert {name: status for name, (status, _, _) in ends.items()} == {
         "as_written": "measured",
         "changed": "measured",
         "wrong": "law broken",
         "strange": "failed",
     }
-    assert found["wrong"][1].startswith("breaks the law: outputs differ by")
-    assert "makes weights of its own" in found["strange"][1]
-    facts = found["changed"][2]
+    assert ends["wrong"][1].startswith("breaks the law: outputs differ by")
+    assert "makes weights of its own" in ends["strange"][1]
+    facts = ends["changed"][2]
     assert 0 <= facts["law_error"] < 1e-5
     assert facts["first_call_seconds"] > 0
-    assert "law_error" not in found["as_written"][2]
+    assert "law_error" not in ends["as_written"][2]
 
 
 def test_a_mask_that_a_change_loses_breaks_the_law():
-    found = raced("padded", FIRST)
-    assert found["as_written"][0] == "measured"
-    assert found["first"][0] == "law broken"
+    ends = raced("padded", FIRST)
+    assert ends["as_written"][0] == "measured"
+    assert ends["first"][0] == "law broken"
 
 
 @pytest.mark.parametrize(
@@ -198,12 +192,12 @@ def test_a_mask_that_a_change_loses_breaks_the_law():
     ],
 )
 def test_each_way_of_changing_a_model_computes_the_same(name, changes):
-    found = raced(name, changes)
-    assert {status for status, _, _ in found.values()} == {"measured"}, found
+    ends = raced(name, changes)
+    assert {status for status, _, _ in ends.values()} == {"measured"}, ends
 
 
 @pytest.mark.whole
-def test_what_a_change_needs_of_memory_is_read_without_a_law():
+def test_the_peak_memory_of_a_change_is_read_without_checking_the_law():
     for status, _, facts in raced("twins", FIRST, peak=True).values():
         assert status == "measured"
         assert facts.keys() & {"peak_bytes", "peak_bytes_below"}
@@ -223,9 +217,9 @@ def test_what_a_change_needs_of_memory_is_read_without_a_law():
     ],
 )
 def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored):
-    found = told(TENSORFLOW, f"pasted({name!r}, {strategy!r}, stored={stored})")
-    assert found["lifts"] == 0
-    assert found["off"] <= 1e-5 * found["largest"]
+    new = call_in(TENSORFLOW, f"pasted({name!r}, {strategy!r}, stored={stored})")
+    assert new["lifts"] == 0
+    assert new["error"] <= 1e-5 * new["largest"]
 
 
 SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
@@ -236,15 +230,15 @@ SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
 def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
     words = ["advise", SIGNAL, "--launches", "1", "--json"]
     assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
-    found = json.loads(capsys.readouterr().out)
-    (lift,) = found["lifts"]
+    advice = json.loads(capsys.readouterr().out)
+    (lift,) = advice["lifts"]
     assert (lift["name"], lift["before"]) == ("value_td", "TimeDistributed(Dense(1))")
     assert lift["times_as_fast"] > 0
     assert lift["launches"] == 1
-    assert found["drawn"]
-    assert found["draws_labels"]
-    assert (found["whole"] is None) == (lift["write"] is None)
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 2 - (found["whole"] is None)
+    assert advice["drawn"]
+    assert advice["draws_labels"]
+    assert (advice["whole"] is None) == (lift["write"] is None)
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 2 - (advice["whole"] is None)
 
 
 @pytest.mark.whole
@@ -254,13 +248,13 @@ def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(words, cwd=ROOT, **pipes) as run:
         deadline = time.monotonic() + 300
-        while not any('"kind":"launch"' in one.read_text() for one in tmp_path.rglob("*.jsonl")):
+        while not any('"kind":"launch"' in path.read_text() for path in tmp_path.rglob("*.jsonl")):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)
-        said, shown = run.communicate(timeout=300)
+        printed, shown = run.communicate(timeout=300)
     assert run.returncode == 130
-    assert "provisional: the advice was interrupted" in said
+    assert "provisional: the advice was interrupted" in printed
     assert "finishing the round that is being played" in shown
 
 
@@ -273,40 +267,37 @@ def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, capsys, f
     if form == "stored":
         model = str(tmp_path / "slow.keras")
         script = f"find_model(named('slow')).save({model!r}) or 'saved'"
-        assert engines.told(TENSORFLOW, _script(script)) == "saved"
+        assert engines.run(TENSORFLOW, _script(script)) == "saved"
     assert cli.main(["advise", model, "--code", "--results", str(tmp_path)], ROOT) == 0
-    said = capsys.readouterr().out
-    assert "# slow: 1 lift over time in" in said
-    assert "#   the whole model, train step, batch 8: " in said
-    assert "#   outputs and gradients equal those of your model" in said
-    assert ("keras.models.clone_model" in said) == (form == "stored")
+    printed = capsys.readouterr().out
+    assert "# slow: 1 lift over time in" in printed
+    assert "#   the whole model, train step, batch 8: " in printed
+    assert "#   outputs and gradients equal those of your model" in printed
+    assert ("keras.models.clone_model" in printed) == (form == "stored")
     assert len(list(tmp_path.rglob("*.jsonl"))) == 2
 
 
 def described(name, source=""):
-    """What a model tells of itself, by a call of 2 sequences of 6 steps."""
+    """Describe a model by a call of 2 sequences of 6 steps."""
     feeding = {"source": source, "batch": 2, "seq_len": 6}
-    return told(TENSORFLOW, f"describe_model(named({name!r}), {feeding})")
+    return call_in(TENSORFLOW, f"describe_model(named({name!r}), {feeding})")
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "said"),
+    ("name", "source", "reason"),
     [
         ("same", "", "name a function that makes the whole model anew"),
         ("same_inside", "", "name a function that makes the whole model anew"),
         ("late", "tests.lifted_models:late_data", "make them in __init__"),
     ],
 )
-def test_a_model_whose_lifts_are_the_same_at_every_call_or_come_late_is_none_to_change(
-    name, source, said
-):
-    assert said in described(name, source)["error"]
+def test_a_model_whose_lifts_are_shared_or_come_late_is_refused(name, source, reason):
+    assert reason in described(name, source)["error"]
     assert "error" not in described("twins")
 
 
 def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
-    found = described("strided")
-    whole = UserModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, found)
+    whole = UserModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("strided"))
     assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)
     closed = UserModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("twins"))
     assert closed.setting.seq_len == closed.lifts[0].steps == 40

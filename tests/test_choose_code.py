@@ -56,7 +56,7 @@ def run(tmp_path_factory):
 
 def errors(codes):
     """The largest error of each piece of code, by name."""
-    return engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
+    return engines.run("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
 
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):

@@ -1,4 +1,4 @@
-"""JAX behind the engine's surface: asked in fresh processes, for a backend is chosen once."""
+"""The engine of JAX, in processes of their own, since a process has one backend."""
 
 import sys
 
@@ -9,8 +9,8 @@ from tests import engines
 engines.skip_without("jax")
 
 
-def told(body, **variables):
-    return engines.told("jax", engines.ENGINE + body, **variables)
+def run(body, **variables):
+    return engines.run("jax", engines.ENGINE + body, **variables)
 
 
 TRACES = """
@@ -23,43 +23,43 @@ def feed(batch):
     return Feed(engine.place(ones(batch, 5, 3)), None, engine.place(ones(batch, 5, 4)))
 
 compiled.trace(feed(3))
-said = {"operations": compiled.operations}
-said["traced"] = compiled.traces
+results = {"operations": compiled.operations}
+results["traced"] = compiled.traces
 loss, gradients, after = compiled.bind(feed(3))()
-said["called"] = compiled.traces
-said["shapes"] = [list(one.shape) for one in gradients]
-said["changed"] = len(after)
+results["called"] = compiled.traces
+results["shapes"] = [list(gradient.shape) for gradient in gradients]
+results["changed"] = len(after)
 compiled.bind(feed(3))()
-said["again"] = compiled.traces
+results["again"] = compiled.traces
 compiled.bind(feed(2))()
-said["other batch"] = compiled.traces
+results["other batch"] = compiled.traces
 eager = engine.compile(model, dataclasses.replace(setting, mode=Mode.EAGER), training=True)
 eager.trace(feed(3))
-said["eager operations"] = eager.operations
+results["eager operations"] = eager.operations
 eager.bind(feed(3))()
-said["eager traces"] = eager.traces
+results["eager traces"] = eager.traces
 wrong = Feed(engine.place(ones(3, 5, 3)), None, engine.place(ones(1, 5, 4)))
 try:
     compiled.bind(wrong)()
 except ValueError as error:
-    said["broadcast"] = str(error)
+    results["broadcast"] = str(error)
 model.set_weights([0 * value for value in model.get_weights()])
-said["loss of zeros"] = float(compiled.bind(feed(3))()[0])
-print(json.dumps(said))
+results["loss of zeros"] = float(compiled.bind(feed(3))()[0])
+print(json.dumps(results))
 """
 
 
 def test_a_trace_serves_the_first_call_and_weights_are_arguments():
-    said = told(TRACES)
-    assert said["operations"]["dot_general"] == 3  # forward, by the inputs, by the weights
-    counts = [said[word] for word in ("traced", "called", "again", "other batch")]
+    results = run(TRACES)
+    assert results["operations"]["dot_general"] == 3  # forward, by the inputs, by the weights
+    counts = [results[word] for word in ("traced", "called", "again", "other batch")]
     assert counts == [1, 1, 1, 2]
-    assert said["shapes"] == [[3, 5, 3], [3, 4], [4]]
-    assert said["changed"] == 1  # the seed of the dropout
-    assert said["eager operations"] is None
-    assert said["eager traces"] == 0
-    assert "outputs have shape (3, 5, 4)" in said["broadcast"]
-    assert said["loss of zeros"] == 0
+    assert results["shapes"] == [[3, 5, 3], [3, 4], [4]]
+    assert results["changed"] == 1  # the seed of the dropout
+    assert results["eager operations"] is None
+    assert results["eager traces"] == 0
+    assert "outputs have shape (3, 5, 4)" in results["broadcast"]
+    assert results["loss of zeros"] == 0
 
 
 THREADS = """
@@ -70,26 +70,26 @@ square = engine.place(ones(700, 700))
 product = jax.jit(lambda x: jax.numpy.tanh(x @ x))
 engine.wait(product(square))
 
-def spent():
-    found = {}
+def worked():
+    nanoseconds = {}
     for thread in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{thread}/schedstat") as file:
-            found[thread] = int(file.read().split()[0])
-    return found
+            nanoseconds[thread] = int(file.read().split()[0])
+    return nanoseconds
 
-before = spent()
+before = worked()
 for _ in range(10):
     engine.wait(product(square))
-after = spent()
-cpu = sorted((after[one] - before.get(one, 0) for one in after), reverse=True)
-print(json.dumps(cpu[0] / sum(cpu)))
+after = worked()
+by_thread = [after[thread] - before.get(thread, 0) for thread in after]
+print(json.dumps(max(by_thread) / sum(by_thread)))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what each thread has worked")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts the time of each thread")
 @pytest.mark.parametrize(("threads", "alone"), [(1, True), (2, False)])
-def test_threads_limit_who_works(threads, alone):
-    assert (told(THREADS % threads) > 0.97) is alone
+def test_one_thread_does_all_the_work_where_one_is_asked_for(threads, alone):
+    assert (run(THREADS % threads) > 0.97) is alone
 
 
 LACKING = """
@@ -103,8 +103,8 @@ print(json.dumps([
 """
 
 
-def test_what_jax_lacks_is_said_in_a_sentence():
-    gpu, second, xla, dynamic, nothing = told(LACKING, JAX_PLATFORMS="cpu")
+def test_a_device_or_mode_that_jax_lacks_is_named_in_a_sentence():
+    gpu, second, xla, dynamic, nothing = run(LACKING, JAX_PLATFORMS="cpu")
     assert gpu == "JAX sees no gpu on this machine"
     assert second == "JAX sees no cpu:7 on this machine"
     assert xla == "jax.jit compiles by XLA: measure mode graph"
@@ -118,12 +118,12 @@ layer = keras.layers.Dense(4)
 compiled = engine.compile(lifted(layer), changed(device="cpu:1"), training=False)
 placed = engine.place(ones(3, 5, 3))
 places = [placed, layer.kernel.value, compiled.bind(Feed(placed))()]
-print(json.dumps([sorted(device.id for device in one.devices()) for one in places]))
+print(json.dumps([sorted(device.id for device in array.devices()) for array in places]))
 """
 
 
 def test_arrays_weights_and_results_land_on_the_second_device():
-    assert told(SECOND, JAX_NUM_CPU_DEVICES="2") == [[1], [1], [1]]
+    assert run(SECOND, JAX_NUM_CPU_DEVICES="2") == [[1], [1], [1]]
 
 
 KEPT = """
@@ -133,16 +133,16 @@ switches = engine.switches()
 jax.config.update("jax_disable_jit", True)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")
-seen = lambda: [engine.identity(), jax.config.jax_enable_x64]
-turned = seen()
+state = lambda: [engine.identity(), jax.config.jax_enable_x64]
+turned = state()
 for switch, value in switches:
     switch(value)
-print(json.dumps([turned, seen(), jax.config.jax_disable_jit]))
+print(json.dumps([turned, state(), jax.config.jax_disable_jit]))
 """
 
 
-def test_switches_are_told_and_put_back():
-    turned, after, disabled = told(KEPT)
+def test_switches_are_restored():
+    turned, after, disabled = run(KEPT)
     assert (turned[0]["matmul_precision"], turned[1]) == ("highest", True)
     assert (after[0]["matmul_precision"], after[1], disabled) == ("None", False, False)
 
@@ -154,9 +154,9 @@ print(json.dumps([str(engine.place(np.ones(2)).dtype), jax.config.jax_enable_x64
 """
 
 
-def test_double_precision_is_had_where_it_is_asked_for():
-    assert told(DOUBLE) == ["float64", True]
-    assert told(DOUBLE.replace("dtype=Dtype.FLOAT64", "")) == ["float32", False]
+def test_float64_is_enabled_for_a_float64_setting_alone():
+    assert run(DOUBLE) == ["float64", True]
+    assert run(DOUBLE.replace("dtype=Dtype.FLOAT64", "")) == ["float32", False]
 
 
 WORKER = """
@@ -171,13 +171,13 @@ events = []
 setting = changed(workload="sensor", phase=Phase.BACKWARD)
 task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02, names_device=True)
 measure_setting(task, WorkerChannel(events.append))
-ended = [one.status for one in events if type(one).__name__ == "CaseInLaunch"]
+ended = [event.status for event in events if type(event).__name__ == "CaseInLaunch"]
 print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sys.modules]]))
 """
 
 
 def test_a_worker_on_jax_imports_no_other_framework_and_starts_nothing_before_its_fork():
-    ended, imported = told(WORKER)
+    ended, imported = run(WORKER)
     assert ended == ["measured"] * 3
     assert imported == []
 
@@ -200,19 +200,19 @@ def rival_called():
     compiled.bind(feed)()
 
 rival_called()
-said = {"before": len(os.listdir(folder))}
+results = {"before": len(os.listdir(folder))}
 with engine.reusing_compiled():
-    said["outputs"] = engine.apply(layer, engine.place(ones(7, 3)), training=False).tolist()
-said |= {"kept": len(os.listdir(folder)), "hits": len(hits)}
+    results["outputs"] = engine.apply(layer, engine.place(ones(7, 3)), training=False).tolist()
+results |= {"kept": len(os.listdir(folder)), "hits": len(hits)}
 rival_called()
-said |= {"after": len(os.listdir(folder)), "hits after": len(hits)}
-print(json.dumps(said))
+results |= {"after": len(os.listdir(folder)), "hits after": len(hits)}
+print(json.dumps(results))
 """
 
 
 def test_what_an_inner_layer_compiles_is_reused_and_no_program_of_a_rival_is(tmp_path):
     script = REUSED.replace("= FOLDER", f"= {str(tmp_path)!r}")
-    first, second = told(script), told(script)
+    first, second = run(script), run(script)
     for worker in (first, second):
         assert worker["before"] in {0, first["kept"]}
         assert worker["kept"] == worker["after"] > 0
@@ -221,7 +221,7 @@ def test_what_an_inner_layer_compiles_is_reused_and_no_program_of_a_rival_is(tmp
     assert second["hits"] > 0
     for entry in tmp_path.iterdir():
         entry.write_bytes(entry.read_bytes()[:20])
-    torn = told(script)
+    torn = run(script)
     assert torn["outputs"] == second["outputs"] == first["outputs"]
     assert torn["hits"] == 0
 
@@ -233,4 +233,4 @@ def test_a_users_own_cache_takes_no_compiling_out_of_first_calls(tmp_path):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     script = script.replace("os.listdir(folder)", f"os.listdir({str(tmp_path)!r})")
-    assert told(script, **cache)["after"] == 0
+    assert run(script, **cache)["after"] == 0

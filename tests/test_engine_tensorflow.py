@@ -1,12 +1,12 @@
-"""TensorFlow behind the engine's surface: devices, and what a graph counts."""
+"""The engine of TensorFlow: devices, and the operations of a graph."""
 
 import pytest
 
 from tests import engines
 
 
-def told(body):
-    return engines.told("tensorflow", engines.ENGINE + body)
+def run(body):
+    return engines.run("tensorflow", engines.ENGINE + body)
 
 
 TWO = """
@@ -21,19 +21,20 @@ engine, layer = open_engine(setting), keras.layers.Dense(4)
 compiled = engine.compile(lifted(layer), setting, training=True)
 feed = Feed(engine.place(ones(3, 5, 3)), None, engine.place(ones(3, 5, 4)))
 loss, gradients = compiled.bind(feed)()
-found = [feed.inputs, feed.cotangent, loss, *gradients, *(one.value for one in layer.weights)]
-print(json.dumps(sorted({one.device[-5:] for one in found})))
+weights = [weight.value for weight in layer.weights]
+tensors = [feed.inputs, feed.cotangent, loss, *gradients, *weights]
+print(json.dumps(sorted({tensor.device[-5:] for tensor in tensors})))
 """
 
 
 @pytest.mark.parametrize(("device", "place"), [("cpu:1", "CPU:1"), ("cpu", "CPU:0")])
 def test_inputs_weights_and_results_are_on_the_device(device, place):
-    assert told(TWO + PLACES % device) == [place]
+    assert run(TWO + PLACES % device) == [place]
 
 
-def test_a_device_that_is_not_there_is_said():
-    said = told(TWO + "print(json.dumps(unavailable(device='cpu:2')))")
-    assert said == "TensorFlow sees no cpu:2 on this machine"
+def test_a_missing_device_is_named():
+    reason = run(TWO + "print(json.dumps(unavailable(device='cpu:2')))")
+    assert reason == "TensorFlow sees no cpu:2 on this machine"
 
 
 OPERATIONS = """
@@ -47,5 +48,5 @@ print(json.dumps(counts[1] - counts[0]))
 """
 
 
-def test_what_a_graph_has_more_is_counted_by_kind():
-    assert told(OPERATIONS) == {"ReverseV2": 2, "Const": 2}
+def test_operations_of_a_graph_are_counted_by_kind():
+    assert run(OPERATIONS) == {"ReverseV2": 2, "Const": 2}

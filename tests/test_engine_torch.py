@@ -1,4 +1,4 @@
-"""PyTorch behind the engine's surface: asked in fresh processes, for a backend is chosen once."""
+"""The engine of PyTorch, in processes of their own, since a process has one backend."""
 
 import pytest
 
@@ -9,8 +9,8 @@ engines.skip_without("torch")
 PREPARED = engines.ENGINE + "USUAL = changed(mode=Mode.EAGER)\n"
 
 
-def told(body, **variables):
-    return engines.told("torch", PREPARED + body, **variables)
+def run(body, **variables):
+    return engines.run("torch", PREPARED + body, **variables)
 
 
 TRACES = """
@@ -19,25 +19,25 @@ engine = open_engine(setting)
 model = lifted(keras.layers.Dense(4, activation="tanh"), None)
 compiled = engine.compile(model, setting, training=False)
 compiled.trace(Feed(None))
-said = [compiled.operations]
+results = [compiled.operations]
 
-def called(batch, time):
+def traces_after_call(batch, time):
     x = ones(batch, time, 3)
-    found = engine.to_numpy(compiled.bind(Feed(engine.place(x)))())
-    assert np.allclose(found, engine.apply(model, engine.place(x), training=False), atol=1e-6)
+    outputs = engine.to_numpy(compiled.bind(Feed(engine.place(x)))())
+    assert np.allclose(outputs, engine.apply(model, engine.place(x), training=False), atol=1e-6)
     return compiled.traces
 
-said += [called(3, 5), called(3, 5), called(3, 6), called(3, 9), compiled.operations]
-print(json.dumps(said))
+results += [traces_after_call(3, time) for time in (5, 5, 6, 9)] + [compiled.operations]
+print(json.dumps(results))
 """
 
 
 @pytest.mark.whole  # which compiles C++; `make test` counts graphs below, without it
 @pytest.mark.parametrize(("axis", "counts"), [("STATIC", [1, 1, 2]), ("DYNAMIC", [1, 1, 1])])
 def test_graphs_are_counted_and_a_dynamic_length_needs_no_other(axis, counts):
-    traced, *found, last, operations = told(TRACES % axis)
-    assert traced is None
-    assert found == counts
+    operations_before, *traces, last, operations = run(TRACES % axis)
+    assert operations_before is None
+    assert traces == counts
     assert operations["tanh"] == last
 
 
@@ -47,39 +47,39 @@ setting = changed(**BACKWARD)
 engine, model = open_engine(USUAL), lifted(keras.layers.Dense(4))
 x = engine.place(ones(3, 5, 3))
 forward = engine.compile(model, USUAL, training=False)
-said = {"operations": forward.operations, "traces": forward.traces}
-said["forward"] = forward.bind(Feed(x))().requires_grad
-said["plain"] = model(x).requires_grad
+results = {"operations": forward.operations, "traces": forward.traces}
+results["forward"] = forward.bind(Feed(x))().requires_grad
+results["plain"] = model(x).requires_grad
 backward = engine.compile(model, setting, training=True)
 loss, gradients = backward.bind(Feed(x, None, engine.place(ones(3, 5, 4))))()
-said["shapes"] = [list(one.shape) for one in gradients]
-said["input"] = x.requires_grad
+results["shapes"] = [list(gradient.shape) for gradient in gradients]
+results["input"] = x.requires_grad
 try:
     backward.bind(Feed(x, None, engine.place(ones(3, 5, 1))))()
 except ValueError as error:
-    said["broadcast"] = str(error)
+    results["broadcast"] = str(error)
 switches = engine.switches()
 torch.set_grad_enabled(False)
 torch.backends.cudnn.benchmark = True
 torch.set_float32_matmul_precision("medium")
 for switch, value in switches:
     switch(value)
-said["kept"] = [torch.is_grad_enabled(), torch.backends.cudnn.benchmark]
-said["precision"] = engine.identity()["matmul_precision"]
-print(json.dumps(said))
+results["kept"] = [torch.is_grad_enabled(), torch.backends.cudnn.benchmark]
+results["precision"] = engine.identity()["matmul_precision"]
+print(json.dumps(results))
 """
 
 
-def test_a_forward_call_notes_nothing_for_gradients_and_a_backward_call_gives_all():
-    said = told(EAGER)
-    assert (said["operations"], said["traces"]) == (None, 0)
-    assert said["plain"]
-    assert not said["forward"]
-    assert said["shapes"] == [[3, 5, 3], [3, 4], [4]]
-    assert not said["input"]
-    assert said["broadcast"] == "Shapes (3, 5, 4) and (3, 5, 1) are incompatible"
-    assert said["kept"] == [True, False]
-    assert said["precision"] == "highest"
+def test_a_forward_call_records_no_gradients_and_a_backward_call_returns_all():
+    results = run(EAGER)
+    assert (results["operations"], results["traces"]) == (None, 0)
+    assert results["plain"]
+    assert not results["forward"]
+    assert results["shapes"] == [[3, 5, 3], [3, 4], [4]]
+    assert not results["input"]
+    assert results["broadcast"] == "Shapes (3, 5, 4) and (3, 5, 1) are incompatible"
+    assert results["kept"] == [True, False]
+    assert results["precision"] == "highest"
 
 
 THREADS = """
@@ -92,7 +92,7 @@ print(json.dumps([before, (torch.get_num_threads(), torch.get_num_interop_thread
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_threads_are_as_many_as_asked_for(threads):
-    before, after = told(THREADS % threads)
+    before, after = run(THREADS % threads)
     assert after == ([threads, threads] if threads else before)
 
 
@@ -106,18 +106,18 @@ print(json.dumps([
 """
 
 
-def test_what_is_lacking_is_said_in_a_sentence():
-    device, xla, length, nothing = told(LACKING)
+def test_a_device_or_mode_that_pytorch_lacks_is_named_in_a_sentence():
+    device, xla, length, nothing = run(LACKING)
     assert device == "PyTorch sees no gpu:99 on this machine"
     assert "no XLA" in xla
     assert "length of 1" in length
     assert nothing is None
 
 
-def test_without_a_compiler_graph_mode_says_what_to_install():
-    said = told("print(json.dumps(unavailable(mode=Mode.GRAPH)))", CXX="no-such-compiler")
-    assert said.startswith("torch.compile does not work here: ")
-    assert said.endswith("apt-get install g++ python3-dev")
+def test_without_a_compiler_graph_mode_names_what_to_install():
+    results = run("print(json.dumps(unavailable(mode=Mode.GRAPH)))", CXX="no-such-compiler")
+    assert results.startswith("torch.compile does not work here: ")
+    assert results.endswith("apt-get install g++ python3-dev")
 
 
 CACHE = """
@@ -127,22 +127,22 @@ from torch._inductor import config
 setting = changed(mode=Mode.GRAPH)
 engine, model = open_engine(setting), lifted(keras.layers.Dense(4, activation="tanh"))
 os.environ["TORCHINDUCTOR_CACHE_DIR"] = {folder!r}
-said = []
+results = []
 for config.force_disable_caches in (True, True, False, False):
     engine.compile(model, setting, training=False).bind(Feed(engine.place(ones(3, 5, 3))))()
-    said.append(counters["inductor"]["fxgraph_cache_hit"])
-print(json.dumps(said))
+    results.append(counters["inductor"]["fxgraph_cache_hit"])
+print(json.dumps(results))
 """
 
 
 @pytest.mark.whole
 def test_nothing_is_taken_from_an_earlier_compilation(tmp_path):
-    assert told(CACHE.format(folder=str(tmp_path))) == [0, 0, 0, 1]
+    assert run(CACHE.format(folder=str(tmp_path))) == [0, 0, 0, 1]
 
 
 COPIED = """
 %s
-layer = keras.layers.Bidirectional(keras.layers.GRU(2))  # which copies the layer it is given
+layer = keras.layers.Bidirectional(keras.layers.GRU(2))  # it copies its layer
 print(json.dumps("tensorflow" in sys.modules))
 """
 
@@ -154,7 +154,7 @@ print(json.dumps("tensorflow" in sys.modules))
 def test_tensorflow_stays_out(opened, imported):
     engines.skip_without("tensorflow")
     script = PREPARED + COPIED % (opened and f"{opened}.seed(3)")
-    assert engines.told_afresh("torch", script) is imported
+    assert engines.run_afresh("torch", script) is imported
 
 
 PLACED = """
@@ -169,7 +169,7 @@ print(json.dumps([before, get_device(), str(layer.kernel.value.device)]))
 
 @pytest.mark.whole
 def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
-    before, now, weights = told(PLACED, KERAS_TORCH_DEVICE="meta")
+    before, now, weights = run(PLACED, KERAS_TORCH_DEVICE="meta")
     assert before == "meta"
     assert (now, weights) == ("cpu", "cpu")
 
@@ -205,5 +205,5 @@ print(json.dumps(compiled.traces))
 """
 
 
-def test_what_keras_does_for_a_later_rival_compiles_no_earlier_one_again():
-    assert told(LOWERED + SCOPE) == 1
+def test_a_later_scope_of_keras_compiles_no_earlier_rival_again():
+    assert run(LOWERED + SCOPE) == 1

@@ -30,8 +30,8 @@ from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import RivalSpec, Task
 from timelift.worker import law
 
-#: What a strategy lifts nowhere on a backend: where the number of steps is not known, or where
-#: lengths are not known while JAX compiles.
+#: Values that a strategy lifts in no row of a backend, each by its place in the row: an unknown
+#: number of steps, and on JAX the graph mode, in which lengths are unknown.
 LIFTS_NOWHERE = {
     Backend.TENSORFLOW: dict.fromkeys(
         (
@@ -48,17 +48,17 @@ LIFTS_NOWHERE = {
     Backend.JAX: {"bucketing[k=4]": {(1, GRAPH)}},
     Backend.TORCH: {},
 }
-#: It lifts convolutions alone, which are tried in one row on JAX.
+#: Strategies that lift convolutions alone, which are tried in one row on JAX.
 OF_CONVOLUTIONS = {Backend.JAX: {"conv_extra_axis"}}
-#: They lift layers of every kind.
+#: Strategies that lift layers of every kind.
 OF_ANY_LAYER = {"fold_time", "loop_slice", "loop_unstack", "ops_map", "time_distributed"}
 
 
 @functools.cache
 def covered(backend):
-    """What became of the cells of `tests/law_cover.py`, in a process of the backend."""
-    script = f"from tests import law_cover\nlaw_cover.printed('{backend}')"
-    return engines.told(backend, script)
+    """Return the cells of `tests/law_cover.py`, in a process of the backend."""
+    script = f"from tests import law_cover\nlaw_cover.print_cells('{backend}')"
+    return engines.run(backend, script)
 
 
 @pytest.mark.parametrize("backend", Backend)
@@ -75,8 +75,8 @@ def test_every_strategy_meets_other_layers_than_dense_ones(backend):
             lifted[workload].add(name)
     assert met.keys() == {DENSE, *chain(*OTHERS[backend])}
     for group in ((DENSE,), *OTHERS[backend]):
-        assert set().union(*(met[one] for one in group)) == set(STRATEGIES)
-        assert set().union(*(lifted[one] for one in group)) >= OF_ANY_LAYER
+        assert set().union(*(met[workload] for workload in group)) == set(STRATEGIES)
+        assert set().union(*(lifted[workload] for workload in group)) >= OF_ANY_LAYER
 
 
 def test_every_workload_but_the_large_is_of_a_kind():
@@ -91,9 +91,11 @@ def test_every_strategy_meets_every_value_of_every_axis(backend):
     for _, place, name, status, _ in covered(backend):
         if status == Status.MEASURED and name in met:
             met[name] |= set(enumerate(rows[place]))
-    missing = {name: values - found for name, found in met.items() if found != values}
-    elsewhere = {name: values for name, one in STRATEGIES.items() if backend not in one.backends}
-    assert missing == LIFTS_NOWHERE[backend] | elsewhere
+    unmet = {name: values - own for name, own in met.items() if own != values}
+    of_others = {
+        name: values for name, strategy in STRATEGIES.items() if backend not in strategy.backends
+    }
+    assert unmet == LIFTS_NOWHERE[backend] | of_others
 
 
 #: A workload, a number of steps, a batch and lengths.
@@ -113,12 +115,13 @@ def test_the_whole_catalogue_keeps_the_law(place, way, phase):
     """A static time axis in eager mode, which runs the same model without a price of tracing."""
     workload, seq_len, batch, lengths = place
     row = (phase, way, batch, seq_len, lengths)
-    found = ends(setting(Backend.TENSORFLOW, workload, row), rivals(list(STRATEGIES)))
-    assert not {name: why for name, why in found.items() if why[0] in BROKEN}
-    assert Status.MEASURED in {status for status, _ in found.values()}
+    ended = ends(setting(Backend.TENSORFLOW, workload, row), rivals(list(STRATEGIES)))
+    assert not {name: end for name, end in ended.items() if end[0] in BROKEN}
+    assert Status.MEASURED in {status for status, _ in ended.values()}
 
 
-#: By a workload of each kind what sums in another order; TensorFlow has no LSTM in bfloat16.
+#: Strategies that sum in another order, by a workload of each kind of layer; TensorFlow has no LSTM
+#: in bfloat16.
 SUMS = {
     "tokens": ("native", "fold_time", "loop_slice", "einsum_letters", "conv1d_pointwise"),
     "frames": ("fold_time", "loop_slice", "conv_extra_axis"),
@@ -145,8 +148,8 @@ def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype
     for phase in Phase:
         drawn = setting(Backend.TENSORFLOW, workload, (phase, EAGER, 8, 6, Lengths.UNIFORM))
         chosen = rivals(list(SUMS[workload]))
-        found = ends(replace(drawn, dtype=dtype), chosen, law_steps=Task.law_steps)
-        assert found == dict.fromkeys(SUMS[workload], (Status.MEASURED, ""))
+        ended = ends(replace(drawn, dtype=dtype), chosen, law_steps=Task.law_steps)
+        assert ended == dict.fromkeys(SUMS[workload], (Status.MEASURED, ""))
 
 
 #: A loop in a closure, whose layer Keras does not see.
@@ -173,7 +176,7 @@ def test_a_lift_that_would_not_train_the_layer_is_caught(tmp_path, phase):
     assert "would not train the layer" in reason
 
 
-#: What is tried on the other backends: each way to ask an engine, once.
+#: Cases for the other backends: each way of calling an engine, once.
 ELSEWHERE = (
     "NaN in an input gradient",
     "one step's gradient stopped",
@@ -186,13 +189,14 @@ TRIED = {Backend.TENSORFLOW: tuple(CASES), Backend.JAX: ELSEWHERE, Backend.TORCH
 
 
 @functools.cache
-def of_cases(backend):
-    """What becomes of the cases on a backend, in one process of its own."""
+def ends_of_cases(backend):
+    """Return how the strategies of the cases end, in one process of the backend."""
     script = (
-        "import json\nfrom tests.law_cases import held\n"
-        f"print(json.dumps({{one: held(one, '{backend}') for one in {list(TRIED[backend])}}}))"
+        "import json\nfrom tests.law_cases import ends_by_phase\n"
+        f"names = {list(TRIED[backend])}\n"
+        f"print(json.dumps({{name: ends_by_phase(name, '{backend}') for name in names}}))"
     )
-    return engines.told(backend, script)
+    return engines.run(backend, script)
 
 
 @pytest.mark.parametrize(
@@ -203,18 +207,17 @@ def of_cases(backend):
         for name in names
     ],
 )
-def test_the_wrong_one_is_caught_and_the_right_one_passes(backend, name):
+def test_a_wrong_strategy_is_caught_and_the_right_one_passes(backend, name):
     for phase in Phase:
-        told = of_cases(backend)[name][phase]
-        assert told["right"] == [Status.MEASURED, ""]
-        status, reason = told["wrong"]
-        if phase in CASES[name].said:
-            sentence = CASES[name].said[phase]
-            its_own = "are incompatible" in sentence  # of a framework, not of the law
-            assert status == (Status.FAILED if its_own else Status.LAW_BROKEN)
-            assert sentence in reason
-        else:
+        ends, expected = ends_of_cases(backend)[name][phase], CASES[name].reasons.get(phase)
+        assert ends["right"] == [Status.MEASURED, ""]
+        status, reason = ends["wrong"]
+        if expected is None:
             assert (status, reason) == (Status.MEASURED, "")
+        else:
+            of_framework = "are incompatible" in expected
+            assert status == (Status.FAILED if of_framework else Status.LAW_BROKEN)
+            assert expected in reason
 
 
 def test_these_cases_err_at_a_step_that_was_not_drawn():

@@ -12,7 +12,7 @@ from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
 
 BATCH, TIME, STEPS = 2, 6, (0, 3, 5)
 FULL = np.ones((BATCH, TIME), bool)
-#: One of both sequences ends after three steps.
+#: The second sequence ends after three steps.
 PADDED = np.arange(TIME) < np.array([[TIME], [3]])
 
 
@@ -46,7 +46,7 @@ def test_the_tolerance_is_relative_to_the_largest_value(dtype, times, accepted):
 
 
 @pytest.mark.parametrize("wrong", [np.nan, -np.inf])
-def test_outputs_that_are_no_number_break_the_law(wrong):
+def test_nan_and_infinite_outputs_break_the_law(wrong):
     expected = reference()
     outputs = spread(expected.outputs, 5)
     outputs[1, 0, 0] = wrong
@@ -55,7 +55,7 @@ def test_outputs_that_are_no_number_break_the_law(wrong):
 
 
 @pytest.mark.parametrize("step", [1, 3])
-def test_an_input_gradient_that_is_no_number_breaks_the_law_at_any_step(step):
+def test_a_nan_input_gradient_breaks_the_law_at_any_step(step):
     expected = reference(np.arange(TIME) < np.array([[TIME], [1]]))
     for row in range(BATCH):
         gradient = spread(expected.input_gradient, 4)
@@ -64,7 +64,7 @@ def test_an_input_gradient_that_is_no_number_breaks_the_law_at_any_step(step):
             law.check_input_gradient(gradient, expected, Dtype.FLOAT32)
 
 
-def test_a_weight_gradient_that_is_no_number_breaks_the_law():
+def test_an_infinite_weight_gradient_breaks_the_law():
     expected = reference()
     first, second = expected.weight_gradients
     compare = functools.partial(
@@ -88,21 +88,21 @@ def test_a_weight_gradient_that_is_no_number_breaks_the_law():
 def test_a_gradient_by_another_step_mixes_time_unless_it_is_rounding(dtype, passes, mixes):
     expected = reference()
     largest = np.abs(expected.input_gradient).max()
-    found = spread(expected.input_gradient, 4)
-    found[0, 1, 0] = passes * largest
-    law.check_input_gradient(found, expected, dtype)
-    found[0, 1, 0] = mixes * largest
+    gradient = spread(expected.input_gradient, 4)
+    gradient[0, 1, 0] = passes * largest
+    law.check_input_gradient(gradient, expected, dtype)
+    gradient[0, 1, 0] = mixes * largest
     with pytest.raises(LawBrokenError, match=r"mixes time: .* at step 1 beside"):
-        law.check_input_gradient(found, expected, dtype)
+        law.check_input_gradient(gradient, expected, dtype)
 
 
 def test_a_gradient_in_padding_mixes_time():
     expected = reference(PADDED)
-    found = spread(expected.input_gradient * PADDED[:, STEPS, None], 4)
-    law.check_input_gradient(found, expected, Dtype.FLOAT32)
-    found[1, 3, 0] = 0.1
+    gradient = spread(expected.input_gradient * PADDED[:, STEPS, None], 4)
+    law.check_input_gradient(gradient, expected, Dtype.FLOAT32)
+    gradient[1, 3, 0] = 0.1
     with pytest.raises(LawBrokenError, match="mixes time"):
-        law.check_input_gradient(found, expected, Dtype.FLOAT32)
+        law.check_input_gradient(gradient, expected, Dtype.FLOAT32)
 
 
 def one_small_feature(share, steps=(0, 9, 19, 31)):
@@ -159,7 +159,7 @@ def test_a_feature_that_cancels_may_be_rounding_alone():
         law.check_outputs(outputs, expected, Dtype.FLOAT32)
 
 
-def test_of_few_values_nobody_knows_which_feature_is_small():
+def test_few_values_have_one_scale_for_all_features():
     outputs = np.array([[[1.0, -2.0, 1e-6]]])
     expected = Reference((0,), np.ones((1, 1), bool), outputs, outputs, outputs, ())
     law.check_outputs(outputs + 1e-6, expected, Dtype.FLOAT32)
@@ -167,7 +167,7 @@ def test_of_few_values_nobody_knows_which_feature_is_small():
 
 def test_a_weight_gradient_may_be_twice_as_far_as_the_layer_itself():
     expected = reference()
-    off = [one * 1.2 for one in expected.weight_gradients]
+    off = [1.2 * gradient for gradient in expected.weight_gradients]
     law.check_weight_gradients(off, expected, Dtype.BFLOAT16, rounding=[0.11, 0.11])
     with pytest.raises(LawBrokenError, match="gradient of weight 0"):
         law.check_weight_gradients(off, expected, Dtype.BFLOAT16, rounding=[0.05, 0.05])
@@ -176,7 +176,7 @@ def test_a_weight_gradient_may_be_twice_as_far_as_the_layer_itself():
 @pytest.mark.parametrize(
     ("dtype", "many"), [(DtypePrecision.FLOAT32, 128), (DtypePrecision.BFLOAT16, 16)]
 )
-def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
+def test_a_loss_shows_one_wrong_step_of_many(dtype, many):
     noise = np.random.default_rng(6)
     outputs, cotangent = noise.standard_normal((2, 8, many, 16))
     expected = Reference(
@@ -230,7 +230,7 @@ JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}
 DEVICE = """
 from timelift.worker import law
 switches = open_engine(changed(mode=Mode.EAGER)).identity()
-print(json.dumps([{one: law.precision(one, "cpu", {}) for one in Dtype}, list(switches)]))
+print(json.dumps([{dtype: law.precision(dtype, "cpu", {}) for dtype in Dtype}, list(switches)]))
 """
 
 
@@ -245,7 +245,7 @@ print(json.dumps([{one: law.precision(one, "cpu", {}) for one in Dtype}, list(sw
 def test_a_backend_is_held_to_what_keras_computes_in_and_names_its_switches(
     backend, doubled, names
 ):
-    precisions, switches = engines.told(backend, engines.ENGINE + DEVICE)
+    precisions, switches = engines.run(backend, engines.ENGINE + DEVICE)
     assert precisions == {"float64": doubled, "float32": "float32", "bfloat16": "bfloat16"}
     assert names <= set(switches)
 

@@ -1,6 +1,6 @@
-"""The law at every step: a mistake at one step of 128 is found, a right rival never pays.
+"""The law at every step: a mistake at one step of 128 is found, and a right rival passes.
 
-An engine in numpy stands for a framework.
+An engine in numpy, a Dense layer and rivals of it stand for those of a framework.
 """
 
 from dataclasses import dataclass, field
@@ -16,37 +16,56 @@ from timelift.messages import CALLING_EVERY_STEP, RivalSpec
 from timelift.worker.inputs import Feeds
 from timelift.worker.law import DtypePrecision, LawBrokenError
 from timelift.worker.prepare import PreparedRival, check_rival
-from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
+from timelift.worker.reference import CHECKING, FoldedReference, LayerCalls, reference_at
 
-LAUNCHES = 100
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
+LAUNCHES = 100
+ASKED = (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS)
 
 
 class Dense:
-    """tanh(x @ kernel) with what a worker asks of a layer; `asked` are the shapes it was called on.
+    """tanh(x @ kernel); `rows` has the number of rows of each call."""
 
-    A layer that is `wrong_when_folded` gives something else for more rows than the batch has.
-    """
-
-    def __init__(self, noise, *, wrong_when_folded=False, refuses_fold=False):
+    def __init__(self, noise):
         self.kernel = noise.standard_normal((FEATURES, UNITS))
         self.trainable_weights = [SimpleNamespace(shape=self.kernel.shape)]
-        self.wrong_when_folded, self.refuses_fold = wrong_when_folded, refuses_fold
-        self.asked = []
+        self.rows = []
 
     def call(self, x):
         """(rows, features) -> (rows, units)."""
-        self.asked.append(len(x))
-        if len(x) > BATCH and self.refuses_fold:
-            raise ValueError("the batch is fixed")
-        folded = len(x) > BATCH and self.wrong_when_folded
-        return np.tanh(x @ self.kernel) + (0.1 * x[:, :1] if folded else 0)
+        self.rows.append(len(x))
+        return np.tanh(x @ self.kernel)
 
     def gradients(self, x, cotangent):
         """By (rows, features) and by the kernel."""
         inner = cotangent * (1 - np.tanh(x @ self.kernel) ** 2)
-        folded = len(x) > BATCH and self.wrong_when_folded
-        return inner @ self.kernel.T + (0.1 if folded else 0), x.T @ inner
+        return inner @ self.kernel.T, x.T @ inner
+
+
+class OneSize(Dense):
+    """Takes as many rows as the batch has, and no more."""
+
+    def call(self, x):
+        if len(x) > BATCH:
+            raise ValueError("the batch is fixed")
+        return super().call(x)
+
+
+class WrongFold(Dense):
+    """Errs in a fold, at the step whose first features are `marked`."""
+
+    def __init__(self, noise, marked):
+        super().__init__(noise)
+        self.marked = marked
+
+    def errs(self, x):
+        return (np.isin(x[:, 0], self.marked) & (len(x) > BATCH))[:, None]
+
+    def call(self, x):
+        return super().call(x) + 0.1 * self.errs(x)
+
+    def gradients(self, x, cotangent):
+        return super().gradients(x, cotangent * (1 + self.errs(x)))
 
 
 class Engine:
@@ -61,8 +80,8 @@ class Engine:
 
     def differentiate(self, layer, steps, cotangents, **_):
         """Gradients by each step, and by the kernel over all of them."""
-        found = [layer.gradients(*pair) for pair in zip(steps, cotangents, strict=True)]
-        return [one for one, _ in found], [sum(one for _, one in found)]
+        pairs = [layer.gradients(*pair) for pair in zip(steps, cotangents, strict=True)]
+        return [by_step for by_step, _ in pairs], [sum(by_kernel for _, by_kernel in pairs)]
 
 
 @dataclass
@@ -74,9 +93,9 @@ class Rival:
     mistake: object = None
 
     def bind(self, feed):
-        return lambda: self.answer(feed.inputs, feed.cotangent)
+        return lambda: self.results(feed.inputs, feed.cotangent)
 
-    def answer(self, x, cotangent):
+    def results(self, x, cotangent):
         """Outputs; or the loss and gradients by the inputs, where asked for, and the kernel."""
         outputs = np.tanh(x @ self.layer.kernel)
         inner = (0 if cotangent is None else cotangent) * (1 - outputs**2)
@@ -108,10 +127,10 @@ class Launch:
         self.inputs = noise.standard_normal((BATCH, TIME, FEATURES))
         if self.nan_at is not None:
             self.inputs[:, self.nan_at] = np.nan
-        steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
+        self.steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
         backward = self.phase is Phase.BACKWARD
         calls = LayerCalls(Engine(), self.layer, self.inputs, self.valid, training=backward)
-        reference = reference_at(steps, calls, noise, gradients=backward)
+        reference = reference_at(self.steps, calls, noise, gradients=backward)
         precisions = [DtypePrecision.FLOAT64] * 2
         self.inner = SimpleNamespace(
             layer=self.layer,
@@ -122,7 +141,6 @@ class Launch:
             reference=reference,
             folded_reference=FoldedReference(calls, reference, *precisions, noise),
         )
-        self.steps = steps
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
         """Hold a rival with this mistake to the law; its largest error."""
@@ -162,7 +180,7 @@ def gradients_alone(step, _, inner):
     inner[:, step] = 0
 
 
-def no_number(step, _, inner):
+def not_a_number(step, _, inner):
     """Right outputs whose gradient is NaN."""
     inner[:, step] = np.nan
 
@@ -170,36 +188,40 @@ def no_number(step, _, inner):
 OF_OUTPUTS = (of_the_step_before, ten_per_cent_in_one_feature, outputs_alone)
 
 
-@pytest.mark.parametrize(
-    ("phase", "mistake"),
-    [
-        *product([Phase.FORWARD], OF_OUTPUTS),
-        *product([Phase.BACKWARD], [*OF_OUTPUTS, gradients_alone, no_number]),
-    ],
-)
-def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_launches(phase, mistake):
-    dice = np.random.default_rng(11)
-    steps = dice.integers(1, TIME - 1, LAUNCHES).tolist()
-    said = [sentence(Launch(phase, seed), mistake, step) for seed, step in enumerate(steps)]
-    assert sum(bool(one) for one in said) >= 0.99 * LAUNCHES
-    if phase is Phase.FORWARD:
-        assert all(f"at step {step}" in one for one, step in zip(said, steps, strict=True))
-
-
-def is_found(launch, step, gradients=Gradients.WEIGHTS):
-    """True if outputs that are wrong at a step are; in the forward phase it is named."""
-    said = sentence(launch, outputs_alone, step, gradients)
-    named = f"outputs at step {step}" if launch.phase is Phase.FORWARD else "outputs differ"
-    return said.startswith(named)
-
-
-def sentence(launch, mistake, step, gradients=Gradients.WEIGHTS):
-    """What a launch says of a mistake at a step; nothing where it finds none."""
+def reason(launch, mistake, step, gradients=Gradients.WEIGHTS):
+    """Return why a launch rejects a mistake at a step; '' if it does not."""
     try:
         launch.hold(partial(mistake, step), gradients)
     except LawBrokenError as error:
         return str(error)
     return ""
+
+
+def is_found(launch, step, gradients=Gradients.WEIGHTS):
+    """True if wrong outputs at a step are rejected, in the forward phase with its number."""
+    expected = f"outputs at step {step}" if launch.phase is Phase.FORWARD else "outputs differ"
+    return reason(launch, outputs_alone, step, gradients).startswith(expected)
+
+
+def undrawn_step(seed):
+    launch = Launch(Phase.FORWARD, seed)
+    return next(step for step in range(50, TIME) if step not in launch.steps)
+
+
+@pytest.mark.parametrize(
+    ("phase", "mistake"),
+    [
+        *product([Phase.FORWARD], OF_OUTPUTS),
+        *product([Phase.BACKWARD], [*OF_OUTPUTS, gradients_alone, not_a_number]),
+    ],
+)
+def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_launches(phase, mistake):
+    dice = np.random.default_rng(11)
+    steps = dice.integers(1, TIME - 1, LAUNCHES).tolist()
+    reasons = [reason(Launch(phase, seed), mistake, step) for seed, step in enumerate(steps)]
+    assert sum(map(bool, reasons)) >= 0.99 * LAUNCHES
+    if phase is Phase.FORWARD:
+        assert all(f"at step {step}" in text for text, step in zip(reasons, steps, strict=True))
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -208,72 +230,45 @@ def test_a_right_rival_keeps_the_law_in_every_launch(phase):
         assert Launch(phase, seed).hold() < 1e-13
 
 
-@pytest.mark.parametrize("mistake", [of_the_step_before, gradients_alone, no_number])
-def test_an_input_gradient_that_is_asked_for_names_the_step(mistake):
-    said = sentence(Launch(Phase.BACKWARD, 3), mistake, 57, Gradients.INPUTS_AND_WEIGHTS)
-    assert said.startswith(("input gradient at step 57", "input gradient at step 56"))
-
-
-def drawn(seed):
-    launch = Launch(Phase.FORWARD, seed)
-    return next(step for step in range(50, TIME) if step not in launch.steps)
+@pytest.mark.parametrize("mistake", [of_the_step_before, gradients_alone, not_a_number])
+def test_a_wrong_input_gradient_names_the_step(mistake):
+    text = reason(Launch(Phase.BACKWARD, 3), mistake, 57, Gradients.INPUTS_AND_WEIGHTS)
+    assert text.startswith(("input gradient at step 57", "input gradient at step 56"))
 
 
 @pytest.mark.parametrize("phase", Phase)
-@pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
-@pytest.mark.parametrize("how", ["wrong_when_folded", "refuses_fold"])
-def test_a_layer_that_cannot_be_folded_costs_right_rivals_nothing(phase, gradients, how):
-    layer = Dense(np.random.default_rng(0), **{how: True})
-    launch = Launch(phase, 1, layer)
+@pytest.mark.parametrize("gradients", ASKED)
+@pytest.mark.parametrize("kind", [OneSize, WrongFold])
+def test_a_layer_that_cannot_be_folded_costs_right_rivals_nothing(phase, gradients, kind):
+    seed, noise = 1, np.random.default_rng(0)
+    plain = Launch(phase, seed)
+    drawn = plain.inputs[:, plain.steps[1], 0]
+    layer = OneSize(noise) if kind is OneSize else WrongFold(noise, drawn)
+    launch = Launch(phase, seed, layer)
     assert launch.hold(gradients=gradients) < 1e-13
     assert is_found(launch, 57, gradients)
-    assert layer.asked.count(BATCH) >= TIME
-
-
-class WrongInside(Dense):
-    """Folds well but for one step that no launch draws."""
-
-    def __init__(self, noise, marked):
-        super().__init__(noise)
-        self.marked = marked
-
-    def call(self, x):
-        """Add to the rows of the marked step, in a fold alone."""
-        there = np.isin(x[:, 0], self.marked) & (len(x) > BATCH)
-        return super().call(x) + 0.1 * there[:, None]
-
-    def gradients(self, x, cotangent):
-        there = np.isin(x[:, 0], self.marked) & (len(x) > BATCH)
-        return super().gradients(x, cotangent * (1 + there[:, None]))
+    assert layer.rows.count(BATCH) >= TIME
 
 
 @pytest.mark.parametrize("phase", Phase)
-@pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
-def test_where_the_fold_is_wrong_the_layer_itself_settles_it_once(phase, gradients):
+@pytest.mark.parametrize("gradients", ASKED)
+def test_a_wrong_fold_is_replaced_once_by_calls_at_every_step(phase, gradients):
     seed = 5
-    step, plain = drawn(seed), Launch(phase, seed)
-    layer = WrongInside(np.random.default_rng(seed), plain.inputs[:, step, 0])
+    step, plain = undrawn_step(seed), Launch(phase, seed)
+    layer = WrongFold(np.random.default_rng(seed), plain.inputs[:, step, 0])
     launch = Launch(phase, seed, layer)
     assert np.isin(launch.inputs[:, step, 0], layer.marked).all()
     assert launch.hold(gradients=gradients) < 1e-13
-    asked, checking = len(layer.asked), "checking the law"
-    assert [one.doing for one in launch.events] == [checking, CALLING_EVERY_STEP, checking]
+    calls = len(layer.rows)
+    assert [event.doing for event in launch.events] == [CHECKING, CALLING_EVERY_STEP, CHECKING]
     assert launch.hold(gradients=gradients) < 1e-13
-    assert len(layer.asked) == asked
-    assert [one.doing for one in launch.events[3:]] == [checking]
+    assert len(layer.rows) == calls
+    assert [event.doing for event in launch.events[3:]] == [CHECKING]
     assert is_found(launch, step, gradients)
 
 
-def test_a_fold_that_errs_at_a_drawn_step_is_believed_nowhere():
-    plain = Launch(Phase.FORWARD, 5)
-    layer = WrongInside(np.random.default_rng(5), plain.inputs[:, plain.steps[1], 0])
-    launch = Launch(Phase.FORWARD, 5, layer)
-    assert layer.asked.count(BATCH) >= TIME
-    assert launch.hold() < 1e-13
-
-
 @pytest.mark.parametrize("phase", Phase)
-def test_padded_steps_are_asked_about_nowhere(phase):
+def test_padded_steps_are_not_compared(phase):
     valid = np.arange(TIME) < np.array([[TIME], [60], [1], [100]])
     launch = Launch(phase, 2, valid=valid)
 
@@ -284,13 +279,13 @@ def test_padded_steps_are_asked_about_nowhere(phase):
     assert is_found(launch, 110)
 
 
-def test_a_layer_that_gives_nan_is_at_fault_itself():
+def test_nan_from_the_layer_itself_is_the_fault_of_no_rival():
     at_fault = pytest.raises(ValueError, match="the outputs of the layer called at a single step")
     for phase in Phase:
         with at_fault:
-            Launch(phase, 5, nan_at=drawn(5)).hold()
+            Launch(phase, 5, nan_at=undrawn_step(5)).hold()
     launch = Launch(Phase.FORWARD, 5)
-    launch.inputs[:, drawn(5)] = np.nan
+    launch.inputs[:, undrawn_step(5)] = np.nan
     for _rival in range(2):
         with at_fault:
             launch.hold()

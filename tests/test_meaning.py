@@ -1,7 +1,7 @@
 """What each strategy does beyond the law is what its constants declare.
 
-The law says what a strategy computes when nothing is random, remembered, penalised or masked. Five
-constants say the rest. Here each is derived from behaviour, in a traced function, and compared.
+The law is about results when nothing is random, remembered, penalised or masked. Five constants
+declare the rest. Here each is derived from behaviour, in a traced function, and compared.
 
 DROPOUT: `independent` noise for each step, or one draw `shared` by all.
 BATCH_NORM: the moving statistics are updated with those of all steps `pooled`; `per_step`, one
@@ -16,7 +16,7 @@ MASKS: a mask (batch, time) is `passed` on to the next layer or `lost`; for a ra
 PADDED_STEPS: the output at a masked step is `computed` like any other, `zeros`, what the step
     before holds (`repeats`), `computed_within_group` up to its longest sequence and zeros behind;
     or there are `none`.
-Each may be `refused`: the strategy refuses the layer that would tell.
+Each may be `refused`: the strategy refuses the layer that would show it.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from tests.tensorflow_here import floating, keras, tf
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 
-#: TimeDistributed serves a dynamic time axis only where both sizes are the same.
+#: TimeDistributed takes a dynamic time axis only if both sizes are the same.
 BATCH = TIME = 5
 #: Chunks of 2, 2 and 1 steps; groups of 2 and 3 sequences.
 K = 2
@@ -136,7 +136,7 @@ def inner_losses(lift):
         return tf.add_n([*model.losses, tf.zeros((), tf.float64)])
 
     try:
-        found = lift.traced(losses, lift.feed(x)).numpy()
+        loss = lift.traced(losses, lift.feed(x)).numpy()
     except ValueError as error:
         if type(error).__name__ == "InaccessibleTensorError":
             return "unreachable"
@@ -151,7 +151,7 @@ def inner_losses(lift):
         "first_step": cost[:, 0].mean(),
         "lost": 0.0,
     }
-    return nearest(found, charges)
+    return nearest(loss, charges)
 
 
 def a_model(lift, **arguments):
@@ -168,7 +168,7 @@ def a_model(lift, **arguments):
 
 
 def masks_and_padding(lift):
-    """Call with a mask; tell whether it comes out, and what the padded steps hold."""
+    """Call with a mask; return whether it is passed on, and what the padded steps hold."""
     _, model, features = a_model(lift)
     x = noise(*features)
     if getattr(lift.module, "TAKES", "padded") == "ragged":
@@ -186,16 +186,16 @@ def masks_and_padding(lift):
     return "passed" if passed[-1] else "lost", padding(y, model(x).numpy())
 
 
-def padding(found, unmasked):
-    """Find what stands at the padded steps of (batch, time, *outputs)."""
-    if np.allclose(found, unmasked):
+def padding(outputs, unmasked):
+    """Return what the padded steps of (batch, time, *outputs) hold."""
+    if np.allclose(outputs, unmasked):
         return "computed"
-    behind = {
-        "zeros": np.zeros_like(found),
-        "repeats": np.concatenate([found[:, :1], found[:, :-1]], axis=1),
+    held = {
+        "zeros": np.zeros_like(outputs),
+        "repeats": np.concatenate([outputs[:, :1], outputs[:, :-1]], axis=1),
         "computed_within_group": unmasked * within_group().reshape(BATCH, TIME, 1),
     }
-    return nearest(found[~VALID], {word: rows[~VALID] for word, rows in behind.items()})
+    return nearest(outputs[~VALID], {word: steps[~VALID] for word, steps in held.items()})
 
 
 def within_group():
@@ -213,47 +213,45 @@ def noise(*features):
     return np.random.default_rng(5).standard_normal((BATCH, TIME, *features)) + trend
 
 
-def nearest(found, words):
-    """The one word whose value is what was found."""
-    fitting = [word for word, value in words.items() if np.allclose(found, value, atol=1e-9)]
+def nearest(observed, words):
+    """Return the one word whose value was observed."""
+    fitting = [word for word, value in words.items() if np.allclose(observed, value, atol=1e-9)]
     return fitting[0] if len(fitting) == 1 else f"unknown ({fitting})"
 
 
-def observed(lift):
-    losses = inner_losses(lift)
+def behaviour(lift):
     masks, padded = masks_and_padding(lift)
     return {
         "DROPOUT": dropout(lift),
         "BATCH_NORM": batch_norm(lift),
-        "INNER_LOSSES": losses,
+        "INNER_LOSSES": inner_losses(lift),
         "MASKS": masks,
         "PADDED_STEPS": padded,
     }
 
 
-def declared(strategy, time_axis):
-    """Read the five constants, each one word or one for each kind of time axis."""
-    words = {name: strategy.constants[name] for name in MEANINGS}
-    return {n: word[time_axis] if isinstance(word, dict) else word for n, word in words.items()}
-
-
-MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
+def declared(strategy, name, time_axis):
+    """Return a constant, which is one word or one for each kind of time axis."""
+    word = strategy.constants[name]
+    return word[time_axis] if isinstance(word, dict) else word
 
 
 def disagreements(strategy, time_axis):
-    """Name the constants that behaviour contradicts, each with what is declared and observed."""
+    """Return (declared, observed) by constant, for those that behaviour contradicts."""
     module = load_module(str(strategy.path))
     parameters = dict(strategy.parameters)
     if "k" in parameters:
         parameters["k"] = K
-    seen = observed(Lift(module, parameters, time_axis))
-    said = declared(strategy, time_axis)
-    return {name: (said[name], seen[name]) for name in MEANINGS if said[name] != seen[name]}
+    pairs = {
+        name: (declared(strategy, name, time_axis), observed)
+        for name, observed in behaviour(Lift(module, parameters, time_axis)).items()
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 @pytest.mark.parametrize("time_axis", TimeAxis)
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_strategy_means_what_it_declares(name, time_axis):
+def test_a_strategy_behaves_as_it_declares(name, time_axis):
     if name == "tf_keras_time_distributed":
         pytest.importorskip("tf_keras")
     assert disagreements(STRATEGIES[name], time_axis) == {}
@@ -272,5 +270,4 @@ def test_a_strategy_means_what_it_declares(name, time_axis):
 def test_a_wrong_declaration_is_caught(constant, wrong):
     honest = STRATEGIES["fold_time"]
     liar = replace(honest, constants={**honest.constants, constant: wrong})
-    found = disagreements(liar, TimeAxis.STATIC)
-    assert found == {constant: (wrong, honest.constants[constant])}
+    assert disagreements(liar, TimeAxis.STATIC) == {constant: (wrong, honest.constants[constant])}

@@ -13,8 +13,8 @@ from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
 from timelift.messages import RivalSpec, Task
 
 MIB = 1 << 20
-#: What a MiB reads as at least: the pages at its two ends it may share with blocks that are there
-#: before the call, and 255 of 4 KiB are its own wherever it begins.
+#: The least reading of a MiB: it may share the pages at its two ends with earlier blocks, and 255
+#: pages of 4 KiB are its own wherever it begins.
 LEAST = MIB - mmap.PAGESIZE
 #: One MiB of outputs: 32 sequences of 128 steps of 64 floats of 4 bytes.
 SEQ_LEN, BATCH, FEATURES = 128, 32, (64,)
@@ -41,7 +41,7 @@ def build(layer, shape, dtype=None):
     inputs = keras.Input(shape)
     return keras.Model(inputs, Held(layer)(inputs))
 """
-#: What a strategy does with its outputs: hand them on, or hold them while it makes a copy.
+#: A strategy returns its outputs, or holds them while it makes a copy.
 BODIES = {
     "once": "return self.inner(inputs)",
     "twice": "outputs = self.inner(inputs); return outputs + 0.0",
@@ -68,8 +68,8 @@ def readings(files, launch, setting):
         reads_peak_memory=True,
     )
     outcomes = launch.measure(task)
-    assert {one.status for one in outcomes} == {Status.MEASURED}, outcomes
-    return {one.case.strategy: one.facts.peak_bytes for one in outcomes}
+    assert {end.status for end in outcomes} == {Status.MEASURED}, outcomes
+    return {end.case.strategy: end.facts.peak_bytes for end in outcomes}
 
 
 @pytest.fixture(
@@ -91,12 +91,12 @@ def eager(backend, seq_len, batch):
 
 def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, launch):
     backend, process = launch
-    found = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
-    for one in found:
-        assert LEAST <= one["once"] <= 2 * MIB
-        assert 1.5 <= one["twice"] / one["once"] <= 2.5
+    peaks = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
+    for peak in peaks:
+        assert LEAST <= peak["once"] <= 2 * MIB
+        assert 1.5 <= peak["twice"] / peak["once"] <= 2.5
     for name in BODIES:
-        sizes = [one[name] for one in found]
+        sizes = [peak[name] for peak in peaks]
         assert max(sizes) <= 1.1 * min(sizes)
 
 
@@ -105,7 +105,7 @@ def test_a_size_below_the_resolution_is_left_out(files, launch):
     assert set(readings(files, process, eager(backend, 8, 8)).values()) == {None}
 
 
-def test_what_a_thread_frees_late_is_not_taken_for_room_that_was_there():
+def test_memory_that_a_thread_frees_late_is_not_counted_as_free_before():
     script = (
         "import json\nfrom timelift.worker import system\nheld = []\n"
         "def call():\n"
@@ -114,5 +114,5 @@ def test_what_a_thread_frees_late_is_not_taken_for_room_that_was_there():
         "    return held[0]\n"
         "print(json.dumps(system.host_peak_facts(call, lambda _: 0)))"
     )
-    told = engines.told_afresh(Backend.TENSORFLOW, script, **PEAK_READING_ENVIRONMENT)
-    assert LEAST <= told["peak_bytes"] <= 2 * MIB
+    facts = engines.run_afresh(Backend.TENSORFLOW, script, **PEAK_READING_ENVIRONMENT)
+    assert LEAST <= facts["peak_bytes"] <= 2 * MIB

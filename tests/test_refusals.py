@@ -1,4 +1,4 @@
-"""Every refusal is true: asked anyway, the strategy fails or breaks the law where a fold lifts."""
+"""Every refusal is true: built anyway, the strategy fails or breaks the law where a fold lifts."""
 
 import functools
 import re
@@ -67,11 +67,11 @@ UNROLLED = tuple("ops_fori ops_map rnn_cell time_distributed simple_rnn lstm gru
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A layer of steps of `features` and axes: what refuses it there, and what beside it lifts it.
+class RefusalCase:
+    """A layer of steps of `features` and axes, with strategies that refuse it and that lift it.
 
-    Axes that are not named are a backward call by inputs and weights, and the mode's default;
-    `sizes` are of time and of the batch. It is `slow` where compiling it takes a backend seconds.
+    By default it is a backward call by inputs and weights. `sizes` are those of time and batch.
+    A case is `slow` if a backend compiles it for seconds.
     """
 
     backend: Backend
@@ -88,10 +88,10 @@ class Asked:
         return "-".join([self.backend, self.layer, *map(str, self.axes.values())])
 
 
-on_tensorflow, on_jax, on_torch = (functools.partial(Asked, backend) for backend in Backend)
+on_tensorflow, on_jax, on_torch = (functools.partial(RefusalCase, backend) for backend in Backend)
 GRU, DEPTHWISE = "layers.GRU(2)", "layers.DepthwiseConv2D(3)"
 SOFTMAX, NORM = "layers.Softmax()", "layers.LayerNormalization()"
-ASKED = [
+CASES = [
     on_tensorflow("dense()", VECTOR, DYNAMIC | FORWARD, (*KNOWN_TIME, "time_distributed")),
     on_tensorflow("dense()", VECTOR, DYNAMIC | XLA, ("time_distributed",), sizes=(4, 4)),
     on_tensorflow("dense()", VECTOR, XLA, ("ops_scan", "ops_fori")),
@@ -182,8 +182,8 @@ def launched(backend):
     return LaunchProcess(backend, 240)
 
 
-def asked_anyway(folder, name):
-    """A copy of the strategy that is not asked whether it refuses."""
+def without_refusals(folder, name):
+    """Return a copy of the strategy that refuses nothing."""
     strategy, path = STRATEGIES[name], folder / f"{len(list(folder.iterdir()))}.py"
     source = strategy.path.read_text()
     path.write_text(re.sub(r"^def refuses\b", "def formerly_refused", source, flags=re.MULTILINE))
@@ -191,22 +191,22 @@ def asked_anyway(folder, name):
 
 
 @pytest.mark.parametrize(
-    "asked",
-    [pytest.param(one, marks=[pytest.mark.whole] if one.slow else []) for one in ASKED],
-    ids=lambda asked: asked.label,
+    "case",
+    [pytest.param(case, marks=[pytest.mark.whole] if case.slow else []) for case in CASES],
+    ids=lambda case: case.label,
 )
-def test_what_is_refused_fails_and_what_is_not_lifts(tmp_path, asked):
+def test_a_strategy_refuses_only_where_it_would_fail(tmp_path, case):
     layer = tmp_path / "layer.py"
-    layer.write_text(LAYERS.format(layer=asked.layer))
+    layer.write_text(LAYERS.format(layer=case.layer))
     usual = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
-    setting = Setting("probe", *asked.sizes, backend=asked.backend, **(usual | asked.axes))
-    names = [*asked.refused, *asked.lifted, "fold_time"]
-    anyway = [asked_anyway(tmp_path, name) for name in (*asked.refused, "fold_time")]
+    setting = Setting("probe", *case.sizes, backend=case.backend, **(usual | case.axes))
+    names = [*case.refused, *case.lifted, "fold_time"]
+    anyway = [without_refusals(tmp_path, name) for name in (*case.refused, "fold_time")]
     rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
-    task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs(asked.features), 1, 0.0)
-    outcomes = {one.case.strategy: one for one in launched(asked.backend).measure(task)}
-    for name in asked.refused:
+    task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs(case.features), 1, 0.0)
+    outcomes = {end.case.strategy: end for end in launched(case.backend).measure(task)}
+    for name in case.refused:
         assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name
         assert outcomes[f"{name} anyway"].status in {Status.FAILED, Status.LAW_BROKEN}, name
-    for name in (*asked.lifted, "fold_time", "fold_time anyway"):
+    for name in (*case.lifted, "fold_time", "fold_time anyway"):
         assert outcomes[name].status is Status.MEASURED, (name, outcomes[name].reason)

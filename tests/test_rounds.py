@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from functools import partial
 from math import isnan
 
 import pytest
@@ -83,14 +84,6 @@ def test_a_clear_loser_plays_for_half_the_time(costs, halved):
         assert played == pytest.approx(25 if player.name in halved else 50, rel=0.15)
 
 
-def test_a_loser_whose_calls_are_long_has_the_fewest_rounds_all_the_same():
-    clock = ScriptedClock()
-    made = players(clock, fast=1e-3, slow=0.2)
-    rounds.shorten_losers(made, [1e-3, 0.2])
-    rounds.play(made, 0.2, random.Random(3), clock)
-    assert len(samples(made[1])) == rounds.LEAST_ROUNDS
-
-
 def test_the_sides_of_a_pair_have_all_their_time_however_slow():
     clock = ScriptedClock()
     made = players(clock, fast=1e-4, slow=9e-4, slow_before=9e-4)
@@ -100,7 +93,7 @@ def test_the_sides_of_a_pair_have_all_their_time_however_slow():
     assert [player.part for player in made] == [1.0] * 3
 
 
-def test_everyone_plays_the_first_rounds_even_without_time():
+def test_every_rival_plays_the_first_rounds_even_without_time():
     clock = ScriptedClock()
     made = players(clock, a=1.0, b=2.0)
     rounds.play(made, 0.01, random.Random(4), clock)
@@ -119,15 +112,15 @@ def test_the_order_within_rounds_varies():
 def test_the_two_sides_of_a_pair_are_neighbours_in_every_round():
     order, clock = [], ScriptedClock()
     made = [
-        Player(f"{name}{side}", lambda one=(name, side): order.append(one), pair=name)
+        Player(f"{name}{side}", partial(order.append, (name, side)), pair=name)
         for side in (1, 2)
         for name in "abc"
     ]
     rounds.play(made, 0.0, random.Random(6), clock)
     pairs = list(zip(order[::2], order[1::2], strict=True))
     assert len(pairs) == 3 * rounds.LEAST_ROUNDS
-    assert all(one[0] == other[0] for one, other in pairs)
-    assert {one[1] for one, _ in pairs} == {1, 2}
+    assert all(name == neighbour for (name, _), (neighbour, _) in pairs)
+    assert {side for (_, side), _ in pairs} == {1, 2}
 
 
 def retracer(clock, at):
@@ -145,8 +138,8 @@ def test_a_retrace_drops_the_whole_round_and_a_few_cost_nothing_more():
     clock = ScriptedClock()
     made = [*players(clock, steady=1e-3), retracer(clock, {2, 5})]
     assert rounds.play(made, 0.06, random.Random(2), clock) == 2
-    assert [one.why_lost for one in made] == ["", ""]
-    steady, rare = (one.seconds_per_call for one in made)
+    assert [player.why_lost for player in made] == ["", ""]
+    steady, rare = (player.seconds_per_call for player in made)
     assert len(rare) == len(steady) >= rounds.LEAST_ROUNDS
 
 
@@ -156,10 +149,10 @@ def test_a_rival_that_retraces_at_every_call_costs_itself_alone():
     assert rounds.play([*good, chronic], 0.06, random.Random(2), clock) == rounds.MOST_RETRACED
     assert "traced anew in 3 rounds" in chronic.why_lost
     assert chronic.seconds_per_call == []
-    for one in good:
-        assert one.why_lost == ""
-        assert len(one.seconds_per_call) >= rounds.LEAST_ROUNDS
-        assert not any(map(isnan, one.seconds_per_call))
+    for player in good:
+        assert player.why_lost == ""
+        assert len(player.seconds_per_call) >= rounds.LEAST_ROUNDS
+        assert not any(map(isnan, player.seconds_per_call))
 
 
 def test_a_sample_is_primed_by_untimed_calls():
@@ -189,7 +182,7 @@ def test_a_long_call_is_not_primed():
 
 @pytest.mark.parametrize("slower", [0.05, 0.5])
 @pytest.mark.parametrize("cost", [1e-4, 3e-4, pytest.param(0.04, marks=pytest.mark.whole)])
-def test_a_planted_effect_is_exact_whatever_n_is(slower, cost):
+def test_a_planted_effect_is_exact_for_any_number_of_calls(slower, cost):
     clock = ScriptedClock(tick=1e-9)  # so that waiting for it ends
     player = Player("twin", clock.takes(cost), slower=slower)
     rounds.size_samples(player, cost, random.Random(1))

@@ -91,7 +91,7 @@ def src(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tried(src):
     """What every layer of the module tells, and what is made of two for some shapes of a step."""
-    return engines.told("tensorflow", TRIED.format(src=str(src), names=list(TOLD)))
+    return engines.run("tensorflow", TRIED.format(src=str(src), names=list(TOLD)))
 
 
 @pytest.mark.parametrize("name", TOLD)

@@ -36,7 +36,7 @@ WAITS = {
     + [("jax", mode) for mode in ("EAGER", "GRAPH")],
 )
 def test_after_a_call_there_is_nothing_left_to_wait_for(backend, mode):
-    assert engines.told(backend, engines.ENGINE + SCRIPT % (mode, WAITS[backend])) < 0.25
+    assert engines.run(backend, engines.ENGINE + SCRIPT % (mode, WAITS[backend])) < 0.25
 
 
 def test_the_check_sees_a_call_that_returns_before_its_end():
@@ -48,7 +48,7 @@ def test_the_check_sees_a_call_that_returns_before_its_end():
         "setting = changed(",
         1,
     )
-    assert engines.told("jax", late) > 0.25
+    assert engines.run("jax", late) > 0.25
 
 
 NO_WAIT = """
@@ -68,7 +68,7 @@ FORBID = {
 
 @pytest.mark.parametrize(
     "backend",
-    [pytest.param(one, marks=pytest.mark.whole) if one == "torch" else one for one in FORBID],
+    [pytest.param(name, marks=pytest.mark.whole) if name == "torch" else name for name in FORBID],
 )
 def test_the_end_of_a_sample_runs_nothing_on_a_cpu(backend):
-    assert engines.told(backend, engines.ENGINE + NO_WAIT % FORBID[backend]) == "waited for nothing"
+    assert engines.run(backend, engines.ENGINE + NO_WAIT % FORBID[backend]) == "waited for nothing"

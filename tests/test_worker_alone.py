@@ -14,7 +14,7 @@ from timelift.errors import UserError
 from timelift.measure.launch import LaunchProcess
 from timelift.messages import Task
 
-#: What this project installs beside the backends, and Keras and TensorFlow do without.
+#: Packages that this project installs, and Keras and TensorFlow do without.
 OURS = ("msgspec", "scipy", "pandas", "pytest", "seaborn", "matplotlib", "psutil", "jinja2")
 #: Read by every interpreter at its start (Python's site module), so by a launch too.
 HIDING = """
@@ -25,7 +25,7 @@ class Visible(PathFinder):
     def find_spec(cls, name, path=None, target=None):
         hidden = name.partition(".")[0] in {names!r}
         return None if hidden else super().find_spec(name, path, target)
-sys.meta_path = [Visible if one is PathFinder else one for one in sys.meta_path]
+sys.meta_path = [Visible if finder is PathFinder else finder for finder in sys.meta_path]
 """
 
 #: PyTorch takes as long as the others together.
@@ -49,32 +49,29 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
         launch.wait_until_ready()
         for phase in Phase:
             setting = Setting("sensor", 3, 2, phase, mode=Mode.EAGER, backend=backend)
-            found = launch.measure(
-                Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02)
-            )
-            assert {one.case.strategy: one.status for one in found} == dict.fromkeys(
-                ("fold_time", "native"), Status.MEASURED
-            )
+            task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.02)
+            statuses = {end.case.strategy: end.status for end in launch.measure(task)}
+            assert statuses == dict.fromkeys(("fold_time", "native"), Status.MEASURED)
 
 
 IMPORTED = """
 import json, sys
 from timelift.worker import engines
 engines.load({backend!r})
-said = sorted({{"pandas", "matplotlib", "jax"}} & sys.modules.keys())
+imported = sorted({{"pandas", "matplotlib", "jax"}} & sys.modules.keys())
 import matplotlib, pandas
-print(json.dumps([said, bool(pandas.Series([1]).sum() == 1)]))
+print(json.dumps([imported, bool(pandas.Series([1]).sum() == 1)]))
 """
 
 
 @pytest.mark.parametrize("backend", EACH)
-def test_what_keras_can_do_without_is_imported_by_who_asks_for_it(backend):
-    found, usable = engines.told_afresh(backend, IMPORTED.format(backend=str(backend)))
-    assert found == (["jax"] if backend is Backend.JAX else [])
-    assert usable
+def test_packages_that_keras_does_not_need_are_imported_by_users_alone(backend):
+    imported, is_usable = engines.run_afresh(backend, IMPORTED.format(backend=str(backend)))
+    assert imported == (["jax"] if backend is Backend.JAX else [])
+    assert is_usable
 
 
-def test_what_is_hidden_is_missed(tmp_path, monkeypatch):
+def test_hidden_packages_cannot_be_imported(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, "numpy", *OURS))
     for name in OURS:
         done = subprocess.run(
