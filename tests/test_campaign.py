@@ -11,11 +11,8 @@ import pytest
 
 from tests import journals
 from timelift.case import Backend, Case, Status
-from timelift.history import levels
 from timelift.inner_layer import LayerInputs
-from timelift.journal import reading
-from timelift.journal.files import Journal
-from timelift.journal.lines import Header
+from timelift.journal.lines import RunEnd
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
@@ -101,9 +98,11 @@ class ScriptedReferee:
         self.lines.append(record)
 
     def to_play(self):
-        seen = [line.case for line in self.lines]
+        recorded = [line.case for line in self.lines]
         return frozenset(
-            case for case in seen if case.strategy in self.wanted and seen.count(case) < self.until
+            case
+            for case in recorded
+            if case.strategy in self.wanted and recorded.count(case) < self.until
         )
 
 
@@ -119,9 +118,9 @@ class Heard:
 
 @pytest.fixture
 def play(monkeypatch, tmp_path):
-    """Play a campaign of two settings with three rivals; what was played, heard and found."""
+    """Play a campaign of two settings with three rivals: what was played and shown, and itself."""
 
-    def run(referee, script=None, record=lambda *_: None, played=None, **options):
+    def run(referee, script=None, played=None, **options):
         clock = Clock()
         pool = ScriptedPool(clock, script)
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
@@ -130,54 +129,27 @@ def play(monkeypatch, tmp_path):
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
             {"tokens": Workload("tokens", "x.py:make_layer", LayerInputs((3,)), (4,), (1,))},
         )
-        found = Campaign(CASES, catalogue, chosen, played)
-        found._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
+        campaign = Campaign(CASES, catalogue, chosen, played)
+        campaign._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
         heard = Heard()
-        found.run(record, heard, referee)
-        found.tasks = [one for one in pool.tasks if not one[1].reads_peak_memory]
-        found.peak_tasks = [one for one in pool.tasks if one[1].reads_peak_memory]
-        return [told(*one) for one in found.tasks], heard, found
+        campaign.run(lambda _: None, heard, referee)
+        campaign.tasks, campaign.peak_tasks = (
+            [(number, task) for number, task in pool.tasks if task.reads_peak_memory == reads]
+            for reads in (False, True)
+        )
+        return [outline(*numbered) for numbered in campaign.tasks], heard, campaign
 
     return run
 
 
-@pytest.fixture
-def watched(monkeypatch):
-    """The lines of which the history reads the samples: those that tell no median."""
-    read, samples = [], reading._samples
-
-    def read_samples(line):
-        read.append(line)
-        return samples(line)
-
-    monkeypatch.setattr(reading, "_samples", read_samples)
-    return read
-
-
-def test_of_what_a_campaign_writes_the_history_reads_no_samples(play, tmp_path, watched):
-    with Journal(tmp_path / "run.jsonl", Header()) as journal:
-        play(ScriptedReferee(), record=lambda lines: journal.append(*lines))
-    found = levels.summary_of_run(journal.path)
-    assert set(found.log_seconds) == set(CASES)
-    assert watched == []
-
-
-def test_the_check_for_samples_can_fail(tmp_path, watched):
-    line = journals.line(CASES[0])
-    del line["median_seconds_per_call"]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
-    levels.summary_of_run(path)
-    assert len(watched) == 1
-
-
-def told(number, task):
+def outline(number, task):
     """The launch, the length and the strategies of a task."""
-    return number, task.setting.seq_len, tuple(one.name for one in task.rivals)
+    return number, task.setting.seq_len, tuple(rival.name for rival in task.rivals)
 
 
-def peaks(found):
+def peaks(campaign):
     """The launch and the length of each task that read peaks."""
-    return sorted(told(*one)[:2] for one in found.peak_tasks)
+    return sorted(outline(*numbered)[:2] for numbered in campaign.peak_tasks)
 
 
 def launches(played, name):
@@ -207,8 +179,8 @@ def test_between_decision_points_no_rival_comes_back(play):
 
 
 def test_launches_beyond_the_fewest_play_longer(play):
-    _, _, found = play(ScriptedReferee("fast", "close"), launches=LaunchRange(3, 4))
-    seconds = {number: task.round_seconds for number, task in found.tasks}
+    _, _, campaign = play(ScriptedReferee("fast", "close"), launches=LaunchRange(3, 4))
+    seconds = {number: task.round_seconds for number, task in campaign.tasks}
     assert seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
 
 
@@ -223,61 +195,61 @@ def test_a_fixed_number_of_launches_asks_no_referee(play):
 
 
 def test_a_budget_cuts_at_a_setting_and_says_so(play):
-    played, heard, found = play(ScriptedReferee(*NAMES), budget=25)
+    played, heard, campaign = play(ScriptedReferee(*NAMES), budget=25)
     assert [number for number, *_ in played] == [1, 1]
-    assert found.cut_short
+    assert campaign.exit_word is RunEnd.CUT_SHORT
     assert heard.said[0] == CampaignBegun(6, 2, fewest=3, most=8, budget_seconds=25)
 
 
 def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
-    played, _, found = play(ScriptedReferee(*NAMES), spare_seconds=45)
+    played, _, campaign = play(ScriptedReferee(*NAMES), spare_seconds=45)
     assert launches(played, "fast") == [1, 2, 3]
-    assert not found.cut_short
+    assert campaign.exit_word is RunEnd.COMPLETE
 
 
 def test_launches_of_a_group_play_the_same_settings(play):
     played, _, _ = play(ScriptedReferee(*NAMES), launches=LaunchRange(5, 5), budget=75)
-    fourth, fifth = ({one[1] for one in played if one[0] == number} for number in (4, 5))
+    fourth, fifth = ({entry[1] for entry in played if entry[0] == number} for number in (4, 5))
     assert fourth == fifth
 
 
 def test_a_rival_that_failed_plays_no_more_and_the_others_do(play):
-    played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED})
+    played, _, campaign = play(ScriptedReferee(), script={"slow": Status.CRASHED})
     assert launches(played, "slow") == [1]
     assert launches(played, "fast") == [1, 2, 3]
-    assert found.results[CASES[2]].status is Status.CRASHED
+    assert campaign.results[CASES[2]].status is Status.CRASHED
 
 
 def test_a_layer_that_cannot_be_made_in_one_setting_is_tried_in_no_other(play):
     script = dict.fromkeys(NAMES, Status.NO_LAYER)
-    played, _, found = play(ScriptedReferee(), script=script)
+    played, _, campaign = play(ScriptedReferee(), script=script)
     assert len(played) == 1
-    ends = {(one.status, one.reason) for one in found.results.values()}
+    ends = {(result.status, result.reason) for result in campaign.results.values()}
     assert ends == {(Status.NO_LAYER, "as scripted")}
 
 
 def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
-    played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED}, stop_after=1)
+    played, _, campaign = play(ScriptedReferee(), script={"slow": Status.CRASHED}, stop_after=1)
     assert len(played) == 1
-    assert found.cut_short
+    assert campaign.exit_word is RunEnd.CUT_SHORT
 
 
 def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
-    _, _, found = play(ScriptedReferee(), launches=LaunchRange(5, 5))
-    facts = [launch.facts.fields() for launch in found.results[CASES[0]].launches]
-    assert ["build_seconds" in one for one in facts] == [True, True, True, False, False]
-    assert all("traces" in one for one in facts)
+    _, _, campaign = play(ScriptedReferee(), launches=LaunchRange(5, 5))
+    facts = [launch.facts.fields() for launch in campaign.results[CASES[0]].launches]
+    assert ["build_seconds" in fields for fields in facts] == [True, True, True, False, False]
+    assert all("traces" in fields for fields in facts)
 
 
 def test_the_time_left_never_exceeds_the_budget(play):
     _, heard, _ = play(ScriptedReferee(*NAMES), budget=45)
-    assert all(one.seconds_left <= 45 for one in heard.shown)
+    assert all(stage.seconds_left <= 45 for stage in heard.shown)
 
 
 def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     _, heard, _ = play(ScriptedReferee("fast", "close"))
-    assert [one.at_most for one in heard.shown if one.launch == 3] == [False] * 2
-    assert all(one.at_most for one in heard.shown if one.launch == 5)
+    assert [stage.at_most for stage in heard.shown if stage.launch == 3] == [False] * 2
+    assert all(stage.at_most for stage in heard.shown if stage.launch == 5)
 
 
 # First calls are facts of those; a budget may end the run before two others, and where two sides
@@ -297,20 +269,21 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
     play, options, reads, undisturbed
 ):
     options = {"reads_peak_memory": True, "launches": LaunchRange(3, 3)} | options
-    _, _, found = play(ScriptedReferee(*NAMES), **options)
-    assert peaks(found) == ([(reads, 4), (reads, 8)] if reads else [])
-    for result in found.results.values():
-        known = sorted(one.number for one in result.launches if one.facts.build_seconds)
-        assert known == undisturbed
+    _, _, campaign = play(ScriptedReferee(*NAMES), **options)
+    assert peaks(campaign) == ([(reads, 4), (reads, 8)] if reads else [])
+    for result in campaign.results.values():
+        numbers = sorted(launch.number for launch in result.launches if launch.facts.build_seconds)
+        assert numbers == undisturbed
 
 
 def test_peak_memory_is_not_read_of_what_failed_before(play):
     script = {"slow": Status.TIMED_OUT}
-    _, _, found = play(
+    _, _, campaign = play(
         ScriptedReferee(), script, reads_peak_memory=True, launches=LaunchRange(3, 3)
     )
-    assert peaks(found) == [(2, 4), (2, 8)]
-    assert {name for one in found.peak_tasks for name in told(*one)[2]} == {"fast", "close"}
+    assert peaks(campaign) == [(2, 4), (2, 8)]
+    names = {rival.name for _, task in campaign.peak_tasks for rival in task.rivals}
+    assert names == {"fast", "close"}
 
 
 @pytest.mark.parametrize("two_sided", [True, False])
@@ -318,24 +291,24 @@ def test_peak_memory_is_not_read_of_what_failed_before(play):
 def test_a_budget_without_time_for_it_reads_no_peak_memory(play, budget, read, two_sided):
     words = {"budget": budget, "reads_peak_memory": True, "two_sided": two_sided}
     words |= {"launches": LaunchRange(1, 1)}
-    _, _, found = play(ScriptedReferee(*NAMES), **words)
-    assert len(found.peak_tasks) == read
+    _, _, campaign = play(ScriptedReferee(*NAMES), **words)
+    assert len(campaign.peak_tasks) == read
 
 
 def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
     referee = ScriptedReferee(*NAMES, peaks_of=8)
-    _, _, found = play(referee, reads_peak_memory=True, launches=LaunchRange(3, 5))
-    assert peaks(found) == [(2, 4), (2, 8), (4, 8), (5, 8)]
+    _, _, campaign = play(referee, reads_peak_memory=True, launches=LaunchRange(3, 5))
+    assert peaks(campaign) == [(2, 4), (2, 8), (4, 8), (5, 8)]
 
 
 def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did_not(play):
     before = {}
     for case in CASES:
-        known = Facts(peak_bytes=9 if case.setting.seq_len == 4 else None)
-        line = CaseInLaunch(case, 1, rivals=3, seconds_per_call=[1e-3], facts=known)
+        facts = Facts(peak_bytes=9 if case.setting.seq_len == 4 else None)
+        line = CaseInLaunch(case, 1, rivals=3, seconds_per_call=[1e-3], facts=facts)
         before.setdefault((1, case.setting), []).append(line)
-    _, _, found = play(ScriptedReferee(*NAMES), played=before, reads_peak_memory=True)
-    assert peaks(found) == [(2, 8)]
+    _, _, campaign = play(ScriptedReferee(*NAMES), played=before, reads_peak_memory=True)
+    assert peaks(campaign) == [(2, 8)]
 
 
 def test_only_launches_in_which_something_is_left_are_started():
@@ -357,8 +330,8 @@ def test_only_launches_in_which_something_is_left_are_started():
 
 @pytest.mark.parametrize("two_sided", [True, False])
 def test_operations_are_counted_in_the_first_launch_of_a_race_of_two_sides(play, two_sided):
-    _, _, found = play(ScriptedReferee(), two_sided=two_sided)
-    counting = {number for number, task in found.tasks if task.counts_operations}
+    _, _, campaign = play(ScriptedReferee(), two_sided=two_sided)
+    counting = {number for number, task in campaign.tasks if task.counts_operations}
     assert counting == ({1} if two_sided else set())
 
 

@@ -50,16 +50,16 @@ def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem,
 
 def test_nothing_is_imported(tmp_path):
     text = GOOD + "raise RuntimeError\nimport no_such_package\n"
-    found = catalogue.read_strategies(written(tmp_path, mine=text))
-    assert found["mine"].title == "A title"
+    strategies = catalogue.read_strategies(written(tmp_path, mine=text))
+    assert strategies["mine"].title == "A title"
 
 
 def test_variants_are_named_with_their_parameters(tmp_path):
     text = GOOD + "VARIANTS = ({'k': 2}, {'k': 4})\n"
-    known = catalogue.read_strategies(written(tmp_path, fold=text))
-    assert list(known) == ["fold[k=2]", "fold[k=4]"]
-    assert [one.name for one in catalogue.choose_strategy("fold", known)] == list(known)
-    assert catalogue.choose_strategy("fold[k=16]", known)[0].parameters == {"k": 16}
+    strategies = catalogue.read_strategies(written(tmp_path, fold=text))
+    assert list(strategies) == ["fold[k=2]", "fold[k=4]"]
+    assert catalogue.choose_strategy("fold", strategies) == [*strategies.values()]
+    assert catalogue.choose_strategy("fold[k=16]", strategies)[0].parameters == {"k": 16}
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_constant_is_read_with_and_without_an_annotation(tmp_path, text):
 
 def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
     text = "LIMIT = len('abc')\nDIFFERS: str\ndef f():\n    DEFAULT = 3\nfor i in (1, 2): pass\n"
-    found = catalogue.read_strategies(written(tmp_path, mine=GOOD + text))["mine"]
-    assert (found.differs, found.default) == ("", True)
+    strategy = catalogue.read_strategies(written(tmp_path, mine=GOOD + text))["mine"]
+    assert (strategy.differs, strategy.default) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -142,16 +142,16 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     "word", ["folt[k=8]", "fold[k=", "fold[8]", "fold[q=1]", "fold[k={[]:1}]", "fold[k=8"]
 )
 def test_a_wrong_strategy_word_is_a_sentence(tmp_path, word):
-    known = catalogue.read_strategies(written(tmp_path, fold=GOOD))
+    strategies = catalogue.read_strategies(written(tmp_path, fold=GOOD))
     with pytest.raises(UserError, match="fold"):
-        catalogue.choose_strategy(word, known)
+        catalogue.choose_strategy(word, strategies)
 
 
 @pytest.mark.parametrize("value", ["{1, 2}", "b'x'", "...", "(1, 2)"])
 def test_a_parameter_that_cannot_travel_to_a_worker_is_a_sentence(tmp_path, value):
-    known = catalogue.read_strategies(written(tmp_path, fold=GOOD))
+    strategies = catalogue.read_strategies(written(tmp_path, fold=GOOD))
     with pytest.raises(UserError, match="expected parameters that are numbers"):
-        catalogue.choose_strategy(f"fold[k={value}]", known)
+        catalogue.choose_strategy(f"fold[k={value}]", strategies)
 
 
 def test_an_expression_too_deep_to_read_is_a_sentence(tmp_path):
@@ -164,7 +164,7 @@ def pair(**other):
     """A strategy and its other side, as they are raced in a launch."""
     mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
     side = replace(mine, name="mine@main", copy_of="mine", home=Project(Path("there")))
-    catalog = catalogue.Catalogue({one.name: one for one in (mine, side)}, {}, **other)
+    catalog = catalogue.Catalogue({"mine": mine, side.name: side}, {}, **other)
     setting = Setting("sensor", 3, 2, Phase.FORWARD)
     return lambda launch: [
         catalog.rival(Case(setting, name), launch) for name in ("mine", side.name)
@@ -174,7 +174,7 @@ def pair(**other):
 def test_the_sides_of_a_pair_are_built_first_in_turn():
     first = [tuple(rival.built_first for rival in pair()(launch)) for launch in range(1, 7)]
     assert set(first) == {(True, False), (False, True)}
-    assert all(one != following for one, following in itertools.pairwise(first))
+    assert all(turn != following for turn, following in itertools.pairwise(first))
 
 
 def test_the_other_side_alone_has_its_own_layer():
@@ -186,7 +186,7 @@ def test_the_other_side_alone_has_its_own_layer():
 def test_a_twin_makes_calls_that_are_not_billed_and_is_in_no_pair():
     mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")
     twin = replace(mine, name="mine@twin", copy_of="mine", planted=0.05)
-    catalog = catalogue.Catalogue({one.name: one for one in (mine, twin)}, {})
+    catalog = catalogue.Catalogue({"mine": mine, twin.name: twin}, {})
     case = Case(Setting("sensor", 3, 2, Phase.FORWARD), twin.name)
     rivals = [catalog.rival(case, launch) for launch in range(1, 7)]
     assert {(rival.slower, rival.built_first) for rival in rivals} == {(0.05, False)}

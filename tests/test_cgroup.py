@@ -25,23 +25,23 @@ def stat(periods):
     return f"usage_usec 9\nnr_periods 100\nnr_throttled {periods}\nthrottled_usec 12\n"
 
 
-def one(periods=0, quota="150000 100000"):
+def container(periods=0, quota="150000 100000"):
     """The files of a container that sees its own group as the root."""
     return {"cpu.max": f"{quota}\n", "cpu.stat": stat(periods)}
 
 
 QUOTAS = {
-    "as a container sees it": ("0::/\n", one(), 1.5),
+    "as a container sees it": ("0::/\n", container(), 1.5),
     "as the host sees it": ("0::/a/b\n", {"a/b/cpu.max": "50000 100000\n"}, 0.5),
     "the group above allows less": (
         "0::/a/b\n",
         {"a/b/cpu.max": "400000 100000", "a/cpu.max": "200000 100000", "cpu.max": "max 100000"},
         2.0,
     ),
-    "a group outside of what is mounted": ("0::/../../b\n", one(), 1.5),
+    "a group outside of what is mounted": ("0::/../../b\n", container(), 1.5),
 }
 NONE = {
-    "no limit": ("0::/\n", one(quota="max 100000")),
+    "no limit": ("0::/\n", container(quota="max 100000")),
     "no groups": ("", {"cpu.max": "150000 100000"}),
     "version 1 alone": ("4:cpu,cpuacct:/a\n", {"cpu,cpuacct/a/cpu.max": "150000 100000"}),
     "nonsense": ("0::/\nx\n::::\n", {"cpu.max": "a b c\n"}),
@@ -57,10 +57,10 @@ def test_a_quota_is_found_wherever_it_is_set(tmp_path, own, files, cores):
 
 @pytest.mark.parametrize(("own", "files"), NONE.values(), ids=NONE)
 def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
-    found = groups(tmp_path, own, files)
-    assert found.quota_cores() is None
-    assert "throttled_periods" not in system.Disturbances(found).facts()
-    assert "quota_cores" not in machine.describe([], found).identity
+    own_groups = groups(tmp_path, own, files)
+    assert own_groups.quota_cores() is None
+    assert "throttled_periods" not in system.Disturbances(own_groups).facts()
+    assert "quota_cores" not in machine.describe([], own_groups).identity
 
 
 def test_a_machine_without_control_groups_has_none(tmp_path):
@@ -69,9 +69,11 @@ def test_a_machine_without_control_groups_has_none(tmp_path):
 
 def test_a_container_with_another_quota_is_another_machine(tmp_path):
     quotas = ("150000 100000", "200000 100000", "max 100000")
-    found = [machine.describe([], groups(tmp_path, "0::/\n", one(quota=quota))) for quota in quotas]
-    assert len({one.name for one in found}) == 3
-    assert "1-5quota" in found[0].name
+    machines = [
+        machine.describe([], groups(tmp_path, "0::/\n", container(quota=quota))) for quota in quotas
+    ]
+    assert len({described.name for described in machines}) == 3
+    assert "1-5quota" in machines[0].name
 
 
 def test_two_quotas_are_not_compared(tmp_path, capsys):
@@ -93,17 +95,17 @@ def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tm
 
 
 def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
-    watched = groups(tmp_path, "0::/\n", one(5))
+    watched = groups(tmp_path, "0::/\n", container(5))
     watching = system.Disturbances(watched)
-    groups(tmp_path, "0::/\n", one(2))
+    groups(tmp_path, "0::/\n", container(2))
     assert watching.facts()["throttled_periods"] == 0
     (tmp_path / "mounted" / "cpu.stat").unlink()
     assert "throttled_periods" not in watching.facts()
 
 
-def nvml(reasons, seen=None):
+def nvml(reasons, handles=None):
     """NVML as far as it is asked; the handles that are asked for are `seen`."""
-    handle = (seen if seen is not None else []).append
+    handle = (handles if handles is not None else []).append
     return SimpleNamespace(
         nvmlInit=lambda: None,
         nvmlDeviceGetHandleByIndex=handle,
@@ -127,11 +129,11 @@ def test_heat_and_the_power_brake_hold_a_gpu_down_and_the_usual_power_cap_does_n
 )
 def test_the_device_is_the_one_that_cuda_numbers_so(monkeypatch, device, shown, handle):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
-    seen = []
-    clocks = system.Clocks(device, lambda: nvml(0, seen))
-    assert seen == [handle]  # before they are read
+    handles = []
+    clocks = system.Clocks(device, lambda: nvml(0, handles))
+    assert handles == [handle]  # before they are read
     clocks.held_down()
-    assert seen == [handle]
+    assert handles == [handle]
 
 
 def test_without_the_library_or_a_gpu_nothing_is_held_down():

@@ -26,24 +26,24 @@ def cases(asked=None, compares="", sizes="all", **question):
 
 
 def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
-    found = cases(phases="forward", modes="graph")
-    assert len(found) == 8
-    assert {case.setting.seq_len for case in found} == {5, 10}
-    assert {case.setting.workload for case in found} == {"small"}
+    grid = cases(phases="forward", modes="graph")
+    assert len(grid) == 8
+    assert {case.setting.seq_len for case in grid} == {5, 10}
+    assert {case.setting.workload for case in grid} == {"small"}
 
 
 def test_an_option_beats_the_question():
-    found = cases({"phases": "backward", "seq_lens": "7"}, phases="forward", modes="graph")
-    assert {case.setting.phase for case in found} == {Phase.BACKWARD}
-    assert {case.setting.seq_len for case in found} == {7}
+    grid = cases({"phases": "backward", "seq_lens": "7"}, phases="forward", modes="graph")
+    assert {case.setting.phase for case in grid} == {Phase.BACKWARD}
+    assert {case.setting.seq_len for case in grid} == {7}
 
 
 def test_forward_settings_have_no_gradients():
-    found = cases(
+    grid = cases(
         {"gradients": "weights,inputs_and_weights"}, phases="forward,backward", modes="graph"
     )
-    assert len(found) == len(set(found)) == 8 + 16
-    forward = {case.setting.gradients for case in found if case.setting.phase == "forward"}
+    assert len(grid) == len(set(grid)) == 8 + 16
+    forward = {case.setting.gradients for case in grid if case.setting.phase == "forward"}
     assert forward == {Gradients.NONE}
 
 
@@ -159,5 +159,5 @@ def test_settings_sort_by_size_and_what_is_usual_comes_first():
         Setting("small", 10, 2, Phase.FORWARD),
     ]
     assert sorted(set(ordered)) == ordered
-    assert max(ordered, key=lambda one: one.phase).phase is Phase.BACKWARD
+    assert max(ordered, key=lambda setting: setting.phase).phase is Phase.BACKWARD
     assert Phase.FORWARD <= Phase.FORWARD < Phase.BACKWARD >= Phase.BACKWARD

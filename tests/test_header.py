@@ -55,7 +55,7 @@ def test_files_of_one_name_outside_of_the_project_keep_their_digests(session):
 
 def test_a_reason_names_no_folder_of_its_user(session):
     lines = []
-    session._journal = SimpleNamespace(append=lambda *some: lines.extend(some))
+    session._journal = SimpleNamespace(append=lambda *appended: lines.extend(appended))
     reason = (
         f'File "{session.request.project.root}/strategies/mine.py", then {os.environ["HOME"]}/x.py'
     )
@@ -82,8 +82,8 @@ def test_a_reason_names_no_folder_of_its_user(session):
     ],
 )
 def test_a_path_is_written_from_the_project_on_or_by_its_name(session, text, shown):
-    told = text.format(home=os.environ["HOME"])
-    assert without_folders(told, session.request.project.root) == shown
+    filled = text.format(home=os.environ["HOME"])
+    assert without_folders(filled, session.request.project.root) == shown
 
 
 def test_an_option_with_a_folder_outside_is_named_again_where_a_run_is_resumed(session):

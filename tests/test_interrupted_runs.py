@@ -50,8 +50,8 @@ def pytest_terminal_summary(config):
 
 def played(folder: Path) -> Counter:
     """How often each case of each launch stands in the journal."""
-    lines = [one for one in records_of(folder) if one["kind"] == "launch"]
-    return Counter((one["launch"], *map(str, one["case"].values())) for one in lines)
+    lines = [record for record in records_of(folder) if record["kind"] == "launch"]
+    return Counter((record["launch"], *map(str, record["case"].values())) for record in lines)
 
 
 #: Seconds after which a run hangs, however much else the machine does.

@@ -11,14 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import journals
+from timelift.journal import reading
 from timelift.journal.files import json_line
 from timelift.journal.lines import Header, differences
-from timelift.journal.reading import read_line
-from timelift.measurement import (
-    FACT_RULES,
-    CaseInLaunch,
-    Facts,
-)
+from timelift.journal.reading import read_line, read_medians
+from timelift.measurement import FACT_RULES, CaseInLaunch, Facts
 
 CASE = journals.case()
 NO_NUMBERS = {"steady", "engine", "operations", "same_program"}
@@ -44,20 +41,20 @@ def read(line):
 def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
     samples = {"seconds_per_call": seconds, "calls_per_sample": 4, "facts": Facts(**facts)}
     line = CaseInLaunch(CASE, 3, rivals=2, **samples)
-    found = read(json_line(line.fields()))
-    np.testing.assert_array_equal(found.seconds_per_call, seconds)
-    assert replace(found, seconds_per_call=seconds) == line
+    read_back = read(json_line(line.fields()))
+    np.testing.assert_array_equal(read_back.seconds_per_call, seconds)
+    assert replace(read_back, seconds_per_call=seconds) == line
 
 
 def test_a_header_is_read_as_it_was_written():
-    told = journals.header(
+    fields = journals.header(
         against=AGAINST,
         planned=[CASE.label],
         asked={"launches": "3"},
         sources={"a.py": "12"},
         strategies={"a": {"title": "A", "meaning": {"STATE": {"x": 1}}, "against": {"of": "b"}}},
     )
-    header = read(told)
+    header = read(fields)
     assert read(json_line(header.fields())) == header
     assert header.against.versions == {"keras": ("3.14", "3.15")}
     assert header.strategies["a"].other_side_of == "b"
@@ -69,10 +66,19 @@ def test_the_median_stands_before_the_samples():
     assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
 
 
+def test_where_a_line_has_its_median_a_history_reads_no_samples(monkeypatch):
+    monkeypatch.setattr(reading, "_samples", None)
+    text = json_line(CaseInLaunch(CASE, 1, seconds_per_call=[1e-3]).fields()).encode()
+    (read,) = read_medians([text])
+    assert math.exp(read.log_seconds) == pytest.approx(1e-3)
+    with pytest.raises(TypeError, match="not callable"):
+        list(read_medians([text.replace(b'"median_seconds_per_call":0.001,', b"")]))
+
+
 def test_a_journal_that_lacks_every_newer_field_is_read_and_unknown_ones_are_passed_over():
     line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured", "x": {}}
-    found = read(line | {"seconds_per_call": [0.5]})
-    assert (found.calls_per_sample, found.facts) == (1, Facts())
+    read_back = read(line | {"seconds_per_call": [0.5]})
+    assert (read_back.calls_per_sample, read_back.facts) == (1, Facts())
     assert read({"kind": "run", "schema": 1, "x": [1]}) == Header()
     assert read(journals.line(CASE, facts={"weights": 9, "x": 1})).facts == Facts(weights=9)
 
@@ -127,14 +133,14 @@ def test_half_a_surrogate_is_written_as_a_question_mark():
 
 
 def test_what_differs_is_named_in_the_order_of_the_files():
-    found = differences({"a": 1, "b": 2, "d": [1]}, {"b": 3, "c": 4, "d": [1]})
-    told = [(one.name, one.old, one.new) for one in found]
-    assert told == [("a", 1, None), ("b", 2, 3), ("c", None, 4)]
+    differing = differences({"a": 1, "b": 2, "d": [1]}, {"b": 3, "c": 4, "d": [1]})
+    rows = [(difference.name, difference.old, difference.new) for difference in differing]
+    assert rows == [("a", 1, None), ("b", 2, 3), ("c", None, 4)]
 
 
-@pytest.mark.parametrize("told", [0.0014, 1])
-def test_a_median_that_is_not_that_of_the_samples_makes_a_line_wrong(told):
+@pytest.mark.parametrize("stated", [0.0014, 1])
+def test_a_median_that_is_not_that_of_the_samples_makes_a_line_wrong(stated):
     line = journals.line(CASE, 1, [0.001, 0.003, 0.002])
     read(line)
     with pytest.raises(ValueError, match=r"that of the samples, 0\.002, received"):
-        read(line | {"median_seconds_per_call": told})
+        read(line | {"median_seconds_per_call": stated})

@@ -65,7 +65,7 @@ def file_of(folder, name, text, *, in_other_python=False):
 def workers():
     """The workers that wait now: children of the launch processes that this process started."""
     here = psutil.Process()
-    return [one for one in here.children(recursive=True) if one.ppid() != here.pid]
+    return [child for child in here.children(recursive=True) if child.ppid() != here.pid]
 
 
 class Deadly(BuildOrPlayLock):
@@ -82,9 +82,9 @@ class Deadly(BuildOrPlayLock):
     def playing(self):
         if self.left:
             self.left -= 1
-            found = sorted(workers(), key=psutil.Process.create_time)[self.which]
-            os.kill(found.pid, signal.SIGKILL)
-            psutil.wait_procs([found], timeout=10)
+            doomed = sorted(workers(), key=psutil.Process.create_time)[self.which]
+            os.kill(doomed.pid, signal.SIGKILL)
+            psutil.wait_procs([doomed], timeout=10)
         with super().playing():
             yield
 
@@ -108,48 +108,47 @@ def measured(launch, lock, asked):
     launch.share_lock(lock, LIMIT)
     launch.wait_until_ready()
     outcomes = launch.measure(asked)
-    assert len({one.case.strategy for one in outcomes}) == len(outcomes)
-    return {one.case.strategy: one for one in outcomes}
+    assert len({outcome.case.strategy for outcome in outcomes}) == len(outcomes)
+    return {outcome.case.strategy: outcome for outcome in outcomes}
 
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
     for lock, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
-        found = measured(launch, lock, task(length))
-        assert {name: one.status for name, one in found.items()} == dict.fromkeys(
-            NAMES, Status.MEASURED
-        )
+        outcomes = measured(launch, lock, task(length))
+        assert set(outcomes) == set(NAMES)
+        assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
 def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measured(launch):
-    found = measured(launch, Deadly(2), task())
-    (charged,) = [one for one in found.values() if one.status is not Status.MEASURED]
+    outcomes = measured(launch, Deadly(2), task())
+    (charged,) = [outcome for outcome in outcomes.values() if outcome.status is not Status.MEASURED]
     assert charged.status is Status.CRASHED
     assert "ended with signal SIGKILL while waiting for its turn: " in charged.reason
     assert charged.reason.endswith(" (for the second time)")
-    assert set(found) == set(NAMES)
-    assert all(one.seconds_per_call for one in found.values() if one is not charged)
+    assert set(outcomes) == set(NAMES)
+    assert all(outcome.seconds_per_call for outcome in outcomes.values() if outcome is not charged)
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which):
-    found = measured(both, Deadly(1, which), task(rivals=BOTH))
-    assert {one.status for one in found.values()} == {Status.MEASURED}
-    assert len(found) == 2 * len(NAMES)
-    assert len({len(one.seconds_per_call) for one in found.values()}) == 1
+    outcomes = measured(both, Deadly(1, which), task(rivals=BOTH))
+    assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
+    assert len(outcomes) == 2 * len(NAMES)
+    assert len({len(outcome.seconds_per_call) for outcome in outcomes.values()}) == 1
 
 
 def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_path):
     raises = "def build(layer, shape):\n    raise ValueError"
     broken = file_of(tmp_path, "broken", raises, in_other_python=True)
-    found = measured(both, BuildOrPlayLock(), task(rivals=(*HERE, broken)))
-    assert found.pop("broken").status is Status.FAILED
-    assert set(found) == set(NAMES)
-    assert all(one.seconds_per_call for one in found.values())
+    outcomes = measured(both, BuildOrPlayLock(), task(rivals=(*HERE, broken)))
+    assert outcomes.pop("broken").status is Status.FAILED
+    assert set(outcomes) == set(NAMES)
+    assert all(outcome.seconds_per_call for outcome in outcomes.values())
 
     rivals = (replace(broken, name="ours", in_other_python=False), broken)
-    found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
-    assert {one.status for one in found.values()} == {Status.FAILED}
-    assert set(found) == {"ours", "broken"}
+    outcomes = measured(both, BuildOrPlayLock(), task(rivals=rivals))
+    assert {outcome.status for outcome in outcomes.values()} == {Status.FAILED}
+    assert set(outcomes) == {"ours", "broken"}
 
 
 def test_an_outcome_of_an_unknown_rival_is_passed_over():
@@ -167,8 +166,8 @@ def test_how_a_rival_ended_is_read_as_it_was_sent():
         calls_per_sample=3,
         facts=Facts(traces=1, engine={"tf32": True}),
     )
-    found = read_event(event_line(1, measured).encode(), 1)
-    assert str(found) == str(measured)
+    received = read_event(event_line(1, measured).encode(), 1)
+    assert str(received) == str(measured)
     lost = task().lost("native", Status.CRASHED, "signal 9")
     assert read_event(event_line(1, lost).encode(), 1) == replace(lost, seconds_per_call=[])
 
@@ -182,10 +181,11 @@ def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is
 ):
     dies = hostile.WILD["dies_playing"]
     rivals = (*BOTH, file_of(tmp_path, "dies", dies, in_other_python=True))
-    found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
-    assert found["dies"].status is Status.CRASHED, found["dies"].reason
-    assert "signal SIGSEGV while playing" in found["dies"].reason
-    assert {one.status for name, one in found.items() if name != "dies"} == {Status.MEASURED}
+    outcomes = measured(both, BuildOrPlayLock(), task(rivals=rivals))
+    dead = outcomes.pop("dies")
+    assert dead.status is Status.CRASHED, dead.reason
+    assert "signal SIGSEGV while playing" in dead.reason
+    assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
 def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
@@ -195,9 +195,9 @@ def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
         "    os.kill(os.getpid(), 9)\n"
     )
     rivals = (file_of(tmp_path, "tears", text), *HERE)
-    found = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
-    assert "signal SIGKILL while building" in found["tears"].reason
-    assert {one.status for name, one in found.items() if name != "tears"} == {Status.MEASURED}
+    outcomes = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
+    assert "signal SIGKILL while building" in outcomes.pop("tears").reason
+    assert {outcome.status for outcome in outcomes.values()} == {Status.MEASURED}
 
 
 #: A strategy that notes in which process it is built.
@@ -221,10 +221,10 @@ def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launc
 
     greedy = rival("greedy", "raise MemoryError('no more')")
     others = (rival("good"), rival("better"))
-    found = measured(launch, BuildOrPlayLock(), task(rivals=(greedy, *others)))
-    assert found["greedy"].status is Status.OUT_OF_MEMORY
-    assert "MemoryError: no more" in found["greedy"].reason
-    assert {found[name].status for name in ("good", "better")} == {Status.MEASURED}
+    outcomes = measured(launch, BuildOrPlayLock(), task(rivals=(greedy, *others)))
+    assert outcomes["greedy"].status is Status.OUT_OF_MEMORY
+    assert "MemoryError: no more" in outcomes["greedy"].reason
+    assert {outcomes[name].status for name in ("good", "better")} == {Status.MEASURED}
     built = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
     last = dict(built)
     assert last["good"] == last["better"] != last["greedy"]
@@ -268,9 +268,9 @@ def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
 
 def test_a_strategy_that_ends_the_worker_with_code_0_has_crashed(launch, tmp_path):
     leaves = file_of(tmp_path, "leaves", "import os\ndef build(layer, shape):\n    os._exit(0)\n")
-    found = measured(launch, BuildOrPlayLock(), task(rivals=(*HERE, leaves)))
-    assert found["leaves"].status is Status.CRASHED
-    assert all(found[name].status is Status.MEASURED for name in NAMES)
+    outcomes = measured(launch, BuildOrPlayLock(), task(rivals=(*HERE, leaves)))
+    assert outcomes["leaves"].status is Status.CRASHED
+    assert all(outcomes[name].status is Status.MEASURED for name in NAMES)
 
 
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):
@@ -283,4 +283,4 @@ def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path)
 
 def test_a_limit_longer_than_the_system_can_wait_is_none(launch):
     launch.share_lock(BuildOrPlayLock(), 1e12)
-    assert {one.status for one in launch.measure(task(5))} == {Status.MEASURED}
+    assert {outcome.status for outcome in launch.measure(task(5))} == {Status.MEASURED}

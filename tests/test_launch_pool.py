@@ -62,9 +62,9 @@ def launch(monkeypatch):
 
 def test_the_first_launches_start_together_and_all_end(launch):
     with LaunchPool(OPTIONS, WANTED):
-        assert [one.backend for one in launch.made] == [Backend.JAX] * 2
-        assert not any(one.closed or one.early_finishes for one in launch.made)
-    assert all(one.closed for one in launch.made)
+        assert [process.backend for process in launch.made] == [Backend.JAX] * 2
+        assert not any(process.closed or process.early_finishes for process in launch.made)
+    assert all(process.closed for process in launch.made)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -86,14 +86,14 @@ def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeyp
     pool = LaunchPool(OPTIONS, WANTED)
     monkeypatch.setattr(launch, "signal", staticmethod(pool.finish_early))
     with pool:
-        assert all(one.early_finishes for one in launch.made)
+        assert all(process.early_finishes for process in launch.made)
 
 
 def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_with_it(launch):
     folders = set()
     for _ in range(2):
         with LaunchPool(OPTIONS, WANTED):
-            (folder,) = {Path(one.variables[COMPILED_FOLDER]) for one in launch.made}
+            (folder,) = {Path(process.variables[COMPILED_FOLDER]) for process in launch.made}
             assert folder.is_dir()
             (folder / "left by a worker").touch()
         assert not folder.exists()
@@ -120,8 +120,8 @@ def test_what_builds_beside_another_process_has_twice_as_long(group, reads_besid
     assert slot.alone == alone
     with LaunchPool(OPTIONS) as pool:
         readers = pool.open_peak_readers(slot, Backend.JAX, [RivalSpec("fold", "fold.py")])
-        for one in (pool.open(slot, Backend.JAX), readers[False]):
-            assert one.limit == times * OPTIONS.first_call_limit
+        for process in (pool.open(slot, Backend.JAX), readers[False]):
+            assert process.limit == times * OPTIONS.first_call_limit
 
 
 def test_each_interpreter_that_builds_has_a_reader_unless_it_cannot_start(launch, monkeypatch):
@@ -177,7 +177,7 @@ def ended(rival, status=Status.MEASURED, facts=Facts()):  # noqa: B008 - it is f
 
 
 def facts(outcomes):
-    return {one.case.strategy: one.facts.fields() for one in outcomes}
+    return {outcome.case.strategy: outcome.facts.fields() for outcome in outcomes}
 
 
 def two_readers():
@@ -188,8 +188,8 @@ def test_after_the_launch_only_what_was_measured_is_read():
     readers = two_readers()
     outcomes = [ended(HERE, Status.FAILED), ended(THERE)]
     task = replace(TASK, rivals=(THERE,))
-    found = facts(with_peaks(task, outcomes, {True: readers[True]}, lambda _: None))
-    assert found == {"here": {}, "there": {"peak_bytes": 20}}
+    facts_read = facts(with_peaks(task, outcomes, {True: readers[True]}, lambda _: None))
+    assert facts_read == {"here": {}, "there": {"peak_bytes": 20}}
     (task,) = readers[True].tasks
     assert (task.round_seconds, task.warms, task.reads_peak_memory) == (0.0, False, True)
 
@@ -198,8 +198,8 @@ def test_the_reader_builds_while_the_launch_does():
     together, shown = Barrier(2), []
     readers = two_readers()
     readers[False].meets = together
-    found = measure_with_peaks(Scripted(together), TASK, readers, shown.append)
-    assert facts(found) == {
+    outcomes = measure_with_peaks(Scripted(together), TASK, readers, shown.append)
+    assert facts(outcomes) == {
         "here": {"traces": 1, "peak_bytes": 10},
         "there": {"traces": 1, "peak_bytes": 20},
     }
@@ -208,8 +208,8 @@ def test_the_reader_builds_while_the_launch_does():
 
 def test_what_the_launch_did_not_measure_has_no_peak():
     launch = Scripted(status=Status.CRASHED)
-    found = measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
-    assert facts(found) == {"here": {}, "there": {}}
+    outcomes = measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
+    assert facts(outcomes) == {"here": {}, "there": {}}
 
 
 @pytest.mark.parametrize("beside", [True, False])
@@ -217,15 +217,15 @@ def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
     readers = {False: Scripted(error=UserError("it died"))}
     launch = Scripted()
     if beside:
-        found = measure_with_peaks(launch, TASK, readers, lambda _: None)
+        outcomes = measure_with_peaks(launch, TASK, readers, lambda _: None)
     else:
         measured = launch.measure(TASK, lambda _: None)
-        found = with_peaks(TASK, measured, readers, lambda _: None)
-    assert facts(found) == {"here": {"traces": 1}, "there": {"traces": 1}}
+        outcomes = with_peaks(TASK, measured, readers, lambda _: None)
+    assert facts(outcomes) == {"here": {"traces": 1}, "there": {"traces": 1}}
 
 
 def test_a_launch_that_dies_ends_its_readers():
     readers = two_readers()
     with pytest.raises(UserError, match="it died"):
         measure_with_peaks(Scripted(error=UserError("it died")), TASK, readers, lambda _: None)
-    assert all(one.killed for one in readers.values())
+    assert all(reader.killed for reader in readers.values())

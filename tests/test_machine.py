@@ -26,9 +26,9 @@ def ticking(*gaps):
 
 @pytest.mark.parametrize(("last", "jitter"), [(2e-5, 0), (4e-5, 1)])
 def test_a_canary_that_is_disturbed_has_jitter(last, jitter):
-    seen = time_canary(10, ticking(*[2e-5] * 8, last, last))
-    assert seen.seconds == 2e-5
-    assert seen.jitter == pytest.approx(jitter)
+    canary = time_canary(10, ticking(*[2e-5] * 8, last, last))
+    assert canary.seconds == 2e-5
+    assert canary.jitter == pytest.approx(jitter)
 
 
 class Times(tuple):
@@ -42,8 +42,8 @@ class Times(tuple):
 
 
 def test_stolen_time_is_a_share_of_what_has_passed(monkeypatch):
-    seen = iter([Times((100, 50, 5)), Times((106, 52, 7))])
-    monkeypatch.setattr(psutil, "cpu_times", lambda: next(seen))
+    readings = iter([Times((100, 50, 5)), Times((106, 52, 7))])
+    monkeypatch.setattr(psutil, "cpu_times", lambda: next(readings))
     assert system.Disturbances().facts()["stolen_share"] == pytest.approx(0.2)
 
 
@@ -55,10 +55,10 @@ def test_where_no_time_has_passed_or_none_is_told_nothing_is_known_of_what_was_s
 
 def test_a_machine_without_a_known_frequency_is_described_all_the_same(monkeypatch):
     monkeypatch.setattr(psutil, "cpu_freq", lambda: None)
-    seen = machine._state()
-    assert seen["frequency_mhz"] is None
-    assert seen["canary_seconds"] > 0
-    assert 0 <= seen["busy"] <= 1
+    state = machine._state()
+    assert state["frequency_mhz"] is None
+    assert state["canary_seconds"] > 0
+    assert 0 <= state["busy"] <= 1
     monkeypatch.setattr(psutil, "cpu_freq", lambda: SimpleNamespace(current=2400.4))
     assert machine._state()["frequency_mhz"] == 2400
 
@@ -122,13 +122,13 @@ def test_all_and_nothing_are_spelled_out(monkeypatch):
 
 
 def test_gpus_are_described_as_the_driver_tells(monkeypatch):
-    told = "NVIDIA H100 80GB HBM3, 81559 MiB, 550.54\nNVIDIA T4, 15360 MiB, 550.54\n"
-    done = subprocess.CompletedProcess([], 0, told)
+    rows = "NVIDIA H100 80GB HBM3, 81559 MiB, 550.54\nNVIDIA T4, 15360 MiB, 550.54\n"
+    done = subprocess.CompletedProcess([], 0, rows)
     monkeypatch.setattr(machine, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
-    found = machine.describe_gpus()
-    assert found["gpus"] == ["NVIDIA H100 80GB HBM3, 81559 MiB", "NVIDIA T4, 15360 MiB"]
-    assert found["drivers"] == ["550.54"]
+    gpus = machine.describe_gpus()
+    assert gpus["gpus"] == ["NVIDIA H100 80GB HBM3, 81559 MiB", "NVIDIA T4, 15360 MiB"]
+    assert gpus["drivers"] == ["550.54"]
 
 
 def test_equal_gpus_are_counted_in_a_name_that_a_folder_can_have(monkeypatch, tmp_path):
@@ -166,7 +166,7 @@ def test_where_no_backend_is_installed_one_sentence_says_what_to_install(monkeyp
 
 
 @pytest.mark.parametrize(
-    ("installed", "told", "usual"),
+    ("installed", "of_keras", "usual"),
     [
         ("tensorflow jax torch", "", "tensorflow"),
         ("jax torch", "", "jax"),
@@ -176,8 +176,8 @@ def test_where_no_backend_is_installed_one_sentence_says_what_to_install(monkeyp
     ],
 )
 def test_the_usual_backend_is_keras_s_own_or_the_first_that_is_installed(
-    monkeypatch, installed, told, usual
+    monkeypatch, installed, of_keras, usual
 ):
     monkeypatch.setattr(options, "installed_backends", lambda: [*map(Backend, installed.split())])
-    monkeypatch.setenv("KERAS_BACKEND", told)
+    monkeypatch.setenv("KERAS_BACKEND", of_keras)
     assert OPTIONS["backends"].value("") == (usual,)

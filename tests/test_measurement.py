@@ -23,11 +23,11 @@ CASE = journals.case()
 
 
 def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
-    names = {one.name for one in fields(Facts)}
+    names = {field.name for field in fields(Facts)}
     assert FACT_RULES.keys() == names
-    for some in (SHOWN_FACTS, EXACT_FACTS, WAITED_FACTS):
-        assert set(some) < names
-        assert len(set(some)) == len(some)
+    for listed in (SHOWN_FACTS, EXACT_FACTS, WAITED_FACTS):
+        assert set(listed) < names
+        assert len(set(listed)) == len(listed)
     assert {FACT_RULES[name].bound for name in names} <= {*names, ""}
 
 

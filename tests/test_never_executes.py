@@ -49,12 +49,12 @@ def sprung(tmp_path):
 def _journal(project):
     """A run that names traps wherever a name, a file or a command can stand."""
     cases = journals.grid((NAME, "native"), (NAME,), seq_lens=(8, 16), device=NAME)
-    told = {"title": NAME, "module": NAME, "meaning": {NAME: "trap:build"}}
+    entry = {"title": NAME, "module": NAME, "meaning": {NAME: "trap:build"}}
     header = journals.header(
         command=["python", f"{NAME}.py"],
         options={"layer": "trap:make_layer", "__class__": NAME},
         sources={f"strategies/{NAME}.py": "0"},
-        strategies={NAME: told, f"{NAME}:build": told},
+        strategies={NAME: entry, f"{NAME}:build": entry},
         commit={"id": "$(touch sprung)", "dirty": False},
     )
     lines = list(journals.campaign(cases, rounds=3))

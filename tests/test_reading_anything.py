@@ -64,7 +64,7 @@ _FORMULA = re.compile(r"\s*[=@+\uff1d\uff20\uff0b]|-(?![\d.])")
 
 def text(*records):
     """Lines of a file, with the numbers that no JSON has, too."""
-    return "".join(f"{json.dumps(one)}\n" for one in records).encode()
+    return "".join(f"{json.dumps(record)}\n" for record in records).encode()
 
 
 @st.composite
@@ -142,7 +142,7 @@ def played(home, words, path):
         code = report.main(filled)
     printed.flush()
     complained.flush()
-    said, complaint = (one.buffer.getvalue().decode() for one in (printed, complained))
+    said, complaint = (stream.buffer.getvalue().decode() for stream in (printed, complained))
     assert code in {0, 1, 2}
     if code == 1:
         assert re.fullmatch(r"timelift: .+\n", complaint), complaint
@@ -152,17 +152,17 @@ def played(home, words, path):
 def harm_of(home, words, path):
     """What a command printed or wrote that does harm where it is shown."""
     said = "".join(played(home, words, path))
-    found = [one.group() for one in _CONTROL.finditer(said)]
+    harmful = [match.group() for match in _CONTROL.finditer(said)]
     for file in (home / "out").rglob("*"):
         if file.suffix == ".html":
             html = file.read_text("utf-8")
-            found += [*harm(html), *loads(html)]
+            harmful += [*harm(html), *loads(html)]
         if file.suffix == ".md":
-            found += re.findall(r"<(?!sub>|/sub>|br>)\w", file.read_text("utf-8"))
+            harmful += re.findall(r"<(?!sub>|/sub>|br>)\w", file.read_text("utf-8"))
         if file.suffix == ".csv":
             rows = csv.reader(io.StringIO(file.read_text("utf-8")))
-            found += [cell for row in rows for cell in row if _FORMULA.match(cell)]
-    return found
+            harmful += [cell for row in rows for cell in row if _FORMULA.match(cell)]
+    return harmful
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -193,19 +193,19 @@ def test_any_file_is_a_table_a_run_to_resume_or_a_sentence(tmp_path, content):
 def test_hostile_names_do_no_harm(home, words, tmp_path):
     evil = NAMES[0]
     cases = journals.grid(NAMES, [evil, "tokens"], seq_lens=(8,), phases=("forward",))
-    told = {name: {"title": evil, "meaning": {evil: name}} for name in NAMES}
+    strategies = {name: {"title": evil, "meaning": {evil: name}} for name in NAMES}
     header = journals.header(
         id=evil,
         command=list(NAMES),
         commit={"id": evil, "dirty": True},
-        strategies=told,
+        strategies=strategies,
         machine={"name": evil, "identity": {evil: evil}, "drift": {"versions": {evil: evil}}},
     )
     lost = [journals.ended(journals.case(name), "crashed", name) for name in NAMES]
     lines = [*journals.campaign(cases, launches=2, rounds=2), *lost]
     path = journals.write(tmp_path / "run.jsonl", header, *lines, journals.END)
     assert harm_of(home, words, path) == []
-    assert {one.name for one in home.iterdir()} <= {"results", "out"}
+    assert {path.name for path in home.iterdir()} <= {"results", "out"}
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
     cases = journals.grid(("native",), device="\x1b[2J")
     run = results.load(journals.synthetic(tmp_path / "x", cases))
     for figure in figures.of_run(RunFindings(run)).values():
-        assert not [one for one in figure.findobj(Text) if "\x1b" in one.get_text()]
+        assert not [drawn for drawn in figure.findobj(Text) if "\x1b" in drawn.get_text()]
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "..", ".", "", "a/b", "a\x00b", "/"])

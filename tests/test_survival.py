@@ -33,11 +33,11 @@ def run(tmp_path_factory):
         patch.setenv(remains.TRIAL_VARIABLE, str(folder))
         done = bench(folder, *items("forward", chosen), *WORDS)
     left = remains.end_orphans(str(folder))
-    return done, [one for one in records_of(folder) if one["kind"] == "launch"], left
+    return done, [line for line in records_of(folder) if line["kind"] == "launch"], left
 
 
 def lines_of(run, batch):
-    return [one for one in run[1] if one["case"]["batch"] == batch]
+    return [line for line in run[1] if line["case"]["batch"] == batch]
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ def lines_of(run, batch):
     ],
 )
 def test_a_case_that_dies_is_a_row_with_its_own_reason(run, strategy, sentence):
-    (row,) = [one for one in lines_of(run, WILD) if one["case"]["strategy"] == strategy]
+    (row,) = [line for line in lines_of(run, WILD) if line["case"]["strategy"] == strategy]
     assert sentence in f"{row['status']}: {row['reason']}"
     assert "Traceback" not in run[0].stdout
 
 
 @pytest.mark.parametrize(("batch", "among"), [(WILD, ()), (UNTIDY, hostile.UNTIDY)])
 def test_rivals_of_the_dead_and_the_untidy_are_measured_in_every_launch(run, batch, among):
-    rows = [one for one in lines_of(run, batch) if "facts" in one]
-    assert Counter((one["launch"], one["case"]["strategy"]) for one in rows) == {
+    rows = [line for line in lines_of(run, batch) if "facts" in line]
+    assert Counter((line["launch"], line["case"]["strategy"]) for line in rows) == {
         (launch, name): 1 for launch in (1, 2) for name in (*GOOD, *among)
     }
     assert f"{2 * len(GOOD) + len(hostile.UNTIDY)} passed" in run[0].stdout, run[0].stdout
@@ -68,6 +68,6 @@ def test_rivals_of_the_dead_and_the_untidy_are_measured_in_every_launch(run, bat
 def test_what_a_strategy_changes_for_everyone_is_put_back(run):
     assert run[2] == 0
     alike = {"native", "moves", "seeds"}
-    found = [one for one in lines_of(run, UNTIDY) if one["case"]["strategy"] in alike]
-    assert len(found) == 2 * len(alike)
-    assert len({one["facts"]["graph_nodes"] for one in found}) == 1
+    lines = [line for line in lines_of(run, UNTIDY) if line["case"]["strategy"] in alike]
+    assert len(lines) == 2 * len(alike)
+    assert len({line["facts"]["graph_nodes"] for line in lines}) == 1

@@ -96,13 +96,13 @@ def tried(src):
 
 @pytest.mark.parametrize("name", TOLD)
 def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
-    told, expected = tried[0][name], TOLD[name]
+    described, expected = tried[0][name], TOLD[name]
     if isinstance(expected, str):
-        assert told == {"error": expected}
+        assert described == {"error": expected}
         return
     features, dtype, high = expected
     shape = None if features is None else list(features)
-    assert told == {"features": shape, "dtype": dtype, "high": high}
+    assert described == {"features": shape, "dtype": dtype, "high": high}
 
 
 def test_features_that_contradict_a_built_layer_are_refused(tried):
@@ -122,8 +122,8 @@ def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
 
 
 def test_a_module_is_imported_as_the_project_does(src):
-    told = users_layer.describe("mine.models:functional", QUICKEST, [src])
-    assert told["features"] == [5, 3]
+    described = users_layer.describe("mine.models:functional", QUICKEST, [src])
+    assert described["features"] == [5, 3]
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
 def inputs_told(monkeypatch):
     """The inputs of a layer that tells this."""
 
-    def ask(told):
-        told = {"features": None, "dtype": "", "high": 0} | told
-        monkeypatch.setattr(users_layer, "describe", lambda *_: told)
+    def ask(described):
+        described = {"features": None, "dtype": "", "high": 0} | described
+        monkeypatch.setattr(users_layer, "describe", lambda *_: described)
         return users_layer.user_workload("a:b", None, QUICKEST, []).inputs
 
     return ask
@@ -159,15 +159,15 @@ def inputs_told(monkeypatch):
 def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
     inputs_told, monkeypatch
 ):
-    told = inputs_told({"features": [7], "dtype": "int32", "high": 50})
-    assert told == LayerInputs((7,), "int32", 50)
+    inputs = inputs_told({"features": [7], "dtype": "int32", "high": 50})
+    assert inputs == LayerInputs((7,), "int32", 50)
     monkeypatch.delattr(users_layer, "describe")
     given = LayerInputs((3,))
     assert users_layer.user_workload("a:b", given, QUICKEST, []).inputs == given
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("described", "sentence"),
     [
         ({}, "--layer: expected a layer that is built, .*; write it like --inputs 96,96,3"),
         (
@@ -176,9 +176,9 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
         ),
     ],
 )
-def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(inputs_told, told, sentence):
+def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(inputs_told, described, sentence):
     with pytest.raises(UserError, match=sentence):
-        inputs_told(told)
+        inputs_told(described)
 
 
 @pytest.mark.parametrize(

@@ -102,17 +102,14 @@ class Campaign:
         self._pool: LaunchPool | None = None
 
     @property
-    def cut_short(self) -> bool:
-        return any(
-            self._is_open(case) and len(result.launches) < self.options.launches.fewest
-            for case, result in self.results.items()
-        )
-
-    @property
     def exit_word(self) -> RunEnd:
         if self.interrupted:
             return RunEnd.INTERRUPTED
-        return RunEnd.CUT_SHORT if self.cut_short else RunEnd.COMPLETE
+        is_cut_short = any(
+            self._is_open(case) and len(result.launches) < self.options.launches.fewest
+            for case, result in self.results.items()
+        )
+        return RunEnd.CUT_SHORT if is_cut_short else RunEnd.COMPLETE
 
     def interrupt(self) -> None:
         """Stop after the round that is being played; what is being built is abandoned."""

@@ -111,6 +111,7 @@ class Catalogue:
         return {name: strategy.differs for name, strategy in strategies.items() if strategy.differs}
 
     def rival(self, case: Case, launch: int) -> RivalSpec:
+        """Return the rival of a case in a launch, in which one side of a pair is built first."""
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()
         if not self._is_in_pair(strategy):
