@@ -11,6 +11,7 @@ from timelift.commands.additions import additions
 from timelift.present import page
 from timelift.present.page import render
 from timelift.present.report import report
+from timelift.present.usage import NO_CODE
 
 FEW = ("native", "loop_slice", "time_distributed")
 #: Names that would do harm where they are not escaped.
@@ -32,7 +33,7 @@ def found(path, *records):
     return find_out(results.load(journals.write(path, *records)))
 
 
-def made(folder, *records, code=None):
+def made(folder, *records, code=NO_CODE):
     """The page of these records, in `folder / "report"`, without the files beside it."""
     seen = found(folder / "run.jsonl", *records)
     html = render.html(seen, report(seen), render.tables(seen), code=code)
@@ -44,7 +45,7 @@ def made(folder, *records, code=None):
 def reported(path):
     """The page of a stored run, with all files of the report in `report` beside it."""
     seen = find_out(results.load(path))
-    page.write_report(seen, path.parent / "report", additions(seen.run, path.parent))
+    page.write_report(seen, path.parent / "report", additions(seen.run, path.parent), NO_CODE)
     return (path.parent / "report" / "index.html").read_text()
 
 

@@ -85,7 +85,7 @@ LATER = {
 @pytest.mark.parametrize("cases", GRIDS.values(), ids=GRIDS)
 def test_no_text_of_a_report_s_figure_overlaps_another_or_leaves_it(tmp_path, monkeypatch, cases):
     if cases is GRIDS["24 panels"]:
-        monkeypatch.setattr(figures, "KINDS", {"time": figures.KINDS["time"]})
+        monkeypatch.setattr(figures, "QUANTITIES", {"time": figures.QUANTITIES["time"]})
     for figure in figures.of_run(_found(tmp_path, cases)).values():
         assert_texts_apart(figure)
 

@@ -25,7 +25,7 @@ from timelift.case import Status
 from timelift.measure import catalogue
 from timelift.present.page import page_words, render
 from timelift.present.page.data import inside_html, page_data
-from timelift.present.usage import CodeToPaste
+from timelift.present.usage import NO_CODE
 from timelift.present.words import _DECLARED, _REFUSED, meaning_in_words
 from timelift.project import Project
 from timelift.source import MEANING
@@ -79,7 +79,7 @@ def test_a_row_of_the_data_is_that_of_the_ranking(page):
 
 def test_a_bound_is_rounded_up(tmp_path):
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
-    drawn = page_data(seen, CodeToPaste())
+    drawn = page_data(seen, NO_CODE)
     costs = [row.cost_over_best.high for one in seen.rankings for row in one.all_rows]
     (answer,), (prices,) = seen.answers.values(), drawn["prices"]
     bounds = [*costs, *(one.ratio for one in answer.single.prices)]

@@ -44,16 +44,12 @@ _ON_PAGE = (
     *("price", "over_forward", "first_call", "first_call_low", "first_call_high"),
     *("graph_nodes", "peak_bytes", "launches_ranked"),
 )
-#: Numbers of a ranking for programs; times in seconds.
-_RANKED = (
-    *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
-    *(*SPEED_UP, "baseline"),
-    *("verdict", "provisional", "rank_low", "rank_high"),
-)
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
 FIRST_CALL = ("first_call_low", "first_call_high")
 _FOR_PROGRAMS = (
-    *("strategy", *AXES, "status", "launches", *_RANKED),
+    *("strategy", *AXES, "status", "launches"),
+    *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
+    *(*SPEED_UP, "baseline", "verdict", "provisional", "rank_low", "rank_high"),
     *(*SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
 )
 _NOTE = (

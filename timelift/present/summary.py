@@ -70,14 +70,14 @@ class Pointers:
 class Summary:
     """The end of a run: what was measured in one line, the table of workloads, and labelled notes.
 
-    `tables` is the command that prints every setting. `state` is why the run is not whole, or '';
+    `tables_command` prints every setting. `state` is why the run is not whole, or '';
     it stands above everything.
     """
 
     top: str
     table: Table
     notes: tuple[tuple[str, str], ...]
-    tables: str
+    tables_command: str
     state: str
 
     def in_brief(self) -> "Summary":
@@ -96,20 +96,20 @@ class Summary:
             return self
         kept = sorted(rows, key=lambda row: -row.settings)[:most]
         left_out = counted(len(rows) - most, "more workload")
-        note = ("and", f"{left_out}: {self.tables}")
+        note = ("and", f"{left_out}: {self.tables_command}")
         table = replace(self.table, rows=[row for row in rows if row in kept])
         return replace(self, table=table, notes=(note, *self.notes))
 
 
 def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
     """Return the end of a run; without `pointers` it names neither the page nor commands."""
-    tables = f"timelift report{_named(pointers)} WORKLOAD"
-    notes = tuple(_notes(findings, pointers, tables, trust))
+    command = f"timelift report{_named(pointers)} WORKLOAD"
+    notes = tuple(_notes(findings, pointers, command, trust))
     return Summary(
         _what_was_measured(findings),
         answer_table(findings),
         notes,
-        tables,
+        command,
         conditions.state(findings.run),
     )
 
@@ -167,13 +167,13 @@ def _named(pointers: Pointers | None) -> str:
 
 
 def _notes(
-    findings: RunFindings, pointers: Pointers | None, tables: str, trust: str
+    findings: RunFindings, pointers: Pointers | None, tables_command: str, trust: str
 ) -> Iterator[tuple[str, str]]:
     run = findings.run
-    yield from (("failed", f"{text}; why: {tables}") for text in _failures(findings))
+    yield from (("failed", f"{text}; why: {tables_command}") for text in _failures(findings))
     yield from (("refused", text) for text in dict.fromkeys(_refusals(findings)))
     if run.warnings:
-        more = f"; {len(run.warnings) - 1} more: {tables}" if len(run.warnings) > 1 else ""
+        more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
     yield "noise", conditions.undecided(findings)
     if trust:

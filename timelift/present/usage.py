@@ -6,7 +6,7 @@ and workloads of the project and of timelift; they become code only if they are 
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +43,11 @@ class Code(NamedTuple):
 class CodeToPaste:
     """The code of a run's strategies, if their source is known, and the inputs of its settings."""
 
-    strategies: Mapping[str, Code] = field(default_factory=dict)
-    inputs: Mapping[Setting, Inputs] = field(default_factory=dict)
+    strategies: Mapping[str, Code]
+    inputs: Mapping[Setting, Inputs]
+
+
+NO_CODE = CodeToPaste({}, {})
 
 
 def code_of_run(run: Run, project: Project) -> CodeToPaste:

@@ -31,7 +31,7 @@ from timelift.present.figures.sheet import (
 )
 from timelift.present.words import MEBIBYTES, SECONDS, Unit, unit_for
 
-#: With more panels a figure becomes one of each workload, which has at most as many.
+#: A figure of more panels is split into one a workload, which has at most so many.
 MOST_PANELS = 24
 _COLUMNS = 4
 #: Inches of the width of a panel of lines, and of its title.
@@ -46,7 +46,8 @@ _SPREAD = 0.06
 class Quantity:
     """A quantity that is drawn of each case, in the unit that `unit` chooses for its values.
 
-    `title` has a place for the baseline, `label` for the unit; `bars` explains the bars.
+    `title` has a place for the baseline, `label` for the unit; `bars` explains the bars. A speed-up
+    is better if it is more, and has a line at 1.
     """
 
     title: str
@@ -54,44 +55,47 @@ class Quantity:
     bars: str
     of_case: Callable[[RankedCase, RunFindings], Interval | None]
     unit: Callable[[Iterable[float]], Unit]
-    more_is_better: bool = False
+    is_speed_up: bool = False
 
 
-_SPEED_UP = Quantity(
-    "Times as fast as {baseline}",
-    "times as fast",
-    "bars: 95 % intervals from paired rounds, which hold for all of a setting at once, "
-    "cut where they leave the panel",
-    lambda row, _: row.speed_up,
-    lambda _: Unit("times", 1.0),
-    more_is_better=True,
-)
-_TIME = Quantity(
-    "Time per call",
-    "time per call ({unit})",
-    "bars: 95 % intervals over launches, wider than those of ratios",
-    lambda row, _: row.seconds_per_call,
-    unit_for,
-)
-_FIRST_CALL = Quantity(
-    "First call",
-    "first call ({unit})",
-    "bars: 95 % intervals over launches; the first call builds, traces and compiles",
-    lambda row, findings: findings.first_calls.get(row.case),
-    lambda _: SECONDS,
-)
-_MEMORY = Quantity(
-    "peak memory of a call",
-    "peak memory ({unit})",
-    "",
-    lambda row, findings: Interval(findings.peak_bytes.get(row.case, math.nan)),
-    lambda _: MEBIBYTES,
-)
 #: The quantities of each figure of a run, by the beginning of its file's name.
-KINDS: Mapping[str, Sequence[Quantity]] = {
-    "speed_up": [_SPEED_UP],
-    "time": [_TIME],
-    "first_call_and_memory": [_FIRST_CALL, _MEMORY],
+QUANTITIES: Mapping[str, Sequence[Quantity]] = {
+    "speed_up": [
+        Quantity(
+            "Times as fast as {baseline}",
+            "times as fast",
+            "bars: 95 % intervals from paired rounds, which hold for all of a setting at once, "
+            "cut where they leave the panel",
+            lambda row, _: row.speed_up,
+            lambda _: Unit("times", 1.0),
+            is_speed_up=True,
+        )
+    ],
+    "time": [
+        Quantity(
+            "Time per call",
+            "time per call ({unit})",
+            "bars: 95 % intervals over launches, wider than those of ratios",
+            lambda row, _: row.seconds_per_call,
+            unit_for,
+        )
+    ],
+    "first_call_and_memory": [
+        Quantity(
+            "First call",
+            "first call ({unit})",
+            "bars: 95 % intervals over launches; the first call builds, traces and compiles",
+            lambda row, findings: findings.first_calls.get(row.case),
+            lambda _: SECONDS,
+        ),
+        Quantity(
+            "peak memory of a call",
+            "peak memory ({unit})",
+            "",
+            lambda row, findings: Interval(findings.peak_bytes.get(row.case, math.nan)),
+            lambda _: MEBIBYTES,
+        ),
+    ],
 }
 
 
@@ -99,7 +103,7 @@ def of_run(findings: RunFindings) -> dict[str, Figure]:
     """Draw the figures for which a run has values, by the names of their files."""
     figures: dict[str, Figure] = {}
     with styled():
-        for name, quantities in KINDS.items():
+        for name, quantities in QUANTITIES.items():
             frame = pd.DataFrame(_rows(quantities, findings))
             for ending, part in _files(frame):
                 notes = ["provisional"] if findings.run.is_provisional else []
@@ -223,7 +227,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label
         x = line.seq_len * (last / first) ** share
         axes.vlines(x, line.low, line.high, look.colour, linewidth=1.5, alpha=0.5)
         axes.plot(x, line.value, **look.line)
-    if rows.quantity.iloc[0] is _SPEED_UP:
+    if rows.quantity.iloc[0].is_speed_up:
         axes.axhline(1, color=MUTED, linewidth=0.8, zorder=1)
     axes.set_title(_title(rows))
     axes.set(xlabel="sequence length (steps)", ylabel=label)
@@ -232,7 +236,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label
 def _draw_dots(axes: Axes, rows: pd.DataFrame, label: str) -> None:
     """Draw a dot a strategy, the best on top; all rows are of one length."""
     quantity = rows.quantity.iloc[0]
-    rows = rows.sort_values("value", ascending=not quantity.more_is_better)
+    rows = rows.sort_values("value", ascending=not quantity.is_speed_up)
     make_logarithmic(axes, "x", limits(rows.value))
     columns = rows[["value", "low", "high"]].to_numpy()
     for place, (name, (value, low, high)) in enumerate(zip(rows.strategy, columns, strict=True)):
@@ -241,7 +245,7 @@ def _draw_dots(axes: Axes, rows: pd.DataFrame, label: str) -> None:
         axes.plot(value, place, **look.line)
     axes.set_yticks(range(len(rows)), [short_name(name) for name in rows.strategy])
     axes.set_ylim(len(rows) - 0.25, -0.75)
-    if quantity is _SPEED_UP:
+    if quantity.is_speed_up:
         axes.axvline(1, color=MUTED, linewidth=0.8, zorder=1)
     axes.set_title(_title(rows))
     axes.set(xlabel=label, ylabel="")

@@ -10,7 +10,7 @@ from timelift.present import case_table, figures
 from timelift.present.figures import sheet
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
-from timelift.present.summary import NO_ADDITIONS, Additions
+from timelift.present.summary import Additions
 from timelift.present.tables import csv_as_shown, csv_of_values
 from timelift.present.usage import CodeToPaste
 
@@ -20,10 +20,7 @@ _TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run",
 
 
 def write_report(
-    findings: RunFindings,
-    folder: Path,
-    additions: Additions = NO_ADDITIONS,
-    code: CodeToPaste | None = None,
+    findings: RunFindings, folder: Path, additions: Additions, code: CodeToPaste
 ) -> None:
     """Write a report over an earlier one; raises UserError if the folder does not allow it."""
     in_words = report(findings, additions)
@@ -32,7 +29,7 @@ def write_report(
             (folder / name).unlink(missing_ok=True)
         pictures = sheet.save(figures.of_run(findings), folder / FIGURES)
     names = [picture.name for picture in pictures]
-    tables = [table for table in render.tables(findings, additions.section) if table.rows]
+    tables = render.tables(findings, additions.section)
     svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
     texts = {
         "report.md": in_markdown(in_words, svgs),
@@ -52,5 +49,7 @@ def _replaced(findings: RunFindings) -> Iterator[str]:
     """
     yield from (f"tables/{name}.csv" for name in _TABLES)
     workloads = {case.setting.workload for case in findings.run.by_case}
-    for stem in (kind + end for kind in figures.KINDS for end in ("", *figures.endings(workloads))):
+    for stem in (
+        kind + end for kind in figures.QUANTITIES for end in ("", *figures.endings(workloads))
+    ):
         yield from (f"{FIGURES}/{stem}.{format_}" for format_ in sheet.FORMATS)

@@ -20,7 +20,7 @@ from timelift.present.page.data import along, inside_html, page_data
 from timelift.present.report import Report
 from timelift.present.summary import ROWS, Additions, Section, processor_and_memory, summary
 from timelift.present.tables import Table
-from timelift.present.usage import CodeToPaste
+from timelift.present.usage import NO_CODE, CodeToPaste
 from timelift.present.words import percent
 
 _HERE = Path(__file__).parent
@@ -49,10 +49,12 @@ _ALONE = (
     "Each row is the answer for its workload alone, so it may name another strategy than the "
     "answer for all."
 )
-_SPEED_UP = "How many times as fast as the baseline, which is the line at 1; higher is better"
 _CHARTS = (
     Chart(
-        "speed-up", "Speed-up over {0} against {1}", f"{_SPEED_UP}. The bars are 95 % intervals."
+        "speed-up",
+        "Speed-up over {0} against {1}",
+        "How many times as fast as the baseline, which is the line at 1; higher is better. "
+        "The bars are 95 % intervals.",
     ),
     Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
     Chart(
@@ -85,7 +87,7 @@ def html(
     report: Report,
     tables: Sequence[Table] = (),
     figures: Sequence[str] = (),
-    code: CodeToPaste | None = None,
+    code: CodeToPaste = NO_CODE,
 ) -> str:
     """Render the page, which links to a CSV file of each table and to these files of figures."""
     head = dict(report.head)
@@ -102,9 +104,9 @@ def html(
             warnings=report.warnings,
             **_first_screen(findings, report.additions),
             charts=[*_charts(findings)],
-            tables=[table for table in tables if table.rows],
+            tables=tables,
             figures=_by_name(figures),
-            data=inside_html(page_data(findings, code or CodeToPaste())),
+            data=inside_html(page_data(findings, code)),
             style=_source("templates", "page.css"),
             scripts=scripts(),
             script_sources=" ".join(f"'sha256-{_hash(script)}'" for script in scripts()),
@@ -225,8 +227,8 @@ def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
 
 
 def tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
-    """Return the tables of the page, that of a section first, those of the whole run last."""
-    return (
+    """Return the tables of the page that have a row: that of a section, of answers, of the run."""
+    of_page = (
         *([section.table] if section and section.table else []),
         own_tables.prices(findings.answers),
         own_tables.fastest_by_execution(findings),
@@ -235,3 +237,4 @@ def tables(findings: RunFindings, section: Section | None = None) -> Sequence[Ta
         case_table.of_page(findings),
         own_tables.without_result(findings.run),
     )
+    return [table for table in of_page if table.rows]
