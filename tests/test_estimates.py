@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
 from studies import noise
+from tests import journals
 from tests.simulated import QUIET
-from timelift.analyse import effects, estimates
+from timelift.analyse import effects, estimates, results
+from timelift.measurement import fact
 
 
 def spread_of(variance, df, covariate=None):
@@ -190,3 +192,32 @@ def test_a_row_without_launches_has_no_error_among_others_that_have():
     found = estimates.estimate(effects.Effects(effect, np.zeros_like(effect)))
     assert np.isnan(found.standard_error[0])
     assert found.df[0] == 0
+
+
+def measured(path, *launches):
+    """The measurements of a run of launches, each a strategy, a number and its facts."""
+    lines = [
+        journals.line(journals.case(name), number, facts=facts) for name, number, facts in launches
+    ]
+    return results.load(journals.write(path / "run.jsonl", journals.header(), *lines)).measurements
+
+
+def test_the_interval_of_a_first_call_is_students_where_all_cases_vary_alike(tmp_path):
+    seconds = [0.8, 1.0, 1.3]
+    facts = [("native", n, {"first_call_seconds": one}) for n, one in enumerate(seconds, 1)]
+    (measurement,) = measured(tmp_path, *facts)
+    (found,) = estimates.first_calls([measurement]).values()
+    logs = np.log(seconds)
+    reach = stats.t.ppf(0.975, 2) * logs.std(ddof=1) / math.sqrt(3)
+    assert found.value == pytest.approx(math.exp(logs.mean()))
+    assert found.value == pytest.approx(fact(measurement, "first_call_seconds"))
+    assert (found.low, found.high) == pytest.approx(
+        (math.exp(logs.mean() - reach), math.exp(logs.mean() + reach))
+    )
+
+
+def test_a_single_launch_has_no_interval_and_no_launch_no_first_call(tmp_path):
+    rivals = measured(tmp_path, ("native", 1, {"first_call_seconds": 0.5}), ("fold_time", 1, {}))
+    (found,) = estimates.first_calls(rivals).values()
+    assert found.value == pytest.approx(0.5)
+    assert np.isnan([found.low, found.high]).all()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import journals
-from tests.simulated import LOUD, QUIET, run, scaled
+from tests.simulated import LOOP, LOUD, QUIET, TD, of_lengths, raced, run, scaled
 from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
@@ -187,6 +187,59 @@ def test_a_strategy_that_was_not_measured_has_no_price():
         only(run([1, 2])).row("nativ")
 
 
+def speed_ups(measurements, **how):
+    """The speed-up of every strategy in the one setting, and its baseline."""
+    (ranking,) = rank(measurements, **how)
+    return {row.case.strategy: row.speed_up for row in ranking.rows}, ranking.baseline
+
+
+def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
+    found, baseline = speed_ups(raced({"fold_time": 1, TD: 3, LOOP: 6}))
+    assert baseline == TD
+    assert {name: one.value for name, one in found.items()} == pytest.approx(
+        {"fold_time": 3, TD: 1, LOOP: 0.5}, rel=0.03
+    )
+    assert found["fold_time"].low < found["fold_time"].value < found["fold_time"].high
+    assert [found[name].verdict for name in ("fold_time", TD, LOOP)] == [
+        Verdict.FASTER,
+        Verdict.SAME,
+        Verdict.SLOWER,
+    ]
+
+
+def test_where_the_baseline_was_not_measured_the_next_in_order_stands_for_it():
+    assert speed_ups(raced({"native": 1, LOOP: 2}))[1] == LOOP
+    found, baseline = speed_ups(raced({"native": 1, TD: 2}), relative_to=["native"])
+    assert baseline == "native"
+    assert found[TD].value == pytest.approx(0.5, rel=0.03)
+    assert speed_ups(raced({"native": 1, "gru": 2})) == ({"native": None, "gru": None}, "")
+
+
+def test_one_launch_is_a_speed_up_without_an_interval():
+    found, _ = speed_ups(raced({"native": 1, TD: 2}, launches=1))
+    assert found["native"].value == pytest.approx(2, rel=0.05)
+    assert math.isnan(found["native"].low)
+
+
+def test_the_intervals_of_a_setting_hold_at_once():
+    names = {name: 1 + place / 4 for place, name in enumerate([TD, *"abcd"])}
+    places = of_lengths(*range(1, 201))
+    truth = {name: names[TD] / cost for name, cost in names.items()}
+    rows = [one.rows for one in rank(raced(names, places))]
+    held, narrow = (
+        sum(all(_holds(row, truth, share) for row in one) for one in rows) / len(rows)
+        for share in (1, 0.4)
+    )
+    assert held >= 0.93
+    assert narrow < 0.8
+
+
+def _holds(row, truth, share):
+    seen = row.speed_up
+    low, high = (seen.value * (end / seen.value) ** share for end in (seen.low, seen.high))
+    return low <= truth[row.case.strategy] <= high
+
+
 @given(st.permutations(range(8)))
 @settings(max_examples=10)
 def test_the_order_of_measurements_does_not_matter(order):
@@ -263,3 +316,34 @@ def test_a_rival_seen_in_one_launch_bounds_no_price():
     once = dataclasses.replace(third, launches=third.launches[:1])
     ranking = only([first, second, once])
     assert not any(row.cost_over_best.is_known for row in ranking.rows)
+
+
+def _reaches(row):
+    ratio = row.ratio
+    return math.log(ratio.high / ratio.value), math.log(ratio.value / ratio.low)
+
+
+def test_rows_of_two_rivals_have_the_interval_of_their_pair():
+    second = rank(run([1, 1.02], sizes=4))[0].rows[1]
+    assert _reaches(second) == pytest.approx([second.half_width] * 2)
+
+
+def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
+    clear = rank(run([1, 1.3, 1.4, 1.5, 1.6, 1.7], sizes=4))[0].rows[1]
+    equal = rank(run([1] * 6, sizes=4))[0].rows[1]
+    up, down = _reaches(clear)
+    assert up == pytest.approx(down)
+    assert 1.2 < up / clear.half_width < 1.5
+    up, down = _reaches(equal)
+    assert down > 1.1 * up
+    assert up > 1.2 * equal.half_width
+
+
+def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
+    found = run([1, 1.01, 1.5], sizes=4)
+    found[2] = dataclasses.replace(found[2], launches=found[2].launches[:1])
+    rows = {row.case.strategy: row for row in rank(found)[0].rows}
+    once = rows["rival2"]
+    assert np.isnan([once.ratio.low, once.seconds_per_call.low, once.half_width]).all()
+    second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio.value)
+    assert _reaches(second)[0] == pytest.approx(second.half_width)

@@ -16,14 +16,14 @@ from rich.console import Console
 
 from studies import noise
 from tests.pages import data
-from tests.simulated import run
+from tests.simulated import LOOP, TD, of_lengths, raced, run
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
-from timelift.analyse.recommend import Answer, recommend
+from timelift.analyse.recommend import Answer, answer, recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Phase, Setting, Status
+from timelift.case import Case, Gradients, Mode, Phase, Setting, Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, undecided_lines
 from timelift.choose.choices import Goal, Query, Undecided, decide
@@ -117,12 +117,12 @@ def page_of(found, words):
 def chosen(contest, run):
     """The first lines of `choose` about a measured setting, headed by its label."""
     query = Query(contest.setting, Goal.TIME)
-    answer = decide(query, run)
+    decided = decide(query, run)
     yield contest.setting.label
-    if isinstance(answer, Undecided):
-        yield from itertools.islice(undecided_lines(query, answer, run), 2)
+    if isinstance(decided, Undecided):
+        yield from itertools.islice(undecided_lines(query, decided, run), 2)
     else:
-        yield next(answer_lines(query, answer, run, Project(Path()), ""))
+        yield next(answer_lines(query, decided, run, Project(Path()), ""))
 
 
 #: How the surfaces name a strategy: for what, and which.
@@ -198,10 +198,10 @@ def test_every_surface_names_the_same_strategy(made):
 @settings(max_examples=60)
 def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made):
     found = RunFindings(made)
-    for workload, answer in found.answers.items():
+    for workload, of_workload in found.answers.items():
         mine = [ranking for ranking in found.contests if ranking.setting.workload == workload]
         if len(mine) == 1:
-            assert answer.single == found.recommendation_by_setting[mine[0].setting]
+            assert of_workload.single == found.recommendation_by_setting[mine[0].setting]
 
 
 @given(runs())
@@ -302,3 +302,85 @@ def test_what_a_strategy_typically_costs_is_the_median_over_its_settings(made):
         rows = [row for one in found.contests for row in one.rows]
         seen = [row.ratio.value for row in rows if row.case.strategy == price.strategy]
         assert price.typical == statistics.median(seen)
+
+
+EAGER, GRAPH = (of_lengths(8, 16, mode=mode) for mode in (Mode.EAGER, Mode.GRAPH))
+
+
+def test_one_strategy_that_is_never_shown_slower_is_the_advice():
+    found = answer(rank(raced({"native": 1, TD: [2, 3, 4, 5]}, [*EAGER, *GRAPH])))
+    assert (found.axis, found.strategies) == ("", ("native",))
+    assert found.is_never_shown_slower
+    (gain,) = found.gains
+    assert (gain.baseline, gain.settings, gain.faster) == (TD, 4, 4)
+    assert (gain.least, gain.most) == pytest.approx((2, 5), rel=0.05)
+    assert found.lost is None
+
+
+def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
+    costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
+    found = answer(rank(raced(costs, [*EAGER, *GRAPH])))
+    assert found.axis == "mode"
+    assert {part.strategy: part.values for part in found.parts} == {
+        "native": (Mode.EAGER,),
+        "fold_time": (Mode.GRAPH,),
+    }
+    assert found.is_never_shown_slower
+    assert found.gains[0].least == pytest.approx(4, rel=0.05)
+
+
+def test_a_rule_of_many_parts_is_not_told():
+    lengths = of_lengths(8, 16, 32, 64)
+    costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
+    found = answer(rank(raced(costs, lengths)))
+    assert (found.axis, found.strategies) == ("", ("native",))
+    assert found.lost.settings == 2
+    assert found.lost.dearest.case.setting.seq_len == 64
+    assert found.price == pytest.approx(1.2, rel=0.03)
+    two = answer(rank(raced({"native": [1, 1.1], "fold_time": [2, 1], TD: 4}, lengths[:2])))
+    assert (two.axis, two.parts[0].values) == ("seq_len", (8,))
+
+
+@pytest.mark.parametrize(("dearest", "axis"), [(1.2, "seq_len"), (1.06, "")])
+def test_a_rule_that_is_slower_somewhere_is_told_if_it_costs_at_most_half(dearest, axis):
+    """It costs 5 % beside `single`, which costs so many times the best where it is longer."""
+    settings = [dataclasses.replace(one, batch=n) for one in of_lengths(8, 16) for n in (1, 2)]
+    costs = {
+        "single": [1, 1.05, dearest, dearest],
+        "other": [1.05, 1, 2, 2],
+        "long": [2, 2, 1, 1],
+    }
+    found = answer(rank(raced(costs, settings)))
+    assert found.axis == axis
+    assert found.lost
+    assert found.price == pytest.approx(1.05 if axis else dearest, abs=0.02)
+
+
+def test_few_parts_are_told_before_many_and_workloads_however_many():
+    lengths = zip(of_lengths(8, 16, 32), (1, 2, 1), strict=True)
+    settings = [dataclasses.replace(setting, batch=batch) for setting, batch in lengths]
+    two = answer(rank(raced({"native": [1, 2, 1], "fold_time": [2, 1, 2]}, settings)))
+    assert (two.axis, len(two.parts)) == ("batch", 2)
+    workloads = [dataclasses.replace(settings[0], workload=name) for name in "abcd"]
+    costs = {name: [1 + (name != one.workload) for one in workloads] for name in "abcd"}
+    four = answer(rank(raced(costs, workloads)))
+    assert {part.values: part.strategy for part in four.parts} == {(name,): name for name in "abcd"}
+
+
+def test_a_condition_covers_every_setting():
+    places = of_lengths(8, 16)
+    for gradients in (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS):
+        places += of_lengths(8, 16, phase=Phase.BACKWARD, gradients=gradients)
+    costs = {"native": [2, 2, 1, 1, 2, 2], "fold_time": [1, 1, 2, 2, 1, 1], TD: 4}
+    found = answer(rank(raced(costs, places)))
+    assert (found.axis, found.settings) == ("gradients", 6)
+    assert found.is_never_shown_slower
+    assert {part.strategy for part in found.parts if Gradients.NONE in part.values} == {"fold_time"}
+
+
+def test_settings_without_the_common_baseline_are_summed_up_apart():
+    both = raced({"native": 1, LOOP: 3, TD: 2}, [*EAGER, *GRAPH])
+    for kept, gains in ((EAGER, [(TD, 2), (LOOP, 2)]), (EAGER[:1], [(LOOP, 3), (TD, 1)])):
+        left = [one for one in both if one.case.strategy != TD or one.case.setting in kept]
+        found = answer(rank(left))
+        assert [(one.baseline, one.settings) for one in found.gains] == gains

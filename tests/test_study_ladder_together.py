@@ -1,100 +1,12 @@
 """Beside the shown best: the rows of a setting hold at once, and are no wider than that takes."""
 
-import dataclasses
-import math
-
 import numpy as np
 import pytest
-from scipy import integrate, stats
 
 from studies import noise
 from studies.ladder import UNEQUAL, all_launches, campaign, mark_rows
 from studies.noise import SCENARIOS, TWO_LOUD
-from tests.simulated import run
 from timelift.analyse.ranking import rank
-from timelift.analyse.verdicts import PairLevels, simultaneous_levels
-
-ALPHA = 0.05
-#: How far simulated quantiles may lie beside exact ones.
-CLOSE = 0.006
-
-
-def reach(chance):
-    """The normal quantile that is exceeded with `chance`."""
-    return float(stats.norm.isf(chance))
-
-
-@pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
-def test_where_any_rival_may_be_the_best_the_level_is_tukeys(rivals):
-    expected = stats.studentized_range.ppf(1 - ALPHA, rivals, 1e6) / math.sqrt(2)
-    found = simultaneous_levels(rivals, rivals, ALPHA)
-    assert reach(found.below) == pytest.approx(expected, rel=CLOSE)
-
-
-def dunnett(c, others):
-    """The chance that none of so many others is further than `c` from a best that is known."""
-
-    def inside(z):
-        low, high = z - c * math.sqrt(2), z + c * math.sqrt(2)
-        return stats.norm.pdf(z) * (stats.norm.cdf(high) - stats.norm.cdf(low)) ** others
-
-    return integrate.quad(inside, -8, 8)[0]
-
-
-@pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
-def test_where_one_rival_alone_may_be_the_best_the_level_is_dunnetts(rivals):
-    found = simultaneous_levels(rivals, 1, ALPHA)
-    assert found.below == found.above
-    assert dunnett(reach(found.above), rivals - 1) == pytest.approx(1 - ALPHA, abs=0.003)
-
-
-@pytest.mark.parametrize(("rivals", "candidates"), [(5, 2), (8, 3), (12, 6)])
-def test_where_some_may_be_the_best_all_their_pairs_count(rivals, candidates):
-    error = np.random.default_rng(99).standard_normal((40_000, rivals))
-    pairs = [(i, j) for i in range(candidates) for j in range(i + 1, rivals)]
-    largest = np.max([np.abs(error[:, i] - error[:, j]) for i, j in pairs], axis=0)
-    found = simultaneous_levels(rivals, candidates, ALPHA)
-    assert np.mean(largest <= reach(found.below) * math.sqrt(2)) == pytest.approx(0.95, abs=0.004)
-
-
-def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
-    found = [simultaneous_levels(8, some, ALPHA) for some in range(1, 9)]
-    below = [one.below for one in found]
-    assert below == sorted(below, reverse=True)
-    assert len({one.above for one in found}) == 1
-    assert simultaneous_levels(2, 2, ALPHA) == PairLevels(ALPHA / 2, ALPHA / 2)
-
-
-def _reaches(row):
-    ratio = row.ratio
-    return math.log(ratio.high / ratio.value), math.log(ratio.value / ratio.low)
-
-
-def test_rows_of_two_rivals_have_the_interval_of_their_pair():
-    second = rank(run([1, 1.02], sizes=4))[0].rows[1]
-    assert _reaches(second) == pytest.approx([second.half_width] * 2)
-
-
-def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
-    clear = rank(run([1, 1.3, 1.4, 1.5, 1.6, 1.7], sizes=4))[0].rows[1]
-    equal = rank(run([1] * 6, sizes=4))[0].rows[1]
-    up, down = _reaches(clear)
-    assert up == pytest.approx(down)
-    assert 1.2 < up / clear.half_width < 1.5
-    up, down = _reaches(equal)
-    assert down > 1.1 * up
-    assert up > 1.2 * equal.half_width
-
-
-def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
-    found = run([1, 1.01, 1.5], sizes=4)
-    found[2] = dataclasses.replace(found[2], launches=found[2].launches[:1])
-    rows = {row.case.strategy: row for row in rank(found)[0].rows}
-    once = rows["rival2"]
-    assert np.isnan([once.ratio.low, once.seconds_per_call.low, once.half_width]).all()
-    second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio.value)
-    assert _reaches(second)[0] == pytest.approx(second.half_width)
-
 
 FIVE, CAMPAIGN = (5, all_launches), (12, campaign)
 EVERY = range(len(SCENARIOS))
