@@ -15,12 +15,7 @@ from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.worker_state import (
-    ShowStage,
-    WorkerState,
-    kill_group,
-    measure_until_finished,
-)
+from timelift.measure.worker_state import ShowStage, WorkerState, measure_until_finished
 from timelift.measurement import CaseInLaunch
 from timelift.messages import (
     PLAYING,
@@ -46,6 +41,9 @@ IMPORT_LIMIT = 300.0
 _ENDING_LIMIT = 10.0
 #: Seconds beyond which select(2) cannot wait.
 _LONGEST_WAIT = 1e9
+#: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
+#: which would make calls several times slower.
+_TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
 
 
 def _package_alone() -> "tempfile.TemporaryDirectory[str]":
@@ -53,11 +51,6 @@ def _package_alone() -> "tempfile.TemporaryDirectory[str]":
     folder = tempfile.TemporaryDirectory(prefix="timelift-home-")
     (Path(folder.name) / "timelift").symlink_to(_HOME / "timelift")
     return folder
-
-
-#: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
-#: which would make calls several times slower.
-_TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
 
 
 def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -124,11 +117,12 @@ class LaunchProcess:
             stderr=subprocess.STDOUT,
             pass_fds=[writer],
             env=environment(home, variables),
-            process_group=0,  # Ctrl-C is for the process that decides what it means
+            process_group=0,  # so that Ctrl-C reaches the coordinator alone
         )
         os.close(writer)
 
     def share_lock(self, lock: BuildOrPlayLock, first_call_limit: float) -> None:
+        """Take turns with the launches of this lock, with a limit that allows for them."""
         self._lock, self._first_call_limit = lock, first_call_limit
 
     def wait_until_ready(self) -> None:
@@ -185,11 +179,11 @@ class LaunchProcess:
         if worker is None or worker.gone or worker.asked_to_finish or not worker.pid:
             return
         worker.asked_to_finish = True
-        with contextlib.suppress(ProcessLookupError):
-            if worker.doing == PLAYING:
+        if worker.doing == PLAYING:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGUSR1)
-            else:
-                os.killpg(worker.pid, signal.SIGKILL)
+        else:
+            worker.kill_group()
 
     def build(self, worker: WorkerState) -> None:
         self._worker, self._tasks = worker, self._tasks + 1
@@ -214,7 +208,7 @@ class LaunchProcess:
         return None if worker.gone else event
 
     def kill_worker(self, worker: WorkerState) -> None:
-        kill_group(worker)
+        worker.kill_group()
         self._next_of(worker, Exited)
         worker.gone = True
 
@@ -258,7 +252,7 @@ class LaunchProcess:
                 f"{self._last_lines()}"
             )
         doing, limit = worker.doing, self._limit(worker)
-        kill_group(worker)
+        worker.kill_group()
         deadline = time.monotonic() + _ENDING_LIMIT
         exited = self._exit_of(worker, deadline)
         tracing = doing == TRACING
@@ -317,7 +311,7 @@ class LaunchProcess:
         if self._process.poll() is None:
             self._process.kill()
         if self._worker and not self._worker.gone:
-            kill_group(self._worker)
+            self._worker.kill_group()
 
     def close(self) -> None:
         """End the process, and free what belongs to it."""
@@ -328,3 +322,5 @@ class LaunchProcess:
         self._process.wait()
         os.close(self._events)
         self._log.close()
+        if self._home:
+            self._home.cleanup()

@@ -104,6 +104,12 @@ class WorkerState:
                 self.at_work = False
                 self.ended.append(event)
 
+    def kill_group(self) -> None:
+        """Kill the worker, if it has begun, and the processes that its strategies started."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     def die(self, status: Status, reason: str, exited: Exited | None) -> None:
         """Note how the worker died; `exited` has the place of the rival that played."""
         place, left = exited.playing_place if exited else 0, self.left
@@ -155,10 +161,3 @@ def measure_until_finished(
         names = {outcome.case.strategy for outcome in ended}
         rivals = tuple(rival for rival in rivals if rival.name not in names)
     return ended
-
-
-def kill_group(worker: WorkerState) -> None:
-    """Kill a worker that has begun and the processes that its strategies started."""
-    if worker.pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
