@@ -24,10 +24,6 @@ def stage(launch=2, setting=SETTING, doing="warming up native", seconds=75.0, *,
     return StageBegun(launch, setting, doing, seconds, at_most)
 
 
-def undecided(*names):
-    return StillUndecided(3, names, settings=8)
-
-
 @pytest.mark.parametrize(
     ("seconds", "at_most", "words"),
     [
@@ -75,7 +71,7 @@ def test_a_long_run_has_few_lines(monkeypatch):
         now[0] += 1
     assert (counts[60], counts[300], counts[3_600]) == (7, 15, 31)
     assert counts[7_200] - counts[3_600] == 12
-    progress.show(undecided("a"))
+    progress.show(StillUndecided(1, settings=8))
     progress.say("what stays")
     assert stream.getvalue().count("\n") == counts[7_200] + 1
 
@@ -113,7 +109,7 @@ def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(termin
         "about 1 min 15 s left · launch 2 of 3 · setting 1 of 8 · tokens-T…"
     )
     progress = CampaignDisplay(terminal)
-    for event in (BEGUN, undecided("a", "b"), stage(launch=4, setting="x")):
+    for event in (BEGUN, StillUndecided(2, settings=8), stage(launch=4, setting="x")):
         progress.show(event)
     assert plain(terminal.getvalue()).splitlines()[-1].rstrip() == (
         "about 1 min 15 s left · launch 4 · setting 1 · 2 of 8 settings undecided · x: w…"
@@ -124,7 +120,7 @@ def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(termin
 @pytest.mark.parametrize("width", [10, 40, 200])
 def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    drawn = last_drawn(terminal, BEGUN, undecided("a", "b"))
+    drawn = last_drawn(terminal, BEGUN, StillUndecided(2, settings=8))
     assert len(drawn) == 1
     assert max(map(len, drawn)) <= width
 

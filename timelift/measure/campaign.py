@@ -164,8 +164,7 @@ class Campaign:
         open_cases = [case for case in self.results if self._is_open(case)]
         if not self._is_beyond_fewest(group):
             return _by_setting(open_cases)
-        played = group[0] - 1
-        decides = played in self._referee.decision_points
+        decides = group[0] - 1 in self._referee.decision_points
         if self._doubtful is None or decides:
             self._doubtful = self._referee.to_play()
             peaks = self._referee.doubts_peak_of()
@@ -173,8 +172,7 @@ class Campaign:
         doubtful = self._doubtful
         wanted = _by_setting(case for case in open_cases if case in doubtful)
         if decides and wanted:
-            labels = tuple(setting.label for setting in wanted)
-            self._display.show(StillUndecided(played, labels, self._settings))
+            self._display.show(StillUndecided(len(wanted), self._settings))
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
     def _play_side_by_side(self, pool: LaunchPool, group: tuple[int, ...], wanted: Wanted) -> None:

@@ -60,7 +60,7 @@ class ProgressState:
         stage = self.stage
         if stage is None:
             return ""
-        doubt = f"{self.undecided.how_many} undecided" if self.undecided else ""
+        doubt = self.undecided.words if self.undecided else ""
         doing = f"{stage.setting}: {stage.doing}"
         return " · ".join(filter(None, (stage.time_left, *self._where(stage), doubt, doing)))
 

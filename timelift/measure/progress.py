@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,15 +34,14 @@ class CampaignBegun:
 
 @dataclass(frozen=True)
 class StillUndecided:
-    """The labels of settings that need more than these `launches`, and the number of all."""
+    """How many of the settings need more launches than those that are played."""
 
-    launches: int
-    undecided: Sequence[str]
+    undecided: int
     settings: int
 
     @property
-    def how_many(self) -> str:
-        return f"{len(self.undecided)} of {counted(self.settings, 'setting')}"
+    def words(self) -> str:
+        return f"{self.undecided} of {counted(self.settings, 'setting')} undecided"
 
 
 @dataclass(frozen=True)
