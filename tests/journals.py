@@ -12,7 +12,6 @@ from timelift.case import Case, Phase, Setting, Status
 from timelift.journal.files import json_line
 from timelift.journal.lines import SCHEMA, End
 from timelift.measurement import CaseInLaunch, Facts
-from timelift.selftest import TWINS
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
 SPEEDS = {
@@ -27,6 +26,10 @@ MACHINE = {
     "identity": {"system": "Linux", "cpu": "Example CPU", "cores": 2, "memory_gib": 8},
     "drift": {"versions": {"tensorflow": "2.21.0", "keras": "3.15.1"}, "python": "3.12.1"},
     "information": {"load": [0.1, 0.2, 0.3]},
+}
+#: By what share each twin of a self-test's strategy is slower.
+TWINS = {f"copy_{number}": 0.0 for number in (1, 2, 3)} | {
+    f"+5%_{number}": 0.05 for number in (1, 2, 3)
 }
 #: The other side of a run, as its header has it.
 AGAINST = {

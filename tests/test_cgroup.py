@@ -4,8 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-import report
-from tests import stored
 from timelift.canary import Groups
 from timelift.measure import machine
 from timelift.worker import system
@@ -74,15 +72,6 @@ def test_a_container_with_another_quota_is_another_machine(tmp_path):
     ]
     assert len({described.name for described in machines}) == 3
     assert "1-5quota" in machines[0].name
-
-
-def test_two_quotas_are_not_compared(tmp_path, capsys):
-    paths = []
-    for cores in (1.5, 2.0):
-        machine = stored.other_machine(quota_cores=cores)
-        paths.append(str(stored.stored(tmp_path / f"{cores}", 1, sizes=1, machine=machine)))
-    assert report.main(["compare", *paths]) == 1
-    assert "received others: quota_cores 1.5 → 2.0" in capsys.readouterr().err
 
 
 def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tmp_path):

@@ -2,9 +2,7 @@
 
 import dataclasses
 import itertools
-import math
 import warnings
-from datetime import timedelta
 
 import pytest
 from matplotlib.axes import Axes
@@ -14,13 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from tests import histories, journals
+from tests import journals
 from timelift.analyse import results
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.case import Mode
-from timelift.history import history_report
-from timelift.history.many_runs import read_history
 from timelift.present import figures
 from timelift.present.figures import sheet
 from timelift.present.figures.looks import CATALOGUE, line_style
@@ -41,7 +37,7 @@ def _found(folder, cases, **how):
     return RunFindings(results.load(journals.synthetic(folder / "run", cases, **how)))
 
 
-def _panels(figure):
+def panels(figure):
     """The panels of a figure, by their titles on one line with plain blanks."""
     return {" ".join(axes.get_title("left").split()): axes for axes in figure.findobj(Axes)}
 
@@ -50,7 +46,7 @@ def _words(figure):
     return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
 
 
-def _legend(figure):
+def legend(figure):
     return [text.get_text() for text in figure.findobj(Legend)[0].get_texts()]
 
 
@@ -60,26 +56,8 @@ def _points(axes):
     return {(to_hex(one.get_color()), one.get_marker()): list(one.get_ydata()) for one in lines}
 
 
-def _look(strategy):
+def look(strategy):
     return line_style(strategy).colour, line_style(strategy).marker
-
-
-def _history(folder, cases, slower, **how):
-    return read_history(histories.nights(folder, 16, slower, cases=cases, **how))
-
-
-SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
-LATER = {
-    "few cases": (SIX, histories.step("loop_slice", 8)),
-    "more panels than there is room for": (
-        journals.grid(histories.STRATEGIES, ("tokens",), (4, 16, 64, 256), (1, 8)),
-        histories.step("fold_time", 8, 0.3),
-    ),
-    "many strategies": (
-        journals.grid([f"way_{place}" for place in range(14)], seq_lens=(16,)),
-        lambda case, night: 0.07 * (night > 8) * max(0, 6 - int(case.strategy[4:])),
-    ),
-}
 
 
 @pytest.mark.parametrize("cases", GRIDS.values(), ids=GRIDS)
@@ -87,12 +65,6 @@ def test_no_text_of_a_report_s_figure_overlaps_another_or_leaves_it(tmp_path, mo
     if cases is GRIDS["24 panels"]:
         monkeypatch.setattr(figures, "QUANTITIES", {"time": figures.QUANTITIES["time"]})
     for figure in figures.of_run(_found(tmp_path, cases)).values():
-        assert_texts_apart(figure)
-
-
-@pytest.mark.parametrize("later", LATER.values(), ids=LATER)
-def test_no_text_of_a_history_s_figure_overlaps_another_or_leaves_it(tmp_path, later):
-    for figure in history_report.draw_history(_history(tmp_path, *later)).values():
         assert_texts_apart(figure)
 
 
@@ -129,7 +101,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize(("name", "panel"), DRAWN)
-def test_points_and_bars_are_the_findings_and_a_strategy_has_its_look(tmp_path, name, panel):
+def test_points_and_bars_are_the_findings_and_a_strategy_has_itslook(tmp_path, name, panel):
     found = _found(tmp_path, journals.grid(FEW, phases=("forward",)))
     axes = figures.of_run(found)[name].findobj(Axes)[panel]
     bars = [sorted(bar[:, 1]) for one in axes.collections for bar in one.get_segments() if len(bar)]
@@ -137,7 +109,7 @@ def test_points_and_bars_are_the_findings_and_a_strategy_has_its_look(tmp_path, 
         rows = [row for one in found.rankings for row in one.rows if row.case.strategy == strategy]
         rows.sort(key=lambda row: row.case.setting)
         told = [DRAWN[name, panel](row, found) for row in rows]
-        assert _points(axes)[_look(strategy)] == pytest.approx([one.value for one in told])
+        assert _points(axes)[look(strategy)] == pytest.approx([one.value for one in told])
         has_bars = (name, panel) != ("first_call_and_memory", 1)
         for ends in (pytest.approx([one.low, one.high]) for one in told if has_bars):
             assert any(bar == ends for bar in bars)
@@ -145,7 +117,7 @@ def test_points_and_bars_are_the_findings_and_a_strategy_has_its_look(tmp_path, 
 
 def test_axes_have_units_and_panels_name_their_settings(tmp_path):
     drawn = figures.of_run(_found(tmp_path, journals.grid(FEW) + journals.grid(FEW, mode=Mode.XLA)))
-    assert list(_panels(drawn["time"])) == [
+    assert list(panels(drawn["time"])) == [
         f"tokens, batch 8, {phase}, {mode}"
         for phase in ("forward", "backward")
         for mode in ("graph", "xla")
@@ -155,26 +127,26 @@ def test_axes_have_units_and_panels_name_their_settings(tmp_path):
     assert {"time per call (ms)"} in labels
     assert {"first call (s)", "peak memory (MiB)"} in labels
     assert "Times as fast as time_distributed" in _words(drawn["speed_up"])
-    assert _legend(drawn["speed_up"]) == list(FEW)
+    assert legend(drawn["speed_up"]) == list(FEW)
 
 
 def test_one_length_is_drawn_as_dots_with_the_best_on_top(tmp_path):
     cases = journals.grid(FEW, seq_lens=(8,), phases=("forward",))
     drawn = figures.of_run(_found(tmp_path, cases))
     for name in ("time", "speed_up"):
-        axes = _panels(drawn[name])["tokens, length 8, batch 8, forward, graph"]
+        axes = panels(drawn[name])["tokens, length 8, batch 8, forward, graph"]
         names = [text.get_text() for text in axes.get_yticklabels()]
         assert names == ["native", "time_distributed", "loop_slice"]
         assert axes.get_ylim()[0] > axes.get_ylim()[1]
-        assert _points(axes)[_look("native")] == [0]
+        assert _points(axes)[look("native")] == [0]
 
 
 def test_a_strategy_that_a_panel_lacks_is_drawn_in_the_others(tmp_path):
     cases = journals.grid(FEW, phases=("forward",)) + journals.grid(FEW[:2], phases=("backward",))
     figure = figures.of_run(_found(tmp_path, cases))["time"]
-    forward, backward = _panels(figure).values()
-    assert set(_points(forward)) == {_look(name) for name in FEW}
-    assert set(_points(backward)) == {_look(name) for name in FEW[:2]}
+    forward, backward = panels(figure).values()
+    assert set(_points(forward)) == {look(name) for name in FEW}
+    assert set(_points(backward)) == {look(name) for name in FEW[:2]}
 
 
 def test_more_panels_than_there_is_room_for_make_a_file_of_each_workload(tmp_path, monkeypatch):
@@ -185,8 +157,8 @@ def test_more_panels_than_there_is_room_for_make_a_file_of_each_workload(tmp_pat
     speed_ups = [name for name in drawn if name.startswith("speed_up")]
     assert speed_ups == ["speed_up-a", "speed_up-a-2"]
     for name in speed_ups:
-        assert len(_panels(drawn[name])) == 4
-        assert not [title for title in _panels(drawn[name]) if "batch 1," in title]
+        assert len(panels(drawn[name])) == 4
+        assert not [title for title in panels(drawn[name]) if "batch 1," in title]
         assert "4 of 6 panels, the largest batches" in _words(drawn[name])
 
 
@@ -219,31 +191,8 @@ def test_strange_names_are_drawn_as_they_are(tmp_path):
         warnings.simplefilter("error")
         drawn = figures.of_run(found)
         paths = sheet.save(drawn, tmp_path / "deep" / "figures")
-    assert set(_legend(drawn["time"])) == {"$\\frac", "_hidden", "名前", "a�[31mb", "<b>&amp;</b>"}
+    assert set(legend(drawn["time"])) == {"$\\frac", "_hidden", "名前", "a�[31mb", "<b>&amp;</b>"}
     assert [path.name for path in paths if path.stem == "time"] == ["time.svg", "time.png"]
     svg = next(path for path in paths if path.name == "time.svg").read_text()
     assert "&lt;b&gt;&amp;amp;&lt;/b&gt;" in svg
     assert "\x1b" not in svg
-
-
-def test_a_history_draws_runs_and_levels_of_what_changed(tmp_path):
-    history = _history(tmp_path, SIX, histories.step("loop_slice", 8))
-    figure = history_report.draw_history(history)["history"]
-    ((title, axes),) = _panels(figure).items()
-    assert (title, axes.get_ylabel()) == ("tokens-T16-B8-forward-graph", "change (%)")
-    assert _legend(figure) == ["loop_slice"]
-    (level,) = [line for line in axes.lines if to_hex(line.get_color()) == _look("loop_slice")[0]]
-    (change,) = history.findings.changed
-    step = (level.get_ydata()[-1] - level.get_ydata()[0]) / 100
-    assert step == pytest.approx(math.expm1(change.latest.change.value))
-    assert len(axes.lines) == len(SIX)
-
-
-def test_runs_of_one_day_lie_apart_and_have_their_time_below(tmp_path, monkeypatch):
-    monkeypatch.setattr(histories, "timedelta", lambda days: timedelta(minutes=10 * days))
-    history = _history(tmp_path, SIX, histories.step("loop_slice", 8))
-    assert len({run.day for run in history.runs}) == 1
-    (axes,) = history_report.draw_history(history)["history"].findobj(Axes)
-    across = [line.get_xdata() for line in axes.lines]
-    assert all(list(one) == list(range(16)) for one in across)
-    assert next(text.get_text() for text in axes.get_xticklabels()) == "2026-01-01\n02:00"

@@ -1,12 +1,17 @@
-"""`python report.py history`: what it says, what it writes, and what it returns to a build."""
+"""`python report.py history`: what it says, writes and draws, and what it returns to a build."""
 
 import csv
+import math
+from datetime import timedelta
 
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 import report
 from tests import histories, journals
-from timelift.history.history_report import csv_changes
+from tests.test_figures import assert_texts_apart, legend, look, panels
+from timelift.history.history_report import csv_changes, draw_history
 from timelift.history.many_runs import read_history
 
 SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
@@ -85,7 +90,6 @@ def test_part_of_a_history_can_be_asked_for(results, words, count):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--machine", "nowhere"], "expected a machine that has runs, received 'nowhere'"),
         (["--workloads", "tokens,tokns"], "expected a workload of this history, received 'tokns'"),
         (["--case", "x"], "expected a case of this history, received 'x'"),
         (["--since", "soon"], "--since: expected a date, received 'soon'"),
@@ -116,12 +120,55 @@ def test_one_run_is_a_history_that_says_what_it_lacks(results, capsys):
     assert (results / "report" / "history.png").exists()
 
 
-def test_an_exact_fact_that_changed_is_told_with_its_runs_and_fails_nothing(results, capsys):
+def test_an_exact_fact_that_changed_fails_nothing(results, capsys):
     case = journals.case("loop_slice")
     for night, nodes in enumerate([44, 44, 44, 1044]):
         lines = [journals.line(case, launch, facts={"graph_nodes": nodes}) for launch in (1, 2)]
         histories.run(results / "example" / f"{night}.jsonl", night, lines)
     assert report.main(["history"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    place = f"from {histories.day(3)} on, between {histories.commit(2)} and {histories.commit(3)}"
-    assert f"loop_slice: graph nodes 44 → 1,044 {place}" in said
+    assert "loop_slice: graph nodes 44 → 1,044" in capsys.readouterr().out
+
+
+def drawn(folder, slower, cases=SIX):
+    """A history of 16 runs, and its figure."""
+    history = read_history(histories.nights(folder, 16, slower, cases=cases))
+    return history, draw_history(history)["history"]
+
+
+DRAWN = {
+    "few cases": (histories.step("loop_slice", 8), SIX),
+    "more panels than there is room for": (
+        histories.step("fold_time", 8, 0.3),
+        journals.grid(histories.STRATEGIES, ("tokens",), (4, 16, 64, 256), (1, 8)),
+    ),
+    "many strategies": (
+        lambda case, night: 0.07 * (night > 8) * max(0, 6 - int(case.strategy[4:])),
+        journals.grid([f"way_{place}" for place in range(14)], seq_lens=(16,)),
+    ),
+}
+
+
+@pytest.mark.parametrize("happened", DRAWN.values(), ids=DRAWN)
+def test_no_text_of_a_history_s_figure_overlaps_another_or_leaves_it(tmp_path, happened):
+    assert_texts_apart(drawn(tmp_path, *happened)[1])
+
+
+def test_a_history_draws_runs_and_levels_of_what_changed(tmp_path):
+    history, figure = drawn(tmp_path, histories.step("loop_slice", 8))
+    ((title, axes),) = panels(figure).items()
+    assert (title, axes.get_ylabel()) == ("tokens-T16-B8-forward-graph", "change (%)")
+    assert legend(figure) == ["loop_slice"]
+    (level,) = [line for line in axes.lines if to_hex(line.get_color()) == look("loop_slice")[0]]
+    (change,) = history.findings.changed
+    step = (level.get_ydata()[-1] - level.get_ydata()[0]) / 100
+    assert step == pytest.approx(math.expm1(change.latest.change.value))
+    assert len(axes.lines) == len(SIX)
+
+
+def test_runs_of_one_day_lie_apart_and_have_their_time_below(tmp_path, monkeypatch):
+    monkeypatch.setattr(histories, "timedelta", lambda days: timedelta(minutes=10 * days))
+    history, figure = drawn(tmp_path, histories.step("loop_slice", 8))
+    assert len({run.day for run in history.runs}) == 1
+    (axes,) = figure.findobj(Axes)
+    assert all(list(line.get_xdata()) == list(range(16)) for line in axes.lines)
+    assert next(text.get_text() for text in axes.get_xticklabels()) == "2026-01-01\n02:00"

@@ -3,14 +3,10 @@
 import pytest
 from _pytest.config import get_config
 
-from tests.repositories import write
 from timelift import cli
 from timelift.case import option_flag
 from timelift.errors import UserError, nearest, read_share
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
-from timelift.measure.request import Question, RunRequest
-from timelift.project import Project
-from timelift.selftest import TwinsRace
 
 PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
@@ -92,14 +88,6 @@ def test_no_option_has_the_name_of_one_of_pytest_or_of_a_common_plugin(plugin):
 
 def test_the_options_of_bench_are_no_more_than_a_person_scans():
     assert len(FLAGS) <= 30
-
-
-def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
-    write(tmp_path, {"layers.py": "def make():\n    return None\n"})
-    texts = {"layer": f"{tmp_path / 'layers.py'}:make", "inputs": "3"}
-    request = RunRequest(Project(tmp_path), texts, TwinsRace.usual_axes)
-    cases = request.cases(Question({"phases": "forward", "modes": "eager"}))
-    assert {case.setting.workload for case in cases} == {"make"}
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,13 @@ from rich.console import Console
 
 from tests import journals
 from tests.pages import found, without_scripts
-from timelift import cli, selftest
+from timelift import cli
 from timelift.analyse import results
 from timelift.commands.additions import section
 from timelift.present import figures, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
-from timelift.selftest import end_of_selftest
 
 CASES = journals.grid()
 WHOLE = [journals.header(cases=len(CASES)), *journals.campaign(CASES), journals.END]
@@ -127,31 +126,10 @@ def test_an_answer_for_programs_has_a_field(project, capsys, size):
         assert json.loads(capsys.readouterr().out)["provisional"] is (lines is not WHOLE)
 
 
-def _unfinished(folder, path):
-    """The journal at `path`, without its closing mark."""
-    lines = path.read_text().splitlines(keepends=True)
-    copy = folder / "unfinished.jsonl"
-    copy.write_text("".join(lines[:-1]))
-    return copy
-
-
 def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):
-    over, open_still = (
-        section(results.load(path)).versions[0]
-        for path in (AGAINST, _unfinished(tmp_path, AGAINST))
-    )
+    unfinished = tmp_path / "unfinished.jsonl"
+    unfinished.write_text("".join(AGAINST.read_text().splitlines(keepends=True)[:-1]))
+    over, open_still = (section(results.load(path)).versions[0] for path in (AGAINST, unfinished))
     assert not [line for line in over if "provisional" in line]
     assert open_still[0].startswith("provisional: ")
     assert open_still[1:] == over
-
-
-def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
-    path = journals.selftest(tmp_path / "run.jsonl", launches=5)
-    copy = _unfinished(tmp_path, path)
-    lines = list(end_of_selftest(results.load(copy), tmp_path))
-    assert lines[0].startswith("provisional: ")
-    assert lines[-1] == "not stored, since the run did not end"
-    assert not (tmp_path / selftest.FILE).exists()
-    over = [*end_of_selftest(results.load(path), tmp_path)]
-    assert not [line for line in over if line.startswith(("prov", "not s"))]
-    assert (tmp_path / selftest.FILE).exists()

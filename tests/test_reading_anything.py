@@ -18,7 +18,6 @@ import report
 import timelift
 from tests import journals
 from tests.pages import harm, loads
-from timelift import selftest
 from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.results import Run
@@ -250,10 +249,6 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
     assert runs_of_machine(results_folder, Machine(name=name)) == []
-    run = Run(Header(machine=Machine(name=name)), (), complete=True)
-    (tmp_path / "results" / "selftest").mkdir()
-    (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
-    assert selftest.machine_trust(results_folder, run) is None
 
 
 def test_more_settings_than_a_report_can_show_are_a_sentence():

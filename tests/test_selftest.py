@@ -70,6 +70,14 @@ def test_a_second_question_plants_no_twins_of_twins(asked):
         assert all(case.strategy.count(COPY_SEPARATOR) <= 1 for case in cases)
 
 
+def test_a_self_test_measures_the_layer_that_is_named(tmp_path):
+    (tmp_path / "layers.py").write_text("def make(): ...\n")
+    texts = {"layer": f"{tmp_path / 'layers.py'}:make", "inputs": "3"}
+    request = RunRequest(Project(tmp_path), texts, TwinsRace.usual_axes)
+    cases = request.cases(Question({"phases": "forward", "modes": "eager"}))
+    assert {case.setting.workload for case in cases} == {"make"}
+
+
 def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
     cases, catalogue = planted[0], planted[1].request.catalogue
     setting = next(case.setting for case in cases if case.strategy == "native")
@@ -248,7 +256,8 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     folder = tmp_path / "results" / "some-machine" / "selftest"
     folder.mkdir(parents=True)
     selftest.save_trust(TRUST, folder)
-    names = {"some-machine": TRUST, "other": None, "../results/some-machine": None}
+    nowhere = ("other", "../results/some-machine", "a" * 300, "..", "", "a\x00b", "/")
+    names = {"some-machine": TRUST} | dict.fromkeys(nowhere)
     for name, trust in names.items():
         header = journals.header(machine={"name": name})
         path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
@@ -275,7 +284,17 @@ def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
     lines = list(end(path))
     assert lines[0].startswith("identical code was called different in ")
-    assert (tmp_path / "trust.json").exists()
+    assert not [line for line in lines if line.startswith(("provisional", "not stored"))]
+    assert (tmp_path / selftest.FILE).exists()
+
+
+def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
+    path = journals.selftest(tmp_path / "run.jsonl", launches=5)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    lines = list(end(path))
+    assert lines[0].startswith("provisional: ")
+    assert lines[-1] == "not stored, since the run did not end"
+    assert not (tmp_path / selftest.FILE).exists()
 
 
 def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_more(tmp_path):
