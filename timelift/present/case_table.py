@@ -4,7 +4,7 @@ Names inside are as the file wrote them until a renderer escapes them for its pl
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
@@ -175,6 +175,12 @@ def _verdict_beside(row: Row) -> str | None:
     return rival.verdict if rival and is_compared else None
 
 
+def _ends(name: str, title: str, path: str, **options: Any) -> Iterator[Column]:
+    """Yield the columns of both ends of an interval; `path` leads to it from a row."""
+    yield number(f"{name}_low", f"{title} from", _attribute(f"{path}.low"), **options)
+    yield number(f"{name}_high", f"{title} to", _attribute(f"{path}.high"), **options)
+
+
 def _marked(row: Row) -> str:
     name = row.measurement.case.strategy
     return with_mark(name, is_look_alike=name in row.findings.look_alikes)
@@ -184,18 +190,16 @@ def _fact(name: str, title: str | None = None, **options: Any) -> Column:
     return number(name, title, lambda row: fact(row.measurement, name), **options)
 
 
-_EVERY = (
+_ALL_COLUMNS = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
     Column("rival", "strategy", _marked),
     *axis_columns(attrgetter("measurement.case.setting")),
     Column("status", value=attrgetter("measurement.status")),
     number("launches", value=lambda row: len(row.measurement.launches)),
     number("seconds_per_call", "time", _attribute("rival.seconds_per_call.value")),
-    number("seconds_low", value=_attribute("rival.seconds_per_call.low")),
-    number("seconds_high", value=_attribute("rival.seconds_per_call.high")),
+    *_ends("seconds", "time", "rival.seconds_per_call"),
     number("ratio", value=_attribute("rival.ratio.value"), format=_ratio),
-    number("ratio_low", "ratio from", _attribute("rival.ratio.low"), _ratio),
-    number("ratio_high", "ratio to", _attribute("rival.ratio.high"), _ratio),
+    *_ends("ratio", "ratio", "rival.ratio", format=_ratio),
     Column("interval", "95 % interval", _interval, drop_order=1, right=True),
     Column(
         "gain",
@@ -206,8 +210,7 @@ _EVERY = (
         right=True,
     ),
     number("speed_up", "speed-up", _attribute("rival.speed_up.value")),
-    number("speed_up_low", "speed-up from", _attribute("rival.speed_up.low")),
-    number("speed_up_high", "speed-up to", _attribute("rival.speed_up.high")),
+    *_ends("speed_up", "speed-up", "rival.speed_up"),
     Column("baseline", value=_baseline),
     Column("verdict", value=_attribute("rival.verdict")),
     Column("provisional", value=attrgetter("findings.run.is_provisional")),
@@ -223,8 +226,7 @@ _EVERY = (
         drop_order=5,
     ),
     number("first_call", "first call", _attribute("first_call.value"), unit=SECONDS),
-    number("first_call_low", "first call from", _attribute("first_call.low")),
-    number("first_call_high", "first call to", _attribute("first_call.high")),
+    *_ends("first_call", "first call", "first_call"),
     number(
         "first_call_in_words",
         "first call (s)",
@@ -249,4 +251,4 @@ _EVERY = (
         value=lambda row: row.findings.look_alikes.get(row.measurement.case.strategy, ""),
     ),
 )
-_COLUMNS = {column.name: column for column in _EVERY}
+_COLUMNS = {column.name: column for column in _ALL_COLUMNS}

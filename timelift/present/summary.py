@@ -15,6 +15,7 @@ from pathlib import Path
 from timelift.analyse.findings import RunFindings
 from timelift.case import AXES, AXIS_FLAGS, CPU, SKIPPED, Setting, Status, several_valued
 from timelift.errors import counted
+from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.answer import answer_table
 from timelift.present.tables import Table
@@ -170,7 +171,9 @@ def _notes(
     findings: RunFindings, pointers: Pointers | None, tables_command: str, trust: str
 ) -> Iterator[tuple[str, str]]:
     run = findings.run
-    yield from (("failed", f"{text}; why: {tables_command}") for text in _failures(findings))
+    failed = [each for each in run.without_result if each.status not in SKIPPED]
+    if failed:
+        yield "failed", f"{_failures(failed)}; why: {tables_command}"
     yield from (("refused", text) for text in dict.fromkeys(_refusals(findings)))
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
@@ -180,7 +183,10 @@ def _notes(
         yield "trust", trust
     if pointers:
         yield from pages(pointers)
-        yield "more", " · ".join(_commands(findings, _named(pointers)))
+        commands = [tables_command]
+        if findings.contests:
+            commands.append(f"choose {_question(findings, pointers)}")
+        yield "more", " · ".join(commands)
 
 
 def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
@@ -191,13 +197,11 @@ def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
-def _failures(findings: RunFindings) -> Iterator[str]:
-    """Yield how many cases have failed, and which strategies; refusals are no failures."""
-    failed = [each for each in findings.run.without_result if each.status not in SKIPPED]
-    if failed:
-        names = [*dict.fromkeys(f"{each.case.strategy} {each.status}" for each in failed)]
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"{counted(len(failed), 'case')}: {', '.join(names[:_NAMED])}{more}"
+def _failures(failed: Sequence[Measurement]) -> str:
+    """Write how many cases have failed, and of which strategies."""
+    names = [*dict.fromkeys(f"{each.case.strategy} {each.status}" for each in failed)]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{counted(len(failed), 'case')}: {', '.join(names[:_NAMED])}{more}"
 
 
 def _refusals(findings: RunFindings) -> Iterator[str]:
@@ -211,14 +215,7 @@ def _refusals(findings: RunFindings) -> Iterator[str]:
             yield f"{setting.workload} {setting.phase}: {reason}"
 
 
-def _commands(findings: RunFindings, named: str) -> Iterator[str]:
-    """Yield the commands that show more of the run."""
-    yield f"timelift report{named} WORKLOAD"
-    if findings.contests:
-        yield f"choose {_question(findings)}{f' --run{named}' if named else ''}"
-
-
-def _question(findings: RunFindings) -> str:
+def _question(findings: RunFindings, pointers: Pointers) -> str:
     """Write the options of `choose` for a setting of the workload that has most settings."""
     answers = findings.answers
     workload = max(answers, key=lambda name: answers[name].settings)
@@ -228,4 +225,5 @@ def _question(findings: RunFindings) -> str:
     several = set(several_valued(ranking.setting for ranking in findings.rankings))
     axes = {"workload", "seq_len"} | (several & {"batch", *setting.unusual})
     values = ((axis, getattr(setting, axis)) for axis in AXES if axis in axes)
-    return shlex.join(word for axis, value in values for word in (AXIS_FLAGS[axis], str(value)))
+    options = [word for axis, value in values for word in (AXIS_FLAGS[axis], str(value))]
+    return shlex.join([*options, *(["--run", "RUN"] if pointers.run else [])])
