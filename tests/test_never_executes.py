@@ -11,7 +11,7 @@ import pytest
 from tests import journals
 from tests.projects import ROOT
 
-#: Springs when it is executed, whoever does it and from wherever.
+#: A module that leaves a file when it is executed.
 TRAP = "'A trap.'\nopen({0!r}, 'a').write(__name__)\n"
 NAME = "trap"
 #: Commands in a process whose first place for modules is the project with the traps.
@@ -65,7 +65,7 @@ def _journal(project):
 
 
 def _codes(project, *commands, spring=""):
-    """Run commands in one process; give their exit codes, none where it broke off."""
+    """Run commands in one process; return their exit codes, none if it broke off."""
     words = json.dumps([[*map(str, command)] for command in commands])
     done = subprocess.run(
         [sys.executable, "-c", PROBE.format(spring=spring), words],
@@ -75,8 +75,8 @@ def _codes(project, *commands, spring=""):
         text=True,
         check=False,
     )
-    said = [line for line in done.stdout.splitlines() if line.startswith("CODES")]
-    return said[0].split()[1:] if said else []
+    codes = [line for line in done.stdout.splitlines() if line.startswith("CODES")]
+    return codes[0].split()[1:] if codes else []
 
 
 def test_no_command_executes_what_a_journal_names(sprung):

@@ -1,4 +1,4 @@
-"""A layer as its user names it: found like an import, and asked what its inputs are."""
+"""A user's layer by its name: imported like a module, and described with its inputs."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def built():
 def raises():
     raise RuntimeError("no weights\\nhere")
 """
-TRIED = """
+DESCRIBED = """
 import json, sys
 sys.path[:0] = [{src!r}]
 from timelift.errors import one_line
@@ -57,7 +57,8 @@ from timelift.worker.describe import describe
 from timelift.worker.reference import make_layer
 def weights(name, inputs):
     try:
-        return [list(one.shape) for one in make_layer("mine.models:" + name, inputs, 1).weights]
+        layer = make_layer("mine.models:" + name, inputs, 1)
+        return [list(weight.shape) for weight in layer.weights]
     except ValueError as error:
         return one_line(error)
 print(json.dumps([
@@ -66,8 +67,8 @@ print(json.dumps([
     [weights("tokens", LayerInputs((7,), dtype)) for dtype in ("int32", "")],
 ]))
 """
-#: What each of them tells, or the end of why it is none.
-TOLD = {
+#: Features, dtype and bound of each layer's inputs, or the error.
+INPUTS = {
     "functional": ((5, 3), "", 0),
     "built": ((6,), "", 0),
     "tokens": ((7,), "int32", 50),
@@ -75,7 +76,7 @@ TOLD = {
     "ragged": (None, "", 0),
     "unbuilt": (None, "", 0),
     "Doubled": (None, "", 0),
-    "Positions": (None, "", 0),  # its embedding is no layer of inputs
+    "Positions": (None, "", 0),  # its embedding does not take the inputs
     "raises": "RuntimeError: no weights here",
     "number": "TypeError: 'int' object is not callable",
     "functonal": "AttributeError: mine.models has no 'functonal'; nearest: functional",
@@ -89,24 +90,24 @@ def src(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tried(src):
-    """What every layer of the module tells, and what is made of two for some shapes of a step."""
-    return engines.run("tensorflow", TRIED.format(src=str(src), names=list(TOLD)))
+def described(src):
+    """Descriptions of all layers of the module, and weights of two for some inputs."""
+    return engines.run("tensorflow", DESCRIBED.format(src=str(src), names=list(INPUTS)))
 
 
-@pytest.mark.parametrize("name", TOLD)
-def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
-    described, expected = tried[0][name], TOLD[name]
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_inputs_of_a_layer_are_described_where_they_are_known(described, name):
+    description, expected = described[0][name], INPUTS[name]
     if isinstance(expected, str):
-        assert described == {"error": expected}
+        assert description == {"error": expected}
         return
     features, dtype, high = expected
     shape = None if features is None else list(features)
-    assert described == {"features": shape, "dtype": dtype, "high": high}
+    assert description == {"features": shape, "dtype": dtype, "high": high}
 
 
-def test_features_that_contradict_a_built_layer_are_refused(tried):
-    right, wrong, longer = tried[1]
+def test_features_that_contradict_a_built_layer_are_refused(described):
+    right, wrong, longer = described[1]
     assert right == [[6, 4], [4]]
     assert wrong == (
         "ValueError: the layer is built for steps of 6, and --inputs or FEATURES says 7; leave "
@@ -115,15 +116,15 @@ def test_features_that_contradict_a_built_layer_are_refused(tried):
     assert "--inputs or FEATURES says 6,1" in longer
 
 
-def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
-    right, wrong = tried[2]
+def test_a_layer_of_whole_numbers_is_not_fed_with_others(described):
+    right, wrong = described[2]
     assert right == [[50, 4]]
     assert "takes whole numbers; write so, like --inputs 'int32[7]<50', or" in wrong
 
 
 def test_a_module_is_imported_as_the_project_does(src):
-    described = users_layer.describe("mine.models:functional", QUICKEST, [src])
-    assert described["features"] == [5, 3]
+    description = users_layer.describe("mine.models:functional", QUICKEST, [src])
+    assert description["features"] == [5, 3]
 
 
 @pytest.mark.parametrize(
@@ -145,21 +146,19 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
 
 
 @pytest.fixture
-def inputs_told(monkeypatch):
-    """The inputs of a layer that tells this."""
+def inputs_of(monkeypatch):
+    """Return the inputs of a workload whose layer has these descriptions."""
 
-    def ask(described):
-        described = {"features": None, "dtype": "", "high": 0} | described
-        monkeypatch.setattr(users_layer, "describe", lambda *_: described)
+    def inputs(**fields):
+        description = {"features": None, "dtype": "", "high": 0} | fields
+        monkeypatch.setattr(users_layer, "describe", lambda *_: description)
         return users_layer.user_workload("a:b", None, QUICKEST, []).inputs
 
-    return ask
+    return inputs
 
 
-def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
-    inputs_told, monkeypatch
-):
-    inputs = inputs_told({"features": [7], "dtype": "int32", "high": 50})
+def test_a_layer_is_described_unless_the_options_have_its_inputs(inputs_of, monkeypatch):
+    inputs = inputs_of(features=[7], dtype="int32", high=50)
     assert inputs == LayerInputs((7,), "int32", 50)
     monkeypatch.delattr(users_layer, "describe")
     given = LayerInputs((3,))
@@ -167,7 +166,7 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
 
 
 @pytest.mark.parametrize(
-    ("described", "sentence"),
+    ("fields", "sentence"),
     [
         ({}, "--layer: expected a layer that is built, .*; write it like --inputs 96,96,3"),
         (
@@ -176,9 +175,9 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked(
         ),
     ],
 )
-def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(inputs_told, described, sentence):
+def test_unknown_inputs_are_an_error_that_names_the_option(inputs_of, fields, sentence):
     with pytest.raises(UserError, match=sentence):
-        inputs_told(described)
+        inputs_of(**fields)
 
 
 @pytest.mark.parametrize(

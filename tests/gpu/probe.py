@@ -1,7 +1,7 @@
-"""What one backend says of one device, as JSON: `python -m tests.gpu.probe BACKEND DEVICE`.
+"""Measure one backend on one device, as JSON: `python -m tests.gpu.probe BACKEND DEVICE`.
 
-A process has one backend, so the suite asks a fresh one. On a CPU the same questions are asked, so
-that the probe itself is tested where there is no GPU.
+A process has one backend, so the suite starts a fresh one. The probe runs on a CPU too, so that it
+is tested where there is no GPU.
 """
 
 import json
@@ -22,8 +22,8 @@ from timelift.worker.engines import Feed, open_engine
 
 #: Inputs whose product keeps a device busy for long, by kind of device.
 LARGE = {"cpu": (8, 16, 64), "gpu": (64, 256, 4096)}
-#: So often a sample is timed by both clocks.
-LOOKS = 9
+#: Samples that are timed by both clocks.
+READINGS = 9
 
 
 def main(backend: str, device: str) -> None:
@@ -36,14 +36,14 @@ def main(backend: str, device: str) -> None:
     seconds = rounds.warm_up(large)
     rounds.measure_wait(large)
     rounds.size_samples(large, seconds, random.Random(1))
-    sys.stdout.write(json.dumps(found(engine, setting, large)) + "\n")
+    sys.stdout.write(json.dumps(measured(engine, setting, large)) + "\n")
 
 
-def found(engine: Any, setting: Setting, large: rounds.Player) -> dict:
+def measured(engine: Any, setting: Setting, large: rounds.Player) -> dict:
     shape = LARGE[setting.device.partition(":")[0]]
     peak = engine.device_peak_bytes(lambda: engine.wait(large.call()))
-    clocks = [both_clocks(setting, large) for _ in range(LOOKS)]
-    seconds = statistics.median(one for one, _ in clocks)
+    clocks = [both_clocks(setting, large) for _ in range(READINGS)]
+    seconds = statistics.median(clock for clock, _ in clocks)
     return {
         "device": str(getattr(engine.place(np.zeros(2, np.float32)), "device", "")),
         "identity": dict(engine.identity()),
@@ -51,7 +51,7 @@ def found(engine: Any, setting: Setting, large: rounds.Player) -> dict:
         "output_bytes": int(np.prod(shape)) * 4,
         "wait_share": large.wait_seconds / seconds,
         "seconds_per_call": seconds / large.calls_per_sample,
-        "event_over_clock": statistics.median(event / one for one, event in clocks),
+        "event_over_clock": statistics.median(event / clock for clock, event in clocks),
     }
 
 
@@ -70,7 +70,7 @@ def player(engine: Any, setting: Setting, shape: tuple[int, ...]) -> rounds.Play
 def both_clocks(setting: Setting, large: rounds.Player) -> tuple[float, float]:
     """Seconds of one sample by our clock, and by the device's own around the same calls.
 
-    PyTorch alone hands that out; elsewhere it is NaN.
+    PyTorch alone has that clock; elsewhere it is NaN.
     """
     if setting.backend is not Backend.TORCH or setting.device == "cpu":
         return large.sample(large.calls_per_sample, time.perf_counter), math.nan

@@ -35,7 +35,9 @@ class TorchEngine(Engine):
         _check_mode(setting)
         _check_device(setting)
         if setting.threads != BACKEND_THREADS:
-            _use_threads(setting.threads)
+            torch.set_num_threads(setting.threads)
+            if torch.get_num_interop_threads() != setting.threads:  # it may be set once a process
+                torch.set_num_interop_threads(setting.threads)
         self._gpu = not setting.on_cpu
         self.device = torch.device(f"cuda:{setting.device_number}" if self._gpu else "cpu")
         if self._gpu:
@@ -144,12 +146,6 @@ def _check_device(setting: Setting) -> None:
         raise UnavailableError(f"PyTorch sees no {setting.device} on this machine")
 
 
-def _use_threads(number: int) -> None:
-    torch.set_num_threads(number)
-    if torch.get_num_interop_threads() != number:  # it may be set once in a process
-        torch.set_num_interop_threads(number)
-
-
 def _prepare_compiler(device: Any, phase: Phase) -> None:
     """Compile something tiny, and its gradient; raises UnavailableError if that fails.
 
@@ -188,7 +184,11 @@ class TorchCompiled:
         self.traces = 0
         self.operations: Counter[str] | None = None
         self._model, self._setting = model, setting
-        self._function = _outputs_of(model, training)
+
+        def outputs_of(inputs: Any, mask: Any) -> Any:
+            return model(inputs, training=training, mask=mask)
+
+        self._function: Callable[..., Any] = outputs_of
         if setting.mode is not Mode.EAGER:
             varies = setting.time_axis is TimeAxis.DYNAMIC
             self._function = torch.compile(
@@ -224,16 +224,9 @@ def _kind(node: Any) -> str:
     return str(getattr(called, "__name__", called))
 
 
-def _outputs_of(model: Any, training: bool) -> Callable[..., Any]:  # noqa: FBT001
-    def outputs(inputs: Any, mask: Any) -> Any:
-        return model(inputs, training=training, mask=mask)
-
-    return outputs
-
-
-def _forward(outputs: Callable[..., Any], inputs: Any, mask: Any) -> Any:
+def _forward(outputs_of: Callable[..., Any], inputs: Any, mask: Any) -> Any:
     with torch.no_grad():
-        return outputs(inputs, mask)
+        return outputs_of(inputs, mask)
 
 
 def _backward(
