@@ -8,8 +8,7 @@ from tests import journals
 from timelift.analyse import results
 from timelift.analyse.findings import find_out
 from timelift.commands.additions import additions
-from timelift.present import page
-from timelift.present.page import render
+from timelift.present.page import page_html, page_scripts, page_tables, write_report
 from timelift.present.report import report
 from timelift.present.usage import NO_CODE
 
@@ -36,7 +35,7 @@ def found(path, *records):
 def made(folder, *records, code=NO_CODE):
     """The page of these records, in `folder / "report"`, without the files beside it."""
     seen = found(folder / "run.jsonl", *records)
-    html = render.html(seen, report(seen), render.tables(seen), code=code)
+    html = page_html(seen, report(seen), page_tables(seen), code=code)
     (folder / "report").mkdir(exist_ok=True)
     (folder / "report" / "index.html").write_text(html)
     return html
@@ -45,7 +44,7 @@ def made(folder, *records, code=NO_CODE):
 def reported(path):
     """The page of a stored run, with all files of the report in `report` beside it."""
     seen = find_out(results.load(path))
-    page.write_report(seen, path.parent / "report", additions(seen.run, path.parent), NO_CODE)
+    write_report(seen, path.parent / "report", additions(seen.run, path.parent), NO_CODE)
     return (path.parent / "report" / "index.html").read_text()
 
 
@@ -103,7 +102,7 @@ def loads(html):
 
 def without_scripts(html):
     """A page without its own scripts, each left out once."""
-    for script in render.scripts():
+    for script in page_scripts():
         html = html.replace(f"<script>{script}</script>", "", 1)
     return html
 

@@ -23,7 +23,7 @@ from tests.pages import (
 )
 from timelift.case import Status
 from timelift.measure import catalogue
-from timelift.present.page import page_words, render
+from timelift.present.page import page_scripts, page_words
 from timelift.present.page.data import inside_html, page_data
 from timelift.present.usage import NO_CODE
 from timelift.present.words import _DECLARED, _REFUSED, meaning_in_words
@@ -183,12 +183,12 @@ def test_the_check_of_loading_sees_what_is_loaded(page, loaded):
 def test_the_check_of_harm_sees_it(page, added):
     assert harm(page) == []
     assert harm(page + added) != []
-    assert harm(page + f"<script>{render.scripts()[-1]}</script>") != []
+    assert harm(page + f"<script>{page_scripts()[-1]}</script>") != []
 
 
 def test_the_only_scripts_that_may_run_are_the_pages_own(page):
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    assert tuple(scripts) == render.scripts()
+    assert tuple(scripts) == page_scripts()
     (policy,) = re.findall("script-src (.*?);", page)
     assert policy.split() == [f"'sha256-{digest(one)}'" for one in scripts]
     assert digest(f"{scripts[-1]} ") not in policy
@@ -226,7 +226,7 @@ def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
 
 
 def test_the_script_says_what_it_is_sent():
-    said = set(re.findall(r"\bwords\.(\w+)", render.scripts()[-1]))
+    said = set(re.findall(r"\bwords\.(\w+)", page_scripts()[-1]))
     assert said == set(page_words.WORDS)
 
 

@@ -18,7 +18,7 @@ from timelift import cli
 from timelift.analyse import results
 from timelift.commands.additions import section
 from timelift.present import figures, terminal
-from timelift.present.page import render
+from timelift.present.page import page_html, page_tables
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
 
@@ -59,7 +59,7 @@ def surfaces(seen):
     """What each surface shows of a run."""
     written, console = report(seen), Console(file=io.StringIO(), width=160)
     terminal.show_report(written, console)
-    html = without_scripts(render.html(seen, written, render.tables(seen)))
+    html = without_scripts(page_html(seen, written, page_tables(seen)))
     texts = [text for one in figures.of_run(seen).values() for text in one.findobj(Text)]
     return {
         "the end of a run": terminal.summary_text(summary(seen, None), 80, colour=False),

@@ -32,7 +32,7 @@ from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
 from timelift.present import terminal
 from timelift.present.answer import recommended_in_words
-from timelift.present.page import render
+from timelift.present.page import page_html
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import Additions, summary
 from timelift.project import Project
@@ -98,7 +98,7 @@ def surfaces(found):
 
 def page_of(found, words):
     """What the page says of every workload, and what its chooser has for every setting."""
-    html = render.html(found, words)
+    html = page_html(found, words)
     for workload, write in re.findall(r'<tr><th scope="row">(\w+)</th><td>(.*?)</td>', html):
         yield f"{workload}: {write}"
     drawn = data(html)

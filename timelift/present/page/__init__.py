@@ -1,22 +1,98 @@
-"""What `report` writes: a folder with a page, texts, tables and figures."""
+"""The report as files: the page, texts, tables and figures; and the page itself.
 
-from collections.abc import Iterator
+The page is one HTML file that loads nothing, with the answer, a chooser, charts and tables.
+"""
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from timelift.analyse.findings import RunFindings
-from timelift.errors import writing
+from timelift.analyse.verdicts import RANK_MARGIN
+from timelift.errors import counted, writing
+from timelift.escape import NAME_LIMIT, plain
 from timelift.journal.files import replace_text
 from timelift.present import case_table, figures
+from timelift.present.answer import headline, known_as, price_sentence
 from timelift.present.figures import sheet
-from timelift.present.page import render
-from timelift.present.report import in_markdown, report
-from timelift.present.summary import Additions
-from timelift.present.tables import csv_as_shown, csv_of_values
-from timelift.present.usage import CodeToPaste
+from timelift.present.page import own_tables
+from timelift.present.page.data import along, inside_html, page_data
+from timelift.present.report import Report, in_markdown, report
+from timelift.present.summary import ROWS, Additions, Section, processor_and_memory, summary
+from timelift.present.tables import Table, csv_as_shown, csv_of_values
+from timelift.present.usage import NO_CODE, CodeToPaste
+from timelift.present.words import percent
 
 FIGURES = "figures"
+#: What to do if a file cannot be written.
 _ADVICE = "name another folder with --output"
+#: The tables of all kinds of runs, by the names of their files.
 _TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run", "prices")
+_HERE = Path(__file__).parent
+_LIBRARIES = ("d3.min.js", "plot.min.js")
+#: Characters after which a headline is cut.
+_HEADLINE = 300
+#: The parts of the page's own script, in this order.
+_OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A section whose charts the script draws; `words` explain them.
+
+    `title` has places for the baseline and for the horizontal axis.
+    """
+
+    anchor: str
+    title: str
+    words: str
+
+
+#: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
+_SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
+_ALONE = (
+    "Each row is the answer for its workload alone, so it may name another strategy than the "
+    "answer for all."
+)
+_CHARTS = (
+    Chart(
+        "speed-up",
+        "Speed-up over {0} against {1}",
+        "How many times as fast as the baseline, which is the line at 1; higher is better. "
+        "The bars are 95 % intervals.",
+    ),
+    Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
+    Chart(
+        "winners",
+        "Fastest by size",
+        "The shortest time at every size, how many times as fast as the baseline it is, and how "
+        "many others were not shown slower. Follow a name to its case.",
+    ),
+    Chart(
+        "first-call",
+        "First call against time",
+        "The first call builds, traces and compiles; a mark is a size. A slow one pays off only "
+        "after many calls.",
+    ),
+    Chart(
+        "memory",
+        "Memory against time",
+        "The peak of a call; a mark is a size. Ringed: no other is both faster and smaller there.",
+    ),
+    Chart(
+        "modes",
+        "Modes, devices and backends",
+        "The time of the fastest strategy in each, at the same size.",
+    ),
+)
+
+
+# The folder ---------------------------------------------------------------------------------------
 
 
 def write_report(
@@ -29,13 +105,13 @@ def write_report(
             (folder / name).unlink(missing_ok=True)
         pictures = sheet.save(figures.of_run(findings), folder / FIGURES)
     names = [picture.name for picture in pictures]
-    tables = render.tables(findings, additions.section)
+    tables = page_tables(findings, additions.section)
     svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
     texts = {
         "report.md": in_markdown(in_words, svgs),
         "measurements.csv": csv_of_values(case_table.for_programs(findings)),
         **{f"tables/{table.name}.csv": csv_as_shown(table) for table in tables},
-        "index.html": render.html(findings, in_words, tables, names, code),
+        "index.html": page_html(findings, in_words, tables, names, code),
     }
     for name, text in texts.items():
         with writing(folder / name, _ADVICE):
@@ -53,3 +129,164 @@ def _replaced(findings: RunFindings) -> Iterator[str]:
         kind + end for kind in figures.QUANTITIES for end in ("", *figures.endings(workloads))
     ):
         yield from (f"{FIGURES}/{stem}.{format_}" for format_ in sheet.FORMATS)
+
+
+# The page -----------------------------------------------------------------------------------------
+
+
+def page_html(
+    findings: RunFindings,
+    in_words: Report,
+    tables: Sequence[Table] = (),
+    pictures: Sequence[str] = (),
+    code: CodeToPaste = NO_CODE,
+) -> str:
+    """Render the page, which links to a CSV file of each table and to the files of its pictures."""
+    head = dict(in_words.head)
+    when = head.get("when", "")[:16].replace("T", " ")
+    rendered: str = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=f"timelift: {when}".removesuffix(": "),
+            head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
+            state=head.get("state", ""),
+            when=when,
+            command=head.get("command", ""),
+            warnings=in_words.warnings,
+            **_first_screen(findings, in_words.additions),
+            charts=[*_charts(findings)],
+            tables=tables,
+            figures=_by_name(pictures),
+            data=inside_html(page_data(findings, code)),
+            style=_source("templates", "page.css"),
+            scripts=page_scripts(),
+            script_sources=" ".join(f"'sha256-{_hash(script)}'" for script in page_scripts()),
+        )
+    )
+    return rendered
+
+
+@functools.cache
+def page_scripts() -> tuple[str, ...]:
+    """Return the scripts of the page: the libraries, and its own as one."""
+    own = "".join(_source("templates", name) for name in _OWN)
+    return (*(_source("vendor", name) for name in _LIBRARIES), own)
+
+
+def _source(*place: str) -> str:
+    return _HERE.joinpath(*place).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """Return the hash by which the page allows a script; one smuggled in by a journal has none."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _environment() -> Any:
+    import jinja2  # noqa: PLC0415 - a report that ends in a mistake needs none
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("timelift.present.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = plain
+    environment.filters["code"] = _with_code
+    environment.filters["counted"] = lambda count: counted(count, "row")
+    return environment
+
+
+def _with_code(text: str, names: Iterable[str]) -> Any:
+    """Escape a text, and mark these names in it as code."""
+    import markupsafe  # noqa: PLC0415
+
+    pattern = "|".join(re.escape(str(markupsafe.escape(plain(name)))) for name in names)
+    safe = str(markupsafe.escape(text))
+    marked = re.sub(rf"(?<!\w)({pattern})(?!\w)", r"<code>\1</code>", safe) if pattern else safe
+    return markupsafe.Markup(marked)  # noqa: S704 - escaped above
+
+
+def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]:
+    """Return the words of the first screen; a section takes the place of the answer."""
+    in_short, section = summary(findings, None, additions.trust), additions.section
+    shared = {
+        "top": in_short.top,
+        "machine": processor_and_memory(findings),
+        "margin": percent(RANK_MARGIN, 0),
+        "notes": in_short.notes,
+    }
+    if section is None:
+        return shared | _answer(findings, in_short.table)
+    also = [("also", "; ".join(section.notes))] if section.notes else []
+    return shared | _section(section) | {"notes": [*also, *in_short.notes]}
+
+
+def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
+    answer = findings.answer
+    return {
+        "headline": headline(findings),
+        "names": answer.strategies if answer else (),
+        "price": price_sentence(answer) if answer else "",
+        "answers": answers,
+        "note": _ALONE if len(answers.rows) > 1 else "",
+        "has_prices": bool(findings.answers),
+        "several": answer is not None and answer.settings > 1,
+        "bound": answer is not None and answer.is_bound,
+    }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    table = section.table
+    left = len(table.rows) - ROWS if table else 0
+    return {
+        "headline": plain(section.headline, _HEADLINE),
+        "names": section.names,
+        "price": section.below,
+        "answers": table and replace(table, rows=table.rows[:ROWS]),
+        "note": f"{counted(left, 'more case')} in the tables below." if left > 0 else "",
+        "has_prices": False,
+    }
+
+
+def _charts(findings: RunFindings) -> Iterator[Chart]:
+    """Yield the charts for which the run has values, their titles filled in."""
+    rankings = findings.rankings
+    baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
+    baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
+    size = "batch" if along([ranking.setting for ranking in rankings]) == "batch" else "length"
+    drawn = {
+        "speed-up": any(ranking.baseline and len(ranking.all_rows) > 1 for ranking in rankings),
+        "winners": findings.contests,
+        "first-call": findings.first_calls,
+        "memory": findings.peak_bytes,
+        "modes": findings.fastest_elsewhere,
+    }
+    for chart in _CHARTS:
+        if drawn.get(chart.anchor, rankings):
+            yield replace(chart, title=chart.title.format(baseline, size))
+
+
+def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+    """Group the files of figures by their name without the format."""
+    by_name: dict[str, list[dict[str, str]]] = {}
+    for file in files:
+        name, _, ending = file.rpartition(".")
+        by_name.setdefault(name, []).append({"name": file, "format": ending.upper()})
+    return by_name
+
+
+def page_tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
+    """Return the tables of the page that have a row: that of a section, of answers, of the run."""
+    of_page = (
+        *([section.table] if section and section.table else []),
+        own_tables.prices(findings.answers),
+        own_tables.fastest_by_execution(findings),
+        own_tables.across_executions(findings.execution_pairs),
+        own_tables.meanings(findings),
+        case_table.of_page(findings),
+        own_tables.without_result(findings.run),
+    )
+    return [table for table in of_page if table.rows]
