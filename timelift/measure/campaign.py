@@ -229,7 +229,7 @@ class Campaign:
         return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
-        """True if this launch reads peak memory, which is noted: once a setting, and if in doubt.
+        """Decide and note that this launch reads peak memory: once a setting, and again in doubt.
 
         If the launch that should read it was interrupted, the next one of the resumed run does. A
         reader takes about as long as a new launch, and a budget must have that left.

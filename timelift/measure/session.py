@@ -160,8 +160,7 @@ class Session:
             journal = Journal(self.resumed.path, header, self.resumed.kept_bytes)
         else:
             self.header = header
-            machine_folder = self.request.results_folder / str(header.machine.name)
-            folder = machine_folder / self.race.folder
+            folder = self.request.results_folder / str(header.machine.name) / self.race.folder
             journal = Journal(journal_path(folder, header), header)
         self._journal = journal
         with journal:
