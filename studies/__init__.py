@@ -1,4 +1,4 @@
-"""Proofs of the tool that the product never imports: `python -m studies` lists them.
+"""Proofs of the tool, which the product never imports: `python -m studies` lists them.
 
 Each is `python -m studies.NAME` and has a `--quick` form, whose figures are few and whose bounds
 are wide. Exit code 1: a figure is out of its bounds.
@@ -37,11 +37,11 @@ STUDIES = {
 
 
 def parser(name: str, about: str | None) -> argparse.ArgumentParser:
-    """Make the parser of a study, with the options that all of them have."""
-    made = argparse.ArgumentParser(prog=f"python -m studies.{name}", description=about)
-    made.add_argument("--quick", action="store_true", help="few figures, in under a minute")
-    made.add_argument("--seed", type=int, default=0, help="where all noise starts (default: 0)")
-    return made
+    """Return the parser of a study, with the options that all of them have."""
+    options = argparse.ArgumentParser(prog=f"python -m studies.{name}", description=about)
+    options.add_argument("--quick", action="store_true", help="few figures, in under a minute")
+    options.add_argument("--seed", type=int, default=0, help="where all noise starts (default: 0)")
+    return options
 
 
 def positive(text: str) -> int:
@@ -57,7 +57,7 @@ def positives(text: str) -> list[int]:
 
 
 def add_runs(options: argparse.ArgumentParser) -> None:
-    """Let a study be asked about stored runs."""
+    """Add the argument that names stored runs."""
     options.add_argument(
         "runs",
         nargs="*",
@@ -72,18 +72,18 @@ def stored(runs: Sequence[str]) -> list[Path]:
     return [find_run(ROOT / "results", run) for run in runs or ["latest"]]
 
 
-def named(known: Mapping[str, T], words: str) -> dict[str, T]:
-    """Return the things that a comma-separated list names, or all; raises UserError for another."""
-    names = list(known) if words == "all" else split(words)
+def named(by_name: Mapping[str, T], words: str) -> dict[str, T]:
+    """Return the items of a comma-separated list of names, or all; other names are UserErrors."""
+    names = list(by_name) if words == "all" else split(words)
     for name in names:
-        if name not in known:
-            raise UserError(f"unknown name {name!r}; {nearest(name, known)}")
-    return {name: known[name] for name in names}
+        if name not in by_name:
+            raise UserError(f"unknown name {name!r}; {nearest(name, by_name)}")
+    return {name: by_name[name] for name in names}
 
 
 def installed(words: str) -> list[Backend]:
     """Read a list of backends, or all; raises UserError where one is not installed."""
-    backends = list(named({str(one): one for one in Backend}, words).values())
+    backends = list(named({str(backend): backend for backend in Backend}, words).values())
     if missing := next(filter(None, map(why_not_installed, backends)), ""):
         raise UserError(missing)
     return backends
@@ -110,18 +110,18 @@ def write(text: str) -> None:
 
 
 def collect(trials: Iterable[T], line: Callable[[T], str]) -> list[T]:
-    """Return what every trial found, each with its line; after Ctrl-C, what there is."""
-    found: list[T] = []
+    """Return the trials, each printed as a line when it ends; after Ctrl-C those so far."""
+    done: list[T] = []
     try:
-        for one in trials:
-            found.append(one)
-            write(f"{len(found)}: {line(one)}")
+        for trial in trials:
+            done.append(trial)
+            write(f"{len(done)}: {line(trial)}")
     except KeyboardInterrupt:
         write("interrupted; what there is:")
-    return found
+    return done
 
 
 def in_fresh_process(study: Callable[..., T], *words: object) -> T:
-    """Call a function in a process of its own, which has imported nothing that another one did."""
+    """Call a function in a fresh process, which shares no import with any other."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(study, *words).result()

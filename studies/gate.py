@@ -133,7 +133,7 @@ def dealt(number: int, strategies: Sequence[str], words: Sequence[str]) -> dict[
 
 @dataclass(frozen=True)
 class Suite:
-    """What became of a suite: each case's outcome, and what was done to its strategy."""
+    """A suite that was raced: each case's outcome, and the word for the change of its strategy."""
 
     outcomes: tuple[CaseOutcome, ...]
     done_to: Mapping[str, str]
@@ -145,7 +145,7 @@ class Suite:
 
     @property
     def false_alarms(self) -> list[Case]:
-        failed = [one.case for one in self.outcomes if one.fails()]
+        failed = [outcome.case for outcome in self.outcomes if outcome.fails()]
         return [case for case in failed if self.word(case) == NOTHING]
 
 
@@ -164,7 +164,7 @@ def suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, 
         folder = Path(name)
         lay_out(folder, ("strategies", "workloads"))
         names = axes["strategies"].split(",")
-        files = {folder / "strategies" / f"{one}.py": done_to.get(one, NOTHING) for one in names}
+        files = {folder / "strategies" / f"{name}.py": done_to.get(name, NOTHING) for name in names}
         written = {path: path.read_text(encoding="utf-8") for path in files}
         for path, word in files.items():
             if word in NEUTRAL:
@@ -197,10 +197,10 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
             strategies = request.catalogue.strategies
             strategies[name] = replace(strategies[name], planted=PLANTED[word])
     session = Session(SidesRace(request))
-    session.measure([case for one in QUESTIONS for case in request.cases(one)], Silent())
+    session.measure([case for question in QUESTIONS for case in request.cases(question)], Silent())
     assert session.journal_path is not None
-    found = results.load(session.journal_path)
-    return Suite(tuple(gate_findings(found).outcomes), done_to, time.monotonic() - started)
+    run = results.load(session.journal_path)
+    return Suite(tuple(gate_findings(run).outcomes), done_to, time.monotonic() - started)
 
 
 # The table ---------------------------------------------------------------------------------------
@@ -228,21 +228,22 @@ faster ...    verdicts on the time; nodes differ: cases whose graph has another 
 )
 
 
-def in_words(one: Suite) -> str:
-    suspects = sum(found.suspected for out in one.outcomes for found in out.changes.values())
-    failed = sum(out.fails() for out in one.outcomes)
-    alarms = ", ".join(case.label for case in one.false_alarms)
-    text = f"{len(one.outcomes)} cases, {suspects} suspected, {failed} failed, {one.seconds:.0f} s"
+def in_words(suite: Suite) -> str:
+    outcomes = suite.outcomes
+    suspects = sum(change.suspected for case in outcomes for change in case.changes.values())
+    failed = sum(case.fails() for case in outcomes)
+    alarms = ", ".join(case.label for case in suite.false_alarms)
+    text = f"{len(outcomes)} cases, {suspects} suspected, {failed} failed, {suite.seconds:.0f} s"
     return f"{text}; FALSE ALARM: {alarms}" if alarms else text
 
 
 def show(suites: Sequence[Suite]) -> int:
-    """Print what became of all suites together; 1 where too much identical code failed."""
+    """Print the figures of all suites together; return 1 if too much identical code failed."""
     if not suites:
         return 0
     wrong = BOARD.show(list(rows(suites)))
-    reds = Proportion(sum(bool(one.false_alarms) for one in suites), len(suites))
-    times = sorted(one.seconds for one in suites)
+    reds = Proportion(sum(bool(suite.false_alarms) for suite in suites), len(suites))
+    times = sorted(suite.seconds for suite in suites)
     write(f"suites with a false alarm: {reds.hits} of {reds.tries} (at most {reds.at_most:.1%})")
     write(f"seconds a suite: {times[len(times) // 2]:.0f} in the median, {times[-1]:.0f} at most")
     return wrong

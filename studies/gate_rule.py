@@ -1,8 +1,8 @@
-"""Put the gate's rule to simulated launches: `python -m studies.gate_rule --pairs 100000`.
+"""Mark the gate's rule on simulated launches: `python -m studies.gate_rule --pairs 100000`.
 
-Pairs of a case and its other side are screened and tried as a campaign does it, in suites of
-twenty: identical ones, ones that are slower by what is ignored, and ones that are slower by 3, 5
-and 10 %. `studies.gate` measures the same with real suites.
+Pairs of a case and its other side are screened and tried as in a campaign, in suites of twenty:
+identical ones, and pairs slower by the share that is ignored and by 3, 5 and 10 %. `studies.gate`
+measures the same with real suites.
 """
 
 import argparse
@@ -54,27 +54,28 @@ just ignored  pairs that are slower by {IGNORED:.1%}, of which so many fail; +3%
 
 @dataclass(frozen=True)
 class Trial:
-    """What the rule finds of pairs at each of its looks, and how many launches each pair played."""
+    """The rule's findings of pairs at each of its looks, and the launches of each pair."""
 
     looks: Sequence[Sequence[Change]]
     launches: Sequence[float]
 
     @property
     def findings(self) -> Sequence[Change]:
-        """What it finds at last."""
+        """The findings of the last look."""
         return self.looks[-1]
 
 
 def play(effects: Effects, rule: GateRule) -> Trial:
-    """Screen pairs, then try what is suspected until it is settled, as a campaign does."""
+    """Screen pairs, then try the suspects until they are settled, as a campaign does."""
     numbers = 1 + np.arange(effects.effect.shape[1])
     launches, looks = np.zeros(len(effects.effect)), list[list[Change]]()
     for point in rule.decision_points:
-        plays_on = [one.suspected and not one.settled for one in looks[-1]] if looks else [True]
+        last = looks[-1] if looks else ()
+        plays_on = [change.suspected and not change.settled for change in last] or [True]
         launches = np.where(plays_on, point, launches)
         unplayed = numbers > launches[:, None]
-        seen = (np.where(unplayed, np.nan, one) for one in vars(effects).values())
-        looks.append(judge(Effects(*seen), numbers.tolist(), rule))
+        played = (np.where(unplayed, np.nan, values) for values in vars(effects).values())
+        looks.append(judge(Effects(*played), numbers.tolist(), rule))
     return Trial(looks, launches.tolist())
 
 
@@ -87,10 +88,10 @@ def simulate(scenario: Scenario, slower: float, random: np.random.Generator) -> 
 
 def rows(scenarios: Sequence[Scenario], suites: int, seed: int) -> Iterator[Row]:
     """Yield a row for each noise, and one for all of them."""
-    found: list[dict[float, list[Trial]]] = []
+    by_scenario: list[dict[float, list[Trial]]] = []
     for place, scenario in enumerate(scenarios):
         random = np.random.default_rng([seed, place])
-        found.append(
+        by_scenario.append(
             {
                 slower: [
                     simulate(scenario, slower, random)
@@ -99,14 +100,17 @@ def rows(scenarios: Sequence[Scenario], suites: int, seed: int) -> Iterator[Row]
                 for slower in SLOWER
             }
         )
-        yield _row(scenario.name, found[-1])
-    yield _row(ALL, {slower: [one for each in found for one in each[slower]] for slower in SLOWER})
+        yield _row(scenario.name, by_scenario[-1])
+    every = {
+        slower: [trial for trials in by_scenario for trial in trials[slower]] for slower in SLOWER
+    }
+    yield _row(ALL, every)
 
 
 def _row(name: str, trials: dict[float, list[Trial]]) -> Row:
-    identical = [one for trial in trials[0.0] for one in trial.findings]
+    identical = [change for trial in trials[0.0] for change in trial.findings]
     launches = [count for trial in trials[0.0] for count in trial.launches]
-    suspected = sum(one.suspected for one in identical)
+    suspected = sum(change.suspected for change in identical)
     return (
         name,
         len(identical),
@@ -115,14 +119,16 @@ def _row(name: str, trials: dict[float, list[Trial]]) -> Row:
         _share(identical, Verdict.FASTER),
         sum(launches) / len(launches),
         *(
-            _share([one for trial in trials[slower] for one in trial.findings], Verdict.SLOWER)
+            _share(
+                [change for trial in trials[slower] for change in trial.findings], Verdict.SLOWER
+            )
             for slower in SLOWER[1:]
         ),
     )
 
 
 def _share(findings: Sequence[Change], verdict: Verdict) -> Proportion:
-    return Proportion(sum(one.verdict is verdict for one in findings), len(findings))
+    return Proportion(sum(change.verdict is verdict for change in findings), len(findings))
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -135,7 +141,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(asked: argparse.Namespace) -> int:
     # of two rivals both would be loud
-    scenarios = [one for one in SCENARIOS if not one.loud][: 2 if asked.quick else None]
+    scenarios = [scenario for scenario in SCENARIOS if not scenario.loud][
+        : 2 if asked.quick else None
+    ]
     pairs = 800 if asked.quick else asked.pairs
     suites = max(1, round(pairs / SUITE / len(scenarios)))
     return BOARD.show(rows(scenarios, suites, asked.seed))

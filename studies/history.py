@@ -1,8 +1,8 @@
 """Mark how stored runs are compared where the truth is known: `python -m studies.history`.
 
 Simulated histories are replayed night by night, and each night every rule names the cases that are
-slower now. All rules have the same ratios to the reference of the run, which is kind to those that
-have none of their own.
+slower now. All rules read the same ratios to the reference of the run, which favours rules without
+a reference of their own.
 
 A second table compares two runs alone. Their launches differ, and sessions move every case by 1 %
 (sd); one case of the second becomes slower by what is planted.
@@ -31,12 +31,12 @@ from timelift.history.two_runs import TwoRuns, compare_runs
 from timelift.selftest import Proportion
 
 Nights = NDArray[np.bool_]
-#: A rule finds the cases that are slower now, by all runs so far.
+#: True for each case that is slower now, given all runs so far.
 Rule = Callable[[RunLevels], Nights]
 _FIRST_NIGHT = 8
 #: How much one night differs from the next for all cases alike, as a sd of log seconds.
 NIGHT_SD = 0.05
-#: After the end of a slow-down it may be named, or not, for so many nights.
+#: For so many nights after the end of a slow-down both answers are right.
 GRACE_NIGHTS = 14
 
 
@@ -48,9 +48,9 @@ class HistoryKind:
     """One kind of history; sizes are shares, nights count from 0.
 
     Runs of a case differ by `sd`, Student t with four degrees of freedom, each correlated with the
-    one before by `memory`; a share `spikes` of them lies 20 to 60 % too high. In `slower` of the
-    cases `step` comes at `night`, or `creep` grows from it to the last; it is gone from `mended`.
-    At `moves` the machine moves all cases by 10 %, and each by `own` (sd) beside.
+    one before by `memory`; a share `spikes` of them lies 20 to 60 % too high. Slower cases take
+    `step` longer from `night` until `mended`, or a `creep` longer that grows from `night` to the
+    last. At night `moves` the machine moves all cases by 10 %, and each by more or less (`own`, sd).
     """
 
     name: str
@@ -84,7 +84,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True)
 class HistorySize:
-    """How much is simulated: settings of rivals over nights, in a tenth of which one is slower."""
+    """How much is simulated: settings of rivals over nights, and the number of `slower` cases."""
 
     settings: int = 8
     rivals: int = 5
@@ -94,7 +94,7 @@ class HistorySize:
 
 @dataclass(frozen=True)
 class Truth:
-    """By case and night: where a case is slower, and where either answer is right."""
+    """True by case and night where a case is slower, and where either answer is right."""
 
     slower: Nights
     either: Nights
@@ -116,7 +116,7 @@ def simulate(
 
 
 def _grown(scenario: HistoryKind, nights: int) -> Samples:
-    """Return what a slower case is slower by, each night."""
+    """Return by how much a slower case is slower each night, a log ratio."""
     night = np.arange(nights)
     step = np.log1p(scenario.step) * ((night >= scenario.night) & (night < scenario.mended))
     passed = np.clip((night - scenario.night) / (nights - scenario.night), 0, 1)
@@ -211,7 +211,7 @@ ruptures     PELT with l2 cost and penalty 2 sd² log(runs); the last level 3 % 
 
 @dataclass(frozen=True)
 class Marks:
-    """How a rule did: counts of cases and nights, and how many nights late it found what it did."""
+    """The marks of a rule: counts of cases and nights, and for cases found how many nights late."""
 
     slower: int
     found: int
@@ -222,7 +222,7 @@ class Marks:
 
 
 def replay(rule: Rule, levels: RunLevels) -> Nights:
-    """Ask a rule every night, as (cases, nights)."""
+    """Return the cases that a rule calls slower every night, (cases, nights)."""
     count = levels.log_seconds.shape[1]
     called = np.zeros((len(levels.cases), count), bool)
     for night in range(_FIRST_NIGHT, count):
@@ -231,7 +231,7 @@ def replay(rule: Rule, levels: RunLevels) -> Nights:
 
 
 def mark(called: Nights, truth: Truth) -> Marks:
-    """Compare what was called slower with what was, as (..., cases, nights)."""
+    """Compare the cases called slower with the truth, both (..., cases, nights)."""
     false = called & ~truth.slower & ~truth.either
     hits = called & truth.slower
     found = hits.any(-1)
@@ -255,10 +255,10 @@ def marks(
 ) -> dict[str, Marks]:
     """Mark every rule on the same histories."""
     dice = (np.random.default_rng([*seed, number]) for number in range(histories))
-    simulated = [simulate(scenario, shape, one) for one in dice]
+    simulated = [simulate(scenario, shape, random) for random in dice]
     truth = Truth(
-        np.stack([one.slower for _, one in simulated]),
-        np.stack([one.either for _, one in simulated]),
+        np.stack([truth.slower for _, truth in simulated]),
+        np.stack([truth.either for _, truth in simulated]),
     )
     return {
         name: mark(np.stack([replay(rule, levels) for levels, _ in simulated]), truth)
@@ -269,17 +269,17 @@ def marks(
 def nightly_rows(scenarios: Sequence[HistoryKind], histories: int, seed: int) -> Iterator[Row]:
     for scenario in scenarios:
         start = [seed, SCENARIOS.index(scenario)]
-        for name, found in marks(scenario, HistorySize(), histories, start).items():
-            yield scenario.name, name, *_cells(found)
+        for name, of_rule in marks(scenario, HistorySize(), histories, start).items():
+            yield scenario.name, name, *_cells(of_rule)
 
 
-def _cells(found: Marks) -> Row:
+def _cells(marks: Marks) -> Row:
     late = ""
-    if found.found:
-        late = f"{np.median(found.late):.0f} ({np.percentile(found.late, 90):.0f})"
-    last = found.at_the_end if found.at_the_end.tries else ""
-    missed = found.slower - found.found
-    return found.slower, found.found, missed, late, last, found.false_cases, found.red_nights
+    if marks.found:
+        late = f"{np.median(marks.late):.0f} ({np.percentile(marks.late, 90):.0f})"
+    last = marks.at_the_end if marks.at_the_end.tries else ""
+    missed = marks.slower - marks.found
+    return marks.slower, marks.found, missed, late, last, marks.false_cases, marks.red_nights
 
 
 # Two runs ----------------------------------------------------------------------------------------
@@ -301,19 +301,20 @@ TWO_RUNS = Scoreboard(
 
 
 def two_runs(scenario: noise.Scenario, launches: int, tries: int, random: Generator) -> Row:
-    """Compare equal runs so many times, and a quarter as many of every planted slow-down.
+    """Compare `tries` pairs of equal runs, and a quarter as many with each planted slow-down.
 
-    Returns how many equal ones had a suspect, the coverage of their intervals, and how often each
-    slow-down was found.
+    Returns how many equal pairs had a suspect, the coverage of their intervals, and the share in
+    which each slow-down was found.
     """
     shape = replace(_PAIR, launches=launches)
     equal = [_two_runs(scenario, shape, random) for _ in range(tries)]
-    covered = [one.change.low <= 0 <= one.change.high for found in equal for one in found.cases]
+    changes = [case.change for runs in equal for case in runs.cases]
+    covered = [change.low <= 0 <= change.high for change in changes]
     found = [
         np.mean([_finds(_two_runs(scenario, shape, random, slower)) for _ in range(tries // 4)])
         for slower in _PLANTED
     ]
-    suspects = Proportion(sum(one.any_suspect for one in equal), tries)
+    suspects = Proportion(sum(runs.any_suspect for runs in equal), tries)
     return suspects, float(np.mean(covered)), *map(float, found)
 
 
@@ -333,7 +334,7 @@ def _run(
 
 
 def _finds(findings: TwoRuns) -> bool:
-    suspects = [one.case for one in findings.cases if one.state is ChangeState.SUSPECT]
+    suspects = [case.case for case in findings.cases if case.state is ChangeState.SUSPECT]
     return noise.case(0, 0) in suspects
 
 

@@ -104,12 +104,12 @@ class Scene:
         return self.results / f"{name}.txt"
 
     def lines(self) -> list[bytes]:
-        found = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
-        return remains.whole_lines(found[-1].read_bytes()) if found else []
+        journals = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
+        return remains.whole_lines(journals[-1].read_bytes()) if journals else []
 
 
 def _ended(run: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a run; one that never ends is killed, as its exit code shows."""
+    """Return the exit code of a run, which is killed after `_PATIENCE` seconds."""
     try:
         return run.wait(_PATIENCE)
     except subprocess.TimeoutExpired:
@@ -126,14 +126,15 @@ class Undisturbed:
     came: Sequence[float]
 
     def before(self, share: float) -> tuple[int, float, float]:
-        """Where a share of it ends: after how many lines, when the last came, how much later."""
+        """The lines before a share of it has passed, when the last came, and the seconds since."""
         moment = share * self.seconds
-        last = max((one for one in self.came if one <= moment), default=0.0)
-        return sum(one <= moment for one in self.came), last, moment - last
+        before = [seconds for seconds in self.came if seconds <= moment]
+        last = max(before, default=0.0)
+        return len(before), last, moment - last
 
 
 def undisturbed(scene: Scene) -> Undisturbed:
-    """Run to the end; raises UserError where that fails, since then no kill means anything."""
+    """Run to the end; raises UserError if that fails, since kills would then show nothing."""
     started = time.monotonic()
     came: list[float] = []
     with scene.start("undisturbed", scene.grid.words) as run:
@@ -152,7 +153,7 @@ def undisturbed(scene: Scene) -> Undisturbed:
 
 @dataclass(frozen=True)
 class Kill:
-    """What became of a run: its signal, after what share, how far it was, and its faults."""
+    """A run that was killed: by which signal, after what share, how far it was, and its faults."""
 
     signal: Signals
     share: float
@@ -162,9 +163,9 @@ class Kill:
 
     @property
     def words(self) -> str:
-        found = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
+        faults = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
         where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
-        return f"{self.signal.name} after {self.share:.0%}, {where}: {found or 'all is there'}"
+        return f"{self.signal.name} after {self.share:.0%}, {where}: {faults or 'all is there'}"
 
 
 def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kill:
@@ -206,7 +207,7 @@ def _kill_midway(scene: Scene, whole: Undisturbed, signal: Signals, share: float
 
 
 def _go_on(scene: Scene, reached: Reached) -> int:
-    """Go on with a run, or measure anew where it had no journal; count the wrong endings."""
+    """Resume a run, or measure anew if it had no journal; return the number of wrong endings."""
     code = scene.run("resumed", "--resume")
     if reached is not Reached.IMPORTS:
         return int(code != 0)
@@ -233,17 +234,17 @@ def kills(
 # The tables --------------------------------------------------------------------------------------
 
 
-def reached_rows(found: Sequence[Kill]) -> Iterator[Row]:
-    counts = Counter((one.signal.name, one.reached) for one in found)
+def reached_rows(trials: Sequence[Kill]) -> Iterator[Row]:
+    counts = Counter((trial.signal.name, trial.reached) for trial in trials)
     for signal in SIGNALS:
-        mine = [counts[signal.name, reached] for reached in Reached]
-        yield signal.name, *mine, sum(mine)
-    sums = Counter(one.reached for one in found)
-    yield TOGETHER, *(sums[reached] for reached in Reached), len(found)
+        of_signal = [counts[signal.name, reached] for reached in Reached]
+        yield signal.name, *of_signal, sum(of_signal)
+    sums = Counter(trial.reached for trial in trials)
+    yield TOGETHER, *(sums[reached] for reached in Reached), len(trials)
 
 
-def faults(found: Sequence[Kill]) -> Iterator[Row]:
-    yield from ((word, sum(one.faults[word] for one in found)) for word in FAULTS)
+def faults(trials: Sequence[Kill]) -> Iterator[Row]:
+    yield from ((word, sum(trial.faults[word] for trial in trials)) for word in FAULTS)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -259,10 +260,10 @@ def _run(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
         journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
         dice = random.Random(1 + asked.seed)
-        found = collect(kills(Path(folder), journals, many, dice, grid), lambda one: one.words)
-    REACHED.show(list(reached_rows(found)))
+        trials = collect(kills(Path(folder), journals, many, dice, grid), lambda trial: trial.words)
+    REACHED.show(list(reached_rows(trials)))
     write("")
-    return FAULTY.show(list(faults(found)))
+    return FAULTY.show(list(faults(trials)))
 
 
 if __name__ == "__main__":

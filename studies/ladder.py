@@ -94,7 +94,8 @@ def campaign(times: Samples) -> Samples:
         if number + 1 in LOOKS:
             rivals = noise.measurements(played)
             doubtful = unsettled(rivals)
-            going = np.array([one.case in doubtful.get(one.case.setting, ()) for one in rivals])
+            cases = [rival.case for rival in rivals]
+            going = np.array([case in doubtful.get(case.setting, ()) for case in cases])
             going = going.reshape(times.shape[:2])
     return played
 
@@ -133,12 +134,12 @@ class PairMarks:
 
 
 def mark_pairs(runs: Sequence[Samples], costs: Samples) -> PairMarks:
-    found = np.concatenate([compared(times) for times in runs])
+    comparisons = np.concatenate([compared(times) for times in runs])
     first, second = np.triu_indices(len(costs), 1)
     truth = costs[second] - costs[first]
     return PairMarks(
-        covered=np.array([[*map(_covers, row, truth)] for row in found]),
-        wrong=np.array([any(map(_is_wrong, row, truth)) for row in found]),
+        covered=np.array([[*map(_covers, setting, truth)] for setting in comparisons]),
+        wrong=np.array([any(map(_is_wrong, setting, truth)) for setting in comparisons]),
     )
 
 
@@ -150,9 +151,9 @@ def compared(times: Samples) -> NDArray[np.object_]:
         effects.effect.reshape(-1, launches), effects.standard_error.reshape(-1, launches)
     )
     families = np.repeat(np.arange(settings), pairs).tolist()
-    found = np.empty(settings * pairs, dtype=object)
-    found[:] = verdicts.compare(rows, families=families)
-    return found.reshape(settings, pairs)
+    comparisons = np.empty(settings * pairs, dtype=object)
+    comparisons[:] = verdicts.compare(rows, families=families)
+    return comparisons.reshape(settings, pairs)
 
 
 def _covers(comparison: Comparison, truth: float) -> float:
@@ -168,16 +169,16 @@ def _is_wrong(comparison: Comparison, truth: float) -> bool:
 
 def fastest_sets(runs: Sequence[Samples]) -> NDArray[np.bool_]:
     """Rank each run by itself; return (settings, rivals), True where a rival is in the set."""
-    ranked = [ranking for times in runs for ranking in rank(noise.measurements(times))]
+    rankings = [ranking for times in runs for ranking in rank(noise.measurements(times))]
     names = [f"rival{place}" for place in range(runs[0].shape[1])]
-    return np.array([[name in one.not_shown_slower for name in names] for one in ranked])
+    return np.array([[name in each.not_shown_slower for name in names] for each in rankings])
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Marks of equal rivals, and of graded ones which are in the fastest set: (settings, rivals).
+    """The marks of equal rivals, and True for graded ones in the fastest set: (settings, rivals).
 
-    `launches` is how many a graded rival took in the mean.
+    `launches` is the mean number of a graded rival.
     """
 
     equal: PairMarks
@@ -206,13 +207,13 @@ def pair_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterat
     for launches, play in plans:
         for place, scenario in enumerate(SCENARIOS):
             random = np.random.default_rng([seed, launches, place])
-            one = mark(scenario, Shape(launches=launches), runs, random, play)
-            played = f"{one.launches:.1f}" if play is campaign else str(launches)
-            equal = one.equal
+            marks = mark(scenario, Shape(launches=launches), runs, random, play)
+            played = f"{marks.launches:.1f}" if play is campaign else str(launches)
+            equal = marks.equal
             yield (
                 *(scenario.name, played, equal.covered.size),
                 *(equal.coverage, equal.worst_coverage, float(equal.wrong.mean())),
-                *(one.beaten(1), one.beaten(2), 1 - one.beaten(0)),
+                *(marks.beaten(1), marks.beaten(2), 1 - marks.beaten(0)),
             )
 
 
@@ -245,18 +246,19 @@ def mark_rows(
 ) -> RowMarks:
     """Rank `runs` runs of rivals of these log costs, and mark every row of every setting."""
     launches, play = plan
-    shape, ranked = Shape(rivals=len(costs), launches=launches), list[Ranking]()
+    shape, rankings = Shape(rivals=len(costs), launches=launches), list[Ranking]()
     for _ in range(runs):
-        ranked += rank(noise.measurements(play(noise.seconds(scenario, shape, costs, random))))
-    held = [[_held(row, one.rows[0], costs) for row in one.rows] for one in ranked]
+        rankings += rank(noise.measurements(play(noise.seconds(scenario, shape, costs, random))))
+    firsts = [ranking.rows[0] for ranking in rankings]
+    held = [[_held(row, each.rows[0], costs) for row in each.rows] for each in rankings]
     together, alone, prices = np.array([np.all(rows, axis=0) for rows in held], float).T
     widths = [
         math.log(row.ratio.high / row.ratio.low) / 2 / row.half_width
-        for one in ranked
-        for row in one.rows[1:]
+        for ranking in rankings
+        for row in ranking.rows[1:]
     ]
-    cheap = np.array([one.rows[0].cost_over_best.high <= 1 + RANK_MARGIN for one in ranked])
-    price = np.array([_price(one.rows[0], costs) for one in ranked])
+    cheap = np.array([first.cost_over_best.high <= 1 + RANK_MARGIN for first in firsts])
+    price = np.array([_price(first, costs) for first in firsts])
     wrongly = cheap & (price > 1 + RANK_MARGIN)
     return RowMarks(
         together, alone, prices, cheap.astype(float), wrongly.astype(float), np.array(widths)
@@ -265,8 +267,7 @@ def mark_rows(
 
 def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, bool, bool]:
     """True where a row's interval, the pair's own, and its price hold what is true."""
-    cost, of_first = (costs[noise.rival(one.case.strategy)] for one in (row, first))
-    truth = cost - of_first
+    truth = costs[noise.rival(row.case.strategy)] - costs[noise.rival(first.case.strategy)]
     alone = row is first or bool(np.abs(np.log(row.ratio.value) - truth) <= row.half_width)
     return (
         row.ratio.low <= np.exp(truth) <= row.ratio.high,
@@ -285,7 +286,7 @@ def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> It
     for rivals in RIVALS:
         for kind, costs in (("equal", np.zeros(rivals)), ("unequal", UNEQUAL[:rivals])):
             for launches, play in plans:
-                found = [
+                by_scenario = [
                     mark_rows(
                         scenario,
                         costs,
@@ -296,17 +297,17 @@ def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> It
                     for place, scenario in enumerate(SCENARIOS)
                 ]
                 planned = f"to {launches}" if play is campaign else str(launches)
-                yield f"{rivals} {kind} rivals", planned, *_cells(found)
+                yield f"{rivals} {kind} rivals", planned, *_cells(by_scenario)
 
 
-def _cells(found: Sequence[RowMarks]) -> Row:
+def _cells(by_scenario: Sequence[RowMarks]) -> Row:
     together, alone, prices, cheap, wrongly = (
-        [float(getattr(one, kind).mean()) for one in found]
+        [float(getattr(marks, kind).mean()) for marks in by_scenario]
         for kind in ("together", "alone", "prices", "cheap", "wrongly")
     )
-    settings = sum(len(one.together) for one in found)
-    means = [float(np.mean(one)) for one in (together, alone, prices, cheap, wrongly)]
-    width = float(np.median(np.concatenate([one.width for one in found])))
+    settings = sum(len(marks.together) for marks in by_scenario)
+    means = [float(np.mean(shares)) for shares in (together, alone, prices, cheap, wrongly)]
+    width = float(np.median(np.concatenate([marks.width for marks in by_scenario])))
     return settings, means[0], min(together), means[1], means[2], min(prices), *means[3:], width
 
 

@@ -47,7 +47,7 @@ _STARTS_RUNS = re.compile(
 )
 _LINE = re.compile(r"^ {4}(?P<mutant>\S+): (?P<status>.+)$", re.MULTILINE)
 _SEEN = {"killed", "timeout", "segfault", "suspicious", "caught by type check"}
-#: A name that no mutant has: mutmut makes them all, learns which tests call what, and tries none.
+#: A name that no mutant has: mutmut makes all mutants and maps tests to functions, but tries none.
 _NONE = "none"
 
 
@@ -96,13 +96,13 @@ def mutmut(copy: Path, *words: str) -> str:
 
 
 def statuses(copy: Path) -> dict[str, str]:
-    """Return each mutant with what became of it."""
-    found = _LINE.finditer(mutmut(copy, "results", "--all", "true"))
-    return {line["mutant"]: line["status"] for line in found}
+    """Return the status of each mutant by its name."""
+    lines = _LINE.finditer(mutmut(copy, "results", "--all", "true"))
+    return {line["mutant"]: line["status"] for line in lines}
 
 
 def draw(mutants: Sequence[str], count: int, seed: int) -> list[str]:
-    """Draw so many mutants, every one equally likely."""
+    """Return `count` mutants, each equally likely."""
     return sorted(random.Random(seed).sample(sorted(mutants), min(count, len(mutants))))
 
 

@@ -1,7 +1,7 @@
-"""The simulator: noise that a shared machine is known for, with the truth known.
+"""The simulator: noise as of shared machines, around times that are known.
 
-Log seconds of a rival in a round are its own level, what the launch does to all rivals, what the
-launch does to this rival, what the moment does to all, and what the moment does to this rival.
+Log seconds of a rival in a round are the sum of its own level, an effect of the launch on all
+rivals and one on this rival, and an effect of the round on all rivals and one on this rival.
 """
 
 from array import array
@@ -95,7 +95,7 @@ def seconds(scenario: Scenario, shape: Shape, effects: Samples, random: Generato
 
 
 def in_sessions(times: Samples, sd: float, random: Generator) -> Samples:
-    """Move every case (settings, rivals, …) by what a session does to it, `sd` of log seconds."""
+    """Multiply every case, (settings, rivals, …), by an effect of its session, `sd` of its log."""
     return times * np.exp(random.normal(0.0, sd, (*times.shape[:2], 1, 1)))
 
 
@@ -113,7 +113,7 @@ def run(times: Samples) -> Run:
 
 
 def measurements(times: Samples) -> list[Measurement]:
-    """Dress simulated seconds up as the measurements of a run; a launch of NaN was not played."""
+    """Return simulated seconds as the measurements of a run; a launch of NaN was not played."""
     return [
         Measurement(
             case(setting, place),
@@ -137,15 +137,15 @@ def heavy_tailed(size: tuple[int, ...], random: Generator) -> Samples:
 
 def remembering(noise: Samples, memory: float) -> Samples:
     """Return noise of sd 1 whose neighbours along the last axis correlate by `memory`."""
-    found = noise.copy()
-    for place in range(1, found.shape[-1]):
+    correlated = noise.copy()
+    for place in range(1, correlated.shape[-1]):
         fresh = (1 - memory**2) ** 0.5 * noise[..., place]
-        found[..., place] = memory * found[..., place - 1] + fresh
-    return found
+        correlated[..., place] = memory * correlated[..., place - 1] + fresh
+    return correlated
 
 
 def _launches(scenario: Scenario, size: tuple[int, int, int], random: Generator) -> Samples:
-    """Return what a launch does to all rivals of a setting and to each."""
+    """Return the effects of a launch on all rivals of a setting and on each."""
     settings, rivals, launches = size
     loud = np.arange(rivals)[:, None] >= rivals - scenario.loud
     spread = np.where(loud, scenario.loud_sd, scenario.launch_sd) / 2**0.5
@@ -155,7 +155,7 @@ def _launches(scenario: Scenario, size: tuple[int, int, int], random: Generator)
 
 
 def _rounds(scenario: Scenario, size: tuple[int, int, int, int], random: Generator) -> Samples:
-    """Return what a round does to all rivals and to each."""
+    """Return the effects of a round on all rivals and on each."""
     settings, _, launches, rounds = size
     wander = random.normal(0, scenario.drift / rounds**0.5, (settings, 1, launches, rounds))
     stolen = random.random(size) < scenario.burst_chance

@@ -1,8 +1,8 @@
 """Mark the ladder on real noise: `python -m studies.real_noise RUN...`, RUN being a self-test.
 
-Equal rivals differ by nothing but noise, and it is the machine's own. Their samples, times a grade
-that is known, are rivals of which it is known which is the fastest and by how much. They are dealt
-out as settings. `--quick` deals out simulated noise.
+Equal rivals differ by the machine's own noise alone. Their samples times known grades are samples
+of rivals whose true ratios are known. They are dealt out as settings. `--quick` deals out simulated
+noise.
 """
 
 import argparse
@@ -74,9 +74,9 @@ def equal_rivals(group: TwinGroup) -> Samples:
 
 
 def usable(groups: Iterable[Samples], rivals: int, launches: int | None) -> list[Samples]:
-    """Keep the groups with enough rivals and launches, at least `MIN_LAUNCHES`."""
+    """Return the groups with enough rivals and launches, at least `MIN_LAUNCHES`."""
     least = MIN_LAUNCHES if launches is None else launches
-    return [one for one in groups if one.shape[0] >= rivals and one.shape[1] >= least]
+    return [group for group in groups if group.shape[0] >= rivals and group.shape[1] >= least]
 
 
 def deal(
@@ -106,7 +106,7 @@ def _hand(group: Samples, costs: Samples, launches: int | None, random: Generato
 
 @dataclass(frozen=True)
 class Marks:
-    """How the ladder did in each setting: all pairs, and arrays (settings,).
+    """The marks of the ladder: those of all pairs, and arrays (settings,).
 
     `best_kept`: no truly fastest rival was beaten. `losers_out`: no clear loser is in the fastest
     set.
@@ -150,15 +150,15 @@ def rows(groups: Sequence[Samples], seed: int, *, quick: bool) -> Iterator[Row]:
             some = usable(groups, len(costs), launches)
             random = np.random.default_rng([seed, place, launches or 0])
             if some:
-                found = mark(dealt(some, costs, launches, settings, random), costs)
+                marks = mark(dealt(some, costs, launches, settings, random), costs)
                 drawn = str(launches or "all")
-                yield name, drawn, len(found.right), len(some), *_cells(found, costs)
+                yield name, drawn, len(marks.right), len(some), *_cells(marks, costs)
 
 
-def _cells(found: Marks, costs: Samples) -> Row:
-    pairs = found.pairs
+def _cells(marks: Marks, costs: Samples) -> Row:
+    pairs = marks.pairs
     kept, out, right = (
-        float(one.mean()) for one in (found.best_kept, found.losers_out, found.right)
+        float(holds.mean()) for holds in (marks.best_kept, marks.losers_out, marks.right)
     )
     losers = None if costs.max() < CLEAR else out
     return pairs.coverage, pairs.worst_coverage, float(pairs.wrong.mean()), kept, losers, right
@@ -166,15 +166,15 @@ def _cells(found: Marks, costs: Samples) -> Row:
 
 def groups(runs: Sequence[str]) -> list[Samples]:
     """Read the noise of every group; raises UserError where there is too little of it."""
-    read = [results.load(path) for path in stored(runs)]
-    found = [equal_rivals(one) for run in read for one in twin_groups(run)]
+    journals = [results.load(path) for path in stored(runs)]
+    equal = [equal_rivals(group) for run in journals for group in twin_groups(run)]
     rivals = max(len(costs) for costs in LADDERS.values())
-    if not usable(found, rivals, None):
+    if not usable(equal, rivals, None):
         raise UserError(
             f"expected a strategy with planted twins, {rivals} rivals in {MIN_LAUNCHES} launches, "
             "found none; measure some with: timelift selftest"
         )
-    return found
+    return equal
 
 
 def _simulated(seed: int) -> list[Samples]:

@@ -1,4 +1,4 @@
-"""What a killed run leaves, and what going on with it makes of that: each fault as a count."""
+"""The faults that a killed run leaves, before and after it is resumed, as counts."""
 
 import re
 import time
@@ -47,7 +47,7 @@ def reached(lines: Sequence[bytes]) -> Reached:
 
 
 def measurements(lines: Iterable[bytes]) -> list[CaseInLaunch]:
-    return [found for line in lines if isinstance(found := _line(line), CaseInLaunch)]
+    return [read for line in lines if isinstance(read := _line(line), CaseInLaunch)]
 
 
 def _line(text: bytes) -> Line | None:
@@ -58,7 +58,7 @@ def _line(text: bytes) -> Line | None:
 
 
 def lost(before: Iterable[bytes], after: Iterable[bytes]) -> int:
-    """Count the lines that were there before and are not there any more, or not as they were."""
+    """Count the lines of before that are missing after, or changed."""
     return (Counter(before) - Counter(after)).total()
 
 
@@ -70,7 +70,8 @@ def duplicates(lines: Iterable[bytes]) -> int:
 
 def missing(lines: Iterable[bytes], cases: Iterable[str], launches: int) -> int:
     """Count the cases, by label, that were not measured in one of so many launches."""
-    measured = {_played(one) for one in measurements(lines) if one.status is Status.MEASURED}
+    played = [line for line in measurements(lines) if line.status is Status.MEASURED]
+    measured = set(map(_played, played))
     wanted = {(number, label) for label in cases for number in range(1, launches + 1)}
     return len(wanted - measured)
 
@@ -79,33 +80,34 @@ def labels(lines: Iterable[bytes]) -> frozenset[str]:
     return frozenset(label for _, label in map(_played, measurements(lines)))
 
 
-def _played(one: CaseInLaunch) -> tuple[int, str]:
-    return one.number, one.case.label
+def _played(line: CaseInLaunch) -> tuple[int, str]:
+    return line.number, line.case.label
 
 
 def tracebacks(printed: str, *, ours: bool = True) -> int:
-    """Count the tracebacks; an interrupted import is Python's own answer and not `ours`."""
-    raised = [_RAISED.search(one) for one in printed.split(_TRACEBACK)[1:]]
-    words = [found[0] if found else "" for found in raised]
-    return sum(ours or word != "KeyboardInterrupt" for word in words)
+    """Count the tracebacks; unless all are `ours`, a KeyboardInterrupt is Python's own."""
+    raised = [_RAISED.search(traceback) for traceback in printed.split(_TRACEBACK)[1:]]
+    names = [name[0] if name else "" for name in raised]
+    return sum(ours or name != "KeyboardInterrupt" for name in names)
 
 
 def end_orphans(mark: str, grace: float = GRACE) -> int:
-    """Count the processes of a mark that go on without their run, and end them."""
+    """Count the processes of a mark that outlive their run, and end them."""
     deadline = time.monotonic() + grace
-    while (found := _marked(mark)) and time.monotonic() < deadline:
+    while (orphans := _marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    for one in found:
-        one.kill()
-    return len(found)
+    for process in orphans:
+        process.kill()
+    return len(orphans)
 
 
 def _marked(mark: str) -> list[psutil.Process]:
-    return [one for one in psutil.process_iter() if _environment(one).get(TRIAL_VARIABLE) == mark]
+    processes = psutil.process_iter()
+    return [each for each in processes if _environment(each).get(TRIAL_VARIABLE) == mark]
 
 
 def _environment(process: psutil.Process) -> Mapping[str, str]:
-    """Return a process's environment; nothing where it has ended or is another user's."""
+    """Return a process's environment; empty if it has ended or is another user's."""
     try:
         return process.environ()
     except (psutil.Error, OSError):

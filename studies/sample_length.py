@@ -67,7 +67,8 @@ def _run(asked: argparse.Namespace) -> int:
 
 def board(backend: str, flat: float) -> Scoreboard:
     title = f"{backend}: per call, beside samples of {1e3 * USUAL:g} ms"
-    lengths = [Column(f"{1e3 * one:g} ms", "+.2%", least=-flat, most=flat) for one in LENGTHS]
+    titles = [f"{1e3 * length:g} ms" for length in LENGTHS]
+    lengths = [Column(title, "+.2%", least=-flat, most=flat) for title in titles]
     return Scoreboard(
         [Column(title), *lengths], is_bound=lambda row: str(row[0]).startswith(MEDIAN)
     )
@@ -76,8 +77,8 @@ def board(backend: str, flat: float) -> Scoreboard:
 def rows(launches: Sequence[Played]) -> list[Row]:
     """Return how much more each case takes at each length, and the medians over cases."""
     logs: dict[str, list[list[float]]] = defaultdict(list)
-    for one in launches:
-        for label, seconds in one.items():
+    for launch in launches:
+        for label, seconds in launch.items():
             logs[label].append([math.log(seconds[length] / seconds[USUAL]) for length in LENGTHS])
     excess = {label: np.expm1(np.mean(some, axis=0)).tolist() for label, some in logs.items()}
     middle = [statistics.median(column) for column in zip(*excess.values(), strict=True)]
@@ -106,19 +107,19 @@ def play(setting: Setting, seed: int, many: int) -> Played:
     os.environ["KERAS_BACKEND"] = str(setting.backend)
     load(setting.backend)
     engine = open_engine(setting)
-    known = catalogue.read_workloads(Project(ROOT).workloads.values())[setting.workload]
+    workload = catalogue.read_workloads(Project(ROOT).workloads.values())[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
-    task = Task(setting, rivals, known.factory, known.inputs, seed, 1.0)
+    task = Task(setting, rivals, workload.factory, workload.inputs, seed, 1.0)
     under_test = SettingUnderTest(engine, task, WorkerChannel(_log))
     ready = [under_test.prepare(rival) for rival in rivals]
     dice = random.Random(seed)
     players: dict[tuple[str, float], rounds.Player] = {}
-    for one in ready:
+    for prepared in ready:
         for length in LENGTHS:
-            call = one.compiled.bind(one.feed)
-            player = rounds.Player(one.rival.name, call, engine.wait)
+            call = prepared.compiled.bind(prepared.feed)
+            player = rounds.Player(prepared.rival.name, call, engine.wait)
             rounds.size_samples(player, rounds.warm_up(player), dice, length)
-            players[Case(setting, one.rival.name).label, length] = player
+            players[Case(setting, prepared.rival.name).label, length] = player
     return _rounds(players, many, dice)
 
 
@@ -137,10 +138,10 @@ def _rounds(
         for key in dice.sample(list(players), len(players)):
             seconds = players[key].take_turn(clock=time.perf_counter)
             samples[key].append(seconds / players[key].calls_per_sample)
-    found: dict[str, dict[float, float]] = defaultdict(dict)
-    for (label, length), some in samples.items():
-        found[label][length] = float(trimmed_mean(np.array(some)))
-    return dict(found)
+    means: dict[str, dict[float, float]] = defaultdict(dict)
+    for (label, length), seconds_per_call in samples.items():
+        means[label][length] = float(trimmed_mean(np.array(seconds_per_call)))
+    return dict(means)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ class Scoreboard:
     is_bound: Callable[[Row], bool] = lambda _: True
 
     def show(self, rows: Iterable[Row]) -> int:
-        """Print every row once it is found, and the legend; return 1 if a figure is out of bounds.
+        """Print every row as it comes, and the legend; return 1 if a figure is out of bounds.
 
-        A list of rows makes its columns as wide as they need.
+        The columns of a list of rows are as wide as its cells need.
         """
         board = self._fitted(rows) if isinstance(rows, Sequence) else self
         write(board.line([column.title for column in self.columns]))
@@ -67,7 +67,7 @@ class Scoreboard:
             write(board.line(row))
             wrong += self.complaints(row)
         sys.stdout.write(self.legend)
-        sys.stderr.writelines(f"{one}\n" for one in wrong)
+        sys.stderr.writelines(f"{complaint}\n" for complaint in wrong)
         return int(bool(wrong))
 
     def complaints(self, row: Row) -> Iterator[str]:
@@ -105,4 +105,4 @@ class Scoreboard:
             for column, cells in zip(self.columns, zip(*table, strict=True), strict=True)
         ]
         pairs = zip(self.columns, widths, strict=True)
-        return replace(self, columns=[replace(one, width=width) for one, width in pairs])
+        return replace(self, columns=[replace(column, width=width) for column, width in pairs])

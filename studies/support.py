@@ -54,7 +54,7 @@ Trial = tuple[Backend, str, Sequence[Way]]
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of one strategy on one workload, on a backend, with a time axis, in a mode."""
+    """The result of one strategy on one workload, on a backend, with a time axis, in a mode."""
 
     strategy: str
     workload: str
@@ -72,7 +72,7 @@ def cells(
     columns: Sequence[Way] = (),
 ) -> Iterator[Cell]:
     """Try every strategy on one workload, in one launch; in all columns if none is named."""
-    rivals = tuple(one.rival() for one in strategies.values())
+    rivals = tuple(strategy.rival() for strategy in strategies.values())
     whole = bool(workload.inputs.dtype)
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
     with closing(LaunchProcess(backend, LIMIT)) as launch:
@@ -84,7 +84,7 @@ def cells(
                 _try(launch, workload, rivals, replace(in_column, phase=phase)) for phase in Phase
             ]
             for strategy in strategies.values():
-                phases = [one[strategy.name] for one in tried]
+                phases = [by_name[strategy.name] for by_name in tried]
                 word, reason = _word(strategy, phases)
                 yield Cell(strategy.name, workload.name, axis, mode, word, reason, backend)
 
@@ -96,7 +96,8 @@ def _try(
     setting: Setting,
 ) -> dict[str, tuple[Status, str]]:
     task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
-    return {one.case.strategy: (one.status, one.reason) for one in launch.measure(task)}
+    ends = launch.measure(task)
+    return {line.case.strategy: (line.status, line.reason) for line in ends}
 
 
 def _word(strategy: catalogue.Strategy, phases: Sequence[tuple[Status, str]]) -> tuple[str, str]:
@@ -123,15 +124,15 @@ class Notes:
 
     def footnoted(self, word: str, reasons: Iterable[str]) -> str:
         """Write a word with the numbers of its reasons."""
-        new = [one for one in dict.fromkeys(reasons) if one not in self._known]
-        marks = [str(self._numbers.setdefault(one, len(self._numbers) + 1)) for one in new]
+        new = [reason for reason in dict.fromkeys(reasons) if reason not in self._known]
+        marks = [str(self._numbers.setdefault(reason, len(self._numbers) + 1)) for reason in new]
         return f"{word} ({', '.join(marks)})" if marks else word
 
     def lines(self) -> Iterator[str]:
         yield from (f"{number}. {reason}" for reason, number in self._numbers.items())
 
 
-def page(found: Iterable[Cell]) -> Iterator[str]:
+def page(cells: Iterable[Cell]) -> Iterator[str]:
     """Write the cells as a Markdown page: a table a workload, the reasons below it."""
     yield "# Which strategy lifts which workload\n"
     yield (
@@ -141,7 +142,7 @@ def page(found: Iterable[Cell]) -> Iterator[str]:
         "built, **fails** does not run. "
         "Written by `python -m studies.support`.\n"
     )
-    for workload, group in itertools.groupby(found, key=lambda cell: cell.workload):
+    for workload, group in itertools.groupby(cells, key=lambda cell: cell.workload):
         yield f"\n## {workload}\n"
         notes, heads = Notes(), dict[str, None]()
         by_strategy: dict[str, list[str]] = defaultdict(list)
@@ -151,9 +152,9 @@ def page(found: Iterable[Cell]) -> Iterator[str]:
         yield from _markdown(heads, by_strategy, notes)
 
 
-def by_backend(found: Iterable[Cell]) -> Iterator[str]:
+def by_backend(cells: Iterable[Cell]) -> Iterator[str]:
     """Write the cells as a Markdown table; below it the reasons that the first backend has not."""
-    cells = list(found)
+    cells = list(cells)
     backends = list(dict.fromkeys(cell.backend for cell in cells))
     notes = Notes(cell.reason for cell in cells if cell.backend is backends[0])
     columns = list(itertools.product(backends, (Mode.EAGER, Mode.GRAPH)))
@@ -169,10 +170,10 @@ def by_backend(found: Iterable[Cell]) -> Iterator[str]:
 
 
 def _summary(cells: Sequence[Cell], notes: Notes) -> str:
-    """Write how many workloads came to which word, and why not to the others, if that is new."""
+    """Write the number of workloads by word, with the reasons that are new."""
     words = Counter(cell.word for cell in cells)
-    one = len(cells) == 1
-    counts = ", ".join(word if one else f"{word} {many}" for word, many in words.items())
+    is_single = len(cells) == 1
+    counts = ", ".join(word if is_single else f"{word} {many}" for word, many in words.items())
     return notes.footnoted(counts, (cell.reason for cell in cells))
 
 
@@ -213,10 +214,11 @@ def _run(asked: argparse.Namespace) -> int:
     )
     workloads = named(catalogue.read_workloads(Project(ROOT).workloads.values()), asked.workloads)
     backends = installed(asked.backends) if asked.by_backend else [Backend.TENSORFLOW]
-    every = [(Backend.TENSORFLOW, one, COLUMNS[Backend.TENSORFLOW]) for one in workloads]
+    usual = Backend.TENSORFLOW
+    every = [(usual, workload, COLUMNS[usual]) for workload in workloads]
 
-    def tried(one: Trial) -> list[Cell]:
-        backend, workload, columns = one
+    def tried(trial: Trial) -> list[Cell]:
+        backend, workload, columns = trial
         return list(cells(workloads[workload], strategies, backend, columns))
 
     with ThreadPoolExecutor(max_workers=2) as pool:
