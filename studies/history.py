@@ -50,7 +50,7 @@ class HistoryKind:
     Runs of a case differ by `sd`, Student t with four degrees of freedom, each correlated with the
     one before by `memory`; a share `spikes` of them lies 20 to 60 % too high. Slower cases take
     `step` longer from `night` until `mended`, or a `creep` longer that grows from `night` to the
-    last. At night `moves` the machine moves all cases by 10 %, and each by more or less (`own`, sd).
+    last. At night `moves` the machine moves all cases by 10 %, some more, some less (sd `own`).
     """
 
     name: str

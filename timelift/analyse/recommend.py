@@ -345,11 +345,8 @@ def _by_axis(axis: str, contests: Sequence[Ranking], single: Recommendation) -> 
     ranges = [tuple(values) for _, values in neighbours]
     if len(ranges) == 1 or (len(ranges) > _MOST_PARTS and axis != "workload"):
         return None
-    parts = [
-        part
-        for values in ranges
-        if (part := recommend([one for value in values for one in groups[value]], values))
-    ]
+    grouped = ((values, [each for value in values for each in groups[value]]) for values in ranges)
+    parts = [part for values, group in grouped if (part := recommend(group, values))]
     return Answer(axis, tuple(sorted(parts, key=lambda part: -len(part.rankings))), single)
 
 
