@@ -71,7 +71,6 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
     ("words", "sentence"),
     [
         ("models.py", "expected a model as module:name or path.py:name, or a .keras file; recei"),
-        ("none.py:make", "received 'none.py:make', and there is no file none.py"),
         ("none.keras", "expected a stored model that is there, received 'none.keras'"),
         (f"no_such_module:make --backends {QUICKEST}", "No module named 'no_such_module'"),
         ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),

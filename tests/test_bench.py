@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import hostile
-from tests.projects import GOOD, QUICKEST, SMALL, bench, items, project, records_of, run_module
+from tests.projects import GOOD, SMALL, bench, items, project, records_of, run_module
 from timelift.selftest import TWINS
 
 WORDS = (
@@ -120,23 +120,6 @@ def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_i
     assert "1 failed, 1 passed, 2 skipped" in done.stdout
     assert "sees no gpu:7 on this machine" in done.stdout
     assert not (folder / "results").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["--resume="], "--resume: expected a run, received nothing"),
-        (["--layer", "a.b:c", "--backends", QUICKEST], "gives nothing to measure (ModuleNotFoundE"),
-        (["--inputs", "3"], "--inputs: expected --layer, which takes them, received none"),
-    ],
-)
-def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentence):
-    done = bench(project(tmp_path), "bench/", *words)
-    assert done.returncode == 4
-    assert done.stderr.strip().startswith("ERROR: ")
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    assert not (tmp_path / "results").exists()
 
 
 def test_the_end_has_the_answer_and_the_path_of_the_page(run):

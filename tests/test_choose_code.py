@@ -85,7 +85,6 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
     [
         ("fold_chunks[k=4,way=fast]", SETTING, "(6, 32)", ", k=4, way='fast')"),
         ("fold_chunks[4]", SETTING, "(6, 32)", "), 4)"),
-        ("fold_chunks[k=8]", DYNAMIC, "(None, ", "k=8)"),
     ],
 )
 def test_how_to_use_it_has_the_shape_and_the_parameters_as_python_writes_them(
@@ -137,15 +136,8 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, SETTING, run, Project(ROOT)) == ""
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"inputs": "int32[96,96,3]<9"},
-        {"features": "96,96,3", "input_dtype": "int32", "input_high": "9"},
-    ],
-)
-def test_the_shape_of_a_user_s_layer_is_that_of_the_run(tmp_path, options):
-    head = journals.header(options=options)
+def test_the_shape_of_a_user_s_layer_is_that_of_the_run(tmp_path):
+    head = journals.header(options={"inputs": "int32[96,96,3]<9"})
     cases = journals.grid(("native",), ("make",), (8,))
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     setting = Setting("make", 8, 1, Phase.FORWARD)

@@ -124,14 +124,11 @@ def test_a_case_that_crashed_in_a_launch_has_no_level():
 
 
 BAD = {
-    "NaN": '"seconds_per_call":[NaN]',
     "a word": '"seconds_per_call":["a"]',
-    "letters": '"seconds_per_call":[nulnul,e]',
     "nothing": '"seconds_per_call":[null]',
     "negative": '"seconds_per_call":[-0.001]',
     "zero": '"seconds_per_call":[0]',
     "infinite": '"seconds_per_call":[1e999]',
-    "many commas": '"seconds_per_call":[,,,]',
     "a median in words": '"median_seconds_per_call":"a","seconds_per_call":[0.001]',
     "a median of zero": '"median_seconds_per_call":0,"seconds_per_call":[0.001]',
 }

@@ -159,23 +159,24 @@ def test_a_shift_is_at_least_the_gate():
         assert all(shift.value >= np.log(1.03) and shift.share > 0.5 for shift in together)
 
 
-def test_a_slow_down_after_a_move_of_the_machine_is_still_found():
-    levels = _slower(0.08, nights=slice(45, None))
-    findings = find_changes(_slower(0.25, ALL, levels=levels))
+@pytest.mark.parametrize(
+    ("slow", "moved", "worse"),
+    [
+        (slice(45, 60), slice(31, None), [7]),
+        (slice(20, 60), slice(35, None), [7]),
+        (slice(20, 45), slice(35, None), []),
+    ],
+    ids=["after", "before", "mended after"],
+)
+def test_a_slow_down_is_told_from_a_move_of_the_machine(slow, moved, worse):
+    levels = _slower(0.1, nights=slow)
+    findings = find_changes(_slower(0.25, ALL, moved, levels))
     assert len(findings.common_shifts) == 1
-    assert _worse(findings) == [7]
-
-
-def test_a_slow_down_stays_when_the_machine_moves_after_it():
-    for mended in (False, True):
-        levels = _slower(0.1, nights=slice(20, 45 if mended else 60))
-        findings = find_changes(_slower(0.25, ALL, slice(35, None), levels))
-        assert len(findings.common_shifts) == 1
-        assert _worse(findings) == ([] if mended else [7])
-        if not mended:
-            worst = findings.cases[7].latest.change
-            assert worst.value == pytest.approx(np.log(1.10), abs=0.015)
-            assert (worst.before, worst.after) == (19, 20)
+    assert _worse(findings) == worse
+    for row in worse:
+        worst = findings.cases[row].latest.change
+        assert worst.value == pytest.approx(np.log(1.10), abs=0.015)
+        assert (worst.before, worst.after) == (slow.start - 1, slow.start)
 
 
 def test_few_runs_and_vanished_cases_get_no_verdict():

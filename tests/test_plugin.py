@@ -124,9 +124,12 @@ def test_the_options_decide_the_kind_of_the_race(tmp_path, monkeypatch, words, o
         ([SELFTEST], {"resume": "latest"}, "goes with neither timelift selftest nor"),
         ([], {"resume": "latest", "once": ""}, "goes with neither timelift selftest nor"),
         ([SELFTEST], {"against": "main"}, "races strategies against themselves; leave out"),
+        ([], {"inputs": "3"}, "--inputs: expected --layer, which takes them, received none"),
         ([], {"seed": ""}, "--seed: expected a whole number from 0, received nothing"),
     ],
 )
-def test_options_that_exclude_each_other_are_one_sentence(tmp_path, words, options, sentence):
+def test_options_that_exclude_or_need_each_other_are_one_sentence(
+    tmp_path, words, options, sentence
+):
     with pytest.raises(UserError, match=sentence):
         race_of(asked(tmp_path, *words, **options))

@@ -129,6 +129,7 @@ def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
     assert line.startswith("ERROR: ")
     assert sentence in line
     assert "Traceback" not in done.stdout
+    assert not (theirs / "results").exists()
 
 
 def test_what_is_skipped_is_not_measured(theirs):
