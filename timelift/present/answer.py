@@ -30,7 +30,6 @@ from timelift.present.words import (
 _KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
-NOTHING = "No two strategies were measured in one setting, so there is nothing to compare yet."
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 
@@ -38,7 +37,7 @@ _LONGEST_CELL = 200
 # What to write -----------------------------------------------------------------------------------
 
 
-def to_write(answer: Answer) -> str:
+def _to_write(answer: Answer) -> str:
     """Write which strategy to use, and where another: `native in eager mode; else fold_time`."""
     ranges: dict[str, list[tuple[object, ...]]] = {}
     settings: Counter[str] = Counter()
@@ -81,7 +80,7 @@ def known_as(baseline: str) -> str:
     return _KNOWN_AS.get(baseline, baseline)
 
 
-def gains_in_words(answer: Answer, baseline: str) -> str:
+def _gains_in_words(answer: Answer, baseline: str) -> str:
     """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed."""
     gains = sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
     return "; ".join(
@@ -95,13 +94,13 @@ def gains_in_words(answer: Answer, baseline: str) -> str:
 def _gain(gain: Gain, answer: Answer) -> str:
     if answer.strategies == (gain.baseline,):
         return "itself"
-    text = gain_in_words(gain, answer)
+    text = _gain_in_words(gain, answer)
     where = f", in {gain.settings} of {answer.settings}" if gain.settings < answer.settings else ""
     is_shown = gain.faster or gain.slower or not answer.has_verdict
     return f"{text}{where}" if is_shown else f"{text}{where}, not shown to differ"
 
 
-def gain_in_words(gain: Gain, answer: Answer) -> str:
+def _gain_in_words(gain: Gain, answer: Answer) -> str:
     """Write a gain: the range over settings, or the interval of a single one."""
     if gain.settings == 1 == answer.settings:
         ((_, row),) = answer.parts[0].rows
@@ -119,7 +118,7 @@ def speed_up_in_words(speed_up: SpeedUp) -> str:
 # What it costs, and where it loses ---------------------------------------------------------------
 
 
-def price(answer: Answer) -> str:
+def _price_in_words(answer: Answer) -> str:
     """Write the most that the answer costs; too few launches would give a wild bound."""
     if not answer.has_verdict:
         return "unknown"
@@ -222,9 +221,9 @@ def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
 def _row(workload: str, answer: Answer, baseline: str) -> AnswerRow:
     return AnswerRow(
         workload=workload,
-        write=to_write(answer),
-        gain=gains_in_words(answer, baseline),
-        price=price(answer),
+        write=_to_write(answer),
+        gain=_gains_in_words(answer, baseline),
+        price=_price_in_words(answer),
         slower="; ".join(where_slower(answer)),
         settings=answer.settings,
         slower_briefly=next(where_slower(answer, briefly=True)),
@@ -252,7 +251,7 @@ def cost_in_words(row: RankedCase) -> str:
     return f"choosing `{strategy}` costs at most {over_the_best(cost.high)}"
 
 
-def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
+def cost_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
     """Yield what a strategy costs over the best, and what the slowest of the setting costs."""
     row, last = ranking.row(strategy), ranking.rows[-1]
     if row.cost_over_best.high > 1:
@@ -268,8 +267,8 @@ def headline(findings: RunFindings) -> str:
     """Write the answer for all settings in one sentence."""
     answer = findings.answer
     if answer is None:
-        return NOTHING
-    name = plain(to_write(answer))
+        return "No two strategies were measured in one setting, so there is nothing to compare yet."
+    name = plain(_to_write(answer))
     if not answer.has_verdict:
         return f"{name} looked best{_gained(answer)}, {'; '.join(where_slower(answer))}."
     if answer.suits_few:
@@ -295,11 +294,11 @@ def _gained(answer: Answer) -> str:
     is_shown_in_some = answer.has_verdict and first.faster not in {0, first.settings}
     shown = f", shown in {first.faster} of {these}" if is_shown_in_some else ""
     rest = (
-        f", {gain_in_words(gain, answer)} times as fast as {_name(gain.baseline)} "
+        f", {_gain_in_words(gain, answer)} times as fast as {_name(gain.baseline)} "
         f"in {gain.settings}"
         for gain in others
     )
-    times, name = gain_in_words(first, answer), _name(first.baseline)
+    times, name = _gain_in_words(first, answer), _name(first.baseline)
     start = f": {times} times as fast as {name}"
     if answer.has_verdict and not (first.faster or first.slower):
         start = f": not shown to differ from {name}, {times} times as fast"
@@ -349,7 +348,7 @@ def _price_where_slower(answer: Answer, over: str) -> str:
     """
     start = f"It costs at most {over}"
     if answer.suits_few:
-        start = f"{plain(to_write(answer))} has the least to lose: it costs at most {over}"
+        start = f"{plain(_to_write(answer))} has the least to lose: it costs at most {over}"
     where, *others = where_slower(answer)
     if answer.lost and answer.lost.shared:
         return f"{start}. Where it loses: {'; '.join((where, *others))}."

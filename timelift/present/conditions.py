@@ -14,7 +14,7 @@ from timelift.measurement import Measurement, engine_facts
 from timelift.present.words import percent, plus_minus
 
 #: The modes in the words of each backend.
-MODES = {
+_MODES = {
     (Mode.EAGER, Backend.TENSORFLOW): "eager calls",
     (Mode.GRAPH, Backend.TENSORFLOW): "tf.function",
     (Mode.XLA, Backend.TENSORFLOW): "tf.function(jit_compile=True)",
@@ -55,9 +55,9 @@ def state(run: Run) -> str:
 def modes(settings: Iterable[Setting]) -> str:
     """Write what each mode of these settings is on its backends: `graph is jax.jit on jax`."""
     used = {(setting.mode, setting.backend) for setting in settings}
-    keys = [key for key in itertools.product(Mode, Backend) if key in used & MODES.keys()]
+    keys = [key for key in itertools.product(Mode, Backend) if key in used & _MODES.keys()]
     return "; ".join(
-        f"{mode} is " + ", ".join(f"{MODES[key]} on {key[1]}" for key in of_mode)
+        f"{mode} is " + ", ".join(f"{_MODES[key]} on {key[1]}" for key in of_mode)
         for mode, of_mode in itertools.groupby(keys, key=lambda key: key[0])
     )
 

@@ -19,7 +19,7 @@ from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import Commit, flattened
 from timelift.measurement import Measurement
 from timelift.present import case_table, conditions
-from timelift.present.answer import answer_table, price_sentences, recommended_in_words
+from timelift.present.answer import answer_table, cost_sentences, recommended_in_words
 from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
@@ -179,7 +179,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
     else:
         yield recommended_in_words(ranking, best)
         if best.price.is_bound:
-            yield from price_sentences(ranking, best.strategy)
+            yield from cost_sentences(ranking, best.strategy)
         names = [
             f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided
         ]

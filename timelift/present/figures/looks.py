@@ -27,9 +27,9 @@ COLOURS = (
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 Dash = tuple[float, tuple[float, ...] | None]
-DASHES: tuple[Dash, ...] = ((0, None), (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+_DASHES: tuple[Dash, ...] = ((0, None), (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 #: The dash of strategies outside the catalogue, so that none looks like one inside.
-UNKNOWN_DASH: Dash = (0, (8, 2, 2, 2, 2, 2))
+_UNKNOWN_DASH: Dash = (0, (8, 2, 2, 2, 2, 2))
 
 #: The position of a name determines its look, so append, never insert.
 CATALOGUE = (
@@ -97,15 +97,15 @@ def line_style(strategy: str) -> LineStyle:
         return _variant(_PLACES[variant[1]], _hash(variant[2]))
     if strategy in _PLACES:
         place = _PLACES[strategy]
-        return _look(place, place, DASHES[place // len(COLOURS)])
+        return _look(place, place, _DASHES[place // len(COLOURS)])
     number = _hash(strategy)
-    return _look(number, number // len(COLOURS), UNKNOWN_DASH)
+    return _look(number, number // len(COLOURS), _UNKNOWN_DASH)
 
 
 def _variant(place: int, number: int) -> LineStyle:
     """Return the colour of the base with another marker and another dash, chosen by `number`."""
-    step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(DASHES) - 1)
-    return _look(place, place + step, DASHES[(place // len(COLOURS) + turn) % len(DASHES)])
+    step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(_DASHES) - 1)
+    return _look(place, place + step, _DASHES[(place // len(COLOURS) + turn) % len(_DASHES)])
 
 
 def _look(colour: int, marker: int, dash: Dash) -> LineStyle:

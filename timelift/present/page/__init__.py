@@ -28,7 +28,7 @@ from timelift.present.tables import Table, csv_as_shown, csv_of_values
 from timelift.present.usage import NO_CODE, CodeToPaste
 from timelift.present.words import percent
 
-FIGURES = "figures"
+_FIGURES = "figures"
 #: What to do if a file cannot be written.
 _ADVICE = "name another folder with --output"
 #: The tables of all kinds of runs, by the names of their files.
@@ -42,7 +42,7 @@ _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 
 @dataclass(frozen=True)
-class Chart:
+class _Chart:
     """A section whose charts the script draws; `words` explain them.
 
     `title` has places for the baseline and for the horizontal axis.
@@ -60,31 +60,31 @@ _ALONE = (
     "answer for all."
 )
 _CHARTS = (
-    Chart(
+    _Chart(
         "speed-up",
         "Speed-up over {0} against {1}",
         "How many times as fast as the baseline, which is the line at 1; higher is better. "
         "The bars are 95 % intervals.",
     ),
-    Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
-    Chart(
+    _Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
+    _Chart(
         "winners",
         "Fastest by size",
         "The shortest time at every size, how many times as fast as the baseline it is, and how "
         "many others were not shown slower. Follow a name to its case.",
     ),
-    Chart(
+    _Chart(
         "first-call",
         "First call against time",
         "The first call builds, traces and compiles; a mark is a size. A slow one pays off only "
         "after many calls.",
     ),
-    Chart(
+    _Chart(
         "memory",
         "Memory against time",
         "The peak of a call; a mark is a size. Ringed: no other is both faster and smaller there.",
     ),
-    Chart(
+    _Chart(
         "modes",
         "Modes, devices and backends",
         "The time of the fastest strategy in each, at the same size.",
@@ -103,10 +103,10 @@ def write_report(
     with writing(folder, _ADVICE):
         for name in _replaced(findings):
             (folder / name).unlink(missing_ok=True)
-        pictures = sheet.save(figures.of_run(findings), folder / FIGURES)
+        pictures = sheet.save(figures.of_run(findings), folder / _FIGURES)
     names = [picture.name for picture in pictures]
     tables = page_tables(findings, additions.section)
-    svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
+    svgs = [f"{_FIGURES}/{name}" for name in names if name.endswith(".svg")]
     texts = {
         "report.md": in_markdown(in_words, svgs),
         "measurements.csv": csv_of_values(case_table.for_programs(findings)),
@@ -128,7 +128,7 @@ def _replaced(findings: RunFindings) -> Iterator[str]:
     for stem in (
         kind + end for kind in figures.QUANTITIES for end in ("", *figures.endings(workloads))
     ):
-        yield from (f"{FIGURES}/{stem}.{format_}" for format_ in sheet.FORMATS)
+        yield from (f"{_FIGURES}/{stem}.{format_}" for format_ in sheet.FORMATS)
 
 
 # The page -----------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _charts(findings: RunFindings) -> Iterator[Chart]:
+def _charts(findings: RunFindings) -> Iterator[_Chart]:
     """Yield the charts for which the run has values, their titles filled in."""
     rankings = findings.rankings
     baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
