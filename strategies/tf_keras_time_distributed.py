@@ -4,7 +4,7 @@ When: to see what changed between Keras 2 and Keras 3 for models that were writt
 When not: in new code: the package is kept for old models only.
 
 Keras 2 folds time into the batch around its own layers; around others it does so only where the
-batch size is unknown, and else loops. Activation is one of its own, and calls what it is given.
+batch size is unknown, and else loops. Activation is one of its own, and calls any function.
 
 Source: tf_keras.layers.TimeDistributed (tf_keras/src/layers/rnn/time_distributed.py).
 """

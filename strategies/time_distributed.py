@@ -12,8 +12,8 @@ and since Keras 3.14 it takes the number of sequences for the number of steps th
 It asks the layer for its output shape, which one that is subclassed without
 `compute_output_shape` does not tell.
 
-Where lengths vary it hands each step's mask, one value a sequence, to the layer as if it were the
-layer's own: a recurrent layer fails, and attention too, or takes it for another if the sizes agree.
+Where lengths vary it passes each step's mask, one value a sequence, to the layer: a recurrent layer
+or attention fails, or takes it for a mask of its own axis if the sizes agree.
 
 Source: keras.layers.TimeDistributed (keras/src/layers/rnn/time_distributed.py).
 """

@@ -217,13 +217,6 @@ def test_a_gradient_that_is_zero_by_symmetry_may_round_but_not_more():
         law.check_weight_gradients([large, small + 1e-3], expected, Dtype.FLOAT64)
 
 
-def test_the_sparse_cotangent_is_zero_elsewhere():
-    expected = reference()
-    sparse = expected.sparse_cotangent()
-    assert np.array_equal(sparse[:, STEPS], expected.cotangent)
-    assert not np.delete(sparse, STEPS, axis=1).any()
-
-
 TF = {"name": "NVIDIA A100", "tf32": "True", "soft_placement": "False"}
 TORCH = {"matmul_precision": "highest", "matmul_tf32": "False", "cudnn_tf32": "False"}
 JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}

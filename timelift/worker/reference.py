@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Gradients, Phase
+from timelift.case import Gradients, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, Task
 from timelift.worker.engines import Array, Engine
@@ -280,10 +280,10 @@ class InnerLayer:
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
         backward = setting.phase is Phase.BACKWARD
-        device = setting.device, engine.identity()
-        self.precision = coarsest(compute_dtypes(layer) or [setting.dtype], *device)
+        self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the setting's dtype.
-        self.input_precision = coarsest([setting.dtype, *compute_dtypes(layer)], *device)
+        dtypes = [setting.dtype, *_compute_dtypes(layer)]
+        self.input_precision = coarsest(dtypes, setting.device, engine.identity())
         self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
         training = backward and not self.trains_differently
         calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
@@ -321,7 +321,13 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
     return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
 
 
-def compute_dtypes(layer: Any) -> list[str]:
+def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
+    """Return the precision of a layer's results; one without floats has the setting's."""
+    dtypes = _compute_dtypes(layer) or [setting.dtype]
+    return coarsest(dtypes, setting.device, engine.identity())
+
+
+def _compute_dtypes(layer: Any) -> list[str]:
     """Return the float dtypes in which the layer and the layers inside it compute."""
     dtypes = {part.compute_dtype for part in parts_of(layer)}
     return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]

@@ -22,14 +22,13 @@ from timelift.worker.inputs import inputs_of
 from timelift.worker.law import (
     TOLERANCES,
     LawBrokenError,
-    coarsest,
     relative_errors,
     rounding_of,
     scale_of,
     weight_gradient_errors,
 )
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
-from timelift.worker.reference import CHECKING, compute_dtypes, parts_of
+from timelift.worker.reference import CHECKING, parts_of, precision_of
 from timelift.worker.user_code import find_model, find_named, load_module, restore_process_state
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
@@ -114,7 +113,10 @@ class ModelUnderTest:
 
 
 class _AsWritten:
-    """The model as written: its weights and data, the calls of its lifts, and its results."""
+    """The model as written: its weights and data, the calls of its lifts, and its results.
+
+    A task that reads memory checks no law and needs no results.
+    """
 
     def __init__(self, engine: Engine, task: Task) -> None:
         setting, noise = task.setting, np.random.default_rng(task.seed)
@@ -122,15 +124,12 @@ class _AsWritten:
         engine.seed(task.seed)
         model = find_model(task.factory)
         self.data = data_of(model, task.data, setting.batch, setting.seq_len, noise)
-        #: What each lift was given in a call, in the order of `find_lifts`.
+        #: The inputs of each lift in a call, in the order of `find_lifts`.
         self.calls = [lift.calls for lift in find_lifts.watch_lifts(model, self.data.inputs)]
         self.weights = model.get_weights()
-        self._engine, self._results = engine, None
+        self._engine = engine
         if not task.reads_peak_memory:
-            identity = setting.device, engine.identity()
-            self._tolerance = TOLERANCES[
-                coarsest(compute_dtypes(model) or [setting.dtype], *identity)
-            ]
+            self._tolerance = TOLERANCES[precision_of(model, engine, setting)]
             self._results = _Results(engine, model, self.data)
 
     def change(self, model: Any, rival: RivalSpec) -> None:
@@ -149,14 +148,13 @@ class _AsWritten:
     def check(self, model: Any) -> float:
         """Return the largest relative error of a model; raises LawBrokenError beyond rounding.
 
-        Each gradient sums over all that the lifts were given, and each addition may round.
+        Each gradient sums over all inputs of a lift, and each addition may round.
         """
-        assert self._results is not None
         wanted, changed = self._results, _Results(self._engine, model, self.data)
         worst = relative_errors(changed.outputs, wanted.outputs, scale_of(wanted.outputs)).max()
         if not worst <= self._tolerance.outputs:
             raise LawBrokenError(f"outputs differ by {worst:.1g} of the largest")
-        additions = max((math.prod(shape) for calls in self.calls for shape, _ in calls))
+        additions = max(math.prod(shape) for calls in self.calls for shape, _ in calls)
         allowed = self._tolerance.gradients + rounding_of(additions, self._tolerance)
         # As for a sum over one row, each weight has one scale: its largest gradient.
         errors = weight_gradient_errors(changed.gradients, wanted.gradients, rows=1)
