@@ -5,19 +5,14 @@ import dataclasses
 import pytest
 
 from tests import journals
+from tests.pages import found
 from tests.simulated import TD, raced
-from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.journal.lines import Header
 from timelift.present import terminal
 from timelift.present.case_table import for_programs, of_rankings
 from timelift.present.report import in_markdown, report
-
-
-def found(path, *lines, **header):
-    """What is found in a journal of these lines."""
-    return RunFindings(results.load(journals.write(path, journals.header(**header), *lines)))
 
 
 def shown(seen, width=160):
@@ -31,7 +26,9 @@ def shown(seen, width=160):
 def test_one_launch_has_no_interval_and_says_so(tmp_path):
     cases = journals.grid(("native", "fold_time"), seq_lens=(16,), phases=("forward",))
     for launches in (1, 3):
-        said = shown(found(tmp_path / "run", *journals.campaign(cases, launches=launches)))
+        said = shown(
+            found(tmp_path / "run", journals.header(), *journals.campaign(cases, launches=launches))
+        )
         assert ("within one launch: no interval" in said) is (launches == 1)
         assert ("95 % interval" in said) is (launches == 3)
         assert "nan" not in said
@@ -40,7 +37,8 @@ def test_one_launch_has_no_interval_and_says_so(tmp_path):
 def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
     meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
     declared = {"native": {"title": "It.", "meaning": meaning}}
-    seen = found(tmp_path / "run", journals.line(journals.case("native")), strategies=declared)
+    header = journals.header(strategies=declared)
+    seen = found(tmp_path / "run", header, journals.line(journals.case("native")))
     said = (
         "Dropout: new noise for every step (static time axis); the same noise for all steps of a "
         "call (dynamic time axis); Masks: passed on to the next layer"
@@ -51,7 +49,7 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
 
 
 def test_a_single_rival_is_not_called_fastest(tmp_path):
-    said = shown(found(tmp_path / "run", journals.line(journals.case("native"))))
+    said = shown(found(tmp_path / "run", journals.header(), journals.line(journals.case("native"))))
     assert "measured alone: native" in said
     assert "fastest" not in said
 
@@ -61,7 +59,8 @@ def test_no_colour_is_honoured(tmp_path, monkeypatch, name, value):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    seen = found(tmp_path / "run", *journals.campaign(journals.grid(("native", "fold_time"))))
+    cases = journals.grid(("native", "fold_time"))
+    seen = found(tmp_path / "run", journals.header(), *journals.campaign(cases))
     assert "\x1b[32m" in shown(seen)
     monkeypatch.setenv(name, value)
     assert "\x1b[32m" not in shown(seen)
