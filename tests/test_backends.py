@@ -17,13 +17,13 @@ QUICKER = ("fold_time", "native", "ops_map", "loop_slice", "vectorized_map", "rn
 
 
 def words(backend, workload, column, names=tuple(STRATEGIES)):
-    """What became of strategies: each one's word, and the reason where it does not lift."""
+    """Return the word of each strategy, and the reason if it does not lift."""
     engines.skip_without(backend)
     chosen = {name: STRATEGIES[name] for name in names}
     inputs = FEWER_WORDS.get(workload, WORKLOADS[workload].inputs)
     layer = replace(WORKLOADS[workload], inputs=inputs)
-    found = support.cells(layer, chosen, backend, [column])
-    return {cell.strategy: (cell.word, cell.reason) for cell in found}
+    cells = support.cells(layer, chosen, backend, [column])
+    return {cell.strategy: (cell.word, cell.reason) for cell in cells}
 
 
 #: Layers of every kind: Dense, LSTM, attention and convolutions. Those with batch statistics take
@@ -36,10 +36,10 @@ EAGERLY = [(one, kind) for one in CONVOLUTIONS for kind in (*KINDS, CONVOLUTIONS
 
 @pytest.mark.parametrize(("backend", "workload"), EAGERLY)
 def test_every_strategy_keeps_the_law_eagerly(backend, workload):
-    found = words(backend, workload, EAGER)
-    assert not {name: told for name, told in found.items() if told[0] == "fails"}
-    assert found["fold_time"][0] == found["loop_unstack"][0] == "lifts"
-    assert found["tf_scan"] == ("refuses", "it is written for tensorflow alone.")
+    ends = words(backend, workload, EAGER)
+    assert not {name: end for name, end in ends.items() if end[0] == "fails"}
+    assert ends["fold_time"][0] == ends["loop_unstack"][0] == "lifts"
+    assert ends["tf_scan"] == ("refuses", "it is written for tensorflow alone.")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,6 @@ def test_every_strategy_keeps_the_law_eagerly(backend, workload):
 )
 def test_every_strategy_keeps_the_law_compiled(backend, names, monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
-    found = words(backend, "sensor", COMPILED, names)
-    assert not {name: told for name, told in found.items() if told[0] == "fails"}
-    assert "lifts" in {word for word, _ in found.values()}
+    ends = words(backend, "sensor", COMPILED, names)
+    assert not {name: end for name, end in ends.items() if end[0] == "fails"}
+    assert "lifts" in {word for word, _ in ends.values()}

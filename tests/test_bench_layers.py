@@ -1,4 +1,4 @@
-"""Layers and strategies of the users' own in one real run: the good, and every way to go wrong."""
+"""Users' layers and strategies in one real run: good ones, and every kind of bad one."""
 
 import pytest
 
@@ -12,7 +12,7 @@ RAISES = (
     "def make_layer():\n    open('asked', 'a').write('once ')\n"
     "    raise ValueError('no such size')\n"
 )
-#: Workloads of which no layer can be made, and what is said of each.
+#: Workloads whose layer cannot be made, each with the reason.
 NO_LAYERS = {
     "raises": (RAISES, "ValueError: no such size"),
     "returns_none": ("def make_layer():\n    pass\n", "must return a Keras layer, got NoneType"),
@@ -26,13 +26,13 @@ NO_LAYERS = {
     ),
     "two_inputs": (PAIR, "returns a layer with 2 inputs; only layers with one can be lifted"),
 }
-#: One whose layer fails at one batch size.
+#: A workload whose layer fails at one batch size.
 PICKY = (
     "import keras\nclass Picky(keras.layers.Dense):\n    def call(self, x, **_):\n"
     "        if x.shape[0] == 4:\n            raise ValueError('not four')\n"
     "        return super().call(x)\ndef make_layer():\n    return Picky(2)\n"
 )
-#: What they are lifted by.
+#: The strategies that lift them, and the bad workloads.
 LIFTS, BAD = ("fold_time", "loop_slice"), (*NO_LAYERS, "picky")
 SIZES = '"""One of many."""\nFEATURES = (3,)\nSEQ_LENS = (3,)\nBATCH_SIZES = (2,)\n'
 #: The user's own layer, of whole numbers, and a strategy for it.
@@ -105,11 +105,11 @@ def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
 
 @pytest.mark.parametrize("kind", NO_LAYERS)
 def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
-    said = run[0].stdout
-    (line,) = [line for line in said.splitlines() if line.startswith(f"{kind}: ")]
+    printed = run[0].stdout
+    (line,) = [line for line in printed.splitlines() if line.startswith(f"{kind}: ")]
     assert line.startswith(f"{kind}: no inner layer: ")
     assert NO_LAYERS[kind][1] in line
-    assert f"no inner layer: the first case of {kind} says why" in said
+    assert f"no inner layer: the first case of {kind} says why" in printed
     lost = ends(run, workload=kind)
     assert len(lost) == 4
     assert set(lost.values()) == {"no inner layer"}

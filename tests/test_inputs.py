@@ -25,22 +25,22 @@ def feeds(lengths=Lengths.UNIFORM, *, ragged=False):
 
 
 @pytest.mark.parametrize("lengths", Lengths)
-def test_a_padded_rival_is_told_which_steps_are_valid_where_lengths_vary(lengths):
-    found = feeds(lengths).feed(COTANGENT)
-    assert np.array_equal(found.inputs, INPUTS)
-    assert np.array_equal(found.cotangent, COTANGENT)
+def test_a_padded_rival_gets_a_mask_where_lengths_vary(lengths):
+    feed = feeds(lengths).feed(COTANGENT)
+    assert np.array_equal(feed.inputs, INPUTS)
+    assert np.array_equal(feed.cotangent, COTANGENT)
     if lengths is Lengths.FULL:
-        assert found.mask is None
+        assert feed.mask is None
     else:
-        assert np.array_equal(found.mask, VALID)
+        assert np.array_equal(feed.mask, VALID)
 
 
 def test_a_ragged_rival_is_fed_the_valid_steps_alone():
-    found = feeds(ragged=True).feed(COTANGENT)
-    assert found.mask is None
-    assert len(found.inputs) == len(found.cotangent) == sum(LENGTHS)
-    assert np.array_equal(found.cotangent, COTANGENT[VALID])
-    fetched = feeds(ragged=True).fetch(found.inputs)
+    feed = feeds(ragged=True).feed(COTANGENT)
+    assert feed.mask is None
+    assert len(feed.inputs) == len(feed.cotangent) == sum(LENGTHS)
+    assert np.array_equal(feed.cotangent, COTANGENT[VALID])
+    fetched = feeds(ragged=True).fetch(feed.inputs)
     assert np.array_equal(fetched, INPUTS * VALID[..., None])
 
 

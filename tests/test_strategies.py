@@ -12,7 +12,7 @@ from tests.tensorflow_here import floating, keras
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 
-LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
+LOOK_ALIKES = [name for name, strategy in STRATEGIES.items() if strategy.differs]
 IMPORTS = {"functools", "importlib", "itertools", "keras", "numbers", "tensorflow", "tf_keras"}
 #: The corrected forms of the question's first two examples; two look-alikes answer the third.
 ANSWERS_IN_STEPS = ("time_distributed", "loop_slice", "loop_lengths", "mask_and_pad")
@@ -30,7 +30,7 @@ def double_precision():
 
 
 def faults(text, *, meanings=MEANINGS):
-    """Name what the text of a strategy or workload lacks of the conventions."""
+    """Return the conventions that the text of a strategy or workload breaks."""
     tree = ast.parse(text)
     docstring = ast.get_docstring(tree) or ""
     title = docstring.partition("\n")[0]
@@ -50,13 +50,13 @@ def faults(text, *, meanings=MEANINGS):
 
 def imported(tree):
     """The top-level packages that a module imports."""
-    found = set()
+    packages = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            packages |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").partition(".")[0])
-    return found
+            packages.add((node.module or "").partition(".")[0])
+    return packages
 
 
 def lines_of_code(text, tree):
@@ -104,14 +104,14 @@ def test_a_workload_maps_the_shapes_that_its_docstring_says(name):
     module = load_module(str(ROOT / "workloads" / f"{name}.py"))
     made, other = module.make_layer(), module.make_layer()
     assert made is not other
-    said = re.findall(r"\(batch, ([^)]*)\)", module.make_layer.__doc__)
-    features, outputs = (tuple(map(int, one.split(", "))) for one in said)
+    shapes = re.findall(r"\(batch, ([^)]*)\)", module.make_layer.__doc__)
+    features, outputs = (tuple(map(int, shape.split(", "))) for shape in shapes)
     assert features == module.FEATURES
     assert made.compute_output_shape((None, *features)) == (None, *outputs)
 
 
 def test_four_workloads_are_measured_by_default():
-    defaults = {name for name, one in WORKLOADS.items() if one.default}
+    defaults = {name for name, workload in WORKLOADS.items() if workload.default}
     assert defaults == {"sensor", "tokens", "frames", "sentences"}
 
 
@@ -156,7 +156,7 @@ def positions_that_see_step_two(model):
     return int((np.moveaxis(y, 1, 0).reshape(y.shape[1], -1).max(axis=1) > 0).sum())
 
 
-@pytest.mark.parametrize("name", LOOKALIKES)
+@pytest.mark.parametrize("name", LOOK_ALIKES)
 def test_a_look_alike_lets_a_step_see_other_steps(name):
     assert positions_that_see_step_two(lift(name, keras.layers.Dense(4), 5, 3)) > 1
     assert positions_that_see_step_two(lift("fold_time", keras.layers.Dense(4), 5, 3)) == 1
