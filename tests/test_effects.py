@@ -20,8 +20,8 @@ from timelift.analyse import effects
 def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
     cut = min(math.floor(trim * len(values)), (len(values) - 1) // 2)
     kept = sorted(values)[cut : len(values) - cut]
-    found = effects.trimmed_mean(np.array([*values, np.nan]), trim)
-    assert found == pytest.approx(statistics.fmean(kept), abs=1e-9)
+    trimmed = effects.trimmed_mean(np.array([*values, np.nan]), trim)
+    assert trimmed == pytest.approx(statistics.fmean(kept), abs=1e-9)
 
 
 def slow_batch_error(values):
@@ -39,21 +39,21 @@ def slow_batch_error(values):
 @given(st.lists(st.floats(-1, 1, width=32) | st.just(math.nan), max_size=40))
 @example([])
 def test_batches_hold_the_rounds_played_in_their_order(values):
-    found = float(effects.batch_error(np.array(values)))
+    error = float(effects.batch_error(np.array(values)))
     if sum(not math.isnan(value) for value in values) < effects.BATCHES:
-        assert math.isnan(found)
+        assert math.isnan(error)
     else:
-        assert found == pytest.approx(slow_batch_error(values), abs=1e-9)
+        assert error == pytest.approx(slow_batch_error(values), abs=1e-9)
 
 
 def test_rounds_that_remember_have_a_larger_error_than_their_number_says():
     scenario = noise.Scenario("sticky", launch_sd=1e-9, memory=0.8)
     shape = noise.Shape(settings=200, rivals=2, launches=1, rounds=120)
     times = noise.seconds(scenario, shape, np.zeros(2), np.random.default_rng(1))
-    found = effects.launch_effects(times[:, 0], times[:, 1])
+    estimated = effects.launch_effects(times[:, 0], times[:, 1])
     naive = np.std(np.log(times[:, 1] / times[:, 0]), axis=-1) / 120**0.5
-    true = np.std(found.effect)
-    assert np.mean(found.standard_error) == pytest.approx(true, rel=0.25)
+    true = np.std(estimated.effect)
+    assert np.mean(estimated.standard_error) == pytest.approx(true, rel=0.25)
     assert np.mean(naive) < 0.6 * true
 
 

@@ -83,15 +83,15 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
 
 def slow_log_variance_of_others(variance, numbers):
     """The mean log variance of the pairs apart from each, row by row."""
-    found = []
+    means = []
     for row, number in enumerate(numbers):
         mine = [at for at, one in enumerate(numbers) if one == number]
         rivals = next(n for n in range(2, 20) if n * (n - 1) // 2 == len(mine))
         sides = dict(zip(mine, itertools.combinations(range(rivals), 2), strict=True))
         apart = [variance[at] for at in mine if not {*sides[at]} & {*sides[row]}]
         logs = [math.log(one) + np.euler_gamma for one in apart if math.isfinite(one)]
-        found.append(statistics.fmean(logs) if logs else math.nan)
-    return found
+        means.append(statistics.fmean(logs) if logs else math.nan)
+    return means
 
 
 #: Families of five rivals, two, three, four and five, one after the other; three of five in turns.
@@ -103,20 +103,20 @@ def test_the_log_variance_of_others_is_that_of_the_pairs_of_other_rivals(order):
     numbers = np.array(NUMBERS[order])
     variance = np.random.default_rng(8).chisquare(2, len(numbers))
     variance[[2, 5, 25]] = np.nan
-    found = estimates.others_log_variance(variance, np.full(len(numbers), 2.0), numbers)
-    assert found == pytest.approx(
+    means = estimates.others_log_variance(variance, np.full(len(numbers), 2.0), numbers)
+    assert means == pytest.approx(
         slow_log_variance_of_others(variance, numbers.tolist()), nan_ok=True
     )
     few = np.isin(estimates.rivals_in(numbers), (2, 3))
-    assert np.isnan(found).tolist() == few.tolist()
+    assert np.isnan(means).tolist() == few.tolist()
 
 
 def test_a_setting_of_many_rivals_needs_no_more_room_than_its_pairs():
     numbers = np.zeros(300 * 299 // 2, int)
-    found = estimates.others_log_variance(
+    means = estimates.others_log_variance(
         np.ones(len(numbers)), np.full(len(numbers), 2.0), numbers
     )
-    assert found == pytest.approx(np.euler_gamma)
+    assert means == pytest.approx(np.euler_gamma)
 
 
 def test_families_that_are_not_all_pairs_are_refused():
@@ -180,18 +180,18 @@ DEGREES = np.array([1, 1.5, 2, 3.3, 7, 30, 100, 1000, 10_000])
 
 @pytest.mark.parametrize("chance", [0.4, 0.05, 0.025, 0.001, 1e-6])
 def test_the_quantile_of_student_is_exceeded_with_its_chance(chance):
-    found = estimates.t_quantile(chance, DEGREES.reshape(3, 3))
-    assert found.ravel() == pytest.approx(stats.t.isf(chance, DEGREES), rel=1e-7)
-    assert estimates.t_tail(found.ravel(), DEGREES) == pytest.approx(chance, rel=1e-7)
-    assert estimates.t_tail(-found.ravel(), DEGREES) == pytest.approx(1 - chance, rel=1e-7)
+    quantiles = estimates.t_quantile(chance, DEGREES.reshape(3, 3))
+    assert quantiles.ravel() == pytest.approx(stats.t.isf(chance, DEGREES), rel=1e-7)
+    assert estimates.t_tail(quantiles.ravel(), DEGREES) == pytest.approx(chance, rel=1e-7)
+    assert estimates.t_tail(-quantiles.ravel(), DEGREES) == pytest.approx(1 - chance, rel=1e-7)
 
 
 def test_a_row_without_launches_has_no_error_among_others_that_have():
     effect = np.random.default_rng(0).normal(0, 0.01, (6, 4))
     effect[0] = np.nan
-    found = estimates.estimate(effects.Effects(effect, np.zeros_like(effect)))
-    assert np.isnan(found.standard_error[0])
-    assert found.df[0] == 0
+    estimated = estimates.estimate(effects.Effects(effect, np.zeros_like(effect)))
+    assert np.isnan(estimated.standard_error[0])
+    assert estimated.df[0] == 0
 
 
 def measured(path, *launches):
@@ -206,18 +206,18 @@ def test_the_interval_of_a_first_call_is_students_where_all_cases_vary_alike(tmp
     seconds = [0.8, 1.0, 1.3]
     facts = [("native", n, {"first_call_seconds": one}) for n, one in enumerate(seconds, 1)]
     (measurement,) = measured(tmp_path, *facts)
-    (found,) = estimates.first_calls([measurement]).values()
+    (interval,) = estimates.first_calls([measurement]).values()
     logs = np.log(seconds)
     reach = stats.t.ppf(0.975, 2) * logs.std(ddof=1) / math.sqrt(3)
-    assert found.value == pytest.approx(math.exp(logs.mean()))
-    assert found.value == pytest.approx(fact(measurement, "first_call_seconds"))
-    assert (found.low, found.high) == pytest.approx(
+    assert interval.value == pytest.approx(math.exp(logs.mean()))
+    assert interval.value == pytest.approx(fact(measurement, "first_call_seconds"))
+    assert (interval.low, interval.high) == pytest.approx(
         (math.exp(logs.mean() - reach), math.exp(logs.mean() + reach))
     )
 
 
 def test_a_single_launch_has_no_interval_and_no_launch_no_first_call(tmp_path):
     rivals = measured(tmp_path, ("native", 1, {"first_call_seconds": 0.5}), ("fold_time", 1, {}))
-    (found,) = estimates.first_calls(rivals).values()
-    assert found.value == pytest.approx(0.5)
-    assert np.isnan([found.low, found.high]).all()
+    (interval,) = estimates.first_calls(rivals).values()
+    assert interval.value == pytest.approx(0.5)
+    assert np.isnan([interval.low, interval.high]).all()

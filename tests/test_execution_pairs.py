@@ -69,9 +69,9 @@ def test_launches_are_paired_by_their_number(tmp_path):
         for launch in range(1, 6)
         for backend, seconds in SECONDS.items()
     ]
-    found = execution_pairs(read(tmp_path, *groups).measurements)
-    assert found[0].comparison.value == pytest.approx(math.log(0.5), abs=0.02)
-    assert found[0].comparison.high - found[0].comparison.low < 0.1
+    pairs = execution_pairs(read(tmp_path, *groups).measurements)
+    assert pairs[0].comparison.value == pytest.approx(math.log(0.5), abs=0.02)
+    assert pairs[0].comparison.high - pairs[0].comparison.low < 0.1
 
 
 def test_without_a_common_launch_there_is_no_interval(tmp_path):

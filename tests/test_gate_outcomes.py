@@ -67,15 +67,15 @@ def _without_peak(facts):
     return {name: value for name, value in facts.items() if not name.startswith("peak")}
 
 
-def judged(found):
+def judged(run):
     """The outcomes of a run by strategy, and what it was measured against."""
-    gate = gate_findings(found)
+    gate = gate_findings(run)
     return {one.case.strategy: one for one in gate.outcomes}, gate.against
 
 
-def sentences(found):
+def sentences(run):
     """All that is said of a run."""
-    return words.section(gate_findings(found)).versions[0]
+    return words.section(gate_findings(run)).versions[0]
 
 
 def failure(outcome, against):
@@ -89,15 +89,15 @@ def failure(outcome, against):
     [(1.06, Verdict.SLOWER, ["fold_time"]), (0.9, Verdict.FASTER, []), (1.0, Verdict.SAME, [])],
 )
 def test_a_slower_case_alone_fails(tmp_path, slow, verdict, failed):
-    found, against = judged(run(tmp_path, slow=slow))
-    assert found["fold_time"].time.verdict is verdict
-    assert [name for name in NAMES if failure(found[name], against)] == failed
+    outcomes, against = judged(run(tmp_path, slow=slow))
+    assert outcomes["fold_time"].time.verdict is verdict
+    assert [name for name in NAMES if failure(outcomes[name], against)] == failed
 
 
 def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
-    found, against = judged(run(tmp_path, slow=1.06))
+    outcomes, against = judged(run(tmp_path, slow=1.06))
     low, value, high = np.log([0.98, 1.05, 1.12]).tolist()
-    finding = dataclasses.replace(found["fold_time"].time, value=value, low=low, high=high)
+    finding = dataclasses.replace(outcomes["fold_time"].time, value=value, low=low, high=high)
     told = words.change_in_words(Quantity.TIME, finding, against)
     assert told == "5.0 % slower than main [-2.0 %, +12.0 %], 5 launches"
 
@@ -111,18 +111,18 @@ def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
     ],
 )
 def test_what_would_have_been_seen_is_told_where_it_says_something(tmp_path, detectable, said):
-    found, against = judged(run(tmp_path))
-    finding = dataclasses.replace(found["fold_time"].time, detectable=detectable)
+    outcomes, against = judged(run(tmp_path))
+    finding = dataclasses.replace(outcomes["fold_time"].time, detectable=detectable)
     assert words.undecided_in_words(finding, against).endswith(said)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
-    found, against = judged(run(tmp_path, slow=1.06))
-    case = found["fold_time"].case
+    outcomes, against = judged(run(tmp_path, slow=1.06))
+    case = outcomes["fold_time"].case
     many = [
         dataclasses.replace(
-            found["fold_time"],
+            outcomes["fold_time"],
             case=dataclasses.replace(case, strategy=f"{'long_name_' * 5}{place}"),
         )
         for place in range(40)
@@ -140,10 +140,10 @@ def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
 
 def test_launches_are_judged_whatever_their_numbers(tmp_path):
     path = run_file(tmp_path, slow=1.06)
-    found, _ = judged(results.load(path))
+    outcomes, _ = judged(results.load(path))
     path.write_text(path.read_text().replace('"launch":8,', '"launch":2000000000,'))
     late, _ = judged(results.load(path))
-    assert late == found
+    assert late == outcomes
 
 
 @pytest.mark.parametrize(
@@ -156,24 +156,24 @@ def test_launches_are_judged_whatever_their_numbers(tmp_path):
     ],
 )
 def test_other_quantities_and_facts_have_their_own_gates(tmp_path, changes, sentence):
-    found, against = judged(run(tmp_path, **changes))
-    assert sentence in failure(found["fold_time"], against)
+    outcomes, against = judged(run(tmp_path, **changes))
+    assert sentence in failure(outcomes["fold_time"], against)
 
 
 @pytest.mark.parametrize(
     ("fact", "value"), [("first_call_seconds", 1.1), ("peak_bytes", 9 << 20), ("graph_nodes", 60)]
 )
 def test_what_is_within_its_gate_or_only_worth_knowing_does_not_fail(tmp_path, fact, value):
-    found, against = judged(run(tmp_path, **{fact: value}))
-    assert not failure(found["fold_time"], against)
+    outcomes, against = judged(run(tmp_path, **{fact: value}))
+    assert not failure(outcomes["fold_time"], against)
 
 
 def test_a_program_that_differs_is_told_by_its_operations_and_fails_nothing(tmp_path):
     more = {"Add": 9, "Cast": 2, "Const": 40, "Mul": 5, "Tanh": 1}
     less = {"Add": 4, "Const": 30, "Mul": 2, "Tanh": 1, "Sub": 1}
     made = run(tmp_path, old={"operations": less}, operations=more, graph_nodes=60)
-    found, against = judged(made)
-    assert not failure(found["fold_time"], against)
+    outcomes, against = judged(made)
+    assert not failure(outcomes["fold_time"], against)
     told = "\n".join(sentences(made))
     assert "forward, graph: its program has +10 Const, +5 Add, +3 Mul and 2 more" in told
     assert "graph nodes" not in told
@@ -183,8 +183,8 @@ def test_a_stored_run_is_judged_by_the_numbers_of_its_header(tmp_path):
     own = {"ignored": 0.07, "gates": AGAINST["gates"] | {"peak memory": 2.0}}
     for against, fails in ((AGAINST, True), (AGAINST | own, False)):
         made = run(tmp_path, slow=1.06, peak_bytes=16 << 20, against=against)
-        found, kept = judged(made)
-        assert bool(failure(found["fold_time"], kept)) == fails
+        outcomes, kept = judged(made)
+        assert bool(failure(outcomes["fold_time"], kept)) == fails
 
 
 def test_cases_of_a_stored_run_that_run_the_same_program_are_named_and_left_out(tmp_path):
@@ -199,25 +199,25 @@ def test_cases_of_a_stored_run_that_run_the_same_program_are_named_and_left_out(
     said = "forward, graph: same, not timed: both sides run the same program"
     lines = [line for line in sentences(made) if line.endswith(said)]
     assert [line.partition(",")[0] for line in lines] == ["native"]
-    found, _ = judged(made)
-    assert set(found) == {*NAMES} - {"native"}
-    assert found["fold_time"].worse == (Quantity.TIME,)
+    outcomes, _ = judged(made)
+    assert set(outcomes) == {*NAMES} - {"native"}
+    assert outcomes["fold_time"].worse == (Quantity.TIME,)
 
 
 def test_undecided_fails_only_where_the_user_says_so(tmp_path):
     for word, fails in (("pass", False), ("fail", True)):
-        found, against = judged(run(tmp_path, launches=2, against=AGAINST | {"undecided": word}))
-        text = failure(found["native"], against)
+        outcomes, against = judged(run(tmp_path, launches=2, against=AGAINST | {"undecided": word}))
+        text = failure(outcomes["native"], against)
         assert bool(text) == fails
         assert ("undecided beside main" in text) == fails
 
 
 def test_a_pair_that_dies_in_its_trial_changes_no_suspicion_of_the_others(tmp_path):
     path = run_file(tmp_path, slow=1.06)
-    found, _ = judged(results.load(path))
+    outcomes, _ = judged(results.load(path))
     journals.go_on(path, journals.ended(journals.case("native"), Status.CRASHED, "x", launch=9))
     left, _ = judged(results.load(path))
-    assert left == {name: one for name, one in found.items() if name != "native"}
+    assert left == {name: one for name, one in outcomes.items() if name != "native"}
 
 
 BOTH = {journals.case("fold_time"), other(journals.case("fold_time"))}
@@ -234,8 +234,8 @@ BOTH = {journals.case("fold_time"), other(journals.case("fold_time"))}
     ids=["slower", "slower, confirmed", "larger", "slower, of other weights"],
 )
 def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes, to_play, peaks):
-    found = run(tmp_path, **changes)
-    referee = GateReferee(other_sides(found), found.header.against)
+    judged_run = run(tmp_path, **changes)
+    referee = GateReferee(other_sides(judged_run), judged_run.header.against)
     for line in (tmp_path / "run.jsonl").read_bytes().splitlines()[1:-1]:
         referee.take(read_line(line))
     assert referee.to_play() == to_play
@@ -244,10 +244,10 @@ def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes
 
 def test_a_case_that_fails_by_a_fact_is_not_said_to_be_undecided(tmp_path):
     for changes, undecided in (({}, 1), ({"weights": 8}, 0)):
-        found, against = judged(run(tmp_path, slow=1.06, launches=3, **changes))
-        assert found["fold_time"].time.left_untried
-        assert len(GateFindings(against, [found["fold_time"]]).undecided) == undecided
-        told = words.undecided_in_words(found["fold_time"].time, against)
+        outcomes, against = judged(run(tmp_path, slow=1.06, launches=3, **changes))
+        assert outcomes["fold_time"].time.left_untried
+        assert len(GateFindings(against, [outcomes["fold_time"]]).undecided) == undecided
+        told = words.undecided_in_words(outcomes["fold_time"].time, against)
         assert told.endswith("it looks changed, and the run ended before it was tried again")
 
 

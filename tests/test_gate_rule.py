@@ -40,8 +40,8 @@ def campaign(truth, dice, between=0.01):
 
 def share(verdict, runs):
     """The share of a verdict among all cases of some runs."""
-    found = [one.verdict for run in runs for one in run.findings]
-    return found.count(verdict) / len(found)
+    verdicts = [one.verdict for run in runs for one in run.findings]
+    return verdicts.count(verdict) / len(verdicts)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def noisy():
 
 
 def test_identical_code_is_hardly_ever_called_different_in_spite_of_the_looks(noisy):
-    found = [one for run in noisy[0.0] for one in run.findings]
-    assert 0.05 < np.mean([one.suspected for one in found]) < 0.25
-    assert sum(one.verdict in {Verdict.SLOWER, Verdict.FASTER} for one in found) <= 1
+    changes = [one for run in noisy[0.0] for one in run.findings]
+    assert 0.05 < np.mean([one.suspected for one in changes]) < 0.25
+    assert sum(one.verdict in {Verdict.SLOWER, Verdict.FASTER} for one in changes) <= 1
 
 
 def test_five_per_cent_is_found_in_nineteen_of_twenty(noisy):
@@ -88,18 +88,18 @@ def among_calm(row, rule=RULE):
     ],
 )
 def test_a_suspect_is_decided_on_fresh_launches_that_agree(row, verdict):
-    found = among_calm(row)
-    assert found.suspected
-    assert found.verdict is verdict
-    assert found.settled == (verdict is not Verdict.UNDECIDED)
-    assert found.launches == (len(row) - 3 or 3)
+    change = among_calm(row)
+    assert change.suspected
+    assert change.verdict is verdict
+    assert change.settled == (verdict is not Verdict.UNDECIDED)
+    assert change.launches == (len(row) - 3 or 3)
 
 
 def test_the_interval_is_that_of_the_fresh_launches():
-    found = among_calm([0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06])
-    assert found.verdict is Verdict.SLOWER
-    assert found.value == pytest.approx(0.06)
-    assert found.low < 0.06 < found.high < 0.1
+    change = among_calm([0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06])
+    assert change.verdict is Verdict.SLOWER
+    assert change.value == pytest.approx(0.06)
+    assert change.low < 0.06 < change.high < 0.1
 
 
 def test_what_is_ignored_is_no_failure_however_sure():
@@ -116,27 +116,27 @@ def test_what_is_ignored_is_no_failure_however_sure():
 def test_what_is_called_detectable_is_found_nine_times_in_ten(launches, between):
     moves = np.random.default_rng(4).normal(0, between, (2000, launches))
     size = np.median([one.detectable for one in judged(with_errors(moves))])
-    found = judged(with_errors(moves + size))
-    hits = [one.verdict is Verdict.SLOWER if one.tried else one.suspected for one in found]
+    changes = judged(with_errors(moves + size))
+    hits = [one.verdict is Verdict.SLOWER if one.tried else one.suspected for one in changes]
     assert 0.85 < np.mean(hits) < 0.95
 
 
 def test_a_change_that_is_just_ignored_hardly_ever_fails():
     dice = np.random.default_rng(12)
-    found = {
+    runs = {
         change: [campaign(np.full(20, np.log1p(change)), dice) for _ in range(50)]
         for change in (0.015, 0.03)
     }
-    assert share(Verdict.SLOWER, found[0.015]) < 0.05
-    assert share(Verdict.SLOWER, found[0.03]) > 0.5
+    assert share(Verdict.SLOWER, runs[0.015]) < 0.05
+    assert share(Verdict.SLOWER, runs[0.03]) > 0.5
 
 
 def test_swapping_the_sides_swaps_the_verdict():
     rows = effects([[0.08] * 8, [-0.08] * 8, *CALM[1:]])
     one, other = (judged(Effects(sign * rows.effect, rows.standard_error)) for sign in (1, -1))
-    assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
-    assert [found.verdict for found in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
-    assert [found.value for found in one] == pytest.approx([-found.value for found in other])
+    assert [change.verdict for change in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
+    assert [change.verdict for change in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
+    assert [change.value for change in one] == pytest.approx([-change.value for change in other])
 
 
 def test_the_looks_share_the_level_of_the_trial():
@@ -146,16 +146,16 @@ def test_the_looks_share_the_level_of_the_trial():
 
 
 def test_one_launch_raises_a_suspicion_and_no_more():
-    (found,) = judged(effects([[0.3]]))
-    assert (found.suspected, found.verdict) == (True, Verdict.UNDECIDED)
+    (change,) = judged(effects([[0.3]]))
+    assert (change.suspected, change.verdict) == (True, Verdict.UNDECIDED)
 
 
 @pytest.mark.parametrize(("change", "between"), [(0.03, 0.01), (0.10, 0.04)])
 def test_what_a_trial_plays_changes_no_suspicion(change, between):
     dice, truth = np.random.default_rng(3), np.log1p(change) * np.repeat([1.0, 0.0], [4, 16])
     for _ in range(60):
-        found = campaign(truth, dice, between).looks
-        suspected = [[one.suspected for one in look] for look in found]
+        looks = campaign(truth, dice, between).looks
+        suspected = [[one.suspected for one in look] for look in looks]
         assert all(one == suspected[0] for one in suspected)
 
 

@@ -105,10 +105,10 @@ def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path,
     ],
 )
 def test_a_look_alike_has_a_ratio_to_the_fastest_lift_and_no_rank(journal, fake, order, verdict):
-    (found,) = rank_run(results.load(journal(*lines(fake))))
-    assert [row.case.strategy for row in found.all_rows] == order
-    assert [row.ratio.value for row in found.rows] == pytest.approx([1, 2])
-    (row,) = found.unranked
+    (ranking,) = rank_run(results.load(journal(*lines(fake))))
+    assert [row.case.strategy for row in ranking.all_rows] == order
+    assert [row.ratio.value for row in ranking.rows] == pytest.approx([1, 2])
+    (row,) = ranking.unranked
     assert row.ratio.low < fake < row.ratio.high < 1.1 * row.ratio.low
     assert row.seconds_per_call.value == pytest.approx(fake * BEST, rel=0.01)
     assert row.verdict is verdict

@@ -106,8 +106,8 @@ def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
         row = SimpleNamespace(
             half_width=math.log(ratio), verdict=Verdict.UNDECIDED, launches=3, first_costs=2.0
         )
-        found = quality.too_noisy(run, [SimpleNamespace(rows=[None, row])])
-        assert (found is not None) == noisy
+        noisy_comparisons = quality.too_noisy(run, [SimpleNamespace(rows=[None, row])])
+        assert (noisy_comparisons is not None) == noisy
 
 
 @pytest.mark.parametrize(
@@ -122,19 +122,21 @@ def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
     tmp_path, monkeypatch, first_costs, words
 ):
     run = measured(tmp_path)
-    (found,) = rank(run.measurements)
+    (ranking,) = rank(run.measurements)
     row = dataclasses.replace(
-        found.rows[1],
+        ranking.rows[1],
         verdict=Verdict.UNDECIDED,
         ratio=Interval(1.0, high=first_costs),
         half_width=0.3,
     )
-    rankings = [dataclasses.replace(found, rows=(found.rows[0], row))]
+    rankings = [dataclasses.replace(ranking, rows=(ranking.rows[0], row))]
     monkeypatch.setattr(findings, "rank_run", lambda *_: rankings)
     assert conditions.undecided(RunFindings(run)).startswith(words)
     undecided = int(words.startswith("1"))
     assert quality.decided(run, rankings) == quality.Decided(0.02, 1, undecided, 1 - undecided)
-    few = [dataclasses.replace(found, rows=(found.rows[0], dataclasses.replace(row, launches=2)))]
+    few = [
+        dataclasses.replace(ranking, rows=(ranking.rows[0], dataclasses.replace(row, launches=2)))
+    ]
     assert quality.decided(run, few).undecided == 1
     assert (quality.too_noisy(run, rankings) is None) == (first_costs < 1.02)
 

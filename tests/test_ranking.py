@@ -106,8 +106,8 @@ def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
     silent = scaled(measurements[1], math.nan)
     lost = [refused, silent, *reversed(measurements[2:])]
     lost[2] = dataclasses.replace(lost[2], status=Status.CRASHED)
-    found = {ranking.setting.seq_len: names(ranking) for ranking in rank(lost)}
-    assert list(found.items()) == [(2, ["rival0", "rival1"]), (3, ["rival0"])]
+    by_length = {ranking.setting.seq_len: names(ranking) for ranking in rank(lost)}
+    assert list(by_length.items()) == [(2, ["rival0", "rival1"]), (3, ["rival0"])]
     assert rank([]) == []
 
 
@@ -194,13 +194,13 @@ def speed_ups(measurements, **how):
 
 
 def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
-    found, baseline = speed_ups(raced({"fold_time": 1, TD: 3, LOOP: 6}))
+    by_name, baseline = speed_ups(raced({"fold_time": 1, TD: 3, LOOP: 6}))
     assert baseline == TD
-    assert {name: one.value for name, one in found.items()} == pytest.approx(
+    assert {name: one.value for name, one in by_name.items()} == pytest.approx(
         {"fold_time": 3, TD: 1, LOOP: 0.5}, rel=0.03
     )
-    assert found["fold_time"].low < found["fold_time"].value < found["fold_time"].high
-    assert [found[name].verdict for name in ("fold_time", TD, LOOP)] == [
+    assert by_name["fold_time"].low < by_name["fold_time"].value < by_name["fold_time"].high
+    assert [by_name[name].verdict for name in ("fold_time", TD, LOOP)] == [
         Verdict.FASTER,
         Verdict.SAME,
         Verdict.SLOWER,
@@ -209,16 +209,16 @@ def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
 
 def test_where_the_baseline_was_not_measured_the_next_in_order_stands_for_it():
     assert speed_ups(raced({"native": 1, LOOP: 2}))[1] == LOOP
-    found, baseline = speed_ups(raced({"native": 1, TD: 2}), relative_to=["native"])
+    by_name, baseline = speed_ups(raced({"native": 1, TD: 2}), relative_to=["native"])
     assert baseline == "native"
-    assert found[TD].value == pytest.approx(0.5, rel=0.03)
+    assert by_name[TD].value == pytest.approx(0.5, rel=0.03)
     assert speed_ups(raced({"native": 1, "gru": 2})) == ({"native": None, "gru": None}, "")
 
 
 def test_one_launch_is_a_speed_up_without_an_interval():
-    found, _ = speed_ups(raced({"native": 1, TD: 2}, launches=1))
-    assert found["native"].value == pytest.approx(2, rel=0.05)
-    assert math.isnan(found["native"].low)
+    by_name, _ = speed_ups(raced({"native": 1, TD: 2}, launches=1))
+    assert by_name["native"].value == pytest.approx(2, rel=0.05)
+    assert math.isnan(by_name["native"].low)
 
 
 def test_the_intervals_of_a_setting_hold_at_once():
@@ -340,9 +340,9 @@ def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
 
 
 def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
-    found = run([1, 1.01, 1.5], sizes=4)
-    found[2] = dataclasses.replace(found[2], launches=found[2].launches[:1])
-    rows = {row.case.strategy: row for row in rank(found)[0].rows}
+    measurements = run([1, 1.01, 1.5], sizes=4)
+    measurements[2] = dataclasses.replace(measurements[2], launches=measurements[2].launches[:1])
+    rows = {row.case.strategy: row for row in rank(measurements)[0].rows}
     once = rows["rival2"]
     assert np.isnan([once.ratio.low, once.seconds_per_call.low, once.half_width]).all()
     second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio.value)

@@ -82,23 +82,25 @@ def ended(case, times, how):
     return Measurement(case, status, tuple(launches[:kept]), "")
 
 
-def surfaces(found):
+def surfaces(findings):
     """What each surface writes of a run."""
-    words, end = report(found, Additions(section=section(found.run))), summary(found, None)
+    words, end = report(findings, Additions(section=section(findings.run))), summary(findings, None)
     console = Console(width=400, file=io.StringIO())
     terminal.show_report(words, console)
     return {
-        "page": "\n".join(page_of(found, words)),
+        "page": "\n".join(page_of(findings, words)),
         "ending": "\n".join(f"{row.workload}: {row.write}" for row in end.table.rows),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
-        "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
+        "choose": "\n".join(
+            itertools.chain(*(chosen(one, findings.run) for one in findings.contests))
+        ),
     }
 
 
-def page_of(found, words):
+def page_of(findings, words):
     """What the page says of every workload, and what its chooser has for every setting."""
-    html = page_html(found, words)
+    html = page_html(findings, words)
     for workload, write in re.findall(r'<tr><th scope="row">(\w+)</th><td>(.*?)</td>', html):
         yield f"{workload}: {write}"
     drawn = data(html)
@@ -142,18 +144,18 @@ _BELOW = re.compile(
 
 def named(text):
     """The strategies that a text names, by the setting or the workload that they are for."""
-    found = defaultdict(set)
+    names = defaultdict(set)
     head, *_ = re.split(r"\n#{2,3} ", text)
     for parts in _ADVICE.findall(head):
         about, advice = filter(None, parts)
         if about in {*NAMES, "simulated"}:
-            found[about].update(_WRITE.findall(advice))
+            names[about].update(_WRITE.findall(advice))
     about = ""
     for label, *strategies in _BELOW.findall(text):
         about = label or about
         if strategy := "".join(strategies):
-            found[about].add(strategy)
-    return found
+            names[about].add(strategy)
+    return names
 
 
 def disagreements(texts):
@@ -169,12 +171,12 @@ def disagreements(texts):
 @given(runs())
 @settings(max_examples=60)
 def test_every_surface_names_the_same_strategy(made):
-    found = RunFindings(made)
-    texts = surfaces(found)
+    findings = RunFindings(made)
+    texts = surfaces(findings)
     assert disagreements(texts) == {}
     told = {name: named(text) for name, text in texts.items()}
-    labels = {one.setting.label for one in found.contests}
-    workloads = {one.setting.workload for one in found.contests}
+    labels = {one.setting.label for one in findings.contests}
+    workloads = {one.setting.workload for one in findings.contests}
     for name in ("page", "ending", "terminal", "markdown"):
         with_settings = name in {"page", "terminal", "markdown"}
         # where copies were raced, page and report begin with what became of them
@@ -182,11 +184,11 @@ def test_every_surface_names_the_same_strategy(made):
         advised = set() if is_none else workloads
         assert told[name].keys() == advised | (labels if with_settings else set())
         for workload in advised:
-            advice = found.answers[workload]
+            advice = findings.answers[workload]
             assert told[name][workload] == set(advice.strategies)
     answered = {
         one.setting.label
-        for one in found.contests
+        for one in findings.contests
         if not isinstance(decide(Query(one.setting, Goal.TIME), made), Undecided)
     }
     assert told["choose"].keys() >= answered
@@ -197,11 +199,11 @@ def test_every_surface_names_the_same_strategy(made):
 @given(runs())
 @settings(max_examples=60)
 def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made):
-    found = RunFindings(made)
-    for workload, of_workload in found.answers.items():
-        mine = [ranking for ranking in found.contests if ranking.setting.workload == workload]
+    findings = RunFindings(made)
+    for workload, of_workload in findings.answers.items():
+        mine = [ranking for ranking in findings.contests if ranking.setting.workload == workload]
         if len(mine) == 1:
-            assert of_workload.single == found.recommendation_by_setting[mine[0].setting]
+            assert of_workload.single == findings.recommendation_by_setting[mine[0].setting]
 
 
 @given(runs())
@@ -239,7 +241,7 @@ def test_a_surface_that_names_another_is_caught(texts, surface):
 
 def contest(*rows):
     """A ranking of one setting: three rivals with the most that each costs, and its best rank."""
-    (found,) = rank(run([1, 1.01, 3]))
+    (ranking,) = rank(run([1, 1.01, 3]))
     changed = [
         dataclasses.replace(
             row,
@@ -247,17 +249,17 @@ def contest(*rows):
             rank_low=rank_low,
             verdict=Verdict.UNDECIDED,
         )
-        for row, (price, rank_low) in zip(found.rows, rows, strict=True)
+        for row, (price, rank_low) in zip(ranking.rows, rows, strict=True)
     ]
-    return dataclasses.replace(found, rows=tuple(changed))
+    return dataclasses.replace(ranking, rows=tuple(changed))
 
 
 def test_the_least_to_lose_may_be_another_than_the_fastest():
-    found = contest((1.08, 1), (1.03, 1), (3.0, 3))
-    best = recommend([found])
+    ranking = contest((1.08, 1), (1.03, 1), (3.0, 3))
+    best = recommend([ranking])
     assert best.strategy == "rival1"
     assert best.never_shown_slower == ("rival1", "rival0")
-    assert recommended_in_words(found, best) == "least to lose: rival1; not shown slower: rival0"
+    assert recommended_in_words(ranking, best) == "least to lose: rival1; not shown slower: rival0"
 
 
 def test_what_may_cost_more_than_a_tenth_is_no_choice():
@@ -278,28 +280,28 @@ def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_t
 @settings(max_examples=60)
 def test_shown_slower_means_the_same_in_many_settings_as_in_the_table_of_each(made):
     contests = RunFindings(made).contests
-    found = recommend(contests)
-    if found is None:
+    recommended = recommend(contests)
+    if recommended is None:
         return
     ranks = defaultdict(dict)
     for row in itertools.chain(*(one.rows for one in contests)):
         ranks[row.case.strategy][row.case.setting] = row.rank_low
-    for name in found.never_shown_slower:
+    for name in recommended.never_shown_slower:
         assert list(ranks[name].values()) == [1] * len(contests)
-    beaten = sum(rank_low > 1 for rank_low in ranks[found.strategy].values())
-    lost = Answer("", (found,), found).lost
+    beaten = sum(rank_low > 1 for rank_low in ranks[recommended.strategy].values())
+    lost = Answer("", (recommended,), recommended).lost
     assert beaten == (lost.settings if lost else 0)
 
 
 @given(runs())
 @settings(max_examples=60)
 def test_what_a_strategy_typically_costs_is_the_median_over_its_settings(made):
-    found = RunFindings(made)
-    best = recommend(found.rankings)
+    findings = RunFindings(made)
+    best = recommend(findings.rankings)
     if best is None:
         return
     for price in best.prices:
-        rows = [row for one in found.contests for row in one.rows]
+        rows = [row for one in findings.contests for row in one.rows]
         seen = [row.ratio.value for row in rows if row.case.strategy == price.strategy]
         assert price.typical == statistics.median(seen)
 
@@ -308,35 +310,35 @@ EAGER, GRAPH = (of_lengths(8, 16, mode=mode) for mode in (Mode.EAGER, Mode.GRAPH
 
 
 def test_one_strategy_that_is_never_shown_slower_is_the_advice():
-    found = answer(rank(raced({"native": 1, TD: [2, 3, 4, 5]}, [*EAGER, *GRAPH])))
-    assert (found.axis, found.strategies) == ("", ("native",))
-    assert found.is_never_shown_slower
-    (gain,) = found.gains
+    advice = answer(rank(raced({"native": 1, TD: [2, 3, 4, 5]}, [*EAGER, *GRAPH])))
+    assert (advice.axis, advice.strategies) == ("", ("native",))
+    assert advice.is_never_shown_slower
+    (gain,) = advice.gains
     assert (gain.baseline, gain.settings, gain.faster) == (TD, 4, 4)
     assert (gain.least, gain.most) == pytest.approx((2, 5), rel=0.05)
-    assert found.lost is None
+    assert advice.lost is None
 
 
 def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
     costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
-    found = answer(rank(raced(costs, [*EAGER, *GRAPH])))
-    assert found.axis == "mode"
-    assert {part.strategy: part.values for part in found.parts} == {
+    advice = answer(rank(raced(costs, [*EAGER, *GRAPH])))
+    assert advice.axis == "mode"
+    assert {part.strategy: part.values for part in advice.parts} == {
         "native": (Mode.EAGER,),
         "fold_time": (Mode.GRAPH,),
     }
-    assert found.is_never_shown_slower
-    assert found.gains[0].least == pytest.approx(4, rel=0.05)
+    assert advice.is_never_shown_slower
+    assert advice.gains[0].least == pytest.approx(4, rel=0.05)
 
 
 def test_a_rule_of_many_parts_is_not_told():
     lengths = of_lengths(8, 16, 32, 64)
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
-    found = answer(rank(raced(costs, lengths)))
-    assert (found.axis, found.strategies) == ("", ("native",))
-    assert found.lost.settings == 2
-    assert found.lost.dearest.case.setting.seq_len == 64
-    assert found.price == pytest.approx(1.2, rel=0.03)
+    advice = answer(rank(raced(costs, lengths)))
+    assert (advice.axis, advice.strategies) == ("", ("native",))
+    assert advice.lost.settings == 2
+    assert advice.lost.dearest.case.setting.seq_len == 64
+    assert advice.price == pytest.approx(1.2, rel=0.03)
     two = answer(rank(raced({"native": [1, 1.1], "fold_time": [2, 1], TD: 4}, lengths[:2])))
     assert (two.axis, two.parts[0].values) == ("seq_len", (8,))
 
@@ -350,10 +352,10 @@ def test_a_rule_that_is_slower_somewhere_is_told_if_it_costs_at_most_half(deares
         "other": [1.05, 1, 2, 2],
         "long": [2, 2, 1, 1],
     }
-    found = answer(rank(raced(costs, settings)))
-    assert found.axis == axis
-    assert found.lost
-    assert found.price == pytest.approx(1.05 if axis else dearest, abs=0.02)
+    advice = answer(rank(raced(costs, settings)))
+    assert advice.axis == axis
+    assert advice.lost
+    assert advice.price == pytest.approx(1.05 if axis else dearest, abs=0.02)
 
 
 def test_few_parts_are_told_before_many_and_workloads_however_many():
@@ -372,15 +374,17 @@ def test_a_condition_covers_every_setting():
     for gradients in (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS):
         places += of_lengths(8, 16, phase=Phase.BACKWARD, gradients=gradients)
     costs = {"native": [2, 2, 1, 1, 2, 2], "fold_time": [1, 1, 2, 2, 1, 1], TD: 4}
-    found = answer(rank(raced(costs, places)))
-    assert (found.axis, found.settings) == ("gradients", 6)
-    assert found.is_never_shown_slower
-    assert {part.strategy for part in found.parts if Gradients.NONE in part.values} == {"fold_time"}
+    advice = answer(rank(raced(costs, places)))
+    assert (advice.axis, advice.settings) == ("gradients", 6)
+    assert advice.is_never_shown_slower
+    assert {part.strategy for part in advice.parts if Gradients.NONE in part.values} == {
+        "fold_time"
+    }
 
 
 def test_settings_without_the_common_baseline_are_summed_up_apart():
     both = raced({"native": 1, LOOP: 3, TD: 2}, [*EAGER, *GRAPH])
     for kept, gains in ((EAGER, [(TD, 2), (LOOP, 2)]), (EAGER[:1], [(LOOP, 3), (TD, 1)])):
         left = [one for one in both if one.case.strategy != TD or one.case.setting in kept]
-        found = answer(rank(left))
-        assert [(one.baseline, one.settings) for one in found.gains] == gains
+        advice = answer(rank(left))
+        assert [(one.baseline, one.settings) for one in advice.gains] == gains

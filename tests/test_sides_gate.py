@@ -58,8 +58,8 @@ def paired(sides, *cases):
 
 def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
     write(sides[0], {"strategies/native.py": strategy("Another title")})
-    found, mine = paired(sides)
-    (old,) = found.sides.values()
+    race, mine = paired(sides)
+    (old,) = race.sides.values()
     assert old == case("native@main")
     rival = mine.rival(old, 1)
     assert rival.path == str(sides[1] / "strategies" / "native.py")
@@ -76,10 +76,10 @@ def test_suspects_are_tried_beyond_the_launches_that_screen_every_case(sides):
 
 
 def test_what_is_the_same_on_both_sides_is_not_measured(sides):
-    found, _ = paired(sides)
-    assert not found.sides
-    assert found.reasons[case()].startswith("unchanged since main")
-    assert list(found.unchanged) == ["native"]
+    race, _ = paired(sides)
+    assert not race.sides
+    assert race.reasons[case()].startswith("unchanged since main")
+    assert list(race.unchanged) == ["native"]
 
 
 @pytest.mark.parametrize("path", ["strategies/native.py", "workloads/sensor.py"])
@@ -94,30 +94,30 @@ def test_a_case_is_measured_where_what_either_file_imports_has_changed(sides, pa
 
 def test_another_step_is_another_question(sides):
     write(sides[0], {"workloads/sensor.py": workload(features=7)})
-    found, _ = paired(sides)
-    assert "is 3 on main and 7 here" in found.reasons[case()]
+    race, _ = paired(sides)
+    assert "is 3 on main and 7 here" in race.reasons[case()]
 
 
 def test_what_is_new_has_no_other_side(sides):
     write(sides[0], {"strategies/mine.py": STRANGE, "workloads/ours.py": workload()})
-    found, _ = paired(sides, case("mine"), case(of="ours"))
-    assert found.reasons[case("mine")] == "new: main has no strategy 'mine'"
-    assert found.reasons[case(of="ours")] == "new: main has no workload 'ours'"
-    assert found.file_changes.new == ("mine",)
+    race, _ = paired(sides, case("mine"), case(of="ours"))
+    assert race.reasons[case("mine")] == "new: main has no strategy 'mine'"
+    assert race.reasons[case(of="ours")] == "new: main has no workload 'ours'"
+    assert race.file_changes.new == ("mine",)
 
 
 def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
     write(sides[0], {"strategies/plain.py": strategy("A plain call")})
     (sides[0] / "strategies" / "native.py").unlink()
-    found, mine = paired(sides, case("plain"))
-    assert found.file_changes.renamed == {"plain": "native"}
+    race, mine = paired(sides, case("plain"))
+    assert race.file_changes.renamed == {"plain": "native"}
     assert mine.strategies["plain@main"].path.stem == "native"
 
 
 def test_files_that_are_not_alike_are_new_and_gone(tmp_path):
     write(tmp_path, {"a.py": strategy(), "b.py": "x = 1\ny = 2\n"})
-    found = file_changes({"a": tmp_path / "a.py"}, {"b": tmp_path / "b.py"})
-    assert (found.new, found.removed, found.renamed) == (("a",), ("b",), {})
+    changes = file_changes({"a": tmp_path / "a.py"}, {"b": tmp_path / "b.py"})
+    assert (changes.new, changes.removed, changes.renamed) == (("a",), ("b",), {})
 
 
 def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(sides):
@@ -142,9 +142,9 @@ def test_an_unknown_revision_is_one_sentence(sides, word):
 
 def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
     write(sides[1], {"strategies/native.py": "no = docstring\n"})
-    found, _ = paired(sides)
-    assert found.reasons[case()].startswith("main: strategies/native.py: lacks a docstring")
-    assert found.file_changes.new == ()
+    race, _ = paired(sides)
+    assert race.reasons[case()].startswith("main: strategies/native.py: lacks a docstring")
+    assert race.file_changes.new == ()
 
 
 def test_a_link_out_of_the_project_is_left_out(sides):
@@ -158,8 +158,8 @@ def test_a_link_out_of_the_project_is_left_out(sides):
 def test_a_family_is_not_raced_against_one_of_its_variants(sides):
     text = strategy().replace("dtype=None", "dtype=None, *, k=1")
     write(sides[1], {"strategies/native.py": text + "\nVARIANTS = ({'k': 4}, {'k': 8})\n"})
-    found, _ = paired(sides)
-    assert found.reasons[case()] == "new: main has no strategy 'native'"
+    race, _ = paired(sides)
+    assert race.reasons[case()] == "new: main has no strategy 'native'"
 
 
 def test_a_word_that_git_knows_is_a_revision_and_one_like_a_path_is_a_path(sides, monkeypatch):
@@ -187,8 +187,8 @@ def test_an_interpreter_in_the_working_folder_is_that_one_and_none_on_path(sides
     write(here, {"python": f'#!/bin/sh\nexec {sys.executable} "$@"\n'})
     (here / "python").chmod(0o755)
     monkeypatch.chdir(here)
-    found = open_other_side("./python", checkout(here), catalogue(here))
-    assert found.python == str(here / "python")
+    side = open_other_side("./python", checkout(here), catalogue(here))
+    assert side.python == str(here / "python")
 
 
 def test_the_folder_of_no_user_is_one_sentence(sides):
@@ -206,9 +206,9 @@ def test_what_is_no_interpreter_is_one_sentence(sides, python):
 def test_an_interpreter_of_the_same_versions_is_raced_all_the_same(sides):
     asked = request(sides[0])
     here = asked.catalogue
-    found = of_python(sys.executable, here, asked.project)
-    assert (found.label, found.versions) == (sys.executable, {})
-    ours, old = SidesRace(asked, found).rivals([case()])
+    side = of_python(sys.executable, here, asked.project)
+    assert (side.label, side.versions) == (sys.executable, {})
+    ours, old = SidesRace(asked, side).rivals([case()])
     assert here.rival(old, 1).in_other_python
     assert not here.rival(ours, 1).in_other_python
 
@@ -349,6 +349,6 @@ def test_a_layer_that_is_named_is_taken_from_its_own_side(project, monkeypatch, 
 
 def test_pytest_s_pythonpath_is_searched_too(tmp_path):
     root = write(tmp_path, {"lib/deep.py": ""})
-    found = Project(root, pythonpath=(root / "lib",))
-    assert found.import_folders == [root, root / "lib"]
-    assert "deep" in found.modules
+    project = Project(root, pythonpath=(root / "lib",))
+    assert project.import_folders == [root, root / "lib"]
+    assert "deep" in project.modules

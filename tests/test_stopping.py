@@ -29,8 +29,10 @@ from timelift.rounds import CLEARLY_SLOWER
 
 def playing(measurements, plan=None):
     """The strategies that every setting should play on, by its length."""
-    found = unsettled(measurements, plan)
-    return {setting.seq_len: [case.strategy for case in cases] for setting, cases in found.items()}
+    doubtful = unsettled(measurements, plan)
+    return {
+        setting.seq_len: [case.strategy for case in cases] for setting, cases in doubtful.items()
+    }
 
 
 def crossing(levels, sides):
@@ -99,8 +101,8 @@ def test_those_play_on_that_another_launch_could_teach_something_about(
     costs, launches, noise, rivals
 ):
     for number in launches:
-        found = playing(run(costs, number, sizes=3, scenario=noise))
-        assert found == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
+        strategies = playing(run(costs, number, sizes=3, scenario=noise))
+        assert strategies == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
     assert unsettled([]) == {}
 
 

@@ -19,11 +19,11 @@ SHAPE = HistorySize(settings=4, nights=60, slower=2)
     ids=lambda one: one.name,
 )
 def test_nothing_is_found_where_nothing_happened(scenario):
-    found = history.marks(scenario, SHAPE, 1, [3])
-    assert found["timelift"].false_cases.hits == 0
+    by_rule = history.marks(scenario, SHAPE, 1, [3])
+    assert by_rule["timelift"].false_cases.hits == 0
     if scenario.name != "nothing":
-        assert found["ruptures"].false_cases.hits > 5
-        assert found["5 %"].false_cases.hits > 5
+        assert by_rule["ruptures"].false_cases.hits > 5
+        assert by_rule["5 %"].false_cases.hits > 5
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def test_nothing_is_found_where_nothing_happened(scenario):
     ids=lambda one: getattr(one, "name", ""),
 )
 def test_every_slow_down_is_found_in_time(scenario, nights):
-    found = history.marks(scenario, SHAPE, 1, [4])["timelift"]
-    assert (found.slower, found.found) == (2, 2)
-    assert max(found.late) <= nights
+    marks = history.marks(scenario, SHAPE, 1, [4])["timelift"]
+    assert (marks.slower, marks.found) == (2, 2)
+    assert max(marks.late) <= nights
 
 
 def test_a_move_of_the_machine_is_red_for_few_nights_at_most():
-    found = history.marks(HistoryKind("move", moves=30), SHAPE, 1, [5])["timelift"]
-    assert found.red_nights.hits <= 2
+    marks = history.marks(HistoryKind("move", moves=30), SHAPE, 1, [5])["timelift"]
+    assert marks.red_nights.hits <= 2
 
 
 def test_the_marks_can_be_bad():
@@ -77,7 +77,7 @@ def test_creep_counts_from_where_it_reaches_the_gate():
 
 def test_equal_runs_have_few_suspects_and_what_is_planted_largest_is_found_most():
     dice = np.random.default_rng(1)
-    suspects, coverage, *found = history.two_runs(noise.SCENARIOS[0], 5, 12, dice)
+    suspects, coverage, *shares = history.two_runs(noise.SCENARIOS[0], 5, 12, dice)
     assert suspects.hits <= 1
     assert 0.9 < coverage <= 1
-    assert found[-1] == 1.0
+    assert shares[-1] == 1.0

@@ -113,14 +113,14 @@ def test_a_moment_is_so_long_after_the_last_line_before_it(share, before):
 
 def test_the_tables_have_when_kills_came_and_what_was_found():
     good, bad = dict.fromkeys(FAULTS, 0), {"orphans": 2, "missing": 1}
-    found = [
+    trials = [
         Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, good),
         Kill(Signals.SIGINT, 0.1, Reached.IMPORTS, 0, good | bad),
     ]
-    rows = {signal: counts for signal, *counts in kills.reached_rows(found)}
+    rows = {signal: counts for signal, *counts in kills.reached_rows(trials)}
     assert rows["SIGKILL"] == [0, 0, 1, 0, 1]
     assert rows["together"] == [1, 0, 1, 0, 2]
-    assert dict(kills.faults(found)) == good | bad
+    assert dict(kills.faults(trials)) == good | bad
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):

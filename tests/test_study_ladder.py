@@ -82,6 +82,6 @@ def test_rivals_a_margin_apart_are_rarely_called_the_same():
 def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
     shape = Shape(settings=400, rivals=2, launches=1)
     times = noise.seconds(SCENARIOS[3], shape, np.zeros(2), np.random.default_rng(9))
-    found = effects.launch_effects(times[:, 0], times[:, 1])
-    reach = t_quantile(0.025, np.full(400, 5.0)) * found.standard_error[:, 0]
-    assert np.mean(np.abs(found.effect[:, 0]) <= reach) < 0.75
+    launch = effects.launch_effects(times[:, 0], times[:, 1])
+    reach = t_quantile(0.025, np.full(400, 5.0)) * launch.standard_error[:, 0]
+    assert np.mean(np.abs(launch.effect[:, 0]) <= reach) < 0.75

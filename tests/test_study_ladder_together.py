@@ -14,12 +14,12 @@ EVERY = range(len(SCENARIOS))
 
 def marked(costs, plan=FIVE, places=(1, 2), runs=2):
     """The marks of some scenarios, by what is marked."""
-    found = [
+    by_scenario = [
         mark_rows(SCENARIOS[place], costs, runs, np.random.default_rng([21, place]), plan)
         for place in places
     ]
     parts = ("together", "alone", "prices", "width")
-    return {part: np.concatenate([getattr(one, part) for one in found]) for part in parts}
+    return {part: np.concatenate([getattr(one, part) for one in by_scenario]) for part in parts}
 
 
 def equal_and_unequal(rivals):
@@ -32,17 +32,17 @@ def equal_and_unequal(rivals):
 )
 def test_all_intervals_of_a_setting_hold_at_once(rivals):
     for costs in equal_and_unequal(rivals):
-        found = marked(costs, places=EVERY)
-        assert found["together"].mean() >= 0.94
-        assert found["prices"].mean() >= 0.94
+        marks = marked(costs, places=EVERY)
+        assert marks["together"].mean() >= 0.94
+        assert marks["prices"].mean() >= 0.94
 
 
 @pytest.mark.parametrize("launches", [3, 8])
 @pytest.mark.whole
 @pytest.mark.parametrize("rivals", [5, 12])
 def test_few_launches_and_many_hold_as_well(rivals, launches):
-    found = marked(UNEQUAL[:rivals], (launches, all_launches), [1, 4, 8, 11])
-    assert found["together"].mean() >= 0.94
+    marks = marked(UNEQUAL[:rivals], (launches, all_launches), [1, 4, 8, 11])
+    assert marks["together"].mean() >= 0.94
 
 
 @pytest.mark.whole
@@ -54,12 +54,12 @@ def test_a_campaign_that_looks_and_stops_holds_as_well(rivals):
 
 def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
     costs = np.log1p([0.0, *[0.025] * 4])
-    found = [
+    by_scenario = [
         mark_rows(SCENARIOS[place], costs, 3, np.random.default_rng([5, place]), CAMPAIGN)
         for place in (1, 2, 8)
     ]
-    assert np.mean([one.cheap.mean() for one in found]) > 0.7
-    assert np.mean([one.wrongly.mean() for one in found]) <= 0.02
+    assert np.mean([one.cheap.mean() for one in by_scenario]) > 0.7
+    assert np.mean([one.wrongly.mean() for one in by_scenario]) <= 0.02
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_they_are_little_wider_than_that_takes(rivals, widest):
 
 
 def test_intervals_that_hold_one_by_one_do_not_hold_at_once():
-    found = marked(np.zeros(12), runs=4)
-    assert found["alone"].mean() < 0.6
-    assert found["together"].mean() > 0.94
+    marks = marked(np.zeros(12), runs=4)
+    assert marks["alone"].mean() < 0.6
+    assert marks["together"].mean() > 0.94
 
 
 def ranked(scenario, costs, runs, dice, **shape):

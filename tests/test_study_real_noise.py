@@ -82,38 +82,38 @@ def marked(noises, costs, launches, settings):
 @pytest.mark.parametrize("name", LADDERS)
 @pytest.mark.parametrize("launches", [3, 5])
 def test_on_quiet_noise_the_ladder_is_right(name, launches):
-    found = marked(simulated(), LADDERS[name], launches, 300)
-    assert len(found.right) == 300
-    assert 0.93 <= found.pairs.coverage <= 0.975
-    assert found.pairs.wrong.mean() <= 0.05
-    assert found.best_kept.mean() >= 0.97
-    assert found.losers_out.mean() >= 0.99
-    assert found.right.mean() >= 0.97
+    marks = marked(simulated(), LADDERS[name], launches, 300)
+    assert len(marks.right) == 300
+    assert 0.93 <= marks.pairs.coverage <= 0.975
+    assert marks.pairs.wrong.mean() <= 0.05
+    assert marks.best_kept.mean() >= 0.97
+    assert marks.losers_out.mean() >= 0.99
+    assert marks.right.mean() >= 0.97
 
 
 def test_noise_that_favours_a_rival_is_seen_to_fail():
     biased = simulated()
     for group in biased:
         group[3] *= 1.1
-    found = marked(biased, LADDERS["equal rivals"], None, 120)
-    assert found.pairs.coverage < 0.85
-    assert found.pairs.wrong.mean() > 0.5
-    assert found.right.mean() < 0.5
+    marks = marked(biased, LADDERS["equal rivals"], None, 120)
+    assert marks.pairs.coverage < 0.85
+    assert marks.pairs.wrong.mean() > 0.5
+    assert marks.right.mean() < 0.5
 
 
 def test_noise_that_hides_a_loser_keeps_it():
-    found = marked(simulated(LOUD), GRADES, 3, 120)
-    assert found.best_kept.mean() >= 0.95
-    assert found.losers_out.mean() < 0.7
-    assert (found.right == (found.best_kept & found.losers_out)).all()
+    marks = marked(simulated(LOUD), GRADES, 3, 120)
+    assert marks.best_kept.mean() >= 0.95
+    assert marks.losers_out.mean() < 0.7
+    assert (marks.right == (marks.best_kept & marks.losers_out)).all()
 
 
 def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
     times = deal(simulated(groups=8), np.zeros(5), None, np.random.default_rng(2))
     times[0, 0, ::2] = times[0, 1, 1::2] = np.nan
-    found = mark([times], np.zeros(5)).pairs
-    assert np.isnan(found.covered).sum() == 1
-    assert math.isnan(found.covered[0, 0])
+    marks = mark([times], np.zeros(5)).pairs
+    assert np.isnan(marks.covered).sum() == 1
+    assert math.isnan(marks.covered[0, 0])
 
 
 def test_the_command_prints_a_line_for_every_ladder(journal, capsys):

@@ -37,15 +37,15 @@ def test_every_pair_is_on_the_page():
 def test_a_sample_of_cells_comes_out_as_printed(workload):
     names = random.Random(workload).sample(sorted(STRATEGIES), 3)
     chosen = {name: STRATEGIES[name] for name in names}
-    found = {name: [] for name in names}
+    tried = {name: [] for name in names}
     for cell in support.cells(WORKLOADS[workload], chosen):
-        found[cell.strategy].append(cell.word)
+        tried[cell.strategy].append(cell.word)
     table = printed(workload)
-    assert found == {name: table[name] for name in names}
+    assert tried == {name: table[name] for name in names}
 
 
 def test_words_are_counted_and_reasons_written_once():
-    found = [
+    cells = [
         Cell("fold", workload, TimeAxis.STATIC, mode, word, reason, backend)
         for backend, mode, workload, word, reason in (
             (Backend.TENSORFLOW, Mode.EAGER, "sensor", "lifts", ""),
@@ -56,7 +56,7 @@ def test_words_are_counted_and_reasons_written_once():
             (Backend.JAX, Mode.GRAPH, "sensor", "refuses", "it assigns"),
         )
     ]
-    head, _, row, _, *notes = support.by_backend(found)
+    head, _, row, _, *notes = support.by_backend(cells)
     assert (
         head == "| strategy | tensorflow eager | tensorflow compiled | jax eager | jax compiled |"
     )

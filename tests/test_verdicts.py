@@ -52,26 +52,28 @@ def test_a_planted_fifth_is_never_called_the_same(seed):
 def test_two_launches_are_no_verdict(launches, ratio):
     shape = noise.Shape(settings=30, rivals=2, launches=launches)
     times = noise.seconds(QUIET, shape, np.log([1, ratio]), np.random.default_rng(6))
-    found = verdicts.compare(effects.launch_effects(times[:, 0], times[:, 1]))
-    assert {one.verdict for one in found} == {Verdict.UNDECIDED}
+    comparisons = verdicts.compare(effects.launch_effects(times[:, 0], times[:, 1]))
+    assert {one.verdict for one in comparisons} == {Verdict.UNDECIDED}
 
 
 def test_one_launch_gives_an_interval_that_admits_other_launches():
     a, b = pair(1.1, launches=1)
     one = effects.launch_effects(a[None], b[None])
-    (found,) = verdicts.compare(one)
-    assert not found.is_over_launches
-    assert math.isnan(found.p)
-    assert found.low < found.value < found.high
-    assert found.high - found.value > estimates.ASSUMED_LAUNCH_SD
-    assert found.high - found.value > 2 * one.standard_error[0, 0]
+    (comparison,) = verdicts.compare(one)
+    assert not comparison.is_over_launches
+    assert math.isnan(comparison.p)
+    assert comparison.low < comparison.value < comparison.high
+    assert comparison.high - comparison.value > estimates.ASSUMED_LAUNCH_SD
+    assert comparison.high - comparison.value > 2 * one.standard_error[0, 0]
 
 
 def test_no_shared_launch_is_no_comparison():
-    (found,) = verdicts.compare(plain([[np.nan, np.nan]]))
-    assert found.launches == 0
-    assert np.isnan([found.value, found.low, found.high, found.detectable]).all()
-    assert found.verdict is Verdict.UNDECIDED
+    (comparison,) = verdicts.compare(plain([[np.nan, np.nan]]))
+    assert comparison.launches == 0
+    assert np.isnan(
+        [comparison.value, comparison.low, comparison.high, comparison.detectable]
+    ).all()
+    assert comparison.verdict is Verdict.UNDECIDED
 
 
 def test_equal_to_the_last_digit_is_the_same_and_no_division_by_zero():
@@ -92,9 +94,9 @@ def test_a_difference_needs_nearly_all_launches_on_its_side(launches, contrary, 
     signs = np.ones(launches)
     signs[:contrary] = -0.01
     calm = 0.001 * np.random.default_rng(7).normal(size=(200, launches))
-    found = verdicts.compare(plain([0.3 * signs, *(0.3 * signs + calm)]))[0]
-    assert found.p < 0.05
-    assert found.verdict is word
+    comparison = verdicts.compare(plain([0.3 * signs, *(0.3 * signs + calm)]))[0]
+    assert comparison.p < 0.05
+    assert comparison.verdict is word
 
 
 def test_a_pair_alone_is_different_only_where_its_chance_is_far_below_five_per_cent():
@@ -102,9 +104,9 @@ def test_a_pair_alone_is_different_only_where_its_chance_is_far_below_five_per_c
         ([0.08, 0.1, 0.12], Verdict.UNDECIDED),
         ([0.096, 0.1, 0.104], Verdict.SLOWER),
     ):
-        (found,) = verdicts.compare(plain([effect]))
-        assert found.p < 0.05
-        assert found.verdict is word
+        (comparison,) = verdicts.compare(plain([effect]))
+        assert comparison.p < 0.05
+        assert comparison.verdict is word
 
 
 def test_a_difference_counts_from_the_margin_on():
@@ -116,9 +118,9 @@ def test_a_difference_counts_from_the_margin_on():
 
 def test_a_difference_under_the_margin_is_not_called_one():
     effect = 0.01 + 0.0005 * np.random.default_rng(8).normal(size=(1, 8))
-    (found,) = verdicts.compare(plain(effect), least_difference=0.02)
-    assert found.p < 0.001
-    assert found.verdict is Verdict.SAME
+    (comparison,) = verdicts.compare(plain(effect), least_difference=0.02)
+    assert comparison.p < 0.001
+    assert comparison.verdict is Verdict.SAME
     assert verdicts.compare(plain(effect), least_difference=0.005)[0].verdict is Verdict.SLOWER
 
 
@@ -142,8 +144,8 @@ def test_the_order_of_launches_and_of_comparisons_does_not_matter(effect, random
     rows_order = random.sample(range(len(effect)), len(effect))
     launch_order = random.sample(range(effect.shape[1]), effect.shape[1])
     expected = [verdicts.compare(plain(effect))[row] for row in rows_order]
-    found = verdicts.compare(plain(effect[rows_order][:, launch_order]))
-    for one, other in zip(found, expected, strict=True):
+    shuffled = verdicts.compare(plain(effect[rows_order][:, launch_order]))
+    for one, other in zip(shuffled, expected, strict=True):
         assert as_tuple(one) == pytest.approx(as_tuple(other), rel=1e-6, nan_ok=True)
 
 
@@ -171,11 +173,13 @@ def slow_holm(p):
 def test_p_values_are_adjusted_within_their_family_alone(families):
     tagged = [(p, name) for name, group in enumerate(families) for p in group]
     tagged = tagged[::2] + tagged[1::2] + [(math.nan, 0)]
-    found = verdicts.holm(np.array([p for p, _ in tagged]), np.array([name for _, name in tagged]))
+    adjusted = verdicts.holm(
+        np.array([p for p, _ in tagged]), np.array([name for _, name in tagged])
+    )
     for name in range(len(families)):
-        mine = [(p, q) for (p, tag), q in zip(tagged[:-1], found, strict=False) if tag == name]
+        mine = [(p, q) for (p, tag), q in zip(tagged[:-1], adjusted, strict=False) if tag == name]
         assert [q for _, q in mine] == pytest.approx(slow_holm([p for p, _ in mine]))
-    assert math.isnan(found[-1])
+    assert math.isnan(adjusted[-1])
 
 
 def test_intervals_of_a_family_miss_no_more_often_together_than_one_alone():
@@ -194,8 +198,8 @@ def test_what_is_called_detectable_is_found_where_noise_decides_and_not_the_marg
         return verdicts.compare(plain(np.random.default_rng(3).normal(shift, sd, shape)))
 
     size = statistics.median(one.detectable for one in compared(0.0))
-    found = np.mean([one.verdict is Verdict.SLOWER for one in compared(size)])
-    assert 0.85 < found < 0.95
+    share = np.mean([one.verdict is Verdict.SLOWER for one in compared(size)])
+    assert 0.85 < share < 0.95
 
 
 #: How far simulated quantiles may lie beside exact ones.
@@ -210,8 +214,8 @@ def reach(chance):
 @pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
 def test_where_any_rival_may_be_the_best_the_level_is_tukeys(rivals):
     expected = stats.studentized_range.ppf(1 - 0.05, rivals, 1e6) / math.sqrt(2)
-    found = verdicts.simultaneous_levels(rivals, rivals, 0.05)
-    assert reach(found.below) == pytest.approx(expected, rel=CLOSE)
+    levels = verdicts.simultaneous_levels(rivals, rivals, 0.05)
+    assert reach(levels.below) == pytest.approx(expected, rel=CLOSE)
 
 
 def dunnett(c, others):
@@ -226,9 +230,9 @@ def dunnett(c, others):
 
 @pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
 def test_where_one_rival_alone_may_be_the_best_the_level_is_dunnetts(rivals):
-    found = verdicts.simultaneous_levels(rivals, 1, 0.05)
-    assert found.below == found.above
-    assert dunnett(reach(found.above), rivals - 1) == pytest.approx(1 - 0.05, abs=0.003)
+    levels = verdicts.simultaneous_levels(rivals, 1, 0.05)
+    assert levels.below == levels.above
+    assert dunnett(reach(levels.above), rivals - 1) == pytest.approx(1 - 0.05, abs=0.003)
 
 
 @pytest.mark.parametrize(("rivals", "candidates"), [(5, 2), (8, 3), (12, 6)])
@@ -236,13 +240,13 @@ def test_where_some_may_be_the_best_all_their_pairs_count(rivals, candidates):
     error = np.random.default_rng(99).standard_normal((40_000, rivals))
     pairs = [(i, j) for i in range(candidates) for j in range(i + 1, rivals)]
     largest = np.max([np.abs(error[:, i] - error[:, j]) for i, j in pairs], axis=0)
-    found = verdicts.simultaneous_levels(rivals, candidates, 0.05)
-    assert np.mean(largest <= reach(found.below) * math.sqrt(2)) == pytest.approx(0.95, abs=0.004)
+    levels = verdicts.simultaneous_levels(rivals, candidates, 0.05)
+    assert np.mean(largest <= reach(levels.below) * math.sqrt(2)) == pytest.approx(0.95, abs=0.004)
 
 
 def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
-    found = [verdicts.simultaneous_levels(8, some, 0.05) for some in range(1, 9)]
-    below = [one.below for one in found]
+    levels = [verdicts.simultaneous_levels(8, some, 0.05) for some in range(1, 9)]
+    below = [one.below for one in levels]
     assert below == sorted(below, reverse=True)
-    assert len({one.above for one in found}) == 1
+    assert len({one.above for one in levels}) == 1
     assert verdicts.simultaneous_levels(2, 2, 0.05) == verdicts.PairLevels(0.05 / 2, 0.05 / 2)

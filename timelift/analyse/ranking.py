@@ -1,7 +1,7 @@
 """Rankings: from the measurements of a run to the order of the rivals in every setting.
 
-Every rival stands beside two others: the one that looks fastest, and the baseline, which is what
-people write. The first was picked by the same data, the second was not.
+Every rival stands beside two others: the one that looks fastest, and the baseline, which is the
+usual code. The first was picked by the same data, the second was not.
 
 `rank_run` alone decides which strategies may be named fastest, for every report. A look-alike
 declares `DIFFERS`: it does not compute what the inner layer computes at every step. A twin is a
@@ -33,7 +33,7 @@ from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.measurement import Measurement
 
-#: The strategies that people write. Speed-ups are told against the first one measured in a setting.
+#: The usual code. Speed-ups are told against the first of these that was measured in a setting.
 BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold_time")
 _UNKNOWN = Interval(math.nan)
 #: Log seconds that are equal to so many digits are a tie, which names decide.
@@ -83,7 +83,7 @@ class RankedCase:
 
     @property
     def cost_at_most(self) -> float:
-        """The most that it costs over the best, or what was seen if one launch bounds nothing."""
+        """The most that it costs over the best, or what was seen where launches bound nothing."""
         cost = self.cost_over_best
         return cost.high if cost.is_known else cost.value
 
