@@ -103,10 +103,9 @@ def _limited(
         positive = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}
         usual = _usual_growth(positive.values())
         for case, (before, after) in positive.items():
-            if _beyond(before * usual, after, limit):
-                yield FactChange(case, name, before, after, worse=True)
-            elif _beyond(after, before * usual, limit):
-                yield FactChange(case, name, before, after, worse=False)
+            is_worse = _beyond(before * usual, after, limit)
+            if is_worse or _beyond(after, before * usual, limit):
+                yield FactChange(case, name, before, after, is_worse)
 
 
 def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
