@@ -152,7 +152,7 @@ def _originals(run: Run) -> dict[str, str]:
 
 
 def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
-    """Return the pairs that have a measurement of either status on both sides."""
+    """Return the pairs of which both sides have a line, measured or not."""
     by_case = {measurement.case: measurement for measurement in measurements}
     return [
         Sides(by_case[old], by_case[new])
