@@ -20,7 +20,6 @@ from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.measurement import CaseInLaunch, merge
 from timelift.present.answer import cost_in_words
-from timelift.present.words import over_the_best
 
 
 def only(measurements, **how):
@@ -157,22 +156,6 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
     assert 1.4 < cost.low < 1.5 < cost.high < 1.6
     for row in ranking.rows[1:]:
         assert ranking.row(row.case.strategy).cost_over_best.high > row.ratio.high - 1e-9
-
-
-@pytest.mark.parametrize(
-    ("price", "words"),
-    [
-        ((1.01, 1.4), "1 to 40 % over the best"),
-        ((1.0369, 1.2211), "3.6 to 23 % over the best"),
-        ((1.2, 2.5), "1.20 to 2.50 times the best"),
-        ((1.499, 2.134999), "1.49 to 2.14 times the best"),
-        ((21.42, 133.3), "21.4 to 134 times the best"),
-        ((1234.5, 99999.1), "1,230 to 100,000 times the best"),
-    ],
-)
-def test_both_ends_of_a_price_are_rounded_outwards(price, words):
-    low, high = price
-    assert over_the_best(high, low) == words
 
 
 def test_what_could_have_been_detected_is_said_beside_the_first():

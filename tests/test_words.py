@@ -11,6 +11,7 @@ from timelift.present.words import (
     at_values,
     duration,
     human_bytes,
+    over_the_best,
     percent,
     percent_interval,
     percent_more,
@@ -94,6 +95,22 @@ def test_bytes_have_binary_units(count, text):
 )
 def test_an_upper_bound_is_rounded_up(ratio, words):
     assert at_most(ratio) == words
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        ((1.01, 1.4), "1 to 40 % over the best"),
+        ((1.0369, 1.2211), "3.6 to 23 % over the best"),
+        ((1.2, 2.5), "1.20 to 2.50 times the best"),
+        ((1.499, 2.134999), "1.49 to 2.14 times the best"),
+        ((21.42, 133.3), "21.4 to 134 times the best"),
+        ((1234.5, 99999.1), "1,230 to 100,000 times the best"),
+    ],
+)
+def test_both_ends_of_a_price_are_rounded_outwards(price, words):
+    low, high = price
+    assert over_the_best(high, low) == words
 
 
 @pytest.mark.parametrize(
