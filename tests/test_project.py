@@ -3,7 +3,7 @@
 import pytest
 
 from tests.repositories import strategy, workload, write
-from timelift.project import Project
+from timelift.project import Project, modules_in
 
 
 @pytest.fixture
@@ -66,3 +66,16 @@ def test_the_project_is_the_nearest_folder_above_with_a_marker(tmp_path, marker)
     assert Project.around(tmp_path / "mine/deep/down").root == tmp_path / "mine"
     bare = tmp_path / "bare/deep"
     assert Project.around(bare).root == bare
+
+
+def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
+    data, code = ["logging.yaml", "json/data.txt"], ["mine.py", "pack/__init__.py"]
+    root = write(tmp_path, dict.fromkeys([*data, *code, "src/deep/inner/part.py"], ""))
+    assert modules_in([root, root / "src"]) == {"mine", "pack", "deep"}
+
+
+def test_pytest_s_pythonpath_is_searched_too(tmp_path):
+    root = write(tmp_path, {"lib/deep.py": ""})
+    searched = Project(root, pythonpath=(root / "lib",))
+    assert searched.import_folders == [root, root / "lib"]
+    assert "deep" in searched.modules

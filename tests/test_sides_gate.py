@@ -3,7 +3,6 @@
 Also of a user's project, which is no checkout of timelift.
 """
 
-import importlib
 import os
 import sys
 from dataclasses import replace
@@ -18,8 +17,7 @@ from timelift.gate.same_code import file_changes
 from timelift.gate.sides import SidesRace
 from timelift.measure.header import new_header
 from timelift.measure.request import RunRequest
-from timelift.project import Project, modules_in
-from timelift.worker.user_code import imports_from
+from timelift.project import Project
 
 #: A strategy that is like no other.
 STRANGE = '"""Mine."""\n\n\ndef build(layer, shape):\n    return layer\n'
@@ -213,12 +211,6 @@ def test_an_interpreter_of_the_same_versions_is_raced_all_the_same(sides):
     assert not here.rival(ours, 1).in_other_python
 
 
-def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
-    data, code = ["logging.yaml", "json/data.txt"], ["mine.py", "pack/__init__.py"]
-    root = write(tmp_path, dict.fromkeys([*data, *code, "src/deep/inner/part.py"], ""))
-    assert modules_in([root, root / "src"]) == {"mine", "pack", "deep"}
-
-
 def test_a_digest_follows_a_layer_in_a_module(sides):
     here, project = sides[0], checkout(sides[0])
     mine = catalogue(here)
@@ -229,33 +221,6 @@ def test_a_digest_follows_a_layer_in_a_module(sides):
         return new_header(project, mine, [case(of="make")], 1).sources["models.py"]
 
     assert digest("def make(): ...") != digest("def make(): pass")
-
-
-def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
-    for name in ("here", "there"):
-        files = {"pack/__init__.py": "", "pack/inner.py": f"VALUE = {name!r}\n"}
-        write(tmp_path / name, files)
-    monkeypatch.syspath_prepend(tmp_path / "here")
-    there = str(tmp_path / "there")
-    modules = []
-    for _ in range(2):
-        assert importlib.import_module("pack.inner").VALUE == "here"
-        with imports_from(there):
-            modules.append(importlib.import_module("pack.inner"))
-            assert modules[-1].VALUE == "there"
-    assert importlib.import_module("pack.inner").VALUE == "here"
-    assert modules[0] is modules[1]
-    assert there not in sys.path
-    for name in ("pack", "pack.inner"):
-        sys.modules.pop(name)
-
-
-def test_a_folder_that_both_sides_search_stays_searched(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = list(sys.path)
-    with imports_from(str(tmp_path)):
-        assert sys.path[:2] == [str(tmp_path), str(tmp_path)]
-    assert sys.path == before
 
 
 LAYERS = "import keras\n\n\ndef encoder():\n    return keras.layers.Dense({units})\n"
@@ -345,10 +310,3 @@ def test_a_layer_that_is_named_is_taken_from_its_own_side(project, monkeypatch, 
     there = race.other_side.project.root
     assert rival.factory == (f"{there}/{layer}" if "/" in layer else layer)
     assert rival.home.endswith("/src")
-
-
-def test_pytest_s_pythonpath_is_searched_too(tmp_path):
-    root = write(tmp_path, {"lib/deep.py": ""})
-    project = Project(root, pythonpath=(root / "lib",))
-    assert project.import_folders == [root, root / "lib"]
-    assert "deep" in project.modules

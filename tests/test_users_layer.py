@@ -1,5 +1,8 @@
 """A user's layer by its name: imported like a module, and described with its inputs."""
 
+import importlib
+import sys
+
 import pytest
 
 from tests import engines
@@ -8,6 +11,7 @@ from tests.repositories import write
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import users_layer
+from timelift.worker.user_code import imports_from
 
 MODELS = """
 import keras
@@ -194,3 +198,30 @@ def test_a_layer_of_another_form_is_a_sentence(tmp_path, monkeypatch, text, sent
     monkeypatch.chdir(write(tmp_path, {"mine.py": "def make(): ...\n"}))
     with pytest.raises(UserError, match=f"^--layer: .*{sentence}"):
         users_layer.user_workload(text, LayerInputs((3,)), QUICKEST, [])
+
+
+def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
+    for name in ("here", "there"):
+        files = {"pack/__init__.py": "", "pack/inner.py": f"VALUE = {name!r}\n"}
+        write(tmp_path / name, files)
+    monkeypatch.syspath_prepend(tmp_path / "here")
+    there = str(tmp_path / "there")
+    modules = []
+    for _ in range(2):
+        assert importlib.import_module("pack.inner").VALUE == "here"
+        with imports_from(there):
+            modules.append(importlib.import_module("pack.inner"))
+            assert modules[-1].VALUE == "there"
+    assert importlib.import_module("pack.inner").VALUE == "here"
+    assert modules[0] is modules[1]
+    assert there not in sys.path
+    for name in ("pack", "pack.inner"):
+        sys.modules.pop(name)
+
+
+def test_a_folder_that_both_sides_search_stays_searched(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = list(sys.path)
+    with imports_from(str(tmp_path)):
+        assert sys.path[:2] == [str(tmp_path), str(tmp_path)]
+    assert sys.path == before
