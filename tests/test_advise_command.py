@@ -7,13 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from tests.advised import WHOLE, advised, make_model, of_lifts, run
-from tests.projects import QUICKEST, ROOT, project
+from tests.projects import QUICKEST, ROOT, STRATEGIES, project
 from timelift import cli
 from timelift.advise import races
 from timelift.case import Case
 from timelift.commands import advise
 from timelift.errors import UserError
-from timelift.measure import catalogue
 from timelift.project import Project
 
 
@@ -93,9 +92,8 @@ def test_the_strategy_as_written_has_to_be_in_the_project(tmp_path):
 
 
 def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():
-    strategies = catalogue.read_strategies(Project(ROOT).strategies.values())
     first, second, _ = make_model().lifts
-    chosen = [(first, strategies["fold_time"]), (second, strategies["native"])]
+    chosen = [(first, STRATEGIES["fold_time"]), (second, STRATEGIES["native"])]
     files = {str(lift.number): (str(strategy.path), {}) for lift, strategy in chosen}
     fold, native = "fold_time instead of lift 1", "native instead of lift 2"
     assert {rival.name: (rival.title, rival.parameters) for rival in races._rivals(chosen)} == {

@@ -186,7 +186,6 @@ OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "
         ({"layer": "my models:make", "inputs": ""}, None),
         ({"layer": "my models:make", "inputs": "int32[60]<1000"}, "int32[60]<1000"),
         ({"layer_file": "my models:make", **OF_EARLIER_VERSIONS}, "int32[60]<1000"),
-        ({"layer": "my models:make", "features": "96,3", "input_dtype": ""}, "96,3"),
     ],
 )
 def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):

@@ -31,7 +31,6 @@ def test_what_makes_a_layer_is_read_as_it_is_written(text, factory):
         ("96,96,3", LayerInputs((96, 96, 3))),
         ("float32[96, 96, 3]", LayerInputs((96, 96, 3))),
         ("int32[60]<1000", LayerInputs((60,), "int32", 1000)),
-        ("int64[2,3]<6", LayerInputs((2, 3), "int64", 6)),
         ("int32[]<6", LayerInputs((), "int32", 6)),
         ("int32[2]<2147483648", LayerInputs((2,), "int32", 2**31)),
         ("int64[2]<9999999999", LayerInputs((2,), "int64", 9_999_999_999)),
@@ -47,13 +46,11 @@ def test_inputs_are_read_and_what_is_written_is_read_again(text, inputs):
     ("text", "sentence"),
     [
         ("frame=float32[84,84,4],action=int32[]<6", "one input of one tensor, which is what this"),
-        ("float32[3],float32[4]", "one input of one tensor, which is what this version takes"),
         ("int32[60]<9999999999", "numbers of int32, which lie below 2,147,483,648 at most"),
         ("int32[60]", r"the number that inputs lie below, like int32\[60\]<1000"),
         ("3,x", "the shape of one step, like 96,96,3"),
         ("0,3", "the shape of one step"),
         ("float32[3]<5", "the shape of one step"),
-        ("uint8[3]<5", "the shape of one step"),
     ],
 )
 def test_inputs_of_another_kind_are_a_sentence(text, sentence):

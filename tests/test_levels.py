@@ -33,21 +33,10 @@ def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path):
     assert [run.path.stem for run in levels.machine_runs(tmp_path).runs] == ["b", "c", "a"]
 
 
-def test_self_tests_and_comparisons_are_no_days_of_a_history_and_a_copy_counts_once(tmp_path):
-    _nights(tmp_path)
-    for folder in ("example/selftest", "example/against", "kept"):
-        (tmp_path / folder).mkdir(parents=True)
-        histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
-    copied = (tmp_path / "example" / "001.jsonl").read_text()
-    (tmp_path / "kept" / "copy.jsonl").write_text(copied)
-    paths = [run.path.relative_to(tmp_path) for run in levels.machine_runs(tmp_path).runs]
-    names = [f"example/00{night}.jsonl" for night in range(4)]
-    assert [path.as_posix() for path in paths] == [*names, "kept/x.jsonl"]
-
-
-def test_a_history_has_the_whole_run_and_not_a_copy_of_its_beginning(tmp_path):
+def test_a_run_counts_once_and_is_the_whole_one_and_none_of_its_copies(tmp_path):
     whole = histories.run(tmp_path / "20260101T020000Z_0000001a.jsonl", 0, [journals.line(FEW[0])])
     histories.run(tmp_path / "000.jsonl", 0, [])
+    histories.run(tmp_path / "kept" / "copy.jsonl", 0, [journals.line(FEW[0])])
     assert [run.path for run in levels.machine_runs(tmp_path).runs] == [whole]
 
 

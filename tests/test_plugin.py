@@ -53,7 +53,6 @@ def test_the_first_signal_is_gentle_and_the_second_ends_the_run(number):
         (["-v"], "", 1, True),
         (["-q"], "", -1, False),
         (["--benchmark-sort=name"], "", 0, True),
-        (["--benchmark-compare"], "", 0, True),
         ([], "-x --benchmark-histogram", 0, True),
     ],
 )

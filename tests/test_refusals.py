@@ -89,7 +89,7 @@ class RefusalCase:
 
 
 on_tensorflow, on_jax, on_torch = (functools.partial(RefusalCase, backend) for backend in Backend)
-GRU, DEPTHWISE = "layers.GRU(2)", "layers.DepthwiseConv2D(3)"
+GRU, CONV, DEPTHWISE = "layers.GRU(2)", "layers.Conv1D(2, 3)", "layers.DepthwiseConv2D(3)"
 SOFTMAX, NORM = "layers.Softmax()", "layers.LayerNormalization()"
 CASES = [
     on_tensorflow("dense()", VECTOR, DYNAMIC | FORWARD, (*KNOWN_TIME, "time_distributed")),
@@ -107,7 +107,7 @@ CASES = [
         "layers.EinsumDense('...f,fu->...u', output_shape=(2,))", VECTOR, FORWARD, ("native",)
     ),
     on_tensorflow("keras.Sequential([layers.Flatten(), dense()])", SERIES, FORWARD, ("native",)),
-    on_tensorflow("layers.Conv1D(2, 3)", SERIES, FORWARD, ("native",)),
+    on_tensorflow(CONV, SERIES, FORWARD, ("native",)),
     on_tensorflow("layers.Conv1D(2, 3, padding='causal')", SERIES, FORWARD, ("conv_extra_axis",)),
     on_tensorflow("layers.LSTM(2)", SERIES, FORWARD, ("native",)),
     on_tensorflow("layers.LSTM(2)", SERIES, DYNAMIC | FORWARD, (VMAP,), sizes=(1, 1)),
@@ -128,14 +128,8 @@ CASES = [
     on_jax("statistics()", VECTOR, FORWARD, (), (*LOOPS, VMAP)),
     on_jax("frozen()", VECTOR, {}, (), ("ops_scan", VMAP)),
     on_jax("Scaled()", VECTOR, {}, (), (*LOOPS, VMAP)),
-    on_jax(
-        "layers.Conv1D(2, 3)",
-        SERIES,
-        VARYING,
-        ("rnn_cell",),
-        ("rnn_cell_unrolled", "time_distributed"),
-    ),
-    on_jax("layers.Conv1D(2, 3)", SERIES, DOUBLE, (), ("ops_scan", "ops_map")),
+    on_jax(CONV, SERIES, VARYING, ("rnn_cell",), ("rnn_cell_unrolled", "time_distributed")),
+    on_jax(CONV, SERIES, DOUBLE, (), ("ops_scan", "ops_map")),
     on_jax("dense()", VECTOR, VARYING, ("bucketing[k=4]",), ("rnn_cell", "time_distributed")),
     on_jax("dense()", VECTOR, {}, ("bucketing[k=4]",), ("ops_scan",)),
     on_jax("dense()", VECTOR, FORWARD, ("bucketing[k=4]",), ("rnn_cell",)),
@@ -160,7 +154,7 @@ CASES = [
     on_torch("layers.BatchNormalization()", VECTOR, EAGER_FORWARD, (), (VMAP,)),
     on_torch("frozen()", VECTOR, EAGER, (), (VMAP,)),
     on_torch("Scaled()", VECTOR, EAGER, (), (VMAP,)),
-    on_torch("layers.Conv1D(2, 3)", SERIES, EAGER, (), (VMAP,)),
+    on_torch(CONV, SERIES, EAGER, (), (VMAP,)),
     on_torch("layers.Conv2D(2, 3)", IMAGE, EAGER_FORWARD, (VMAP,)),
     on_torch("layers.Conv2D(2, 3, data_format='channels_first')", (2, 5, 6), EAGER, (), (VMAP,)),
     on_torch("layers.Conv2DTranspose(2, 3)", IMAGE, EAGER, (), (VMAP,)),

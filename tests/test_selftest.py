@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,18 +12,18 @@ from msgspec import structs
 from scipy import stats
 
 from tests import journals
+from tests.projects import ROOT
 from tests.simulated import scaled
 from timelift import selftest
 from timelift.analyse import results
 from timelift.analyse.results import Run
 from timelift.case import COPY_SEPARATOR, Case, Status
 from timelift.errors import UserError
-from timelift.journal.lines import Header, Machine, Planted
+from timelift.journal.lines import Header, Machine
 from timelift.measure.request import Question, RunRequest
 from timelift.project import Project
 from timelift.selftest import TWINS, Proportion, Trust, TwinsRace
 
-ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time")
 GRID = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
 TRUST = Trust(
@@ -87,9 +86,7 @@ def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
     assert len({twin.path for twin in copies}) == len(copies) == 3
     assert all(twin.path.read_text() == native.path.read_text() for twin in copies)
     for twin in twins:
-        slower = 0.0 if twin in copies else 0.05
-        assert catalogue.rival(Case(setting, twin.name), 1).slower == slower
-        assert catalogue.entry(twin.name).planted == Planted(of="native", slower=slower)
+        assert (twin.copy_of, twin.planted) == ("native", 0.0 if twin in copies else 0.05)
     assert catalogue.rival(Case(setting, "native"), 1).slower == 0
     assert not catalogue.entry("native").copy_of
 

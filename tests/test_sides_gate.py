@@ -131,10 +131,18 @@ def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(sides):
     assert (git(here, "status", "--porcelain"), git(here, "worktree", "list")) == before
 
 
-@pytest.mark.parametrize("word", ["--help", "HEAD~9"])
-def test_an_unknown_revision_is_one_sentence(sides, word):
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("--help", "expected a revision that git knows here"),
+        ("HEAD~9", "expected a revision that git knows here"),
+        ("./python", "expected a path that exists, received './python', or name a"),
+        ("~nobody-here/x", "expected a path that exists, received '~nobody-here/x'"),
+    ],
+)
+def test_an_unknown_side_is_one_sentence(sides, word, sentence):
     here = commit(sides[0])
-    with pytest.raises(UserError, match="expected a revision that git knows here"):
+    with pytest.raises(UserError, match=sentence):
         open_other_side(word, checkout(here), catalogue(here))
 
 
@@ -187,12 +195,6 @@ def test_an_interpreter_in_the_working_folder_is_that_one_and_none_on_path(sides
     monkeypatch.chdir(here)
     side = open_other_side("./python", checkout(here), catalogue(here))
     assert side.python == str(here / "python")
-
-
-def test_the_folder_of_no_user_is_one_sentence(sides):
-    here = sides[0]
-    with pytest.raises(UserError, match="expected a path that exists, received '~nobody-here/x'"):
-        open_other_side("~nobody-here/x", checkout(here), catalogue(here))
 
 
 @pytest.mark.parametrize("python", ["no/such/python", "true", "false"])

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -20,9 +19,8 @@ from studies import (
 )
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
+from tests.projects import ROOT
 from timelift.selftest import Proportion
-
-ROOT = Path(__file__).parent.parent
 
 
 def programs():

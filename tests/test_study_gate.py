@@ -1,7 +1,6 @@
 """Trials of the gate: what is dealt out, and what is found in suites whose truth is known."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -9,17 +8,14 @@ from studies import gate
 from studies.gate import NEUTRAL, NOTHING, SLIPS, Suite
 from tests import journals
 from tests.law_cases import ends_of
+from tests.projects import ROOT, WORKLOADS
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.gate.outcomes import CaseOutcome
 from timelift.gate.rule import Change
 from timelift.journal.lines import Quantity
-from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task
-from timelift.project import Project
 from timelift.selftest import Proportion
-
-ROOT = Path(__file__).parent.parent
 
 
 def outcome(name, verdict=Verdict.SAME):
@@ -69,7 +65,7 @@ def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
         path.write_text((ROOT / "strategies" / "fold_time.py").read_text())
         gate.change(path, word)
         rivals.append(RivalSpec(word, str(path)))
-    workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
+    workload = WORKLOADS["sensor"]
     setting = Setting("sensor", 3, 2, phase)
     ends = ends_of(Task(setting, tuple(rivals), workload.factory, workload.inputs, 7, 0.0))
     assert ends == dict.fromkeys([*SLIPS, *NEUTRAL, NOTHING], (Status.MEASURED, ""))

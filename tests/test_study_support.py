@@ -2,20 +2,15 @@
 
 import random
 import re
-from pathlib import Path
 
 import pytest
 
 from studies import support
 from studies.support import Cell
+from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift.case import Backend, Mode, TimeAxis
-from timelift.measure import catalogue
-from timelift.project import Project
 
-ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support.md"
-STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
-WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 
 
 def printed(workload):
