@@ -65,6 +65,14 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
     assert follows.df[0] > 4 * level.df[0]
 
 
+def test_a_comparison_of_one_launch_receives_the_variance_of_the_prior():
+    variance = 0.01 * np.random.default_rng(3).chisquare(4, 50) / 4
+    spread = spread_of([math.nan, *variance], [0, *[4] * 50])
+    prior = estimates.fit_prior(spread)
+    mixed, total = estimates.shrink_variances(spread)
+    assert (mixed[0], total[0]) == pytest.approx((prior.variance[0], prior.df[0]))
+
+
 @pytest.mark.parametrize("comparisons", [1, 2])
 def test_too_few_comparisons_are_left_as_they_are(comparisons):
     variance = [0.01, 0.04][:comparisons]

@@ -314,7 +314,7 @@ def test_one_strategy_that_is_never_shown_slower_is_the_advice():
     assert (advice.axis, advice.strategies) == ("", ("native",))
     assert advice.is_never_shown_slower
     (gain,) = advice.gains
-    assert (gain.baseline, gain.settings, gain.faster) == (TD, 4, 4)
+    assert (gain.baseline, gain.settings, gain.faster, gain.slower) == (TD, 4, 4, 0)
     assert (gain.least, gain.most) == pytest.approx((2, 5), rel=0.05)
     assert advice.lost is None
 
