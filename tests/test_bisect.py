@@ -127,14 +127,7 @@ def test_commits_are_measured(tmp_path, monkeypatch, capfd):
     assert "ValueError" in said
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (("HEAD~99", "HEAD", "--case", CASE), "expected a revision that git knows here"),
-        (("HEAD", "HEAD", "--case", "fold_time"), "--case: expected a case like"),
-    ],
-)
-def test_a_wrong_end_or_case_is_one_sentence(tmp_path, monkeypatch, capsys, words, sentence):
+def test_a_wrong_case_is_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(report, "ROOT", commit(write(tmp_path, {"a": ""})))
-    assert report.main(["bisect", *words]) == 1
-    assert sentence in capsys.readouterr().err
+    assert report.main(["bisect", "HEAD", "HEAD", "--case", "fold_time"]) == 1
+    assert "--case: expected a case like" in capsys.readouterr().err

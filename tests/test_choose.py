@@ -7,11 +7,14 @@ import shlex
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 import report
 from tests import journals
+from tests.test_recommend import contest, runs
 from timelift import case
 from timelift.analyse import results
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
@@ -322,6 +325,26 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
     assert (code, "times as fast as" in said) == (0, False)
     assert "times as much: loop_slice" in said
     assert chosen(path, "loop_slice").row.speed_up.low > 1
+
+
+@given(runs())
+@settings(max_examples=60)
+def test_an_answer_names_what_a_report_recommends(run):
+    for setting, best in RunFindings(run).recommendation_by_setting.items():
+        decided = decide(Query(setting, Goal.TIME), run)
+        if isinstance(decided, Undecided):
+            assert decided.between[:1] in {(), (best.strategy,)}
+        else:
+            assert [choice.strategy for choice in decided] == [best.strategy]
+
+
+def test_what_may_cost_more_than_a_tenth_is_no_choice():
+    tenth = choices._by_time(contest((1.1, 1), (1.05, 1), (3.0, 3)))
+    assert (tenth.strategy, tenth.is_fastest) == ("rival1", False)
+    assert choices._by_time(contest((1.1, 1), (1.2, 1), (3.0, 3))).is_fastest
+    dear = choices._by_time(contest((1.11, 1), (1.2, 1), (3.0, 3)))
+    assert (dear.between, dear.longer) == (("rival0", "rival1"), True)
+    assert choices._by_time(contest((1.11, 1), (1.2, 2), (3.0, 3))).between == ()
 
 
 @pytest.mark.parametrize("size", ["20", "40"])

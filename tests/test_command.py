@@ -18,7 +18,7 @@ from timelift.measure import header
 from timelift.plugin.questions import SELFTEST
 
 #: What takes long to import, or is not there in an environment that only reads.
-HEAVY = {"numpy", "pandas", "scipy", "rich", "msgspec", "pytest", "tensorflow", "keras"}
+HEAVY = {*"numpy pandas scipy matplotlib rich msgspec pytest tensorflow keras".split()}
 PROBE = """
 import sys
 from timelift import cli

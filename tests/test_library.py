@@ -1,9 +1,7 @@
-"""In a notebook: tables with documented columns, and an import that costs nothing."""
+"""In a notebook: tables with documented columns."""
 
 import doctest
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -120,19 +118,6 @@ def test_a_run_without_results_has_a_table(tmp_path):
     assert timelift.load(path).status.tolist() == ["crashed"]
     assert timelift.load(path, "launch").empty
     assert timelift.load(path, "round").empty
-
-
-@pytest.mark.parametrize(
-    ("statement", "loaded"),
-    [("import timelift", "[]"), ("import timelift; timelift.load", "['pandas']")],
-)
-def test_importing_timelift_costs_nothing(statement, loaded):
-    probe = f"{statement}\nimport sys\nheavy = {{'pandas', 'matplotlib', 'numpy'}}\n"
-    probe += "print(sorted(heavy & set(sys.modules) - {'numpy'}))"
-    done = subprocess.run(
-        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == loaded
 
 
 def test_every_public_name_of_the_package_exists():

@@ -11,7 +11,6 @@ import pytest
 from tests.projects import ROOT
 from timelift.canary import time_canary
 from timelift.case import Backend
-from timelift.errors import UserError
 from timelift.measure import machine, options
 from timelift.worker import system
 
@@ -156,13 +155,6 @@ def test_a_backend_that_is_not_installed_names_the_command(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     sentence = machine.why_not_installed(Backend.JAX)
     assert sentence == "jax is not installed; install it with: pip install 'timelift[jax]'"
-
-
-def test_where_no_backend_is_installed_one_sentence_says_what_to_install(monkeypatch):
-    machine.refuse_without_backend()
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(UserError, match=r"no backend installed: pip install 'timelift\[tensor"):
-        machine.refuse_without_backend()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import itertools
 import re
 import statistics
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,9 +23,6 @@ from timelift.analyse.recommend import Answer, answer, recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Gradients, Mode, Phase, Setting, Status
-from timelift.choose import choices
-from timelift.choose.choice_words import answer_lines, undecided_lines
-from timelift.choose.choices import Goal, Query, Undecided, decide
 from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
@@ -35,7 +31,6 @@ from timelift.present.answer import recommended_in_words
 from timelift.present.page import page_html
 from timelift.present.report import in_markdown, report
 from timelift.present.summary import Additions, summary
-from timelift.project import Project
 
 NAMES = tuple("abcdef")
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
@@ -92,9 +87,6 @@ def surfaces(findings):
         "ending": "\n".join(f"{row.workload}: {row.write}" for row in end.table.rows),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
-        "choose": "\n".join(
-            itertools.chain(*(chosen(one, findings.run) for one in findings.contests))
-        ),
     }
 
 
@@ -116,17 +108,6 @@ def page_of(findings, words):
             yield from (case.setting.label, f"fastest: {case.strategy}")
 
 
-def chosen(contest, run):
-    """The first lines of `choose` about a measured setting, headed by its label."""
-    query = Query(contest.setting, Goal.TIME)
-    decided = decide(query, run)
-    yield contest.setting.label
-    if isinstance(decided, Undecided):
-        yield from itertools.islice(undecided_lines(query, decided, run), 2)
-    else:
-        yield next(answer_lines(query, decided, run, Project(Path()), ""))
-
-
 #: How the surfaces name a strategy: for what, and which.
 _ADVICE = re.compile(
     r"^(?:(\w+): ((?!only \w+ was|nothing to|no lift).+?) *$"
@@ -136,9 +117,7 @@ _ADVICE = re.compile(
 #: One strategy of an advice, which may have a condition.
 _WRITE = re.compile(r"(?:^|; else |, )(\w+)")
 _BELOW = re.compile(
-    r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|least to lose): (\w+)"
-    r"|(?<=: )(?:fastest|least to lose) is (\w+)$|^it is one of (\w+)",
-    re.MULTILINE,
+    r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|least to lose): (\w+)", re.MULTILINE
 )
 
 
@@ -186,12 +165,6 @@ def test_every_surface_names_the_same_strategy(made):
         for workload in advised:
             advice = findings.answers[workload]
             assert told[name][workload] == set(advice.strategies)
-    answered = {
-        one.setting.label
-        for one in findings.contests
-        if not isinstance(decide(Query(one.setting, Goal.TIME), made), Undecided)
-    }
-    assert told["choose"].keys() >= answered
     everyone = {name for one in told.values() for names in one.values() for name in names}
     assert not everyone & made.header.strategies.keys()
 
@@ -231,7 +204,7 @@ def texts():
     return surfaces(RunFindings(Run(Header(), tuple(measured), complete=True)))
 
 
-@pytest.mark.parametrize("surface", ["page", "ending", "terminal", "markdown", "choose"])
+@pytest.mark.parametrize("surface", ["page", "ending", "terminal", "markdown"])
 def test_a_surface_that_names_another_is_caught(texts, surface):
     assert disagreements(texts) == {}
     doctored = texts[surface].replace("rival0", "rival1")
@@ -260,15 +233,6 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     assert best.strategy == "rival1"
     assert best.never_shown_slower == ("rival1", "rival0")
     assert recommended_in_words(ranking, best) == "least to lose: rival1; not shown slower: rival0"
-
-
-def test_what_may_cost_more_than_a_tenth_is_no_choice():
-    tenth = choices._by_time(contest((1.1, 1), (1.05, 1), (3.0, 3)))
-    assert (tenth.strategy, tenth.is_fastest) == ("rival1", False)
-    assert choices._by_time(contest((1.1, 1), (1.2, 1), (3.0, 3))).is_fastest
-    dear = choices._by_time(contest((1.11, 1), (1.2, 1), (3.0, 3)))
-    assert (dear.between, dear.longer) == (("rival0", "rival1"), True)
-    assert choices._by_time(contest((1.11, 1), (1.2, 2), (3.0, 3))).between == ()
 
 
 def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_too():
