@@ -1,11 +1,9 @@
 """Choosing: a few lines where a run decides, the deciding command where it does not."""
 
 import dataclasses
-import itertools
 import json
 import shlex
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -218,31 +216,6 @@ def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
     run = results.load(journal(tmp_path, seq_lens=(8,), phases=("forward", "backward"), mode="xla"))
     assert read_query({"phase": "backward"}, "time", run).setting.mode == "xla"
     assert read_query({}, "time", run).setting.phase == "forward"
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, capsys):
-    random = np.random.default_rng(seed)
-    wild = random.uniform(0.1, 9)
-    lines = [
-        journals.line(
-            journals.case(name, seq_len=int(size)),
-            int(launch),
-            (10 ** random.uniform(-wild, wild, random.integers(1, 9))).tolist(),
-        )
-        for name in ("a", "b", "c")
-        for size in random.choice(
-            [1, 2, 7, 50, 1000, 2**31 - 1], random.integers(1, 6), replace=False
-        )
-        for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
-        words = ("--seq-lens", str(size), "--goal", goal)
-        code, _, _ = choose(capsys, path, *words)
-        assert code in {0, 2}
-        code_of_json, text, _ = choose(capsys, path, *words, "--json")
-        assert (code_of_json, json.loads(text)["decided"]) == (code, code == 0)
 
 
 @pytest.mark.parametrize("twins", ["a self-test", "another side"])

@@ -62,10 +62,9 @@ def imported(tree):
 def lines_of_code(text, tree):
     """Count the lines that are neither blank, nor comment, nor docstring."""
     prose = set()
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
+        if isinstance(node, documented) and ast.get_docstring(node):
             prose |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
     lines = enumerate(text.splitlines(), start=1)
     return sum(bool(re.match(r"\s*[^\s#]", line)) and n not in prose for n, line in lines)
