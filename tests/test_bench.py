@@ -7,8 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import hostile
-from tests.projects import GOOD, SMALL, bench, items, project, records_of, run_module
-from timelift.selftest import TWINS
+from tests.projects import GOOD, SMALL, bench, items, project, records_of
 
 WORDS = (
     "--workloads sensor --seq-lens 3,128 --batch-sizes 2 --launches 2 "
@@ -138,20 +137,6 @@ def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
     assert "2 skipped" in done.stdout
     assert "its --budget spent before it" in done.stdout
     assert records_of(folder)[-1]["exit"] == "cut short"
-
-
-def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
-    folder = project(tmp_path, ("native",))
-    words = "--strategies native --launches 1".split()
-    done = run_module(folder, "timelift", "selftest", "bench/test_forward.py", *SMALL, *words)
-    assert f"{1 + len(TWINS)} passed" in done.stdout
-    assert "identical code was called different in 0 of 6 comparisons" in done.stdout
-    assert not list(folder.glob("results/*/*.jsonl"))
-    header, *_ = records_of(folder, "selftest")
-    assert header["strategies"]["native@+5%_1"]["planted"]["slower"] == 0.05
-    assert "planted" not in header["strategies"]["native"]
-    (kept,) = folder.glob("results/*/selftest/trust.json")
-    assert json.loads(kept.read_text())["false_alarms"] == [0, 6]
 
 
 def test_a_test_that_measures_without_a_question_fails_in_a_sentence(tmp_path):

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 import report
 from tests import journals
 from tests.test_recommend import contest, runs
-from timelift import case
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp, rank_run
@@ -19,7 +18,6 @@ from timelift.case import Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, deciding_command
 from timelift.choose.choices import Goal, Query, Undecided, decide, read_query
-from timelift.measure.options import OPTIONS
 from timelift.project import Project
 
 NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
@@ -170,12 +168,6 @@ def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence)
     code, said, complaint = choose(capsys, journal(tmp_path), *words)
     assert (code, said, complaint.count("\n")) == (1, "", 1)
     assert sentence in complaint
-
-
-def test_every_option_of_a_printed_command_is_an_option_of_bench():
-    assert {option.axis: option.flag for option in OPTIONS if option.axis} == dict(case.AXIS_FLAGS)
-    flags = {option.flag for option in OPTIONS}
-    assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= flags
 
 
 OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "1000"}

@@ -4,7 +4,7 @@ import pytest
 from _pytest.config import get_config
 
 from timelift import cli
-from timelift.case import option_flag
+from timelift.case import AXIS_FLAGS, option_flag
 from timelift.errors import UserError, nearest, read_share
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
 
@@ -84,6 +84,11 @@ def test_no_option_has_the_name_of_one_of_pytest_or_of_a_common_plugin(plugin):
     theirs = {name for option in options for name in option.names()}
     assert {"--strict", "--benchmark-only"} <= theirs
     assert theirs & {*FLAGS} == set()
+
+
+def test_every_option_of_a_printed_command_is_an_option_of_bench():
+    assert {option.axis: option.flag for option in OPTIONS if option.axis} == dict(AXIS_FLAGS)
+    assert {"--strategies", "--precision", "--budget", "--layer", "--inputs"} <= {*FLAGS}
 
 
 def test_the_options_of_bench_are_no_more_than_a_person_scans():

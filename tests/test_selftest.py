@@ -12,7 +12,7 @@ from msgspec import structs
 from scipy import stats
 
 from tests import journals
-from tests.projects import ROOT
+from tests.projects import ROOT, SMALL, project, records_of, run_module
 from tests.simulated import scaled
 from timelift import selftest
 from timelift.analyse import results
@@ -322,3 +322,17 @@ def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
     assert next(lines).startswith("identical code was called different in ")
     with pytest.raises(UserError, match="cannot write"):
         list(lines)
+
+
+def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
+    folder = project(tmp_path, ("native",))
+    words = "--strategies native --launches 1".split()
+    done = run_module(folder, "timelift", "selftest", "bench/test_forward.py", *SMALL, *words)
+    assert f"{1 + len(TWINS)} passed" in done.stdout
+    assert "identical code was called different in 0 of 6 comparisons" in done.stdout
+    assert not list(folder.glob("results/*/*.jsonl"))
+    header, *_ = records_of(folder, "selftest")
+    assert header["strategies"]["native@+5%_1"]["planted"]["slower"] == 0.05
+    assert "planted" not in header["strategies"]["native"]
+    (kept,) = folder.glob("results/*/selftest/trust.json")
+    assert json.loads(kept.read_text())["false_alarms"] == [0, 6]
