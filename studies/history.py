@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from studies import answer, noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.results import Run, Samples
-from timelift.analyse.verdicts import GATE_MARGIN
+from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.history import WORSE, ChangeState
 from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
@@ -124,7 +124,7 @@ def _grown(scenario: HistoryKind, nights: int) -> Samples:
 
 
 def _truth(scenario: HistoryKind, grown: Samples) -> Truth:
-    slower = grown >= np.log1p(GATE_MARGIN)
+    slower = grown >= np.log1p(CHANGE_MARGIN)
     night = np.arange(grown.shape[1])
     ending = (night >= scenario.mended) & (night < scenario.mended + GRACE_NIGHTS)
     mended = (grown.max(-1, keepdims=True) > 0) & ending
@@ -165,7 +165,7 @@ def _pelt(row: Samples) -> bool:
     if len(ends) < 3:  # noqa: PLR2004 - two levels
         return False
     before, last = row[ends[-3] : ends[-2]], row[ends[-2] :]
-    return bool(last.mean() - before.mean() >= math.log1p(GATE_MARGIN))
+    return bool(last.mean() - before.mean() >= math.log1p(CHANGE_MARGIN))
 
 
 def fixed(levels: RunLevels) -> Nights:

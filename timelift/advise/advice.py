@@ -13,8 +13,8 @@ from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Case, Setting, Status
 from timelift.measurement import fact
 
-#: A speed-up of this many times is tried in the whole model although it has fewer launches than a
-#: verdict needs: the launches of the whole model judge it.
+#: A speed-up of this many times is tried in the whole model even if a verdict would need more
+#: launches: those of the whole model judge it.
 LIKELY = math.exp(CLEAR)
 
 
@@ -32,7 +32,7 @@ class Gain:
 
     @property
     def is_shown(self) -> bool:
-        """True if the whole interval is faster; the intervals of a setting hold at once.
+        """True if the whole interval is above 1; the intervals of a setting hold at once.
 
         The verdict may be undecided all the same: it needs more launches than a run is given once
         its choice is known (`analyse.stopping`).
@@ -144,7 +144,7 @@ def _advise_lift(model: UserModel, lift: ModelLift, run: Run) -> LiftAdvice:
 
 
 def _fastest(setting: Setting, lift: ModelLift, run: Run) -> LiftAdvice:
-    """Advise the fastest strategy of a run, whatever it means in training."""
+    """Advise the fastest strategy of a run in this setting, whatever its meaning in training."""
     rankings = rank_run(run, (lift.usual,))
     ranking = next((ranking for ranking in rankings if ranking.setting == setting), None)
     lost = _without_figures(run, setting).get(lift.usual, "")

@@ -94,7 +94,7 @@ class ModelLift:
     def meaning(self, declared: Mapping[str, Any]) -> dict[str, str]:
         """Return the words that a strategy declares about what training adds to the inner layer.
 
-        They are those for a static time axis; an undeclared word is ''.
+        A word may depend on the time axis: the static one is read. An undeclared word is ''.
         """
         words = {
             name: declared.get(name, "") for name, kind in _ADDED.items() if kind in self.added

@@ -1,8 +1,8 @@
 """The changes in the facts of a case: between two sides, between two runs, and from run to run.
 
 A fact that is the same in every launch is exact, and any change of it is a change of the code. The
-others are noisy between two runs, so they have limits as wide as their noise. Two sides of a gate
-are measured launch by launch, so their noisy facts are judged by `gate.rule`, as times are.
+others are noisy between two runs, so they have limits as wide as their noise. Two sides of one
+run are measured launch by launch, so their noisy facts are judged as times are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from timelift.case import Case
 from timelift.journal.reading import ExactFacts
 from timelift.measurement import EXACT_FACTS, FACT_RULES, Measurement, MeasurementsByCase, fact
 
-#: A change of these fails a gate by itself: the layer is another one, or is traced again.
+#: A worse one of these decides by itself: the layer is another one, or is traced again.
 _BREAKING = frozenset({"weights", "traces"})
 
 
@@ -37,7 +37,7 @@ FACT_LIMITS: Mapping[str, FactLimit] = {
 class FactChange:
     """One fact of one case, before and after; `worse` makes it a suspect.
 
-    `before` and `after` are the positions of the two runs in a history.
+    `before` and `after` are the positions of the two runs in a series of runs.
     """
 
     case: Case

@@ -5,7 +5,7 @@ usual code. The first was picked by the same data, the second was not.
 
 `rank_run` alone decides which strategies may be named fastest, for every report. A look-alike
 declares `DIFFERS`: it does not compute what the inner layer computes at every step. A twin is a
-copy of a strategy: of a self-test, or the other side's. Both are timed and shown beside the
+copy of a strategy, planted or from another side. Both are timed and shown beside the
 lifts, but neither is an answer, so no ranking has them among its `rows`.
 """
 

@@ -1,6 +1,6 @@
 """What to write, and what it gains and costs: one strategy, or one at each value of an axis.
 
-One rule recommends, for a setting or for many: page, terminal and `choose` ask it. A strategy that
+One rule recommends, for a setting or for many, wherever an answer is shown. A strategy that
 was measured in more of the settings comes first, then one that no rival was shown to beat in any,
 then one that costs the least in its worst setting. Look-alikes and twins are no rows of a ranking,
 so they are neither recommended nor a measure of prices.

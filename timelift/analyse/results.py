@@ -34,8 +34,8 @@ _DAY = 86_400
 class Run:
     """A run as it was read; `cut_short` where its budget or --maxfail ended it early.
 
-    `untimed` are the cases of a gate that an older version did not time, since both sides run the
-    same program; they are in no measurement.
+    `untimed` are the cases that an older version did not time, since both sides run the same
+    program; they are in no measurement.
     """
 
     header: Header
@@ -196,7 +196,7 @@ def refuse_empty(run: Run, path: Path, *, or_failed: bool = True) -> None:
 
 
 def load_usual(path: Path, *, or_failed: bool = False) -> Run:
-    """Read a run that is neither a self-test nor against another side; else raises UserError."""
+    """Read a run without copies of its strategies; raises UserError for any other."""
     run = load(path)
     refuse_empty(run, path, or_failed=or_failed)
     if run.header.races_copies:

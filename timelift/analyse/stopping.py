@@ -3,8 +3,8 @@
 A setting of a ranking stops by price: when choosing the rival that looks fastest is known to cost
 at most the precision asked for, whichever rival is the best (see `ranking` for that price). Until
 then a rival drops out when its verdict or its ratio is known. It does not drop out for its own
-price: then those that look slow by bad luck would, and 95 % intervals would hold 91 %. A self-test
-asks for the verdict on every twin, so it has no price.
+price: then those that look slow by bad luck would, and 95 % intervals would hold 91 %. A race of
+planted twins asks for the verdict on each, so it has no price.
 
 Looking again and again and stopping at the first "significant" finds differences between equals.
 Looks are few, and each may spend a part of the campaign's error (Lan and DeMets 1983, Biometrika
@@ -59,8 +59,8 @@ class Plan:
     """The rules that decide at each of `LOOKS` which rivals play on.
 
     A rival plays until its comparison with the anchor is `settled`, or until all of the setting are
-    by the rule that `ends` it. The anchor is the fastest rival; in a self-test, with
-    `untouched_anchor`, the strategy that is no twin.
+    by the rule that `ends` it. The anchor is the fastest rival; beside planted
+    twins, with `untouched_anchor`, the strategy that they copy.
     """
 
     settled: Rule
@@ -195,8 +195,8 @@ def _to_play(
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
-    `precision` is a share. In a self-test, where twins are `planted`, each is compared with the
-    strategy that it copies, and plays for its verdict. The strategies `aside` are not ranked: they
+    `precision` is a share. Where twins are `planted`, each is compared with the strategy that it
+    copies, and plays for its verdict. The strategies `aside` are not ranked: they
     play where others of their setting do.
     """
 

@@ -28,9 +28,9 @@ from timelift.analyse.results import Samples
 #: One error rate for all comparisons, or one for each.
 Level = float | Samples
 
-#: Margins: a smaller difference is no difference, in a ranking and at the gate.
+#: Margins: a smaller difference is no difference, in a ranking and between two versions.
 RANK_MARGIN = 0.02
-GATE_MARGIN = 0.03
+CHANGE_MARGIN = 0.03
 #: A pair is called different only if by itself, too, the chance of so much between equals is below
 #: this (both sides). Few rivals make a small family: without it, identical code would be called
 #: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.

@@ -28,7 +28,7 @@ class Goal(StrEnum):
     FIRST_CALL = "first-call"
 
 
-#: No strategy is an answer if it may take more than this many times the best one's time.
+#: A strategy that may take more than this many times the least time is no answer.
 DEAREST = 1.10
 #: The fact that a goal compares, its name in words, and the ratio below which two values count as
 #: equal.
@@ -49,14 +49,14 @@ class Query:
 
 
 def read_query(
-    words: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()
+    texts: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()
 ) -> Query:
-    """Return the query of a command line to a run; `words` has its texts by axis.
+    """Return the query of a command line to a run; `texts` are those that were typed, by axis.
 
     An axis without a text has its usual value, or the only one that was measured. `workloads` are
     those that could be measured. Raises UserError naming the option that is wrong.
     """
-    asked = {axis: _read(axis, words[axis]) for axis in AXES if words.get(axis)}
+    asked = {axis: _read(axis, texts[axis]) for axis in AXES if texts.get(axis)}
     asked_goal = _member("goal", goal, Goal)
     settings = [case.setting for case in run.measured or run.by_case]
     if "workload" in asked:
@@ -201,9 +201,10 @@ def decide(
         return choice if isinstance(choice, Undecided) else (choice,)
     for axis in SIZES:
         size = getattr(asked, axis)
-        line = [other for other in rankings if _without(other, axis) == _without(asked, axis)]
-        smaller = [other for other in line if getattr(other, axis) < size]
-        larger = [other for other in line if getattr(other, axis) > size]
+        elsewhere = _without(asked, axis)
+        along = [setting for setting in rankings if _without(setting, axis) == elsewhere]
+        smaller = [setting for setting in along if getattr(setting, axis) < size]
+        larger = [setting for setting in along if getattr(setting, axis) > size]
         if smaller and larger:
             return _between({side: choice_at(side) for side in (max(smaller), min(larger))})
     return Undecided(_why_outside(asked, rankings))
@@ -233,8 +234,8 @@ def _why_outside(asked: Setting, measured: Iterable[Setting]) -> str:
     if not near:
         return "this workload, phase and execution were not measured at any size"
     lengths, batches = {setting.seq_len for setting in near}, {setting.batch for setting in near}
-    sizes = ((lengths, asked.seq_len), (batches, asked.batch))
-    if all(min(measured) <= size <= max(measured) for measured, size in sizes):
+    axes = ((lengths, asked.seq_len), (batches, asked.batch))
+    if all(min(sizes) <= size <= max(sizes) for sizes, size in axes):
         return "no measured sizes lie on both sides of it along one axis"
     steps = "step" if max(lengths) == 1 else "steps"
     return (
@@ -268,9 +269,9 @@ def _alternative(
 ) -> Alternative:
     """Return the ratio of a rival's time to that of the chosen row, `own`.
 
-    For the baseline it is the speed-up, with its verdict. For any other it is a quotient of two
-    ratios to the fastest, whose intervals hold at once, so that their ends are divided. Its low end
-    is at most 1 for the `close`, which are not shown slower.
+    For the baseline it is the speed-up, with its verdict. For any other, both ratios to the fastest
+    are divided, and so are the ends of their intervals, which hold at once. The low end is at most
+    1 for the `close`, which are not shown slower.
     """
     name = row.case.strategy
     speed_up = own.speed_up

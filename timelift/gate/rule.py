@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 from timelift.analyse.effects import Effects, stack
 from timelift.analyse.estimates import Estimates, Interval, by_row, estimate
 from timelift.analyse.results import Samples
-from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
-from timelift.journal.lines import IGNORED_PART
+from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES, POWER, Verdict
 
 #: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
 SCREEN, CONFIRM = 0.10, 0.001
@@ -35,6 +34,8 @@ SCREEN, CONFIRM = 0.10, 0.001
 FACT_SCREEN, FACT_CONFIRM = 0.02, 0.005
 #: The part of the chance to confirm that each look may spend, by the number of fresh launches.
 FRESH_PARTS = {4: 0.2, 8: 0.3, 12: 0.5}
+#: The part of the gate that is ignored, if a journal does not say otherwise.
+_IGNORED_PART = 0.5
 #: The chance that a look finds a change beyond what is ignored although it is just as large.
 _BEYOND_IGNORED = 0.05
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
@@ -51,7 +52,7 @@ class GateRule:
     and `confirm` are chances, to each side, as `SCREEN` and `CONFIRM`.
     """
 
-    gate: float = GATE_MARGIN
+    gate: float = CHANGE_MARGIN
     screening: int = 3
     ignored: float | None = None
     screen: float = SCREEN
@@ -68,7 +69,7 @@ class GateRule:
 
     @property
     def log_ignored(self) -> float:
-        ignored = IGNORED_PART * self.gate if self.ignored is None else self.ignored
+        ignored = _IGNORED_PART * self.gate if self.ignored is None else self.ignored
         return float(np.log1p(ignored))
 
     @property

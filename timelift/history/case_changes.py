@@ -5,11 +5,11 @@ a case is not compared with itself but with its rivals: in each run it has a rat
 rival, from rounds milliseconds apart, and the change of a case is the median change of these
 ratios. A single case that changed moves the median of no other. Where half of a setting or more
 changed, ratios do not show which half; `setting_shifts` does, by seconds over the canary's, with a
-wide gate. Of two rivals that changed beside each other, the slower one is named.
+wide gate. Of two rivals whose ratio changed, the slower one is named.
 
-Launches of one run share the hour, the machine's temperature and its other guests, so the interval
+Launches of one run share the hour, the machine's temperature and its other guests, so an interval
 over launches alone is too narrow between runs. Where a machine has three runs or more, consecutive
-runs show how much is missing; real changes between them are rare, and do not move a median. With
+runs show by how much; real changes between them are rare, and do not move a median. With
 fewer runs 1 % is assumed: ratios of the reference grid, measured several times on a shared machine,
 differed between runs by little more than their intervals over launches.
 """

@@ -41,7 +41,7 @@ _ROUNDS_OF_POLISH = 4
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What a history reads of a journal's header; `commit` is shortened, as it is shown."""
+    """The part of a journal's header that a history needs; `commit` is shortened for display."""
 
     path: Path
     id: str
@@ -167,7 +167,7 @@ class RunSummary:
 
 
 def summary_of_run(path: Path) -> RunSummary:
-    """Sum up a journal; one that went away meanwhile has no cases."""
+    """Sum up a journal; one that was removed meanwhile has no cases."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
@@ -314,7 +314,7 @@ def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
 def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) -> Samples:
     """Return log ratios of a setting's rivals to the median one, as (rivals, runs).
 
-    Of two rivals the steadier one is the reference, of one the canary.
+    The reference of two rivals is the steadier one, and that of a single rival is the canary.
     """
     if len(rivals) == 1:
         return over_canary
@@ -326,6 +326,6 @@ def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) ->
 
 
 def _spreads(rows: Samples) -> list[float]:
-    """Return how far apart each row's tenth and 90th percentiles are, which no spike moves."""
+    """Return the distance of each row's 10th and 90th percentiles, which no spike moves."""
     finite = (row[np.isfinite(row)] for row in rows)
     return [float(np.ptp(np.percentile(row, [10, 90]))) if len(row) else np.inf for row in finite]

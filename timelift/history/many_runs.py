@@ -13,7 +13,7 @@ import numpy as np
 
 from timelift.analyse.fact_changes import FactChange, changes_over_runs
 from timelift.analyse.results import Samples
-from timelift.analyse.verdicts import GATE_MARGIN
+from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
@@ -39,7 +39,7 @@ from timelift.history.segments import (
 )
 from timelift.journal.lines import Difference, drift_differences
 
-#: How often changes of cases and shifts of the machine are searched in turn, at most.
+#: The most turns of a search for changes of cases and then for shifts of the machine.
 _MOST_PASSES = 3
 #: The states of cases that changed, in the order in which they are shown.
 _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
@@ -171,7 +171,7 @@ def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
 # The search for changes --------------------------------------------------------------------------
 
 
-def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
+def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindings:
     """Find the changes of cases, and shifts of the machine, of at least `gate`, a share."""
     shifts: list[CommonShift] = []
     cases = _case_histories(levels, shifts, gate)
@@ -316,7 +316,7 @@ def read_history(
     results: Path,
     name: str | None = None,
     since: datetime | None = None,
-    gate: float = GATE_MARGIN,
+    gate: float = CHANGE_MARGIN,
 ) -> History:
     """Read the history of a machine, by default the one that ran last; raises UserError.
 

@@ -40,7 +40,7 @@ _WINDOW = 2 * LEAST_RUNS - 1
 _MAD = 0.6745
 _FAR_LAG = 6
 _TAIL = 0.025
-#: Of fewer cases more than half are two or three, and that may well be the code.
+#: More than half of fewer cases is two or three, which may well have changed by the code.
 _LEAST_CASES = 4
 #: The chance of a false shift at a crowded place, where many cases changed.
 _CROWDED_CHANCE = 0.01
@@ -139,9 +139,9 @@ def sd_of_differences(values: Samples, lag: int = 1) -> float:
 
 
 def sd_of_steps(steps: Samples) -> float:
-    """Return the sd of a run's noise, from steps from one run to another, which have it twice.
+    """Return the sd of a run's noise; a step from one run to another has the noise of both.
 
-    It is that of the median step, which real changes do not move, since they are rare.
+    The median step is read, since real changes are rare and do not move it.
     """
     return float(np.median(np.abs(steps))) / _MAD / math.sqrt(2)
 
@@ -167,8 +167,8 @@ def variance_inflation(rows: Sequence[Samples]) -> float:
 def _without_outliers(values: Samples, sd: float) -> Samples:
     """Clip values that lie far from the median of five neighbours.
 
-    That median keeps a step of three runs where it is, and ignores a spike of two. A value twice as
-    far says nothing of the level, and is replaced by the median.
+    That median keeps a step of three runs where it is, and ignores a spike of two. A value
+    more than twice as far shows nothing of the level, and is replaced by the median.
     """
     if len(values) < _WINDOW:
         return values
@@ -278,11 +278,10 @@ def common_shifts(levels: RunLevels, gate: float, changes: ChangePlaces) -> list
 
 
 def _machine_bounds(machine: Samples, crowded: Sequence[int]) -> list[int]:
-    """Return the bounds of segments of one level of the whole `machine`, a series over runs.
+    """Return the bounds of the levels of the whole `machine`, a series over runs.
 
-    They are at `crowded` places where possible, which are more exact, as changes of single cases
-    found them. Those were not chosen for what all cases did there together, so a p at one of them
-    is multiplied by their number alone.
+    Bounds at `crowded` places come first: changes of single cases show them more exactly. These
+    places were not chosen by the machine's series, so a p is multiplied by their number alone.
     """
     (fitted,) = fit_segments([machine])
     bounds, positions = [0, len(machine)], np.arange(len(machine))
@@ -325,9 +324,9 @@ def _common_shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) ->
 def _several_strategies(
     cases: Sequence[Case], measured: NDArray[np.bool_], moved: NDArray[np.bool_]
 ) -> bool:
-    """True if half of the measured cases of several strategies moved, or if there is but one.
+    """True if half of the cases or more moved in at least two strategies, or in the only one.
 
-    One strategy that moves alone is the code: where there are two, it is half of all cases.
+    One strategy that moves alone is a change of code, though it may be half of all cases.
     """
     strategies = np.array([case.strategy for case in cases])[measured]
     shares = [moved[measured][strategies == name].mean() for name in np.unique(strategies)]
@@ -358,8 +357,8 @@ def _measured_around(levels: RunLevels) -> NDArray[np.bool_]:
 def _crowded(levels: RunLevels, changes: ChangePlaces, least: float) -> list[tuple[int, float]]:
     """Return crowded runs with their shares, the largest first.
 
-    From there on, give or take a run, a share of at least `least` of the cases that were measured
-    around it is at another level.
+    A run is crowded if at least the share `least` of the cases that were measured before and after
+    it change their level there, give or take a run.
     """
     runs, cases = len(levels.log_canary), _measured_around(levels).sum(0)
     exact, near = np.zeros(runs), np.zeros(runs)

@@ -18,7 +18,7 @@ from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail, welc
 from timelift.analyse.fact_changes import FactChange, fact_changes
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples, load_usual
-from timelift.analyse.verdicts import GATE_MARGIN, MIN_LAUNCHES, discovery_bar
+from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.errors import UserError
 from timelift.history import ChangeState, CommonShift
@@ -82,8 +82,8 @@ class CaseInRun:
 class CaseBetween:
     """One case between two runs: its change, as a log ratio, and what that rests on.
 
-    A slow-down of `visible`, a log ratio, alone in its run, would be suspect in half of all
-    comparisons; NaN where there are too few launches for any suspect.
+    A slow-down of `visible`, a log ratio, would be suspect in half of all comparisons if no other
+    case changed; NaN where there are too few launches for any suspect.
     """
 
     estimate: CaseChange
@@ -162,7 +162,7 @@ class TwoRuns:
 # The comparison ----------------------------------------------------------------------------------
 
 
-def compare_stored(results: Path, paths: Sequence[Path], gate: float = GATE_MARGIN) -> TwoRuns:
+def compare_stored(results: Path, paths: Sequence[Path], gate: float = CHANGE_MARGIN) -> TwoRuns:
     """Compare the runs of two files, the older first.
 
     The noise of sessions is learnt from the machine's latest other runs under `results`.
@@ -178,7 +178,7 @@ def compare_stored(results: Path, paths: Sequence[Path], gate: float = GATE_MARG
 
 
 def compare_runs(
-    old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN
+    old: Run, new: Run, history: Sequence[Run] = (), gate: float = CHANGE_MARGIN
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = old.measured, new.measured

@@ -65,9 +65,9 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a self-test planted in a twin `of` a strategy: how it differs from it.
+    """The known difference of a twin from the strategy that it is a copy `of`.
 
-    `slower` is a share. Older self-tests planted other effects: negative shares, a slower first
+    `slower` is a share. Older runs planted other effects: negative shares, a slower first
     call, and effects in one launch of `one_launch_in` alone.
     """
 
@@ -85,7 +85,7 @@ class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The record of a strategy: `differs` is why it is no lift, `meaning` has its constants.
 
-    A twin of a self-test has `planted`, and the other side of a strategy has `against`.
+    A planted twin has `planted`, and the other side of a strategy has `against`.
     """
 
     title: str | None = None
@@ -103,10 +103,6 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def other_side_of(self) -> str | None:
         return self.against.of or None if self.against else None
-
-
-#: The part of the gate that is ignored, if a journal does not say otherwise.
-IGNORED_PART = 0.5
 
 
 class Against(Struct, frozen=True, kw_only=True):
@@ -163,7 +159,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
     @property
     def races_copies(self) -> bool:
-        """True if the run raced strategies against copies: a self-test, or against another side."""
+        """True if strategies raced against copies: planted twins, or those of another side."""
         return self.against is not None or any(entry.copy_of for entry in self.strategies.values())
 
     @property

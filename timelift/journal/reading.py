@@ -2,9 +2,8 @@
 
 Nothing in a file is trusted, and nothing that it names is ever executed.
 
-`read_lines` reads everything. A history needs one number a case and launch, its median: for it
-`read_medians` passes over the samples wherever the line has their median, so that a year of nightly
-runs is read in seconds.
+`read_lines` reads everything. `read_medians` reads one number a case and launch: it passes over the
+samples wherever the line has their median, so that a year of nightly runs is read in seconds.
 """
 
 import contextlib
@@ -180,8 +179,8 @@ def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
 def _samples(line: _LaunchLine) -> tuple["array[float]", float]:
     """Return seconds per call, one a round, NaN where the rival sat out; and their median.
 
-    Raises ValueError if there are none, or if the line states another median, which a history
-    would read.
+    Raises ValueError if there are none, or if the line states another median, which `read_medians`
+    would return.
     """
     seconds, stated = _seconds(line.seconds_per_call), line.median_seconds_per_call
     played = [value for value in seconds if value is not None]

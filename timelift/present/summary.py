@@ -29,7 +29,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Section:
-    """The result of an --against run or a self-test, shown in place of an answer.
+    """The result of a run of copies, shown in place of an answer.
 
     `versions` are lists of sentences, the longest version first: a terminal shows the first that
     fits, report.md the first. The page begins with the `headline`, in which `names` are code, the
