@@ -30,7 +30,7 @@ from timelift.measure.progress import CampaignEvent
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Session
 from timelift.project import Project
-from timelift.selftest import Proportion
+from timelift.selftest.trust import Proportion
 
 #: What a suite measures: five strategies in four settings, or eight in two.
 IDENTICAL = {

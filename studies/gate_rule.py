@@ -18,7 +18,7 @@ from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.effects import Effects, launch_effects
 from timelift.analyse.verdicts import Verdict
 from timelift.gate.rule import Change, GateRule, judge
-from timelift.selftest import Proportion
+from timelift.selftest.trust import Proportion
 
 #: Pairs that share what is known of their noise.
 SUITE = 20

@@ -28,7 +28,7 @@ from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
 from timelift.history.segments import sd_of_differences
 from timelift.history.two_runs import TwoRuns, compare_runs
-from timelift.selftest import Proportion
+from timelift.selftest.trust import Proportion
 
 Nights = NDArray[np.bool_]
 #: True for each case that is slower now, given all runs so far.

@@ -21,7 +21,7 @@ from scipy.stats import binomtest
 from studies import ROOT, answer, parser, positive, write
 from studies.scoreboard import OF, Column, Scoreboard
 from timelift.errors import UserError
-from timelift.selftest import Proportion
+from timelift.selftest.trust import Proportion
 
 BOARD = Scoreboard(
     (

@@ -22,7 +22,7 @@ from timelift.analyse.effects import aligned_samples
 from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
-from timelift.selftest import TwinGroup, twin_groups
+from timelift.selftest.trust import TwinGroup, twin_groups
 
 BOARD = Scoreboard(
     (

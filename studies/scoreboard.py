@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from studies import write
-from timelift.selftest import Proportion
+from timelift.selftest.trust import Proportion
 
 #: A word, a figure, hits among tries, or nothing.
 Cell = str | float | Proportion | None

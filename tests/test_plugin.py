@@ -22,7 +22,7 @@ from timelift.plugin.questions import (
     is_table_asked_for,
     race_of,
 )
-from timelift.selftest import TwinsRace
+from timelift.selftest.twins import TwinsRace
 
 
 def test_the_clock_replays_every_sample_in_its_order():

@@ -14,7 +14,6 @@ from scipy import stats
 from tests import journals
 from tests.projects import ROOT, SMALL, project, records_of, run_module
 from tests.simulated import scaled
-from timelift import selftest
 from timelift.analyse import results
 from timelift.analyse.results import Run
 from timelift.case import COPY_SEPARATOR, Case, Status
@@ -22,7 +21,19 @@ from timelift.errors import UserError
 from timelift.journal.lines import Header, Machine
 from timelift.measure.request import Question, RunRequest
 from timelift.project import Project
-from timelift.selftest import TWINS, Proportion, Trust, TwinsRace
+from timelift.selftest.trust import (
+    FILE,
+    Proportion,
+    Trust,
+    end_of_selftest,
+    load_trust,
+    machine_trust,
+    save_trust,
+    trust_from_run,
+    trust_in_words,
+    twin_groups,
+)
+from timelift.selftest.twins import TWINS, TwinsRace
 
 NAMES = ("native", "fold_time")
 GRID = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
@@ -110,7 +121,7 @@ def with_entry(run, name, **entry):
 
 
 def test_every_strategy_meets_its_twins_in_every_setting(run):
-    groups = selftest.twin_groups(run)
+    groups = twin_groups(run)
     firsts = [(group.rivals[0].case.setting.seq_len, names_of(group)[0]) for group in groups]
     assert firsts == [(1, "loop_slice"), (1, "native"), (2, "loop_slice"), (2, "native")]
     for group in groups:
@@ -127,7 +138,7 @@ def test_a_rival_without_samples_takes_no_part(run):
         dataclasses.replace(one, status=lost.get(one.case.strategy, one.status))
         for one in run.measurements
     )
-    groups = selftest.twin_groups(dataclasses.replace(run, measurements=measurements))
+    groups = twin_groups(dataclasses.replace(run, measurements=measurements))
     assert [names_of(group)[0] for group in groups] == ["native", "native"]
     assert {len(group.rivals) for group in groups} == {len(TWINS)}
 
@@ -136,7 +147,7 @@ def test_a_rival_without_samples_takes_no_part(run):
     "wrong", [{"of": "nobody"}, {"of": "native@copy_1"}, {"one_launch_in": 4}], ids=str
 )
 def test_a_twin_of_a_wrong_entry_or_of_no_one_truth_is_left_out(run, wrong):
-    groups = selftest.twin_groups(with_entry(run, "native@+5%_1", **wrong))
+    groups = twin_groups(with_entry(run, "native@+5%_1", **wrong))
     names = {name for group in groups for name in names_of(group)}
     assert "native@+5%_1" not in names
     assert len(names) == 2 * (1 + len(TWINS)) - 1
@@ -146,7 +157,7 @@ def test_the_twins_of_an_older_self_test_are_read(run):
     older = [{"slower": 0.02}, {"slower": -0.05}, {"first_call_seconds": 0.2}]
     for number, entry in enumerate(older, start=1):
         run = with_entry(run, f"native@copy_{number}", **entry)
-    assert list(selftest.trust_from_run(run).found) == [-0.05, 0.02, 0.05]
+    assert list(trust_from_run(run).found) == [-0.05, 0.02, 0.05]
 
 
 def slowed(run, name, factor):
@@ -158,7 +169,7 @@ def slowed(run, name, factor):
 
 
 def test_a_self_tests_run_is_judged(run):
-    trust = selftest.trust_from_run(run)
+    trust = trust_from_run(run)
     assert trust.false_alarms.tries == 4 * math.comb(4, 2)
     assert trust.false_alarms.hits <= 1
     assert trust.found == {0.05: Proportion(12, 12)}
@@ -166,19 +177,19 @@ def test_a_self_tests_run_is_judged(run):
 
 
 def test_a_copy_that_differs_is_a_false_alarm_beside_each_of_its_kind(run):
-    trust = selftest.trust_from_run(slowed(run, "native@copy_1", 1.2))
+    trust = trust_from_run(slowed(run, "native@copy_1", 1.2))
     assert trust.false_alarms.hits >= 6
 
 
 def test_a_planted_effect_that_is_called_faster_is_the_wrong_way_round(run):
-    trust = selftest.trust_from_run(slowed(run, "native@+5%_1", 0.8))
+    trust = trust_from_run(slowed(run, "native@+5%_1", 0.8))
     assert trust.wrong_way == Proportion(2, 12)
     assert trust.found == {0.05: Proportion(10, 12)}
 
 
 def test_a_comparison_is_paid_for_with_building_and_all_samples_of_both(tmp_path):
     path = journals.selftest(tmp_path / "run.jsonl", bases=("native",), sizes=1, launches=4)
-    trust = selftest.trust_from_run(results.load(path))
+    trust = trust_from_run(results.load(path))
     built, samples_of_two_calls = 0.1 + 0.4, 40 * 2 * 1e-3
     assert trust.seconds_per_verdict == pytest.approx(
         2 * 4 * (built + samples_of_two_calls), rel=0.05
@@ -187,7 +198,7 @@ def test_a_comparison_is_paid_for_with_building_and_all_samples_of_both(tmp_path
 
 def test_a_run_without_twins_says_nothing(tmp_path):
     ordinary = results.load(journals.synthetic(tmp_path / "run.jsonl"))
-    assert selftest.trust_from_run(ordinary) is None
+    assert trust_from_run(ordinary) is None
 
 
 @given(some.integers(0, 400), some.integers(1, 3000))
@@ -203,23 +214,23 @@ def test_no_tries_bound_nothing():
 
 
 def test_what_is_saved_is_read_again(tmp_path):
-    path = selftest.save_trust(TRUST, tmp_path)
-    assert selftest.load_trust(path) == TRUST
+    path = save_trust(TRUST, tmp_path)
+    assert load_trust(path) == TRUST
     assert [file.name for file in tmp_path.iterdir()] == ["trust.json"]
 
 
 def test_a_file_of_an_older_self_test_is_read(tmp_path):
-    path = selftest.save_trust(TRUST, tmp_path)
+    path = save_trust(TRUST, tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"one_in_n": [0, 12]}))
-    assert selftest.load_trust(path) == TRUST
+    assert load_trust(path) == TRUST
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
-    path = selftest.save_trust(TRUST, tmp_path)
+    path = save_trust(TRUST, tmp_path)
     (tmp_path / ".trust.json.new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
-        selftest.save_trust(structs.replace(TRUST, settings=1), tmp_path)
-    assert selftest.load_trust(path) == TRUST
+        save_trust(structs.replace(TRUST, settings=1), tmp_path)
+    assert load_trust(path) == TRUST
 
 
 WRONG = [
@@ -234,38 +245,38 @@ WRONG = [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
-    path = selftest.save_trust(TRUST, tmp_path)
+    path = save_trust(TRUST, tmp_path)
     good = json.loads(path.read_text())
     without = {name: value for name, value in good.items() if name not in wrong}
     for text in (json.dumps(good | wrong), json.dumps(without)):
         path.write_text(text)
-        assert selftest.load_trust(path) is None
+        assert load_trust(path) is None
 
 
 @given(some.binary(max_size=200))
 def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("trust") / "trust.json"
     path.write_bytes(data)
-    assert selftest.load_trust(path) is None
+    assert load_trust(path) is None
 
 
 def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     folder = tmp_path / "results" / "some-machine" / "selftest"
     folder.mkdir(parents=True)
-    selftest.save_trust(TRUST, folder)
+    save_trust(TRUST, folder)
     nowhere = ("other", "../results/some-machine", "a" * 300, "..", "", "a\x00b", "/")
     names = {"some-machine": TRUST} | dict.fromkeys(nowhere)
     for name, trust in names.items():
         header = journals.header(machine={"name": name})
         path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
-        assert selftest.machine_trust(tmp_path / "results", results.load(path)) == trust
+        assert machine_trust(tmp_path / "results", results.load(path)) == trust
 
 
 def test_the_sentence_names_what_has_changed_since():
     def sentence(trust, **others):
         drift = {"versions": TRUST.versions | others}
         run = Run(Header(machine=Machine(drift=drift)), (), complete=True)
-        return selftest.trust_in_words(run, trust)[1]
+        return trust_in_words(run, trust)[1]
 
     assert "since" not in sentence(TRUST)
     assert "since then other keras" in sentence(TRUST, keras="3.16")
@@ -274,7 +285,7 @@ def test_the_sentence_names_what_has_changed_since():
 
 def end(path):
     """The lines at the end of a self-test, whose findings are stored beside its journal."""
-    return selftest.end_of_selftest(results.load(path), path.parent)
+    return end_of_selftest(results.load(path), path.parent)
 
 
 def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
@@ -282,7 +293,7 @@ def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
     lines = list(end(path))
     assert lines[0].startswith("identical code was called different in ")
     assert not [line for line in lines if line.startswith(("provisional", "not stored"))]
-    assert (tmp_path / selftest.FILE).exists()
+    assert (tmp_path / FILE).exists()
 
 
 def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
@@ -291,7 +302,7 @@ def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
     lines = list(end(path))
     assert lines[0].startswith("provisional: ")
     assert lines[-1] == "not stored, since the run did not end"
-    assert not (tmp_path / selftest.FILE).exists()
+    assert not (tmp_path / FILE).exists()
 
 
 def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_more(tmp_path):

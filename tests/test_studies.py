@@ -20,7 +20,7 @@ from studies import (
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
 from tests.projects import ROOT
-from timelift.selftest import Proportion
+from timelift.selftest.trust import Proportion
 
 
 def programs():

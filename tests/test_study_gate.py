@@ -15,7 +15,7 @@ from timelift.gate.outcomes import CaseOutcome
 from timelift.gate.rule import Change
 from timelift.journal.lines import Quantity
 from timelift.messages import RivalSpec, Task
-from timelift.selftest import Proportion
+from timelift.selftest.trust import Proportion
 
 
 def outcome(name, verdict=Verdict.SAME):

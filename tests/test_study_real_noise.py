@@ -12,7 +12,7 @@ from studies.real_noise import LADDERS, deal, dealt, equal_rivals, mark, usable
 from tests import journals
 from tests.simulated import LOUD, QUIET
 from timelift.analyse import results
-from timelift.selftest import twin_groups
+from timelift.selftest.trust import twin_groups
 
 
 @pytest.fixture(scope="module")

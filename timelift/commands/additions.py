@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from timelift import selftest
 from timelift.analyse.findings import RunFindings, find_out
 from timelift.analyse.results import Run, refuse_empty
 from timelift.gate import gate_words
 from timelift.gate.outcomes import gate_findings
 from timelift.present.summary import Additions, Section
+from timelift.selftest import trust
 
 
 def findings_with_additions(
@@ -24,12 +24,12 @@ def findings_with_additions(
 
 def additions(run: Run, results: Path) -> Additions:
     """Return how far to trust the machine of a run, and the section of a run of copies."""
-    trust = selftest.trust_in_words(run, selftest.machine_trust(results, run))
-    return Additions(*trust, section(run))
+    in_line_and_full = trust.trust_in_words(run, trust.machine_trust(results, run))
+    return Additions(*in_line_and_full, section(run))
 
 
 def section(run: Run) -> Section | None:
     """Return the result of an --against run or a self-test; None for a usual run."""
     if run.header.against:
         return gate_words.section(gate_findings(run))
-    return selftest.section(run) if run.header.races_copies else None
+    return trust.section(run) if run.header.races_copies else None

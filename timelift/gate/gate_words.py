@@ -9,8 +9,8 @@ from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides, gate_findings
 from timelift.gate.rule import Change
-from timelift.gate.sides import why_not_compared
 from timelift.journal.lines import Against, Quantity, short_commit
+from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.summary import Section
 from timelift.present.tables import Column, Table
@@ -159,6 +159,10 @@ def failure(outcome: CaseOutcome, against: Against) -> str:
     if not reasons:
         reasons = [undecided_in_words(outcome.time, against)]
     return f"{case_in_words(outcome.case)}: {'; '.join(reasons)}"
+
+
+def why_not_compared(label: str, other: Measurement) -> str:
+    return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
 
 def _broken_facts(outcome: CaseOutcome, against: Against) -> list[str]:

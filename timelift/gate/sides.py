@@ -106,6 +106,8 @@ class SidesRace(Race):
         other = results.get(self.sides[case])
         if other is None or other.status is Status.MEASURED:
             return ""
+        from timelift.gate.gate_words import why_not_compared  # noqa: PLC0415 - as in `referee`
+
         return why_not_compared(self.other_side.label, other)
 
     def rivals(self, cases: Sequence[Case]) -> list[Case]:
@@ -185,10 +187,6 @@ class SidesRace(Race):
         if here.is_file:
             return self._same_code.of_files(Path(here.where), Path(there.where))
         return not here.is_stored and self._same_code.of_module(here.where)
-
-
-def why_not_compared(label: str, other: Measurement) -> str:
-    return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
 
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:

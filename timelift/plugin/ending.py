@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift import selftest
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.commands.additions import additions, findings_with_additions
@@ -20,6 +19,8 @@ from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
 from timelift.present.summary import Additions, Pointers, Summary, summary
+from timelift.selftest.trust import end_of_selftest
+from timelift.selftest.twins import TwinsRace
 
 if TYPE_CHECKING:
     import pytest
@@ -32,7 +33,7 @@ def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
     results = session.request.results_folder
     folder = results / "report" if reporter.config.getoption(f"{PREFIX}report") else None
     try:
-        if isinstance(session.race, SidesRace | selftest.TwinsRace):
+        if isinstance(session.race, SidesRace | TwinsRace):
             _show_copies(reporter, session, run)
             reported = findings_with_additions(run, path, results) if path and folder else None
         else:
@@ -65,7 +66,7 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
     race, path = session.race, session.journal_path
     if not isinstance(race, SidesRace):
         assert path
-        yield from selftest.end_of_selftest(run, path.parent)
+        yield from end_of_selftest(run, path.parent)
         return
     if path is None:
         run = Run(Header(against=race.header_entry()), (), complete=True)

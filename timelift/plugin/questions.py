@@ -87,7 +87,7 @@ class UsualRace(Race):
 def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
     """Return the kind of a run; a usual run imports no other kind."""
     if is_selftest:
-        from timelift.selftest import TwinsRace  # noqa: PLC0415
+        from timelift.selftest.twins import TwinsRace  # noqa: PLC0415
 
         return TwinsRace
     if is_against:

@@ -1,20 +1,16 @@
-"""A self-test judged, and how far the figures of a machine may be trusted by its last one.
+"""The judgement of a self-test, and how far it lets the figures of its machine be trusted.
 
 `timelift selftest` races a strategy against twins of itself whose difference is known: the header
 has a `Planted` of each. The findings are kept in `results/<machine>/selftest/trust.json` for later
 reports, where a file with anything wrong counts as absent.
 """
 
-import itertools
 import math
-import shutil
-import tempfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,15 +19,11 @@ from msgspec import Meta, Struct
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import CONFIDENCE
 from timelift.analyse.results import Run
-from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict, compare_pairs
-from timelift.case import COPY_SEPARATOR, Case
+from timelift.case import Case
 from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
 from timelift.journal.lines import Planted, differences
-from timelift.measure.campaign import CampaignReferee
-from timelift.measure.request import RunOptions, RunRequest
-from timelift.measure.session import Race
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.summary import Section
@@ -100,71 +92,6 @@ class Trust(Struct, frozen=True, kw_only=True):
     def changed_packages(self, versions: Mapping[str, Any]) -> list[str]:
         changed = {difference.name for difference in differences(self.versions, versions)}
         return sorted(changed & self.versions.keys())
-
-
-# The race ----------------------------------------------------------------------------------------
-
-#: The twins of a strategy, and the share that each is slower.
-TWINS = {f"copy_{number}": 0.0 for number in (1, 2, 3)} | {
-    f"+5%_{number}": 0.05 for number in (1, 2, 3)
-}
-
-
-class TwinsRace(Race):
-    """Race a strategy of each setting against twins of it, which join the request's catalogue."""
-
-    #: Calls short enough to plant in.
-    usual_axes: ClassVar = {
-        "workloads": "sensor,tokens",
-        "strategies": "native,fold_time,loop_unstack,vectorized_map,time_distributed",
-        "seq_lens": "8",
-        "batch_sizes": "1,16",
-    }
-    folder = SELFTEST_FOLDER
-
-    def __init__(self, request: RunRequest) -> None:
-        super().__init__(request)
-        self._copies = tempfile.TemporaryDirectory(prefix="timelift-")
-
-    def cases(self, grid: list[Case]) -> list[Case]:
-        """Return one strategy of each setting in the grid, with its planted twins.
-
-        The strategy depends on the setting alone: questions that share a setting share its rivals,
-        each strategy comes up in some, and a setting has no more rivals than in a usual run.
-        """
-        cases = []
-        for setting, group in itertools.groupby(grid, key=lambda case: case.setting):
-            names = [case.strategy for case in group]
-            name = names[zlib.crc32(setting.label.encode()) % len(names)]
-            cases += [Case(setting, rival) for rival in (name, *self._twins(name))]
-        return cases
-
-    def _twins(self, name: str) -> list[str]:
-        """Add a strategy's twins to the catalogue, those as fast loaded from another path."""
-        strategies = self.request.catalogue.strategies
-        base, names = strategies[name], []
-        for suffix, slower in TWINS.items():
-            path = base.path if slower else Path(self._copies.name) / suffix / base.path.name
-            if not slower:
-                path.parent.mkdir(exist_ok=True)
-                shutil.copy(base.path, path)
-            twin = replace(
-                base,
-                name=f"{name}{COPY_SEPARATOR}{suffix}",
-                path=path,
-                copy_of=name,
-                planted=slower,
-            )
-            strategies[twin.name] = twin
-            names.append(twin.name)
-        return names
-
-    def options(self) -> RunOptions:
-        return replace(self.request.options, spare_seconds=600.0, reads_peak_memory=False)
-
-    def referee(self) -> CampaignReferee:
-        options, aside = self.request.options, self.request.catalogue.look_alikes
-        return Referee(options.precision, planted=True, aside=aside)
 
 
 # Twins -------------------------------------------------------------------------------------------
