@@ -66,7 +66,6 @@ TIE = {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4}
 BATCHES = {"batches": (4, 16)}
 #: The run, length and batch of a question, and what is answered.
 QUESTIONS = {
-    "one launch": ({"launches": 1}, 40, 8, ["one launch is no verdict"]),
     "a noisy tie: the dearer may cost a third": (
         *(TIE, 40, 8),
         ["may cost more than 10 % over the best", "it is one of ", "--precision 1% --budget 15m"],
@@ -221,18 +220,6 @@ def test_a_run_of_copies_answers_no_query(tmp_path, capsys, twins):
     assert (code, said) == (1, "")
     assert "expected a usual run, received one against twins" in complaint
     assert "name a run of timelift bench without --against" in complaint
-
-
-def test_a_choice_has_the_row_and_speed_up_of_its_ranking(tmp_path):
-    path = journal(tmp_path)
-    choice = chosen(path)
-    (ranking,) = [
-        ranking for ranking in rank_run(results.load(path)) if ranking.setting.seq_len == 40
-    ]
-    assert choice.ranking.baseline == "time_distributed"
-    assert choice.row == ranking.row(choice.strategy)
-    (beside,) = [other for other in choice.others if other.strategy == "time_distributed"]
-    assert beside.ratio == choice.row.speed_up
 
 
 @pytest.mark.parametrize(

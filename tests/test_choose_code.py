@@ -14,21 +14,8 @@ from timelift.project import Project
 
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
 DYNAMIC = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
-#: Strategies that lift a Dense on vectors, on TensorFlow.
-LIFTS = (
-    "time_distributed",
-    "fold_time",
-    "native",
-    "loop_slice",
-    "fold_chunks[k=4]",
-    "fold_chunks[k=4,remat=True]",
-    "rnn_cell",
-    "vectorized_map",
-    "conv1d_pointwise",
-    "einsum_letters",
-    "tf_while_loop",
-    "bucketing[k=2]",
-)
+#: Strategies of each kind: a layer, the layer itself, parameters, imports of the backend.
+LIFTS = ("fold_time", "native", "fold_chunks[k=4,remat=True]", "bucketing[k=2]", "tf_while_loop")
 #: What pieces of code compute, beside the layer itself at every step.
 SCRIPT = """
 import json
