@@ -222,5 +222,5 @@ def test_collecting_imports_neither_a_framework_nor_rich(extra, loaded):
 
 def test_stored_runs_are_read_without_the_coordinator():
     code = "import sys; from timelift.commands import additions, choose, report; "
-    code += "print([name for name in sys.modules if name.startswith('timelift.measure')])"
+    code += "print([name for name in sys.modules if name.startswith('timelift.measure.')])"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "[]\n"
