@@ -77,37 +77,37 @@ def _row(name: str, budget: int) -> Row:
         texts = {"results": results, "budget": f"{budget}s"}
         ends = end_of_budget(texts)
         model = look_at_model(project, f"{MODULE}:{name}", Feeding(data, BATCH, SEQ_LEN), texts)
-        found = find_advice(project, model, texts, ends)
+        advice = find_advice(project, model, texts, ends)
         seconds = time.monotonic() - started
-        again, interrupted = None, found.interrupted
-        if found.whole and not interrupted:
+        again, interrupted = None, advice.interrupted
+        if advice.whole and not interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again, interrupted = race_whole(project, model, found.changes, texts)
+            again, interrupted = race_whole(project, model, advice.changes, texts)
         if interrupted:
             raise KeyboardInterrupt
-    return row(found, again, seconds)
+    return row(advice, again, seconds)
 
 
-def row(found: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Row:
+def row(advice: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Row:
     """Return the row of an advice, of the same race made again, and of the seconds that it took."""
-    layers = [f"{_name(one)} {_gain(one.gain)}" for one in found.lifts if one.is_change]
-    written = [f"{_name(one)}: {one.strategy}" for one in found.lifts if one.is_change]
-    lost = [f"{_name(one)}: {one.lost.partition(': ')[0]}" for one in found.lifts if one.lost]
+    layers = [f"{_name(lift)} {_gain(lift.gain)}" for lift in advice.lifts if lift.is_change]
+    written = [f"{_name(lift)}: {lift.strategy}" for lift in advice.lifts if lift.is_change]
+    lost = [f"{_name(lift)}: {lift.lost.partition(': ')[0]}" for lift in advice.lifts if lift.lost]
     return (
-        found.model.name,
+        advice.model.name,
         ", ".join(written + lost) or "nothing",
         ", ".join(layers) or "-",
-        _whole(found.whole),
+        _whole(advice.whole),
         _whole(again),
-        _first_call(found.whole),
-        *_promises(len(found.changes), found.whole),
-        int(_is_loss(found.whole) and _is_loss(again)),
+        _first_call(advice.whole),
+        *_promises(len(advice.changes), advice.whole),
+        int(_is_loss(advice.whole) and _is_loss(again)),
         seconds,
     )
 
 
-def _name(one: "LiftAdvice") -> str:
-    return one.lift.name or one.lift.label
+def _name(advice: "LiftAdvice") -> str:
+    return advice.lift.name or advice.lift.label
 
 
 def _gain(gain: "Gain") -> str:
@@ -137,9 +137,9 @@ def _promises(changes: int, whole: "WholeAdvice | None") -> Iterator[Cell]:
     alone: Iterable[Gain] = ()
     if whole is not None:
         alone = whole.alone.values() if changes > 1 else [whole.gain]
-    known = [one for one in alone if one.speed_up and one.speed_up.is_known]
-    shown = sum(one.is_shown for one in known)
-    lost = sum(one.is_loss for one in known)
+    known = [gain for gain in alone if gain.speed_up and gain.speed_up.is_known]
+    shown = sum(gain.is_shown for gain in known)
+    lost = sum(gain.is_loss for gain in known)
     yield from (shown, len(known) - shown - lost, lost)
 
 

@@ -119,16 +119,16 @@ def _ended(run: subprocess.Popen[bytes]) -> int:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A run to its end: the labels of its cases, its seconds, and those of its lines."""
+    """A run to its end: the labels of its cases, its seconds, and those at which lines came."""
 
     cases: frozenset[str]
     seconds: float
-    came: Sequence[float]
+    line_seconds: Sequence[float]
 
     def before(self, share: float) -> tuple[int, float, float]:
         """The lines before a share of it has passed, when the last came, and the seconds since."""
         moment = share * self.seconds
-        before = [seconds for seconds in self.came if seconds <= moment]
+        before = [seconds for seconds in self.line_seconds if seconds <= moment]
         last = max(before, default=0.0)
         return len(before), last, moment - last
 
@@ -136,16 +136,16 @@ class Undisturbed:
 def undisturbed(scene: Scene) -> Undisturbed:
     """Run to the end; raises UserError if that fails, since kills would then show nothing."""
     started = time.monotonic()
-    came: list[float] = []
+    line_seconds: list[float] = []
     with scene.start("undisturbed", scene.grid.words) as run:
         while run.poll() is None:
             now = time.monotonic() - started
-            came += [now] * (len(scene.lines()) - len(came))
+            line_seconds += [now] * (len(scene.lines()) - len(line_seconds))
             time.sleep(_GLANCE)
     if run.returncode:
         last = scene.printed("undisturbed").strip().splitlines()[-1:]
         raise UserError(f"an undisturbed run ended with exit code {run.returncode}: {last}")
-    return Undisturbed(remains.labels(scene.lines()), time.monotonic() - started, came)
+    return Undisturbed(remains.labels(scene.lines()), time.monotonic() - started, line_seconds)
 
 
 # Kills -------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def _go_on(scene: Scene, reached: Reached) -> int:
 
 
 def kills(
-    folder: Path, journals: Path, many: int, dice: random.Random, grid: Grid = USUAL
+    folder: Path, journals: Path, count: int, dice: random.Random, grid: Grid = USUAL
 ) -> Iterator[Kill]:
     """Kill so many runs of one project, each after a share of a whole run."""
     if journals.is_dir() and any(journals.iterdir()):
@@ -226,7 +226,7 @@ def kills(
     calm = Scene(laid_out, journals / "undisturbed", grid)
     whole = undisturbed(calm)
     write(f"undisturbed: {len(whole.cases)} cases, {whole.seconds:.1f} s")
-    for number in range(1, many + 1):
+    for number in range(1, count + 1):
         (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
         yield kill(replace(calm, results=journals / f"kill-{number}"), whole, signal, dice.random())
 
@@ -256,11 +256,13 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    many, grid = (1, QUICK) if asked.quick else (asked.kills, USUAL)
+    count, grid = (1, QUICK) if asked.quick else (asked.kills, USUAL)
     with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
         journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
         dice = random.Random(1 + asked.seed)
-        trials = collect(kills(Path(folder), journals, many, dice, grid), lambda trial: trial.words)
+        trials = collect(
+            kills(Path(folder), journals, count, dice, grid), lambda trial: trial.words
+        )
     REACHED.show(list(reached_rows(trials)))
     write("")
     return FAULTY.show(list(faults(trials)))

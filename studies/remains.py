@@ -58,7 +58,7 @@ def _line(text: bytes) -> Line | None:
 
 
 def lost(before: Iterable[bytes], after: Iterable[bytes]) -> int:
-    """Count the lines of before that are missing after, or changed."""
+    """Count the lines that are missing or changed `after`; equal ones count each time."""
     return (Counter(before) - Counter(after)).total()
 
 
@@ -103,7 +103,7 @@ def end_orphans(mark: str, grace: float = GRACE) -> int:
 
 def _marked(mark: str) -> list[psutil.Process]:
     processes = psutil.process_iter()
-    return [each for each in processes if _environment(each).get(TRIAL_VARIABLE) == mark]
+    return [process for process in processes if _environment(process).get(TRIAL_VARIABLE) == mark]
 
 
 def _environment(process: psutil.Process) -> Mapping[str, str]:

@@ -80,7 +80,7 @@ def rows(launches: Sequence[Played]) -> list[Row]:
     for launch in launches:
         for label, seconds in launch.items():
             logs[label].append([math.log(seconds[length] / seconds[USUAL]) for length in LENGTHS])
-    excess = {label: np.expm1(np.mean(some, axis=0)).tolist() for label, some in logs.items()}
+    excess = {label: np.expm1(np.mean(ratios, axis=0)).tolist() for label, ratios in logs.items()}
     middle = [statistics.median(column) for column in zip(*excess.values(), strict=True)]
     return [
         *((label, *row) for label, row in excess.items()),
@@ -102,7 +102,7 @@ def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
     ]
 
 
-def play(setting: Setting, seed: int, many: int) -> Played:
+def play(setting: Setting, seed: int, count: int) -> Played:
     """Prepare the rivals in this process and play them at every sample length."""
     os.environ["KERAS_BACKEND"] = str(setting.backend)
     load(setting.backend)
@@ -120,7 +120,7 @@ def play(setting: Setting, seed: int, many: int) -> Played:
             player = rounds.Player(prepared.rival.name, call, engine.wait)
             rounds.size_samples(player, rounds.warm_up(player), dice, length)
             players[Case(setting, prepared.rival.name).label, length] = player
-    return _rounds(players, many, dice)
+    return _rounds(players, count, dice)
 
 
 def _log(event: Event) -> None:
@@ -128,13 +128,13 @@ def _log(event: Event) -> None:
 
 
 def _rounds(
-    players: Mapping[tuple[str, float], rounds.Player], many: int, dice: random.Random
+    players: Mapping[tuple[str, float], rounds.Player], count: int, dice: random.Random
 ) -> Played:
     gc.collect()
     gc.freeze()
     gc.disable()
     samples: dict[tuple[str, float], list[float]] = defaultdict(list)
-    for _ in range(many):
+    for _ in range(count):
         for key in dice.sample(list(players), len(players)):
             seconds = players[key].take_turn(clock=time.perf_counter)
             samples[key].append(seconds / players[key].calls_per_sample)

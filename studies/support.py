@@ -173,7 +173,7 @@ def _summary(cells: Sequence[Cell], notes: Notes) -> str:
     """Write the number of workloads by word, with the reasons that are new."""
     words = Counter(cell.word for cell in cells)
     is_single = len(cells) == 1
-    counts = ", ".join(word if is_single else f"{word} {many}" for word, many in words.items())
+    counts = ", ".join(word if is_single else f"{word} {count}" for word, count in words.items())
     return notes.footnoted(counts, (cell.reason for cell in cells))
 
 
@@ -222,11 +222,11 @@ def _run(asked: argparse.Namespace) -> int:
         return list(cells(workloads[workload], strategies, backend, columns))
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        found = pool.map(tried, trials(workloads, backends) if asked.by_backend else every)
-        some, kept = itertools.tee(itertools.chain.from_iterable(found))
-        for line in by_backend(some) if asked.by_backend else page(some):
+        tried_cells = pool.map(tried, trials(workloads, backends) if asked.by_backend else every)
+        shown, counted = itertools.tee(itertools.chain.from_iterable(tried_cells))
+        for line in by_backend(shown) if asked.by_backend else page(shown):
             write(line)
-        return int(any(cell.word == "fails" for cell in kept))
+        return int(any(cell.word == "fails" for cell in counted))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class ScriptedLaunch:
     def _outcome(self, task, name):
         status = self.pool.script.get(name, Status.MEASURED)
         if status is not Status.MEASURED:
-            return task.lost(name, status, "as scripted")
+            return task.unmeasured(name, status, "as scripted")
         facts = Facts(build_seconds=1.0, traces=1)
         case = Case(task.setting, name)
         return CaseInLaunch(case, task.launch, seconds_per_call=[1e-3], facts=facts)

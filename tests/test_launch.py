@@ -153,8 +153,8 @@ def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_pa
 
 def test_an_outcome_of_an_unknown_rival_is_passed_over():
     worker = WorkerState(task(), lambda _: None)
-    worker.take(task().lost("nobody's", Status.FAILED, "-"))
-    worker.take(task(seq_len=9).lost("native", Status.FAILED, "-"))
+    worker.take(task().unmeasured("nobody's", Status.FAILED, "-"))
+    worker.take(task(seq_len=9).unmeasured("native", Status.FAILED, "-"))
     assert worker.ended == []
 
 
@@ -168,7 +168,7 @@ def test_how_a_rival_ended_is_read_as_it_was_sent():
     )
     received = read_event(event_line(1, measured).encode(), 1)
     assert str(received) == str(measured)
-    lost = task().lost("native", Status.CRASHED, "signal 9")
+    lost = task().unmeasured("native", Status.CRASHED, "signal 9")
     assert read_event(event_line(1, lost).encode(), 1) == replace(lost, seconds_per_call=[])
 
 

@@ -172,7 +172,7 @@ class Scripted:
 def ended(rival, status=Status.MEASURED, facts=Facts()):  # noqa: B008 - it is frozen
     """How a rival ended; it has facts if it was measured."""
     if status is not Status.MEASURED:
-        return TASK.lost(rival.name, status, "as scripted")
+        return TASK.unmeasured(rival.name, status, "as scripted")
     return CaseInLaunch(Case(SETTING, rival.name), 1, seconds_per_call=[1e-3], facts=facts)
 
 

@@ -34,8 +34,8 @@ class Merge(StrEnum):
 class FactRule:
     """How a fact is merged, and whether tables of cases show it.
 
-    An `exact` fact is the same in every launch, so any change of it is a change of the code. More
-    of it is worse, but for weights: fewer are another layer as well. Notebooks show the `unit`.
+    An `exact` fact is the same in every launch, so any change of it is a change of the code. Where
+    `more_is_worse`, only an increase counts. Notebooks show the `unit`.
     """
 
     merge: Merge = Merge.MEDIAN

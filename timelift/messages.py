@@ -105,7 +105,7 @@ class Task:
         inputs = LayerInputs.from_fields(fields["inputs"])
         return cls(**{**fields, "inputs": inputs, "setting": setting, "rivals": rivals})
 
-    def lost(self, rival: str, status: Status, reason: str) -> CaseInLaunch:
+    def unmeasured(self, rival: str, status: Status, reason: str) -> CaseInLaunch:
         """Return the record of a rival, by its name, that was not measured."""
         case = Case(self.setting, rival)
         return CaseInLaunch(case, self.launch, status=status, reason=without_codes(reason))

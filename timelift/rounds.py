@@ -90,7 +90,7 @@ class Player:
         return "no round counts: in each a rival retraced"
 
     def is_due(self, kept: int, dropped: int, share: float) -> bool:
-        """True if it plays another round; `share` are the seconds of an equal share of the time."""
+        """True if it plays another round; `share` is an equal share of the time, in seconds."""
         few = kept < LEAST_ROUNDS and dropped < MOST_DROPPED
         return not self.retraces and (few or self.seconds_spent < share * self.part)
 

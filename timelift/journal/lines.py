@@ -175,7 +175,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
         return {"layer": layer or file, "inputs": inputs or earlier}
 
     def option_number(self, name: str) -> float | None:
-        """Return an option as a number; None if it is missing or is none."""
+        """Return an option as a number; None if it is missing or no number."""
         try:
             return float(self.options.get(name, ""))
         except (TypeError, ValueError, OverflowError):

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from timelift.case import Backend, Case, Setting, Status
+from timelift.case import SKIPPED, Backend, Case, Setting, Status
 from timelift.journal.files import PlayedSettings
 from timelift.journal.lines import RunEnd
 from timelift.measure.catalogue import Catalogue
@@ -46,8 +46,6 @@ _ROUND_SECONDS = 0.1
 #: Launches beyond the fewest play so many times as long: few rivals are left in them, each built
 #: anew, so that longer rounds cost little more. By the measured spreads twice is near the cheapest.
 _LONGER = 2
-#: How a case may end without counting as a failure (`RunOptions.stop_after`).
-_NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
 
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
@@ -201,14 +199,14 @@ class Campaign:
                     self._add_to_results(self._played[slot.number, setting])
                 continue
             if task.rivals and not self._stopped() and self._in_time(slot, setting):
-                beside = slot.number == self.options.launch_with_reader
-                reads_beside = beside and self._reads_peaks(slot, setting)
-                slot_here = replace(slot, reads_beside=reads_beside)
-                outcomes = self._measure(pool, slot_here, task)
+                has_reader = slot.number == self.options.launch_with_reader
+                reads_beside = has_reader and self._reads_peaks(slot, setting)
+                slot_of_setting = replace(slot, reads_beside=reads_beside)
+                outcomes = self._measure(pool, slot_of_setting, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # unfinished: --resume plays the setting again
-                self._record_together(slot_here, outcomes)
-                self._end_cases_without_layer(task, slot_here, outcomes)
+                self._record_together(slot_of_setting, outcomes)
+                self._end_cases_without_layer(task, slot_of_setting, outcomes)
             self._pace.step()
         pool.close(slot)
 
@@ -223,7 +221,7 @@ class Campaign:
             outcomes = launch.measure(task, show_stage)
         if not self._reads_peaks(slot, setting):
             return outcomes
-        names = {end.case.strategy for end in outcomes if end.status is Status.MEASURED}
+        names = {line.case.strategy for line in outcomes if line.status is Status.MEASURED}
         measured = tuple(rival for rival in task.rivals if rival.name in names)
         readers = pool.open_peak_readers(slot, setting.backend, measured)
         return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
@@ -316,7 +314,7 @@ class Campaign:
         failed = {
             (case.setting.workload, result.reason) if result.status is Status.NO_LAYER else case
             for case, result in self.results.items()
-            if result.status not in _NO_FAULT
+            if result.status not in {Status.MEASURED, *SKIPPED}
             and not self.catalogue.strategies[case.strategy].is_other_side
         }
         return self.interrupted or 0 < self.options.stop_after <= len(failed)

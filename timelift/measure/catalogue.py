@@ -1,4 +1,4 @@
-"""Find strategies and workloads in their folders, by what their files declare.
+"""Strategies and workloads, as their files declare them.
 
 Nothing is imported. So collecting is instant, needs no framework, and a malformed file fails before
 anything runs.
@@ -139,11 +139,13 @@ class Catalogue:
     def entry(self, name: str) -> StrategyEntry:
         """Return a strategy's entry in the header, with the strategy that it is a copy of."""
         strategy = self.strategies[name]
-        of, declared, is_twin = strategy.copy_of, strategy.constants, strategy.planted is not None
+        of, is_twin = strategy.copy_of, strategy.planted is not None
         return StrategyEntry(
             title=strategy.title,
             differs=strategy.differs,
-            meaning={name: declared[name] for name in MEANING if name in declared},
+            meaning={
+                name: strategy.constants[name] for name in MEANING if name in strategy.constants
+            },
             planted=Planted(of=of, slower=strategy.planted) if is_twin else None,
             against=OtherSideOf(of=of) if strategy.is_other_side else None,
         )

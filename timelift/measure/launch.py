@@ -245,16 +245,14 @@ class LaunchProcess:
     def _kill_overdue(self, worker: WorkerState) -> None:
         if self._has_ended():
             raise UserError(f"the launch process died: {self._last_lines()}")
+        doing, limit = worker.doing, self._limit(worker)
         if not worker.pid:
-            limit = self._limit(worker)
             raise UserError(
                 f"the launch process started no worker within {limit:g} s (--first-call-limit): "
                 f"{self._last_lines()}"
             )
-        doing, limit = worker.doing, self._limit(worker)
         worker.kill_group()
-        deadline = time.monotonic() + _ENDING_LIMIT
-        exited = self._exit_of(worker, deadline)
+        exited = self._exit_of(worker, time.monotonic() + _ENDING_LIMIT)
         tracing = doing == TRACING
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "twice --first-call-limit"

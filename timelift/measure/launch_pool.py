@@ -117,7 +117,7 @@ class LaunchPool:
         shutil.rmtree(self._compiled, ignore_errors=True)
 
     def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
-        return self._ready((slot.number, backend, ""), slot)
+        return self._ready_launch((slot.number, backend, ""), slot)
 
     def open_peak_readers(
         self, slot: LaunchSlot, backend: Backend, rivals: Iterable[RivalSpec]
@@ -131,10 +131,10 @@ class LaunchPool:
         for in_other_python in sorted({rival.in_other_python for rival in rivals}):
             python = self._options.other_python if in_other_python else sys.executable
             with contextlib.suppress(UserError):
-                readers[in_other_python] = self._ready((slot.number, backend, python), slot)
+                readers[in_other_python] = self._ready_launch((slot.number, backend, python), slot)
         return readers
 
-    def _ready(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
+    def _ready_launch(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
         launch.share_lock(slot.lock, slot.limit_factor * self._options.first_call_limit)
         launch.wait_until_ready()
@@ -195,7 +195,7 @@ def with_peaks(
 
     A rival that fails here has none. If a reader dies, timings are kept.
     """
-    return _with_facts(outcomes, _read(task, readers, show_stage))
+    return _add_peaks(outcomes, _read_peaks(task, readers, show_stage))
 
 
 def measure_with_peaks(
@@ -206,7 +206,7 @@ def measure_with_peaks(
     Rounds are played once the launch and its readers have built.
     """
     with ThreadPoolExecutor(1) as thread:
-        reading = thread.submit(_read, task, readers, lambda _: None)
+        reading = thread.submit(_read_peaks, task, readers, lambda _: None)
         try:
             outcomes = launch.measure(task, show_stage)
         except BaseException:
@@ -215,10 +215,10 @@ def measure_with_peaks(
             raise
         if not reading.done():
             show_stage("reading the peak memory")
-    return _with_facts(outcomes, reading.result())
+    return _add_peaks(outcomes, reading.result())
 
 
-def _read(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
+def _read_peaks(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
     """Build and call the rivals of each interpreter again, to read their peaks and nothing else."""
     peaks: dict[Case, Facts] = {}
     reading = replace(
@@ -237,12 +237,12 @@ def _read(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
     return peaks
 
 
-def _with_facts(outcomes: Iterable[CaseInLaunch], peaks: _Peaks) -> list[CaseInLaunch]:
+def _add_peaks(outcomes: Iterable[CaseInLaunch], peaks: _Peaks) -> list[CaseInLaunch]:
     """Add the peaks to the facts of what was measured."""
     added = []
     for outcome in outcomes:
-        if outcome.status is Status.MEASURED and (read := peaks.get(outcome.case)):
-            peak, below = read.peak_bytes, read.peak_bytes_below
+        if outcome.status is Status.MEASURED and (reading := peaks.get(outcome.case)):
+            peak, below = reading.peak_bytes, reading.peak_bytes_below
             facts = replace(outcome.facts, peak_bytes=peak, peak_bytes_below=below)
             added.append(replace(outcome, facts=facts))
         else:

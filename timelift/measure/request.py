@@ -112,8 +112,8 @@ class RunOptions:
         return cls(**values)
 
     @property
-    def texts(self) -> dict[str, str]:
-        """The options as a header holds them."""
+    def header_texts(self) -> dict[str, str]:
+        """The values as texts, as a header holds them."""
         values = {option.name: getattr(self, option.name) for option in OTHER_OPTIONS}
         return {name: "" if value is None else str(value) for name, value in values.items()}
 

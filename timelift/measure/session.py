@@ -133,6 +133,7 @@ class Session:
             self._measure(campaign, display, referee)
 
     def _begun(self, campaign: Campaign) -> Campaign:
+        """Return the campaign, which signals reach from now on."""
         self._campaign = campaign
         if self.interrupted:  # the signal came before there was a campaign
             campaign.interrupt()
@@ -190,7 +191,7 @@ class Session:
         header = new_header(request.project, self.catalogue, campaign.results, request.seed)
         header = structs.replace(
             header,
-            options=request.axes | request.options.texts,
+            options=request.axes | request.options.header_texts,
             asked=asked_from_root(request.texts, root),
         )
         return shareable_header(self.race.header(header), root)

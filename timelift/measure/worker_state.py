@@ -1,4 +1,4 @@
-"""What is known of one worker while it works, and how its rivals ended.
+"""The state of one worker as its events show it, the blame for its death, and the next try.
 
 The death of a worker is charged to the rival that was being built or played at that moment. A
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is
@@ -126,8 +126,8 @@ class WorkerState:
             charged, clear = [self.last_rival], self.at_work
         elif not left:
             return
-        lost = [self.task.lost(rival.name, status, reason) for rival in charged]
-        self.death = Death(lost, clear)
+        records = [self.task.unmeasured(rival.name, status, reason) for rival in charged]
+        self.death = Death(records, clear)
 
 
 def measure_until_finished(

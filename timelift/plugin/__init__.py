@@ -88,7 +88,7 @@ def pytest_load_initial_conftests(
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not _is_xdist_worker(config):
-        config.pluginmanager.register(RefusalsOfWorkers(), "timelift-refusals")
+        config.pluginmanager.register(ErrorsOfWorkers(), "timelift-errors-of-workers")
 
 
 def pytest_pycollect_makemodule(
@@ -134,17 +134,17 @@ def pytest_make_collect_report(
         return report
     if not _is_xdist_worker(collector.config):
         raise pytest.UsageError(str(error))
-    report.timelift_refusal = str(error)
+    report.timelift_error = str(error)
     return report
 
 
-class RefusalsOfWorkers:
+class ErrorsOfWorkers:
     """End the session of pytest-xdist's controller with the error of one of its workers."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if refusal := getattr(report, "timelift_refusal", ""):
-            raise pytest.UsageError(refusal)
+        if error := getattr(report, "timelift_error", ""):
+            raise pytest.UsageError(error)
 
 
 def _is_xdist_worker(config: pytest.Config) -> bool:

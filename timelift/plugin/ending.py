@@ -1,4 +1,4 @@
-"""The end of a run in pytest's terminal: its answer or the result of its copies, and its page."""
+"""The end of a run in pytest's terminal: its answer, or the verdicts on its copies; its page."""
 
 from collections.abc import Iterator
 from dataclasses import replace

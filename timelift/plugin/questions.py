@@ -131,11 +131,11 @@ class Questions:
     def __init__(self, config: pytest.Config) -> None:
         self.session = Session(race_of(config))
         self.failures: dict[Case, str] = {}
-        self._without_layer = dict[tuple[str, str], Case]()
+        self._first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
-        self._ending = ExitStack()
-        config.add_cleanup(self._ending.close)
+        self._at_exit = ExitStack()
+        config.add_cleanup(self._at_exit.close)
 
     def parametrize(self, metafunc: pytest.Metafunc, question: Mapping[str, Any]) -> None:
         """Turn a test's question into its cases, one item each."""
@@ -179,7 +179,7 @@ class Questions:
 
     def reports_first(self, case: Case, reason: str) -> bool:
         """True if no case before this one reported why its workload has no inner layer."""
-        return self._without_layer.setdefault((case.setting.workload, reason), case) == case
+        return self._first_without_layer.setdefault((case.setting.workload, reason), case) == case
 
     def _measure(self, cases: list[Case]) -> None:
         from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
@@ -202,7 +202,7 @@ class Questions:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Iterator[None]:
         """Ignore a first Ctrl-C while the answer is written: there is nothing to cut short."""
-        self._ending.enter_context(Interrupts(lambda: None))
+        self._at_exit.enter_context(Interrupts(lambda: None))
         try:
             return (yield)
         except KeyboardInterrupt:

@@ -42,13 +42,13 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
         engine = open_engine(task.setting)
     except UnavailableError as error:
         for rival in task.rivals:
-            emit(task.lost(rival.name, Status.UNAVAILABLE, str(error)))
+            emit(task.unmeasured(rival.name, Status.UNAVAILABLE, str(error)))
         return
     try:
         under_test = (ModelUnderTest if task.is_model else SettingUnderTest)(engine, task, channel)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
-            emit(task.lost(rival.name, status_of(error), f"the inputs: {one_line(error)}"))
+            emit(task.unmeasured(rival.name, status_of(error), f"the inputs: {one_line(error)}"))
         return
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
@@ -57,7 +57,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             prepared.append(end)
             continue
         status, reason = end
-        emit(task.lost(rival.name, status, reason))
+        emit(task.unmeasured(rival.name, status, reason))
         if status is Status.OUT_OF_MEMORY:
             emit(Exhausted())
             return
@@ -121,7 +121,7 @@ class Playing:
     ) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
-            self.channel.emit(self.task.lost(player.name, Status.FAILED, why))
+            self.channel.emit(self.task.unmeasured(player.name, Status.FAILED, why))
             return
         own = {"traces": prepared.compiled.traces, "steady": player.steady}
         measured = CaseInLaunch(
