@@ -58,13 +58,11 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
         ("strategies", "nativ", "unknown strategy 'nativ'; nearest: native"),
         ("workloads", "smal", "unknown workload 'smal'; nearest: small"),
         ("seq_lens", "0", "expected a whole number from 1 to 2,147,483,647, received '0'"),
-        ("seq_lens", "abc", "received 'abc'"),
         ("seq_lens", ",", "expected at least one value"),
         ("phases", "foward", "unknown value 'foward'; nearest: forward"),
         ("devices", "tpu", "unknown device 'tpu'"),
         ("devices", "gpu:x", "unknown device 'gpu:x'"),
         ("threads", "many", "expected a number of threads"),
-        ("threads", "9" * 5000, "expected a number of threads"),
         ("seq_lens", "9" * 5000, "expected a whole number from 1 to 2,147,483,647"),
         ("batch_sizes", "2147483648", "expected a whole number from 1 to 2,147,483,647"),
     ],
@@ -103,7 +101,6 @@ def test_a_case_survives_its_fields():
     case = Case(Setting("small", 5, 2, Phase.BACKWARD, threads=1, device="gpu:1"), "fold")
     assert Case.from_fields(case.fields()) == case
     assert case.label == "small-T5-B2-backward-graph-gpu:1-threads1-fold"
-    assert Case.from_label(case.label) == case
 
 
 SETTINGS = (

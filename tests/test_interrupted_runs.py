@@ -29,23 +29,6 @@ CASES = 4 * len(GOOD)
 RESUME = ("bench/", "--resume")
 #: The row of a workload in the answer at a run's end.
 ANSWER = re.compile(r"^(sensor|tokens) +\w+ .*seen in ", re.MULTILINE)
-#: A project's own plugin, which holds what a run remembers against its file.
-REMEMBERS = """
-from timelift.analyse import results
-
-
-def parts(run):
-    yield from (run.header.fields(), run.complete, run.cut_short, run.ended, run.warnings)
-    for one in run.measurements:
-        yield from (one.case, one.status, one.reason, [line.fields() for line in one.launches])
-
-
-def pytest_terminal_summary(config):
-    session = config.pluginmanager.getplugin("timelift-questions").session
-    remembered = results.Run.of_lines(session.header, session.lines, session.end)
-    stored = results.load(session.journal_path)
-    print("remembers its file:", [*parts(remembered)] == [*parts(stored)])
-"""
 
 
 def played(folder: Path) -> Counter:
@@ -126,7 +109,6 @@ def story(tmp_path_factory):
     """
     home = tmp_path_factory.mktemp("story")
     folder = project(home / "run", GOOD)
-    (folder / "bench" / "conftest.py").write_text(REMEMBERS)
     run = start(folder, *LONGER)
     wait_until(lambda: family(run) and list(folder.glob("results/*/*.jsonl")), "a launch")
     during_imports = ended_by(run, folder, signal.SIGTERM)
@@ -189,16 +171,9 @@ def test_a_killed_run_goes_on_where_it_was(story):
     assert "provisional" not in story.whole.stdout
 
 
-def test_what_a_run_says_at_its_end_is_what_its_file_holds(story):
-    for said in (story.during_imports.said, story.while_playing.said, story.whole.stdout):
-        assert "remembers its file: True" in said
-
-
 @pytest.fixture
 def copied(story, tmp_path):
-    folder = shutil.copytree(story.folder, tmp_path / "run")
-    (folder / "bench" / "conftest.py").unlink()
-    return folder
+    return shutil.copytree(story.folder, tmp_path / "run")
 
 
 #: A conftest.py that interrupts its own run so many times at its end, before the answer is said.
@@ -294,9 +269,3 @@ def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned
     if not abandoned:
         os.close(orders)
     assert launch.wait() == int(abandoned)
-
-
-def test_no_run_to_go_on_with_is_one_sentence(tmp_path):
-    done = bench(project(tmp_path, GOOD), *RESUME)
-    assert done.returncode == 4
-    assert "--resume: expected a run under" in done.stderr

@@ -75,16 +75,6 @@ def test_a_copy_of_a_run_stands_behind_it(root, copy):
     assert find_run(root, str(kept)) == kept
 
 
-@pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
-def test_reading_a_run_and_going_on_with_it_mean_the_same(root, word):
-    for path in root.glob("*/2026*.jsonl"):
-        header = json.loads(path.read_text())
-        journals.write(path, header | {"planned": [], "asked": {}})
-        os.utime(path, (1, 1))
-    os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
-    assert open_resumed(root, word).path == find_run(root, word)
-
-
 @pytest.mark.parametrize("word", ["x" * 5000, "a/../b", ""], ids=["long", "out and in", "empty"])
 def test_what_can_be_the_name_of_no_file_is_no_run(root, word):
     for seek in (find_run, open_resumed):
@@ -172,8 +162,6 @@ def test_a_setting_that_lost_the_line_of_a_rival_loses_the_others_when_its_run_g
     resumed = open_resumed(tmp_path, str(path))
     assert resumed.kept_bytes == len(b"".join(lines[:-3]))
     assert {len(rivals) for rivals in resumed.played.values()} == {len(RIVALS) // 2}
-    again = journals.go_on(path, journals.END)
-    assert again.read_bytes().splitlines(keepends=True)[:-1] == lines[:-1]
 
 
 def test_a_run_with_a_line_that_cannot_be_read_does_not_go_on(tmp_path):

@@ -112,22 +112,6 @@ def test_a_line_with_a_wrong_fact_is_none(value):
         read(journals.line(CASE, facts={"graph_nodes": value, "weights": 9}))
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["{", "[]", "NaN", '{"kind":"x"}', '{"kind":"launch"}', "[" * 9**5, '{"kind":"\\ud800"}'],
-)
-def test_what_is_no_line_raises_a_value_error(text):
-    with pytest.raises(ValueError, match=r"\w"):
-        read(text)
-
-
-@pytest.mark.parametrize("samples", [["x"], [-1.0], 7])
-def test_a_wrong_sample_raises_a_value_error_and_none_of_the_reader_s_own(samples):
-    with pytest.raises(ValueError, match=r"^Expected ") as caught:
-        read(journals.line(CASE, seconds_per_call=samples))
-    assert caught.type is ValueError
-
-
 def test_half_a_surrogate_is_written_as_a_question_mark():
     assert read(json_line(Header(id="\udc80é").fields())).id == "?é"
 
