@@ -13,9 +13,9 @@ from tests.projects import ROOT
 from tests.repositories import write
 from timelift import cli
 from timelift.cli import COMMANDS
+from timelift.commands import SELFTEST
 from timelift.escape import plain
 from timelift.measure import header
-from timelift.plugin.questions import SELFTEST
 
 #: What takes long to import, or is not there in an environment that only reads.
 HEAVY = {*"numpy pandas scipy matplotlib rich msgspec pytest tensorflow keras".split()}

@@ -9,12 +9,12 @@ import pytest
 
 from tests.repositories import strategy, workload, write
 from timelift.case import Case, Phase, Setting
+from timelift.commands import SELFTEST
 from timelift.errors import UserError
 from timelift.gate.sides import SidesRace
 from timelift.measure.session import SIGNALS, Interrupts
 from timelift.plugin import PREFIX
 from timelift.plugin.questions import (
-    SELFTEST,
     Questions,
     ReplayClock,
     UsualRace,

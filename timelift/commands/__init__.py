@@ -20,6 +20,8 @@ Options = argparse.Namespace
 EXIT_NOT_YES = 2
 #: The exit code that shells expect after Ctrl-C: 128 and the number of SIGINT.
 EXIT_INTERRUPTED = 130
+#: The name of the plugin with which `timelift selftest` calls pytest.
+SELFTEST = "timelift-selftest"
 
 
 def write_lines(lines: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.config.findpaths import load_config_dict_from_file
 
-from timelift.commands import Options
+from timelift.commands import SELFTEST, Options
 from timelift.errors import nearest, path_is
 from timelift.measure.options import add_options
 from timelift.project import Project
@@ -79,9 +79,9 @@ def _with_path(word: str, brought: Mapping[str, str]) -> str:
 
 
 class _Selftest:
-    """A plugin whose name alone makes the run a self-test (`plugin.questions.SELFTEST`)."""
+    """A plugin whose name alone makes the run a self-test (`timelift.plugin.questions`)."""
 
-    __name__ = "timelift-selftest"
+    __name__ = SELFTEST
 
 
 class _Questions:

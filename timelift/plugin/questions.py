@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from timelift.case import AXES, SKIPPED, Case, Status
+from timelift.commands import SELFTEST
 from timelift.errors import UserError
 from timelift.measure.campaign import CampaignReferee
 from timelift.measure.options import OPTIONS
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 PARAMETERS = ("strategy", *AXES)
-#: The name of the plugin with which `timelift selftest` calls pytest.
-SELFTEST = "timelift-selftest"
 _QUESTIONS = pytest.StashKey["Questions"]()
 #: A case that was refused or failed has no samples to hand over.
 _UNUSED = "ignore:Benchmark fixture was not used:pytest_benchmark.logger.PytestBenchmarkWarning"
