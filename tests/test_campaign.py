@@ -218,14 +218,6 @@ def test_a_rival_that_failed_plays_no_more_and_the_others_do(play):
     assert campaign.results[CASES[2]].status is Status.CRASHED
 
 
-def test_a_layer_that_cannot_be_made_in_one_setting_is_tried_in_no_other(play):
-    script = dict.fromkeys(NAMES, Status.NO_LAYER)
-    played, _, campaign = play(ScriptedReferee(), script=script)
-    assert len(played) == 1
-    ends = {(result.status, result.reason) for result in campaign.results.values()}
-    assert ends == {(Status.NO_LAYER, "as scripted")}
-
-
 def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
     played, _, campaign = play(ScriptedReferee(), script={"slow": Status.CRASHED}, stop_after=1)
     assert len(played) == 1

@@ -61,12 +61,12 @@ def _is_copy(path: Path) -> bool:
     return _BASELINES in path.parts or not _OWN_NAME.fullmatch(path.stem)
 
 
-def latest_run(paths: Iterable[Path]) -> Path:
+def _latest_run(paths: Iterable[Path]) -> Path:
     """Return the run that was started last, which may not be the file written last."""
-    return max(paths, key=lambda path: (start_time(path), not _is_copy(path), path.name))
+    return max(paths, key=lambda path: (_start_time(path), not _is_copy(path), path.name))
 
 
-def start_time(path: Path) -> datetime:
+def _start_time(path: Path) -> datetime:
     """Return when a run began, by its header; the earliest time where that cannot be read."""
     try:
         return parse_time(header_or_empty(path).started or "")
@@ -90,7 +90,7 @@ def find_run(root: Path, word: str = "latest") -> Path:
         return _newest_under(root)
     is_folder = path_is(Path(word).is_dir)
     if is_folder and (inside := runs_under(Path(word))):
-        return latest_run(inside)
+        return _latest_run(inside)
     runs = runs_under(root)
     named = [path for path in runs if _is_named(path, word)] or _in_folder_of(root, word)
     if not named and is_folder:
@@ -99,20 +99,20 @@ def find_run(root: Path, word: str = "latest") -> Path:
         names = [path.stem for path in runs]
         hint = nearest(word, names) if names else f"{str(root)!r} holds no run"
         raise UserError(f"expected a run, a path, a folder or a commit, received {word!r}; {hint}")
-    return latest_run(named)
+    return _latest_run(named)
 
 
 def runs_of_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
     """Return the runs of a machine in the order of their times, each time once."""
     if machine.name is None:
         return []
-    seen = {start_time(path) for path in except_for}
+    seen = {_start_time(path) for path in except_for}
     runs = [
         path
         for path in _in_folder_of(root, machine.name)
         if identity_of(header_or_empty(path).machine) == identity_of(machine)
     ]
-    by_time = {start_time(path): path for path in reversed(runs)}
+    by_time = {_start_time(path): path for path in reversed(runs)}
     return [by_time[time] for time in sorted(by_time) if time not in seen]
 
 
@@ -129,7 +129,7 @@ def _newest_under(folder: Path) -> Path:
         raise UserError(
             f"expected a run under {str(folder)!r}, found none; measure one with: timelift bench"
         )
-    return latest_run(runs)
+    return _latest_run(runs)
 
 
 def _is_named(path: Path, word: str) -> bool:
