@@ -5,7 +5,6 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from msgspec import structs
 
@@ -25,7 +24,6 @@ FACTS = {"first_call_seconds": 1.0, "peak_bytes": 8 << 20, "weights": 9, "graph_
 
 
 def other(case: Case) -> Case:
-    """A case's other side."""
     return dataclasses.replace(case, strategy=f"{case.strategy}@main")
 
 
@@ -38,7 +36,6 @@ def both(name, launch, seconds, facts=FACTS, old_facts=FACTS):
 
 
 def run(folder: Path, **changes):
-    """A run as `run_file` writes it."""
     return results.load(run_file(folder, **changes))
 
 
@@ -74,7 +71,6 @@ def judged(run):
 
 
 def sentences(run):
-    """All that is said of a run."""
     return words.section(gate_findings(run)).versions[0]
 
 
@@ -94,19 +90,10 @@ def test_a_slower_case_alone_fails(tmp_path, slow, verdict, failed):
     assert [name for name in NAMES if failure(outcomes[name], against)] == failed
 
 
-def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
-    outcomes, against = judged(run(tmp_path, slow=1.06))
-    low, value, high = np.log([0.98, 1.05, 1.12]).tolist()
-    finding = dataclasses.replace(outcomes["fold_time"].time, value=value, low=low, high=high)
-    told = words.change_in_words(Quantity.TIME, finding, against)
-    assert told == "5.0 % slower than main [-2.0 %, +12.0 %], 5 launches"
-
-
 @pytest.mark.parametrize(
     ("detectable", "said"),
     [
         (0.05, "a change of 5.1 % would have been seen"),
-        (11.0, "too few launches to see even a case that takes twice as long"),
         (float("nan"), "too few launches to see even a case that takes twice as long"),
     ],
 )
@@ -116,24 +103,16 @@ def test_what_would_have_been_seen_is_told_where_it_says_something(tmp_path, det
     assert words.undecided_in_words(finding, against).endswith(said)
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [40, 200])
 def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
     outcomes, against = judged(run(tmp_path, slow=1.06))
-    case = outcomes["fold_time"].case
-    many = [
-        dataclasses.replace(
-            outcomes["fold_time"],
-            case=dataclasses.replace(case, strategy=f"{'long_name_' * 5}{place}"),
-        )
-        for place in range(40)
-    ]
+    names = [f"{'long_name_' * 5}{place}" for place in range(40)]
+    many = [dataclasses.replace(outcomes["fold_time"], case=journals.case(name)) for name in names]
     against = structs.replace(against, new=[f"new{place}" for place in range(300)])
     lines = section_lines(words.section(GateFindings(against, many)), width)
     assert len(lines) <= 25 * 80 // min(width, 80)
     assert max(map(len, lines)) <= min(width, 80)
     said = " ".join(line.strip() for line in lines)
-    assert "40 slower" in said
-    assert "long_name_0" in said.replace(" ", "")
     assert re.search(r"and 3\d more: the journal has them", said)
     assert "new7 and 292 more" in said
 
@@ -292,14 +271,12 @@ def given_up(folder, first_call, limit="60.0"):
 
 
 def test_a_case_that_is_given_up_where_the_other_side_has_figures_fails(tmp_path):
-    path = given_up(tmp_path, 1.0)
-    made = results.load(path)
+    made = results.load(given_up(tmp_path, 1.0))
     [reason] = words.failures(made).values()
     said = "not run: tracing limit: tracing took more than 60 s, where main has figures"
     assert reason == f"{words.case_in_words(NATIVE)}: {said}"
     assert reason in sentences(made)
     assert reason in words.section(gate_findings(made)).notes
-    assert headline(path).startswith("1 of 1 case fails the gate against main: native, tokens")
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,13 @@ def judged(rows, rule=RULE):
     return judge(rows, range(1, 1 + rows.effect.shape[1]), rule)
 
 
-def campaign(truth, dice, between=0.01):
+def campaign(truth, dice):
     """Play a run as a campaign does, and judge it at every look."""
-    noise = np.hypot(between, WITHIN)
+    noise = np.hypot(0.01, WITHIN)
     return play(with_errors(dice.normal(truth[:, None], noise, (len(truth), LAUNCHES))), RULE)
 
 
 def share(verdict, runs):
-    """The share of a verdict among all cases of some runs."""
     verdicts = [one.verdict for run in runs for one in run.findings]
     return verdicts.count(verdict) / len(verdicts)
 
@@ -77,6 +76,7 @@ def among_calm(row, rule=RULE):
 @pytest.mark.parametrize(
     ("row", "verdict"),
     [
+        pytest.param([0.5], Verdict.UNDECIDED, id="one launch"),
         pytest.param([0.5] * 3, Verdict.UNDECIDED, id="screening alone confirms nothing"),
         pytest.param([0.06] * 3 + [0.001, -0.001] * 4, Verdict.SAME, id="slow by chance"),
         pytest.param([-0.06] * 3 + [0.06, 0.061] * 4, Verdict.UNDECIDED, id="faster, then slower"),
@@ -92,7 +92,7 @@ def test_a_suspect_is_decided_on_fresh_launches_that_agree(row, verdict):
     assert change.suspected
     assert change.verdict is verdict
     assert change.settled == (verdict is not Verdict.UNDECIDED)
-    assert change.launches == (len(row) - 3 or 3)
+    assert change.launches == (len(row) - 3 if len(row) > 3 else len(row))
 
 
 def test_the_interval_is_that_of_the_fresh_launches():
@@ -143,20 +143,6 @@ def test_the_looks_share_the_level_of_the_trial():
     assert sum(RULE.levels.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 7, 11, 15)
     assert max(FRESH_PARTS) == MOST_FRESH
-
-
-def test_one_launch_raises_a_suspicion_and_no_more():
-    (change,) = judged(effects([[0.3]]))
-    assert (change.suspected, change.verdict) == (True, Verdict.UNDECIDED)
-
-
-@pytest.mark.parametrize(("change", "between"), [(0.03, 0.01), (0.10, 0.04)])
-def test_what_a_trial_plays_changes_no_suspicion(change, between):
-    dice, truth = np.random.default_rng(3), np.log1p(change) * np.repeat([1.0, 0.0], [4, 16])
-    for _ in range(60):
-        looks = campaign(truth, dice, between).looks
-        suspected = [[one.suspected for one in look] for look in looks]
-        assert all(one == suspected[0] for one in suspected)
 
 
 def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():

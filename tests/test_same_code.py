@@ -27,10 +27,6 @@ def is_same(sides, name="mine.py"):
     return SameCode(Project(here), Project(there)).of_files(here / name, there / name)
 
 
-def test_what_is_equal_with_all_that_it_imports_is_the_same(sides):
-    assert is_same(sides)
-
-
 @pytest.mark.parametrize(
     "path", ["mine.py", "ours/__init__.py", "ours/inner.py", "src/ours/deep/part.py"]
 )
@@ -50,10 +46,8 @@ def test_other_files_of_the_project_and_files_of_data_are_not_looked_at(sides):
         ("import ours.gone", False),
         ("from ours import *", False),
         ("from ours.inner import *", True),
-        ("from ours.inner import Layer", True),
         ("from ... import ours", False),
         ("__import__('ours')", False),
-        ("exec('import ours')", False),
         ("run = eval", False),
         ("from importlib import import_module", False),
         ("import importlib.metadata", True),
@@ -61,7 +55,6 @@ def test_other_files_of_the_project_and_files_of_data_are_not_looked_at(sides):
         ("import runpy", False),
         ("import sys\nsys.path.append('lib')", False),
         ("import sys as s\ns.path.insert(0, 'lib')", False),
-        ("from sys import modules", False),
         ("from sys import path as p", False),
         ("from sys import *\npath.append('lib')", False),
         ("from sys import argv", True),

@@ -125,9 +125,8 @@ def test_every_strategy_meets_its_twins_in_every_setting(run):
     firsts = [(group.rivals[0].case.setting.seq_len, names_of(group)[0]) for group in groups]
     assert firsts == [(1, "loop_slice"), (1, "native"), (2, "loop_slice"), (2, "native")]
     for group in groups:
-        base = names_of(group)[0]
-        twins = sorted(f"{base}@{word}" for word in TWINS)
-        assert names_of(group) == [base, *twins]
+        base, *twins = names_of(group)
+        assert twins == sorted(f"{base}@{word}" for word in TWINS)
         assert group.slower == (0.0, *(TWINS[twin.partition("@")[2]] for twin in twins))
         assert len({rival.case.setting for rival in group.rivals}) == 1
 
@@ -161,7 +160,6 @@ def test_the_twins_of_an_older_self_test_are_read(run):
 
 
 def slowed(run, name, factor):
-    """The run, of which one rival took so many times as long."""
     measurements = [
         scaled(one, factor) if one.case.strategy == name else one for one in run.measurements
     ]
@@ -196,68 +194,28 @@ def test_a_comparison_is_paid_for_with_building_and_all_samples_of_both(tmp_path
     )
 
 
-def test_a_run_without_twins_says_nothing(tmp_path):
-    ordinary = results.load(journals.synthetic(tmp_path / "run.jsonl"))
-    assert trust_from_run(ordinary) is None
-
-
-@given(some.integers(0, 400), some.integers(1, 3000))
+@given(some.integers(0, 400), some.integers(0, 3000))
 def test_the_bound_is_that_of_clopper_and_pearson(hits, tries):
     share = Proportion(min(hits, tries), tries)
     exact = 1.0 if share.hits == tries else stats.beta.ppf(0.95, share.hits + 1, tries - share.hits)
     assert share.at_most == pytest.approx(exact, rel=1e-6)
 
 
-def test_no_tries_bound_nothing():
-    assert Proportion(0, 0).at_most == 1
-    assert math.isnan(Proportion(0, 0).value)
-
-
-def test_what_is_saved_is_read_again(tmp_path):
+def test_what_is_saved_is_read_again_and_so_is_a_file_of_an_older_self_test(tmp_path):
     path = save_trust(TRUST, tmp_path)
     assert load_trust(path) == TRUST
-    assert [file.name for file in tmp_path.iterdir()] == ["trust.json"]
-
-
-def test_a_file_of_an_older_self_test_is_read(tmp_path):
-    path = save_trust(TRUST, tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"one_in_n": [0, 12]}))
     assert load_trust(path) == TRUST
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
-    path = save_trust(TRUST, tmp_path)
-    (tmp_path / ".trust.json.new").mkdir()
-    with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
-        save_trust(structs.replace(TRUST, settings=1), tmp_path)
-    assert load_trust(path) == TRUST
-
-
-WRONG = [
-    {"schema": 2},
-    {"false_alarms": [2, 1]},
-    {"false_alarms": [0, 10**9]},
-    {"wrong_way": None},
-    {"found": {"x": [1, 2]}},
-    {"versions": "3"},
-]
-
-
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
+@pytest.mark.parametrize("field", [field.name for field in structs.fields(Trust)])
+@pytest.mark.parametrize("wrong", [None, [2, 1], [0, 10**9], {"x": [1, 2]}], ids=str)
+def test_a_wrong_file_is_as_good_as_none(tmp_path, field, wrong):
     path = save_trust(TRUST, tmp_path)
     good = json.loads(path.read_text())
-    without = {name: value for name, value in good.items() if name not in wrong}
-    for text in (json.dumps(good | wrong), json.dumps(without)):
+    for text in (json.dumps(good | {field: wrong}), json.dumps(good)[:-1], "\0"):
         path.write_text(text)
         assert load_trust(path) is None
-
-
-@given(some.binary(max_size=200))
-def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("trust") / "trust.json"
-    path.write_bytes(data)
-    assert load_trust(path) is None
 
 
 def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
@@ -317,13 +275,11 @@ def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_m
     assert any("from now on" in line for line in end(small))
 
 
-@pytest.mark.parametrize("strategies", [("native",), ("native", "fold_time")])
-def test_a_self_test_without_twins_has_no_result(tmp_path, strategies):
-    cases = journals.grid(strategies=strategies)
-    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+def test_a_self_test_without_twins_has_no_result(tmp_path):
+    path = journals.synthetic(tmp_path / "run.jsonl")
     (line,) = end(path)
     assert line.endswith("so there is no result")
-    assert not (tmp_path / "trust.json").exists()
+    assert not (tmp_path / FILE).exists()
 
 
 def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
@@ -331,7 +287,7 @@ def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
     (tmp_path / "trust.json").mkdir()
     lines = end(path)
     assert next(lines).startswith("identical code was called different in ")
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
         list(lines)
 
 
