@@ -137,10 +137,10 @@ def _promises(changes: int, whole: "WholeAdvice | None") -> Iterator[Cell]:
     alone: Iterable[Gain] = ()
     if whole is not None:
         alone = whole.alone.values() if changes > 1 else [whole.gain]
-    known = [gain for gain in alone if gain.speed_up and gain.speed_up.is_known]
-    shown = sum(gain.is_shown for gain in known)
-    lost = sum(gain.is_loss for gain in known)
-    yield from (shown, len(known) - shown - lost, lost)
+    compared = [gain for gain in alone if gain.speed_up and gain.speed_up.is_known]
+    shown = sum(gain.is_shown for gain in compared)
+    lost = sum(gain.is_loss for gain in compared)
+    yield from (shown, len(compared) - shown - lost, lost)
 
 
 if __name__ == "__main__":

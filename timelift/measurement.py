@@ -278,7 +278,7 @@ def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bo
 
 def engine_facts(measurement: Measurement) -> dict[str, str]:
     """Return the name of a case's device and its switches, such as tf32; empty where unknown."""
-    named = (launch.facts.engine for launch in measurement.launches)
-    engine = next(filter(None, named), {})
+    engines = (launch.facts.engine for launch in measurement.launches)
+    engine = next(filter(None, engines), {})
     pairs = itertools.islice(engine.items(), _MOST_SWITCHES)
     return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}

@@ -76,8 +76,8 @@ def _are_backends(value: object) -> bool:
 
 
 def _one_of(*words: str) -> Declaration:
-    named = " or ".join(repr(word) for word in words)
-    return Declaration(lambda value: isinstance(value, str) and value in words, named)
+    expected = " or ".join(map(repr, words))
+    return Declaration(lambda value: isinstance(value, str) and value in words, expected)
 
 
 _SIZES = Declaration(_are_sizes, "a tuple of positive whole numbers")

@@ -105,8 +105,8 @@ class _Questions:
         """Raise UsageError for a file that is missing; a strategy or workload needs its option."""
         if path_is(Path(file).exists):
             return
-        named = {"--workloads": self.project.workloads, "--strategies": self.project.strategies}
-        if flags := [flag for flag, names in named.items() if file in names]:
+        by_flag = {"--workloads": self.project.workloads, "--strategies": self.project.strategies}
+        if flags := [flag for flag, names in by_flag.items() if file in names]:
             hint = f"write {flags[0]} {file}"
         else:
             files = (*(self.project.root / "bench").glob("test_*.py"), *_brought(self.project))

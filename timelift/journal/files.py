@@ -92,28 +92,28 @@ def find_run(root: Path, word: str = "latest") -> Path:
     if is_folder and (inside := runs_under(Path(word))):
         return _latest_run(inside)
     runs = runs_under(root)
-    named = [path for path in runs if _is_named(path, word)] or _in_folder_of(root, word)
-    if not named and is_folder:
+    matching = [path for path in runs if _is_named(path, word)] or _in_folder_of(root, word)
+    if not matching and is_folder:
         return _newest_under(Path(word))
-    if not named:
+    if not matching:
         names = [path.stem for path in runs]
         hint = nearest(word, names) if names else f"{str(root)!r} holds no run"
         raise UserError(f"expected a run, a path, a folder or a commit, received {word!r}; {hint}")
-    return _latest_run(named)
+    return _latest_run(matching)
 
 
 def runs_of_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
     """Return the runs of a machine in the order of their times, each time once."""
     if machine.name is None:
         return []
-    seen = {_start_time(path) for path in except_for}
+    left_out = {_start_time(path) for path in except_for}
     runs = [
         path
         for path in _in_folder_of(root, machine.name)
         if identity_of(header_or_empty(path).machine) == identity_of(machine)
     ]
     by_time = {_start_time(path): path for path in reversed(runs)}
-    return [by_time[time] for time in sorted(by_time) if time not in seen]
+    return [by_time[time] for time in sorted(by_time) if time not in left_out]
 
 
 def _in_folder_of(folder: Path, word: str) -> list[Path]:

@@ -123,8 +123,8 @@ class Catalogue:
         return replace(rival, built_first=not first, factory=factory)
 
     def _is_in_pair(self, strategy: Strategy) -> bool:
-        others = (other for other in self.strategies.values() if other.is_other_side)
-        return any(strategy.name in {other.name, other.copy_of} for other in others)
+        sides = (side for side in self.strategies.values() if side.is_other_side)
+        return any(strategy.name in {side.name, side.copy_of} for side in sides)
 
     def why_not(self, case: Case) -> str:
         """Reason why a case can never be measured, or ''."""

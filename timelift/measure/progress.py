@@ -13,7 +13,7 @@ from timelift.errors import counted
 
 @dataclass(frozen=True)
 class CampaignBegun:
-    """How much there is to measure; more launches of a `two_sided` run are for suspects."""
+    """How much there is to measure; in a `two_sided` run more launches are for suspects."""
 
     cases: int
     settings: int

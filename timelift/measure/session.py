@@ -171,9 +171,9 @@ class Session:
     def _record(self, lines: Iterable[CaseInLaunch]) -> None:
         assert self._journal
         root = self.request.project.root
-        shown = [replace(line, reason=without_folders(line.reason, root)) for line in lines]
-        self._journal.append(*shown)
-        self.lines += shown
+        shareable = [replace(line, reason=without_folders(line.reason, root)) for line in lines]
+        self._journal.append(*shareable)
+        self.lines += shareable
 
     @property
     def journal_path(self) -> Path | None:
