@@ -8,10 +8,11 @@ import pytest
 from tests import journals
 from tests.stored import QUIET, STRATEGIES, stored
 from timelift.analyse import results
-from timelift.analyse.fact_changes import changes_over_runs, largest
 from timelift.case import Status
 from timelift.history import ChangeState, compare_words
 from timelift.history.case_changes import ASSUMED_NOISE, case_changes, condense, session_noises
+from timelift.history.levels import largest
+from timelift.history.many_runs import changes_over_runs
 from timelift.history.two_runs import compare_runs
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
-from timelift.analyse.fact_changes import largest
 from timelift.analyse.results import Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
@@ -201,6 +200,15 @@ def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
         float(np.median(beats)) if beats else math.nan,
         {case: exact[case] for case in log_seconds},
     )
+
+
+def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
+    """Return the larger of each pair of facts, None where neither is known."""
+    if facts == others:
+        return facts
+    pairs = zip(facts, others, strict=True)
+    known_values = ([value for value in pair if value is not None] for pair in pairs)
+    return tuple(max(values, default=None) for values in known_values)
 
 
 def _case_levels(medians: Mapping[Case, Mapping[int, float]]) -> dict[Case, float]:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from timelift.analyse.fact_changes import FactChange, changes_over_runs
+from timelift.analyse.fact_changes import FactChange, exact_change
 from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.case import Case
@@ -38,6 +38,8 @@ from timelift.history.segments import (
     fit_segments,
 )
 from timelift.journal.lines import Difference, drift_differences
+from timelift.journal.reading import ExactFacts
+from timelift.measurement import EXACT_FACTS
 
 #: The most turns of a search for changes of cases and then for shifts of the machine.
 _MOST_PASSES = 3
@@ -333,3 +335,18 @@ def read_history(
     levels = run_levels(summaries, [run.canary_seconds for run in machine.runs])
     facts = changes_over_runs(summary.exact for summary in summaries)
     return History(machine, levels.cases, find_changes(levels, gate), gate, facts)
+
+
+def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactChange, ...]:
+    """Return the changes of exact facts, from each run that has a fact to the next that has it."""
+    last: dict[tuple[Case, str], tuple[int, float]] = {}
+    changes: list[FactChange] = []
+    for place, cases in enumerate(runs):
+        for case, values in cases.items():
+            for name, value in zip(EXACT_FACTS, values, strict=True):
+                if value is not None:
+                    before, old = last.get((case, name), (place, value))
+                    if change := exact_change(case, name, old, value):
+                        changes.append(dataclasses.replace(change, before=before, after=place))
+                    last[case, name] = place, value
+    return tuple(changes)

@@ -7,7 +7,7 @@ suspects are false, and where nothing changed at all, at most 1 of 20 comparison
 
 import contextlib
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail, welch_df
-from timelift.analyse.fact_changes import FactChange, fact_changes
+from timelift.analyse.fact_changes import FactChange, exact_changes
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples, load_usual
 from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES, discovery_bar
@@ -40,7 +40,7 @@ from timelift.journal.lines import (
     drift_differences,
     identity_differences,
 )
-from timelift.measurement import Measurement, engine_facts
+from timelift.measurement import Measurement, MeasurementsByCase, engine_facts
 
 #: The most runs from which the noise of sessions is learnt.
 _MOST_SESSIONS = 6
@@ -189,7 +189,7 @@ def compare_runs(
         _commits(old, new),
         cases=_cases_between(old, new, session_noises(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
-        facts=fact_changes(before, after),
+        facts=_fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
@@ -311,3 +311,59 @@ def _states(
 def _discovered(p: Samples) -> NDArray[np.bool_]:
     """Return where a p is below `_LEVEL` and a discovery among all."""
     return np.asarray((p < _LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))
+
+
+# Facts -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _FactLimit:
+    """A noisy fact passes where it grew by less than this share, or by less than `least` units."""
+
+    share: float
+    least: float
+
+
+#: First calls are single events that moved by a third between runs; memory comes in arenas.
+_FACT_LIMITS: Mapping[str, _FactLimit] = {
+    "first_call_seconds": _FactLimit(share=0.5, least=0.1),
+    "peak_bytes": _FactLimit(share=0.25, least=1 << 20),
+}
+
+
+def _fact_changes(old: MeasurementsByCase, new: MeasurementsByCase) -> tuple[FactChange, ...]:
+    shared = sorted(old.keys() & new.keys())
+    exact = (change for case in shared for change in exact_changes(case, old[case], new[case]))
+    return (*exact, *_limited(old, new, shared))
+
+
+def _limited(
+    old: MeasurementsByCase, new: MeasurementsByCase, shared: Iterable[Case]
+) -> Iterator[FactChange]:
+    for name, limit in _FACT_LIMITS.items():
+        values = {case: (_least(old[case], name), _least(new[case], name)) for case in shared}
+        positive = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}
+        usual = _usual_growth(positive.values())
+        for case, (before, after) in positive.items():
+            is_worse = _beyond(before * usual, after, limit)
+            if is_worse or _beyond(after, before * usual, limit):
+                yield FactChange(case, name, before, after, is_worse)
+
+
+def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
+    """Return the median growth, which is the machine's and no strategy's; 1 of few cases."""
+    growth = [after / before for before, after in pairs]
+    return float(np.median(growth)) if len(growth) > 2 else 1.0  # noqa: PLR2004 - no majority
+
+
+def _beyond(before: float, after: float, limit: _FactLimit) -> bool:
+    return after > before * (1 + limit.share) and after - before > limit.least
+
+
+def _least(measurement: Measurement, name: str) -> float:
+    """Return the least of a fact over launches, or NaN, since later launches build side by side.
+
+    A fact too small to be read counts as the bound that it is below.
+    """
+    values = (launch.facts.number_or_bound(name) for launch in measurement.launches)
+    return min((value for value in values if value is not None), default=float("nan"))
