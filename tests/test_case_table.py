@@ -15,9 +15,10 @@ from timelift.present.case_table import for_programs, of_rankings
 from timelift.present.report import in_markdown, report
 
 
-def shown(seen, width=160):
-    """The report as a terminal shows it, with its colours where it has some."""
-    console = terminal.console(width)
+def shown(seen):
+    """The report as a wide terminal shows it, with its colours where it has some."""
+    console = terminal.console()
+    console.width = 160
     with console.capture() as capture:
         terminal.show_report(report(seen), console)
     return capture.get()

@@ -15,6 +15,7 @@ from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
 from timelift.case import SIZES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
+from timelift.inner_layer import TIME_DISTRIBUTED
 from timelift.present.tables import Column, Table
 from timelift.present.words import (
     TIMES,
@@ -27,7 +28,6 @@ from timelift.present.words import (
     with_interval,
 )
 
-_KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
 #: Characters after which a cell of the table is cut.
@@ -77,7 +77,7 @@ def _common_baseline(answers: Mapping[str, Answer]) -> str:
 
 def known_as(baseline: str) -> str:
     """Return the name of the Keras layer that a baseline is, else its own name."""
-    return _KNOWN_AS.get(baseline, baseline)
+    return "TimeDistributed" if baseline == TIME_DISTRIBUTED else baseline
 
 
 def _gains_in_words(answer: Answer, baseline: str) -> str:

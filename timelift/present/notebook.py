@@ -1,7 +1,6 @@
 """A run as a pandas table, for notebooks and programs."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,6 @@ UNITS = {
 }
 
 
-class RowLevel(StrEnum):
-    """The kind of a row."""
-
-    MEASUREMENT = "measurement"
-    LAUNCH = "launch"
-    ROUND = "round"
-
-
 def read_run(run: RunOrName = "latest", results_folder: str | Path = RESULTS) -> Run:
     """Read a run; raises UserError with the nearest names if no run has this name."""
     if isinstance(run, Run):
@@ -50,7 +41,7 @@ def read_run(run: RunOrName = "latest", results_folder: str | Path = RESULTS) ->
 
 def load(
     run: RunOrName = "latest",
-    level: str = RowLevel.MEASUREMENT,
+    level: str = "measurement",
     results_folder: str | Path = RESULTS,
 ) -> pd.DataFrame:
     """Return a run as a tidy table, whose columns are described in `docs/library.md`.
@@ -60,18 +51,13 @@ def load(
     Every row has the axes of its setting and its `strategy`. `attrs` has the units of the columns,
     and the run's id, start, commit and machine.
     """
+    if level not in _TABLES:
+        raise UserError(f"unknown level {level!r}; {nearest(level, _TABLES)}")
     loaded = read_run(run, results_folder)
-    table = _TABLES[_level(level)](loaded)
+    table = _TABLES[level](loaded)
     units = {name: unit for name, unit in UNITS.items() if name in table.columns}
     table.attrs.update(units=units, **_origin(loaded.header))
     return table
-
-
-def _level(word: str) -> RowLevel:
-    try:
-        return RowLevel(word)
-    except ValueError:
-        raise UserError(f"unknown level {word!r}; {nearest(word, RowLevel)}") from None
 
 
 def _origin(header: Header) -> dict[str, str]:
@@ -115,8 +101,5 @@ def _launch_rows(run: Run) -> Iterator[dict[str, Any]]:
             }
 
 
-_TABLES = {
-    RowLevel.MEASUREMENT: _measurements,
-    RowLevel.LAUNCH: _launches,
-    RowLevel.ROUND: results.frame,
-}
+#: The tables of a run, by what a row of them is.
+_TABLES = {"measurement": _measurements, "launch": _launches, "round": results.frame}

@@ -39,10 +39,10 @@ _PLAIN_WIDTH = 140
 _INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")
 
 
-def console(width: int | None = None) -> Console:
-    """Open the standard output; its width is the terminal's unless told otherwise."""
-    output = Console(width=width, highlight=False)
-    if width is None and not output.is_terminal and "COLUMNS" not in os.environ:
+def console() -> Console:
+    """Return a console on the standard output; a file or a pipe has a fixed width."""
+    output = Console(highlight=False)
+    if not output.is_terminal and "COLUMNS" not in os.environ:
         output.width = _PLAIN_WIDTH
     return output
 
