@@ -7,16 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from studies import (
-    STUDIES,
-    gate,
-    history,
-    kills,
-    ladder,
-    real_noise,
-    sample_length,
-    support,
-)
+from studies import STUDIES, gate, history, kills, ladder, real_noise, sample_length, support
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
 from tests.projects import ROOT
@@ -56,32 +47,31 @@ def test_the_quick_form_ends_well(name):
     assert done.stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"), [("none", "expected a run"), ("ordinary", "timelift selftest")]
-)
-def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(tmp_path, capsys, name, sentence):
+@pytest.fixture
+def beside_an_ordinary_run(tmp_path, monkeypatch):
     journals.synthetic(tmp_path / "ordinary")
-    assert real_noise.main([str(tmp_path / name)]) == 1
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("studies.real_noise: ")
-    assert sentence in printed.err
-    assert printed.err.count("\n") == 1
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("study", "words", "sentence"),
     [
+        (real_noise, "none", "expected a run"),
+        (real_noise, "ordinary", "timelift selftest"),
+        (kills, "--kills 1 --journals .", "is not empty; name a new folder with --journals"),
         (sample_length, "--backends tf", "unknown name 'tf'; "),
         (support, "--workloads sensors", "unknown name 'sensors'; nearest: sensor"),
         (support, "--by-backend --backends jaxx", "unknown name 'jaxx'; nearest: jax"),
     ],
 )
-def test_a_name_that_is_unknown_is_one_sentence_and_exit_1(capsys, study, words, sentence):
+@pytest.mark.usefixtures("beside_an_ordinary_run")
+def test_what_cannot_be_used_is_one_sentence_and_exit_1(capsys, study, words, sentence):
     assert study.main(words.split()) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"{study.__name__}: {sentence}")
+    assert printed.err.startswith(f"{study.__name__}: ")
+    assert sentence in printed.err
+    assert printed.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

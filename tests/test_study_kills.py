@@ -123,12 +123,6 @@ def test_the_tables_have_when_kills_came_and_what_was_found():
     assert dict(kills.faults(trials)) == good | bad
 
 
-def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):
-    (tmp_path / "old.jsonl").touch()
-    assert kills.main(["--kills", "1", "--journals", str(tmp_path)]) == 1
-    assert "is not empty; name a new folder with --journals" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("faults", "code"), [({}, 0), ({"lost": 1}, 1)])
 def test_any_fault_is_an_exit_code(monkeypatch, faults, code):
     one = Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
