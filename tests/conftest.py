@@ -38,7 +38,7 @@ SLOW_FIRST = (
     "test_meaning",
     "test_reading_anything",
     "test_users_layer",
-    "test_study_ladder_together",
+    "test_study_ladder",
 )
 
 #: XLA compiles in half of the time without optimising, and programs run a few times here.

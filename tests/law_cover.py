@@ -16,17 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.law_cases import ends_of
 from tests.projects import STRATEGIES, WORKLOADS
-from timelift.case import (
-    Backend,
-    Dtype,
-    Gradients,
-    Lengths,
-    Mode,
-    Phase,
-    Setting,
-    Status,
-    TimeAxis,
-)
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
 

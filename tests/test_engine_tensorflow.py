@@ -53,44 +53,37 @@ def test_operations_of_a_graph_are_counted_by_kind():
 
 
 CLOCKED = """
-import json, random
-from timelift.case import Backend, Phase, Setting
-from pathlib import Path
-from timelift.worker import engines, prepare
-engines.load("tensorflow")
-from timelift.worker.engines import open_engine
+import time
+from tests.projects import STRATEGIES, WORKLOADS
+from timelift.messages import Task, WorkerChannel
+from timelift.worker import prepare
 from timelift.worker.engines.tensorflow import TensorFlowCompiled
-from timelift.worker.prepare import SettingUnderTest
-from timelift.measure import catalogue
-from timelift.messages import RivalSpec, Task, WorkerChannel
-told = []
-traced, clock = TensorFlowCompiled.trace, prepare.time.perf_counter
+events = []
+traced, clock = TensorFlowCompiled.trace, time.perf_counter
 def trace(self, feed):
-    told.append("trace")
+    events.append("trace")
     return traced(self, feed)
 class Clock:
     def __getattr__(self, name):
         return getattr(time, name)
     def perf_counter(self):
-        told.append("clock")
+        events.append("clock")
         return clock()
-import time
 prepare.time = Clock()
 TensorFlowCompiled.trace = trace
 counted = TensorFlowCompiled.operations.func
-TensorFlowCompiled.operations = property(lambda self: (told.append("counted"), counted(self))[1])
-setting = Setting("sensor", 3, 2, Phase.BACKWARD)
-known = catalogue.read_workloads(Path("workloads").glob("*.py"))["sensor"]
-rivals = tuple(RivalSpec(one, f"strategies/{one}.py") for one in ("native", "fold_time"))
-task = Task(setting, rivals, known.factory, known.inputs, 1, 1.0)
-under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(lambda _: None))
-facts = [under_test.prepare(one).facts["built"] for one in rivals]
-print(json.dumps([told, facts]))
+TensorFlowCompiled.operations = property(lambda self: (events.append("counted"), counted(self))[1])
+setting, workload = changed(workload="sensor", phase=Phase.BACKWARD), WORKLOADS["sensor"]
+rivals = tuple(STRATEGIES[name].rival() for name in ("native", "fold_time"))
+task = Task(setting, rivals, workload.factory, workload.inputs, 1, 1.0)
+under_test = prepare.SettingUnderTest(open_engine(setting), task, WorkerChannel(lambda _: None))
+facts = [under_test.prepare(rival).facts["built"] for rival in rivals]
+print(json.dumps([events, facts]))
 """
 
 
 def test_the_tracer_is_warm_before_the_first_rival_and_nodes_are_counted_off_the_clock():
-    events, built = engines.run("tensorflow", CLOCKED)
+    events, built = run(CLOCKED)
     assert built == [1, 2]
     assert events[0] == "trace"
     of_one = ["clock", "clock", "clock", "trace", "clock", "clock", "counted"]

@@ -132,9 +132,9 @@ def test_families_that_are_not_all_pairs_are_refused():
         estimates.rivals_in(np.array([5, 6, 6]))
 
 
-def settings_of(scale, random):
+def settings_of(scale, random, loudness=1):
     """Variances of all pairs of five rivals in settings of these variances, with their families."""
-    errors = random.normal(0, np.sqrt(scale)[:, None, None] / 2**0.5, (len(scale), 5, 3))
+    errors = random.normal(0, np.sqrt(scale)[:, None, None] / 2**0.5, (len(scale), 5, 3)) * loudness
     first, second = np.triu_indices(5, 1)
     variance = (errors[:, second] - errors[:, first]).var(-1, ddof=1)
     return variance.ravel(), np.repeat(np.arange(len(scale)), 10)
@@ -174,10 +174,8 @@ def test_an_estimate_learns_from_the_other_pairs_of_its_family():
 
 def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
     random = np.random.default_rng(10)
-    errors = random.normal(0, 0.01, (300, 5, 3)) * np.array([1, 1, 1, 8, 8])[:, None]
-    first, second = np.triu_indices(5, 1)
-    variance = (errors[:, second] - errors[:, first]).var(-1, ddof=1).ravel()
-    numbers = np.repeat(np.arange(300), 10)
+    loudness = np.array([1, 1, 1, 8, 8])[:, None]
+    variance, numbers = settings_of(np.full(300, 2e-4), random, loudness)
     near, far = (prior_of_pairs(variance, numbers, told=told) for told in (True, False))
     assert near.df.tolist() == far.df.tolist()
     assert near.variance.tolist() == far.variance.tolist()

@@ -219,33 +219,24 @@ def nearest(observed, words):
     return fitting[0] if len(fitting) == 1 else f"unknown ({fitting})"
 
 
-def behaviour(lift):
+def disagreements(strategy, time_axis):
+    """Return (declared, observed) by constant, for those that behaviour contradicts."""
+    parameters = dict(strategy.parameters)
+    if "k" in parameters:
+        parameters["k"] = K
+    lift = Lift(load_module(str(strategy.path)), parameters, time_axis)
     masks, padded = masks_and_padding(lift)
-    return {
+    behaviour = {
         "DROPOUT": dropout(lift),
         "BATCH_NORM": batch_norm(lift),
         "INNER_LOSSES": inner_losses(lift),
         "MASKS": masks,
         "PADDED_STEPS": padded,
     }
-
-
-def declared(strategy, name, time_axis):
-    """Return a constant, which is one word or one for each kind of time axis."""
-    word = strategy.constants[name]
-    return word[time_axis] if isinstance(word, dict) else word
-
-
-def disagreements(strategy, time_axis):
-    """Return (declared, observed) by constant, for those that behaviour contradicts."""
-    module = load_module(str(strategy.path))
-    parameters = dict(strategy.parameters)
-    if "k" in parameters:
-        parameters["k"] = K
-    pairs = {
-        name: (declared(strategy, name, time_axis), observed)
-        for name, observed in behaviour(Lift(module, parameters, time_axis)).items()
-    }
+    pairs = {}
+    for name, observed in behaviour.items():
+        word = strategy.constants[name]  # or one for each kind of time axis
+        pairs[name] = (word[time_axis] if isinstance(word, dict) else word, observed)
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
