@@ -23,7 +23,6 @@ settings.load_profile("patient")
 SLOW_FIRST = (
     "test_law",
     "test_studies",
-    "test_backends",
     "test_interrupted_runs",
     "test_bisect",
     "test_bench",

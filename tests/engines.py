@@ -90,6 +90,12 @@ def run_afresh(backend, script, **variables):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@functools.cache
+def evaluate(backend, module, expression):
+    """Return the value of an expression of a module of tests, in a process of the backend."""
+    return run(backend, f"import json\nfrom {module} import *\nprint(json.dumps({expression}))")
+
+
 def _environment(backend):
     return {**ONE_THREAD, **os.environ, "KERAS_BACKEND": str(backend), "PYTHONPATH": str(ROOT)}
 

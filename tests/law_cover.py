@@ -9,7 +9,6 @@ one of them all. Where a strategy refuses, the following rows are tried.
 Pairs of values may go unmet: `make test-all` has eager mode and dynamic time on TensorFlow for all.
 """
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ DYNAMIC, XLA = (Mode.GRAPH, TimeAxis.DYNAMIC), (Mode.XLA, TimeAxis.STATIC)
 Row = tuple[Phase, tuple[Mode, TimeAxis], int, int, Lengths]
 #: Rows with every value of every axis of a backend. The last ones are for strategies that refuse
 #: others: each has a value that some strategy meets nowhere else. PyTorch compiles for seconds, so
-#: there a few strategies are tried (`tests/test_backends.py`).
+#: there a few strategies are tried (`test_law.py`).
 ROWS: dict[Backend, tuple[Row, ...]] = {
     Backend.TENSORFLOW: (
         (FORWARD, EAGER, 1, 1, FULL),
@@ -184,8 +183,3 @@ def _places(
     turns = range(math.lcm(len(rows), len(workloads)) if rows else 0)
     pairs = [(*rows[turn % len(rows)], workloads[turn % len(workloads)]) for turn in turns]
     return [pair for pair in pairs if pair[1][0] is FORWARD or pair[2] not in FORWARD_ALONE]
-
-
-def print_cells(backend: str) -> None:
-    """Print the cells as JSON, in a process whose Keras has that backend."""
-    print(json.dumps(list(covered(Backend(backend)))))  # noqa: T201

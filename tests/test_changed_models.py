@@ -1,6 +1,5 @@
 """Models of users: every lift is found, and changed in place without changing an output."""
 
-import functools
 import json
 import math
 import signal
@@ -47,14 +46,9 @@ QUICK = (
 )
 
 
-@functools.cache
 def call_in(backend, call):
     """Return the result of a function of `changed_models`, in a process of the backend."""
-    return engines.run(backend, _script(call))
-
-
-def _script(call):
-    return f"import json\nfrom tests.changed_models import *\nprint(json.dumps({call}))"
+    return engines.evaluate(backend, "tests.changed_models", call)
 
 
 def lifts_of(name):
@@ -266,8 +260,7 @@ def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, capsys, f
     model = f"{ROOT / 'tests' / 'lifted_models.py'}:slow"
     if form == "stored":
         model = str(tmp_path / "slow.keras")
-        script = f"find_model(named('slow')).save({model!r}) or 'saved'"
-        assert engines.run(TENSORFLOW, _script(script)) == "saved"
+        call_in(TENSORFLOW, f"find_model(named('slow')).save({model!r})")
     assert cli.main(["advise", model, "--code", "--results", str(tmp_path)], ROOT) == 0
     printed = capsys.readouterr().out
     assert "# slow: 1 lift over time in" in printed

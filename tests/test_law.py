@@ -1,6 +1,5 @@
 """Every lift keeps the law on every step, and a strategy that does not is caught."""
 
-import functools
 import random
 from collections import defaultdict
 from dataclasses import replace
@@ -8,6 +7,7 @@ from itertools import chain, product
 
 import pytest
 
+from studies import support
 from tests import engines
 from tests.law_cases import CASES, SEED, STEP, TIME
 from tests.law_cover import (
@@ -15,6 +15,7 @@ from tests.law_cover import (
     DENSE,
     DYNAMIC,
     EAGER,
+    FEWER_WORDS,
     FORWARD_ALONE,
     GRAPH,
     KINDS,
@@ -54,11 +55,9 @@ OF_CONVOLUTIONS = {Backend.JAX: {"conv_extra_axis"}}
 OF_ANY_LAYER = {"fold_time", "loop_slice", "loop_unstack", "ops_map", "time_distributed"}
 
 
-@functools.cache
 def covered(backend):
     """Return the cells of `tests/law_cover.py`, in a process of the backend."""
-    script = f"from tests import law_cover\nlaw_cover.print_cells('{backend}')"
-    return engines.run(backend, script)
+    return engines.evaluate(backend, "tests.law_cover", f"[*covered(Backend('{backend}'))]")
 
 
 @pytest.mark.parametrize("backend", Backend)
@@ -118,6 +117,47 @@ def test_the_whole_catalogue_keeps_the_law(place, way, phase):
     ended = ends(setting(Backend.TENSORFLOW, workload, row), rivals(list(STRATEGIES)))
     assert not {name: end for name, end in ended.items() if end[0] in BROKEN}
     assert Status.MEASURED in {status for status, _ in ended.values()}
+
+
+#: Layers of every kind: Dense, LSTM, attention and convolutions. Those with batch statistics take
+#: JAX minutes, which compiles every operation by itself; `tests/test_refusals.py` has statistics
+#: behind a Dense. `python -m studies.support --by-backend` tries every workload.
+ELSEWHERE_EAGERLY = [
+    *product([Backend.JAX], ["sensor", "sentences", "set_attention", "frames"]),
+    *product([Backend.TORCH], ["sensor", "sentences", "set_attention", "frame_encoder"]),
+]
+#: PyTorch takes seconds to compile each; some have Python between their graphs.
+QUICKER = ("fold_time", "native", "ops_map", "loop_slice", "vectorized_map", "rnn_cell")
+
+
+def words(backend, workload, column, names=tuple(STRATEGIES)):
+    """Return the word of each strategy, and the reason if it does not lift."""
+    engines.skip_without(backend)
+    chosen = {name: STRATEGIES[name] for name in names}
+    inputs = FEWER_WORDS.get(workload, WORKLOADS[workload].inputs)
+    cells = support.cells(replace(WORKLOADS[workload], inputs=inputs), chosen, backend, [column])
+    return {cell.strategy: (cell.word, cell.reason) for cell in cells}
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(("backend", "workload"), ELSEWHERE_EAGERLY)
+def test_every_strategy_keeps_the_law_eagerly_on_the_other_backends(backend, workload):
+    ends = words(backend, workload, support.EAGER)
+    assert not {name: end for name, end in ends.items() if end[0] == "fails"}
+    assert ends["fold_time"][0] == ends["loop_unstack"][0] == "lifts"
+    assert ends["tf_scan"] == ("refuses", "it is written for tensorflow alone.")
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [(Backend.TORCH, QUICKER), (Backend.JAX, tuple(STRATEGIES))],
+)
+def test_every_strategy_keeps_the_law_compiled_on_the_other_backends(backend, names, monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    ends = words(backend, DENSE, support.COMPILED, names)
+    assert not {name: end for name, end in ends.items() if end[0] == "fails"}
+    assert "lifts" in {word for word, _ in ends.values()}
 
 
 #: Strategies that sum in another order, by a workload of each kind of layer; TensorFlow has no LSTM
@@ -188,17 +228,6 @@ ELSEWHERE = (
 TRIED = {Backend.TENSORFLOW: tuple(CASES), Backend.JAX: ELSEWHERE, Backend.TORCH: ELSEWHERE}
 
 
-@functools.cache
-def ends_of_cases(backend):
-    """Return how the strategies of the cases end, in one process of the backend."""
-    script = (
-        "import json\nfrom tests.law_cases import ends_by_phase\n"
-        f"names = {list(TRIED[backend])}\n"
-        f"print(json.dumps({{name: ends_by_phase(name, '{backend}') for name in names}}))"
-    )
-    return engines.run(backend, script)
-
-
 @pytest.mark.parametrize(
     ("backend", "name"),
     [
@@ -208,8 +237,10 @@ def ends_of_cases(backend):
     ],
 )
 def test_a_wrong_strategy_is_caught_and_the_right_one_passes(backend, name):
+    by_name = f"{{name: ends_by_phase(name, '{backend}') for name in {TRIED[backend]}}}"
+    by_phase = engines.evaluate(backend, "tests.law_cases", by_name)[name]
     for phase in Phase:
-        ends, expected = ends_of_cases(backend)[name][phase], CASES[name].reasons.get(phase)
+        ends, expected = by_phase[phase], CASES[name].reasons.get(phase)
         assert ends["right"] == [Status.MEASURED, ""]
         status, reason = ends["wrong"]
         if expected is None:

@@ -4,7 +4,6 @@ They have a dtype policy of their own, are frozen in whole or in part, or are su
 `build` and `compute_output_shape`. Besides our strategies some are made here.
 """
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -145,13 +144,9 @@ def ends_of_cases(backend):
         return [case.ends(Backend(backend), Path(folder)) for case in cases(Backend(backend))]
 
 
-@functools.cache
 def ends_by_case(backend):
-    script = (
-        "import json\nfrom tests.test_own_layers import ends_of_cases\n"
-        f"print(json.dumps(ends_of_cases({str(backend)!r})))"
-    )
-    return dict(zip(cases(backend), engines.run(backend, script), strict=True))
+    ends = engines.evaluate(backend, "tests.test_own_layers", f"ends_of_cases('{backend}')")
+    return dict(zip(cases(backend), ends, strict=True))
 
 
 @pytest.mark.parametrize("backend", Backend)
