@@ -17,7 +17,7 @@ from studies.noise import SCENARIOS, Scenario
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.effects import Effects, launch_effects
 from timelift.analyse.verdicts import Verdict
-from timelift.gate.rule import Change, GateRule, judge
+from timelift.gate.rule import GateRule, JudgedChange, judge
 from timelift.selftest.trust import Proportion
 
 #: Pairs that share what is known of their noise.
@@ -56,11 +56,11 @@ just ignored  pairs that are slower by {IGNORED:.1%}, of which so many fail; +3%
 class Trial:
     """The rule's findings of pairs at each of its looks, and the launches of each pair."""
 
-    looks: Sequence[Sequence[Change]]
+    looks: Sequence[Sequence[JudgedChange]]
     launches: Sequence[float]
 
     @property
-    def findings(self) -> Sequence[Change]:
+    def findings(self) -> Sequence[JudgedChange]:
         """The findings of the last look."""
         return self.looks[-1]
 
@@ -68,7 +68,7 @@ class Trial:
 def play(effects: Effects, rule: GateRule) -> Trial:
     """Screen pairs, then try the suspects until they are settled, as a campaign does."""
     numbers = 1 + np.arange(effects.effect.shape[1])
-    launches, looks = np.zeros(len(effects.effect)), list[list[Change]]()
+    launches, looks = np.zeros(len(effects.effect)), list[list[JudgedChange]]()
     for point in rule.decision_points:
         last = looks[-1] if looks else ()
         plays_on = [change.suspected and not change.settled for change in last] or [True]
@@ -127,7 +127,7 @@ def _row(name: str, trials: dict[float, list[Trial]]) -> Row:
     )
 
 
-def _share(findings: Sequence[Change], verdict: Verdict) -> Proportion:
+def _share(findings: Sequence[JudgedChange], verdict: Verdict) -> Proportion:
     return Proportion(sum(change.verdict is verdict for change in findings), len(findings))
 
 

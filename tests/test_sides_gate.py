@@ -13,8 +13,7 @@ from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side
-from timelift.gate.same_code import FileChanges
-from timelift.gate.sides import SidesRace
+from timelift.gate.sides import FileChanges, SidesRace
 from timelift.measure.header import new_header
 from timelift.measure.request import RunRequest
 from timelift.project import Project

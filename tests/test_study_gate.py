@@ -12,7 +12,7 @@ from tests.projects import ROOT, WORKLOADS
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.gate.outcomes import CaseOutcome
-from timelift.gate.rule import Change
+from timelift.gate.rule import JudgedChange
 from timelift.journal.lines import Quantity
 from timelift.messages import RivalSpec, Task
 from timelift.selftest.trust import Proportion
@@ -21,7 +21,7 @@ from timelift.selftest.trust import Proportion
 def outcome(name, verdict=Verdict.SAME):
     """What became of a case's time; its other quantities are the same."""
     told = {"launches": 3, "detectable": 0.03, "suspected": False, "tried": False}
-    same = Change(0.0, -0.01, 0.01, verdict=Verdict.SAME, **told)
+    same = JudgedChange(0.0, -0.01, 0.01, verdict=Verdict.SAME, **told)
     time = dataclasses.replace(same, verdict=verdict)
     changes = dict.fromkeys(Quantity, same) | {Quantity.TIME: time}
     return CaseOutcome(journals.case(name), changes, {})

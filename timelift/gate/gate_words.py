@@ -8,7 +8,7 @@ from timelift.case import Case
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides, gate_findings
-from timelift.gate.rule import Change
+from timelift.gate.rule import JudgedChange
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
 from timelift.present import conditions
@@ -178,14 +178,14 @@ def _hit_limit(pair: Sides, against: Against) -> str:
     return f"{case_in_words(pair.new.case)}: {why}, where {against.label} has figures"
 
 
-def change_in_words(quantity: Quantity, change: Change, against: Against) -> str:
+def change_in_words(quantity: Quantity, change: JudgedChange, against: Against) -> str:
     is_better = change.value < 0
     changed = _COMPARED[quantity][is_better].format(percent(abs(math.expm1(change.value))))
     launches = counted(round(change.launches), "launch")
     return f"{changed} {against.label} {percent_interval(change)}, {launches}"
 
 
-def undecided_in_words(time: Change, against: Against) -> str:
+def undecided_in_words(time: JudgedChange, against: Against) -> str:
     """Return that a case is undecided, with its interval, and what would have been seen."""
     beside = f"undecided beside {against.label}"
     if math.isnan(time.value):
@@ -234,7 +234,7 @@ def _table(gate: GateFindings) -> Table:
     return table.without_empty_columns()
 
 
-def _time_change(time: Change) -> str:
+def _time_change(time: JudgedChange) -> str:
     if math.isnan(time.value):
         return ""
     interval = f" {percent_interval(time)}" if math.isfinite(time.low) else ""

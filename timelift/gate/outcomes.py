@@ -13,7 +13,7 @@ from timelift.analyse.results import Run, Samples, launch_numbers, seconds_by_la
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.gate.rule import Change, GateRule, judge
+from timelift.gate.rule import GateRule, JudgedChange, judge
 from timelift.journal.lines import Against, Quantity
 from timelift.measurement import Measurement, fact
 
@@ -34,12 +34,12 @@ class CaseOutcome:
     """
 
     case: Case
-    changes: Mapping[Quantity, Change]
+    changes: Mapping[Quantity, JudgedChange]
     facts: tuple[FactChange, ...]
     more_operations: tuple[tuple[str, int], ...] = ()
 
     @property
-    def time(self) -> Change:
+    def time(self) -> JudgedChange:
         return self.changes[Quantity.TIME]
 
     @property
@@ -232,7 +232,7 @@ def _operations(side: Measurement) -> Mapping[str, int] | None:
 _FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
 
 
-def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[Change]:
+def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[JudgedChange]:
     numbers = launch_numbers(pair.new for pair in pairs)
     return judge(_effects(pairs, quantity, numbers), numbers, rule)
 
@@ -280,7 +280,7 @@ class GateReferee(Referee):
         return self._doubtful(Quantity.MEMORY)
 
     def _doubtful(self, *quantities: Quantity) -> frozenset[Case]:
-        """Return both sides of the cases that need launches for a quantity, and fail by no fact."""
+        """Return both sides of the cases that need launches, unless a fact fails them already."""
         pairs = _played(_pairs(self.measurements(), self._sides))
         if not pairs:
             return frozenset()
@@ -296,6 +296,6 @@ class GateReferee(Referee):
             for side in pair
         )
 
-    def _needs_launches(self, change: Change, quantity: Quantity) -> bool:
+    def _needs_launches(self, change: JudgedChange, quantity: Quantity) -> bool:
         undecided_fails = self._undecided_fails and quantity is Quantity.TIME
         return (change.suspected or undecided_fails) and not change.settled

@@ -83,7 +83,7 @@ class GateRule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change(Interval):
+class JudgedChange(Interval):
     """The change of one quantity of a case beside its other side: a log ratio, new over old.
 
     It may be `suspected` at screening, and then `tried` in fresh launches. The figures rest on
@@ -107,7 +107,7 @@ class Change(Interval):
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
-def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Change]:
+def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[JudgedChange]:
     """Apply the rule to every pair; the launches after screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
@@ -132,7 +132,7 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Chan
         tried, _detectable_by_trial(in_trial, rule), _detectable_by_screening(at_screening, rule)
     )
     return by_row(
-        Change,
+        JudgedChange,
         value=shown.effect,
         low=shown.effect - half_width,
         high=shown.effect + half_width,
@@ -152,7 +152,7 @@ def _either(is_first: NDArray[np.bool_], first: Estimates, second: Estimates) ->
 
 
 def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
-    """True where an effect is significant, at least so large, and on one side but in one launch."""
+    """True where an effect is significant, at least `least`, and of one sign but in one launch."""
     size = np.abs(estimates.effect)
     with np.errstate(invalid="ignore"):
         significant = estimates.chance(size) < level

@@ -6,9 +6,7 @@ environment) are the same for both sides. Data files that code reads are not loo
 
 import ast
 import contextlib
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +14,6 @@ from typing import NamedTuple
 from timelift.project import Project
 from timelift.source import UNREADABLE, module_files
 
-#: A new strategy is a removed one renamed if their files have at least this likeness.
-_RENAMED = 0.8
 #: Names by which code imports or runs modules that its text does not name.
 _RUNS_TEXT = frozenset({"__import__", "__builtins__", "__path__", "exec", "eval"})
 #: The same as attributes or imports of a module; `eval` is missing since models have it, too.
@@ -165,35 +161,3 @@ def _is_dynamic(node: ast.AST) -> bool:
         of_sys = node.module == "sys" and bool(names & {*_SEARCHED, "*"})
         return of_sys or node.module in _LOADING_MODULES or bool(names & _LOADS)
     return False
-
-
-# Files that came and went ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FileChanges:
-    """New, removed and renamed strategy files; `renamed` maps a new name to the old one."""
-
-    new: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
-
-
-def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
-    gone = [name for name in there if name not in here]
-    renamed: dict[str, str] = {}
-    for name in sorted(here.keys() - there.keys()):
-        scores = {old: _likeness(here[name], there[old]) for old in gone}
-        best = max(scores, key=scores.__getitem__, default="")
-        if best and scores[best] >= _RENAMED and best not in renamed.values():
-            renamed[name] = best
-    return FileChanges(
-        new=tuple(sorted(here.keys() - there.keys() - renamed.keys())),
-        removed=tuple(sorted(set(gone) - set(renamed.values()))),
-        renamed=renamed,
-    )
-
-
-def _likeness(*paths: Path) -> float:
-    first, second = (path.read_text(encoding="utf-8").splitlines() for path in paths)
-    return difflib.SequenceMatcher(None, first, second).ratio()

@@ -1,7 +1,8 @@
 """A run against another side: the cases that have one, and the reasons why others have none."""
 
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from msgspec import structs
 from timelift.case import COPY_SEPARATOR, Case, Status
 from timelift.errors import UserError
 from timelift.gate.other_side import OtherSide, open_other_side
-from timelift.gate.same_code import SameCode, file_changes
+from timelift.gate.same_code import SameCode
 from timelift.inner_layer import Factory
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.journal.lines import Against, Header, Quantity
@@ -25,6 +26,8 @@ from timelift.measurement import Measurement
 UNCHANGED = "unchanged since"
 #: A first call longer by this share, or more peak memory, fails a case.
 FACT_GATE = 0.25
+#: A new strategy is a removed one renamed if their files have at least this likeness.
+_RENAMED = 0.8
 #: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 12
 
@@ -34,8 +37,8 @@ class SidesRace(Race):
 
     `sides` has the other side of every case that has one, and `reasons` why the other cases have
     none. A case whose code is the same on both sides is not measured, and its strategy is
-    `unchanged`; another interpreter makes every case another. Raises UserError where the request
-    names no other side.
+    `unchanged`; with another interpreter none is the same. Raises UserError where the request names
+    no other side.
     """
 
     #: Launches differ less with one thread, and a case that is compared with itself needs no more.
@@ -189,5 +192,37 @@ class SidesRace(Race):
         return not here.is_stored and self._same_code.of_module(here.where)
 
 
+# Files that came and went ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FileChanges:
+    """New, removed and renamed strategy files; `renamed` maps a new name to the old one."""
+
+    new: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
+    gone = [name for name in there if name not in here]
+    renamed: dict[str, str] = {}
+    for name in sorted(here.keys() - there.keys()):
+        scores = {old: _likeness(here[name], there[old]) for old in gone}
+        best = max(scores, key=scores.__getitem__, default="")
+        if best and scores[best] >= _RENAMED and best not in renamed.values():
+            renamed[name] = best
+    return FileChanges(
+        new=tuple(sorted(here.keys() - there.keys() - renamed.keys())),
+        removed=tuple(sorted(set(gone) - set(renamed.values()))),
+        renamed=renamed,
+    )
+
+
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:
     return {strategy.path.stem: strategy.path for strategy in strategies.values()}
+
+
+def _likeness(*paths: Path) -> float:
+    first, second = (path.read_text(encoding="utf-8").splitlines() for path in paths)
+    return difflib.SequenceMatcher(None, first, second).ratio()
