@@ -34,7 +34,7 @@ _COMPARED = {
 
 def section(gate: GateFindings) -> Section:
     """Return what a terminal, report.md and the page show of a run against another side."""
-    beside_table = [*_hit_limits(gate), *_other_sentences(gate)]
+    beside_table = [*_all_given_up(gate), *_other_sentences(gate)]
     return Section(
         headline=_headline(gate),
         versions=_versions(gate),
@@ -49,7 +49,7 @@ def failures(run: Run) -> dict[Case, str]:
     """Return each case of a run against another side that fails its gate, with the reason."""
     gate = gate_findings(run)
     reasons = {outcome.case: failure(outcome, gate.against) for outcome in gate.failed}
-    return reasons | {pair.new.case: _hit_limit(pair, gate.against) for pair in gate.hit_limit}
+    return reasons | {pair.new.case: _given_up(pair, gate.against) for pair in gate.hit_limit}
 
 
 # Sentences ---------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def _verdicts(gate: GateFindings) -> Iterator[str]:
     against = gate.against
     for outcome in gate.failed:
         yield failure(outcome, against)
-    yield from _hit_limits(gate)
+    yield from _all_given_up(gate)
     for outcome in gate.outcomes:
         for quantity in outcome.better:
             change = change_in_words(quantity, outcome.changes[quantity], against)
@@ -108,8 +108,8 @@ def _verdicts(gate: GateFindings) -> Iterator[str]:
         yield f"{case_in_words(outcome.case)}: {undecided_in_words(outcome.time, against)}"
 
 
-def _hit_limits(gate: GateFindings) -> Iterator[str]:
-    return (_hit_limit(pair, gate.against) for pair in gate.hit_limit)
+def _all_given_up(gate: GateFindings) -> Iterator[str]:
+    return (_given_up(pair, gate.against) for pair in gate.hit_limit)
 
 
 def _other_sentences(gate: GateFindings) -> Iterator[str]:
@@ -172,7 +172,7 @@ def _broken_facts(outcome: CaseOutcome, against: Against) -> list[str]:
     ]
 
 
-def _hit_limit(pair: Sides, against: Against) -> str:
+def _given_up(pair: Sides, against: Against) -> str:
     """Return that the new side was given up where the other one has figures."""
     why = f"{pair.new.status}: {pair.new.reason}"
     return f"{case_in_words(pair.new.case)}: {why}, where {against.label} has figures"
