@@ -12,16 +12,12 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import pareto_front
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import answer, answers_by_workload, recommend
-from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
-from timelift.journal.lines import Header
 from timelift.present.answer import headline, price_sentence
 from timelift.present.page.own_tables import prices
 
-#: Two lengths, at which one strategy is in the middle and two others take turns.
 LENGTHS = at("tokens", 2)
-CROSSING = {"steady": 1.2, "short": [1, 3], "long": [3, 1]}
 
 
 def without(strategy, measured):
@@ -48,7 +44,8 @@ def test_what_is_no_best_costs_something_in_words_of_as_many_settings(settings, 
 
 
 def test_else_a_condition_tells_which_to_write_where():
-    assert headline(found(raced(CROSSING, LENGTHS))) == (
+    crossing = {"steady": 1.2, "short": [1, 3], "long": [3, 1]}
+    assert headline(found(raced(crossing, LENGTHS))) == (
         "Write long at 16 steps; else short: never shown slower than anything else."
     )
 
@@ -155,7 +152,6 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
 
 def test_nothing_is_chosen_from_a_run_without_rivals():
     assert answers_by_workload([]) == {}
-    assert Run(Header(), (), complete=True).measurements == ()
     assert recommend([]) is None
     assert recommend([_ranking(a=1.0)]) is answer([_ranking(a=1.0)]) is None
     assert recommend([_ranking(a=1.0, b=2.0)]) is not None

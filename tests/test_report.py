@@ -178,15 +178,12 @@ def test_a_reader_that_has_enough_is_no_traceback(journal):
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("name", ["index.html", "report.md", "figures/time.svg"])
-def test_a_folder_in_the_place_of_a_file_is_a_sentence(journal, tmp_path, capsys, name):
-    (tmp_path / "out" / name).mkdir(parents=True)
-    assert report.main([str(journal), "--output", str(tmp_path / "out")]) == 1
-    assert "cannot write" in capsys.readouterr().err
-
-
-def test_a_folder_that_cannot_be_written_is_a_sentence(journal, capsys):
-    assert report.main([str(journal), "--output", str(journal)]) == 1
+@pytest.mark.parametrize("name", ["index.html", "report.md", "figures/time.svg", None])
+def test_a_file_that_cannot_be_written_is_a_sentence(journal, tmp_path, capsys, name):
+    if name:
+        (tmp_path / "out" / name).mkdir(parents=True)
+    output = tmp_path / "out" if name else journal
+    assert report.main([str(journal), "--output", str(output)]) == 1
     assert "name another folder with --output" in capsys.readouterr().err
 
 

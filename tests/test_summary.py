@@ -285,10 +285,3 @@ def test_the_question_that_is_suggested_has_an_answer(tmp_path, monkeypatch, cap
     command = dict(summary(seen, Pointers()).notes)["more"].rpartition(" · ")[2]
     assert report.main(shlex.split(command)) in {0, 2}
     assert capsys.readouterr().err == ""
-
-
-def test_names_of_a_file_are_plain_text(tmp_path):
-    cases = journals.grid(["a\x1b[2J", "[red]b[/]"], ["\x1b]0;evil\x07"], phases=("forward",))
-    seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
-    said = "\n".join(shown(seen, pointers=Pointers(run="\x1b[2J")))
-    assert "\x1b" not in said

@@ -272,7 +272,8 @@ def headline(findings: RunFindings) -> str:
     if not answer.has_verdict:
         return f"{name} looked best{_gained(answer)}, {'; '.join(where_slower(answer))}."
     if answer.suits_few:
-        workloads = {one.setting.workload for part in answer.parts for one in part.rankings}
+        rankings = (ranking for part in answer.parts for ranking in part.rankings)
+        workloads = {ranking.setting.workload for ranking in rankings}
         place = "your workload" if len(workloads) > 1 else "your case"
         return f"No single strategy suits all {answer.settings} settings: see {place} below."
     if answer.strategies == tuple(gain.baseline for gain in answer.gains):

@@ -79,7 +79,7 @@ class Table:
         return replace(self, columns=tuple(by_name[name] for name in names))
 
     def up_to(self, drop_order: int) -> "Table":
-        """Return the table without the columns of a higher order."""
+        """Return the table without the columns whose `drop_order` is higher."""
         kept = (column for column in self.columns if column.drop_order <= drop_order)
         return replace(self, columns=tuple(kept))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit and its size in seconds, in bytes or, of a share, in ones."""
+    """A unit and its size: of a time in seconds, of memory in bytes, of a share in ones."""
 
     name: str
     size: float
@@ -182,7 +182,7 @@ def with_interval(estimate: "Interval", write: Callable[[float], str]) -> str:
 
 # Strategies, axes and their values ---------------------------------------------------------------
 
-#: Titles of the axes whose name is none.
+#: Titles of the axes whose title is not their name.
 _TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
 #: The beginning and the end of a condition on an axis.
 _BEFORE: Mapping[str, str] = {
@@ -193,7 +193,7 @@ _BEFORE: Mapping[str, str] = {
     "workload": "for ",
 }
 _AFTER: Mapping[str, str] = {"phase": " calls", "mode": " mode"}
-#: Values that do not tell by themselves which axis they are of.
+#: Words around a value that alone would not tell its axis.
 _VALUES: Mapping[str, str] = {
     "seq_len": "{} steps",
     "batch": "batch {}",
@@ -202,7 +202,7 @@ _VALUES: Mapping[str, str] = {
     "time_axis": "{} time axis",
     "threads": "{} threads",
 }
-#: Values with words of their own.
+#: Values that other words replace.
 _PROPER: Mapping[tuple[str, object], str] = {
     ("seq_len", 1): "1 step",
     ("gradients", Gradients.NONE): "no gradients",
@@ -241,7 +241,7 @@ def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
 
 
 def value_in_words(axis: str, value: object) -> str:
-    """Write a value that tells by itself which axis it is of: `eager`, `16 steps`."""
+    """Write a value so that its axis is clear without a title: `eager`, `16 steps`."""
     return _PROPER.get((axis, value)) or _VALUES.get(axis, "{}").format(value)
 
 

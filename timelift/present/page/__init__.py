@@ -119,7 +119,7 @@ def write_report(
 
 
 def _replaced(findings: RunFindings) -> Iterator[str]:
-    """Yield the files of an earlier report that go: the tables, and figures of these workloads.
+    """Yield the files of an earlier report to remove: tables, and figures of these workloads.
 
     Nothing else in the folder is removed.
     """
