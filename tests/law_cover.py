@@ -124,7 +124,6 @@ def ends(setting: Setting, rivals: list[RivalSpec], law_steps: int = 0) -> Ends:
 
 
 def rivals(names: list[str]) -> list[RivalSpec]:
-    """Return strategies of the catalogue as rivals in a task."""
     return [STRATEGIES[name].rival() for name in names]
 
 

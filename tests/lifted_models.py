@@ -102,7 +102,6 @@ def towers_data():
 
 
 def unnamed():
-    """A model with no names."""
     inner = keras.Sequential([layers.TimeDistributed(layers.Dense(2)), layers.GRU(3)])
     x = steps = keras.Input((3, 4))
     x = layers.TimeDistributed(layers.Dense(4, activation="relu"))(x)
@@ -139,7 +138,6 @@ class Late(keras.Model):
 
 
 def late():
-    """A model that has no lift before its first call."""
     return Late(name="late")
 
 

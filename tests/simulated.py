@@ -34,7 +34,6 @@ def run(costs, launches=5, sizes=1, scenario=QUIET):
 
 
 def of_lengths(*lengths, phase=Phase.FORWARD, **axes):
-    """Settings of these lengths."""
     return [Setting("tokens", length, 4, phase, **axes) for length in lengths]
 
 

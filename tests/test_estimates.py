@@ -18,7 +18,6 @@ from timelift.measurement import fact
 
 
 def spread_of(variance, df, covariate=None):
-    """Variances of independent comparisons."""
     variance = np.asarray(variance, dtype=float)
     nothing = np.full_like(variance, np.nan) if covariate is None else covariate
     return estimates.Spread(variance, np.full_like(variance, df), nothing, np.ones_like(variance))
@@ -140,25 +139,25 @@ def settings_of(scale, random, loudness=1):
     return variance.ravel(), np.repeat(np.arange(len(scale)), 10)
 
 
-def prior_of_pairs(variance, numbers, *, told=True):
-    """The prior of all pairs, with what the others of their setting tell, or without."""
+def priors_of_pairs(variance, numbers):
+    """The priors of all pairs, with the variance of the others of their setting and without."""
     share, df = 2 / estimates.rivals_in(numbers), np.full_like(variance, 2)
     nothing = np.full_like(variance, np.nan)
-    others = estimates.others_log_variance(variance, df, numbers) if told else None
-    one = estimates.Spread(variance, df, nothing, share, others)
-    return estimates.fit_prior(one)
+    others = estimates.others_log_variance(variance, df, numbers)
+    spreads = (estimates.Spread(variance, df, nothing, share, one) for one in (others, None))
+    return map(estimates.fit_prior, spreads)
 
 
 def test_a_prior_follows_the_other_pairs_of_a_setting():
     random = np.random.default_rng(9)
     scale = 1e-4 * 10 ** random.uniform(-1, 1, 300)
     variance, numbers = settings_of(scale, random)
-    near, far = (prior_of_pairs(variance, numbers, told=told) for told in (True, False))
+    near, far = priors_of_pairs(variance, numbers)
     assert near.df.min() > 2 * far.df.max()
     error = [np.abs(np.log(one.variance / np.repeat(scale, 10))).mean() for one in (near, far)]
     assert error[0] < 0.6 * error[1]
     variance, numbers = settings_of(np.full(300, 1e-4), random)
-    near, far = (prior_of_pairs(variance, numbers, told=told) for told in (True, False))
+    near, far = priors_of_pairs(variance, numbers)
     assert near.df.min() > 0.8 * far.df.max()
 
 
@@ -176,7 +175,7 @@ def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
     random = np.random.default_rng(10)
     loudness = np.array([1, 1, 1, 8, 8])[:, None]
     variance, numbers = settings_of(np.full(300, 2e-4), random, loudness)
-    near, far = (prior_of_pairs(variance, numbers, told=told) for told in (True, False))
+    near, far = priors_of_pairs(variance, numbers)
     assert near.df.tolist() == far.df.tolist()
     assert near.variance.tolist() == far.variance.tolist()
 

@@ -26,7 +26,6 @@ def lines(axes, seconds, launches=range(1, 6), strategy="native", rounds=12):
 
 
 def read(folder, *groups):
-    """Read a journal of such lines."""
     records = [line for group in groups for line in group]
     return results.load(journals.write(folder / "run.jsonl", journals.header(), *records))
 

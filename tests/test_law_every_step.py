@@ -43,8 +43,6 @@ class Dense:
 
 
 class OneSize(Dense):
-    """Takes as many rows as the batch has, and no more."""
-
     def call(self, x):
         if len(x) > BATCH:
             raise ValueError("the batch is fixed")
@@ -158,7 +156,6 @@ class Launch:
 
 
 def of_the_step_before(step, outputs, inner):
-    """Outputs of another step, and gradients of those."""
     outputs[:, step] = outputs[:, step - 1]
     inner[:, step - 1] += inner[:, step]
     inner[:, step] = 0
@@ -176,12 +173,10 @@ def outputs_alone(step, outputs, _):
 
 
 def gradients_alone(step, _, inner):
-    """Right outputs without a gradient."""
     inner[:, step] = 0
 
 
 def not_a_number(step, _, inner):
-    """Right outputs whose gradient is NaN."""
     inner[:, step] = np.nan
 
 

@@ -23,13 +23,11 @@ from timelift.present.answer import cost_in_words
 
 
 def only(measurements, **how):
-    """The ranking of a run of one setting."""
     (ranking,) = rank(measurements, **how)
     return ranking
 
 
 def names(ranking):
-    """The strategies in the order of the rows."""
     return [row.case.strategy for row in ranking.rows]
 
 
@@ -172,7 +170,6 @@ def test_a_strategy_that_was_not_measured_has_no_price():
 
 
 def speed_ups(measurements, **how):
-    """The speed-up of every strategy in the one setting, and its baseline."""
     (ranking,) = rank(measurements, **how)
     return {row.case.strategy: row.speed_up for row in ranking.rows}, ranking.baseline
 
@@ -247,7 +244,6 @@ def test_exact_ties_are_ordered_by_name():
 
 
 def never_slower(rankings):
-    """The strategies never shown slower than the best, by name."""
     return sorted(recommend(rankings).never_shown_slower)
 
 

@@ -78,7 +78,6 @@ def ended(case, times, how):
 
 
 def surfaces(findings):
-    """What each surface writes of a run."""
     words, end = report(findings, Additions(section=section(findings.run))), summary(findings, None)
     console = Console(width=400, file=io.StringIO())
     terminal.show_report(words, console)

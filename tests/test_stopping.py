@@ -227,7 +227,6 @@ def referee_of(costs, launches, spread=0.003, **how):
 
 
 def names(cases):
-    """The strategies of some cases."""
     return {case.strategy for case in cases}
 
 

@@ -22,7 +22,6 @@ rows = arrays.arrays(
 
 
 def verdict(a, b, **how):
-    """The verdict of one comparison alone."""
     one = effects.launch_effects(a[None], b[None])
     return verdicts.compare(one, **how)[0].verdict
 
@@ -125,7 +124,6 @@ def test_a_difference_under_the_margin_is_not_called_one():
 
 
 def as_tuple(comparison):
-    """All numbers of a comparison."""
     return tuple(number for number in dataclasses.astuple(comparison) if isinstance(number, float))
 
 

@@ -40,7 +40,6 @@ def probe(backend, device="gpu"):
 
 @pytest.fixture(params=list(Backend))
 def backend(request):
-    """Each backend that sees a GPU."""
     engines.skip_without(request.param)
     if len(options.device_names()) == 1:
         pytest.skip("this machine has no GPU with a driver")
