@@ -83,7 +83,7 @@ def refused_with_code():
 def moved_between_calls(name):
     """Return how far a folded model's outputs move from call to call."""
     model, noise = find_model(named(name)), np.random.default_rng(0)
-    data = whole_model.data_of(model, "", BATCH, 5, noise)
+    data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     for lift in find_lifts.watch_lifts(model, data.inputs):
         lift.change(load_module(FOLD), {})
     return {

@@ -119,12 +119,6 @@ CASES = {
         {"backward": f"input gradient {AT_STEP} is NaN or infinite"},
         gradients=BOTH,
     ),
-    "steps in another order": LawCase(
-        "ops.roll(y, -1, axis=1)",
-        "ops.roll(ops.roll(y, -1, axis=1), 1, axis=1)",
-        {"forward": "outputs at step 0 differ", "backward": "mixes time"},
-        gradients=BOTH,
-    ),
     "a step that is lost": LawCase(
         "y[:, 1:]",
         "y[:, 0:]",

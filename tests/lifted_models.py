@@ -30,12 +30,6 @@ def shared():
     return keras.Model(steps, layers.Add()([left(steps), right(steps)]), name="shared")
 
 
-def dropped():
-    """Noise inside of a lift, in training."""
-    steps = keras.Input((3, 4))
-    return keras.Model(steps, _lift(layers.Dropout(0.5), "drop_td")(steps), name="dropped")
-
-
 def trained_before():
     """Weights that no seed draws, such as trained ones."""
     steps, noise = keras.Input((3, 4)), np.random.default_rng()
@@ -149,7 +143,7 @@ def late_data():
 def by_hand():
     """A layer in a Python loop over steps; no TimeDistributed."""
     steps, layer = keras.Input((4, 2)), layers.Dense(3, name="looped")
-    x = ops.stack([layer(steps[:, place]) for place in range(4)], axis=1)
+    x = ops.stack(_called(layer, steps), axis=1)
     return keras.Model(steps, x, name="by_hand")
 
 
@@ -171,7 +165,7 @@ def of_images():
     """
     images = keras.Input((3, 4, 4, 1))
     layer = keras.Sequential([layers.Conv2D(2, 3), layers.Flatten()], name="looped")
-    x = ops.stack([layer(images[:, place]) for place in range(3)], axis=-2)
+    x = ops.stack(_called(layer, images, range(3)), axis=-2)
     model = keras.Model(images, layers.Softmax()(x), name="of_images")
     model.compile("adam", keras.losses.CategoricalCrossentropy(), run_eagerly=True)
     return model
@@ -180,7 +174,7 @@ def of_images():
 def of_one_graph():
     """A loop that is in two models, of which one continues the other."""
     steps, layer = keras.Input((4, 2)), layers.Dense(3, name="looped")
-    code = ops.stack([layer(steps[:, place]) for place in range(4)], axis=1)
+    code = ops.stack(_called(layer, steps), axis=1)
     coded = keras.Model(steps, code, name="coded")
     decoded = keras.Model(steps, layers.Dense(2)(code), name="decoded")
     x = keras.Input((4, 2))
@@ -190,46 +184,29 @@ def of_one_graph():
 def of_lifts():
     """A loop over steps that are themselves sequences, for a lift."""
     steps, layer = keras.Input((3, 4, 2)), _lift(layers.Dense(3, "tanh"), "inner_td")
-    x = ops.stack([layer(steps[:, place]) for place in range(3)], axis=1)
+    x = ops.stack(_called(layer, steps, range(3)), axis=1)
     return keras.Model(steps, layers.Flatten()(x), name="of_lifts")
 
 
 def by_hand_otherwise():
     """Loops that skip or reorder steps, or do more than call a layer at every step."""
-    steps = keras.Input((4, 2))
-    x = [
-        _loop(steps, (3, 2, 1, 0), "backwards"),
-        _loop(steps, (0, 1, 2), "all_but_one"),
-        _loop(steps, range(4), "along_features", axis=2),
-        _loop(steps, range(4), "punished", activity_regularizer="l2"),
-        _stacked_twice(steps, "twice"),
-        _called_elsewhere(steps, "elsewhere"),
-        _told_to_train(steps, "training"),
+    steps, step = keras.Input((4, 2)), keras.Input((2,))
+    twice = _called(layers.Dense(3, name="twice"), steps)
+    elsewhere = layers.Dense(3, name="elsewhere")
+    part = keras.Model(step, elsewhere(step))
+    loops = [
+        ops.stack(_called(layers.Dense(3, name="backwards"), steps, (3, 2, 1, 0)), axis=1),
+        ops.stack(_called(layers.Dense(3, name="all_but_one"), steps, (0, 1, 2)), axis=1),
+        ops.stack(_called(layers.Dense(3, name="along_features"), steps), axis=2),
+        ops.stack(_called(layers.Dense(3, name="punished", activity_regularizer="l2"), steps), 1),
+        ops.stack([*twice, twice[-1]], axis=1),
+        ops.stack(_called(elsewhere, steps), axis=1),
+        layers.RepeatVector(4)(part(steps[:, 0])),
+        ops.stack(_called(layers.Dropout(0.0, name="training"), steps, training=True), axis=1),
         ops.stack([layers.Dense(3, name=f"own{place}")(steps[:, place]) for place in range(4)], 1),
     ]
-    return keras.Model(steps, [layers.Flatten()(looped) for looped in x], name="by_hand_otherwise")
+    return keras.Model(steps, [layers.Flatten()(x) for x in loops], name="by_hand_otherwise")
 
 
-def _stacked_twice(steps, name):
-    layer = layers.Dense(3, name=name)
-    called = [layer(steps[:, place]) for place in range(4)]
-    return ops.stack([*called, called[-1]], axis=1)
-
-
-def _called_elsewhere(steps, name):
-    layer, step = layers.Dense(3, name=name), keras.Input((2,))
-    part = keras.Model(step, layer(step))
-    called = [layer(steps[:, place]) for place in range(4)]
-    return layers.Concatenate()(
-        [ops.stack(called, axis=1), layers.RepeatVector(4)(part(steps[:, 0]))]
-    )
-
-
-def _told_to_train(steps, name):
-    layer = layers.Dropout(0.0, name=name)
-    return ops.stack([layer(steps[:, place], training=True) for place in range(4)], axis=1)
-
-
-def _loop(steps, places, name, axis=1, **more):
-    layer = layers.Dense(3, name=name, **more)
-    return ops.stack([layer(steps[:, place]) for place in places], axis=axis)
+def _called(layer, steps, places=range(4), **how):
+    return [layer(steps[:, place], **how) for place in places]

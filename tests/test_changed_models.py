@@ -119,7 +119,7 @@ def test_a_stored_model_that_holds_code_is_refused():
 
 
 def test_a_changed_lift_trains_with_noise_and_predicts_without():
-    moved = call_in(TENSORFLOW, "moved_between_calls('dropped')")
+    moved = call_in(TENSORFLOW, "moved_between_calls('towers')")
     assert moved["in training"] > 0.1
     assert moved["in inference"] < 1e-6
 

@@ -71,25 +71,21 @@ def test_bursts_on_one_side_hardly_move_the_effect():
     assert effects.launch_effects(a, b).effect == pytest.approx(calm, abs=0.015)
 
 
-@given(st.integers(0, 10_000), st.integers(2, 6))
+@given(st.integers(0, 10_000), st.integers(3, 6))
 @settings(max_examples=20)
-def test_effects_of_one_launch_add_up(seed, rivals):
-    shape = noise.Shape(settings=1, rivals=rivals, launches=2, rounds=9)
+def test_effects_add_up_among_those_who_played_and_are_absent_elsewhere(seed, rivals):
+    shape = noise.Shape(settings=1, rivals=rivals, launches=3, rounds=9)
     random = np.random.default_rng(seed)
     times = noise.seconds(QUIET, shape, random.normal(0, 1, rivals), random)[0]
-    table = np.zeros((rivals, rivals, 2))
-    table[np.triu_indices(rivals, 1)] = effects.all_pairs(times).effect
-    assert table[0, 1:] == pytest.approx(table[0, 1] + table[1, 1:])
-
-
-def test_effects_add_up_among_those_who_played_and_are_absent_elsewhere():
-    shape = noise.Shape(settings=1, rivals=3, launches=2)
-    times = noise.seconds(QUIET, shape, np.log([1, 2, 4]), np.random.default_rng(2))[0]
-    times[2, 1] = np.nan
-    ab, ac, bc = effects.all_pairs(times).effect
-    assert np.isnan([ac[1], bc[1]]).all()
-    assert ab[1] == pytest.approx(effects.launch_effects(times[0], times[1]).effect[1])
-    assert ac[0] == pytest.approx(ab[0] + bc[0])
+    times[2:, 1] = times[-1, 2] = np.nan
+    first, second = np.triu_indices(rivals, 1)
+    table = np.zeros((rivals, rivals, 3))
+    table[first, second] = effects.all_pairs(times).effect
+    for launch, players in enumerate((rivals, 2, rivals - 1)):
+        by_first = table[0, 1:players, launch]
+        assert by_first == pytest.approx(by_first[0] + table[1, 1:players, launch])
+        assert np.isnan(table[first, second, launch]).tolist() == (second >= players).tolist()
+    assert table[0, 1, 1] == pytest.approx(effects.launch_effects(times[0], times[1]).effect[1])
 
 
 @pytest.mark.parametrize("burst", [0.0, 0.5])

@@ -51,12 +51,6 @@ def lines(fake, lengths=(16,), **axes):
         yield journals.line(case, launch, [seconds, seconds * 1.001])
 
 
-def ending_of(path):
-    """The lines at the end of a run that lies in the folder of its results."""
-    end = summary(RunFindings(results.load(path)), Pointers())
-    return terminal.summary_text(end, 80, colour=False).splitlines()
-
-
 @pytest.fixture
 def journal(tmp_path):
     def write(*records):
@@ -82,7 +76,8 @@ def test_a_look_alike_is_said_to_be_no_lift_and_never_named_as_an_answer(
         assert said, name
         assert [line for line in said if "no lift" not in line and "A fake" not in line] == [], name
         assert re.search("fastest: native|\\| native \\|", text), name
-    assert not [line for line in ending_of(path) if "fake" in line]
+    ending = summary(RunFindings(results.load(path)), Pointers())
+    assert "fake" not in terminal.summary_text(ending, 80, colour=False)
     page = (tmp_path / "out" / "index.html").read_text()
     said = [*texts["terminal"].splitlines(), *page.splitlines()]
     assert [line for line in said if NAMED.search(line)] == []

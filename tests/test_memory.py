@@ -56,10 +56,11 @@ def files(tmp_path):
     return tmp_path
 
 
-def readings(files, launch, setting):
-    """Peak bytes by strategy, read in a fresh worker as a run reads them."""
+def readings(files, launch, seq_len, batch):
+    """Peak bytes by strategy, as a run reads them, eagerly: nothing is optimised away."""
+    backend, process = launch
     task = Task(
-        setting=setting,
+        setting=Setting("held", seq_len, batch, Phase.FORWARD, mode=Mode.EAGER, backend=backend),
         rivals=tuple(RivalSpec(name, str(files / f"{name}.py")) for name in BODIES),
         factory=f"{files / 'layer.py'}:make",
         inputs=LayerInputs(FEATURES),
@@ -67,7 +68,7 @@ def readings(files, launch, setting):
         round_seconds=0.0,
         reads_peak_memory=True,
     )
-    outcomes = launch.measure(task)
+    outcomes = process.measure(task)
     assert {end.status for end in outcomes} == {Status.MEASURED}, outcomes
     return {end.case.strategy: end.facts.peak_bytes for end in outcomes}
 
@@ -84,14 +85,8 @@ def launch(request):
         yield request.param, started
 
 
-def eager(backend, seq_len, batch):
-    """A setting in which nothing is optimised away."""
-    return Setting("held", seq_len, batch, Phase.FORWARD, mode=Mode.EAGER, backend=backend)
-
-
 def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, launch):
-    backend, process = launch
-    peaks = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
+    peaks = [readings(files, launch, SEQ_LEN, BATCH) for _ in range(3)]
     for peak in peaks:
         assert LEAST <= peak["once"] <= 2 * MIB
         assert 1.5 <= peak["twice"] / peak["once"] <= 2.5
@@ -101,8 +96,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
 
 
 def test_a_size_below_the_resolution_is_left_out(files, launch):
-    backend, process = launch
-    assert set(readings(files, process, eager(backend, 8, 8)).values()) == {None}
+    assert set(readings(files, launch, 8, 8).values()) == {None}
 
 
 def test_memory_that_a_thread_frees_late_is_not_counted_as_free_before():
