@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from timelift.analyse.effects import Effects, launch_effects
-from timelift.analyse.fact_changes import FactChange, exact_changes
 from timelift.analyse.results import Run, Samples, launch_numbers, seconds_by_launch
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.gate.rule import GateRule, JudgedChange, judge
 from timelift.journal.lines import Against, Quantity
-from timelift.measurement import Measurement, fact
+from timelift.measurement import FactChange, Measurement, exact_changes, fact
 
 
 class Sides(NamedTuple):

@@ -10,7 +10,6 @@ from operator import attrgetter
 from rich.console import Console
 from rich.text import Text
 
-from timelift.analyse.fact_changes import FactChange
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import AXIS_FLAGS, Case
@@ -19,6 +18,7 @@ from timelift.escape import plain
 from timelift.history import ChangeState
 from timelift.history.two_runs import CaseBetween, Commits, TwoRuns
 from timelift.journal.lines import Difference
+from timelift.measurement import FactChange
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_head, show_note, show_table
 from timelift.present.words import (

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from timelift.analyse.fact_changes import FactChange, exact_change
 from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.case import Case
@@ -39,7 +38,7 @@ from timelift.history.segments import (
 )
 from timelift.journal.lines import Difference, drift_differences
 from timelift.journal.reading import ExactFacts
-from timelift.measurement import EXACT_FACTS
+from timelift.measurement import EXACT_FACTS, FactChange, exact_change
 
 #: The most turns of a search for changes of cases and then for shifts of the machine.
 _MOST_PASSES = 3

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail, welch_df
-from timelift.analyse.fact_changes import FactChange, exact_changes
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples, load_usual
 from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES, discovery_bar
@@ -40,7 +39,13 @@ from timelift.journal.lines import (
     drift_differences,
     identity_differences,
 )
-from timelift.measurement import Measurement, MeasurementsByCase, engine_facts
+from timelift.measurement import (
+    FactChange,
+    Measurement,
+    MeasurementsByCase,
+    engine_facts,
+    exact_changes,
+)
 
 #: The most runs from which the noise of sessions is learnt.
 _MOST_SESSIONS = 6
