@@ -180,6 +180,12 @@ class Setting:
 
 #: The axes of a setting in their canonical order, each with the type of its values.
 AXES: Mapping[str, type] = get_type_hints(Setting)
+#: The usual value of each axis that has one.
+USUAL: Mapping[str, Any] = {
+    field.name: field.default
+    for field in dataclasses.fields(Setting)
+    if field.default is not dataclasses.MISSING
+}
 #: The axes that are sizes of the inputs.
 SIZES = ("seq_len", "batch")
 

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,7 +35,7 @@ from timelift.analyse.recommend import (
 )
 from timelift.analyse.results import Run, launch_numbers
 from timelift.analyse.verdicts import Comparison, compare
-from timelift.case import AXES, Backend, Case, Phase, Setting
+from timelift.case import AXES, USUAL, Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.measurement import CaseInLaunch, Measurement, fact
 
@@ -191,11 +191,10 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
 # number are seconds apart, each in a process of its own. So the unit of evidence is the difference
 # of two launches' means, and the interval over launches contains the machine's drift in between.
 
-_DEFAULTS = {field.name: field.default for field in fields(Setting)}
 #: The axes of execution, each with the usual value, which the others are compared with if it was
 #: measured.
 USUAL_EXECUTION: dict[str, Any] = {
-    axis: _DEFAULTS[axis] for axis in ("backend", "device", "mode", "threads")
+    axis: USUAL[axis] for axis in ("backend", "device", "mode", "threads")
 }
 #: The axes along which `fastest_elsewhere` compares. Another dtype or a dynamic time axis is
 #: another computation, so `execution_pairs` leaves both out, but a reader may choose them.

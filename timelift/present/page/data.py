@@ -5,7 +5,6 @@ microseconds, first calls in seconds, memory in MiB; a number has four significa
 script has no words of its own: `page_words` has all of them.
 """
 
-import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer, Price, Recommendation
-from timelift.case import AXES, BACKEND_THREADS, SIZES, Setting
+from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import legend_order, line_style
@@ -36,12 +35,8 @@ from timelift.present.words import (
     with_mark,
 )
 
-#: The usual values of the rarer axes, which a setting's words leave out.
-_USUAL = {
-    field.name: field.default
-    for field in dataclasses.fields(Setting)
-    if field.name in {"lengths", "gradients", "time_axis", "dtype", "threads"}
-}
+#: The axes whose usual value the words of a setting leave out.
+_RARE = ("lengths", "gradients", "time_axis", "dtype", "threads")
 
 
 def inside_html(fields: Mapping[str, object]) -> str:
@@ -132,7 +127,7 @@ def _axis(axis: str, values: Sequence[Any]) -> dict[str, Any]:
         "values": [_shown(value) for value in values],
         "words": [_in_words(axis, value) for value in values],
         "choices": [_choice(axis, value) for value in values],
-        "usual": _USUAL.get(axis),
+        "usual": USUAL[axis] if axis in _RARE else None,
     }
 
 
