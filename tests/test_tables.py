@@ -58,7 +58,7 @@ def read(text):
 def shown(made, width=80):
     """A table as a terminal shows it."""
     console = Console(file=io.StringIO(), width=width)
-    show_table(made, console, [""] * len(made.rows))
+    show_table(made, console)
     return console.file.getvalue().splitlines()
 
 

@@ -30,14 +30,12 @@ class SettingsTable:
     """Settings that differ in their execution alone: their rivals by time, and the notes below.
 
     `heading` is the label that they share. `table` is None if nothing was measured.
-    `not_shown_slower` is True for each of its rows that no rival was shown to beat.
     """
 
     workload: str
     heading: str
     table: Table | None
     notes: tuple[str, ...]
-    not_shown_slower: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -137,9 +135,8 @@ def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
             )
         ]
         table = case_table.of_rankings(rankings, findings, axes) if rankings else None
-        best = (row.rank_low == 1 for ranking in rankings for row in ranking.all_rows)
         heading = _heading(settings[0], axes)
-        yield SettingsTable(settings[0].workload, heading, table, tuple(notes), tuple(best))
+        yield SettingsTable(settings[0].workload, heading, table, tuple(notes))
 
 
 def _heading(setting: Setting, axes: Sequence[str]) -> str:

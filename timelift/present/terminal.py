@@ -238,7 +238,8 @@ def show_report(report: Report, console: Console) -> None:
 def _show_setting(table: SettingsTable, console: Console) -> None:
     _show_heading(console, table.heading)
     if table.table:
-        styles = ["green" if is_best else "" for is_best in table.not_shown_slower]
+        # green is what no rival was shown to beat
+        styles = ["green" if row.rival.rank_low == 1 else "" for row in table.table.rows]
         show_table(table.table, console, styles)
     for note in table.notes:
         show_note(console, note)
