@@ -16,11 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 #: Three processes of tests share two cores: threads of one would wait for those of another.
-ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
+ONE_THREAD = dict.fromkeys(
+    ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1"
+)
 #: What scripts about a backend's engine share.
 ENGINE = """
 import dataclasses, json, sys

@@ -142,10 +142,7 @@ def test_a_loop_over_every_step_is_a_lift_and_any_other_is_named():
 
 
 FIRST = {"first": {"1": "fold_time"}}
-EACH_AND_BOTH = FIRST | {
-    "second": {"2": "fold_time"},
-    "both": {"1": "fold_time", "2": "fold_time"},
-}
+EACH_AND_BOTH = FIRST | {"second": {"2": "fold_time"}, "both": {"1": "fold_time", "2": "fold_time"}}
 
 
 def raced(name, changes, **how):

@@ -118,17 +118,6 @@ def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
     assert together == pytest.approx(weights.sum(0))
 
 
-@pytest.mark.parametrize("weight", [1.0, 40 / 12])
-@pytest.mark.parametrize("rivals", [2, 5, 12, 29, 60])
-def test_the_fit_of_all_pairs_is_the_mean_of_each_rivals_differences(rivals, weight):
-    dice = np.random.default_rng(rivals)
-    first, second = np.triu_indices(rivals, 1)
-    table = np.zeros((rivals, rivals))
-    table[first, second] = dice.normal(0, 0.3, len(first))
-    fitted = effects.fit_scores(table[first, second], np.full(len(first), weight), rivals)
-    assert fitted == pytest.approx((table - table.T).mean(0))
-
-
 def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
     dice = np.random.default_rng(1)
     level = dice.normal(0, 0.3, 100)

@@ -34,18 +34,15 @@ from timelift.worker import law
 #: Values that a strategy lifts in no row of a backend, each by its place in the row: an unknown
 #: number of steps, and on JAX the graph mode, in which lengths are unknown.
 LIFTS_NOWHERE = {
-    Backend.TENSORFLOW: dict.fromkeys(
-        (
-            "axis_swap_conv1d",
-            "fold_chunks[k=8]",
-            "fold_chunks[k=8,remat=True]",
-            "loop_slice",
-            "loop_unstack",
-            "rnn_cell_unrolled",
-            "time_distributed",
-        ),
-        frozenset({(1, DYNAMIC)}),
-    ),
+    Backend.TENSORFLOW: {
+        "axis_swap_conv1d": {(1, DYNAMIC)},
+        "fold_chunks[k=8]": {(1, DYNAMIC)},
+        "fold_chunks[k=8,remat=True]": {(1, DYNAMIC)},
+        "loop_slice": {(1, DYNAMIC)},
+        "loop_unstack": {(1, DYNAMIC)},
+        "rnn_cell_unrolled": {(1, DYNAMIC)},
+        "time_distributed": {(1, DYNAMIC)},
+    },
     Backend.JAX: {"bucketing[k=4]": {(1, GRAPH)}},
     Backend.TORCH: {},
 }

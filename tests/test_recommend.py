@@ -285,11 +285,7 @@ def test_a_rule_of_many_parts_is_not_told():
 def test_a_rule_that_is_slower_somewhere_is_told_if_it_costs_at_most_half(dearest, axis):
     """It costs 5 % beside `single`, which costs so many times the best where it is longer."""
     settings = [dataclasses.replace(one, batch=n) for one in of_lengths(8, 16) for n in (1, 2)]
-    costs = {
-        "single": [1, 1.05, dearest, dearest],
-        "other": [1.05, 1, 2, 2],
-        "long": [2, 2, 1, 1],
-    }
+    costs = {"single": [1, 1.05, dearest, dearest], "other": [1.05, 1, 2, 2], "long": [2, 2, 1, 1]}
     advice = answer(rank(raced(costs, settings)))
     assert advice.axis == axis
     assert advice.lost
