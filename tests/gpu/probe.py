@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from timelift import rounds
-from timelift.case import Backend, Gradients, Mode, Phase, Setting
+from timelift.case import Backend, Mode, Phase, Setting
 from timelift.worker.engines import Feed, open_engine
 
 #: Inputs whose product keeps a device busy for long, by kind of device.
@@ -61,8 +61,7 @@ def player(engine: Any, setting: Setting, shape: tuple[int, ...]) -> rounds.Play
 
     inputs = keras.Input(shape[1:])
     model = keras.Model(inputs, keras.layers.Dense(shape[-1])(inputs))
-    sized = replace(setting, seq_len=shape[1], batch=shape[0], mode=Mode.EAGER)
-    compiled = engine.compile(model, replace(sized, gradients=Gradients.NONE), training=False)
+    compiled = engine.compile(model, replace(setting, mode=Mode.EAGER), training=False)
     call = compiled.bind(Feed(engine.place(np.ones(shape, np.float32))))
     return rounds.Player(str(shape), call, engine.wait)
 
