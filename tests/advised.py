@@ -55,7 +55,6 @@ TIMES = {"time_distributed": 5.0, "fold_time": 1.0, "native": 2.0}
 
 
 def make_model(**changes):
-    """What a model tells of itself."""
     described = DESCRIBED | changes
     return UserModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, described)
 

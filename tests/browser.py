@@ -61,7 +61,6 @@ class Browser:
         self._profile.cleanup()
 
     def open(self, path, fragment="", width=1280, height=800, *, dark=False):
-        """Load a page at a width and in a theme; forget what was said before."""
         self.resize(width, height)
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._ask("Emulation.setEmulatedMedia", features=[theme])
@@ -72,7 +71,6 @@ class Browser:
         self.settle()
 
     def resize(self, width, height):
-        """Give the window another size."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._ask("Emulation.setDeviceMetricsOverride", **size)
 
@@ -83,25 +81,21 @@ class Browser:
         return lambda: self._ask("Page.removeScriptToEvaluateOnNewDocument", identifier=number)
 
     def ask(self, script):
-        """Return what an expression gives in the page, a promise's result too."""
         how = {"returnByValue": True, "awaitPromise": True, "userGesture": True}
         found = self._ask("Runtime.evaluate", expression=script, **how)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
     def wait(self, condition):
-        """Wait until an expression is true."""
         end = time.monotonic() + _PATIENCE
         while not self.ask(condition):
             assert time.monotonic() < end, condition
             time.sleep(0.02)
 
     def settle(self):
-        """Wait until events have been handled and the page has been drawn."""
         self.ask("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)))")
 
     def press(self, *keys):
-        """Press keys, one after another."""
         for key in keys:
             for kind in ("rawKeyDown", "keyUp"):
                 code = _CODES[key]
@@ -117,7 +111,6 @@ class Browser:
             self.settle()
 
     def print(self):
-        """Print the page and return the PDF's bytes."""
         return base64.b64decode(self._ask("Page.printToPDF")["data"])
 
     def _ask(self, method, **params):

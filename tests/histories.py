@@ -29,12 +29,10 @@ def step(strategy, night, share=0.10):
 
 
 def day(night):
-    """The date of a night."""
     return (START + timedelta(days=night)).date().isoformat()
 
 
 def machine(keras="3.14", **changes):
-    """The machine of a run, with one version named."""
     drift = {"versions": {"keras": keras, "tensorflow": "2.21"}, "python": "3.12"}
     return journals.MACHINE | {"drift": drift, "information": {}} | changes
 
@@ -53,7 +51,6 @@ def nights(results, count, slower=nothing, *, cases=None, described=lambda _: ma
 
 
 def run(path, night, lines, **changes):
-    """Write one night's journal as a run writes it."""
     when = START + timedelta(days=night)
     head = {
         "id": f"{night}",

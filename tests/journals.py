@@ -47,7 +47,6 @@ AGAINST = {
 
 
 def header(**changes):
-    """A run's first line."""
     return {
         "kind": "run",
         "schema": SCHEMA,
@@ -80,7 +79,6 @@ def line(of, launch=1, seconds=(1e-3,), **changes):
 
 
 def ended(of, status, reason, launch=1):
-    """One case that was not measured."""
     return CaseInLaunch(of, launch, rivals=1, status=status, reason=reason).fields()
 
 
@@ -95,7 +93,6 @@ def write(path, head, *records):
 
 
 def go_on(path, *records):
-    """Append records to a journal, as a resumed run does."""
     with path.open("a", encoding="utf-8") as file:
         file.write(text(*records))
     return path
@@ -129,7 +126,6 @@ def grid(
     phases=("forward", "backward"),
     **axes,
 ):
-    """Every case of a grid, in setting order."""
     sizes = itertools.product(workloads, seq_lens, batches, phases, strategies)
     return [
         case(strategy, workload, seq_len=seq_len, batch=batch, phase=Phase(phase), **axes)

@@ -103,7 +103,6 @@ def unnamed():
 
 
 def slow():
-    """Many steps of little work."""
     steps = keras.Input((48, 4))
     x = _lift(layers.Dense(8, activation="tanh"), "dense_td")(steps)
     model = keras.Model(steps, layers.Dense(1)(layers.Flatten()(x)), name="slow")

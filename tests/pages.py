@@ -33,7 +33,6 @@ def found(path, *records):
 
 
 def made(folder, *records, code=NO_CODE):
-    """The page of these records, in `folder / "report"`, without the files beside it."""
     seen = found(folder / "run.jsonl", *records)
     html = page_html(seen, report(seen), page_tables(seen), code=code)
     (folder / "report").mkdir(exist_ok=True)
@@ -71,7 +70,6 @@ class Elements(HTMLParser):
 
 
 def section(html, anchor):
-    """The HTML of one section."""
     begun = html.index(f'<section id="{anchor}"')
     return html[begun : html.index("</section>", begun)]
 

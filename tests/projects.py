@@ -62,7 +62,6 @@ def journal_of(folder, apart=""):
 
 
 def records_of(folder, apart=""):
-    """The lines of the project's only journal, a torn last one left out."""
     *lines, _ = journal_of(folder, apart).read_text().split("\n")
     return [json.loads(line) for line in lines]
 
@@ -72,7 +71,6 @@ def items(question, labels):
 
 
 def bench(folder, *words):
-    """Run `pytest bench/` in a project; the finished process."""
     return run_module(folder, "pytest", "-p", "no:cacheprovider", *words)
 
 

@@ -44,7 +44,6 @@ def write(root: Path, files: Mapping[str, str]) -> Path:
 
 
 def commit(root: Path) -> Path:
-    """Commit everything, in a repository that is made where there is none."""
     if not (root / ".git").exists():
         git(root, "init", "-q")
     git(root, "add", "-A")
@@ -53,7 +52,6 @@ def commit(root: Path) -> Path:
 
 
 def git(root: Path, *words: str) -> str:
-    """Run git in a repository; what it prints."""
     author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
     done = subprocess.run(
         ["git", *author, *words], cwd=root, check=True, capture_output=True, text=True

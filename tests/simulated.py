@@ -15,7 +15,6 @@ TD, LOOP = BASELINES[:2]
 
 
 def plain(effect):
-    """Effects whose launches know no error of their own."""
     effect = np.asarray(effect, dtype=float)
     return Effects(effect, np.full_like(effect, np.nan))
 

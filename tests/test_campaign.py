@@ -143,12 +143,10 @@ def play(monkeypatch, tmp_path):
 
 
 def outline(number, task):
-    """The launch, the length and the strategies of a task."""
     return number, task.setting.seq_len, tuple(rival.name for rival in task.rivals)
 
 
 def peaks(campaign):
-    """The launch and the length of each task that read peaks."""
     return sorted(outline(*numbered)[:2] for numbered in campaign.peak_tasks)
 
 

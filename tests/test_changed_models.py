@@ -47,7 +47,6 @@ QUICK = (
 
 
 def call_in(backend, call):
-    """Return the result of a function of `changed_models`, in a process of the backend."""
     return engines.evaluate(backend, "tests.changed_models", call)
 
 

@@ -41,7 +41,6 @@ def of_facts(folder, facts):
 
 
 def choose(capsys, path, *words):
-    """The command's exit code, what it prints, and what it complains about."""
     code = report.main(["choose", "--run", str(path), *words])
     said = capsys.readouterr()
     return code, said.out, said.err

@@ -36,13 +36,11 @@ print(json.dumps(errors))
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of tokens."""
     cases = journals.grid(("native", "fold_chunks[k=4]", "mine"), ("tokens",), (6,))
     return results.load(journals.synthetic(tmp_path_factory.mktemp("run") / "run.jsonl", cases))
 
 
 def errors(codes):
-    """The largest error of each piece of code, by name."""
     return engines.run("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
 
 

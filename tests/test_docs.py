@@ -23,7 +23,6 @@ _TYPED = re.compile(rf"^(?:\$ | +(?:- run: |- ))({BEGINS}(?: .*|$)(?:(?<=\\)\n.*
 
 @functools.cache
 def pytest_options():
-    """Every long option that pytest knows here."""
     words = [sys.executable, "-m", "pytest", "--help"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     # pytest's help spells it --junit-xml and takes both.
@@ -31,7 +30,6 @@ def pytest_options():
 
 
 def commands(text):
-    """The commands of ours that a page tells to type, as words."""
     found = (one.replace("\\\n", " ") for one in _TYPED.findall(text))
     return [shlex.split(one, comments=True) for one in found]
 
@@ -41,7 +39,6 @@ def options(words):
 
 
 def is_pytest(words):
-    """True if pytest reads the options: behind `timelift bench`, or in its own name."""
     return words[0] == "pytest" or (words[0] == "timelift" and COMMANDS[words[1]].measures)
 
 

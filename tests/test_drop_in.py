@@ -13,7 +13,6 @@ NOT_COMPILED = {Backend.JAX: {"bucketing[k=4]"}}
 
 
 def call_in(backend, call):
-    """Return the result of a call in `tests/drop_in.py`, in a process of the backend."""
     script = f"import json\nfrom tests import drop_in\nprint(json.dumps(drop_in.{call}))"
     return engines.run(backend, script)
 

@@ -25,7 +25,6 @@ def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
 
 
 def slow_batch_error(values):
-    """The error of a trimmed mean by batches, one value at a time."""
     played = [value for value in values if not math.isnan(value)]
     cut = math.floor(effects.TRIM * len(played))
     low, high = sorted(played)[cut], sorted(played)[len(played) - cut - 1]

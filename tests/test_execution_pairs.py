@@ -32,7 +32,6 @@ def read(folder, *groups):
 
 @pytest.fixture
 def backends(tmp_path):
-    """Two strategies on three backends."""
     groups = [
         lines({"backend": backend}, seconds, strategy=name)
         for name in ("native", "fold_time")

@@ -65,7 +65,6 @@ def _without_peak(facts):
 
 
 def judged(run):
-    """The outcomes of a run by strategy, and what it was measured against."""
     gate = gate_findings(run)
     return {one.case.strategy: one for one in gate.outcomes}, gate.against
 
@@ -75,7 +74,6 @@ def sentences(run):
 
 
 def failure(outcome, against):
-    """Why a case fails its gate; nothing where it does not."""
     failed = GateFindings(against, [outcome]).failed
     return words.failure(outcome, against) if failed else ""
 
@@ -234,7 +232,6 @@ NATIVE = journals.case("native")
 
 
 def alone(folder, *lines, against=AGAINST, **header):
-    """A run of one case and its other side, with these lines."""
     strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
     head = journals.header(strategies=strategies, against=against, **header)
     return journals.write(folder / "run.jsonl", head, *lines)

@@ -23,7 +23,6 @@ AGAINST = journals.AGAINST | {"versions": {"keras": ["3.14", "3.15"]}}
 
 
 def read(line):
-    """A line read as it is in a file."""
     return read_line((line if isinstance(line, str) else json.dumps(line)).encode())
 
 

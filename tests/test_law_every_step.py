@@ -32,12 +32,10 @@ class Dense:
         self.rows = []
 
     def call(self, x):
-        """(rows, features) -> (rows, units)."""
         self.rows.append(len(x))
         return np.tanh(x @ self.kernel)
 
     def gradients(self, x, cotangent):
-        """By (rows, features) and by the kernel."""
         inner = cotangent * (1 - np.tanh(x @ self.kernel) ** 2)
         return inner @ self.kernel.T, x.T @ inner
 
@@ -77,7 +75,6 @@ class Engine:
         return layer.call(step)
 
     def differentiate(self, layer, steps, cotangents, **_):
-        """Gradients by each step, and by the kernel over all of them."""
         pairs = [layer.gradients(*pair) for pair in zip(steps, cotangents, strict=True)]
         return [by_step for by_step, _ in pairs], [sum(by_kernel for _, by_kernel in pairs)]
 
@@ -141,7 +138,6 @@ class Launch:
         )
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
-        """Hold a rival with this mistake to the law; its largest error."""
         lengths = Lengths.FULL if self.valid.all() else Lengths.UNIFORM
         setting = Setting(
             "plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients, lengths=lengths

@@ -23,7 +23,6 @@ def _nights(results, count=4, **how):
 
 
 def _summed_up(*lines):
-    """The summary of lines as the writer writes them."""
     return levels.summary_of_lines(journals.text(*lines).encode().split(b"\n"))
 
 

@@ -58,7 +58,6 @@ class Lift:
     time_axis: TimeAxis
 
     def model(self, layer, *features):
-        """Build the model, or return None where the strategy refuses."""
         layer.build((None, *features))
         setting = Setting("probe", TIME, BATCH, Phase.FORWARD, time_axis=self.time_axis)
         refuses = getattr(self.module, "refuses", None)
@@ -80,7 +79,6 @@ class Lift:
         return function.get_concrete_function(*map(self.spec, tensors))(*tensors)
 
     def spec(self, tensor):
-        """Describe a tensor to the tracer, time unknown where it is dynamic."""
         if isinstance(tensor, tf.RaggedTensor) or self.time_axis is TimeAxis.STATIC:
             return tf.type_spec_from_value(tensor)
         return tf.TensorSpec((tensor.shape[0], None, *tensor.shape[2:]), tensor.dtype)

@@ -78,7 +78,6 @@ def readings(files, launch, seq_len, batch):
     params=[Backend.TENSORFLOW, Backend.JAX, pytest.param(Backend.TORCH, marks=pytest.mark.whole)],
 )
 def launch(request):
-    """A launch of each backend, as a run starts it to read peaks."""
     engines.skip_without(request.param)
     with closing(LaunchProcess(request.param, 60, variables=PEAK_READING_ENVIRONMENT)) as started:
         started.wait_until_ready()

@@ -45,7 +45,6 @@ def page(tmp_path_factory):
 
 
 def words(html, anchor):
-    """The visible words of a section."""
     return " ".join(Elements(section(html, anchor)).words)
 
 
@@ -196,7 +195,6 @@ def test_the_only_scripts_that_may_run_are_the_pages_own(page):
 
 
 def digest(text):
-    """The name of a script in the policy."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

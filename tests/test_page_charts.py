@@ -33,25 +33,21 @@ def page(tmp_path_factory):
 
 
 def drawn(folder, cases, **how):
-    """The file of a page of these cases."""
     made(folder, journals.header(), *journals.campaign(cases, **how), journals.END)
     return folder / "report" / "index.html"
 
 
 def words(browser, place):
-    """The words of a section's charts, which are drawn for it."""
     browser.ask(f"document.querySelector('{place}').scrollIntoView()")
     browser.wait(f"document.querySelector('{place} .plot text') !== null")
     return texts(browser, f"{place} .plot text")
 
 
 def captions(browser, place):
-    """The captions of a section's panels."""
     return texts(browser, f"{place} figcaption")
 
 
 def texts(browser, which):
-    """The text of each element that a selector finds."""
     return browser.ask(f"[...document.querySelectorAll('{which}')].map((one) => one.textContent)")
 
 

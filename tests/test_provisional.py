@@ -46,7 +46,6 @@ def test_a_run_is_provisional_until_its_last_line_closes_it(tmp_path, lines, is_
 
 
 def surfaces(seen):
-    """What each surface shows of a run."""
     written, console = report(seen), Console(file=io.StringIO(), width=160)
     terminal.show_report(written, console)
     html = without_scripts(page_html(seen, written, page_tables(seen)))

@@ -1,4 +1,4 @@
-"""Reading a run: the good records are kept, the bad ones are named, and nothing else happens."""
+"""Reading a run: good records are kept and merged by launch, and bad ones are named."""
 
 import re
 
@@ -16,7 +16,6 @@ CASE = journals.case()
 
 @pytest.fixture
 def path(tmp_path):
-    """A file of this test alone."""
     return tmp_path / "run.jsonl"
 
 

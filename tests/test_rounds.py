@@ -37,7 +37,6 @@ def players(clock, **seconds):
 
 
 def samples(player):
-    """The samples of the rounds that a player played."""
     return [seconds for seconds in player.seconds_per_call if not isnan(seconds)]
 
 

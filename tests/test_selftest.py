@@ -104,7 +104,6 @@ def test_copies_come_from_paths_of_their_own_and_the_others_are_slower(planted):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A self-test of two strategies at two lengths."""
     path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
     return results.load(journals.selftest(path, sizes=2, launches=8))
 

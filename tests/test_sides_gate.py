@@ -23,7 +23,6 @@ STRANGE = '"""Mine."""\n\n\ndef build(layer, shape):\n    return layer\n'
 
 
 def checkout(root):
-    """A checkout of timelift: all that there is lies in it."""
     return Project(root, brought=root)
 
 

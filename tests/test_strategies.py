@@ -47,7 +47,6 @@ def faults(text, *, meanings=MEANINGS):
 
 
 def imported(tree):
-    """The top-level packages that a module imports."""
     packages = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -58,7 +57,6 @@ def imported(tree):
 
 
 def lines_of_code(text, tree):
-    """Count the lines that are neither blank, nor comment, nor docstring."""
     prose = set()
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     for node in ast.walk(tree):

@@ -19,7 +19,6 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n  
 
 
 def line(name, launch, **fields):
-    """A case in one launch, as the journal has it."""
     return journals.text(journals.line(journals.case(name), launch, **fields)).encode().rstrip()
 
 

@@ -23,7 +23,6 @@ WIDE = {"launch modes of 10 %", "launch modes of 20 %"}
 
 @pytest.fixture(scope="module")
 def marks():
-    """The marks of five launches in every scenario, from one seed."""
     return {
         scenario.name: ladder.mark(scenario, SHAPE, RUNS, np.random.default_rng([7, place]))
         for place, scenario in enumerate(SCENARIOS)
@@ -96,7 +95,6 @@ EVERY = range(len(SCENARIOS))
 
 
 def marked(costs, plan=FIVE, places=(1, 2), runs=2, seed=21):
-    """The marks of some scenarios, by what is marked."""
     by_scenario = [
         mark_rows(SCENARIOS[place], costs, runs, np.random.default_rng([seed, place]), plan)
         for place in places
@@ -159,7 +157,6 @@ def test_intervals_that_hold_one_by_one_do_not_hold_at_once():
 
 
 def ranked(scenario, costs, runs, dice, **shape):
-    """Rank so many simulated runs, setting by setting."""
     shaped = noise.Shape(rivals=len(costs), **shape)
     for _ in range(runs):
         yield from rank(noise.measurements(noise.seconds(scenario, shaped, costs, dice)))

@@ -23,7 +23,6 @@ def journal(tmp_path_factory):
 
 
 def simulated(scenario=QUIET, groups=60, launches=5):
-    """Noise of eight equal rivals in so many groups."""
     shape = noise.Shape(groups, 8, launches, rounds=20)
     return list(noise.seconds(scenario, shape, np.zeros(8), np.random.default_rng(4)))
 
@@ -74,7 +73,6 @@ def test_contests_of_different_sizes_are_filled_up():
 
 
 def marked(noises, costs, launches, settings):
-    """The marks of so many settings dealt out of some noise."""
     runs = dealt(noises, costs, launches, settings, np.random.default_rng(1))
     return mark(runs, costs)
 

@@ -31,24 +31,20 @@ PLACES = [
 
 
 def found(*measured, header=None, complete=True):
-    """What is found in a run of these measurements."""
     everything = tuple(one for some in measured for one in some)
     return RunFindings(Run(header or Header(), everything, complete=complete))
 
 
 def row(seen, workload="tokens"):
-    """The row of a workload."""
     (mine,) = [one for one in summary(seen, None).table.rows if one.workload == workload]
     return mine
 
 
 def at(workload, many=4):
-    """So many settings of a workload."""
     return [Setting(workload, 8 << place, 4, Phase.FORWARD) for place in range(many)]
 
 
 def shown(seen, width=80, pointers=None):
-    """The lines that a terminal so wide shows."""
     return terminal.summary_text(summary(seen, pointers), width, colour=False).splitlines()
 
 

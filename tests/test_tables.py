@@ -46,17 +46,14 @@ COLUMNS = (
 
 
 def table(*rows):
-    """A table of these rows."""
     return Table("t", "T", COLUMNS, rows)
 
 
 def read(text):
-    """The cells of a CSV file."""
     return list(csv.reader(io.StringIO(text)))
 
 
 def shown(made, width=80):
-    """A table as a terminal shows it."""
     console = Console(file=io.StringIO(), width=width)
     show_table(made, console)
     return console.file.getvalue().splitlines()

@@ -18,7 +18,6 @@ from timelift.history.two_runs import compare_runs
 
 @pytest.fixture
 def write(tmp_path):
-    """Write and read a run, each in a file of its own."""
     number = iter(range(1000))
 
     def written(seed, **how):

@@ -205,7 +205,6 @@ CLOSE = 0.006
 
 
 def reach(chance):
-    """The normal quantile that is exceeded with `chance`."""
     return float(stats.norm.isf(chance))
 
 

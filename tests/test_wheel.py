@@ -46,7 +46,6 @@ def succeed(words, folder):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built as `make wheel` does."""
     folder = tmp_path_factory.mktemp("dist")
     pip = (sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check")
     succeed([*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "."], ROOT)
