@@ -1,4 +1,4 @@
-"""Figures draw the findings' numbers, no text overlaps another, and every look can be told apart."""
+"""Figures draw the findings, no text overlaps another, and every look can be told apart."""
 
 import dataclasses
 import itertools
