@@ -234,6 +234,7 @@ def test_a_folder_that_both_sides_search_stays_searched(tmp_path, monkeypatch):
         ("/a b#c:d/mod.py:make#2", Factory("/a b#c:d/mod.py", "make", "2")),
         ("/a#b/model.keras", Factory("/a#b/model.keras")),
         ("model.keras#2", Factory("model.keras", lift="2")),
+        ("a:b.keras", Factory("a:b.keras")),
         ("model.keras#a:b", Factory("model.keras", lift="a:b")),
         ("my.keras:make", Factory("my.keras", "make")),
         ("models", Factory("models")),

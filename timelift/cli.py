@@ -77,7 +77,8 @@ def parser(name: str) -> _Parser:
     module = module_of(name)
     command_parser = _Parser(
         prog=f"timelift {name}",
-        description=inspect.cleandoc(getattr(module, name).__doc__),
+        # there are no docstrings with python -OO
+        description=inspect.cleandoc(getattr(module, name).__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

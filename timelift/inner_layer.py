@@ -16,7 +16,8 @@ STORED = ".keras"
 #: The strategy that calls Keras's own wrapper.
 TIME_DISTRIBUTED = "time_distributed"
 _FACTORY = re.compile(
-    rf"(?P<where>.+?)(?:(?<={re.escape(STORED)})|:(?P<name>[^:#/]*))(?:#(?P<lift>.+))?", re.DOTALL
+    rf"(?P<where>.+?)(?:(?<={re.escape(STORED)})|:(?P<name>[^:#/]*)(?<!{re.escape(STORED)}))(?:#(?P<lift>.+))?",
+    re.DOTALL,
 )
 
 

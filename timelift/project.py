@@ -3,7 +3,6 @@
 Files of the project come before timelift's own of the same name. Nothing is imported.
 """
 
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -124,6 +123,8 @@ class GitError(UserError):
 
 def git_bytes(root: Path, *words: str) -> bytes:
     """Return what git prints in a folder; raises GitError, or UserError if git is missing."""
+    import subprocess  # noqa: PLC0415 - most commands ask git nothing
+
     try:
         process = subprocess.run(["git", "-C", root, *words], capture_output=True, check=False)
     except OSError as error:

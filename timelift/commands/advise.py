@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import replace
+from functools import partial
 
 from timelift.advise.user_model import DEFAULTS, Feeding, look_at_model
 from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
@@ -13,6 +14,8 @@ from timelift.source import read_source
 
 #: The default sizes of a call.
 BATCH, SEQ_LEN = 8, 16
+#: What a model is called with is drawn whole, so its sizes are no larger than a million.
+_read_size = partial(read_size, most=1_000_000)
 #: The options of a run that `advise` takes.
 ADVICE_OPTIONS = (
     *("backends", "launches", "precision", "budget", "seed", "results"),
@@ -60,7 +63,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-sizes",
         dest="batch",
-        type=argument_type(read_size),
+        type=argument_type(_read_size),
         default=0,
         metavar="N",
         help=f"sequences in a call (default: {BATCH})",
@@ -68,7 +71,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seq-lens",
         dest="seq_len",
-        type=argument_type(read_size),
+        type=argument_type(_read_size),
         default=0,
         metavar="N",
         help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",

@@ -78,9 +78,9 @@ def _is_size(word: str) -> bool:
     return is_short_number and 0 < int(word) <= _LARGEST
 
 
-def read_size(word: str) -> int:
-    if not _is_size(word):
-        raise UserError(f"expected a whole number from 1 to {_LARGEST:,}, received {word!r:.80}")
+def read_size(word: str, most: int = _LARGEST) -> int:
+    if not _is_size(word) or int(word) > most:
+        raise UserError(f"expected a whole number from 1 to {most:,}, received {word!r:.80}")
     return int(word)
 
 
