@@ -12,7 +12,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line
 from timelift.journal.lines import Header
-from timelift.measure.header import resumed_options, shareable_header, without_folders
+from timelift.measure.header import open_resumed, resumed_options, shareable_header, without_folders
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.measurement import CaseInLaunch
@@ -125,3 +125,16 @@ def test_a_run_with_options_that_are_none_any_more_does_not_go_on(session):
         resumed_options(resumed, given, session.request.project.root)
     old = ResumedRun(session.request.results_folder, Header(asked={"launches": "3", "pin": ""}))
     assert resumed_options(old, given, session.request.project.root)["launches"] == "3"
+
+
+@pytest.mark.parametrize("against", [None, journals.AGAINST])
+def test_a_run_of_copies_is_not_resumed_wherever_its_journal_lies(tmp_path, against):
+    changes = {"planned": [journals.case().label], "asked": {}} | (
+        {"against": against} if against else {}
+    )
+    path = journals.write(tmp_path / "elsewhere.jsonl", journals.header(**changes))
+    if against:
+        with pytest.raises(UserError, match="cannot be resumed: it is a self-test, a gate run"):
+            open_resumed(tmp_path, str(path))
+    else:
+        assert open_resumed(tmp_path, str(path)).path == path

@@ -167,7 +167,7 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     if resumed is None:
         raise UserError(f"--resume: expected a journal of this timelift, received {str(path)!r}")
-    of_copies = path.resolve().parent.name in COPIES_FOLDERS
+    of_copies = resumed.header.races_copies or path.resolve().parent.name in COPIES_FOLDERS
     if of_copies or resumed.header.planned is None or resumed.header.asked is None:
         raise UserError(
             f"--resume: {str(path)!r} cannot be resumed: it is a self-test, a gate run, or has no "

@@ -172,8 +172,8 @@ class Session:
         assert self._journal
         root = self.request.project.root
         shareable = [replace(line, reason=without_folders(line.reason, root)) for line in lines]
+        self.lines += shareable  # the answer has them even where the file cannot be written
         self._journal.append(*shareable)
-        self.lines += shareable
 
     @property
     def journal_path(self) -> Path | None:

@@ -18,6 +18,7 @@ import pytest
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.commands import SELFTEST
 from timelift.errors import UserError
+from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
 from timelift.measure.options import OPTIONS
 from timelift.measure.request import Question, RunRequest
@@ -211,7 +212,7 @@ class Questions:
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         session = self.session
         # a run against another side has an end even if no case has another side
-        is_against = session.referee and session.request.options.against
+        is_against = session.referee and session.race.folder == AGAINST_FOLDER
         if session.journal_path or is_against:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
