@@ -1,9 +1,7 @@
 """Models of the examples and of `lifted_models`, changed as in a worker, in one backend."""
 
-import json
 import tempfile
 from pathlib import Path
-from unittest import mock
 
 import keras
 import numpy as np
@@ -11,17 +9,12 @@ from keras import ops
 
 from examples import published_models
 from tests import lifted_models
-from timelift.advise.advice import LiftAdvice, ModelAdvice
-from timelift.advise.advice_words import advice_code, advice_json
-from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task, WorkerChannel
-from timelift.project import Project
-from timelift.source import read_source
 from timelift.worker import find_lifts, whole_model
-from timelift.worker.describe import describe_lift, describe_model
+from timelift.worker.describe import describe_lift, describe_model  # noqa: F401 - for scripts
 from timelift.worker.measure_setting import measure_setting
 from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
@@ -53,17 +46,17 @@ def folded(name):
     data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     lifts = find_lifts.watch_lifts(model, data.inputs)
     by_hand = [loop for part in parts_of(model) for loop in find_lifts.unsupported_loops(part)]
-    before = _outputs(model, data)
+    before = outputs_of(model, data)
     data = whole_model.make_ready(model, data, whole_model.mode_of(model), noise)
     for lift in reversed(lifts):
         lift.change(load_module(FOLD), {})
-    after = _outputs(model, data)
+    after = outputs_of(model, data)
     call = whole_model.call_of(model, data, Phase.BACKWARD)
     losses = [float(np.ravel(call())[0]) for _ in range(2)]
     return {
         "paths": [lift.path for lift in lifts],
-        "moved": _error(after, before),
-        "doubled": _error(_doubled(model, lifts, data), before),
+        "moved": largest_error(after, before),
+        "doubled": largest_error(_doubled(model, lifts, data), before),
         "losses": losses,
         "by_hand": by_hand,
         "lifts": [describe_lift(lift) for lift in lifts],
@@ -87,7 +80,9 @@ def moved_between_calls(name):
     for lift in find_lifts.watch_lifts(model, data.inputs):
         lift.change(load_module(FOLD), {})
     return {
-        word: _error(*(ops.convert_to_numpy(model(data.inputs, training=mode)) for _ in range(2)))
+        word: largest_error(
+            *(ops.convert_to_numpy(model(data.inputs, training=mode)) for _ in range(2))
+        )
         for word, mode in (("in training", True), ("in inference", False))
     }
 
@@ -99,7 +94,7 @@ def _doubled(model, lifts, data):
             for changed in lift.changed:
                 del changed.call
             lift.change(load_module(wrong_files(folder)["doubles"]), {})
-        return _outputs(model, data)
+        return outputs_of(model, data)
 
 
 def wrong_files(folder):
@@ -112,7 +107,7 @@ def wrong_files(folder):
     return {name: str(Path(folder, f"{name}.py")) for name in WRONG}
 
 
-def _outputs(model, data):
+def outputs_of(model, data):
     outputs = keras.tree.flatten(model(data.inputs, training=False))
     return [ops.convert_to_numpy(output) for output in outputs]
 
@@ -126,73 +121,14 @@ def raced(name, backend, ways, *, peak=False):
             for way, changes in ways.items()
         )
         setting = Setting(name, 4, BATCH, Phase.BACKWARD, Mode.GRAPH, backend=Backend(backend))
-        task = Task(
-            setting,
-            rivals,
-            named(name),
-            LayerInputs(),
-            3,
-            0.0,
-            is_model=True,
-            reads_peak_memory=peak,
-        )
+        how = {"is_model": True, "reads_peak_memory": peak}
+        task = Task(setting, rivals, named(name), LayerInputs(), 3, 0.0, **how)
         events = []
         measure_setting(task, WorkerChannel(events.append))
     ends = [event for event in events if isinstance(event, CaseInLaunch)]
     return {end.case.strategy: (end.status, end.reason, end.facts.fields()) for end in ends}
 
 
-def pasted(name, strategy, *, stored):
-    """Write a model anew by the code that `advise --code` prints, and compare the two.
-
-    Every model has other weights, so they have to be carried over.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        old, noise = find_model(named(name)), np.random.default_rng()
-        data = whole_model.data_of(old, "", BATCH, 5, noise)
-        old(data.inputs)
-        weights = old.get_weights()
-        old.set_weights([noise.uniform(high=0.1, size=weight.shape) for weight in weights])
-        factory = f"{folder}/model.keras" if stored else named(name)
-        if stored:
-            old.save(factory)
-        feeding = Feeding("", BATCH, 5)
-        fields = describe_model(factory, feeding._asdict())
-        model = UserModel.of(factory, feeding, Backend(keras.backend.backend()), fields)
-        advice = ModelAdvice(model, tuple(LiftAdvice(lift, strategy) for lift in model.lifts))
-        pages = {strategy: read_source(Project(ROOT).strategies[strategy])}
-        code = "\n".join(advice_code(advice, pages))
-        namespace = {}
-        exec(code, namespace)  # noqa: S102 - what is tested
-        if not stored:
-            lines = json.loads(advice_json(advice, pages))["lifts"]
-            namespace |= {"old_model": old, "new_model": _written_anew(name, lines, namespace)}
-            exec(code.rpartition("\n#   ")[2], namespace)  # noqa: S102 - what is tested
-        new = namespace["new_model"]
-        return {
-            "lifts": len(find_lifts.find_lifts(new)),
-            "error": _error(_outputs(new, data), _outputs(old, data)),
-            "largest": max(float(np.abs(output).max()) for output in _outputs(old, data)),
-        }
-
-
-def _written_anew(name, lines, namespace):
-    """Make a model with the advised line in place of each lift."""
-    line_of = {line["name"]: line for line in lines}
-
-    def lift(layer, called):
-        inner = line_of[called]["before"].removeprefix("TimeDistributed(").removesuffix(")")
-        kind, is_call, _ = inner.partition("(")
-        given = {kind: (lambda *_: layer) if is_call else layer}
-        return eval(line_of[called]["after"], namespace | given)  # noqa: S307 - as above
-
-    with (
-        mock.patch.object(lifted_models, "_lift", lift),
-        mock.patch.object(published_models, "_lift", lift),
-    ):
-        return find_model(named(name))
-
-
-def _error(outputs, wanted):
+def largest_error(outputs, wanted):
     pairs = zip(outputs, wanted, strict=True)
     return max(float(np.abs(output - want).max()) for output, want in pairs)

@@ -31,6 +31,7 @@ SLOW_FIRST = (
     "test_refusals",
     "test_engine_torch",
     "test_changed_models",
+    "test_advise_command",
     "test_drop_in",
     "test_wheel",
     "test_worker_alone",

@@ -1,18 +1,10 @@
 """Models of users: every lift is found, and changed in place without changing an output."""
 
-import json
 import math
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from tests import engines
-from tests.projects import ROOT
-from timelift import cli
-from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend
 
 #: Each model with the paths of its lifts.
@@ -194,78 +186,6 @@ def test_the_peak_memory_of_a_change_is_read_without_checking_the_law():
         assert "law_error" not in facts
 
 
-@pytest.mark.parametrize(
-    ("name", "strategy", "stored"),
-    [
-        ("stacked", "native", False),
-        ("shared", "fold_time", False),
-        ("stacked", "native", True),
-        ("twins", "vectorized_map", True),
-        ("library", "fold_time", True),
-        pytest.param("library", "fold_time", False, marks=pytest.mark.whole),
-        pytest.param("detector", "fold_time", True, marks=pytest.mark.whole),
-    ],
-)
-def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored):
-    new = call_in(TENSORFLOW, f"pasted({name!r}, {strategy!r}, stored={stored})")
-    assert new["lifts"] == 0
-    assert new["error"] <= 1e-5 * new["largest"]
-
-
-SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
-
-
-@pytest.mark.whole
-@pytest.mark.usefixtures("own_lock")
-def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
-    words = ["advise", SIGNAL, "--launches", "1", "--json"]
-    assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
-    advice = json.loads(capsys.readouterr().out)
-    (lift,) = advice["lifts"]
-    assert (lift["name"], lift["before"]) == ("value_td", "TimeDistributed(Dense(1))")
-    assert lift["times_as_fast"] > 0
-    assert lift["launches"] == 1
-    assert advice["drawn"]
-    assert advice["draws_labels"]
-    assert (advice["whole"] is None) == (lift["write"] is None)
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 2 - (advice["whole"] is None)
-
-
-@pytest.mark.whole
-@pytest.mark.usefixtures("own_lock")
-def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
-    words = [sys.executable, "-m", "timelift", "advise", SIGNAL, "--results", str(tmp_path)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(words, cwd=ROOT, **pipes) as run:
-        deadline = time.monotonic() + 300
-        while not any('"kind":"launch"' in path.read_text() for path in tmp_path.rglob("*.jsonl")):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        run.send_signal(signal.SIGINT)
-        printed, shown = run.communicate(timeout=300)
-    assert run.returncode == 130
-    assert "provisional: the advice was interrupted" in printed
-    assert "finishing the round that is being played" in shown
-
-
-@pytest.mark.whole
-@pytest.mark.alone
-@pytest.mark.usefixtures("own_lock")
-@pytest.mark.parametrize("form", ["function", "stored"])
-def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, capsys, form):
-    model = f"{ROOT / 'tests' / 'lifted_models.py'}:slow"
-    if form == "stored":
-        model = str(tmp_path / "slow.keras")
-        call_in(TENSORFLOW, f"find_model(named('slow')).save({model!r})")
-    assert cli.main(["advise", model, "--code", "--results", str(tmp_path)], ROOT) == 0
-    printed = capsys.readouterr().out
-    assert "# slow: 1 lift over time in" in printed
-    assert "#   the whole model, train step, batch 8: " in printed
-    assert "#   outputs and gradients equal those of your model" in printed
-    assert ("keras.models.clone_model" in printed) == (form == "stored")
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 2
-
-
 def described(name, source=""):
     """Describe a model by a call of 2 sequences of 6 steps."""
     feeding = {"source": source, "batch": 2, "seq_len": 6}
@@ -283,10 +203,3 @@ def described(name, source=""):
 def test_a_model_whose_lifts_are_shared_or_come_late_is_refused(name, source, reason):
     assert reason in described(name, source)["error"]
     assert "error" not in described("twins")
-
-
-def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
-    whole = UserModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("strided"))
-    assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)
-    closed = UserModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("twins"))
-    assert closed.setting.seq_len == closed.lifts[0].steps == 40
