@@ -344,15 +344,6 @@ def t_quantile(chance: float, df: Samples | float) -> Samples:
     return np.asarray(-special.stdtrit(df, chance))
 
 
-def welch_df(variances: Sequence[Samples], dfs: Sequence[Samples]) -> Samples:
-    """Return the degrees of freedom of a sum of independent variances.
-
-    Source: Welch 1947, Biometrika 34(1), 28-35.
-    """
-    spent = (variance**2 / df for variance, df in zip(variances, dfs, strict=True))
-    return np.asarray(sum(variances) ** 2 / sum(spent))
-
-
 # Absolute times: seconds of a call and of the first call ------------------------------------------
 
 

@@ -192,17 +192,6 @@ def holm(p: Samples, family: Families) -> Samples:
     return adjusted
 
 
-def discovery_bar(p: Samples, false_share: float) -> float:
-    """Return the largest p-value that is a discovery, or -1 without any.
-
-    Of all discoveries at most `false_share` are false in expectation. Source: Benjamini and
-    Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300.
-    """
-    ordered = np.sort(p)
-    allowed = false_share * np.arange(1, len(p) + 1) / max(len(p), 1)
-    return float(ordered[ordered <= allowed].max(initial=-1.0))
-
-
 def _family_half_width(estimates: Estimates, family: Families) -> Samples:
     """Return half-widths that hold for a whole family at once (Bonferroni)."""
     _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)

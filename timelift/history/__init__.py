@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from timelift.analyse.estimates import Interval
+from timelift.journal.lines import Difference, Machine, differences, flattened
 
 
 class ChangeState(StrEnum):
@@ -49,3 +50,15 @@ class CommonShift(Change):
 
     share: float
     cases: int
+
+
+def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
+    """Return what was installed or set differently: versions first, each part by name."""
+    parts = (old.versions, new.versions), (old.other_drift, new.other_drift)
+    return tuple(
+        difference
+        for before, after in parts
+        for difference in sorted(
+            differences(flattened(before), flattened(after)), key=lambda difference: difference.name
+        )
+    )

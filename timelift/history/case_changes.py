@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
-from timelift.analyse.estimates import Estimates, estimate, welch_df
+from timelift.analyse.estimates import Estimates, estimate
 from timelift.analyse.results import Run, Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
@@ -173,6 +173,15 @@ def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Sampl
     variances = [run.standard_error**2 for run in (old, new)]
     df = welch_df(variances, [np.maximum(run.df, 1) for run in (old, new)])
     return new.effect - old.effect, variances[0] + variances[1], df
+
+
+def welch_df(variances: Sequence[Samples], dfs: Sequence[Samples]) -> Samples:
+    """Return the degrees of freedom of a sum of independent variances.
+
+    Source: Welch 1947, Biometrika 34(1), 28-35.
+    """
+    spent = (variance**2 / df for variance, df in zip(variances, dfs, strict=True))
+    return np.asarray(sum(variances) ** 2 / sum(spent))
 
 
 def _of_setting(

@@ -16,7 +16,7 @@ from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
-from timelift.history import WORSE, Change, ChangeState, CommonShift
+from timelift.history import WORSE, Change, ChangeState, CommonShift, drift_differences
 from timelift.history.levels import (
     ENOUGH_RIVALS,
     MachineRuns,
@@ -36,7 +36,7 @@ from timelift.history.segments import (
     common_shifts,
     fit_segments,
 )
-from timelift.journal.lines import Difference, drift_differences
+from timelift.journal.lines import Difference
 from timelift.journal.reading import ExactFacts
 from timelift.measurement import EXACT_FACTS, FactChange, exact_change
 

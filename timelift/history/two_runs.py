@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail, welch_df
+from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples, load_usual
-from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES, discovery_bar
+from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.errors import UserError
-from timelift.history import ChangeState, CommonShift
+from timelift.history import ChangeState, CommonShift, drift_differences
 from timelift.history.case_changes import (
     ASSUMED_NOISE,
     SETTING_GATE,
@@ -30,14 +30,16 @@ from timelift.history.case_changes import (
     condense,
     session_noises,
     setting_shifts,
+    welch_df,
 )
 from timelift.history.segments import Noise
 from timelift.journal.files import runs_of_machine
 from timelift.journal.lines import (
     Difference,
+    Machine,
     differences,
-    drift_differences,
-    identity_differences,
+    flattened,
+    identity_of,
 )
 from timelift.measurement import (
     FactChange,
@@ -208,9 +210,16 @@ def _machine_differences(old: Run, new: Run) -> tuple[Difference, ...]:
     """Return the differences of identities, and of the engines that both runs name."""
     engines = differences(_engines(old), _engines(new))
     return (
-        *identity_differences(old.header.machine, new.header.machine),
+        *_identity_differences(old.header.machine, new.header.machine),
         *(engine for engine in engines if None not in (engine.old, engine.new)),
     )
+
+
+def _identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
+    """Identity fields that differ; unknown machines never match."""
+    if not identity_of(old) | identity_of(new):
+        return (Difference("machine", None, None),)
+    return tuple(differences(flattened(old.identity), flattened(new.identity)))
 
 
 def _engines(run: Run) -> dict[str, str]:
@@ -315,7 +324,18 @@ def _states(
 
 def _discovered(p: Samples) -> NDArray[np.bool_]:
     """Return where a p is below `_LEVEL` and a discovery among all."""
-    return np.asarray((p < _LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))
+    return np.asarray((p < _LEVEL) & (p <= _discovery_bar(p, _FALSE_SHARE)))
+
+
+def _discovery_bar(p: Samples, false_share: float) -> float:
+    """Return the largest p-value that is a discovery, or -1 without any.
+
+    Of all discoveries at most `false_share` are false in expectation. Source: Benjamini and
+    Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300.
+    """
+    ordered = np.sort(p)
+    allowed = false_share * np.arange(1, len(p) + 1) / max(len(p), 1)
+    return float(ordered[ordered <= allowed].max(initial=-1.0))
 
 
 # Facts -------------------------------------------------------------------------------------------

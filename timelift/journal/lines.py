@@ -254,25 +254,6 @@ def identity_of(machine: Machine) -> Identity:
     return frozenset(flattened(machine.identity).items())
 
 
-def identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
-    """Identity fields that differ; unknown machines never match."""
-    if not identity_of(old) | identity_of(new):
-        return (Difference("machine", None, None),)
-    return tuple(differences(flattened(old.identity), flattened(new.identity)))
-
-
-def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
-    """Return what was installed or set differently: versions first, each part by name."""
-    parts = (old.versions, new.versions), (old.other_drift, new.other_drift)
-    return tuple(
-        difference
-        for before, after in parts
-        for difference in sorted(
-            differences(flattened(before), flattened(after)), key=lambda difference: difference.name
-        )
-    )
-
-
 def flattened(fields: Mapping[str, Any]) -> dict[str, str]:
     """Return scalars as text by name, those of nested objects too, and leave out the rest."""
     texts: dict[str, str] = {}
