@@ -52,11 +52,8 @@ def nights(results, count, slower=nothing, *, cases=None, described=lambda _: ma
 
 def run(path, night, lines, **changes):
     when = START + timedelta(days=night)
-    head = {
-        "id": f"{night}",
-        "started": when.isoformat(),
-        "commit": {"id": f"{night + 1:07x}abcdef", "dirty": False},
-    }
+    commit = {"id": f"{night + 1:07x}abcdef", "dirty": False}
+    head = {"id": f"{night}", "started": when.isoformat(), "commit": commit}
     return journals.write(path, journals.header(**(head | changes)), *lines, journals.END)
 
 

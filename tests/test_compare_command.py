@@ -1,6 +1,7 @@
 """`report.py compare`: what is printed, how it ends, and what it refuses."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -101,12 +102,7 @@ def test_a_suspect_s_command_selects_that_case_alone():
     for words in ("'--strategies=-fold[k=2]'", "--dtypes bfloat16", "--threads 2"):
         assert words in command
     assert "--lengths" not in command
-
-
-@pytest.mark.parametrize(("old", "threads"), [("aaaa1111", True), ("", False)])
-def test_a_suspect_of_the_usual_threads_has_them_against_another_side(old, threads):
-    command = compare_words._deciding_command(journals.case(), old)
-    assert command.endswith(" --threads default") == threads
+    assert "--threads" not in compare_words._deciding_command(journals.case(), "")
 
 
 @pytest.mark.parametrize("commit", [None, "; rm -rf ~", ""])
@@ -116,6 +112,14 @@ def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys,
     printed = capsys.readouterr().out
     assert "rm -rf" not in printed
     assert "no commit to race against" in printed
+
+
+def test_the_run_that_is_not_over_is_marked_and_the_other_is_not(runs, capsys):
+    new = Path(runs[1])
+    new.write_text("".join(new.read_text().splitlines(keepends=True)[:-1]))
+    assert report.main(["compare", *runs]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.endswith(", provisional") for line in said[:2]] == [False, True]
 
 
 @pytest.mark.parametrize("name", ["old", "new"])

@@ -77,12 +77,12 @@ def test_options_of_pytest_in_the_docs_exist():
 
 def test_commands_of_reading_in_the_docs_parse():
     named = {parse(words) for words in TYPED if not is_pytest(words)}
-    assert {"choose", "bisect", "compare"} <= named
+    assert {"choose", "bisect"} <= named
 
 
 def test_a_mistyped_command_is_seen():
     text = "$ timelift bench --lengts skewed # why\n$ python report.py chose \\\n  -x\n"
-    text += "$ timelift compare"
+    text += "$ timelift bisect"
     first, second, third = commands(text)
     assert is_pytest(first)
     assert not options(first) <= pytest_options()

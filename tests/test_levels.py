@@ -71,9 +71,8 @@ def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path):
     path = _nights(tmp_path, 1) / "example" / "000.jsonl"
     summary = levels.summary_of_run(path)
     spaced = tmp_path / "spaced.jsonl"
-    spaced.write_text(
-        "".join(json.dumps(json.loads(line)) + "\n" for line in path.read_text().splitlines())
-    )
+    lines = path.read_text().splitlines()
+    spaced.write_text("".join(json.dumps(json.loads(line)) + "\n" for line in lines))
     assert levels.summary_of_run(spaced) == summary
     (rivals,) = aligned_samples(reader.load(path).measurements)
     medians = np.median(rivals.launch_medians(), axis=1)
@@ -129,9 +128,8 @@ def test_a_damaged_line_costs_itself_alone(bad):
     line, good = journals.text(fields, journals.line(FEW[1])).splitlines()
     assert '"seconds_per_call":[0.001]' in line
     broken = line.replace('"seconds_per_call":[0.001]', bad)
-    summary = levels.summary_of_lines(
-        [broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()]
-    )
+    lines = [broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()]
+    summary = levels.summary_of_lines(lines)
     assert list(summary.log_seconds) == [FEW[1]]
 
 

@@ -62,7 +62,7 @@ def test_a_wrong_share_is_refused_with_both_spellings(word, instead):
 
 def test_a_command_names_the_option_whose_share_is_wrong(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["compare", "a", "b", "--gate=3"])
+        cli.main(["bisect", "a", "b", "--gate=3"])
     assert "argument --gate: expected a share between 0 and 100%" in capsys.readouterr().err
 
 

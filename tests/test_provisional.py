@@ -86,13 +86,6 @@ def project(tmp_path):
     return run
 
 
-def test_a_comparison_marks_the_run_that_is_not_over(tmp_path, project, capsys):
-    other = journals.write(tmp_path / "results" / "other.jsonl", *WHOLE)
-    project(WHOLE[:-1], "compare", str(other), str(tmp_path / "results" / "run.jsonl"))
-    told = capsys.readouterr().out.splitlines()
-    assert [line.endswith(", provisional") for line in told[:2]] == [False, True]
-
-
 QUESTION = ("choose", "--workloads", "tokens", "--batch-sizes", "8", "--seq-lens")
 
 

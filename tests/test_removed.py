@@ -56,7 +56,7 @@ def test_pytest_refuses_a_removed_or_misspelt_option_in_one_sentence(pytester, w
 
 
 def test_a_command_refuses_a_removed_option_in_one_sentence(capsys):
-    assert cli.main(["history", "--workload", "tokens"]) == 1
+    assert cli.main(["choose", "--workload", "tokens"]) == 1
     assert capsys.readouterr().err == (
         "timelift: --workload is no option any more: write --workloads, as in timelift bench\n"
     )

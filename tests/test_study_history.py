@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from studies import history, noise
-from studies.history import HistoryKind, HistorySize, simulate
+from studies.history import NIGHTLY, TWO_RUNS, HistoryKind, HistorySize, simulate
+from timelift.selftest.trust import Proportion
 
 SHAPE = HistorySize(settings=4, nights=60, slower=2)
 
@@ -81,3 +82,12 @@ def test_equal_runs_have_few_suspects_and_what_is_planted_largest_is_found_most(
     assert suspects.hits <= 1
     assert 0.9 < coverage <= 1
     assert shares[-1] == 1.0
+
+
+def test_a_planted_wrong_figure_is_rejected():
+    for board, before, after in (
+        (TWO_RUNS, ("n", "3"), (0.95, 0, 0.5, 1, 1)),
+        (NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", ""), (Proportion(0, 40),)),
+    ):
+        assert list(board.complaints((*before, Proportion(0, 40), *after))) == []
+        assert list(board.complaints((*before, Proportion(20, 40), *after)))

@@ -42,7 +42,7 @@ COMMANDS = {
     "history-bad-option": "history --until 2026-01-06",
     "missing-run": "report nothing-of-this-name",
     "bad-option": "report --outptu x",
-    "bad-command": "cmopare night0 night1",
+    "bad-command": "choos --workloads tokens",
     "no-words": "",
     "strategies": "strategies",
     "init-no-module": "init --layer mypkg/models.py:make_layer",
