@@ -143,9 +143,8 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     stored(folder / "other.jsonl", 6, **how, **other)
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
-    monkeypatch.setattr(
-        "timelift.history.two_runs.session_noises", lambda runs: seen.extend(runs) or {}
-    )
+    noises = "timelift.history.two_runs.session_noises"
+    monkeypatch.setattr(noises, lambda runs: seen.extend(runs) or {})
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     assert cli.main(["compare", *words], tmp_path) == 0
     assert [run.header.started[8:10] for run in seen] == ["02", "04", "05"]

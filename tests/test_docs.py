@@ -108,9 +108,8 @@ def test_the_workflow_in_the_docs_is_the_one_that_init_writes_and_needs_no_secre
 def test_the_readme_fits_two_screens_and_opens_with_the_answer():
     text = TO_TYPE["README.md"]
     assert text.count("\n") <= 100
-    places = [
-        text.index(one) for one in ("docs/images/speed_up.png", "$ make bench", "$ make test")
-    ]
+    shown = ("docs/images/speed_up.png", "$ make bench", "$ make test")
+    places = [text.index(words) for words in shown]
     assert places == sorted(places)
     assert text[: places[-1]].count("\n") < 20
 
@@ -163,7 +162,5 @@ def test_everything_beside_the_rooms_is_on_the_map():
     drawn = drawn_names(MAP.split("```")[1])
     names = {path.stem for path in (ROOT / "timelift").glob("[a-z]*")}
     assert names - drawn == set()
-    assert drawn_names("  case  errors   about planted things\n       and rounds\n") == {
-        "case",
-        "errors",
-    }
+    drawing = "  case  errors   about planted things\n       and rounds\n"
+    assert drawn_names(drawing) == {"case", "errors"}

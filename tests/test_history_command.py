@@ -94,7 +94,7 @@ def test_part_of_a_history_can_be_asked_for(results, words, count):
         (["--case", "x"], "expected a case of this history, received 'x'"),
         (["--since", "soon"], "--since: expected a date, received 'soon'"),
         (["--since", "0001-01-01T00:00:00+14:00"], "--since: expected a date"),
-        (["--since", "2030-01-01"], "expected a run since 2030-01-01, found none"),
+        (["--since", "2030-01-01"], "the last of 2026-01-04; name an earlier --since"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_one(results, capsys, words, sentence):

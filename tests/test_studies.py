@@ -35,14 +35,8 @@ def test_every_program_is_in_the_table():
 def test_the_quick_form_ends_well(name):
     if name == "mutants" and find_spec("mutmut") is None:
         pytest.skip("make mutate installs mutmut")
-    done = subprocess.run(
-        [sys.executable, "-m", f"studies.{name}", "--quick"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    words = [sys.executable, "-m", f"studies.{name}", "--quick"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert done.stdout
 

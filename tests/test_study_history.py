@@ -49,9 +49,8 @@ def test_a_move_of_the_machine_is_red_for_few_nights_at_most():
 
 
 def test_the_marks_can_be_bad():
-    levels, truth = simulate(
-        HistoryKind("step", step=0.05), HistorySize(), np.random.default_rng(0)
-    )
+    step = HistoryKind("step", step=0.05)
+    levels, truth = simulate(step, HistorySize(), np.random.default_rng(0))
     always, never = np.ones((40, 90), bool), np.zeros((40, 90), bool)
     assert history.mark(always, truth).false_cases.hits == 40
     assert history.mark(never, truth).found == 0
