@@ -8,8 +8,8 @@ from tests import journals
 from timelift.analyse import results
 from timelift.analyse.findings import find_out
 from timelift.commands.additions import additions
+from timelift.present.full_report import report
 from timelift.present.page import page_html, page_scripts, page_tables, write_report
-from timelift.present.report import report
 from timelift.present.usage import NO_CODE
 
 FEW = ("native", "loop_slice", "time_distributed")

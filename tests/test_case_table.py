@@ -12,7 +12,7 @@ from timelift.analyse.results import Run
 from timelift.journal.lines import Header
 from timelift.present import terminal
 from timelift.present.case_table import for_programs, of_rankings
-from timelift.present.report import in_markdown, report
+from timelift.present.full_report import in_markdown, report
 
 
 def shown(seen):

@@ -10,8 +10,8 @@ from timelift.analyse import results
 from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode
+from timelift.present.full_report import report
 from timelift.present.page import own_tables
-from timelift.present.report import report
 
 SECONDS = {Backend.TENSORFLOW: 1e-3, Backend.JAX: 0.5e-3, Backend.TORCH: 1.001e-3}
 

@@ -18,8 +18,8 @@ from timelift import cli
 from timelift.analyse import results
 from timelift.commands.additions import section
 from timelift.present import figures, terminal
+from timelift.present.full_report import in_markdown, report
 from timelift.present.page import page_html, page_tables
-from timelift.present.report import in_markdown, report
 from timelift.present.summary import summary
 
 CASES = journals.grid()

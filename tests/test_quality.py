@@ -15,7 +15,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
 from timelift.analyse.verdicts import Verdict
 from timelift.present import conditions
-from timelift.present.report import report
+from timelift.present.full_report import report
 
 FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
 

@@ -28,8 +28,8 @@ from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
 from timelift.present import terminal
 from timelift.present.answer import recommended_in_words
+from timelift.present.full_report import in_markdown, report
 from timelift.present.page import page_html
-from timelift.present.report import in_markdown, report
 from timelift.present.summary import Additions, summary
 
 NAMES = tuple("abcdef")

@@ -21,7 +21,7 @@ from timelift.case import Mode, Status
 from timelift.cli import COMMANDS
 from timelift.errors import UserError
 from timelift.present import figures
-from timelift.present.report import report as in_words
+from timelift.present.full_report import report as in_words
 
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 FIGURES = {

@@ -15,8 +15,8 @@ from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.case import Mode
 from timelift.present import case_table
+from timelift.present.full_report import report
 from timelift.present.page import own_tables
-from timelift.present.report import report
 from timelift.present.tables import (
     Column,
     Table,

@@ -27,14 +27,17 @@ def compare(options: Options, project: Project) -> int:
     2 something is suspect, with --strict alone.
     With --across-machines always 0 or 1.
     """
-    from timelift.history import compare_words  # noqa: PLC0415
-    from timelift.history.two_runs import compare_stored  # noqa: PLC0415
+    from timelift.history import compare_words, two_runs  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
     paths = [find_run(project.results, word) for word in (options.old, options.new)]
-    compared = compare_stored(project.results, paths, options.gate)
-    if compared.advisory and not options.across_machines:
-        raise compare_words.refusal(compared)
+    old, new = map(two_runs.read_condensed, paths)
+    machines = two_runs.machine_differences(old, new)
+    if machines and not options.across_machines:
+        raise compare_words.refusal(machines)
+    machine = new.header.machine
+    others = [] if machines else two_runs.latest_other_runs(project.results, machine, paths)
+    compared = two_runs.compare_runs(old, new, others, options.gate)
     rows = sys.maxsize if options.all else compare_words.ROWS
     compare_words.show(compared, terminal.console(), rows)
     strict = options.strict and not options.across_machines

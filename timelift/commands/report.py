@@ -104,7 +104,7 @@ def _print_tables(
 ) -> None:
     """Print every setting of the workloads of a run, which the word `run` names."""
     from timelift.present import terminal  # noqa: PLC0415
-    from timelift.present.report import report as write  # noqa: PLC0415
+    from timelift.present.full_report import report as write  # noqa: PLC0415
 
     if options.output or options.open:
         raise UserError(

@@ -36,11 +36,11 @@ from timelift.present.words import (
 ROWS, _NAMES = 20, 6
 
 
-def refusal(compared: TwoRuns) -> UserError:
+def refusal(machines: Sequence[Difference]) -> UserError:
     """Return the error for runs of two machines."""
     return UserError(
         f"expected two runs of one machine, received others: "
-        f"{differences_in_words(compared.machines)}; "
+        f"{differences_in_words(machines)}; "
         "compare ratios alone with --across-machines"
     )
 

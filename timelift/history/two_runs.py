@@ -169,19 +169,21 @@ class TwoRuns:
 # The comparison ----------------------------------------------------------------------------------
 
 
-def compare_stored(results: Path, paths: Sequence[Path], gate: float = CHANGE_MARGIN) -> TwoRuns:
-    """Compare the runs of two files, the older first.
+def read_condensed(path: Path) -> Run:
+    return condense(load_usual(path))
 
-    The noise of sessions is learnt from the machine's latest other runs under `results`.
+
+def latest_other_runs(results: Path, machine: Machine, paths: Sequence[Path]) -> list[Run]:
+    """Return the machine's latest runs but those of `paths` in the order of their times.
+
+    The noise of sessions is learnt from them.
     """
-    old, new = (condense(load_usual(path)) for path in paths)
-    history: list[Run] = []
-    if not _machine_differences(old, new):
-        for path in reversed(runs_of_machine(results, new.header.machine, paths)):
-            if len(history) < _MOST_SESSIONS:
-                with contextlib.suppress(UserError):
-                    history.append(condense(load_usual(path)))
-    return compare_runs(old, new, history[::-1], gate)
+    runs: list[Run] = []
+    for path in reversed(runs_of_machine(results, machine, paths)):
+        if len(runs) < _MOST_SESSIONS:
+            with contextlib.suppress(UserError):
+                runs.append(read_condensed(path))
+    return runs[::-1]
 
 
 def compare_runs(
@@ -200,13 +202,13 @@ def compare_runs(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
-        machines=_machine_differences(old, new),
+        machines=machine_differences(old, new),
         drift=drift_differences(old.header.machine, new.header.machine),
         canary=canary_change(old, new),
     )
 
 
-def _machine_differences(old: Run, new: Run) -> tuple[Difference, ...]:
+def machine_differences(old: Run, new: Run) -> tuple[Difference, ...]:
     """Return the differences of identities, and of the engines that both runs name."""
     engines = differences(_engines(old), _engines(new))
     return (

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
-from timelift.present.report import Report, SettingsTable
+from timelift.present.full_report import Report, SettingsTable
 from timelift.present.summary import ROWS, Section, Summary
 from timelift.present.tables import Table
 

@@ -20,9 +20,9 @@ from timelift.journal.files import replace_text
 from timelift.present import case_table, figures
 from timelift.present.answer import headline, known_as, price_sentence
 from timelift.present.figures import sheet
+from timelift.present.full_report import Report, in_markdown, report
 from timelift.present.page import own_tables
 from timelift.present.page.data import along, inside_html, page_data
-from timelift.present.report import Report, in_markdown, report
 from timelift.present.summary import ROWS, Additions, Section, processor_and_memory, summary
 from timelift.present.tables import Table, csv_as_shown, csv_of_values
 from timelift.present.usage import NO_CODE, CodeToPaste
