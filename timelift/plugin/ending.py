@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.commands.additions import additions, findings_with_additions
+from timelift.commands.additions import additions, findings_with_additions, section
 from timelift.errors import UserError
-from timelift.gate import gate_words
-from timelift.gate.outcomes import gate_findings
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
 from timelift.journal.lines import Header
@@ -75,7 +73,8 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
                 f"nothing was measured: no case has another side in {race.other_side.label} that "
                 "differs (-rs tells why)"
             )
-    yield from terminal.section_lines(gate_words.section(gate_findings(run)), width)
+    if verdicts := section(run):
+        yield from terminal.section_lines(verdicts, width)
     if path:
         yield f"{_as_typed(path)}; read it with: timelift report {_as_typed(path)}"
 
