@@ -75,7 +75,7 @@ class Towers(keras.Model):
 
     def __init__(self):
         super().__init__(name="towers")
-        noisy = keras.Sequential([layers.Dense(2), layers.Dropout(np.float32(0.2))])
+        noisy = keras.Sequential([layers.Dense(2), layers.Dropout(np.float32(0.5))])
         lifts = [_lift(Scaled(), "td"), _lift(noisy, "td")]
         self.parts = [keras.Sequential([lift], name="tower") for lift in lifts]
 
