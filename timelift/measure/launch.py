@@ -101,6 +101,7 @@ class LaunchProcess:
     ) -> None:
         self._python, self._backend = python, backend
         self._first_call_limit, self._lock = first_call_limit, BuildOrPlayLock()
+        self._limit_alone = first_call_limit
         self._worker: WorkerState | None = None
         self._ready = False
         self._tasks, self._finishing = 0, False
@@ -253,10 +254,11 @@ class LaunchProcess:
             )
         worker.kill_group()
         exited = self._exit_of(worker, time.monotonic() + _ENDING_LIMIT)
-        tracing = doing == TRACING
-        status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
-        option = "--first-call-limit" if tracing else "twice --first-call-limit"
-        worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
+        status = Status.TRACING_LIMIT if doing == TRACING else Status.TIMED_OUT
+        times = limit / self._limit_alone
+        factor = {1: "", 2: "twice "}.get(times, f"{times:g} times ")
+        reason = f"{doing} took more than {limit:g} s ({factor}--first-call-limit)"
+        worker.die(status, reason, exited)
 
     def _has_ended(self) -> bool:
         return self._ended or self._process.poll() is not None

@@ -61,20 +61,12 @@ class LaunchSlot:
 
     @property
     def at_once(self) -> int:
-        """How many processes build side by side."""
+        """How many processes build side by side, each of which may take so many times as long."""
         return len(self.group) + self.reads_beside
 
     @property
     def alone(self) -> bool:
         return self.at_once == 1
-
-    @property
-    def limit_factor(self) -> int:
-        """The factor of the time limits for a launch that others slow down.
-
-        In the first launch the limits hold as they are, whatever builds beside it.
-        """
-        return self.at_once if self.number > 1 else 1
 
 
 class LaunchPool:
@@ -136,7 +128,7 @@ class LaunchPool:
 
     def _ready_launch(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
-        launch.share_lock(slot.lock, slot.limit_factor * self._options.first_call_limit)
+        launch.share_lock(slot.lock, slot.at_once * self._options.first_call_limit)
         launch.wait_until_ready()
         return launch
 

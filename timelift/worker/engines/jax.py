@@ -3,7 +3,8 @@
 On a CPU, JAX would dispatch a call while a thread of its own still computes the call before it, and
 would wake that thread for each: the seconds of a small call would vary threefold with the number of
 calls before a wait. So `jax_cpu_enable_async_dispatch` is off, and the CPU computes in the calling
-thread.
+thread. A call is nevertheless dispatched if an argument is still being copied to the device, and so
+are the calls after it until it is computed; hence results are waited for on a CPU too.
 """
 
 import functools
@@ -69,12 +70,8 @@ class JaxEngine(Engine):
         return JaxCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:
-        """Block until the result is computed; a device computes in the order of the calls.
-
-        On a CPU every call has ended when it returns.
-        """
-        if self._kind != "cpu":
-            jax.block_until_ready(result)
+        """Block until the result is computed; a device computes in the order of the calls."""
+        jax.block_until_ready(result)
 
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
         return self.to_numpy(layer(step, training=training))
