@@ -19,7 +19,8 @@ _FLAGS = (
 ).split()
 #: Keys that write nothing, each with its code.
 _CODES = {"Tab": 9, "Enter": 13, "ArrowUp": 38}
-_PATIENCE = 30.0
+#: Seconds after which a page or the browser hangs, however much else the machine does.
+_PATIENCE = 300.0
 
 
 class Browser:

@@ -1,5 +1,6 @@
 """Models of the examples and of `lifted_models`, changed as in a worker, in one backend."""
 
+import random
 import tempfile
 from pathlib import Path
 
@@ -42,9 +43,15 @@ def named(model):
     return f"{home.__name__}:{model}"
 
 
+def drawn(name):
+    """Make a model whose weights and noise are those of every run: Keras seeds them from Python."""
+    random.seed(1)
+    return find_model(named(name))
+
+
 def folded(name):
     """Fold all lifts of a model; return the lifts, how far outputs move, and losses."""
-    model, noise = find_model(named(name)), np.random.default_rng(0)
+    model, noise = drawn(name), np.random.default_rng(0)
     data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     lifts = find_lifts.watch_lifts(model, data.inputs)
     by_hand = [loop for part in parts_of(model) for loop in find_lifts.unsupported_loops(part)]
@@ -77,7 +84,7 @@ def refused_with_code():
 
 def moved_between_calls(name):
     """Return how far a folded model's outputs move from the first of some calls."""
-    model, noise = find_model(named(name)), np.random.default_rng(0)
+    model, noise = drawn(name), np.random.default_rng(0)
     data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     for lift in find_lifts.watch_lifts(model, data.inputs):
         lift.change(load_module(FOLD), {})

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.browser import Browser
 
-# Nothing in these tests depends on how long it takes, so neither does hypothesis.
-settings.register_profile("patient", deadline=None)
+# Nothing in these tests depends on how long it takes, so neither does hypothesis; and it draws the
+# same examples in every run, so that a commit is refused for what it changed.
+settings.register_profile(
+    "patient", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("patient")
 
 #: The slowest first, so that no process waits for the other at the end.

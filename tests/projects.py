@@ -82,5 +82,5 @@ def run_module(folder, *words):
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=3600,  # after which it hangs, however much else the machine does
     )

@@ -158,12 +158,12 @@ def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
     words = [sys.executable, "-m", "timelift", "advise", SIGNAL, "--results", str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(words, cwd=ROOT, **pipes) as run:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while not any('"kind":"launch"' in path.read_text() for path in tmp_path.rglob("*.jsonl")):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)
-        printed, shown = run.communicate(timeout=300)
+        printed, shown = run.communicate(timeout=900)
     assert run.returncode == 130
     assert "provisional: the advice was interrupted" in printed
     assert "finishing the round that is being played" in shown

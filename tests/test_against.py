@@ -12,14 +12,14 @@ NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_el
 #: Three launches of short rounds find it, whatever else the machine does.
 SLEEPS = "(__import__('time').sleep(0.05), 1.0 * t)[1]"
 #: No verdict is asked for: hardly anything is suspected.
-QUICK = "--gate 99% --budget 3m".split()
+QUICK = "--gate 99% --budget 10m".split()
 #: What runs beside a race of two sides makes its verdict undecided.
 ALONE = pytest.mark.alone
 #: On TensorFlow, whose py_function is what is slipped in.
 FORWARD = (
     "bench/test_forward.py",
     *SMALL,
-    *"--launches 3 --budget 10m --backends tensorflow".split(),
+    *"--launches 3 --budget 40m --backends tensorflow".split(),
 )
 
 

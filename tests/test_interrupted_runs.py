@@ -72,8 +72,8 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """True if all have ended within a minute."""
-    end = time.monotonic() + 60
+    """True if all have ended in time."""
+    end = time.monotonic() + PATIENCE
     while any(map(is_alive, processes)) and time.monotonic() < end:
         time.sleep(0.02)
     return not any(map(is_alive, processes))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import journals
@@ -26,8 +26,6 @@ def read(line):
     return read_line((line if isinstance(line, str) else json.dumps(line)).encode())
 
 
-#: The first draws may take a second on a machine that is busy otherwise.
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     seconds=st.lists(st.floats(1e-6, 1e3) | st.just(math.nan), min_size=1, max_size=9).filter(
         lambda rounds: not all(map(math.isnan, rounds))

@@ -84,7 +84,7 @@ class Deadly(BuildOrPlayLock):
             self.left -= 1
             doomed = sorted(workers(), key=psutil.Process.create_time)[self.which]
             os.kill(doomed.pid, signal.SIGKILL)
-            psutil.wait_procs([doomed], timeout=10)
+            psutil.wait_procs([doomed], timeout=LIMIT)
         with super().playing():
             yield
 

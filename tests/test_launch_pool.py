@@ -141,7 +141,7 @@ HERE, THERE = RivalSpec("here", "here.py"), RivalSpec("there", "there.py", in_ot
 SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
 TASK = Task(SETTING, (HERE, THERE), "x.py:make", LayerInputs((3,)), 1, 0.1, warms=True)
 #: Seconds after which two that wait for each other give up.
-PATIENCE = 20
+PATIENCE = 300
 
 
 @dataclass

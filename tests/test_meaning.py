@@ -44,8 +44,9 @@ WEIGHT = 0.1
 
 @pytest.fixture(autouse=True)
 def double_precision():
-    """Derive in float64, so that near misses are misses."""
+    """Derive in float64, so that near misses are misses, and with weights that every run has."""
     with floating("float64"):
+        keras.utils.set_random_seed(5)
         yield
 
 

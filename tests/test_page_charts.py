@@ -122,6 +122,7 @@ def test_a_link_to_a_table_unfolds_it(browser, page):
 
 def test_charts_follow_the_width_of_the_window(browser, page):
     browser.open(page)
+    words(browser, "#prices")
     words(browser, "#speed-up")
     browser.ask("document.querySelector('#speed-up details').open = false")
     width = "document.querySelector('{} .plot svg')?.getAttribute('width')"

@@ -65,12 +65,12 @@ def test_a_missing_case_is_found(lines, cases, launches, count):
 def test_an_orphan_is_found_and_ended(tmp_path, ours, count):
     trial = str(tmp_path)  # all processes of the machine are looked at, another suite's too
     mark = {remains.TRIAL_VARIABLE: trial}
-    command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
+    command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(600)"]
     left = subprocess.Popen(command, env={**os.environ, **mark}, stdout=subprocess.PIPE)
     assert left.stdout is not None
     left.stdout.readline()
     assert remains.end_orphans(trial if ours else f"not {trial}", grace=0.0) == count
-    assert (left.poll() is None) == (count == 0) or left.wait(10) == -Signals.SIGKILL
+    assert (left.poll() is None) == (count == 0) or left.wait(300) == -Signals.SIGKILL
     left.kill()
     left.communicate()
 

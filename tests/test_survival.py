@@ -32,7 +32,7 @@ def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(remains.TRIAL_VARIABLE, str(folder))
         done = bench(folder, *items("forward", chosen), *WORDS)
-    left = remains.end_orphans(str(folder))
+    left = remains.end_orphans(str(folder), grace=300.0)  # a busy machine ends them late
     return done, [line for line in records_of(folder) if line["kind"] == "launch"], left
 
 

@@ -146,7 +146,7 @@ def normal(text: str) -> str:
     Of long numbers ten digits are kept: processors sum in different orders, and round differently.
     The code to paste is left out too: it is what the files of strategies say.
     """
-    text = re.sub(r"\bin \d+\.\d\ds\b", "in SECONDS", text)
+    text = re.sub(r"\bin \d+\.\d\ds\b( \(\d+:\d\d:\d\d\))?", "in SECONDS", text)
     text = re.sub(r'"code": "(?:\\.|[^"\\])+"', '"code": "CODE"', text)
     text = re.sub(r"\d+\.\d{7,}(?:e[-+]\d+)?", lambda found: f"{float(found[0]):.10g}", text)
     # Python 3.12 and later leave these quotes out.
