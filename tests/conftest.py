@@ -24,25 +24,10 @@ settings.load_profile("patient")
 
 #: The slowest first, so that no process waits for the other at the end.
 SLOW_FIRST = (
-    "test_law",
-    "test_studies",
-    "test_interrupted_runs",
-    "test_bisect",
-    "test_bench",
-    "test_bench_layers",
-    "test_survival",
-    "test_refusals",
-    "test_engine_torch",
-    "test_changed_models",
-    "test_advise_command",
-    "test_drop_in",
-    "test_wheel",
-    "test_worker_alone",
-    "test_meaning",
-    "test_reading_anything",
-    "test_users_layer",
-    "test_study_ladder",
-)
+    "law studies interrupted_runs bisect bench bench_layers survival refusals engine_torch "
+    "changed_models advise_command drop_in wheel worker_alone meaning reading_anything "
+    "users_layer study_ladder"
+).split()
 
 #: XLA compiles in half of the time without optimising, and programs run a few times here.
 UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -61,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the items by the files above; the order within a file stays."""
 
     def place(item: pytest.Item) -> int:
-        name = Path(item.path).stem
+        name = Path(item.path).stem.removeprefix("test_")
         return SLOW_FIRST.index(name) if name in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=place)

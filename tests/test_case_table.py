@@ -49,12 +49,6 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
     assert [name for name, _ in report(seen).meanings] == ["native"]
 
 
-def test_a_single_rival_is_not_called_fastest(tmp_path):
-    said = shown(found(tmp_path / "run", journals.header(), journals.line(journals.case("native"))))
-    assert "measured alone: native" in said
-    assert "fastest" not in said
-
-
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_no_colour_is_honoured(tmp_path, monkeypatch, name, value):
     monkeypatch.delenv("NO_COLOR", raising=False)
