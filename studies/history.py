@@ -26,11 +26,13 @@ from timelift.analyse.verdicts import CHANGE_MARGIN
 from timelift.history import WORSE, ChangeState
 from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
-from timelift.history.segments import sd_of_differences
+from timelift.history.noise import sd_of_steps, steps_of
 from timelift.history.two_runs import TwoRuns, compare_runs
 from timelift.selftest.trust import Proportion
 
 Nights = NDArray[np.bool_]
+#: States of cases that are slower, by themselves or with most others.
+_SLOWER = WORSE | {ChangeState.TOGETHER}
 #: True for each case that is slower now, given all runs so far.
 Rule = Callable[[RunLevels], Nights]
 _FIRST_NIGHT = 8
@@ -50,7 +52,9 @@ class HistoryKind:
     Runs of a case differ by `sd`, Student t with four degrees of freedom, each correlated with the
     one before by `memory`; a share `spikes` of them lies 20 to 60 % too high. Slower cases take
     `step` longer from `night` until `mended`, or a `creep` longer that grows from `night` to the
-    last. At night `moves` the machine moves all cases by 10 %, some more, some less (sd `own`).
+    last; with `strategies`, all cases of so many of them are slower. At night `moves` the machine
+    moves all cases by 10 %, some more, some less (sd `own`), and the canary by 10 % unless it is
+    `steady`. From night `grows_loud` on all noise is `loud` times as large.
     """
 
     name: str
@@ -61,8 +65,12 @@ class HistoryKind:
     creep: float = 0.0
     night: int = 45
     mended: int = 10**6
+    strategies: int = 0
     moves: int = 0
     own: float = 0.03
+    steady: bool = False
+    loud: float = 1.0
+    grows_loud: int = 60
 
 
 SCENARIOS = (
@@ -79,6 +87,11 @@ SCENARIOS = (
     HistoryKind("10 % slower, machine moves after", step=0.10, night=25, moves=55),
     HistoryKind("5 % slower for 20 nights", step=0.05, night=35, mended=55),
     HistoryKind("creeps to 10 % in 60 nights", creep=0.10, night=30),
+    HistoryKind("from night 60 on twice as loud", loud=2.0),
+    HistoryKind("from night 60 on 3 times as loud", loud=3.0),
+    HistoryKind("from night 60 on 5 times as loud", loud=5.0),
+    HistoryKind("machine moves, steady canary", moves=40, steady=True),
+    HistoryKind("3 of 5 strategies 20 % slower", step=0.20, strategies=3),
 )
 
 
@@ -104,15 +117,30 @@ def simulate(
     scenario: HistoryKind, shape: HistorySize, random: Generator
 ) -> tuple[RunLevels, Truth]:
     """Simulate a history; the slower cases are the first rivals of the first settings."""
-    places = itertools.product(range(shape.settings), range(shape.rivals))
+    places = [*itertools.product(range(shape.settings), range(shape.rivals))]
     cases = tuple(noise.case(*place) for place in places)
     size = (len(cases), shape.nights)
     grown = np.zeros(size)
-    grown[: shape.slower * shape.rivals : shape.rivals] = _grown(scenario, shape.nights)
-    common = random.normal(0, NIGHT_SD, shape.nights)
+    rows = [
+        row
+        for row, (setting, rival) in enumerate(places)
+        if rival < scenario.strategies or (not rival and setting < shape.slower)
+    ]
+    grown[rows] = _grown(scenario, shape.nights)
+    moved = _machine(scenario, size, random)
+    if scenario.steady:  # what moves cases alone is a slow-down of all of them
+        grown += moved
+    loud = np.where(np.arange(shape.nights) >= scenario.grows_loud, scenario.loud, 1.0)
+    common = loud * random.normal(0, NIGHT_SD, shape.nights)
     own = random.uniform(-9, -6, (len(cases), 1))
-    logs = own + common + grown + _machine(scenario, size, random) + _noise(scenario, size, random)
-    return RunLevels(cases, logs, np.full(shape.nights, np.log(4e-5))), _truth(scenario, grown)
+    logs = own + common + grown + (0 if scenario.steady else moved)
+    logs += loud * _noise(scenario, size, random)
+    canary = np.full((2, shape.nights), np.log(4e-5))
+    if scenario.moves and not scenario.steady:
+        canary[:, scenario.moves :] += np.log1p(0.10)
+    unknown, description = np.zeros(size), np.zeros(shape.nights, int)
+    levels = RunLevels(cases, logs, unknown, canary, description)
+    return levels, _truth(scenario, grown)
 
 
 def _grown(scenario: HistoryKind, nights: int) -> Samples:
@@ -148,7 +176,7 @@ def _noise(scenario: HistoryKind, size: tuple[int, int], random: Generator) -> S
 
 
 def ours(levels: RunLevels) -> Nights:
-    return np.array([case.latest.state in WORSE for case in find_changes(levels).cases])
+    return np.array([case.latest.state in _SLOWER for case in find_changes(levels).cases])
 
 
 def ruptures_alone(levels: RunLevels) -> Nights:
@@ -160,7 +188,7 @@ def _pelt(row: Samples) -> bool:
     from ruptures import KernelCPD  # noqa: PLC0415 - scipy comes with it
 
     search = KernelCPD(kernel="linear", min_size=2, jump=1)
-    penalty = 2 * sd_of_differences(row) ** 2 * math.log(len(row))
+    penalty = 2 * sd_of_steps(steps_of(row)) ** 2 * math.log(len(row))
     ends = [0, *search.fit_predict((row - row.mean())[:, None], pen=penalty)]
     if len(ends) < 3:  # noqa: PLR2004 - two levels
         return False

@@ -6,6 +6,7 @@ import numpy as np
 
 from studies.history import HistoryKind, HistorySize, simulate
 from tests import journals
+from timelift.history.levels import RunLevels
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 STRATEGIES = ("native", "fold_time", "conv1d_pointwise", "loop_slice", "time_distributed")
@@ -16,6 +17,14 @@ def levels(seed=1, *, settings=4, rivals=5, nights=60, sd=0.005, **happens):
     kind = HistoryKind("simulated", sd=sd, **happens)
     size = HistorySize(settings=settings, rivals=rivals, nights=nights)
     return simulate(kind, size, np.random.default_rng(seed))[0]
+
+
+def table(cases, log_seconds, log_canary=None):
+    """Levels of these cases, whose launches agree, beside a canary that stands still."""
+    runs = log_seconds.shape[1]
+    canary = np.full((2, runs), -10.0) if log_canary is None else log_canary
+    unknown = np.zeros_like(log_seconds)
+    return RunLevels(tuple(cases), log_seconds, unknown, canary, np.zeros(runs, int))
 
 
 def nothing(_, night):
@@ -37,14 +46,26 @@ def machine(keras="3.14", **changes):
     return journals.MACHINE | {"drift": drift, "information": {}} | changes
 
 
-def nights(results, count, slower=nothing, *, cases=None, described=lambda _: machine()):
-    """Write a journal for each night under results/example and return `results`."""
+def nights(  # noqa: PLR0913
+    results,
+    count,
+    slower=nothing,
+    *,
+    cases=None,
+    described=lambda _: machine(),
+    canary=lambda _: 1.0,
+):
+    """Write a journal for each night under results/example and return `results`.
+
+    The canary takes `canary` times as long.
+    """
     random = np.random.default_rng(1)
     measured = journals.grid(STRATEGIES) if cases is None else list(cases)
     folder = results / "example"
     folder.mkdir(parents=True, exist_ok=True)
     for night in range(count):
-        lines = [line for case in measured for line in _lines(case, night, slower, random)]
+        beats = {"canary_seconds": 4e-5 * canary(night)}
+        lines = [line for case in measured for line in _lines(case, night, slower, random, beats)]
         lines.sort(key=lambda line: line["launch"])
         run(folder / f"{night:03}.jsonl", night, lines, machine=described(night))
     return results
@@ -57,8 +78,8 @@ def run(path, night, lines, **changes):
     return journals.write(path, journals.header(**(head | changes)), *lines, journals.END)
 
 
-def _lines(case, night, slower, random):
+def _lines(case, night, slower, random, beats):
     level = journals.typical_seconds(case) * np.exp(slower(case, night) + random.normal(0, 0.005))
     for launch in (1, 2):
         seconds = (level * np.exp(random.normal(0, 0.01, 5))).tolist()
-        yield journals.line(case, launch, seconds, facts={"canary_seconds": 4e-5})
+        yield journals.line(case, launch, seconds, facts=beats)

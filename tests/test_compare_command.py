@@ -9,7 +9,7 @@ import report
 from tests import journals
 from tests.stored import NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.history import compare_words
+from timelift.history import compare_words, two_runs
 
 
 @pytest.fixture
@@ -87,22 +87,33 @@ def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, capsys):
     assert "--against" not in printed
 
 
-def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
-    slow = str(stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0))
+def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path, capsys):
+    head = {"commit": {"id": NEW_COMMIT}}
+    slow = str(stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, **head))
     assert report.main(["compare", runs[0], slow, "--strict"]) == 2
     printed = capsys.readouterr().out
-    assert "all 3 settings moved together" in printed
+    assert "suspect: 3 of 3 settings moved together" in printed
     assert "3 settings as a whole" in printed
-    assert printed.endswith("not prove a slow-down\n")
+    commands = printed.splitlines()[-3:]
+    assert all(line.startswith("  timelift bench --against aaaa1111bbbb") for line in commands)
+    assert not any("--strategies" in line for line in commands)
+
+
+def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path, capsys):
+    slow = str(stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, canary=1.2))
+    assert report.main(["compare", runs[0], slow, "--strict"]) == 0
+    printed = capsys.readouterr().out
+    assert "machine: 3 of 3 settings moved together" in printed
+    assert "--against" not in printed
 
 
 def test_a_suspect_s_command_selects_that_case_alone():
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
-    command = compare_words._deciding_command(case, "")
+    command = compare_words._deciding_command(case.setting, "", case.strategy)
     for words in ("'--strategies=-fold[k=2]'", "--dtypes bfloat16", "--threads 2"):
         assert words in command
     assert "--lengths" not in command
-    assert "--threads" not in compare_words._deciding_command(journals.case(), "")
+    assert "--threads" not in compare_words._deciding_command(journals.case().setting, "")
 
 
 @pytest.mark.parametrize("commit", [None, "; rm -rf ~", ""])
@@ -130,7 +141,7 @@ def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
     assert "expected measurements in" in capsys.readouterr().err
 
 
-def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
+def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(tmp_path, monkeypatch):
     folder = tmp_path / "results" / journals.MACHINE["name"]
     folder.mkdir(parents=True)
     how = {"sizes": 1, "launches": 3}
@@ -143,8 +154,8 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     stored(folder / "other.jsonl", 6, **how, **other)
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
-    noises = "timelift.history.two_runs.session_noises"
-    monkeypatch.setattr(noises, lambda runs: seen.extend(runs) or {})
+    read = two_runs.run_levels
+    monkeypatch.setattr(two_runs, "run_levels", lambda runs: seen.extend(runs) or read(runs))
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     assert cli.main(["compare", *words], tmp_path) == 0
-    assert [run.header.started[8:10] for run in seen] == ["02", "04", "05"]
+    assert [run.day[8:] for run in seen] == ["02", "04", "05"]

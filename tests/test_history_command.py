@@ -29,38 +29,82 @@ def _nights(results, count=16, slower=histories.nothing, **how):
     histories.nights(results, count, slower, **({"cases": SIX} | how))
 
 
-MOVED = f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100 %"
+def moved(_, night):
+    """All cases take 30 % longer from the eighth night on, beside the canary too."""
+    return 0.26 * (night >= 8)
+
+
+def canary(night):
+    return 1.15 if night >= 8 else 1.0
+
+
+MOVED = (
+    f"moved together between {histories.day(7)} (0000008a) and {histories.day(8)} (0000009a): "
+    "100 % of 5 cases, the median by"
+)
 ZERO = {
-    "quiet": (16, histories.nothing, "nothing is slower than it was by 3 % or more; 5 same"),
+    "quiet": (16, {}, "nothing is slower than it was by 3 % or more; 5 same"),
     "a slow-down that was mended": (
         24,
-        lambda case, night: 0.1 * (case.strategy == "loop_slice" and 8 <= night < 16),
+        {"slower": lambda case, night: 0.1 * (case.strategy == "loop_slice" and 8 <= night < 16)},
         "earlier changes",
     ),
-    "a machine that moved": (16, lambda _, night: 0.26 * (night >= 8), MOVED),
+    "a machine that moved": (16, {"slower": moved, "canary": canary}, MOVED),
+    "a machine described otherwise": (
+        16,
+        {
+            "slower": moved,
+            "described": lambda night: histories.machine(
+                drift={"kernel": "6.1" if night < 8 else "6.2"}
+            ),
+        },
+        "with it: kernel 6.1 → 6.2",
+    ),
 }
 
 
 @pytest.mark.parametrize("happened", ZERO)
 def test_a_history_without_a_slow_down_that_is_still_there_is_zero(results, capsys, happened):
-    count, slower, text = ZERO[happened]
-    _nights(results, count, slower)
+    count, how, text = ZERO[happened]
+    _nights(results, count, **how)
     assert report.main(["history"]) == 0
     assert text in capsys.readouterr().out
 
 
-def test_a_shift_of_the_machine_has_no_interval_in_the_csv(results):
-    for apart, sign in ((False, 1), (True, -1)):
-        folder = results / str(apart)
+def test_most_cases_slower_under_a_steady_canary_are_no_machine_and_two(results, capsys):
+    _nights(results, 16, moved)
+    assert report.main(["history"]) == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"together {MOVED}" in said
+    assert "beside the canary, which moved by +0.0 %: not the machine" in said
+    assert "5 cases are slower together by 3 % or more" in said
 
-        def slower(case, night, sign=sign):
-            return 0.26 * (night >= 8) * (sign if case.strategy in histories.STRATEGIES[:2] else 1)
 
-        history = read_history(histories.nights(folder, 16, slower, cases=SIX[:4]))
-        rows = list(csv.DictReader(csv_changes(history).splitlines()))
-        (shift,) = [row for row in rows if not row["case"]]
-        assert (shift["low"], shift["high"]) == ("", "")
-        assert (shift["ratio"] == "") == apart
+def test_a_gpu_s_cases_slower_together_are_told_and_zero(results, capsys):
+    cases = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",), device="gpu:0")
+    _nights(results, 16, moved, cases=cases)
+    assert report.main(["history"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "on a GPU, whose clocks the canary does not know" in said
+
+
+def test_what_lacks_for_an_answer_after_the_machine_moved_is_said(results, capsys, monkeypatch):
+    monkeypatch.setattr(histories, "timedelta", lambda days: timedelta(minutes=10 * days))
+    _nights(results, 12, moved, canary=canary)
+    assert report.main(["history"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "moved together between 03:10 (0000008a) and 03:20 (0000009a)" in said
+    assert "runs 12, 2026-01-01, 02:00 to 03:50" in said
+    assert "not known since 03:20, when the machine moved" in said
+    assert "so 2 more runs will tell" in said
+
+
+def test_a_common_shift_has_no_interval_in_the_csv(results):
+    history = read_history(histories.nights(results, 16, moved, cases=SIX[:4]))
+    rows = list(csv.DictReader(csv_changes(history).splitlines()))
+    (shift,) = [row for row in rows if not row["case"]]
+    assert (shift["low"], shift["high"]) == ("", "")
+    assert float(shift["ratio"]) == pytest.approx(1.3, abs=0.02)
 
 
 def test_a_change_is_accepted_by_forgetting_what_was_before(results):

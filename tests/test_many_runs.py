@@ -10,8 +10,8 @@ import pytest
 
 from tests import histories
 from timelift.case import Case, Phase, Setting
-from timelift.history import WORSE, ChangeState, segments
-from timelift.history.levels import RunLevels, ratios
+from timelift.history import WORSE, Cause, ChangeState, noise, segments, shifts
+from timelift.history.levels import ratios
 from timelift.history.many_runs import find_changes
 
 ALL = slice(None)
@@ -124,21 +124,63 @@ def test_a_case_without_rivals_is_held_to_the_canary():
     assert _worse(find_changes(_slower(0.1, 2, levels=drifting))) == [2]
 
 
-def test_when_most_cases_move_together_it_is_the_machine():
+@pytest.mark.parametrize("beat", [0, 1])
+def test_when_most_cases_and_a_beat_of_the_canary_move_it_is_the_machine(beat):
     random = np.random.default_rng(3)
     levels = histories.levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
-    findings = find_changes(_slower(0.25, ALL, levels=levels))
+    levels.log_canary[beat, 31:] += np.log(1.1)
+    findings = find_changes(_slower(0.4, ALL, levels=levels))
     (shift,) = findings.common_shifts
-    assert (shift.before, shift.after) == (30, 31)
+    assert (shift.before, shift.after, shift.cause) == (30, 31, Cause.MACHINE)
     assert shift.share > 0.9
-    assert np.exp(shift.value) == pytest.approx(1.25, abs=0.05)
-    assert findings.worse == []
+    assert np.exp(shift.value) == pytest.approx(1.4 / (1.1 if beat == 0 else 1.0), abs=0.06)
+    assert not findings.fails
+
+
+def test_when_most_cases_move_under_a_steady_canary_they_are_slower_together():
+    levels = _slower(0.2, [row for row in range(20) if row % 5 < 3])
+    findings = find_changes(levels)
+    assert findings.slower_together.after == 31
+    assert findings.slower_together.share == pytest.approx(0.6)
+    states = [row.latest.state for row in findings.cases]
+    together = [ChangeState.TOGETHER] * 3 + [ChangeState.SAME] * 2
+    assert states == together * 4
+    assert np.exp(findings.cases[0].latest.change.value) == pytest.approx(1.2, abs=0.03)
+
+
+def test_cases_that_were_slower_together_and_are_no_more_fail_nothing():
+    findings = find_changes(_slower(0.3, ALL, slice(20, 40)))
+    assert [np.sign(shift.value) for shift in findings.common_shifts] == [1, -1]
+    assert not findings.fails
+
+
+def test_of_most_cases_without_a_canary_it_is_not_known_what_moved_them():
+    levels = _slower(0.3, ALL)
+    levels.log_canary[:] = np.nan
+    findings = find_changes(levels)
+    assert [shift.cause for shift in findings.common_shifts] == [Cause.UNKNOWN]
+    assert not findings.fails
+
+
+def test_a_case_is_faster_only_if_it_fell_beside_the_canary_too():
+    early = find_changes(_slower(0.2, [0, 1, 2], levels=histories.levels()))
+    assert ChangeState.FASTER not in _states(early)
+    assert early.common_shifts == ()
+    fell = find_changes(_slower(-0.2, [3], levels=histories.levels()))
+    assert fell.cases[3].latest.state is ChangeState.FASTER
+
+
+@pytest.mark.parametrize("times", [3, 5])
+def test_a_machine_that_becomes_loud_makes_no_case_slower(times):
+    levels = histories.levels(settings=8, nights=90, sd=0.01, loud=times, grows_loud=60)
+    red = [find_changes(levels.part(0, runs)).worse for runs in range(62, 91)]
+    assert sum(map(bool, red)) <= 1
 
 
 def test_when_the_canary_moves_with_them_nothing_moved():
     levels = histories.levels()
-    levels.log_canary[31:] += np.log(1.25)
+    levels.log_canary[:, 31:] += np.log(1.25)
     assert find_changes(_slower(0.25, ALL, levels=levels)).common_shifts == ()
 
 
@@ -206,7 +248,7 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):
     table[random.random(table.shape) < 0.3] = np.nan
     table[random.random(len(table)) < 0.3] = np.nan
     table[:, random.random(table.shape[1]) < 0.2] = np.nan
-    levels.log_canary[random.random(table.shape[1]) < seed / 5] = np.nan
+    levels.log_canary[random.random(levels.log_canary.shape) < seed / 5] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         findings = find_changes(levels)
@@ -215,19 +257,20 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):
 
 def test_equal_runs_are_a_history_without_a_change():
     cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
-    levels = RunLevels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
+    levels = histories.table(cases, np.full((5, 30), -7.0))
     assert _states(find_changes(levels)) == {ChangeState.SAME}
 
 
 def test_the_place_of_a_change_is_paid_for():
-    rows = list(np.random.default_rng(5).normal(0, 0.01, (200, 60)))
-    assert all(len(series.segments) == 1 for series in segments.fit_segments(rows))
+    rows = np.random.default_rng(5).normal(0, 0.01, (200, 60))
+    assert all(len(series.segments) == 1 for series in segments.fit_segments(rows, 0.0))
 
 
 def test_a_change_that_begins_or_ends_an_excursion_pays_for_both_places():
     means = [0.0, 1.0, 0.0, -0.5, -0.5]
     parts = [
-        segments.Segment(10 * place, 10 * place + 9, 10, mean) for place, mean in enumerate(means)
+        segments.Segment(10 * place, 10 * place + 9, 10, mean, noise.ASSUMED)
+        for place, mean in enumerate(means)
     ]
     assert segments._excursions(parts).tolist() == [25, 25, 1, 1]
 
@@ -235,7 +278,7 @@ def test_a_change_that_begins_or_ends_an_excursion_pays_for_both_places():
 def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
     levels = histories.levels()
     levels.log_seconds[5:, :-1] = np.nan
-    few = RunLevels(levels.cases[:5], levels.log_seconds[:5], levels.log_canary)
+    few = histories.table(levels.cases[:5], levels.log_seconds[:5])
     for share in np.linspace(0.006, 0.009, 13):
         both = (_slower(share, 2, levels=copy.deepcopy(table)) for table in (levels, few))
         beside, alone = (find_changes(table, gate=0.001).cases for table in both)
@@ -243,9 +286,9 @@ def test_cases_that_are_too_new_for_a_change_cost_the_others_nothing():
 
 
 def test_no_segment_is_shorter_than_three_runs():
-    rows = list(np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05)
-    for series in segments.fit_segments(rows):
-        assert min(part.runs for part in series.segments) >= segments.LEAST_RUNS
+    rows = np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05
+    for series in segments.fit_segments(rows, 0.0):
+        assert min(part.runs for part in series.segments) >= noise.LEAST_RUNS
         for part, following in itertools.pairwise(series.segments):
             assert following.first == part.last + 1
 
@@ -254,10 +297,10 @@ def test_runs_that_resemble_their_neighbours_count_less():
     for memory, inflation in ((0.0, 1.0), (0.5, 3.0)):
         levels = histories.levels(settings=8, nights=120, sd=0.01, memory=memory)
         rows = list(ratios(levels, np.ones(len(levels.cases), bool)))
-        assert segments.variance_inflation(rows) == pytest.approx(inflation, rel=0.3)
+        assert noise.variance_inflation(rows) == pytest.approx(inflation, rel=0.3)
 
 
-def several_nights(*, apart):
+def several_nights(*, apart, canary):
     """24 nights with a shift at the tenth, and six settings of eleven that came at the 18th."""
     random, nights, cases, rows = np.random.default_rng(0), np.arange(24), [], []
     for size in range(11):
@@ -266,18 +309,26 @@ def several_nights(*, apart):
             step = (0.3, -0.3, 0.2, -0.2, 0.25, -0.25)[(place + size) % 6] if apart else 0.18
             row = random.normal(0, 0.005, 24) + (nights >= 10) * step
             rows.append(np.where((size >= 5) & (nights < 18), np.nan, row))
-    return RunLevels(tuple(cases), np.array(rows), random.normal(0, 0.003, 24))
+    return histories.table(
+        cases, np.array(rows), random.normal(-9, 0.003, (2, 24)) + canary * (nights >= 10)
+    )
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_settings_that_were_added_later_hide_no_shift_of_the_machine(apart):
-    findings = find_changes(several_nights(apart=apart))
-    assert [shift.after for shift in findings.common_shifts] == [10]
-    assert findings.worse == []
+    findings = find_changes(several_nights(apart=apart, canary=0.3 if apart else 0.1))
+    assert [(shift.after, shift.cause) for shift in findings.common_shifts] == [(10, Cause.MACHINE)]
+    assert not findings.fails
+
+
+def test_cases_that_change_against_each_other_under_a_steady_canary_are_the_code_s():
+    findings = find_changes(several_nights(apart=True, canary=0.0))
+    assert findings.common_shifts == ()
+    assert len(findings.worse) == 15
 
 
 def test_a_place_that_is_named_is_not_named_again():
     changes = [[3]] * 90 + [[3, 6]] * 10
     cases = tuple(Case(Setting("w", size, 1, Phase.FORWARD), "a") for size in range(1, 101))
-    levels = RunLevels(cases, np.zeros((100, 9)), np.zeros(9))
-    assert [after for after, _ in segments._crowded(levels, changes, 0.1)] == [3, 7]
+    levels = histories.table(cases, np.zeros((100, 9)))
+    assert shifts._crowded(levels, changes) == [3, 7]

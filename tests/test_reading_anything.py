@@ -23,8 +23,7 @@ from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.results import Run
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal.files import runs_of_machine
-from timelift.journal.lines import Header, Machine
+from timelift.journal.lines import Header
 from timelift.measure.header import open_resumed
 from timelift.measurement import Measurement
 from timelift.present import figures
@@ -241,14 +240,6 @@ def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
     run = results.load(journals.synthetic(tmp_path / "x", cases))
     for figure in figures.of_run(RunFindings(run)).values():
         assert not [drawn for drawn in figure.findobj(Text) if "\x1b" in drawn.get_text()]
-
-
-@pytest.mark.parametrize("name", ["a" * 300, "..", ".", "", "a/b", "a\x00b", "/"])
-def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
-    journals.synthetic(tmp_path / "run.jsonl", FEW)
-    results_folder = tmp_path / "results" / "machine"
-    results_folder.mkdir(parents=True)
-    assert runs_of_machine(results_folder, Machine(name=name)) == []
 
 
 def test_more_settings_than_a_report_can_show_are_a_sentence():

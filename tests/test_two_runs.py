@@ -10,9 +10,10 @@ from tests.stored import QUIET, STRATEGIES, stored
 from timelift.analyse import results
 from timelift.case import Status
 from timelift.history import ChangeState, compare_words
-from timelift.history.case_changes import ASSUMED_NOISE, case_changes, condense, session_noises
+from timelift.history.case_changes import case_changes
 from timelift.history.levels import largest
 from timelift.history.many_runs import changes_over_runs
+from timelift.history.noise import ASSUMED, session_noise
 from timelift.history.two_runs import compare_runs
 
 
@@ -58,7 +59,23 @@ def test_a_case_that_became_slower_is_the_only_suspect(write):
 def test_a_machine_that_became_slower_is_no_case_that_did(write):
     findings = compare_runs(write(3), write(4, machine_speed=1.5, canary=1.5))
     assert not findings.any_suspect
-    assert findings.canary == pytest.approx(math.log(1.5))
+    assert findings.canary[0] == pytest.approx(math.log(1.5))
+
+
+@pytest.mark.parametrize("seed", [50, 60])
+def test_most_strategies_slower_under_a_steady_canary_are_suspects(write, seed):
+    slow = {(strategy, size): 1.25 for strategy in STRATEGIES[:3] for size in range(1, 9)}
+    findings = compare_runs(write(seed), write(seed + 1, slower=slow))
+    assert sum(row.state is ChangeState.FASTER for row in findings.cases) <= 2
+    assert suspects(findings) <= slow.keys()
+    assert len(suspects(findings)) >= 20
+
+
+def test_two_strategies_that_became_faster_make_no_rival_a_suspect(write):
+    fast = {(strategy, size): 0.8 for strategy in STRATEGIES[:2] for size in range(1, 9)}
+    findings = compare_runs(write(54), write(55, slower=fast))
+    assert not suspects(findings)
+    assert sum(row.state is ChangeState.FASTER for row in findings.cases) >= 12
 
 
 def test_what_slows_all_rivals_of_a_setting_is_seen_beside_the_canary(write):
@@ -165,39 +182,14 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
     assert set(findings.removed) == {cases[1], cases[3]}
 
 
-def test_three_runs_or_more_teach_what_sessions_add(write):
-    restless = [write(30 + seed, session_sd=0.05, launches=3) for seed in range(5)]
-    calm = [write(40 + seed, session_sd=0.0, launches=3) for seed in range(5)]
-    loud, quiet = (
-        np.median([noise.variance for noise in session_noises(runs).values()])
-        for runs in (restless, calm)
-    )
-    assert loud > 2 * ASSUMED_NOISE.variance > quiet
-    assert session_noises(restless[:2]) == {}
-
-
-def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
-    old, new = write(60, rounds=60), write(61, rounds=60)
-    launches = [launch for case in condense(old).measurements for launch in case.launches]
-    assert {len(launch.seconds_per_call) for launch in launches} == {20}
-    both = zip(case_changes(old, new), case_changes(condense(old), condense(new)), strict=True)
-    apart = [(short.effect - full.effect) / math.sqrt(full.noise.variance) for full, short in both]
-    assert np.std(apart) < 0.35
-
-
-def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
-    drift = np.exp(np.linspace(0, 1, 50))
-    fast, slow = journals.case("native"), journals.case("loop_slice")
-    lines = [
-        journals.line(fast, 1, (1e-3 * drift).tolist()),
-        journals.line(slow, 1, [*(2e-3 * drift[:6]).tolist(), *[None] * 44]),
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    rivals = condense(results.load(path)).measurements
-    fast, slow = (np.array(rival.launches[0].seconds_per_call) for rival in rivals)
-    both = np.isfinite(fast) & np.isfinite(slow)
-    assert both.sum() >= 2
-    np.testing.assert_allclose(slow[both] / fast[both], 2.0)
+def test_three_runs_or_more_teach_what_sessions_add():
+    random = np.random.default_rng(1)
+    loud, quiet = (random.normal(0, sd, (20, 6)) for sd in (0.05, 0.0))
+    variances = [np.median(session_noise(levels, 0 * levels).variance) for levels in (loud, quiet)]
+    assert variances[0] > 2 * ASSUMED.variance > 2 * variances[1]
+    assert np.median(session_noise(loud, 0 * loud + 0.05**2).variance) < variances[0] / 2
+    few = session_noise(loud[:, :2], 0 * loud[:, :2])
+    assert (few.variance == ASSUMED.variance).all()
 
 
 def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():

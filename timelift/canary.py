@@ -1,6 +1,7 @@
 """How fast the machine is now: a fixed piece of work, and a container's share of the processors.
 
-The canary is the piece of work: its time shows how fast the machine runs one thread.
+The canary is the piece of work, with two beats: a hash shows how fast the machine runs one thread,
+and a copy how fast its memory is, which busy neighbours share.
 
 A control group has a quota of processor time in each period, and is throttled, that is stopped, for
 the rest of a period in which it has used that up. The group of this process is limited by every
@@ -9,6 +10,7 @@ Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 """
 
 import hashlib
+import mmap
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +24,8 @@ _CANARY_BYTES = bytes(1 << 16)
 _LONGEST_BEAT = 1.0
 #: Beats of one reading, a few milliseconds in all.
 _BEATS = 40
+#: The bytes that are copied in one beat, more than a processor's cache, and copies of one reading.
+_COPIED_BYTES, _COPIES = 1 << 25, 3
 #: The folder in which control groups are mounted, and the file with the group of this process.
 _MOUNTED, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -51,6 +55,21 @@ def _beat(clock: Callable[[], float]) -> float:
     start = clock()
     hashlib.sha256(_CANARY_BYTES).digest()
     return clock() - start
+
+
+def time_copy(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the median seconds of a copy of memory.
+
+    The memory is mapped anew and shared, so that no allocator keeps it and no limit counts it.
+    """
+    with mmap.mmap(-1, _COPIED_BYTES) as source, mmap.mmap(-1, _COPIED_BYTES) as target:
+        times = []
+        for _ in range(_COPIES + 1):  # the first one maps the pages
+            start = clock()
+            with memoryview(source) as old, memoryview(target) as new:
+                new[:] = old
+            times.append(clock() - start)
+        return statistics.median(times[1:])
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,9 @@ class Facts:
     stolen_share: _Hidden = None
     #: Periods in which a container's quota stopped the worker.
     throttled_periods: _Hidden = None
-    #: One beat of `timelift.canary`.
+    #: The two beats of `timelift.canary`: a hash, and a copy of memory.
     canary_seconds: _Hidden = None
+    copy_seconds: _Hidden = None
     #: The place in the order of building, from 1.
     built: _Hidden = None
     #: 1 if the device's clocks were held down when the rounds had been played.

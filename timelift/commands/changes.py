@@ -27,17 +27,18 @@ def compare(options: Options, project: Project) -> int:
     2 something is suspect, with --strict alone.
     With --across-machines always 0 or 1.
     """
+    from timelift.analyse.results import load_usual  # noqa: PLC0415
     from timelift.history import compare_words, two_runs  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
-    paths = [find_run(project.results, word) for word in (options.old, options.new)]
-    old, new = map(two_runs.read_condensed, paths)
+    old, new = (load_usual(find_run(project.results, word)) for word in (options.old, options.new))
     machines = two_runs.machine_differences(old, new)
     if machines and not options.across_machines:
         raise compare_words.refusal(machines)
-    machine = new.header.machine
-    others = [] if machines else two_runs.latest_other_runs(project.results, machine, paths)
-    compared = two_runs.compare_runs(old, new, others, options.gate)
+    sessions = (
+        two_runs.Sessions() if machines else two_runs.learn_sessions(project.results, old, new)
+    )
+    compared = two_runs.compare_runs(old, new, sessions, options.gate, machines)
     rows = sys.maxsize if options.all else compare_words.ROWS
     compare_words.show(compared, terminal.console(), rows)
     strict = options.strict and not options.across_machines
@@ -67,7 +68,7 @@ def history(options: Options, project: Project) -> int:
 
     exit code:
       0  nothing is slower than it has been
-      2  a slow-down that runs have confirmed is still there
+      2  a slow-down that runs have confirmed is still there, of cases or of most at once
       1  the runs cannot be read, or what was asked for is not among them
     """
     since = _since(options.since)
@@ -83,7 +84,7 @@ def history(options: Options, project: Project) -> int:
     output = options.output or project.results / "report"
     written = write_history(shown, output)
     write_lines(["", f"{output}: {', '.join(path.name for path in written)}"])
-    return EXIT_NOT_YES if shown.findings.worse else 0
+    return EXIT_NOT_YES if shown.findings.fails else 0
 
 
 def history_options(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import AXIS_FLAGS, Case
+from timelift.case import AXIS_FLAGS, Case, Setting
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.history import ChangeState
@@ -63,8 +63,10 @@ def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.drift:
         yield "drift", differences_in_words(compared.drift)
-    if math.isfinite(compared.canary):
-        yield "canary", f"{percent_more(compared.canary)} for a fixed piece of work"
+    hash_, copy = map(percent_more, compared.canary)
+    if math.isfinite(compared.canary[0]):
+        second = f", {copy} for a copy of memory" if math.isfinite(compared.canary[1]) else ""
+        yield "canary", f"{hash_} for a fixed piece of work{second}"
     else:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
@@ -147,12 +149,15 @@ def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
 
 def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
     """Write a sentence for each setting that became slower as a whole, or one for all settings."""
-    slower = compared.suspect_settings
-    if 1 < len(slower) == len(compared.settings):
+    slower = compared.settings
+    if slower and (compared.machine_moved or 1 < len(slower) == compared.shared_settings):
         least = min(shift.value for shift in slower.values())
+        state, why = "suspect", "something that all share, or other work on the machine"
+        if compared.machine_moved:
+            state, why = "machine", "so did the canary, or the machine is described otherwise"
         yield (
-            f"suspect: all {len(slower)} settings moved together, by {percent_more(least)} or more "
-            "beside the canary: something that all share, or other work on the machine"
+            f"{state}: {len(slower)} of {compared.shared_settings} settings moved together, by "
+            f"{percent_more(least)} or more beside the canary: {why}"
         )
         return
     for setting, shift in slower.items():
@@ -187,15 +192,18 @@ def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
     suspects, settings = compared.suspects, compared.suspect_settings
     parts = [f"{counted(len(suspects), 'suspect')} among {cases}"] if suspects else []
     parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
-    how = f": {_how_to_decide(compared.commits)}" if suspects else ""
     yield (
         f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
-        f"slow-down{how}"
+        f"slow-down: {_how_to_decide(compared.commits)}"
     )
-    for case in suspects[:rows]:
-        yield f"  {_deciding_command(case, compared.commits.against)}"
-    if len(suspects) > rows:
-        yield f"  and {len(suspects) - rows} more; --all shows them"
+    against = compared.commits.against
+    commands = [
+        *(_deciding_command(case.setting, against, case.strategy) for case in suspects),
+        *(_deciding_command(setting, against) for setting in settings),
+    ]
+    yield from (f"  {command}" for command in commands[:rows])
+    if len(commands) > rows:
+        yield f"  and {len(commands) - rows} more; --all shows them"
     if compared.packages_drifted:
         yield (
             "versions or flags drifted, too, and both sides of a revision run on the same; "
@@ -212,12 +220,16 @@ def _how_to_decide(commits: Commits) -> str:
     return f"what decides{place} is"
 
 
-def _deciding_command(case: Case, against: str) -> str:
-    """Return the command that races a case against a revision; if '', measures it again."""
-    options = [(AXIS_FLAGS["strategy"], case.strategy), *axis_options(case.setting)]
+def _deciding_command(setting: Setting, against: str, strategy: str = "") -> str:
+    """Return the command that races a case, or all of a setting, against a revision.
+
+    If that is '', it measures them again.
+    """
+    options = [(AXIS_FLAGS["strategy"], strategy)] if strategy else []
+    options += axis_options(setting)
     if against:
         options.insert(0, ("--against", against))
-        if not case.setting.threads:  # against another side the default is one thread
+        if not setting.threads:  # against another side the default is one thread
             options.append((AXIS_FLAGS["threads"], "default"))
     return bench_command(options)
 
@@ -229,6 +241,7 @@ _STYLES: Mapping[str, str] = {
     ChangeState.SUSPECT: "yellow",
     ChangeState.SLOWER: "red",
     ChangeState.CREPT: "red",
+    ChangeState.TOGETHER: "red",
     ChangeState.FASTER: "green",
 }
 #: The name of each fact, and how a value of it is written.

@@ -144,7 +144,7 @@ def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
     """
     for number, era in enumerate(row.eras):
         start = era.segments[0].mean
-        runs = enumerate(era.log_ratios, era.start) if era.segments[0].runs else ()
+        runs = enumerate(era.levels, era.start) if era.segments[0].runs else ()
         for run, log_ratio in runs:
             levels = (part.mean for part in era.segments if part.first <= run <= part.last)
             yield {
@@ -166,7 +166,7 @@ def _note(history: History, left_out: int) -> str:
         f"band: ±{100 * history.gate:g} %",
     ]
     if history.findings.common_shifts:
-        words.append("dashed: the machine moved, and all begin anew")
+        words.append("dashed: most cases moved at once, and all begin anew")
     if left_out:
         words.append(f"not drawn: {counted(left_out, 'setting')} without more changes")
     return "; ".join(words)

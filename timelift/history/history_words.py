@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.errors import counted
-from timelift.history import WORSE, Change, ChangeState, CommonShift
+from timelift.history import WORSE, Cause, Change, ChangeState, CommonShift
 from timelift.history.compare_words import (
     FACT_WORDS,
     change_columns,
@@ -20,7 +20,7 @@ from timelift.history.compare_words import (
 )
 from timelift.history.levels import MachineRuns
 from timelift.history.many_runs import CaseHistory, History
-from timelift.history.segments import LEAST_RUNS
+from timelift.history.noise import LEAST_RUNS
 from timelift.present.tables import Column, Table, axis_columns, number
 from timelift.present.terminal import show_line
 from timelift.present.words import percent, percent_more
@@ -30,6 +30,8 @@ _ROWS = 40
 _NAMELESS = "a machine without a name"
 #: The most pairs of runs with a line in the head: for slow-downs, and for facts that changed.
 _PLACES = 5
+#: The title of a shift by what moved the cases.
+_LABELS = {Cause.MACHINE: "machine", Cause.SHARED: "together", Cause.UNKNOWN: "moved"}
 #: The columns of the cases that changed, for readers.
 CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
 
@@ -67,10 +69,12 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     runs = history.runs
     yield "machine", history.machine.name or _NAMELESS
     shown = f"{len(history.findings.cases)} of {counted(len(history.cases), 'case')}"
-    yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {shown}"
+    day = f"{runs[0].day}, " if runs[0].day == runs[-1].day and len(runs) > 1 else ""
+    ends = day + " to ".join(dict.fromkeys(map(history.moment, (0, len(runs) - 1))))
+    yield "runs", f"{len(runs)}, {ends}, {shown}"
     yield "change", _reference(history)
     for shift in history.findings.common_shifts:
-        yield "machine", _shift_in_words(shift, history)
+        yield _LABELS[shift.cause], _shift_in_words(shift, history)
     for (before, after), count in history.findings.worse_by_place[:_PLACES]:
         yield "slower", f"{counted(count, 'case')} {_where(history, before, after)}"
     yield from (("facts", line) for line in _facts(history))
@@ -86,14 +90,26 @@ def _reference(history: History) -> str:
 
 
 def _shift_in_words(shift: CommonShift, history: History) -> str:
-    before, after = history.runs[shift.before], history.runs[shift.after]
-    apart = math.isnan(shift.value)
-    how = "against each other" if apart else f"by {percent_more(shift.value)}"
+    """Write when most cases moved, by how much, and why it was the machine or not."""
+    old, new = (
+        f"{history.moment(place)} ({history.runs[place].commit})"
+        for place in (shift.before, shift.after)
+    )
     return (
-        f"moved together between {before.day} and {after.day}, not the code: "
-        f"{percent(shift.share, 0)} of {shift.cases} cases {how} at once"
+        f"moved together between {old} and {new}: {percent(shift.share, 0)} of {shift.cases} "
+        f"cases, the median by {percent_more(shift.value)}{_reason(shift)}"
         f"{_with_it(history, shift.before, shift.after)}"
     )
+
+
+def _reason(shift: CommonShift) -> str:
+    if shift.cause is Cause.UNKNOWN:
+        return "; no canary shows whether it was the machine"
+    canary = f" beside the canary, which moved by {percent_more(shift.canary)}"
+    if shift.cause is Cause.MACHINE:
+        return f"{canary}; all begin anew"
+    told = "; on a GPU, whose clocks the canary does not know, this is told alone"
+    return f"{canary}: not the machine{told if shift.on_gpu else ''}"
 
 
 def _facts(history: History) -> Iterator[str]:
@@ -109,7 +125,8 @@ def _where(history: History, before: int, after: int) -> str:
     """Write the day, the commits and the drift of a change between two runs."""
     old, new = history.runs[before], history.runs[after]
     drift = _with_it(history, before, after)
-    return f"from {new.day} on, between {old.commit} and {new.commit}{drift}"
+    moment = history.moment(after)
+    return f"from {moment} on, between {old.commit} and {new.commit}{drift}"
 
 
 def _with_it(history: History, before: int, after: int) -> str:
@@ -124,15 +141,37 @@ def _answer(history: History) -> str:
             f"too few runs: a change needs {LEAST_RUNS} runs before it and {LEAST_RUNS} after it, "
             f"and there are {runs}"
         )
-    counts, worse = history.findings.counts, len(history.findings.worse)
+    findings = history.findings
+    counts, worse = findings.counts, len(findings.worse)
     if worse > 1:
         answer = f"{worse} cases are slower than they were"
     else:
         answer = f"{'1 case' if worse else 'nothing'} is slower than it was"
-    others = ", ".join(f"{count} {state}" for state, count in counts.items() if state not in WORSE)
-    few = ChangeState.UNKNOWN in counts
-    why = f"; a change needs {2 * LEAST_RUNS} runs of a case" if few else ""
-    return f"{answer} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
+    if findings.slower_together:
+        together = f"{counts[ChangeState.TOGETHER]} cases are slower together"
+        answer = f"{together}, and {answer} by itself" if worse == 1 else together
+    answer += f" by {100 * history.gate:g} % or more"
+    left_out = WORSE | ({ChangeState.TOGETHER} if findings.slower_together else set())
+    others = [f"{count} {state}" for state, count in counts.items() if state not in left_out]
+    parts = [answer, ", ".join(others)] if others else [answer]
+    if ChangeState.UNKNOWN in counts:
+        parts.append(_what_lacks(history))
+    return "; ".join(parts)
+
+
+def _what_lacks(history: History) -> str:
+    """Write why cases are not known, and how many runs would tell."""
+    needed = f"a change needs {LEAST_RUNS} runs of a case before it and {LEAST_RUNS} after it"
+    if shifts := history.findings.common_shifts:
+        start = shifts[-1].after
+        runs = len(history.runs) - start
+        if 0 < runs < 2 * LEAST_RUNS:
+            mover = "the machine" if shifts[-1].cause is Cause.MACHINE else "most cases"
+            return (
+                f"not known since {history.moment(start)}, when {mover} moved: {needed}, so "
+                f"{counted(2 * LEAST_RUNS - runs, 'more run')} will tell"
+            )
+    return f"{needed}, and those not known have fewer than {2 * LEAST_RUNS}"
 
 
 def earlier_changes(history: History) -> Iterator[str]:
@@ -162,7 +201,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         number("changes", value=lambda row: len(row.changes)),
         *change_columns("latest.change", drop_order=3),
         *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("latest.change")),
-        Column("since", value=of_since(lambda step: history.runs[step.after].day), drop_order=1),
+        Column("since", value=of_since(lambda step: history.moment(step.after)), drop_order=1),
         Column("commits", "between commits", of_since(partial(_commits, history)), drop_order=2),
         number("runs_now", "runs", drop_order=5),
         Column("with_it", "with it", of_since(partial(drift_in_words, history)), drop_order=4),

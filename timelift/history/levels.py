@@ -7,6 +7,7 @@ its own usual level, so that a rival's absence for a while changes nothing.
 """
 
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.effects import HALF, trimmed_mean
+from timelift.analyse.effects import HALF, mean_and_variance, trimmed_mean
+from timelift.analyse.estimates import Spread, shrink_variances
 from timelift.analyse.results import Samples
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
+from timelift.history import DESCRIPTION
 from timelift.journal.files import commit_of, read_header, runs_under
-from timelift.journal.lines import Identity, Machine, identity_of, parse_time, short_commit
+from timelift.journal.lines import (
+    Header,
+    Identity,
+    Machine,
+    flattened,
+    identity_of,
+    parse_time,
+    short_commit,
+)
 from timelift.journal.reading import ExactFacts, read_medians
 
 #: The most characters of the reason why a file is left out.
@@ -46,7 +57,7 @@ class StoredRun:
     id: str
     started: datetime
     commit: str
-    machine: Machine
+    header: Header
 
     @property
     def day(self) -> str:
@@ -55,17 +66,22 @@ class StoredRun:
     @property
     def machine_name(self) -> str:
         """Empty where the machine has none."""
-        return self.machine.name or ""
+        return self.header.machine.name or ""
 
     @property
     def key(self) -> tuple[str, Identity]:
-        return self.machine_name, identity_of(self.machine)
+        return _key(self.header.machine)
 
     @property
-    def canary_seconds(self) -> float:
-        """The canary's time before the run; NaN where the header has no valid one."""
-        seconds = self.machine.information.get("canary_seconds")
-        return float(seconds) if is_beat(seconds) else np.nan
+    def log_canary(self) -> float:
+        """The log of the canary's time before the run; NaN where the header has no valid one."""
+        return log_median_beat([self.header.machine.information.get("canary_seconds")])
+
+    @property
+    def description(self) -> dict[str, str]:
+        """The drift that describes the machine."""
+        drift = flattened(self.header.machine.other_drift)
+        return {name: drift[name] for name in drift.keys() & DESCRIPTION}
 
 
 @dataclass(frozen=True)
@@ -111,12 +127,25 @@ def machine_runs(
     return MachineRuns(tuple(runs), others, tuple(warnings))
 
 
+def other_runs(results: Path, machine: Machine, left_out: Iterable[Header]) -> list[StoredRun]:
+    """Return a machine's runs, the oldest first, but those of the headers `left_out`."""
+    times = {header.started for header in left_out}
+    runs, _ = _stored_runs(results)
+    named = machine.name is not None
+    return [
+        run
+        for run in runs
+        if named and run.key == _key(machine) and run.header.started not in times
+    ]
+
+
+def _key(machine: Machine) -> tuple[str, Identity]:
+    return machine.name or "", identity_of(machine)
+
+
 def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun]:
     """Return the runs of the machine that ran last, or last under that name; the oldest first."""
-    named = sorted(
-        (run for run in stored if name is None or run.machine_name == name),
-        key=lambda run: (run.started, run.path.name),
-    )
+    named = [run for run in stored if name is None or run.machine_name == name]
     if not named:
         names = {run.machine_name for run in stored}
         raise UserError(
@@ -126,7 +155,10 @@ def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun
 
 
 def _stored_runs(results: Path) -> tuple[list[StoredRun], list[str]]:
-    """Return the runs under a folder, each once, and a sentence for each file without one."""
+    """Return the runs under a folder by their times, and a sentence for each file without one.
+
+    A run and a copy of it count once.
+    """
     runs: dict[tuple[str, datetime], StoredRun] = {}
     warnings = []
     for path in runs_under(results):
@@ -137,7 +169,7 @@ def _stored_runs(results: Path) -> tuple[list[StoredRun], list[str]]:
             warnings.append(f"left out {path.relative_to(results)}: {why}")
         else:
             runs.setdefault((run.id, run.started), run)
-    return list(runs.values()), warnings
+    return sorted(runs.values(), key=lambda run: (run.started, run.path.name)), warnings
 
 
 def read_stored_run(path: Path) -> StoredRun:
@@ -149,7 +181,7 @@ def read_stored_run(path: Path) -> StoredRun:
         id=header.id or path.stem,
         started=parse_time(header.started or ""),
         commit=commit + ("+" if header.commit.dirty else ""),  # files differed from it
-        machine=header.machine,
+        header=header,
     )
 
 
@@ -158,10 +190,14 @@ def read_stored_run(path: Path) -> StoredRun:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The level of every measured case in log seconds per call, and the canary's median or NaN."""
+    """The level of every measured case in log seconds per call, and its variance by launches.
+
+    `log_canary` are the medians of both beats of the canary, NaN where there are none.
+    """
 
     log_seconds: Mapping[Case, float]
-    canary_seconds: float
+    of_launches: Mapping[Case, float]
+    log_canary: tuple[float, float]
     exact: Mapping[Case, ExactFacts]
 
 
@@ -182,7 +218,7 @@ def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
     medians: dict[Case, dict[int, float]] = defaultdict(dict)
     exact: dict[Case, ExactFacts] = {}
     failed: set[Case] = set()
-    beats: list[float] = []
+    beats: list[tuple[float | None, float | None]] = []
     for line in read_medians(lines):
         case = line.case
         if line.launch in medians[case]:
@@ -192,14 +228,22 @@ def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
             failed.add(case)
             continue
         exact[case] = largest(exact.get(case, line.exact), line.exact)
-        if is_beat(line.canary_seconds):
-            beats.append(line.canary_seconds)
-    log_seconds = _case_levels({case: medians[case] for case in medians if case not in failed})
+        beats.append(line.canary)
+    log_seconds, of_launches = _case_levels(
+        {case: medians[case] for case in medians if case not in failed}
+    )
     return RunSummary(
         log_seconds,
-        float(np.median(beats)) if beats else math.nan,
+        of_launches,
+        (log_median_beat(hash_ for hash_, _ in beats), log_median_beat(copy for _, copy in beats)),
         {case: exact[case] for case in log_seconds},
     )
+
+
+def log_median_beat(seconds: Iterable[float | None]) -> float:
+    """Return the log of the median of those that can be beats of a canary, NaN without any."""
+    beats = [beat for beat in seconds if is_beat(beat)]
+    return math.log(statistics.median(beats)) if beats else math.nan
 
 
 def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
@@ -211,8 +255,13 @@ def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
     return tuple(max(values, default=None) for values in known_values)
 
 
-def _case_levels(medians: Mapping[Case, Mapping[int, float]]) -> dict[Case, float]:
-    """Return the level of every case over launches; `medians` are log seconds by launch."""
+def _case_levels(
+    medians: Mapping[Case, Mapping[int, float]],
+) -> tuple[dict[Case, float], dict[Case, float]]:
+    """Return the level of every case over launches, and its variance by launches.
+
+    `medians` are log seconds by launch.
+    """
     by_setting: dict[Setting, list[Case]] = defaultdict(list)
     for case in medians:
         by_setting[case.setting].append(case)
@@ -228,23 +277,35 @@ def _case_levels(medians: Mapping[Case, Mapping[int, float]]) -> dict[Case, floa
     for case, by_launch in medians.items():
         for launch, median in by_launch.items():
             table[(*place[case], column[launch])] = median
-    levels = _over_launches(table)
-    return {case: float(levels[row, rival]) for case, (row, rival) in place.items()}
+    if not table.size:
+        return {}, {}
+    rows = tuple(np.array([*place.values()]).T)
+    levels, variances = (of_all[rows].tolist() for of_all in _over_launches(table))
+    return dict(zip(place, levels, strict=True)), dict(zip(place, variances, strict=True))
 
 
-def _over_launches(table: Samples) -> Samples:
-    """Return the level of each rival over launches, as (settings, rivals).
+def _over_launches(table: Samples) -> tuple[Samples, Samples]:
+    """Return the level of each rival over launches and its variance, as (settings, rivals) each.
 
     `table` is (settings, rivals, launches) in log seconds. What a launch does to all rivals alike
     is taken out first, so a rival that was dropped after three launches still compares with the
-    others.
+    others. Variances are moderated over all cases; 0 where no case has two launches.
     """
-    if not table.size:
-        return np.empty(table.shape[:2])
     rough = trimmed_mean(table, HALF)
     common = trimmed_mean(np.swapaxes(table - rough[..., None], -1, -2), HALF)
-    levels = trimmed_mean(table - common[..., None, :], HALF)
-    return levels + trimmed_mean(common, HALF)[..., None]
+    beside = table - common[..., None, :]
+    levels = trimmed_mean(beside, HALF) + trimmed_mean(common, HALF)[..., None]
+    launches = np.isfinite(beside).sum(-1)
+    _, variance = mean_and_variance(beside)
+    spread = Spread(
+        variance.ravel(),
+        np.maximum(launches - 1.0, 0.0).ravel(),
+        np.full(variance.size, np.nan),
+        np.ones(variance.size),
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        moderated = shrink_variances(spread)[0].reshape(variance.shape)
+        return levels, np.nan_to_num(moderated / launches, nan=0.0, posinf=0.0)
 
 
 # All runs as one table ---------------------------------------------------------------------------
@@ -252,17 +313,25 @@ def _over_launches(table: Samples) -> Samples:
 
 @dataclass(frozen=True)
 class RunLevels:
-    """Log seconds per call as (cases, runs), NaN where not measured, and log canaries as (runs,).
+    """Log seconds per call as (cases, runs), NaN where not measured, and their noise by launches.
 
-    Cases are sorted, so the rivals of a setting are neighbours.
+    `log_canary` are both beats of the canary as (2, runs), NaN where not timed; `description` is
+    another number where the machine is described otherwise, (runs,). Cases are sorted, so the
+    rivals of a setting are neighbours.
     """
 
     cases: tuple[Case, ...]
     log_seconds: Samples
+    of_launches: Samples
     log_canary: Samples
+    description: NDArray[np.int_]
 
     def part(self, first: int, end: int) -> "RunLevels":
-        return RunLevels(self.cases, self.log_seconds[:, first:end], self.log_canary[first:end])
+        log_seconds, of_launches, log_canary = (
+            table[:, first:end] for table in (self.log_seconds, self.of_launches, self.log_canary)
+        )
+        description = self.description[first:end]
+        return RunLevels(self.cases, log_seconds, of_launches, log_canary, description)
 
     @property
     def settings(self) -> dict[Setting, NDArray[np.int_]]:
@@ -274,24 +343,28 @@ class RunLevels:
     @property
     def over_canary(self) -> Samples:
         """Log seconds over the canary's, or as they are where most runs have no canary."""
-        has_canary = np.isfinite(self.log_canary)
-        return self.log_seconds - (self.log_canary if has_canary.mean() > HALF else 0.0)
+        beat = self.log_canary[0]
+        return self.log_seconds - (beat if np.isfinite(beat).mean() > HALF else 0.0)
 
 
-def run_levels(summaries: Sequence[RunSummary], canaries: Sequence[float]) -> RunLevels:
-    """Lay summaries out as a table.
+def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
+    """Read runs as a table and by themselves.
 
-    `canaries`, in seconds, stand in for a run that timed none beside its cases.
+    The canary of a header stands in for a run that timed none beside its cases.
     """
+    summaries = [summary_of_run(run.path) for run in runs]
     cases = sorted({case for summary in summaries for case in summary.log_seconds})
     row = {case: number for number, case in enumerate(cases)}
-    table = np.full((len(cases), len(summaries)), np.nan)
+    tables = np.full((2, len(cases), len(runs)), np.nan)
     for column, summary in enumerate(summaries):
         rows = [row[case] for case in summary.log_seconds]
-        table[rows, column] = list(summary.log_seconds.values())
-    beats = np.array([summary.canary_seconds for summary in summaries])
-    canary_seconds = np.where(np.isfinite(beats), beats, np.array(canaries, float))
-    return RunLevels(tuple(cases), table, np.log(canary_seconds))
+        for table, values in zip(tables, (summary.log_seconds, summary.of_launches), strict=True):
+            table[rows, column] = list(values.values())
+    canary = np.array([summary.log_canary for summary in summaries]).T
+    canary[0] = np.where(np.isfinite(canary[0]), canary[0], [run.log_canary for run in runs])
+    descriptions = [run.description for run in runs]
+    numbers = np.array([descriptions.index(description) for description in descriptions])
+    return RunLevels(tuple(cases), tables[0], np.nan_to_num(tables[1]), canary, numbers), summaries
 
 
 def median_polish(table: Samples) -> Samples:

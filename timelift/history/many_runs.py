@@ -25,17 +25,18 @@ from timelift.history.levels import (
     machine_runs,
     ratios,
     run_levels,
-    summary_of_run,
 )
+from timelift.history.noise import LEAST_RUNS
 from timelift.history.segments import (
+    CHANCE,
     LASTING_RUNS,
-    LEAST_RUNS,
     FittedSeries,
     Segment,
-    changed_apart,
-    common_shifts,
+    chance,
+    change_between,
     fit_segments,
 )
+from timelift.history.shifts import change_of_medians, common_shifts, standing_slow_down
 from timelift.journal.lines import Difference
 from timelift.journal.reading import ExactFacts
 from timelift.measurement import EXACT_FACTS, FactChange, exact_change
@@ -43,7 +44,12 @@ from timelift.measurement import EXACT_FACTS, FactChange, exact_change
 #: The most turns of a search for changes of cases and then for shifts of the machine.
 _MOST_PASSES = 3
 #: The states of cases that changed, in the order in which they are shown.
-_WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
+_WORST_FIRST = (
+    ChangeState.SLOWER,
+    ChangeState.CREPT,
+    ChangeState.TOGETHER,
+    ChangeState.FASTER,
+)
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,14 @@ class LatestVersusBest:
         return later
 
 
-def _latest_versus_best(series: FittedSeries, end: int, gate: float) -> LatestVersusBest:
-    """Compare the latest level with the best earlier one; the era ends before the run `end`."""
+def _latest_versus_best(
+    series: FittedSeries, over_canary: Samples, end: int, gate: float
+) -> LatestVersusBest:
+    """Compare the latest level with the best earlier one; the era ends before the run `end`.
+
+    A case is faster only if its time `over_canary`, (runs,), fell by half as much, too: else it was
+    its rivals that became slower.
+    """
     *earlier, last = series.segments
     if not last.runs or last.last < end - LEAST_RUNS:
         return LatestVersusBest(ChangeState.GONE)
@@ -87,11 +99,13 @@ def _latest_versus_best(series: FittedSeries, end: int, gate: float) -> LatestVe
     if not earlier:
         return LatestVersusBest(ChangeState.SAME)
     best = _best(earlier)
-    change = series.change(best, last)
-    if change.value >= math.log1p(gate) and series.differ(best, last):
+    change = change_between(best, last)
+    if change.value >= math.log1p(gate) and chance(best, last) * series.tries <= CHANCE:
         return _worse(series, change, gate)
-    change = series.change(earlier[-1], last)
-    if change.value <= -math.log1p(gate):
+    change = change_between(earlier[-1], last)
+    sides = (slice(segment.first, segment.last + 1) for segment in (earlier[-1], last))
+    (fell,) = change_of_medians(over_canary[None], *sides)
+    if change.value <= -math.log1p(gate) and not fell > change.value / 2:
         return LatestVersusBest(ChangeState.FASTER, change, change)
     return LatestVersusBest(ChangeState.SAME)
 
@@ -137,10 +151,18 @@ class CaseHistory:
 
 @dataclass(frozen=True)
 class HistoryFindings:
-    """The history of each case of a machine, and the shifts of the machine itself, in order."""
+    """The history of each case of a machine, and the shifts of most of them, in order.
+
+    `slower_together` is the shift by which most cases are still slower.
+    """
 
     cases: tuple[CaseHistory, ...]
     common_shifts: tuple[CommonShift, ...]
+    slower_together: CommonShift | None = None
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.worse or self.slower_together)
 
     @property
     def worse(self) -> list[CaseHistory]:
@@ -173,25 +195,23 @@ def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
 
 
 def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindings:
-    """Find the changes of cases, and shifts of the machine, of at least `gate`, a share."""
+    """Find the changes of cases, and shifts of most of them, of at least `gate`, a share."""
     shifts: list[CommonShift] = []
     cases = _case_histories(levels, shifts, gate)
     for _ in range(_MOST_PASSES):
         places = [[change.after for change in case.changes] for case in cases]
-        spaced = _spaced(
-            [*(shifts or common_shifts(levels, gate, places)), *changed_apart(levels, places)]
-        )
-        if len(spaced) == len(shifts):  # no shift is ever dropped, so these are the same
+        more = _spaced(shifts, common_shifts(levels, gate, places, shifts))
+        if len(more) == len(shifts):  # no shift is ever dropped, so these are the same
             break
-        shifts = spaced
+        shifts = more
         cases = _case_histories(levels, shifts, gate)
-    return HistoryFindings(tuple(cases), tuple(shifts))
+    return HistoryFindings(tuple(cases), tuple(shifts), standing_slow_down(shifts, gate))
 
 
-def _spaced(shifts: Sequence[CommonShift]) -> list[CommonShift]:
-    """Return the shifts by position; of some that are close together, the first in `shifts`."""
-    spaced: list[CommonShift] = []
-    for shift in shifts:
+def _spaced(kept: Sequence[CommonShift], more: Iterable[CommonShift]) -> list[CommonShift]:
+    """Return the shifts by position: those `kept`, and `more` that are far from all others."""
+    spaced = list(kept)
+    for shift in more:
         if all(abs(shift.after - other.after) > LEAST_RUNS for other in spaced):
             spaced.append(shift)
     return sorted(spaced, key=lambda shift: shift.after)
@@ -200,10 +220,12 @@ def _spaced(shifts: Sequence[CommonShift]) -> list[CommonShift]:
 def _case_histories(
     levels: RunLevels, shifts: Sequence[CommonShift], gate: float
 ) -> list[CaseHistory]:
-    """Cut the history where the machine shifted, and find the state of every case."""
+    """Cut the history where most cases shifted, and find the state of every case."""
     bounds = [0, *(shift.after for shift in shifts), levels.log_seconds.shape[1]]
     eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
     latest = _latest(levels, eras, bounds[1:], gate)
+    if standing := standing_slow_down(shifts, gate):
+        latest = _with_shared(levels, latest, standing, bounds, gate)
     return [
         CaseHistory(
             case, series, tuple(change for era in series for change in era.changes(gate)), now
@@ -215,23 +237,60 @@ def _case_histories(
 def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSeries]:
     """Fit all cases between two shifts; where some changed, again beside the other rivals alone."""
     part = levels.part(first, end)
-    fitted = fit_segments(list(ratios(part, np.ones(len(levels.cases), bool))), first)
+    every = np.ones(len(levels.cases), bool)
+    fitted = fit_segments(ratios(part, every), part.of_launches, first)
     steady = np.array([not any(series.changes(gate)) for series in fitted])
-    return fitted if steady.all() else fit_segments(list(ratios(part, steady)), first)
+    if steady.all():
+        return fitted
+    return fit_segments(ratios(part, steady), part.of_launches, first)
 
 
 def _latest(
     levels: RunLevels, eras: Sequence[Sequence[FittedSeries]], ends: Sequence[int], gate: float
 ) -> list[LatestVersusBest]:
     """Return the state of every case after all eras, each of which ends before one of `ends`."""
-    latest = [_latest_versus_best(series, ends[0], gate) for series in eras[0]]
-    for (before, after), end in zip(pairwise(eras), ends[1:], strict=True):
+    over_canary = levels.over_canary
+    by_era = [
+        [
+            _latest_versus_best(series, times, end, gate)
+            for series, times in zip(era, over_canary, strict=True)
+        ]
+        for era, end in zip(eras, ends, strict=True)
+    ]
+    latest = by_era[0]
+    for (before, after), later in zip(pairwise(eras), by_era[1:], strict=True):
         changes = _changes_across(levels, before, after).tolist()
         latest = [
-            old.after_common_shift(across, _latest_versus_best(series, end, gate), gate)
-            for old, across, series in zip(latest, changes, after, strict=True)
+            old.after_common_shift(across, new, gate)
+            for old, across, new in zip(latest, changes, later, strict=True)
         ]
     return latest
+
+
+def _with_shared(
+    levels: RunLevels,
+    latest: Sequence[LatestVersusBest],
+    shift: CommonShift,
+    bounds: Sequence[int],
+    gate: float,
+) -> list[LatestVersusBest]:
+    """Return the states with those of the cases that a shift, which still stands, made slower."""
+    place = bounds.index(shift.after)
+    sides = slice(bounds[place - 1], shift.after), slice(shift.after, bounds[place + 1])
+    changes = change_of_medians(levels.over_canary, *sides).tolist()
+    return [
+        _shared(state, Change(change, math.nan, math.nan, before=shift.before, after=shift.after))
+        if change >= math.log1p(gate)
+        else state
+        for state, change in zip(latest, changes, strict=True)
+    ]
+
+
+def _shared(state: LatestVersusBest, change: Change) -> LatestVersusBest:
+    """Return that a case is slower together with others, unless it is worse by itself, or gone."""
+    if state.state in WORSE | {ChangeState.GONE}:
+        return state
+    return LatestVersusBest(ChangeState.TOGETHER, change, change)
 
 
 def _changes_across(
@@ -266,6 +325,13 @@ class History:
     def runs(self) -> tuple[StoredRun, ...]:
         return self.machine.runs
 
+    def moment(self, place: int) -> str:
+        """Write when a run began: its day, and the time where a day has several runs."""
+        started, days = self.runs[place].started, Counter(run.day for run in self.runs)
+        if max(days.values()) == 1:
+            return self.runs[place].day
+        return f"{started:%H:%M}" if len(days) == 1 else f"{started:%Y-%m-%d %H:%M}"
+
     @property
     def few_rivals(self) -> int:
         """The number of settings with fewer than `ENOUGH_RIVALS`."""
@@ -281,7 +347,7 @@ class History:
         return sorted(places.items(), key=lambda item: (-item[0][1], -len(item[1])))
 
     def drift(self, before: int, after: int) -> tuple[Difference, ...]:
-        return drift_differences(self.runs[before].machine, self.runs[after].machine)
+        return drift_differences(self.runs[before].header, self.runs[after].header)
 
     def part(self, workloads: Sequence[str], label: str | None = None) -> "History":
         """Return the history of some workloads, or all, and of the case or setting of a label.
@@ -325,13 +391,12 @@ def read_history(
     changed.
     """
     machine = machine_runs(results, name, since)
-    summaries = [summary_of_run(run.path) for run in machine.runs]
-    if not any(summary.log_seconds for summary in summaries):
+    levels, summaries = run_levels(machine.runs)
+    if not levels.cases:
         raise UserError(
             f"expected measured cases in {len(summaries)} runs of "
             f"{plain(machine.name, NAME_LIMIT)}, found none; measure some with: timelift bench"
         )
-    levels = run_levels(summaries, [run.canary_seconds for run in machine.runs])
     facts = changes_over_runs(summary.exact for summary in summaries)
     return History(machine, levels.cases, find_changes(levels, gate), gate, facts)
 

@@ -5,10 +5,12 @@ cause is below `_LEVEL`, and it is a discovery among all cases: in expectation a
 suspects are false, and where nothing changed at all, at most 1 of 20 comparisons has any.
 """
 
-import contextlib
 import math
+import statistics
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +18,25 @@ from numpy.typing import NDArray
 
 from timelift.analyse.estimates import ALPHA, Interval, t_quantile, t_tail
 from timelift.analyse.ranking import rank_run
-from timelift.analyse.results import Run, Samples, load_usual
+from timelift.analyse.results import Run, Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Setting, Status
-from timelift.errors import UserError
-from timelift.history import ChangeState, CommonShift, drift_differences
+from timelift.history import DESCRIPTION, ChangeState, CommonShift, drift_differences
 from timelift.history.case_changes import (
-    ASSUMED_NOISE,
-    SETTING_GATE,
     CaseChange,
     canary_change,
     case_changes,
-    condense,
-    session_noises,
-    setting_shifts,
-    welch_df,
+    changes_over_canary,
 )
-from timelift.history.segments import Noise
-from timelift.journal.files import runs_of_machine
+from timelift.history.levels import median_polish, other_runs, ratios, run_levels
+from timelift.history.noise import (
+    ASSUMED,
+    ASSUMED_COMMON,
+    LEAST_RUNS,
+    Noise,
+    added,
+    session_noise,
+)
 from timelift.journal.lines import (
     Difference,
     Machine,
@@ -50,9 +53,11 @@ from timelift.measurement import (
 )
 
 #: The most runs from which the noise of sessions is learnt.
-_MOST_SESSIONS = 6
-#: Parts of the drift that are no package, interpreter or flag.
-_NOT_INSTALLED = frozenset({"kernel", "governor"})
+_MOST_SESSIONS = 30
+#: A canary that changed by this much, a log ratio, shows that the machine did.
+_CANARY_MOVED = math.log(1.05)
+#: The fewest cases that show that it was their rivals which changed.
+_LEAST_STEADY = 2
 #: Characters of a commit in a command, enough to name one commit of any repository.
 _COMMIT = 12
 #: The chance, one-sided, of so large a change without a cause.
@@ -106,12 +111,22 @@ class CaseBetween:
 
 
 @dataclass(frozen=True)
+class Sessions:
+    """What a session adds to each case, and to all cases beside the canary; learnt or assumed."""
+
+    of_cases: Mapping[Case, Noise] = field(default_factory=dict)
+    common: Noise = ASSUMED_COMMON
+
+
+@dataclass(frozen=True)
 class TwoRuns:
     """Two runs and the findings between them.
 
-    `failing_now` are cases that the old run measured and that fail in the new one. `machines` are
-    the differences that make two machines of them, `drift` those of versions, interpreter, kernel
-    and flags. `canary` is the canary's change as a log ratio, NaN where a run has none.
+    `failing_now` are cases that the old run measured and that fail in the new one. `settings` are
+    those that moved as a whole beside the canary, of `shared_settings`. `machines` are the
+    differences that make two machines of them, `drift` those of versions, interpreter, kernel,
+    flags and options. `canary` are the changes of its beats as log ratios, NaN where a run has
+    none.
     """
 
     old: Run
@@ -119,13 +134,14 @@ class TwoRuns:
     commits: Commits
     cases: tuple[CaseBetween, ...]
     settings: Mapping[Setting, CommonShift]
+    shared_settings: int
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
     failing_now: Mapping[Case, Measurement]
     machines: tuple[Difference, ...]
     drift: tuple[Difference, ...]
-    canary: float
+    canary: tuple[float, float]
 
     @property
     def advisory(self) -> bool:
@@ -145,10 +161,15 @@ class TwoRuns:
         return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
 
     @property
-    def suspect_settings(self) -> dict[Setting, CommonShift]:
-        return {
-            setting: shift for setting, shift in self.settings.items() if shift.value > SETTING_GATE
-        }
+    def machine_moved(self) -> bool:
+        """True if most settings are slower, and the canary changed or the machine's description."""
+        described = any(difference.name in DESCRIPTION for difference in self.drift)
+        beat = any(abs(change) >= _CANARY_MOVED for change in self.canary)
+        return 2 * len(self.settings) > self.shared_settings > 1 and (beat or described)
+
+    @property
+    def suspect_settings(self) -> Mapping[Setting, CommonShift]:
+        return {} if self.machine_moved else self.settings
 
     @property
     def usually_visible(self) -> float:
@@ -159,7 +180,7 @@ class TwoRuns:
     @property
     def packages_drifted(self) -> bool:
         """True if packages, interpreter or flags differ, which racing two revisions cannot show."""
-        return any(difference.name not in _NOT_INSTALLED for difference in self.drift)
+        return any(difference.name not in DESCRIPTION for difference in self.drift)
 
     @property
     def any_suspect(self) -> bool:
@@ -169,43 +190,70 @@ class TwoRuns:
 # The comparison ----------------------------------------------------------------------------------
 
 
-def read_condensed(path: Path) -> Run:
-    return condense(load_usual(path))
-
-
-def latest_other_runs(results: Path, machine: Machine, paths: Sequence[Path]) -> list[Run]:
-    """Return the machine's latest runs but those of `paths` in the order of their times.
-
-    The noise of sessions is learnt from them.
-    """
-    runs: list[Run] = []
-    for path in reversed(runs_of_machine(results, machine, paths)):
-        if len(runs) < _MOST_SESSIONS:
-            with contextlib.suppress(UserError):
-                runs.append(read_condensed(path))
-    return runs[::-1]
+def learn_sessions(results: Path, old: Run, new: Run) -> Sessions:
+    """Learn what sessions add from the machine's other runs, if there are enough of them."""
+    headers = (old.header, new.header)
+    runs = other_runs(results, new.header.machine, headers)[-_MOST_SESSIONS:]
+    if len(runs) < LEAST_RUNS:
+        return Sessions()
+    levels, _ = run_levels(runs)
+    every = np.ones(len(levels.cases), bool)
+    noise = session_noise(ratios(levels, every), levels.of_launches)
+    of_cases = [Noise(*row) for row in np.column_stack([noise.variance, noise.df])]
+    common = median_polish(levels.over_canary)[None]
+    learnt = session_noise(common, np.zeros_like(common), ASSUMED_COMMON)
+    return Sessions(
+        dict(zip(levels.cases, of_cases, strict=True)), Noise(learnt.variance[0], learnt.df[0])
+    )
 
 
 def compare_runs(
-    old: Run, new: Run, history: Sequence[Run] = (), gate: float = CHANGE_MARGIN
+    old: Run,
+    new: Run,
+    sessions: Sessions = Sessions(),
+    gate: float = CHANGE_MARGIN,
+    machines: tuple[Difference, ...] = (),
 ) -> TwoRuns:
-    """Compare two runs; `history` are the machine's other runs in the order of their times."""
+    """Compare two runs; `machines` are the differences that make two machines of them."""
     before, after = old.measured, new.measured
     failing_now = _failing_now(before, new)
+    over_canary = changes_over_canary(old, new)
+    margin = float(np.log1p(gate))
     return TwoRuns(
         old,
         new,
         _commits(old, new),
-        cases=_cases_between(old, new, session_noises(history), float(np.log1p(gate))),
-        settings=setting_shifts(old, new),
+        cases=_cases_between(old, new, sessions, margin),
+        settings=_setting_shifts(over_canary, max(margin, _common_bound(sessions, _LEVEL))),
+        shared_settings=len(over_canary),
         facts=_fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
-        machines=machine_differences(old, new),
-        drift=drift_differences(old.header.machine, new.header.machine),
-        canary=canary_change(old, new),
+        machines=machines,
+        drift=drift_differences(old.header, new.header),
+        canary=canary_change(old.measurements, new.measurements),
     )
+
+
+def _common_bound(sessions: Sessions, level: float) -> float:
+    """Return the change beside the canary that two sessions have by chance at a one-sided level."""
+    noise = sessions.common
+    return float(t_quantile(level, noise.df) * np.sqrt(2 * noise.variance))
+
+
+def _setting_shifts(
+    changes: Mapping[Setting, Mapping[Case, float]], least: float
+) -> dict[Setting, CommonShift]:
+    """Return the change of the median rival of each setting in which that is above `least`."""
+    shifts = {}
+    for setting, of_rivals in changes.items():
+        moved = list(of_rivals.values())
+        value = statistics.median(moved)
+        if value > least:
+            share = statistics.fmean(change > least for change in moved)
+            shifts[setting] = CommonShift(value, math.nan, math.nan, share=share, cases=len(moved))
+    return shifts
 
 
 def machine_differences(old: Run, new: Run) -> tuple[Difference, ...]:
@@ -254,7 +302,7 @@ def _failing_now(before: Container[Case], new: Run) -> dict[Case, Measurement]:
 
 
 def _cases_between(
-    old: Run, new: Run, noises: Mapping[Case, Noise], margin: float
+    old: Run, new: Run, sessions: Sessions, margin: float
 ) -> tuple[CaseBetween, ...]:
     """Return every case, suspects first, and both they and the others by decreasing change."""
     changes = case_changes(old, new)
@@ -262,14 +310,20 @@ def _cases_between(
     if not changes:
         return ()
     effect = np.array([change.effect for change in changes])
-    standard_error, df = _standard_errors(changes, noises)
+    standard_error, df = _standard_errors(changes, sessions)
     enough = np.array([min(change.launches) >= MIN_LAUNCHES for change in changes])
+    judge = partial(_states, enough, standard_error=standard_error, df=df, margin=margin)
+    fell = np.array([not change.over_canary > change.effect / 2 for change in changes])
+    steady = (judge(effect) == ChangeState.FASTER) & ~fell
+    effect = _beside_steady(changes, effect, steady, _common_bound(sessions, _FALSE_SHARE))
+    states = judge(effect)
+    states[(states == ChangeState.FASTER) & ~fell] = ChangeState.UNKNOWN
     width = t_quantile(ALPHA / 2, df) * standard_error
     visible = t_quantile(min(_LEVEL, _FALSE_SHARE / len(changes)), df) * standard_error
     ends = (effect, effect - width, effect + width)
     columns = (
         changes,
-        _states(enough, effect, standard_error, df, margin),
+        map(ChangeState, states.tolist()),
         [Interval(*row) for row in np.column_stack(ends).tolist()],
         [before[change.case] for change in changes],
         [after[change.case] for change in changes],
@@ -287,6 +341,27 @@ def _cases_between(
     return tuple(rows)
 
 
+def _beside_steady(
+    changes: Sequence[CaseChange], effect: Samples, steady: NDArray[np.bool_], least: float
+) -> Samples:
+    """Return the effects beside the `steady` rivals of a setting in which the others moved.
+
+    A case that is faster beside the median rival, though it did not fall beside the canary, is
+    steady. The others moved where their median rose beside the canary by `least`, which is more
+    than sessions do.
+    """
+    settings: dict[Setting, list[int]] = defaultdict(list)
+    for row, change in enumerate(changes):
+        settings[change.case.setting].append(row)
+    beside = effect.copy()
+    over_canary = np.array([change.over_canary for change in changes])
+    for rows in settings.values():
+        others = over_canary[rows][~steady[rows]]
+        if steady[rows].sum() >= min(_LEAST_STEADY, len(rows) - 1) and np.median(others) >= least:
+            beside[rows] -= np.median(effect[rows][steady[rows]])
+    return beside
+
+
 def _cases_in(run: Run) -> dict[Case, CaseInRun]:
     return {
         row.case: CaseInRun(row.seconds_per_call.value, place, len(ranking.all_rows))
@@ -295,33 +370,31 @@ def _cases_in(run: Run) -> dict[Case, CaseInRun]:
     }
 
 
-def _standard_errors(
-    changes: Sequence[CaseChange], noises: Mapping[Case, Noise]
-) -> tuple[Samples, Samples]:
-    """Return the standard error of every change, and its degrees of freedom.
-
-    `noises` are what a session adds to each case.
-    """
+def _standard_errors(changes: Sequence[CaseChange], sessions: Sessions) -> tuple[Samples, Samples]:
+    """Return the standard error of every change, and its degrees of freedom."""
     launches = [change.noise for change in changes]
-    sessions = [noises.get(change.case, ASSUMED_NOISE) for change in changes]
-    variances = (
-        np.array([noise.variance for noise in launches]),
-        2 * np.array([noise.variance for noise in sessions]),  # each run has a session
+    own = [sessions.of_cases.get(change.case, ASSUMED) for change in changes]
+    noise = added(
+        *(
+            Noise(
+                np.array([times * noise.variance for noise in group]),
+                np.array([noise.df for noise in group]),
+            )
+            for times, group in ((1, launches), (2, own))  # each run has a session
+        )
     )
-    dfs = [np.array([noise.df for noise in group]) for group in (launches, sessions)]
-    return np.sqrt(variances[0] + variances[1]), welch_df(variances, dfs)
+    return np.sqrt(noise.variance), noise.df
 
 
 def _states(
     enough: NDArray[np.bool_], effect: Samples, standard_error: Samples, df: Samples, margin: float
-) -> list[ChangeState]:
+) -> NDArray[np.str_]:
     slower = np.where(enough, t_tail(effect / standard_error, df), 1.0)
     faster = np.where(enough, t_tail(-effect / standard_error, df), 1.0)
     alike = enough & (t_tail((margin - np.abs(effect)) / standard_error, df) < _FALSE_SHARE)
     states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
     states = np.where(_discovered(faster) & (effect <= -margin), ChangeState.FASTER, states)
-    states = np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)
-    return [ChangeState(state) for state in states.tolist()]
+    return np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)
 
 
 def _discovered(p: Samples) -> NDArray[np.bool_]:

@@ -19,9 +19,7 @@ from timelift.journal.lines import (
     End,
     Header,
     Line,
-    Machine,
     RunEnd,
-    identity_of,
     parse_time,
     utc_now,
 )
@@ -100,20 +98,6 @@ def find_run(root: Path, word: str = "latest") -> Path:
         hint = nearest(word, names) if names else f"{str(root)!r} holds no run"
         raise UserError(f"expected a run, a path, a folder or a commit, received {word!r}; {hint}")
     return _latest_run(matching)
-
-
-def runs_of_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
-    """Return the runs of a machine in the order of their times, each time once."""
-    if machine.name is None:
-        return []
-    left_out = {_start_time(path) for path in except_for}
-    runs = [
-        path
-        for path in _in_folder_of(root, machine.name)
-        if identity_of(header_or_empty(path).machine) == identity_of(machine)
-    ]
-    by_time = {_start_time(path): path for path in reversed(runs)}
-    return [by_time[time] for time in sorted(by_time) if time not in left_out]
 
 
 def _in_folder_of(folder: Path, word: str) -> list[Path]:

@@ -214,7 +214,7 @@ def _case_of(text: bytes) -> Case:
 
 
 class MedianInLaunch(NamedTuple):
-    """A case in a launch: the log of its median, NaN where it failed, and the canary's time.
+    """A case in a launch: the log of its median, NaN where it failed, and the canary's beats.
 
     `exact` are its facts of `EXACT_FACTS`.
     """
@@ -222,7 +222,7 @@ class MedianInLaunch(NamedTuple):
     case: Case
     launch: int
     log_seconds: float
-    canary_seconds: float | None
+    canary: tuple[float | None, float | None]
     exact: ExactFacts
 
 
@@ -245,7 +245,7 @@ def _median_in_launch(line: _LaunchLine) -> MedianInLaunch:
         _case_of(bytes(line.case)),
         line.launch,
         math.log(seconds) if seconds else math.nan,
-        facts.canary_seconds,
+        (facts.canary_seconds, facts.copy_seconds),
         _shared(tuple(getattr(facts, name) for name in EXACT_FACTS)),
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from timelift.canary import OWN_GROUPS, Groups, time_canary
+from timelift.canary import OWN_GROUPS, Groups, time_canary, time_copy
 from timelift.case import GPU
 
 _THREADS = Path("/proc/self/task")
@@ -46,7 +46,8 @@ class Disturbances:
 
     def facts(self) -> dict[str, float]:
         facts = {**self._waited(), **self._stolen(), **self._throttled_periods()}
-        return {**facts, "canary_seconds": min(self._canary, time_canary().seconds)}
+        beats = {"canary_seconds": min(self._canary, time_canary().seconds)}
+        return {**facts, **beats, "copy_seconds": time_copy()}
 
     def _waited(self) -> dict[str, float]:
         """Return the waits of all threads together over the time that passed; it may exceed 1."""
