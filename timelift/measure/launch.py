@@ -256,7 +256,7 @@ class LaunchProcess:
         exited = self._exit_of(worker, time.monotonic() + _ENDING_LIMIT)
         status = Status.TRACING_LIMIT if doing == TRACING else Status.TIMED_OUT
         times = limit / self._limit_alone
-        factor = {1: "", 2: "twice "}.get(times, f"{times:g} times ")
+        factor = {1.0: "", 2.0: "twice "}.get(times, f"{times:g} times ")
         reason = f"{doing} took more than {limit:g} s ({factor}--first-call-limit)"
         worker.die(status, reason, exited)
 
