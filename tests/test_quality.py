@@ -113,9 +113,12 @@ def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
 @pytest.mark.parametrize(
     ("first_costs", "words"),
     [
-        (1.019, "none of 1 comparison undecided at 2 %; 1 without a verdict, where the fastest"),
-        (1.021, "1 of 1 comparison undecided at 2 %; "),
-        (math.nan, "1 of 1 comparison undecided at 2 %; "),
+        (
+            1.019,
+            "1 comparison: none with a verdict, 1 where the fastest costs at most 2 % more, none",
+        ),
+        (1.021, "1 comparison: none with a verdict, 1 undecided; "),
+        (math.nan, "1 comparison: none with a verdict, 1 undecided; "),
     ],
 )
 def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
@@ -131,8 +134,8 @@ def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
     )
     rankings = [dataclasses.replace(ranking, rows=(ranking.rows[0], row))]
     monkeypatch.setattr(findings, "rank_run", lambda *_: rankings)
-    assert conditions.undecided(RunFindings(run)).startswith(words)
-    undecided = int(words.startswith("1"))
+    assert conditions.comparisons(RunFindings(run)).startswith(words)
+    undecided = int("1 undecided" in words)
     assert quality.decided(run, rankings) == quality.Decided(0.02, 1, undecided, 1 - undecided)
     few = [
         dataclasses.replace(ranking, rows=(ranking.rows[0], dataclasses.replace(row, launches=2)))

@@ -234,6 +234,18 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     assert recommended_in_words(ranking, best) == "least to lose: rival1; not shown slower: rival0"
 
 
+@pytest.mark.parametrize(
+    ("low", "hint"), [(0.99, ""), (1.019, " (an interval without 1 is no verdict by itself)")]
+)
+def test_a_rival_not_shown_slower_beyond_1_has_the_reason_beside_it(low, hint):
+    ranking = contest((1.03, 1), (1.09, 1), (3.0, 3))
+    first, second, third = ranking.rows
+    second = dataclasses.replace(second, ratio=Interval(1.055, low, 1.091))
+    ranking = dataclasses.replace(ranking, rows=(first, second, third))
+    words = recommended_in_words(ranking, recommend([ranking]))
+    assert words == f"fastest: rival0; not shown slower: rival1{hint}"
+
+
 def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_too():
     safe, beaten = contest((1.0, 1), (1.3, 1), (3.0, 3)), contest((1.0, 1), (1.03, 2), (3.0, 3))
     assert recommend([safe, beaten, safe]).never_shown_slower == ("rival0",)

@@ -192,7 +192,8 @@ def test_what_all_strategies_refuse_for_one_reason_is_told_once():
 def test_noise_says_what_is_undecided_and_what_would_tell_more():
     loud = Run(Header(), run([1, 1.02, 1.04], scenario=LOUD), complete=True)
     assert dict(summary(RunFindings(loud), None).notes)["noise"] == (
-        "2 of 2 comparisons undecided at 2 %; --threads 1 or --budget 15m would narrow them"
+        "2 comparisons: none with a verdict, 2 undecided; "
+        "--threads 1 or --budget 15m would narrow them"
     )
 
 

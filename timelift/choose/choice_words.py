@@ -18,7 +18,7 @@ from timelift.choose.choices import Choice, Goal, Query, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.measurement import fact_or_bound
-from timelift.present.answer import FASTEST, LEAST_TO_LOSE
+from timelift.present.answer import FASTEST, LEAST_TO_LOSE, NO_VERDICT_ALONE
 from timelift.present.conditions import state
 from timelift.present.usage import code_to_paste, how_to_use
 from timelift.present.words import (
@@ -163,7 +163,7 @@ def _speed_up(choice: Choice) -> Iterator[str]:
         yield f"{_with_interval(speed_up)} {times}"
     else:
         covers_one = speed_up.low <= 1 <= speed_up.high
-        hint = "" if covers_one else ": an interval without 1 is no verdict by itself"
+        hint = "" if covers_one else f": {NO_VERDICT_ALONE}"
         yield f"{_with_interval(speed_up)} {times}, which is not shown to differ{hint}"
 
 

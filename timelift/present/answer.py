@@ -30,6 +30,8 @@ from timelift.present.words import (
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
+#: Beside an interval that does not hold 1, of what is not shown to differ.
+NO_VERDICT_ALONE = "an interval without 1 is no verdict by itself"
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 
@@ -238,8 +240,12 @@ def recommended_in_words(ranking: Ranking, best: Recommendation) -> str:
     """Write the recommended strategy of a setting, and which others were not shown slower."""
     name = best.strategy
     label = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
-    ties = [other for other in ranking.not_shown_slower if other != name]
-    return f"{label}: {name}" + (f"; not shown slower: {', '.join(ties)}" if ties else "")
+    ties = [row for row in ranking.rows if row.rank_low == 1 and row.case.strategy != name]
+    if not ties:
+        return f"{label}: {name}"
+    hint = f" ({NO_VERDICT_ALONE})" if any(row.ratio.low > 1 for row in ties) else ""
+    names = ", ".join(row.case.strategy for row in ties)
+    return f"{label}: {name}; not shown slower: {names}{hint}"
 
 
 def cost_in_words(row: RankedCase) -> str:

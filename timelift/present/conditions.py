@@ -101,21 +101,20 @@ def too_noisy(noise: TooNoisy, longer_run: str) -> str:
     )
 
 
-def undecided(findings: RunFindings) -> str:
-    """Write how many comparisons are undecided, and what would decide more of them."""
+def comparisons(findings: RunFindings) -> str:
+    """Write how many comparisons are decided, and what would decide more of them."""
     decided = findings.decided
     if not decided.comparisons:
         return "nothing was compared"
-    comparisons = counted(decided.comparisons, "comparison")
-    precision = f"{100 * decided.precision:.3g} %"
-    sentences = [f"{decided.undecided or 'none'} of {comparisons} undecided at {precision}"]
-    if decided.undecided:
-        sentences.append(_narrower(findings))
-    if count := decided.without_verdict:
-        sentences.append(
-            f"{count} without a verdict, where the fastest costs at most {precision} more"
+    cheap, undecided = decided.without_verdict, decided.undecided
+    parts = [f"{decided.comparisons - cheap - undecided or 'none'} with a verdict"]
+    if cheap:
+        parts.append(
+            f"{cheap} where the fastest costs at most {100 * decided.precision:.3g} % more"
         )
-    return "; ".join(sentences)
+    parts.append(f"{undecided or 'none'} undecided")
+    sentence = f"{counted(decided.comparisons, 'comparison')}: {', '.join(parts)}"
+    return f"{sentence}; {_narrower(findings)}" if undecided else sentence
 
 
 def _narrower(findings: RunFindings) -> str:

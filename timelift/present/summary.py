@@ -178,7 +178,7 @@ def _notes(
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
-    yield "noise", conditions.undecided(findings)
+    yield "noise", conditions.comparisons(findings)
     if trust:
         yield "trust", trust
     if pointers:
