@@ -231,6 +231,7 @@ def test_a_results_folder_that_goes_away_costs_no_answer(copied):
     assert run.returncode == 1, said
     assert "cannot write" in said
     assert "it was removed" in said
+    assert "then measure it anew" in said
     assert ANSWER.search(said), said
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from timelift.analyse.estimates import Spread, shrink_variances, t_quantile, t_tail
+from timelift.analyse.estimates import ALPHA, Spread, shrink_variances, t_quantile, t_tail
 from timelift.analyse.results import Samples
 from timelift.history import Change
 from timelift.history.noise import (
@@ -36,7 +36,6 @@ CHANCE = 0.01
 _PENALTY = 3.0
 #: A run further than this from its neighbours, in sd of the noise, is moved to this distance.
 _FAR = 3.0
-_TAIL = 0.025
 #: The degrees of freedom that the usual variance of a series is worth beside one segment's own.
 _SIDE_PRIOR_DF = 20.0
 #: The same for a series alone, in which no other shows that the runs of a segment are louder.
@@ -69,7 +68,7 @@ def chance(earlier: Segment, later: Segment) -> float:
 def change_between(earlier: Segment, later: Segment) -> Change:
     """Return the change from one segment to another, with its 95 % interval."""
     noise, shift = added(earlier.noise, later.noise), later.mean - earlier.mean
-    half_width = float(t_quantile(_TAIL, np.maximum(noise.df, 1.0)) * np.sqrt(noise.variance))
+    half_width = float(t_quantile(ALPHA / 2, np.maximum(noise.df, 1.0)) * np.sqrt(noise.variance))
     ends = shift - half_width, shift + half_width
     return Change(shift, *ends, before=earlier.last, after=later.first)
 

@@ -42,10 +42,11 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "noise", too_noisy(findings.too_noisy, _longer_run(run))
 
 
-def state(run: Run) -> str:
+def state(run: Run, *, is_stored: bool = True) -> str:
     """Write why a run is not whole; '' if it is."""
     if run.is_provisional:
-        remedy = "then measure it anew" if run.header.races_copies else "--resume goes on with it"
+        resumes = is_stored and not run.header.races_copies
+        remedy = "--resume goes on with it" if resumes else "then measure it anew"
         return f"{NOT_OVER} ({remedy})"
     if run.cut_short:
         return "cut short: the run ended before every case had its launches"

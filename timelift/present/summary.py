@@ -103,7 +103,7 @@ class Summary:
 
 
 def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
-    """Return the end of a run; without `pointers` it names neither the page nor commands."""
+    """Return the end of a run; without `pointers` it names no page, command or run to resume."""
     command = f"timelift report{_named(pointers)} WORKLOAD"
     notes = tuple(_notes(findings, pointers, command, trust))
     return Summary(
@@ -111,7 +111,7 @@ def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -
         answer_table(findings),
         notes,
         command,
-        conditions.state(findings.run),
+        conditions.state(findings.run, is_stored=pointers is not None),
     )
 
 
