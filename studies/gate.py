@@ -145,7 +145,7 @@ class Suite:
 
     @property
     def false_alarms(self) -> list[Case]:
-        failed = [outcome.case for outcome in self.outcomes if outcome.fails()]
+        failed = [outcome.case for outcome in self.outcomes if outcome.fails]
         return [case for case in failed if self.word(case) == NOTHING]
 
 
@@ -231,7 +231,7 @@ faster ...    verdicts on the time; nodes differ: cases whose graph has another 
 def in_words(suite: Suite) -> str:
     outcomes = suite.outcomes
     suspects = sum(change.suspected for case in outcomes for change in case.changes.values())
-    failed = sum(case.fails() for case in outcomes)
+    failed = sum(case.fails for case in outcomes)
     alarms = ", ".join(case.label for case in suite.false_alarms)
     text = f"{len(outcomes)} cases, {suspects} suspected, {failed} failed, {suite.seconds:.0f} s"
     return f"{text}; FALSE ALARM: {alarms}" if alarms else text
@@ -259,7 +259,7 @@ def rows(suites: Sequence[Suite]) -> Iterator[Row]:
 
 
 def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
-    failed = Proportion(sum(out.fails() for out in mine), len(mine))
+    failed = Proportion(sum(out.fails for out in mine), len(mine))
     verdicts = Counter(out.time.verdict for out in mine)
     order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
     nodes = sum(change.name == "graph_nodes" for out in mine for change in out.facts)

@@ -213,9 +213,12 @@ def test_many_cases_have_their_failures_on_the_first_screen(tmp_path):
     journals.write(path, *lines)
     html = reported(path)
     said, words = first_screen(html)
-    assert said == "4 of 16 cases fail the gate against main."
-    assert words.count("fails") == 4
-    assert "4 more cases in the tables below." in words
+    assert said == "4 of 16 cases fail the gate against main: 4 slower."
+    assert words.count("fails") == 1
+    assert "fold_time, 4 of 4 cases" in words
+    assert (
+        html.index('class="answers"') < html.index('<dl class="trusted">') < html.index("Your case")
+    )
 
 
 def test_hostile_names_of_sides_are_text(tmp_path):

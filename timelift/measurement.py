@@ -70,6 +70,8 @@ class Facts:
     trace_seconds: _Waited = None
     #: The trace included.
     first_call_seconds: _Waited = None
+    #: From its file's import to the end of the first call, without checks. Older files have none.
+    start_seconds: Annotated[Number | None, FactRule(Merge.WAITED)] = None
     traces: _Exact = None
     graph_nodes: _Exact = None
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.

@@ -52,6 +52,8 @@ class RivalSpec:
     pair: str = ""
     #: One of a pair is built first, and its facts have the costs of the first build in a process.
     built_first: bool = False
+    #: Its own stages may take so many times as long as a limit allows.
+    patience: int = 1
     #: It runs in the other interpreter, if two are compared.
     in_other_python: bool = False
     #: On any other backend it is refused before its file is loaded.

@@ -1,13 +1,15 @@
 """The findings of an --against run in words: which cases fail its gate, and the other outcomes."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
-from timelift.analyse.results import Run
-from timelift.case import Case
+from timelift.analyse.verdicts import Verdict
+from timelift.case import Case, Status
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides, gate_findings
+from timelift.gate.groups import Ending, Group, each_case, together
+from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides
 from timelift.gate.rule import JudgedChange
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
@@ -16,112 +18,232 @@ from timelift.present.summary import Section
 from timelift.present.tables import Column, Table
 from timelift.present.words import percent, percent_interval, percent_more
 
-#: How many cases are named on a line of their own, and names in a line; the journal has the rest.
-_MOST_CASES, _MOST_NAMES = 12, 8
+#: How many groups are named on a line of their own, and names in a line; report.md has the rest.
+_MOST_LINES, _MOST_NAMES = 12, 8
 #: How many kinds of operations are named.
-_MOST_KINDS = 3
+_MOST_KINDS = 6
 #: Characters after which a cell of the table is cut.
-_LONGEST_CELL = 300
+_LONGEST_CELL = 400
 #: A detectable change larger than this, a log ratio, tells nothing about the case.
 _LARGEST_DETECTABLE = math.log(2)
 #: How a quantity that became worse is told, and one that became better.
 _COMPARED = {
-    Quantity.TIME: ("{} slower than", "{} faster than"),
-    Quantity.FIRST_CALL: ("a {} longer first call than", "a {} shorter first call than"),
-    Quantity.MEMORY: ("{} more peak memory than", "{} less peak memory than"),
+    Quantity.TIME: ("slower", "faster"),
+    Quantity.FIRST_CALL: ("longer first call", "shorter first call"),
+    Quantity.MEMORY: ("more peak memory", "less peak memory"),
 }
 
 
 def section(gate: GateFindings) -> Section:
     """Return what a terminal, report.md and the page show of a run against another side."""
-    beside_table = [*_all_given_up(gate), *_other_sentences(gate)]
+    cases, against = each_case(gate), gate.against
+    grouped, others = [*together(cases)], [*_not_judged(gate), *_changed_names(against)]
+    state = [conditions.NOT_OVER] if gate.is_provisional else []
+    failed = [each.cases[0] for each in cases if each.fails]
+    shown, below = (_counts(gate, cases, failing) for failing in (len(failed), 0))
+    told = [
+        _sentence(group, against)
+        for group in grouped
+        if group.ending is not Ending.SAME or _changed_program(group)
+    ]
     return Section(
-        headline=_headline(gate),
-        versions=_versions(gate),
-        below=f"{_count(gate)}." if gate.outcomes else "",
-        names=tuple(case.strategy for case in gate.failed_cases),
-        table=_table(gate),
-        notes=(*_up_to(_MOST_CASES, beside_table), *_changed_names(gate.against)),
+        headline=_headline(gate, cases),
+        versions=[
+            (*state, *filter(None, [shown]), *_up_to(most, told), *others)
+            for most in (len(told), *range(_MOST_LINES, -1, -1))
+        ],
+        below=f"{below}." if below else "",
+        names=tuple(case.strategy for case in failed[:1]),
+        table=_table(grouped, against),
+        details=_table(cases, against),
+        notes=tuple(others),
     )
 
 
-def failures(run: Run) -> dict[Case, str]:
+def nothing_compared(label: str, reasons: Iterable[str]) -> Iterator[str]:
+    """Yield that no case has another side, and the reasons, those of most cases first."""
+    yield f"nothing was compared: no case has another side in {label} that differs"
+    for reason, count in Counter(reasons).most_common(_MOST_NAMES):
+        yield f"{counted(count, 'case')}: {reason}"
+
+
+def failures(gate: GateFindings) -> dict[Case, str]:
     """Return each case of a run against another side that fails its gate, with the reason."""
-    gate = gate_findings(run)
-    reasons = {outcome.case: failure(outcome, gate.against) for outcome in gate.failed}
-    return reasons | {pair.new.case: _given_up(pair, gate.against) for pair in gate.hit_limit}
+    failed = (each for each in each_case(gate) if each.fails)
+    return {each.cases[0]: _sentence(each, gate.against) for each in failed}
 
 
 # Sentences ---------------------------------------------------------------------------------------
 
 
-def _headline(gate: GateFindings) -> str:
-    """Return in one sentence whether anything fails the gate."""
-    label, failed = gate.against.label, gate.failed_cases
-    judged = {outcome.case for outcome in gate.outcomes}.union(failed, gate.untimed)
-    cases = counted(len(judged), "case")
-    if not judged:
+def _headline(gate: GateFindings, cases: Sequence[Group]) -> str:
+    """Return in one sentence whether anything fails the gate, and why."""
+    label, failed = gate.against.label, [each for each in cases if each.fails]
+    count = counted(len(cases) + len(gate.untimed), "case")
+    if not (cases or gate.untimed):
         return f"No case was measured on both sides, so nothing is known beside {label}."
     if not failed:
-        return f"None of {cases} fails the gate against {label}."
+        return f"None of {count} fails the gate against {label}."
     if len(failed) == 1:
-        return f"1 of {cases} fails the gate against {label}: {case_in_words(failed[0])}."
-    return f"{len(failed):,} of {cases} fail the gate against {label}."
-
-
-def _versions(gate: GateFindings) -> list[tuple[str, ...]]:
-    """Return all sentences, the failures first, and versions of them that name fewer cases."""
-    state = [conditions.NOT_OVER] if gate.is_provisional else []
-    count = [_count(gate)] if gate.outcomes else []
-    cases = [*_verdicts(gate), *_other_sentences(gate)]
-    names = [*_changed_names(gate.against)]
-    return [(*state, *count, *_up_to(most, cases), *names) for most in range(_MOST_CASES, -1, -1)]
+        return f"1 of {count} fails the gate against {label}: {_name(failed[0])}."
+    endings = Counter(each.ending for each in failed).items()
+    why = ", ".join(f"{number:,} {ending}" for ending, number in endings)
+    return f"{len(failed):,} of {count} fail the gate against {label}: {why}."
 
 
 def _up_to(most: int, sentences: Sequence[str]) -> Iterator[str]:
     yield from sentences[:most]
     if len(sentences) > most:
-        yield f"and {len(sentences) - most:,} more: the journal has them"
+        yield f"and {len(sentences) - most:,} more: report.md and the page have them"
 
 
-def _count(gate: GateFindings) -> str:
+def _counts(gate: GateFindings, cases: Sequence[Group], failing: int) -> str:
     """Return the number of cases with each verdict, the other side, and the gate."""
+    if not (cases or gate.untimed):
+        return ""
     against = gate.against
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in gate.verdicts.items())
+    counts = Counter(outcome.time.verdict for outcome in gate.outcomes)
+    verdicts = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    lost = [f"{len(gate.lost)} {Ending.LOST}"] if gate.lost else []
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     rule = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * gate.ignored:.3g} % ignored"
-    cases = counted(len(gate.outcomes), "case")
-    return f"{cases} against {against.label}{commit}, {rule}: {verdicts}"
+    count = counted(len(cases) + len(gate.untimed), "case")
+    if failing:
+        count = f"{failing:,} of {count} {'fails' if failing == 1 else 'fail'}"
+    return f"{count} against {against.label}{commit}, {rule}: {', '.join([*verdicts, *lost])}"
 
 
-def _verdicts(gate: GateFindings) -> Iterator[str]:
-    """Yield a sentence for each case with a verdict other than "same", the failures first."""
-    against = gate.against
-    for outcome in gate.failed:
-        yield failure(outcome, against)
-    yield from _all_given_up(gate)
-    for outcome in gate.outcomes:
-        for quantity in outcome.better:
-            change = change_in_words(quantity, outcome.changes[quantity], against)
-            yield f"{case_in_words(outcome.case)}: {change}"
-    for outcome in gate.undecided:
-        yield f"{case_in_words(outcome.case)}: {undecided_in_words(outcome.time, against)}"
+def _sentence(group: Group, against: Against) -> str:
+    """Return how the cases of a group ended, and why."""
+    is_lost = group.ending is Ending.LOST
+    parts = filter(None, [_time(group, against), *_beside_time(group, against)])
+    return f"{'no figures: ' if is_lost else ''}{_name(group)}: {'; '.join(parts)}"
 
 
-def _all_given_up(gate: GateFindings) -> Iterator[str]:
-    return (_given_up(pair, gate.against) for pair in gate.hit_limit)
+def _name(group: Group) -> str:
+    """Return the case of a group, or its strategies with the number of settings."""
+    if len(group.cases) == 1:
+        return case_in_words(group.cases[0])
+    names, left = group.strategies[:_MOST_NAMES], len(group.strategies) - _MOST_NAMES
+    more = f" and {left:,} more" if left > 0 else ""
+    return f"{', '.join(names)}{more}, {len(group.cases):,} of {group.of:,} cases"
 
 
-def _other_sentences(gate: GateFindings) -> Iterator[str]:
-    """Yield the cases that were not compared, those not timed, and changed programs."""
-    for pair in gate.not_compared:
-        why = why_not_compared(gate.against.label, pair.old)
-        yield f"{case_in_words(pair.new.case)}: {why}"
-    for case in gate.untimed:
-        yield f"{case_in_words(case)}: same, not timed: both sides run the same program"
-    for outcome in gate.outcomes:
-        if change := _changed_program(outcome):
-            yield f"{case_in_words(outcome.case)}: {change}"
+def case_in_words(case: Case) -> str:
+    """Return a case's strategy, workload, sizes and other axes, in the order of the options."""
+    return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
+
+
+def _time(group: Group, against: Against) -> str:
+    """Return how the time of judged cases changed; '' where that is neither shown nor open."""
+    for outcome in group.outcomes:
+        if Quantity.TIME in outcome.worse + outcome.better:
+            return _changes(Quantity.TIME, group.outcomes, f" than {against.label}")
+        if group.ending in {Ending.UNDECIDED, Ending.UNDECIDED_FAILS}:
+            largest = "the largest: " if len(group.outcomes) > 1 else ""
+            return f"{largest}{undecided_in_words(outcome.time, against)}"
+    return ""
+
+
+def _beside_time(group: Group, against: Against) -> Iterator[str]:
+    """Yield what is told of a group beside its time, as of its worst."""
+    yield from (why_without_figures(pair, against.label) for pair in group.pairs[:1])
+    for outcome in group.outcomes[:1]:
+        if outcome.lost_peak:
+            yield f"its peak memory can be read on {against.label} alone"
+        for change in outcome.broken:
+            yield f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
+        for place, quantity in enumerate(outcome.worse + outcome.better):
+            if quantity is not Quantity.TIME:
+                than = "" if place else f" than {against.label}"
+                yield _changes(quantity, group.outcomes, than)
+        yield _changed_program(group)
+
+
+def why_without_figures(pair: Sides, label: str) -> str:
+    """Return why a side of a pair, the new one if both, was not measured."""
+    old, new = pair
+    if new.status is Status.MEASURED:
+        return why_not_compared(label, old)
+    reason = f"{new.status}: {new.reason.removeprefix('breaks the law: ')}"
+    if old.status is Status.MEASURED:
+        return reason
+    return f"{reason}, and {label} has no figures either: {old.status}"
+
+
+def why_not_compared(label: str, other: Measurement) -> str:
+    return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
+
+
+def _changes(quantity: Quantity, outcomes: Sequence[CaseOutcome], than: str) -> str:
+    """Return the change of a quantity, with its interval if it is of one case alone."""
+    changes = [outcome.changes[quantity] for outcome in outcomes]
+    sizes = sorted(abs(math.expm1(change.value)) for change in changes)
+    compared = _COMPARED[quantity][changes[0].value < 0]
+    text = f"{_from_to(sizes[0], sizes[-1])} {compared}{than}"
+    if len(changes) > 1:
+        return text
+    launches = counted(round(changes[0].launches), "launch")
+    return f"{text} {percent_interval(changes[0])}, {launches}"
+
+
+def _from_to(least: float, most: float, *, signed: bool = False) -> str:
+    """Write shares as `7.9 %` or `7.9 to 12.3 %`, without decimals from 100 % on."""
+    low, high = (percent(share, int(most < 1), signed=signed) for share in (least, most))
+    return high if low == high else f"{low.removesuffix(' %')} to {high}"
+
+
+def undecided_in_words(time: JudgedChange, against: Against) -> str:
+    """Return that a case is undecided, with its interval, and what would have been seen."""
+    beside = f"undecided beside {against.label}"
+    if math.isnan(time.value):
+        return f"{beside}: no round was played by both sides"
+    if time.left_untried:
+        seen = "it looks changed, and the run ended before it was tried again"
+    elif time.detectable < _LARGEST_DETECTABLE:
+        seen = f"a change of {percent(math.expm1(time.detectable))} would have been seen"
+    else:
+        seen = "too few launches to see even a case that takes twice as long"
+    has_interval = math.isfinite(time.low)
+    interval = percent_interval(time) if has_interval else "(no interval from so few launches)"
+    return f"{beside}: {percent_more(time.value)} {interval}, and {seen}"
+
+
+def _changed_program(group: Group) -> str:
+    """Return how programs differ, by operations or else by nodes, or ''; if they vary, once."""
+    texts = [*filter(None, map(_program_of, group.outcomes))]
+    if not texts:
+        return ""
+    alike = texts.count(texts[0])
+    cases = len(group.outcomes)
+    return texts[0] + (f" in {alike} of {cases}" if alike < cases else "")
+
+
+def _program_of(outcome: CaseOutcome) -> str:
+    if not (more := outcome.more_operations):
+        changes = (change for change in outcome.facts if change.name == "graph_nodes")
+        nodes = (f"{change.old:,.0f} graph nodes became {change.new:,.0f}" for change in changes)
+        return next(nodes, "")
+    kinds = ", ".join(f"{number:+,} {kind}" for kind, number in more[:_MOST_KINDS])
+    left = len(more) - _MOST_KINDS
+    return f"its program has {kinds}" + (f" and {left:,} more" if left > 0 else "")
+
+
+def _not_judged(gate: GateFindings) -> Iterator[str]:
+    """Yield the cases that were not compared or not timed, and peaks that were not read again."""
+    label = gate.against.label
+    compared = () if gate.against.undecided_fails else gate.not_compared
+    peaks = ((each.case, each.changes[Quantity.MEMORY], each.lost_peak) for each in gate.outcomes)
+    sentences = [
+        *((pair.new.case, why_not_compared(label, pair.old)) for pair in compared),
+        *((case, "same, not timed: both sides run the same program") for case in gate.untimed),
+        *(
+            (case, f"its peak memory was read on {label} alone, and not again")
+            for case, peak, is_lost in peaks
+            if peak.left_untried and math.isnan(peak.value) and not is_lost
+        ),
+    ]
+    yield from _up_to(_MOST_LINES, [f"{case_in_words(case)}: {why}" for case, why in sentences])
 
 
 def _changed_names(against: Against) -> Iterator[str]:
@@ -142,110 +264,39 @@ def _changed_names(against: Against) -> Iterator[str]:
             yield f"{kind}: {', '.join(names[:_MOST_NAMES])}{more}"
 
 
-# One case ----------------------------------------------------------------------------------------
+# The tables --------------------------------------------------------------------------------------
 
 
-def case_in_words(case: Case) -> str:
-    """Return a case's strategy, workload, sizes and other axes, in the order of the options."""
-    return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
-
-
-def failure(outcome: CaseOutcome, against: Against) -> str:
-    """Return why a case fails its gate: what became worse, or else that it is undecided."""
-    reasons = [
-        change_in_words(quantity, outcome.changes[quantity], against) for quantity in outcome.worse
-    ]
-    reasons += _broken_facts(outcome, against)
-    if not reasons:
-        reasons = [undecided_in_words(outcome.time, against)]
-    return f"{case_in_words(outcome.case)}: {'; '.join(reasons)}"
-
-
-def why_not_compared(label: str, other: Measurement) -> str:
-    return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
-
-
-def _broken_facts(outcome: CaseOutcome, against: Against) -> list[str]:
-    return [
-        f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
-        for change in outcome.broken
-    ]
-
-
-def _given_up(pair: Sides, against: Against) -> str:
-    """Return that the new side was given up where the other one has figures."""
-    why = f"{pair.new.status}: {pair.new.reason}"
-    return f"{case_in_words(pair.new.case)}: {why}, where {against.label} has figures"
-
-
-def change_in_words(quantity: Quantity, change: JudgedChange, against: Against) -> str:
-    is_better = change.value < 0
-    changed = _COMPARED[quantity][is_better].format(percent(abs(math.expm1(change.value))))
-    launches = counted(round(change.launches), "launch")
-    return f"{changed} {against.label} {percent_interval(change)}, {launches}"
-
-
-def undecided_in_words(time: JudgedChange, against: Against) -> str:
-    """Return that a case is undecided, with its interval, and what would have been seen."""
-    beside = f"undecided beside {against.label}"
-    if math.isnan(time.value):
-        return f"{beside}: no round was played by both sides"
-    if time.left_untried:
-        seen = "it looks changed, and the run ended before it was tried again"
-    elif time.detectable < _LARGEST_DETECTABLE:
-        seen = f"a change of {percent(math.expm1(time.detectable))} would have been seen"
-    else:
-        seen = "too few launches to see even a case that takes twice as long"
-    has_interval = math.isfinite(time.low)
-    interval = percent_interval(time) if has_interval else "(no interval from so few launches)"
-    return f"{beside}: {percent_more(time.value)} {interval}, and {seen}"
-
-
-def _changed_program(outcome: CaseOutcome) -> str:
-    """Return how the program differs, by its operations or else by its nodes, or ''."""
-    if not (more := outcome.more_operations):
-        changes = (change for change in outcome.facts if change.name == "graph_nodes")
-        nodes = (f"{change.old:,.0f} graph nodes became {change.new:,.0f}" for change in changes)
-        return next(nodes, "")
-    kinds = ", ".join(f"{number:+,} {kind}" for kind, number in more[:_MOST_KINDS])
-    left = len(more) - _MOST_KINDS
-    return f"its program has {kinds}" + (f" and {left:,} more" if left > 0 else "")
-
-
-# The table ---------------------------------------------------------------------------------------
-
-
-def _table(gate: GateFindings) -> Table:
-    """Return the table of all outcomes, those that fail first."""
-    failed = {outcome.case for outcome in gate.failed}
-    label = plain(gate.against.label, NAME_LIMIT)
+def _table(groups: Sequence[Group], against: Against) -> Table:
+    """Return a row for each group."""
+    label = plain(against.label, NAME_LIMIT)
     table = Table(
         "gate",
         f"Against {label}",
         (
-            Column("case", value=lambda row: case_in_words(row.case), limit=_LONGEST_CELL),
-            Column("gate", value=lambda row: "fails" if row.case in failed else "passes"),
-            Column("verdict", "time", value=lambda row: row.time.verdict),
-            Column("change", f"beside {label}", lambda row: _time_change(row.time)),
-            Column("why", value=lambda row: _why_beside_time(row, gate), limit=_LONGEST_CELL),
+            Column("case", value=_name, limit=_LONGEST_CELL),
+            Column("gate", value=lambda row: "fails" if row.fails else "passes"),
+            Column("verdict", "time", _verdict),
+            Column("change", f"beside {label}", _time_change),
+            Column(
+                "why",
+                value=lambda row: "; ".join(filter(None, _beside_time(row, against))),
+                limit=_LONGEST_CELL,
+            ),
         ),
-        sorted(gate.outcomes, key=lambda row: row.case not in failed),
+        groups,
     )
     return table.without_empty_columns()
 
 
-def _time_change(time: JudgedChange) -> str:
-    if math.isnan(time.value):
-        return ""
-    interval = f" {percent_interval(time)}" if math.isfinite(time.low) else ""
-    return f"{percent_more(time.value)}{interval}"
+def _verdict(group: Group) -> str:
+    return next((str(outcome.time.verdict) for outcome in group.outcomes), "no figures")
 
 
-def _why_beside_time(outcome: CaseOutcome, gate: GateFindings) -> str:
-    """Return the reasons other than its time why a case fails."""
-    worse = [
-        change_in_words(quantity, outcome.changes[quantity], gate.against)
-        for quantity in outcome.worse
-        if quantity is not Quantity.TIME
-    ]
-    return "; ".join([*worse, *_broken_facts(outcome, gate.against)])
+def _time_change(group: Group) -> str:
+    """Return the change of the time with its interval, or the least and the most of several."""
+    times = [outcome.time for outcome in group.outcomes if not math.isnan(outcome.time.value)]
+    if len(times) == 1 and math.isfinite(times[0].low):
+        return f"{percent_more(times[0].value)} {percent_interval(times[0])}"
+    sizes = sorted(math.expm1(time.value) for time in times)
+    return _from_to(sizes[0], sizes[-1], signed=True) if sizes else ""

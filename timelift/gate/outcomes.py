@@ -1,6 +1,5 @@
 """A run against another side: its pairs of cases, and the outcome of each."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,10 +10,10 @@ from timelift.analyse.effects import Effects, launch_effects
 from timelift.analyse.results import Run, Samples, launch_numbers, seconds_by_launch
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Status
+from timelift.case import SKIPPED, Case, Status
 from timelift.gate.rule import GateRule, JudgedChange, judge
 from timelift.journal.lines import Against, Quantity
-from timelift.measurement import FactChange, Measurement, exact_changes, fact
+from timelift.measurement import FactChange, Facts, Measurement, exact_changes
 
 
 class Sides(NamedTuple):
@@ -23,19 +22,31 @@ class Sides(NamedTuple):
     old: Measurement
     new: Measurement
 
+    @property
+    def is_lost(self) -> bool:
+        """True if the new side ended without figures, and that is a fault.
+
+        A refusal or a limit is one only where the other side has figures.
+        """
+        status = self.new.status
+        had_figures = self.old.status is Status.MEASURED
+        return status is not Status.MEASURED and (had_figures or status not in SKIPPED)
+
 
 @dataclass(frozen=True)
 class CaseOutcome:
     """The outcome of one case: the change of each quantity, and of facts.
 
     `more_operations` has how many more nodes of a kind its graph has than the other side's, or
-    fewer, which is negative; the largest differences first.
+    fewer, which is negative; the largest differences first. Where `lost_peak`, its peak memory
+    could be read on the other side alone, at screening and in fresh launches.
     """
 
     case: Case
     changes: Mapping[Quantity, JudgedChange]
     facts: tuple[FactChange, ...]
     more_operations: tuple[tuple[str, int], ...] = ()
+    lost_peak: bool = False
 
     @property
     def time(self) -> JudgedChange:
@@ -59,28 +70,24 @@ class CaseOutcome:
         return tuple(change for change in self.facts if change.breaks)
 
     @property
-    def is_undecided(self) -> bool:
-        """True if its time is undecided, and nothing else fails it."""
-        return self.time.verdict is Verdict.UNDECIDED and not (self.worse or self.broken)
-
-    def fails(self, *, undecided_fails: bool = False) -> bool:
-        """True if the case fails the gate; an undecided time fails it with `undecided_fails`."""
-        return bool(self.worse or self.broken) or (undecided_fails and self.is_undecided)
+    def fails(self) -> bool:
+        """True if the case fails the gate, whatever an undecided time does."""
+        return bool(self.worse or self.broken or self.lost_peak)
 
 
 @dataclass(frozen=True)
 class GateFindings:
     """The outcomes of a run against another side, those of which both sides were measured.
 
-    In `not_compared` the other side has no figures. In `hit_limit` the new side alone was given up
-    at its first call, which fails the gate. `untimed` are cases with the same program on both
-    sides, by an older version. While the run `is_provisional` any outcome may change.
+    In `not_compared` the other side has no figures. `lost` are the pairs whose new side has none,
+    which fails the gate. `untimed` are cases with the same program on both sides, by an older
+    version. While the run `is_provisional` any outcome may change.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
     not_compared: Sequence[Sides] = ()
-    hit_limit: Sequence[Sides] = ()
+    lost: Sequence[Sides] = ()
     untimed: Sequence[Case] = ()
     is_provisional: bool = False
 
@@ -88,34 +95,6 @@ class GateFindings:
     def ignored(self) -> float:
         """The slow-down that never fails a case, a share."""
         return float(np.expm1(gate_rules(self.against)[Quantity.TIME].log_ignored))
-
-    @property
-    def failed(self) -> tuple[CaseOutcome, ...]:
-        undecided_fails = self.against.undecided_fails
-        outcomes = self.outcomes
-        return tuple(case for case in outcomes if case.fails(undecided_fails=undecided_fails))
-
-    @property
-    def failed_cases(self) -> tuple[Case, ...]:
-        """All cases that fail, also those without an outcome."""
-        undecided = self.not_compared if self.against.undecided_fails else ()
-        return (
-            *(outcome.case for outcome in self.failed),
-            *(pair.new.case for pair in (*self.hit_limit, *undecided)),
-        )
-
-    @property
-    def undecided(self) -> tuple[CaseOutcome, ...]:
-        """The cases of undecided time that do not fail."""
-        if self.against.undecided_fails:
-            return ()
-        return tuple(outcome for outcome in self.outcomes if outcome.is_undecided)
-
-    @property
-    def verdicts(self) -> dict[Verdict, int]:
-        """The number of cases with each verdict on their time, without zeros."""
-        counts = Counter(outcome.time.verdict for outcome in self.outcomes)
-        return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
 
 
 def gate_findings(run: Run) -> GateFindings:
@@ -131,7 +110,7 @@ def gate_findings(run: Run) -> GateFindings:
             for pair in pairs
             if pair.new.was_measured and pair.old.status is not Status.MEASURED
         ],
-        [pair for pair in pairs if _hit_limit(pair, run)],
+        [pair for pair in pairs if pair.is_lost],
         [case for case in run.untimed if case.strategy not in originals],
         is_provisional=run.is_provisional,
     )
@@ -160,17 +139,6 @@ def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> l
     ]
 
 
-def _hit_limit(pair: Sides, run: Run) -> bool:
-    """True if the new side alone was given up at its first call.
-
-    The other side took at most half of that limit; nearer to it, chance may decide.
-    """
-    limit = run.header.option_number("first_call_limit") or 0
-    seconds = fact(pair.old, "first_call_seconds")
-    given_up = pair.new.status is Status.TRACING_LIMIT and pair.old.status is Status.MEASURED
-    return given_up and seconds is not None and 2 * seconds <= limit
-
-
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:
     """Return the rule of each quantity."""
     gates, screening = against.gates, against.screening
@@ -195,6 +163,7 @@ def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
             {quantity: changes[place] for quantity, changes in judged.items()},
             _exact_changes(pair),
             _more_operations(pair),
+            _lost_peak(pair, against.screening),
         )
         for place, pair in enumerate(played)
         if pair.old.status is pair.new.status is Status.MEASURED
@@ -226,14 +195,40 @@ def _operations(side: Measurement) -> Mapping[str, int] | None:
 
 # Changes by launch -------------------------------------------------------------------------------
 
-#: The fact behind a quantity, and a floor that is added to both sides before they are divided, so
-#: that a change too small to notice does not count: 50 ms of a first call, 1 MiB of memory.
-_FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
+#: The facts behind a quantity, of which the first that is known counts, and a floor that is added
+#: to both sides before they are divided, so that a change too small to notice does not count: 50 ms
+#: of a first call, 1 MiB of memory.
+_FACTS = {
+    Quantity.FIRST_CALL: (("start_seconds", "first_call_seconds"), 0.05),
+    Quantity.MEMORY: (("peak_bytes",), 2**20),
+}
+#: A peak is lost if it is missing in so many fresh launches; of one, chance may be the reason.
+_LOST_PEAKS = 2
 
 
 def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[JudgedChange]:
     numbers = launch_numbers(pair.new for pair in pairs)
-    return judge(_effects(pairs, quantity, numbers), numbers, rule)
+    is_missing = [
+        quantity is Quantity.MEMORY and _missing_peaks(pair, range(1, 1 + rule.screening)) > 0
+        for pair in pairs
+    ]
+    return judge(_effects(pairs, quantity, numbers), numbers, rule, is_missing)
+
+
+def _missing_peaks(pair: Sides, numbers: Sequence[int]) -> int:
+    """Return in how many of these launches the other side's peak was read, if the new one's never.
+
+    A reader that the new side kills reads nothing of it.
+    """
+    old, new = (_fact_by_launch(side, numbers, "peak_bytes") for side in pair)
+    return 0 if np.isfinite(new).any() else int(np.isfinite(old).sum())
+
+
+def _lost_peak(pair: Sides, screening: int) -> bool:
+    numbers = launch_numbers(pair)
+    fresh = [number for number in numbers if number > screening]
+    is_missing = _missing_peaks(pair, range(1, 1 + screening)) > 0
+    return is_missing and _missing_peaks(pair, fresh) >= _LOST_PEAKS
 
 
 def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
@@ -245,16 +240,22 @@ def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int])
     return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
 
 
-def _fact_ratio(pair: Sides, numbers: Sequence[int], name: str, floor: float) -> Samples:
+def _fact_ratio(pair: Sides, numbers: Sequence[int], names: Sequence[str], floor: float) -> Samples:
     """Return the log ratio of a fact in every launch in which both sides have it."""
-    old, new = (_fact_by_launch(side, numbers, name) for side in pair)
+    old, new = (_fact_by_launch(side, numbers, *names) for side in pair)
     return np.asarray(np.log((new + floor) / (old + floor)))
 
 
-def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Samples:
-    facts = {launch.number: launch.facts.number_or_bound(name) for launch in side.launches}
-    values = (facts.get(number) for number in numbers)
-    return np.array([np.nan if value is None or value < 0 else value for value in values])
+def _fact_by_launch(side: Measurement, numbers: Sequence[int], *names: str) -> Samples:
+    """Return the first of these facts that is known, for each launch; NaN where none is."""
+    facts = {launch.number: launch.facts for launch in side.launches}
+    of_numbers = (facts.get(number, Facts()) for number in numbers)
+    known = (filter(_is_known, map(each.number_or_bound, names)) for each in of_numbers)
+    return np.array([next(values, np.nan) for values in known], float)
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and value >= 0
 
 
 # While the run goes on ---------------------------------------------------------------------------
@@ -288,6 +289,7 @@ class GateReferee(Referee):
             side.case
             for place, pair in enumerate(pairs)
             if not any(change.breaks for change in _exact_changes(pair))
+            and not _lost_peak(pair, self._rules[Quantity.TIME].screening)
             and any(
                 self._needs_launches(changes[place], quantity)
                 for quantity, changes in judged.items()

@@ -107,12 +107,15 @@ class JudgedChange(Interval):
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
-def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[JudgedChange]:
+def judge(
+    effects: Effects, numbers: Sequence[int], rule: GateRule, is_missing: Sequence[bool] = ()
+) -> list[JudgedChange]:
     """Apply the rule to every pair; the launches after screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
-    launches, from 1.
+    launches, from 1. A pair whose new side `is_missing` at screening is suspected to be worse.
     """
+    missing = np.asarray(is_missing or np.zeros(len(effects.effect)), bool)
     is_screening = np.asarray(numbers) <= rule.screening
     screened, fresh = (
         Effects(effects.effect[:, part], effects.standard_error[:, part])
@@ -121,9 +124,9 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Judg
     at_screening = estimate(screened)
     both = estimate(stack([screened, fresh]))
     in_trial = both.part(slice(len(effects.effect), None))
-    suspected = _differs(at_screening, rule.screen, _SUSPICIOUS * rule.log_ignored)
+    suspected = missing | _differs(at_screening, rule.screen, _SUSPICIOUS * rule.log_ignored)
     tried = in_trial.launches > 0
-    same_side = np.sign(at_screening.effect) == np.sign(in_trial.effect)
+    same_side = np.where(missing, 1.0, np.sign(at_screening.effect)) == np.sign(in_trial.effect)
     differs = _differs(in_trial, _level(in_trial.launches, rule), rule.log_ignored)
     confirmed = suspected & same_side & differs & _is_beyond(in_trial, rule.log_ignored)
     shown = _either(tried, in_trial, at_screening)

@@ -241,7 +241,9 @@ class LaunchProcess:
                 self._end_worker_early()
 
     def _limit(self, worker: WorkerState) -> float:
-        return stage_limit(worker.doing, len(worker.task.rivals), self._first_call_limit)
+        patience = worker.last_rival.patience if worker.at_work else 1
+        rivals, limit = len(worker.task.rivals), self._first_call_limit
+        return patience * stage_limit(worker.doing, rivals, limit)
 
     def _kill_overdue(self, worker: WorkerState) -> None:
         if self._has_ended():

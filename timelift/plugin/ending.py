@@ -9,6 +9,8 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.commands.additions import additions, findings_with_additions, section
 from timelift.errors import UserError
+from timelift.gate import gate_words
+from timelift.gate.outcomes import GateFindings
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
 from timelift.journal.lines import Header
@@ -16,7 +18,7 @@ from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
-from timelift.present.summary import Additions, Pointers, Summary, summary
+from timelift.present.summary import Additions, Pointers, Section, Summary, summary
 from timelift.selftest.trust import end_of_selftest
 from timelift.selftest.twins import TwinsRace
 
@@ -24,16 +26,21 @@ if TYPE_CHECKING:
     import pytest
 
 
-def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
-    """Show the end of a run; with `--report`, write its page then."""
+def show_end(
+    reporter: "pytest.TerminalReporter", session: Session, gate: GateFindings | None
+) -> None:
+    """Show the end of a run, whose `gate` was judged before; with `--report`, write its page."""
     reporter.section("timelift")
     run, path = Run.of_lines(session.header, session.lines, session.end), session.journal_path
     results = session.request.results_folder
     folder = results / "report" if reporter.config.getoption(f"{PREFIX}report") else None
     try:
         if isinstance(session.race, SidesRace | TwinsRace):
-            _show_copies(reporter, session, run)
-            reported = findings_with_additions(run, path, results) if path and folder else None
+            shown = gate_words.section(gate) if gate else section(run)
+            _show_copies(reporter, session, run, shown)
+            reported = None
+            if path and folder:
+                reported = findings_with_additions(run, path, results, shown=shown)
         else:
             assert path
             reported = _show_answer(reporter, session.request, run, path, folder)
@@ -50,31 +57,30 @@ def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
 # Runs of copies ----------------------------------------------------------------------------------
 
 
-def _show_copies(reporter: "pytest.TerminalReporter", session: Session, run: Run) -> None:
+def _show_copies(
+    reporter: "pytest.TerminalReporter", session: Session, run: Run, shown: Section | None
+) -> None:
     """Show the end of a run against another side, or of a self-test, whose result is stored."""
     width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
     try:
-        for line in _lines_of_copies(session, run, width):
+        for line in _lines_of_copies(session, run, shown, width):
             reporter.write_line(line)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
 
 
-def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
+def _lines_of_copies(
+    session: Session, run: Run, shown: Section | None, width: int
+) -> Iterator[str]:
     race, path = session.race, session.journal_path
     if not isinstance(race, SidesRace):
         assert path
         yield from end_of_selftest(run, path.parent)
         return
-    if path is None:
-        run = Run(Header(against=race.header_entry()), (), complete=True)
-        if not race.sides:
-            yield (
-                f"nothing was measured: no case has another side in {race.other_side.label} that "
-                "differs (-rs tells why)"
-            )
-    if verdicts := section(run):
-        yield from terminal.section_lines(verdicts, width)
+    if path is None and not race.sides:
+        yield from gate_words.nothing_compared(race.other_side.label, race.reasons.values())
+    if shown:
+        yield from terminal.section_lines(shown, width)
     if path:
         yield f"{_as_typed(path)}; read it with: timelift report {_as_typed(path)}"
 

@@ -30,7 +30,11 @@ from timelift.project import Project
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from timelift.gate.outcomes import GateFindings
+
 PARAMETERS = ("strategy", *AXES)
+#: pytest's -r where nobody typed it.
+_USUAL_REPORT = "fE"
 _QUESTIONS = pytest.StashKey["Questions"]()
 #: A case that was refused or failed has no samples to hand over.
 _UNUSED = "ignore:Benchmark fixture was not used:pytest_benchmark.logger.PytestBenchmarkWarning"
@@ -125,12 +129,15 @@ def race_of(config: pytest.Config) -> Race:
 class Questions:
     """Hooks of a pytest session that has a question, and the `session` that measures its cases.
 
-    `failures` has the reason of each case that fails the gate of --against.
+    `gate` has the findings of a run against another side, `failures` the reason of each case that
+    fails, and `told_in_end` the ids of the items that failed for it.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.session = Session(race_of(config))
+        self.gate: GateFindings | None = None
         self.failures: dict[Case, str] = {}
+        self.told_in_end = set[str]()
         self._first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
@@ -193,7 +200,7 @@ class Questions:
 
         try:
             self.session.measure(cases, display)
-            self.failures = _failures(self.session)
+            self._judge()
         except UserError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
         finally:
@@ -208,15 +215,35 @@ class Questions:
         except KeyboardInterrupt:
             pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+    def _judge(self) -> None:
+        """Judge a run against another side, once for its items, its end and its page."""
         session = self.session
-        # a run against another side has an end even if no case has another side
-        is_against = session.referee and session.race.folder == AGAINST_FOLDER
-        if session.journal_path or is_against:
+        if session.race.folder != AGAINST_FOLDER or session.request.options.once:
+            return
+        from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
+        from timelift.gate import gate_words, outcomes  # noqa: PLC0415
+
+        run = Run(session.race.header(session.header), (), complete=True)
+        if session.journal_path:
+            run = Run.of_lines(session.header, session.lines, session.end)
+        self.gate = outcomes.gate_findings(run)
+        self.failures = gate_words.failures(self.gate)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: "pytest.TerminalReporter"
+    ) -> Iterator[None]:
+        """Show the end below pytest's own; it alone tells what fails the gate, unless -r asks."""
+        stats = terminalreporter.stats
+        if (failed := stats.get("failed")) and self._config.option.reportchars == _USUAL_REPORT:
+            stats["failed"] = [each for each in failed if each.nodeid not in self.told_in_end]
+        yield
+        if failed:
+            stats["failed"] = failed
+        if self.session.journal_path or self.gate:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
-            ending.show_end(terminalreporter, session)
+            ending.show_end(terminalreporter, self.session, self.gate)
 
 
 #: Options of pytest-benchmark that ask for its table, or for what it prints with it.
@@ -234,15 +261,6 @@ def is_table_asked_for(config: pytest.Config) -> bool:
     ]
     verbose = getattr(config.option, "verbose", 0)  # none with -p no:terminal
     return verbose > 0 or any(word.startswith(_TABLE_OPTIONS) for word in words)
-
-
-def _failures(session: Session) -> dict[Case, str]:
-    if not (session.journal_path and session.header.against):
-        return {}
-    from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
-    from timelift.gate.gate_words import failures  # noqa: PLC0415
-
-    return failures(Run.of_lines(session.header, session.lines, session.end))
 
 
 # What an item reports ---------------------------------------------------------------------------
@@ -282,6 +300,7 @@ def report_item(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixt
     assert case is not None
     session = questions.session
     if failure := questions.failures.get(case):
+        questions.told_in_end.add(item.nodeid)
         pytest.fail(failure, pytrace=False)
     result = _result(questions, case)
     rounds = itertools.chain.from_iterable(launch.seconds_per_call for launch in result.launches)

@@ -33,7 +33,8 @@ class Section:
 
     `versions` are lists of sentences, the longest version first: a terminal shows the first that
     fits, report.md the first. The page begins with the `headline`, in which `names` are code, the
-    sentence `below` it and the first rows of `table`; `notes` end its first screen.
+    sentence `below` it and the first rows of `table`; `notes` end its first screen. Its tables
+    begin with `details`, or the same table.
     """
 
     headline: str
@@ -42,6 +43,7 @@ class Section:
     names: tuple[str, ...] = ()
     table: Table | None = None
     notes: tuple[str, ...] = ()
+    details: Table | None = None
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,9 @@ class SettingUnderTest:
         if setting.backend not in rival.backends:
             backends = " and ".join(rival.backends)
             raise LostError(f"it is written for {backends} alone.", Status.REFUSED)
+        started = time.perf_counter()
         module = load_module(rival.path)
+        import_seconds = time.perf_counter() - started
         if reason := _refusal(module, rival, inner.layer, setting):
             raise LostError(reason, Status.REFUSED)
         started = time.perf_counter()
@@ -151,6 +153,8 @@ class SettingUnderTest:
         feed = feeds.feed(cotangent if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts)
         facts.update(self._first_call(rival, compiled, feed))
+        waits = (import_seconds, facts["build_seconds"], facts["first_call_seconds"])
+        facts["start_seconds"] = sum(waits)
         if is_checked:
             facts["law_error"] = check_rival(inner, model, prepared, feeds, self.emit)
         call = partial(call_once, self.engine, compiled, feed)

@@ -55,6 +55,8 @@ class _Chart:
 
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
 _SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
+#: Notes about failures and comparisons of strategies, of which a section has its own.
+_OF_ANSWERS = {"failed", "noise"}
 _ALONE = (
     "Each row is the answer for its workload alone, so it may name another strategy than the "
     "answer for all."
@@ -221,7 +223,8 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
     if section is None:
         return shared | _answer(findings, in_short.table)
     also = [("also", "; ".join(section.notes))] if section.notes else []
-    return shared | _section(section) | {"notes": [*also, *in_short.notes]}
+    others = [note for note in in_short.notes if note[0] not in _OF_ANSWERS]
+    return shared | _section(section) | {"notes": [*also, *others]}
 
 
 def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
@@ -235,6 +238,7 @@ def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
         "has_prices": bool(findings.answers),
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.is_bound,
+        "is_section": False,
     }
 
 
@@ -246,8 +250,9 @@ def _section(section: Section) -> dict[str, Any]:
         "names": section.names,
         "price": section.below,
         "answers": table and replace(table, rows=table.rows[:ROWS]),
-        "note": f"{counted(left, 'more case')} in the tables below." if left > 0 else "",
+        "note": f"{counted(left, 'more row')}; the tables below have all." if left > 0 else "",
         "has_prices": False,
+        "is_section": True,
     }
 
 
@@ -280,8 +285,9 @@ def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
 
 def page_tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
     """Return the tables of the page that have a row: that of a section, of answers, of the run."""
+    own = section and (section.details or section.table)
     of_page = (
-        *([section.table] if section and section.table else []),
+        *([own] if own else []),
         own_tables.prices(findings.answers),
         own_tables.fastest_by_execution(findings),
         own_tables.across_executions(findings.execution_pairs),
