@@ -234,8 +234,9 @@ class Questions:
         self, terminalreporter: "pytest.TerminalReporter"
     ) -> Iterator[None]:
         """Show the end below pytest's own; it alone tells what fails the gate, unless -r asks."""
-        stats = terminalreporter.stats
-        if (failed := stats.get("failed")) and self._config.option.reportchars == _USUAL_REPORT:
+        stats, shown = terminalreporter.stats, self._config.option.reportchars
+        asked = shown != _USUAL_REPORT and not set(shown).isdisjoint("faA")
+        if (failed := stats.get("failed")) and not asked:
             stats["failed"] = [each for each in failed if each.nodeid not in self.told_in_end]
         yield
         if failed:
