@@ -73,6 +73,7 @@ def test_rivals_of_a_bad_strategy_are_measured_in_every_launch(run, strategy):
         assert line["calls_per_sample"] >= 1
         facts = line["facts"]
         assert facts["first_call_seconds"] > facts["trace_seconds"] > 0
+        assert facts["start_seconds"] > facts["build_seconds"] + facts["first_call_seconds"]
         assert facts["graph_nodes"] > 1
         assert facts["weights"] == 3 * 16 + 16
         assert facts["law_error"] < 1e-5

@@ -13,6 +13,7 @@ from tests.journals import AGAINST
 from timelift.analyse import results
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
+from timelift.commands.additions import additions
 from timelift.gate import gate_words as words
 from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides
 from timelift.journal.lines import Quantity
@@ -251,8 +252,8 @@ def test_a_peak_that_is_read_on_the_other_side_alone_fails_once_it_is_lost_again
 
 def test_a_lost_peak_that_no_launch_was_left_to_read_again_is_told(tmp_path):
     made = run(tmp_path, lost={1}, launches=3)
-    said = "fold_time, tokens, T16, B8, forward, graph: its peak memory was read on main alone"
-    assert [line for line in sentences(made) if line.startswith(said)]
+    said = "its peak memory looks worse, and the run ended before it was tried again"
+    assert f"fold_time, tokens, T16, B8, forward, graph: {said}" in sentences(made)
     assert not words.failures(gate_findings(made))
 
 
@@ -300,9 +301,12 @@ def test_what_has_figures_on_the_other_side_alone_fails_and_is_told(tmp_path, st
     gate = gate_findings(made)
     reason = f"{words.case_in_words(NATIVE)}: {status}: why"
     assert words.failures(gate) == {NATIVE: f"no figures: {reason}"}
-    assert sentences(made)[0].startswith("1 of 1 case fails against main")
-    assert f"no figures: {reason}" in sentences(made)
-    assert headline(tmp_path / "run.jsonl").startswith("1 of 1 case fails the gate against main: ")
+    assert sentences(made) == (
+        f"1 of 1 case fails the gate against main: {words.case_in_words(NATIVE)}.",
+        f"no figures: {reason}",
+        "new: mine",
+        "renamed: fold is fold_time now",
+    )
 
 
 @pytest.mark.parametrize(
@@ -345,7 +349,7 @@ def test_every_failure_is_told_once_with_what_is_alike_in_one_row(tmp_path):
     assert section.headline == (
         "6 of 12 cases fail the gate against main: 3 without figures, 3 slower."
     )
-    _, lost, slower, *others = section.versions[0]
+    _, _, lost, slower, *others = section.versions[0]
     assert lost == "no figures: native, 3 of 3 cases: failed: no axis at 16 steps"
     assert slower.startswith("fold_time, 3 of 3 cases: 6.1 % slower than main")
     told = "\n".join(others)
@@ -372,8 +376,23 @@ def test_the_worst_fails_first_with_what_its_program_has_more(tmp_path):
         for name, size in sizes.items()
     ]
     told = words.section(GateFindings(against, changed)).versions[0]
-    assert [line.partition(",")[0] for line in told[1:4]] == ["worst", "middle", "mild"]
-    assert "its program has +1 Add" in told[1]
+    assert [line.partition(",")[0] for line in told[2:5]] == ["worst", "middle", "mild"]
+    assert "its program has +1 Add" in told[2]
+
+
+def test_a_run_of_which_no_case_has_another_side_says_so_with_the_reasons():
+    reasons = ["unchanged since main", "new: main has no workload 'mine'"] * 2
+    assert [*words.nothing_compared("main", reasons[1:])] == [
+        "nothing was compared: no case has another side in main that differs",
+        "2 cases: new: main has no workload 'mine'",
+        "1 case: unchanged since main",
+    ]
+
+
+def test_what_a_gate_has_to_say_is_made_once(tmp_path):
+    made = run(tmp_path, slow=1.06)
+    shown = words.section(gate_findings(made))
+    assert additions(made, tmp_path, shown).section is shown
 
 
 def test_a_run_that_was_killed_between_the_two_sides_is_read(tmp_path):

@@ -56,6 +56,17 @@ def task(seq_len=3, rivals=HERE):
     return Task(setting, rivals, workload.factory, workload.inputs, 1, 0.01)
 
 
+def test_a_patient_rival_may_take_longer_at_its_own_work_alone():
+    patient, usual = replace(HERE[0], patience=2), HERE[1]
+    worker = WorkerState(task(rivals=(patient, usual)), lambda _: None)
+    limits = []
+    with closing(LaunchProcess(Backend.TENSORFLOW, 5)) as idle:
+        for stage in (Busy(TRACING, patient.name), Busy(TRACING, usual.name), Busy(PLAYING)):
+            worker.take(stage)
+            limits.append(idle._limit(worker))
+    assert limits == [10, 5, 20]
+
+
 def file_of(folder, name, text, *, in_other_python=False):
     path = folder / f"{name}.py"
     path.write_text(text)

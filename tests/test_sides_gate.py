@@ -62,6 +62,8 @@ def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
     assert rival.home == str(sides[1])
     assert rival.pair == mine.rival(case(), 1).pair == "native"
     assert rival.factory == ""  # the workload is the same, so both lift one layer
+    # a limit that this side hits alone is no chance
+    assert mine.rival(case(), 1).patience == 2 * rival.patience
 
 
 def test_suspects_are_tried_beyond_the_launches_that_screen_every_case(sides):
@@ -158,6 +160,14 @@ def test_a_family_is_not_raced_against_one_of_its_variants(sides):
     write(sides[1], {"strategies/native.py": text + "\nVARIANTS = ({'k': 4}, {'k': 8})\n"})
     race, _ = paired(sides)
     assert race.reasons[case()] == "new: main has no strategy 'native'"
+
+
+def test_a_strategy_that_becomes_a_family_is_named_as_removed(sides):
+    text = strategy().replace("dtype=None", "dtype=None, *, k=1")
+    write(sides[0], {"strategies/native.py": text + "\nVARIANTS = ({'k': 4}, {'k': 8})\n"})
+    race, _ = paired(sides, case("native[k=4]"))
+    assert race.reasons[case("native[k=4]")] == "new: main has no strategy 'native[k=4]'"
+    assert race.header_entry().removed == ("native",)
 
 
 def test_a_word_that_git_knows_is_a_revision_and_one_like_a_path_is_a_path(sides, monkeypatch):

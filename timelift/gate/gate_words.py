@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
@@ -39,21 +40,16 @@ def section(gate: GateFindings) -> Section:
     cases, against = each_case(gate), gate.against
     grouped, others = [*together(cases)], [*_not_judged(gate), *_changed_names(against)]
     state = [conditions.NOT_OVER] if gate.is_provisional else []
-    failed = [each.cases[0] for each in cases if each.fails]
-    shown, below = (_counts(gate, cases, failing) for failing in (len(failed), 0))
-    told = [
-        _sentence(group, against)
-        for group in grouped
-        if group.ending is not Ending.SAME or _changed_program(group)
-    ]
+    headline, below = _headline(gate, cases), _counts(gate)
+    told = [_sentence(group, against) for group in grouped if _is_told(group, against)]
     return Section(
-        headline=_headline(gate, cases),
+        headline=headline,
         versions=[
-            (*state, *filter(None, [shown]), *_up_to(most, told), *others)
+            (*state, headline, *filter(None, [below]), *_up_to(most, told), *others)
             for most in (len(told), *range(_MOST_LINES, -1, -1))
         ],
-        below=f"{below}." if below else "",
-        names=tuple(case.strategy for case in failed[:1]),
+        below=below,
+        names=tuple(each.cases[0].strategy for each in cases[:1] if each.fails),
         table=_table(grouped, against),
         details=_table(cases, against),
         notes=tuple(others),
@@ -97,26 +93,26 @@ def _up_to(most: int, sentences: Sequence[str]) -> Iterator[str]:
         yield f"and {len(sentences) - most:,} more: report.md and the page have them"
 
 
-def _counts(gate: GateFindings, cases: Sequence[Group], failing: int) -> str:
-    """Return the number of cases with each verdict, the other side, and the gate."""
-    if not (cases or gate.untimed):
-        return ""
+def _counts(gate: GateFindings) -> str:
+    """Return the number of cases with each verdict on time, the other side, and the gate."""
     against = gate.against
     counts = Counter(outcome.time.verdict for outcome in gate.outcomes)
-    verdicts = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
-    lost = [f"{len(gate.lost)} {Ending.LOST}"] if gate.lost else []
+    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     rule = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * gate.ignored:.3g} % ignored"
-    count = counted(len(cases) + len(gate.untimed), "case")
-    if failing:
-        count = f"{failing:,} of {count} {'fails' if failing == 1 else 'fail'}"
-    return f"{count} against {against.label}{commit}, {rule}: {', '.join([*verdicts, *lost])}"
+    timed = f"{counted(len(gate.outcomes), 'case')} against {against.label}{commit}, {rule}"
+    return f"{timed}: {verdicts}." if gate.outcomes else ""
+
+
+def _is_told(group: Group, against: Against) -> bool:
+    """True unless the cases are the same in all that was measured and counted."""
+    return group.ending is not Ending.SAME or any(_beside_time(group, against))
 
 
 def _sentence(group: Group, against: Against) -> str:
     """Return how the cases of a group ended, and why."""
     is_lost = group.ending is Ending.LOST
-    parts = filter(None, [_time(group, against), *_beside_time(group, against)])
+    parts = [*filter(None, [_time(group, against)]), *_beside_time(group, against)]
     return f"{'no figures: ' if is_lost else ''}{_name(group)}: {'; '.join(parts)}"
 
 
@@ -151,13 +147,20 @@ def _beside_time(group: Group, against: Against) -> Iterator[str]:
     for outcome in group.outcomes[:1]:
         if outcome.lost_peak:
             yield f"its peak memory can be read on {against.label} alone"
-        for change in outcome.broken:
-            yield f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
+        yield from (
+            f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
+            for change in outcome.broken
+        )
         for place, quantity in enumerate(outcome.worse + outcome.better):
             if quantity is not Quantity.TIME:
                 than = "" if place else f" than {against.label}"
                 yield _changes(quantity, group.outcomes, than)
-        yield _changed_program(group)
+        yield from (
+            f"its {quantity} looks worse, and the run ended before it was tried again"
+            for quantity in outcome.untried
+        )
+        if change := _changed_program(group):
+            yield change
 
 
 def why_without_figures(pair: Sides, label: str) -> str:
@@ -230,20 +233,11 @@ def _program_of(outcome: CaseOutcome) -> str:
 
 
 def _not_judged(gate: GateFindings) -> Iterator[str]:
-    """Yield the cases that were not compared or not timed, and peaks that were not read again."""
-    label = gate.against.label
-    compared = () if gate.against.undecided_fails else gate.not_compared
-    peaks = ((each.case, each.changes[Quantity.MEMORY], each.lost_peak) for each in gate.outcomes)
-    sentences = [
-        *((pair.new.case, why_not_compared(label, pair.old)) for pair in compared),
-        *((case, "same, not timed: both sides run the same program") for case in gate.untimed),
-        *(
-            (case, f"its peak memory was read on {label} alone, and not again")
-            for case, peak, is_lost in peaks
-            if peak.left_untried and math.isnan(peak.value) and not is_lost
-        ),
-    ]
-    yield from _up_to(_MOST_LINES, [f"{case_in_words(case)}: {why}" for case, why in sentences])
+    """Yield the cases that were not compared or not timed."""
+    alone = () if gate.against.undecided_fails else gate.not_compared
+    reasons = {pair.new.case: why_not_compared(gate.against.label, pair.old) for pair in alone}
+    reasons |= dict.fromkeys(gate.untimed, "same, not timed: both sides run the same program")
+    yield from _up_to(_MOST_LINES, [f"{case_in_words(case)}: {reasons[case]}" for case in reasons])
 
 
 def _changed_names(against: Against) -> Iterator[str]:
@@ -278,15 +272,15 @@ def _table(groups: Sequence[Group], against: Against) -> Table:
             Column("gate", value=lambda row: "fails" if row.fails else "passes"),
             Column("verdict", "time", _verdict),
             Column("change", f"beside {label}", _time_change),
-            Column(
-                "why",
-                value=lambda row: "; ".join(filter(None, _beside_time(row, against))),
-                limit=_LONGEST_CELL,
-            ),
+            Column("why", None, partial(_why, against=against), limit=_LONGEST_CELL),
         ),
         groups,
     )
     return table.without_empty_columns()
+
+
+def _why(group: Group, against: Against) -> str:
+    return "; ".join(_beside_time(group, against))
 
 
 def _verdict(group: Group) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.verdicts import Verdict
-from timelift.case import AxisValue, Case, Status
+from timelift.case import AxisValue, Case
 from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides
 from timelift.journal.lines import Quantity
 
@@ -104,12 +104,10 @@ def together(cases: Sequence[Group]) -> Iterator[Group]:
 def _likeness(alone: Group) -> Hashable:
     """Return what cases share that are told together: a strategy, or the reason for no figures.
 
-    How a strategy breaks the law differs from case to case, and so do numbers in a reason.
+    Numbers in a reason, such as the error of a case that breaks the law, are no difference.
     """
     for outcome in alone.outcomes:
-        broken = tuple(change.name for change in outcome.broken)
-        return alone.ending, outcome.case.strategy, broken, outcome.worse, outcome.better
-    [(old, new)] = alone.pairs
-    reasons = (_NUMBER.sub("0", side.reason) for side in (old, new))
-    by_law = new.status is Status.LAW_BROKEN
-    return alone.ending, old.status, new.status, new.case.strategy if by_law else tuple(reasons)
+        broken, untried = tuple(change.name for change in outcome.broken), outcome.untried
+        return alone.ending, outcome.case.strategy, broken, outcome.worse, outcome.better, untried
+    sides = ((side.status, _NUMBER.sub("0", side.reason)) for pair in alone.pairs for side in pair)
+    return alone.ending, *sides

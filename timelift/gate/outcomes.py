@@ -61,6 +61,13 @@ class CaseOutcome:
     def better(self) -> tuple[Quantity, ...]:
         return self._with_verdict(Verdict.FASTER)
 
+    @property
+    def untried(self) -> tuple[Quantity, ...]:
+        """The quantities beside time that look worse, and were not tried in fresh launches."""
+        changes = self.changes.items()
+        looks = (name for name, change in changes if change.left_untried and not change.value <= 0)
+        return tuple(name for name in looks if name is not Quantity.TIME and not self.lost_peak)
+
     def _with_verdict(self, verdict: Verdict) -> tuple[Quantity, ...]:
         return tuple(name for name, change in self.changes.items() if change.verdict is verdict)
 

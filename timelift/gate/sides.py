@@ -1,8 +1,7 @@
 """A run against another side: the cases that have one, and the reasons why others have none."""
 
 import difflib
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -87,6 +86,8 @@ class SidesRace(Race):
     def header_entry(self) -> Against:
         asked, changes = self.request.options, self.file_changes
         here, there = self._catalogue.strategies, self.other_side.strategies
+        files = {strategy.path.stem for strategy in here.values()}
+        variants = (name for name in there.keys() - here if there[name].path.stem in files)
         return Against(
             label=self.other_side.label,
             commit=self.other_side.commit,
@@ -98,7 +99,7 @@ class SidesRace(Race):
             screening=asked.launches.fewest,
             undecided=asked.undecided,
             new=changes.new,
-            removed=(*changes.removed, *variants_gone(here, there)),
+            removed=(*changes.removed, *sorted(variants)),
             renamed=dict(changes.renamed),
             unchanged=tuple(self.unchanged),
             versions=dict(self.other_side.versions),
@@ -219,16 +220,6 @@ def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileCha
         removed=tuple(sorted(set(gone) - set(renamed.values()))),
         renamed=renamed,
     )
-
-
-def variants_gone(here: Mapping[str, Strategy], there: Mapping[str, Strategy]) -> Iterator[str]:
-    """Yield each strategy of which only the file is left, with those that this file has now."""
-    now = defaultdict[str, list[str]](list)
-    for name, strategy in here.items():
-        now[strategy.path.stem] += [] if strategy.is_other_side else [name]
-    for name, strategy in there.items():
-        if name not in here and (names := now[strategy.path.stem]):
-            yield f"{name} (its file has {', '.join(names)} now)"
 
 
 def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:

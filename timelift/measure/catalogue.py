@@ -111,17 +111,13 @@ class Catalogue:
         return {name: strategy.differs for name, strategy in strategies.items() if strategy.differs}
 
     def rival(self, case: Case, launch: int) -> RivalSpec:
-        """Return the rival of a case in a launch, in which one side of a pair is built first.
-
-        This side of a pair has twice the limits of the other: what hits one takes over twice as
-        long as what the other side was allowed, which is no chance.
-        """
+        """Return the rival of a case in a launch, in which one side of a pair is built first."""
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()
         if not self._is_in_pair(strategy):
             return rival
         first = _is_built_first(case, rival.pair, launch)
-        if not strategy.is_other_side:
+        if not strategy.is_other_side:  # only what takes over twice as long hits a limit alone
             return replace(rival, built_first=first, patience=2)
         factory = self.other_factories.get(case.setting.workload, rival.factory)
         return replace(rival, built_first=not first, factory=factory)

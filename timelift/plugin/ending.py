@@ -37,7 +37,8 @@ def show_end(
     try:
         if isinstance(session.race, SidesRace | TwinsRace):
             shown = gate_words.section(gate) if gate else section(run)
-            _show_copies(reporter, session, run, shown)
+            for line in _lines_of_copies(session, run, shown, reporter._tw.fullwidth):  # noqa: SLF001 - what pytest itself writes with
+                reporter.write_line(line)
             reported = None
             if path and folder:
                 reported = findings_with_additions(run, path, results, shown=shown)
@@ -57,21 +58,10 @@ def show_end(
 # Runs of copies ----------------------------------------------------------------------------------
 
 
-def _show_copies(
-    reporter: "pytest.TerminalReporter", session: Session, run: Run, shown: Section | None
-) -> None:
-    """Show the end of a run against another side, or of a self-test, whose result is stored."""
-    width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
-    try:
-        for line in _lines_of_copies(session, run, shown, width):
-            reporter.write_line(line)
-    except UserError as error:
-        reporter.write_line(f"timelift: {error}")
-
-
 def _lines_of_copies(
     session: Session, run: Run, shown: Section | None, width: int
 ) -> Iterator[str]:
+    """Yield the end of a run against another side, or of a self-test, whose result is stored."""
     race, path = session.race, session.journal_path
     if not isinstance(race, SidesRace):
         assert path

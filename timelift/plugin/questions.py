@@ -130,14 +130,13 @@ class Questions:
     """Hooks of a pytest session that has a question, and the `session` that measures its cases.
 
     `gate` has the findings of a run against another side, `failures` the reason of each case that
-    fails, and `told_in_end` the ids of the items that failed for it.
+    fails.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.session = Session(race_of(config))
         self.gate: GateFindings | None = None
         self.failures: dict[Case, str] = {}
-        self.told_in_end = set[str]()
         self._first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
@@ -237,7 +236,8 @@ class Questions:
         stats, shown = terminalreporter.stats, self._config.option.reportchars
         asked = shown != _USUAL_REPORT and not set(shown).isdisjoint("faA")
         if (failed := stats.get("failed")) and not asked:
-            stats["failed"] = [each for each in failed if each.nodeid not in self.told_in_end]
+            told = set(self.failures.values())
+            stats["failed"] = [each for each in failed if each.longreprtext not in told]
         yield
         if failed:
             stats["failed"] = failed
@@ -301,7 +301,6 @@ def report_item(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixt
     assert case is not None
     session = questions.session
     if failure := questions.failures.get(case):
-        questions.told_in_end.add(item.nodeid)
         pytest.fail(failure, pytrace=False)
     result = _result(questions, case)
     rounds = itertools.chain.from_iterable(launch.seconds_per_call for launch in result.launches)
@@ -321,8 +320,6 @@ def _result(questions: Questions, case: Case) -> Measurement:
     result = session.results.get(case)
     is_measured = result is not None and result.status is Status.MEASURED
     if is_measured and (reason := session.race.why_alone(case, session.results)):
-        if session.request.options.undecided == "fail":
-            pytest.fail(f"{case.label}: {reason}", pytrace=False)
         pytest.skip(reason)
     if result is None or (result.status is Status.MEASURED and not result.launches):
         pytest.skip("not measured: the run was stopped or its --budget spent before it")
