@@ -222,13 +222,6 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
     assert campaign.exit_word is RunEnd.CUT_SHORT
 
 
-def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
-    _, _, campaign = play(ScriptedReferee(), launches=LaunchRange(5, 5))
-    facts = [launch.facts.fields() for launch in campaign.results[CASES[0]].launches]
-    assert ["build_seconds" in fields for fields in facts] == [True, True, True, False, False]
-    assert all("traces" in fields for fields in facts)
-
-
 def test_the_time_left_never_exceeds_the_budget(play):
     _, heard, _ = play(ScriptedReferee(*NAMES), budget=45)
     assert all(stage.seconds_left <= 45 for stage in heard.shown)
@@ -246,7 +239,7 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     ("options", "reads", "undisturbed"),
     [
         ({}, 2, [1, 3]),
-        ({"reads_peak_memory": False}, None, [1, 2, 3]),
+        ({"reads_peak_memory": False, "launches": LaunchRange(5, 5)}, None, [1, 2, 3]),
         ({"two_sided": True}, 1, [1, 2, 3]),
         ({"launches": LaunchRange(2, 2)}, 1, [1, 2]),
         ({"budget": 900.0}, 1, [1, 2, 3]),
@@ -262,6 +255,7 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
     for result in campaign.results.values():
         numbers = sorted(launch.number for launch in result.launches if launch.facts.build_seconds)
         assert numbers == undisturbed
+        assert all(launch.facts.traces for launch in result.launches)
 
 
 def test_peak_memory_is_not_read_of_what_failed_before(play):

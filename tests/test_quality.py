@@ -113,10 +113,7 @@ def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
 @pytest.mark.parametrize(
     ("first_costs", "words"),
     [
-        (
-            1.019,
-            "1 comparison: none with a verdict, 1 where the fastest costs at most 2 % more, none",
-        ),
+        (1.019, "1 comparison: none with a verdict, 1 where the fastest costs at most 2 % more"),
         (1.021, "1 comparison: none with a verdict, 1 undecided; "),
         (math.nan, "1 comparison: none with a verdict, 1 undecided; "),
     ],
