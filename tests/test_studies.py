@@ -23,6 +23,9 @@ def programs():
 
 
 PROGRAMS = [name for name in programs() if name != "__main__"]
+#: Studies of timings, which judge no machine that is busy otherwise.
+LIVE = ("advice", "gate", "sample_length")
+ALONE = (pytest.mark.alone, pytest.mark.whole)
 
 
 def test_every_program_is_in_the_table():
@@ -31,7 +34,9 @@ def test_every_program_is_in_the_table():
 
 @pytest.mark.study
 @pytest.mark.usefixtures("own_lock")
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=ALONE if name in LIVE else ()) for name in PROGRAMS]
+)
 def test_the_quick_form_ends_well(name):
     if name == "mutants" and find_spec("mutmut") is None:
         pytest.skip("make mutate installs mutmut")
