@@ -13,7 +13,7 @@ from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.inner_layer import Factory
-from timelift.present.answer import speed_up_in_words
+from timelift.present.answer import speed_up_in_words, why_not_shown
 from timelift.present.usage import build_call
 from timelift.present.words import (
     declared_about,
@@ -161,7 +161,7 @@ def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
 def _gain_in_words(gain: Gain) -> str:
     times = _times(gain)
     if gain.speed_up and not (gain.is_shown or gain.is_loss):
-        times += ", not shown to differ"
+        times += f", not shown to differ{why_not_shown(gain.speed_up)}"
     parts = [times]
     if gain.first_call:
         parts.append(f"first call {_seconds(gain.first_call)}")

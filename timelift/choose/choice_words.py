@@ -18,7 +18,7 @@ from timelift.choose.choices import Choice, Goal, Query, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.measurement import fact_or_bound
-from timelift.present.answer import FASTEST, LEAST_TO_LOSE, NO_VERDICT_ALONE
+from timelift.present.answer import FASTEST, LEAST_TO_LOSE, why_not_shown
 from timelift.present.conditions import state
 from timelift.present.usage import code_to_paste, how_to_use
 from timelift.present.words import (
@@ -162,9 +162,8 @@ def _speed_up(choice: Choice) -> Iterator[str]:
     elif speed_up.verdict in _SHOWN:
         yield f"{_with_interval(speed_up)} {times}"
     else:
-        covers_one = speed_up.low <= 1 <= speed_up.high
-        hint = "" if covers_one else f": {NO_VERDICT_ALONE}"
-        yield f"{_with_interval(speed_up)} {times}, which is not shown to differ{hint}"
+        why = why_not_shown(speed_up)
+        yield f"{_with_interval(speed_up)} {times}, which is not shown to differ{why}"
 
 
 def _price(choice: Choice) -> str:

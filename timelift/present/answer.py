@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
@@ -30,8 +31,6 @@ from timelift.present.words import (
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
-#: Beside an interval that does not hold 1, of what is not shown to differ.
-NO_VERDICT_ALONE = "an interval without 1 is no verdict by itself"
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 
@@ -243,9 +242,15 @@ def recommended_in_words(ranking: Ranking, best: Recommendation) -> str:
     ties = [row for row in ranking.rows if row.rank_low == 1 and row.case.strategy != name]
     if not ties:
         return f"{label}: {name}"
-    hint = f" ({NO_VERDICT_ALONE})" if any(row.ratio.low > 1 for row in ties) else ""
     names = ", ".join(row.case.strategy for row in ties)
-    return f"{label}: {name}; not shown slower: {names}{hint}"
+    why = next(filter(None, (why_not_shown(row.ratio) for row in ties)), "")
+    return f"{label}: {name}; not shown slower: {names}{why}"
+
+
+def why_not_shown(ratio: Interval) -> str:
+    """Write why a ratio is not shown to differ from 1; '' where its interval holds 1."""
+    is_beyond = ratio.low > 1 or ratio.high < 1
+    return " (an interval without 1 is no verdict by itself)" if is_beyond else ""
 
 
 def cost_in_words(row: RankedCase) -> str:
