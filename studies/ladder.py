@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from studies import answer, noise, parser, write
-from studies.noise import SCENARIOS, Scenario, Shape
+from studies.noise import RARE_LOUD, SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse import verdicts
 from timelift.analyse.effects import Effects, all_pairs
@@ -77,6 +77,25 @@ prices hold   settings in which the least and the most of every row hold what it
 cheap         settings in which the report says that choosing the first costs at most 2 % over the
               best; wrongly: of all settings, those of them in which it costs more
 width         of the interval beside that of the pair by itself, the median of all rows
+""",
+)
+RARE = Scoreboard(
+    (
+        Column("a rare loud rival", width=26),
+        Column("settings", ","),
+        Column("coverage", ".1%", least=0.84),
+        Column("false alarms", ".1%", most=0.12),
+        Column("others' coverage", ".1%", least=0.94),
+        Column("others' false alarms", ".1%", most=0.05),
+        Column("width", ".2%"),
+    ),
+    """
+34 x 7        34 settings of 7 equal rivals, three launches; x 4 in 2: in two of them one rival's
+              launches vary four times as much
+unlike        settings are 1/3 to 3 times as loud; Student's t: rounds vary as well, tails are heavy
+coverage      of the 95 % intervals of the loud rival's pairs; others': of all other pairs
+false alarms  of the settings with a loud rival, those with any pair called different; others'
+width         the mean half-width of the others' intervals
 """,
 )
 
@@ -217,6 +236,61 @@ def pair_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterat
             )
 
 
+# Rare loud rivals --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RareMarks:
+    """How loud rivals did beside the others, in which all are equal.
+
+    `covered` holds 1 or 0 of each of a loud rival's pairs, `wrong` of each of its settings: some
+    pair was called different. `others_covered` and `others_wrong` are those of all other pairs and
+    settings; `half_width` is that of each other pair.
+    """
+
+    covered: Samples
+    wrong: Samples
+    others_covered: Samples
+    others_wrong: Samples
+    half_width: Samples
+
+
+def mark_rare(scenario: Scenario, shape: Shape, runs: int, random: Generator) -> RareMarks:
+    loud, equal = noise.is_loud(scenario, shape), np.zeros(shape.rivals)
+    first, second = np.triu_indices(shape.rivals, 1)
+    is_loud = np.tile(loud[:, first] | loud[:, second], (runs, 1))
+    comparisons = np.concatenate(
+        [compared(noise.seconds(scenario, shape, equal, random)) for _ in range(runs)]
+    )
+    covered, wrong, half_width = (
+        np.vectorize(of, otypes=[float])(comparisons)
+        for of in (
+            lambda comparison: _covers(comparison, 0.0),
+            lambda comparison: _is_wrong(comparison, 0.0),
+            lambda comparison: (comparison.high - comparison.low) / 2,
+        )
+    )
+    any_loud, any_wrong = is_loud.any(-1), wrong.max(-1)
+    return RareMarks(
+        covered[is_loud],
+        any_wrong[any_loud],
+        covered[~is_loud],
+        any_wrong[~any_loud],
+        half_width[~is_loud],
+    )
+
+
+def rare_rows(seed: int, settings: int) -> Iterator[Row]:
+    """Mark each kind of run until so many of its settings have a loud rival."""
+    for place, (scenario, shape) in enumerate(RARE_LOUD):
+        loud = int(noise.is_loud(scenario, shape).any(-1).sum())
+        runs = -(-settings // loud) if loud else -(-settings // shape.settings)
+        marks = mark_rare(scenario, shape, runs, np.random.default_rng([seed, place]))
+        shares = (marks.covered, marks.wrong, marks.others_covered, marks.others_wrong)
+        means = [float(share.mean()) if share.size else None for share in shares]
+        yield scenario.name, len(marks.wrong), *means, float(marks.half_width.mean())
+
+
 # Beside the shown best ---------------------------------------------------------------------------
 
 
@@ -318,6 +392,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(asked: argparse.Namespace) -> int:
     plans, runs = (PLANS[1:2], 1) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
+    write("")
+    wrong |= RARE.show(rare_rows(asked.seed, 40 if asked.quick else 800))
     write("")
     return wrong | TOGETHER.show(together_rows(plans, asked.seed, runs))
 

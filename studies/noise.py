@@ -4,11 +4,13 @@ Log seconds of a rival in a round are the sum of its own level, an effect of the
 rivals and one on this rival, and an effect of the round on all rivals and one on this rival.
 """
 
+import math
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from timelift.analyse.results import Run, Samples
 from timelift.case import Case, Phase, Setting, Status
@@ -19,17 +21,18 @@ from timelift.measurement import CaseInLaunch, Measurement
 LEVEL = 1e-3
 #: How much launches differ for all rivals alike, as a sd of log seconds.
 LAUNCH_LEVEL_SD = 0.08
-#: Student t with so many degrees of freedom, whose sd is the root of two.
-_T_DF, _T_SD = 4, 2**0.5
+#: The degrees of freedom of Student's t where tails are heavy.
+HEAVY = 4.0
 
 
 @dataclass(frozen=True)
 class Scenario:
     """One kind of noise; every size is a log ratio, every chance that of one rival.
 
-    `launch_sd` is that of what a launch does to the ratio of two rivals, Student t with four
-    degrees of freedom; between the last `loud` rivals it is `loud_sd`. What launches do is
-    multiplied, setting by setting, by 1 / `unlike` to `unlike`. A mode moves a rival by
+    `launch_sd` is that of what a launch does to the ratio of two rivals, Student t with `launch_df`
+    degrees of freedom; between the last `loud` rivals it is `loud_sd`, in the first `loud_settings`
+    or in all. What launches do is multiplied, setting by setting, by 1 / `unlike` to `unlike`. A
+    mode moves a rival by
     `mode` up or down for a whole launch. `drift` is common to a round, `memory` the correlation of
     a rival's neighbouring rounds. A burst takes `burst` and more from a round. The clock ticks in
     steps of `tick`, as a share of `LEVEL`.
@@ -40,6 +43,8 @@ class Scenario:
     round_sd: float = 0.06
     loud: int = 0
     loud_sd: float = 0.10
+    loud_settings: int | None = None
+    launch_df: float = HEAVY
     unlike: float = 1.0
     mode: float = 0.0
     mode_chance: float = 0.05
@@ -79,13 +84,54 @@ class Shape:
     rounds: int = 40
 
 
+#: Noise of launches and of rounds as of the scenarios above.
+_AS_ELSEWHERE = {"launch_df": HEAVY, "round_sd": 0.06}
+#: Three launches of equal rivals that vary by 1 % (sd) in the ratio of two, and nothing else does.
+_BARE = Scenario("", launch_df=math.inf, round_sd=0.002)
+_FEW = Shape(settings=34, rivals=7, launches=3, rounds=6)
+
+
+def _rare(
+    name: str, times: float, settings: int | None, shape: Shape = _FEW, **sizes: float
+) -> tuple[Scenario, Shape]:
+    """Return a run of which one rival is so many times as loud in some settings."""
+    bare = replace(_BARE, name=name, loud=1, loud_sd=0.01 * times, loud_settings=settings)
+    return replace(bare, **sizes), shape  # type: ignore[arg-type]
+
+
+#: Runs of equal rivals in which a rival is loud in few settings, and some with none or with many.
+RARE_LOUD = (
+    _rare("144 x 8 unlike, x 4 in 7", 4, 7, replace(_FEW, settings=144, rivals=8), unlike=3.0),
+    _rare("34 x 7 unlike, x 4 in 2", 4, 2, unlike=3.0),
+    *(_rare(f"34 x 7, x {times} in 2", times, 2) for times in (2, 3, 4, 6, 8)),
+    _rare("34 x 7, two x 4 in 2", 4, 2, loud=2),
+    _rare("34 x 4, x 4 in 2", 4, 2, replace(_FEW, rivals=4)),
+    _rare("34 x 7, x 4 in 12", 4, 12),
+    _rare("34 x 7, x 4 in all", 4, None),
+    *(
+        _rare(f"Student's t, x {times} in 2", times, 2, replace(_FEW, rounds=40), **_AS_ELSEWHERE)
+        for times in (4, 8)
+    ),
+    _rare("34 x 7, none", 1, 0),
+    _rare("34 x 7 unlike, none", 1, 0, unlike=3.0),
+    _rare("Student's t, none", 1, 0, replace(_FEW, rounds=40), **_AS_ELSEWHERE),
+)
+
+
+def is_loud(scenario: Scenario, shape: Shape) -> NDArray[np.bool_]:
+    """Return True where a rival is one of the loud ones, as (settings, rivals)."""
+    settings, rivals = np.ogrid[: shape.settings, : shape.rivals]
+    loud_settings = shape.settings if scenario.loud_settings is None else scenario.loud_settings
+    return np.asarray((settings < loud_settings) & (rivals >= shape.rivals - scenario.loud))
+
+
 def seconds(scenario: Scenario, shape: Shape, effects: Samples, random: Generator) -> Samples:
     """Simulate seconds per call as (settings, rivals, launches, rounds).
 
     `effects`, log seconds of the rivals beside `LEVEL`, is (rivals,) or (settings, rivals).
     """
     size = (shape.settings, shape.rivals, shape.launches, shape.rounds)
-    launches = _launches(scenario, size[:3], random)
+    launches = _launches(scenario, shape, random)
     if scenario.unlike > 1:
         launches *= scenario.unlike ** random.uniform(-1, 1, (shape.settings, 1, 1))
     logs = np.broadcast_to(effects, size[:2])[..., None] + launches
@@ -130,9 +176,11 @@ def measurements(times: Samples) -> list[Measurement]:
     ]
 
 
-def heavy_tailed(size: tuple[int, ...], random: Generator) -> Samples:
-    """Draw Student t with four degrees of freedom, of sd 1."""
-    return np.asarray(random.standard_t(_T_DF, size) / _T_SD)
+def heavy_tailed(size: tuple[int, ...], random: Generator, df: float = HEAVY) -> Samples:
+    """Draw Student t with `df` degrees of freedom, normal of infinitely many, of sd 1."""
+    if math.isinf(df):
+        return random.standard_normal(size)
+    return np.asarray(random.standard_t(df, size) / (df / (df - 2)) ** 0.5)
 
 
 def remembering(noise: Samples, memory: float) -> Samples:
@@ -144,14 +192,15 @@ def remembering(noise: Samples, memory: float) -> Samples:
     return correlated
 
 
-def _launches(scenario: Scenario, size: tuple[int, int, int], random: Generator) -> Samples:
+def _launches(scenario: Scenario, shape: Shape, random: Generator) -> Samples:
     """Return the effects of a launch on all rivals of a setting and on each."""
-    settings, rivals, launches = size
-    loud = np.arange(rivals)[:, None] >= rivals - scenario.loud
+    size = (shape.settings, shape.rivals, shape.launches)
+    loud = is_loud(scenario, shape)[..., None]
     spread = np.where(loud, scenario.loud_sd, scenario.launch_sd) / 2**0.5
     moved = random.choice([-1, 1], size) * (random.random(size) < scenario.mode_chance)
-    level = random.normal(0, LAUNCH_LEVEL_SD, (settings, 1, launches))
-    return level + spread * heavy_tailed(size, random) + scenario.mode * moved
+    level = random.normal(0, LAUNCH_LEVEL_SD, (shape.settings, 1, shape.launches))
+    own = heavy_tailed(size, random, scenario.launch_df)
+    return level + spread * own + scenario.mode * moved
 
 
 def _rounds(scenario: Scenario, size: tuple[int, int, int, int], random: Generator) -> Samples:

@@ -9,9 +9,10 @@ import pytest
 
 from studies import ladder, noise
 from studies.ladder import UNEQUAL, all_launches, campaign, mark_rows
-from studies.noise import SCENARIOS, TWO_LOUD, Shape
-from timelift.analyse import effects
-from timelift.analyse.estimates import t_quantile
+from studies.noise import RARE_LOUD, SCENARIOS, TWO_LOUD, Shape
+from timelift.analyse import effects, variances
+from timelift.analyse.effects import AlignedSamples
+from timelift.analyse.estimates import estimate
 from timelift.analyse.ranking import rank
 from timelift.analyse.verdicts import Verdict
 
@@ -41,19 +42,15 @@ def test_the_promises_hold_in_every_noise(marks, name):
 @pytest.mark.parametrize(
     ("name", "found_3", "found_5"),
     [
-        ("launch effects of 0.5 %", 0.9, 0.99),
+        ("launch effects of 0.5 %", 0.85, 0.98),
         ("launch effects of 1 %", 0.65, 0.98),
-        ("launch effects of 2 %", 0.3, 0.85),
+        ("launch effects of 2 %", 0.3, 0.82),
         ("bursts of stolen time", 0.5, 0.97),
     ],
 )
 def test_small_differences_are_found_in_five_launches(marks, name, found_3, found_5):
     assert marks[name].beaten(1) >= found_3
     assert marks[name].beaten(2) >= found_5
-
-
-def test_a_loud_machine_finds_little_and_says_so(marks):
-    assert marks["launch effects of 10 %"].beaten(2) < 0.3
 
 
 @pytest.mark.parametrize("place", [pytest.param(1, marks=pytest.mark.whole), 5, 11])
@@ -82,12 +79,30 @@ def test_rivals_a_margin_apart_are_rarely_called_the_same():
         assert words.count(Verdict.SAME) <= 0.08 * len(words)
 
 
-def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
-    shape = Shape(settings=400, rivals=2, launches=1)
-    times = noise.seconds(SCENARIOS[3], shape, np.zeros(2), np.random.default_rng(9))
-    launch = effects.launch_effects(times[:, 0], times[:, 1])
-    reach = t_quantile(0.025, np.full(400, 5.0)) * launch.standard_error[:, 0]
-    assert np.mean(np.abs(launch.effect[:, 0]) <= reach) < 0.75
+RARE = {scenario.name: (scenario, shape) for scenario, shape in RARE_LOUD}
+
+
+@pytest.mark.parametrize("times", ["34 x 7, x 3", "34 x 7, x 4", "34 x 7, x 8", "Student's t, x 8"])
+def test_the_intervals_of_a_rare_loud_rival_hold_as_well(times):
+    marks = ladder.mark_rare(*RARE[f"{times} in 2"], 60, np.random.default_rng(3))
+    assert len(marks.wrong) == 120
+    assert marks.covered.mean() >= 0.83
+    assert marks.wrong.mean() <= 0.12
+    assert 0.95 <= marks.others_covered.mean() <= 0.98
+    assert marks.others_wrong.mean() <= 0.03
+
+
+def test_loud_rivals_cost_the_others_little_where_there_are_none(monkeypatch):
+    scenario, shape = RARE["34 x 7, none"]
+    times = noise.seconds(scenario, shape, np.zeros(7), np.random.default_rng(4))
+    pairs = effects.pairs_by_setting(
+        [AlignedSamples(tuple(range(7)), setting) for setting in times]
+    )
+    cautious = estimate(*pairs).half_width(0.025)
+    monkeypatch.setattr(variances, "LOUD_CHANCE", 1e-99)
+    ratio = cautious / estimate(*pairs).half_width(0.025)
+    assert 1.02 < ratio.mean() < 1.08
+    assert np.median(ratio) == pytest.approx(1)
 
 
 FIVE, CAMPAIGN = (5, all_launches), (12, campaign)

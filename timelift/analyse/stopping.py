@@ -25,8 +25,9 @@ from timelift.analyse.effects import (
     mean_and_variance,
     pairs_by_setting,
 )
-from timelift.analyse.estimates import ALPHA, Estimates, Families, estimate, rivals_in
+from timelift.analyse.estimates import ALPHA, Estimates, estimate
 from timelift.analyse.results import Samples
+from timelift.analyse.variances import Families, rivals_in
 from timelift.analyse.verdicts import RANK_MARGIN, Verdict
 from timelift.case import COPY_SEPARATOR, Case, Setting, Status
 from timelift.measurement import CaseInLaunch, Measurement, merge

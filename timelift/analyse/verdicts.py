@@ -17,13 +17,13 @@ from timelift.analyse.effects import AlignedSamples, Effects, pairs_by_setting
 from timelift.analyse.estimates import (
     ALPHA,
     Estimates,
-    Families,
     Interval,
     by_row,
     estimate,
     t_quantile,
 )
 from timelift.analyse.results import Samples
+from timelift.analyse.variances import Families
 
 #: One error rate for all comparisons, or one for each.
 Level = float | Samples

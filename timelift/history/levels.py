@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, mean_and_variance, trimmed_mean
-from timelift.analyse.estimates import Spread, shrink_variances
 from timelift.analyse.results import Samples
+from timelift.analyse.variances import Spread, shrink_variances
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest

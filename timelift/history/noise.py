@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
-from timelift.analyse.estimates import RESOLUTION
 from timelift.analyse.results import Samples
+from timelift.analyse.variances import RESOLUTION
 
 #: The fewest runs of a level, so that a lone spike, or two, is never a change.
 LEAST_RUNS = 3

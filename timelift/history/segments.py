@@ -14,8 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from timelift.analyse.estimates import ALPHA, Spread, shrink_variances, t_quantile, t_tail
+from timelift.analyse.estimates import ALPHA, t_quantile, t_tail
 from timelift.analyse.results import Samples
+from timelift.analyse.variances import Spread, shrink_variances
 from timelift.history import Change
 from timelift.history.noise import (
     ASSUMED,

@@ -1,0 +1,265 @@
+"""Variances that are drawn towards what a run expects of them (empirical Bayes).
+
+Three launches say little about a variance. Two thousand comparisons of three launches say much
+about the variances of a run, and the other comparisons of a setting about those of the setting.
+Each comparison's own variance is drawn towards what they say, the less, the louder a rival is than
+that.
+Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential
+expression", Statistical Applications in Genetics and Molecular Biology 3(1), section 6.2; a prior
+that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538. The second covariate, the
+other pairs of a setting, is this project's own idea, tried by `python -m studies.ladder`.
+
+scipy is imported where it is used: its import takes twice as long as numpy's, and the process that
+collects a campaign's cases must start at once.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.results import Samples
+
+#: The number of each row's family, which is all pairs of its rivals in the order of
+#: `np.triu_indices`.
+Families = NDArray[np.int_]
+#: With fewer independent comparisons a prior is no better than noise.
+MIN_COMPARISONS = 3
+#: With fewer the prior is one variance for all instead of a line over the covariate.
+MIN_FOR_TREND = 30
+#: The upper limit of the prior's degrees of freedom.
+MAX_PRIOR_DF = 30.0
+#: Degrees of freedom that are taken off the fitted prior: where quiet and loud rivals mix, the fit
+#: lends the loud ones some of the others' quiet.
+CAUTION = 2.0
+#: Divided by a variance's degrees of freedom: the chance, among quiet rivals, from which on a rival
+#: counts as loud and believes the prior in proportion to it. What this costs quiet rivals, and
+#: what loud ones gain, is the table of rare loud rivals in `python -m studies.ladder`.
+LOUD_CHANCE = 0.3
+#: Standard errors by which the spread of log variances is taken to be larger, since a few
+#: comparisons can look alike by luck and a prior is then believed too much.
+DOUBT = 0.5
+#: No ratio of two times repeats itself more closely than this: a sd of log ratios.
+RESOLUTION = 1e-4
+_BISECTIONS = 60
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variances of comparisons with their degrees of freedom, each array (comparisons,).
+
+    Variances may follow the `covariate`, and `others`, as by `others_log_variance`; both are NaN
+    where unknown. `independence` is the number of independent comparisons that each is worth: the
+    pairs of 5 rivals are 10, but only 4 independent ones.
+    """
+
+    variance: Samples
+    df: Samples
+    covariate: Samples
+    independence: Samples
+    others: Samples | None = None
+
+    def only(self, rows: NDArray[np.bool_]) -> "Spread":
+        """Return some rows, without `others`."""
+        parts = (self.variance, self.df, self.covariate, self.independence)
+        return Spread(*(values[rows] for values in parts))
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """True where there is a variance, as there is not of one launch."""
+        return self.df > 0
+
+    @property
+    def independent_comparisons(self) -> float:
+        return float(self.independence[self.known].sum())
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The variance that a run expects of each comparison, worth `df` degrees of freedom."""
+
+    df: Samples
+    variance: Samples
+
+
+def shrink_variances(spread: Spread, families: Families | None = None) -> tuple[Samples, Samples]:
+    """Return each variance averaged with the prior's, weighted by degrees, and its new degrees.
+
+    With families the prior's degrees are multiplied by its `belief`. The degrees never exceed those
+    that the run has in all. The variance is NaN where neither it nor the prior has a degree.
+    """
+    prior = fit_prior(spread)
+    prior_df = prior.df if families is None else prior.df * belief(spread, prior, families)
+    own = np.where(spread.known, spread.df * np.nan_to_num(spread.variance), 0.0)
+    total = spread.df + prior_df
+    with np.errstate(invalid="ignore"):
+        mixed = (own + prior_df * prior.variance) / total
+    pooled = np.maximum(spread.df, (spread.df * spread.independence).sum())
+    return np.maximum(mixed, RESOLUTION**2), np.minimum(total, pooled)
+
+
+def belief(spread: Spread, prior: Prior, families: Families) -> Samples:
+    """Return how far each comparison believes the prior, from 0 to 1: less if a rival is loud.
+
+    A rival that is louder than the others, in few settings, would else be taken for one of them.
+    The chance of a variance under the prior is that of Snedecor's F. A prior that is worth the
+    less, the smaller this chance: Phipson et al. 2016, Annals of Applied Statistics 10(2), 946-963,
+    who divide it by the share of rows as loud in the run, so that single ones stay unnoticed.
+    """
+    from scipy import special  # noqa: PLC0415
+
+    rows = spread.known & (prior.df > 0)
+    df, ratio = spread.df[rows], np.ones(len(rows))
+    ratio[rows] = spread.variance[rows] / prior.variance[rows]
+    louder = np.maximum(of_louder_rival(ratio, families)[rows], 0.0)
+    believed = np.ones(len(rows))
+    believed[rows] = np.minimum(special.fdtrc(df, prior.df[rows], louder) * df / LOUD_CHANCE, 1.0)
+    return believed
+
+
+def fit_prior(spread: Spread) -> Prior:
+    """Fit the prior by moments of the log variances, along the covariate where that can be done.
+
+    Comparisons of one launch do not inform the prior but receive its variance. Where enough
+    comparisons have `others`, and variances rise with those, their prior follows both.
+    """
+    if spread.independent_comparisons < MIN_COMPARISONS:
+        return Prior(np.zeros_like(spread.variance), np.zeros_like(spread.variance))
+    prior, _ = _fit(spread, _design(spread))
+    if spread.others is None:
+        return prior
+    rows = np.isfinite(spread.others)
+    informed = spread.only(rows)
+    if informed.independent_comparisons < MIN_FOR_TREND:
+        return prior
+    closer, slopes = _fit(informed, np.column_stack([_design(informed), spread.others[rows]]))
+    if slopes[-1] > 0:
+        df, variance = prior.df.copy(), prior.variance.copy()
+        df[rows], variance[rows] = closer.df, closer.variance
+        return Prior(df, variance)
+    return prior
+
+
+def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:
+    """Return the prior along the columns of a design, and the slope of each."""
+    from scipy import special  # noqa: PLC0415
+
+    known, weight = spread.known, spread.independence[spread.known]
+    logs, noise = centred_logs(spread.variance[known], spread.df[known])
+    root = np.sqrt(weight)
+    slopes = np.linalg.lstsq(design[known] * root[:, None], logs * root, rcond=None)[0]
+    squares = float(weight @ (logs - design[known] @ slopes) ** 2)
+    df = spread.independent_comparisons - design.shape[1]
+    seen = squares / df * (1 + DOUBT * (2 / df) ** 0.5)
+    beyond_sampling = float(seen - np.average(noise, weights=weight))
+    half = trigamma_inverse(max(beyond_sampling, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
+    variance = np.exp(design @ slopes + special.digamma(half) - np.log(half))
+    prior = Prior(np.full_like(variance, max(2 * half - CAUTION, 0.0)), variance)
+    return prior, np.asarray(slopes)
+
+
+def centred_logs(variance: Samples, df: Samples) -> tuple[Samples, Samples]:
+    """Return log variances without their bias, and the sampling variance of each."""
+    from scipy import special  # noqa: PLC0415
+
+    logs = np.log(np.maximum(variance, RESOLUTION**2))
+    return logs - special.digamma(df / 2) + np.log(df / 2), special.polygamma(1, df / 2)
+
+
+def _design(spread: Spread) -> Samples:
+    """Return a column of ones, and the centred covariate where enough comparisons have one."""
+    ones = np.ones(len(spread.variance))
+    usable = spread.known & np.isfinite(spread.covariate)
+    if spread.independence[usable].sum() < MIN_FOR_TREND:
+        return ones[:, None]
+    centred = spread.covariate - spread.covariate[usable].mean()
+    return np.column_stack([ones, np.where(np.isfinite(centred), centred, 0.0)])
+
+
+def trigamma_inverse(value: float) -> float:
+    """Return the x > 0 whose trigamma, ψ'(x), is `value` > 0, by bisection on log x."""
+    from scipy import special  # noqa: PLC0415
+
+    low, high = -20.0, 20.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        below = special.polygamma(1, math.exp(middle)) < value
+        low, high = (low, middle) if below else (middle, high)
+    return math.exp(high)
+
+
+# Comparisons that belong together: all pairs of the rivals of one setting -------------------------
+
+
+def rivals_in(families: Families) -> NDArray[np.int_]:
+    """Return how many rivals each row's family has; raises ValueError where it is not all pairs."""
+    _, place, pairs = np.unique(families, return_inverse=True, return_counts=True)
+    rivals = np.array([(1 + math.isqrt(1 + 8 * size)) // 2 for size in pairs.tolist()], int)
+    if (rivals * (rivals - 1) != 2 * pairs).any():
+        raise ValueError(f"expected families of all pairs of rivals, received {pairs.tolist()}")
+    return np.asarray(rivals[place])
+
+
+def others_log_variance(variance: Samples, df: Samples, families: Families) -> Samples:
+    """Return the mean log variance of the pairs of a row's family that share no rival with it.
+
+    `df` are the degrees of freedom of each variance. It is a mean of logs, so that one loud rival
+    does not make all look loud. NaN where there is no such pair, as among fewer than four rivals.
+    """
+    known = np.isfinite(variance) & (df > 0)
+    logs = np.zeros(len(variance))
+    logs[known], _ = centred_logs(variance[known], df[known])
+    mean = np.full(len(variance), np.nan)
+    for rows, sides in _same_sized(families):
+        total, count = (
+            _sum_of_others(values[rows], sides) for values in (logs, known.astype(float))
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean[rows] = np.where(count > 0, total / count, np.nan)
+    return mean
+
+
+def of_louder_rival(ratio: Samples, families: Families) -> Samples:
+    """Return the variance that the louder rival of each pair brings, 1 where as expected.
+
+    `ratio` is each pair's variance over the expected one. Of a pair it is the mean of what its
+    rivals bring, which follows from all pairs of a family by least squares (Grubbs 1948, Journal
+    of the American Statistical Association 43, 243-264). Two rivals cannot be told apart.
+    """
+    louder = np.empty(len(ratio))
+    for rows, sides in _same_sized(families):
+        pairs = ratio[rows]
+        brought = _sums_of_rivals(pairs, sides)
+        others = brought.shape[1] - 1
+        if others > 1:
+            brought = (brought - pairs.sum(-1, keepdims=True) / others) * 2 / (others - 1)
+        louder[rows] = np.maximum(*(brought[:, side] for side in sides))
+    return louder
+
+
+#: The first and the second rivals of all pairs of a family.
+Sides = tuple[NDArray[np.int_], ...]
+
+
+def _same_sized(families: Families) -> Iterator[tuple[NDArray[np.int_], Sides]]:
+    """Yield the rows of all families of one size, as (families, pairs), for each size."""
+    rivals, order = rivals_in(families), np.argsort(families, kind="stable")
+    for size in np.unique(rivals).tolist():
+        sides = np.triu_indices(size, 1)
+        yield order[rivals[order] == size].reshape(-1, len(sides[0])), sides
+
+
+def _sum_of_others(values: Samples, sides: Sides) -> Samples:
+    """Return for each pair the sum over those that share no rival with it, (families, pairs)."""
+    first, second = (_sums_of_rivals(values, sides)[:, side] for side in sides)
+    return np.asarray(values.sum(-1, keepdims=True) - first - second + values)
+
+
+def _sums_of_rivals(values: Samples, sides: Sides) -> Samples:
+    """Return for each rival the sum over its pairs, as (families, rivals)."""
+    sums = np.zeros((len(values), sides[1][-1] + 1))
+    for side in sides:
+        np.add.at(sums.T, side, values.T)
+    return sums
