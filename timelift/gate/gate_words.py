@@ -100,7 +100,7 @@ def _counts(gate: GateFindings) -> str:
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     rule = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * gate.ignored:.3g} % ignored"
-    timed = f"{counted(len(gate.outcomes), 'case')} against {against.label}{commit}, {rule}"
+    timed = f"{counted(len(gate.outcomes), 'case')} timed beside {against.label}{commit}, {rule}"
     return f"{timed}: {verdicts}." if gate.outcomes else ""
 
 

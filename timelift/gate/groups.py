@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.verdicts import Verdict
-from timelift.case import AxisValue, Case
+from timelift.case import AxisValue, Case, Status
 from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides
 from timelift.journal.lines import Quantity
 
@@ -104,10 +104,12 @@ def together(cases: Sequence[Group]) -> Iterator[Group]:
 def _likeness(alone: Group) -> Hashable:
     """Return what cases share that are told together: a strategy, or the reason for no figures.
 
-    Numbers in a reason, such as the error of a case that breaks the law, are no difference.
+    How a strategy breaks the law differs from case to case, and so do numbers in a reason.
     """
     for outcome in alone.outcomes:
         broken, untried = tuple(change.name for change in outcome.broken), outcome.untried
         return alone.ending, outcome.case.strategy, broken, outcome.worse, outcome.better, untried
-    sides = ((side.status, _NUMBER.sub("0", side.reason)) for pair in alone.pairs for side in pair)
-    return alone.ending, *sides
+    [(old, new)] = alone.pairs
+    if new.status is Status.LAW_BROKEN:
+        return alone.ending, new.status, new.case.strategy
+    return alone.ending, *((side.status, _NUMBER.sub("0", side.reason)) for side in (old, new))
