@@ -23,6 +23,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 #: Every program of this folder, and what it shows.
 STUDIES = {
+    "law": "planted mistakes are found by the law, and no right fold is condemned",
     "ladder": "intervals and verdicts on simulated noise: coverage, false alarms, power",
     "extremes": "how far off the ends of a range over settings are",
     "real_noise": "the same on what self-tests recorded of equal rivals",

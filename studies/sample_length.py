@@ -118,7 +118,9 @@ def play(setting: Setting, seed: int, count: int) -> Played:
         for length in LENGTHS:
             call = prepared.compiled.bind(prepared.feed)
             player = rounds.Player(prepared.rival.name, call, engine.wait)
-            rounds.size_samples(player, rounds.warm_up(player), dice, length)
+            seconds = rounds.warm_up(player)
+            rounds.size_samples(player, seconds, dice, length)
+            rounds.prime([player], [seconds])
             players[Case(setting, prepared.rival.name).label, length] = player
     return _rounds(players, count, dice)
 

@@ -3,7 +3,7 @@
 An engine in numpy, a Dense layer and rivals of it stand for those of a framework.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from types import SimpleNamespace
@@ -16,20 +16,41 @@ from timelift.messages import CALLING_EVERY_STEP, RivalSpec
 from timelift.worker.inputs import Feeds
 from timelift.worker.law import DtypePrecision, LawBrokenError
 from timelift.worker.prepare import PreparedRival, check_rival
-from timelift.worker.reference import CHECKING, FoldedReference, LayerCalls, reference_at
+from timelift.worker.reference import (
+    CHECKING,
+    TRAINED,
+    FoldedReference,
+    LayerCalls,
+    multiplied,
+    reference_at,
+)
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
 LAUNCHES = 100
 ASKED = (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS)
 
 
+class Weight:
+    dtype, shape = "float64", (FEATURES, UNITS)
+
+    def __init__(self, value):
+        self.value = value
+
+    def assign(self, value):
+        self.value = value
+
+
 class Dense:
     """tanh(x @ kernel); `rows` has the number of rows of each call."""
 
     def __init__(self, noise):
-        self.kernel = noise.standard_normal((FEATURES, UNITS))
-        self.trainable_weights = [SimpleNamespace(shape=self.kernel.shape)]
+        self.weight = Weight(noise.standard_normal((FEATURES, UNITS)))
+        self.trainable_weights = self.variables = [self.weight]
         self.rows = []
+
+    @property
+    def kernel(self):
+        return self.weight.value
 
     def call(self, x):
         self.rows.append(len(x))
@@ -127,7 +148,10 @@ class Launch:
         calls = LayerCalls(Engine(), self.layer, self.inputs, self.valid, training=backward)
         reference = reference_at(self.steps, calls, noise, gradients=backward)
         precisions = [DtypePrecision.FLOAT64] * 2
+        with multiplied(Engine(), self.layer.trainable_weights, [TRAINED]):
+            outputs = calls.outputs(self.steps, folded=False)[:, self.steps]
         self.inner = SimpleNamespace(
+            trained_reference=replace(reference, outputs=outputs),
             layer=self.layer,
             restore=lambda: None,
             trains_differently=False,

@@ -168,15 +168,24 @@ def test_a_sample_is_primed_by_untimed_calls():
     made = [Player(name, cools_when_not_called(name)) for name in "ab"]
     for player in made:
         rounds.size_samples(player, 1e-4, random.Random(1))
+    rounds.prime(made, [1e-4, 1e-4])
     rounds.play(made, 0.04, random.Random(2), clock)
     times = [seconds for player in made for seconds in player.seconds_per_call]
     assert max(times) == pytest.approx(1e-4)
 
 
-def test_a_long_call_is_not_primed():
-    player = Player("long", lambda: None)
-    rounds.size_samples(player, 0.05, random.Random(1))
-    assert player.priming_calls == 0
+@pytest.mark.parametrize(
+    ("seconds", "calls"),
+    [
+        pytest.param([9.9e-3, 10.1e-3], [1, 1], id="two sides are treated alike"),
+        pytest.param([1e-4, 10.1e-3, 0.2], [8, 1, 0], id="all but a very long call"),
+        pytest.param([10.1e-3, 11e-3], [0, 0], id="a setting of long calls"),
+    ],
+)
+def test_whether_samples_are_primed_is_decided_for_a_setting(seconds, calls):
+    made = [Player(f"{cost}", lambda: None) for cost in seconds]
+    rounds.prime(made, seconds)
+    assert [player.priming_calls for player in made] == calls
 
 
 @pytest.mark.parametrize("slower", [0.05, 0.5])

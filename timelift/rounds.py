@@ -22,7 +22,8 @@ CALLS_JITTER = 0.1
 #: Seconds of untimed calls before a sample. After another rival's calls all caches are cold: the
 #: first call takes about a quarter longer, the second 7 %, the sixth 1 %.
 PRIMING_SECONDS = 0.8e-3
-#: Samples of longer calls are not primed, since cold caches cost too little of such a call.
+#: Settings whose fastest call is longer are not primed, since cold caches cost too little of such
+#: calls; nor is, in any setting, a call ten times as long.
 LONGEST_PRIMED_SECONDS = 10e-3
 #: The wait for a device's queue at the end of a sample takes at most this share of it.
 WAIT_SHARE = 1e-3
@@ -162,8 +163,14 @@ def size_samples(
     seconds = max(sample_seconds, player.wait_seconds / WAIT_SHARE)
     target = seconds / seconds_per_call * dice.uniform(1 - CALLS_JITTER, 1 + CALLS_JITTER)
     player.calls_per_sample = max(1, round(target))
-    if seconds_per_call < LONGEST_PRIMED_SECONDS:
-        player.priming_calls = math.ceil(PRIMING_SECONDS / seconds_per_call)
+
+
+def prime(players: Sequence[Player], seconds_per_call: Sequence[float]) -> None:
+    """Choose how many untimed calls warm the caches before each sample of a setting's players."""
+    if min(seconds_per_call) < LONGEST_PRIMED_SECONDS:
+        for player, seconds in zip(players, seconds_per_call, strict=True):
+            if seconds < 10 * LONGEST_PRIMED_SECONDS:
+                player.priming_calls = math.ceil(PRIMING_SECONDS / seconds)
 
 
 def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float]) -> None:

@@ -154,6 +154,7 @@ class Playing:
             if not self.task.setting.on_cpu:
                 rounds.measure_wait(player)
             rounds.size_samples(player, seconds_per_call[-1], self.dice)
+        rounds.prime(players, seconds_per_call)
         rounds.shorten_losers(players, seconds_per_call)
         clocks = system.Clocks(self.task.setting.device)
         gc.collect()

@@ -6,6 +6,7 @@ cotangent is a sum of outputs weighed at random, so it checks them too, at every
 """
 
 import inspect
+import itertools
 import math
 import os
 import random
@@ -34,8 +35,16 @@ from timelift.messages import (
 from timelift.worker import law, system
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, draw_inputs, draw_valid
-from timelift.worker.law import TOLERANCES, rounding_of
-from timelift.worker.reference import CHECKING, InnerLayer, make_layer, why_nothing_trains
+from timelift.worker.law import LawBrokenError
+from timelift.worker.reference import (
+    CHECKING,
+    TRAINED,
+    InnerLayer,
+    UnsteadyLayerError,
+    make_layer,
+    multiplied,
+    why_nothing_trains,
+)
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
@@ -90,6 +99,12 @@ class SettingUnderTest:
                 self._warm_tracer(inner)
             self.emit(Busy("building", rival.name, printed))
             with restore_process_state(self.engine):
+                try:
+                    return self._prepare(rival, inner)
+                except UnsteadyLayerError as error:
+                    if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
+                        raise LostError(str(error), Status.REFUSED) from error
+                inner.call_in_inference()  # its noise is of training, and was too rare to be seen
                 return self._prepare(rival, inner)
 
     def _inner_layer_of(self, rival: RivalSpec) -> InnerLayer:
@@ -280,8 +295,21 @@ def check_rival(
     """Check the results of a rival; return its largest relative error.
 
     Its feed is the one that will be timed, with the folded reference's cotangent in the backward
-    phase. Raises LawBrokenError, and ValueError if the inner layer itself returns NaN or infinity.
+    phase. Raises LawBrokenError, UnsteadyLayerError where the inner layer disagrees with itself,
+    and ValueError if it returns NaN or infinity.
     """
+    try:
+        return _check_rival(inner, model, prepared, feeds, emit)
+    except LawBrokenError:
+        inner.folded_reference.check_steady()
+        raise
+    finally:
+        inner.restore()
+
+
+def _check_rival(
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
+) -> float:
 
     def begin(stage: str) -> None:
         emit(Busy(stage, prepared.rival.name))
@@ -294,7 +322,14 @@ def check_rival(
         outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
         check = partial(law.check_outputs, outputs, precision=inner.precision)
-        return max(worst, folded.settle(check, begin))
+        worst = max(worst, folded.settle(check, begin))
+        with multiplied(feeds.engine, model.trainable_weights, itertools.repeat(TRAINED)):
+            outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
+        try:
+            law.check_outputs(outputs, inner.trained_reference, inner.precision)
+        except LawBrokenError as error:
+            raise LawBrokenError(f"keeps something from earlier calls: {error}") from None
+        return worst
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
@@ -341,37 +376,34 @@ class _BackwardCalls:
 
     def check_drawn_steps(self) -> float:
         """Compare a call with the reference, for a cotangent that is zero at all other steps."""
-        inner, folded, worst = self.inner, self.inner.folded_reference, 0.0
-        reference = inner.reference
-        result = self.call(self.feeds.feed(reference.sparse_cotangent()))
-        if result.by_inputs is not None:
-            worst = law.check_input_gradient(result.by_inputs, reference, inner.input_precision)
-        of_weights = law.check_weight_gradients(
-            result.by_weights, reference, inner.precision, folded.rounding
-        )
-        law.check_loss(result.loss, reference, folded.scale, inner.precision)
-        return max(worst, of_weights)
+        feed = self.feeds.feed(self.inner.reference.sparse_cotangent())
+        check = partial(self._check, self.call(feed), law.check_input_gradient, 0)
+        return self.inner.folded_reference.settle_drawn(check)
 
     def check_all_steps(self, result: _Gradients, everywhere: law.Reference) -> float:
         """Compare a call for the folded reference's cotangent with a reference at all steps."""
-        inner, folded, worst = self.inner, self.inner.folded_reference, 0.0
-        if result.by_inputs is not None:
-            worst = law.check_input_gradient_at_steps(
-                result.by_inputs, everywhere, inner.input_precision
-            )
-        tolerance, rows = TOLERANCES[inner.precision], int(everywhere.valid.sum())
-        wanted = everywhere.weight_gradients
         # A gradient sums over rows, and in each over the values of a feature, such as pixels.
-        additions = rows * math.prod(everywhere.outputs.shape[2:-1])
-        allowed = tolerance.gradients + rounding_of(additions, tolerance)
-        of_weights = law.check_each_weight_gradient(
-            result.by_weights, wanted, rows, [allowed] * len(wanted)
+        additions = int(everywhere.valid.sum()) * math.prod(everywhere.outputs.shape[2:-1])
+        return self._check(result, law.check_input_gradient_at_steps, additions, everywhere)
+
+    def _check(
+        self,
+        result: _Gradients,
+        check_by_inputs: Callable[[Array, law.Reference, law.DtypePrecision], float],
+        additions: int,
+        expected: law.Reference,
+    ) -> float:
+        inner, worst = self.inner, 0.0
+        if result.by_inputs is not None:
+            worst = check_by_inputs(result.by_inputs, expected, inner.input_precision)
+        by_weights = law.check_weight_gradients(
+            result.by_weights, expected, inner.precision, additions
         )
-        law.check_loss(result.loss, everywhere, folded.scale, inner.precision)
-        return max(worst, of_weights)
+        law.check_loss(result.loss, expected, inner.folded_reference.scale, inner.precision)
+        return max(worst, by_weights)
 
     def check_finite(self, feed: Feed) -> None:
         result = self.call(feed)
         if result.by_inputs is not None:
-            law.check_finite_input_gradient(result.by_inputs)
+            law.check_finite(result.by_inputs, law.INPUT_GRADIENT)
         law.check_finite_weight_gradients(result.by_weights)

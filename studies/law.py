@@ -1,0 +1,277 @@
+"""The law on planted mistakes, which it must find, and on large ReLU folds, which keep it.
+
+`python -m studies.law [--backends LIST]`; 1 where a mistake passes or a right lift is condemned.
+
+A mistake is a line in a lift (`studies/planted.py`): wrong outputs, wrong gradients of right ones,
+and what is kept from call to call, each everywhere or at one place. Each is held to the law by a
+launch, forward and backward. The folds are of images: among millions of ReLUs some have an input
+within rounding of zero in nearly every launch, and their gradients jump.
+"""
+
+import argparse
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from studies import ROOT, answer, installed, parser, positive, write
+from studies.scoreboard import Column, Row, Scoreboard
+from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status
+from timelift.inner_layer import LayerInputs
+from timelift.measure.launch import LaunchProcess
+from timelift.messages import RivalSpec, Task
+
+PLANTED = ROOT / "studies" / "planted.py"
+#: The layers of `planted.py`: small ones, the second with ReLUs, and the one of images.
+LAYERS, IMAGES = ("dense", "relus"), "images"
+#: Modes in which images are folded; mistakes are planted in the first.
+MODES = {
+    Backend.TENSORFLOW: (Mode.GRAPH, Mode.XLA),
+    Backend.JAX: (Mode.GRAPH,),
+    Backend.TORCH: (Mode.EAGER, Mode.GRAPH),
+}
+BOARD = Scoreboard(
+    (
+        Column("backend", width=10),
+        Column("layer", width=6),
+        Column("phase", width=8),
+        Column("mode", width=5),
+        Column("gradients", width=18),
+        Column("mistakes", ",", 8),
+        Column("missed", ",", 6, most=0),
+        Column("right", ",", 6),
+        Column("condemned", ",", 9, most=0),
+    ),
+    """
+mistakes   planted in lifts, each held to the law in one launch (of images: in all)
+missed     those that kept the law
+right      lifts without a mistake, in all launches
+condemned  those that broke the law, or failed
+""",
+    words=5,
+)
+#: Seconds that tracing and the first call may take.
+LIMIT = 600
+FORWARD, BACKWARD = (Phase.FORWARD,), (Phase.BACKWARD,)
+#: Where a mistake is, as a condition on (batch, time, features).
+PLACES = {
+    "everywhere": "x[..., :1] == x[..., :1]",
+    "at one step": "at(y, 1, STEP)",
+    "at the last step": "at(y, 1, -1)",
+    "at every other step": "ops.reshape(ops.arange(y.shape[1]) % 2 == 0, (1, -1, 1))",
+    "in one feature": "at(y, 2, 2)",
+    "in one sequence": "at(y, 0, 0)",
+    "where an input is negative": "x[..., :1] < 0",
+    "where an input is large": "x[..., :1] > 1.5",
+    "in one number": "at(y, 0, 0) & at(y, 1, STEP) & at(y, 2, 2)",
+}
+WRONG_OUTPUTS = {
+    "a hundredth too large": "1.01 * y",
+    "shifted by 0.01": "y + 0.01",
+    "left out": "0.0 * y",
+    "of the step before": "ops.roll(y, 1, axis=1)",
+    "of another sequence": "ops.roll(y, 1, axis=0)",
+    "with other features": "ops.roll(y, 1, axis=-1)",
+    "computed in float16": "ops.cast(ops.cast(y, 'float16'), y.dtype)",
+    "with noise of 1e-4": "y + 1e-4 * keras.random.normal(y.shape)",
+}
+WRONG_GRADIENTS = {
+    "stopped": "ops.stop_gradient(y)",
+    "a hundredth too large": "1.01 * y",
+    "of the step before": "ops.roll(y, 1, axis=1)",
+    "with other features": "ops.roll(y, 1, axis=-1)",
+}
+#: Mistakes near the allowed error, and the places at which a sum over all outputs, all that the
+#: backward phase sees of them, may hide such a mistake: there only the forward phase must find it.
+SMALL = {"a hundredth too large", "shifted by 0.01", "computed in float16", "with noise of 1e-4"}
+NARROW = {"at one step", "at the last step", "in one sequence", "where an input is large"}
+ONE_NUMBER = "in one number"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A line that must be condemned in some phases, for these gradients."""
+
+    name: str
+    line: str
+    phases: Sequence[Phase] = tuple(Phase)
+    gradients: Gradients = Gradients.WEIGHTS
+
+
+ONE, BOTH = Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS
+SPECIAL = (
+    Mistake("kept by the identity of its input", "self.keep(id(x), lambda: y)", FORWARD),
+    Mistake("the first result kept", "self.keep('y', lambda: y)", FORWARD),
+    Mistake(
+        "the weights kept",
+        "ops.tanh(x @ self.keep('w', lambda: ops.convert_to_numpy(self.layer.kernel)) + "
+        "self.keep('b', lambda: ops.convert_to_numpy(self.layer.bias)))",
+        FORWARD,
+    ),
+    Mistake("state carried from call to call", "y + 1e-3 * self.number()"),
+    Mistake("right in the first call alone", "y if self.number() < 3 else y + 0.1"),
+    Mistake("NaN in padding", "ops.where(mask[..., None], y, float('nan'))"),
+    Mistake("infinite in padding", "ops.where(mask[..., None], y, float('inf'))"),
+    Mistake("another output in training", "y + 0.1 if training else y", BACKWARD),
+    Mistake("another output in inference", "y if training else y + 0.1", FORWARD),
+    Mistake("a mean over time", "self.lift(x + 1e-3 * ops.mean(x, axis=1, keepdims=True))"),
+    Mistake("a mean over the batch", "self.lift(x + 1e-3 * ops.mean(x, axis=0, keepdims=True))"),
+    Mistake("inputs in float16", "self.lift(ops.cast(ops.cast(x, 'float16'), x.dtype))"),
+    Mistake("one step short", "y[:, 1:]"),
+    *(
+        Mistake(
+            f"the gradient by the inputs stopped {where}",
+            f"self.lift(ops.where({place.replace('y,', 'x,').replace('y.', 'x.')}, "
+            "ops.stop_gradient(x), x), training)",
+            BACKWARD,
+            BOTH,
+        )
+        for where, place in PLACES.items()
+    ),
+)
+#: Mistakes among the jumps of gradients that ReLUs make.
+IN_IMAGES = (
+    Mistake("outputs a hundredth too large", "1.01 * y"),
+    Mistake(
+        "outputs of the step before at one step", "ops.where(at(y, 1, 3), ops.roll(y, 1, 1), y)"
+    ),
+    Mistake("a gradient a tenth too large", "with_gradient(y, 1.1 * y)", BACKWARD),
+    Mistake(
+        "a gradient stopped at one step",
+        "ops.where(at(y, 1, 3), ops.stop_gradient(y), y)",
+        BACKWARD,
+    ),
+    Mistake(
+        "a gradient stopped in one feature",
+        "ops.where(at(y, 2, 3), ops.stop_gradient(y), y)",
+        BACKWARD,
+    ),
+    Mistake("a gradient of the step before", "with_gradient(y, ops.roll(y, 1, axis=1))", BACKWARD),
+    Mistake(
+        "no gradient by one image",
+        "self.lift(ops.where(at(x, 0, 1) & at(x, 1, 3), ops.stop_gradient(x), x), training)",
+        BACKWARD,
+    ),
+    Mistake("a mean over time", "self.lift(x + 1e-3 * ops.mean(x, axis=1, keepdims=True))"),
+)
+RIGHT = {
+    "folded": "y",
+    "step by step": "self.steps(x, training)",
+    "in float64 and back": "ops.cast(ops.cast(y, 'float64'), y.dtype)",
+    "zero in padding": "ops.where(mask[..., None], y, 0.0)",
+}
+
+
+def mistakes() -> list[Mistake]:
+    """Return every mistake, each with a name of its own."""
+    outputs = [
+        Mistake(
+            f"outputs {how} {where}",
+            f"ops.where({place}, {wrong}, y)",
+            FORWARD if how in SMALL and where in NARROW else tuple(Phase),
+        )
+        for (how, wrong), (where, place) in itertools.product(WRONG_OUTPUTS.items(), PLACES.items())
+        if not (how in SMALL and where == ONE_NUMBER)
+    ]
+    gradients = [
+        Mistake(
+            f"a gradient {how} {where}",
+            f"ops.where({place}, with_gradient(y, {wrong}), y)",
+            BACKWARD,
+        )
+        for (how, wrong), (where, place) in itertools.product(
+            WRONG_GRADIENTS.items(), PLACES.items()
+        )
+        if not (how in SMALL and where == ONE_NUMBER)
+    ]
+    return [*outputs, *gradients, *SPECIAL]
+
+
+# Launches -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Lines that a launch of a setting holds to the law; `wrong` ones must be condemned."""
+
+    setting: Setting
+    wrong: Mapping[str, str]
+    right: Mapping[str, str]
+
+    def task(self, seed: int) -> Task:
+        """Return its launch; the workload names a layer of `planted.py`."""
+        lines = {**self.wrong, **self.right}
+        rivals = [RivalSpec(name, str(PLANTED), {"line": line}) for name, line in lines.items()]
+        features = (96, 96, 3) if self.setting.workload == IMAGES else (6,)
+        factory, inputs = f"{PLANTED}:{self.setting.workload}", LayerInputs(features)
+        return Task(self.setting, tuple(rivals), factory, inputs, seed, 0.0, warms=False)
+
+
+def planted(backend: Backend, layer: str) -> Iterator[Trial]:
+    """Yield every mistake in a small layer, called eagerly, and the right lifts beside them."""
+    usual = Setting(layer, 16, 8, Phase.FORWARD, Mode.EAGER, Lengths.UNIFORM, backend=backend)
+    for phase, gradients in ((*FORWARD, ONE), (*BACKWARD, ONE), (*BACKWARD, BOTH)):
+        asked = [each for each in mistakes() if phase in each.phases]
+        wrong = {each.name: each.line for each in asked if each.gradients is gradients}
+        yield Trial(replace(usual, phase=phase, gradients=gradients), wrong, RIGHT)
+
+
+def folds(backend: Backend) -> Iterator[Trial]:
+    """Yield folds of images in the modes of a backend, and in the first of them mistakes."""
+    usual = Setting(IMAGES, 6, 4, Phase.FORWARD, gradients=BOTH, backend=backend)
+    right = {name: RIGHT[name] for name in ("folded", "step by step")}
+    for place, mode in enumerate(MODES[backend]):
+        for phase in Phase:
+            wrong = {
+                each.name: each.line for each in IN_IMAGES if phase in each.phases and not place
+            }
+            yield Trial(replace(usual, phase=phase, mode=mode), wrong, right)
+
+
+def ends(trial: Trial, seeds: Iterable[int]) -> tuple[int, int, int, int]:
+    """Return how many mistakes were tried and missed, and how many right lifts tried and condemned.
+
+    Prints each that was missed or condemned.
+    """
+    tried, surprises = Counter[bool](), Counter[bool]()
+    with closing(LaunchProcess(trial.setting.backend, LIMIT)) as launch:
+        launch.wait_until_ready()
+        for seed in seeds:
+            for line in launch.measure(trial.task(seed)):
+                is_wrong = line.case.strategy in trial.wrong
+                tried[is_wrong] += 1
+                if is_wrong is (line.status is Status.MEASURED):
+                    surprises[is_wrong] += 1
+                    reason = line.reason or "keeps the law"
+                    write(f"{trial.setting.label}, {line.case.strategy}, launch {seed}: {reason}")
+    return tried[True], surprises[True], tried[False], surprises[False]
+
+
+def rows(backends: Iterable[Backend], launches: int, *, quick: bool, seed: int) -> Iterator[Row]:
+    seeds = range(seed, seed + launches)
+    for backend in backends:
+        trials = [(trial, seeds[:1]) for layer in LAYERS for trial in planted(backend, layer)]
+        if not quick:
+            trials += [(trial, seeds) for trial in folds(backend)]
+        for trial, seeds_of_trial in trials:
+            asked = trial.setting
+            words = backend, asked.workload, asked.phase, asked.mode, asked.gradients
+            yield (*map(str, words), *ends(trial, seeds_of_trial))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = parser("law", __doc__)
+    options.add_argument("--backends", default="all", metavar="LIST")
+    options.add_argument("--launches", type=positive, default=10, help="of each fold; default: 10")
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    backends = installed(asked.backends)
+    return BOARD.show(rows(backends, asked.launches, quick=asked.quick, seed=asked.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
