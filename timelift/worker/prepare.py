@@ -40,7 +40,6 @@ from timelift.worker.reference import (
     CHECKING,
     TRAINED,
     InnerLayer,
-    UnsteadyLayerError,
     make_layer,
     multiplied,
     why_nothing_trains,
@@ -49,6 +48,10 @@ from timelift.worker.user_code import imports_from, load_module, restore_process
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
 _WARMING_STEPS = 16
+_UNSTEADY = (
+    "the layer, called again on the same inputs, returns other outputs, so no strategy can be held "
+    "to it; if it draws noise, let it do so in training alone"
+)
 
 
 class LostError(Exception):
@@ -101,10 +104,13 @@ class SettingUnderTest:
             with restore_process_state(self.engine):
                 try:
                     return self._prepare(rival, inner)
-                except UnsteadyLayerError as error:
-                    if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
-                        raise LostError(str(error), Status.REFUSED) from error
-                inner.call_in_inference()  # its noise is of training, and was too rare to be seen
+                except LawBrokenError:
+                    if inner.is_steady():
+                        raise
+                if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
+                    raise LostError(_UNSTEADY, Status.REFUSED)
+                inner = InnerLayer(self.engine, self.task, inner.layer, self._shared, noisy=True)
+                self._layers[rival.layer] = inner
                 return self._prepare(rival, inner)
 
     def _inner_layer_of(self, rival: RivalSpec) -> InnerLayer:
@@ -295,21 +301,8 @@ def check_rival(
     """Check the results of a rival; return its largest relative error.
 
     Its feed is the one that will be timed, with the folded reference's cotangent in the backward
-    phase. Raises LawBrokenError, UnsteadyLayerError where the inner layer disagrees with itself,
-    and ValueError if it returns NaN or infinity.
+    phase. Raises LawBrokenError, and ValueError if the inner layer itself returns NaN or infinity.
     """
-    try:
-        return _check_rival(inner, model, prepared, feeds, emit)
-    except LawBrokenError:
-        inner.folded_reference.check_steady()
-        raise
-    finally:
-        inner.restore()
-
-
-def _check_rival(
-    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
-) -> float:
 
     def begin(stage: str) -> None:
         emit(Busy(stage, prepared.rival.name))
@@ -323,6 +316,7 @@ def _check_rival(
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
         check = partial(law.check_outputs, outputs, precision=inner.precision)
         worst = max(worst, folded.settle(check, begin))
+        law.check_finite(outputs, law.OUTPUTS)
         with multiplied(feeds.engine, model.trainable_weights, itertools.repeat(TRAINED)):
             outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         try:

@@ -60,10 +60,6 @@ _STEADY_CALLS = 16
 TRAINED = 0.75
 
 
-class UnsteadyLayerError(Exception):
-    """By how much a layer disagrees with itself, called again on the same inputs, in a sentence."""
-
-
 @dataclass(frozen=True)
 class LayerCalls:
     """The inner layer called on steps folded into the batch, or at each step alone.
@@ -158,23 +154,6 @@ def reference_at(
     )
 
 
-#: Gradients by the inputs, (batch, time, *features), and by each weight.
-_LayerGradients = tuple[Array, tuple[Array, ...]]
-
-
-def own_errors(
-    reference: Reference, gradients: _LayerGradients, usual: _LayerGradients
-) -> OwnErrors:
-    """Compare two gradients of the layer itself, by the inputs at the steps of a reference."""
-    steps = list(reference.steps)
-    valid = reference.valid[:, steps]
-    scale = scale_of(reference.input_gradient[valid])
-    by_inputs = relative_errors(gradients[0][:, steps], usual[0][:, steps], scale)
-    by_weights = weight_gradient_errors(gradients[1], usual[1], int(valid.sum()))
-    largest = [float(errors.max(initial=0.0)) for errors, _ in by_weights]
-    return OwnErrors(largest_by_cell(by_inputs), np.array(largest))
-
-
 @contextmanager
 def multiplied(
     engine: Engine, variables: Sequence[Any], factors: Iterable[Array | float]
@@ -215,8 +194,7 @@ def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> 
 class FoldedReference:
     """The results of the inner layer at every valid step, in `everywhere`.
 
-    At the steps of the `reference` its cotangent is used. In half precision that gets the errors of
-    the fold's gradients by the weights at those steps.
+    At the steps of the `reference` its cotangent is used.
     """
 
     def __init__(
@@ -240,11 +218,6 @@ class FoldedReference:
             traceback.print_exc()
             self._takes_fold = isinstance(error, LawBrokenError)
             self.everywhere, self._is_folded = self._make(folded=False), False
-        halved = precision in {DtypePrecision.FLOAT16, DtypePrecision.BFLOAT16}
-        if halved and self._is_folded and reference.weight_gradients:
-            fold = calls.gradients(reference.steps, reference.sparse_cotangent(), folded=True)
-            own = own_errors(reference, fold, (fold[0], reference.weight_gradients))
-            self._reference = replace(reference, own_errors=own)
 
     @property
     def cotangent(self) -> Array:
@@ -283,21 +256,6 @@ class FoldedReference:
     def settle_drawn(self, check: Callable[[Reference], float]) -> float:
         """Check a rival by the layer called at each of the drawn steps."""
         return self._check_allowing_for_rounding(self._reference, check)
-
-    def check_steady(self) -> None:
-        """Raise UnsteadyLayerError if the layer disagrees with itself on the same inputs."""
-        everywhere, allowed = self.everywhere, TOLERANCES[self._precisions[0]].outputs
-        outputs = partial(self._calls.outputs, everywhere.steps, folded=self._takes_fold)
-        first = outputs()
-        check_layer(first, "outputs")
-        for _ in range(_STEADY_CALLS - 1):
-            worst = relative_errors(outputs(), first, self.scale).max(initial=0.0)
-            if not worst <= allowed:
-                raise UnsteadyLayerError(
-                    f"the layer called again on the same inputs differs by {worst:.2g} of the "
-                    "largest value, so no strategy can be held to it; if it draws noise, let it "
-                    "do so in training alone"
-                )
 
     def _make(self, *, folded: bool, cotangent: Array | None = None) -> Reference:
         """Call the layer at all steps and differentiate it, for a new cotangent if none is given.
@@ -358,14 +316,19 @@ class FoldedReference:
         share = _ROUNDED_SHARE * TOLERANCES[self._precisions[0]].outputs
         cotangent = reference.sparse_cotangent()
         gradients = partial(calls.gradients, steps, cotangent, folded=self._takes_fold)
-        usual = gradients()
-        own = reference.own_errors or own_errors(reference, usual, usual)
+        by_inputs, by_weights = gradients()
+        valid = reference.valid[:, steps]
+        scale = scale_of(reference.input_gradient[valid])
+        of_inputs, of_weights = list[Array](), list[list[float]]()
         for _ in range(_ROUNDED_CALLS):
             factors = [1 + share * self._noise.standard_normal(each.shape) for each in variables]
             with multiplied(calls.engine, variables, factors):
-                errors = own_errors(reference, gradients(), usual)
-            own = OwnErrors(*map(np.maximum, own, errors))
-        return own
+                moved, weights_moved = gradients()
+            errors = relative_errors(moved[:, steps], by_inputs[:, steps], scale)
+            of_inputs.append(largest_by_cell(errors))
+            compared = weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
+            of_weights.append([float(errors.max(initial=0.0)) for errors, _ in compared])
+        return OwnErrors(np.max(of_inputs, axis=0), np.max(of_weights, axis=0))
 
 
 class InnerLayer:
@@ -373,11 +336,13 @@ class InnerLayer:
 
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
     task that reads memory checks no law and has none of the latter. In the backward phase the layer
-    is called in training, unless it `trains_differently`, as with noise or batch statistics; else
-    in inference.
+    is called in training, unless it `trains_differently`, as with noise or batch statistics, or is
+    known to be `noisy`; else in inference.
     """
 
-    def __init__(self, engine: Engine, task: Task, layer: Any, shared: SharedInputs) -> None:
+    def __init__(
+        self, engine: Engine, task: Task, layer: Any, shared: SharedInputs, *, noisy: bool = False
+    ) -> None:
         setting, self.layer = task.setting, layer
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
@@ -386,29 +351,29 @@ class InnerLayer:
         #: The precision of gradients by the inputs, which have the setting's dtype.
         dtypes = [setting.dtype, *_compute_dtypes(layer)]
         self.input_precision = coarsest(dtypes, setting.device, engine.identity())
-        self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
-        training = backward and not self.trains_differently
-        self._task, self._steps = task, shared.steps
-        self._call(LayerCalls(engine, layer, shared.inputs, shared.valid, training))
-
-    def _call(self, calls: LayerCalls) -> None:
-        backward = self._task.setting.phase is Phase.BACKWARD
-        self._calls, noise = calls, np.random.default_rng([self._task.seed, 1])
-        self.reference = reference_at(self._steps, calls, noise, gradients=backward)
-        if not self._task.reads_peak_memory:
+        noisy = noisy or (backward and self._trains_differently(engine, shared.inputs))
+        self.trains_differently = noisy
+        training = backward and not noisy
+        self._calls = calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
+        noise = np.random.default_rng([task.seed, 1])
+        self.reference = reference_at(shared.steps, calls, noise, gradients=backward)
+        if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
             self.folded_reference = FoldedReference(calls, self.reference, *precisions, noise)
         self.restore()
 
-    def call_in_inference(self) -> None:
-        """Replace results in training, of a layer that was found to draw noise there."""
-        self.trains_differently = True
-        self._call(replace(self._calls, training=False))
+    def is_steady(self) -> bool:
+        """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
+        step_outputs = partial(self._calls.outputs, self.reference.steps, folded=False)
+        first, allowed = step_outputs(), TOLERANCES[self.precision].outputs
+        others = (step_outputs() for _ in range(_STEADY_CALLS - 1))
+        scale = scale_of(first)
+        return all(relative_errors(each, first, scale).max() <= allowed for each in others)
 
     @cached_property
     def trained_reference(self) -> Reference:
         """The outputs at the drawn steps for weights that are multiplied by `TRAINED`."""
-        calls, steps = self._calls, list(self._steps)
+        calls, steps = self._calls, list(self.reference.steps)
         with multiplied(calls.engine, self.layer.trainable_weights, itertools.repeat(TRAINED)):
             outputs = calls.outputs(steps, folded=False)
         return replace(self.reference, outputs=outputs[:, steps])

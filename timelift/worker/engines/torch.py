@@ -207,7 +207,7 @@ class TorchCompiled:
         """Do nothing: PyTorch traces in its first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        inputs = feed.inputs.detach()
+        inputs = feed.inputs if feed.cotangent is None else feed.inputs.detach()
         if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
             _let_time_vary(inputs, feed.mask)
         if feed.cotangent is None:
