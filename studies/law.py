@@ -104,12 +104,7 @@ ONE, BOTH = Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS
 SPECIAL = (
     Mistake("kept by the identity of its input", "self.keep(id(x), lambda: y)", FORWARD),
     Mistake("the first result kept", "self.keep('y', lambda: y)", FORWARD),
-    Mistake(
-        "the weights kept",
-        "ops.tanh(x @ self.keep('w', lambda: ops.convert_to_numpy(self.layer.kernel)) + "
-        "self.keep('b', lambda: ops.convert_to_numpy(self.layer.bias)))",
-        FORWARD,
-    ),
+    Mistake("the weights kept", "self.lift_with(self.keep('w', self.numbers), x)", FORWARD),
     Mistake("state carried from call to call", "y + 1e-3 * self.number()"),
     Mistake("right in the first call alone", "y if self.number() < 3 else y + 0.1"),
     Mistake("NaN in padding", "ops.where(mask[..., None], y, float('nan'))"),
@@ -192,6 +187,11 @@ def mistakes() -> list[Mistake]:
 # Launches -----------------------------------------------------------------------------------------
 
 
+def rivals(lines: Mapping[str, str]) -> tuple[RivalSpec, ...]:
+    """Return a lift for each line, by its name."""
+    return tuple(RivalSpec(name, str(PLANTED), {"line": line}) for name, line in lines.items())
+
+
 @dataclass(frozen=True)
 class Trial:
     """Lines that a launch of a setting holds to the law; `wrong` ones must be condemned."""
@@ -203,10 +203,9 @@ class Trial:
     def task(self, seed: int) -> Task:
         """Return its launch; the workload names a layer of `planted.py`."""
         lines = {**self.wrong, **self.right}
-        rivals = [RivalSpec(name, str(PLANTED), {"line": line}) for name, line in lines.items()]
         features = (96, 96, 3) if self.setting.workload == IMAGES else (6,)
         factory, inputs = f"{PLANTED}:{self.setting.workload}", LayerInputs(features)
-        return Task(self.setting, tuple(rivals), factory, inputs, seed, 0.0, warms=False)
+        return Task(self.setting, rivals(lines), factory, inputs, seed, 0.0, warms=False)
 
 
 def planted(backend: Backend, layer: str) -> Iterator[Trial]:

@@ -6,6 +6,8 @@ of `training`, of `self`, a place to keep things from call to call, and of the n
 
 # mypy: ignore-errors
 
+import random
+
 import keras
 from keras import ops
 
@@ -32,6 +34,15 @@ class Lift(keras.layers.Wrapper):
 
     def steps(self, x, training=None):
         return ops.stack([self.layer(x[:, t], training=training) for t in range(x.shape[1])], 1)
+
+    def numbers(self):
+        return [ops.convert_to_numpy(weight) for weight in self.layer.trainable_weights]
+
+    def lift_with(self, numbers, x):
+        """Lift the layer with these numbers as its weights."""
+        values = [ops.convert_to_tensor(number) for number in numbers]
+        with keras.StatelessScope(list(zip(self.layer.trainable_weights, values, strict=True))):
+            return self.lift(x)
 
     def keep(self, key, make):
         """Make a value once for each key."""
@@ -71,6 +82,66 @@ def build(layer, shape, dtype=None, line="y"):
 
 def dense():
     return keras.layers.Dense(5, activation="tanh")
+
+
+def dropout():
+    return keras.Sequential([keras.layers.Dense(5), keras.layers.Dropout(0.3)])
+
+
+def embedding():
+    return keras.layers.Embedding(10, 5)
+
+
+class AnyOrder(keras.layers.Dense):
+    """Adds its products up in another order in every call."""
+
+    def call(self, x, training=None):
+        order = list(range(x.shape[-1]))
+        random.shuffle(order)
+        y = self.bias
+        for row in order:
+            y = y + x[..., row : row + 1] * self.kernel[row]
+        return y
+
+
+def any_order():
+    return AnyOrder(5)
+
+
+class Centred(keras.layers.Dense):
+    """Mixes the batch, in inference too."""
+
+    def call(self, x, training=None):
+        y = super().call(x)
+        return y - ops.mean(y, axis=0, keepdims=True)
+
+
+def centred():
+    return Centred(5)
+
+
+#: In how many calls noise is drawn, as a share.
+RARE = 0.15
+
+
+class Noisy(keras.layers.Dense):
+    """Draws noise in a few calls, in training alone or always, from a generator of its own."""
+
+    def __init__(self, units, *, always):
+        super().__init__(units)
+        self.always = always
+
+    def call(self, x, training=None):
+        draws = (training or self.always) and random.random() < RARE
+        return super().call(x) + 0.1 * draws
+
+
+def noisy():
+    return Noisy(5, always=True)
+
+
+def noisy_in_training():
+    return Noisy(5, always=False)
 
 
 def relus():

@@ -1,97 +1,19 @@
 """Pairs of strategies, one wrong and one right, that differ in one line.
 
-A case has a layer, the two lines, and the reason for which the wrong one is caught, by phase; in a
-phase without a reason it keeps the law. A line sees the lifted outputs `y`, the inputs `x`, both
-(batch, time, features), and `training`.
+A case has a layer of `studies/planted.py`, two lines of its lift, and the reason for which the
+wrong one is caught, by phase; in a phase without a reason it keeps the law.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass, replace
 
+from studies import law
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
-from timelift.messages import RivalSpec, Task, WorkerChannel
+from timelift.messages import Task, WorkerChannel
 
 BATCH, TIME, FEATURES = 8, 16, 6
-#: A step that the launch of these cases does not draw.
-STEP = 7
 SEED = 7
-
-STRATEGY = '''"""A lift with a line of its own."""
-import keras
-from keras import ops
-
-STEP = {step}
-
-class Lift(keras.layers.Wrapper):
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
-
-    def compute_output_spec(self, x, training=None):
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
-
-    def lift(self, x, training):
-        batch, time, *features = x.shape
-        y = self.layer(ops.reshape(x, (batch * time, *features)), training=training)
-        return ops.reshape(y, (batch, time, *y.shape[1:]))
-
-    def steps(self, x, training):
-        time = range(x.shape[1])
-        return ops.stack([self.layer(x[:, t], training=training) for t in time], axis=1)
-
-    def at_step(self, y, value):
-        there = ops.cast(ops.arange(y.shape[1]) == STEP, y.dtype)
-        return value * ops.reshape(there, (1, -1, 1))
-
-    def call(self, x, training=None):
-        y = self.lift(x, training)
-        return {line}
-
-def build(layer, shape, dtype=None):
-    inputs = keras.Input(shape, dtype=dtype)
-    return keras.Model(inputs, Lift(layer)(inputs))
-'''
-
-LAYERS = '''"""Layers for the law."""
-import random
-import keras
-from keras import ops
-
-def dense():
-    return keras.layers.Dense(5, activation="tanh")
-
-def dropout():
-    return keras.Sequential([keras.layers.Dense(5), keras.layers.Dropout(0.3)])
-
-def embedding():
-    return keras.layers.Embedding(10, 5)
-
-class AnyOrder(keras.layers.Dense):
-    """Adds its products up in another order in every call."""
-    def call(self, x, training=None):
-        order = list(range(x.shape[-1]))
-        random.shuffle(order)
-        y = self.bias
-        for row in order:
-            y = y + x[..., row:row + 1] * self.kernel[row]
-        return y
-
-def any_order():
-    return AnyOrder(5)
-
-class Centred(keras.layers.Dense):
-    """Mixes the batch, in inference too."""
-    def call(self, x, training=None):
-        y = super().call(x)
-        return y - ops.mean(y, axis=0, keepdims=True)
-
-def centred():
-    return Centred(5)
-'''
-
 
 #: Status and reason of each strategy.
 Ends = dict[str, tuple[str, str]]
@@ -120,8 +42,8 @@ CASES = {
         },
     ),
     "one step's gradient stopped": LawCase(
-        "y + self.at_step(y, 1.0) * (ops.stop_gradient(y) - y)",
-        "y + self.at_step(y, 1.0) * (y - y)",
+        "ops.where(at(y, 1, STEP), ops.stop_gradient(y), y)",
+        "ops.where(at(y, 1, STEP), y, y)",
         {"backward": "gradient of weight 0 differs"},
     ),
     "another output in training": LawCase(
@@ -154,10 +76,16 @@ CASES = {
         layer="centred",
         gradients=BOTH,
     ),
+    "noise of training that is drawn now and then": LawCase(
+        "y + 0.1",
+        "y",
+        {"forward": "outputs at step 0 differ", "backward": "outputs differ"},
+        layer="noisy_in_training",
+    ),
     "another token at one step": LawCase(
-        "self.lift(ops.where(self.at_step(y, 1.0)[..., 0] > 0, 0, x), training)",
+        "self.lift(ops.where(at(x, 1, STEP), 0, x), training)",
         "self.lift(x, training)",
-        {"forward": f"outputs at step {STEP} differ", "backward": "differ"},
+        {"forward": "outputs at step 7 differ", "backward": "differ"},
         layer="embedding",
         input_dtype="int32",
     ),
@@ -166,22 +94,38 @@ CASES = {
 
 def ends_by_phase(name: str, backend: str) -> dict[str, Ends]:
     """Hold both strategies of a case to the law, in this process: by phase, status and reason."""
-    with TemporaryDirectory() as folder:
-        return {phase: _ends(CASES[name], phase, Backend(backend), Path(folder)) for phase in Phase}
+    return {phase: _ends(CASES[name], phase, Backend(backend)) for phase in Phase}
 
 
-def _ends(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Ends:
-    (folder / "layers.py").write_text(LAYERS)
-    rivals = []
-    for word, line in (("wrong", case.wrong), ("right", case.right)):
-        path = folder / f"{word}.py"
-        path.write_text(STRATEGY.format(step=STEP, line=line))
-        rivals.append(RivalSpec(word, str(path), {}))
-    sizes = ("law", TIME, BATCH, phase, Mode.EAGER)
-    setting = Setting(*sizes, gradients=case.gradients, backend=backend)
-    factory = f"{folder}/layers.py:{case.layer}"
+def _ends(case: LawCase, phase: Phase, backend: Backend) -> Ends:
+    """Hold both strategies to the law, in this process."""
+    lines = {"wrong": case.wrong, "right": case.right}
+    setting = Setting(
+        case.layer, TIME, BATCH, phase, Mode.EAGER, gradients=case.gradients, backend=backend
+    )
     inputs = LayerInputs((), case.input_dtype, 10) if case.input_dtype else LayerInputs((FEATURES,))
-    return ends_of(Task(setting, tuple(rivals), factory, inputs, SEED, 0.0))
+    factory = f"{law.PLANTED}:{case.layer}"
+    return ends_of(Task(setting, law.rivals(lines), factory, inputs, SEED, 0.0))
+
+
+def ends_of_noise(backend: str) -> dict[str, Ends]:
+    """Hold strategies for a layer that draws noise in every mode, by phase."""
+    case = LawCase("y + 0.1", "y", {}, layer="noisy")
+    return {phase: _ends(case, phase, Backend(backend)) for phase in Phase}
+
+
+#: A name, a status and a reason.
+NamedEnd = tuple[str, str, str]
+
+
+def ends_of_mistakes(backend: str, kind: str) -> tuple[list[NamedEnd], list[NamedEnd]]:
+    """Hold mistakes whose names have `kind` in them to the law, and right lifts beside them."""
+    ends: tuple[list[NamedEnd], list[NamedEnd]] = [], []
+    for trial in law.planted(Backend(backend), "relus"):
+        wrong = {name: line for name, line in trial.wrong.items() if kind in name}
+        for name, end in ends_of(replace(trial, wrong=wrong).task(SEED)).items():
+            ends[name in trial.right].append((name, *end))
+    return ends
 
 
 def ends_of(task: Task) -> dict[str, Ends]:

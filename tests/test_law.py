@@ -8,8 +8,9 @@ from itertools import chain, product
 import pytest
 
 from studies import support
+from studies.planted import STEP
 from tests import engines
-from tests.law_cases import CASES, SEED, STEP, TIME
+from tests.law_cases import CASES, SEED, TIME
 from tests.law_cover import (
     BROKEN,
     DENSE,
@@ -245,6 +246,23 @@ def test_a_wrong_strategy_is_caught_and_the_right_one_passes(backend, name):
             of_framework = "are incompatible" in expected
             assert status == (Status.FAILED if of_framework else Status.LAW_BROKEN)
             assert expected in reason
+
+
+def test_a_layer_that_disagrees_with_itself_condemns_nobody():
+    by_phase = engines.evaluate("tensorflow", "tests.law_cases", "ends_of_noise('tensorflow')")
+    for status, reason in chain.from_iterable(each.values() for each in by_phase.values()):
+        assert status == Status.REFUSED
+        assert "called again on the same inputs" in reason
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(backend):
+    kind = "" if backend is Backend.TENSORFLOW else "kept"
+    expression = f"ends_of_mistakes('{backend}', '{kind}')"
+    mistakes, right = engines.evaluate(backend, "tests.law_cases", expression)
+    assert len(mistakes) >= (3 if kind else 100)
+    assert not [each for each in mistakes if each[1] not in {Status.LAW_BROKEN, Status.FAILED}]
+    assert not [each for each in right if each[1] != Status.MEASURED]
 
 
 def test_these_cases_err_at_a_step_that_was_not_drawn():

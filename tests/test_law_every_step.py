@@ -52,12 +52,18 @@ class Dense:
     def kernel(self):
         return self.weight.value
 
+    def activate(self, z):
+        return np.tanh(z)
+
+    def slope(self, z):
+        return 1 - np.tanh(z) ** 2
+
     def call(self, x):
         self.rows.append(len(x))
-        return np.tanh(x @ self.kernel)
+        return self.activate(x @ self.kernel)
 
     def gradients(self, x, cotangent):
-        inner = cotangent * (1 - np.tanh(x @ self.kernel) ** 2)
+        inner = cotangent * self.slope(x @ self.kernel)
         return inner @ self.kernel.T, x.T @ inner
 
 
@@ -66,6 +72,20 @@ class OneSize(Dense):
         if len(x) > BATCH:
             raise ValueError("the batch is fixed")
         return super().call(x)
+
+
+class ReLU(Dense):
+    """max(x @ kernel, threshold)."""
+
+    def __init__(self, noise, threshold):
+        super().__init__(noise)
+        self.threshold = threshold
+
+    def activate(self, z):
+        return np.maximum(z, self.threshold)
+
+    def slope(self, z):
+        return 1.0 * (z > self.threshold)
 
 
 class WrongFold(Dense):
@@ -113,8 +133,9 @@ class Rival:
 
     def results(self, x, cotangent):
         """Outputs; or the loss and gradients by the inputs, where asked for, and the kernel."""
-        outputs = np.tanh(x @ self.layer.kernel)
-        inner = (0 if cotangent is None else cotangent) * (1 - outputs**2)
+        z = x @ self.layer.kernel
+        outputs = self.layer.activate(z)
+        inner = (0 if cotangent is None else cotangent) * self.layer.slope(z)
         if self.mistake:
             self.mistake(outputs, inner)
         if cotangent is None:
@@ -282,8 +303,22 @@ def test_a_wrong_fold_is_replaced_once_by_calls_at_every_step(phase, gradients):
     assert is_found(launch, step, gradients)
 
 
+@pytest.mark.parametrize("gradients", ASKED)
+@pytest.mark.parametrize("step", [57, 0])
+def test_a_relu_may_round_to_its_other_side_and_no_gradient_may_be_wrong(gradients, step):
+    place, plain = (1, step, 2), Launch(Phase.BACKWARD, 5)
+    near_zero = (plain.inputs @ plain.layer.kernel)[place] - 1e-15
+    launch = Launch(Phase.BACKWARD, 5, ReLU(np.random.default_rng(5), near_zero))
+
+    def other_side(_, inner):
+        inner[place] = 0
+
+    launch.hold(other_side, gradients)
+    assert reason(launch, gradients_alone, step, gradients)
+
+
 @pytest.mark.parametrize("phase", Phase)
-def test_padded_steps_are_not_compared(phase):
+def test_padded_steps_are_not_compared_but_must_be_finite(phase):
     valid = np.arange(TIME) < np.array([[TIME], [60], [1], [100]])
     launch = Launch(phase, 2, valid=valid)
 
@@ -292,6 +327,23 @@ def test_padded_steps_are_not_compared(phase):
 
     assert launch.hold(padding) < 1e-13
     assert is_found(launch, 110)
+
+    def not_finite(outputs, inner):
+        outputs[2, 3] = inner[2, 3] = np.nan
+
+    with pytest.raises(LawBrokenError, match=r"NaN or infinite|outputs differ"):
+        launch.hold(not_finite)
+
+
+def test_what_is_kept_from_earlier_calls_breaks_the_law():
+    launch = Launch(Phase.FORWARD, 2)
+    kept = launch.layer.call(launch.inputs)
+
+    def first_result(outputs, _):
+        outputs[:] = kept
+
+    with pytest.raises(LawBrokenError, match="keeps something from earlier calls: outputs at step"):
+        launch.hold(first_result)
 
 
 def test_nan_from_the_layer_itself_is_the_fault_of_no_rival():

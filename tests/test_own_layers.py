@@ -10,12 +10,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from studies import law
 from tests import engines
-from tests.law_cases import STRATEGY, ends_of
+from tests.law_cases import ends_of
 from tests.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
-from timelift.messages import RivalSpec, Task
+from timelift.messages import Task
 
 LAYERS = '''"""Layers."""
 import keras
@@ -83,9 +84,7 @@ class OwnLayerCase:
     def ends(self, backend, folder):
         """Hold the strategies to the law, in this process: by strategy, status and reason."""
         rivals = tuple(
-            STRATEGIES[name].rival()
-            if name in STRATEGIES
-            else RivalSpec(name, str(folder / f"{name}.py"))
+            STRATEGIES[name].rival() if name in STRATEGIES else law.rivals({name: OTHERS[name]})[0]
             for name in self.strategies
         )
         axes = {"dtype": self.dtype, "gradients": self.gradients, "backend": backend}
@@ -139,8 +138,6 @@ def ends_of_cases(backend):
     """Return how the strategies of each case end, in a process of the backend."""
     with TemporaryDirectory() as folder:
         (Path(folder) / "layers.py").write_text(LAYERS)
-        for name, line in OTHERS.items():
-            (Path(folder) / f"{name}.py").write_text(STRATEGY.format(step=0, line=line))
         return [case.ends(Backend(backend), Path(folder)) for case in cases(Backend(backend))]
 
 

@@ -102,16 +102,23 @@ class SettingUnderTest:
                 self._warm_tracer(inner)
             self.emit(Busy("building", rival.name, printed))
             with restore_process_state(self.engine):
-                try:
-                    return self._prepare(rival, inner)
-                except LawBrokenError:
-                    if inner.is_steady():
-                        raise
-                if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
-                    raise LostError(_UNSTEADY, Status.REFUSED)
-                inner = InnerLayer(self.engine, self.task, inner.layer, self._shared, noisy=True)
-                self._layers[rival.layer] = inner
-                return self._prepare(rival, inner)
+                while True:
+                    try:
+                        return self._prepare(rival, inner)
+                    except LawBrokenError:
+                        if inner.is_steady():
+                            raise
+                    inner = self._in_inference(inner)
+                    self._layers[rival.layer] = inner
+
+    def _in_inference(self, inner: InnerLayer) -> InnerLayer:
+        """Return a layer that draws noise in training with its results in inference.
+
+        Raises LostError if those are what it draws noise in.
+        """
+        if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
+            raise LostError(_UNSTEADY, Status.REFUSED)
+        return InnerLayer(self.engine, self.task, inner.layer, self._shared, noisy=True)
 
     def _inner_layer_of(self, rival: RivalSpec) -> InnerLayer:
         """Return the layer that a rival lifts, made at its first use; raises LostError."""
