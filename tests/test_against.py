@@ -46,6 +46,7 @@ def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
     case = "fold_time, sensor, T3, B2, forward, graph, threads1"
     assert f"1 of 2 cases fails the gate against HEAD: {case}." in words
     assert words.count("% slower than HEAD [") == words.count(f"{case}: ") == 1
+    assert "; its program has +1 EagerPyFunc, +1 EnsureShape" in words
     assert "FAILURES" not in words
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -65,12 +66,6 @@ def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
     assert header["against"]["label"] == "HEAD"
     assert header["against"]["commit"] == git(folder, "rev-parse", "HEAD").strip()
     assert header["strategies"]["fold_time@HEAD"]["against"] == {"of": "fold_time"}
-
-
-@ALONE
-def test_operations_that_a_program_has_more_are_told(slowed):
-    words = " ".join(slowed[1].stdout.split())
-    assert "its program has +1 EagerPyFunc, +1 EnsureShape" in words
 
 
 def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):

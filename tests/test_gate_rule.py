@@ -49,7 +49,7 @@ def noisy():
     dice = np.random.default_rng(11)
     return {
         change: [campaign(np.full(20, np.log1p(change)), dice) for _ in range(runs)]
-        for change, runs in ((0.0, 100), (0.05, 60), (0.10, 60), (-0.05, 60))
+        for change, runs in ((0.0, 100), (0.015, 50), (0.05, 60), (0.10, 60), (-0.05, 60))
     }
 
 
@@ -63,6 +63,7 @@ def test_five_per_cent_is_found_in_nineteen_of_twenty(noisy):
     assert share(Verdict.SLOWER, noisy[0.05]) > 0.95
     assert share(Verdict.SLOWER, noisy[0.10]) > 0.999
     assert share(Verdict.FASTER, noisy[-0.05]) > 0.93
+    assert share(Verdict.SLOWER, noisy[0.015]) < 0.05  # what is just ignored
 
 
 CALM = [[0.0, 0.001, -0.001]] * 9
@@ -119,16 +120,6 @@ def test_what_is_called_detectable_is_found_nine_times_in_ten(launches, between)
     changes = judged(with_errors(moves + size))
     hits = [one.verdict is Verdict.SLOWER if one.tried else one.suspected for one in changes]
     assert 0.85 < np.mean(hits) < 0.95
-
-
-def test_a_change_that_is_just_ignored_hardly_ever_fails():
-    dice = np.random.default_rng(12)
-    runs = {
-        change: [campaign(np.full(20, np.log1p(change)), dice) for _ in range(50)]
-        for change in (0.015, 0.03)
-    }
-    assert share(Verdict.SLOWER, runs[0.015]) < 0.05
-    assert share(Verdict.SLOWER, runs[0.03]) > 0.5
 
 
 def test_swapping_the_sides_swaps_the_verdict():

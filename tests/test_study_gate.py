@@ -36,13 +36,6 @@ def test_every_suite_deals_each_regression_to_another_strategy():
     assert gate.dealt(1, names, ()) == {}
 
 
-def test_every_suite_deals_each_neutral_refactor_to_as_many_strategies():
-    names = gate.REGRESSED["strategies"].split(",")
-    dealt = gate.dealt(1, names, NEUTRAL)
-    assert sorted(dealt) == sorted(names)
-    assert sorted(dealt.values()) == sorted(NEUTRAL * 2)
-
-
 def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
     touched = {"fold_time": "+10%"}
     good = Suite((outcome("fold_time", Verdict.SLOWER), outcome("native")), touched, 9.0)
