@@ -41,7 +41,7 @@ def section(gate: GateFindings) -> Section:
     grouped, others = [*together(cases)], [*_not_judged(gate), *_changed_names(against)]
     state = [conditions.NOT_OVER] if gate.is_provisional else []
     headline, below = _headline(gate, cases), _counts(gate)
-    told = [_sentence(group, against) for group in grouped if _is_told(group, against)]
+    told = [*filter(None, (_sentence(group, against) for group in grouped))]
     return Section(
         headline=headline,
         versions=[
@@ -104,16 +104,11 @@ def _counts(gate: GateFindings) -> str:
     return f"{timed}: {verdicts}." if gate.outcomes else ""
 
 
-def _is_told(group: Group, against: Against) -> bool:
-    """True unless the cases are the same in all that was measured and counted."""
-    return group.ending is not Ending.SAME or any(_beside_time(group, against))
-
-
 def _sentence(group: Group, against: Against) -> str:
-    """Return how the cases of a group ended, and why."""
-    is_lost = group.ending is Ending.LOST
-    parts = [*filter(None, [_time(group, against)]), *_beside_time(group, against)]
-    return f"{'no figures: ' if is_lost else ''}{_name(group)}: {'; '.join(parts)}"
+    """Return how the cases of a group ended, and why; '' if nothing at all differs."""
+    lost = "no figures: " if group.ending is Ending.LOST else ""
+    parts = [*filter(None, [_time(group, against), _why(group, against)])]
+    return f"{lost}{_name(group)}: {'; '.join(parts)}" if parts else ""
 
 
 def _name(group: Group) -> str:
@@ -141,26 +136,27 @@ def _time(group: Group, against: Against) -> str:
     return ""
 
 
-def _beside_time(group: Group, against: Against) -> Iterator[str]:
-    """Yield what is told of a group beside its time, as of its worst."""
-    yield from (why_without_figures(pair, against.label) for pair in group.pairs[:1])
-    for outcome in group.outcomes[:1]:
-        if outcome.lost_peak:
-            yield f"its peak memory can be read on {against.label} alone"
-        yield from (
-            f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
-            for change in outcome.broken
-        )
-        for place, quantity in enumerate(outcome.worse + outcome.better):
-            if quantity is not Quantity.TIME:
-                than = "" if place else f" than {against.label}"
-                yield _changes(quantity, group.outcomes, than)
-        yield from (
+def _why(group: Group, against: Against) -> str:
+    """Return what is told of a group beside its time, as of its worst."""
+    if group.pairs:
+        return why_without_figures(group.pairs[0], against.label)
+    outcome, label = group.outcomes[0], against.label
+    changed = outcome.worse + outcome.better
+    parts = [
+        *([f"its peak memory can be read on {label} alone"] if outcome.lost_peak else []),
+        *(f"{one.new:,.0f} {one.name} where {label} has {one.old:,.0f}" for one in outcome.broken),
+        *(
+            _changes(quantity, group.outcomes, f" than {label}" if quantity is changed[0] else "")
+            for quantity in changed
+            if quantity is not Quantity.TIME
+        ),
+        *(
             f"its {quantity} looks worse, and the run ended before it was tried again"
             for quantity in outcome.untried
-        )
-        if change := _changed_program(group):
-            yield change
+        ),
+        _changed_program(group),
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def why_without_figures(pair: Sides, label: str) -> str:
@@ -277,10 +273,6 @@ def _table(groups: Sequence[Group], against: Against) -> Table:
         groups,
     )
     return table.without_empty_columns()
-
-
-def _why(group: Group, against: Against) -> str:
-    return "; ".join(_beside_time(group, against))
 
 
 def _verdict(group: Group) -> str:
