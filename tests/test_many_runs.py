@@ -269,7 +269,7 @@ def test_the_place_of_a_change_is_paid_for():
 def test_a_change_that_begins_or_ends_an_excursion_pays_for_both_places():
     means = [0.0, 1.0, 0.0, -0.5, -0.5]
     parts = [
-        segments.Segment(10 * place, 10 * place + 9, 10, mean, noise.ASSUMED)
+        segments.Segment(10 * place, 10 * place + 9, 10, mean, noise.ASSUMED, anew=False)
         for place, mean in enumerate(means)
     ]
     assert segments._excursions(parts).tolist() == [25, 25, 1, 1]
@@ -331,4 +331,4 @@ def test_a_place_that_is_named_is_not_named_again():
     changes = [[3]] * 90 + [[3, 6]] * 10
     cases = tuple(Case(Setting("w", size, 1, Phase.FORWARD), "a") for size in range(1, 101))
     levels = histories.table(cases, np.zeros((100, 9)))
-    assert shifts._crowded(levels, changes) == [3, 7]
+    assert [run for run, _ in shifts._crowded(levels, changes)] == [3, 7]

@@ -140,21 +140,21 @@ def draw_history(history: History) -> dict[str, Figure]:
 def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
     """Yield a point for each run of a case: its change and its level's, in per cent.
 
-    Both are changes from the era's first level, so each era begins at 0.
+    Both are changes from the first level, and where most cases moved, from the first one after.
     """
-    for number, era in enumerate(row.eras):
-        start = era.segments[0].mean
-        runs = enumerate(era.levels, era.start) if era.segments[0].runs else ()
-        for run, log_ratio in runs:
-            levels = (part.mean for part in era.segments if part.first <= run <= part.last)
+    start = math.nan
+    for part in row.series.measured:
+        start = part.mean if part.anew or math.isnan(start) else start
+        runs = row.series.levels[part.first : part.last + 1]
+        for run, log_ratio in enumerate(runs, part.first):
             yield {
                 "setting": row.case.setting,
                 "strategy": row.case.strategy,
                 "changed": bool(row.changes),
-                "era": number,
+                "era": start,
                 "run": run,
                 "change": 100 * math.expm1(log_ratio - start),
-                "level": 100 * math.expm1(next(levels, math.nan) - start),
+                "level": 100 * math.expm1(part.mean - start),
             }
 
 

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +26,7 @@ from timelift.history.levels import (
     run_levels,
 )
 from timelift.history.noise import LEAST_RUNS
-from timelift.history.segments import (
-    CHANCE,
-    LASTING_RUNS,
-    FittedSeries,
-    Segment,
-    chance,
-    change_between,
-    fit_segments,
-)
+from timelift.history.segments import CHANCE, LASTING_RUNS, Series, fit_segments
 from timelift.history.shifts import change_of_medians, common_shifts, standing_slow_down
 from timelift.journal.lines import Difference
 from timelift.journal.reading import ExactFacts
@@ -53,7 +44,7 @@ _WORST_FIRST = (
 
 
 @dataclass(frozen=True)
-class LatestVersusBest:
+class Latest:
     """The state of a case now, by its latest level beside the best one before.
 
     Of a slower case `change` is from its best level to the latest, and `since` the largest step in
@@ -64,89 +55,68 @@ class LatestVersusBest:
     change: Change | None = None
     since: Change | None = None
 
-    def after_common_shift(
-        self, across: float, later: "LatestVersusBest", gate: float
-    ) -> "LatestVersusBest":
-        """Return the state after a shift of the machine: `later`, or a slow-down from before it.
 
-        `later` is the state by the runs after the shift alone. A confirmed slow-down outlasts it
-        unless the case is as fast beside its rivals as it was, or is itself slower or gone `later`.
-        The change of the case `across` the shift is a log ratio beside its rivals, or NaN.
-        """
-        if self.change and self.state in WORSE and later.state not in WORSE | {ChangeState.GONE}:
-            value, low, high = (
-                end + across for end in (self.change.value, self.change.low, self.change.high)
-            )
-            if value >= math.log1p(gate):
-                change = dataclasses.replace(self.change, value=value, low=low, high=high)
-                return LatestVersusBest(self.state, change, self.since)
-        return later
-
-
-def _latest_versus_best(
-    series: FittedSeries, over_canary: Samples, end: int, gate: float
-) -> LatestVersusBest:
-    """Compare the latest level with the best earlier one; the era ends before the run `end`.
+def _latest(series: Series, over_canary: Samples, gate: float) -> Latest:
+    """Compare the latest level with the best earlier one.
 
     A case is faster only if its time `over_canary`, (runs,), fell by half as much, too: else it was
     its rivals that became slower.
     """
-    *earlier, last = series.segments
-    if not last.runs or last.last < end - LEAST_RUNS:
-        return LatestVersusBest(ChangeState.GONE)
-    if sum(segment.runs for segment in series.segments) < 2 * LEAST_RUNS:
-        return LatestVersusBest(ChangeState.UNKNOWN)
-    if not earlier:
-        return LatestVersusBest(ChangeState.SAME)
-    best = _best(earlier)
-    change = change_between(best, last)
-    if change.value >= math.log1p(gate) and chance(best, last) * series.tries <= CHANCE:
-        return _worse(series, change, gate)
-    change = change_between(earlier[-1], last)
-    sides = (slice(segment.first, segment.last + 1) for segment in (earlier[-1], last))
-    (fell,) = change_of_medians(over_canary[None], *sides)
-    if change.value <= -math.log1p(gate) and not fell > change.value / 2:
-        return LatestVersusBest(ChangeState.FASTER, change, change)
-    return LatestVersusBest(ChangeState.SAME)
+    parts = series.measured
+    last, margin = len(parts) - 1, math.log1p(gate)
+    if not parts[-1].runs or parts[-1].last < len(series.levels) - LEAST_RUNS:
+        return Latest(ChangeState.GONE)
+    if last:
+        change, by_chance = series.change(_best(series), last)
+        if change.value >= margin and by_chance <= CHANCE:
+            return _worse(series, change, gate)
+    begun = max(place for place, part in enumerate(parts) if part.anew or not place)
+    if sum(part.runs for part in parts[begun:]) < 2 * LEAST_RUNS:
+        return Latest(ChangeState.UNKNOWN)
+    if last > begun:
+        change, _ = series.change(last - 1, last)
+        sides = (slice(part.first, part.last + 1) for part in parts[-2:])
+        (fell,) = change_of_medians(over_canary[None], *sides)
+        if change.value <= -margin and not fell > change.value / 2:
+            return Latest(ChangeState.FASTER, change, change)
+    return Latest(ChangeState.SAME)
 
 
-def _best(earlier: Sequence[Segment]) -> Segment:
-    """Return the fastest level that lasted, so that no later run is held to a short dip."""
-    lasting = min(LASTING_RUNS, max(segment.runs for segment in earlier))
-    levels = (segment for segment in earlier if segment.runs >= lasting)
-    return min(levels, key=lambda segment: segment.mean)
+def _best(series: Series) -> int:
+    """Return the place of the fastest level that lasted, so that none is held to a short dip."""
+    *earlier, _ = series.measured
+    lasting = min(LASTING_RUNS, max(part.runs for part in earlier))
+    places = [place for place, part in enumerate(earlier) if part.runs >= lasting]
+    return places[int(np.argmin(series.net_levels[places]))]
 
 
-def _worse(series: FittedSeries, change: Change, gate: float) -> LatestVersusBest:
+def _worse(series: Series, change: Change, gate: float) -> Latest:
     """Return a slower case's state; one that crept has no step that is large enough by itself."""
     steps = [
         step for step in series.changes(gate) if step.value > 0 and step.before >= change.before
     ]
     if not steps:
-        return LatestVersusBest(ChangeState.CREPT, change, change)
-    return LatestVersusBest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.value))
+        return Latest(ChangeState.CREPT, change, change)
+    return Latest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.value))
 
 
 @dataclass(frozen=True)
 class CaseHistory:
-    """One case over many runs: its log ratios to the reference, a series for each era.
-
-    An era is the time between two shifts of the machine. `changes` are those within all eras.
-    """
+    """One case over many runs: its log ratios to the reference, cut into levels; its `changes`."""
 
     case: Case
-    eras: tuple[FittedSeries, ...]
+    series: Series
     changes: tuple[Change, ...]
-    latest: LatestVersusBest
+    latest: Latest
 
     @property
     def runs(self) -> int:
-        return sum(segment.runs for era in self.eras for segment in era.segments)
+        return sum(part.runs for part in self.series.segments)
 
     @property
     def runs_now(self) -> int:
         """The number of runs of the latest level."""
-        return self.eras[-1].segments[-1].runs
+        return self.series.measured[-1].runs
 
 
 @dataclass(frozen=True)
@@ -197,112 +167,50 @@ def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
 def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindings:
     """Find the changes of cases, and shifts of most of them, of at least `gate`, a share."""
     shifts: list[CommonShift] = []
-    cases = _case_histories(levels, shifts, gate)
     for _ in range(_MOST_PASSES):
-        places = [[change.after for change in case.changes] for case in cases]
-        more = _spaced(shifts, common_shifts(levels, gate, places, shifts))
+        fitted = _fit(levels, [shift.after for shift in shifts], gate)
+        more = common_shifts(levels, gate, fitted, shifts)
         if len(more) == len(shifts):  # no shift is ever dropped, so these are the same
             break
         shifts = more
-        cases = _case_histories(levels, shifts, gate)
-    return HistoryFindings(tuple(cases), tuple(shifts), standing_slow_down(shifts, gate))
-
-
-def _spaced(kept: Sequence[CommonShift], more: Iterable[CommonShift]) -> list[CommonShift]:
-    """Return the shifts by position: those `kept`, and `more` that are far from all others."""
-    spaced = list(kept)
-    for shift in more:
-        if all(abs(shift.after - other.after) > LEAST_RUNS for other in spaced):
-            spaced.append(shift)
-    return sorted(spaced, key=lambda shift: shift.after)
-
-
-def _case_histories(
-    levels: RunLevels, shifts: Sequence[CommonShift], gate: float
-) -> list[CaseHistory]:
-    """Cut the history where most cases shifted, and find the state of every case."""
-    bounds = [0, *(shift.after for shift in shifts), levels.log_seconds.shape[1]]
-    eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
-    latest = _latest(levels, eras, bounds[1:], gate)
-    if standing := standing_slow_down(shifts, gate):
-        latest = _with_shared(levels, latest, standing, bounds, gate)
-    return [
-        CaseHistory(
-            case, series, tuple(change for era in series for change in era.changes(gate)), now
-        )
-        for case, series, now in zip(levels.cases, zip(*eras, strict=True), latest, strict=True)
+    latest = [
+        _latest(series, times, gate)
+        for series, times in zip(fitted, levels.over_canary, strict=True)
     ]
+    slower_together = standing_slow_down(shifts, gate)
+    if slower_together:
+        latest = _with_shared(levels, latest, slower_together, gate)
+    changes = [tuple(series.changes(gate)) for series in fitted]
+    cases = map(CaseHistory, levels.cases, fitted, changes, latest)
+    return HistoryFindings(tuple(cases), tuple(shifts), slower_together)
 
 
-def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[FittedSeries]:
-    """Fit all cases between two shifts; where some changed, again beside the other rivals alone."""
-    part = levels.part(first, end)
+def _fit(levels: RunLevels, known: Sequence[int], gate: float) -> list[Series]:
+    """Fit all cases; where some changed, again beside the other rivals alone."""
     every = np.ones(len(levels.cases), bool)
-    fitted = fit_segments(ratios(part, every), part.of_launches, first)
+    fitted = fit_segments(ratios(levels, every), levels.of_launches, known)
     steady = np.array([not any(series.changes(gate)) for series in fitted])
     if steady.all():
         return fitted
-    return fit_segments(ratios(part, steady), part.of_launches, first)
-
-
-def _latest(
-    levels: RunLevels, eras: Sequence[Sequence[FittedSeries]], ends: Sequence[int], gate: float
-) -> list[LatestVersusBest]:
-    """Return the state of every case after all eras, each of which ends before one of `ends`."""
-    over_canary = levels.over_canary
-    by_era = [
-        [
-            _latest_versus_best(series, times, end, gate)
-            for series, times in zip(era, over_canary, strict=True)
-        ]
-        for era, end in zip(eras, ends, strict=True)
-    ]
-    latest = by_era[0]
-    for (before, after), later in zip(pairwise(eras), by_era[1:], strict=True):
-        changes = _changes_across(levels, before, after).tolist()
-        latest = [
-            old.after_common_shift(across, new, gate)
-            for old, across, new in zip(latest, changes, later, strict=True)
-        ]
-    return latest
+    return fit_segments(ratios(levels, steady), levels.of_launches, known)
 
 
 def _with_shared(
-    levels: RunLevels,
-    latest: Sequence[LatestVersusBest],
-    shift: CommonShift,
-    bounds: Sequence[int],
-    gate: float,
-) -> list[LatestVersusBest]:
-    """Return the states with those of the cases that a shift, which still stands, made slower."""
-    place = bounds.index(shift.after)
-    sides = slice(bounds[place - 1], shift.after), slice(shift.after, bounds[place + 1])
-    changes = change_of_medians(levels.over_canary, *sides).tolist()
-    return [
-        _shared(state, Change(change, math.nan, math.nan, before=shift.before, after=shift.after))
-        if change >= math.log1p(gate)
-        else state
-        for state, change in zip(latest, changes, strict=True)
-    ]
+    levels: RunLevels, latest: Sequence[Latest], shift: CommonShift, gate: float
+) -> list[Latest]:
+    """Return the states of the cases, of which those that a shift made slower have its state.
 
-
-def _shared(state: LatestVersusBest, change: Change) -> LatestVersusBest:
-    """Return that a case is slower together with others, unless it is worse by itself, or gone."""
-    if state.state in WORSE | {ChangeState.GONE}:
-        return state
-    return LatestVersusBest(ChangeState.TOGETHER, change, change)
-
-
-def _changes_across(
-    levels: RunLevels, before: Sequence[FittedSeries], after: Sequence[FittedSeries]
-) -> Samples:
-    """Return each case's change beside its rivals, from one era's end to the next one's; or NaN."""
-    first, last = (np.array([series.segments[end].mean for series in after]) for end in (0, -1))
-    jumps: Samples = first - [series.segments[-1].mean for series in before]
-    for rows in levels.settings.values():
-        enough = np.isfinite(jumps[rows]).sum() >= ENOUGH_RIVALS
-        jumps[rows] -= np.nanmedian(jumps[rows]) if enough else np.nan
-    return np.asarray(jumps + (last - first))
+    They moved by at least half as much. A case that is slower by itself, or gone, stays so.
+    """
+    states, least = [], max(shift.value / 2, math.log1p(gate))
+    changes = change_of_medians(levels.over_canary, *shift.sides).tolist()
+    for own, value in zip(latest, changes, strict=True):
+        if own.state in WORSE | {ChangeState.GONE} or not value >= least:
+            states.append(own)
+        else:
+            change = Change(value, math.nan, math.nan, before=shift.before, after=shift.after)
+            states.append(Latest(ChangeState.TOGETHER, change, change))
+    return states
 
 
 # From files to a history -------------------------------------------------------------------------

@@ -4,12 +4,12 @@ Each series is cut where the squares around its levels are least, with a penalty
 (Jackson and others 2005, IEEE Signal Processing Letters 12(2), 105-108), and a t test drops the
 cuts that are not certain, the least certain one first. The place of a change was *chosen* because
 it looks like one there, so its p is multiplied by the number of places that were possible, and by
-the number of series that are read.
+the number of series that are read. At known shifts of most cases every series begins anew.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -47,7 +47,8 @@ _ALONE_PRIOR_DF = 3.0
 class Segment:
     """A stretch with one level: `mean` over so many `runs`, at positions `first` to `last`.
 
-    `noise` is that of the mean.
+    `noise` is that of the mean. `anew` where most cases shifted just before it, so that the step to
+    it is no change of the case.
     """
 
     first: int
@@ -55,112 +56,127 @@ class Segment:
     runs: int
     mean: float
     noise: Noise
+    anew: bool
 
 
-def chance(earlier: Segment, later: Segment) -> float:
-    """Return the two-sided p of such a difference between segments of one level."""
-    noise = added(earlier.noise, later.noise)
+def chance(noise: Noise, distance: float) -> float:
+    """Return the two-sided p of such a distance between levels that are one but for noise."""
     if not (noise.df > 0 and np.isfinite(noise.variance)):
         return 1.0
-    distance = abs(later.mean - earlier.mean) / np.sqrt(noise.variance)
-    return 2 * float(t_tail(distance, noise.df))
-
-
-def change_between(earlier: Segment, later: Segment) -> Change:
-    """Return the change from one segment to another, with its 95 % interval."""
-    noise, shift = added(earlier.noise, later.noise), later.mean - earlier.mean
-    half_width = float(t_quantile(ALPHA / 2, np.maximum(noise.df, 1.0)) * np.sqrt(noise.variance))
-    ends = shift - half_width, shift + half_width
-    return Change(shift, *ends, before=earlier.last, after=later.first)
+    return 2 * float(t_tail(abs(distance) / np.sqrt(noise.variance), noise.df))
 
 
 @dataclass(frozen=True)
-class FittedSeries:
-    """The levels of a case in every run from the position `start` on, cut into segments.
+class Series:
+    """The level of a case in every run, NaN where it has none, cut into segments.
 
-    They are NaN where the case has none. A p is multiplied by `tries`, since places were chosen.
+    `values` are the levels without outliers, and `weights` those of the runs in 1 / variance;
+    `loud` is how many times their usual variance all series have in each run. `scale` is the
+    variance around proposed levels, in units of the weights, with `df` degrees of freedom. A p is
+    multiplied by `tries`, since places were chosen.
     """
 
     levels: Samples
-    weighed: "_WeighedSeries"
-    segments: tuple[Segment, ...]
-    tries: int
-
-    @property
-    def start(self) -> int:
-        return self.weighed.start
-
-    def chance_at(self, first: int, place: int, end: int) -> float:
-        """Return the p of a change at a place between two others, from the start of the series."""
-        return chance(self.weighed.segment(first, place), self.weighed.segment(place, end))
-
-    def changes(self, gate: float) -> Iterator[Change]:
-        """Yield the changes from segment to segment of at least `gate`, a share."""
-        for pair in pairwise(self.segments):
-            change = change_between(*pair)
-            if abs(change.value) >= math.log1p(gate):
-                yield change
-
-
-@dataclass(frozen=True)
-class _WeighedSeries:
-    """A series without outliers, with the weight of each run, in 1 / variance.
-
-    `scale` and `df` are its moderated variance around proposed levels, in units of the weights.
-    """
-
     values: Samples
     weights: Samples
+    loud: Samples
     scale: float
     df: float
-    start: int
+    tries: int
+    segments: tuple[Segment, ...] = ()
 
-    def segment(self, first: int, end: int) -> Segment:
+    def segment(self, first: int, end: int, *, anew: bool = False) -> Segment:
         """Return the segment of runs `first` to `end`; its variance is drawn to the series'."""
         weights, values = self.weights[first:end], self.values[first:end]
-        places, total = np.flatnonzero(weights), weights.sum()
+        places, total = first + np.flatnonzero(weights), weights.sum()
         if not len(places):
-            return Segment(0, -1, 0, math.nan, Noise(np.array(np.nan), np.zeros(())))
+            return Segment(first, first - 1, 0, math.nan, Noise(np.nan, 0.0), anew)
         mean = float(weights @ values / total)
         prior, own_df = min(self.df, _SIDE_PRIOR_DF), len(places) - 1
         squares = prior * self.scale if prior else 0.0
         squares += float(weights @ (values - mean) ** 2)
-        df = np.asarray(self.df + own_df)
-        variance = np.asarray(squares / (prior + own_df) / total) if df else np.array(np.nan)
-        place = self.start + first + places
-        return Segment(int(place[0]), int(place[-1]), len(places), mean, Noise(variance, df))
+        variance = squares / (prior + own_df) / total if prior + own_df else math.nan
+        ends, noise = (int(places[0]), int(places[-1])), Noise(variance, self.df + own_df)
+        return Segment(*ends, len(places), mean, noise, anew)
+
+    def cut(self, bounds: Sequence[int], known: Sequence[int]) -> tuple[Segment, ...]:
+        """Return the segments between bounds, of which those that are `known` begin anew."""
+        return tuple(
+            self.segment(first, end, anew=first in known) for first, end in pairwise(bounds)
+        )
+
+    @property
+    def measured(self) -> list[Segment]:
+        """The segments that have runs; of no run at all, the first."""
+        return [part for part in self.segments if part.runs] or list(self.segments[:1])
+
+    @property
+    def net_levels(self) -> Samples:
+        """The means of the `measured` segments without the steps to those that begin anew."""
+        means = np.array([part.mean for part in self.measured])
+        steps = np.diff(means) * [not part.anew for part in self.measured[1:]]
+        return np.asarray(np.cumsum([means[0], *steps]))
+
+    def change(self, earlier: int, later: int) -> tuple[Change, float]:
+        """Return the net change from one of the `measured` segments to a later one, and its p."""
+        parts = self.measured[earlier : later + 1]
+        shift = float(self.net_levels[later] - self.net_levels[earlier])
+        noises, begun = [parts[0].noise, parts[-1].noise], 1
+        for place, part in enumerate(parts[1:], 1):
+            if part.anew:
+                noises += [parts[place - 1].noise, part.noise]
+            else:
+                begun = place
+        noise = added(*noises)
+        half_width = float(t_quantile(_TAIL, max(noise.df, 1.0)) * np.sqrt(noise.variance))
+        runs = {"before": parts[begun - 1].last, "after": parts[begun].first}
+        change = Change(shift, shift - half_width, shift + half_width, **runs)
+        return change, chance(noise, shift) * self.tries
+
+    def changes(self, gate: float) -> Iterator[Change]:
+        """Yield the changes from segment to segment of at least `gate`, a share."""
+        for place, part in enumerate(self.measured[1:]):
+            change, _ = self.change(place, place + 1)
+            if not part.anew and abs(change.value) >= math.log1p(gate):
+                yield change
 
 
 def fit_segments(
-    table: Samples, of_launches: Samples | float, start: int = 0, assumed: Noise = ASSUMED
-) -> list[FittedSeries]:
+    table: Samples,
+    of_launches: Samples | float,
+    known: Sequence[int] = (),
+    assumed: Noise = ASSUMED,
+    loud: Samples | None = None,
+) -> list[Series]:
     """Cut every series of `table`, (series, runs), into segments; NaN does not count.
 
-    `of_launches` are the variances that launches alone give; `start` is the position of the first
-    run.
+    `of_launches` are the variances that launches alone give; `known` are the runs at which most
+    cases shifted. How `loud` runs are is learnt where there are several series and it is not given.
     """
-    known = np.isfinite(table)
+    has_level = np.isfinite(table)
     expected = np.broadcast_to(of_launches, table.shape)
     expected = expected + session_noise(table, expected, assumed).variance[:, None]
-    inflation = variance_inflation([row[own] for row, own in zip(table, known, strict=True)])
+    inflation = variance_inflation([row[own] for row, own in zip(table, has_level, strict=True)])
     middle = running_median(table)
-    distances = (table - middle) / np.sqrt(expected)
-    counts = known.sum(-1)
+    counts = has_level.sum(-1)
     long = counts >= 2 * LEAST_RUNS
-    loud = loudness(distances[long]) if long.sum() > 1 else 1.0
+    alone = long.sum() <= 1
+    if loud is None:
+        distances = (table - middle) / np.sqrt(expected)
+        loud = np.ones(table.shape[1]) if alone else loudness(distances[long])
     expected = expected * loud
-    weights = np.where(known, 1 / expected, 0.0)
-    values = np.where(known, _without_outliers(middle, table - middle, expected), 0.0)
-    ends = _best_cuts(values, weights / inflation)
-    scales, dfs = _scales(values, weights, ends, inflation)
+    weights = np.where(has_level, 1 / expected, 0.0)
+    values = np.where(has_level, _without_outliers(middle, table - middle, expected), 0.0)
+    fixed = (0, *known, table.shape[1])
+    bounds = _best_cuts(values, weights / inflation, fixed)
+    scales, dfs = _scales(values, weights, bounds, inflation)
     tested = max(int(long.sum()), 1)
     fitted = []
     for row, count in enumerate(counts.tolist()):
+        df = min(dfs[row], _ALONE_PRIOR_DF) if alone else dfs[row]
         tries = tested * max(count - 2 * LEAST_RUNS + 1, 1)
-        df = dfs[row] if len(table) > 1 else min(dfs[row], _ALONE_PRIOR_DF)
-        series = _WeighedSeries(values[row], weights[row], scales[row], df, start)
-        segments = _certain_segments(series, ends[row], tries)
-        fitted.append(FittedSeries(table[row], series, segments, tries))
+        series = Series(table[row], values[row], weights[row], loud, scales[row], df, tries)
+        fitted.append(replace(series, segments=_certain_segments(series, bounds[row], fixed)))
     return fitted
 
 
@@ -173,53 +189,54 @@ def _without_outliers(middle: Samples, off: Samples, variance: Samples) -> Sampl
     return np.asarray(middle + np.where(np.abs(off) > 2 * far, 0.0, np.clip(off, -far, far)))
 
 
-def _best_cuts(values: Samples, weights: Samples) -> list[list[int]]:
+def _best_cuts(values: Samples, weights: Samples, fixed: Sequence[int]) -> list[list[int]]:
     """Return the bounds of the segments of each series with the least penalised squares.
 
-    A segment has `LEAST_RUNS` runs of the series, or is all of it.
+    A segment has `LEAST_RUNS` runs of the series, or lies between two `fixed` bounds, of which
+    those between the first and the last cost nothing.
     """
     series, runs = values.shape
-    moments = [np.zeros((series, runs + 1)) for _ in range(4)]
-    for moment, terms in zip(
-        moments, (weights, weights * values, weights * values**2, weights > 0), strict=True
-    ):
-        np.cumsum(terms, 1, out=moment[:, 1:])
-    counts = moments[3]
-    penalty = _PENALTY * np.log(np.maximum(counts[:, -1], 2))
+    moments = np.zeros((4, series, runs + 1))
+    terms = [weights, weights * values, weights * values**2, weights > 0]
+    np.cumsum(terms, -1, out=moments[..., 1:])
+    penalty = _PENALTY * np.log(np.maximum(moments[3, :, -1], 2))
     best, previous = np.full((series, runs + 1), np.inf), np.zeros((series, runs + 1), int)
     best[:, 0] = 0
-    for end in range(LEAST_RUNS, runs + 1):
-        total, first, second, many = (moment[:, [end]] - moment[:, :end] for moment in moments)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            squares = second - first**2 / total
-        cost = np.where(many >= LEAST_RUNS, best[:, :end] + squares, np.inf)
-        previous[:, end] = cost.argmin(-1)
-        best[:, end] = cost[np.arange(series), previous[:, end]] + penalty
-    return [_traced(row) for row in previous]
+    for start, last in pairwise(fixed):
+        for end in range(start + 1, last + 1):
+            total, first, second, many = moments[..., [end]] - moments[..., start:end]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                squares = np.where(total > 0, second - first**2 / total, 0.0)
+            allowed = many >= LEAST_RUNS
+            allowed[:, 0] |= end == last
+            cost = np.where(allowed, best[:, start:end] + squares, np.inf) + penalty[:, None]
+            cost[:, 0] -= penalty
+            place = cost.argmin(-1)
+            best[:, end] = cost[np.arange(series), place]
+            previous[:, end] = start + place
+    return [_traced(row) for row in previous.tolist()]
 
 
-def _traced(previous: Samples) -> list[int]:
+def _traced(previous: Sequence[int]) -> list[int]:
     bounds = [len(previous) - 1]
     while bounds[-1] > 0:
-        bounds.append(int(previous[bounds[-1]]))
-    return bounds[::-1] if len(bounds) > 1 else [0, 0]
+        bounds.append(previous[bounds[-1]])
+    return bounds[::-1]
 
 
 def _scales(
-    values: Samples, weights: Samples, ends: Sequence[Sequence[int]], inflation: float
+    values: Samples, weights: Samples, bounds: Sequence[Sequence[int]], inflation: float
 ) -> tuple[list[float], list[float]]:
     """Return each series' variance around its proposed levels, moderated over all series."""
     squares = np.zeros(len(values))
-    for row, bounds in enumerate(ends):
-        for first, end in pairwise(bounds):
-            own, weight = values[row, first:end], weights[row, first:end]
+    for row, own_bounds in enumerate(bounds):
+        for part in map(slice, own_bounds, own_bounds[1:]):
+            own, weight = values[row, part], weights[row, part]
             if weight.any():
                 squares[row] += weight @ (own - weight @ own / weight.sum()) ** 2
     # Every change costs a level and a place.
-    counts = (weights > 0).sum(-1)
-    df = np.array(
-        [max(n - 2 * len(own) + 3, 0) for n, own in zip(counts, ends, strict=True)], float
-    )
+    counts = zip((weights > 0).sum(-1).tolist(), map(len, bounds), strict=True)
+    df = np.array([max(runs - 2 * ends + 3, 0) for runs, ends in counts], float)
     ones = np.ones(len(df))
     with np.errstate(invalid="ignore", divide="ignore"):
         variance, moderated_df = shrink_variances(Spread(squares / df, df, ones * np.nan, ones))
@@ -227,17 +244,22 @@ def _scales(
 
 
 def _certain_segments(
-    series: _WeighedSeries, bounds: Sequence[int], tries: int
+    series: Series, bounds: Sequence[int], fixed: Sequence[int]
 ) -> tuple[Segment, ...]:
     """Drop the least certain change until every one that is left is certain."""
     left = list(bounds)
     while True:
-        segments = tuple(series.segment(*pair) for pair in pairwise(left))
-        chances = np.array([chance(*pair) for pair in pairwise(segments)])
-        chances *= _excursions(segments)
-        if not len(chances) or chances.max() * tries <= CHANCE:
+        segments = series.cut(left, fixed[1:])
+        chances = [
+            0.0
+            if after.anew
+            else chance(added(before.noise, after.noise), after.mean - before.mean)
+            for before, after in pairwise(segments)
+        ]
+        paid = np.array(chances) * _excursions(segments)
+        if not len(paid) or paid.max() * series.tries <= CHANCE:
             return segments
-        del left[1 + int(np.argmax(chances))]
+        del left[1 + int(np.argmax(paid))]
 
 
 def _excursions(segments: Sequence[Segment]) -> Samples:
@@ -247,7 +269,9 @@ def _excursions(segments: Sequence[Segment]) -> Samples:
     of its changes have the factor.
     """
     factors = np.ones(len(segments) - 1)
-    steps = [later.mean - earlier.mean for earlier, later in pairwise(segments)]
+    steps = [
+        0.0 if after.anew else after.mean - before.mean for before, after in pairwise(segments)
+    ]
     for place, (step, following) in enumerate(pairwise(steps)):
         if step * following < 0:
             factors[place : place + 2] = sum(segment.runs for segment in segments) / 2

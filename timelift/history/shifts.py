@@ -6,18 +6,18 @@ the cases is what they share.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
 from timelift.analyse.results import Samples
-from timelift.case import GPU, Case
+from timelift.case import GPU
 from timelift.history import Cause, CommonShift
 from timelift.history.levels import RunLevels, median_polish
-from timelift.history.noise import ASSUMED_COMMON, LEAST_RUNS, sd_of_steps, steps_of
-from timelift.history.segments import LASTING_RUNS, fit_segments
+from timelift.history.noise import ASSUMED_COMMON, LEAST_RUNS, added, sd_of_steps, steps_of
+from timelift.history.segments import LASTING_RUNS, Series, chance, fit_segments
 
 #: The positions of the runs from which on the level of each case is another.
 ChangePlaces = Sequence[Sequence[int]]
@@ -27,69 +27,63 @@ _LEAST_CASES = 4
 _CROWDED_CHANCE = 0.01
 #: The least share of the cases that makes a place crowded, and the least number of them.
 _CROWDED_SHARE, _CROWDED_CASES = 0.1, 3
+#: The least share of the cases that may show a shift of most.
+_LARGE_SHARE = 1 / 3
 #: Standard errors by which the canary moved, at least.
 _CANARY_ERRORS = 4.0
 
 
 def common_shifts(
-    levels: RunLevels, gate: float, changes: ChangePlaces, known: Sequence[CommonShift] = ()
+    levels: RunLevels, gate: float, cases: Sequence[Series], known: Sequence[CommonShift] = ()
 ) -> list[CommonShift]:
     """Return the shifts of most cases whose size is at least `gate`, a share, in order.
 
-    The places where many cases changed at once, by `changes`, are tried first. Shifts that are
-    `known` are kept.
+    Places where many `cases` changed at once are tried first: single cases show them
+    more exactly, and they were not chosen by what all have in common, so that a p is multiplied by
+    their number alone. Shifts that are `known` are kept.
     """
     runs = np.flatnonzero(np.isfinite(levels.over_canary).sum(0) >= _LEAST_CASES)
     if len(runs) < 2 * LEAST_RUNS:
-        return []
-    crowded = _crowded(levels, changes)
-    bounds = _bounds(levels, runs, crowded, [shift.after for shift in known], gate)
-    by_place = {shift.after: shift for shift in known}
-    for sides in _sides(runs, bounds):
-        place = sides[1].start
-        if place not in by_place:
-            many = place in crowded
-            if shift := _shift(levels, sides, gate, many=many):
-                by_place[place] = shift
-    return [by_place[place] for place in sorted(by_place)]
-
-
-def _sides(runs: NDArray[np.int_], bounds: Sequence[int]) -> Iterator[tuple[slice, slice]]:
-    """Yield the runs before and after each of the inner `bounds`, which are places among `runs`."""
-    for first, place, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
-        before, after = runs[first:place], runs[place:end]
-        yield slice(int(before[0]), int(before[-1]) + 1), slice(int(after[0]), int(after[-1]) + 1)
-
-
-def _bounds(
-    levels: RunLevels,
-    runs: NDArray[np.int_],
-    crowded: Sequence[int],
-    known: Sequence[int],
-    gate: float,
-) -> list[int]:
-    """Return the bounds, places among `runs`, of the levels that the cases have in common.
-
-    Bounds at `crowded` places come first: changes of single cases show them more exactly. These
-    places were not chosen by the common series, so a p is multiplied by their number alone.
-    """
+        return list(known)
     common = median_polish(levels.over_canary)[runs]
-    (fitted,) = fit_segments(common[None], 0.0, assumed=ASSUMED_COMMON)
-    bounds = sorted({0, len(runs), *np.searchsorted(runs, known).tolist()})
-    for place in np.searchsorted(runs, crowded).tolist():
+    (series,) = fit_segments(common[None], 0.0, assumed=ASSUMED_COMMON, loud=cases[0].loud[runs])
+    shifts = {int(np.searchsorted(runs, shift.after)): shift for shift in known}
+    bounds = sorted({0, len(runs), *shifts})
+    changes = [[change.after for change in case.changes(gate)] for case in cases]
+    crowded = {int(np.searchsorted(runs, run)): share for run, share in _crowded(levels, changes)}
+    for place, share in crowded.items():
         first = max(bound for bound in bounds if bound <= place)
         end = min((bound for bound in bounds if bound > place), default=place)
         if min(place - first, end - place) >= LEAST_RUNS:
-            (sides,) = _sides(runs, (first, place, end))
-            by_chance = fitted.chance_at(first, place, end) * len(crowded)
-            if by_chance <= _CROWDED_CHANCE or _machine_moved(levels, *sides, gate):
+            earlier, later = series.segment(first, place), series.segment(place, end)
+            by_chance = chance(added(earlier.noise, later.noise), later.mean - earlier.mean)
+            moved = _machine_moved(levels, *_sides(runs, first, place, end), gate)
+            shown = share >= _LARGE_SHARE and by_chance * len(crowded) <= _CROWDED_CHANCE
+            if moved or shown:
                 bounds = sorted([*bounds, place])
-    far = [
-        segment.first
-        for segment in fitted.segments[1:]
-        if all(abs(segment.first - bound) > LASTING_RUNS for bound in bounds[1:-1])
+    proposed = [part.first for part in series.segments[1:]]
+    bounds += [
+        place
+        for place in proposed
+        if min(abs(np.subtract(bounds[1:-1], place)), default=np.inf) > LASTING_RUNS
     ]
-    return sorted([*bounds, *far])
+    bounds.sort()
+    for first, place, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        if place not in shifts:
+            sides = _sides(runs, first, place, end)
+            if shift := _shift(levels, sides, gate, many=place in crowded):
+                shifts[place] = shift
+    return [shifts[place] for place in sorted(shifts)]
+
+
+def _sides(runs: NDArray[np.int_], first: int, place: int, end: int) -> tuple[slice, slice]:
+    """Return the runs on both sides of a place between two others."""
+    starts, ends = (first, place), (place, end)
+    before, after = (
+        slice(int(runs[start]), int(runs[stop - 1]) + 1)
+        for start, stop in zip(starts, ends, strict=True)
+    )
+    return before, after
 
 
 def _shift(
@@ -97,8 +91,8 @@ def _shift(
 ) -> CommonShift | None:
     """Return the median case's shift between two slices of runs, None for no common one.
 
-    More than half of the cases, of several strategies, must have moved that way by `gate` or more;
-    `many` cases are enough where the machine moved.
+    More than half of the cases must have moved that way by `gate` or more; `many` cases are enough
+    where the machine moved.
     """
     changes = change_of_medians(levels.over_canary, *sides)
     measured = np.isfinite(changes)
@@ -108,9 +102,8 @@ def _shift(
     value = float(np.median(changes[measured]))
     moved = measured & (changes * np.sign(value) >= math.log1p(gate))
     share = float(moved[measured].mean())
-    most = share > HALF and _several_strategies(levels.cases, measured, moved)
     by_machine = _machine_moved(levels, *sides, gate)
-    if not most and not (many and by_machine):
+    if share <= HALF and not (many and by_machine):
         return None
     known = np.isfinite(levels.log_canary[0])
     has_canary = known[sides[0]].any() and known[sides[1]].any()
@@ -123,6 +116,7 @@ def _shift(
         cases=count,
         before=sides[0].stop - 1,
         after=sides[1].start,
+        sides=sides,
         cause=cause,
         canary=float(canary[np.nanargmax(np.abs(canary))]) if has_canary else math.nan,
         on_gpu=bool(on_gpu) and float(np.mean(on_gpu)) > HALF,
@@ -153,45 +147,26 @@ def _canary_error(beat: Samples, before: slice, after: slice) -> float:
     return float(sd * math.sqrt(1 / known[before].sum() + 1 / known[after].sum()))
 
 
-def _several_strategies(
-    cases: Sequence[Case], measured: NDArray[np.bool_], moved: NDArray[np.bool_]
-) -> bool:
-    """True if half of the cases or more moved in at least two strategies, or in the only one.
+def _crowded(levels: RunLevels, changes: ChangePlaces) -> list[tuple[int, float]]:
+    """Return the runs at which many cases change their level, with their share; the most first.
 
-    One strategy that moves alone is a change of code, though it may be half of all cases.
+    Such a change may be a run early or late.
     """
-    strategies = np.array([case.strategy for case in cases])[measured]
-    shares = [moved[measured][strategies == name].mean() for name in np.unique(strategies)]
-    return sum(share >= HALF for share in shares) > 1 or len(shares) == 1
-
-
-def _crowded(levels: RunLevels, changes: ChangePlaces) -> list[int]:
-    """Return the runs at which many cases change their level, the most crowded first.
-
-    Such a change may be a run early or late. The cases are those measured before and after it.
-    """
-    runs, cases = levels.log_seconds.shape[1], _measured_around(levels).sum(0)
-    exact, near = np.zeros(runs), np.zeros(runs)
+    cases = np.isfinite(levels.log_seconds).sum(0)
+    exact, near = np.zeros(len(cases)), np.zeros(len(cases))
     for places in changes:
         exact[list(places)] += 1
         around = {run for place in places for run in range(place - 1, place + 2)}
-        near[list(around - {runs})] += 1
-    least = np.maximum(_CROWDED_SHARE * cases, _CROWDED_CASES)
-    bar = np.where(cases >= _LEAST_CASES, least, np.inf)
+        near[list(around - {len(cases)})] += 1
+    bar = np.where(
+        cases >= _LEAST_CASES, np.maximum(_CROWDED_SHARE * cases, _CROWDED_CASES), np.inf
+    )
     crowded = []
     while (near >= bar).any():
-        run = int(np.where(near >= bar, near + exact / runs, 0.0).argmax())
-        crowded.append(run)
+        run = int(np.where(near >= bar, near + exact / len(cases), 0.0).argmax())
+        crowded.append((run, float(near[run] / cases[run])))
         near[max(run - LEAST_RUNS, 0) : run + LEAST_RUNS + 1] = 0
     return crowded
-
-
-def _measured_around(levels: RunLevels) -> NDArray[np.bool_]:
-    """True where a case was measured both before a run and from it on, as (cases, runs)."""
-    measured = np.isfinite(levels.log_seconds)
-    before = np.zeros_like(measured)
-    before[:, 1:] = np.logical_or.accumulate(measured, 1)[:, :-1]
-    return before & np.logical_or.accumulate(measured[:, ::-1], 1)[:, ::-1]
 
 
 def standing_slow_down(shifts: Sequence[CommonShift], gate: float) -> CommonShift | None:
