@@ -10,6 +10,7 @@ from operator import attrgetter
 from rich.console import Console
 from rich.text import Text
 
+from timelift.analyse.estimates import Interval
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import AXIS_FLAGS, Case, Setting
@@ -271,8 +272,12 @@ def change_columns(attribute: str, drop_order: int) -> tuple[Column, Column]:
     value = attrgetter(attribute)
     return (
         Column("change", None, value, lambda change: percent_more(change.value), right=True),
-        Column("95 % interval", None, value, percent_interval, drop_order=drop_order, right=True),
+        Column("95 % interval", None, value, _interval, drop_order=drop_order, right=True),
     )
+
+
+def _interval(change: Interval) -> str:
+    return percent_interval(change) if change.is_known else ""
 
 
 def fact_in_words(change: FactChange) -> str:

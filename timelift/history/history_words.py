@@ -143,35 +143,30 @@ def _answer(history: History) -> str:
         )
     findings = history.findings
     counts, worse = findings.counts, len(findings.worse)
-    if worse > 1:
-        answer = f"{worse} cases are slower than they were"
-    else:
+    answer = f"{worse} cases are slower than they were"
+    if worse <= 1:
         answer = f"{'1 case' if worse else 'nothing'} is slower than it was"
     if findings.slower_together:
-        together = f"{counts[ChangeState.TOGETHER]} cases are slower together"
-        answer = f"{together}, and {answer} by itself" if worse == 1 else together
+        together = "most cases are slower together"
+        answer = f"{together}, and {answer}" if worse else together
     answer += f" by {100 * history.gate:g} % or more"
-    left_out = WORSE | ({ChangeState.TOGETHER} if findings.slower_together else set())
-    others = [f"{count} {state}" for state, count in counts.items() if state not in left_out]
-    parts = [answer, ", ".join(others)] if others else [answer]
-    if ChangeState.UNKNOWN in counts:
-        parts.append(_what_lacks(history))
-    return "; ".join(parts)
+    told = {*WORSE, ChangeState.UNKNOWN}
+    others = [f"{count} {state}" for state, count in counts.items() if state not in told]
+    if unknown := counts.get(ChangeState.UNKNOWN):
+        others.append(f"{unknown} {ChangeState.UNKNOWN}: {_what_lacks(history)}")
+    return f"{answer}; {', '.join(others)}" if others else answer
 
 
 def _what_lacks(history: History) -> str:
-    """Write why cases are not known, and how many runs would tell."""
+    """Write why cases are not known, and what would tell."""
     needed = f"a change needs {LEAST_RUNS} runs of a case before it and {LEAST_RUNS} after it"
-    if shifts := history.findings.common_shifts:
-        start = shifts[-1].after
-        runs = len(history.runs) - start
-        if 0 < runs < 2 * LEAST_RUNS:
-            mover = "the machine" if shifts[-1].cause is Cause.MACHINE else "most cases"
-            return (
-                f"not known since {history.moment(start)}, when {mover} moved: {needed}, so "
-                f"{counted(2 * LEAST_RUNS - runs, 'more run')} will tell"
-            )
-    return f"{needed}, and those not known have fewer than {2 * LEAST_RUNS}"
+    for shift in history.findings.common_shifts[-1:]:
+        runs = len(history.runs) - shift.after
+        if runs < 2 * LEAST_RUNS:
+            mover = "the machine" if shift.cause is Cause.MACHINE else "most cases"
+            since = f"since {history.moment(shift.after)}, when {mover} moved"
+            return f"{since}, there are {counted(runs, 'run')}, and {needed}"
+    return needed
 
 
 def earlier_changes(history: History) -> Iterator[str]:

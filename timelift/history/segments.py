@@ -20,6 +20,7 @@ from timelift.analyse.variances import Spread, shrink_variances
 from timelift.history import Change
 from timelift.history.noise import (
     ASSUMED,
+    ASSUMED_COMMON,
     LEAST_RUNS,
     Noise,
     added,
@@ -33,6 +34,8 @@ from timelift.history.noise import (
 LASTING_RUNS = 7
 #: The chance of a false change in any series of a history: it is looked at every night.
 CHANCE = 0.01
+#: The same in the series of what all cases have in common, which would be one of them all.
+_COMMON_CHANCE = 1e-4
 #: The least sum of squares that a proposed change explains, in log(runs) times the variance.
 _PENALTY = 3.0
 #: A run further than this from its neighbours, in sd of the noise, is moved to this distance.
@@ -90,14 +93,15 @@ class Series:
         weights, values = self.weights[first:end], self.values[first:end]
         places, total = first + np.flatnonzero(weights), weights.sum()
         if not len(places):
-            return Segment(first, first - 1, 0, math.nan, Noise(np.nan, 0.0), anew)
+            unknown = Noise(np.array(np.nan), np.zeros(()))
+            return Segment(first, first - 1, 0, math.nan, unknown, anew)
         mean = float(weights @ values / total)
         prior, own_df = min(self.df, _SIDE_PRIOR_DF), len(places) - 1
         squares = prior * self.scale if prior else 0.0
         squares += float(weights @ (values - mean) ** 2)
         variance = squares / (prior + own_df) / total if prior + own_df else math.nan
-        ends, noise = (int(places[0]), int(places[-1])), Noise(variance, self.df + own_df)
-        return Segment(*ends, len(places), mean, noise, anew)
+        noise = Noise(np.array(variance), np.array(self.df + own_df))
+        return Segment(int(places[0]), int(places[-1]), len(places), mean, noise, anew)
 
     def cut(self, bounds: Sequence[int], known: Sequence[int]) -> tuple[Segment, ...]:
         """Return the segments between bounds, of which those that are `known` begin anew."""
@@ -128,7 +132,7 @@ class Series:
             else:
                 begun = place
         noise = added(*noises)
-        half_width = float(t_quantile(_TAIL, max(noise.df, 1.0)) * np.sqrt(noise.variance))
+        half_width = float(t_quantile(_TAIL, np.maximum(noise.df, 1.0)) * np.sqrt(noise.variance))
         runs = {"before": parts[begun - 1].last, "after": parts[begun].first}
         change = Change(shift, shift - half_width, shift + half_width, **runs)
         return change, chance(noise, shift) * self.tries
@@ -145,14 +149,15 @@ def fit_segments(
     table: Samples,
     of_launches: Samples | float,
     known: Sequence[int] = (),
-    assumed: Noise = ASSUMED,
-    loud: Samples | None = None,
+    common: Samples | None = None,
 ) -> list[Series]:
     """Cut every series of `table`, (series, runs), into segments; NaN does not count.
 
     `of_launches` are the variances that launches alone give; `known` are the runs at which most
-    cases shifted. How `loud` runs are is learnt where there are several series and it is not given.
+    cases shifted. For the series of what all cases have in common, `common` is how loud the cases
+    are in each run.
     """
+    assumed, most = (ASSUMED, CHANCE) if common is None else (ASSUMED_COMMON, _COMMON_CHANCE)
     has_level = np.isfinite(table)
     expected = np.broadcast_to(of_launches, table.shape)
     expected = expected + session_noise(table, expected, assumed).variance[:, None]
@@ -161,9 +166,9 @@ def fit_segments(
     counts = has_level.sum(-1)
     long = counts >= 2 * LEAST_RUNS
     alone = long.sum() <= 1
-    if loud is None:
-        distances = (table - middle) / np.sqrt(expected)
-        loud = np.ones(table.shape[1]) if alone else loudness(distances[long])
+    loud = np.ones(table.shape[1]) if common is None else common
+    if not alone:
+        loud = loudness(((table - middle) / np.sqrt(expected))[long])
     expected = expected * loud
     weights = np.where(has_level, 1 / expected, 0.0)
     values = np.where(has_level, _without_outliers(middle, table - middle, expected), 0.0)
@@ -176,7 +181,7 @@ def fit_segments(
         df = min(dfs[row], _ALONE_PRIOR_DF) if alone else dfs[row]
         tries = tested * max(count - 2 * LEAST_RUNS + 1, 1)
         series = Series(table[row], values[row], weights[row], loud, scales[row], df, tries)
-        fitted.append(replace(series, segments=_certain_segments(series, bounds[row], fixed)))
+        fitted.append(replace(series, segments=_certain_segments(series, bounds[row], fixed, most)))
     return fitted
 
 
@@ -244,7 +249,7 @@ def _scales(
 
 
 def _certain_segments(
-    series: Series, bounds: Sequence[int], fixed: Sequence[int]
+    series: Series, bounds: Sequence[int], fixed: Sequence[int], most: float
 ) -> tuple[Segment, ...]:
     """Drop the least certain change until every one that is left is certain."""
     left = list(bounds)
@@ -257,7 +262,7 @@ def _certain_segments(
             for before, after in pairwise(segments)
         ]
         paid = np.array(chances) * _excursions(segments)
-        if not len(paid) or paid.max() * series.tries <= CHANCE:
+        if not len(paid) or paid.max() * series.tries <= most:
             return segments
         del left[1 + int(np.argmax(paid))]
 

@@ -16,7 +16,7 @@ from timelift.analyse.results import Samples
 from timelift.case import GPU
 from timelift.history import Cause, CommonShift
 from timelift.history.levels import RunLevels, median_polish
-from timelift.history.noise import ASSUMED_COMMON, LEAST_RUNS, added, sd_of_steps, steps_of
+from timelift.history.noise import LEAST_RUNS, added, sd_of_steps, steps_of
 from timelift.history.segments import LASTING_RUNS, Series, chance, fit_segments
 
 #: The positions of the runs from which on the level of each case is another.
@@ -46,7 +46,7 @@ def common_shifts(
     if len(runs) < 2 * LEAST_RUNS:
         return list(known)
     common = median_polish(levels.over_canary)[runs]
-    (series,) = fit_segments(common[None], 0.0, assumed=ASSUMED_COMMON, loud=cases[0].loud[runs])
+    (series,) = fit_segments(common[None], 0.0, common=cases[0].loud[runs])
     shifts = {int(np.searchsorted(runs, shift.after)): shift for shift in known}
     bounds = sorted({0, len(runs), *shifts})
     changes = [[change.after for change in case.changes(gate)] for case in cases]
