@@ -132,7 +132,9 @@ class Series:
             else:
                 begun = place
         noise = added(*noises)
-        half_width = float(t_quantile(_TAIL, np.maximum(noise.df, 1.0)) * np.sqrt(noise.variance))
+        half_width = float(
+            t_quantile(ALPHA / 2, np.maximum(noise.df, 1.0)) * np.sqrt(noise.variance)
+        )
         runs = {"before": parts[begun - 1].last, "after": parts[begun].first}
         change = Change(shift, shift - half_width, shift + half_width, **runs)
         return change, chance(noise, shift) * self.tries
