@@ -1,5 +1,6 @@
 """Estimates: variances moderated by Smyth's moments, and Student's t."""
 
+import dataclasses
 import itertools
 import math
 import statistics
@@ -135,8 +136,7 @@ def priors_of_pairs(variance, numbers):
     """The priors of all pairs, with the variance of the others of their setting and without."""
     share, df = 2 / variances.rivals_in(numbers), np.full_like(variance, 2)
     nothing = np.full_like(variance, np.nan)
-    others = variances.others_log_variance(variance, df, numbers)
-    spreads = (variances.Spread(variance, df, nothing, share, one) for one in (others, None))
+    spreads = (variances.Spread(variance, df, nothing, share, one) for one in (numbers, None))
     return map(variances.fit_prior, spreads)
 
 
@@ -186,9 +186,8 @@ def test_the_pairs_of_a_rival_that_is_loud_in_one_setting_keep_their_own_varianc
     loudness = np.ones((60, 5, 1))
     loudness[0, 4] = 8
     variance, numbers = settings_of(np.full(60, 2e-4), np.random.default_rng(13), loudness)
-    nothing, share = np.full_like(variance, np.nan), np.full_like(variance, 2 / 5)
-    spread = variances.Spread(variance, np.full_like(variance, 2), nothing, share)
-    mixed, df = variances.shrink_variances(spread, numbers)
+    spread = dataclasses.replace(spread_of(variance, 2), families=numbers)
+    mixed, df = variances.shrink_variances(spread)
     loud = [4 in pair for pair in itertools.combinations(range(5), 2)]
     assert mixed[:10][loud] == pytest.approx(variance[:10][loud], rel=0.05)
     assert df[:10][loud] == pytest.approx(2, abs=0.1)

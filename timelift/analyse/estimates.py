@@ -14,13 +14,7 @@ import numpy as np
 
 from timelift.analyse.effects import BATCHES, AlignedSamples, Effects, mean_and_variance, stack
 from timelift.analyse.results import Samples
-from timelift.analyse.variances import (
-    Families,
-    Spread,
-    others_log_variance,
-    rivals_in,
-    shrink_variances,
-)
+from timelift.analyse.variances import Families, Spread, rivals_in, shrink_variances
 from timelift.case import Case
 from timelift.measurement import Measurement
 
@@ -96,12 +90,10 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
     """
     launches = np.isfinite(effects.effect).sum(-1)
     mean, variance = mean_and_variance(effects.effect)
-    df, independence, others = np.maximum(launches - 1.0, 0.0), np.ones(len(launches)), None
-    if families is not None:
-        independence = 2 / rivals_in(families)
-        others = others_log_variance(variance, df, families)
-    spread = Spread(variance, df, _log_within(effects), independence, others)
-    moderated, moderated_df = _moderated(spread, launches, families)
+    df = np.maximum(launches - 1.0, 0.0)
+    independence = np.ones(len(df)) if families is None else 2 / rivals_in(families)
+    spread = Spread(variance, df, _log_within(effects), independence, families)
+    moderated, moderated_df = _moderated(spread, launches)
     with np.errstate(invalid="ignore", divide="ignore"):
         standard_error = np.sqrt(moderated / launches)
         agreeing = (effects.effect * np.sign(mean)[:, None] > 0).sum(-1)
@@ -121,11 +113,9 @@ def _log_within(effects: Effects) -> Samples:
         return np.asarray(np.log(mean_and_variance(effects.standard_error**2)[0]))
 
 
-def _moderated(
-    spread: Spread, launches: Samples, families: Families | None
-) -> tuple[Samples, Samples]:
+def _moderated(spread: Spread, launches: Samples) -> tuple[Samples, Samples]:
     """Return the variance between launches, assumed for a single one, and its degrees."""
-    moderated, df = shrink_variances(spread, families)
+    moderated, df = shrink_variances(spread)
     is_assumed = (launches == 1) & (df < 1)
     assumed = np.exp(spread.covariate) + ASSUMED_LAUNCH_SD**2
     return np.where(is_assumed, assumed, moderated), np.where(is_assumed, BATCHES - 1.0, df)

@@ -50,19 +50,19 @@ _BISECTIONS = 60
 class Spread:
     """Variances of comparisons with their degrees of freedom, each array (comparisons,).
 
-    Variances may follow the `covariate`, and `others`, as by `others_log_variance`; both are NaN
-    where unknown. `independence` is the number of independent comparisons that each is worth: the
-    pairs of 5 rivals are 10, but only 4 independent ones.
+    Variances may follow the `covariate`, NaN where unknown. `independence` is the number of
+    independent comparisons that each is worth: the pairs of 5 rivals are 10, but only 4 independent
+    ones. With `families` they may follow those of other rivals, and a rival may be loud.
     """
 
     variance: Samples
     df: Samples
     covariate: Samples
     independence: Samples
-    others: Samples | None = None
+    families: Families | None = None
 
     def only(self, rows: NDArray[np.bool_]) -> "Spread":
-        """Return some rows, without `others`."""
+        """Return some rows, without `families`."""
         parts = (self.variance, self.df, self.covariate, self.independence)
         return Spread(*(values[rows] for values in parts))
 
@@ -84,14 +84,14 @@ class Prior:
     variance: Samples
 
 
-def shrink_variances(spread: Spread, families: Families | None = None) -> tuple[Samples, Samples]:
+def shrink_variances(spread: Spread) -> tuple[Samples, Samples]:
     """Return each variance averaged with the prior's, weighted by degrees, and its new degrees.
 
-    With families the prior's degrees are multiplied by its `belief`. The degrees never exceed those
-    that the run has in all. The variance is NaN where neither it nor the prior has a degree.
+    The prior's degrees are multiplied by its `belief`. The degrees never exceed those that the run
+    has in all. The variance is NaN where neither it nor the prior has a degree.
     """
     prior = fit_prior(spread)
-    prior_df = prior.df if families is None else prior.df * belief(spread, prior, families)
+    prior_df = prior.df * belief(spread, prior)
     own = np.where(spread.known, spread.df * np.nan_to_num(spread.variance), 0.0)
     total = spread.df + prior_df
     with np.errstate(invalid="ignore"):
@@ -100,7 +100,7 @@ def shrink_variances(spread: Spread, families: Families | None = None) -> tuple[
     return np.maximum(mixed, RESOLUTION**2), np.minimum(total, pooled)
 
 
-def belief(spread: Spread, prior: Prior, families: Families) -> Samples:
+def belief(spread: Spread, prior: Prior) -> Samples:
     """Return how far each comparison believes the prior, from 0 to 1: less if a rival is loud.
 
     A rival that is louder than the others, in few settings, would else be taken for one of them.
@@ -110,11 +110,12 @@ def belief(spread: Spread, prior: Prior, families: Families) -> Samples:
     """
     from scipy import special  # noqa: PLC0415
 
+    if spread.families is None:
+        return np.ones_like(prior.df)
     rows = spread.known & (prior.df > 0)
-    df, ratio = spread.df[rows], np.ones(len(rows))
+    df, (ratio, believed) = spread.df[rows], np.ones((2, len(rows)))
     ratio[rows] = spread.variance[rows] / prior.variance[rows]
-    louder = np.maximum(of_louder_rival(ratio, families)[rows], 0.0)
-    believed = np.ones(len(rows))
+    louder = np.maximum(of_louder_rival(ratio, spread.families)[rows], 0.0)
     believed[rows] = np.minimum(special.fdtrc(df, prior.df[rows], louder) * df / LOUD_CHANCE, 1.0)
     return believed
 
@@ -122,19 +123,20 @@ def belief(spread: Spread, prior: Prior, families: Families) -> Samples:
 def fit_prior(spread: Spread) -> Prior:
     """Fit the prior by moments of the log variances, along the covariate where that can be done.
 
-    Comparisons of one launch do not inform the prior but receive its variance. Where enough
-    comparisons have `others`, and variances rise with those, their prior follows both.
+    Comparisons of one launch do not inform the prior but receive its variance. Where variances rise
+    with those of other rivals of a family, and enough families have others, it follows both.
     """
     if spread.independent_comparisons < MIN_COMPARISONS:
         return Prior(np.zeros_like(spread.variance), np.zeros_like(spread.variance))
     prior, _ = _fit(spread, _design(spread))
-    if spread.others is None:
+    if spread.families is None:
         return prior
-    rows = np.isfinite(spread.others)
+    others = others_log_variance(spread.variance, spread.df, spread.families)
+    rows = np.isfinite(others)
     informed = spread.only(rows)
     if informed.independent_comparisons < MIN_FOR_TREND:
         return prior
-    closer, slopes = _fit(informed, np.column_stack([_design(informed), spread.others[rows]]))
+    closer, slopes = _fit(informed, np.column_stack([_design(informed), others[rows]]))
     if slopes[-1] > 0:
         df, variance = prior.df.copy(), prior.variance.copy()
         df[rows], variance[rows] = closer.df, closer.variance
