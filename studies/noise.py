@@ -84,37 +84,38 @@ class Shape:
     rounds: int = 40
 
 
-#: Noise of launches and of rounds as of the scenarios above.
-_AS_ELSEWHERE = {"launch_df": HEAVY, "round_sd": 0.06}
-#: Three launches of equal rivals that vary by 1 % (sd) in the ratio of two, and nothing else does.
-_BARE = Scenario("", launch_df=math.inf, round_sd=0.002)
+#: Noise with a loud rival, where nothing but launches varies, and where rounds do as above.
+_BARE = Scenario("", loud=1, launch_df=math.inf, round_sd=0.002)
+_UNLIKE, _USUAL = replace(_BARE, unlike=3.0), Scenario("", loud=1)
 _FEW = Shape(settings=34, rivals=7, launches=3, rounds=6)
+_FEW_USUAL = replace(_FEW, rounds=40)
 
 
 def _rare(
-    name: str, times: float, settings: int | None, shape: Shape = _FEW, **sizes: float
+    name: str, times: float, settings: int | None, base: Scenario = _BARE, shape: Shape = _FEW
 ) -> tuple[Scenario, Shape]:
-    """Return a run of which one rival is so many times as loud in some settings."""
-    bare = replace(_BARE, name=name, loud=1, loud_sd=0.01 * times, loud_settings=settings)
-    return replace(bare, **sizes), shape  # type: ignore[arg-type]
+    """Return a run whose loud rivals are so many times as loud, in some settings."""
+    loud_sd = base.launch_sd * times
+    return replace(base, name=name, loud_sd=loud_sd, loud_settings=settings), shape
 
 
-#: Runs of equal rivals in which a rival is loud in few settings, and some with none or with many.
+#: Equal rivals, one of which is loud in few settings, in many, or in none; mostly three launches.
 RARE_LOUD = (
-    _rare("144 x 8 unlike, x 4 in 7", 4, 7, replace(_FEW, settings=144, rivals=8), unlike=3.0),
-    _rare("34 x 7 unlike, x 4 in 2", 4, 2, unlike=3.0),
+    _rare("144 x 8 unlike, x 4 in 7", 4, 7, _UNLIKE, replace(_FEW, settings=144, rivals=8)),
+    _rare("34 x 7 unlike, x 4 in 2", 4, 2, _UNLIKE),
     *(_rare(f"34 x 7, x {times} in 2", times, 2) for times in (2, 3, 4, 6, 8)),
-    _rare("34 x 7, two x 4 in 2", 4, 2, loud=2),
-    _rare("34 x 4, x 4 in 2", 4, 2, replace(_FEW, rivals=4)),
+    _rare("34 x 7, two x 4 in 2", 4, 2, replace(_BARE, loud=2)),
+    _rare("34 x 4, x 4 in 2", 4, 2, shape=replace(_FEW, rivals=4)),
     _rare("34 x 7, x 4 in 12", 4, 12),
     _rare("34 x 7, x 4 in all", 4, None),
-    *(
-        _rare(f"Student's t, x {times} in 2", times, 2, replace(_FEW, rounds=40), **_AS_ELSEWHERE)
-        for times in (4, 8)
-    ),
+    *(_rare(f"Student's t, x {times} in 2", times, 2, _USUAL, _FEW_USUAL) for times in (4, 8)),
     _rare("34 x 7, none", 1, 0),
-    _rare("34 x 7 unlike, none", 1, 0, unlike=3.0),
-    _rare("Student's t, none", 1, 0, replace(_FEW, rounds=40), **_AS_ELSEWHERE),
+    _rare("34 x 7 unlike, none", 1, 0, _UNLIKE),
+    _rare("Student's t, none", 1, 0, _USUAL, _FEW_USUAL),
+    *(
+        _rare(f"{launches} launches, x 4 in 2", 4, 2, shape=replace(_FEW, launches=launches))
+        for launches in (5, 8)
+    ),
 )
 
 

@@ -153,16 +153,6 @@ def test_a_prior_follows_the_other_pairs_of_a_setting():
     assert near.df.min() > 0.8 * far.df.max()
 
 
-def test_an_estimate_learns_from_the_other_pairs_of_its_family():
-    random = np.random.default_rng(11)
-    scale = np.repeat(10 ** random.uniform(-3, -1, 60), 28)[:, None]
-    effect = scale * random.normal(0, 1, (1680, 3))
-    rows, numbers = effects.Effects(effect, np.full_like(effect, np.nan)), np.arange(1680) // 28
-    mixed = random.permutation(numbers)
-    near, far = estimates.estimate(rows, numbers), estimates.estimate(rows, mixed)
-    assert np.median(near.df) > far.df.max() + 2
-
-
 def test_a_prior_does_not_follow_pairs_that_are_quiet_because_others_are_loud():
     random = np.random.default_rng(10)
     loudness = np.array([1, 1, 1, 8, 8])[:, None]

@@ -147,6 +147,7 @@ def test_few_tries_below_a_least_share_may_be_chance():
 
 
 PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
+RARE = ("n", 800, 0.88, 0.06, 0.96, 0.01, 0.013)
 TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
 
 
@@ -155,6 +156,8 @@ TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
     [
         (ladder.PAIRS, PAIRS, 3, 0.8),
         (ladder.PAIRS, PAIRS, 5, 0.2),
+        (ladder.RARE, RARE, 2, 0.7),
+        (ladder.RARE, RARE, 3, 0.2),
         (ladder.TOGETHER, TOGETHER, 3, 0.7),
         (ladder.TOGETHER, TOGETHER, 9, 0.1),
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),

@@ -63,8 +63,8 @@ class Spread:
 
     def only(self, rows: NDArray[np.bool_]) -> "Spread":
         """Return some rows, without `families`."""
-        parts = (self.variance, self.df, self.covariate, self.independence)
-        return Spread(*(values[rows] for values in parts))
+        variance, df, covariate = self.variance[rows], self.df[rows], self.covariate[rows]
+        return Spread(variance, df, covariate, self.independence[rows])
 
     @property
     def known(self) -> NDArray[np.bool_]:
