@@ -1,7 +1,8 @@
 """Mark the statistics where the truth is known: `python -m studies.ladder [--quick]`.
 
 The whole ladder, from samples to verdicts, is climbed on simulated noise. The first table is about
-pairs of rivals, the second about all rows of a setting beside the shown best at once.
+pairs of rivals, the second about all rows of a setting beside the shown best at once, the third
+about a rival that is louder than the others in few settings.
 """
 
 import argparse
@@ -236,61 +237,6 @@ def pair_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterat
             )
 
 
-# Rare loud rivals --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class RareMarks:
-    """How loud rivals did beside the others, in which all are equal.
-
-    `covered` holds 1 or 0 of each of a loud rival's pairs, `wrong` of each of its settings: some
-    pair was called different. `others_covered` and `others_wrong` are those of all other pairs and
-    settings; `half_width` is that of each other pair.
-    """
-
-    covered: Samples
-    wrong: Samples
-    others_covered: Samples
-    others_wrong: Samples
-    half_width: Samples
-
-
-def mark_rare(scenario: Scenario, shape: Shape, runs: int, random: Generator) -> RareMarks:
-    loud, equal = noise.is_loud(scenario, shape), np.zeros(shape.rivals)
-    first, second = np.triu_indices(shape.rivals, 1)
-    is_loud = np.tile(loud[:, first] | loud[:, second], (runs, 1))
-    comparisons = np.concatenate(
-        [compared(noise.seconds(scenario, shape, equal, random)) for _ in range(runs)]
-    )
-    covered, wrong, half_width = (
-        np.vectorize(of, otypes=[float])(comparisons)
-        for of in (
-            lambda comparison: _covers(comparison, 0.0),
-            lambda comparison: _is_wrong(comparison, 0.0),
-            lambda comparison: (comparison.high - comparison.low) / 2,
-        )
-    )
-    any_loud, any_wrong = is_loud.any(-1), wrong.max(-1)
-    return RareMarks(
-        covered[is_loud],
-        any_wrong[any_loud],
-        covered[~is_loud],
-        any_wrong[~any_loud],
-        half_width[~is_loud],
-    )
-
-
-def rare_rows(seed: int, settings: int) -> Iterator[Row]:
-    """Mark each kind of run until so many of its settings have a loud rival."""
-    for place, (scenario, shape) in enumerate(RARE_LOUD):
-        loud = int(noise.is_loud(scenario, shape).any(-1).sum())
-        runs = -(-settings // loud) if loud else -(-settings // shape.settings)
-        marks = mark_rare(scenario, shape, runs, np.random.default_rng([seed, place]))
-        shares = (marks.covered, marks.wrong, marks.others_covered, marks.others_wrong)
-        means = [float(share.mean()) if share.size else None for share in shares]
-        yield scenario.name, len(marks.wrong), *means, float(marks.half_width.mean())
-
-
 # Beside the shown best ---------------------------------------------------------------------------
 
 
@@ -385,6 +331,61 @@ def _cells(by_scenario: Sequence[RowMarks]) -> Row:
     return settings, means[0], min(together), means[1], means[2], min(prices), *means[3:], width
 
 
+# Rare loud rivals --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RareMarks:
+    """How loud rivals did beside the others, in which all are equal.
+
+    `covered` holds 1 or 0 of each of a loud rival's pairs, `wrong` of each of its settings: some
+    pair was called different. `others_covered` and `others_wrong` are those of all other pairs and
+    settings; `half_width` is that of each other pair.
+    """
+
+    covered: Samples
+    wrong: Samples
+    others_covered: Samples
+    others_wrong: Samples
+    half_width: Samples
+
+
+def mark_rare(scenario: Scenario, shape: Shape, runs: int, random: Generator) -> RareMarks:
+    loud, equal = noise.is_loud(scenario, shape), np.zeros(shape.rivals)
+    first, second = np.triu_indices(shape.rivals, 1)
+    is_loud = np.tile(loud[:, first] | loud[:, second], (runs, 1))
+    comparisons = np.concatenate(
+        [compared(noise.seconds(scenario, shape, equal, random)) for _ in range(runs)]
+    )
+    covered, wrong, half_width = (
+        np.vectorize(of, otypes=[float])(comparisons)
+        for of in (
+            lambda comparison: _covers(comparison, 0.0),
+            lambda comparison: _is_wrong(comparison, 0.0),
+            lambda comparison: (comparison.high - comparison.low) / 2,
+        )
+    )
+    any_loud, any_wrong = is_loud.any(-1), wrong.max(-1)
+    return RareMarks(
+        covered[is_loud],
+        any_wrong[any_loud],
+        covered[~is_loud],
+        any_wrong[~any_loud],
+        half_width[~is_loud],
+    )
+
+
+def rare_rows(seed: int, settings: int) -> Iterator[Row]:
+    """Mark each kind of run until so many of its settings have a loud rival."""
+    for place, (scenario, shape) in enumerate(RARE_LOUD):
+        loud = int(noise.is_loud(scenario, shape).any(-1).sum())
+        runs = -(-settings // loud) if loud else -(-settings // shape.settings)
+        marks = mark_rare(scenario, shape, runs, np.random.default_rng([seed, place]))
+        shares = (marks.covered, marks.wrong, marks.others_covered, marks.others_wrong)
+        means = [float(share.mean()) if share.size else None for share in shares]
+        yield scenario.name, len(marks.wrong), *means, float(marks.half_width.mean())
+
+
 def main(words: Sequence[str] | None = None) -> int:
     return answer(parser("ladder", __doc__), words, _run)
 
@@ -393,9 +394,9 @@ def _run(asked: argparse.Namespace) -> int:
     plans, runs = (PLANS[1:2], 1) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
     write("")
-    wrong |= RARE.show(rare_rows(asked.seed, 120 if asked.quick else 800))
+    wrong |= TOGETHER.show(together_rows(plans, asked.seed, runs))
     write("")
-    return wrong | TOGETHER.show(together_rows(plans, asked.seed, runs))
+    return wrong | RARE.show(rare_rows(asked.seed, 120 if asked.quick else 800))
 
 
 if __name__ == "__main__":
