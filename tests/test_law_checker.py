@@ -166,9 +166,9 @@ def test_few_values_have_one_scale_for_all_features():
 
 
 @pytest.mark.parametrize(("own", "keeps"), [(0.11, True), (0.05, False)])
-def test_gradients_may_be_twice_as_far_as_the_layers_own(own, keeps):
-    errors = law.OwnErrors(np.full((BATCH, len(STEPS)), own), np.full(2, own))
-    expected = replace(reference(), own_errors=errors)
+def test_gradients_may_be_twice_as_far_off_as_rounding_moves_them(own, keeps):
+    of_inputs, of_weights = np.full((BATCH, len(STEPS)), own), np.full(2, own)
+    expected = replace(reference(), input_rounding=of_inputs, weight_rounding=of_weights)
     gradient = 1.2 * spread(expected.input_gradient)
     weights = [1.2 * weight for weight in expected.weight_gradients]
     for check, wrong in (

@@ -7,7 +7,6 @@ cotangent is a sum of outputs weighed at random, so it checks them too, at every
 
 import inspect
 import itertools
-import math
 import os
 import random
 import time
@@ -108,17 +107,10 @@ class SettingUnderTest:
                     except LawBrokenError:
                         if inner.is_steady():
                             raise
-                    inner = self._in_inference(inner)
-                    self._layers[rival.layer] = inner
-
-    def _in_inference(self, inner: InnerLayer) -> InnerLayer:
-        """Return a layer that draws noise in training with its results in inference.
-
-        Raises LostError if those are what it draws noise in.
-        """
-        if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
-            raise LostError(_UNSTEADY, Status.REFUSED)
-        return InnerLayer(self.engine, self.task, inner.layer, self._shared, noisy=True)
+                    if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
+                        raise LostError(_UNSTEADY, Status.REFUSED)
+                    again = self.engine, self.task, inner.layer, self._shared
+                    inner = self._layers[rival.layer] = InnerLayer(*again, noisy=True)
 
     def _inner_layer_of(self, rival: RivalSpec) -> InnerLayer:
         """Return the layer that a rival lifts, made at its first use; raises LostError."""
@@ -337,9 +329,9 @@ def check_rival(
         checked = _BackwardCalls(inner, inference, feeds, order)
         timed.check_finite(feed)
         inner.restore()
-    worst = checked.check_drawn_steps()
-    check = partial(checked.check_all_steps, checked.call(feed))
-    return max(worst, folded.settle(check, begin))
+    at_drawn_steps = checked.call(feeds.feed(inner.reference.sparse_cotangent()))
+    worst = folded.settle_drawn(partial(checked.check, at_drawn_steps))
+    return max(worst, folded.settle(partial(checked.check, checked.call(feed)), begin))
 
 
 @dataclass(frozen=True)
@@ -375,31 +367,12 @@ class _BackwardCalls:
             float(to_numpy(loss)), by_inputs, [fetched[index] for index in self.order]
         )
 
-    def check_drawn_steps(self) -> float:
-        """Compare a call with the reference, for a cotangent that is zero at all other steps."""
-        feed = self.feeds.feed(self.inner.reference.sparse_cotangent())
-        check = partial(self._check, self.call(feed), law.check_input_gradient, 0)
-        return self.inner.folded_reference.settle_drawn(check)
-
-    def check_all_steps(self, result: _Gradients, everywhere: law.Reference) -> float:
-        """Compare a call for the folded reference's cotangent with a reference at all steps."""
-        # A gradient sums over rows, and in each over the values of a feature, such as pixels.
-        additions = int(everywhere.valid.sum()) * math.prod(everywhere.outputs.shape[2:-1])
-        return self._check(result, law.check_input_gradient_at_steps, additions, everywhere)
-
-    def _check(
-        self,
-        result: _Gradients,
-        check_by_inputs: Callable[[Array, law.Reference, law.DtypePrecision], float],
-        additions: int,
-        expected: law.Reference,
-    ) -> float:
+    def check(self, result: _Gradients, expected: law.Reference) -> float:
+        """Compare a call with the reference whose cotangent it was fed."""
         inner, worst = self.inner, 0.0
         if result.by_inputs is not None:
-            worst = check_by_inputs(result.by_inputs, expected, inner.input_precision)
-        by_weights = law.check_weight_gradients(
-            result.by_weights, expected, inner.precision, additions
-        )
+            worst = law.check_input_gradient(result.by_inputs, expected, inner.input_precision)
+        by_weights = law.check_weight_gradients(result.by_weights, expected, inner.precision)
         law.check_loss(result.loss, expected, inner.folded_reference.scale, inner.precision)
         return max(worst, by_weights)
 

@@ -29,7 +29,6 @@ from timelift.worker.law import (
     TOLERANCES,
     DtypePrecision,
     LawBrokenError,
-    OwnErrors,
     Reference,
     check_input_gradient_at_steps,
     check_outputs,
@@ -208,8 +207,8 @@ class FoldedReference:
         self._calls, self._reference, self._noise = calls, reference, noise
         self._precisions, self._is_folded = (precision, input_precision), True
         self._unfold_error: Exception | None = None
-        #: By the steps of a reference, once a rival differs from it.
-        self._own_errors: dict[tuple[int, ...], OwnErrors] = {}
+        #: By its steps, a reference with its rounding, once a rival differs from it.
+        self._rounded: dict[tuple[int, ...], Reference] = {}
         #: The layer takes a fold, right or wrong.
         self._takes_fold = True
         try:
@@ -301,13 +300,12 @@ class FoldedReference:
         except LawBrokenError:
             if not reference.input_gradient.size:
                 raise
-        key = reference.steps
-        if key not in self._own_errors:
-            self._own_errors[key] = self._errors_by_rounding(reference)
-        return check(replace(reference, own_errors=self._own_errors[key]))
+        if reference.steps not in self._rounded:
+            self._rounded[reference.steps] = self._with_rounding(reference)
+        return check(self._rounded[reference.steps])
 
-    def _errors_by_rounding(self, reference: Reference) -> OwnErrors:
-        """Return how far gradients move if weights and statistics move about as far as they round.
+    def _with_rounding(self, reference: Reference) -> Reference:
+        """Return a reference with how far gradients move if weights and statistics do by rounding.
 
         The way in which the layer is called is the same each time, so only that sets them apart.
         """
@@ -328,7 +326,11 @@ class FoldedReference:
             of_inputs.append(largest_by_cell(errors))
             compared = weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
             of_weights.append([float(errors.max(initial=0.0)) for errors, _ in compared])
-        return OwnErrors(np.max(of_inputs, axis=0), np.max(of_weights, axis=0))
+        return replace(
+            reference,
+            input_rounding=np.max(of_inputs, axis=0),
+            weight_rounding=np.max(of_weights, axis=0),
+        )
 
 
 class InnerLayer:
