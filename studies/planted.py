@@ -149,7 +149,7 @@ def relus():
 
 
 def images():
-    """Make 600,000 ReLUs a frame, of which a launch finds some within rounding of zero."""
+    """Make 480,000 ReLUs a frame, of which a launch finds some within rounding of zero."""
     image = x = keras.Input((96, 96, 3))
     for filters, strides in ((16, 1), (16, 1), (32, 2), (32, 1), (64, 2)):
         x = keras.layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)

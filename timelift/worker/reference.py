@@ -50,8 +50,8 @@ _CHUNK_BYTES = 2**22
 _LEAST_COUNTED = 0.01
 #: A bound of the loss of float16 outputs, far below 65,504, the largest number of float16.
 _LARGEST_SUM = 1000.0
-#: Calls that show how far rounding alone moves the layer's gradients, and how far the weights move
-#: in each, as a share of the allowed error of outputs: a few times what an addition may round.
+#: Calls that show how far rounding moves the layer's gradients, and how far the weights move for
+#: that, as a share of the allowed error of outputs: a few times what an addition may round.
 _ROUNDED_CALLS, _ROUNDED_SHARE = 8, 0.1
 #: Calls that must agree before a rival is condemned: a layer may draw noise from anywhere.
 _STEADY_CALLS = 16
@@ -157,7 +157,7 @@ def reference_at(
 def multiplied(
     engine: Engine, variables: Sequence[Any], factors: Iterable[Array | float]
 ) -> Iterator[None]:
-    """Multiply the values of variables until the end."""
+    """Multiply the values of variables inside."""
     before = [engine.to_numpy(variable.value) for variable in variables]
     try:
         for variable, value, factor in zip(variables, before, factors, strict=False):
@@ -317,20 +317,17 @@ class FoldedReference:
         by_inputs, by_weights = gradients()
         valid = reference.valid[:, steps]
         scale = scale_of(reference.input_gradient[valid])
-        of_inputs, of_weights = list[Array](), list[list[float]]()
+        of_inputs, of_weights = reference.input_rounding, reference.weight_rounding
         for _ in range(_ROUNDED_CALLS):
             factors = [1 + share * self._noise.standard_normal(each.shape) for each in variables]
             with multiplied(calls.engine, variables, factors):
                 moved, weights_moved = gradients()
             errors = relative_errors(moved[:, steps], by_inputs[:, steps], scale)
-            of_inputs.append(largest_by_cell(errors))
+            of_inputs = np.maximum(of_inputs, largest_by_cell(errors))
             compared = weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
-            of_weights.append([float(errors.max(initial=0.0)) for errors, _ in compared])
-        return replace(
-            reference,
-            input_rounding=np.max(of_inputs, axis=0),
-            weight_rounding=np.max(of_weights, axis=0),
-        )
+            largest = [float(errors.max(initial=0.0)) for errors, _ in compared]
+            of_weights = np.maximum(of_weights, largest)
+        return replace(reference, input_rounding=of_inputs, weight_rounding=of_weights)
 
 
 class InnerLayer:
