@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.projects import ROOT
-from timelift.canary import time_canary
+from timelift.canary import time_canary, time_copy
 from timelift.case import Backend
 from timelift.measure import machine, options
 from timelift.worker import system
@@ -28,6 +28,11 @@ def test_a_canary_that_is_disturbed_has_jitter(last, jitter):
     canary = time_canary(10, ticking(*[2e-5] * 8, last, last))
     assert canary.seconds == 2e-5
     assert canary.jitter == pytest.approx(jitter)
+
+
+def test_the_canary_s_copy_leaves_out_the_one_that_maps_its_memory():
+    assert time_copy(ticking(1.0, 2e-3, 3e-3, 9e-3)) == pytest.approx(3e-3)
+    assert 0 < time_copy() < 1
 
 
 class Times(tuple):

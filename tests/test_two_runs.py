@@ -182,6 +182,16 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
     assert set(findings.removed) == {cases[1], cases[3]}
 
 
+def test_an_option_that_may_change_times_is_drift_and_no_package(write):
+    old, new = (write(70, launches=3, options={"launches": text}) for text in ("3", "8"))
+    findings = compare_runs(old, new)
+    assert [(part.name, part.old, part.new) for part in findings.drift] == [
+        ("--launches", "3", "8")
+    ]
+    assert not findings.packages_drifted
+    assert compare_runs(old, write(70, launches=3)).drift == ()
+
+
 def test_three_runs_or_more_teach_what_sessions_add():
     random = np.random.default_rng(1)
     loud, quiet = (random.normal(0, sd, (20, 6)) for sd in (0.05, 0.0))

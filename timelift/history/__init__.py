@@ -61,9 +61,8 @@ class CommonShift(Change):
     """A `share` of so many `cases`, of a setting or of a whole machine, changed at once.
 
     The value is the median case's change beside the canary, as a log ratio; there is no interval.
-    `sides` are the runs that were compared;
-    `canary` is that of the canary's beat that moved most, NaN where there is none. A shift of cases
-    on a GPU, whose clocks no canary knows, does not fail a history.
+    `sides` are the runs that were compared; `canary` is the change of its beat that moved most, NaN
+    where there is none. A shift of cases on a GPU, whose clocks no canary knows, fails no history.
     """
 
     share: float

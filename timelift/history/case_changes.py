@@ -8,9 +8,8 @@ changed, ratios do not show which half; seconds over the canary's do. Of two riv
 changed, the slower one is named.
 """
 
-import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
 from timelift.analyse.estimates import Estimates, estimate
 from timelift.analyse.results import Run, Samples
-from timelift.case import Case, Setting
+from timelift.case import Case
 from timelift.history.levels import ENOUGH_RIVALS, log_median_beat
 from timelift.history.noise import Noise, added
 from timelift.measurement import Measurement
@@ -45,14 +44,15 @@ def case_changes(old: Run, new: Run) -> list[CaseChange]:
     """Return the change of every case that both runs measured, beside a rival that both have."""
     before, after = old.measured, new.measured
     over_canary = changes_over_canary(old, new)
-    usable = [case for rivals in over_canary.values() if len(rivals) > 1 for case in rivals]
+    rivals = Counter(case.setting for case in over_canary)
+    usable = [case for case in over_canary if rivals[case.setting] > 1]
     if not usable:
         return []
     # Both runs hold the same cases in the same order.
     first, second = (aligned_samples(run[case] for case in usable) for run in (before, after))
     with np.errstate(invalid="ignore", divide="ignore"):
         # Variances are moderated over all pairs of rivals of one run.
-        estimates = [estimate(*pairs_by_setting(rivals)) for rivals in (first, second)]
+        estimates = [estimate(*pairs_by_setting(run)) for run in (first, second)]
         noise = added(*(_noise_of(run) for run in estimates))
     change = estimates[1].effect - estimates[0].effect
     changes: list[CaseChange] = []
@@ -61,7 +61,7 @@ def case_changes(old: Run, new: Run) -> list[CaseChange]:
         rows = slice(start, start + len(earlier.pairs))
         start = rows.stop
         pairs = (change[rows], noise.variance[rows], noise.df[rows])
-        changes += _of_setting(earlier, later, pairs, over_canary[earlier.setting])
+        changes += _of_setting(earlier, later, pairs, over_canary)
     return changes
 
 
@@ -104,39 +104,24 @@ def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
     return square
 
 
-# Beside the canary -------------------------------------------------------------------------------
+def changes_over_canary(old: Run, new: Run) -> dict[Case, float]:
+    """Return the change of each case's time over the canary's, NaN without a canary."""
+    (before, _), (after, _) = log_canary(old), log_canary(new)
+    return {
+        case: _log_seconds(new.measured[case]) - _log_seconds(old.measured[case]) - (after - before)
+        for case in sorted(old.measured.keys() & new.measured.keys())
+    }
 
 
-def changes_over_canary(old: Run, new: Run) -> dict[Setting, dict[Case, float]]:
-    """Return the change of each case's time over the canary's, NaN without a canary, by setting."""
-    before, after = old.measured, new.measured
-    shared: dict[Setting, list[Case]] = defaultdict(list)
-    for case in sorted(before.keys() & after.keys()):
-        shared[case.setting].append(case)
-    changes: dict[Setting, dict[Case, float]] = {}
-    for setting, cases in shared.items():
-        sides = ([run[case] for case in cases] for run in (before, after))
-        canary, _ = canary_change(*sides)
-        changes[setting] = {
-            case: _log_seconds(after[case]) - _log_seconds(before[case]) - canary for case in cases
-        }
-    return changes
-
-
-def canary_change(old: Iterable[Measurement], new: Iterable[Measurement]) -> tuple[float, float]:
-    """Return the changes of the canary's two beats as log ratios, NaN where a run has none."""
-    before, after = _log_canary(old), _log_canary(new)
-    return after[0] - before[0], after[1] - before[1]
+def log_canary(run: Run) -> tuple[float, float]:
+    """Return the log medians of the canary's two beats, NaN where a run has none."""
+    facts = [launch.facts for case in run.measurements for launch in case.launches]
+    hashes, copies = (
+        [own.number(name) for own in facts] for name in ("canary_seconds", "copy_seconds")
+    )
+    return log_median_beat(hashes), log_median_beat(copies)
 
 
 def _log_seconds(measurement: Measurement) -> float:
     medians = np.log([launch.median_seconds for launch in measurement.launches])
-    return statistics.fmean(medians[np.isfinite(medians)].tolist())
-
-
-def _log_canary(measurements: Iterable[Measurement]) -> tuple[float, float]:
-    facts = [launch.facts for measurement in measurements for launch in measurement.launches]
-    return (
-        log_median_beat(of_launch.number("canary_seconds") for of_launch in facts),
-        log_median_beat(of_launch.number("copy_seconds") for of_launch in facts),
-    )
+    return float(np.nanmean(medians))

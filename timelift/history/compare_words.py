@@ -17,7 +17,7 @@ from timelift.case import AXIS_FLAGS, Case, Setting
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.history import ChangeState
-from timelift.history.two_runs import CaseBetween, Commits, TwoRuns
+from timelift.history.two_runs import CaseBetween, TwoRuns, commit_in
 from timelift.journal.lines import Difference
 from timelift.measurement import FactChange
 from timelift.present.tables import Column, Table, number
@@ -58,8 +58,8 @@ def show(compared: TwoRuns, console: Console, rows: int) -> None:
 
 
 def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
-    yield "old", _run(compared.old, compared.commits.old)
-    yield "new", _run(compared.new, compared.commits.new)
+    yield "old", _run(compared.old)
+    yield "new", _run(compared.new)
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.drift:
@@ -72,11 +72,11 @@ def _head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
 
-def _run(run: Run, commit: str) -> str:
+def _run(run: Run) -> str:
     end = ", provisional" if run.is_provisional else ", cut short" if run.cut_short else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
-    return f"{started}, commit {commit or 'unknown'}{changes}{end}"
+    return f"{started}, commit {commit_in(run) or 'unknown'}{changes}{end}"
 
 
 def _shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
@@ -195,12 +195,12 @@ def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
     parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
     yield (
         f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
-        f"slow-down: {_how_to_decide(compared.commits)}"
+        f"slow-down: {_how_to_decide(compared)}"
     )
-    against = compared.commits.against
+    to_race = [(case.setting, case.strategy) for case in suspects]
+    to_race += [(setting, "") for setting in settings]
     commands = [
-        *(_deciding_command(case.setting, against, case.strategy) for case in suspects),
-        *(_deciding_command(setting, against) for setting in settings),
+        _deciding_command(setting, compared.against, strategy) for setting, strategy in to_race
     ]
     yield from (f"  {command}" for command in commands[:rows])
     if len(commands) > rows:
@@ -212,12 +212,13 @@ def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
         )
 
 
-def _how_to_decide(commits: Commits) -> str:
-    if commits.same_code:
-        return f"both measured commit {commits.new}, so it was not the code; measure again with"
-    if not commits.old:
+def _how_to_decide(compared: TwoRuns) -> str:
+    new = commit_in(compared.new)
+    if compared.same_code:
+        return f"both measured commit {new}, so it was not the code; measure again with"
+    if not compared.against:
         return "the old run has no commit to race against; measure again with"
-    place = f", with {commits.new} checked out," if commits.new else ""
+    place = f", with {new} checked out," if new else ""
     return f"what decides{place} is"
 
 

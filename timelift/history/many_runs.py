@@ -167,12 +167,13 @@ def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
 def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindings:
     """Find the changes of cases, and shifts of most of them, of at least `gate`, a share."""
     shifts: list[CommonShift] = []
+    fitted = _fit(levels, (), gate)
     for _ in range(_MOST_PASSES):
-        fitted = _fit(levels, [shift.after for shift in shifts], gate)
         more = common_shifts(levels, gate, fitted, shifts)
         if len(more) == len(shifts):  # no shift is ever dropped, so these are the same
             break
         shifts = more
+        fitted = _fit(levels, [shift.after for shift in shifts], gate)
     latest = [
         _latest(series, times, gate)
         for series, times in zip(fitted, levels.over_canary, strict=True)
@@ -208,7 +209,7 @@ def _with_shared(
         if own.state in WORSE | {ChangeState.GONE} or not value >= least:
             states.append(own)
         else:
-            change = Change(value, math.nan, math.nan, before=shift.before, after=shift.after)
+            change = Change(value, before=shift.before, after=shift.after)
             states.append(Latest(ChangeState.TOGETHER, change, change))
     return states
 

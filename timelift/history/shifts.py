@@ -100,11 +100,13 @@ def _shift(
     if count < _LEAST_CASES:
         return None
     value = float(np.median(changes[measured]))
-    moved = measured & (changes * np.sign(value) >= math.log1p(gate))
-    share = float(moved[measured].mean())
     by_machine = _machine_moved(levels, *sides, gate)
-    if share <= HALF and not (many and by_machine):
-        return None
+    either_way = np.abs(changes) >= math.log1p(gate)
+    moved = either_way & (np.sign(changes) == np.sign(value))
+    if moved.sum() <= HALF * count:
+        moved = either_way
+        if not (many and by_machine):
+            return None
     known = np.isfinite(levels.log_canary[0])
     has_canary = known[sides[0]].any() and known[sides[1]].any()
     cause = Cause.MACHINE if by_machine else Cause.SHARED if has_canary else Cause.UNKNOWN
@@ -112,7 +114,7 @@ def _shift(
     on_gpu = [levels.cases[row].setting.device.startswith(GPU) for row in np.flatnonzero(moved)]
     return CommonShift(
         value,
-        share=share,
+        share=float(moved.sum() / count),
         cases=count,
         before=sides[0].stop - 1,
         after=sides[1].start,

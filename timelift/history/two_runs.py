@@ -24,9 +24,9 @@ from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.history import DESCRIPTION, ChangeState, CommonShift, drift_differences
 from timelift.history.case_changes import (
     CaseChange,
-    canary_change,
     case_changes,
     changes_over_canary,
+    log_canary,
 )
 from timelift.history.levels import median_polish, other_runs, ratios, run_levels
 from timelift.history.noise import (
@@ -39,7 +39,6 @@ from timelift.history.noise import (
 )
 from timelift.journal.lines import (
     Difference,
-    Machine,
     differences,
     flattened,
     identity_of,
@@ -65,20 +64,6 @@ _LEVEL = 0.005
 _FALSE_SHARE = 0.05
 #: Decimals in which log ratios that are equal but for rounding agree.
 _DIGITS = 9
-
-
-@dataclass(frozen=True)
-class Commits:
-    """The commits of both runs, empty where unknown; `same_code` if they are one, and clean."""
-
-    old: str
-    new: str
-    same_code: bool
-
-    @property
-    def against(self) -> str:
-        """The revision to race against; empty where it is unknown or has the same code."""
-        return "" if self.same_code else self.old
 
 
 @dataclass(frozen=True)
@@ -131,7 +116,6 @@ class TwoRuns:
 
     old: Run
     new: Run
-    commits: Commits
     cases: tuple[CaseBetween, ...]
     settings: Mapping[Setting, CommonShift]
     shared_settings: int
@@ -142,6 +126,19 @@ class TwoRuns:
     machines: tuple[Difference, ...]
     drift: tuple[Difference, ...]
     canary: tuple[float, float]
+
+    @property
+    def same_code(self) -> bool:
+        """True if both runs measured one commit, with no file that differed from it."""
+        dirty = self.old.header.commit.dirty or self.new.header.commit.dirty
+        return (
+            bool(commit_in(self.old)) and commit_in(self.old) == commit_in(self.new) and not dirty
+        )
+
+    @property
+    def against(self) -> str:
+        """The revision to race against; empty where it is unknown or has the same code."""
+        return "" if self.same_code else commit_in(self.old)
 
     @property
     def advisory(self) -> bool:
@@ -180,7 +177,8 @@ class TwoRuns:
     @property
     def packages_drifted(self) -> bool:
         """True if packages, interpreter or flags differ, which racing two revisions cannot show."""
-        return any(difference.name not in DESCRIPTION for difference in self.drift)
+        names = {difference.name for difference in self.drift} - DESCRIPTION
+        return any(not name.startswith("--") for name in names)
 
     @property
     def any_suspect(self) -> bool:
@@ -219,20 +217,20 @@ def compare_runs(
     failing_now = _failing_now(before, new)
     over_canary = changes_over_canary(old, new)
     margin = float(np.log1p(gate))
+    (before_hash, before_copy), (after_hash, after_copy) = log_canary(old), log_canary(new)
     return TwoRuns(
         old,
         new,
-        _commits(old, new),
         cases=_cases_between(old, new, sessions, margin),
         settings=_setting_shifts(over_canary, max(margin, _common_bound(sessions, _LEVEL))),
-        shared_settings=len(over_canary),
+        shared_settings=len({case.setting for case in over_canary}),
         facts=_fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
         failing_now=failing_now,
         machines=machines,
         drift=drift_differences(old.header, new.header),
-        canary=canary_change(old.measurements, new.measurements),
+        canary=(after_hash - before_hash, after_copy - before_copy),
     )
 
 
@@ -242,34 +240,30 @@ def _common_bound(sessions: Sessions, level: float) -> float:
     return float(t_quantile(level, noise.df) * np.sqrt(2 * noise.variance))
 
 
-def _setting_shifts(
-    changes: Mapping[Setting, Mapping[Case, float]], least: float
-) -> dict[Setting, CommonShift]:
+def _setting_shifts(changes: Mapping[Case, float], least: float) -> dict[Setting, CommonShift]:
     """Return the change of the median rival of each setting in which that is above `least`."""
-    shifts = {}
-    for setting, of_rivals in changes.items():
-        moved = list(of_rivals.values())
-        value = statistics.median(moved)
-        if value > least:
-            share = statistics.fmean(change > least for change in moved)
-            shifts[setting] = CommonShift(value, math.nan, math.nan, share=share, cases=len(moved))
-    return shifts
+    settings: dict[Setting, list[float]] = defaultdict(list)
+    for case, change in changes.items():
+        settings[case.setting].append(change)
+    return {
+        setting: CommonShift(
+            statistics.median(moved),
+            share=statistics.fmean(change > least for change in moved),
+            cases=len(moved),
+        )
+        for setting, moved in settings.items()
+        if statistics.median(moved) > least
+    }
 
 
 def machine_differences(old: Run, new: Run) -> tuple[Difference, ...]:
     """Return the differences of identities, and of the engines that both runs name."""
+    before, after = old.header.machine, new.header.machine
+    described = differences(flattened(before.identity), flattened(after.identity))
+    if not identity_of(before) | identity_of(after):  # unknown machines never match
+        described = iter([Difference("machine", None, None)])
     engines = differences(_engines(old), _engines(new))
-    return (
-        *_identity_differences(old.header.machine, new.header.machine),
-        *(engine for engine in engines if None not in (engine.old, engine.new)),
-    )
-
-
-def _identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
-    """Identity fields that differ; unknown machines never match."""
-    if not identity_of(old) | identity_of(new):
-        return (Difference("machine", None, None),)
-    return tuple(differences(flattened(old.identity), flattened(new.identity)))
+    return (*described, *(engine for engine in engines if None not in (engine.old, engine.new)))
 
 
 def _engines(run: Run) -> dict[str, str]:
@@ -280,13 +274,7 @@ def _engines(run: Run) -> dict[str, str]:
     }
 
 
-def _commits(old: Run, new: Run) -> Commits:
-    before, after = _commit(old), _commit(new)
-    dirty = old.header.commit.dirty or new.header.commit.dirty
-    return Commits(before, after, same_code=bool(before) and before == after and not dirty)
-
-
-def _commit(run: Run) -> str:
+def commit_in(run: Run) -> str:
     """Return the commit of a run, shortened; '' where it is unknown or no commit's name."""
     commit = run.header.commit.id or ""
     return commit[:_COMMIT] if commit.isalnum() and commit.isascii() else ""
@@ -372,18 +360,13 @@ def _cases_in(run: Run) -> dict[Case, CaseInRun]:
 
 def _standard_errors(changes: Sequence[CaseChange], sessions: Sessions) -> tuple[Samples, Samples]:
     """Return the standard error of every change, and its degrees of freedom."""
-    launches = [change.noise for change in changes]
-    own = [sessions.of_cases.get(change.case, ASSUMED) for change in changes]
-    noise = added(
-        *(
-            Noise(
-                np.array([times * noise.variance for noise in group]),
-                np.array([noise.df for noise in group]),
-            )
-            for times, group in ((1, launches), (2, own))  # each run has a session
-        )
-    )
-    return np.sqrt(noise.variance), noise.df
+    own = (sessions.of_cases.get(change.case, ASSUMED) for change in changes)
+    noises = [
+        added(change.noise, Noise(2 * session.variance, session.df))  # each run has a session
+        for change, session in zip(changes, own, strict=True)
+    ]
+    variance, df = np.array([(noise.variance, noise.df) for noise in noises]).T
+    return np.sqrt(variance), df
 
 
 def _states(
