@@ -78,12 +78,8 @@ def common_shifts(
 
 def _sides(runs: NDArray[np.int_], first: int, place: int, end: int) -> tuple[slice, slice]:
     """Return the runs on both sides of a place between two others."""
-    starts, ends = (first, place), (place, end)
-    before, after = (
-        slice(int(runs[start]), int(runs[stop - 1]) + 1)
-        for start, stop in zip(starts, ends, strict=True)
-    )
-    return before, after
+    inner = int(runs[place - 1]) + 1, int(runs[place])
+    return slice(int(runs[first]), inner[0]), slice(inner[1], int(runs[end - 1]) + 1)
 
 
 def _shift(
@@ -133,20 +129,17 @@ def change_of_medians(table: Samples, before: slice, after: slice) -> Samples:
 
 def _machine_moved(levels: RunLevels, before: slice, after: slice, gate: float) -> bool:
     """True if a beat of the canary moved by `gate` and beyond its noise, or the description did."""
-    old, new = levels.description[before.stop - 1], levels.description[after.start]
-    return old != new or any(
-        abs(change) >= max(math.log1p(gate), _CANARY_ERRORS * _canary_error(beat, before, after))
-        for beat, change in zip(
-            levels.log_canary, change_of_medians(levels.log_canary, before, after), strict=True
-        )
-        if math.isfinite(change)
-    )
-
-
-def _canary_error(beat: Samples, before: slice, after: slice) -> float:
-    known = np.isfinite(beat)
-    sd = sd_of_steps(steps_of(beat[known]))
-    return float(sd * math.sqrt(1 / known[before].sum() + 1 / known[after].sum()))
+    if levels.description[before.stop - 1] != levels.description[after.start]:
+        return True
+    changes = change_of_medians(levels.log_canary, before, after)
+    for beat, change in zip(levels.log_canary, changes, strict=True):
+        known = np.isfinite(beat)
+        if known[before].any() and known[after].any():
+            runs = 1 / known[before].sum() + 1 / known[after].sum()
+            error = sd_of_steps(steps_of(beat[known])) * math.sqrt(runs)
+            if abs(change) >= max(math.log1p(gate), _CANARY_ERRORS * error):
+                return True
+    return False
 
 
 def _crowded(levels: RunLevels, changes: ChangePlaces) -> list[tuple[int, float]]:

@@ -97,7 +97,10 @@ class CaseBetween:
 
 @dataclass(frozen=True)
 class Sessions:
-    """What a session adds to each case, and to all cases beside the canary; learnt or assumed."""
+    """What a session adds to each case, and to all of a setting beside the canary.
+
+    They are learnt or assumed.
+    """
 
     of_cases: Mapping[Case, Noise] = field(default_factory=dict)
     common: Noise = ASSUMED_COMMON
@@ -198,11 +201,11 @@ def learn_sessions(results: Path, old: Run, new: Run) -> Sessions:
     every = np.ones(len(levels.cases), bool)
     noise = session_noise(ratios(levels, every), levels.of_launches)
     of_cases = [Noise(*row) for row in np.column_stack([noise.variance, noise.df])]
-    common = median_polish(levels.over_canary)[None]
+    times = levels.over_canary
+    common = np.array([median_polish(times[rows]) for rows in levels.settings.values()])
     learnt = session_noise(common, np.zeros_like(common), ASSUMED_COMMON)
-    return Sessions(
-        dict(zip(levels.cases, of_cases, strict=True)), Noise(learnt.variance[0], learnt.df[0])
-    )
+    of_setting = Noise(np.median(learnt.variance), np.median(learnt.df))
+    return Sessions(dict(zip(levels.cases, of_cases, strict=True)), of_setting)
 
 
 def compare_runs(
