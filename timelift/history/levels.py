@@ -15,11 +15,11 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from timelift.analyse.effects import HALF, mean_and_variance, trimmed_mean
+from timelift.analyse.effects import HALF, trimmed_mean
 from timelift.analyse.results import Samples
-from timelift.analyse.variances import Spread, shrink_variances
 from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
@@ -44,6 +44,8 @@ ENOUGH_RIVALS = 3
 #: The fewest unchanged rivals that are the reference without the others.
 _LEAST_STEADY = 2
 _ROUNDS_OF_POLISH = 4
+#: The launches that the variance of a run's median case is worth beside a case's own.
+_PRIOR_LAUNCHES = 4
 
 
 # The runs of a machine ---------------------------------------------------------------------------
@@ -190,13 +192,12 @@ def read_stored_run(path: Path) -> StoredRun:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The level of every measured case in log seconds per call, and its variance by launches.
+    """The log median seconds per call of every measured case by launch, and its exact facts.
 
     `log_canary` are the medians of both beats of the canary, NaN where there are none.
     """
 
-    log_seconds: Mapping[Case, float]
-    of_launches: Mapping[Case, float]
+    medians: Mapping[Case, Mapping[int, float]]
     log_canary: tuple[float, float]
     exact: Mapping[Case, ExactFacts]
 
@@ -211,32 +212,28 @@ def summary_of_run(path: Path) -> RunSummary:
 
 
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
-    """Sum up the lines of a journal; a case that failed in a launch has no level.
+    """Sum up the lines of a journal; a case that failed in a launch is left out.
 
     Of two lines for a case and a launch the first counts.
     """
     medians: dict[Case, dict[int, float]] = defaultdict(dict)
     exact: dict[Case, ExactFacts] = {}
-    failed: set[Case] = set()
     beats: list[tuple[float | None, float | None]] = []
     for line in read_medians(lines):
-        case = line.case
-        if line.launch in medians[case]:
+        if line.launch in medians[line.case]:
             continue
-        medians[case][line.launch] = line.log_seconds
-        if math.isnan(line.log_seconds):
-            failed.add(case)
-            continue
-        exact[case] = largest(exact.get(case, line.exact), line.exact)
-        beats.append(line.canary)
-    log_seconds, of_launches = _case_levels(
-        {case: medians[case] for case in medians if case not in failed}
-    )
+        medians[line.case][line.launch] = line.log_seconds
+        if not math.isnan(line.log_seconds):
+            exact[line.case] = largest(exact.get(line.case, line.exact), line.exact)
+            beats.append(line.canary)
+    measured = {
+        case: own for case, own in medians.items() if not any(map(math.isnan, own.values()))
+    }
+    hashes, copies = ([pair[beat] for pair in beats] for beat in (0, 1))
     return RunSummary(
-        log_seconds,
-        of_launches,
-        (log_median_beat(hash_ for hash_, _ in beats), log_median_beat(copy for _, copy in beats)),
-        {case: exact[case] for case in log_seconds},
+        measured,
+        (log_median_beat(hashes), log_median_beat(copies)),
+        {case: exact[case] for case in measured},
     )
 
 
@@ -253,59 +250,6 @@ def largest(facts: ExactFacts, others: ExactFacts) -> ExactFacts:
     pairs = zip(facts, others, strict=True)
     known_values = ([value for value in pair if value is not None] for pair in pairs)
     return tuple(max(values, default=None) for values in known_values)
-
-
-def _case_levels(
-    medians: Mapping[Case, Mapping[int, float]],
-) -> tuple[dict[Case, float], dict[Case, float]]:
-    """Return the level of every case over launches, and its variance by launches.
-
-    `medians` are log seconds by launch.
-    """
-    by_setting: dict[Setting, list[Case]] = defaultdict(list)
-    for case in medians:
-        by_setting[case.setting].append(case)
-    place = {
-        case: (row, rival)
-        for row, rivals in enumerate(by_setting.values())
-        for rival, case in enumerate(rivals)
-    }
-    launches = sorted({launch for by_launch in medians.values() for launch in by_launch})
-    column = {launch: number for number, launch in enumerate(launches)}
-    most_rivals = max(map(len, by_setting.values()), default=0)
-    table = np.full((len(by_setting), most_rivals, len(launches)), np.nan)
-    for case, by_launch in medians.items():
-        for launch, median in by_launch.items():
-            table[(*place[case], column[launch])] = median
-    if not table.size:
-        return {}, {}
-    rows = tuple(np.array([*place.values()]).T)
-    levels, variances = (of_all[rows].tolist() for of_all in _over_launches(table))
-    return dict(zip(place, levels, strict=True)), dict(zip(place, variances, strict=True))
-
-
-def _over_launches(table: Samples) -> tuple[Samples, Samples]:
-    """Return the level of each rival over launches and its variance, as (settings, rivals) each.
-
-    `table` is (settings, rivals, launches) in log seconds. What a launch does to all rivals alike
-    is taken out first, so a rival that was dropped after three launches still compares with the
-    others. Variances are moderated over all cases; 0 where no case has two launches.
-    """
-    rough = trimmed_mean(table, HALF)
-    common = trimmed_mean(np.swapaxes(table - rough[..., None], -1, -2), HALF)
-    beside = table - common[..., None, :]
-    levels = trimmed_mean(beside, HALF) + trimmed_mean(common, HALF)[..., None]
-    launches = np.isfinite(beside).sum(-1)
-    _, variance = mean_and_variance(beside)
-    spread = Spread(
-        variance.ravel(),
-        np.maximum(launches - 1.0, 0.0).ravel(),
-        np.full(variance.size, np.nan),
-        np.ones(variance.size),
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        moderated = shrink_variances(spread)[0].reshape(variance.shape)
-        return levels, np.nan_to_num(moderated / launches, nan=0.0, posinf=0.0)
 
 
 # All runs as one table ---------------------------------------------------------------------------
@@ -353,18 +297,48 @@ def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
     The canary of a header stands in for a run that timed none beside its cases.
     """
     summaries = [summary_of_run(run.path) for run in runs]
-    cases = sorted({case for summary in summaries for case in summary.log_seconds})
-    row = {case: number for number, case in enumerate(cases)}
-    tables = np.full((2, len(cases), len(runs)), np.nan)
-    for column, summary in enumerate(summaries):
-        rows = [row[case] for case in summary.log_seconds]
-        for table, values in zip(tables, (summary.log_seconds, summary.of_launches), strict=True):
-            table[rows, column] = list(values.values())
     canary = np.array([summary.log_canary for summary in summaries]).T
     canary[0] = np.where(np.isfinite(canary[0]), canary[0], [run.log_canary for run in runs])
     descriptions = [run.description for run in runs]
     numbers = np.array([descriptions.index(description) for description in descriptions])
-    return RunLevels(tuple(cases), tables[0], np.nan_to_num(tables[1]), canary, numbers), summaries
+    return RunLevels(*level_tables(summaries), canary, numbers), summaries
+
+
+def level_tables(summaries: Sequence[RunSummary]) -> tuple[tuple[Case, ...], Samples, Samples]:
+    """Return the cases of runs, with their levels and the variances of those by launches.
+
+    Both are (cases, runs). A level is the median over launches. What a launch does to all rivals
+    alike is taken out first, so a rival that was dropped after three launches still compares with
+    the others. A variance is drawn to that of the median case of its run.
+    """
+    cases = tuple(sorted({case for summary in summaries for case in summary.medians}))
+    size = len(cases), len(summaries)
+    if not cases:
+        return cases, np.zeros(size), np.zeros(size)
+    row = {case: number for number, case in enumerate(cases)}
+    first_rival = {case.setting: number for number, case in reversed([*enumerate(cases)])}
+    frame = pd.DataFrame(
+        (
+            (run, row[case], first_rival[case.setting], launch, median)
+            for run, summary in enumerate(summaries)
+            for case, medians in summary.medians.items()
+            for launch, median in medians.items()
+        ),
+        columns=["run", "case", "setting", "launch", "median"],
+    )
+    rough = frame["median"] - frame.groupby(["run", "case"])["median"].transform("median")
+    common = rough.groupby([frame[key] for key in ("run", "setting", "launch")]).transform("median")
+    frame["usual"] = common.groupby([frame["run"], frame["setting"]]).transform("median")
+    frame["beside"] = frame["median"] - common
+    of_case = frame.groupby(["case", "run"])
+    level, launches = of_case["beside"].median() + of_case["usual"].first(), of_case.size()
+    variance, df = of_case["beside"].var().fillna(0.0), launches - 1
+    usual = variance[df > 0].groupby("run").median().reindex(launches.index, level="run").fillna(0)
+    error = (df * variance + _PRIOR_LAUNCHES * usual) / (df + _PRIOR_LAUNCHES) / launches
+    tables = np.full((2, *size), np.nan)
+    rows, columns = (launches.index.get_level_values(name) for name in ("case", "run"))
+    tables[:, rows, columns] = level, error
+    return cases, tables[0], np.nan_to_num(tables[1])
 
 
 def median_polish(table: Samples) -> Samples:

@@ -204,7 +204,7 @@ def learn_sessions(results: Path, old: Run, new: Run) -> Sessions:
     times = levels.over_canary
     common = np.array([median_polish(times[rows]) for rows in levels.settings.values()])
     learnt = session_noise(common, np.zeros_like(common), ASSUMED_COMMON)
-    of_setting = Noise(np.median(learnt.variance), np.median(learnt.df))
+    of_setting = Noise(*(np.asarray(np.median(part)) for part in (learnt.variance, learnt.df)))
     return Sessions(dict(zip(levels.cases, of_cases, strict=True)), of_setting)
 
 
