@@ -13,6 +13,7 @@ from tests import histories, journals
 from tests.test_figures import assert_texts_apart, legend, look, panels
 from timelift.history.history_report import csv_changes, draw_history
 from timelift.history.many_runs import read_history
+from timelift.present.figures.sheet import MUTED
 
 SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
 
@@ -210,6 +211,15 @@ def test_a_history_draws_runs_and_levels_of_what_changed(tmp_path):
     step = (level.get_ydata()[-1] - level.get_ydata()[0]) / 100
     assert step == pytest.approx(math.expm1(change.latest.change.value))
     assert len(axes.lines) == len(SIX)
+
+
+def test_a_figure_shows_what_is_slower_together(tmp_path):
+    three = histories.STRATEGIES[:3]
+    _, figure = drawn(tmp_path, lambda case, night: 0.2 * (night >= 8 and case.strategy in three))
+    assert legend(figure) == list(three)
+    (axes,) = figure.findobj(Axes)
+    levels = [line.get_ydata()[-1] for line in axes.lines if to_hex(line.get_color()) != MUTED]
+    assert sorted(levels) == pytest.approx([0] * 3 + [22] * 3, abs=3)
 
 
 def test_runs_of_one_day_lie_apart_and_have_their_time_below(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from timelift.case import AXES, Setting
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.history import history_words
+from timelift.history import ChangeState, history_words
 from timelift.history.levels import StoredRun
 from timelift.history.many_runs import CaseHistory, History
 from timelift.journal.files import replace_text
@@ -132,7 +132,7 @@ def draw_history(history: History) -> dict[str, Figure]:
         for panel, axes in sheet.axes_dict.items():
             _draw(axes, frame[frame.panel == panel], history)
             axes.set_title(wrapped(short_name(drawn[panel].label), _WIDTH))
-        changed = legend_order(row.case.strategy for row in cases if row.changes)
+        changed = legend_order(frame[frame.changed].strategy)
         note = _note(history, len(changes) - len(drawn))
         return {"history": finish(sheet, _COLUMNS, "Change over all runs", note, changed)}
 
@@ -140,17 +140,21 @@ def draw_history(history: History) -> dict[str, Figure]:
 def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
     """Yield a point for each run of a case: its change and its level's, in per cent.
 
-    Both are changes from the first level, and where most cases moved, from the first one after.
+    Both are changes from the first level, and where most cases moved, from the first one after; a
+    case that is slower together with others since then is higher by what it changed.
     """
+    together = row.latest.since if row.latest.state is ChangeState.TOGETHER else None
     start = math.nan
     for part in row.series.measured:
-        start = part.mean if part.anew or math.isnan(start) else start
+        if part.anew or math.isnan(start):
+            start = part.mean
+            start -= together.value if together and part.first >= together.after else 0.0
         runs = row.series.levels[part.first : part.last + 1]
         for run, log_ratio in enumerate(runs, part.first):
             yield {
                 "setting": row.case.setting,
                 "strategy": row.case.strategy,
-                "changed": bool(row.changes),
+                "changed": bool(row.changes or together),
                 "era": start,
                 "run": run,
                 "change": 100 * math.expm1(log_ratio - start),
@@ -167,6 +171,8 @@ def _note(history: History, left_out: int) -> str:
     ]
     if history.findings.common_shifts:
         words.append("dashed: most cases moved at once, and all begin anew")
+    if history.findings.slower_together:
+        words.append("those slower together are higher by their change beside the canary")
     if left_out:
         words.append(f"not drawn: {counted(left_out, 'setting')} without more changes")
     return "; ".join(words)
