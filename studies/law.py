@@ -45,7 +45,7 @@ BOARD = Scoreboard(
         Column("condemned", ",", 9, most=0),
     ),
     """
-mistakes   planted in lifts, each held to the law in one launch (of images: in all)
+mistakes   planted in lifts, each held to the law in one launch
 missed     those that kept the law
 right      lifts without a mistake, in all launches
 condemned  those that broke the law, or failed
@@ -230,7 +230,7 @@ def folds(backend: Backend) -> Iterator[Trial]:
             yield Trial(asked, wrong, right)
 
 
-def ends(trial: Trial, seeds: Iterable[int]) -> tuple[int, int, int, int]:
+def ends(trial: Trial, seeds: Sequence[int]) -> tuple[int, int, int, int]:
     """Return how many mistakes were tried and missed, and how many right lifts tried and condemned.
 
     Prints each that was missed or condemned.
@@ -239,7 +239,8 @@ def ends(trial: Trial, seeds: Iterable[int]) -> tuple[int, int, int, int]:
     with closing(LaunchProcess(trial.setting.backend, LIMIT)) as launch:
         launch.wait_until_ready()
         for seed in seeds:
-            for line in launch.measure(trial.task(seed)):
+            held = trial if seed == seeds[0] else replace(trial, wrong={})
+            for line in launch.measure(held.task(seed)):
                 is_wrong = line.case.strategy in trial.wrong
                 tried[is_wrong] += 1
                 if is_wrong is (line.status is Status.MEASURED):
