@@ -196,7 +196,11 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         number("changes", value=lambda row: len(row.changes)),
         *change_columns("latest.change", drop_order=3),
         *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("latest.change")),
-        Column("since", value=of_since(lambda step: history.moment(step.after)), drop_order=1),
+        Column(
+            "since",
+            value=of_since(lambda step: history.moment(step.after, with_day=True)),
+            drop_order=1,
+        ),
         Column("commits", "between commits", of_since(partial(_commits, history)), drop_order=2),
         number("runs_now", "runs", drop_order=5),
         Column("with_it", "with it", of_since(partial(drift_in_words, history)), drop_order=4),

@@ -234,12 +234,15 @@ class History:
     def runs(self) -> tuple[StoredRun, ...]:
         return self.machine.runs
 
-    def moment(self, place: int) -> str:
-        """Write when a run began: its day, and the time where a day has several runs."""
+    def moment(self, place: int, *, with_day: bool = False) -> str:
+        """Write when a run began: its day, and the time where a day has several runs.
+
+        Where all runs are of one day it is left out, unless `with_day`.
+        """
         started, days = self.runs[place].started, Counter(run.day for run in self.runs)
         if max(days.values()) == 1:
             return self.runs[place].day
-        return f"{started:%H:%M}" if len(days) == 1 else f"{started:%Y-%m-%d %H:%M}"
+        return f"{started:%Y-%m-%d %H:%M}" if with_day or len(days) > 1 else f"{started:%H:%M}"
 
     @property
     def few_rivals(self) -> int:

@@ -103,12 +103,6 @@ class Series:
         noise = Noise(np.array(variance), np.array(self.df + own_df))
         return Segment(int(places[0]), int(places[-1]), len(places), mean, noise, anew)
 
-    def cut(self, bounds: Sequence[int], known: Sequence[int]) -> tuple[Segment, ...]:
-        """Return the segments between bounds, of which those that are `known` begin anew."""
-        return tuple(
-            self.segment(first, end, anew=first in known) for first, end in pairwise(bounds)
-        )
-
     @property
     def measured(self) -> list[Segment]:
         """The segments that have runs; of no run at all, the first."""
@@ -256,7 +250,9 @@ def _certain_segments(
     """Drop the least certain change until every one that is left is certain."""
     left = list(bounds)
     while True:
-        segments = series.cut(left, fixed[1:])
+        segments = tuple(
+            series.segment(first, end, anew=first in fixed[1:]) for first, end in pairwise(left)
+        )
         chances = [
             0.0
             if after.anew
