@@ -172,6 +172,15 @@ def _noise(scenario: HistoryKind, size: tuple[int, int], random: Generator) -> S
     return np.asarray(scenario.sd * own + spikes * random.uniform(0.2, 0.6, size))
 
 
+def first_runs(levels: RunLevels, runs: int) -> RunLevels:
+    """Return the history as it was when it had so many runs."""
+    log_seconds, of_launches, log_canary = (
+        table[:, :runs] for table in (levels.log_seconds, levels.of_launches, levels.log_canary)
+    )
+    description = levels.description[:runs]
+    return RunLevels(levels.cases, log_seconds, of_launches, log_canary, description)
+
+
 # Rules -------------------------------------------------------------------------------------------
 
 
@@ -254,7 +263,7 @@ def replay(rule: Rule, levels: RunLevels) -> Nights:
     count = levels.log_seconds.shape[1]
     called = np.zeros((len(levels.cases), count), bool)
     for night in range(_FIRST_NIGHT, count):
-        called[:, night] = rule(levels.part(0, night + 1))
+        called[:, night] = rule(first_runs(levels, night + 1))
     return called
 
 

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
+from studies.history import first_runs
 from tests import histories
 from timelift.case import Case, Phase, Setting
 from timelift.history import WORSE, Cause, ChangeState, noise, segments, shifts
@@ -63,7 +64,7 @@ def test_a_lone_spike_is_never_a_change(share):
 
 def test_a_change_is_told_from_its_third_run_on_and_not_before():
     levels = _slower(0.08, nights=slice(40, None))
-    worse = [_worse(find_changes(levels.part(0, runs))) for runs in (41, 42, 43)]
+    worse = [_worse(find_changes(first_runs(levels, runs))) for runs in (41, 42, 43)]
     assert worse == [[], [], [7]]
 
 
@@ -174,7 +175,7 @@ def test_a_case_is_faster_only_if_it_fell_beside_the_canary_too():
 @pytest.mark.parametrize("times", [3, 5])
 def test_a_machine_that_becomes_loud_makes_no_case_slower(times):
     levels = histories.levels(settings=8, nights=90, sd=0.01, loud=times, grows_loud=60)
-    red = [find_changes(levels.part(0, runs)).worse for runs in range(62, 91)]
+    red = [find_changes(first_runs(levels, runs)).worse for runs in range(62, 91)]
     assert sum(map(bool, red)) <= 1
 
 
@@ -214,7 +215,7 @@ def test_a_slow_down_is_told_from_a_move_of_the_machine(slow, moved, worse):
 
 def test_few_runs_and_vanished_cases_get_no_verdict():
     levels = histories.levels()
-    assert _states(find_changes(levels.part(0, 5))) == {ChangeState.UNKNOWN}
+    assert _states(find_changes(first_runs(levels, 5))) == {ChangeState.UNKNOWN}
     _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
     vanished = find_changes(levels).cases[7]
     assert vanished.latest.state is ChangeState.GONE

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
-from timelift.analyse.estimates import Estimates, estimate
+from timelift.analyse.estimates import estimate
 from timelift.analyse.results import Run, Samples
 from timelift.case import Case
 from timelift.history.levels import ENOUGH_RIVALS, log_median_beat
@@ -53,7 +53,7 @@ def case_changes(old: Run, new: Run) -> list[CaseChange]:
     with np.errstate(invalid="ignore", divide="ignore"):
         # Variances are moderated over all pairs of rivals of one run.
         estimates = [estimate(*pairs_by_setting(run)) for run in (first, second)]
-        noise = added(*(_noise_of(run) for run in estimates))
+        noise = added(*(Noise(run.standard_error**2, np.maximum(run.df, 1)) for run in estimates))
     change = estimates[1].effect - estimates[0].effect
     changes: list[CaseChange] = []
     start = 0
@@ -63,10 +63,6 @@ def case_changes(old: Run, new: Run) -> list[CaseChange]:
         pairs = (change[rows], noise.variance[rows], noise.df[rows])
         changes += _of_setting(earlier, later, pairs, over_canary)
     return changes
-
-
-def _noise_of(estimates: Estimates) -> Noise:
-    return Noise(estimates.standard_error**2, np.maximum(estimates.df, 1))
 
 
 def _of_setting(

@@ -270,13 +270,6 @@ class RunLevels:
     log_canary: Samples
     description: NDArray[np.int_]
 
-    def part(self, first: int, end: int) -> "RunLevels":
-        log_seconds, of_launches, log_canary = (
-            table[:, first:end] for table in (self.log_seconds, self.of_launches, self.log_canary)
-        )
-        description = self.description[first:end]
-        return RunLevels(self.cases, log_seconds, of_launches, log_canary, description)
-
     @property
     def settings(self) -> dict[Setting, NDArray[np.int_]]:
         rows: dict[Setting, list[int]] = defaultdict(list)
