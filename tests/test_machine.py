@@ -30,9 +30,14 @@ def test_a_canary_that_is_disturbed_has_jitter(last, jitter):
     assert canary.jitter == pytest.approx(jitter)
 
 
-def test_the_canary_s_copy_leaves_out_the_one_that_maps_its_memory():
-    assert time_copy(ticking(1.0, 2e-3, 3e-3, 9e-3)) == pytest.approx(3e-3)
+def test_the_canary_s_copy_leaves_out_those_that_map_its_memory():
+    assert time_copy(ticking(1.0, 1.0, 2e-3, 3e-3, 9e-3)) == pytest.approx(3e-3)
     assert 0 < time_copy() < 1
+
+
+def test_where_no_memory_is_left_the_canary_copies_none(monkeypatch):
+    monkeypatch.setattr("timelift.canary._COPIED_BYTES", 1 << 60)
+    assert time_copy() is None
 
 
 class Times(tuple):

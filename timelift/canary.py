@@ -9,6 +9,7 @@ group above it too. All of it is read from files; a value that they do not hold 
 Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 """
 
+import contextlib
 import hashlib
 import mmap
 import statistics
@@ -57,19 +58,28 @@ def _beat(clock: Callable[[], float]) -> float:
     return clock() - start
 
 
-def time_copy(clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return the median seconds of a copy of memory.
+def time_copy(clock: Callable[[], float] = time.perf_counter) -> float | None:
+    """Return the median seconds of a copy of memory; None where a limit leaves no room for it.
 
-    The memory is mapped anew and shared, so that no allocator keeps it and no limit counts it.
+    The memory is mapped anew, in large pages if there are any, and no allocator keeps it.
     """
-    with mmap.mmap(-1, _COPIED_BYTES) as source, mmap.mmap(-1, _COPIED_BYTES) as target:
-        times = []
-        for _ in range(_COPIES + 1):  # the first one maps the pages
-            start = clock()
-            with memoryview(source) as old, memoryview(target) as new:
+    flags, times = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, []
+    try:
+        with (
+            mmap.mmap(-1, 2 * _COPIED_BYTES, flags=flags) as memory,
+            memoryview(memory)[:_COPIED_BYTES] as first,
+            memoryview(memory)[_COPIED_BYTES:] as second,
+        ):
+            with contextlib.suppress(AttributeError, OSError):  # a kernel without large pages
+                memory.madvise(mmap.MADV_HUGEPAGE)
+            for turn in range(_COPIES + 2):  # the first two map the pages
+                old, new = (second, first) if turn % 2 else (first, second)
+                start = clock()
                 new[:] = old
-            times.append(clock() - start)
-        return statistics.median(times[1:])
+                times.append(clock() - start)
+    except OSError:
+        return None
+    return statistics.median(times[2:])
 
 
 @dataclass(frozen=True)

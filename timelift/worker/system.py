@@ -46,8 +46,9 @@ class Disturbances:
 
     def facts(self) -> dict[str, float]:
         facts = {**self._waited(), **self._stolen(), **self._throttled_periods()}
+        copy = time_copy()
         beats = {"canary_seconds": min(self._canary, time_canary().seconds)}
-        return {**facts, **beats, "copy_seconds": time_copy()}
+        return {**facts, **beats, **({"copy_seconds": copy} if copy else {})}
 
     def _waited(self) -> dict[str, float]:
         """Return the waits of all threads together over the time that passed; it may exceed 1."""
