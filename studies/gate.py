@@ -260,7 +260,7 @@ def rows(suites: Sequence[Suite]) -> Iterator[Row]:
 
 def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
     failed = Proportion(sum(out.fails for out in mine), len(mine))
-    verdicts = Counter(out.time.verdict for out in mine)
+    verdicts = Counter(out.time.verdict for out in mine if out.changes)
     order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
     nodes = sum(change.name == "graph_nodes" for out in mine for change in out.facts)
     return word, len(mine), failed, failed.at_most, *(verdicts[one] for one in order), nodes

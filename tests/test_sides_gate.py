@@ -109,7 +109,8 @@ def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
     write(sides[0], {"strategies/plain.py": strategy("A plain call")})
     (sides[0] / "strategies" / "native.py").unlink()
     race, mine = paired(sides, case("plain"))
-    assert race.file_changes.renamed == {"plain": "native"}
+    named = race.header_entry()
+    assert (named.renamed, named.new, named.removed) == ({"plain": "native"}, (), ())
     assert mine.strategies["plain@main"].path.stem == "native"
 
 

@@ -41,7 +41,7 @@ class FactRule:
     merge: Merge = Merge.MEDIAN
     shown: bool = False
     exact: bool = False
-    #: The fact that holds a bound where this one is too small to be read.
+    #: The fact that holds a bound where this one is unknown.
     bound: str = ""
     more_is_worse: bool = True
     unit: str = ""
@@ -71,7 +71,9 @@ class Facts:
     #: The trace included.
     first_call_seconds: _Waited = None
     #: From its file's import to the end of the first call, without checks. Older files have none.
-    start_seconds: Annotated[Number | None, FactRule(Merge.WAITED)] = None
+    start_seconds: Annotated[Number | None, FactRule(Merge.WAITED, bound="first_call_seconds")] = (
+        None
+    )
     traces: _Exact = None
     graph_nodes: _Exact = None
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.
@@ -113,7 +115,7 @@ class Facts:
         return None if value is None else float(value)
 
     def number_or_bound(self, name: str) -> float | None:
-        """Return a fact, or else the bound that it is below."""
+        """Return a fact, or else its bound."""
         value, bound = self.number(name), FACT_RULES[name].bound
         return self.number(bound) if value is None and bound else value
 

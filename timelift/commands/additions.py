@@ -11,22 +11,21 @@ from timelift.selftest import trust
 
 
 def findings_with_additions(
-    run: Run, path: Path, results: Path, relative_to: str = "", shown: Section | None = None
+    run: Run, path: Path, results: Path, relative_to: str = ""
 ) -> tuple[RunFindings, Additions]:
     """Return the findings of a run, whose file is at `path`, and what features add to them.
 
-    `results` has the folders of all machines, `shown` is the section of the run if it was made.
-    Raises UserError if nothing was measured, the run is too large to show, or `relative_to` was not
-    measured.
+    `results` has the folders of all machines. Raises UserError if nothing was measured, the run is
+    too large to show, or `relative_to` was not measured.
     """
     refuse_empty(run, path)
-    return find_out(run, relative_to), additions(run, results, shown)
+    return find_out(run, relative_to), additions(run, results)
 
 
-def additions(run: Run, results: Path, shown: Section | None = None) -> Additions:
+def additions(run: Run, results: Path) -> Additions:
     """Return how far to trust the machine of a run, and the section of a run of copies."""
     in_line_and_full = trust.trust_in_words(run, trust.machine_trust(results, run))
-    return Additions(*in_line_and_full, shown or section(run))
+    return Additions(*in_line_and_full, section(run))
 
 
 def section(run: Run) -> Section | None:

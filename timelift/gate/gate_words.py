@@ -1,16 +1,17 @@
 """The findings of an --against run in words: which cases fail its gate, and the other outcomes."""
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
-from timelift.gate.groups import Ending, Group, each_case, together
-from timelift.gate.outcomes import CaseOutcome, GateFindings, Sides
+from timelift.gate.outcomes import CaseOutcome, Ending, GateFindings
 from timelift.gate.rule import JudgedChange
 from timelift.journal.lines import Against, Quantity, short_commit
 from timelift.measurement import Measurement
@@ -19,7 +20,7 @@ from timelift.present.summary import Section
 from timelift.present.tables import Column, Table
 from timelift.present.words import percent, percent_interval, percent_more
 
-#: How many groups are named on a line of their own, and names in a line; report.md has the rest.
+#: How many rows are told on a line of their own, and names in a line; report.md has the rest.
 _MOST_LINES, _MOST_NAMES = 12, 8
 #: How many kinds of operations are named.
 _MOST_KINDS = 6
@@ -35,56 +36,81 @@ _COMPARED = {
 }
 
 
+@dataclass(frozen=True)
+class _Row:
+    """Cases of a strategy that ended alike, the worst first; it has `of` cases in all."""
+
+    outcomes: Sequence[CaseOutcome]
+    of: int = 1
+
+    @property
+    def worst(self) -> CaseOutcome:
+        return self.outcomes[0]
+
+
 def section(gate: GateFindings) -> Section:
     """Return what a terminal, report.md and the page show of a run against another side."""
-    cases, against = each_case(gate), gate.against
-    grouped, others = [*together(cases)], [*_not_judged(gate), *_changed_names(against)]
-    state = [conditions.NOT_OVER] if gate.is_provisional else []
-    headline, below = _headline(gate, cases), _counts(gate)
-    told = [*filter(None, (_sentence(group, against) for group in grouped))]
+    outcomes = sorted(gate.outcomes, key=attrgetter("gravity"))
+    rows, headline, below = [*_alike(outcomes)], _headline(gate, outcomes), _counts(gate)
+    told = [*filter(None, (_sentence(row, gate.against) for row in rows))]
+    others = [*_untimed(gate.untimed), *_changed_names(gate.against)]
+    first = [conditions.NOT_OVER] if gate.is_provisional else []
+    first += [headline, below] if below else [headline]
     return Section(
         headline=headline,
         versions=[
-            (*state, headline, *filter(None, [below]), *_up_to(most, told), *others)
+            (*first, *_up_to(most, told), *others)
             for most in (len(told), *range(_MOST_LINES, -1, -1))
         ],
         below=below,
-        names=tuple(each.cases[0].strategy for each in cases[:1] if each.fails),
-        table=_table(grouped, against),
-        details=_table(cases, against),
+        table=_table(rows, gate),
+        details=_table([_Row([outcome]) for outcome in outcomes], gate),
         notes=tuple(others),
     )
 
 
-def nothing_compared(label: str, reasons: Iterable[str]) -> Iterator[str]:
-    """Yield that no case has another side, and the reasons, those of most cases first."""
-    yield f"nothing was compared: no case has another side in {label} that differs"
-    for reason, count in Counter(reasons).most_common(_MOST_NAMES):
-        yield f"{counted(count, 'case')}: {reason}"
+def nothing_compared(against: Against, reasons: Iterable[str]) -> Section:
+    """Return that no case has another side, with the reasons, those of most cases first."""
+    headline = f"nothing was compared: no case has another side in {against.label} that differs"
+    counts = Counter(reasons).most_common(_MOST_NAMES)
+    why = [f"{counted(count, 'case')}: {reason}" for reason, count in counts]
+    return Section(headline, [(headline, *why, *_changed_names(against))])
 
 
 def failures(gate: GateFindings) -> dict[Case, str]:
     """Return each case of a run against another side that fails its gate, with the reason."""
-    failed = (each for each in each_case(gate) if each.fails)
-    return {each.cases[0]: _sentence(each, gate.against) for each in failed}
+    failed = filter(gate.fails, gate.outcomes)
+    return {outcome.case: _sentence(_Row([outcome]), gate.against) for outcome in failed}
+
+
+def _alike(outcomes: Sequence[CaseOutcome]) -> Iterator[_Row]:
+    """Yield the cases that are told together, in the order of their worst."""
+    rows = defaultdict[Hashable, list[CaseOutcome]](list)
+    for outcome in outcomes:
+        broken, sides = tuple(change.name for change in outcome.broken), outcome.unmeasured or ()
+        told = broken, outcome.worse, outcome.better, outcome.untried
+        statuses = tuple(side.status for side in sides)
+        rows[outcome.case.strategy, outcome.ending, statuses, told].append(outcome)
+    cases = Counter(outcome.case.strategy for outcome in outcomes)
+    for row in rows.values():
+        yield _Row(row, cases[row[0].case.strategy])
 
 
 # Sentences ---------------------------------------------------------------------------------------
 
 
-def _headline(gate: GateFindings, cases: Sequence[Group]) -> str:
-    """Return in one sentence whether anything fails the gate, and why."""
-    label, failed = gate.against.label, [each for each in cases if each.fails]
-    count = counted(len(cases) + len(gate.untimed), "case")
-    if not (cases or gate.untimed):
+def _headline(gate: GateFindings, outcomes: Sequence[CaseOutcome]) -> str:
+    """Return in one sentence how many cases fail the gate, and how they ended."""
+    label, failed = gate.against.label, [*filter(gate.fails, outcomes)]
+    cases = counted(len(outcomes) + len(gate.untimed), "case")
+    if not (failed or gate.untimed or any(outcome.changes for outcome in outcomes)):
         return f"No case was measured on both sides, so nothing is known beside {label}."
     if not failed:
-        return f"None of {count} fails the gate against {label}."
-    if len(failed) == 1:
-        return f"1 of {count} fails the gate against {label}: {_name(failed[0])}."
-    endings = Counter(each.ending for each in failed).items()
-    why = ", ".join(f"{number:,} {ending}" for ending, number in endings)
-    return f"{len(failed):,} of {count} fail the gate against {label}: {why}."
+        return f"None of {cases} fails the gate against {label}."
+    endings = Counter(outcome.ending for outcome in failed).items()
+    why = ", ".join(f"{count:,} {ending}" for ending, count in endings)
+    fail = "fails" if len(failed) == 1 else "fail"
+    return f"{len(failed):,} of {cases} {fail} the gate against {label}: {why}."
 
 
 def _up_to(most: int, sentences: Sequence[str]) -> Iterator[str]:
@@ -96,28 +122,26 @@ def _up_to(most: int, sentences: Sequence[str]) -> Iterator[str]:
 def _counts(gate: GateFindings) -> str:
     """Return the number of cases with each verdict on time, the other side, and the gate."""
     against = gate.against
-    counts = Counter(outcome.time.verdict for outcome in gate.outcomes)
+    counts = Counter(outcome.time.verdict for outcome in gate.outcomes if outcome.changes)
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     rule = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * gate.ignored:.3g} % ignored"
-    timed = f"{counted(len(gate.outcomes), 'case')} timed beside {against.label}{commit}, {rule}"
-    return f"{timed}: {verdicts}." if gate.outcomes else ""
+    timed = f"{counted(counts.total(), 'case')} timed beside {against.label}{commit}, {rule}"
+    return f"{timed}: {verdicts}." if counts else ""
 
 
-def _sentence(group: Group, against: Against) -> str:
-    """Return how the cases of a group ended, and why; '' if nothing at all differs."""
-    lost = "no figures: " if group.ending is Ending.LOST else ""
-    parts = [*filter(None, [_time(group, against), _why(group, against)])]
-    return f"{lost}{_name(group)}: {'; '.join(parts)}" if parts else ""
+def _sentence(row: _Row, against: Against) -> str:
+    """Return how cases ended that are told together, and why; '' if nothing at all differs."""
+    lost = "no figures: " if row.worst.ending is Ending.LOST else ""
+    parts = [*filter(None, [_time(row, against), _why(row, against)])]
+    return f"{lost}{_name(row)}: {'; '.join(parts)}" if parts else ""
 
 
-def _name(group: Group) -> str:
-    """Return the case of a group, or its strategies with the number of settings."""
-    if len(group.cases) == 1:
-        return case_in_words(group.cases[0])
-    names, left = group.strategies[:_MOST_NAMES], len(group.strategies) - _MOST_NAMES
-    more = f" and {left:,} more" if left > 0 else ""
-    return f"{', '.join(names)}{more}, {len(group.cases):,} of {group.of:,} cases"
+def _name(row: _Row) -> str:
+    """Return the case of a row, or its strategy with the number of cases."""
+    if len(row.outcomes) == 1:
+        return case_in_words(row.worst.case)
+    return f"{row.worst.case.strategy}, {len(row.outcomes):,} of {row.of:,} cases"
 
 
 def case_in_words(case: Case) -> str:
@@ -125,61 +149,56 @@ def case_in_words(case: Case) -> str:
     return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
 
 
-def _time(group: Group, against: Against) -> str:
+def _time(row: _Row, against: Against) -> str:
     """Return how the time of judged cases changed; '' where that is neither shown nor open."""
-    for outcome in group.outcomes:
-        if Quantity.TIME in outcome.worse + outcome.better:
-            return _changes(Quantity.TIME, group.outcomes, f" than {against.label}")
-        if group.ending in {Ending.UNDECIDED, Ending.UNDECIDED_FAILS}:
-            largest = "the largest: " if len(group.outcomes) > 1 else ""
-            return f"{largest}{undecided_in_words(outcome.time, against)}"
+    worst = row.worst
+    if Quantity.TIME in worst.worse + worst.better:
+        return _changes(Quantity.TIME, row, against)
+    if worst.changes and worst.ending is Ending.UNDECIDED:
+        largest = "the largest: " if len(row.outcomes) > 1 else ""
+        return f"{largest}{undecided_in_words(worst.time, against)}"
     return ""
 
 
-def _why(group: Group, against: Against) -> str:
-    """Return what is told of a group beside its time, as of its worst."""
-    if group.pairs:
-        return why_without_figures(group.pairs[0], against.label)
-    outcome, label = group.outcomes[0], against.label
-    changed = outcome.worse + outcome.better
+def _why(row: _Row, against: Against) -> str:
+    """Return what is told of a row beside its time, as of its worst."""
+    worst, label = row.worst, against.label
+    if worst.unmeasured:
+        return why_without_figures(*worst.unmeasured, label)
     parts = [
-        *([f"its peak memory can be read on {label} alone"] if outcome.lost_peak else []),
-        *(f"{one.new:,.0f} {one.name} where {label} has {one.old:,.0f}" for one in outcome.broken),
+        *(f"{one.new:,.0f} {one.name} where {label} has {one.old:,.0f}" for one in worst.broken),
         *(
-            _changes(quantity, group.outcomes, f" than {label}" if quantity is changed[0] else "")
-            for quantity in changed
+            _changes(quantity, row, against)
+            for quantity in worst.worse + worst.better
             if quantity is not Quantity.TIME
         ),
         *(
             f"its {quantity} looks worse, and the run ended before it was tried again"
-            for quantity in outcome.untried
+            for quantity in worst.untried
         ),
-        _changed_program(group),
+        _changed_program(row),
     ]
     return "; ".join(filter(None, parts))
 
 
-def why_without_figures(pair: Sides, label: str) -> str:
-    """Return why a side of a pair, the new one if both, was not measured."""
-    old, new = pair
+def why_without_figures(old: Measurement, new: Measurement, label: str) -> str:
+    """Return why a side of a case, the new one if both, was not measured."""
     if new.status is Status.MEASURED:
-        return why_not_compared(label, old)
+        return f"not compared, since {label} has no figures: {old.status}: {old.reason}"
     reason = f"{new.status}: {new.reason.removeprefix('breaks the law: ')}"
     if old.status is Status.MEASURED:
         return reason
     return f"{reason}, and {label} has no figures either: {old.status}"
 
 
-def why_not_compared(label: str, other: Measurement) -> str:
-    return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
-
-
-def _changes(quantity: Quantity, outcomes: Sequence[CaseOutcome], than: str) -> str:
+def _changes(quantity: Quantity, row: _Row, against: Against) -> str:
     """Return the change of a quantity, with its interval if it is of one case alone."""
-    changes = [outcome.changes[quantity] for outcome in outcomes]
+    changes = [outcome.changes[quantity] for outcome in row.outcomes]
+    if math.isnan(changes[0].value):
+        return f"its {quantity} can be read on {against.label} alone"
     sizes = sorted(abs(math.expm1(change.value)) for change in changes)
     compared = _COMPARED[quantity][changes[0].value < 0]
-    text = f"{_from_to(sizes[0], sizes[-1])} {compared}{than}"
+    text = f"{_from_to(sizes[0], sizes[-1])} {compared} than {against.label}"
     if len(changes) > 1:
         return text
     launches = counted(round(changes[0].launches), "launch")
@@ -208,17 +227,16 @@ def undecided_in_words(time: JudgedChange, against: Against) -> str:
     return f"{beside}: {percent_more(time.value)} {interval}, and {seen}"
 
 
-def _changed_program(group: Group) -> str:
-    """Return how programs differ, by operations or else by nodes, or ''; if they vary, once."""
-    texts = [*filter(None, map(_program_of, group.outcomes))]
-    if not texts:
-        return ""
-    alike = texts.count(texts[0])
-    cases = len(group.outcomes)
-    return texts[0] + (f" in {alike} of {cases}" if alike < cases else "")
+def _changed_program(row: _Row) -> str:
+    """Return how a program differs, and in how many cases just so if not in all; or ''."""
+    cases = len(row.outcomes)
+    texts = Counter(filter(None, map(_program_of, row.outcomes)))
+    text, alike = next(iter(texts.items()), ("", cases))
+    return text if alike == cases else f"{text} in {alike} of {cases}"
 
 
 def _program_of(outcome: CaseOutcome) -> str:
+    """Return how the program of a case differs, by its operations or else by its nodes, or ''."""
     if not (more := outcome.more_operations):
         changes = (change for change in outcome.facts if change.name == "graph_nodes")
         nodes = (f"{change.old:,.0f} graph nodes became {change.new:,.0f}" for change in changes)
@@ -228,12 +246,10 @@ def _program_of(outcome: CaseOutcome) -> str:
     return f"its program has {kinds}" + (f" and {left:,} more" if left > 0 else "")
 
 
-def _not_judged(gate: GateFindings) -> Iterator[str]:
-    """Yield the cases that were not compared or not timed."""
-    alone = () if gate.against.undecided_fails else gate.not_compared
-    reasons = {pair.new.case: why_not_compared(gate.against.label, pair.old) for pair in alone}
-    reasons |= dict.fromkeys(gate.untimed, "same, not timed: both sides run the same program")
-    yield from _up_to(_MOST_LINES, [f"{case_in_words(case)}: {reasons[case]}" for case in reasons])
+def _untimed(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield the cases of a stored run that were not timed."""
+    why = "same, not timed: both sides run the same program"
+    yield from _up_to(_MOST_LINES, [f"{case_in_words(case)}: {why}" for case in cases])
 
 
 def _changed_names(against: Against) -> Iterator[str]:
@@ -257,31 +273,31 @@ def _changed_names(against: Against) -> Iterator[str]:
 # The tables --------------------------------------------------------------------------------------
 
 
-def _table(groups: Sequence[Group], against: Against) -> Table:
-    """Return a row for each group."""
-    label = plain(against.label, NAME_LIMIT)
+def _table(rows: Sequence[_Row], gate: GateFindings) -> Table:
+    label, why = plain(gate.against.label, NAME_LIMIT), partial(_why, against=gate.against)
     table = Table(
         "gate",
         f"Against {label}",
         (
             Column("case", value=_name, limit=_LONGEST_CELL),
-            Column("gate", value=lambda row: "fails" if row.fails else "passes"),
+            Column("gate", value=lambda row: "fails" if gate.fails(row.worst) else "passes"),
             Column("verdict", "time", _verdict),
             Column("change", f"beside {label}", _time_change),
-            Column("why", None, partial(_why, against=against), limit=_LONGEST_CELL),
+            Column("why", value=why, limit=_LONGEST_CELL),
         ),
-        groups,
+        rows,
     )
     return table.without_empty_columns()
 
 
-def _verdict(group: Group) -> str:
-    return next((str(outcome.time.verdict) for outcome in group.outcomes), "no figures")
+def _verdict(row: _Row) -> str:
+    return row.worst.time.verdict if row.worst.changes else "no figures"
 
 
-def _time_change(group: Group) -> str:
+def _time_change(row: _Row) -> str:
     """Return the change of the time with its interval, or the least and the most of several."""
-    times = [outcome.time for outcome in group.outcomes if not math.isnan(outcome.time.value)]
+    timed = [outcome.time for outcome in row.outcomes if outcome.changes]
+    times = [time for time in timed if not math.isnan(time.value)]
     if len(times) == 1 and math.isfinite(times[0].low):
         return f"{percent_more(times[0].value)} {percent_interval(times[0])}"
     sizes = sorted(math.expm1(time.value) for time in times)

@@ -1,19 +1,21 @@
 """A run against another side: its pairs of cases, and the outcome of each."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelift.analyse.effects import Effects, launch_effects
 from timelift.analyse.results import Run, Samples, launch_numbers, seconds_by_launch
 from timelift.analyse.stopping import Referee
 from timelift.analyse.verdicts import Verdict
-from timelift.case import SKIPPED, Case, Status
+from timelift.case import SKIPPED, AxisValue, Case, Status
 from timelift.gate.rule import GateRule, JudgedChange, judge
 from timelift.journal.lines import Against, Quantity
-from timelift.measurement import FactChange, Facts, Measurement, exact_changes
+from timelift.measurement import FactChange, Measurement, exact_changes
 
 
 class Sides(NamedTuple):
@@ -33,20 +35,37 @@ class Sides(NamedTuple):
         return status is not Status.MEASURED and (had_figures or status not in SKIPPED)
 
 
+class Ending(AxisValue):
+    """How a case ended, the gravest first."""
+
+    LOST = "without figures"
+    LOST_PEAK = "without a peak of memory"
+    OTHER_MODEL = "with other weights or more traces"
+    TIME = "slower"
+    FIRST_CALL = "with a longer first call"
+    MEMORY = "with more peak memory"
+    UNDECIDED = "undecided"
+    BETTER = "better"
+    SAME = "the same"
+
+
+_WORSE = dict(zip(Quantity, (Ending.TIME, Ending.FIRST_CALL, Ending.MEMORY), strict=True))
+
+
 @dataclass(frozen=True)
 class CaseOutcome:
     """The outcome of one case: the change of each quantity, and of facts.
 
     `more_operations` has how many more nodes of a kind its graph has than the other side's, or
-    fewer, which is negative; the largest differences first. Where `lost_peak`, its peak memory
-    could be read on the other side alone, at screening and in fresh launches.
+    fewer, which is negative; the largest differences first. Nothing is known of a case but its
+    `unmeasured` sides if one of them has no figures.
     """
 
     case: Case
     changes: Mapping[Quantity, JudgedChange]
-    facts: tuple[FactChange, ...]
-    more_operations: tuple[tuple[str, int], ...] = ()
-    lost_peak: bool = False
+    facts: Sequence[FactChange] = ()
+    more_operations: Sequence[tuple[str, int]] = ()
+    unmeasured: Sides | None = None
 
     @property
     def time(self) -> JudgedChange:
@@ -66,7 +85,7 @@ class CaseOutcome:
         """The quantities beside time that look worse, and were not tried in fresh launches."""
         changes = self.changes.items()
         looks = (name for name, change in changes if change.left_untried and not change.value <= 0)
-        return tuple(name for name in looks if name is not Quantity.TIME and not self.lost_peak)
+        return tuple(name for name in looks if name is not Quantity.TIME)
 
     def _with_verdict(self, verdict: Verdict) -> tuple[Quantity, ...]:
         return tuple(name for name, change in self.changes.items() if change.verdict is verdict)
@@ -77,24 +96,43 @@ class CaseOutcome:
         return tuple(change for change in self.facts if change.breaks)
 
     @property
+    def ending(self) -> Ending:
+        """The gravest of what became of the case."""
+        if self.unmeasured:
+            return Ending.LOST if self.unmeasured.is_lost else Ending.UNDECIDED
+        if any(math.isnan(self.changes[quantity].value) for quantity in self.worse):
+            return Ending.LOST_PEAK
+        if self.broken:
+            return Ending.OTHER_MODEL
+        if self.worse:
+            return _WORSE[self.worse[0]]
+        if self.time.verdict is Verdict.UNDECIDED:
+            return Ending.UNDECIDED
+        return Ending.BETTER if self.better else Ending.SAME
+
+    @property
     def fails(self) -> bool:
-        """True if the case fails the gate, whatever an undecided time does."""
-        return bool(self.worse or self.broken or self.lost_peak)
+        """True if the case fails the gate, whatever an undecided one does."""
+        return self.ending < Ending.UNDECIDED
+
+    @property
+    def gravity(self) -> tuple[Ending, float]:
+        """A key by which the worst case sorts first: its ending, then the size of its change."""
+        quantity = next(iter(self.worse), Quantity.TIME)
+        size = self.changes[quantity].value if self.changes else math.nan
+        return self.ending, 0.0 if math.isnan(size) else -size
 
 
 @dataclass(frozen=True)
 class GateFindings:
-    """The outcomes of a run against another side, those of which both sides were measured.
+    """The outcomes of a run against another side.
 
-    In `not_compared` the other side has no figures. `lost` are the pairs whose new side has none,
-    which fails the gate. `untimed` are cases with the same program on both sides, by an older
-    version. While the run `is_provisional` any outcome may change.
+    `untimed` are cases with the same program on both sides, by an older version. While the run
+    `is_provisional` any outcome may change.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
-    not_compared: Sequence[Sides] = ()
-    lost: Sequence[Sides] = ()
     untimed: Sequence[Case] = ()
     is_provisional: bool = False
 
@@ -103,21 +141,25 @@ class GateFindings:
         """The slow-down that never fails a case, a share."""
         return float(np.expm1(gate_rules(self.against)[Quantity.TIME].log_ignored))
 
+    def fails(self, outcome: CaseOutcome) -> bool:
+        """True if a case fails the gate; with `--undecided fail` an undecided one does."""
+        is_undecided = outcome.ending is Ending.UNDECIDED
+        return outcome.fails or (self.against.undecided_fails and is_undecided)
+
 
 def gate_findings(run: Run) -> GateFindings:
     """Judge a run against another side."""
     against = run.header.against
     assert against
     pairs, originals = _pairs(run.measurements, other_sides(run)), _originals(run)
+    unmeasured = (
+        CaseOutcome(pair.new.case, {}, unmeasured=pair)
+        for pair in pairs
+        if pair.is_lost or (pair.new.was_measured and pair.old.status is not Status.MEASURED)
+    )
     return GateFindings(
         against,
-        _outcomes(pairs, against),
-        [
-            pair
-            for pair in pairs
-            if pair.new.was_measured and pair.old.status is not Status.MEASURED
-        ],
-        [pair for pair in pairs if pair.is_lost],
+        [*unmeasured, *_outcomes(pairs, against)],
         [case for case in run.untimed if case.strategy not in originals],
         is_provisional=run.is_provisional,
     )
@@ -170,7 +212,6 @@ def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
             {quantity: changes[place] for quantity, changes in judged.items()},
             _exact_changes(pair),
             _more_operations(pair),
-            _lost_peak(pair, against.screening),
         )
         for place, pair in enumerate(played)
         if pair.old.status is pair.new.status is Status.MEASURED
@@ -202,40 +243,24 @@ def _operations(side: Measurement) -> Mapping[str, int] | None:
 
 # Changes by launch -------------------------------------------------------------------------------
 
-#: The facts behind a quantity, of which the first that is known counts, and a floor that is added
-#: to both sides before they are divided, so that a change too small to notice does not count: 50 ms
-#: of a first call, 1 MiB of memory.
-_FACTS = {
-    Quantity.FIRST_CALL: (("start_seconds", "first_call_seconds"), 0.05),
-    Quantity.MEMORY: (("peak_bytes",), 2**20),
-}
-#: A peak is lost if it is missing in so many fresh launches; of one, chance may be the reason.
-_LOST_PEAKS = 2
+#: The fact behind a quantity, and a floor that is added to both sides before they are divided, so
+#: that a change too small to notice does not count: 50 ms of a first call, 1 MiB of memory.
+_FACTS = {Quantity.FIRST_CALL: ("start_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
 
 
 def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[JudgedChange]:
     numbers = launch_numbers(pair.new for pair in pairs)
-    is_missing = [
-        quantity is Quantity.MEMORY and _missing_peaks(pair, range(1, 1 + rule.screening)) > 0
-        for pair in pairs
-    ]
-    return judge(_effects(pairs, quantity, numbers), numbers, rule, is_missing)
+    lost = [_lost_peaks(pair, numbers) for pair in pairs] if quantity is Quantity.MEMORY else ()
+    return judge(_effects(pairs, quantity, numbers), numbers, rule, lost)
 
 
-def _missing_peaks(pair: Sides, numbers: Sequence[int]) -> int:
-    """Return in how many of these launches the other side's peak was read, if the new one's never.
+def _lost_peaks(pair: Sides, numbers: Sequence[int]) -> NDArray[np.bool_]:
+    """Return in which launches the other side's peak alone was read.
 
     A reader that the new side kills reads nothing of it.
     """
     old, new = (_fact_by_launch(side, numbers, "peak_bytes") for side in pair)
-    return 0 if np.isfinite(new).any() else int(np.isfinite(old).sum())
-
-
-def _lost_peak(pair: Sides, screening: int) -> bool:
-    numbers = launch_numbers(pair)
-    fresh = [number for number in numbers if number > screening]
-    is_missing = _missing_peaks(pair, range(1, 1 + screening)) > 0
-    return is_missing and _missing_peaks(pair, fresh) >= _LOST_PEAKS
+    return np.isfinite(old) & np.isnan(new)
 
 
 def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
@@ -247,22 +272,16 @@ def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int])
     return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
 
 
-def _fact_ratio(pair: Sides, numbers: Sequence[int], names: Sequence[str], floor: float) -> Samples:
+def _fact_ratio(pair: Sides, numbers: Sequence[int], name: str, floor: float) -> Samples:
     """Return the log ratio of a fact in every launch in which both sides have it."""
-    old, new = (_fact_by_launch(side, numbers, *names) for side in pair)
+    old, new = (_fact_by_launch(side, numbers, name) for side in pair)
     return np.asarray(np.log((new + floor) / (old + floor)))
 
 
-def _fact_by_launch(side: Measurement, numbers: Sequence[int], *names: str) -> Samples:
-    """Return the first of these facts that is known, for each launch; NaN where none is."""
-    facts = {launch.number: launch.facts for launch in side.launches}
-    of_numbers = (facts.get(number, Facts()) for number in numbers)
-    known = (filter(_is_known, map(each.number_or_bound, names)) for each in of_numbers)
-    return np.array([next(values, np.nan) for values in known], float)
-
-
-def _is_known(value: float | None) -> bool:
-    return value is not None and value >= 0
+def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Samples:
+    facts = {launch.number: launch.facts.number_or_bound(name) for launch in side.launches}
+    values = (facts.get(number) for number in numbers)
+    return np.array([np.nan if value is None or value < 0 else value for value in values])
 
 
 # While the run goes on ---------------------------------------------------------------------------
@@ -296,7 +315,6 @@ class GateReferee(Referee):
             side.case
             for place, pair in enumerate(pairs)
             if not any(change.breaks for change in _exact_changes(pair))
-            and not _lost_peak(pair, self._rules[Quantity.TIME].screening)
             and any(
                 self._needs_launches(changes[place], quantity)
                 for quantity, changes in judged.items()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from timelift.analyse.effects import Effects, stack
 from timelift.analyse.estimates import Estimates, Interval, by_row, estimate
@@ -42,6 +42,8 @@ _BEYOND_IGNORED = 0.05
 _SHOWN, _ALIKE = 0.025, 0.05
 #: A suspicion needs this share of what is ignored: a change of the gate's size seldom misses it.
 _SUSPICIOUS = 0.5
+#: A figure is lost if it is missing in so many fresh launches; of one, chance may be the reason.
+_LOST_AGAIN = 2
 
 
 @dataclass(frozen=True)
@@ -108,14 +110,15 @@ class JudgedChange(Interval):
 
 
 def judge(
-    effects: Effects, numbers: Sequence[int], rule: GateRule, is_missing: Sequence[bool] = ()
+    effects: Effects, numbers: Sequence[int], rule: GateRule, lost: ArrayLike = ()
 ) -> list[JudgedChange]:
     """Apply the rule to every pair; the launches after screening are fresh.
 
     `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
-    launches, from 1. A pair whose new side `is_missing` at screening is suspected to be worse.
+    launches, from 1. Where `lost`, of the same shape if any are, the old side's figure alone could
+    be read. Such a pair is suspected to be worse, and is if fresh launches read no figure again.
     """
-    missing = np.asarray(is_missing or np.zeros(len(effects.effect)), bool)
+    lost = np.asarray(lost if np.size(lost) else np.zeros_like(effects.effect), bool)
     is_screening = np.asarray(numbers) <= rule.screening
     screened, fresh = (
         Effects(effects.effect[:, part], effects.standard_error[:, part])
@@ -124,11 +127,15 @@ def judge(
     at_screening = estimate(screened)
     both = estimate(stack([screened, fresh]))
     in_trial = both.part(slice(len(effects.effect), None))
-    suspected = missing | _differs(at_screening, rule.screen, _SUSPICIOUS * rule.log_ignored)
-    tried = in_trial.launches > 0
-    same_side = np.where(missing, 1.0, np.sign(at_screening.effect)) == np.sign(in_trial.effect)
+    was_lost = lost[:, is_screening].any(axis=1)
+    suspected = was_lost | _differs(at_screening, rule.screen, _SUSPICIOUS * rule.log_ignored)
+    is_read = in_trial.launches > 0
+    is_lost = was_lost & ~is_read & (lost[:, ~is_screening].sum(axis=1) >= _LOST_AGAIN)
+    tried = is_read | is_lost
+    side = np.where(was_lost, 1.0, np.sign(at_screening.effect))
     differs = _differs(in_trial, _level(in_trial.launches, rule), rule.log_ignored)
-    confirmed = suspected & same_side & differs & _is_beyond(in_trial, rule.log_ignored)
+    is_beyond = differs & _is_beyond(in_trial, rule.log_ignored)
+    confirmed = suspected & is_beyond & (side == np.sign(in_trial.effect))
     shown = _either(tried, in_trial, at_screening)
     half_width = shown.half_width(_SHOWN)
     detectable = np.where(
@@ -143,7 +150,7 @@ def judge(
         detectable=detectable,
         suspected=suspected,
         tried=tried,
-        verdict=_verdicts(shown, confirmed, rule.log_margin),
+        verdict=_verdicts(shown, confirmed | is_lost, rule.log_margin),
     )
 
 
@@ -173,7 +180,7 @@ def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float)
     with np.errstate(invalid="ignore"):
         near = np.abs(shown.effect) + shown.half_width(_ALIKE) < log_margin
     alike = (shown.launches >= MIN_LAUNCHES) & near
-    sides = np.where(shown.effect > 0, Verdict.SLOWER, Verdict.FASTER)
+    sides = np.where(shown.effect < 0, Verdict.FASTER, Verdict.SLOWER)
     words = np.where(confirmed, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
     return [Verdict(word) for word in words.tolist()]
 

@@ -61,7 +61,13 @@ class SidesRace(Race):
         readable = {
             name: path for name, path in here.items() if name in there or name not in broken
         }
-        self.file_changes = file_changes(readable, there)
+        changes, theirs = file_changes(readable, there), self.other_side.strategies
+        variants = [
+            name
+            for name in sorted(theirs.keys() - self._catalogue.strategies)
+            if theirs[name].path.stem in here
+        ]
+        self.file_changes = replace(changes, removed=(*changes.removed, *variants))
 
     def options(self) -> RunOptions:
         """Screen cases in the fewest launches; suspects are tried in as many as they need."""
@@ -85,9 +91,6 @@ class SidesRace(Race):
 
     def header_entry(self) -> Against:
         asked, changes = self.request.options, self.file_changes
-        here, there = self._catalogue.strategies, self.other_side.strategies
-        files = {strategy.path.stem for strategy in here.values()}
-        variants = (name for name in there.keys() - here if there[name].path.stem in files)
         return Against(
             label=self.other_side.label,
             commit=self.other_side.commit,
@@ -99,7 +102,7 @@ class SidesRace(Race):
             screening=asked.launches.fewest,
             undecided=asked.undecided,
             new=changes.new,
-            removed=(*changes.removed, *sorted(variants)),
+            removed=changes.removed,
             renamed=dict(changes.renamed),
             unchanged=tuple(self.unchanged),
             versions=dict(self.other_side.versions),
@@ -112,9 +115,9 @@ class SidesRace(Race):
         other = results.get(self.sides[case])
         if other is None or other.status is Status.MEASURED:
             return ""
-        from timelift.gate.gate_words import why_not_compared  # noqa: PLC0415 - as in `referee`
+        from timelift.gate.gate_words import why_without_figures  # noqa: PLC0415 - as in `referee`
 
-        return why_not_compared(self.other_side.label, other)
+        return why_without_figures(other, results[case], self.other_side.label)
 
     def rivals(self, cases: Sequence[Case]) -> list[Case]:
         """Return the cases that have another side, each with it."""
@@ -200,7 +203,10 @@ class SidesRace(Race):
 
 @dataclass(frozen=True)
 class FileChanges:
-    """New, removed and renamed strategy files; `renamed` maps a new name to the old one."""
+    """New, removed and renamed strategy files; `renamed` maps a new name to the old one.
+
+    `removed` has variants too that a file of both sides makes on the other side alone.
+    """
 
     new: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()

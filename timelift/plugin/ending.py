@@ -10,7 +10,6 @@ from timelift.analyse.results import Run
 from timelift.commands.additions import additions, findings_with_additions, section
 from timelift.errors import UserError
 from timelift.gate import gate_words
-from timelift.gate.outcomes import GateFindings
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
 from timelift.journal.lines import Header
@@ -18,7 +17,7 @@ from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
-from timelift.present.summary import Additions, Pointers, Section, Summary, summary
+from timelift.present.summary import Additions, Pointers, Summary, summary
 from timelift.selftest.trust import end_of_selftest
 from timelift.selftest.twins import TwinsRace
 
@@ -26,22 +25,17 @@ if TYPE_CHECKING:
     import pytest
 
 
-def show_end(
-    reporter: "pytest.TerminalReporter", session: Session, gate: GateFindings | None
-) -> None:
-    """Show the end of a run, whose `gate` was judged before; with `--report`, write its page."""
+def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
+    """Show the end of a run; with `--report`, write its page then."""
     reporter.section("timelift")
     run, path = Run.of_lines(session.header, session.lines, session.end), session.journal_path
     results = session.request.results_folder
     folder = results / "report" if reporter.config.getoption(f"{PREFIX}report") else None
     try:
         if isinstance(session.race, SidesRace | TwinsRace):
-            shown = gate_words.section(gate) if gate else section(run)
-            for line in _lines_of_copies(session, run, shown, reporter._tw.fullwidth):  # noqa: SLF001 - what pytest itself writes with
+            for line in _lines_of_copies(session, run, reporter._tw.fullwidth):  # noqa: SLF001 - what pytest itself writes with
                 reporter.write_line(line)
-            reported = None
-            if path and folder:
-                reported = findings_with_additions(run, path, results, shown=shown)
+            reported = findings_with_additions(run, path, results) if path and folder else None
         else:
             assert path
             reported = _show_answer(reporter, session.request, run, path, folder)
@@ -58,17 +52,18 @@ def show_end(
 # Runs of copies ----------------------------------------------------------------------------------
 
 
-def _lines_of_copies(
-    session: Session, run: Run, shown: Section | None, width: int
-) -> Iterator[str]:
+def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
     """Yield the end of a run against another side, or of a self-test, whose result is stored."""
     race, path = session.race, session.journal_path
     if not isinstance(race, SidesRace):
         assert path
         yield from end_of_selftest(run, path.parent)
         return
-    if path is None and not race.sides:
-        yield from gate_words.nothing_compared(race.other_side.label, race.reasons.values())
+    if path is None:
+        run = Run(Header(against=race.header_entry()), (), complete=True)
+    shown = section(run)
+    if not race.sides:
+        shown = gate_words.nothing_compared(race.header_entry(), race.reasons.values())
     if shown:
         yield from terminal.section_lines(shown, width)
     if path:

@@ -30,8 +30,6 @@ from timelift.project import Project
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from timelift.gate.outcomes import GateFindings
-
 PARAMETERS = ("strategy", *AXES)
 #: pytest's -r where nobody typed it.
 _USUAL_REPORT = "fE"
@@ -129,13 +127,11 @@ def race_of(config: pytest.Config) -> Race:
 class Questions:
     """Hooks of a pytest session that has a question, and the `session` that measures its cases.
 
-    `gate` has the findings of a run against another side, `failures` the reason of each case that
-    fails.
+    `failures` has the reason of each case that fails the gate of --against.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.session = Session(race_of(config))
-        self.gate: GateFindings | None = None
         self.failures: dict[Case, str] = {}
         self._first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
@@ -199,7 +195,7 @@ class Questions:
 
         try:
             self.session.measure(cases, display)
-            self._judge()
+            self.failures = _failures(self.session)
         except UserError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
         finally:
@@ -214,37 +210,29 @@ class Questions:
         except KeyboardInterrupt:
             pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
 
-    def _judge(self) -> None:
-        """Judge a run against another side, once for its items, its end and its page."""
-        session = self.session
-        if session.race.folder != AGAINST_FOLDER or session.request.options.once:
-            return
-        from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
-        from timelift.gate import gate_words, outcomes  # noqa: PLC0415
-
-        run = Run(session.race.header(session.header), (), complete=True)
-        if session.journal_path:
-            run = Run.of_lines(session.header, session.lines, session.end)
-        self.gate = outcomes.gate_findings(run)
-        self.failures = gate_words.failures(self.gate)
-
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(
         self, terminalreporter: "pytest.TerminalReporter"
     ) -> Iterator[None]:
         """Show the end below pytest's own; it alone tells what fails the gate, unless -r asks."""
-        stats, shown = terminalreporter.stats, self._config.option.reportchars
+        session, stats, shown = (
+            self.session,
+            terminalreporter.stats,
+            self._config.option.reportchars,
+        )
         asked = shown != _USUAL_REPORT and not set(shown).isdisjoint("faA")
-        if (failed := stats.get("failed")) and not asked:
-            told = set(self.failures.values())
+        told = set() if asked else set(self.failures.values())
+        if failed := stats.get("failed"):
             stats["failed"] = [each for each in failed if each.longreprtext not in told]
         yield
         if failed:
             stats["failed"] = failed
-        if self.session.journal_path or self.gate:
+        # a run against another side has an end even if no case has another side
+        is_against = session.referee and session.race.folder == AGAINST_FOLDER
+        if session.journal_path or (is_against and not session.request.options.once):
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
-            ending.show_end(terminalreporter, self.session, self.gate)
+            ending.show_end(terminalreporter, session)
 
 
 #: Options of pytest-benchmark that ask for its table, or for what it prints with it.
@@ -262,6 +250,16 @@ def is_table_asked_for(config: pytest.Config) -> bool:
     ]
     verbose = getattr(config.option, "verbose", 0)  # none with -p no:terminal
     return verbose > 0 or any(word.startswith(_TABLE_OPTIONS) for word in words)
+
+
+def _failures(session: Session) -> dict[Case, str]:
+    if not (session.journal_path and session.header.against):
+        return {}
+    from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
+    from timelift.gate import gate_words, outcomes  # noqa: PLC0415
+
+    run = Run.of_lines(session.header, session.lines, session.end)
+    return gate_words.failures(outcomes.gate_findings(run))
 
 
 # What an item reports ---------------------------------------------------------------------------

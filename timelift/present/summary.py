@@ -32,15 +32,14 @@ class Section:
     """The result of a run of copies, shown in place of an answer.
 
     `versions` are lists of sentences, the longest version first: a terminal shows the first that
-    fits, report.md the first. The page begins with the `headline`, in which `names` are code, the
-    sentence `below` it and the first rows of `table`; `notes` end its first screen. Its tables
-    begin with `details`, or the same table.
+    fits, report.md the first. The page begins with the `headline`, the sentence `below` it and the
+    first rows of `table`; `notes` end its first screen. Its tables begin with `details`, or the
+    same table.
     """
 
     headline: str
     versions: Sequence[Sequence[str]]
     below: str = ""
-    names: tuple[str, ...] = ()
     table: Table | None = None
     notes: tuple[str, ...] = ()
     details: Table | None = None

@@ -157,7 +157,7 @@ def page_html(
             command=head.get("command", ""),
             warnings=in_words.warnings,
             **_first_screen(findings, in_words.additions),
-            charts=[*_charts(findings)],
+            charts=[*_charts(findings, is_section=in_words.additions.section is not None)],
             tables=tables,
             figures=_by_name(pictures),
             data=inside_html(page_data(findings, code)),
@@ -247,7 +247,7 @@ def _section(section: Section) -> dict[str, Any]:
     left = len(table.rows) - ROWS if table else 0
     return {
         "headline": plain(section.headline, _HEADLINE),
-        "names": section.names,
+        "names": (),
         "price": section.below,
         "answers": table and replace(table, rows=table.rows[:ROWS]),
         "note": f"{counted(left, 'more row')}; the tables below have all." if left > 0 else "",
@@ -256,15 +256,18 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _charts(findings: RunFindings) -> Iterator[_Chart]:
-    """Yield the charts for which the run has values, their titles filled in."""
+def _charts(findings: RunFindings, *, is_section: bool) -> Iterator[_Chart]:
+    """Yield the charts for which the run has values, their titles filled in.
+
+    The page of a section has no chooser, and so no table that is linked to it.
+    """
     rankings = findings.rankings
     baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
     baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
     size = "batch" if along([ranking.setting for ranking in rankings]) == "batch" else "length"
     drawn = {
         "speed-up": any(ranking.baseline and len(ranking.all_rows) > 1 for ranking in rankings),
-        "winners": findings.contests,
+        "winners": findings.contests and not is_section,
         "first-call": findings.first_calls,
         "memory": findings.peak_bytes,
         "modes": findings.fastest_elsewhere,

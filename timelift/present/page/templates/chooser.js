@@ -1,4 +1,5 @@
-// The chooser: a choice of axes becomes a setting, whose state is in the address.
+// The chooser: a choice of axes becomes a setting, whose state is in the address. The page of a gate
+// or a self-test has none.
 const chooser = document.getElementById("chooser");
 
 // The most usual setting, forward, with most rivals, at the greatest length.
@@ -43,6 +44,7 @@ function follow() {
   const wanted = inAddress();
   const named = document.getElementById(location.hash.slice(1));
   if (named?.tagName === "DETAILS") named.open = true;
+  if (!chooser) return;
   const isCase = ["strategy", ...varying.map((axis) => axis.name)].some((name) => name in wanted);
   if (location.hash && !isCase && chooser.querySelector("select, .lead")) return;
   const setting = nearest(wanted);
