@@ -5,21 +5,19 @@ are wide. Exit code 1: a figure is out of its bounds.
 """
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from timelift.case import Backend
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
-from timelift.journal.files import find_run
 from timelift.measure.machine import why_not_installed
 from timelift.measure.options import split
 
 T = TypeVar("T")
+Study = Callable[[argparse.Namespace], int]
 ROOT = Path(__file__).resolve().parents[1]
 #: Every program of this folder, and what it shows.
 STUDIES = {
@@ -53,27 +51,6 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def positives(text: str) -> list[int]:
-    """Read whole numbers from 1, separated by commas, as an argument's type."""
-    return list(map(positive, text.split(",")))
-
-
-def add_runs(options: argparse.ArgumentParser) -> None:
-    """Add the argument that names stored runs."""
-    options.add_argument(
-        "runs",
-        nargs="*",
-        metavar="RUN",
-        help="a journal, a folder, the beginning of a commit, or latest "
-        "(default: the newest run under results/)",
-    )
-
-
-def stored(runs: Sequence[str]) -> list[Path]:
-    """Find the journals of the runs that were named; raises UserError where there is none."""
-    return [find_run(ROOT / "results", run) for run in runs or ["latest"]]
-
-
 def named(by_name: Mapping[str, T], words: str) -> dict[str, T]:
     """Return the items of a comma-separated list of names, or all; other names are UserErrors."""
     names = list(by_name) if words == "all" else split(words)
@@ -91,11 +68,12 @@ def installed(words: str) -> list[Backend]:
     return backends
 
 
-def answer(
-    options: argparse.ArgumentParser,
-    words: Sequence[str] | None,
-    study: Callable[[argparse.Namespace], int],
-) -> int:
+def program(options: argparse.ArgumentParser) -> Callable[[Study], Callable[..., int]]:
+    """Make a function of the options asked for a program of words."""
+    return lambda study: lambda words=None: answer(options, words, study)
+
+
+def answer(options: argparse.ArgumentParser, words: Sequence[str] | None, study: Study) -> int:
     """Run a study; a UserError is one sentence and exit code 1."""
     asked = options.parse_args(words)
     try:
@@ -121,9 +99,3 @@ def collect(trials: Iterable[T], line: Callable[[T], str]) -> list[T]:
     except KeyboardInterrupt:
         write("interrupted; what there is:")
     return done
-
-
-def in_fresh_process(study: Callable[..., T], *words: object) -> T:
-    """Call a function in a fresh process, which shares no import with any other."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(study, *words).result()

@@ -12,10 +12,10 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from studies import ROOT, answer, named, parser, positive
+from studies import ROOT, named, parser, positive, program
 from studies.scoreboard import Cell, Column, Row, Scoreboard
 from timelift.advise.races import end_of_budget, find_advice, race_whole
 from timelift.advise.user_model import Feeding, look_at_model
@@ -53,20 +53,16 @@ BOARD = Scoreboard(
 )
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("advice", __doc__)
-    options.add_argument("--models", default="all", help="names of models, or all (the default)")
-    options.add_argument(
-        "--budget", type=positive, default=120, help="seconds for each (default: 120)"
-    )
-    return answer(options, words, _study)
+OPTIONS = parser("advice", __doc__)
+OPTIONS.add_argument("--models", default="all", help="names of models, or all (the default)")
+OPTIONS.add_argument("--budget", type=positive, default=120, help="seconds of each (default: 120)")
 
 
-def _study(asked: argparse.Namespace) -> int:
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     models = QUICK if asked.quick else asked.models
     budget = QUICK_BUDGET if asked.quick else asked.budget
-    chosen = named(dict.fromkeys(MODELS), models)
-    return BOARD.show(_row(name, budget) for name in chosen)
+    return BOARD.show(_row(name, budget) for name in named(dict.fromkeys(MODELS), models))
 
 
 def _row(name: str, budget: int) -> Row:

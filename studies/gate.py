@@ -3,8 +3,8 @@
 Every suite is a project of two commits. By default they differ in a comment, so that whatever is
 called slower is a false alarm. With `--regressions` every strategy but one has a regression, exact
 or of the kind that people make, and the one without must not be blamed. With `--neutral` each is
-refactored without a cost. Nothing else should run on the
-machine meanwhile. `--journals` keeps the suites' journals.
+refactored without a cost. Nothing else should run on the machine meanwhile. `--journals` keeps the
+suites' journals.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studies import answer, collect, parser, positive, write
+from studies import collect, parser, positive, program, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from tests.projects import lay_out
 from tests.repositories import commit
@@ -75,7 +75,7 @@ def build(layer, shape, dtype=None):
     model = _lift(layer, shape, dtype) if dtype else _lift(layer, shape)
     return keras.Model(model.inputs, Slip(dtype=model.outputs[0].dtype)(model.outputs[0]))
 '''
-_BODIES = {
+_SLIPS = {
     "identity chain": "for _ in range(20): x = tf.identity(x)\n        return x",
     "float64 cast": "return tf.cast(1.0 * tf.cast(x, tf.float64), x.dtype)",
     "eager fall-back": (
@@ -89,7 +89,7 @@ _BODIES = {
     ),
 }
 #: Slips that people really make, by their word: code behind a strategy's model that keeps the law.
-SLIPS = tuple(_BODIES)
+SLIPS = tuple(_SLIPS)
 REGRESSIONS = (*PLANTED, *SLIPS)
 _BRANCHES = ("more = x + 1.0", "less = x - 1.0")
 _HALVES = "{}\n        {}\n        return 0.5 * (more + less)"
@@ -106,19 +106,17 @@ _REFACTORED = {
 NEUTRAL = tuple(_REFACTORED)
 
 
-def put_behind(path: Path, body: str) -> None:
-    """Let the model of a strategy's file end in a layer with this body."""
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text + _WRAP.format(body=body), encoding="utf-8")
+def versions(text: str, word: str) -> tuple[str, str]:
+    """Return a strategy's text before and after what the word says; exact slow-downs have none."""
+    if word in NEUTRAL:
+        before, after = (text + _WRAP.format(body=body) for body in _REFACTORED[word])
+        return before, after
+    return text, text + (_WRAP.format(body=_SLIPS[word]) if word in SLIPS else "# a comment\n")
 
 
-def slip_into(path: Path, word: str) -> None:
-    put_behind(path, _BODIES[word])
-
-
-def comment_on(path: Path) -> None:
-    """Change a file without changing what it does."""
-    path.write_text(path.read_text(encoding="utf-8") + "# a comment\n", encoding="utf-8")
+def change(path: Path, word: str = NOTHING) -> None:
+    """Do to a strategy's file what the word says, by default a comment."""
+    path.write_text(versions(path.read_text(), word)[1])
 
 
 def dealt(number: int, strategies: Sequence[str], words: Sequence[str]) -> dict[str, str]:
@@ -163,28 +161,13 @@ def suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, 
     with tempfile.TemporaryDirectory(prefix="timelift-trial-") as name:
         folder = Path(name)
         lay_out(folder, ("strategies", "workloads"))
-        names = axes["strategies"].split(",")
-        files = {folder / "strategies" / f"{name}.py": done_to.get(name, NOTHING) for name in names}
-        written = {path: path.read_text(encoding="utf-8") for path in files}
-        for path, word in files.items():
-            if word in NEUTRAL:
-                put_behind(path, _REFACTORED[word][0])
-        commit(folder)
-        for path, word in files.items():
-            path.write_text(written[path], encoding="utf-8")
-            change(path, word)
-        commit(folder)
+        paths = [folder / "strategies" / f"{name}.py" for name in axes["strategies"].split(",")]
+        texts = {path: path.read_text() for path in paths}
+        for number in (0, 1):
+            for path, text in texts.items():
+                path.write_text(versions(text, done_to.get(path.stem, NOTHING))[number])
+            commit(folder)
         return race(folder, {**axes, **kept}, done_to)
-
-
-def change(path: Path, word: str) -> None:
-    """Do to a strategy's file what the word says; with a planted slow-down its file has none."""
-    if word in SLIPS:
-        slip_into(path, word)
-    elif word in NEUTRAL:
-        put_behind(path, _REFACTORED[word][1])
-    else:
-        comment_on(path)
 
 
 def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
@@ -206,13 +189,12 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
 # The table ---------------------------------------------------------------------------------------
 
 
-#: The share of cases that may fail although what was done to them costs nothing.
-ALLOWED = 0.05
+_VERDICTS = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
 BOARD = Scoreboard(
     (
         Column("what was done", width=18),
         Column("cases", ",", width=6),
-        Column("failed", OF, width=10, most=ALLOWED),
+        Column("failed", OF, width=10, most=0.05),
         Column("at most", ".2%"),
         Column("faster", ",", width=6),
         Column("undecided", ","),
@@ -251,32 +233,30 @@ def show(suites: Sequence[Suite]) -> int:
 
 def rows(suites: Sequence[Suite]) -> Iterator[Row]:
     """Write a row for what nothing was done to, and one for each word that was dealt."""
-    every = [(one.word(out.case), out) for one in suites for out in one.outcomes]
-    for word in (NOTHING, *NEUTRAL, *REGRESSIONS):
-        mine = [out for done, out in every if done == word]
-        if mine:
-            yield _row(word, mine)
+    by_word: dict[str, list[CaseOutcome]] = {word: [] for word in (NOTHING, *NEUTRAL, *REGRESSIONS)}
+    for one in suites:
+        for outcome in one.outcomes:
+            by_word[one.word(outcome.case)].append(outcome)
+    for word, outcomes in by_word.items():
+        if outcomes:
+            failed = Proportion(sum(outcome.fails for outcome in outcomes), len(outcomes))
+            verdicts = Counter(outcome.time.verdict for outcome in outcomes if outcome.changes)
+            counts = [verdicts[verdict] for verdict in _VERDICTS]
+            facts = [change.name for outcome in outcomes for change in outcome.facts]
+            nodes = facts.count("graph_nodes")
+            yield word, len(outcomes), failed, failed.at_most, *counts, nodes
 
 
-def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
-    failed = Proportion(sum(out.fails for out in mine), len(mine))
-    verdicts = Counter(out.time.verdict for out in mine if out.changes)
-    order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
-    nodes = sum(change.name == "graph_nodes" for out in mine for change in out.facts)
-    return word, len(mine), failed, failed.at_most, *(verdicts[one] for one in order), nodes
+OPTIONS = parser("gate", __doc__)
+OPTIONS.add_argument("--suites", type=positive, default=10, metavar="N", help="default: 10")
+_KINDS = OPTIONS.add_mutually_exclusive_group()
+_KINDS.add_argument("--regressions", action="store_true", help="seven, some of them exact")
+_KINDS.add_argument("--neutral", action="store_true", help="refactors without a cost")
+OPTIONS.add_argument("--journals", type=Path, metavar="FOLDER")
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("gate", __doc__)
-    options.add_argument("--suites", type=positive, default=10, metavar="N", help="default: 10")
-    kinds = options.add_mutually_exclusive_group()
-    kinds.add_argument("--regressions", action="store_true", help="seven, some of them exact")
-    kinds.add_argument("--neutral", action="store_true", help="refactors without a cost")
-    options.add_argument("--journals", type=Path, metavar="FOLDER")
-    return answer(options, words, _run)
-
-
-def _run(asked: argparse.Namespace) -> int:
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     words = REGRESSIONS if asked.regressions else NEUTRAL if asked.neutral else ()
     axes = QUICK if asked.quick else REGRESSED if words else IDENTICAL
     names = axes["strategies"].split(",")

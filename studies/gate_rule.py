@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies import answer, noise, parser, positive
+from studies import noise, parser, positive, program
 from studies.noise import SCENARIOS, Scenario
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.effects import Effects, launch_effects
@@ -88,42 +88,33 @@ def simulate(scenario: Scenario, slower: float, random: np.random.Generator) -> 
 
 def rows(scenarios: Sequence[Scenario], suites: int, seed: int) -> Iterator[Row]:
     """Yield a row for each noise, and one for all of them."""
-    by_scenario: list[dict[float, list[Trial]]] = []
+    together: dict[float, list[Trial]] = {slower: [] for slower in SLOWER}
     for place, scenario in enumerate(scenarios):
         random = np.random.default_rng([seed, place])
-        by_scenario.append(
-            {
-                slower: [
-                    simulate(scenario, slower, random)
-                    for _ in range(suites if slower == 0 else max(1, suites // _FEWER))
-                ]
-                for slower in SLOWER
-            }
-        )
-        yield _row(scenario.name, by_scenario[-1])
-    every = {
-        slower: [trial for trials in by_scenario for trial in trials[slower]] for slower in SLOWER
-    }
-    yield _row(ALL, every)
+        trials = {}
+        for slower in SLOWER:
+            count = suites if slower == 0 else max(1, suites // _FEWER)
+            trials[slower] = [simulate(scenario, slower, random) for _ in range(count)]
+            together[slower] += trials[slower]
+        yield _row(scenario.name, trials)
+    yield _row(ALL, together)
 
 
 def _row(name: str, trials: dict[float, list[Trial]]) -> Row:
-    identical = [change for trial in trials[0.0] for change in trial.findings]
+    findings = {
+        slower: [change for trial in some for change in trial.findings]
+        for slower, some in trials.items()
+    }
+    identical = findings.pop(0.0)
     launches = [count for trial in trials[0.0] for count in trial.launches]
-    suspected = sum(change.suspected for change in identical)
     return (
         name,
         len(identical),
-        Proportion(suspected, len(identical)),
+        Proportion(sum(change.suspected for change in identical), len(identical)),
         _share(identical, Verdict.SLOWER),
         _share(identical, Verdict.FASTER),
         sum(launches) / len(launches),
-        *(
-            _share(
-                [change for trial in trials[slower] for change in trial.findings], Verdict.SLOWER
-            )
-            for slower in SLOWER[1:]
-        ),
+        *(_share(some, Verdict.SLOWER) for some in findings.values()),
     )
 
 
@@ -131,19 +122,15 @@ def _share(findings: Sequence[JudgedChange], verdict: Verdict) -> Proportion:
     return Proportion(sum(change.verdict is verdict for change in findings), len(findings))
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("gate_rule", __doc__)
-    options.add_argument(
-        "--pairs", type=positive, default=100_000, metavar="N", help="identical ones, in all"
-    )
-    return answer(options, words, _run)
+OPTIONS = parser("gate_rule", __doc__)
+OPTIONS.add_argument("--pairs", type=positive, default=100_000, help="identical ones, in all")
 
 
-def _run(asked: argparse.Namespace) -> int:
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     # of two rivals both would be loud
-    scenarios = [scenario for scenario in SCENARIOS if not scenario.loud][
-        : 2 if asked.quick else None
-    ]
+    scenarios = [scenario for scenario in SCENARIOS if not scenario.loud]
+    scenarios = scenarios[: 2 if asked.quick else None]
     pairs = 800 if asked.quick else asked.pairs
     suites = max(1, round(pairs / SUITE / len(scenarios)))
     return BOARD.show(rows(scenarios, suites, asked.seed))

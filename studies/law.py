@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from studies import ROOT, answer, installed, parser, positive, write
+from studies import ROOT, installed, parser, positive, program, write
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
@@ -67,25 +67,25 @@ PLACES = {
     "where an input is large": "x[..., :1] > 1.5",
     "in one number": "at(y, 0, 0) & at(y, 1, STEP) & at(y, 2, 2)",
 }
-WRONG_OUTPUTS = {
-    "a hundredth too large": "1.01 * y",
-    "shifted by 0.01": "y + 0.01",
-    "left out": "0.0 * y",
-    "of the step before": "ops.roll(y, 1, axis=1)",
-    "of another sequence": "ops.roll(y, 1, axis=0)",
-    "with other features": "ops.roll(y, 1, axis=-1)",
-    "computed in float16": "ops.cast(ops.cast(y, 'float16'), y.dtype)",
-    "with noise of 1e-4": "y + 1e-4 * keras.random.normal(y.shape)",
+#: Wrong lines, for `y` at a place, near the allowed error; a wrong gradient is of right outputs.
+SMALL = {
+    "outputs a hundredth too large": "1.01 * y",
+    "outputs shifted by 0.01": "y + 0.01",
+    "outputs computed in float16": "ops.cast(ops.cast(y, 'float16'), y.dtype)",
+    "outputs with noise of 1e-4": "y + 1e-4 * keras.random.normal(y.shape)",
+    "a gradient a hundredth too large": "with_gradient(y, 1.01 * y)",
 }
-WRONG_GRADIENTS = {
-    "stopped": "ops.stop_gradient(y)",
-    "a hundredth too large": "1.01 * y",
-    "of the step before": "ops.roll(y, 1, axis=1)",
-    "with other features": "ops.roll(y, 1, axis=-1)",
+WRONG = SMALL | {
+    "outputs left out": "0.0 * y",
+    "outputs of the step before": "ops.roll(y, 1, axis=1)",
+    "outputs of another sequence": "ops.roll(y, 1, axis=0)",
+    "outputs with other features": "ops.roll(y, 1, axis=-1)",
+    "a gradient stopped": "ops.stop_gradient(y)",
+    "a gradient of the step before": "with_gradient(y, ops.roll(y, 1, axis=1))",
+    "a gradient with other features": "with_gradient(y, ops.roll(y, 1, axis=-1))",
 }
-#: Mistakes near the allowed error, and the places at which a sum over all outputs, all that the
-#: backward phase sees of them, may hide such a mistake: there only the forward phase must find it.
-SMALL = {"a hundredth too large", "shifted by 0.01", "computed in float16", "with noise of 1e-4"}
+#: Places at which a sum over all outputs, all that the backward phase sees of them, may hide a
+#: small mistake: there only the forward phase must find it.
 NARROW = {"at one step", "at the last step", "in one sequence", "where an input is large"}
 ONE_NUMBER = "in one number"
 
@@ -101,6 +101,9 @@ class Mistake:
 
 
 ONE, BOTH = Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS
+MEAN_OVER_TIME = Mistake(
+    "a mean over time", "self.lift(x + 1e-3 * ops.mean(x, axis=1, keepdims=True))"
+)
 SPECIAL = (
     Mistake("kept by the identity of its input", "self.keep(id(x), lambda: y)", FORWARD),
     Mistake("the first result kept", "self.keep('y', lambda: y)", FORWARD),
@@ -111,45 +114,25 @@ SPECIAL = (
     Mistake("infinite in padding", "ops.where(mask[..., None], y, float('inf'))"),
     Mistake("another output in training", "y + 0.1 if training else y", BACKWARD),
     Mistake("another output in inference", "y if training else y + 0.1", FORWARD),
-    Mistake("a mean over time", "self.lift(x + 1e-3 * ops.mean(x, axis=1, keepdims=True))"),
+    MEAN_OVER_TIME,
     Mistake("a mean over the batch", "self.lift(x + 1e-3 * ops.mean(x, axis=0, keepdims=True))"),
     Mistake("inputs in float16", "self.lift(ops.cast(ops.cast(x, 'float16'), x.dtype))"),
     Mistake("one step short", "y[:, 1:]"),
-    *(
-        Mistake(
-            f"the gradient by the inputs stopped {where}",
-            f"self.lift(ops.where({place.replace('y,', 'x,').replace('y.', 'x.')}, "
-            "ops.stop_gradient(x), x), training)",
-            BACKWARD,
-            BOTH,
-        )
-        for where, place in PLACES.items()
-    ),
 )
+STOPPED_INPUT = "self.lift(ops.where({}, ops.stop_gradient(x), x), training)"
+STOPPED = "ops.where(at(y, {}, 3), ops.stop_gradient(y), y)"
 #: Mistakes among the jumps of gradients that ReLUs make.
 IN_IMAGES = (
     Mistake("outputs a hundredth too large", "1.01 * y"),
-    Mistake(
-        "outputs of the step before at one step", "ops.where(at(y, 1, 3), ops.roll(y, 1, 1), y)"
-    ),
+    Mistake("outputs of the step before at 3", "ops.where(at(y, 1, 3), ops.roll(y, 1, 1), y)"),
     Mistake("a gradient a tenth too large", "with_gradient(y, 1.1 * y)", BACKWARD),
+    Mistake("a gradient stopped at one step", STOPPED.format(1), BACKWARD),
+    Mistake("a gradient stopped in one feature", STOPPED.format(2), BACKWARD),
+    Mistake("a gradient of the step before", WRONG["a gradient of the step before"], BACKWARD),
     Mistake(
-        "a gradient stopped at one step",
-        "ops.where(at(y, 1, 3), ops.stop_gradient(y), y)",
-        BACKWARD,
+        "no gradient by one image", STOPPED_INPUT.format("at(x, 0, 1) & at(x, 1, 3)"), BACKWARD
     ),
-    Mistake(
-        "a gradient stopped in one feature",
-        "ops.where(at(y, 2, 3), ops.stop_gradient(y), y)",
-        BACKWARD,
-    ),
-    Mistake("a gradient of the step before", "with_gradient(y, ops.roll(y, 1, axis=1))", BACKWARD),
-    Mistake(
-        "no gradient by one image",
-        "self.lift(ops.where(at(x, 0, 1) & at(x, 1, 3), ops.stop_gradient(x), x), training)",
-        BACKWARD,
-    ),
-    Mistake("a mean over time", "self.lift(x + 1e-3 * ops.mean(x, axis=1, keepdims=True))"),
+    MEAN_OVER_TIME,
 )
 RIGHT = {
     "folded": "y",
@@ -161,27 +144,27 @@ RIGHT = {
 
 def mistakes() -> list[Mistake]:
     """Return every mistake, each with a name of its own."""
-    outputs = [
-        Mistake(
-            f"outputs {how} {where}",
-            f"ops.where({place}, {wrong}, y)",
-            FORWARD if how in SMALL and where in NARROW else tuple(Phase),
-        )
-        for (how, wrong), (where, place) in itertools.product(WRONG_OUTPUTS.items(), PLACES.items())
+    placed = [
+        Mistake(f"{how} {where}", f"ops.where({place}, {wrong}, y)", _phases(how, where))
+        for (how, wrong), (where, place) in itertools.product(WRONG.items(), PLACES.items())
         if not (how in SMALL and where == ONE_NUMBER)
     ]
-    gradients = [
+    by_inputs = [
         Mistake(
-            f"a gradient {how} {where}",
-            f"ops.where({place}, with_gradient(y, {wrong}), y)",
+            f"the gradient by the inputs stopped {where}",
+            STOPPED_INPUT.format(place.replace("y,", "x,").replace("y.", "x.")),
             BACKWARD,
+            BOTH,
         )
-        for (how, wrong), (where, place) in itertools.product(
-            WRONG_GRADIENTS.items(), PLACES.items()
-        )
-        if not (how in SMALL and where == ONE_NUMBER)
+        for where, place in PLACES.items()
     ]
-    return [*outputs, *gradients, *SPECIAL]
+    return [*placed, *SPECIAL, *by_inputs]
+
+
+def _phases(how: str, where: str) -> Sequence[Phase]:
+    if "gradient" in how:
+        return BACKWARD
+    return FORWARD if how in SMALL and where in NARROW else tuple(Phase)
 
 
 # Launches -----------------------------------------------------------------------------------------
@@ -212,9 +195,9 @@ def planted(backend: Backend, layer: str) -> Iterator[Trial]:
     """Yield every mistake in a small layer, called eagerly, and the right lifts beside them."""
     usual = Setting(layer, 16, 8, Phase.FORWARD, Mode.EAGER, Lengths.UNIFORM, backend=backend)
     for phase, gradients in ((*FORWARD, ONE), (*BACKWARD, ONE), (*BACKWARD, BOTH)):
-        asked = [each for each in mistakes() if phase in each.phases]
-        wrong = {each.name: each.line for each in asked if each.gradients is gradients}
-        yield Trial(replace(usual, phase=phase, gradients=gradients), wrong, RIGHT)
+        asked = [each for each in mistakes() if each.gradients is gradients]
+        setting = replace(usual, phase=phase, gradients=gradients)
+        yield Trial(setting, _lines(asked, phase), RIGHT)
 
 
 def folds(backend: Backend) -> Iterator[Trial]:
@@ -223,11 +206,13 @@ def folds(backend: Backend) -> Iterator[Trial]:
     right = {name: RIGHT[name] for name in ("folded", "step by step")}
     for place, mode in enumerate(MODES[backend]):
         for phase in Phase:
-            wrong = {
-                each.name: each.line for each in IN_IMAGES if phase in each.phases and not place
-            }
-            asked = replace(usual, phase=phase, mode=mode, gradients=BOTH)
-            yield Trial(asked, wrong, right)
+            wrong = {} if place else _lines(IN_IMAGES, phase)
+            setting = replace(usual, phase=phase, mode=mode, gradients=BOTH)
+            yield Trial(setting, wrong, right)
+
+
+def _lines(asked: Iterable[Mistake], phase: Phase) -> dict[str, str]:
+    return {each.name: each.line for each in asked if phase in each.phases}
 
 
 def ends(trial: Trial, seeds: Sequence[int]) -> tuple[int, int, int, int]:
@@ -262,14 +247,13 @@ def rows(backends: Iterable[Backend], launches: int, *, quick: bool, seed: int) 
             yield (*map(str, words), *ends(trial, seeds_of_trial))
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("law", __doc__)
-    options.add_argument("--backends", default="all", metavar="LIST")
-    options.add_argument("--launches", type=positive, default=10, help="of each fold; default: 10")
-    return answer(options, words, _run)
+OPTIONS = parser("law", __doc__)
+OPTIONS.add_argument("--backends", default="all", metavar="LIST")
+OPTIONS.add_argument("--launches", type=positive, default=10, help="of each fold; default: 10")
 
 
-def _run(asked: argparse.Namespace) -> int:
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     backends = installed(asked.backends)
     return BOARD.show(rows(backends, asked.launches, quick=asked.quick, seed=asked.seed))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
-from studies import ROOT, answer, parser, positive, write
+from studies import ROOT, parser, positive, program, write
 from studies.scoreboard import OF, Column, Scoreboard
 from timelift.errors import UserError
 from timelift.selftest.trust import Proportion
@@ -111,16 +111,13 @@ def missed(drawn: Sequence[str], became: dict[str, str]) -> Iterator[str]:
     return (f"{name}: {became[name]}" for name in drawn if became[name] not in _SEEN)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("mutants", __doc__)
-    options.add_argument(
-        "--room", default="analyse", help="a folder of timelift/; default: analyse"
-    )
-    options.add_argument("--mutants", type=positive, default=200, metavar="N", help="default: 200")
-    return answer(options, words, _run)
+OPTIONS = parser("mutants", __doc__)
+OPTIONS.add_argument("--room", default="analyse", help="a folder of timelift/; default: analyse")
+OPTIONS.add_argument("--mutants", type=positive, default=200, metavar="N", help="default: 200")
 
 
-def _run(asked: argparse.Namespace) -> int:
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     count = 4 if asked.quick else asked.mutants
     with tempfile.TemporaryDirectory(prefix="timelift-mutants-") as folder:
         copy = Path(folder)

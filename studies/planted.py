@@ -7,6 +7,7 @@ of `training`, of `self`, a place to keep things from call to call, and of the n
 # mypy: ignore-errors
 
 import random
+from functools import partial
 
 import keras
 from keras import ops
@@ -80,18 +81,6 @@ def build(layer, shape, dtype=None, line="y"):
 # Layers -------------------------------------------------------------------------------------------
 
 
-def dense():
-    return keras.layers.Dense(5, activation="tanh")
-
-
-def dropout():
-    return keras.Sequential([keras.layers.Dense(5), keras.layers.Dropout(0.3)])
-
-
-def embedding():
-    return keras.layers.Embedding(10, 5)
-
-
 class AnyOrder(keras.layers.Dense):
     """Adds its products up in another order in every call."""
 
@@ -104,20 +93,12 @@ class AnyOrder(keras.layers.Dense):
         return y
 
 
-def any_order():
-    return AnyOrder(5)
-
-
 class Centred(keras.layers.Dense):
     """Mixes the batch, in inference too."""
 
     def call(self, x, training=None):
         y = super().call(x)
         return y - ops.mean(y, axis=0, keepdims=True)
-
-
-def centred():
-    return Centred(5)
 
 
 #: In how many calls noise is drawn, as a share.
@@ -136,12 +117,14 @@ class Noisy(keras.layers.Dense):
         return super().call(x) + 0.1 * draws
 
 
-def noisy():
-    return Noisy(5, always=True)
+dense = partial(keras.layers.Dense, 5, activation="tanh")
+embedding = partial(keras.layers.Embedding, 10, 5)
+any_order, centred = partial(AnyOrder, 5), partial(Centred, 5)
+noisy, noisy_in_training = partial(Noisy, 5, always=True), partial(Noisy, 5, always=False)
 
 
-def noisy_in_training():
-    return Noisy(5, always=False)
+def dropout():
+    return keras.Sequential([keras.layers.Dense(5), keras.layers.Dropout(0.3)])
 
 
 def relus():

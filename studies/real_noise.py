@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import add_runs, answer, noise, parser, stored
+from studies import ROOT, noise, parser, program
 from studies.ladder import EQUAL, GRADES, PairMarks, fastest_sets, mark_pairs
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse import results
@@ -22,6 +22,7 @@ from timelift.analyse.effects import aligned_samples
 from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
+from timelift.journal.files import find_run
 from timelift.selftest.trust import TwinGroup, twin_groups
 
 BOARD = Scoreboard(
@@ -166,7 +167,7 @@ def _cells(marks: Marks, costs: Samples) -> Row:
 
 def groups(runs: Sequence[str]) -> list[Samples]:
     """Read the noise of every group; raises UserError where there is too little of it."""
-    journals = [results.load(path) for path in stored(runs)]
+    journals = [results.load(find_run(ROOT / "results", run)) for run in runs or ["latest"]]
     equal = [equal_rivals(group) for run in journals for group in twin_groups(run)]
     rivals = max(len(costs) for costs in LADDERS.values())
     if not usable(equal, rivals, None):
@@ -183,13 +184,12 @@ def _simulated(seed: int) -> list[Samples]:
     return list(noise.seconds(noise.SCENARIOS[1], shape, np.zeros(shape.rivals), random))
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("real_noise", __doc__)
-    add_runs(options)
-    return answer(options, words, _show)
+OPTIONS = parser("real_noise", __doc__)
+OPTIONS.add_argument("runs", nargs="*", metavar="RUN", help="as of timelift show; default: latest")
 
 
-def _show(asked: argparse.Namespace) -> int:
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     simulate = asked.quick and not asked.runs
     some = _simulated(asked.seed) if simulate else groups(asked.runs)
     return BOARD.show(rows(some, asked.seed, quick=asked.quick))

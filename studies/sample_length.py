@@ -9,6 +9,7 @@ than 2 ms. A cost that every sample pays once, however long it lasts, shows as a
 import argparse
 import gc
 import math
+import multiprocessing
 import os
 import random
 import statistics
@@ -16,10 +17,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from studies import ROOT, answer, in_fresh_process, installed, parser, positive, positives
+from studies import ROOT, installed, parser, positive, program
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
 from timelift.analyse.effects import trimmed_mean
@@ -44,25 +46,6 @@ MEDIAN = "median of"
 
 #: Seconds per call of each case, by sample length.
 Played = Mapping[str, Mapping[float, float]]
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("sample_length", __doc__)
-    options.add_argument("--backends", default="all", metavar="LIST", help="default: all")
-    options.add_argument("--seq-lens", type=positives, default="16,128", metavar="LIST")
-    options.add_argument("--launches", type=positive, default=3, metavar="N")
-    options.add_argument("--rounds", type=positive, default=60, help="in each launch (default: 60)")
-    return answer(options, words, _run)
-
-
-def _run(asked: argparse.Namespace) -> int:
-    if asked.quick:
-        asked.backends, asked.seq_lens, asked.launches, asked.rounds = QUICK
-    flat = QUICK_FLAT if asked.quick else FLAT
-    return max(
-        board(backend, flat).show(rows(played(backend, asked)))
-        for backend in installed(asked.backends)
-    )
 
 
 def board(backend: str, flat: float) -> Scoreboard:
@@ -90,8 +73,7 @@ def rows(launches: Sequence[Played]) -> list[Row]:
 
 def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
     return [
-        in_fresh_process(
-            play,
+        _in_fresh_process(
             Setting(WORKLOAD, seq_len, BATCH, phase, backend=backend),
             1 + asked.seed + launch,
             asked.rounds,
@@ -100,6 +82,11 @@ def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
         for seq_len in asked.seq_lens
         for phase in Phase
     ]
+
+
+def _in_fresh_process(*words: object) -> Played:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(play, *words).result()
 
 
 def play(setting: Setting, seed: int, count: int) -> Played:
@@ -144,6 +131,29 @@ def _rounds(
     for (label, length), seconds_per_call in samples.items():
         means[label][length] = float(trimmed_mean(np.array(seconds_per_call)))
     return dict(means)
+
+
+def positives(text: str) -> list[int]:
+    """Read whole numbers from 1, separated by commas, as an argument's type."""
+    return list(map(positive, text.split(",")))
+
+
+OPTIONS = parser("sample_length", __doc__)
+OPTIONS.add_argument("--backends", default="all", metavar="LIST", help="default: all")
+OPTIONS.add_argument("--seq-lens", type=positives, default="16,128", metavar="LIST")
+OPTIONS.add_argument("--launches", type=positive, default=3, metavar="N")
+OPTIONS.add_argument("--rounds", type=positive, default=60, help="in each launch (default: 60)")
+
+
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
+    if asked.quick:
+        asked.backends, asked.seq_lens, asked.launches, asked.rounds = QUICK
+    flat = QUICK_FLAT if asked.quick else FLAT
+    return max(
+        board(backend, flat).show(rows(played(backend, asked)))
+        for backend in installed(asked.backends)
+    )
 
 
 if __name__ == "__main__":

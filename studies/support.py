@@ -19,12 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from studies import ROOT, answer, installed, named, parser, write
+from studies import ROOT, installed, named, parser, program, write
 from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess
-from timelift.messages import RivalSpec, Task
+from timelift.measurement import CaseInLaunch
+from timelift.messages import Task
 from timelift.project import Project
 
 #: Long enough for a chunk and a group, short enough to unroll.
@@ -79,37 +80,26 @@ def cells(
         launch.wait_until_ready()
         for axis, mode in columns or COLUMNS[backend]:
             usual = Setting(workload.name, SEQ_LEN, BATCH, Phase.FORWARD, mode, gradients=gradients)
-            in_column = replace(usual, time_axis=axis, backend=backend)
-            tried = [
-                _try(launch, workload, rivals, replace(in_column, phase=phase)) for phase in Phase
-            ]
+            ends = defaultdict[str, list[CaseInLaunch]](list)
+            for phase in Phase:
+                setting = replace(usual, time_axis=axis, backend=backend, phase=phase)
+                task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
+                for line in launch.measure(task):
+                    ends[line.case.strategy].append(line)
             for strategy in strategies.values():
-                phases = [by_name[strategy.name] for by_name in tried]
-                word, reason = _word(strategy, phases)
+                word, reason = _word(strategy, ends[strategy.name])
                 yield Cell(strategy.name, workload.name, axis, mode, word, reason, backend)
 
 
-def _try(
-    launch: LaunchProcess,
-    workload: catalogue.Workload,
-    rivals: tuple[RivalSpec, ...],
-    setting: Setting,
-) -> dict[str, tuple[Status, str]]:
-    task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
-    ends = launch.measure(task)
-    return {line.case.strategy: (line.status, line.reason) for line in ends}
-
-
-def _word(strategy: catalogue.Strategy, phases: Sequence[tuple[Status, str]]) -> tuple[str, str]:
+def _word(strategy: catalogue.Strategy, phases: Sequence[CaseInLaunch]) -> tuple[str, str]:
     """Join the phases: the first that does not lift stands for the cell, with its reason."""
-    lifts = [status is Status.MEASURED for status, _ in phases]
-    if all(lifts):
+    failed = [line for line in phases if line.status is not Status.MEASURED]
+    if not failed:
         return "differs" if strategy.differs else "lifts", ""
-    status, reason = phases[lifts.index(False)]
-    word = "refuses" if status in {Status.REFUSED, Status.UNAVAILABLE} else "fails"
-    if any(lifts):
-        reason = f"{list(Phase)[lifts.index(False)]} only: {reason}"
-    return word, reason
+    first = failed[0]
+    word = "refuses" if first.status in {Status.REFUSED, Status.UNAVAILABLE} else "fails"
+    only = f"{first.case.setting.phase} only: " if len(failed) < len(phases) else ""
+    return word, f"{only}{first.reason}"
 
 
 # The page and the table --------------------------------------------------------------------------
@@ -197,33 +187,30 @@ def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]
     ]
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("support", __doc__)
-    options.add_argument("--strategies", default="all", metavar="LIST")
-    options.add_argument("--workloads", default="all", metavar="LIST")
-    options.add_argument("--by-backend", action="store_true", help="one table of all backends")
-    options.add_argument("--backends", default="all", metavar="LIST", help="of that table")
-    return answer(options, words, _run)
+OPTIONS = parser("support", __doc__)
+OPTIONS.add_argument("--strategies", default="all", metavar="LIST")
+OPTIONS.add_argument("--workloads", default="all", metavar="LIST")
+OPTIONS.add_argument("--by-backend", action="store_true", help="one table of all backends")
+OPTIONS.add_argument("--backends", default="all", metavar="LIST", help="of that table")
 
 
-def _run(asked: argparse.Namespace) -> int:
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     if asked.quick:
         asked.strategies, asked.workloads = QUICK
-    strategies = named(
-        catalogue.read_strategies(Project(ROOT).strategies.values()), asked.strategies
-    )
-    workloads = named(catalogue.read_workloads(Project(ROOT).workloads.values()), asked.workloads)
-    backends = installed(asked.backends) if asked.by_backend else [Backend.TENSORFLOW]
-    usual = Backend.TENSORFLOW
-    every = [(usual, workload, COLUMNS[usual]) for workload in workloads]
+    project, usual = Project(ROOT), Backend.TENSORFLOW
+    strategies = named(catalogue.read_strategies(project.strategies.values()), asked.strategies)
+    workloads = named(catalogue.read_workloads(project.workloads.values()), asked.workloads)
+    asked_trials = [(usual, workload, COLUMNS[usual]) for workload in workloads]
+    if asked.by_backend:
+        asked_trials = trials(workloads, installed(asked.backends))
 
     def tried(trial: Trial) -> list[Cell]:
         backend, workload, columns = trial
         return list(cells(workloads[workload], strategies, backend, columns))
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        tried_cells = pool.map(tried, trials(workloads, backends) if asked.by_backend else every)
-        shown, counted = itertools.tee(itertools.chain.from_iterable(tried_cells))
+        shown, counted = itertools.tee(itertools.chain.from_iterable(pool.map(tried, asked_trials)))
         for line in by_backend(shown) if asked.by_backend else page(shown):
             write(line)
         return int(any(cell.word == "fails" for cell in counted))

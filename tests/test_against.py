@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from studies.gate import comment_on, slip_into
+from studies.gate import change
 from tests.projects import QUICKEST, SMALL, bench, project, records_of
 from tests.repositories import commit, git
 
@@ -29,9 +29,9 @@ def slowed(tmp_path_factory):
     folder = commit(project(tmp_path_factory.mktemp("against"), NAMES))
     path = folder / "strategies"
     slow = path / "fold_time.py"
-    slip_into(slow, "eager fall-back")
+    change(slow, "eager fall-back")
     slow.write_text(slow.read_text().replace("1.0 * t", SLEEPS))
-    comment_on(path / "conv1d_pointwise.py")
+    change(path / "conv1d_pointwise.py")
     (path / "mine.py").write_text(f'"""Mine."""\n{(path / "native.py").read_text()}')
     (path / "einsum_letters.py").unlink()
     return folder, bench(folder, *FORWARD, "--against", "HEAD", "--strategies", "all", "-rs")

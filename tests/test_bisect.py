@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import report
-from studies.gate import comment_on, slip_into
+from studies.gate import change
 from tests.projects import ROOT, project
 from tests.repositories import commit, git, write
 from tests.test_against import ALONE, SLEEPS
@@ -109,16 +109,16 @@ def test_a_step_may_print_bytes_that_are_no_text(tmp_path, monkeypatch):
 def test_commits_are_measured(tmp_path, monkeypatch, capfd):
     folder = commit(project(tmp_path / "project", ("native", "fold_time")))
     path = folder / "strategies" / "fold_time.py"
-    slip_into(path, "eager fall-back")
+    change(path, "eager fall-back")
     path.write_text(path.read_text().replace("1.0 * t", SLEEPS))
     commit(folder)
     good = path.read_text()
     path.write_text(good.replace("\ndef build(", "\nraise ValueError\n\n\ndef build("))
     commit(folder)
     path.write_text(good)
-    comment_on(path)
+    change(path)
     commit(folder)
-    comment_on(folder / "strategies" / "native.py")
+    change(folder / "strategies" / "native.py")
     commit(folder)
     assert run(folder, monkeypatch, "HEAD~4", "HEAD") == 0
     said = capfd.readouterr().out
