@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDIES = {
     "law": "planted mistakes are found by the law, and no right fold is condemned",
     "ladder": "intervals and verdicts on simulated noise: coverage, false alarms, power",
-    "extremes": "how far off the ends of a range over settings are",
     "real_noise": "the same on what self-tests recorded of equal rivals",
     "history": "slow-downs in simulated histories and pairs of runs: found, late, false",
     "advice": "what is advised on ten models after published ones, and whether it is true",

@@ -8,19 +8,20 @@ about a rival that is louder than the others in few settings.
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import answer, noise, parser, write
+from studies import noise, parser, program, write
 from studies.noise import RARE_LOUD, SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse import verdicts
 from timelift.analyse.effects import Effects, all_pairs
 from timelift.analyse.ranking import RankedCase, Ranking, rank
+from timelift.analyse.recommend import answer
 from timelift.analyse.results import Samples
 from timelift.analyse.stopping import LOOKS, unsettled
 from timelift.analyse.verdicts import RANK_MARGIN, Comparison, Verdict
@@ -99,6 +100,20 @@ false alarms  of the settings with a loud rival, those with any pair called diff
 width         the mean half-width of the others' intervals
 """,
 )
+ENDS = Scoreboard(
+    (
+        Column("launches differ by", width=18),
+        Column("settings"),
+        Column("lowest", "+.1%", least=-0.1, most=0.0),
+        Column("highest", "+.1%", least=0.0, most=0.1),
+        Column("within 5 %", ".0%"),
+    ),
+    """
+lowest, highest  how far the ends of the range over settings are from the truth, which is the same
+                 in every setting, in the mean over runs
+within 5 %       runs in which both ends are
+""",
+)
 
 
 def all_launches(times: Samples) -> Samples:
@@ -137,11 +152,12 @@ class PairMarks:
     """How the intervals and verdicts of all pairs did.
 
     `covered` is (settings, pairs): 1 where a 95 % interval holds the truth, 0 where not, NaN where
-    there is none. `wrong` is (settings,): some pair was called different the wrong way, or while
-    equal.
+    there is none; `half_width` is that of each. `wrong` is (settings,): some pair was called
+    different the wrong way, or while equal.
     """
 
     covered: Samples
+    half_width: Samples
     wrong: NDArray[np.bool_]
 
     @property
@@ -159,6 +175,7 @@ def mark_pairs(runs: Sequence[Samples], costs: Samples) -> PairMarks:
     truth = costs[second] - costs[first]
     return PairMarks(
         covered=np.array([[*map(_covers, setting, truth)] for setting in comparisons]),
+        half_width=np.vectorize(_half_width, otypes=[float])(comparisons),
         wrong=np.array([any(map(_is_wrong, setting, truth)) for setting in comparisons]),
     )
 
@@ -179,6 +196,10 @@ def compared(times: Samples) -> NDArray[np.object_]:
 def _covers(comparison: Comparison, truth: float) -> float:
     known = np.isfinite(comparison.low) & np.isfinite(comparison.high)
     return float(comparison.low <= truth <= comparison.high) if known else np.nan
+
+
+def _half_width(comparison: Comparison) -> float:
+    return (comparison.high - comparison.low) / 2
 
 
 def _is_wrong(comparison: Comparison, truth: float) -> bool:
@@ -240,31 +261,20 @@ def pair_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterat
 # Beside the shown best ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RowMarks:
-    """What held in each setting, arrays (settings,) of 0 and 1; `width` is (rows,), a ratio.
-
-    `together`: the interval of every row. `alone`: the interval that each pair would have by
-    itself. `prices`: what every row costs over the best. `cheap`: choosing the first is known to
-    cost no more than a margin over the best; `wrongly`: and it costs more.
-    """
-
-    together: Samples
-    alone: Samples
-    prices: Samples
-    cheap: Samples
-    wrongly: Samples
-    width: Samples
-
-
 def mark_rows(
     scenario: Scenario,
     costs: Samples,
     runs: int,
     random: Generator,
     plan: tuple[int, Play] = PLANS[1],
-) -> RowMarks:
-    """Rank `runs` runs of rivals of these log costs, and mark every row of every setting."""
+) -> dict[str, Samples]:
+    """Rank `runs` runs of rivals of these log costs, and mark every setting by 0 or 1.
+
+    `together`: the interval of every row holds. `alone`: the interval that each pair would have by
+    itself does. `prices`: what every row costs over the best does. `cheap`: choosing the first is
+    known to cost no more than a margin over the best; `wrongly`: and it costs more. `width` is that
+    of each row, a ratio.
+    """
     launches, play = plan
     shape, rankings = Shape(rivals=len(costs), launches=launches), list[Ranking]()
     for _ in range(runs):
@@ -277,12 +287,10 @@ def mark_rows(
         for ranking in rankings
         for row in ranking.rows[1:]
     ]
-    cheap = np.array([first.cost_over_best.high <= 1 + RANK_MARGIN for first in firsts])
-    price = np.array([_price(first, costs) for first in firsts])
-    wrongly = cheap & (price > 1 + RANK_MARGIN)
-    return RowMarks(
-        together, alone, prices, cheap.astype(float), wrongly.astype(float), np.array(widths)
-    )
+    cheap = np.array([first.cost_over_best.high <= 1 + RANK_MARGIN for first in firsts], float)
+    dear = np.array([_price(first, costs) > 1 + RANK_MARGIN for first in firsts])
+    of_settings = {"together": together, "alone": alone, "prices": prices, "cheap": cheap}
+    return {**of_settings, "wrongly": cheap * dear, "width": np.array(widths)}
 
 
 def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, bool, bool]:
@@ -306,97 +314,83 @@ def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> It
     for rivals in RIVALS:
         for kind, costs in (("equal", np.zeros(rivals)), ("unequal", UNEQUAL[:rivals])):
             for launches, play in plans:
-                by_scenario = [
-                    mark_rows(
-                        scenario,
-                        costs,
-                        runs,
-                        np.random.default_rng([seed, place, rivals, launches]),
-                        (launches, play),
-                    )
-                    for place, scenario in enumerate(SCENARIOS)
-                ]
+                by_scenario = []
+                for place, scenario in enumerate(SCENARIOS):
+                    random = np.random.default_rng([seed, place, rivals, launches])
+                    plan = (launches, play)
+                    by_scenario.append(mark_rows(scenario, costs, runs, random, plan))
                 planned = f"to {launches}" if play is campaign else str(launches)
                 yield f"{rivals} {kind} rivals", planned, *_cells(by_scenario)
 
 
-def _cells(by_scenario: Sequence[RowMarks]) -> Row:
+def _cells(by_scenario: Sequence[Mapping[str, Samples]]) -> Row:
     together, alone, prices, cheap, wrongly = (
-        [float(getattr(marks, kind).mean()) for marks in by_scenario]
+        [float(marks[kind].mean()) for marks in by_scenario]
         for kind in ("together", "alone", "prices", "cheap", "wrongly")
     )
-    settings = sum(len(marks.together) for marks in by_scenario)
+    settings = sum(len(marks["together"]) for marks in by_scenario)
     means = [float(np.mean(shares)) for shares in (together, alone, prices, cheap, wrongly)]
-    width = float(np.median(np.concatenate([marks.width for marks in by_scenario])))
+    width = float(np.median(np.concatenate([marks["width"] for marks in by_scenario])))
     return settings, means[0], min(together), means[1], means[2], min(prices), *means[3:], width
 
 
 # Rare loud rivals --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RareMarks:
-    """How loud rivals did beside the others, in which all are equal.
-
-    `covered` holds 1 or 0 of each of a loud rival's pairs, `wrong` of each of its settings: some
-    pair was called different. `others_covered` and `others_wrong` are those of all other pairs and
-    settings; `half_width` is that of each other pair.
-    """
-
-    covered: Samples
-    wrong: Samples
-    others_covered: Samples
-    others_wrong: Samples
-    half_width: Samples
-
-
-def mark_rare(scenario: Scenario, shape: Shape, runs: int, random: Generator) -> RareMarks:
+def mark_rare(
+    scenario: Scenario, shape: Shape, runs: int, random: Generator
+) -> tuple[PairMarks, NDArray[np.bool_]]:
+    """Mark runs of equal rivals; return True for each pair with a loud one, (settings, pairs)."""
     loud, equal = noise.is_loud(scenario, shape), np.zeros(shape.rivals)
     first, second = np.triu_indices(shape.rivals, 1)
-    is_loud = np.tile(loud[:, first] | loud[:, second], (runs, 1))
-    comparisons = np.concatenate(
-        [compared(noise.seconds(scenario, shape, equal, random)) for _ in range(runs)]
-    )
-    covered, wrong, half_width = (
-        np.vectorize(of, otypes=[float])(comparisons)
-        for of in (
-            lambda comparison: _covers(comparison, 0.0),
-            lambda comparison: _is_wrong(comparison, 0.0),
-            lambda comparison: (comparison.high - comparison.low) / 2,
-        )
-    )
-    any_loud, any_wrong = is_loud.any(-1), wrong.max(-1)
-    return RareMarks(
-        covered[is_loud],
-        any_wrong[any_loud],
-        covered[~is_loud],
-        any_wrong[~any_loud],
-        half_width[~is_loud],
-    )
+    marks = mark_pairs([noise.seconds(scenario, shape, equal, random) for _ in range(runs)], equal)
+    return marks, np.tile(loud[:, first] | loud[:, second], (runs, 1))
 
 
 def rare_rows(seed: int, settings: int) -> Iterator[Row]:
     """Mark each kind of run until so many of its settings have a loud rival."""
     for place, (scenario, shape) in enumerate(RARE_LOUD):
         loud = int(noise.is_loud(scenario, shape).any(-1).sum())
-        runs = -(-settings // loud) if loud else -(-settings // shape.settings)
-        marks = mark_rare(scenario, shape, runs, np.random.default_rng([seed, place]))
-        shares = (marks.covered, marks.wrong, marks.others_covered, marks.others_wrong)
+        runs = -(-settings // (loud or shape.settings))
+        marks, pairs = mark_rare(scenario, shape, runs, np.random.default_rng([seed, place]))
+        of_loud = pairs.any(-1)
+        shares = (
+            *(marks.covered[pairs], marks.wrong[of_loud]),
+            *(marks.covered[~pairs], marks.wrong[~of_loud]),
+        )
         means = [float(share.mean()) if share.size else None for share in shares]
-        yield scenario.name, len(marks.wrong), *means, float(marks.half_width.mean())
+        yield scenario.name, int(of_loud.sum()), *means, float(marks.half_width[~pairs].mean())
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    return answer(parser("ladder", __doc__), words, _run)
+# The ends of a range over settings ---------------------------------------------------------------
 
 
-def _run(asked: argparse.Namespace) -> int:
+def end_rows(seed: int, simulated: int) -> Iterator[Row]:
+    """Mark the ends over so many settings of a baseline that is 3 times as slow as equal rivals."""
+    costs = np.log([3, 1, 1, 1, 1])
+    for launch_sd in (0.01, 0.02, 0.04):
+        for settings in (4, 12, 34):
+            random = np.random.default_rng([seed, settings, round(1000 * launch_sd)])
+            shape, ends = Shape(settings, len(costs), launches=3, rounds=20), []
+            for _ in range(max(1, simulated // settings)):
+                times = noise.seconds(Scenario("", launch_sd), shape, costs, random)
+                written = answer(rank(noise.measurements(times), relative_to=("rival0",)))
+                assert written
+                ends.append((written.gains[0].least / 3 - 1, written.gains[0].most / 3 - 1))
+            within = float((np.abs(ends) <= 0.05).all(axis=1).mean())  # noqa: PLR2004 - as titled
+            yield f"{launch_sd:.0%}", settings, *map(float, np.mean(ends, axis=0)), within
+
+
+@program(parser("ladder", __doc__))
+def main(asked: argparse.Namespace) -> int:
     plans, runs = (PLANS[1:2], 1) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
     write("")
     wrong |= TOGETHER.show(together_rows(plans, asked.seed, runs))
     write("")
-    return wrong | RARE.show(rare_rows(asked.seed, 120 if asked.quick else 800))
+    wrong |= RARE.show(rare_rows(asked.seed, 120 if asked.quick else 800))
+    write("")
+    return wrong | ENDS.show(end_rows(asked.seed, 340 if asked.quick else 4080))
 
 
 if __name__ == "__main__":

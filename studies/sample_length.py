@@ -84,9 +84,9 @@ def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
     ]
 
 
-def _in_fresh_process(*words: object) -> Played:
+def _in_fresh_process(setting: Setting, seed: int, count: int) -> Played:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(play, *words).result()
+        return pool.submit(play, setting, seed, count).result()
 
 
 def play(setting: Setting, seed: int, count: int) -> Played:

@@ -201,7 +201,7 @@ def main(asked: argparse.Namespace) -> int:
     project, usual = Project(ROOT), Backend.TENSORFLOW
     strategies = named(catalogue.read_strategies(project.strategies.values()), asked.strategies)
     workloads = named(catalogue.read_workloads(project.workloads.values()), asked.workloads)
-    asked_trials = [(usual, workload, COLUMNS[usual]) for workload in workloads]
+    asked_trials: list[Trial] = [(usual, workload, COLUMNS[usual]) for workload in workloads]
     if asked.by_backend:
         asked_trials = trials(workloads, installed(asked.backends))
 
