@@ -22,7 +22,7 @@ from pathlib import Path
 from signal import Signals, default_int_handler
 from signal import signal as set_handler
 
-from studies import answer, collect, parser, positive, remains, write
+from studies import collect, parser, positive, program, remains, write
 from studies.remains import FAULTS, TRIAL_VARIABLE, Reached
 from studies.scoreboard import Column, Row, Scoreboard
 from tests.projects import environment, project
@@ -45,19 +45,13 @@ _USAGE_ERROR = 4
 
 @dataclass(frozen=True)
 class Grid:
-    workloads: str
-    batch_sizes: str
-    launches: int
-
-    @property
-    def words(self) -> str:
-        return (
-            f"--workloads {self.workloads} --seq-lens 3 --batch-sizes {self.batch_sizes} "
-            f"--phases forward --modes graph --launches {self.launches}"
-        )
+    words: str
+    launches: int = 3
 
 
-USUAL, QUICK = Grid("sensor,tokens", "2,4", 3), Grid("sensor", "2", 2)
+_GRID = "--seq-lens 3 --phases forward --modes graph"
+USUAL = Grid(f"{_GRID} --workloads sensor,tokens --batch-sizes 2,4 --launches 3")
+QUICK = Grid(f"{_GRID} --workloads sensor --batch-sizes 2 --launches 2", launches=2)
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Scene:
         """Start `pytest bench/`, to be ended by the caller; what it prints is kept under a name."""
         self.results.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/"]
-        with self._printed(name).open("wb") as printed:
+        with (self.results / f"{name}.txt").open("wb") as printed:
             run = subprocess.Popen(
                 [*command, "--results", str(self.results), *words.split()],
                 cwd=self.project,
@@ -97,11 +91,8 @@ class Scene:
             return _ended(run)
 
     def printed(self, name: str) -> str:
-        path = self._printed(name)
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-    def _printed(self, name: str) -> Path:
-        return self.results / f"{name}.txt"
+        path = self.results / f"{name}.txt"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def lines(self) -> list[bytes]:
         journals = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
@@ -235,37 +226,37 @@ def kills(
 
 
 def reached_rows(trials: Sequence[Kill]) -> Iterator[Row]:
-    counts = Counter((trial.signal.name, trial.reached) for trial in trials)
     for signal in SIGNALS:
-        of_signal = [counts[signal.name, reached] for reached in Reached]
-        yield signal.name, *of_signal, sum(of_signal)
-    sums = Counter(trial.reached for trial in trials)
-    yield TOGETHER, *(sums[reached] for reached in Reached), len(trials)
+        yield _reached_row(signal.name, [trial for trial in trials if trial.signal is signal])
+    yield _reached_row(TOGETHER, trials)
 
 
-def faults(trials: Sequence[Kill]) -> Iterator[Row]:
-    yield from ((word, sum(trial.faults[word] for trial in trials)) for word in FAULTS)
+def _reached_row(name: str, trials: Sequence[Kill]) -> Row:
+    counts = Counter(trial.reached for trial in trials)
+    return name, *(counts[reached] for reached in Reached), len(trials)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    options = parser("kills", __doc__)
-    options.add_argument("--kills", type=positive, default=100, metavar="N", help="default: 100")
-    options.add_argument("--journals", type=Path, metavar="FOLDER")
+def faults(trials: Sequence[Kill]) -> list[Row]:
+    return [(word, sum(trial.faults[word] for trial in trials)) for word in FAULTS]
+
+
+OPTIONS = parser("kills", __doc__)
+OPTIONS.add_argument("--kills", type=positive, default=100, metavar="N", help="default: 100")
+OPTIONS.add_argument("--journals", type=Path, metavar="FOLDER")
+
+
+@program(OPTIONS)
+def main(asked: argparse.Namespace) -> int:
     set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
-    return answer(options, words, _run)
-
-
-def _run(asked: argparse.Namespace) -> int:
     count, grid = (1, QUICK) if asked.quick else (asked.kills, USUAL)
-    with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
-        journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
+    with tempfile.TemporaryDirectory(prefix="timelift-kills-") as name:
+        folder = Path(name)
+        journals = asked.journals.resolve() if asked.journals else folder / "results"
         dice = random.Random(1 + asked.seed)
-        trials = collect(
-            kills(Path(folder), journals, count, dice, grid), lambda trial: trial.words
-        )
+        trials = collect(kills(folder, journals, count, dice, grid), lambda trial: trial.words)
     REACHED.show(list(reached_rows(trials)))
     write("")
-    return FAULTY.show(list(faults(trials)))
+    return FAULTY.show(faults(trials))
 
 
 if __name__ == "__main__":
