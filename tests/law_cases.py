@@ -33,14 +33,6 @@ class LawCase:
 
 BOTH = Gradients.INPUTS_AND_WEIGHTS
 CASES = {
-    "a step that is lost": LawCase(
-        "y[:, 1:]",
-        "y[:, 0:]",
-        {
-            "forward": "returns shape (8, 15, 5) where the law wants (8, 16, 5)",
-            "backward": "Shapes (8, 15, 5) and (8, 16, 5) are incompatible",
-        },
-    ),
     "one step's gradient stopped": LawCase(
         "ops.where(at(y, 1, STEP), ops.stop_gradient(y), y)",
         "ops.where(at(y, 1, STEP), y, y)",

@@ -3,19 +3,7 @@
 The law is about results when nothing is random, remembered, penalised or masked. Five constants
 declare the rest. Here each is derived from behaviour, in a traced function, and compared.
 
-DROPOUT: `independent` noise for each step, or one draw `shared` by all.
-BATCH_NORM: the moving statistics are updated with those of all steps `pooled`; `per_step`, one
-    after another (`per_step_and_first_again`: step 0 counts twice); `per_chunk` of steps;
-    `per_group` of sequences; or with the `first_step` alone.
-INNER_LOSSES: an activity regulariser of the inner layer is `kept`, summed over steps as if each
-    were called alone; `averaged` over steps (`averaged_per_chunk`, `averaged_per_group`: over those
-    of one, and summed over all); charged for the `first_step` alone; `lost`; or `unreachable`:
-    recorded inside a loop, so that reading `model.losses` in the traced function raises.
-MASKS: a mask (batch, time) is `passed` on to the next layer or `lost`; for a ragged input the
-    `row_lengths` take its place.
-PADDED_STEPS: the output at a masked step is `computed` like any other, `zeros`, what the step
-    before holds (`repeats`), `computed_within_group` up to its longest sequence and zeros behind;
-    or there are `none`.
+The words are those of `timelift/present/words.py`.
 Each may be `refused`: the strategy refuses the layer that would show it.
 """
 

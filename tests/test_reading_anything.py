@@ -17,7 +17,7 @@ from matplotlib.text import Text
 import report
 import timelift
 from tests import journals
-from tests.pages import harm, loads
+from tests.pages import HOSTILE, harm, loads
 from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.results import Run
@@ -32,9 +32,7 @@ FEW = journals.grid(("native", "fold_time"), seq_lens=(8, 16), phases=("forward"
 #: Names that would do harm where they are not escaped: on a page, in a table, a terminal, a figure,
 #: a path or a spreadsheet.
 NAMES = (
-    "<script>alert(1)</script>",
-    '"><img src=http://evil.example/x onerror=alert(1)>',
-    "</title></style></script><script src=//evil.example></script>",
+    *HOSTILE[:3],
     *("[x](javascript:alert(1))", "a|b", "```", r"$\frac{1}{$", "_a", "a" * 300),
     *("[bold]x[/bold]", "[/]", "%s{}{0}", "\x1b[2J", "\x9b31m", "\x00", "\u202egnp", "a\nb"),
     *("../../etc/passwd", "/x", "..", "--help", "=1+1", "@a", "\uff1d1", "\ud800", " ", '"'),

@@ -43,14 +43,6 @@ def _files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
-    output = tmp_path / "made" / "here"
-    assert report.main([str(journal), "--output", str(output)]) == 0
-    said = "".join(line.strip() for line in capsys.readouterr().out.splitlines())
-    assert str(output / "index.html") in said
-    assert _files(output) == TEXTS | FIGURES | TABLES | LOST | {"tables/prices.csv"}
-
-
 def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys):
     path = journals.write(tmp_path / "empty.jsonl", journals.header())
     assert report.main([str(path), "--output", str(tmp_path / "report")]) == 1

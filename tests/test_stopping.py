@@ -89,7 +89,6 @@ TWO = ["rival0", "rival1"]
         pytest.param([1, 1], LOOKS[:-1], LOUD, TWO, id="too close for the noise"),
         pytest.param([1, 1], [LOOKS[-1]], LOUD, [], id="no further than the last look"),
         pytest.param([1, 1, 40], [LOOKS[1]], LOUD, TWO, id="but for a clear loser"),
-        pytest.param([1, 40, 40], [LOOKS[1]], LOUD, [], id="whichever loser is worse"),
         pytest.param([1, 9], [1, 2, 4, 6, 11], QUIET, TWO, id="all between looks"),
         pytest.param([1], [2], QUIET, ["rival0"], id="a lone rival before the first look"),
         pytest.param([1], [LOOKS[0]], QUIET, [], id="a lone rival after it"),
@@ -121,12 +120,10 @@ def test_settings_are_judged_one_by_one():
         pytest.param([0.63, 0.7, 0.77], None, True, id="a clear loser needs no such care"),
         pytest.param([0.306, 0.34, 0.374], None, False, id="40 % is not clear"),
         pytest.param([0.1, 0.7, 1.9], None, False, id="nor what is not sure"),
-        pytest.param([0.7, 0.7], None, False, id="nor two launches"),
         pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.02, True, id="known to 2 %"),
         pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.001, False, id="not to 0.1 %"),
         pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], None, False, id="no precision asked for"),
         pytest.param([0.5], 0.02, False, id="one launch"),
-        pytest.param([0.5, 0.5], 0.02, False, id="before the first look"),
     ],
 )
 def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_by_precision(
@@ -146,7 +143,6 @@ def settled(rule, rows, families=None):
     ("effects", "precision", "done"),
     [
         pytest.param([0.015, 0.03, 0.045], 0.02, True, id="surely no more than 2 % faster"),
-        pytest.param([0.015, 0.03, 0.045], 0.001, False, id="perhaps 0.1 % faster"),
         pytest.param([-0.001, 0.0, 0.001], 0.02, True, id="an equal that is known"),
         pytest.param([-0.01, 0.0, 0.01], 0.02, False, id="an equal that may be 2 % faster"),
         pytest.param([0.0, 0.018, 0.036], 0.02, False, id="a p that a single look would spend"),
@@ -154,7 +150,6 @@ def settled(rule, rows, families=None):
         pytest.param([0.30, 0.34, 0.38], 0.02, False, id="slower by too little known a ratio"),
         pytest.param([0.2, 0.7, 0.9], 0.02, False, id="a loser that is not sure"),
         pytest.param([0.63, 0.7, 0.77], 0.02, True, id="a clear loser"),
-        pytest.param([0.03, 0.03], 0.02, False, id="two launches"),
     ],
 )
 def test_a_ranking_is_settled_where_choosing_the_fastest_is_known_to_cost_little(

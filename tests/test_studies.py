@@ -76,10 +76,8 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_1(capsys, study, words, se
 @pytest.mark.parametrize(
     ("study", "words"),
     [
-        (gate, "--suites 0"),
         (kills, "--kills none"),
         (sample_length, "--seq-lens 16,,128"),
-        (sample_length, "--rounds 0"),
     ],
 )
 def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words):

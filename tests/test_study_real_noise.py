@@ -114,14 +114,6 @@ def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
     assert math.isnan(marks.covered[0, 0])
 
 
-def test_the_command_prints_a_line_for_every_ladder(journal, capsys):
-    assert real_noise.main(["--quick", str(journal)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[:18].strip() for line in lines[1:4]] == list(LADDERS)
-    assert [line[18:28].strip() for line in lines[1:4]] == ["3"] * 3
-    assert all(" 200 " in line and " 8 " in line for line in lines[1:4])
-
-
 def test_only_recorded_numbers_of_launches_are_drawn(journal, monkeypatch):
     monkeypatch.setattr(real_noise, "SETTINGS", 16)
     rows = list(real_noise.rows(real_noise.groups([str(journal)]), 0, quick=False))
