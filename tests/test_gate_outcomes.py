@@ -284,6 +284,11 @@ def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undeci
     lines = (there, journals.line(NATIVE, facts=FACTS), journals.END)
     path = alone(tmp_path, *lines, against=AGAINST | {"undecided": undecided})
     assert headline(path).startswith(said)
+    gate = gate_findings(results.load(path))
+    told = {"pass": words.not_compared(gate), "fail": words.failures(gate)}
+    why = "not compared, since main has no figures: failed: no such thing"
+    assert told.pop(undecided) == {NATIVE: f"{words.case_in_words(NATIVE)}: {why}"}
+    assert not any(told.values())
 
 
 def test_sides_that_share_no_launch_have_no_change(tmp_path):

@@ -241,6 +241,25 @@ def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launc
     assert last["good"] == last["better"] != last["greedy"]
 
 
+def test_sides_that_fit_into_memory_alone_are_refused_together(launch, tmp_path):
+    log = tmp_path / "log"
+
+    def side(name, body):
+        path = file_of(tmp_path, name, NOTES.format(log=str(log), name=name, body=body))
+        return replace(path, pair=name.partition("_")[0])
+
+    second = f"if open({str(log)!r}).read().count(f' {{os.getpid()}}') > 1:"
+    crowded = [side(name, f"{second} raise MemoryError('both')") for name in ("a_old", "a_new")]
+    greedy = side("b_new", "raise MemoryError('no more')")
+    rivals = (*crowded, side("b_old", "pass"), greedy)
+    outcomes = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {
+        **dict.fromkeys(("a_old", "a_new"), Status.REFUSED),
+        "b_old": Status.MEASURED,
+        "b_new": Status.OUT_OF_MEMORY,
+    }
+
+
 @pytest.mark.parametrize(
     ("said", "is_memory"),
     [

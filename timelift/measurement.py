@@ -48,6 +48,7 @@ class FactRule:
 
 
 _Waited = Annotated[Number | None, FactRule(Merge.WAITED, shown=True, unit="seconds")]
+_Started = Annotated[Number | None, FactRule(Merge.WAITED, bound="first_call_seconds")]
 _EXACT = FactRule(Merge.LARGEST, shown=True, exact=True)
 _Exact = Annotated[Number | None, _EXACT]
 _Weights = Annotated[Number | None, replace(_EXACT, more_is_worse=False)]
@@ -71,9 +72,7 @@ class Facts:
     #: The trace included.
     first_call_seconds: _Waited = None
     #: From its file's import to the end of the first call, without checks. Older files have none.
-    start_seconds: Annotated[Number | None, FactRule(Merge.WAITED, bound="first_call_seconds")] = (
-        None
-    )
+    start_seconds: _Started = None
     traces: _Exact = None
     graph_nodes: _Exact = None
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.

@@ -26,6 +26,8 @@ _MOST_LINES, _MOST_NAMES = 12, 8
 _MOST_KINDS = 6
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 400
+#: Why cases of older runs have no times.
+_UNTIMED = "same, not timed: both sides run the same program"
 #: A detectable change larger than this, a log ratio, tells nothing about the case.
 _LARGEST_DETECTABLE = math.log(2)
 #: How a quantity that became worse is told, and one that became better.
@@ -47,13 +49,18 @@ class _Row:
     def worst(self) -> CaseOutcome:
         return self.outcomes[0]
 
+    @property
+    def verdict(self) -> str:
+        return self.worst.time.verdict if self.worst.changes else "no figures"
+
 
 def section(gate: GateFindings) -> Section:
     """Return what a terminal, report.md and the page show of a run against another side."""
     outcomes = sorted(gate.outcomes, key=attrgetter("gravity"))
     rows, headline, below = [*_alike(outcomes)], _headline(gate, outcomes), _counts(gate)
     told = [*filter(None, (_sentence(row, gate.against) for row in rows))]
-    others = [*_untimed(gate.untimed), *_changed_names(gate.against)]
+    others = [f"{case_in_words(case)}: {_UNTIMED}" for case in gate.untimed]
+    others = [*_up_to(_MOST_LINES, others), *_changed_names(gate.against)]
     first = [conditions.NOT_OVER] if gate.is_provisional else []
     first += [headline, below] if below else [headline]
     return Section(
@@ -79,8 +86,17 @@ def nothing_compared(against: Against, reasons: Iterable[str]) -> Section:
 
 def failures(gate: GateFindings) -> dict[Case, str]:
     """Return each case of a run against another side that fails its gate, with the reason."""
-    failed = filter(gate.fails, gate.outcomes)
-    return {outcome.case: _sentence(_Row([outcome]), gate.against) for outcome in failed}
+    return _told_alone(gate.against, filter(gate.fails, gate.outcomes))
+
+
+def not_compared(gate: GateFindings) -> dict[Case, str]:
+    """Return each case that passes since the other side has no figures, with the reason."""
+    passes = (outcome for outcome in gate.outcomes if not gate.fails(outcome))
+    return _told_alone(gate.against, (outcome for outcome in passes if outcome.unmeasured))
+
+
+def _told_alone(against: Against, outcomes: Iterable[CaseOutcome]) -> dict[Case, str]:
+    return {outcome.case: _sentence(_Row([outcome]), against) for outcome in outcomes}
 
 
 def _alike(outcomes: Sequence[CaseOutcome]) -> Iterator[_Row]:
@@ -164,7 +180,7 @@ def _why(row: _Row, against: Against) -> str:
     """Return what is told of a row beside its time, as of its worst."""
     worst, label = row.worst, against.label
     if worst.unmeasured:
-        return why_without_figures(*worst.unmeasured, label)
+        return _why_without_figures(*worst.unmeasured, label)
     parts = [
         *(f"{one.new:,.0f} {one.name} where {label} has {one.old:,.0f}" for one in worst.broken),
         *(
@@ -181,7 +197,7 @@ def _why(row: _Row, against: Against) -> str:
     return "; ".join(filter(None, parts))
 
 
-def why_without_figures(old: Measurement, new: Measurement, label: str) -> str:
+def _why_without_figures(old: Measurement, new: Measurement, label: str) -> str:
     """Return why a side of a case, the new one if both, was not measured."""
     if new.status is Status.MEASURED:
         return f"not compared, since {label} has no figures: {old.status}: {old.reason}"
@@ -246,12 +262,6 @@ def _program_of(outcome: CaseOutcome) -> str:
     return f"its program has {kinds}" + (f" and {left:,} more" if left > 0 else "")
 
 
-def _untimed(cases: Sequence[Case]) -> Iterator[str]:
-    """Yield the cases of a stored run that were not timed."""
-    why = "same, not timed: both sides run the same program"
-    yield from _up_to(_MOST_LINES, [f"{case_in_words(case)}: {why}" for case in cases])
-
-
 def _changed_names(against: Against) -> Iterator[str]:
     """Yield the names of what differs between the sides as a whole, a line a kind."""
     kinds = {
@@ -281,17 +291,13 @@ def _table(rows: Sequence[_Row], gate: GateFindings) -> Table:
         (
             Column("case", value=_name, limit=_LONGEST_CELL),
             Column("gate", value=lambda row: "fails" if gate.fails(row.worst) else "passes"),
-            Column("verdict", "time", _verdict),
+            Column("verdict", "time", lambda row: row.verdict),
             Column("change", f"beside {label}", _time_change),
             Column("why", value=why, limit=_LONGEST_CELL),
         ),
         rows,
     )
     return table.without_empty_columns()
-
-
-def _verdict(row: _Row) -> str:
-    return row.worst.time.verdict if row.worst.changes else "no figures"
 
 
 def _time_change(row: _Row) -> str:

@@ -25,18 +25,14 @@ class Sides(NamedTuple):
     new: Measurement
 
     @property
-    def is_lost(self) -> bool:
-        """True if the new side ended without figures, and that is a fault.
-
-        A refusal or a limit is one only where the other side has figures.
-        """
-        status = self.new.status
-        had_figures = self.old.status is Status.MEASURED
-        return status is not Status.MEASURED and (had_figures or status not in SKIPPED)
+    def lacks_figures(self) -> bool:
+        """True if a side has none, but for a refusal or a limit of both, which is no fault."""
+        measured = [side.status is Status.MEASURED for side in self]
+        return not all(measured) and (any(measured) or self.new.status not in SKIPPED)
 
 
 class Ending(AxisValue):
-    """How a case ended, the gravest first."""
+    """How a case ended, the gravest first; what is worse has the name of its quantity."""
 
     LOST = "without figures"
     LOST_PEAK = "without a peak of memory"
@@ -47,9 +43,6 @@ class Ending(AxisValue):
     UNDECIDED = "undecided"
     BETTER = "better"
     SAME = "the same"
-
-
-_WORSE = dict(zip(Quantity, (Ending.TIME, Ending.FIRST_CALL, Ending.MEMORY), strict=True))
 
 
 @dataclass(frozen=True)
@@ -99,13 +92,14 @@ class CaseOutcome:
     def ending(self) -> Ending:
         """The gravest of what became of the case."""
         if self.unmeasured:
-            return Ending.LOST if self.unmeasured.is_lost else Ending.UNDECIDED
+            is_measured = self.unmeasured.new.status is Status.MEASURED
+            return Ending.UNDECIDED if is_measured else Ending.LOST
         if any(math.isnan(self.changes[quantity].value) for quantity in self.worse):
             return Ending.LOST_PEAK
         if self.broken:
             return Ending.OTHER_MODEL
         if self.worse:
-            return _WORSE[self.worse[0]]
+            return Ending[self.worse[0].name]
         if self.time.verdict is Verdict.UNDECIDED:
             return Ending.UNDECIDED
         return Ending.BETTER if self.better else Ending.SAME
@@ -143,8 +137,8 @@ class GateFindings:
 
     def fails(self, outcome: CaseOutcome) -> bool:
         """True if a case fails the gate; with `--undecided fail` an undecided one does."""
-        is_undecided = outcome.ending is Ending.UNDECIDED
-        return outcome.fails or (self.against.undecided_fails and is_undecided)
+        is_open = outcome.ending is Ending.UNDECIDED
+        return outcome.fails or (is_open and self.against.undecided_fails)
 
 
 def gate_findings(run: Run) -> GateFindings:
@@ -152,11 +146,9 @@ def gate_findings(run: Run) -> GateFindings:
     against = run.header.against
     assert against
     pairs, originals = _pairs(run.measurements, other_sides(run)), _originals(run)
-    unmeasured = (
-        CaseOutcome(pair.new.case, {}, unmeasured=pair)
-        for pair in pairs
-        if pair.is_lost or (pair.new.was_measured and pair.old.status is not Status.MEASURED)
-    )
+    unmeasured = [
+        CaseOutcome(pair.new.case, {}, unmeasured=pair) for pair in pairs if pair.lacks_figures
+    ]
     return GateFindings(
         against,
         [*unmeasured, *_outcomes(pairs, against)],

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from msgspec import structs
 
-from timelift.case import COPY_SEPARATOR, Case, Status
+from timelift.case import COPY_SEPARATOR, Case
 from timelift.errors import UserError
 from timelift.gate.other_side import OtherSide, open_other_side
 from timelift.gate.same_code import SameCode
@@ -20,7 +20,6 @@ from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race
-from timelift.measurement import Measurement
 
 #: The first words of the reason for a case whose files are the same on both sides.
 UNCHANGED = "unchanged since"
@@ -110,14 +109,6 @@ class SidesRace(Race):
 
     def why_not(self, case: Case) -> str:
         return self.reasons.get(case, "")
-
-    def why_alone(self, case: Case, results: Mapping[Case, Measurement]) -> str:
-        other = results.get(self.sides[case])
-        if other is None or other.status is Status.MEASURED:
-            return ""
-        from timelift.gate.gate_words import why_without_figures  # noqa: PLC0415 - as in `referee`
-
-        return why_without_figures(other, results[case], self.other_side.label)
 
     def rivals(self, cases: Sequence[Case]) -> list[Case]:
         """Return the cases that have another side, each with it."""

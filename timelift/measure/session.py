@@ -79,10 +79,6 @@ class Race(ABC):
         """Reason why a case is not played, or ''."""
         return ""
 
-    def why_alone(self, case: Case, results: Mapping[Case, Measurement]) -> str:  # noqa: ARG002
-        """Reason why a measured case has nothing to be compared with, or ''."""
-        return ""
-
 
 class Session:
     """One run of a race.

@@ -28,6 +28,9 @@ from timelift.messages import (
     Task,
 )
 
+#: Why a pair is refused of which either side runs out of memory beside others.
+_CROWDED = "one side fits into memory alone, and not beside the others of its setting."
+
 
 @dataclass(frozen=True)
 class Death:
@@ -41,6 +44,7 @@ class Death:
 
 
 ShowStage = Callable[[str], None]
+RunWorkers = Callable[[Task], Sequence["WorkerState"]]
 
 
 @dataclass
@@ -131,7 +135,7 @@ class WorkerState:
 
 
 def measure_until_finished(
-    task: Task, run_workers: Callable[[Task], Sequence[WorkerState]], stopped: Callable[[], bool]
+    task: Task, run_workers: RunWorkers, stopped: Callable[[], bool]
 ) -> list[CaseInLaunch]:
     """Measure a setting until its workers finish it, each time without the rivals that failed.
 
@@ -146,18 +150,37 @@ def measure_until_finished(
         outcomes = [outcome for worker in workers for outcome in worker.ended]
         if not any(worker.unfinished for worker in workers):
             return ended + outcomes
-        ended += [outcome for outcome in outcomes if outcome.status is not Status.MEASURED]
+        lost = [outcome for outcome in outcomes if outcome.status is not Status.MEASURED]
         death = next((worker.death for worker in workers if worker.death), None)
         if death and death.clear:
-            ended += death.charged
+            lost += death.charged
         elif death and spared:
-            ended += [
+            lost += [
                 replace(outcome, reason=f"{outcome.reason} (for the second time)")
                 for outcome in death.charged
             ]
+        for outcome in lost:
+            ended += _ended_together(replace(task, rivals=rivals), outcome, run_workers)
         spared |= death is not None and not death.clear
         if stopped():
             break
         names = {outcome.case.strategy for outcome in ended}
         rivals = tuple(rival for rival in rivals if rival.name not in names)
     return ended
+
+
+def _ended_together(
+    task: Task, lost: CaseInLaunch, run_workers: RunWorkers
+) -> Sequence[CaseInLaunch]:
+    """Return how a rival ended, and the other one of its pair if memory ran out by both.
+
+    Which one it meets is chance. So what fits alone is refused with its other side.
+    """
+    (rival,) = (rival for rival in task.rivals if rival.name == lost.case.strategy)
+    if lost.status is not Status.OUT_OF_MEMORY or not rival.pair:
+        return [lost]
+    workers = run_workers(replace(task, rivals=(rival,), round_seconds=0.0))
+    if [end.status for worker in workers for end in worker.ended] != [Status.MEASURED]:
+        return [lost]
+    pair = (other.name for other in task.rivals if other.pair == rival.pair)
+    return [task.unmeasured(name, Status.REFUSED, _CROWDED) for name in pair]

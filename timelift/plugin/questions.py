@@ -127,12 +127,14 @@ def race_of(config: pytest.Config) -> Race:
 class Questions:
     """Hooks of a pytest session that has a question, and the `session` that measures its cases.
 
-    `failures` has the reason of each case that fails the gate of --against.
+    With --against, `failures` has the reason of each case that fails the gate, and `not_compared`
+    of each for which the other side has no figures.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.session = Session(race_of(config))
         self.failures: dict[Case, str] = {}
+        self.not_compared: dict[Case, str] = {}
         self._first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
@@ -195,11 +197,21 @@ class Questions:
 
         try:
             self.session.measure(cases, display)
-            self.failures = _failures(self.session)
+            self._judge()
         except UserError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
         finally:
             display.done()
+
+    def _judge(self) -> None:
+        session = self.session
+        if not (session.journal_path and session.header.against):
+            return
+        from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
+        from timelift.gate import gate_words, outcomes  # noqa: PLC0415
+
+        gate = outcomes.gate_findings(Run.of_lines(session.header, session.lines, session.end))
+        self.failures, self.not_compared = gate_words.failures(gate), gate_words.not_compared(gate)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Iterator[None]:
@@ -215,11 +227,7 @@ class Questions:
         self, terminalreporter: "pytest.TerminalReporter"
     ) -> Iterator[None]:
         """Show the end below pytest's own; it alone tells what fails the gate, unless -r asks."""
-        session, stats, shown = (
-            self.session,
-            terminalreporter.stats,
-            self._config.option.reportchars,
-        )
+        stats, shown = terminalreporter.stats, self._config.option.reportchars
         asked = shown != _USUAL_REPORT and not set(shown).isdisjoint("faA")
         told = set() if asked else set(self.failures.values())
         if failed := stats.get("failed"):
@@ -227,6 +235,7 @@ class Questions:
         yield
         if failed:
             stats["failed"] = failed
+        session = self.session
         # a run against another side has an end even if no case has another side
         is_against = session.referee and session.race.folder == AGAINST_FOLDER
         if session.journal_path or (is_against and not session.request.options.once):
@@ -250,16 +259,6 @@ def is_table_asked_for(config: pytest.Config) -> bool:
     ]
     verbose = getattr(config.option, "verbose", 0)  # none with -p no:terminal
     return verbose > 0 or any(word.startswith(_TABLE_OPTIONS) for word in words)
-
-
-def _failures(session: Session) -> dict[Case, str]:
-    if not (session.journal_path and session.header.against):
-        return {}
-    from timelift.analyse.results import Run  # noqa: PLC0415 - numpy, not to collect
-    from timelift.gate import gate_words, outcomes  # noqa: PLC0415
-
-    run = Run.of_lines(session.header, session.lines, session.end)
-    return gate_words.failures(outcomes.gate_findings(run))
 
 
 # What an item reports ---------------------------------------------------------------------------
@@ -300,6 +299,8 @@ def report_item(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixt
     session = questions.session
     if failure := questions.failures.get(case):
         pytest.fail(failure, pytrace=False)
+    if reason := questions.not_compared.get(case):
+        pytest.skip(reason)
     result = _result(questions, case)
     rounds = itertools.chain.from_iterable(launch.seconds_per_call for launch in result.launches)
     samples = [seconds for seconds in rounds if not math.isnan(seconds)]
@@ -316,9 +317,6 @@ def _result(questions: Questions, case: Case) -> Measurement:
     if reason := session.why_not(case):
         pytest.skip(reason)
     result = session.results.get(case)
-    is_measured = result is not None and result.status is Status.MEASURED
-    if is_measured and (reason := session.race.why_alone(case, session.results)):
-        pytest.skip(reason)
     if result is None or (result.status is Status.MEASURED and not result.launches):
         pytest.skip("not measured: the run was stopped or its --budget spent before it")
     if result.status is not Status.MEASURED:
