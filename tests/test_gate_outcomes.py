@@ -250,6 +250,16 @@ def test_a_peak_that_is_read_on_the_other_side_alone_fails_once_it_is_lost_again
     assert not any(failure(outcomes[name], against) for name in NAMES if name != "fold_time")
 
 
+def test_a_side_that_was_not_played_has_lost_no_peak(tmp_path):
+    path = run_file(tmp_path, lost={1})
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    mine = journals.case("fold_time").fields()
+    kept = [line for line in lines if line.get("case") != mine or line["launch"] == 1]
+    others = [line for launch in (4, 5) for line in both("native", launch, 1.0)]
+    made = results.load(journals.write(path, *kept[:-1], *others, kept[-1]))
+    assert not words.failures(gate_findings(made))
+
+
 def test_what_was_not_tried_again_is_told(tmp_path):
     for changes, looks in (
         ({"slow": 1.06}, "it looks changed"),

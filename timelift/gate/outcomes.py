@@ -247,12 +247,13 @@ def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[
 
 
 def _lost_peaks(pair: Sides, numbers: Sequence[int]) -> NDArray[np.bool_]:
-    """Return in which launches the other side's peak alone was read.
+    """Return in which launches that the new side played the other side's peak alone was read.
 
     A reader that the new side kills reads nothing of it.
     """
     old, new = (_fact_by_launch(side, numbers, "peak_bytes") for side in pair)
-    return np.isfinite(old) & np.isnan(new)
+    played = np.isin(numbers, [launch.number for launch in pair.new.launches])
+    return np.asarray(played & np.isfinite(old) & np.isnan(new))
 
 
 def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
