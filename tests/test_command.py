@@ -57,8 +57,12 @@ def test_help_and_a_typo_import_nothing_heavy():
     assert probe("cmopare", "a", "b")[1] == "LOADED [] CODE 1"
 
 
-def test_the_probe_sees_what_is_loaded():
-    assert "rich" in probe("report", "tests/golden/results/golden/night0.jsonl", "tokens")[1]
+def test_a_report_imports_neither_a_framework_nor_pytest(tmp_path):
+    run = "tests/golden/results/golden/night0.jsonl"
+    _, loaded = probe("report", run, "--output", str(tmp_path))
+    wanted = sorted(HEAVY - {"pytest", "tensorflow", "keras"})
+    assert loaded == f"LOADED {wanted} CODE 0"
+    assert len(list(tmp_path.glob("figures/*.svg"))) == 3
 
 
 def test_the_version_is_printed(capsys):

@@ -115,9 +115,7 @@ def test_a_case_that_crashed_in_a_launch_has_no_level():
 
 
 BAD = {
-    "a word": '"seconds_per_call":["a"]',
     "nothing": '"seconds_per_call":[null]',
-    "negative": '"seconds_per_call":[-0.001]',
     "zero": '"seconds_per_call":[0]',
     "infinite": '"seconds_per_call":[1e999]',
     "a median in words": '"median_seconds_per_call":"a","seconds_per_call":[0.001]',

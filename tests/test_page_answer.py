@@ -19,7 +19,6 @@ from timelift.analyse.recommend import answer, answers_by_workload, recommend
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.present.answer import headline, price_sentence
-from timelift.present.page.own_tables import prices
 
 LENGTHS = at("tokens", 2)
 
@@ -161,12 +160,6 @@ def test_nothing_is_chosen_from_a_run_without_rivals():
     assert recommend([_ranking(a=1.0, b=2.0)]) is not None
 
 
-def test_the_table_of_prices_has_every_strategy_the_chosen_first():
-    made = prices(found(raced({"best": 1, "other": 2}, LENGTHS)).answers)
-    rows = [(name, safe) for name, _, _, safe, _ in made.cells]
-    assert rows == [("best", "yes"), ("other", "no")]
-
-
 def first_screen(html):
     """The headline, and all words of the first screen."""
     (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
@@ -202,9 +195,3 @@ def test_hostile_names_of_sides_are_text(tmp_path):
     html = reported(run_file(tmp_path, slow=1.06, against=AGAINST | {"label": evil}))
     assert harm(html) == []
     assert "&lt;script&gt;alert(1)" in html
-
-
-def test_a_usual_run_has_no_gate(tmp_path):
-    html = reported(journals.synthetic(tmp_path / "run.jsonl"))
-    assert "gate" not in first_screen(html)[1]
-    assert not (tmp_path / "report" / "tables" / "gate.csv").exists()

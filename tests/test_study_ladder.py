@@ -133,19 +133,12 @@ def test_all_intervals_of_a_setting_hold_at_once(rivals):
         assert marks["prices"].mean() >= 0.94
 
 
-@pytest.mark.parametrize("launches", [3, 8])
 @pytest.mark.whole
+@pytest.mark.parametrize("plan", [(3, all_launches), (8, all_launches), CAMPAIGN])
 @pytest.mark.parametrize("rivals", [5, 12])
-def test_few_launches_and_many_hold_as_well(rivals, launches):
-    marks = marked(UNEQUAL[:rivals], (launches, all_launches), [1, 4, 8, 11])
+def test_few_launches_and_many_and_those_of_a_campaign_hold_as_well(rivals, plan):
+    marks = marked(UNEQUAL[:rivals], plan, [1, 4, 8, 11])
     assert marks["together"].mean() >= 0.94
-
-
-@pytest.mark.whole
-@pytest.mark.parametrize("rivals", [5, 8])
-def test_the_intervals_of_a_campaign_that_looks_and_stops_hold_as_well(rivals):
-    for costs in equal_and_unequal(rivals):
-        assert marked(costs, CAMPAIGN, [1, 5, 11], runs=3)["together"].mean() >= 0.94
 
 
 def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
