@@ -19,10 +19,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import answer, noise, parser, write
+from studies import noise, parser, program, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.results import Run, Samples
+from timelift.analyse.results import Samples
 from timelift.analyse.verdicts import CHANGE_MARGIN
+from timelift.case import Case
 from timelift.history import WORSE, ChangeState
 from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
@@ -347,10 +348,10 @@ def two_runs(scenario: noise.Scenario, launches: int, tries: int, random: Genera
     equal = [_two_runs(scenario, shape, random) for _ in range(tries)]
     changes = [case.change for runs in equal for case in runs.cases]
     covered = [change.low <= 0 <= change.high for change in changes]
-    found = [
-        np.mean([_finds(_two_runs(scenario, shape, random, slower)) for _ in range(tries // 4)])
-        for slower in _PLANTED
-    ]
+    found = []
+    for slower in _PLANTED:
+        runs = [_two_runs(scenario, shape, random, slower) for _ in range(tries // 4)]
+        found.append(np.mean([_is_suspect(pair, noise.case(0, 0)) for pair in runs]))
     suspects = Proportion(sum(runs.any_suspect for runs in equal), tries)
     return suspects, float(np.mean(covered)), *map(float, found)
 
@@ -358,21 +359,17 @@ def two_runs(scenario: noise.Scenario, launches: int, tries: int, random: Genera
 def _two_runs(
     scenario: noise.Scenario, shape: noise.Shape, random: Generator, slower: float = 0.0
 ) -> TwoRuns:
-    return compare_runs(_run(scenario, shape, random), _run(scenario, shape, random, slower))
+    runs = []
+    for times_as_long in (1, 1 + slower):
+        times = noise.seconds(scenario, shape, _COSTS, random)
+        times = noise.in_sessions(times, _SESSION_SD, random)
+        times[0, 0] *= times_as_long
+        runs.append(noise.run(times))
+    return compare_runs(*runs)
 
 
-def _run(
-    scenario: noise.Scenario, shape: noise.Shape, random: Generator, slower: float = 0.0
-) -> Run:
-    times = noise.seconds(scenario, shape, _COSTS, random)
-    times = noise.in_sessions(times, _SESSION_SD, random)
-    times[0, 0] *= 1 + slower
-    return noise.run(times)
-
-
-def _finds(findings: TwoRuns) -> bool:
-    suspects = [case.case for case in findings.cases if case.state is ChangeState.SUSPECT]
-    return noise.case(0, 0) in suspects
+def _is_suspect(runs: TwoRuns, case: Case) -> bool:
+    return any(row.case == case and row.state is ChangeState.SUSPECT for row in runs.cases)
 
 
 def two_run_rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row]:
@@ -382,11 +379,8 @@ def two_run_rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row
             yield scenario.name, str(many), *two_runs(scenario, many, tries, random)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    return answer(parser("history", __doc__), words, _show)
-
-
-def _show(asked: argparse.Namespace) -> int:
+@program(parser("history", __doc__))
+def main(asked: argparse.Namespace) -> int:
     some, histories = (SCENARIOS[::2], 1) if asked.quick else (SCENARIOS, 4)
     wrong = NIGHTLY.show(nightly_rows(some, histories, asked.seed))
     write("")
