@@ -1,6 +1,5 @@
 """A worker that dies or runs out of memory: its own setting alone pays, and the launch goes on."""
 
-import math
 import os
 import signal
 import sys
@@ -13,14 +12,13 @@ import pytest
 
 from tests import hostile
 from tests.projects import ROOT
-from timelift.case import Backend, Case, Mode, Phase, Setting, Status
+from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, signal_name, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
-from timelift.measurement import CaseInLaunch, Facts
 from timelift.messages import (
     PLAYING,
     TRACING,
@@ -167,20 +165,6 @@ def test_an_outcome_of_an_unknown_rival_is_passed_over():
     worker.take(task().unmeasured("nobody's", Status.FAILED, "-"))
     worker.take(task(seq_len=9).unmeasured("native", Status.FAILED, "-"))
     assert worker.ended == []
-
-
-def test_how_a_rival_ended_is_read_as_it_was_sent():
-    measured = CaseInLaunch(
-        Case(task().setting, "native"),
-        number=2,
-        seconds_per_call=[1e-3, math.nan, 2e-3],
-        calls_per_sample=3,
-        facts=Facts(traces=1, engine={"tf32": True}),
-    )
-    received = read_event(event_line(1, measured).encode(), 1)
-    assert str(received) == str(measured)
-    lost = task().unmeasured("native", Status.CRASHED, "signal 9")
-    assert read_event(event_line(1, lost).encode(), 1) == replace(lost, seconds_per_call=[])
 
 
 def test_a_signal_without_a_name_is_called_by_its_number():

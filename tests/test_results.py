@@ -44,14 +44,12 @@ def _line(**changes):
 
 BAD_LINES = {
     "not JSON": "{kind: launch}",
-    "half a surrogate": '{"kind":"\\ud800"}',
     "an unknown kind": '{"kind": "lunch"}',
     "a second header": json_line(journals.header()).rstrip(),
     "no case": _line(case=None),
     "no strategy": _line(case=CASE.fields() | {"strategy": ""}),
     "a length of zero": _line(case=CASE.fields() | {"seq_len": 0}),
     "an impossible length": _line(case=CASE.fields() | {"seq_len": 10**30}),
-    "a length of true": _line(case=CASE.fields() | {"seq_len": True}),
     "an unknown phase": _line(case=CASE.fields() | {"phase": "sideways"}),
     "launch zero": _line(launch=0),
     "only absent samples": _line(seconds_per_call=[None, None]),
@@ -60,7 +58,6 @@ BAD_LINES = {
     "NaN seconds": _line().replace("[0.001]", "[NaN]"),
     "a number too long to read": _line().replace("[0.001]", f"[{'9' * 5000}]"),
     "deep nesting": "[" * 9**5,
-    "deep nesting in a field": _line().replace("[0.001]", "[" * 500 + "]" * 500),
     "binary": "\x00\x01\x02\udcff",
     "another encoding": _line().replace("tokens", "t\udce9kens"),
 }

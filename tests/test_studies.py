@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from studies import STUDIES, gate, kills, ladder, real_noise, sample_length, support
+from studies import STUDIES, gate, history, kills, ladder, real_noise, sample_length, support
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
 from tests.projects import ROOT
@@ -146,6 +146,7 @@ def test_few_tries_below_a_least_share_may_be_chance():
 
 PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
 RARE = ("n", 800, 0.88, 0.06, 0.96, 0.01, 0.013)
+NIGHTLY = ("n", "timelift", 4, 4, 0, "2 (2)", "", Proportion(0, 40), Proportion(0, 40))
 TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
 
 
@@ -161,6 +162,8 @@ TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
         (gate.BOARD, ("nothing", 20, Proportion(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Proportion(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
+        (history.TWO_RUNS, ("n", "3", Proportion(0, 40), 0.95, 0, 0.5, 1, 1), 2, Proportion(9, 40)),
+        (history.NIGHTLY, NIGHTLY, 8, Proportion(20, 40)),
     ],
 )
 def test_a_planted_wrong_figure_is_rejected(board, row, place, wrong):

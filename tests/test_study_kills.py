@@ -120,10 +120,3 @@ def test_the_tables_have_when_kills_came_and_what_was_found():
     assert rows["SIGKILL"] == [0, 0, 1, 0, 1]
     assert rows["together"] == [1, 0, 1, 0, 2]
     assert dict(kills.faults(trials)) == good | bad
-
-
-@pytest.mark.parametrize(("faults", "code"), [({}, 0), ({"lost": 1}, 1)])
-def test_any_fault_is_an_exit_code(monkeypatch, faults, code):
-    one = Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
-    monkeypatch.setattr(kills, "kills", lambda *_: iter([one]))
-    assert kills.main(["--kills", "1"]) == code
