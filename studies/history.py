@@ -186,7 +186,7 @@ def first_runs(levels: RunLevels, runs: int) -> RunLevels:
 
 
 def ours(levels: RunLevels) -> Nights:
-    return np.array([case.latest.state in _SLOWER for case in find_changes(levels).cases])
+    return np.array([case.state in _SLOWER for case in find_changes(levels).cases])
 
 
 def ruptures_alone(levels: RunLevels) -> Nights:

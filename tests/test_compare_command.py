@@ -9,7 +9,7 @@ import report
 from tests import journals
 from tests.stored import NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.history import compare_words, two_runs
+from timelift.history import case_changes, compare_words
 
 
 @pytest.fixture
@@ -154,8 +154,8 @@ def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(tmp_path, mon
     stored(folder / "other.jsonl", 6, **how, **other)
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
-    read = two_runs.run_levels
-    monkeypatch.setattr(two_runs, "run_levels", lambda runs: seen.extend(runs) or read(runs))
+    read = case_changes.run_levels
+    monkeypatch.setattr(case_changes, "run_levels", lambda runs: seen.extend(runs) or read(runs))
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     assert cli.main(["compare", *words], tmp_path) == 0
     assert [run.day[8:] for run in seen] == ["02", "04", "05"]

@@ -209,7 +209,7 @@ def test_a_history_draws_runs_and_levels_of_what_changed(tmp_path):
     (level,) = [line for line in axes.lines if to_hex(line.get_color()) == look("loop_slice")[0]]
     (change,) = history.findings.changed
     step = (level.get_ydata()[-1] - level.get_ydata()[0]) / 100
-    assert step == pytest.approx(math.expm1(change.latest.change.value))
+    assert step == pytest.approx(math.expm1(change.change.value))
     assert len(axes.lines) == len(SIX)
 
 

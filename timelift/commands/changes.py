@@ -29,16 +29,16 @@ def compare(options: Options, project: Project) -> int:
     With --across-machines always 0 or 1.
     """
     from timelift.analyse.results import load_usual  # noqa: PLC0415
-    from timelift.history import compare_words, two_runs  # noqa: PLC0415
+    from timelift.history import case_changes, compare_words, two_runs  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
     old, new = (load_usual(find_run(project.results, word)) for word in (options.old, options.new))
     machines = two_runs.machine_differences(old, new)
     if machines and not options.across_machines:
         raise compare_words.refusal(machines)
-    sessions = (
-        two_runs.Sessions() if machines else two_runs.learn_sessions(project.results, old, new)
-    )
+    sessions = case_changes.ASSUMED_SESSIONS
+    if not machines:
+        sessions = case_changes.learn_sessions(project.results, old, new)
     compared = two_runs.compare_runs(old, new, sessions, options.gate, machines)
     rows = sys.maxsize if options.all else compare_words.ROWS
     compare_words.show(compared, terminal.console(), rows)

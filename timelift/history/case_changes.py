@@ -1,95 +1,129 @@
-"""How each case changed between two runs beside its rivals, and beside the canary.
+"""How each case changed between two runs beside its rivals, and which cases are suspect.
 
 The runs were made at different times, and between them the whole machine may have become slower. So
 a case is not compared with itself but with its rivals: in each run it has a ratio to every other
-rival, from rounds milliseconds apart, and the change of a case is the median change of these
-ratios. A single case that changed moves the median of no other. Where half of a setting or more
-changed, ratios do not show which half; seconds over the canary's do. Of two rivals whose ratio
-changed, the slower one is named.
+rival, from rounds milliseconds apart, and its change is the median change of these ratios. A single
+case that changed moves the median of no other. Where half of a setting or more changed, ratios do
+not show which half; seconds over the canary's do. Of two rivals whose ratio changed, the slower one
+is named.
+
+A case is suspect where it became slower by at least the gate, the chance of that much without a
+cause is below `LEVEL`, and it is a discovery among all cases: in expectation at most 5 % of the
+suspects are false, and where nothing changed at all, at most 1 of 20 comparisons has any.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelift.analyse.effects import AlignedSamples, aligned_samples, pairs_by_setting
-from timelift.analyse.estimates import estimate
+from timelift.analyse.estimates import ALPHA, Interval, estimate
+from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run, Samples
+from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Case
-from timelift.history.levels import ENOUGH_RIVALS, log_median_beat
-from timelift.history.noise import Noise, added
+from timelift.history import ChangeState
+from timelift.history.levels import (
+    ENOUGH_RIVALS,
+    LEAST_STEADY,
+    log_median_beat,
+    median_polish,
+    other_runs,
+    ratios,
+    rows_by_setting,
+    run_levels,
+)
+from timelift.history.noise import (
+    ASSUMED,
+    ASSUMED_COMMON,
+    LEAST_RUNS,
+    Noise,
+    added,
+    session_noise,
+)
 from timelift.measurement import Measurement
+
+#: The most runs from which the noise of sessions is learnt.
+_MOST_SESSIONS = 30
+#: The chance, one-sided, of so large a change without a cause.
+LEVEL = 0.005
+_FALSE_SHARE = 0.05
+#: Decimals in which log ratios that are equal but for rounding agree.
+_DIGITS = 9
+
+
+# Beside rivals and the canary ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class CaseChange:
-    """The change of a case, a log ratio: positive where it is slower beside its rivals than before.
+class CaseChanges:
+    """How cases changed beside their rivals, as log ratios: positive where they became slower.
 
-    `noise` is that of `effect` over the launches of both runs. `over_canary` is the change of its
-    time beside the canary, NaN without a canary. `launches` is how many the old and the new run
-    have, `rivals` how many stand beside the case.
+    All are (cases,). `noise` is that of `effect` over the launches of both runs. `over_canary` is
+    the change of a case's time beside the canary, NaN without a canary. `launches` are those of the
+    old and the new run, (2, cases), and `rivals` how many stand beside the case.
     """
 
-    case: Case
-    effect: float
+    cases: tuple[Case, ...]
+    effect: Samples
     noise: Noise
-    over_canary: float
-    launches: tuple[int, int]
-    rivals: int
+    over_canary: Samples
+    launches: NDArray[np.int_]
+    rivals: NDArray[np.int_]
 
 
-def case_changes(old: Run, new: Run) -> list[CaseChange]:
+def case_changes(old: Run, new: Run) -> CaseChanges:
     """Return the change of every case that both runs measured, beside a rival that both have."""
-    before, after = old.measured, new.measured
     over_canary = changes_over_canary(old, new)
     rivals = Counter(case.setting for case in over_canary)
     usable = [case for case in over_canary if rivals[case.setting] > 1]
-    if not usable:
-        return []
     # Both runs hold the same cases in the same order.
-    first, second = (aligned_samples(run[case] for case in usable) for run in (before, after))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # Variances are moderated over all pairs of rivals of one run.
-        estimates = [estimate(*pairs_by_setting(run)) for run in (first, second)]
-        noise = added(*(Noise(run.standard_error**2, np.maximum(run.df, 1)) for run in estimates))
-    change = estimates[1].effect - estimates[0].effect
-    changes: list[CaseChange] = []
-    start = 0
-    for earlier, later in zip(first, second, strict=True):
-        rows = slice(start, start + len(earlier.pairs))
-        start = rows.stop
-        pairs = (change[rows], noise.variance[rows], noise.df[rows])
-        changes += _of_setting(earlier, later, pairs, over_canary)
-    return changes
+    first, second = (aligned_samples(run.measured[case] for case in usable) for run in (old, new))
+    rows: list[tuple[Case, list[float]]] = []
+    if usable:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # Variances are moderated over all pairs of rivals of one run.
+            runs = [estimate(*pairs_by_setting(run)) for run in (first, second)]
+            noise = added(*(Noise(run.standard_error**2, np.maximum(run.df, 1)) for run in runs))
+        pairs = np.stack([runs[1].effect - runs[0].effect, noise.variance, noise.df])
+        ends = np.cumsum([len(setting.pairs) for setting in first])[:-1]
+        for earlier, later, own in zip(first, second, np.split(pairs, ends, axis=1), strict=True):
+            rows += _of_setting(earlier, later, own)
+    table = np.array([numbers for _, numbers in rows]).reshape(-1, 6).T
+    return CaseChanges(
+        tuple(case for case, _ in rows),
+        table[0],
+        Noise(table[1], table[2]),
+        np.array([over_canary[case] for case, _ in rows]),
+        table[3:5].astype(int),
+        table[5].astype(int),
+    )
 
 
 def _of_setting(
-    old: AlignedSamples,
-    new: AlignedSamples,
-    pairs: tuple[Samples, Samples, Samples],
-    over_canary: Mapping[Case, float],
-) -> Iterator[CaseChange]:
-    """Yield the change of every rival by that of all `pairs`, their variances and degrees."""
+    old: AlignedSamples, new: AlignedSamples, pairs: Samples
+) -> Iterator[tuple[Case, list[float]]]:
+    """Yield each rival with its change, variance, degrees, launches of both runs, and rivals.
+
+    `pairs` are the changes of all pairs, their variances and degrees, (3, pairs).
+    """
     rivals = len(old.cases)
     # Among enough rivals, a case's change beside itself, zero, is one of the median's values.
     own = 0.0 if rivals >= ENOUGH_RIVALS else np.nan
     changes = _square(pairs[0], rivals, sign=-1, own=own)
     variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in pairs[1:])
-    launches = [np.isfinite(run.seconds).any(-1).sum(-1).tolist() for run in (old, new)]
+    launches = [np.isfinite(run.seconds).any(-1).sum(-1) for run in (old, new)]
     for place, case in enumerate(old.cases):
         beside = np.isfinite(variances[place])
         if beside.any():
-            noise = (np.median(square[place][beside]) for square in (variances, degrees))
-            yield CaseChange(
-                case,
-                float(np.nanmedian(changes[place])),
-                Noise(*noise),
-                over_canary[case],
-                (launches[0][place], launches[1][place]),
-                int(beside.sum()),
-            )
+            noise = [np.median(square[place][beside]) for square in (variances, degrees)]
+            counts = [*(run[place] for run in launches), beside.sum()]
+            yield case, [np.nanmedian(changes[place]), *noise, *counts]
 
 
 def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
@@ -102,22 +136,175 @@ def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
 
 def changes_over_canary(old: Run, new: Run) -> dict[Case, float]:
     """Return the change of each case's time over the canary's, NaN without a canary."""
-    (before, _), (after, _) = log_canary(old), log_canary(new)
+    before, after = log_canary(old)[0], log_canary(new)[0]
     return {
         case: _log_seconds(new.measured[case]) - _log_seconds(old.measured[case]) - (after - before)
         for case in sorted(old.measured.keys() & new.measured.keys())
     }
 
 
-def log_canary(run: Run) -> tuple[float, float]:
+def log_canary(run: Run) -> Samples:
     """Return the log medians of the canary's two beats, NaN where a run has none."""
     facts = [launch.facts for case in run.measurements for launch in case.launches]
-    hashes, copies = (
-        [own.number(name) for own in facts] for name in ("canary_seconds", "copy_seconds")
-    )
-    return log_median_beat(hashes), log_median_beat(copies)
+    names = ("canary_seconds", "copy_seconds")
+    return np.array([log_median_beat(own.number(name) for own in facts) for name in names])
 
 
 def _log_seconds(measurement: Measurement) -> float:
     medians = np.log([launch.median_seconds for launch in measurement.launches])
     return float(np.nanmean(medians))
+
+
+# What sessions add --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What a session adds to each case, and to all of a setting beside the canary.
+
+    They are learnt or assumed.
+    """
+
+    of_cases: Mapping[Case, Noise] = field(default_factory=dict)
+    common: Noise = ASSUMED_COMMON
+
+    def of_both_runs(self, cases: Iterable[Case]) -> Noise:
+        """Return what the sessions of two runs add to changes, (cases,)."""
+        own = [self.of_cases.get(case, ASSUMED) for case in cases]
+        variance, df = np.array([(noise.variance, noise.df) for noise in own]).T
+        return Noise(2 * variance, df)
+
+    def common_bound(self, level: float) -> float:
+        """Return the change beside the canary that two sessions exceed at a one-sided level."""
+        both = Noise(2 * self.common.variance, self.common.df)
+        return float(both.half_width(level))
+
+
+ASSUMED_SESSIONS = Sessions()
+
+
+def learn_sessions(results: Path, old: Run, new: Run) -> Sessions:
+    """Learn what sessions add from the machine's other runs, if there are enough of them."""
+    headers = (old.header, new.header)
+    runs = other_runs(results, new.header.machine, headers)[-_MOST_SESSIONS:]
+    if len(runs) < LEAST_RUNS:
+        return ASSUMED_SESSIONS
+    levels, _ = run_levels(runs)
+    every = np.ones(len(levels.cases), bool)
+    noise = session_noise(ratios(levels, every), levels.of_launches)
+    of_cases = [Noise(*row) for row in np.column_stack([noise.variance, noise.df])]
+    times, settings = levels.over_canary, rows_by_setting(levels.cases)
+    common = np.array([median_polish(times[rows]) for rows in settings.values()])
+    learnt = session_noise(common, np.zeros_like(common), ASSUMED_COMMON)
+    of_setting = Noise(*(np.asarray(np.median(part)) for part in (learnt.variance, learnt.df)))
+    return Sessions(dict(zip(levels.cases, of_cases, strict=True)), of_setting)
+
+
+# The verdicts -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaseInRun:
+    """A case in one of the runs, and its place among so many `rivals`, the fastest being 1."""
+
+    seconds_per_call: float
+    place: int
+    rivals: int
+
+
+@dataclass(frozen=True)
+class CaseBetween:
+    """One case between two runs: its change, as a log ratio, and what that rests on.
+
+    So many `launches` have the old and the new run, and so many `rivals` stand beside the case. A
+    slow-down of `visible`, a log ratio, would be suspect in half of all comparisons if no other
+    case changed; NaN where there are too few launches for any suspect.
+    """
+
+    case: Case
+    state: ChangeState
+    change: Interval
+    launches: tuple[int, int]
+    rivals: int
+    visible: float
+    old: CaseInRun
+    new: CaseInRun
+
+
+def cases_between(old: Run, new: Run, sessions: Sessions, margin: float) -> tuple[CaseBetween, ...]:
+    """Return every case, suspects first, and both they and the others by decreasing change."""
+    changes = case_changes(old, new)
+    if not changes.cases:
+        return ()
+    noise = added(changes.noise, sessions.of_both_runs(changes.cases))
+    enough = changes.launches.min(0) >= MIN_LAUNCHES
+    judge = partial(_states, noise=noise, enough=enough, margin=margin)
+    fell = ~(changes.over_canary > changes.effect / 2)
+    steady = (judge(changes.effect) == ChangeState.FASTER) & ~fell
+    effect = _beside_steady(changes, steady, sessions.common_bound(_FALSE_SHARE))
+    states = judge(effect)
+    states[(states == ChangeState.FASTER) & ~fell] = ChangeState.UNKNOWN
+    width = noise.half_width(ALPHA / 2)
+    visible = noise.half_width(min(LEVEL, _FALSE_SHARE / len(effect)))
+    ends = np.column_stack([effect, effect - width, effect + width])
+    columns = (
+        changes.cases,
+        map(ChangeState, states.tolist()),
+        [Interval(*row) for row in ends.tolist()],
+        zip(*changes.launches.tolist(), strict=True),
+        changes.rivals.tolist(),
+        np.where(enough, np.maximum(visible, margin), np.nan).tolist(),
+        *([places[case] for case in changes.cases] for places in map(_cases_in, (old, new))),
+    )
+    rows = (CaseBetween(*row) for row in zip(*columns, strict=True))
+    return tuple(sorted(rows, key=_suspects_first))
+
+
+def _suspects_first(row: CaseBetween) -> tuple[bool, float, Case]:
+    """The names decide where changes agree but for rounding."""
+    return row.state is not ChangeState.SUSPECT, -round(row.change.value, _DIGITS), row.case
+
+
+def _beside_steady(changes: CaseChanges, steady: NDArray[np.bool_], least: float) -> Samples:
+    """Return the effects beside the `steady` rivals of a setting in which the others moved.
+
+    A case that is faster beside the median rival, though it did not fall beside the canary, is
+    steady. The others moved where their median rose beside the canary by `least`, which is more
+    than sessions do.
+    """
+    beside = changes.effect.copy()
+    for rows in rows_by_setting(changes.cases).values():
+        own = steady[rows]
+        others = changes.over_canary[rows][~own]
+        if own.sum() >= min(LEAST_STEADY, len(rows) - 1) and np.median(others) >= least:
+            beside[rows] -= np.median(changes.effect[rows][own])
+    return beside
+
+
+def _cases_in(run: Run) -> dict[Case, CaseInRun]:
+    return {
+        row.case: CaseInRun(row.seconds_per_call.value, place, len(ranking.all_rows))
+        for ranking in rank_run(run)
+        for place, row in enumerate(ranking.all_rows, start=1)
+    }
+
+
+def _states(
+    effect: Samples, noise: Noise, enough: NDArray[np.bool_], margin: float
+) -> NDArray[np.str_]:
+    slower, faster = (np.where(enough, noise.chance(side * effect), 1.0) for side in (1, -1))
+    alike = enough & (noise.chance(margin - np.abs(effect)) < _FALSE_SHARE)
+    states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
+    states = np.where(_discovered(faster) & (effect <= -margin), ChangeState.FASTER, states)
+    return np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)
+
+
+def _discovered(p: Samples) -> NDArray[np.bool_]:
+    """Return where a p is below `LEVEL` and a discovery among all.
+
+    Of all discoveries at most `_FALSE_SHARE` are false in expectation. Source: Benjamini and
+    Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300.
+    """
+    ordered = np.sort(p)
+    allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
+    return np.asarray((p < LEVEL) & (p <= ordered[ordered <= allowed].max(initial=-1.0)))

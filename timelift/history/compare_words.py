@@ -17,7 +17,8 @@ from timelift.case import AXIS_FLAGS, Case, Setting
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.history import ChangeState
-from timelift.history.two_runs import CaseBetween, TwoRuns, commit_in
+from timelift.history.case_changes import CaseBetween
+from timelift.history.two_runs import TwoRuns, commit_in
 from timelift.journal.lines import Difference
 from timelift.measurement import FactChange
 from timelift.present.tables import Column, Table, number
@@ -94,7 +95,7 @@ def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
         *change_columns("change", drop_order=1),
         column("old"),
         column("new"),
-        number("beside", value=attrgetter("estimate.rivals"), drop_order=4),
+        number("beside", value=attrgetter("rivals"), drop_order=4),
         Column("launches", value=_launches, drop_order=5, right=True),
     )
     return Table("cases", "Cases of two runs", columns, shown)
@@ -116,8 +117,7 @@ def _place(run: str) -> Column:
 
 
 def _launches(row: CaseBetween) -> str:
-    before, after = row.estimate.launches
-    return f"{before} + {after}"
+    return "{} + {}".format(*row.launches)
 
 
 def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:

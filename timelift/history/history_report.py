@@ -143,7 +143,7 @@ def _points(row: CaseHistory) -> Iterator[dict[str, Any]]:
     Both are changes from the first level, and where most cases moved, from the first one after; a
     case that is slower together with others since then is higher by what it changed.
     """
-    together = row.latest.since if row.latest.state is ChangeState.TOGETHER else None
+    together = row.since if row.state is ChangeState.TOGETHER else None
     start = math.nan
     for part in row.series.measured:
         if part.anew or math.isnan(start):

@@ -1,6 +1,7 @@
 """A history in words: the head, a table of cases, and earlier changes."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
@@ -40,7 +41,7 @@ def show(history: History, console: Console) -> None:
     """Print the head, the cases that changed, earlier changes, and the files left out."""
     changed = history.findings.changed
     shown = table(changed[:_ROWS], history).pick(*CHANGED).without_empty_columns()
-    show_cases(console, head(history), shown, [row.latest.state for row in shown.rows])
+    show_cases(console, head(history), shown, [row.state for row in shown.rows])
     _show_more(len(changed), console)
     earlier = list(earlier_changes(history))
     if earlier:
@@ -142,7 +143,7 @@ def _answer(history: History) -> str:
             f"and there are {runs}"
         )
     findings = history.findings
-    counts, worse = findings.counts, len(findings.worse)
+    counts, worse = Counter(row.state for row in findings.cases), len(findings.worse)
     answer = f"{worse} cases are slower than they were"
     if worse <= 1:
         answer = f"{'1 case' if worse else 'nothing'} is slower than it was"
@@ -150,9 +151,9 @@ def _answer(history: History) -> str:
         together = "most cases are slower together"
         answer = f"{together}, and {answer}" if worse else together
     answer += f" by {100 * history.gate:g} % or more"
-    told = {*WORSE, ChangeState.UNKNOWN}
-    others = [f"{count} {state}" for state, count in counts.items() if state not in told]
-    if unknown := counts.get(ChangeState.UNKNOWN):
+    shown = sorted(counts.keys() - WORSE - {ChangeState.UNKNOWN}, key=[*ChangeState].index)
+    others = [f"{counts[state]} {state}" for state in shown]
+    if unknown := counts[ChangeState.UNKNOWN]:
         others.append(f"{unknown} {ChangeState.UNKNOWN}: {_what_lacks(history)}")
     return f"{answer}; {', '.join(others)}" if others else answer
 
@@ -173,7 +174,7 @@ def earlier_changes(history: History) -> Iterator[str]:
     """Write all changes but those that the table has."""
     for row in history.findings.cases:
         for change in row.changes:
-            if change != row.latest.since:
+            if change != row.since:
                 where = _where(history, change.before, change.after)
                 yield f"{row.case.label}: {percent_more(change.value)} {where}"
 
@@ -185,17 +186,17 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
     """Return a row a case: its axes, its state now, and the change that the state rests on."""
 
     def of_since(write: Callable[[Change], str]) -> Callable[[CaseHistory], str | None]:
-        return lambda row: write(row.latest.since) if row.latest.since else None
+        return lambda row: write(row.since) if row.since else None
 
     columns = (
         Column("case", value=attrgetter("case.label")),
         Column("strategy", value=attrgetter("case.strategy")),
         *axis_columns(attrgetter("case.setting")),
-        Column("now", value=attrgetter("latest.state")),
+        Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda row: len(row.changes)),
-        *change_columns("latest.change", drop_order=3),
-        *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("latest.change")),
+        *change_columns("change", drop_order=3),
+        *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("change")),
         Column(
             "since",
             value=of_since(lambda step: history.moment(step.after, with_day=True)),

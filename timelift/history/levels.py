@@ -42,7 +42,7 @@ _LONGEST_REASON = 160
 #: The fewest rivals whose median is not moved by one of them alone.
 ENOUGH_RIVALS = 3
 #: The fewest unchanged rivals that are the reference without the others.
-_LEAST_STEADY = 2
+LEAST_STEADY = 2
 _ROUNDS_OF_POLISH = 4
 #: The launches that the variance of a run's median case is worth beside a case's own.
 _PRIOR_LAUNCHES = 4
@@ -73,17 +73,6 @@ class StoredRun:
     @property
     def key(self) -> tuple[str, Identity]:
         return _key(self.header.machine)
-
-    @property
-    def log_canary(self) -> float:
-        """The log of the canary's time before the run; NaN where the header has no valid one."""
-        return log_median_beat([self.header.machine.information.get("canary_seconds")])
-
-    @property
-    def description(self) -> dict[str, str]:
-        """The drift that describes the machine."""
-        drift = flattened(self.header.machine.other_drift)
-        return {name: drift[name] for name in drift.keys() & DESCRIPTION}
 
 
 @dataclass(frozen=True)
@@ -117,7 +106,11 @@ def machine_runs(
             f"expected runs under {str(results)!r}, found none that can be read{why}; "
             "measure one with: timelift bench"
         )
-    all_runs = _of_machine(stored, name)
+    named = [run for run in stored if name is None or run.machine_name == name]
+    if not named:
+        close = nearest(str(name), {run.machine_name for run in stored})
+        raise UserError(f"expected a machine that has runs, received {name!r}; {close}")
+    all_runs = [run for run in named if run.key == named[-1].key]
     runs = [run for run in all_runs if since is None or run.started >= since]
     if not runs:
         raise UserError(
@@ -131,29 +124,15 @@ def machine_runs(
 
 def other_runs(results: Path, machine: Machine, left_out: Iterable[Header]) -> list[StoredRun]:
     """Return a machine's runs, the oldest first, but those of the headers `left_out`."""
+    if machine.name is None:
+        return []
     times = {header.started for header in left_out}
-    runs, _ = _stored_runs(results)
-    named = machine.name is not None
-    return [
-        run
-        for run in runs
-        if named and run.key == _key(machine) and run.header.started not in times
-    ]
+    same_machine = (run for run in _stored_runs(results)[0] if run.key == _key(machine))
+    return [run for run in same_machine if run.header.started not in times]
 
 
 def _key(machine: Machine) -> tuple[str, Identity]:
     return machine.name or "", identity_of(machine)
-
-
-def _of_machine(stored: Sequence[StoredRun], name: str | None) -> list[StoredRun]:
-    """Return the runs of the machine that ran last, or last under that name; the oldest first."""
-    named = [run for run in stored if name is None or run.machine_name == name]
-    if not named:
-        names = {run.machine_name for run in stored}
-        raise UserError(
-            f"expected a machine that has runs, received {name!r}; {nearest(str(name), names)}"
-        )
-    return [run for run in named if run.key == named[-1].key]
 
 
 def _stored_runs(results: Path) -> tuple[list[StoredRun], list[str]]:
@@ -203,7 +182,11 @@ class RunSummary:
 
 
 def summary_of_run(path: Path) -> RunSummary:
-    """Sum up a journal; one that was removed meanwhile has no cases."""
+    """Sum up a journal; one that was removed meanwhile has no cases.
+
+    A case that failed in a launch is left out. Of two lines for a case and a launch the first
+    counts.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
@@ -212,32 +195,21 @@ def summary_of_run(path: Path) -> RunSummary:
 
 
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
-    """Sum up the lines of a journal; a case that failed in a launch is left out.
-
-    Of two lines for a case and a launch the first counts.
-    """
     medians: dict[Case, dict[int, float]] = defaultdict(dict)
     exact: dict[Case, ExactFacts] = {}
-    beats: list[tuple[float | None, float | None]] = []
+    beats = []
     for line in read_medians(lines):
-        if line.launch in medians[line.case]:
-            continue
-        medians[line.case][line.launch] = line.log_seconds
-        if not math.isnan(line.log_seconds):
+        if line.launch not in medians[line.case]:
+            medians[line.case][line.launch] = line.log_seconds
             exact[line.case] = largest(exact.get(line.case, line.exact), line.exact)
             beats.append(line.canary)
-    measured = {
-        case: own for case, own in medians.items() if not any(map(math.isnan, own.values()))
-    }
+    for case in [case for case, own in medians.items() if any(map(math.isnan, own.values()))]:
+        del medians[case], exact[case]
     hashes, copies = ([pair[beat] for pair in beats] for beat in (0, 1))
-    return RunSummary(
-        measured,
-        (log_median_beat(hashes), log_median_beat(copies)),
-        {case: exact[case] for case in measured},
-    )
+    return RunSummary(medians, (log_median_beat(hashes), log_median_beat(copies)), exact)
 
 
-def log_median_beat(seconds: Iterable[float | None]) -> float:
+def log_median_beat(seconds: Iterable[object]) -> float:
     """Return the log of the median of those that can be beats of a canary, NaN without any."""
     beats = [beat for beat in seconds if is_beat(beat)]
     return math.log(statistics.median(beats)) if beats else math.nan
@@ -271,17 +243,17 @@ class RunLevels:
     description: NDArray[np.int_]
 
     @property
-    def settings(self) -> dict[Setting, NDArray[np.int_]]:
-        rows: dict[Setting, list[int]] = defaultdict(list)
-        for row, case in enumerate(self.cases):
-            rows[case.setting].append(row)
-        return {setting: np.array(own) for setting, own in rows.items()}
-
-    @property
     def over_canary(self) -> Samples:
         """Log seconds over the canary's, or as they are where most runs have no canary."""
         beat = self.log_canary[0]
         return self.log_seconds - (beat if np.isfinite(beat).mean() > HALF else 0.0)
+
+
+def rows_by_setting(cases: Iterable[Case]) -> dict[Setting, NDArray[np.int_]]:
+    rows: dict[Setting, list[int]] = defaultdict(list)
+    for row, case in enumerate(cases):
+        rows[case.setting].append(row)
+    return {setting: np.array(own) for setting, own in rows.items()}
 
 
 def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
@@ -291,9 +263,12 @@ def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
     """
     summaries = [summary_of_run(run.path) for run in runs]
     canary = np.array([summary.log_canary for summary in summaries]).T
-    canary[0] = np.where(np.isfinite(canary[0]), canary[0], [run.log_canary for run in runs])
-    descriptions = [run.description for run in runs]
-    numbers = np.array([descriptions.index(description) for description in descriptions])
+    machines = [run.header.machine for run in runs]
+    before = [log_median_beat([own.information.get("canary_seconds")]) for own in machines]
+    canary[0] = np.where(np.isfinite(canary[0]), canary[0], before)
+    drifts = [flattened(own.other_drift) for own in machines]
+    descriptions = [[drift.get(name) for name in sorted(DESCRIPTION)] for drift in drifts]
+    numbers = np.array([descriptions.index(own) for own in descriptions])
     return RunLevels(*level_tables(summaries), canary, numbers), summaries
 
 
@@ -354,7 +329,7 @@ def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
     """
     table = np.full_like(levels.log_seconds, np.nan)
     over_canary = levels.over_canary
-    for rows in levels.settings.values():
+    for rows in rows_by_setting(levels.cases).values():
         table[rows] = _ratios(levels.log_seconds[rows], over_canary[rows], steady[rows])
     return table
 
@@ -368,7 +343,7 @@ def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) ->
         return over_canary
     if len(rivals) < ENOUGH_RIVALS:
         return np.asarray(rivals - rivals[int(np.argmin(_spreads(over_canary)))])
-    reference = rivals[steady] if steady.sum() >= _LEAST_STEADY else rivals
+    reference = rivals[steady] if steady.sum() >= LEAST_STEADY else rivals
     enough = np.isfinite(reference).sum(0) >= min(len(reference), ENOUGH_RIVALS)
     return np.where(enough, rivals - median_polish(reference), np.nan)
 

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -44,70 +46,20 @@ _WORST_FIRST = (
 
 
 @dataclass(frozen=True)
-class Latest:
-    """The state of a case now, by its latest level beside the best one before.
-
-    Of a slower case `change` is from its best level to the latest, and `since` the largest step in
-    it. Of a faster one both are its last change; else they are None.
-    """
-
-    state: ChangeState
-    change: Change | None = None
-    since: Change | None = None
-
-
-def _latest(series: Series, over_canary: Samples, gate: float) -> Latest:
-    """Compare the latest level with the best earlier one.
-
-    A case is faster only if its time `over_canary`, (runs,), fell by half as much, too: else it was
-    its rivals that became slower.
-    """
-    parts = series.measured
-    last, margin = len(parts) - 1, math.log1p(gate)
-    if not parts[-1].runs or parts[-1].last < len(series.levels) - LEAST_RUNS:
-        return Latest(ChangeState.GONE)
-    if last:
-        change, by_chance = series.change(_best(series), last)
-        if change.value >= margin and by_chance <= CHANCE:
-            return _worse(series, change, gate)
-    begun = max(place for place, part in enumerate(parts) if part.anew or not place)
-    if sum(part.runs for part in parts[begun:]) < 2 * LEAST_RUNS:
-        return Latest(ChangeState.UNKNOWN)
-    if last > begun:
-        change, _ = series.change(last - 1, last)
-        sides = (slice(part.first, part.last + 1) for part in parts[-2:])
-        (fell,) = change_of_medians(over_canary[None], *sides)
-        if change.value <= -margin and not fell > change.value / 2:
-            return Latest(ChangeState.FASTER, change, change)
-    return Latest(ChangeState.SAME)
-
-
-def _best(series: Series) -> int:
-    """Return the place of the fastest level that lasted, so that none is held to a short dip."""
-    *earlier, _ = series.measured
-    lasting = min(LASTING_RUNS, max(part.runs for part in earlier))
-    places = [place for place, part in enumerate(earlier) if part.runs >= lasting]
-    return places[int(np.argmin(series.net_levels[places]))]
-
-
-def _worse(series: Series, change: Change, gate: float) -> Latest:
-    """Return a slower case's state; one that crept has no step that is large enough by itself."""
-    steps = [
-        step for step in series.changes(gate) if step.value > 0 and step.before >= change.before
-    ]
-    if not steps:
-        return Latest(ChangeState.CREPT, change, change)
-    return Latest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.value))
-
-
-@dataclass(frozen=True)
 class CaseHistory:
-    """One case over many runs: its log ratios to the reference, cut into levels; its `changes`."""
+    """One case over many runs: its log ratios to the reference, cut into levels, and its `changes`.
+
+    The `state` is that of its latest level beside the best one before. Of a slower case `change` is
+    from its best level to the latest, and `since` the largest step in it. Of a faster one both are
+    its last change; else they are None.
+    """
 
     case: Case
     series: Series
     changes: tuple[Change, ...]
-    latest: Latest
+    state: ChangeState
+    change: Change | None = None
+    since: Change | None = None
 
     @property
     def runs(self) -> int:
@@ -136,29 +88,23 @@ class HistoryFindings:
 
     @property
     def worse(self) -> list[CaseHistory]:
-        return [case for case in self.cases if case.latest.state in WORSE]
+        return [case for case in self.cases if case.state in WORSE]
 
     @property
     def changed(self) -> list[CaseHistory]:
-        changed = [case for case in self.cases if case.latest.state in _WORST_FIRST]
-        return sorted(changed, key=_worst_first)
+        """The cases that changed, the worst state and the largest change first."""
+        rows = [
+            (_WORST_FIRST.index(case.state), -abs(case.change.value), case.case, case)
+            for case in self.cases
+            if case.change
+        ]
+        return [case for *_, case in sorted(rows, key=itemgetter(0, 1, 2))]
 
     @property
     def worse_by_place(self) -> list[tuple[tuple[int, int], int]]:
         """Pairs of runs between which cases became slower and how many; the most cases first."""
-        since = (case.latest.since for case in self.worse)
+        since = (case.since for case in self.worse)
         return Counter((change.before, change.after) for change in since if change).most_common()
-
-    @property
-    def counts(self) -> dict[ChangeState, int]:
-        counts = Counter(case.latest.state for case in self.cases)
-        return {state: counts[state] for state in ChangeState if counts[state]}
-
-
-def _worst_first(history: CaseHistory) -> tuple[int, float, Case]:
-    latest = history.latest
-    size = abs(latest.change.value) if latest.change else 0.0
-    return _WORST_FIRST.index(latest.state), -size, history.case
 
 
 # The search for changes --------------------------------------------------------------------------
@@ -174,15 +120,13 @@ def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindi
             break
         shifts = more
         fitted = _fit(levels, [shift.after for shift in shifts], gate)
-    latest = [
-        _latest(series, times, gate)
-        for series, times in zip(fitted, levels.over_canary, strict=True)
+    cases = [
+        _case_history(case, series, times, gate)
+        for case, series, times in zip(levels.cases, fitted, levels.over_canary, strict=True)
     ]
     slower_together = standing_slow_down(shifts, gate)
     if slower_together:
-        latest = _with_shared(levels, latest, slower_together, gate)
-    changes = [tuple(series.changes(gate)) for series in fitted]
-    cases = map(CaseHistory, levels.cases, fitted, changes, latest)
+        cases = _with_shared(levels, cases, slower_together, gate)
     return HistoryFindings(tuple(cases), tuple(shifts), slower_together)
 
 
@@ -196,22 +140,62 @@ def _fit(levels: RunLevels, known: Sequence[int], gate: float) -> list[Series]:
     return fit_segments(ratios(levels, steady), levels.of_launches, known)
 
 
+def _case_history(case: Case, series: Series, over_canary: Samples, gate: float) -> CaseHistory:
+    """Compare the latest level with the best earlier one.
+
+    A case is faster only if its time `over_canary`, (runs,), fell by half as much, too: else it was
+    its rivals that became slower.
+    """
+    changes = tuple(series.changes(gate))
+    told = partial(CaseHistory, case, series, changes)
+    parts = series.measured
+    last, margin = len(parts) - 1, math.log1p(gate)
+    if not parts[-1].runs or parts[-1].last < len(series.levels) - LEAST_RUNS:
+        return told(ChangeState.GONE)
+    if last:
+        change, by_chance = series.change(_best(series), last)
+        if change.value >= margin and by_chance <= CHANCE:
+            # One that crept has no step that is large enough by itself.
+            up = [step for step in changes if step.value > 0 and step.before >= change.before]
+            state = ChangeState.SLOWER if up else ChangeState.CREPT
+            return told(state, change, max(up, key=attrgetter("value"), default=change))
+    begun = max(place for place, part in enumerate(parts) if part.anew or not place)
+    if sum(part.runs for part in parts[begun:]) < 2 * LEAST_RUNS:
+        return told(ChangeState.UNKNOWN)
+    if last > begun:
+        change, _ = series.change(last - 1, last)
+        sides = (slice(part.first, part.last + 1) for part in parts[-2:])
+        (fell,) = change_of_medians(over_canary[None], *sides)
+        if change.value <= -margin and not fell > change.value / 2:
+            return told(ChangeState.FASTER, change, change)
+    return told(ChangeState.SAME)
+
+
+def _best(series: Series) -> int:
+    """Return the place of the fastest level that lasted, so that none is held to a short dip."""
+    *earlier, _ = series.measured
+    lasting = min(LASTING_RUNS, max(part.runs for part in earlier))
+    places = [place for place, part in enumerate(earlier) if part.runs >= lasting]
+    return places[int(np.argmin(series.net_levels[places]))]
+
+
 def _with_shared(
-    levels: RunLevels, latest: Sequence[Latest], shift: CommonShift, gate: float
-) -> list[Latest]:
-    """Return the states of the cases, of which those that a shift made slower have its state.
+    levels: RunLevels, cases: Iterable[CaseHistory], shift: CommonShift, gate: float
+) -> list[CaseHistory]:
+    """Return the cases, of which those that a shift made slower have its state.
 
     They moved by at least half as much. A case that is slower by itself, or gone, stays so.
     """
-    states, least = [], max(shift.value / 2, math.log1p(gate))
+    own = WORSE | {ChangeState.GONE}
+    least = max(shift.value / 2, math.log1p(gate))
     changes = change_of_medians(levels.over_canary, *shift.sides).tolist()
-    for own, value in zip(latest, changes, strict=True):
-        if own.state in WORSE | {ChangeState.GONE} or not value >= least:
-            states.append(own)
-        else:
-            change = Change(value, before=shift.before, after=shift.after)
-            states.append(Latest(ChangeState.TOGETHER, change, change))
-    return states
+    shared = [Change(value, before=shift.before, after=shift.after) for value in changes]
+    return [
+        dataclasses.replace(row, state=ChangeState.TOGETHER, change=change, since=change)
+        if change.value >= least and row.state not in own
+        else row
+        for row, change in zip(cases, shared, strict=True)
+    ]
 
 
 # From files to a history -------------------------------------------------------------------------

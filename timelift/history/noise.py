@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.effects import HALF, trimmed_mean
+from timelift.analyse.estimates import t_quantile, t_tail
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import RESOLUTION
 
@@ -36,6 +37,16 @@ class Noise:
 
     variance: Samples
     df: Samples
+
+    def half_width(self, level: float) -> Samples:
+        """Return what so noisy a log ratio exceeds by chance at a one-sided level."""
+        return np.asarray(t_quantile(level, np.maximum(self.df, 1.0)) * np.sqrt(self.variance))
+
+    def chance(self, distance: Samples | float) -> Samples:
+        """Return the one-sided p of a distance from zero; 1/2 where the noise is unknown."""
+        known = (self.df > 0) & np.isfinite(self.variance)
+        statistic = np.where(known, distance / np.sqrt(self.variance), 0.0)
+        return np.asarray(t_tail(statistic, np.where(known, self.df, 1.0)))
 
 
 #: What a session is assumed to add to the log ratio of a case (1 %, sd), and to all cases beside

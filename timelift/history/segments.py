@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from timelift.analyse.estimates import ALPHA, t_quantile, t_tail
+from timelift.analyse.estimates import ALPHA
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Spread, shrink_variances
 from timelift.history import Change
@@ -62,11 +62,12 @@ class Segment:
     anew: bool
 
 
-def chance(noise: Noise, distance: float) -> float:
-    """Return the two-sided p of such a distance between levels that are one but for noise."""
-    if not (noise.df > 0 and np.isfinite(noise.variance)):
-        return 1.0
-    return 2 * float(t_tail(abs(distance) / np.sqrt(noise.variance), noise.df))
+def step_between(before: Segment, after: Segment) -> tuple[float, float]:
+    """Return the step from a segment to another and its two-sided p; none to what begins anew."""
+    if after.anew:
+        return 0.0, 0.0
+    step = after.mean - before.mean
+    return step, 2 * float(added(before.noise, after.noise).chance(abs(step)))
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,10 @@ class Series:
             else:
                 begun = place
         noise = added(*noises)
-        half_width = float(
-            t_quantile(ALPHA / 2, np.maximum(noise.df, 1.0)) * np.sqrt(noise.variance)
-        )
+        half_width = float(noise.half_width(ALPHA / 2))
         runs = {"before": parts[begun - 1].last, "after": parts[begun].first}
         change = Change(shift, shift - half_width, shift + half_width, **runs)
-        return change, chance(noise, shift) * self.tries
+        return change, 2 * float(noise.chance(abs(shift))) * self.tries
 
     def changes(self, gate: float) -> Iterator[Change]:
         """Yield the changes from segment to segment of at least `gate`, a share."""
@@ -253,29 +252,21 @@ def _certain_segments(
         segments = tuple(
             series.segment(first, end, anew=first in fixed[1:]) for first, end in pairwise(left)
         )
-        chances = [
-            0.0
-            if after.anew
-            else chance(added(before.noise, after.noise), after.mean - before.mean)
-            for before, after in pairwise(segments)
-        ]
-        paid = np.array(chances) * _excursions(segments)
+        steps = [step_between(*pair) for pair in pairwise(segments)]
+        paid = _paid_for_excursions(steps, sum(segment.runs for segment in segments))
         if not len(paid) or paid.max() * series.tries <= most:
             return segments
         del left[1 + int(np.argmax(paid))]
 
 
-def _excursions(segments: Sequence[Segment]) -> Samples:
-    """Return the factor of each change's p that pays for excursions, 1 elsewhere.
+def _paid_for_excursions(steps: Sequence[tuple[float, float]], runs: int) -> Samples:
+    """Return the p of each step between segments, multiplied where it is part of an excursion.
 
-    An excursion is a segment above both neighbours, or below both: its end was chosen, too, so both
-    of its changes have the factor.
+    An excursion is a segment above both neighbours, or below both: its end was chosen among `runs`,
+    too, so both of its changes pay.
     """
-    factors = np.ones(len(segments) - 1)
-    steps = [
-        0.0 if after.anew else after.mean - before.mean for before, after in pairwise(segments)
-    ]
-    for place, (step, following) in enumerate(pairwise(steps)):
+    factors = np.ones(len(steps))
+    for place, ((step, _), (following, _)) in enumerate(pairwise(steps)):
         if step * following < 0:
-            factors[place : place + 2] = sum(segment.runs for segment in segments) / 2
-    return factors
+            factors[place : place + 2] = runs / 2
+    return factors * [by_chance for _, by_chance in steps]

@@ -16,8 +16,8 @@ from timelift.analyse.results import Samples
 from timelift.case import GPU
 from timelift.history import Cause, CommonShift
 from timelift.history.levels import RunLevels, median_polish
-from timelift.history.noise import LEAST_RUNS, added, sd_of_steps, steps_of
-from timelift.history.segments import LASTING_RUNS, Series, chance, fit_segments
+from timelift.history.noise import LEAST_RUNS, sd_of_steps, steps_of
+from timelift.history.segments import LASTING_RUNS, Series, fit_segments, step_between
 
 #: The positions of the runs from which on the level of each case is another.
 ChangePlaces = Sequence[Sequence[int]]
@@ -55,8 +55,7 @@ def common_shifts(
         first = max(bound for bound in bounds if bound <= place)
         end = min((bound for bound in bounds if bound > place), default=place)
         if min(place - first, end - place) >= LEAST_RUNS:
-            earlier, later = series.segment(first, place), series.segment(place, end)
-            by_chance = chance(added(earlier.noise, later.noise), later.mean - earlier.mean)
+            _, by_chance = step_between(series.segment(first, place), series.segment(place, end))
             moved = _machine_moved(levels, *_sides(runs, first, place, end), gate)
             shown = share >= _LARGE_SHARE and by_chance * len(crowded) <= _CROWDED_CHANCE
             if moved or shown:
