@@ -61,10 +61,8 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
         ("seq_lens", ",", "expected at least one value"),
         ("phases", "foward", "unknown value 'foward'; nearest: forward"),
         ("devices", "tpu", "unknown device 'tpu'"),
-        ("devices", "gpu:x", "unknown device 'gpu:x'"),
         ("threads", "many", "expected a number of threads"),
         ("seq_lens", "9" * 5000, "expected a whole number from 1 to 2,147,483,647"),
-        ("batch_sizes", "2147483648", "expected a whole number from 1 to 2,147,483,647"),
     ],
 )
 def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentence):

@@ -106,17 +106,6 @@ def test_what_is_no_journal_is_not_executed_either(sprung, kind):
     assert not sprung.exists()
 
 
-def test_what_lies_beside_the_runs_is_no_program(sprung):
-    project = sprung.parent
-    _journal(project)
-    name = journals.MACHINE["name"]
-    path = project / f"results/{name}/selftest/trust.json"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(pickle.dumps(Bomb(sprung)))
-    assert _codes(project, (), ("history",)) == ["0", "0"]
-    assert not sprung.exists()
-
-
 @pytest.mark.parametrize(
     "spring",
     [
