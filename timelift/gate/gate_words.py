@@ -188,12 +188,11 @@ def _why(row: _Row, against: Against) -> str:
             for quantity in worst.worse + worst.better
             if quantity is not Quantity.TIME
         ),
-        *(
-            f"its {quantity} looks worse, and the run ended before it was tried again"
-            for quantity in worst.untried
-        ),
         _changed_program(row),
     ]
+    if worst.untried:
+        looked = f"its {' and its '.join(worst.untried)} looked worse"
+        parts.append(f"{looked}, and the run ended before it was tried again")
     return "; ".join(filter(None, parts))
 
 

@@ -202,7 +202,7 @@ def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
         CaseOutcome(
             pair.new.case,
             {quantity: changes[place] for quantity, changes in judged.items()},
-            _exact_changes(pair),
+            exact_changes(pair.new.case, *pair),
             _more_operations(pair),
         )
         for place, pair in enumerate(played)
@@ -212,10 +212,6 @@ def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:
 
 def _played(pairs: Iterable[Sides]) -> list[Sides]:
     return [pair for pair in pairs if pair.old.launches and pair.new.launches]
-
-
-def _exact_changes(pair: Sides) -> tuple[FactChange, ...]:
-    return exact_changes(pair.new.case, pair.old, pair.new)
 
 
 def _more_operations(pair: Sides) -> tuple[tuple[str, int], ...]:
@@ -307,7 +303,7 @@ class GateReferee(Referee):
         return frozenset(
             side.case
             for place, pair in enumerate(pairs)
-            if not any(change.breaks for change in _exact_changes(pair))
+            if not any(change.breaks for change in exact_changes(pair.new.case, *pair))
             and any(
                 self._needs_launches(changes[place], quantity)
                 for quantity, changes in judged.items()

@@ -28,9 +28,6 @@ from timelift.messages import (
     Task,
 )
 
-#: Why a pair is refused of which either side runs out of memory beside others.
-_CROWDED = "one side fits into memory alone, and not beside the others of its setting."
-
 
 @dataclass(frozen=True)
 class Death:
@@ -172,9 +169,9 @@ def measure_until_finished(
 def _ended_together(
     task: Task, lost: CaseInLaunch, run_workers: RunWorkers
 ) -> Sequence[CaseInLaunch]:
-    """Return how a rival ended, and the other one of its pair if memory ran out by both.
+    """Return how a rival ended; with its other side, where memory ran out beside other rivals.
 
-    Which one it meets is chance. So what fits alone is refused with its other side.
+    Which side meets that is chance. So a side that fits alone is refused, and the other one too.
     """
     (rival,) = (rival for rival in task.rivals if rival.name == lost.case.strategy)
     if lost.status is not Status.OUT_OF_MEMORY or not rival.pair:
@@ -182,5 +179,6 @@ def _ended_together(
     workers = run_workers(replace(task, rivals=(rival,), round_seconds=0.0))
     if [end.status for worker in workers for end in worker.ended] != [Status.MEASURED]:
         return [lost]
+    why = "one side fits into memory alone, and not beside the others of its setting."
     pair = (other.name for other in task.rivals if other.pair == rival.pair)
-    return [task.unmeasured(name, Status.REFUSED, _CROWDED) for name in pair]
+    return [task.unmeasured(name, Status.REFUSED, why) for name in pair]

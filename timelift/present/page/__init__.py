@@ -157,7 +157,7 @@ def page_html(
             command=head.get("command", ""),
             warnings=in_words.warnings,
             **_first_screen(findings, in_words.additions),
-            charts=[*_charts(findings, is_section=in_words.additions.section is not None)],
+            charts=[*_charts(findings, has_chooser=in_words.additions.section is None)],
             tables=tables,
             figures=_by_name(pictures),
             data=inside_html(page_data(findings, code)),
@@ -256,18 +256,15 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _charts(findings: RunFindings, *, is_section: bool) -> Iterator[_Chart]:
-    """Yield the charts for which the run has values, their titles filled in.
-
-    The page of a section has no chooser, and so no table that is linked to it.
-    """
+def _charts(findings: RunFindings, *, has_chooser: bool) -> Iterator[_Chart]:
+    """Yield the charts for which the run has values, their titles filled in."""
     rankings = findings.rankings
     baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
     baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
     size = "batch" if along([ranking.setting for ranking in rankings]) == "batch" else "length"
     drawn = {
         "speed-up": any(ranking.baseline and len(ranking.all_rows) > 1 for ranking in rankings),
-        "winners": findings.contests and not is_section,
+        "winners": findings.contests and has_chooser,  # to which its rows lead
         "first-call": findings.first_calls,
         "memory": findings.peak_bytes,
         "modes": findings.fastest_elsewhere,
