@@ -61,6 +61,12 @@ CASES = {
         {"backward": "gradient of weight 0 is NaN or infinite"},
         layer="dropout",
     ),
+    "a layer that smaller weights make NaN": LawCase(
+        "y + 0.1",
+        "y",
+        {"forward": "outputs at step 0 differ", "backward": "outputs differ"},
+        layer="logarithm",
+    ),
     "steps folded where the layer mixes its batch": LawCase(
         "y",
         "self.steps(x, training)",

@@ -65,6 +65,16 @@ def test_a_nan_input_gradient_breaks_the_law_at_any_step(step):
             law.check_input_gradient(gradient, expected, Dtype.FLOAT32)
 
 
+def test_rounding_moves_single_values_of_a_weight_gradient_but_not_its_size():
+    expected = replace(reference(), weight_rounding=np.ones(2))
+    first, second = expected.weight_gradients
+    noise = np.random.default_rng(3).standard_normal(first.shape)
+    law.check_weight_gradients([first + 0.2 * noise, second], expected, Dtype.BFLOAT16)
+    for share, words in ((0, "0 times as large"), (1.4, "1.4 times"), (-0.5, "-0.5 times")):
+        with pytest.raises(LawBrokenError, match=f"gradient of weight 0 is {words}"):
+            law.check_weight_gradients([share * first, second], expected, Dtype.BFLOAT16)
+
+
 @pytest.mark.parametrize(
     ("dtype", "passes", "mixes"),
     [

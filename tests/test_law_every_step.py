@@ -342,7 +342,7 @@ def test_what_is_kept_from_earlier_calls_breaks_the_law():
     def first_result(outputs, _):
         outputs[:] = kept
 
-    with pytest.raises(LawBrokenError, match="keeps something from earlier calls: outputs at step"):
+    with pytest.raises(LawBrokenError, match="once they are a quarter smaller, outputs at step"):
         launch.hold(first_result)
 
 

@@ -57,7 +57,8 @@ TOLERANCES = {
     DtypePrecision.FLOAT16: Tolerance(5e-3, 1.25e-2, 1e-6, 2.0**-11),
     DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
 }
-#: The most that the rounding of additions may make of a gradient's error, however many there are.
+#: The most that the rounding of additions may make of a gradient's error, however many there are,
+#: and that rounding of any kind may make of the size of a whole gradient by a weight.
 _MOST_ROUNDING = 0.25
 #: A feature with fewer values has no scale of its own: all may be near zero by chance, and their
 #: rounding is that of the larger terms that cancelled.
@@ -191,14 +192,27 @@ def check_weight_gradients(
         if gradient is None:
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
         present.append(gradient)
-    compared = weight_gradient_errors(present, wanted, rows)
-    return max(
-        (
-            check_errors(errors, scale, "gradient", f"of weight {index}", most)
-            for index, ((errors, scale), most) in enumerate(zip(compared, allowed, strict=True))
-        ),
-        default=0.0,
-    )
+    worst = 0.0
+    for index, (errors, scale) in enumerate(weight_gradient_errors(present, wanted, rows)):
+        where = f"of weight {index}"
+        worst = max(worst, check_errors(errors, scale, "gradient", where, allowed[index]))
+        share = _excess(present[index], wanted[index], scale)
+        if abs(share) > _MOST_ROUNDING:
+            raise LawBrokenError(
+                f"gradient {where} is {1 + share:.2g} times as large as the inner layer's"
+            )
+    return worst
+
+
+def _excess(gradient: Array, wanted: Array, scale: Array) -> float:
+    """Return how much larger a gradient by a weight is than the wanted one, as a share of that.
+
+    It is the error along the wanted gradient, over which what rounding does to single values
+    averages out. Of a gradient that is far below its scale, zero by symmetry, it is near 0.
+    """
+    relative = widened(wanted) / scale
+    error = widened(gradient).reshape(wanted.shape) / scale - relative
+    return float((error * relative).sum() / max(1.0, float(np.square(relative).sum())))
 
 
 def weight_gradient_errors(
@@ -347,7 +361,7 @@ def scale_of(values: Array, share: float = _LEAST_SHARE, least: float = 0.0) -> 
     """
     sizes = np.abs(widened(values))
     overall = sizes.max(initial=0)
-    few = sizes.ndim == 1 or sizes.size < _FEW_VALUES * sizes.shape[-1]
+    few = sizes.ndim <= 1 or sizes.size < _FEW_VALUES * sizes.shape[-1]
     own = overall if few else sizes.max(axis=tuple(range(sizes.ndim - 1)))
     scale: Array = np.maximum(own, max(share * float(overall), least, np.finfo(sizes.dtype).tiny))
     return scale

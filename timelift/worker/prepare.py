@@ -316,12 +316,19 @@ def check_rival(
         check = partial(law.check_outputs, outputs, precision=inner.precision)
         worst = max(worst, folded.settle(check, begin))
         law.check_finite(outputs, law.OUTPUTS)
+        trained = inner.trained_reference
+        if trained is None:
+            return worst
         with multiplied(feeds.engine, model.trainable_weights, itertools.repeat(TRAINED)):
             outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         try:
-            law.check_outputs(outputs, inner.trained_reference, inner.precision)
+            law.check_outputs(outputs, trained, inner.precision)
         except LawBrokenError as error:
-            raise LawBrokenError(f"keeps something from earlier calls: {error}") from None
+            raise LawBrokenError(
+                f"does not follow its weights: once they are a quarter smaller, {error}; a "
+                "strategy must keep no results of earlier calls, nor of `build` what it computes "
+                "from weights"
+            ) from None
         return worst
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:

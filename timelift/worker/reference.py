@@ -370,12 +370,13 @@ class InnerLayer:
         return all(relative_errors(each, first, scale).max() <= allowed for each in others)
 
     @cached_property
-    def trained_reference(self) -> Reference:
-        """The outputs at the drawn steps for weights that are multiplied by `TRAINED`."""
+    def trained_reference(self) -> Reference | None:
+        """The outputs at the drawn steps for weights times `TRAINED`; None if any is not finite."""
         calls, steps = self._calls, list(self.reference.steps)
         with multiplied(calls.engine, self.layer.trainable_weights, itertools.repeat(TRAINED)):
-            outputs = calls.outputs(steps, folded=False)
-        return replace(self.reference, outputs=outputs[:, steps])
+            outputs = calls.outputs(steps, folded=False)[:, steps]
+        is_finite = np.isfinite(widened(outputs)).all()
+        return replace(self.reference, outputs=outputs) if is_finite else None
 
     def restore(self) -> None:
         """Undo the changes of calls to the layer's state."""
