@@ -150,6 +150,22 @@ def test_when_most_cases_move_under_a_steady_canary_they_are_slower_together():
     assert np.exp(findings.cases[0].change.value) == pytest.approx(1.2, abs=0.03)
 
 
+def test_a_canary_that_moves_later_excuses_no_slow_down_before():
+    levels = _slower(0.2, ALL, slice(20, None))
+    for table in (levels.log_seconds, levels.log_canary):
+        table[:, 40:] -= 0.1
+    assert find_changes(levels).slower_together.after == 20
+
+
+def test_a_shift_of_a_machine_described_otherwise_is_placed_where_that_changed():
+    levels = _slower(0.2, ALL)
+    assert [shift.after for shift in find_changes(levels).common_shifts] == [30]
+    levels.description[31:] = 1
+    findings = find_changes(levels)
+    assert [(shift.after, shift.cause) for shift in findings.common_shifts] == [(31, Cause.MACHINE)]
+    assert not findings.fails
+
+
 def test_cases_that_were_slower_together_and_are_no_more_fail_nothing():
     findings = find_changes(_slower(0.3, ALL, slice(20, 40)))
     assert [np.sign(shift.value) for shift in findings.common_shifts] == [1, -1]
@@ -220,6 +236,13 @@ def test_few_runs_and_vanished_cases_get_no_verdict():
     vanished = find_changes(levels).cases[7]
     assert vanished.state is ChangeState.GONE
     assert len(vanished.changes) == 1
+
+
+def test_a_case_whose_rivals_are_no_longer_measured_is_not_known():
+    levels = histories.levels()
+    levels.log_seconds[1:5, -3:] = np.nan
+    states = [row.state for row in find_changes(levels).cases[:5]]
+    assert states == [ChangeState.UNKNOWN] + [ChangeState.GONE] * 4
 
 
 @pytest.mark.parametrize("rivals", [1, 2, 5])

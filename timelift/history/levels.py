@@ -25,6 +25,7 @@ from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.history import DESCRIPTION
+from timelift.history.noise import LEAST_RUNS
 from timelift.journal.files import commit_of, read_header, runs_under
 from timelift.journal.lines import (
     Header,
@@ -247,6 +248,11 @@ class RunLevels:
         """Log seconds over the canary's, or as they are where most runs have no canary."""
         beat = self.log_canary[0]
         return self.log_seconds - (beat if np.isfinite(beat).mean() > HALF else 0.0)
+
+    @property
+    def gone(self) -> NDArray[np.bool_]:
+        """True for each case that the last runs do not have."""
+        return ~np.isfinite(self.log_seconds[:, -LEAST_RUNS:]).any(-1)
 
 
 def rows_by_setting(cases: Iterable[Case]) -> dict[Setting, NDArray[np.int_]]:

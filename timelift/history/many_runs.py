@@ -121,8 +121,8 @@ def find_changes(levels: RunLevels, gate: float = CHANGE_MARGIN) -> HistoryFindi
         shifts = more
         fitted = _fit(levels, [shift.after for shift in shifts], gate)
     cases = [
-        _case_history(case, series, times, gate)
-        for case, series, times in zip(levels.cases, fitted, levels.over_canary, strict=True)
+        _case_history(*row, gate)
+        for row in zip(levels.cases, fitted, levels.over_canary, levels.gone, strict=True)
     ]
     slower_together = standing_slow_down(shifts, gate)
     if slower_together:
@@ -140,7 +140,9 @@ def _fit(levels: RunLevels, known: Sequence[int], gate: float) -> list[Series]:
     return fit_segments(ratios(levels, steady), levels.of_launches, known)
 
 
-def _case_history(case: Case, series: Series, over_canary: Samples, gate: float) -> CaseHistory:
+def _case_history(
+    case: Case, series: Series, over_canary: Samples, gone: np.bool_, gate: float
+) -> CaseHistory:
     """Compare the latest level with the best earlier one.
 
     A case is faster only if its time `over_canary`, (runs,), fell by half as much, too: else it was
@@ -151,7 +153,7 @@ def _case_history(case: Case, series: Series, over_canary: Samples, gate: float)
     parts = series.measured
     last, margin = len(parts) - 1, math.log1p(gate)
     if not parts[-1].runs or parts[-1].last < len(series.levels) - LEAST_RUNS:
-        return told(ChangeState.GONE)
+        return told(ChangeState.GONE if gone else ChangeState.UNKNOWN)
     if last:
         change, by_chance = series.change(_best(series), last)
         if change.value >= margin and by_chance <= CHANCE:

@@ -60,7 +60,8 @@ def common_shifts(
             shown = share >= _LARGE_SHARE and by_chance * len(crowded) <= _CROWDED_CHANCE
             if moved or shown:
                 bounds = sorted([*bounds, place])
-    proposed = [part.first for part in series.segments[1:]]
+    described = 1 + np.flatnonzero(np.diff(levels.description[runs]))
+    proposed = [_placed(part.first, described) for part in series.segments[1:]]
     bounds += [
         place
         for place in proposed
@@ -73,6 +74,12 @@ def common_shifts(
             if shift := _shift(levels, sides, gate, many=place in crowded):
                 shifts[place] = shift
     return [shifts[place] for place in sorted(shifts)]
+
+
+def _placed(place: int, described: NDArray[np.int_]) -> int:
+    """Return where the machine's description changed a run early or late, or else the place."""
+    near = described[np.abs(described - place) <= 1].tolist()
+    return place if place in near or not near else int(near[0])
 
 
 def _sides(runs: NDArray[np.int_], first: int, place: int, end: int) -> tuple[slice, slice]:
@@ -102,10 +109,9 @@ def _shift(
         moved = either_way
         if not (many and by_machine):
             return None
-    known = np.isfinite(levels.log_canary[0])
-    has_canary = known[sides[0]].any() and known[sides[1]].any()
+    canary = change_of_medians(levels.log_canary, *_near(*sides))
+    has_canary = bool(np.isfinite(canary[0]))
     cause = Cause.MACHINE if by_machine else Cause.SHARED if has_canary else Cause.UNKNOWN
-    canary = change_of_medians(levels.log_canary, *sides)
     on_gpu = [levels.cases[row].setting.device.startswith(GPU) for row in np.flatnonzero(moved)]
     return CommonShift(
         value,
@@ -126,10 +132,17 @@ def change_of_medians(table: Samples, before: slice, after: slice) -> Samples:
     return np.asarray(later - earlier)
 
 
+def _near(before: slice, after: slice) -> tuple[slice, slice]:
+    """Return the last runs of a side and the first of the next: the canary may move later, too."""
+    first, end = before.stop - LASTING_RUNS, after.start + LASTING_RUNS
+    return slice(max(first, before.start), before.stop), slice(after.start, min(end, after.stop))
+
+
 def _machine_moved(levels: RunLevels, before: slice, after: slice, gate: float) -> bool:
     """True if a beat of the canary moved by `gate` and beyond its noise, or the description did."""
     if levels.description[before.stop - 1] != levels.description[after.start]:
         return True
+    before, after = _near(before, after)
     changes = change_of_medians(levels.log_canary, before, after)
     for beat, change in zip(levels.log_canary, changes, strict=True):
         known = np.isfinite(beat)
