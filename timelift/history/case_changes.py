@@ -239,11 +239,11 @@ def cases_between(old: Run, new: Run, sessions: Sessions, margin: float) -> tupl
     noise = added(changes.noise, sessions.of_both_runs(changes.cases))
     enough = changes.launches.min(0) >= MIN_LAUNCHES
     judge = partial(_states, noise=noise, enough=enough, margin=margin)
-    fell = ~(changes.over_canary > changes.effect / 2)
-    steady = (judge(changes.effect) == ChangeState.FASTER) & ~fell
+    changed = np.isin(judge(changes.effect), [ChangeState.SUSPECT, ChangeState.FASTER])
+    steady = changed & ~_moved(changes.over_canary, changes.effect)
     effect = _beside_steady(changes, steady, sessions.common_bound(_FALSE_SHARE))
-    states = judge(effect)
-    states[(states == ChangeState.FASTER) & ~fell] = ChangeState.UNKNOWN
+    states, moved = judge(effect), _moved(changes.over_canary, effect)
+    states[(states == ChangeState.FASTER) & ~moved] = ChangeState.UNKNOWN
     width = noise.half_width(ALPHA / 2)
     visible = noise.half_width(min(LEVEL, _FALSE_SHARE / len(effect)))
     ends = np.column_stack([effect, effect - width, effect + width])
@@ -265,19 +265,26 @@ def _suspects_first(row: CaseBetween) -> tuple[bool, float, Case]:
     return row.state is not ChangeState.SUSPECT, -round(row.change.value, _DIGITS), row.case
 
 
+def _moved(over_canary: Samples, effect: Samples) -> NDArray[np.bool_]:
+    """Return where a time beside the canary moved by half of an effect, or there is no canary."""
+    return np.asarray(~(over_canary * np.sign(effect) < np.abs(effect) / 2))
+
+
 def _beside_steady(changes: CaseChanges, steady: NDArray[np.bool_], least: float) -> Samples:
     """Return the effects beside the `steady` rivals of a setting in which the others moved.
 
-    A case that is faster beside the median rival, though it did not fall beside the canary, is
-    steady. The others moved where their median rose beside the canary by `least`, which is more
-    than sessions do.
+    A case that changed beside the median rival, and not beside the canary, is steady. The others
+    moved where their median did so beside the canary, by `least` the other way, which is more than
+    sessions do.
     """
     beside = changes.effect.copy()
     for rows in rows_by_setting(changes.cases).values():
         own = steady[rows]
         others = changes.over_canary[rows][~own]
-        if own.sum() >= min(LEAST_STEADY, len(rows) - 1) and np.median(others) >= least:
-            beside[rows] -= np.median(changes.effect[rows][own])
+        if own.sum() >= min(LEAST_STEADY, len(rows) - 1):
+            effect = np.median(changes.effect[rows][own])
+            if -np.sign(effect) * np.median(others) >= least:
+                beside[rows] -= effect
     return beside
 
 
