@@ -40,8 +40,9 @@ LENGTHS = (1e-3, 2e-3, 4e-3, 8e-3)
 USUAL = rounds.SAMPLE_SECONDS
 #: What the median over all cases may differ by, as a share.
 FLAT = 0.01
-#: Backends, lengths, launches and rounds of the quick form: too few to judge so closely by.
-QUICK, QUICK_FLAT = ("tensorflow", [16], 1, 40), 0.5
+#: Lengths of the sequences, and rounds of a launch; fewer do not judge so closely.
+SEQ_LENS, ROUNDS = (16, 128), 60
+QUICK_SEQ_LENS, QUICK_ROUNDS, QUICK_FLAT = (16,), 40, 0.5
 MEDIAN = "median of"
 
 #: Seconds per call of each case, by sample length.
@@ -71,22 +72,20 @@ def rows(launches: Sequence[Played]) -> list[Row]:
     ]
 
 
-def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
-    return [
-        _in_fresh_process(
-            Setting(WORKLOAD, seq_len, BATCH, phase, backend=backend),
-            1 + asked.seed + launch,
-            asked.rounds,
-        )
-        for launch in range(asked.launches)
-        for seq_len in asked.seq_lens
-        for phase in Phase
-    ]
-
-
-def _in_fresh_process(setting: Setting, seed: int, count: int) -> Played:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(play, setting, seed, count).result()
+def played(backend: Backend, launches: int, seed: int, *, quick: bool) -> list[Played]:
+    """Play every setting in every launch, each in a fresh process."""
+    seq_lens, count = (QUICK_SEQ_LENS, QUICK_ROUNDS) if quick else (SEQ_LENS, ROUNDS)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        launched = [
+            pool.submit(
+                play, Setting(WORKLOAD, seq_len, BATCH, phase, backend=backend), number, count
+            )
+            for number in range(1 + seed, 1 + seed + launches)
+            for seq_len in seq_lens
+            for phase in Phase
+        ]
+        return [each.result() for each in launched]
 
 
 def play(setting: Setting, seed: int, count: int) -> Played:
@@ -133,26 +132,18 @@ def _rounds(
     return dict(means)
 
 
-def positives(text: str) -> list[int]:
-    """Read whole numbers from 1, separated by commas, as an argument's type."""
-    return list(map(positive, text.split(",")))
-
-
 OPTIONS = parser("sample_length", __doc__)
 OPTIONS.add_argument("--backends", default="all", metavar="LIST", help="default: all")
-OPTIONS.add_argument("--seq-lens", type=positives, default="16,128", metavar="LIST")
 OPTIONS.add_argument("--launches", type=positive, default=3, metavar="N")
-OPTIONS.add_argument("--rounds", type=positive, default=60, help="in each launch (default: 60)")
 
 
 @program(OPTIONS)
 def main(asked: argparse.Namespace) -> int:
-    if asked.quick:
-        asked.backends, asked.seq_lens, asked.launches, asked.rounds = QUICK
+    backends, launches = ("tensorflow", 1) if asked.quick else (asked.backends, asked.launches)
     flat = QUICK_FLAT if asked.quick else FLAT
     return max(
-        board(backend, flat).show(rows(played(backend, asked)))
-        for backend in installed(asked.backends)
+        board(backend, flat).show(rows(played(backend, launches, asked.seed, quick=asked.quick)))
+        for backend in installed(backends)
     )
 
 

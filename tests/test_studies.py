@@ -77,7 +77,7 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_1(capsys, study, words, se
     ("study", "words"),
     [
         (kills, "--kills none"),
-        (sample_length, "--seq-lens 16,,128"),
+        (sample_length, "--launches 0"),
     ],
 )
 def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words):
@@ -175,7 +175,7 @@ def test_a_slope_is_no_flat_table(monkeypatch):
     for paid, ends in ((0.0, 0), (5e-5, 1)):
         case = {one: 1e-3 * (1 + paid / one) for one in sample_length.LENGTHS}
         launch = {f"case {n}": case for n in range(3)}
-        monkeypatch.setattr(sample_length, "played", lambda *_, launch=launch: [launch])
+        monkeypatch.setattr(sample_length, "played", lambda *_, launch=launch, **__: [launch])
         assert sample_length.main(["--backends", "tensorflow"]) == ends
 
 
