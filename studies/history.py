@@ -365,7 +365,8 @@ def _two_runs(
         times = noise.in_sessions(times, _SESSION_SD, random)
         times[0, 0] *= times_as_long
         runs.append(noise.run(times))
-    return compare_runs(*runs)
+    old, new = runs
+    return compare_runs(old, new)
 
 
 def _is_suspect(runs: TwoRuns, case: Case) -> bool:
