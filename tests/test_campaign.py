@@ -241,7 +241,6 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
         ({}, 2, [1, 3]),
         ({"reads_peak_memory": False, "launches": LaunchRange(5, 5)}, None, [1, 2, 3]),
         ({"two_sided": True}, 1, [1, 2, 3]),
-        ({"launches": LaunchRange(2, 2)}, 1, [1, 2]),
         ({"budget": 900.0}, 1, [1, 2, 3]),
         ({"two_sided": True, "other_python": "python"}, 1, [1, 2, 3]),
     ],

@@ -34,7 +34,6 @@ def test_a_file_s_name_may_have_dashes(tmp_path, stem):
     [
         ("all", "and not 'all', received 'all'; rename the file"),
         ("a,b", "expected a name of letters, digits, '_', '-' and '.'"),
-        ("my fold", "expected a name of letters"),
         ("jax-fold", "'jax-fold' begins like an axis"),
         ("a-T1-B1-forward-graph-b", "begins like an axis"),
     ],

@@ -40,7 +40,6 @@ QUOTAS = {
 }
 NONE = {
     "no limit": ("0::/\n", container(quota="max 100000")),
-    "no groups": ("", {"cpu.max": "150000 100000"}),
     "version 1 alone": ("4:cpu,cpuacct:/a\n", {"cpu,cpuacct/a/cpu.max": "150000 100000"}),
     "nonsense": ("0::/\nx\n::::\n", {"cpu.max": "a b c\n"}),
     "a period of nothing": ("0::/\n", {"cpu.max": "100 0"}),

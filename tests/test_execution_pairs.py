@@ -7,10 +7,9 @@ import pytest
 
 from tests import journals
 from timelift.analyse import results
-from timelift.analyse.findings import RunFindings, execution_pairs
+from timelift.analyse.findings import execution_pairs
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode
-from timelift.present.full_report import report
 from timelift.present.page import own_tables
 
 SECONDS = {Backend.TENSORFLOW: 1e-3, Backend.JAX: 0.5e-3, Backend.TORCH: 1.001e-3}
@@ -94,24 +93,3 @@ def test_the_table_has_every_pair_and_what_each_word_means(backends):
     assert shown[:1] == [("tensorflow", "jax", "0.499", "faster")]
     ratios = [math.exp(pair.comparison.value) for pair in backends]
     assert [float(ratio) for _, _, ratio, _ in shown] == pytest.approx(ratios, abs=6e-4)
-
-
-def test_settings_that_differ_in_their_execution_alone_are_one_table(tmp_path):
-    run = read(
-        tmp_path,
-        lines({}, 1e-3),
-        lines({"mode": Mode.EAGER}, 3e-3),
-        lines({"mode": Mode.EAGER}, 2e-3, strategy="fold_time"),
-        lines({"mode": Mode.EAGER, "backend": Backend.JAX, "seq_len": 32}, 3e-3),
-    )
-    both, alone = report(RunFindings(run)).tables
-    assert both.heading == "tokens-T16-B8-forward"
-    assert both.table.pick("rival", "mode", "ratio").cells == [
-        ("native", "graph", "1.000"),
-        ("fold_time", "eager", "1.000"),
-        ("native", "eager", both.table.pick("ratio").cells[2][0]),
-    ]
-    assert [row.rival.rank_low == 1 for row in both.table.rows] == [True, True, False]
-    assert both.notes[:2] == ("graph: measured alone: native", "eager: fastest: fold_time")
-    assert alone.heading == "tokens-T32-B8-forward-eager-jax"
-    assert alone.notes == ("measured alone: native",)

@@ -107,12 +107,6 @@ def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, cap
     assert ranking.unranked[0].verdict is Verdict.UNDECIDED
 
 
-def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, capsys):
-    kept = [one for one in lines(0.2) if one["case"]["strategy"] != "other"]
-    assert report.main(["report", str(journal(*kept)), "tokens"]) == 0
-    assert "the only lift: native" in capsys.readouterr().out
-
-
 def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path):
     path = journal(*lines(0.2), journals.END)
     frame = timelift.load(path).set_index("strategy")
