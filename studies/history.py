@@ -27,7 +27,7 @@ from timelift.case import Case
 from timelift.history import WORSE, ChangeState
 from timelift.history.levels import RunLevels, ratios
 from timelift.history.many_runs import find_changes
-from timelift.history.noise import sd_of_steps, steps_of
+from timelift.history.noise import sd_between
 from timelift.history.two_runs import TwoRuns, compare_runs
 from timelift.selftest.trust import Proportion
 
@@ -198,7 +198,7 @@ def _pelt(row: Samples) -> bool:
     from ruptures import KernelCPD  # noqa: PLC0415 - scipy comes with it
 
     search = KernelCPD(kernel="linear", min_size=2, jump=1)
-    penalty = 2 * sd_of_steps(steps_of(row)) ** 2 * math.log(len(row))
+    penalty = 2 * sd_between(row) ** 2 * math.log(len(row))
     ends = [0, *search.fit_predict((row - row.mean())[:, None], pen=penalty)]
     if len(ends) < 3:  # noqa: PLR2004 - two levels
         return False

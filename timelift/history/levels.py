@@ -252,7 +252,7 @@ class RunLevels:
     @property
     def gone(self) -> NDArray[np.bool_]:
         """True for each case that the last runs do not have."""
-        return ~np.isfinite(self.log_seconds[:, -LEAST_RUNS:]).any(-1)
+        return np.asarray(~np.isfinite(self.log_seconds[:, -LEAST_RUNS:]).any(-1))
 
 
 def rows_by_setting(cases: Iterable[Case]) -> dict[Setting, NDArray[np.int_]]:

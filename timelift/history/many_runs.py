@@ -25,6 +25,7 @@ from timelift.history.levels import (
     StoredRun,
     machine_runs,
     ratios,
+    rows_by_setting,
     run_levels,
 )
 from timelift.history.noise import LEAST_RUNS
@@ -166,8 +167,7 @@ def _case_history(
         return told(ChangeState.UNKNOWN)
     if last > begun:
         change, _ = series.change(last - 1, last)
-        sides = (slice(part.first, part.last + 1) for part in parts[-2:])
-        (fell,) = change_of_medians(over_canary[None], *sides)
+        (fell,) = change_of_medians(over_canary[None], *(part.places for part in parts[-2:]))
         if change.value <= -margin and not fell > change.value / 2:
             return told(ChangeState.FASTER, change, change)
     return told(ChangeState.SAME)
@@ -233,8 +233,7 @@ class History:
     @property
     def few_rivals(self) -> int:
         """The number of settings with fewer than `ENOUGH_RIVALS`."""
-        counts = Counter(case.setting for case in self.cases)
-        return sum(count < ENOUGH_RIVALS for count in counts.values())
+        return sum(len(rows) < ENOUGH_RIVALS for rows in rows_by_setting(self.cases).values())
 
     @property
     def facts_by_place(self) -> list[tuple[tuple[int, int, str], list[FactChange]]]:

@@ -72,28 +72,27 @@ def session_noise(levels: Samples, of_launches: Samples, assumed: Noise = ASSUME
     launches alone. The steps from run to run show it, from three runs on, and are averaged with
     what is assumed by degrees of freedom.
     """
-    steps = [steps_of(row[np.isfinite(row)]) for row in levels]
-    counts = np.array([len(own) if len(own) >= LEAST_RUNS - 1 else 0 for own in steps])
-    between_runs = np.array([sd_of_steps(own) ** 2 for own in steps])
     known = np.isfinite(levels)
-    shares = np.where(known, of_launches, 0.0).sum(-1) / np.maximum(known.sum(-1), 1)
+    runs = known.sum(-1)
+    counts = np.where(runs >= LEAST_RUNS, runs - 1, 0)
+    between_runs = np.array(
+        [sd_between(row[own]) ** 2 for row, own in zip(levels, known, strict=True)]
+    )
+    shares = np.where(known, of_launches, 0.0).sum(-1) / np.maximum(runs, 1)
     excess = np.maximum(between_runs - shares, 0.0)
     df = assumed.df + counts
     return Noise((assumed.df * assumed.variance + counts * excess) / df, df)
 
 
-def steps_of(values: Samples, lag: int = 1) -> Samples:
-    return np.asarray(values[lag:] - values[:-lag])
+def sd_between(runs: Samples, lag: int = 1) -> float:
+    """Return the sd of a run's noise by the steps from runs to those `lag` later.
 
-
-def sd_of_steps(steps: Samples) -> float:
-    """Return the sd of a run's noise; a step from one run to another has the noise of both.
-
-    The median step is read, since real changes are rare and do not move it.
+    A step has the noise of both. The median step is read, since real changes are rare and do not
+    move it.
     """
-    if not len(steps):
-        return RESOLUTION
-    return max(float(np.median(np.abs(steps))) / _MAD / math.sqrt(2), RESOLUTION)
+    steps = np.abs(runs[lag:] - runs[:-lag])
+    sd = float(np.median(steps)) / _MAD / math.sqrt(2) if len(steps) else 0.0
+    return max(sd, RESOLUTION)
 
 
 def variance_inflation(rows: Sequence[Samples]) -> float:
@@ -105,10 +104,8 @@ def variance_inflation(rows: Sequence[Samples]) -> float:
     long = [row for row in rows if len(row) >= 2 * LEAST_RUNS]
     if not long:
         return 1.0
-    far = [steps_of(row, min(_FAR_LAG, len(row) // 2)) for row in long]
     shares = [
-        (sd_of_steps(steps_of(row)) / sd_of_steps(apart)) ** 2
-        for row, apart in zip(long, far, strict=True)
+        (sd_between(row) / sd_between(row, min(_FAR_LAG, len(row) // 2))) ** 2 for row in long
     ]
     doubt = 2 / math.sqrt(sum(map(len, long)))
     correlation = min(max(0.0, 1 - float(np.median(shares)) - doubt), 0.9)

@@ -61,6 +61,10 @@ class Segment:
     noise: Noise
     anew: bool
 
+    @property
+    def places(self) -> slice:
+        return slice(self.first, self.last + 1)
+
 
 def step_between(before: Segment, after: Segment) -> tuple[float, float]:
     """Return the step from a segment to another and its two-sided p; none to what begins anew."""

@@ -6,6 +6,7 @@ the cases is what they share.
 """
 
 import math
+from bisect import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from timelift.analyse.results import Samples
 from timelift.case import GPU
 from timelift.history import Cause, CommonShift
 from timelift.history.levels import RunLevels, median_polish
-from timelift.history.noise import LEAST_RUNS, sd_of_steps, steps_of
+from timelift.history.noise import LEAST_RUNS, sd_between
 from timelift.history.segments import LASTING_RUNS, Series, fit_segments, step_between
 
 #: The positions of the runs from which on the level of each case is another.
@@ -42,25 +43,25 @@ def common_shifts(
     more exactly, and they were not chosen by what all have in common, so that a p is multiplied by
     their number alone. Shifts that are `known` are kept.
     """
-    runs = np.flatnonzero(np.isfinite(levels.over_canary).sum(0) >= _LEAST_CASES)
-    if len(runs) < 2 * LEAST_RUNS:
+    enough = np.isfinite(levels.over_canary).sum(0) >= _LEAST_CASES
+    if enough.sum() < 2 * LEAST_RUNS:
         return list(known)
-    common = median_polish(levels.over_canary)[runs]
-    (series,) = fit_segments(common[None], 0.0, common=cases[0].loud[runs])
-    shifts = {int(np.searchsorted(runs, shift.after)): shift for shift in known}
-    bounds = sorted({0, len(runs), *shifts})
+    common = np.where(enough, median_polish(levels.over_canary), np.nan)
+    (series,) = fit_segments(common[None], 0.0, common=cases[0].loud)
+    shifts = {shift.after: shift for shift in known}
+    bounds = sorted({0, len(common), *shifts})
+    described = 1 + np.flatnonzero(np.diff(levels.description))
     changes = [[change.after for change in case.changes(gate)] for case in cases]
-    crowded = {int(np.searchsorted(runs, run)): share for run, share in _crowded(levels, changes)}
+    crowded = {_placed(place, described): share for place, share in _crowded(levels, changes)}
     for place, share in crowded.items():
-        first = max(bound for bound in bounds if bound <= place)
-        end = min((bound for bound in bounds if bound > place), default=place)
-        if min(place - first, end - place) >= LEAST_RUNS:
-            _, by_chance = step_between(series.segment(first, place), series.segment(place, end))
-            moved = _machine_moved(levels, *_sides(runs, first, place, end), gate)
+        following = bisect(bounds, place)
+        earlier = series.segment(bounds[following - 1], place)
+        later = series.segment(place, bounds[following])
+        if min(earlier.runs, later.runs) >= LEAST_RUNS:
+            _, by_chance = step_between(earlier, later)
             shown = share >= _LARGE_SHARE and by_chance * len(crowded) <= _CROWDED_CHANCE
-            if moved or shown:
-                bounds = sorted([*bounds, place])
-    described = 1 + np.flatnonzero(np.diff(levels.description[runs]))
+            if shown or _machine_moved(levels, earlier.places, later.places, gate):
+                bounds.insert(following, place)
     proposed = [_placed(part.first, described) for part in series.segments[1:]]
     bounds += [
         place
@@ -70,7 +71,7 @@ def common_shifts(
     bounds.sort()
     for first, place, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
         if place not in shifts:
-            sides = _sides(runs, first, place, end)
+            sides = series.segment(first, place).places, series.segment(place, end).places
             if shift := _shift(levels, sides, gate, many=place in crowded):
                 shifts[place] = shift
     return [shifts[place] for place in sorted(shifts)]
@@ -80,12 +81,6 @@ def _placed(place: int, described: NDArray[np.int_]) -> int:
     """Return where the machine's description changed a run early or late, or else the place."""
     near = described[np.abs(described - place) <= 1].tolist()
     return place if place in near or not near else int(near[0])
-
-
-def _sides(runs: NDArray[np.int_], first: int, place: int, end: int) -> tuple[slice, slice]:
-    """Return the runs on both sides of a place between two others."""
-    inner = int(runs[place - 1]) + 1, int(runs[place])
-    return slice(int(runs[first]), inner[0]), slice(inner[1], int(runs[end - 1]) + 1)
 
 
 def _shift(
@@ -148,7 +143,7 @@ def _machine_moved(levels: RunLevels, before: slice, after: slice, gate: float) 
         known = np.isfinite(beat)
         if known[before].any() and known[after].any():
             runs = 1 / known[before].sum() + 1 / known[after].sum()
-            error = sd_of_steps(steps_of(beat[known])) * math.sqrt(runs)
+            error = sd_between(beat[known]) * math.sqrt(runs)
             if abs(change) >= max(math.log1p(gate), _CANARY_ERRORS * error):
                 return True
     return False
