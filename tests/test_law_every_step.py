@@ -21,6 +21,7 @@ from timelift.worker.reference import (
     TRAINED,
     FoldedReference,
     LayerCalls,
+    draw_cotangent,
     multiplied,
     reference_at,
 )
@@ -115,9 +116,9 @@ class Engine:
     def apply(self, layer, step, **_):
         return layer.call(step)
 
-    def differentiate(self, layer, steps, cotangents, **_):
-        pairs = [layer.gradients(*pair) for pair in zip(steps, cotangents, strict=True)]
-        return [by_step for by_step, _ in pairs], [sum(by_kernel for _, by_kernel in pairs)]
+    def differentiate(self, layer, step, cotangent, **_):
+        by_step, by_kernel = layer.gradients(step, cotangent)
+        return by_step, [by_kernel]
 
 
 @dataclass
@@ -167,7 +168,8 @@ class Launch:
         self.steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
         backward = self.phase is Phase.BACKWARD
         calls = LayerCalls(Engine(), self.layer, self.inputs, self.valid, training=backward)
-        reference = reference_at(self.steps, calls, noise, gradients=backward)
+        weigh = partial(draw_cotangent, valid=self.valid[:, self.steps], noise=noise)
+        reference = reference_at(self.steps, calls, weigh, gradients=backward)
         precisions = [DtypePrecision.FLOAT64] * 2
         with multiplied(Engine(), self.layer.trainable_weights, [TRAINED]):
             outputs = calls.outputs(self.steps, folded=False)[:, self.steps]

@@ -93,8 +93,8 @@ class LayerCalls:
         input_gradient, weight_gradients = None, list[Array]()
         for rows in self._parts(steps, folded=folded):
             placed, weighed = self.engine.place(self.inputs[rows]), cotangent[rows]
-            (by_rows,), by_part = self.engine.differentiate(
-                self.layer, [placed], [self.engine.place(weighed)], training=self.training
+            by_rows, by_part = self.engine.differentiate(
+                self.layer, placed, self.engine.place(weighed), training=self.training
             )
             input_gradient = self._put(input_gradient, rows, by_rows)
             parts = [gradient.astype(np.float64) for gradient in by_part]
@@ -125,32 +125,29 @@ class LayerCalls:
 
 
 def reference_at(
-    steps: Sequence[int], calls: LayerCalls, noise: np.random.Generator, *, gradients: bool
+    steps: Sequence[int],
+    calls: LayerCalls,
+    weigh: Callable[[Array], Array],
+    *,
+    gradients: bool,
+    folded: bool = False,
 ) -> Reference:
-    """Call the inner layer at each single step, and differentiate it if `gradients`.
+    """Call the inner layer at some steps, and differentiate it if `gradients`.
 
-    Raises ValueError if the layer returns NaN or infinity, which no rival can be compared with.
+    `weigh` returns the cotangent of outputs, both (batch, len(steps), *outputs). Raises ValueError
+    if the layer returns NaN or infinity, which no rival can be compared with.
     """
-    engine, layer, inputs, valid = calls.engine, calls.layer, calls.inputs, calls.valid
-    placed = [engine.place(np.ascontiguousarray(inputs[:, step])) for step in steps]
-    outputs = np.stack(
-        [engine.apply(layer, step, training=calls.training) for step in placed], axis=1
-    )
-    valid_here = valid[:, list(steps)]
-    check_layer(outputs[valid_here], "outputs")
-    cotangent = draw_cotangent(outputs, valid_here, noise)
+    steps, nothing = list(steps), np.zeros(0)
+    outputs = calls.outputs(steps, folded=folded)[:, steps]
+    check_layer(outputs, "outputs")
+    reference = Reference(tuple(steps), calls.valid, outputs, weigh(outputs), nothing, ())
     if not gradients:
-        return Reference(tuple(steps), valid, outputs, cotangent, np.zeros(0), ())
-    weighed = [engine.place(step) for step in np.moveaxis(cotangent, 1, 0)]
-    by_steps, weight_gradients = engine.differentiate(
-        layer, placed, weighed, training=calls.training
-    )
-    input_gradient = np.stack(by_steps, axis=1)
-    for gradient in (input_gradient[valid_here], *weight_gradients):
+        return reference
+    sparse = reference.sparse_cotangent()
+    by_inputs, by_weights = calls.gradients(steps, sparse, folded=folded)
+    for gradient in (by_inputs, *by_weights):
         check_layer(gradient, "gradients")
-    return Reference(
-        tuple(steps), valid, outputs, cotangent, input_gradient, tuple(weight_gradients)
-    )
+    return replace(reference, input_gradient=by_inputs[:, steps], weight_gradients=by_weights)
 
 
 @contextmanager
@@ -212,22 +209,22 @@ class FoldedReference:
         #: The layer takes a fold, right or wrong.
         self._takes_fold = True
         try:
-            self.everywhere = self._make(folded=True)
+            self.everywhere = self._make(self._draw_cotangent, folded=True)
         except Exception as error:  # noqa: BLE001 - a layer may mix its batch, or refuse another size
             traceback.print_exc()
             self._takes_fold = isinstance(error, LawBrokenError)
-            self.everywhere, self._is_folded = self._make(folded=False), False
+            self.everywhere = self._make(self._draw_cotangent, folded=False)
+            self._is_folded = False
 
     @property
     def cotangent(self) -> Array:
         """The cotangent (batch, time, *outputs), zero at invalid steps."""
-        return self.everywhere.sparse_cotangent()
+        return self.everywhere.cotangent
 
     @property
     def scale(self) -> Array:
         """The scale of the outputs' features, to which errors are relative."""
-        everywhere = self.everywhere
-        return scale_of(everywhere.outputs[everywhere.valid[:, everywhere.steps]])
+        return scale_of(self.everywhere.outputs[self.everywhere.valid])
 
     def settle(self, check: Callable[[Reference], float], begin: Callable[[str], None]) -> float:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
@@ -244,7 +241,7 @@ class FoldedReference:
         if self._is_folded:
             begin(CALLING_EVERY_STEP)
             try:
-                self.everywhere = self._make(folded=False, cotangent=self.cotangent)
+                self.everywhere = self._make(lambda _: self.cotangent, folded=False)
             except Exception as error:
                 self._unfold_error = error
                 raise
@@ -256,36 +253,25 @@ class FoldedReference:
         """Check a rival by the layer called at each of the drawn steps."""
         return self._check_allowing_for_rounding(self._reference, check)
 
-    def _make(self, *, folded: bool, cotangent: Array | None = None) -> Reference:
-        """Call the layer at all steps and differentiate it, for a new cotangent if none is given.
+    def _draw_cotangent(self, outputs: Array) -> Array:
+        cotangent = draw_cotangent(outputs, self._calls.valid, self._noise)
+        cotangent[:, self._reference.steps] = self._reference.cotangent
+        return cotangent
+
+    def _make(self, weigh: Callable[[Array], Array], *, folded: bool) -> Reference:
+        """Call the layer at all steps and differentiate it, for the cotangent of `weigh`.
 
         Raises LawBrokenError if the fold differs from the reference at the steps of that.
         """
         calls, drawn = self._calls, self._reference
-        steps = [int(step) for step in np.flatnonzero(calls.valid.any(axis=0))]
-        outputs = calls.outputs(steps, folded=folded)
-        check_layer(outputs, "outputs")
-        if cotangent is None:
-            cotangent = draw_cotangent(outputs, calls.valid, self._noise)
-            cotangent[:, drawn.steps] = drawn.cotangent
+        steps, gradients = range(calls.valid.shape[1]), bool(drawn.input_gradient.size)
+        everywhere = reference_at(steps, calls, weigh, gradients=gradients, folded=folded)
         if folded:
-            check_outputs(outputs, drawn, self._precisions[0])
-        by_inputs, by_weights = np.zeros(0), tuple[Array, ...]()
-        if drawn.input_gradient.size:
-            by_inputs, by_weights = calls.gradients(steps, cotangent, folded=folded)
-            for gradient in (by_inputs, *by_weights):
-                check_layer(gradient, "gradients")
-            if folded:
+            check_outputs(everywhere.outputs, drawn, self._precisions[0])
+            if gradients:
+                by_inputs = everywhere.input_gradient
                 check_input_gradient_at_steps(by_inputs, drawn, self._precisions[1])
-            by_inputs = by_inputs[:, steps]
-        return Reference(
-            steps=tuple(steps),
-            valid=calls.valid,
-            outputs=outputs[:, steps],
-            cotangent=cotangent[:, steps],
-            input_gradient=by_inputs,
-            weight_gradients=by_weights,
-        )
+        return everywhere
 
     def _check_allowing_for_rounding(
         self, reference: Reference, check: Callable[[Reference], float]
@@ -355,7 +341,8 @@ class InnerLayer:
         training = backward and not noisy
         self._calls = calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
         noise = np.random.default_rng([task.seed, 1])
-        self.reference = reference_at(shared.steps, calls, noise, gradients=backward)
+        weigh = partial(draw_cotangent, valid=shared.valid[:, list(shared.steps)], noise=noise)
+        self.reference = reference_at(shared.steps, calls, weigh, gradients=backward)
         if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
             self.folded_reference = FoldedReference(calls, self.reference, *precisions, noise)

@@ -174,9 +174,8 @@ class _Results:
         nothing = engine.place(np.zeros(1, "float32"))
         self.outputs = engine.apply(whole, nothing, training=False)
         cotangent = np.cos(np.arange(self.outputs.size)).astype(self.outputs.dtype)
-        _, self.gradients = engine.differentiate(
-            whole, [nothing], [engine.place(cotangent)], training=False
-        )
+        placed = engine.place(cotangent)
+        _, self.gradients = engine.differentiate(whole, nothing, placed, training=False)
 
 
 def _as_one_layer(model: Any, data: Data) -> Any:

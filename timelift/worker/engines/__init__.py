@@ -10,7 +10,7 @@ import random
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -104,11 +104,11 @@ class Engine(ABC):
 
     @abstractmethod
     def differentiate(
-        self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
-    ) -> tuple[list[Array], list[Array]]:
-        """Return gradients of sum(layer(step) * cotangent) by each step and trainable weight.
+        self, layer: Any, step: Any, cotangent: Any, *, training: bool
+    ) -> tuple[Array, list[Array]]:
+        """Return gradients of sum(layer(step) * cotangent) by the step and each trainable weight.
 
-        Gradients by steps of whole numbers are zeros.
+        That by a step of whole numbers is zero.
         """
 
     def seed(self, number: int) -> None:

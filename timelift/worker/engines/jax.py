@@ -77,19 +77,20 @@ class JaxEngine(Engine):
         return self.to_numpy(layer(step, training=training))
 
     def differentiate(
-        self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
-    ) -> tuple[list[Array], list[Array]]:
+        self, layer: Any, step: Any, cotangent: Any, *, training: bool
+    ) -> tuple[Array, list[Array]]:
         weights, state = _values_of(layer)
 
-        def outputs(weights: Any, steps: Any) -> Any:
-            return [_call_with(layer, weights, state, step, training=training)[0] for step in steps]
+        def outputs(weights: Any, step: Any) -> Any:
+            return _call_with(layer, weights, state, step, training=training)[0]
 
-        placed, whole = list(steps), not jnp.issubdtype(steps[0].dtype, jnp.floating)
-        by_weights = functools.partial(outputs, steps=placed)
-        _, pull_back = jax.vjp(by_weights, weights) if whole else jax.vjp(outputs, weights, placed)
-        weight_gradients, *input_gradients = pull_back(list(cotangents))
-        by_steps = map(jnp.zeros_like, steps) if whole else input_gradients[0]
-        return [*map(self.to_numpy, by_steps)], [*map(self.to_numpy, weight_gradients)]
+        if jnp.issubdtype(step.dtype, jnp.floating):
+            _, pull_back = jax.vjp(outputs, weights, step)
+            weight_gradients, by_step = pull_back(cotangent)
+        else:
+            _, pull_back = jax.vjp(functools.partial(outputs, step=step), weights)
+            (weight_gradients,), by_step = pull_back(cotangent), jnp.zeros_like(step)
+        return self.to_numpy(by_step), [*map(self.to_numpy, weight_gradients)]
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> None:
         """Return None: JAX keeps the highest peak of its process and cannot reset it."""

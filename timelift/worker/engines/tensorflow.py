@@ -3,7 +3,7 @@
 import functools
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -65,22 +65,22 @@ class TensorFlowEngine(Engine):
             return self.to_numpy(layer(step, training=training))
 
     def differentiate(
-        self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
-    ) -> tuple[list[Array], list[Array]]:
-        weights = list(layer.trainable_weights)
-        values = [weight.value for weight in weights]
+        self, layer: Any, step: Any, cotangent: Any, *, training: bool
+    ) -> tuple[Array, list[Array]]:
+        values = [weight.value for weight in layer.trainable_weights]
         with tf.device(self.device), tf.GradientTape() as tape:
-            tape.watch([step for step in steps if step.dtype.is_floating])
-            outputs = [layer(step, training=training) for step in steps]
+            if step.dtype.is_floating:
+                tape.watch(step)
+            outputs = layer(step, training=training)
         # weighing and summing the outputs here would take three more kinds of eager operations,
         # and the first of a kind in a process costs oneDNN 5 ms
-        input_gradients, weight_gradients = tape.gradient(
+        by_step, weight_gradients = tape.gradient(
             outputs,
-            (list(steps), values),
-            output_gradients=list(cotangents),
+            (step, values),
+            output_gradients=cotangent,
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return [*map(self.to_numpy, input_gradients)], [*map(self.to_numpy, weight_gradients)]
+        return self.to_numpy(by_step), [*map(self.to_numpy, weight_gradients)]
 
     def seed(self, number: int) -> None:
         keras.utils.set_random_seed(number)

@@ -72,18 +72,16 @@ class TorchEngine(Engine):
             return self.to_numpy(layer(step, training=training))
 
     def differentiate(
-        self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
-    ) -> tuple[list[Array], list[Array]]:
-        leaves = [step.detach().requires_grad_(step.is_floating_point()) for step in steps]
-        outputs = [layer(leaf, training=training) for leaf in leaves]
-        pairs = zip(outputs, cotangents, strict=True)
-        loss = sum((output * cotangent).sum() for output, cotangent in pairs)
+        self, layer: Any, step: Any, cotangent: Any, *, training: bool
+    ) -> tuple[Array, list[Array]]:
+        leaf = step.detach().requires_grad_(step.is_floating_point())
+        loss = (layer(leaf, training=training) * cotangent).sum()
         weights = [weight.value for weight in layer.trainable_weights]
-        sources = [source for source in (*leaves, *weights) if source.requires_grad]
+        sources = [source for source in (leaf, *weights) if source.requires_grad]
         gradients = torch.autograd.grad(loss, sources, materialize_grads=True) if sources else ()
         fetched = [*map(self.to_numpy, gradients)]
-        first = len(fetched) - len(weights)
-        return fetched[:first] or [np.zeros(step.shape) for step in steps], fetched[first:]
+        by_step = fetched.pop(0) if leaf.requires_grad else np.zeros(step.shape)
+        return by_step, fetched
 
     def seed(self, number: int) -> None:
         super().seed(number)
