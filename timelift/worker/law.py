@@ -164,13 +164,17 @@ def check_finite(values: Array, name: str) -> None:
     """Reject NaN and infinity at any step of (batch, time, …), the padded ones included."""
     bad = _largest_by_step(~np.isfinite(widened(values)))
     if bad.any():
-        check_errors(np.full(1, np.nan), np.ones(()), name, f"at step {bad.argmax()}", 0.0)
+        raise _not_finite(name, f"at step {bad.argmax()}")
 
 
 def check_finite_weight_gradients(gradients: Sequence[Array | None]) -> None:
     for index, gradient in enumerate(gradients):
         if gradient is not None and not np.isfinite(widened(gradient)).all():
-            raise LawBrokenError(f"gradient of weight {index} is NaN or infinite")
+            raise _not_finite("gradient", f"of weight {index}")
+
+
+def _not_finite(name: str, where: str) -> LawBrokenError:
+    return LawBrokenError(f"{name} {where} {'are' if name == OUTPUTS else 'is'} NaN or infinite")
 
 
 def check_weight_gradients(
@@ -309,9 +313,9 @@ def check_errors(errors: Array, scale: Array, name: str, where: str, allowed: fl
     worst = float(errors.max(initial=0.0))
     if worst <= allowed:
         return worst
-    are, differ = ("are", "differ") if name == OUTPUTS else ("is", "differs")
     if not math.isfinite(worst):
-        raise LawBrokenError(f"{name} {where} {are} NaN or infinite")
+        raise _not_finite(name, where)
+    differ = "differ" if name == OUTPUTS else "differs"
     place = np.unravel_index(int(errors.argmax()), errors.shape)
     share, feature = 1.0, ""
     if scale.ndim:

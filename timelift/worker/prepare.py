@@ -325,9 +325,8 @@ def check_rival(
             law.check_outputs(outputs, trained, inner.precision)
         except LawBrokenError as error:
             raise LawBrokenError(
-                f"does not follow its weights: once they are a quarter smaller, {error}; a "
-                "strategy must keep no results of earlier calls, nor of `build` what it computes "
-                "from weights"
+                f"does not follow its weights: once they are a quarter smaller, {error}; keep no "
+                "results of earlier calls, and compute from weights in every call, not in `build`"
             ) from None
         return worst
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
