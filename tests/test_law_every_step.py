@@ -191,7 +191,7 @@ class Launch:
         )
         feeds = Feeds(Engine(), setting, self.inputs, self.valid, ragged=False)
         backward = self.phase is Phase.BACKWARD
-        feed = feeds.feed(self.inner.folded_reference.cotangent if backward else None)
+        feed = feeds.feed(self.inner.folded_reference.everywhere.cotangent if backward else None)
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
         rival = Rival(self.layer, gradients, mistake)
         prepared = PreparedRival(RivalSpec("rival", "rival.py"), rival, feed)

@@ -168,7 +168,9 @@ class SettingUnderTest:
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, setting, inputs, valid, ragged)
         cotangent = (
-            inner.folded_reference.cotangent if is_checked else self._cotangent_of(model, inner)
+            inner.folded_reference.everywhere.cotangent
+            if is_checked
+            else self._cotangent_of(model, inner)
         )
         feed = feeds.feed(cotangent if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts)

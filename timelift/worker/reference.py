@@ -217,11 +217,6 @@ class FoldedReference:
             self._is_folded = False
 
     @property
-    def cotangent(self) -> Array:
-        """The cotangent (batch, time, *outputs), zero at invalid steps."""
-        return self.everywhere.cotangent
-
-    @property
     def scale(self) -> Array:
         """The scale of the outputs' features, to which errors are relative."""
         return scale_of(self.everywhere.outputs[self.everywhere.valid])
@@ -241,7 +236,7 @@ class FoldedReference:
         if self._is_folded:
             begin(CALLING_EVERY_STEP)
             try:
-                self.everywhere = self._make(lambda _: self.cotangent, folded=False)
+                self.everywhere = self._make(lambda _: self.everywhere.cotangent, folded=False)
             except Exception as error:
                 self._unfold_error = error
                 raise
