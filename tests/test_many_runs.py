@@ -245,6 +245,27 @@ def test_a_case_whose_rivals_are_no_longer_measured_is_not_known():
     assert states == [ChangeState.UNKNOWN] + [ChangeState.GONE] * 4
 
 
+def test_a_slower_case_that_is_measured_alone_stays_so_and_makes_no_common_shift():
+    levels = _slower(0.2, slice(0, None, 5), slice(40, None))
+    levels.log_seconds[[row for row in range(20) if row % 5], -3:] = np.nan
+    findings = find_changes(levels)
+    assert findings.common_shifts == ()
+    assert [row.case.strategy for row in findings.worse] == ["rival0"] * 4
+
+
+def test_cases_that_are_measured_no_more_hide_no_common_shift():
+    levels = _slower(0.2, ALL)
+    levels.log_seconds[[row for row in range(20) if row % 5 > 1], 20:] = np.nan
+    assert find_changes(levels).slower_together.cases == 8
+
+
+def test_a_slow_down_is_found_where_each_run_lacks_two_rivals_of_five():
+    levels = _slower(0.2)
+    for run in range(60):
+        levels.log_seconds[5 + (run + np.array([0, 2])) % 5, run] = np.nan
+    assert _worse(find_changes(levels)) == [7]
+
+
 @pytest.mark.parametrize("rivals", [1, 2, 5])
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals, seed):

@@ -349,8 +349,10 @@ def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) ->
         return over_canary
     if len(rivals) < ENOUGH_RIVALS:
         return np.asarray(rivals - rivals[int(np.argmin(_spreads(over_canary)))])
-    reference = rivals[steady] if steady.sum() >= LEAST_STEADY else rivals
-    enough = np.isfinite(reference).sum(0) >= min(len(reference), ENOUGH_RIVALS)
+    reference, least = rivals, ENOUGH_RIVALS
+    if LEAST_STEADY <= steady.sum() < len(rivals):
+        reference, least = rivals[steady], LEAST_STEADY
+    enough = np.isfinite(reference).sum(0) >= least
     return np.where(enough, rivals - median_polish(reference), np.nan)
 
 

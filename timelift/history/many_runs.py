@@ -153,8 +153,8 @@ def _case_history(
     told = partial(CaseHistory, case, series, changes)
     parts = series.measured
     last, margin = len(parts) - 1, math.log1p(gate)
-    if not parts[-1].runs or parts[-1].last < len(series.levels) - LEAST_RUNS:
-        return told(ChangeState.GONE if gone else ChangeState.UNKNOWN)
+    if gone:
+        return told(ChangeState.GONE)
     if last:
         change, by_chance = series.change(_best(series), last)
         if change.value >= margin and by_chance <= CHANCE:
@@ -163,7 +163,8 @@ def _case_history(
             state = ChangeState.SLOWER if up else ChangeState.CREPT
             return told(state, change, max(up, key=attrgetter("value"), default=change))
     begun = max(place for place, part in enumerate(parts) if part.anew or not place)
-    if sum(part.runs for part in parts[begun:]) < 2 * LEAST_RUNS:
+    is_old = parts[-1].last < len(series.levels) - LEAST_RUNS  # no rivals were beside it since
+    if is_old or sum(part.runs for part in parts[begun:]) < 2 * LEAST_RUNS:
         return told(ChangeState.UNKNOWN)
     if last > begun:
         change, _ = series.change(last - 1, last)

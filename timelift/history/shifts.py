@@ -88,8 +88,8 @@ def _shift(
 ) -> CommonShift | None:
     """Return the median case's shift between two slices of runs, None for no common one.
 
-    More than half of the cases must have moved that way by `gate` or more; `many` cases are enough
-    where the machine moved.
+    More than half of the cases that the last runs before it have must have moved that way by `gate`
+    or more; `many` cases are enough where the machine moved.
     """
     changes = change_of_medians(levels.over_canary, *sides)
     measured = np.isfinite(changes)
@@ -100,11 +100,12 @@ def _shift(
     by_machine = _machine_moved(levels, *sides, gate)
     either_way = np.abs(changes) >= math.log1p(gate)
     moved = either_way & (np.sign(changes) == np.sign(value))
-    if moved.sum() <= HALF * count:
+    near = _near(*sides)
+    if moved.sum() <= HALF * np.isfinite(levels.over_canary[:, near[0]]).any(-1).sum():
         moved = either_way
         if not (many and by_machine):
             return None
-    canary = change_of_medians(levels.log_canary, *_near(*sides))
+    canary = change_of_medians(levels.log_canary, *near)
     has_canary = bool(np.isfinite(canary[0]))
     cause = Cause.MACHINE if by_machine else Cause.SHARED if has_canary else Cause.UNKNOWN
     on_gpu = [levels.cases[row].setting.device.startswith(GPU) for row in np.flatnonzero(moved)]
@@ -128,7 +129,7 @@ def change_of_medians(table: Samples, before: slice, after: slice) -> Samples:
 
 
 def _near(before: slice, after: slice) -> tuple[slice, slice]:
-    """Return the last runs of a side and the first of the next: the canary may move later, too."""
+    """Return the last runs before a shift and the first after it, a week of nights each."""
     first, end = before.stop - LASTING_RUNS, after.start + LASTING_RUNS
     return slice(max(first, before.start), before.stop), slice(after.start, min(end, after.stop))
 
