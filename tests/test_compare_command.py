@@ -9,6 +9,7 @@ import report
 from tests import journals
 from tests.stored import NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
+from timelift.analyse import results
 from timelift.history import case_changes, compare_words
 
 
@@ -139,6 +140,15 @@ def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
     pair = [empty, runs[1]] if name == "old" else [runs[0], empty]
     assert report.main(["compare", *pair]) == 1
     assert "expected measurements in" in capsys.readouterr().err
+
+
+def test_runs_that_measured_nothing_teach_nothing(runs, tmp_path):
+    old, new = (results.load(Path(path)) for path in runs)
+    for day in range(1, 5):
+        header = journals.header(id=f"{day}", started=f"2026-02-0{day}T00:00:00+00:00")
+        journals.write(tmp_path / f"empty{day}.jsonl", header)
+    learnt = case_changes.learn_sessions(tmp_path, old, new)
+    assert learnt.common_bound(0.05) == case_changes.ASSUMED_SESSIONS.common_bound(0.05)
 
 
 def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(tmp_path, monkeypatch):

@@ -190,6 +190,8 @@ def learn_sessions(results: Path, old: Run, new: Run) -> Sessions:
     if len(runs) < LEAST_RUNS:
         return ASSUMED_SESSIONS
     levels, _ = run_levels(runs)
+    if not levels.cases:
+        return ASSUMED_SESSIONS
     every = np.ones(len(levels.cases), bool)
     noise = session_noise(ratios(levels, every), levels.of_launches)
     of_cases = [Noise(*row) for row in np.column_stack([noise.variance, noise.df])]
