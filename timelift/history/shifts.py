@@ -20,8 +20,6 @@ from timelift.history.levels import RunLevels, median_polish
 from timelift.history.noise import LEAST_RUNS, sd_between
 from timelift.history.segments import LASTING_RUNS, Series, fit_segments, step_between
 
-#: The positions of the runs from which on the level of each case is another.
-ChangePlaces = Sequence[Sequence[int]]
 #: More than half of fewer cases is two or three, which may well have changed by the code.
 _LEAST_CASES = 4
 #: The chance of a false shift at a crowded place, where many cases changed.
@@ -150,10 +148,10 @@ def _machine_moved(levels: RunLevels, before: slice, after: slice, gate: float) 
     return False
 
 
-def _crowded(levels: RunLevels, changes: ChangePlaces) -> list[tuple[int, float]]:
+def _crowded(levels: RunLevels, changes: Sequence[Sequence[int]]) -> list[tuple[int, float]]:
     """Return the runs at which many cases change their level, with their share; the most first.
 
-    Such a change may be a run early or late.
+    `changes` are the runs at which each case does, and may be a run early or late.
     """
     cases = np.isfinite(levels.log_seconds).sum(0)
     exact, near = np.zeros(len(cases)), np.zeros(len(cases))
