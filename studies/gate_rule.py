@@ -74,7 +74,7 @@ def play(effects: Effects, rule: GateRule) -> Trial:
         plays_on = [change.suspected and not change.settled for change in last] or [True]
         launches = np.where(plays_on, point, launches)
         unplayed = numbers > launches[:, None]
-        played = (np.where(unplayed, np.nan, values) for values in vars(effects).values())
+        played = (np.where(unplayed, np.nan, values) for values in effects)
         looks.append(judge(Effects(*played), numbers.tolist(), rule))
     return Trial(looks, launches.tolist())
 

@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,8 +159,7 @@ def _batch_means(values: Samples, count: NDArray[np.int_]) -> Samples:
 _CONNECTED = 1e-10
 
 
-@dataclass(frozen=True)
-class Effects:
+class Effects(NamedTuple):
     """Launch effects and their errors, log ratios as (comparisons, launches); NaN where none."""
 
     effect: Samples
@@ -231,14 +231,12 @@ def log_seconds(seconds: Samples) -> Samples:
 
 
 def stack(parts: Sequence[Effects]) -> Effects:
+    """Return the comparisons of all parts, with NaN in the launches that a part lacks."""
     launches = max(part.effect.shape[1] for part in parts)
-    return Effects(
-        np.concatenate([_padded(part.effect, launches) for part in parts]),
-        np.concatenate([_padded(part.standard_error, launches) for part in parts]),
-    )
 
+    def padded(values: Samples) -> Samples:
+        missing = launches - values.shape[1]
+        return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
 
-def _padded(values: Samples, launches: int) -> Samples:
-    padded = np.full((len(values), launches), np.nan)
-    padded[:, : values.shape[1]] = values
-    return padded
+    columns = zip(*parts, strict=True)
+    return Effects(*(np.concatenate([*map(padded, column)]) for column in columns))

@@ -3,12 +3,11 @@
 scipy is imported at the first Student's t (see `variances`).
 """
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -49,8 +48,7 @@ class Interval:
 # Estimates ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Estimates:
+class Estimates(NamedTuple):
     """Effects over launches with their standard errors, each array (comparisons,).
 
     `df` are the degrees of freedom of `standard_error`, `launches` how many launches an effect
@@ -66,8 +64,7 @@ class Estimates:
 
     def part(self, rows: slice) -> "Estimates":
         """Return the estimates of some comparisons."""
-        columns = (self.effect, self.standard_error, self.df, self.launches, self.agreeing)
-        return Estimates(*(column[rows] for column in columns))
+        return Estimates(*(column[rows] for column in self))
 
     def half_width(self, chance: float) -> Samples:
         """Return the half-width of an interval that is missed on each side with `chance`."""
@@ -180,7 +177,7 @@ def first_calls(measurements: Iterable[Measurement]) -> dict[Case, Interval]:
 
 
 def _first_call_seconds(measurement: Measurement) -> list[float]:
-    facts = [launch.facts.number("first_call_seconds") for launch in measurement.launches]
+    facts = (launch.facts.number("first_call_seconds") for launch in measurement.launches)
     return [seconds for seconds in facts if seconds is not None and 0 < seconds < math.inf]
 
 
@@ -190,4 +187,4 @@ def _estimate_logs(parts: Sequence[Samples]) -> Estimates:
     Their errors within a launch are not known.
     """
     estimates = estimate(stack([Effects(logs, np.full_like(logs, np.nan)) for logs in parts]))
-    return dataclasses.replace(estimates, df=np.where(estimates.launches > 1, estimates.df, 0.0))
+    return estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))

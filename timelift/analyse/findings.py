@@ -19,7 +19,6 @@ from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_
 from timelift.analyse.estimates import Interval, first_calls
 from timelift.analyse.ranking import (
     BASELINES,
-    NoAnswer,
     RankedCase,
     Ranking,
     look_alikes,
@@ -33,11 +32,11 @@ from timelift.analyse.recommend import (
     answers_by_workload,
     recommend,
 )
-from timelift.analyse.results import Run, launch_numbers
+from timelift.analyse.results import Run, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, USUAL, Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
-from timelift.measurement import CaseInLaunch, Measurement, fact
+from timelift.measurement import Measurement, fact
 
 #: The most settings in a report, which has a table for each and takes milliseconds for it.
 MOST_SETTINGS = 20_000
@@ -104,10 +103,6 @@ class RunFindings:
     @cached_property
     def look_alikes(self) -> Mapping[str, str]:
         return look_alikes(self.run)
-
-    @cached_property
-    def no_answers(self) -> Mapping[str, NoAnswer]:
-        return no_answers(self.run)
 
     @cached_property
     def machine_activity(self) -> quality.MachineActivity:
@@ -177,7 +172,7 @@ def find_out(run: Run, relative_to: str = "") -> RunFindings:
 
 def refuse_unmeasured(run: Run, relative_to: str) -> None:
     """Raise UserError where `relative_to` is not empty and is no lift that was measured."""
-    names = {case.strategy for case in run.measured} - no_answers(run).keys()
+    names = {case.strategy for case in run.measured} - no_answers(run)
     if relative_to and names and relative_to not in names:
         raise UserError(
             f"--relative-to: expected a lift that was measured, received {relative_to!r}; "
@@ -259,25 +254,13 @@ def _place(case: Case, axis: str) -> tuple[bool, Any]:
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
+    """Return the difference of both means in each launch that the two of a pair have."""
     numbers = launch_numbers(itertools.chain.from_iterable(matched))
-    column = {number: place for place, number in enumerate(numbers)}
-    effect = np.full((len(matched), len(numbers)), np.nan)
-    error = np.full_like(effect, np.nan)
-    for row, (usual, other) in enumerate(matched):
-        by_number = {launch.number: launch for launch in other.launches}
-        for launch in usual.launches:
-            if launch.number in by_number:
-                at = row, column[launch.number]
-                effect[at], error[at] = _difference(launch, by_number[launch.number])
-    return Effects(effect, error)
-
-
-def _difference(usual: CaseInLaunch, other: CaseInLaunch) -> tuple[float, float]:
-    """Return the log ratio of two launches, and its standard error."""
-    launches = (usual, other)
-    first, second = (log_seconds(np.asarray(launch.seconds_per_call)) for launch in launches)
-    error = np.hypot(batch_error(first), batch_error(second))
-    return float(trimmed_mean(second) - trimmed_mean(first)), float(error)
+    usual, other = (
+        log_seconds(seconds_by_launch(side, numbers)) for side in zip(*matched, strict=True)
+    )
+    error = np.hypot(batch_error(usual), batch_error(other))
+    return Effects(trimmed_mean(other) - trimmed_mean(usual), error)
 
 
 def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float], ...]:

@@ -146,14 +146,6 @@ class Ranking:
 # Which strategies are ranked ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class NoAnswer:
-    """A strategy that is not ranked: why it is no lift, or the strategy of which it is a twin."""
-
-    why: str = ""
-    copy_of: str = ""
-
-
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
     for name, entry in run.header.strategies.items():
         if isinstance(text := getattr(entry, field), str):
@@ -165,12 +157,10 @@ def look_alikes(run: Run) -> dict[str, str]:
     return {name: why for name, why in declared(run, "differs") if why}
 
 
-def no_answers(run: Run) -> dict[str, NoAnswer]:
-    """Return the strategies that are not ranked, by name."""
-    originals = {name: entry.copy_of for name, entry in run.header.strategies.items()}
-    differing = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
-    twins = {name: NoAnswer(copy_of=original) for name, original in originals.items() if original}
-    return differing | twins
+def no_answers(run: Run) -> set[str]:
+    """Return the strategies that are not ranked: look-alikes, and twins of others."""
+    strategies = run.header.strategies.items()
+    return {name for name, entry in strategies if entry.differs or entry.copy_of}
 
 
 def lift_measurements(run: Run) -> list[Measurement]:

@@ -158,7 +158,9 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
         line = numbered.line
         if isinstance(line, End):
             end = line
-        elif isinstance(line, CaseInLaunch) and _is_untimed(line):
+        elif (
+            isinstance(line, CaseInLaunch) and line.status is Status.MEASURED and not line.was_timed
+        ):
             untimed[line.case] = None
         elif isinstance(line, CaseInLaunch) and (line.case, line.number) not in records:
             records[line.case, line.number] = line
@@ -169,10 +171,6 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
             second = "a header or a launch of a case a second time"
             damaged[numbered.number] = str(numbered.error or second)
     return Run.of_lines(header, records.values(), end, _warnings(damaged, torn), untimed)
-
-
-def _is_untimed(line: CaseInLaunch) -> bool:
-    return line.status is Status.MEASURED and not line.was_timed
 
 
 def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:

@@ -15,7 +15,8 @@ collects a campaign's cases must start at once.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +62,6 @@ class Spread:
     independence: Samples
     families: Families | None = None
 
-    def only(self, rows: NDArray[np.bool_]) -> "Spread":
-        """Return some rows, without `families`."""
-        variance, df, covariate = self.variance[rows], self.df[rows], self.covariate[rows]
-        return Spread(variance, df, covariate, self.independence[rows])
-
     @property
     def known(self) -> NDArray[np.bool_]:
         """True where there is a variance, as there is not of one launch."""
@@ -76,8 +72,7 @@ class Spread:
         return float(self.independence[self.known].sum())
 
 
-@dataclass(frozen=True)
-class Prior:
+class Prior(NamedTuple):
     """The variance that a run expects of each comparison, worth `df` degrees of freedom."""
 
     df: Samples
@@ -133,15 +128,13 @@ def fit_prior(spread: Spread) -> Prior:
         return prior
     others = others_log_variance(spread.variance, spread.df, spread.families)
     rows = np.isfinite(others)
-    informed = spread.only(rows)
+    informed = replace(spread, df=np.where(rows, spread.df, 0.0))
     if informed.independent_comparisons < MIN_FOR_TREND:
         return prior
-    closer, slopes = _fit(informed, np.column_stack([_design(informed), others[rows]]))
-    if slopes[-1] > 0:
-        df, variance = prior.df.copy(), prior.variance.copy()
-        df[rows], variance[rows] = closer.df, closer.variance
-        return Prior(df, variance)
-    return prior
+    closer, slopes = _fit(informed, np.column_stack([_design(informed), others]))
+    if slopes[-1] <= 0:
+        return prior
+    return Prior(*(np.where(rows, *columns) for columns in zip(closer, prior, strict=True)))
 
 
 def _fit(spread: Spread, design: Samples) -> tuple[Prior, Samples]:

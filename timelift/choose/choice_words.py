@@ -253,12 +253,9 @@ def _numbers(goal: Goal, choice: Choice, run: Run) -> dict[str, Any]:
 
 #: The numbers of a choice that are unknown at a size between two that were measured.
 _NOT_MEASURED: dict[str, Any] = {
-    "seconds_per_call": None,
-    "speed_up": None,
-    "cost_over_best_high": None,
+    **dict.fromkeys(("seconds_per_call", "speed_up", "cost_over_best_high")),
     "alternatives": [],
-    "first_call_seconds": None,
-    "peak_bytes": None,
+    **dict.fromkeys(("first_call_seconds", "peak_bytes")),
     "is_peak_bound": False,
 }
 

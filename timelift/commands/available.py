@@ -70,7 +70,6 @@ def _text(kind: str, files: Mapping[str, Path], name: str) -> str:
 def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[str]:
     """Yield headings and lines: those of the project first, then by when they are measured."""
     width = max(map(len, files), default=0)
-    heading_of = _heading_of_strategy if kind == "strategies" else _heading_of_workload
     brought = project.brought / kind
     groups: dict[tuple[bool, str, int], list[str]] = {}
     for name, path in files.items():
@@ -78,17 +77,15 @@ def _list(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[st
         replaces = is_own and (brought / path.name).exists()
         line = f"  {name:{width}}  {read_source(path).title}"
         line += " (instead of timelift's)" if replaces else ""
-        group = (not is_own, project.shown(path.parent), heading_of(path))
+        group = (not is_own, project.shown(path.parent), _heading_of(kind, path))
         groups.setdefault(group, []).append(line)
     for (_, folder, heading), lines in sorted(groups.items()):
         yield f"{folder}/, {_HEADINGS[heading]}:"
         yield from lines
 
 
-def _heading_of_strategy(path: Path) -> int:
+def _heading_of(kind: str, path: Path) -> int:
+    if kind == "workloads":
+        return int(not read_workload(path).default)
     strategy = next(iter(read_variants(path).values()))
     return 2 if strategy.differs else int(not strategy.default)
-
-
-def _heading_of_workload(path: Path) -> int:
-    return int(not read_workload(path).default)

@@ -30,7 +30,11 @@ def report(options: Options, project: Project) -> int:
     output = options.output or project.results / "report"
     _write_report(path, run, output, options, project)
     if options.open:
-        _open(output / "index.html")
+        import webbrowser  # noqa: PLC0415
+
+        page = output / "index.html"
+        if not webbrowser.open(page.resolve().as_uri()):
+            write_lines([f"no browser was found here; open {page} in yours"])
     return 0
 
 
@@ -89,14 +93,6 @@ def _read(path: Path, options: Options, project: Project) -> "tuple[RunFindings,
 
     run = results.load(path)
     return findings_with_additions(run, path, project.results, options.relative_to)
-
-
-def _open(page: Path) -> None:
-    """Open a page in the user's browser; without a browser, print which file to open."""
-    import webbrowser  # noqa: PLC0415
-
-    if not webbrowser.open(page.resolve().as_uri()):
-        write_lines([f"no browser was found here; open {page} in yours"])
 
 
 def _print_tables(

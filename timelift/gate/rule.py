@@ -121,8 +121,7 @@ def judge(
     lost = np.asarray(lost if np.size(lost) else np.zeros_like(effects.effect), bool)
     is_screening = np.asarray(numbers) <= rule.screening
     screened, fresh = (
-        Effects(effects.effect[:, part], effects.standard_error[:, part])
-        for part in (is_screening, ~is_screening)
+        Effects(*(values[:, part] for values in effects)) for part in (is_screening, ~is_screening)
     )
     at_screening = estimate(screened)
     both = estimate(stack([screened, fresh]))
@@ -136,7 +135,8 @@ def judge(
     differs = _differs(in_trial, _level(in_trial.launches, rule), rule.log_ignored)
     is_beyond = differs & _is_beyond(in_trial, rule.log_ignored)
     confirmed = suspected & is_beyond & (side == np.sign(in_trial.effect))
-    shown = _either(tried, in_trial, at_screening)
+    columns = zip(in_trial, at_screening, strict=True)
+    shown = Estimates(*(np.where(tried, *column) for column in columns))
     half_width = shown.half_width(_SHOWN)
     detectable = np.where(
         tried, _detectable_by_trial(in_trial, rule), _detectable_by_screening(at_screening, rule)
@@ -152,13 +152,6 @@ def judge(
         tried=tried,
         verdict=_verdicts(shown, confirmed | is_lost, rule.log_margin),
     )
-
-
-def _either(is_first: NDArray[np.bool_], first: Estimates, second: Estimates) -> Estimates:
-    """Return the first estimates where `is_first`, and the second elsewhere."""
-    names = Estimates.__dataclass_fields__
-    pairs = ((getattr(first, name), getattr(second, name)) for name in names)
-    return Estimates(*(np.where(is_first, *pair) for pair in pairs))
 
 
 def _differs(estimates: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:

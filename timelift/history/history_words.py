@@ -191,7 +191,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
     columns = (
         Column("case", value=attrgetter("case.label")),
         Column("strategy", value=attrgetter("case.strategy")),
-        *axis_columns(attrgetter("case.setting")),
+        *axis_columns("case.setting"),
         Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda row: len(row.changes)),

@@ -142,13 +142,8 @@ def read_header_of_any_schema(text: bytes) -> Header:
 
     Of a schema whose fields have other types, only those by which a run is found are read.
     """
-    try:
+    with contextlib.suppress(*_DAMAGED):
         return _header(text)
-    except _DAMAGED:
-        return _readable_part(text)
-
-
-def _readable_part(text: bytes) -> Header:
     header = Header()
     with contextlib.suppress(*_DAMAGED):
         about = _about(text)

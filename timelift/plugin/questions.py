@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -86,19 +86,6 @@ class UsualRace(Race):
         return Referee(options.precision, aside=aside)
 
 
-def _kind(*, is_selftest: bool, is_against: bool) -> type[Race]:
-    """Return the kind of a run; a usual run imports no other kind."""
-    if is_selftest:
-        from timelift.selftest.twins import TwinsRace  # noqa: PLC0415
-
-        return TwinsRace
-    if is_against:
-        from timelift.gate.sides import SidesRace  # noqa: PLC0415
-
-        return SidesRace
-    return UsualRace
-
-
 def race_of(config: pytest.Config) -> Race:
     """Return the race that the options ask for; raises UserError for wrong options."""
     texts, resume = _texts(config), config.getoption(f"{PREFIX}resume")
@@ -112,7 +99,15 @@ def race_of(config: pytest.Config) -> Race:
         raise UserError(
             "timelift selftest races strategies against themselves; leave out --against"
         )
-    kind = _kind(is_selftest=is_selftest, is_against=bool(texts["against"]))
+    kind: type[Race] = UsualRace  # which imports no other kind
+    if is_selftest:
+        from timelift.selftest.twins import TwinsRace  # noqa: PLC0415
+
+        kind = TwinsRace
+    elif texts["against"]:
+        from timelift.gate.sides import SidesRace  # noqa: PLC0415
+
+        kind = SidesRace
     request = RunRequest(
         Project(config.rootpath, pythonpath=tuple(config.getini("pythonpath"))),
         texts,
@@ -312,20 +307,16 @@ def report_item(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixt
 
 
 def _result(questions: Questions, case: Case) -> Measurement:
-    """Return the measurement of a case; skip or fail its item if there is nothing to report."""
+    """Return the measurement of a case; skip or fail its item if there is nothing to report.
+
+    Of the cases whose workload has no inner layer the first fails.
+    """
     session = questions.session
     if reason := session.why_not(case):
         pytest.skip(reason)
     result = session.results.get(case)
     if result is None or (result.status is Status.MEASURED and not result.launches):
         pytest.skip("not measured: the run was stopped or its --budget spent before it")
-    if result.status is not Status.MEASURED:
-        _skip_or_fail(questions, case, result)
-    return result
-
-
-def _skip_or_fail(questions: Questions, case: Case, result: Measurement) -> NoReturn:
-    """End the item of a case without samples; a workload without an inner layer fails once."""
     why = f"{result.status}: {result.reason}"
     if result.status is Status.NO_LAYER:
         name = case.setting.workload
@@ -334,4 +325,6 @@ def _skip_or_fail(questions: Questions, case: Case, result: Measurement) -> NoRe
         pytest.skip(f"{result.status}: the first case of {name} says why")
     if result.status in SKIPPED:
         pytest.skip(why)
-    pytest.fail(f"{case.label}: {why}", pytrace=False)
+    if result.status is not Status.MEASURED:
+        pytest.fail(f"{case.label}: {why}", pytrace=False)
+    return result

@@ -193,7 +193,7 @@ def _fact(name: str, title: str | None = None, **options: Any) -> Column:
 _ALL_COLUMNS = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
     Column("rival", "strategy", _marked),
-    *axis_columns(attrgetter("measurement.case.setting")),
+    *axis_columns("measurement.case.setting"),
     Column("status", value=attrgetter("measurement.status")),
     number("launches", value=lambda row: len(row.measurement.launches)),
     number("seconds_per_call", "time", _attribute("rival.seconds_per_call.value")),

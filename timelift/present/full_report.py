@@ -162,8 +162,8 @@ def _verdicts(ranking: Ranking | None, findings: RunFindings) -> Iterator[str]:
         yield "within one launch: no interval"
     for row in ranking.unranked:
         name = row.case.strategy
-        reason = findings.no_answers[name]
-        kind = f"a twin of {reason.copy_of}" if reason.copy_of else f"no lift: {reason.why}"
+        entry = findings.run.header.strategies[name]
+        kind = f"a twin of {entry.copy_of}" if entry.copy_of else f"no lift: {entry.differs}"
         yield f"{name} is {kind}"
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from timelift.case import AXES, Case, Setting, several_valued
+from timelift.case import AXES, Case, several_valued
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
 from timelift.present.words import Unit, axis_title, three_figures
 
@@ -165,17 +165,8 @@ def shown_axes(cases: Iterable[Case]) -> tuple[str, ...]:
     return tuple(axis for axis in AXES if axis in _ALWAYS or axis in several)
 
 
-def axis_columns(
-    setting: Callable[[Any], Setting], axes: Iterable[str] = AXES
-) -> tuple[Column, ...]:
-    """Return a column for each axis; `setting` reads the setting of a row."""
-    return tuple(_axis_column(axis, setting) for axis in axes)
-
-
-def _axis_column(axis: str, setting: Callable[[Any], Setting]) -> Column:
-    return Column(
-        axis,
-        axis_title(axis),
-        lambda row: getattr(setting(row), axis),
-        number=AXES[axis] is int,
-    )
+def axis_columns(setting: str, axes: Iterable[str] = AXES) -> Iterator[Column]:
+    """Yield a column for each axis; the dotted path `setting` leads from a row to its setting."""
+    for axis in axes:
+        value = attrgetter(f"{setting}.{axis}")
+        yield Column(axis, axis_title(axis), value, number=AXES[axis] is int)

@@ -35,7 +35,7 @@ def fastest_by_execution(findings: RunFindings) -> Table:
         "The fastest in each",
         (
             *axis_columns(
-                lambda row: row.fastest.case.setting,
+                "fastest.case.setting",
                 shown_axes(row.case for ranking in rankings for row in ranking.rows),
             ),
             Column("fastest", value=lambda row: row.fastest.case.strategy),
@@ -61,7 +61,7 @@ def across_executions(pairs: Sequence[ExecutionPair]) -> Table:
             Column("axis"),
             Column("usual", value=lambda pair: pair.values[0]),
             Column("other", value=lambda pair: pair.values[1]),
-            *axis_columns(attrgetter("usual.setting"), shown_axes(pair.usual for pair in pairs)),
+            *axis_columns("usual.setting", shown_axes(pair.usual for pair in pairs)),
             number("ratio", "times as long", _times("value"), "{:.3f}".format),
             number("low", "from", _times("low"), "{:.3f}".format),
             number("high", "to", _times("high"), "{:.3f}".format),
@@ -118,9 +118,7 @@ def without_result(run: Run) -> Table:
         "Cases without a result",
         (
             Column("strategy", value=attrgetter("case.strategy")),
-            *axis_columns(
-                attrgetter("case.setting"), shown_axes(each.case for each in measurements)
-            ),
+            *axis_columns("case.setting", shown_axes(each.case for each in measurements)),
             Column("status"),
             Column("reason", limit=_REASON),
         ),
