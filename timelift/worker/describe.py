@@ -100,9 +100,11 @@ def describe_lift(lift: Lift) -> dict[str, Any]:
 
     inner, parts = lift.inner, parts_of(lift.inner)
     whole, high = whole_numbers(inner)
+    rates = [getattr(part, rate, 0) for part in parts for rate in _NOISE]
     statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
     added = {
-        "noise": any(_is_positive(getattr(part, rate, 0)) for part in parts for rate in _NOISE),
+        # an attribute of that name may also be a weight or a layer
+        "noise": any(isinstance(rate, numbers.Real) and float(rate) > 0 for rate in rates),
         "statistics": any(part.trainable for part in statistics),
         "losses": any(getattr(part, "activity_regularizer", None) for part in parts),
     }
@@ -134,11 +136,6 @@ def _as_code(layer: Any) -> str:
         return name
     code = kind_and_size(layer)
     return code if code.endswith(")") else f"{code}(...)"
-
-
-def _is_positive(value: Any) -> bool:
-    """True for a positive number; an attribute of that name may also be a weight or a layer."""
-    return isinstance(value, numbers.Real) and float(value) > 0
 
 
 def main(backend: str, factory: str, feeding: str = "") -> None:

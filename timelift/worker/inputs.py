@@ -1,6 +1,6 @@
 """What the rivals of a setting are fed, and what the layer takes that they lift."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,7 +170,7 @@ def whole_numbers(layer: Any) -> tuple[str, int]:
     """
     import keras  # noqa: PLC0415
 
-    first = next(_first_layers(layer), None)
+    first = _first_layer(layer)
     high = int(first.input_dim) if isinstance(first, keras.layers.Embedding) else 0
     inputs = inputs_of(layer)
     dtype = str(inputs[0].dtype) if inputs else ""
@@ -178,8 +178,8 @@ def whole_numbers(layer: Any) -> tuple[str, int]:
     return whole, high
 
 
-def _first_layers(layer: Any) -> Iterator[Any]:
-    """Yield the layers of a model in the order of their calls; any other layer yields itself.
+def _first_layer(layer: Any) -> Any:
+    """Return the layer that a model calls first; any other layer is its own.
 
     A subclassed model is such a layer: its layers are in the order of its attributes.
     """
@@ -188,9 +188,7 @@ def _first_layers(layer: Any) -> Iterator[Any]:
     in_order = isinstance(layer, keras.Sequential) or (
         isinstance(layer, keras.Model) and inputs_of(layer)
     )
-    if not in_order or not layer.layers:
-        yield layer
-        return
-    for part in layer.layers:
-        if not isinstance(part, keras.layers.InputLayer):
-            yield from _first_layers(part)
+    parts = layer.layers if in_order else []
+    called = (part for part in parts if not isinstance(part, keras.layers.InputLayer))
+    first = next(called, None)
+    return layer if first is None else _first_layer(first)

@@ -162,18 +162,17 @@ class Playing:
         gc.disable()
         self.channel.emit(Busy(PLAYING))
         disturbances = system.Disturbances()
-        play = self._play_as_ordered if self.task.conducted else self._play_alone
-        played = play(players)
+        played: dict[str, Any] = {}
+        if self.task.conducted:
+            self._play_as_ordered(players)
+        else:
+            seconds, stop = self.task.round_seconds * len(players), self.channel.stop_asked
+            played["dropped_rounds"] = rounds.play(players, seconds, self.dice, stop=stop)
         self.channel.note_playing(0)
         held_down = clocks.held_down()  # before anything else, since the GPU is idle from now on
         return {**played, **disturbances.facts(), **({"throttled": 1} if held_down else {})}
 
-    def _play_alone(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
-        seconds = self.task.round_seconds * len(players)
-        stop = self.channel.stop_asked
-        return {"dropped_rounds": rounds.play(players, seconds, self.dice, stop=stop)}
-
-    def _play_as_ordered(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+    def _play_as_ordered(self, players: Sequence[rounds.Player]) -> None:
         by_name = {player.name: player for player in players}
         self.channel.emit(Warm())
         while isinstance(order := self.channel.listen(), Play):
@@ -181,4 +180,3 @@ class Playing:
             seconds = player.take_turn(time.perf_counter)
             self.channel.note_playing(0)  # no rival is at work until the next order
             self.channel.emit(Sampled(seconds, player.calls_per_sample, player.traces()))
-        return {}

@@ -167,16 +167,16 @@ class SettingUnderTest:
         compiled = self.engine.compile(model, setting, training=training)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, setting, inputs, valid, ragged)
-        cotangent = (
-            inner.folded_reference.everywhere.cotangent
-            if is_checked
-            else self._cotangent_of(model, inner)
-        )
+        if is_checked:
+            cotangent = inner.folded_reference.everywhere.cotangent
+        else:
+            drawn = self._noise.standard_normal(self._shape_of(model))
+            cotangent = drawn.astype(inner.reference.cotangent.dtype)
         feed = feeds.feed(cotangent if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts)
         facts.update(self._first_call(rival, compiled, feed))
-        waits = (import_seconds, facts["build_seconds"], facts["first_call_seconds"])
-        facts["start_seconds"] = sum(waits)
+        own_seconds = facts["build_seconds"] + facts["first_call_seconds"]
+        facts["start_seconds"] = import_seconds + own_seconds
         if is_checked:
             facts["law_error"] = check_rival(inner, model, prepared, feeds, self.emit)
         call = partial(call_once, self.engine, compiled, feed)
@@ -228,10 +228,6 @@ class SettingUnderTest:
             facts["operations"] = dict(operations)
         return facts
 
-    def _cotangent_of(self, model: Any, inner: InnerLayer) -> Array:
-        dense = self._noise.standard_normal(self._shape_of(model))
-        return dense.astype(inner.reference.cotangent.dtype)
-
     def _shape_of(self, model: Any) -> tuple[int, ...]:
         return tuple(model.compute_output_shape(self._shared.inputs.shape))
 
@@ -267,9 +263,8 @@ def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting)
     if refuses is None:
         return None
     wanted = inspect.signature(refuses).parameters.keys() & rival.parameters.keys()
-    reason: str | None = refuses(
-        layer, setting, **{name: rival.parameters[name] for name in wanted}
-    )
+    given = {name: rival.parameters[name] for name in wanted}
+    reason: str | None = refuses(layer, setting, **given)
     return reason
 
 

@@ -23,23 +23,10 @@ import numpy as np
 from timelift.case import Gradients, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, Task
+from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs, check_inputs, check_one_tensor
-from timelift.worker.law import (
-    TOLERANCES,
-    DtypePrecision,
-    LawBrokenError,
-    Reference,
-    check_input_gradient_at_steps,
-    check_outputs,
-    coarsest,
-    largest_by_cell,
-    over_steps,
-    relative_errors,
-    scale_of,
-    weight_gradient_errors,
-    widened,
-)
+from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
 from timelift.worker.user_code import find_layer
 
 #: The stage in which a rival is held to the law.
@@ -166,7 +153,7 @@ def multiplied(
 
 
 def check_layer(values: Array, name: str) -> None:
-    if not np.isfinite(widened(values)).all():
+    if not np.isfinite(law.widened(values)).all():
         raise ValueError(
             f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
             "can be held to them; choose a layer, weights or inputs that give finite ones"
@@ -178,9 +165,9 @@ def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> 
 
     Weights of small features are larger, so that a mistake in these shows in the loss.
     """
-    scale = scale_of(outputs[valid], _LEAST_COUNTED)
+    scale = law.scale_of(outputs[valid], _LEAST_COUNTED)
     drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
-    weights = drawn * over_steps(valid, outputs)
+    weights = drawn * law.over_steps(valid, outputs)
     if outputs.dtype == np.float16:
         weights *= min(1.0, _LARGEST_SUM / max(1.0, float(np.linalg.norm(weights * outputs))))
     cotangent: Array = weights.astype(outputs.dtype)
@@ -219,7 +206,7 @@ class FoldedReference:
     @property
     def scale(self) -> Array:
         """The scale of the outputs' features, to which errors are relative."""
-        return scale_of(self.everywhere.outputs[self.everywhere.valid])
+        return law.scale_of(self.everywhere.outputs[self.everywhere.valid])
 
     def settle(self, check: Callable[[Reference], float], begin: Callable[[str], None]) -> float:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
@@ -262,10 +249,10 @@ class FoldedReference:
         steps, gradients = range(calls.valid.shape[1]), bool(drawn.input_gradient.size)
         everywhere = reference_at(steps, calls, weigh, gradients=gradients, folded=folded)
         if folded:
-            check_outputs(everywhere.outputs, drawn, self._precisions[0])
+            law.check_outputs(everywhere.outputs, drawn, self._precisions[0])
             if gradients:
                 by_inputs = everywhere.input_gradient
-                check_input_gradient_at_steps(by_inputs, drawn, self._precisions[1])
+                law.check_input_gradient_at_steps(by_inputs, drawn, self._precisions[1])
         return everywhere
 
     def _check_allowing_for_rounding(
@@ -292,20 +279,20 @@ class FoldedReference:
         """
         calls, steps = self._calls, list(reference.steps)
         variables = [each for each in calls.layer.variables if "float" in str(each.dtype)]
-        share = _ROUNDED_SHARE * TOLERANCES[self._precisions[0]].outputs
+        share = _ROUNDED_SHARE * law.TOLERANCES[self._precisions[0]].outputs
         cotangent = reference.sparse_cotangent()
         gradients = partial(calls.gradients, steps, cotangent, folded=self._takes_fold)
         by_inputs, by_weights = gradients()
         valid = reference.valid[:, steps]
-        scale = scale_of(reference.input_gradient[valid])
+        scale = law.scale_of(reference.input_gradient[valid])
         of_inputs, of_weights = reference.input_rounding, reference.weight_rounding
         for _ in range(_ROUNDED_CALLS):
             factors = [1 + share * self._noise.standard_normal(each.shape) for each in variables]
             with multiplied(calls.engine, variables, factors):
                 moved, weights_moved = gradients()
-            errors = relative_errors(moved[:, steps], by_inputs[:, steps], scale)
-            of_inputs = np.maximum(of_inputs, largest_by_cell(errors))
-            compared = weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
+            errors = law.relative_errors(moved[:, steps], by_inputs[:, steps], scale)
+            of_inputs = np.maximum(of_inputs, law.largest_by_cell(errors))
+            compared = law.weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
             largest = [float(errors.max(initial=0.0)) for errors, _ in compared]
             of_weights = np.maximum(of_weights, largest)
         return replace(reference, input_rounding=of_inputs, weight_rounding=of_weights)
@@ -330,7 +317,7 @@ class InnerLayer:
         self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the setting's dtype.
         dtypes = [setting.dtype, *_compute_dtypes(layer)]
-        self.input_precision = coarsest(dtypes, setting.device, engine.identity())
+        self.input_precision = law.coarsest(dtypes, setting.device, engine.identity())
         noisy = noisy or (backward and self._trains_differently(engine, shared.inputs))
         self.trains_differently = noisy
         training = backward and not noisy
@@ -346,10 +333,8 @@ class InnerLayer:
     def is_steady(self) -> bool:
         """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
         step_outputs = partial(self._calls.outputs, self.reference.steps, folded=False)
-        first, allowed = step_outputs(), TOLERANCES[self.precision].outputs
-        others = (step_outputs() for _ in range(_STEADY_CALLS - 1))
-        scale = scale_of(first)
-        return all(relative_errors(each, first, scale).max() <= allowed for each in others)
+        first = step_outputs()
+        return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
 
     @cached_property
     def trained_reference(self) -> Reference | None:
@@ -357,7 +342,7 @@ class InnerLayer:
         calls, steps = self._calls, list(self.reference.steps)
         with multiplied(calls.engine, self.layer.trainable_weights, itertools.repeat(TRAINED)):
             outputs = calls.outputs(steps, folded=False)[:, steps]
-        is_finite = np.isfinite(widened(outputs)).all()
+        is_finite = np.isfinite(law.widened(outputs)).all()
         return replace(self.reference, outputs=outputs) if is_finite else None
 
     def restore(self) -> None:
@@ -372,9 +357,11 @@ class InnerLayer:
         trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
         changed = not all((variable.numpy() == value).all() for variable, value in self._state)
         self.restore()
-        scale, allowed = scale_of(inferred), TOLERANCES[self.precision].outputs
-        errors = [relative_errors(outputs, inferred, scale).max(initial=0.0) for outputs in trained]
-        return changed or not max(errors) <= allowed
+        return changed or any(self._differ(outputs, inferred) for outputs in trained)
+
+    def _differ(self, outputs: Array, wanted: Array) -> bool:
+        errors = law.relative_errors(outputs, wanted, law.scale_of(wanted))
+        return not errors.max(initial=0.0) <= law.TOLERANCES[self.precision].outputs
 
 
 def why_nothing_trains(layer: Any, task: Task) -> str:
@@ -390,7 +377,7 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
 def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
     """Return the precision of a layer's results; one without floats has the setting's."""
     dtypes = _compute_dtypes(layer) or [setting.dtype]
-    return coarsest(dtypes, setting.device, engine.identity())
+    return law.coarsest(dtypes, setting.device, engine.identity())
 
 
 def _compute_dtypes(layer: Any) -> list[str]:

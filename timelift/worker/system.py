@@ -11,6 +11,8 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ _RESOLUTION_BYTES = 1 << 17
 _READINGS = 3
 #: Readings of the resident set until it shrinks no more, and seconds between them.
 _MOST_LOOKS, _BETWEEN_LOOKS = 20, 2e-3
+#: NVML comes with an extra, for machines with a GPU.
+_IMPORT_NVML = partial(import_module, "pynvml")
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -40,52 +44,44 @@ class Disturbances:
     def __init__(self, groups: Groups = OWN_GROUPS) -> None:
         self._groups = groups if groups.quota_cores() else None
         self._canary = time_canary().seconds
-        self._throttled_before = self._count_throttled()
-        self._processor_before = _processor_seconds()
-        self._started, self._waited_before = time.monotonic(), _waited_seconds()
+        self._before = self._counts()
 
     def facts(self) -> dict[str, float]:
-        facts = {**self._waited(), **self._stolen(), **self._throttled_periods()}
-        copy = time_copy()
-        beats = {"canary_seconds": min(self._canary, time_canary().seconds)}
-        return {**facts, **beats, **({"copy_seconds": copy} if copy else {})}
+        """Return waits as a share of the time that passed; those of many threads may exceed 1."""
+        now = self._counts()
+        both = now.keys() & self._before.keys()
+        passed = {name: max(0, now[name] - self._before[name]) for name in both}
+        facts: dict[str, float] = {}
+        for part, whole in (("waited", "passed"), ("stolen", "processor")):
+            if part in passed and passed[whole]:
+                facts[f"{part}_share"] = round(passed[part] / passed[whole], 4)
+        if "throttled" in passed:
+            facts["throttled_periods"] = passed["throttled"]
+        if copy := time_copy():
+            facts["copy_seconds"] = copy
+        return facts | {"canary_seconds": min(self._canary, time_canary().seconds)}
 
-    def _waited(self) -> dict[str, float]:
-        """Return the waits of all threads together over the time that passed; it may exceed 1."""
-        seconds, now = time.monotonic() - self._started, _waited_seconds()
-        if now is None or self._waited_before is None or seconds <= 0:
-            return {}
-        return {"waited_share": round(max(0.0, now - self._waited_before) / seconds, 4)}
-
-    def _stolen(self) -> dict[str, float]:
-        now = _processor_seconds()
-        if now is None or self._processor_before is None:
-            return {}
-        pairs = zip(now, self._processor_before, strict=True)
-        stolen, passed = (after - before for after, before in pairs)
-        return {"stolen_share": round(max(0.0, stolen / passed), 4)} if passed > 0 else {}
-
-    def _throttled_periods(self) -> dict[str, float]:
-        now = self._count_throttled()
-        if now is None or self._throttled_before is None:
-            return {}
-        return {"throttled_periods": max(0, now - self._throttled_before)}
-
-    def _count_throttled(self) -> int | None:
-        return self._groups.throttled_periods() if self._groups else None
+    def _counts(self) -> dict[str, float]:
+        counts = {
+            "passed": time.monotonic(),
+            "waited": _waited_seconds(),
+            "throttled": self._groups.throttled_periods() if self._groups else None,
+            **_processor_seconds(),
+        }
+        return {name: count for name, count in counts.items() if count is not None}
 
 
-def _processor_seconds() -> tuple[float, float] | None:
-    """Return seconds stolen and in all; None where the system does not report them.
+def _processor_seconds() -> dict[str, float]:
+    """Return seconds `stolen` and of the `processor` in all; empty where none are reported.
 
     An interpreter that is only compared with may have no psutil.
     """
     try:
         import psutil  # noqa: PLC0415
     except ImportError:
-        return None
+        return {}
     times = psutil.cpu_times()
-    return (times.steal, sum(times)) if hasattr(times, "steal") else None
+    return {"stolen": times.steal, "processor": sum(times)} if hasattr(times, "steal") else {}
 
 
 def _waited_seconds() -> float | None:
@@ -101,19 +97,13 @@ def _waited_seconds() -> float | None:
     return sum(waited) * 1e-9 if waited else None
 
 
-def _import_nvml() -> Any:
-    import pynvml  # noqa: PLC0415 - an extra, for machines with a GPU
-
-    return pynvml
-
-
 class Clocks:
     """The clocks of a GPU, if NVML knows the device.
 
     Opening NVML takes a while, so it is done before the clocks are to be read.
     """
 
-    def __init__(self, device: str, import_nvml: Callable[[], Any] = _import_nvml) -> None:
+    def __init__(self, device: str, import_nvml: Callable[[], Any] = _IMPORT_NVML) -> None:
         self._nvml: Any = None
         self._handle: Any = None
         kind, _, number = device.partition(":")
@@ -127,12 +117,10 @@ class Clocks:
 
     def held_down(self) -> bool:
         """True if the clocks are held down now."""
-        if self._nvml is None:
-            return False
-        try:
-            reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
-        except Exception:  # noqa: BLE001 - NVML has errors of its own
-            return False
+        reasons = 0
+        if self._nvml:
+            with contextlib.suppress(Exception):  # NVML has errors of its own
+                reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
         return bool(reasons & _HELD_DOWN)
 
 

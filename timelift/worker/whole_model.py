@@ -16,17 +16,10 @@ import numpy as np
 
 from timelift.case import Backend, Mode, Phase
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
-from timelift.worker import find_lifts
+from timelift.worker import find_lifts, law
 from timelift.worker.engines import Array, Engine, Feed
 from timelift.worker.inputs import inputs_of
-from timelift.worker.law import (
-    TOLERANCES,
-    LawBrokenError,
-    relative_errors,
-    rounding_of,
-    scale_of,
-    weight_gradient_errors,
-)
+from timelift.worker.law import LawBrokenError
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
 from timelift.worker.reference import CHECKING, parts_of, precision_of
 from timelift.worker.user_code import find_model, find_named, load_module, restore_process_state
@@ -129,7 +122,7 @@ class _AsWritten:
         self.weights = model.get_weights()
         self._engine = engine
         if not task.reads_peak_memory:
-            self._tolerance = TOLERANCES[precision_of(model, engine, setting)]
+            self._tolerance = law.TOLERANCES[precision_of(model, engine, setting)]
             self._results = _Results(engine, model, self.data)
 
     def change(self, model: Any, rival: RivalSpec) -> None:
@@ -151,13 +144,15 @@ class _AsWritten:
         Each gradient sums over all inputs of a lift, and each addition may round.
         """
         wanted, changed = self._results, _Results(self._engine, model, self.data)
-        worst = relative_errors(changed.outputs, wanted.outputs, scale_of(wanted.outputs)).max()
+        worst = law.relative_errors(
+            changed.outputs, wanted.outputs, law.scale_of(wanted.outputs)
+        ).max()
         if not worst <= self._tolerance.outputs:
             raise LawBrokenError(f"outputs differ by {worst:.1g} of the largest")
         additions = max(math.prod(shape) for calls in self.calls for shape, _ in calls)
-        allowed = self._tolerance.gradients + rounding_of(additions, self._tolerance)
+        allowed = self._tolerance.gradients + law.rounding_of(additions, self._tolerance)
         # As for a sum over one row, each weight has one scale: its largest gradient.
-        errors = weight_gradient_errors(changed.gradients, wanted.gradients, rows=1)
+        errors = law.weight_gradient_errors(changed.gradients, wanted.gradients, rows=1)
         for weight, (of_weight, _) in zip(model.trainable_weights, errors, strict=True):
             largest = of_weight.max(initial=0.0)
             if not largest <= allowed:

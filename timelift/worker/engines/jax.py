@@ -144,12 +144,9 @@ class JaxCompiled:
         self.traces = 0
         self._traced: Any = None
         self._model, self._training, self._setting = model, training, setting
+        self._compiles = setting.mode is not Mode.EAGER
         body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
         self._function: Any = jax.jit(body) if self._compiles else body
-
-    @property
-    def _compiles(self) -> bool:
-        return self._setting.mode is not Mode.EAGER
 
     def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
         self.traces += self._compiles
@@ -175,13 +172,10 @@ class JaxCompiled:
         both = self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS
         differentiated = jax.value_and_grad(loss, (0, 1) if both else (0,), has_aux=True)
         (value, changed), (weight_gradients, *input_gradients) = differentiated(weights, inputs)
-        self._check_no_tracer(changed)
-        return value, [*input_gradients, *weight_gradients], changed
-
-    def _check_no_tracer(self, changed: list[Any]) -> None:
-        """Raise ValueError if a value was kept from inside a loop, as `jax.jit` does by itself."""
+        # a value that was kept from inside a loop is an error of `jax.jit` by itself
         if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in changed):
             raise ValueError("what the layer assigns inside a transformed function is lost")
+        return value, [*input_gradients, *weight_gradients], changed
 
     def trace(self, feed: Feed) -> None:
         if self._compiles:

@@ -32,8 +32,7 @@ _CALLS_NOTHING = frozenset({"placeholder", "get_attr", "output"})
 class TorchEngine(Engine):
     def __init__(self, setting: Setting) -> None:
         self.warm = setting.mode is Mode.GRAPH
-        _check_mode(setting)
-        _check_device(setting)
+        _check_available(setting)
         if setting.threads != BACKEND_THREADS:
             torch.set_num_threads(setting.threads)
             if torch.get_num_interop_threads() != setting.threads:  # it may be set once a process
@@ -130,15 +129,12 @@ class TorchEngine(Engine):
 open_engine = TorchEngine
 
 
-def _check_mode(setting: Setting) -> None:
+def _check_available(setting: Setting) -> None:
     if setting.mode is Mode.XLA:
         raise UnavailableError("PyTorch has no XLA here: measure mode graph, which is its compiler")
     dynamic = setting.time_axis is TimeAxis.DYNAMIC and setting.mode is Mode.GRAPH
     if dynamic and setting.seq_len == 1:
         raise UnavailableError("PyTorch compiles a length of 1 for that length alone")
-
-
-def _check_device(setting: Setting) -> None:
     present = 1 if setting.on_cpu else torch.cuda.device_count()
     if setting.device_number >= present:
         raise UnavailableError(f"PyTorch sees no {setting.device} on this machine")
