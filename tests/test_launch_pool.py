@@ -104,19 +104,12 @@ def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_w
 
 # Beside another launch of its group, or the process that reads its peaks: in a gate's first launch.
 @pytest.mark.parametrize(
-    ("group", "reads_beside", "alone", "times"),
-    [
-        ((1,), False, True, 1),
-        ((1,), True, False, 2),
-        ((2,), True, False, 2),
-        ((3,), False, True, 1),
-        ((4, 5), False, False, 2),
-    ],
+    ("group", "reads_beside", "times"),
+    [((1,), False, 1), ((1,), True, 2), ((3,), False, 1), ((4, 5), False, 2)],
 )
 @pytest.mark.usefixtures("launch")
-def test_what_builds_beside_another_process_has_twice_as_long(group, reads_beside, alone, times):
+def test_what_builds_beside_another_process_has_twice_as_long(group, reads_beside, times):
     slot = LaunchSlot(group[0], group, BuildOrPlayLock(), reads_beside)
-    assert slot.alone == alone
     with LaunchPool(OPTIONS) as pool:
         readers = pool.open_peak_readers(slot, Backend.JAX, [RivalSpec("fold", "fold.py")])
         for process in (pool.open(slot, Backend.JAX), readers[False]):

@@ -260,7 +260,7 @@ class Campaign:
     def _record_together(self, slot: LaunchSlot, outcomes: Sequence[CaseInLaunch]) -> None:
         """Record how a setting's rivals ended, without facts that launches beside it disturbed."""
         lines = [replace(outcome, rivals=len(outcomes)) for outcome in outcomes]
-        if not (slot.alone or self.options.two_sided):
+        if slot.at_once > 1 and not self.options.two_sided:
             unknown = dict.fromkeys(WAITED_FACTS)
             lines = [replace(line, facts=replace(line.facts, **unknown)) for line in lines]
         with self._lock:

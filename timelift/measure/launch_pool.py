@@ -64,10 +64,6 @@ class LaunchSlot:
         """How many processes build side by side, each of which may take so many times as long."""
         return len(self.group) + self.reads_beside
 
-    @property
-    def alone(self) -> bool:
-        return self.at_once == 1
-
 
 class LaunchPool:
     """The processes of a campaign's launches; leaving the context ends all of them.
@@ -231,12 +227,13 @@ def _read_peaks(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
 
 def _add_peaks(outcomes: Iterable[CaseInLaunch], peaks: _Peaks) -> list[CaseInLaunch]:
     """Add the peaks to the facts of what was measured."""
-    added = []
-    for outcome in outcomes:
-        if outcome.status is Status.MEASURED and (reading := peaks.get(outcome.case)):
-            peak, below = reading.peak_bytes, reading.peak_bytes_below
-            facts = replace(outcome.facts, peak_bytes=peak, peak_bytes_below=below)
-            added.append(replace(outcome, facts=facts))
-        else:
-            added.append(outcome)
-    return added
+
+    def with_peak(outcome: CaseInLaunch) -> CaseInLaunch:
+        reading = peaks.get(outcome.case)
+        if outcome.status is not Status.MEASURED or reading is None:
+            return outcome
+        peak, below = reading.peak_bytes, reading.peak_bytes_below
+        facts = replace(outcome.facts, peak_bytes=peak, peak_bytes_below=below)
+        return replace(outcome, facts=facts)
+
+    return [with_peak(outcome) for outcome in outcomes]

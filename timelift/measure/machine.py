@@ -1,5 +1,6 @@
 """The machine: its backends, found without importing any, and what else a run tells of it."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -38,6 +39,7 @@ SPEED_VARIABLES = (
     *("NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES"),
     "CUDA_DEVICE_ORDER",
 )
+_GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 _NVIDIA_SMI = [
     "nvidia-smi",
     "--query-gpu=name,memory.total,driver_version",
@@ -68,10 +70,8 @@ def refuse_without_backend() -> None:
 def versions(names: Iterable[str]) -> dict[str, str]:
     installed = {}
     for package in names:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             installed[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return installed
 
 
@@ -91,7 +91,7 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
             "python": platform.python_version(),
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
-            "governor": _governor(),
+            "governor": _text_of(_GOVERNOR),
             "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
         },
         information={
@@ -148,17 +148,14 @@ def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:
 
 
 def _cpu_info(field: str) -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
+    text = _text_of("/proc/cpuinfo") or ""
     line = re.search(rf"^{field}\s*:\s*(.*)$", text, re.MULTILINE)
     return line[1].strip() if line else ""
 
 
-def _governor() -> str | None:
+def _text_of(file: str) -> str | None:
     try:
-        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+        return Path(file).read_text().strip()
     except OSError:
         return None
 

@@ -5,11 +5,12 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import ClassVar, Self
+from types import FrameType
+from typing import ClassVar
 
 from msgspec import structs
 
@@ -108,7 +109,7 @@ class Session:
         chosen = [case for case in rivals if not self._impossible(case)]
         if not chosen:
             return
-        with Interrupts(lambda: self._ask_to_stop(display)):
+        with interrupts(lambda: self._ask_to_stop(display)):
             self._play(chosen, display, self.referee)
 
     def _play(self, chosen: list[Case], display: Display, referee: CampaignReferee) -> None:
@@ -213,26 +214,21 @@ class Session:
         return machine.why_not_installed(case.setting.backend) or self.catalogue.why_not(case)
 
 
-class Interrupts:
-    """Call `ask_to_stop` at the first signal, and raise KeyboardInterrupt at the next."""
+@contextmanager
+def interrupts(ask_to_stop: Callable[[], None]) -> Iterator[None]:
+    """Call `ask_to_stop` at the first signal inside, and raise KeyboardInterrupt at the next."""
+    received = list[int]()
 
-    def __init__(self, ask_to_stop: Callable[[], None]) -> None:
-        self._ask_to_stop, self.count = ask_to_stop, 0
-        self._handlers: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {number: signal.signal(number, self._take) for number in SIGNALS}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _take(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-        if self.count > 1:
+    def take(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
             raise KeyboardInterrupt
-        self._ask_to_stop()
+        ask_to_stop()
+
+    is_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.signal(number, take) for number in SIGNALS if is_main}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

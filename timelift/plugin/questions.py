@@ -22,7 +22,7 @@ from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
 from timelift.measure.options import OPTIONS
 from timelift.measure.request import Question, RunRequest
-from timelift.measure.session import Interrupts, Race, Session
+from timelift.measure.session import Race, Session, interrupts
 from timelift.measurement import Measurement
 from timelift.plugin import PREFIX
 from timelift.project import Project
@@ -211,7 +211,7 @@ class Questions:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Iterator[None]:
         """Ignore a first Ctrl-C while the answer is written: there is nothing to cut short."""
-        self._at_exit.enter_context(Interrupts(lambda: None))
+        self._at_exit.enter_context(interrupts(lambda: None))
         try:
             return (yield)
         except KeyboardInterrupt:

@@ -13,7 +13,7 @@ single step, once for all rivals.
 import itertools
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -190,7 +190,6 @@ class FoldedReference:
     ) -> None:
         self._calls, self._reference, self._noise = calls, reference, noise
         self._precisions, self._is_folded = (precision, input_precision), True
-        self._unfold_error: Exception | None = None
         #: By its steps, a reference with its rounding, once a rival differs from it.
         self._rounded: dict[tuple[int, ...], Reference] = {}
         #: The layer takes a fold, right or wrong.
@@ -213,20 +212,13 @@ class FoldedReference:
 
         So the fold's own error fails no rival. The layer's calls are made once for all rivals; they
         are a stage of their own, for which `begin` is called. Raises LawBrokenError, ValueError if
-        the layer returns NaN or infinity, and whatever the layer raises, for every later rival too.
+        the layer returns NaN or infinity, and whatever the layer raises.
         """
-        try:
+        with suppress(LawBrokenError):
             return check(self.everywhere)
-        except LawBrokenError:
-            if self._unfold_error is not None:
-                raise self._unfold_error from None
         if self._is_folded:
             begin(CALLING_EVERY_STEP)
-            try:
-                self.everywhere = self._make(lambda _: self.everywhere.cotangent, folded=False)
-            except Exception as error:
-                self._unfold_error = error
-                raise
+            self.everywhere = self._make(lambda _: self.everywhere.cotangent, folded=False)
             self._is_folded = False
             begin(CHECKING)
         return self._check_allowing_for_rounding(self.everywhere, check)
