@@ -41,7 +41,9 @@ def main(backend: str, device: str) -> None:
 
 def measured(engine: Any, setting: Setting, large: rounds.Player) -> dict:
     shape = LARGE[setting.device.partition(":")[0]]
-    peak = engine.device_peak_bytes(lambda: engine.wait(large.call()))
+    peak = None
+    if not setting.on_cpu:
+        peak = engine.device_peak_bytes(lambda: engine.wait(large.call()))
     clocks = [both_clocks(setting, large) for _ in range(READINGS)]
     seconds = statistics.median(clock for clock, _ in clocks)
     return {

@@ -114,17 +114,14 @@ class Catalogue:
         """Return the rival of a case in a launch, in which one side of a pair is built first."""
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()
-        if not self._is_in_pair(strategy):
+        sides = (side for side in self.strategies.values() if side.is_other_side)
+        if not any(strategy.name in {side.name, side.copy_of} for side in sides):
             return rival
         first = _is_built_first(case, rival.pair, launch)
         if not strategy.is_other_side:  # only what takes over twice as long hits a limit alone
             return replace(rival, built_first=first, patience=2)
         factory = self.other_factories.get(case.setting.workload, rival.factory)
         return replace(rival, built_first=not first, factory=factory)
-
-    def _is_in_pair(self, strategy: Strategy) -> bool:
-        sides = (side for side in self.strategies.values() if side.is_other_side)
-        return any(strategy.name in {side.name, side.copy_of} for side in sides)
 
     def why_not(self, case: Case) -> str:
         """Reason why a case can never be measured, or ''."""

@@ -80,10 +80,8 @@ def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
 
 def signal_name(number: int) -> str:
     """Return `signal SIGKILL`; a real-time signal has a number alone."""
-    try:
-        return f"signal {signal.Signals(number).name}"
-    except ValueError:
-        return f"signal {number}"
+    has_name = number in {*signal.Signals}
+    return f"signal {signal.Signals(number).name if has_name else number}"
 
 
 class LaunchProcess:

@@ -87,13 +87,10 @@ class Budget:
         self._prices: dict[Setting, float] = {}
         self.import_seconds = 0.0
 
-    @property
-    def spent(self) -> float:
-        return self._clock() - self._started
-
     def left(self, *, beyond_fewest: bool) -> float:
         """Return the seconds left, infinite if there is no limit."""
-        return (self._limit_beyond if beyond_fewest else self._limit) - self.spent
+        limit = self._limit_beyond if beyond_fewest else self._limit
+        return limit - (self._clock() - self._started)
 
     @contextmanager
     def paying(self, setting: Setting) -> Iterator[None]:

@@ -329,7 +329,9 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     ]
     is_output = ids & {id(tensor) for tensor in model.outputs}
     is_called_elsewhere = len(nodes) != len(layer._inbound_nodes)  # noqa: SLF001 - no other way
-    has_other_arguments = any(map(_has_other_arguments, nodes))
+    calls = [node.arguments for node in nodes]
+    others = [value for call in calls for value in (*call.args[1:], *call.kwargs.values())]
+    has_other_arguments = any(value is not None for value in others)  # such as training=True
     if len(consumers) != 1 or is_output or is_called_elsewhere or has_other_arguments:
         return None
     (consumer,) = consumers
@@ -345,12 +347,6 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
         return None
     strategy = _STRATEGY_OF[type(source.operation).__name__]
     return Loop(layer, consumer.operation, strategy, shape, sequence.dtype)
-
-
-def _has_other_arguments(node: Any) -> bool:
-    """True if a call has other arguments than its inputs, such as `training=True`."""
-    others = (*node.arguments.args[1:], *node.arguments.kwargs.values())
-    return any(value is not None for value in others)
 
 
 def _step(tensor: Any) -> int | None:

@@ -143,7 +143,7 @@ def check_input_gradient(gradient: Array, expected: Reference, precision: DtypeP
     largest = float(np.abs(widened(expected.input_gradient)).max(initial=0.0))
     leaks = np.abs(widened(gradient)) * over_steps(is_outside, gradient)
     if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
-        step = int(_largest_by_step(leaks).argmax())
+        step = int(largest_by_cell(leaks).max(axis=0).argmax())
         raise LawBrokenError(
             "mixes time: a step's outputs have a gradient by another step's inputs, up to "
             f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
@@ -162,7 +162,7 @@ def check_input_gradient_at_steps(
 
 def check_finite(values: Array, name: str) -> None:
     """Reject NaN and infinity at any step of (batch, time, …), the padded ones included."""
-    bad = _largest_by_step(~np.isfinite(widened(values)))
+    bad = largest_by_cell(~np.isfinite(widened(values))).any(axis=0)
     if bad.any():
         raise _not_finite(name, f"at step {bad.argmax()}")
 
@@ -279,14 +279,8 @@ def match_weights(model: Any, layer: Any) -> list[int]:
     return list(range(len(theirs)))
 
 
-def _largest_by_step(values: Array) -> Array:
-    """Return the largest value of each step of (batch, steps, …); NaN if any is."""
-    largest: Array = values.max(axis=(0, *range(2, values.ndim)))
-    return largest
-
-
 def largest_by_cell(values: Array) -> Array:
-    """Return the largest value of each sequence and step of (batch, steps, …)."""
+    """Return the largest value of each sequence and step of (batch, steps, …); NaN if any is."""
     largest: Array = values.max(axis=tuple(range(2, values.ndim)), initial=0.0)
     return largest
 
@@ -302,7 +296,7 @@ def _check_steps(
     errors[~valid] = 0
     if name == INPUT_GRADIENT:
         errors[largest_by_cell(errors) <= 2 * expected.input_rounding] = 0
-    by_step = _largest_by_step(errors)
+    by_step = largest_by_cell(errors).max(axis=0)
     wrong = int((~(by_step <= allowed)).argmax())
     check_errors(errors[:, wrong], scale, name, f"at step {steps[wrong]}", allowed)
     return float(by_step.max())

@@ -129,10 +129,7 @@ class Engine(ABC):
 
     @abstractmethod
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Return the bytes of device memory that `call` adds at its peak.
-
-        None on a CPU, or if the backend does not report it.
-        """
+        """Return the bytes of a GPU's memory that `call` adds at its peak; None if unknown."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, str]:

@@ -59,8 +59,7 @@ class JaxEngine(Engine):
         Called op by op, an inner layer is compiled once for each operation and shape, which without
         the cache is half of the processor time of building.
         """
-        folder = os.environ.get(COMPILED_FOLDER, "")
-        _cache_in(folder)
+        _cache_in(os.environ.get(COMPILED_FOLDER, ""))
         try:
             yield
         finally:

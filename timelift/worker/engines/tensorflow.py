@@ -105,9 +105,7 @@ class TensorFlowEngine(Engine):
             peak = max(peak, held)
         return peak
 
-    def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        if self._kind == "cpu":
-            return None
+    def device_peak_bytes(self, call: Callable[[], Any]) -> int:
         tf.config.experimental.reset_memory_stats(self._name)
         before = tf.config.experimental.get_memory_info(self._name)["current"]
         call()

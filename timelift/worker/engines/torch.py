@@ -86,9 +86,7 @@ class TorchEngine(Engine):
         super().seed(number)
         torch.manual_seed(number)
 
-    def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        if not self._gpu:
-            return None
+    def device_peak_bytes(self, call: Callable[[], Any]) -> int:
         torch.cuda.reset_peak_memory_stats(self.device)
         before = torch.cuda.memory_allocated(self.device)
         call()
