@@ -85,12 +85,13 @@ class CampaignDisplay:
         self._stream, self._state = stream, ProgressState()
         self._begun = time.monotonic()
         self._moving = stream.isatty() and os.environ.get("TERM") not in _DUMB
-        self._live: _LiveLine | None = None
+        self._live: live.Live | None = None
         self._shown = float("-inf")
 
     def say(self, text: str) -> None:
         if self._moving:
-            self._display().say(f"timelift: {text}")
+            line = Text(plain(f"timelift: {text}"))
+            self._line_below().console.print(line, soft_wrap=True)
         else:
             self._write(f"timelift: {text}\n")
 
@@ -99,7 +100,8 @@ class CampaignDisplay:
         if isinstance(event, CampaignBegun):
             self.say(event.words)
         elif isinstance(event, StageBegun) and self._moving:
-            self._display().show(self._state)
+            line = self._line_below()
+            line.update(_drawn(self._state, line.console.width), refresh=True)
         elif isinstance(event, StageBegun):
             self._show_now_and_then()
 
@@ -112,11 +114,22 @@ class CampaignDisplay:
 
     def done(self) -> None:
         if self._live:
-            self._live.done()
+            self._live.stop()
             self._live = None
 
-    def _display(self) -> "_LiveLine":
-        self._live = self._live or _LiveLine(self._stream)
+    def _line_below(self) -> live.Live:
+        """Return the line at the bottom of a terminal. NO_COLOR is honoured."""
+        if self._live is None:
+            console = Console(file=self._stream, force_terminal=True, highlight=False)
+            self._live = live.Live(
+                console=console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+            console.show_cursor(show=True)  # a run that is killed must not leave one hidden
         return self._live
 
     def _write(self, text: str) -> None:
@@ -124,32 +137,6 @@ class CampaignDisplay:
         encoding = self._stream.encoding or "utf-8"
         self._stream.write(text.encode(encoding, "replace").decode(encoding))
         self._stream.flush()
-
-
-class _LiveLine:
-    """A line at the bottom of a terminal, below those that stay. NO_COLOR is honoured."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, force_terminal=True, highlight=False)
-        self._live = live.Live(
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
-        # A run that is killed must not leave a terminal without a cursor.
-        self._console.show_cursor(show=True)
-
-    def say(self, text: str) -> None:
-        self._console.print(Text(plain(text)), soft_wrap=True)
-
-    def show(self, state: ProgressState) -> None:
-        self._live.update(_drawn(state, self._console.width), refresh=True)
-
-    def done(self) -> None:
-        self._live.stop()
 
 
 def _drawn(state: ProgressState, width: int) -> RenderableType:

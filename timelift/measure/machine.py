@@ -173,8 +173,7 @@ def _state() -> dict[str, Any]:
 
 
 def _frequency() -> float | None:
-    try:
+    with contextlib.suppress(OSError, NotImplementedError):
         frequency = psutil.cpu_freq()
-    except (OSError, NotImplementedError):
-        return None
-    return round(frequency.current) if frequency else None
+        return round(frequency.current) if frequency else None
+    return None

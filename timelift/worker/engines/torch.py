@@ -4,7 +4,6 @@ Inductor's caches are off, so that it compiles in every launch. It compiles in t
 since a worker must not leave processes behind.
 """
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -106,7 +105,7 @@ class TorchEngine(Engine):
         return {"name": name, **{switch: str(value) for switch, value in switches.items()}}
 
     def release(self) -> None:
-        gc.collect()
+        super().release()
         if self._gpu:
             torch.cuda.empty_cache()
 
