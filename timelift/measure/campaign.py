@@ -18,6 +18,7 @@ from typing import Protocol
 from timelift.case import SKIPPED, Backend, Case, Setting, Status
 from timelift.journal.files import PlayedSettings
 from timelift.journal.lines import RunEnd
+from timelift.measure import progress
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import (
     LaunchPool,
@@ -27,14 +28,6 @@ from timelift.measure.launch_pool import (
     with_peaks,
 )
 from timelift.measure.locks import BuildOrPlayLock
-from timelift.measure.progress import (
-    Budget,
-    CampaignBegun,
-    Display,
-    Pace,
-    StageBegun,
-    StillUndecided,
-)
 from timelift.measure.request import RunOptions
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
@@ -88,9 +81,9 @@ class Campaign:
         self.results = {case: Measurement(case) for case in cases}
         self._played: PlayedSettings = played or {}
         self._settings = len(_by_setting(self.results))
-        self._budget = Budget(options.budget, options.spare_seconds)
+        self._budget = progress.Budget(options.budget, options.spare_seconds)
         done = sum(number <= options.launches.fewest for number, _ in self._played)
-        self._pace = Pace(options.launches.fewest * self._settings - done)
+        self._pace = progress.Pace(options.launches.fewest * self._settings - done)
         self._lock = threading.RLock()
         self._fits: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
@@ -118,14 +111,14 @@ class Campaign:
     def run(
         self,
         record: Callable[[Sequence[CaseInLaunch]], None],
-        display: Display,
+        display: progress.Display,
         referee: CampaignReferee,
     ) -> None:
         """Play every launch; the rivals of a setting are recorded together, before the next."""
         self._record, self._display, self._referee = record, display, referee
         launches = self.options.launches
         display.show(
-            CampaignBegun(
+            progress.CampaignBegun(
                 len(self.results),
                 self._settings,
                 launches.fewest,
@@ -170,7 +163,7 @@ class Campaign:
         doubtful = self._doubtful
         wanted = _by_setting(case for case in open_cases if case in doubtful)
         if decides and wanted:
-            self._display.show(StillUndecided(len(wanted), self._settings))
+            self._display.show(progress.StillUndecided(len(wanted), self._settings))
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
     def _play_side_by_side(self, pool: LaunchPool, group: tuple[int, ...], wanted: Wanted) -> None:
@@ -254,8 +247,8 @@ class Campaign:
             beyond_fewest = self._is_beyond_fewest(slot.group)
             limit = self._budget.left(beyond_fewest=beyond_fewest)
             left = limit if beyond_fewest else min(self._pace.seconds_left, limit)
-            stage = StageBegun(slot.number, setting.label, doing, left, at_most=left == limit)
-            self._display.show(stage)
+            begun = (slot.number, setting.label, doing, left)
+            self._display.show(progress.StageBegun(*begun, at_most=left == limit))
 
     def _record_together(self, slot: LaunchSlot, outcomes: Sequence[CaseInLaunch]) -> None:
         """Record how a setting's rivals ended, without facts that launches beside it disturbed."""
