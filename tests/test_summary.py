@@ -98,10 +98,7 @@ def test_a_loss_in_forward_calls_says_nothing_of_gradients():
     [
         ([1, 2, 2, 2, 1], "native at 8 or 128 steps; else fold_time"),
         ([2, 1, 1, 2, 2], "native from 16 to 32 steps; else fold_time"),
-        (
-            [1, 1, 2, 2, 2, 2, 1],
-            "native from 8 to 16 steps or at 512 steps; else fold_time",
-        ),
+        ([1, 1, 2, 2, 2, 2, 1], "native from 8 to 16 steps or at 512 steps; else fold_time"),
     ],
 )
 def test_a_strategy_is_named_once_with_all_sizes_to_write_it_at(costs, words):

@@ -34,21 +34,14 @@ def test_the_unit_fits_the_middle_of_the_times(seconds, unit):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [
-        (0.012345, "0.0123"),
-        (9.996, "10.0"),
-        (12345.6, "12,346"),
-        (0.0, "0.00"),
-        (float("nan"), ""),
-    ],
+    [(0.012345, "0.0123"), (9.996, "10.0"), (12345.6, "12,346"), (0.0, "0.00"), (float("nan"), "")],
 )
 def test_numbers_have_three_figures_and_no_exponent(value, text):
     assert three_figures(value) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(9.4375e-4, "944 µs"), (1e-3, "1.00 ms"), (0.25, "250 ms"), (1, "1.00 s")],
+    ("seconds", "text"), [(9.4375e-4, "944 µs"), (1e-3, "1.00 ms"), (0.25, "250 ms"), (1, "1.00 s")]
 )
 def test_a_time_has_the_unit_in_which_it_reads_well(seconds, text):
     assert time_in_words(seconds) == text
@@ -142,13 +135,7 @@ def test_every_axis_has_its_words(axis, values, words):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "words"),
-    [
-        (0.0003, "0.000300"),
-        (1.04, "1.04"),
-        (3.43, "3.4"),
-        (28.8, "29"),
-    ],
+    ("ratio", "words"), [(0.0003, "0.000300"), (1.04, "1.04"), (3.43, "3.4"), (28.8, "29")]
 )
 def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
     assert times(ratio) == words

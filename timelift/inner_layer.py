@@ -72,7 +72,6 @@ class LayerInputs:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "LayerInputs":
-        """Rebuild the inputs from the fields of a JSON object."""
         return cls(**{**fields, "features": tuple(fields["features"])})
 
     @property

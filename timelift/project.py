@@ -45,12 +45,10 @@ class Project:
 
     @property
     def is_timelift(self) -> bool:
-        """True for a checkout of timelift."""
         return self.root.resolve() == self.brought.resolve()
 
     @cached_property
     def strategies(self) -> Mapping[str, Path]:
-        """Every strategy's file by its name."""
         return self._files("strategies")
 
     @cached_property

@@ -41,7 +41,6 @@ class Interval:
         return Interval(self.value * factor, self.low * factor, self.high * factor)
 
     def inverse(self) -> "Interval":
-        """Return the interval of a ratio's inverse."""
         return Interval(1 / self.value, 1 / self.high, 1 / self.low)
 
 
@@ -63,10 +62,9 @@ class Estimates(NamedTuple):
     agreeing: Samples
 
     def part(self, rows: slice) -> "Estimates":
-        """Return the estimates of some comparisons."""
         return Estimates(*(column[rows] for column in self))
 
-    def half_width(self, chance: float) -> Samples:
+    def half_width(self, chance: float | Samples) -> Samples:
         """Return the half-width of an interval that is missed on each side with `chance`."""
         known = self.df > 0
         half_width = t_quantile(chance, np.where(known, self.df, 1.0)) * self.standard_error
@@ -133,7 +131,7 @@ def t_tail(statistic: Samples, df: Samples) -> Samples:
     return np.asarray(special.stdtr(df, -np.asarray(statistic)))
 
 
-def t_quantile(chance: float, df: Samples | float) -> Samples:
+def t_quantile(chance: float | Samples, df: float | Samples) -> Samples:
     """Return the t that is exceeded with `chance` (at most one half) at each of `df`."""
     from scipy import special  # noqa: PLC0415
 

@@ -111,9 +111,10 @@ def _is_open(row: RankedCase, precision: float) -> bool:
 
 
 def machine_activity(run: Run) -> MachineActivity:
+    beats = [beat for beat in _facts(run, "canary_seconds") if is_beat(beat)]
     held_back, dropped = _facts(run, "throttled_periods"), _facts(run, "dropped_rounds")
     return MachineActivity(
-        canary_spread=_canary_spread(run),
+        canary_spread=float(np.std(np.log(beats), ddof=1)) if len(beats) > 1 else None,
         stolen_share=_mean(run, "stolen_share"),
         waited_share=_mean(run, "waited_share"),
         throttled_periods=sum(held_back) if held_back else None,
@@ -150,11 +151,6 @@ def _disturbances(run: Run) -> tuple[Disturbance, ...]:
 def _mean(run: Run, name: str) -> float | None:
     values = _facts(run, name)
     return float(np.mean(values)) if values else None
-
-
-def _canary_spread(run: Run) -> float | None:
-    beats = [beat for beat in _facts(run, "canary_seconds") if is_beat(beat)]
-    return float(np.std(np.log(beats), ddof=1)) if len(beats) > 1 else None
 
 
 def _facts(run: Run, name: str) -> list[float]:

@@ -336,7 +336,7 @@ class _Rivals:
         return comparison, comparison.value if comparison.launches else apart
 
     def _beside_best(self, row: RankedCase, comparison: Comparison, log_ratio: float) -> RankedCase:
-        below, above = map(comparison.half_width, (self.levels.below, self.levels.above))
+        below, above = map(comparison.half_width, self.levels)
         return dataclasses.replace(
             row,
             ratio=_interval(log_ratio, below, above),

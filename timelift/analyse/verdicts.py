@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -121,7 +122,8 @@ def compare(
     log_margin = float(np.log1p(least_difference))
     p = holm(p_values(estimates), family)
     effect, half_width = estimates.effect, estimates.half_width(ALPHA / 2)
-    family_half_width = _family_half_width(estimates, family)
+    _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)
+    family_half_width = estimates.half_width(ALPHA / (2 * sizes[place]))  # Bonferroni
     margin = np.full_like(effect, log_margin)
     bars = [family_half_width, estimates.half_width(PAIR_LEVEL / 2), margin]
     return by_row(
@@ -192,16 +194,6 @@ def holm(p: Samples, family: Families) -> Samples:
     return adjusted
 
 
-def _family_half_width(estimates: Estimates, family: Families) -> Samples:
-    """Return half-widths that hold for a whole family at once (Bonferroni)."""
-    _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)
-    half_width = np.full(len(family), np.nan)
-    for size in np.unique(sizes):
-        chosen = sizes[place] == size
-        half_width[chosen] = estimates.half_width(ALPHA / (2 * size))[chosen]
-    return half_width
-
-
 # Intervals beside the shown best that hold for all rows of a setting at once ----------------------
 #
 # Two things stand between an interval of one pair and a table of rows. There are several rows, each
@@ -220,8 +212,7 @@ _SEED = 0
 _DRAWN = 500_000
 
 
-@dataclass(frozen=True)
-class PairLevels:
+class PairLevels(NamedTuple):
     """The chances with which one pair may miss the lower and the upper end of its interval."""
 
     below: float

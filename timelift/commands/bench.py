@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -49,7 +50,8 @@ def selftest(options: Options, project: Project) -> int:
     It takes ten minutes, and reports of this machine quote it from then on. It takes the options of
     timelift bench, those of pytest (pytest --help) among them.
     """
-    return _pytest(options, project, _Questions(project), _Selftest())
+    by_its_name = ModuleType(SELFTEST)  # for `timelift.plugin.questions`
+    return _pytest(options, project, _Questions(project), by_its_name)
 
 
 def _pytest(options: Options, project: Project, *plugins: object) -> int:
@@ -76,12 +78,6 @@ def _with_path(word: str, brought: Mapping[str, str]) -> str:
     file, colons, item = word.partition("::")
     path = brought.get(file.removeprefix("timelift/bench/"))
     return word if path is None or Path(file).exists() else f"{path}{colons}{item}"
-
-
-class _Selftest:
-    """A plugin whose name alone makes the run a self-test (`timelift.plugin.questions`)."""
-
-    __name__ = SELFTEST
 
 
 class _Questions:

@@ -169,7 +169,9 @@ class SidesRace(Race):
         factory = Factory.of(mine.factory)
         path = Path(factory.where)
         if not path.is_absolute():
-            return mine if self._has_module(factory.where) else None
+            top = factory.where.partition(".")[0]
+            is_lost = top in self._project.modules - self.other_side.project.modules
+            return None if is_lost else mine
         root = self._project.root
         if not path.is_relative_to(root):
             return mine
@@ -177,10 +179,6 @@ class SidesRace(Race):
         if not there.is_file():
             return None
         return replace(mine, factory=str(replace(factory, where=str(there))))
-
-    def _has_module(self, name: str) -> bool:
-        top = name.partition(".")[0]
-        return top not in self._project.modules or top in self.other_side.project.modules
 
     def _layer_is_same(self, mine: Workload, theirs: Workload) -> bool:
         here, there = (Factory.of(workload.factory) for workload in (mine, theirs))

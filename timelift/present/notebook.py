@@ -1,6 +1,5 @@
 """A run as a pandas table, for notebooks and programs."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,22 +82,20 @@ def _plain(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(run)), columns=(*columns, *SHOWN_FACTS))
+    rows = [
+        {
+            **{name: _plain(value) for name, value in launch.case.fields().items()},
+            "launch": launch.number,
+            "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
+            "seconds_per_call": launch.median_seconds,
+            "calls_per_sample": launch.calls_per_sample,
+            **{name: launch.facts.number(name) for name in SHOWN_FACTS},
+        }
+        for measurement in run.measurements
+        for launch in measurement.launches
+    ]
+    frame = pd.DataFrame(rows, columns=(*columns, *SHOWN_FACTS))
     return frame.astype(dict.fromkeys(SHOWN_FACTS, float))
-
-
-def _launch_rows(run: Run) -> Iterator[dict[str, Any]]:
-    for measurement in run.measurements:
-        fields = measurement.case.fields()
-        for launch in measurement.launches:
-            yield {
-                **{name: _plain(value) for name, value in fields.items()},
-                "launch": launch.number,
-                "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
-                "seconds_per_call": launch.median_seconds,
-                "calls_per_sample": launch.calls_per_sample,
-                **{name: launch.facts.number(name) for name in SHOWN_FACTS},
-            }
 
 
 #: The tables of a run, by what a row of them is.

@@ -127,7 +127,9 @@ def _what_was_measured(findings: RunFindings) -> str:
         _launches(findings),
     ]
     devices = {setting.device for setting in settings} - {CPU}
-    where = [*_versions(findings), *_cores(findings), *sorted(devices)]
+    cores = run.header.machine.identity.get("cores")
+    in_cores = [counted(cores, "core")] if isinstance(cores, int) else []
+    where = [*_versions(findings), *in_cores, *sorted(devices)]
     taken = [duration(run.seconds)] if run.seconds else []
     return "; ".join([", ".join(filter(None, parts)), *filter(None, [", ".join(where)]), *taken])
 
@@ -144,12 +146,6 @@ def _versions(findings: RunFindings) -> Iterator[str]:
     for backend in dict.fromkeys(case.setting.backend for case in findings.run.measured):
         version = ".".join(str(versions.get(backend, "")).split(".")[:2])
         yield f"{value_in_words('backend', backend)} {version}".strip()
-
-
-def _cores(findings: RunFindings) -> Iterator[str]:
-    cores = findings.run.header.machine.identity.get("cores")
-    if isinstance(cores, int):
-        yield counted(cores, "core")
 
 
 def processor_and_memory(findings: RunFindings) -> str:

@@ -110,7 +110,6 @@ def number(
     format: Callable[[Any], str] = _count_or_three_figures,  # noqa: A002 - the field of a column
     **options: Any,
 ) -> Column:
-    """Return a column of numbers."""
     return Column(name, title, value, format, number=True, **options)
 
 

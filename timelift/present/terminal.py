@@ -293,5 +293,4 @@ def show_line(console: Console, label: str, text: str, style: str = "dim") -> No
 
 
 def show_note(console: Console, text: str) -> None:
-    """Print a sentence below a table."""
     _show(Padding.indent(Text(plain(text), overflow="fold"), 2), console)

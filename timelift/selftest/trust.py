@@ -7,10 +7,10 @@ reports, where a file with anything wrong counts as absent.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from timelift.analyse.verdicts import Verdict, compare_pairs
 from timelift.case import Case
 from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
-from timelift.journal.lines import Planted, differences
+from timelift.journal.lines import Planted
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.summary import Section
@@ -88,10 +88,6 @@ class Trust(Struct, frozen=True, kw_only=True):
     @property
     def tries(self) -> int:
         return self.false_alarms.tries + sum(calls.tries for calls in self.found.values())
-
-    def changed_packages(self, versions: Mapping[str, Any]) -> list[str]:
-        changed = {difference.name for difference in differences(self.versions, versions)}
-        return sorted(changed & self.versions.keys())
 
 
 # Twins -------------------------------------------------------------------------------------------
@@ -300,7 +296,8 @@ def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
             "this machine is not tested yet: timelift selftest (10 minutes)",
             "not known for this machine; find out with: timelift selftest",
         )
-    false, changed = trust.false_alarms, trust.changed_packages(run.header.machine.versions)
+    false, versions = trust.false_alarms, run.header.machine.versions
+    changed = sorted(name for name, text in trust.versions.items() if versions.get(name) != text)
     planted = {
         share: calls for share, calls in sorted(trust.found.items()) if share > 0 and calls.tries
     }

@@ -168,19 +168,14 @@ def _look(name: str) -> dict[str, Any]:
     `mark` is a list of outlines, each a flat list of x and y in units of the mark's width.
     """
     style = line_style(name)
-    dash = style.dash[1] or ()
+    dash, mark = style.dash[1] or (), MarkerStyle(style.marker)
+    path = mark.get_path().transformed(mark.get_transform())
+    outlines = (np.asarray(points) * (1, -1) for points in path.to_polygons(closed_only=False))
     return {
         "colour": style.colour,
         "dash": " ".join(f"{1.6 * length:g}" for length in dash),
-        "mark": _outlines(style.marker),
+        "mark": [[round(float(value), 2) for value in outline.ravel()] for outline in outlines],
     }
-
-
-def _outlines(marker: str) -> list[list[float]]:
-    style = MarkerStyle(marker)
-    path = style.get_path().transformed(style.get_transform())
-    outlines = (np.asarray(points) * (1, -1) for points in path.to_polygons(closed_only=False))
-    return [[round(float(value), 2) for value in outline.ravel()] for outline in outlines]
 
 
 def _setting(
