@@ -29,10 +29,7 @@ def test_a_padded_rival_gets_a_mask_where_lengths_vary(lengths):
     feed = feeds(lengths).feed(COTANGENT)
     assert np.array_equal(feed.inputs, INPUTS)
     assert np.array_equal(feed.cotangent, COTANGENT)
-    if lengths is Lengths.FULL:
-        assert feed.mask is None
-    else:
-        assert np.array_equal(feed.mask, VALID)
+    assert np.array_equal(feed.mask, None if lengths is Lengths.FULL else VALID)
 
 
 def test_a_ragged_rival_is_fed_the_valid_steps_alone():

@@ -105,12 +105,7 @@ def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("shown", "names"),
-    [
-        ("1", ["cpu", "gpu"]),
-        ("", ["cpu"]),
-        ("-1,0", ["cpu"]),
-        ("0,1,2", ["cpu", "gpu", "gpu:1"]),
-    ],
+    [("1", ["cpu", "gpu"]), ("", ["cpu"]), ("-1,0", ["cpu"]), ("0,1,2", ["cpu", "gpu", "gpu:1"])],
 )
 def test_hidden_gpus_are_not_there(folder, shown, names):
     assert options.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names

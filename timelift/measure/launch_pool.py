@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Self
 
 from timelift.case import Backend, Case, Status
@@ -89,17 +88,12 @@ class LaunchPool:
                     if not peak_python:  # a run goes on without a reader
                         raise
         except BaseException:
-            self._close_all()
+            self.__exit__()
             raise
         self.import_seconds = time.monotonic() - started
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self._close_all()
-
-    def _close_all(self) -> None:
+    def __exit__(self, *_: object) -> None:
         for launch in self._live.values():
             launch.close()
         shutil.rmtree(self._compiled, ignore_errors=True)
