@@ -178,10 +178,7 @@ def _untouched(samples: AlignedSamples) -> int:
 
 
 def _to_play(
-    samples: AlignedSamples,
-    anchor: int,
-    settled: NDArray[np.bool_],
-    cheap: NDArray[np.bool_],
+    samples: AlignedSamples, anchor: int, settled: NDArray[np.bool_], cheap: NDArray[np.bool_]
 ) -> tuple[Case, ...]:
     if _launches(samples) not in LOOKS:
         return samples.cases
@@ -204,11 +201,7 @@ class Referee:
     decision_points: Sequence[int] = LOOKS
 
     def __init__(
-        self,
-        precision: float = RANK_MARGIN,
-        *,
-        planted: bool = False,
-        aside: Collection[str] = (),
+        self, precision: float = RANK_MARGIN, *, planted: bool = False, aside: Collection[str] = ()
     ) -> None:
         of_twins = Plan(by_verdict(precision), untouched_anchor=True)
         self._aside = aside

@@ -15,14 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from timelift.analyse.effects import AlignedSamples, Effects, pairs_by_setting
-from timelift.analyse.estimates import (
-    ALPHA,
-    Estimates,
-    Interval,
-    by_row,
-    estimate,
-    t_quantile,
-)
+from timelift.analyse.estimates import ALPHA, Estimates, Interval, by_row, estimate, t_quantile
 from timelift.analyse.results import Samples
 from timelift.analyse.variances import Families
 
@@ -93,11 +86,7 @@ class Comparison(Interval):
     def swapped(self) -> "Comparison":
         """Return the comparison of a with b."""
         return dataclasses.replace(
-            self,
-            value=-self.value,
-            low=-self.high,
-            high=-self.low,
-            verdict=self.verdict.swapped(),
+            self, value=-self.value, low=-self.high, high=-self.low, verdict=self.verdict.swapped()
         )
 
 

@@ -308,10 +308,5 @@ def _by_fact(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Cho
     own = next(rival for rival in rivals if rival.case.strategy == name)
     launches = sum(launch.facts.number_or_bound(fact) is not None for launch in own.launches)
     return Choice(
-        ranking,
-        ranking.row(name),
-        launches,
-        Interval(values[name]),
-        others,
-        is_bound=is_bound,
+        ranking, ranking.row(name), launches, Interval(values[name]), others, is_bound=is_bound
     )

@@ -92,7 +92,9 @@ class _Questions:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
-            config.args[:] = map(str, _questions(self.project))
+            own = self.project.root / "bench"
+            has_own = any(map(_has_question, own.rglob("*.py")))
+            config.args[:] = map(str, [own] if has_own else _brought(self.project))
         elif not config.option.pyargs:
             for word in config.args:
                 self._refuse_unknown(word.partition("::")[0])
@@ -108,11 +110,6 @@ class _Questions:
             files = (*(self.project.root / "bench").glob("test_*.py"), *_brought(self.project))
             hint = nearest(file, {path.name for path in files})
         raise pytest.UsageError(f"expected a file of questions, received {file!r}; {hint}")
-
-
-def _questions(project: Project) -> list[Path]:
-    own = project.root / "bench"
-    return [own] if any(map(_has_question, own.rglob("*.py"))) else _brought(project)
 
 
 def _brought(project: Project) -> list[Path]:

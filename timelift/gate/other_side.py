@@ -18,13 +18,7 @@ from typing import TypeVar
 
 from timelift.errors import UserError, path_is
 from timelift.measure import machine
-from timelift.measure.catalogue import (
-    Catalogue,
-    Strategy,
-    Workload,
-    read_variants,
-    read_workload,
-)
+from timelift.measure.catalogue import Catalogue, Strategy, Workload, read_variants, read_workload
 from timelift.measure.header import without_folders
 from timelift.project import Project, git_bytes, resolve_commit
 

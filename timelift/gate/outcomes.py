@@ -257,14 +257,13 @@ def _effects(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int])
     if quantity is Quantity.TIME:
         sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
         return launch_effects(*np.split(seconds_by_launch(sides, numbers), 2))
-    effect = np.stack([_fact_ratio(pair, numbers, *_FACTS[quantity]) for pair in pairs])
+    name, floor = _FACTS[quantity]
+    old, new = (
+        np.stack([_fact_by_launch(side, numbers, name) for side in sides])
+        for sides in zip(*pairs, strict=True)
+    )
+    effect = np.log((new + floor) / (old + floor))
     return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
-
-
-def _fact_ratio(pair: Sides, numbers: Sequence[int], name: str, floor: float) -> Samples:
-    """Return the log ratio of a fact in every launch in which both sides have it."""
-    old, new = (_fact_by_launch(side, numbers, name) for side in pair)
-    return np.asarray(np.log((new + floor) / (old + floor)))
 
 
 def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Samples:

@@ -14,15 +14,7 @@ from typing import Any, Self
 
 from timelift.case import Setting
 from timelift.errors import UserError, nearest, path_is, writing
-from timelift.journal.lines import (
-    SCHEMA,
-    End,
-    Header,
-    Line,
-    RunEnd,
-    parse_time,
-    utc_now,
-)
+from timelift.journal.lines import SCHEMA, End, Header, Line, RunEnd, parse_time, utc_now
 from timelift.journal.reading import read_header_of_any_schema, read_line, read_lines
 from timelift.measurement import CaseInLaunch
 
