@@ -65,13 +65,10 @@ class ProgressState:
         return " · ".join(filter(None, (stage.time_left, *self._where(stage), doubt, doing)))
 
     def _where(self, stage: StageBegun) -> Iterator[str]:
+        begun = self.begun if self._in_the_fewest else None
         place = sum(number == stage.launch for number, _ in self.parts_begun)
-        if self.begun and self._in_the_fewest:
-            yield f"launch {stage.launch} of {self.begun.fewest}"
-            yield f"setting {place} of {self.begun.settings}"
-        else:
-            yield f"launch {stage.launch}"
-            yield f"setting {place}"
+        yield f"launch {stage.launch}" + (f" of {begun.fewest}" if begun else "")
+        yield f"setting {place}" + (f" of {begun.settings}" if begun else "")
 
 
 class CampaignDisplay:

@@ -118,22 +118,16 @@ def describe_gpus() -> dict[str, list[str]]:
 
 
 def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
+    usable = getattr(os, "sched_getaffinity", None)
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
         "cpu": _cpu_info("model name") or platform.processor() or "unknown",
-        "cores": _usable_cores(),
+        "cores": len(usable(0)) if usable else os.cpu_count() or 1,
         **({"quota_cores": quota} if quota else {}),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         **({"gpus": ", ".join(gpus)} if gpus else {}),
     }
-
-
-def _usable_cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:

@@ -200,7 +200,9 @@ class TorchCompiled:
     def bind(self, feed: Feed) -> Callable[[], Any]:
         inputs = feed.inputs if feed.cotangent is None else feed.inputs.detach()
         if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
-            _let_time_vary(inputs, feed.mask)
+            for tensor in (inputs, feed.mask):
+                if tensor is not None:  # PyTorch raises rather than compile for one length alone
+                    torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - as it documents
         if feed.cotangent is None:
             return partial(_forward, self._function, inputs, feed.mask)
         sources = [weight.value for weight in self._model.trainable_weights]
@@ -230,10 +232,3 @@ def _backward(
         raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
     loss = (outputs * cotangent).sum()
     return loss, torch.autograd.grad(loss, sources, allow_unused=True) if sources else ()
-
-
-def _let_time_vary(*tensors: Any) -> None:
-    """Mark the time axes dynamic: PyTorch raises rather than compile for one length alone."""
-    for tensor in tensors:
-        if tensor is not None:
-            torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - PyTorch documents it so
