@@ -251,7 +251,8 @@ class _Rivals:
     relative_to: Sequence[str]
 
     def ranking(self) -> Ranking:
-        rows = [self._row(i) for i in self.order]
+        half_widths = self.absolute.half_width(ALPHA / 2).tolist()
+        rows = [self._row(i, half_widths[i]) for i in self.order]
         name = "" if self.baseline is None else self.samples.cases[self.baseline].strategy
         return Ranking(self.samples.setting, tuple(rows), baseline=name)
 
@@ -286,11 +287,6 @@ class _Rivals:
         return mean + fit_scores(surplus, weights, len(mean))
 
     @functools.cached_property
-    def half_widths(self) -> Samples:
-        """Half-widths of the times' intervals, NaN of one launch."""
-        return self.absolute.half_width(ALPHA / 2)
-
-    @functools.cached_property
     def levels(self) -> PairLevels:
         """The levels at which the intervals of all rows hold at once.
 
@@ -301,13 +297,13 @@ class _Rivals:
         beaten = [comparison.p < ALPHA and comparison.value > 0 for comparison in known]
         return simultaneous_levels(1 + len(known), 1 + beaten.count(False), ALPHA)
 
-    def _row(self, i: int) -> RankedCase:
+    def _row(self, i: int, half_width: float) -> RankedCase:
+        """Return a row; `half_width` is that of its log seconds, NaN of one launch."""
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
         verdicts = [comparison.verdict for comparison in rivals]
-        width = float(self.half_widths[i])
         row = RankedCase(
             case=self.samples.cases[i],
-            seconds_per_call=_interval(float(self.times[i]), width, width),
+            seconds_per_call=_interval(float(self.times[i]), half_width, half_width),
             ratio=Interval(1.0, 1.0, 1.0),
             verdict=Verdict.SAME,
             rank_low=1 + verdicts.count(Verdict.SLOWER),

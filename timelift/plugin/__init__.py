@@ -120,9 +120,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, Any, Any]:
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """End the session with a question's error, which pytest would report as a file's traceback.
 
     In a worker of pytest-xdist it travels on the report: the controller prints it, once.

@@ -247,8 +247,7 @@ _ALL_COLUMNS = (
     number("launches_ranked", "launches", _attribute("rival.launches"), drop_order=7),
     Column("reason", value=attrgetter("measurement.reason")),
     Column(
-        "differs",
-        value=lambda row: row.findings.look_alikes.get(row.measurement.case.strategy, ""),
+        "differs", value=lambda row: row.findings.look_alikes.get(row.measurement.case.strategy, "")
     ),
 )
 _COLUMNS = {column.name: column for column in _ALL_COLUMNS}

@@ -39,9 +39,7 @@ def read_run(run: RunOrName = "latest", results_folder: str | Path = RESULTS) ->
 
 
 def load(
-    run: RunOrName = "latest",
-    level: str = "measurement",
-    results_folder: str | Path = RESULTS,
+    run: RunOrName = "latest", level: str = "measurement", results_folder: str | Path = RESULTS
 ) -> pd.DataFrame:
     """Return a run as a tidy table, whose columns are described in `docs/library.md`.
 
