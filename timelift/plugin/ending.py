@@ -61,8 +61,9 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
         return
     if path is None:
         run = Run(Header(against=race.header_entry()), (), complete=True)
-    shown = section(run)
-    if not race.sides:
+    if race.sides:
+        shown = section(run)
+    else:
         shown = gate_words.nothing_compared(race.header_entry(), race.reasons.values())
     if shown:
         yield from terminal.section_lines(shown, width)
