@@ -14,7 +14,7 @@ from timelift.case import Backend, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task, WorkerChannel
-from timelift.worker import find_lifts, whole_model
+from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import describe_lift, describe_model  # noqa: F401 - for scripts
 from timelift.worker.measure_setting import measure_setting
 from timelift.worker.reference import parts_of
@@ -52,15 +52,15 @@ def drawn(name):
 def folded(name):
     """Fold all lifts of a model; return the lifts, how far outputs move, and losses."""
     model, noise = drawn(name), np.random.default_rng(0)
-    data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
+    data = model_data.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     lifts = find_lifts.watch_lifts(model, data.inputs)
     by_hand = [loop for part in parts_of(model) for loop in find_lifts.unsupported_loops(part)]
     before = outputs_of(model, data)
-    data = whole_model.make_ready(model, data, whole_model.mode_of(model), noise)
+    data = model_data.make_ready(model, data, model_data.mode_of(model), noise)
     for lift in reversed(lifts):
         lift.change(load_module(FOLD), {})
     after = outputs_of(model, data)
-    call = whole_model.call_of(model, data, Phase.BACKWARD)
+    call = model_data.call_of(model, data, Phase.BACKWARD)
     losses = [float(np.ravel(call())[0]) for _ in range(2)]
     return {
         "paths": [lift.path for lift in lifts],
@@ -85,7 +85,7 @@ def refused_with_code():
 def moved_between_calls(name):
     """Return how far a folded model's outputs move from the first of some calls."""
     model, noise = drawn(name), np.random.default_rng(0)
-    data = whole_model.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
+    data = model_data.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     for lift in find_lifts.watch_lifts(model, data.inputs):
         lift.change(load_module(FOLD), {})
     moved = {}

@@ -10,11 +10,12 @@ import numpy as np
 from tests.changed_models import BATCH, largest_error, named, outputs_of
 from tests.projects import STRATEGIES
 from timelift.advise.advice import LiftAdvice, ModelAdvice
-from timelift.advise.advice_words import advice_code, advice_json
+from timelift.advise.advice_code import advice_code
+from timelift.advise.advice_words import advice_json
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend
 from timelift.source import read_source
-from timelift.worker import find_lifts, whole_model
+from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import describe_model
 from timelift.worker.user_code import find_model
 
@@ -26,7 +27,7 @@ def pasted(name, strategy, *, stored):
     """
     with tempfile.TemporaryDirectory() as folder:
         old, noise = find_model(named(name)), np.random.default_rng(6)
-        data = whole_model.data_of(old, "", BATCH, 5, noise)
+        data = model_data.data_of(old, "", BATCH, 5, noise)
         old(data.inputs)
         weights = old.get_weights()
         old.set_weights([noise.uniform(high=0.1, size=weight.shape) for weight in weights])

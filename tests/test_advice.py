@@ -10,7 +10,8 @@ import pytest
 from tests import journals
 from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, run
 from timelift.advise.advice import Gain, ModelAdvice, advise_lifts, advise_whole
-from timelift.advise.advice_words import advice_code, advice_json, advice_lines
+from timelift.advise.advice_code import advice_code
+from timelift.advise.advice_words import advice_json, advice_lines
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Status

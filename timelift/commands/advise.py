@@ -33,7 +33,7 @@ def advise(options: Options, project: Project) -> int:
     changed. Exit code 0: answered, be there something to gain or not; 1: a mistake; 130:
     interrupted, with what is known until then.
     """
-    from timelift.advise import advice_words, races  # noqa: PLC0415
+    from timelift.advise import advice_code, advice_words, races  # noqa: PLC0415
 
     project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
@@ -47,7 +47,7 @@ def advise(options: Options, project: Project) -> int:
     if options.json:
         write_lines([advice_words.advice_json(advice, pages)])
     elif options.code:
-        write_lines(advice_words.advice_code(advice, pages))
+        write_lines(advice_code.advice_code(advice, pages))
     else:
         write_lines(advice_words.advice_lines(advice, pages))
     return EXIT_INTERRUPTED if advice.interrupted else 0

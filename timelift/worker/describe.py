@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from timelift.errors import one_line
-from timelift.worker import whole_model
+from timelift.worker import model_data
 from timelift.worker.find_lifts import (
     Lift,
     find_lifts,
@@ -56,11 +56,11 @@ def describe(factory: str) -> dict[str, Any]:
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model's name, how it is trained, and its lifts with their inputs; or `error`.
 
-    `feeding` has `source`, `batch` and `seq_len` for `whole_model.data_of`.
+    `feeding` has `source`, `batch` and `seq_len` for `model_data.data_of`.
     """
     try:
         model, another = find_model(name), find_model(name)
-        data = whole_model.data_of(model, **feeding, noise=np.random.default_rng(0))
+        data = model_data.data_of(model, **feeding, noise=np.random.default_rng(0))
         lifts, others = watch_lifts(model, data.inputs), find_lifts(another)
         changed, changed_of_other = (
             {id(layer) for lift in of_model for layer in lift.changed}
@@ -76,11 +76,11 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "layers": len(parts) - 1,
             "compiled": bool(model.compiled),
             "trains": bool(model.trainable_weights),
-            "mode": whole_model.mode_of(model),
+            "mode": model_data.mode_of(model),
             "drawn": data.drawn,
             "draws_labels": data.labels is None and bool(model.trainable_weights),
             "batch": data.batch,
-            "leaves_open": whole_model.leaves_open(model),
+            "leaves_open": model_data.leaves_open(model),
             "lifts": [describe_lift(lift) for lift in lifts],
             "by_hand": list(
                 dict(loop for part in parts for loop in unsupported_loops(part)).items()
@@ -123,7 +123,7 @@ def describe_lift(lift: Lift) -> dict[str, Any]:
     batch *= math.prod(outer.calls[0][0][1] for outer in lift.around if outer.calls)
     if "int" not in dtype:
         dtype = whole  # a Sequential around the layer may have made floats of whole numbers
-    high = (high or whole_model.FLAG_VALUES) if dtype else 0
+    high = (high or model_data.FLAG_VALUES) if dtype else 0
     inputs = {"features": features, "dtype": dtype, "high": high}
     return described | {"batch": batch, "steps": steps, "inputs": inputs}
 
