@@ -78,7 +78,7 @@ def _row(name: str, budget: int) -> Row:
         again, interrupted = None, advice.interrupted
         if advice.whole and not interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again, interrupted = race_whole(project, model, advice.changes, texts)
+            again, interrupted = race_whole(project, model, advice.advised, texts)
         if interrupted:
             raise KeyboardInterrupt
     return row(advice, again, seconds)
@@ -96,7 +96,7 @@ def row(advice: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> R
         _whole(advice.whole),
         _whole(again),
         _first_call(advice.whole),
-        *_promises(len(advice.changes), advice.whole),
+        *_promises(len(advice.advised), advice.whole),
         int(_is_loss(advice.whole) and _is_loss(again)),
         seconds,
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests import journals
-from timelift.advise.advice import ModelAdvice, advise_lifts, advise_whole
+from timelift.advise.advice import advise_lifts, advise_model, advise_whole
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
@@ -85,9 +85,11 @@ def advised(folder, model, times=TIMES, whole=None, **ends):
     """The advice of a run of lifts, and of one of the whole model where its times are given."""
     lifts = advise_lifts(model, run(folder, of_lifts(model, times)))
     if whole is None:
-        return ModelAdvice(model, lifts)
+        return advise_model(model, lifts)
     cases = {Case(model.setting, name): many for name, many in whole.items()}
-    return ModelAdvice(model, lifts, advise_whole(model, run(folder, cases, 3e-7, **ends)))
+    changes = advise_model(model, lifts).advised
+    raced = advise_whole(model, changes, run(folder, cases, 3e-7, **ends))
+    return advise_model(model, lifts, raced)
 
 
 WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}

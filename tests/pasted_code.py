@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.changed_models import BATCH, largest_error, named, outputs_of
 from tests.projects import STRATEGIES
-from timelift.advise.advice import LiftAdvice, ModelAdvice
+from timelift.advise.advice import Advice, LiftAdvice, advise_model
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json
 from timelift.advise.user_model import Feeding, UserModel
@@ -37,7 +37,9 @@ def pasted(name, strategy, *, stored):
         feeding = Feeding("", BATCH, 5)
         fields = describe_model(factory, feeding._asdict())
         model = UserModel.of(factory, feeding, Backend(keras.backend.backend()), fields)
-        advice = ModelAdvice(model, tuple(LiftAdvice(lift, strategy) for lift in model.lifts))
+        advice = advise_model(
+            model, tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
+        )
         pages = {strategy: read_source(STRATEGIES[strategy].path)}
         code = "\n".join(advice_code(advice, pages))
         namespace = {}

@@ -9,7 +9,7 @@ import pytest
 
 from tests import journals
 from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, run
-from timelift.advise.advice import Gain, ModelAdvice, advise_lifts, advise_whole
+from timelift.advise.advice import Gain, advise_lifts, advise_model, advise_whole
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json, advice_lines
 from timelift.analyse.ranking import SpeedUp
@@ -25,8 +25,11 @@ def test_a_faster_strategy_of_another_meaning_is_named_beside_the_advice(tmp_pat
     without = {name: many for name, many in TIMES.items() if name != "native"}
     (_, alone, _) = advised(tmp_path, make_model(), without).lifts
     assert not alone.is_change
-    assert alone.faster.strategy == "fold_time"
-    assert advised(tmp_path, make_model(), TIMES | {"native": 0.5}).lifts[1].faster is None
+    fastest, written = alone.rivals
+    assert (fastest.strategy, written.strategy) == ("fold_time", "time_distributed")
+    assert fastest.means == {"DROPOUT": ("independent", "shared")}
+    assert not written.means
+    assert "means" not in screen(advised(tmp_path, make_model(), TIMES | {"native": 0.5}))
 
 
 SCREENFUL = """
@@ -63,18 +66,18 @@ def test_a_screenful_says_what_to_write_and_what_it_brings(tmp_path):
 
 def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
     advice = advised(tmp_path, make_model(), dict.fromkeys(TIMES, 1.0))
-    assert advice.changes == {}
+    assert advice.advised == {}
     assert "there is nothing to change" in screen(advice)
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
 def test_a_large_gain_of_one_launch_is_tried(tmp_path):
     model = make_model()
-    advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, of_lifts(model), launches=1)))
-    assert advice.changes == {1: "fold_time", 2: "native"}
+    advice = advise_model(model, advise_lifts(model, run(tmp_path, of_lifts(model), launches=1)))
+    assert advice.advised == {1: "fold_time", 2: "native"}
     little = of_lifts(model, TIMES | {"time_distributed": 1.4 * min(TIMES.values())})
-    advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, little, launches=1)))
-    assert advice.changes == {}
+    advice = advise_model(model, advise_lifts(model, run(tmp_path, little, launches=1)))
+    assert advice.advised == {}
     assert "there is nothing to change, as far as lifts were measured" in screen(advice)
 
 
@@ -82,10 +85,10 @@ def test_lifts_that_the_budget_did_not_reach_are_not_measured(tmp_path):
     model = make_model()
     reached = model.setting_of(model.lifts[0])
     first = {case: many for case, many in of_lifts(model).items() if case.setting == reached}
-    advice = ModelAdvice(model, advise_lifts(model, run(tmp_path, first)))
+    advice = advise_model(model, advise_lifts(model, run(tmp_path, first)))
     assert [lift.launches for lift in advice.lifts] == [3, 0, 0]
     assert "was not measured  -" in screen(dataclasses.replace(advice, lifts=advice.lifts[1:]))
-    for whole in (None, advise_whole(model, run(tmp_path, {}))):
+    for whole in (None, advise_whole(model, {}, run(tmp_path, {}))):
         text = screen(dataclasses.replace(advice, whole=whole))
         assert "the whole model, train step, batch 8: was not measured in the time" in text
 
@@ -150,13 +153,13 @@ def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_pat
     limits = [(case, Status.TRACING_LIMIT, "tracing took more than 300 s") for case in usual]
     first, *_ = advise_lifts(model, run(tmp_path, others, ended=limits))
     assert (first.strategy, first.gain.speed_up) == ("fold_time", None)
-    text = screen(ModelAdvice(model, (first,)))
+    text = screen(advise_model(model, (first,)))
     assert "lift 1: time_distributed itself: not run: tracing limit" in text
 
 
 def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_path):
     advice = advised(tmp_path, make_model(), TIMES | {"native": 9.0}, whole=WHOLE)
-    assert advice.changes == {1: "fold_time"}
+    assert advice.advised == {1: "fold_time"}
     twice = dataclasses.replace(advice, lifts=(advice.lifts[0],) * 2)
     lines = [*advice_code(twice, PAGES)]
     comments = [f"# {line}".rstrip() for line in advice_lines(twice, PAGES)]
@@ -167,7 +170,7 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
 
 def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path):
     advice = advised(tmp_path, make_model(), whole={"as_written": 3.0, "changed": 9.0})
-    assert advice.changes
+    assert advice.advised
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 

@@ -58,7 +58,7 @@ def advice_code(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
         yield "# There is no code to paste, since the whole model should stay as it is."
         return
     changes = [lift_advice for lift_advice in advice.lifts if lift_advice.is_change]
-    for name in dict.fromkeys(advice.changes.values()):
+    for name in dict.fromkeys(advice.advised.values()):
         yield from ("", "", *pages[name].text.rstrip("\n").split("\n"))
     if changes and Factory.of(advice.model.factory).is_stored:
         yield from _made_anew(advice.model.factory, changes, pages)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice
+from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice, Rival
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift
 from timelift.case import Phase
 from timelift.errors import counted
@@ -114,17 +114,24 @@ def _seconds(before_and_after: tuple[float, float]) -> str:
 
 
 def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
-    for name in dict.fromkeys(advice.changes.values()):
+    for name in dict.fromkeys(advice.advised.values()):
         if lift_class := pages[name].lift_class:
             yield f"  {lift_class} is the layer of the strategy {name}, which --code prints"
     for lift_advice in advice.lifts:
         label = lift_advice.lift.label
-        if faster := lift_advice.faster:
+        if faster := _faster(lift_advice):
             means = "; ".join(_means(faster.means))
             gain = f"{faster.strategy} is {_times(faster.gain)}"
             yield f"  {label}: {gain}, and changes what training does: {means}"
         if lift_advice.lost:
             yield f"  {label}: {lift_advice.lift.usual} itself: {lift_advice.lost}"
+
+
+def _faster(advice: LiftAdvice) -> Rival | None:
+    """Return the fastest rival if it means another thing in training than what is written."""
+    fastest = advice.rivals[0] if advice.rivals else None
+    is_faster = fastest and (fastest.gain.is_shown or fastest.gain.speed_up is None)
+    return fastest if fastest and fastest.seconds and fastest.means and is_faster else None
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -134,7 +141,7 @@ def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 
 def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
-    if not advice.changes:
+    if not advice.advised:
         is_known = all(
             lift_advice.is_known and not lift_advice.lost for lift_advice in advice.lifts
         )
@@ -197,7 +204,7 @@ def advice_json(advice: ModelAdvice, pages: Pages) -> str:
 
 
 def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
-    lift, faster = advice.lift, advice.faster
+    lift, faster = advice.lift, _faster(advice)
     return {
         "number": lift.number,
         "name": lift.name,

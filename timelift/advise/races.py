@@ -12,7 +12,13 @@ from pathlib import Path
 
 from msgspec import structs
 
-from timelift.advise.advice import ModelAdvice, WholeAdvice, advise_lifts, advise_whole
+from timelift.advise.advice import (
+    ModelAdvice,
+    WholeAdvice,
+    advise_lifts,
+    advise_model,
+    advise_whole,
+)
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, DEFAULTS, ModelLift, UserModel
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
@@ -44,12 +50,13 @@ def find_advice(
     if any(lift.steps for lift in model.lifts):
         run, interrupted = measure_lifts(project, model, with_budget(texts, half))
     cores = run.header.machine.identity.get("cores") if run else None
-    advice = ModelAdvice(model, advise_lifts(model, run), cores=cores, interrupted=interrupted)
+    advice = advise_model(model, advise_lifts(model, run), interrupted=interrupted)
+    advice = replace(advice, cores=cores)
     rest = ends - time.monotonic()
-    if interrupted or not advice.changes or rest <= 0:
+    if interrupted or not advice.advised or rest <= 0:
         return advice
     try:
-        whole, interrupted = race_whole(project, model, advice.changes, with_budget(texts, rest))
+        whole, interrupted = race_whole(project, model, advice.advised, with_budget(texts, rest))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
         whole, interrupted = None, True
     return replace(advice, whole=whole, interrupted=interrupted)
@@ -129,7 +136,7 @@ def race_whole(
     )
     cases = [Case(setting, rival.name) for rival in rivals]
     run, interrupted = _measure(_ModelRace(request), [workload], cases)
-    return advise_whole(model, run) if run else None, interrupted
+    return advise_whole(model, changes, run) if run else None, interrupted
 
 
 def _rivals(changed: Sequence[tuple[ModelLift, Strategy]]) -> Iterator[Strategy]:

@@ -43,7 +43,7 @@ def advise(options: Options, project: Project) -> int:
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
     model = look_at_model(project, options.model, feeding, texts)
     advice = races.find_advice(project, model, texts, ends)
-    pages = {name: read_source(project.strategies[name]) for name in set(advice.changes.values())}
+    pages = {name: read_source(project.strategies[name]) for name in set(advice.advised.values())}
     if options.json:
         write_lines([advice_words.advice_json(advice, pages)])
     elif options.code:
