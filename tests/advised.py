@@ -31,7 +31,7 @@ DESCRIBED = {
     "draws_labels": True,
     "batch": 8,
     "leaves_open": False,
-    "by_hand": [["looped", 4]],
+    "repeated": [{"layer": "looped", "calls": 4, "depends": False}],
     "lifts": [
         LIFT
         | {"name": "sents_td", "inner": "sentence"}

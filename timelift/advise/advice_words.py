@@ -51,7 +51,7 @@ def _lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
         yield from _notes(advice, pages)
     else:
         yield "  no TimeDistributed and no loop over steps was found in any of its layers"
-    for name, calls in model.by_hand:
+    for name, calls, _ in model.repeated:
         yield f"  {name} is called {calls} times by hand, on parts of one tensor: it is left alone"
     yield ""
     yield from _whole_lines(advice)
@@ -190,7 +190,7 @@ def advice_json(advice: ModelAdvice, pages: Pages) -> str:
         "draws_labels": model.draws_labels,
         "provisional": advice.interrupted,
         "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],
-        "by_hand": [{"layer": name, "calls": calls} for name, calls in model.by_hand],
+        "repeated": [layer._asdict() for layer in model.repeated],
         "whole": whole
         and {
             "phase": model.setting.phase,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from timelift.case import Backend, Case, Mode, Phase, Setting, workload_name
+from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, workload_name
 from timelift.errors import UserError, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.measure.options import option_named
@@ -35,6 +35,17 @@ class Feeding(NamedTuple):
     seq_len: int
 
 
+class RepeatedLayer(NamedTuple):
+    """A layer that one call of a model calls several times at one shape, and that is no lift.
+
+    It `depends` where a call takes what an earlier one returned.
+    """
+
+    layer: str
+    calls: int
+    depends: bool = False
+
+
 @dataclass(frozen=True)
 class ModelLift:
     """A lift: its `number` from 1, the `inner` layer, and `usual`, the strategy as written.
@@ -43,7 +54,8 @@ class ModelLift:
     the name. `place` is such as `after LSTM(8)`; `access` is how Python reaches it from the model.
     `workload` is its name in a run. A call of the model has `steps` of `batch` sequences for the
     inner layer, both 0 if that is not called. `added` is what training adds to it: noise,
-    statistics or losses.
+    statistics or losses. It is `masked` if a mask reaches it in that call. A train step of the
+    model differentiates it with respect to its `gradients`.
     """
 
     number: int
@@ -58,13 +70,20 @@ class ModelLift:
     steps: int = 0
     batch: int = 0
     inputs: LayerInputs = field(default_factory=LayerInputs)
+    masked: bool = False
+    gradients: Gradients = Gradients.NONE
 
     @classmethod
     def of(cls, model: str, number: int, described: Mapping[str, Any]) -> Self:
         """Return a lift of the model of this name, which `worker.describe` printed."""
-        inputs = described.get("inputs")
+        fields = described.get("inputs")
+        inputs = LayerInputs.from_fields(fields) if fields else LayerInputs()
+        usual = Gradients.WEIGHTS if described["trains"] else Gradients.NONE
+        gradients = Gradients(described.get("gradients", usual))
+        has_none = inputs.dtype and gradients is Gradients.INPUTS_AND_WEIGHTS  # whole numbers
         own = {
-            "inputs": LayerInputs.from_fields(inputs) if inputs else LayerInputs(),
+            "inputs": inputs,
+            "gradients": usual if has_none else gradients,
             "added": tuple(described["added"]),
             "workload": f"{model}.lift{number}",
         }
@@ -109,9 +128,11 @@ class ModelLift:
 class UserModel:
     """A model of `factory`, with its lifts.
 
-    `by_hand` are layers whose loops cannot be changed, with the number of calls. Inputs are `drawn`
-    if the user has none, and so are labels if it `draws_labels`. A model that `leaves_open` axes of
-    its inputs is called at the size that the user asks for.
+    It `trains` if a call is a train step. Inputs are `drawn` if the user has none, and so are
+    labels if it `draws_labels`; they are `unpadded` where a mask can come from a layer of the model
+    and none of the user's own steps is padded. A model that `leaves_open` axes of its inputs is
+    called at the size that the user asks for. It is `constant` if its outputs do not depend on what
+    is drawn, and `steady` if two training calls agree.
     """
 
     factory: str
@@ -126,7 +147,10 @@ class UserModel:
     draws_labels: bool
     leaves_open: bool
     lifts: tuple[ModelLift, ...]
-    by_hand: tuple[tuple[str, int], ...]
+    repeated: tuple[RepeatedLayer, ...] = ()
+    constant: bool = False
+    unpadded: bool = False
+    steady: bool = False
 
     @classmethod
     def of(
@@ -142,9 +166,14 @@ class UserModel:
                 ModelLift.of(name, number, lift)
                 for number, lift in enumerate(described["lifts"], 1)
             ),
-            "by_hand": tuple((layer, calls) for layer, calls in described["by_hand"]),
+            "repeated": (
+                *(RepeatedLayer(*loop) for loop in described.get("by_hand", ())),
+                *(RepeatedLayer(**layer) for layer in described.get("repeated", ())),
+            ),
         }
-        others = {field: value for field, value in described.items() if field != "batch"}
+        others = {
+            field: value for field, value in described.items() if field not in {"batch", "by_hand"}
+        }
         return cls(factory=factory, backend=backend, **{**others, **own})
 
     @property
@@ -153,14 +182,33 @@ class UserModel:
         steps = next((lift.steps for lift in self.lifts if lift.steps), self.feeding.seq_len)
         if self.drawn and self.leaves_open:
             steps = self.feeding.seq_len
-        return self._setting(self.name, steps, self.feeding.batch, trains=self.trains)
+        gradients = Gradients.WEIGHTS if self.trains else Gradients.NONE
+        return self._setting(self.name, steps, self.feeding.batch, gradients)
 
     def setting_of(self, lift: ModelLift) -> Setting:
-        return self._setting(lift.workload, lift.steps, lift.batch, trains=lift.trains)
+        """The setting of a lift alone, with the gradients that it has in a call of the model."""
+        gradients = lift.gradients if self.trains else Gradients.NONE
+        return self._setting(lift.workload, lift.steps, lift.batch, gradients)
 
-    def _setting(self, workload: str, steps: int, batch: int, *, trains: bool) -> Setting:
-        phase = Phase.BACKWARD if trains else Phase.FORWARD
-        return Setting(workload, steps, batch, phase, self.mode, backend=self.backend)
+    def _setting(self, workload: str, steps: int, batch: int, gradients: Gradients) -> Setting:
+        phase = Phase.FORWARD if gradients is Gradients.NONE else Phase.BACKWARD
+        return Setting(
+            workload, steps, batch, phase, self.mode, gradients=gradients, backend=self.backend
+        )
+
+    def in_phase(self, phase: Phase) -> Self:
+        """Return the model with a train step as its call, or its outputs alone.
+
+        Raises UserError if a model that trains nothing is to be trained.
+        """
+        if phase is Phase.FORWARD:
+            return replace(self, trains=False, draws_labels=False)
+        if not self.trains:
+            raise UserError(
+                f"--phase: expected forward for {self.name}, which has no weights that train, "
+                f"received {phase}; leave it out"
+            )
+        return self
 
     def factory_of(self, lift: ModelLift) -> str:
         """Return the text of the `Factory` of the layer inside of a lift."""
