@@ -208,17 +208,25 @@ def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
     assert read_query({}, "time", run).setting.phase == "forward"
 
 
-@pytest.mark.parametrize("twins", ["a self-test", "another side"])
-def test_a_run_of_copies_answers_no_query(tmp_path, capsys, twins):
-    path = journals.selftest(tmp_path / "run.jsonl", launches=5)
-    if twins == "another side":
-        head = journals.header(strategies={"native@HEAD": {"against": {"of": "native"}}})
+NO_ANSWERS = {
+    "a self-test": ({}, "one against twins"),
+    "another side": (
+        {"strategies": {"native@HEAD": {"against": {"of": "native"}}}},
+        "name a run of timelift bench without --against",
+    ),
+    "a whole model": ({"options": {"relative_to": "as_written"}}, "name another one with --run"),
+}
+
+
+@pytest.mark.parametrize("rivals", NO_ANSWERS)
+def test_a_run_without_an_answer_for_a_layer_is_refused(tmp_path, capsys, rivals):
+    path, (fields, why) = journals.selftest(tmp_path / "run.jsonl", launches=5), NO_ANSWERS[rivals]
+    if fields:
         cases = journals.grid(("native", "native@HEAD"))
-        path = journals.write(path, head, *journals.campaign(cases))
+        path = journals.write(path, journals.header(**fields), *journals.campaign(cases))
     code, said, complaint = choose(capsys, path, "--seq-lens", "1", "--batch-sizes", "1")
     assert (code, said) == (1, "")
-    assert "expected a usual run, received one against twins" in complaint
-    assert "name a run of timelift bench without --against" in complaint
+    assert why in complaint
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import argparse
 
+from timelift.advise.user_model import AS_WRITTEN
 from timelift.case import AXES, AXIS_FLAGS
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
+from timelift.errors import UserError
 from timelift.journal.files import find_run
 from timelift.project import Project
 
@@ -20,7 +22,13 @@ def choose(options: Options, project: Project) -> int:
     from timelift.choose import choice_words, choices  # noqa: PLC0415
     from timelift.commands.additions import additions  # noqa: PLC0415
 
-    run = load_usual(find_run(project.results, options.run), or_failed=True)
+    path = find_run(project.results, options.run)
+    run = load_usual(path, or_failed=True)
+    if run.header.options.get("relative_to") == AS_WRITTEN:
+        raise UserError(
+            f"expected a run of strategies, received {str(path)!r}, in which timelift advise raced "
+            "a whole model against itself; name another one with --run"
+        )
     axes = {name: getattr(options, name) for name in AXES}
     query = choices.read_query(axes, options.goal, run, list(project.workloads))
     refuse_unmeasured(run, options.relative_to)
