@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from tests.projects import STRATEGIES
-from timelift.case import Backend, Phase, Setting
+from timelift.case import Backend, Lengths, Phase, Setting
 from timelift.worker.user_code import load_module
 
 BATCH, TIME = 3, 4
@@ -91,7 +91,8 @@ def faults(strategy, form, *, eagerly) -> Iterator[str]:
 
 
 def _layer(module):
-    setting = Setting("probe", TIME, BATCH, Phase.FORWARD, backend=Backend(keras.config.backend()))
+    backend, lengths = Backend(keras.config.backend()), Lengths.UNIFORM
+    setting = Setting("probe", TIME, BATCH, Phase.FORWARD, backend=backend, lengths=lengths)
     refuses = getattr(module, "refuses", lambda *_: None)
     for make, features in LAYERS:
         layer = make()

@@ -77,16 +77,19 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 def prepare_rival(
     under_test: SettingUnderTest | ModelUnderTest, rival: RivalSpec
 ) -> PreparedRival | tuple[Status, str]:
-    """Prepare one rival; return its status and the reason if that fails."""
+    """Prepare one rival; if that fails, return status and reason: a refusal if it only `tries`."""
     try:
         return under_test.prepare(rival)
     except LostError as error:
         return error.status, str(error)
     except law.LawBrokenError as error:
-        return Status.LAW_BROKEN, f"breaks the law: {error}"
+        status, reason = Status.LAW_BROKEN, f"breaks the law: {error}"
     except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything
         traceback.print_exception(error)
-        return status_of(error), one_line(error)
+        status, reason = status_of(error), one_line(error)
+    if under_test.tried and status is not Status.OUT_OF_MEMORY:
+        return Status.REFUSED, f"{under_test.tried}: {reason}."
+    return status, reason
 
 
 class Playing:

@@ -87,12 +87,15 @@ class SettingUnderTest:
         self._shared = SharedInputs(inputs, valid, steps)
         self._layers: dict[tuple[str, str], InnerLayer | LostError] = {}
         self._is_warm, self._built = engine.warm or not task.warms, 0
+        #: What the last rival only `tries`, in its words, or ''.
+        self.tried = ""
 
     def prepare(self, rival: RivalSpec) -> PreparedRival:
         """Build, trace, call once and check a rival.
 
         Raises LostError, LawBrokenError, and whatever the strategy or the layer raises.
         """
+        self.tried = ""
         with imports_from(rival.home):
             printed = os.fstat(1).st_size
             inner = self._inner_layer_of(rival)
@@ -153,6 +156,10 @@ class SettingUnderTest:
         import_seconds = time.perf_counter() - started
         if reason := _refusal(module, rival, inner.layer, setting):
             raise LostError(reason, Status.REFUSED)
+        self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
+        if self.tried and inner.trains_differently and not inner.is_seeded:
+            may = "may train otherwise: what it adds in training is no noise of its own seeds"
+            raise LostError(f"{self.tried}, {may}.", Status.REFUSED)
         started = time.perf_counter()
         model = _build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}

@@ -296,7 +296,7 @@ class InnerLayer:
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
     task that reads memory checks no law and has none of the latter. In the backward phase the layer
     is called in training, unless it `trains_differently`, as with noise or batch statistics, or is
-    known to be `noisy`; else in inference.
+    known to be `noisy`; else in inference. Noise `is_seeded` if the layer's seeds repeat it.
     """
 
     def __init__(
@@ -310,6 +310,7 @@ class InnerLayer:
         #: The precision of gradients by the inputs, which have the setting's dtype.
         dtypes = [setting.dtype, *_compute_dtypes(layer)]
         self.input_precision = law.coarsest(dtypes, setting.device, engine.identity())
+        self.is_seeded = False
         noisy = noisy or (backward and self._trains_differently(engine, shared.inputs))
         self.trains_differently = noisy
         training = backward and not noisy
@@ -346,10 +347,13 @@ class InnerLayer:
         """True if two calls in training change a state, or return other outputs than inference."""
         step = engine.place(np.ascontiguousarray(inputs[:, 0]))
         inferred = engine.apply(self.layer, step, training=False)
-        trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
-        changed = not all((variable.numpy() == value).all() for variable, value in self._state)
+        trained = engine.apply(self.layer, step, training=True)
+        changed = {each.name for each, value in self._state if (each.numpy() != value).any()}
         self.restore()
-        return changed or any(self._differ(outputs, inferred) for outputs in trained)
+        again = engine.apply(self.layer, step, training=True)
+        self.restore()
+        self.is_seeded = changed == {"seed_generator_state"} and not self._differ(again, trained)
+        return bool(changed) or any(self._differ(each, inferred) for each in (trained, again))
 
     def _differ(self, outputs: Array, wanted: Array) -> bool:
         errors = law.relative_errors(outputs, wanted, law.scale_of(wanted))

@@ -41,6 +41,8 @@ class ModelUnderTest:
     something else, beyond rounding.
     """
 
+    tried = ""
+
     def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
         self.engine, self.task, self.emit = engine, task, channel.emit
         self.dice = random.Random(task.seed)
