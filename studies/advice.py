@@ -76,7 +76,7 @@ def _row(name: str, budget: int) -> Row:
         advice = find_advice(project, model, texts, ends)
         seconds = time.monotonic() - started
         again, interrupted = None, advice.interrupted
-        if advice.whole and not interrupted:
+        if advice.advised and not interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
             again, interrupted = race_whole(project, model, advice.advised, texts)
         if interrupted:
@@ -96,8 +96,8 @@ def row(advice: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> R
         _whole(advice.whole),
         _whole(again),
         _first_call(advice.whole),
-        *_promises(len(advice.advised), advice.whole),
-        int(_is_loss(advice.whole) and _is_loss(again)),
+        *_promises(advice.whole),
+        int(bool(advice.advised) and _is_loss(again)),
         seconds,
     )
 
@@ -128,11 +128,11 @@ def _is_loss(whole: "WholeAdvice | None") -> bool:
     return whole is not None and whole.gain.is_loss
 
 
-def _promises(changes: int, whole: "WholeAdvice | None") -> Iterator[Cell]:
+def _promises(whole: "WholeAdvice | None") -> Iterator[Cell]:
     """Count layers whose gain is shown in the whole, is too small to show there, and is a loss."""
     alone: Iterable[Gain] = ()
     if whole is not None:
-        alone = whole.alone.values() if changes > 1 else [whole.gain]
+        alone = whole.alone.values() if len(whole.changes) > 1 else [whole.gain]
     compared = [gain for gain in alone if gain.speed_up and gain.speed_up.is_known]
     shown = sum(gain.is_shown for gain in compared)
     lost = sum(gain.is_loss for gain in compared)

@@ -1,12 +1,15 @@
 """What a model of three lifts tells, runs of it, and the advice that they give."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests import journals
-from timelift.advise.advice import advise_lifts, advise_model, advise_whole
+from timelift.advise.advice import advise_whole
+from timelift.advise.decisions import Evidence
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
+from timelift.measure.request import RunOptions
 from timelift.source import Source
 
 LIFT = {
@@ -75,21 +78,31 @@ def run(folder, times, law_error=None, ended=(), launches=3):
 
 def of_lifts(model, times=TIMES):
     """The cases of the lifts that are called, each with how long it takes."""
-    called = model.lifts[:2]
+    called = [lift for lift in model.lifts if lift.steps]
     return {
         Case(model.setting_of(one), name): many for one in called for name, many in times.items()
     }
 
 
+def of_whole(model, times):
+    """The rivals of the whole model, each with how long it takes."""
+    return {Case(model.setting, name): many for name, many in times.items()}
+
+
+def raced(folder, evidence, times, **ends):
+    """The evidence with one more race of what it wants to race, of these times."""
+    cases = of_whole(evidence.model, times)
+    race = advise_whole(evidence.model, evidence.to_race, run(folder, cases, 3e-7, **ends))
+    return replace(evidence, races=(*evidence.races, race))
+
+
 def advised(folder, model, times=TIMES, whole=None, **ends):
-    """The advice of a run of lifts, and of one of the whole model where its times are given."""
-    lifts = advise_lifts(model, run(folder, of_lifts(model, times)))
-    if whole is None:
-        return advise_model(model, lifts)
-    cases = {Case(model.setting, name): many for name, many in whole.items()}
-    changes = advise_model(model, lifts).advised
-    raced = advise_whole(model, changes, run(folder, cases, 3e-7, **ends))
-    return advise_model(model, lifts, raced)
+    """The advice of a run of lifts, and of a race of the whole model where its times are given."""
+    evidence = Evidence(model, run(folder, of_lifts(model, times)))
+    if whole is not None:
+        evidence = raced(folder, evidence, whole, **ends)
+    return evidence.advice(OPTIONS)
 
 
+OPTIONS = RunOptions.read({})
 WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.changed_models import BATCH, largest_error, named, outputs_of
 from tests.projects import STRATEGIES
-from timelift.advise.advice import Advice, LiftAdvice, advise_model
+from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json
 from timelift.advise.user_model import Feeding, UserModel
@@ -37,15 +37,14 @@ def pasted(name, strategy, *, stored):
         feeding = Feeding("", BATCH, 5)
         fields = describe_model(factory, feeding._asdict())
         model = UserModel.of(factory, feeding, Backend(keras.backend.backend()), fields)
-        advice = advise_model(
-            model, tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
-        )
+        lifts = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
+        advice = ModelAdvice(model, Advice.CHANGE, lifts)
         pages = {strategy: read_source(STRATEGIES[strategy].path)}
         code = "\n".join(advice_code(advice, pages))
         namespace = {}
         exec(code, namespace)  # noqa: S102 - what is tested
         if not stored:
-            lines = json.loads(advice_json(advice, pages))["lifts"]
+            lines = json.loads(advice_json([advice], pages))["lifts"]
             namespace |= {"old_model": old, "new_model": _written_anew(name, lines, namespace)}
             exec(code.rpartition("\n#   ")[2], namespace)  # noqa: S102 - what is tested
         new = namespace["new_model"]

@@ -3,33 +3,18 @@
 import ast
 import dataclasses
 import json
-import math
 
 import pytest
 
 from tests import journals
-from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, run
-from timelift.advise.advice import Gain, advise_lifts, advise_model, advise_whole
+from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json, advice_lines
-from timelift.analyse.ranking import SpeedUp
-from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase, Status
 
 
 def screen(advice):
-    return "\n".join(advice_lines(advice, PAGES))
-
-
-def test_a_faster_strategy_of_another_meaning_is_named_beside_the_advice(tmp_path):
-    without = {name: many for name, many in TIMES.items() if name != "native"}
-    (_, alone, _) = advised(tmp_path, make_model(), without).lifts
-    assert not alone.is_change
-    fastest, written = alone.rivals
-    assert (fastest.strategy, written.strategy) == ("fold_time", "time_distributed")
-    assert fastest.means == {"DROPOUT": ("independent", "shared")}
-    assert not written.means
-    assert "means" not in screen(advised(tmp_path, make_model(), TIMES | {"native": 0.5}))
+    return "\n".join(advice_lines([advice], PAGES))
 
 
 SCREENFUL = """
@@ -71,28 +56,6 @@ def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
-def test_a_large_gain_of_one_launch_is_tried(tmp_path):
-    model = make_model()
-    advice = advise_model(model, advise_lifts(model, run(tmp_path, of_lifts(model), launches=1)))
-    assert advice.advised == {1: "fold_time", 2: "native"}
-    little = of_lifts(model, TIMES | {"time_distributed": 1.4 * min(TIMES.values())})
-    advice = advise_model(model, advise_lifts(model, run(tmp_path, little, launches=1)))
-    assert advice.advised == {}
-    assert "there is nothing to change, as far as lifts were measured" in screen(advice)
-
-
-def test_lifts_that_the_budget_did_not_reach_are_not_measured(tmp_path):
-    model = make_model()
-    reached = model.setting_of(model.lifts[0])
-    first = {case: many for case, many in of_lifts(model).items() if case.setting == reached}
-    advice = advise_model(model, advise_lifts(model, run(tmp_path, first)))
-    assert [lift.launches for lift in advice.lifts] == [3, 0, 0]
-    assert "was not measured  -" in screen(dataclasses.replace(advice, lifts=advice.lifts[1:]))
-    for whole in (None, advise_whole(model, {}, run(tmp_path, {}))):
-        text = screen(dataclasses.replace(advice, whole=whole))
-        assert "the whole model, train step, batch 8: was not measured in the time" in text
-
-
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
     advice = advised(tmp_path, make_model(), whole=WHOLE)
@@ -116,20 +79,6 @@ def test_drawn_inputs_and_labels_are_mentioned(tmp_path, inputs, labels, trains,
     assert ("drawn" in text) == bool(said)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "shown", "loss"),
-    [
-        (1.5, 2.4, True, False),
-        (0.9, 1.1, False, False),
-        (0.5, 0.9, False, True),
-        (math.nan, math.nan, False, False),
-    ],
-)
-def test_a_gain_is_shown_where_its_interval_is_above_1(low, high, shown, loss):
-    gain = Gain(SpeedUp(1.0, low, high, verdict=Verdict.UNDECIDED))
-    assert (gain.is_shown, gain.is_loss) == (shown, loss)
-
-
 def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):
     model = make_model()
     broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "breaks the law: outputs differ")]
@@ -145,24 +94,12 @@ def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):
     assert "equal those of your model" not in text
 
 
-def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_path):
-    model = make_model()
-    times = of_lifts(model)
-    usual = [case for case in times if case.strategy == "time_distributed"]
-    others = {case: many for case, many in times.items() if case not in usual}
-    limits = [(case, Status.TRACING_LIMIT, "tracing took more than 300 s") for case in usual]
-    first, *_ = advise_lifts(model, run(tmp_path, others, ended=limits))
-    assert (first.strategy, first.gain.speed_up) == ("fold_time", None)
-    text = screen(advise_model(model, (first,)))
-    assert "lift 1: time_distributed itself: not run: tracing limit" in text
-
-
 def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp_path):
     advice = advised(tmp_path, make_model(), TIMES | {"native": 9.0}, whole=WHOLE)
     assert advice.advised == {1: "fold_time"}
     twice = dataclasses.replace(advice, lifts=(advice.lifts[0],) * 2)
     lines = [*advice_code(twice, PAGES)]
-    comments = [f"# {line}".rstrip() for line in advice_lines(twice, PAGES)]
+    comments = [f"# {line}".rstrip() for line in advice_lines([twice], PAGES)]
     assert lines[: len(comments)] == comments
     assert lines[len(comments) :][:4] == ["", "", "class FoldTime: ...", ""]
     assert lines[-1] == "#   new_model.set_weights(old_model.get_weights())"
@@ -170,14 +107,13 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
 
 def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path):
     advice = advised(tmp_path, make_model(), whole={"as_written": 3.0, "changed": 9.0})
-    assert advice.advised
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
 def test_a_loop_is_replaced_by_a_call_and_its_weights_are_set_by_layer(tmp_path):
     model = make_model(lifts=[LIFT | {"name": "looped", "usual": "loop_slice"}] * 2)
-    advice = advised(tmp_path, model, {"loop_slice": 5.0, "fold_time": 1.0})
-    lift, _ = json.loads(advice_json(advice, PAGES))["lifts"]
+    advice = advised(tmp_path, model, {"loop_slice": 5.0, "fold_time": 1.0}, WHOLE)
+    lift, _ = json.loads(advice_json([advice], PAGES))["lifts"]
     assert (lift["before"], lift["after"]) == (
         "stack([Dense(32)(step) for step in x])",
         "FoldTime(Dense(32))(x)",
@@ -189,14 +125,14 @@ def test_a_name_in_a_stored_model_is_no_code(tmp_path):
     name = 'x"""\n__import__("os").abort()\n"""\\'
     model = make_model(name=name, lifts=[LIFT | {"name": name, "inner": name, "place": name}] * 2)
     model = dataclasses.replace(model, factory=f"{name}.keras")
-    tree = ast.parse("\n".join(advice_code(advised(tmp_path, model), PAGES)))
+    tree = ast.parse("\n".join(advice_code(advised(tmp_path, model, whole=WHOLE), PAGES)))
     called = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
     assert "INSTEAD" in called
     assert "__import__" not in called
 
 
 def test_the_advice_is_json_for_programs(tmp_path):
-    data = json.loads(advice_json(advised(tmp_path, make_model(), whole=WHOLE), PAGES))
+    data = json.loads(advice_json([advised(tmp_path, make_model(), whole=WHOLE)], PAGES))
     assert [lift["write"] for lift in data["lifts"]] == ["fold_time", "native", None]
     assert [lift["after"] for lift in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
     assert data["lifts"][1]["faster"]["means"] == {"DROPOUT": ["independent", "shared"]}

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from tests import engines
-from tests.advised import WHOLE, advised, make_model, of_lifts, run
+from tests.advised import LIFT, TIMES, WHOLE, make_model, of_lifts, of_whole, run
 from tests.projects import QUICKEST, ROOT, STRATEGIES, project
 from timelift import cli
 from timelift.advise import races
 from timelift.advise.user_model import Feeding, UserModel
-from timelift.case import Backend, Case
+from timelift.case import Backend, Case, Status
 from timelift.commands import advise
 from timelift.errors import UserError
 from timelift.project import Project
@@ -27,37 +27,68 @@ def test_a_budget_is_in_whole_seconds(seconds, left):
     assert races.with_budget({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
 
 
+@pytest.fixture
+def measuring(monkeypatch):
+    """Return these runs instead of measuring, and what each race was asked for."""
+
+    def measure_as(*runs):
+        races_asked, left = [], iter(runs)
+
+        def measure(race, _workloads, _cases):
+            races_asked.append(race.request)
+            known = next(left)
+            return known if isinstance(known, tuple) else (known, False)
+
+        monkeypatch.setattr(races, "_measure", measure)
+        return races_asked
+
+    return measure_as
+
+
 @pytest.mark.parametrize(
-    ("spent", "lifts", "whole"),
-    [((0, 40), "60s", "80s"), ((20, 110), "50s", "10s"), ((20, 120), "50s", None)],
+    ("spent", "budgets"),
+    [((0, 40), ["60s", "80s"]), ((20, 110), ["50s", "10s"]), ((20, 120), ["50s"])],
 )
-def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, spent, lifts, whole):
-    known, given = advised(tmp_path, make_model(), whole=WHOLE), {}
+def test_a_budget_is_shared_by_the_lifts_and_the_whole(
+    tmp_path, monkeypatch, measuring, spent, budgets
+):
+    model = make_model()
+    whole = run(tmp_path, of_whole(model, WHOLE), 3e-7)
+    asked = measuring(run(tmp_path, of_lifts(model)), whole)
     clock = iter([100.0, *(100.0 + seconds for seconds in spent)])
     monkeypatch.setattr(races, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-
-    def measure_lifts(_project, _model, texts):
-        given["lifts"] = texts["budget"]
-        return None, False
-
-    def race_whole(_project, _model, _changes, texts):
-        given["whole"] = texts["budget"]
-        return known.whole, False
-
-    monkeypatch.setattr(races, "measure_lifts", measure_lifts)
-    monkeypatch.setattr(races, "race_whole", race_whole)
-    monkeypatch.setattr(races, "advise_lifts", lambda *_: known.lifts)
     texts = {"budget": "2m"}
-    advice = races.find_advice(Project(ROOT), known.model, texts, races.end_of_budget(texts))
-    assert given == {"lifts": lifts} | ({"whole": whole} if whole else {})
-    assert advice.whole == (known.whole if whole else None)
+    advice = races.find_advice(Project(ROOT), model, texts, races.end_of_budget(texts))
+    assert [request.texts["budget"] for request in asked] == budgets
+    assert advice.verdict == ("change" if len(budgets) > 1 else "undecided")
 
 
-@pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", ""])
+def test_several_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, measuring):
+    batches = [make_model(batch=batch) for batch in (8, 32, 128)]
+    runs = [run(tmp_path, of_lifts(model, dict.fromkeys(TIMES, 1.0))) for model in batches[:2]]
+    asked = measuring(runs[0], (runs[1], True))
+    ends = time.monotonic() + 60
+    advices = races.advise_on_each(Project(ROOT), batches, {}, ends)
+    assert [request.texts["budget"] for request in asked] == ["10s", "15s"]
+    assert [str(advice.verdict) for advice in advices] == ["keep", "keep", "undecided"]
+    assert [advice.interrupted for advice in advices] == [False, True, True]
+
+
+def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring):
+    model = make_model(lifts=[LIFT])
+    broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "outputs differ")]
+    whole = run(tmp_path, of_whole(model, {"as_written": 3.0}), ended=broken)
+    asked = measuring(run(tmp_path, of_lifts(model)), whole, whole)
+    assert races.find_advice(Project(ROOT), model, {}, math.inf).verdict == "keep"
+    tried = [request.catalogue.strategies["changed"].title for request in asked[1:]]
+    assert tried == ["fold_time instead of lift 1.", "native instead of lift 1."]
+
+
+@pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", "lifts at once", ""])
 def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, monkeypatch, cut):
     model = make_model()
-    cases = {Case(model.setting, name): many for name, many in WHOLE.items()}
-    measured = {"lifts": run(tmp_path, of_lifts(model)), "whole": run(tmp_path, cases, 3e-7)}
+    measured = {"lifts": run(tmp_path, of_lifts(model))}
+    measured["whole"] = run(tmp_path, of_whole(model, WHOLE), 3e-7)
 
     def measure(_session, workloads, _cases):
         name = "whole" if workloads[0].is_model else "lifts"
@@ -68,8 +99,10 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
     monkeypatch.setattr(advise, "look_at_model", lambda *_: model)
     monkeypatch.setattr(races, "_measure", measure)
     assert cli.main(["advise", "a:b", "--json"], ROOT) == (130 if cut else 0)
-    assert json.loads(capsys.readouterr().out)["provisional"] == bool(cut)
-    assert set(measured) == ({"whole"} if cut in {"lifts", "whole at once"} else set())
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["provisional"] == bool(cut)
+    assert answer["advice"] == ("change" if cut in {"", "whole"} else "undecided")
+    assert len(measured) == {"lifts": 1, "whole at once": 1, "lifts at once": 2}.get(cut, 0)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +114,7 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
         ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),
         ("a:b --data c:d --batch-sizes 3", "--data has sizes of its own; leave out --batch-sizes"),
         ("a:b --backends jax,torch", "--backends: expected one, received jax, torch"),
+        ("a:b --code --batch-sizes 8,32", "--code: expected one of --batch-sizes, received 8, 32"),
     ],
 )
 def test_a_wrong_model_is_a_sentence(tmp_path, capsys, words, sentence):

@@ -10,9 +10,9 @@ def test_the_study_counts_what_a_promise_became_and_refuses_a_model_made_slower(
     assert row[6:] == (1.0, 1.0, 0.0, 0.0, 90.0)
     assert not [*study.BOARD.complaints(row)]
     slower = advised(tmp_path, make_model(), whole=WHOLE | {"changed": 4.0, "only_lift1": 3.5})
-    row = study.row(slower, slower.whole, 90.0)
-    assert row[6:] == (0.0, 1.0, 1.0, 1.0, 90.0)
+    assert study.row(slower, None, 90.0)[6:] == (0.0, 1.0, 1.0, 0.0, 90.0)  # nothing is advised
+    row = study.row(advice, slower.whole, 90.0)
+    assert row[9] == 1.0
     assert [*study.BOARD.complaints(row)]
-    assert study.row(slower, advice.whole, 90.0)[9] == 0.0
     brief = advised(tmp_path, make_model(), whole=WHOLE, launches=1)
     assert study.row(brief, brief.whole, 90.0)[6:9] == (0.0, 0.0, 0.0)  # nothing is known

@@ -1,19 +1,23 @@
-"""From the runs of a user's model to advice: what to change, and what each change brings."""
+"""What is advised of a user's model, and what its runs show of each lift and of the whole.
+
+The verdicts on both rest on all of its runs: see `decisions`.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
-from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
+from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel, label_of
 from timelift.analyse.estimates import Interval
-from timelift.analyse.ranking import Ranking, SpeedUp, rank_run
+from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
-from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Case, Setting, Status
-from timelift.measurement import fact
+from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
+from timelift.case import SKIPPED, Case, Setting, Status
+from timelift.measurement import Measurement, fact
 
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
 #: launches: those of the whole model judge it.
@@ -53,6 +57,18 @@ class Gain:
     def is_loss(self) -> bool:
         return self.speed_up is not None and self.speed_up.is_known and self.speed_up.high < 1
 
+    @property
+    def is_nothing(self) -> bool:
+        """True if it is shown that nothing is gained, or less than what counts as a difference."""
+        if self.speed_up is None or not self.speed_up.is_known:
+            return False
+        return self.speed_up.verdict is Verdict.SAME or self.speed_up.high < 1 + RANK_MARGIN
+
+    @property
+    def is_likely(self) -> bool:
+        """True if it is seen to be large, though it may not be shown."""
+        return self.speed_up is not None and self.speed_up.value >= LIKELY
+
 
 @dataclass(frozen=True)
 class Rival:
@@ -78,8 +94,9 @@ class LiftAdvice:
 
     `strategy` was tried last if the verdict is not to change; it is '' if none was worth a try.
     `seconds` are those of a call as written, and `gain` is that of the strategy, both alone;
-    `in_whole` is the gain of the whole model by this change alone. If the strategy as written has
-    no figures, `lost` tells how it ended and why; else it is ''.
+    `in_whole` is the gain of the whole model by this change alone. `rivals` are all that were
+    measured, the fastest first, and then those without figures. If the strategy as written has
+    none, `lost` tells how it ended and why; else it is ''.
     """
 
     lift: ModelLift
@@ -97,19 +114,35 @@ class LiftAdvice:
         return self.verdict is Advice.CHANGE
 
     @property
-    def is_known(self) -> bool:
-        """True if there are enough launches for a verdict, or the lift is not called at all."""
-        return self.launches >= MIN_LAUNCHES or not self.lift.steps
+    def is_open(self) -> bool:
+        """True if it is not known whether any strategy is worth a try."""
+        return self.verdict is Advice.UNDECIDED and not self.strategy
+
+
+class RacedSet(NamedTuple):
+    """Changes that were raced together; they may be shown slower than the fastest of the race."""
+
+    changes: Mapping[int, str]
+    gain: Gain
+    is_slower: bool
+
+    @property
+    def preference(self) -> tuple[bool, int, float]:
+        """The order in which sets are advised: the fewest changes that are not shown slower."""
+        assert self.gain.speed_up
+        return self.is_slower, len(self.changes), -self.gain.speed_up.value
 
 
 @dataclass(frozen=True)
 class WholeAdvice:
-    """The `gain` of the whole model by `changes`, and that of each of them `alone`.
+    """A race of the whole model: the `gain` by all `changes`, and that of each of them `alone`.
 
     `changes` are the strategies that were raced together, by the number of a lift. `seconds` are
-    those of a call as written. `alone` has gains by the label of the lift. `law_error` is the
-    largest relative difference of outputs and gradients. `lost` tells how rivals without figures
-    ended and why, by the label of a lift, or `AS_WRITTEN` or `CHANGED`.
+    those of a call as written. `alone` has gains by the label of the lift, none of a single change.
+    `law_error` is the largest relative difference of outputs and gradients. `lost` tells how rivals
+    without figures ended and why, by the label of a lift, or `AS_WRITTEN` or `CHANGED`; by the same
+    labels `slower` are those that were shown slower than the fastest. `broke` tells by the number
+    of a lift how the model with that changed, and no other, broke the law or failed.
     """
 
     changes: Mapping[int, str]
@@ -118,20 +151,39 @@ class WholeAdvice:
     alone: Mapping[str, Gain]
     law_error: float | None
     lost: Mapping[str, str]
+    slower: frozenset[str] = frozenset()
+    broke: Mapping[int, str] = field(default_factory=dict)
+    run: Run | None = field(default=None, repr=False)
+
+    @property
+    def sets(self) -> Iterator[RacedSet]:
+        """The changes that were compared with the model as written: all, and each of several."""
+        changes = {label_of(number): {number: name} for number, name in self.changes.items()}
+        changes[CHANGED] = dict(self.changes)
+        for label, gain in {CHANGED: self.gain, **self.alone}.items():
+            if gain.speed_up:
+                yield RacedSet(changes[label], gain, label in self.slower)
+
+    def gain_by(self, changes: Mapping[int, str]) -> Gain | None:
+        """Return the gain by these changes and no other; None if it was not measured."""
+        return next((raced.gain for raced in self.sets if raced.changes == changes), None)
 
 
 @dataclass(frozen=True)
 class ModelAdvice:
     """What to change in a model; `cores` of the machine are None if nothing was measured.
 
-    An `interrupted` one rests on the launches until then. `runs` are the names of its runs, and
-    `budget` has the seconds that would have done where it is undecided for want of time.
+    `whole` is the race that decided, or the last one, and `gain` that of the whole model by what is
+    advised, or else by all that was worth a try. An `interrupted` one rests on the launches until
+    then. `runs` are the names of its runs, and `budget` has the seconds that would have done where
+    it is undecided for want of time.
     """
 
     model: UserModel
     verdict: Advice
     lifts: tuple[LiftAdvice, ...]
     whole: WholeAdvice | None = None
+    gain: Gain = Gain()
     cores: int | None = None
     interrupted: bool = False
     runs: tuple[str, ...] = ()
@@ -143,49 +195,87 @@ class ModelAdvice:
         return {advice.lift.number: advice.strategy for advice in self.lifts if advice.is_change}
 
 
-def advise_model(
-    model: UserModel,
-    lifts: tuple[LiftAdvice, ...],
-    whole: WholeAdvice | None = None,
-    *,
-    interrupted: bool = False,
-) -> ModelAdvice:
-    """Advise on a model by what is known of its lifts and of the whole."""
-    verdict = Advice.KEEP if all(advice.is_known for advice in lifts) else Advice.UNDECIDED
-    if any(advice.is_change for advice in lifts):
-        verdict = Advice.CHANGE
-    return ModelAdvice(model, verdict, lifts, whole, interrupted=interrupted)
+# What the runs show ------------------------------------------------------------------------------
 
 
-def advise_lifts(model: UserModel, run: Run | None) -> tuple[LiftAdvice, ...]:
-    """Advise on each lift of a model; `run` is that of its inner layers, None if none is called."""
-    return tuple(
-        _advise_lift(model, lift, run) if run and lift.steps else LiftAdvice(lift, Advice.KEEP)
-        for lift in model.lifts
+def advise_lifts(
+    model: UserModel, run: Run | None, broke: Mapping[tuple[int, str], str]
+) -> tuple[LiftAdvice, ...]:
+    """Return what is known of each lift alone: undecided with a strategy that is worth a try.
+
+    `run` is that of the inner layers, None if there is none. `broke` tells by the number of a lift
+    and a strategy how the whole model with it broke the law or failed: another one is tried.
+    """
+    return tuple(_advise_lift(model, lift, run, broke) for lift in model.lifts)
+
+
+def _advise_lift(
+    model: UserModel, lift: ModelLift, run: Run | None, broke: Mapping[tuple[int, str], str]
+) -> LiftAdvice:
+    if run is None or not lift.steps:
+        return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
+    rivals = tuple(
+        replace(rival, broke=broke.get((lift.number, rival.strategy), ""))
+        for rival in _rivals(model, lift, run)
     )
-
-
-def _advise_lift(model: UserModel, lift: ModelLift, run: Run) -> LiftAdvice:
-    """Advise the fastest strategy of the same meaning in training."""
+    written = next((rival for rival in rivals if rival.strategy == lift.usual), Rival(lift.usual))
     setting = model.setting_of(lift)
-    rivals = _rivals(lift, setting, run)
-    changed = {rival.strategy for rival in rivals if rival.means}
-    same_meaning = tuple(
-        measurement
-        for measurement in run.measurements
-        if measurement.case.setting == setting and measurement.case.strategy not in changed
+    played = (each.launches for each in run.measurements if each.case.setting == setting)
+    launches = max(map(len, played), default=0)
+    advice = LiftAdvice(
+        lift, seconds=written.seconds, rivals=rivals, launches=launches, lost=written.lost
     )
-    advice = _fastest(setting, lift, replace(run, measurements=same_meaning))
-    seconds = next((rival.seconds for rival in rivals if rival.strategy == lift.usual), None)
-    return replace(advice, seconds=seconds, rivals=rivals)
+    others = [
+        rival
+        for rival in rivals
+        if rival.seconds and not rival.means and rival.strategy != lift.usual
+    ]
+    if worthwhile := [rival for rival in others if _is_worth_a_try(rival, written, launches)]:
+        best = _recommended(run, setting, worthwhile)
+        return replace(advice, strategy=best.strategy, gain=best.gain)
+    if broken := [rival for rival in others if rival.broke]:
+        last = broken[-1]
+        return replace(advice, verdict=Advice.KEEP, strategy=last.strategy, gain=last.gain)
+    is_known = launches >= MIN_LAUNCHES and not any(_may_be_faster(rival) for rival in others)
+    has_none = written.seconds and (is_known or not others)
+    return replace(advice, verdict=Advice.KEEP if has_none else Advice.UNDECIDED)
 
 
-def _rivals(lift: ModelLift, setting: Setting, run: Run) -> tuple[Rival, ...]:
+def _is_worth_a_try(rival: Rival, written: Rival, launches: int) -> bool:
+    """True if a rival is shown faster, or looks it by too few launches; the whole model judges.
+
+    Where the code as written has no figures, whatever has them is.
+    """
+    if rival.broke:
+        return False
+    is_likely = launches < MIN_LAUNCHES and rival.gain.is_likely
+    return written.seconds is None or rival.gain.is_shown or is_likely
+
+
+def _may_be_faster(rival: Rival) -> bool:
+    """True if the interval of a gain leaves one that would be tried by one launch."""
+    return rival.gain.speed_up is not None and not rival.gain.speed_up.high < LIKELY
+
+
+def _recommended(run: Run, setting: Setting, rivals: Sequence[Rival]) -> Rival:
+    """Return the recommended one of some rivals; each of them has figures."""
+    by_case = {Case(setting, rival.strategy): rival for rival in rivals}
+    measurements = tuple(each for each in run.measurements if each.case in by_case)
+    best = recommend(rank_run(replace(run, measurements=measurements)))
+    return by_case[Case(setting, best.strategy)] if best else rivals[0]
+
+
+def _rivals(model: UserModel, lift: ModelLift, run: Run) -> tuple[Rival, ...]:
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
+    setting = model.setting_of(lift)
     declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
-    ranking = _ranking(run, setting, lift.usual)
-    rows = {row.case.strategy: row for row in ranking.rows} if ranking else {}
-    lost = _without_figures(run, setting)
+    rankings = (each for each in rank_run(run, (lift.usual,)) if each.setting == setting)
+    rows = {row.case.strategy: row for ranking in rankings for row in ranking.rows}
+    lost = {
+        each.case.strategy: _end(each)
+        for each in run.without_result
+        if each.case.setting == setting
+    }
     written = lift.meaning(declared.get(lift.usual, {}))
 
     def means(name: str) -> dict[str, tuple[str, str]]:
@@ -201,63 +291,39 @@ def _rivals(lift: ModelLift, setting: Setting, run: Run) -> tuple[Rival, ...]:
     return tuple(replace(rival, means=means(rival.strategy)) for rival in (*measured, *others))
 
 
-def _ranking(run: Run, setting: Setting, usual: str) -> Ranking | None:
-    rankings = rank_run(run, (usual,))
-    return next((ranking for ranking in rankings if ranking.setting == setting), None)
-
-
-def _fastest(setting: Setting, lift: ModelLift, run: Run) -> LiftAdvice:
-    """Advise the fastest strategy of a run in this setting, whatever its meaning in training."""
-    ranking = _ranking(run, setting, lift.usual)
-    lost = _without_figures(run, setting).get(lift.usual, "")
-    if ranking is None or not ranking.rows:
-        return LiftAdvice(lift, lost=lost)
-    launches = max(len(run.measured[row.case].launches) for row in ranking.rows)
-    best = recommend([ranking])
-    row = ranking.row(best.strategy) if best else ranking.rows[0]
-    has_usual = any(row.case.strategy == lift.usual for row in ranking.rows)
-    speed_up = row.speed_up if has_usual else None
-    gain = _gain(run, speed_up, Case(setting, lift.usual), row.case)
-    is_likely = launches < MIN_LAUNCHES and speed_up is not None and speed_up.value >= LIKELY
-    if has_usual and not (gain.is_shown or is_likely):
-        verdict = Advice.KEEP if launches >= MIN_LAUNCHES else Advice.UNDECIDED
-        return LiftAdvice(lift, verdict, gain=gain, launches=launches)
-    lost = "" if has_usual else lost
-    return LiftAdvice(
-        lift, Advice.CHANGE, row.case.strategy, gain=gain, launches=launches, lost=lost
-    )
-
-
 def advise_whole(model: UserModel, changes: Mapping[int, str], run: Run) -> WholeAdvice:
-    """Advise on the whole model by the run of its changes."""
-    written, changed = (Case(model.setting, name) for name in (AS_WRITTEN, CHANGED))
-    ranking = next(iter(rank_run(run, (AS_WRITTEN,))), None)
-    rows = {row.case: row for row in ranking.rows} if ranking else {}
-
-    def gain(case: Case) -> Gain:
-        return _gain(run, rows[case].speed_up if case in rows else None, written, case)
-
-    alone = {lift.label: Case(model.setting, lift.alone) for lift in model.lifts}
-    measured = run.by_case.get(changed)
+    """Return what a race of the whole model with these changes shows."""
     labels = {lift.alone: lift.label for lift in model.lifts}
-    lost = _without_figures(run, model.setting)
+    labels |= {AS_WRITTEN: AS_WRITTEN, CHANGED: CHANGED}
+    ranked = [row for ranking in rank_run(run, (AS_WRITTEN,)) for row in ranking.rows]
+    rows = {labels[row.case.strategy]: row for row in ranked}
+    ends = {labels[each.case.strategy]: each for each in run.measurements}
+    lost = {label: _end(each) for label, each in ends.items() if _end(each)}
+    written = Case(model.setting, AS_WRITTEN)
+    gains = {label: _gain(run, row.speed_up, written, row.case) for label, row in rows.items()}
+    single = {number: label_of(number) if len(changes) > 1 else CHANGED for number in changes}
     return WholeAdvice(
-        dict(changes),
-        rows[written].seconds_per_call if written in rows else None,
-        gain(changed),
-        {label: gain(case) for label, case in alone.items() if case in rows},
-        fact(measured, "law_error") if measured and measured.launches else None,
-        {labels.get(name, name): end for name, end in lost.items()},
+        changes=dict(changes),
+        seconds=rows[AS_WRITTEN].seconds_per_call if AS_WRITTEN in rows else None,
+        gain=gains.get(CHANGED, Gain()),
+        alone={
+            label: gains[label] for label in single.values() if label in gains.keys() - {CHANGED}
+        },
+        law_error=fact(ends[CHANGED], "law_error") if CHANGED in ends else None,
+        lost=lost,
+        slower=frozenset(label for label, row in rows.items() if row.verdict is Verdict.SLOWER),
+        broke={
+            number: lost[label]
+            for number, label in single.items()
+            if label in lost and ends[label].status not in SKIPPED
+        },
+        run=run,
     )
 
 
-def _without_figures(run: Run, setting: Setting) -> dict[str, str]:
-    """Return how each strategy without figures ended in a setting, and why, by name."""
-    return {
-        measurement.case.strategy: f"{measurement.status}: {measurement.reason}"
-        for measurement in run.measurements
-        if measurement.case.setting == setting and measurement.status is not Status.MEASURED
-    }
+def _end(rival: Measurement) -> str:
+    """Return how a rival without figures ended, and why; '' of one that was measured."""
+    return "" if rival.status is Status.MEASURED else f"{rival.status}: {rival.reason}"
 
 
 def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> Gain:

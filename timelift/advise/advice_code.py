@@ -53,7 +53,7 @@ def advice_code(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
     A stored model is cloned with its lifts changed. There is no code if the changed model failed,
     broke the law or is slower.
     """
-    yield from (f"# {line}".rstrip() for line in advice_lines(advice, pages))
+    yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages))
     if advice.whole and (CHANGED in advice.whole.lost or advice.whole.gain.is_loss):
         yield "# There is no code to paste, since the whole model should stay as it is."
         return

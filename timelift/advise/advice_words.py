@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice, Rival
+from timelift.advise.advice import Advice, Gain, LiftAdvice, ModelAdvice, Rival
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift
 from timelift.case import Phase
 from timelift.errors import counted
@@ -33,9 +33,10 @@ BARE = "native"
 Pages = Mapping[str, Source]
 
 
-def advice_lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
+def advice_lines(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     """Yield the lifts of a model, what to write instead, and what that brings the whole model."""
-    yield from map(plain, _lines(advice, pages))
+    for advice in advices:
+        yield from map(plain, _lines(advice, pages))
 
 
 def _lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
@@ -99,7 +100,7 @@ def _after(lift: ModelLift, strategy: str, pages: Pages) -> str:
 def _why_nothing(advice: LiftAdvice) -> str:
     if advice.lost or not advice.launches:
         return "was not measured"
-    return "nothing is shown faster" if advice.is_known else "too few launches to tell"
+    return "undecided" if advice.verdict is Advice.UNDECIDED else "nothing is gained"
 
 
 def _times(gain: Gain) -> str:
@@ -142,11 +143,8 @@ def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
     if not advice.advised:
-        is_known = all(
-            lift_advice.is_known and not lift_advice.lost for lift_advice in advice.lifts
-        )
-        yield f"  there is nothing to change{'' if is_known else ', as far as lifts were measured'}"
-        return
+        is_known = advice.verdict is Advice.KEEP
+        yield f"  {'there is nothing to change' if is_known else 'undecided'}"
     model, whole = advice.model, advice.whole
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
     about = f"  the whole model, {call}, batch {model.feeding.batch}"
@@ -178,10 +176,16 @@ def _gain_in_words(gain: Gain) -> str:
 # As data -----------------------------------------------------------------------------------------
 
 
-def advice_json(advice: ModelAdvice, pages: Pages) -> str:
-    """Return the advice as one JSON object; unknown values are null."""
+def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
+    """Return the advice as JSON, a list of several; unknown values are null."""
+    data = [_as_data(advice, pages) for advice in advices]
+    return json.dumps(data[0] if len(data) == 1 else data, indent=2)
+
+
+def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
     model, whole = advice.model, advice.whole
-    data = {
+    return {
+        "advice": advice.verdict,
         "model": model.name,
         "backend": model.backend,
         "mode": model.mode,
@@ -200,7 +204,6 @@ def advice_json(advice: ModelAdvice, pages: Pages) -> str:
             "lost": whole.lost,
         },
     }
-    return json.dumps(data, indent=2)
 
 
 def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What is measured of a user's model: each of its lifts alone, and then the model whole.
 
-Both are runs of their own, within one budget.
+All are runs of their own, within one budget.
 """
 
 import math
@@ -12,13 +12,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from timelift.advise.advice import (
-    ModelAdvice,
-    WholeAdvice,
-    advise_lifts,
-    advise_model,
-    advise_whole,
-)
+from timelift.advise.advice import ModelAdvice, WholeAdvice, advise_whole
+from timelift.advise.decisions import Evidence
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, DEFAULTS, ModelLift, UserModel
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
@@ -35,31 +30,58 @@ from timelift.project import Project
 
 #: Strategies that call the very layer inside of a lift, so that its weights stay where they are.
 IN_PLACE = ("fold_time", "native", "vectorized_map")
+#: Races of one whole model: each leaves out what broke its law or made it slower in the last one.
+_MOST_RACES = 4
+
+
+def advise_on_each(
+    project: Project, models: Sequence[UserModel], texts: Mapping[str, str], ends: float
+) -> list[ModelAdvice]:
+    """Advise on each of several models, such as one at several batches, which share the time.
+
+    After Ctrl-C nothing more is measured. A budget that would have done is that of all of them.
+    """
+    advices, is_over = list[ModelAdvice](), False
+    for left, model in zip(range(len(models), 0, -1), models, strict=True):
+        now = time.monotonic()
+        share = (ends - now) / left
+        if is_over:
+            advice = Evidence(model).advice(RunOptions.read(texts), interrupted=True)
+        else:
+            advice = find_advice(project, model, texts, now + share)
+        is_over = advice.interrupted
+        advices.append(replace(advice, budget=advice.budget and advice.budget * len(models)))
+    return advices
 
 
 def find_advice(
     project: Project, model: UserModel, texts: Mapping[str, str], ends: float
 ) -> ModelAdvice:
-    """Measure a model's lifts, and then the whole model with the advised strategies in their place.
+    """Measure a model's lifts, and then the whole model with the fastest in their places.
 
     `texts` are options of a run. The lifts get half of the time until the budget `ends`, a value of
-    `time.monotonic`, and the whole model gets the rest; without a rest it is not measured.
+    `time.monotonic`, and the races of the whole model get the rest. A race leaves out what broke
+    the law in the last one, or made the model slower.
     """
-    run, interrupted = None, False
-    half = (ends - time.monotonic()) / 2
-    if any(lift.steps for lift in model.lifts):
-        run, interrupted = measure_lifts(project, model, with_budget(texts, half))
-    cores = run.header.machine.identity.get("cores") if run else None
-    advice = advise_model(model, advise_lifts(model, run), interrupted=interrupted)
-    advice = replace(advice, cores=cores)
-    rest = ends - time.monotonic()
-    if interrupted or not advice.advised or rest <= 0:
-        return advice
+    evidence, interrupted = Evidence(model), False
     try:
-        whole, interrupted = race_whole(project, model, advice.advised, with_budget(texts, rest))
+        if any(lift.steps for lift in model.lifts):
+            half = (ends - time.monotonic()) / 2
+            run, interrupted = measure_lifts(project, model, with_budget(texts, half))
+            evidence = Evidence(model, run)
+        while evidence.to_race and not interrupted and len(evidence.races) < _MOST_RACES:
+            rest = ends - time.monotonic()
+            if rest <= 0:
+                break
+            race, interrupted = race_whole(
+                project, model, evidence.to_race, with_budget(texts, rest)
+            )
+            if race is None:
+                break
+            evidence = replace(evidence, races=(*evidence.races, race))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
-        whole, interrupted = None, True
-    return replace(advice, whole=whole, interrupted=interrupted)
+        interrupted = True
+    return evidence.advice(RunOptions.read(DEFAULTS | dict(texts)), interrupted=interrupted)
 
 
 def end_of_budget(texts: Mapping[str, str]) -> float:
@@ -170,7 +192,13 @@ class _LiftsRace(_AdviceRace):
 
 
 class _ModelRace(_AdviceRace):
-    """A model with changes; the model as written is the baseline of speed-ups."""
+    """A model with changes; the model as written is the baseline of speed-ups.
+
+    It ends after a launch in which a change broke the law, since another is tried in its place.
+    """
+
+    def options(self) -> RunOptions:
+        return replace(self.request.options, stop_after=1)
 
     def header(self, header: Header) -> Header:
         return structs.replace(header, options=header.options | {"relative_to": AS_WRITTEN})

@@ -35,6 +35,11 @@ class Feeding(NamedTuple):
     seq_len: int
 
 
+def label_of(number: int) -> str:
+    """Return what the lift of a number is called."""
+    return f"lift {number}"
+
+
 class RepeatedLayer(NamedTuple):
     """A layer that one call of a model calls several times at one shape, and that is no lift.
 
@@ -91,7 +96,7 @@ class ModelLift:
 
     @property
     def label(self) -> str:
-        return f"lift {self.number}"
+        return label_of(self.number)
 
     @property
     def alone(self) -> str:

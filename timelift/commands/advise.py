@@ -5,15 +5,16 @@ from dataclasses import replace
 from functools import partial
 
 from timelift.advise.user_model import DEFAULTS, Feeding, look_at_model
+from timelift.case import Phase
 from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
-from timelift.measure.options import option_named, read_size
+from timelift.measure.options import choice, list_of, option_named, read_size
 from timelift.project import Project
 from timelift.source import read_source
 
 #: The default sizes of a call.
-BATCH, SEQ_LEN = 8, 16
+BATCH, SEQ_LEN = 32, 16
 #: What a model is called with is drawn whole, so its sizes are no larger than a million.
 _read_size = partial(read_size, most=1_000_000)
 #: The options of a run that `advise` takes.
@@ -38,19 +39,30 @@ def advise(options: Options, project: Project) -> int:
     project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
     ends = races.end_of_budget(texts)
-    if options.data and (options.batch or options.seq_len):
+    if options.data and (options.batches or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
-    feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
-    model = look_at_model(project, options.model, feeding, texts)
-    advice = races.find_advice(project, model, texts, ends)
-    pages = {name: read_source(project.strategies[name]) for name in set(advice.advised.values())}
+    batches = options.batches or (BATCH,)
+    if options.code and len(batches) > 1:
+        sizes = ", ".join(map(str, batches))
+        raise UserError(f"--code: expected one of --batch-sizes, received {sizes}; name one")
+    models = []
+    for batch in batches:
+        feeding = Feeding(options.data, batch, options.seq_len or SEQ_LEN)
+        model = look_at_model(project, options.model, feeding, texts)
+        models.append(model.in_phase(options.phase) if options.phase else model)
+    advices = races.advise_on_each(project, models, texts, ends)
+    pages = {
+        name: read_source(project.strategies[name])
+        for name in races.IN_PLACE
+        if name in project.strategies
+    }
     if options.json:
-        write_lines([advice_words.advice_json(advice, pages)])
+        write_lines([advice_words.advice_json(advices, pages)])
     elif options.code:
-        write_lines(advice_code.advice_code(advice, pages))
+        write_lines(advice_code.advice_code(advices[0], pages))
     else:
-        write_lines(advice_words.advice_lines(advice, pages))
-    return EXIT_INTERRUPTED if advice.interrupted else 0
+        write_lines(advice_words.advice_lines(advices, pages))
+    return EXIT_INTERRUPTED if advices[-1].interrupted else 0
 
 
 def advise_options(parser: argparse.ArgumentParser) -> None:
@@ -62,11 +74,11 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--batch-sizes",
-        dest="batch",
-        type=argument_type(_read_size),
-        default=0,
-        metavar="N",
-        help=f"sequences in a call (default: {BATCH})",
+        dest="batches",
+        type=argument_type(list_of(_read_size)),
+        default=(),
+        metavar="LIST",
+        help=f"sequences in a call, or several like 8,32,128 (default: {BATCH})",
     )
     parser.add_argument(
         "--seq-lens",
@@ -75,6 +87,13 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",
+    )
+    parser.add_argument(
+        "--phase",
+        type=argument_type(choice(Phase)),
+        metavar="PHASE",
+        help="backward, a train step, or forward, outputs alone, as for who serves the model "
+        "(default: backward where anything trains)",
     )
     parser.add_argument(
         "--data",
