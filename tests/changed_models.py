@@ -15,7 +15,7 @@ from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, model_data
-from timelift.worker.describe import describe_lift, describe_model  # noqa: F401 - for scripts
+from timelift.worker.describe import describe_model
 from timelift.worker.measure_setting import measure_setting
 from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
@@ -49,8 +49,13 @@ def drawn(name):
     return find_model(named(name))
 
 
+def described(name):
+    """Describe a model by a call of 2 sequences, of 6 steps where it leaves that open."""
+    return describe_model(named(name), {"source": DATA.get(name, ""), "batch": BATCH, "seq_len": 6})
+
+
 def folded(name):
-    """Fold all lifts of a model; return the lifts, how far outputs move, and losses."""
+    """Fold all lifts of a model; return their paths, how far outputs move, and losses."""
     model, noise = drawn(name), np.random.default_rng(0)
     data = model_data.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     lifts = find_lifts.watch_lifts(model, data.inputs)
@@ -68,7 +73,6 @@ def folded(name):
         "doubled": largest_error(_doubled(model, lifts, data), before),
         "losses": losses,
         "by_hand": by_hand,
-        "lifts": [describe_lift(lift) for lift in lifts],
     }
 
 

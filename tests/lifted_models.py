@@ -64,14 +64,28 @@ def strided():
     return keras.Model(series, _lift(layers.Dense(1), "value_td")(x), name="strided")
 
 
-class Scaled(layers.Layer):
-    """Its weight has the name of the size of noise in other layers."""
+class Own(layers.Layer):
+    """Trains by its name; has a weight with the name of the size of noise in other layers."""
 
     def build(self, shape):
         self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
+        self.mean = self.add_weight(shape=(), trainable=False)
+        self.seeds = keras.random.SeedGenerator(1)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
+        if training and self.name == "drop_path":
+            drawn = keras.random.uniform(ops.shape(inputs), seed=self.seeds)
+            inputs = ops.where(drawn < 1e-6, 0.0, inputs)
+        if training and self.name == "average":
+            self.mean.assign(0.9 * self.mean + ops.mean(inputs))
+        if training and self.name == "untaught":
+            raise ValueError
+        if self.name == "add_loss":
+            self.add_loss(ops.mean(inputs))
         return inputs * self.stddev
+
+    def compute_output_shape(self, shape):
+        return shape
 
 
 class Towers(keras.Model):
@@ -80,7 +94,7 @@ class Towers(keras.Model):
     def __init__(self):
         super().__init__(name="towers")
         noisy = keras.Sequential([layers.Dense(2), layers.Dropout(np.float32(0.5))])
-        lifts = [_lift(Scaled(), "td"), _lift(noisy, "td")]
+        lifts = [_lift(Own(), "td"), _lift(noisy, "td")]
         self.parts = [keras.Sequential([lift], name="tower") for lift in lifts]
 
     def call(self, inputs):
@@ -213,3 +227,29 @@ def by_hand_otherwise():
 
 def _called(layer, steps, places=range(4), **how):
     return [layer(steps[:, place], **how) for place in places]
+
+
+def asked():
+    """Lifts of layers that train in ways of their own, and lifts behind weights and masks."""
+    steps, again = keras.Input((3, 4, 2)), _lift(layers.Dense(2), "again")
+    first = _lift(layers.Dense(2, kernel_initializer="zeros"), "first")(steps)
+    parts = ops.unstack(layers.Masking()(first), axis=1)
+    loops = layers.Dense(2, name="left"), layers.Dense(2, name="right")
+    inner = {
+        **{name: Own(name=name) for name in ("drop_path", "average", "add_loss", "untaught")},
+        "unseeded": layers.Lambda(lambda x: x + keras.random.normal(ops.shape(x)), (4, 2)),
+        "no_noise": layers.Dropout(0.0),
+        "frozen": layers.BatchNormalization(trainable=False),
+        "spectral": layers.SpectralNormalization(layers.Dense(2)),
+        "activity": layers.Dense(2, activity_regularizer="l2"),
+        "penalty": layers.Dense(2, kernel_regularizer="l2"),
+        "outer": keras.Sequential([layers.Dense(2), _lift(layers.Dense(2), "nested")]),
+        "bare": layers.ReLU(),
+    }
+    outputs = [
+        *(_lift(layer, name)(steps) for name, layer in inner.items()),
+        *(ops.stack([layer(part) for part in parts], axis=1) for layer in loops),
+        again(again(steps)),
+        _lift(layers.ReLU(), "weightless")(first),
+    ]
+    return keras.Model(steps, outputs, name="asked")

@@ -42,8 +42,8 @@ def call_in(backend, call):
     return engines.evaluate(backend, "tests.changed_models", call)
 
 
-def lifts_of(name):
-    return call_in(TENSORFLOW, f"folded({name!r})")["lifts"]
+def described(name, backend=TENSORFLOW):
+    return call_in(backend, f"described({name!r})")
 
 
 def _cases():
@@ -72,13 +72,25 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
     assert inner["inputs"] == {"features": [20], "dtype": "int32", "high": 5000}
 
 
-@pytest.mark.whole
-def test_statistics_of_a_lift_are_described():
-    assert "statistics" in lifts_of("detector")[1]["added"]
+#: What is true of which lifts of `asked`.
+ASKED = {
+    "noise": {"drop_path", "unseeded", "untaught"},
+    "statistics": {"average", "spectral", "untaught"},
+    "losses": {"add_loss", "activity", "untaught"},
+    "masked": {"left", "right"},
+    "inputs_and_weights": {"left", "right", "again", "nested", "weightless", "untaught"},
+    "none": {"unseeded", "no_noise", "frozen", "bare"},
+}
 
 
-def test_a_weight_is_no_noise_and_a_rate_may_be_a_number_of_numpy():
-    assert ["noise" in lift["added"] for lift in lifts_of("towers")] == [False, True]
+@pytest.mark.parametrize("backend", Backend)
+def test_how_a_lift_trains_is_asked_of_its_layer_and_of_the_model(backend):
+    lifts = described("asked", backend)["lifts"]
+    for word, names in ASKED.items():
+        said = [(*lift["added"], lift["gradients"], lift["masked"] and "masked") for lift in lifts]
+        assert names == {
+            lift["name"] for lift, words in zip(lifts, said, strict=True) if word in words
+        }
 
 
 def test_a_lift_is_described_by_its_place():
@@ -96,7 +108,7 @@ def test_a_lift_is_described_by_its_place():
         "agent": [("torso_td", "", "torso")],
     }
     for name, wanted in places.items():
-        lifts = lifts_of(name)
+        lifts = described(name)["lifts"]
         assert [(lift["name"], lift["place"], lift["inner"]) for lift in lifts] == wanted
 
 
@@ -117,7 +129,7 @@ def test_a_changed_lift_trains_with_noise_and_predicts_without():
 
 def test_a_loop_over_every_step_is_a_lift_and_any_other_is_named():
     for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
-        model = call_in(TENSORFLOW, f"folded({name!r})")
+        model = described(name)
         ((lift,), by_hand) = model["lifts"], model["by_hand"]
         assert (lift["usual"], by_hand) == (usual, [])
         assert (lift["steps"], lift["inputs"]["features"]) == (4, [2])
@@ -186,20 +198,14 @@ def test_the_peak_memory_of_a_change_is_read_without_checking_the_law():
         assert "law_error" not in facts
 
 
-def described(name, source=""):
-    """Describe a model by a call of 2 sequences of 6 steps."""
-    feeding = {"source": source, "batch": 2, "seq_len": 6}
-    return call_in(TENSORFLOW, f"describe_model(named({name!r}), {feeding})")
-
-
 @pytest.mark.parametrize(
-    ("name", "source", "reason"),
+    ("name", "reason"),
     [
-        ("same", "", "name a function that makes the whole model anew"),
-        ("same_inside", "", "name a function that makes the whole model anew"),
-        ("late", "tests.lifted_models:late_data", "make them in __init__"),
+        ("same", "name a function that makes the whole model anew"),
+        ("same_inside", "name a function that makes the whole model anew"),
+        ("late", "make them in __init__"),
     ],
 )
-def test_a_model_whose_lifts_are_shared_or_come_late_is_refused(name, source, reason):
-    assert reason in described(name, source)["error"]
-    assert "error" not in described("twins")
+def test_a_model_whose_lifts_are_shared_or_come_late_is_refused(name, reason):
+    assert reason in described(name)["error"]
+    assert described("twins")["layers"] == 6

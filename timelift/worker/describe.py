@@ -8,16 +8,16 @@
 
 import json
 import math
-import numbers
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from timelift.case import Gradients
 from timelift.errors import one_line
-from timelift.worker import model_data
+from timelift.worker import law, model_data
 from timelift.worker.find_lifts import (
     Lift,
     find_lifts,
@@ -37,8 +37,8 @@ _SAME = (
 )
 #: A model has other lifts after its first call than before.
 _LATE = "its lifts are not there before its first call; make them in __init__"
-#: Attributes of Keras's layers that hold the rate or size of noise in training.
-_NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
+#: What training may add to a layer.
+_ADDED = ("noise", "statistics", "losses")
 
 
 def describe(factory: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
         parts = parts_of(model)
         return {
             "name": model.name,
-            "layers": len(parts) - 1,
+            "layers": len(model.layers),
             "compiled": bool(model.compiled),
             "trains": bool(model.trainable_weights),
             "mode": model_data.mode_of(model),
@@ -81,7 +81,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "draws_labels": data.labels is None and bool(model.trainable_weights),
             "batch": data.batch,
             "leaves_open": model_data.leaves_open(model),
-            "lifts": [describe_lift(lift) for lift in lifts],
+            "lifts": describe_lifts(model, data.inputs, lifts),
             "by_hand": list(
                 dict(loop for part in parts for loop in unsupported_loops(part)).items()
             ),
@@ -90,24 +90,26 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": one_line(error)}
 
 
-def describe_lift(lift: Lift) -> dict[str, Any]:
-    """Return a lift's inner layer, its inputs in a call of the model, and what training adds.
+def describe_lifts(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[str, Any]]:
+    """Describe lifts with other weights: those that are zero as made could hide what they do."""
+    weights = model.get_weights()
+    for weight in model.trainable_weights:
+        weight.assign(1.1 * weight.numpy() + 0.01)
+    disturbed = watch_lifts(model, inputs)
+    described = [describe_lift(*pair) for pair in zip(lifts, disturbed, strict=True)]
+    model.set_weights(weights)
+    return described
 
-    The batch of a lift inside of other lifts is multiplied by the steps of those, since their
+
+def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
+    """Return a lift's inner layer, its inputs in a call of the model, and how it trains.
+
+    `disturbed` is the lift as watched in a call with other weights, which are still in place. The
+    batch of a lift inside of other lifts is multiplied by the steps of those, since their
     strategies call it for several steps at once. A lift that was not called has no sizes.
     """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    inner, parts = lift.inner, parts_of(lift.inner)
+    inner = lift.inner
     whole, high = whole_numbers(inner)
-    rates = [getattr(part, rate, 0) for part in parts for rate in _NOISE]
-    statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
-    added = {
-        # an attribute of that name may also be a weight or a layer
-        "noise": any(isinstance(rate, numbers.Real) and float(rate) > 0 for rate in rates),
-        "statistics": any(part.trainable for part in statistics),
-        "losses": any(getattr(part, "activity_regularizer", None) for part in parts),
-    }
     described = {
         "name": lift.name,
         "place": lift.place,
@@ -115,17 +117,66 @@ def describe_lift(lift: Lift) -> dict[str, Any]:
         "usual": lift.usual,
         "inner": _as_code(inner),
         "trains": bool(inner.trainable_weights),
-        "added": [kind for kind, is_added in added.items() if is_added],
+        "masked": lift.masked,
     }
     if not lift.calls:
-        return described
+        return described | {"added": []}
     (batch, steps, *features), dtype = lift.calls[0]
     batch *= math.prod(outer.calls[0][0][1] for outer in lift.around if outer.calls)
+    described |= _training(lift, disturbed)
     if "int" not in dtype:
         dtype = whole  # a Sequential around the layer may have made floats of whole numbers
     high = (high or model_data.FLAG_VALUES) if dtype else 0
     inputs = {"features": features, "dtype": dtype, "high": high}
     return described | {"batch": batch, "steps": steps, "inputs": inputs}
+
+
+def _training(lift: Lift, disturbed: Lift) -> dict[str, Any]:
+    """Return what training adds to a lift, and by what a train step differentiates it.
+
+    It has a gradient by its inputs if other weights change them: weights before it, or its own
+    where it is called again. What cannot be asked is assumed: no advice may change a meaning.
+    """
+    try:
+        has_gradient = any(map(_differ, lift.received, disturbed.received))
+        added = _added(lift.inner, disturbed.received[0][:, 0])
+    except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
+        has_gradient, added = True, [*_ADDED]
+    gradients = Gradients.WEIGHTS if lift.inner.trainable_weights else Gradients.NONE
+    if has_gradient and "float" in lift.calls[0][1]:
+        gradients = Gradients.INPUTS_AND_WEIGHTS
+    return {"added": added, "gradients": gradients}
+
+
+def _added(layer: Any, step: Any) -> list[str]:
+    """Return what two training calls of a layer on the same inputs show.
+
+    Noise are seeds that advance, however seldom it is seen, or outputs that differ; statistics are
+    weights that change; losses are those that no regulariser of a weight makes.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    outputs, changed = [], set[int]()
+    state = [(variable, variable.numpy()) for variable in layer.variables]
+    for _ in range(2):
+        outputs.append(keras.tree.flatten(layer(step, training=True)))
+        changed |= {id(one) for one, before in state if (one.numpy() != before).any()}
+        for variable, before in state:
+            variable.assign(before)
+    weights = {id(weight) for weight in layer.weights}  # the other variables are seeds
+    is_noisy = changed - weights or any(map(_differ, *outputs))
+    penalties = [weight for weight in layer.trainable_weights if weight.regularizer]
+    shown = is_noisy, changed & weights, layer.losses[len(penalties) :]
+    return [kind for kind, is_shown in zip(_ADDED, shown, strict=True) if is_shown]
+
+
+def _differ(tensor: Any, other: Any) -> bool:
+    """True if two tensors differ beyond rounding; NaN differs from anything."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    values, wanted = map(keras.ops.convert_to_numpy, (tensor, other))
+    errors = law.relative_errors(values, wanted, law.scale_of(wanted))
+    return not errors.max(initial=0.0) <= law.TOLERANCES[law.DtypePrecision.FLOAT32].outputs
 
 
 def _as_code(layer: Any) -> str:

@@ -32,18 +32,13 @@ _ALL = slice(None)
 class Loop:
     """A layer `inner` that is called at every step of a sequence; `stack` joins its outputs.
 
-    `strategy` computes the same. The sequence has `shape` (time, *features), without the batch.
+    `take` is the operation that takes the first step out of it; `strategy` computes the same.
     """
 
     inner: Any
     stack: Any
+    take: Any
     strategy: str
-    shape: tuple[int, ...]
-    dtype: str
-
-    def input_spec(self, outputs: Sequence[Any]) -> InputSpec:
-        """Return shape and dtype of the sequence whose steps have these outputs."""
-        return (int(outputs[0].shape[0]), *self.shape), self.dtype
 
     def change(self, lift: Callable[[Any], Any]) -> None:
         """Replace the loop by one call of `lift`, (batch, time, *features) to (batch, time, …)."""
@@ -72,8 +67,8 @@ class Lift:
 
     `layer` is the `TimeDistributed` around it, or the operation that stacks the outputs of its
     `loop`. `trail` has the layers on the way, from the model to the `TimeDistributed` or to the
-    layer that a loop calls. `around` are the lifts that it is inside of, `calls` the inputs that
-    `watch_lifts` has seen.
+    layer that a loop calls. `around` are the lifts that it is inside of. What `watch_lifts` has
+    seen are its `calls`, the tensors that it `received` in them, and whether one was `masked`.
     """
 
     path: str
@@ -83,6 +78,8 @@ class Lift:
     around: tuple["Lift", ...] = ()
     loop: Loop | None = None
     calls: list[InputSpec] = field(default_factory=list)
+    received: list[Any] = field(default_factory=list)
+    masked: bool = False
 
     @property
     def usual(self) -> str:
@@ -187,24 +184,28 @@ def watch_lifts(model: Any, inputs: Any) -> list[Lift]:
     if not model.built:
         model(inputs, training=False)  # some make their layers then, and Keras traces others
     lifts = find_lifts(model)
-    for lift in lifts:
-        _watch(lift)
+    watched = [_watch(lift) for lift in lifts]
     try:
         model(inputs, training=False)
     finally:
-        for lift in lifts:
-            del lift.layer.call  # so that it is again its class's
+        for operation in watched:  # so that it is again its class's; two loops may share one
+            vars(operation).pop("call", None)
     return lifts
 
 
-def _watch(lift: Lift) -> None:
-    original = lift.layer.call
+def _watch(lift: Lift) -> Any:
+    """Note what reaches a lift; return the operation whose `call` does so."""
+    watched = lift.loop.take if lift.loop else lift.layer
+    original = watched.call
 
     def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        lift.calls.append(lift.loop.input_spec(inputs) if lift.loop else _spec_of(inputs))
+        lift.calls.append(_spec_of(inputs))
+        lift.received.append(inputs)
+        lift.masked |= getattr(inputs, "_keras_mask", kwargs.get("mask")) is not None
         return original(inputs, *args, **kwargs)
 
-    lift.layer.call = call
+    watched.call = call
+    return watched
 
 
 def _spec_of(inputs: Any) -> InputSpec:
@@ -346,7 +347,7 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     if [step_of.get(id(tensor)) for tensor in consumer.input_tensors] != [*range(shape[0])]:
         return None
     strategy = _STRATEGY_OF[type(source.operation).__name__]
-    return Loop(layer, consumer.operation, strategy, shape, sequence.dtype)
+    return Loop(layer, consumer.operation, source.operation, strategy)
 
 
 def _step(tensor: Any) -> int | None:
