@@ -102,7 +102,7 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
     comments = [f"# {line}".rstrip() for line in advice_lines([twice], PAGES)]
     assert lines[: len(comments)] == comments
     assert lines[len(comments) :][:4] == ["", "", "class FoldTime: ...", ""]
-    assert lines[-1] == "#   new_model.set_weights(old_model.get_weights())"
+    assert lines[-2] == "#   new_model.set_weights(old_model.get_weights())"
 
 
 def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path):
@@ -118,7 +118,7 @@ def test_a_loop_is_replaced_by_a_call_and_its_weights_are_set_by_layer(tmp_path)
         "stack([Dense(32)(step) for step in x])",
         "FoldTime(Dense(32))(x)",
     )
-    assert [*advice_code(advice, PAGES)][-1] == "#   new_layer.set_weights(old_layer.get_weights())"
+    assert [*advice_code(advice, PAGES)][-2] == "#   new_layer.set_weights(old_layer.get_weights())"
 
 
 def test_a_name_in_a_stored_model_is_no_code(tmp_path):

@@ -150,21 +150,26 @@ def in_worker(call):
 
 
 @pytest.mark.parametrize(
-    ("name", "strategy", "stored"),
+    ("name", "strategy", "how"),
     [
-        ("stacked", "native", False),
-        ("shared", "fold_time", False),
-        ("stacked", "native", True),
-        ("twins", "vectorized_map", True),
-        ("library", "fold_time", True),
-        pytest.param("library", "fold_time", False, marks=pytest.mark.whole),
-        pytest.param("detector", "fold_time", True, marks=pytest.mark.whole),
+        ("masked", "fold_time", "stored=False"),
+        ("masked", "fold_time", "stored=True, policy='mixed_float16'"),
+        ("stacked", "native", "stored=False"),
+        ("stacked", "native", "stored=True"),
+        ("shared", "fold_time", "stored=False"),
+        ("twins", "vectorized_map", "stored=True"),
+        ("agent", "fold_time", "stored=False"),
+        ("by_hand", "native", "stored=False"),
+        pytest.param("masked", "native", "stored=True", marks=pytest.mark.whole),
+        pytest.param("library", "fold_time", "stored=True", marks=pytest.mark.whole),
+        pytest.param("detector", "fold_time", "stored=True", marks=pytest.mark.whole),
     ],
 )
-def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored):
-    new = in_worker(f"pasted({name!r}, {strategy!r}, stored={stored})")
+def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, how):
+    new = in_worker(f"pasted({name!r}, {strategy!r}, {how})")
     assert new["lifts"] == 0
     assert new["error"] <= 1e-5 * new["largest"]
+    assert new["keeps_state"] == ("stored=True" in how)
 
 
 SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"

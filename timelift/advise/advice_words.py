@@ -29,6 +29,8 @@ _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
 _RIVALS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
 #: The strategy that calls the layer itself on whole sequences.
 BARE = "native"
+#: The function, in code to paste, that does so with a Sequential.
+ITSELF = "itself"
 #: The file of each strategy that is advised, by its name.
 Pages = Mapping[str, Source]
 
@@ -84,17 +86,23 @@ def _row(advice: LiftAdvice, pages: Pages) -> tuple[str, ...]:
         return (*first_cells, "-", "is not called", "-")
     if not advice.is_change:
         return (*first_cells, "-", _why_nothing(advice), "-")
-    after = _after(lift, advice.strategy, pages)
+    after = written_instead(lift, advice.strategy, pages)
     first_call = _seconds(advice.gain.first_call) if advice.gain.first_call else "-"
     return (*first_cells, after, _times(advice.gain), first_call)
 
 
-def _after(lift: ModelLift, strategy: str, pages: Pages) -> str:
-    """Return what takes a lift's place, in code: `FoldTime(Dense(32))`, or `Dense(32)`."""
+def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
+    """Return what takes a lift's place, in code: `FoldTime(Dense(32))`, or `Dense(32)`.
+
+    A Sequential insists on the rank of its inputs, so `itself` makes it anew.
+    """
     called = "(x)" if lift.is_loop else ""  # TimeDistributed is not called in its line either
     if name := pages[strategy].lift_class:
         return f"{name}({lift.inner}){called}"
-    return f"{lift.inner if strategy == BARE else build_call(lift.inner, 'shape')}{called}"
+    if strategy != BARE:
+        return f"{build_call(lift.inner, 'shape')}{called}"
+    is_sequential = "(" not in lift.inner or lift.inner.startswith("Sequential(")
+    return f"{ITSELF}({lift.inner}){called}" if is_sequential else f"{lift.inner}{called}"
 
 
 def _why_nothing(advice: LiftAdvice) -> str:
@@ -213,7 +221,7 @@ def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
         "name": lift.name,
         "place": lift.place,
         "before": lift.before,
-        "after": _after(lift, advice.strategy, pages) if advice.is_change else None,
+        "after": written_instead(lift, advice.strategy, pages) if advice.is_change else None,
         "is": lift.usual,
         "write": advice.strategy or None,
         "steps": lift.steps,
