@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_words import BARE, ITSELF, Pages, advice_lines, written_instead
-from timelift.advise.user_model import CHANGED, ModelLift
+from timelift.advise.user_model import ModelLift
 from timelift.escape import plain
 from timelift.inner_layer import Factory
 
@@ -93,9 +93,6 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
     changed. There is nothing to paste unless a change is advised.
     """
     yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages))
-    if advice.whole and (CHANGED in advice.whole.lost or advice.whole.gain.is_loss):
-        yield _NOTHING[Advice.KEEP]
-        return
     if advice.verdict is not Advice.CHANGE:
         yield _NOTHING[advice.verdict]
         return
