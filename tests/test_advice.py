@@ -83,7 +83,7 @@ def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):
     model = make_model()
     broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "breaks the law: outputs differ")]
     broken += [(Case(model.setting, "only_lift2"), Status.FAILED, "no such thing")]
-    whole = {"as_written": 3.0, "only_lift1": 2.0}
+    whole = {"as_written": 3.0, "only_lift1": 3.0}
     advice = advised(tmp_path, model, whole=whole, ended=broken)
     assert not advice.whole.gain.is_shown
     assert all(line.startswith("#") for line in advice_code(advice, PAGES))
@@ -101,7 +101,8 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
     lines = [*advice_code(twice, PAGES)]
     comments = [f"# {line}".rstrip() for line in advice_lines([twice], PAGES)]
     assert lines[: len(comments)] == comments
-    assert lines[len(comments) :][:4] == ["", "", "class FoldTime: ...", ""]
+    by_hand = "#   outputs = ops.split(layer(ops.concatenate(inputs, axis=0)), 4, axis=0)"
+    assert lines[len(comments) + 1 :][:4] == [by_hand, "", "", "class FoldTime: ..."]
     assert lines[-2] == "#   new_model.set_weights(old_model.get_weights())"
 
 

@@ -30,6 +30,10 @@ _WEIGHTS_OF_LOOPS = """
 #   new_layer.set_weights(old_layer.get_weights())
 #   new_model.save_weights("new.weights.h5")
 """
+#: What replaces several calls of a layer, none of which needs what another returned.
+_REPEATED = """\
+# One call of {layer} instead of {calls}, with new noise and batch statistics of them all:
+#   outputs = ops.split(layer(ops.concatenate(inputs, axis=0)), {calls}, axis=0)"""
 #: The end of the code that clones a stored model, after its table of lifts.
 _CLONE = """
 
@@ -93,6 +97,9 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
     changed. There is nothing to paste unless a change is advised.
     """
     yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages))
+    for layer in advice.model.repeated:
+        if not layer.depends:
+            yield from _REPEATED.format(layer=plain(layer.layer), calls=layer.calls).split("\n")
     if advice.verdict is not Advice.CHANGE:
         yield _NOTHING[advice.verdict]
         return
@@ -132,4 +139,4 @@ def _by_hand(changes: Sequence[_Change]) -> Iterator[str]:
         yield f"#   before: {plain(change.lift.before)}"
         yield f"#   after:  {plain(change.line)}"
     is_looped = any(change.lift.is_loop for change in changes)
-    yield from (_WEIGHTS_OF_LOOPS if is_looped else _WEIGHTS).strip("\n").split("\n")
+    yield from (_WEIGHTS_OF_LOOPS if is_looped else _WEIGHTS).rstrip("\n").split("\n")
