@@ -81,6 +81,8 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "draws_labels": data.labels is None and bool(model.trainable_weights),
             "batch": data.batch,
             "leaves_open": model_data.leaves_open(model),
+            "constant": model_data.is_constant(model, data.inputs),
+            "unpadded": model_data.is_unpadded(model, data.inputs),
             "lifts": describe_lifts(model, data.inputs, lifts),
             "by_hand": list(
                 dict(loop for part in parts for loop in unsupported_loops(part)).items()

@@ -3,8 +3,11 @@
 A model that its user did not compile is made ready to train by the mean of its outputs.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,9 @@ from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_named
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
-FLAG_VALUES = 2
+FLAG_VALUES, _BYTE_VALUES = 2, 256
+#: What marks of an input may differ by, as a share, where it is resized or rounded on its way.
+_SAME_MARK = 1e-3
 _BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy"})
 
 
@@ -42,26 +47,116 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
     """Call `source`, a `module:function` that returns (inputs, labels); draw inputs if it is ''.
 
     `seq_len` is the size of every axis that the model leaves open. Raises ValueError if the shapes
-    of the model's inputs are unknown.
+    of the model's inputs are unknown, or if one of them is text.
     """
     if source:
         inputs, labels = find_named(source)()
         return Data(inputs, labels, drawn=False)
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    tables = [part for part in parts_of(model) if isinstance(part, keras.layers.Embedding)]
-    high = min((table.input_dim for table in tables), default=FLAG_VALUES)
-    pads = any(table.mask_zero for table in tables)
+    numbers = itertools.count(29, 3)
 
-    def draw(tensor: Any) -> Array:
+    def marked(tensor: Any) -> Array:  # with a number of its own, to see where an input goes
         shape = (batch, *(size or seq_len for size in tensor.shape[1:]))
-        if "int" in tensor.dtype:
-            return _numbers(shape, high, noise, pads=pads).astype(tensor.dtype)
-        if "bool" in tensor.dtype:
-            return noise.integers(FLAG_VALUES, size=shape).astype(bool)
-        return noise.standard_normal(shape).astype(tensor.dtype)
+        return np.full(shape, next(numbers)).astype(tensor.dtype)
 
-    return Data(keras.tree.map_structure(draw, _inputs_of(model)), None, drawn=True)
+    inputs = keras.tree.map_structure(marked, _inputs_of(model))
+    marks = {array.flat[0] for array in keras.tree.flatten(inputs)}
+    sources = {
+        layer: {mark for mark in marks for array in arrays if np.allclose(array, mark, _SAME_MARK)}
+        for layer, arrays in _reached(model, inputs).items()
+    }
+    drawn = keras.tree.map_structure(lambda array: _draw(array, sources, noise), inputs)
+    return Data(drawn, None, drawn=True)
+
+
+def _reached(model: Any, inputs: Any) -> dict[Any, list[Array]]:
+    """Return what reaches each layer that expects something of its inputs, in a call of a model."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    kinds = "Embedding", "Masking", "Normalization", "Rescaling"
+    expecting = tuple(getattr(keras.layers, kind) for kind in kinds)
+    reached = {part: list[Array]() for part in parts_of(model) if isinstance(part, expecting)}
+
+    def call(layer: Any, original: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        reached[layer].append(keras.ops.convert_to_numpy(inputs))
+        is_table = isinstance(layer, keras.layers.Embedding)
+        return original(inputs % layer.input_dim if is_table else inputs, *args, **kwargs)
+
+    for layer in reached:
+        layer.call = partial(call, layer, layer.call)
+    with suppress(Exception):  # what fails here says so when lifts are watched
+        model(inputs, training=False)
+    for layer in reached:
+        del layer.call  # so that it is again its class's
+    return reached
+
+
+def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Generator) -> Array:
+    """Draw an input as the layers right behind it expect it, padded where they make a mask.
+
+    A Masking of unknown source may be behind any input, as may each Embedding for whole numbers.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    shape, is_whole = marked.shape, marked.dtype.kind in "biu"
+    behind = [layer for layer, marks in sources.items() if marked.flat[0] in marks]
+    near = sources if is_whole and not behind else behind
+    tables = [layer for layer in near if isinstance(layer, keras.layers.Embedding)]
+    drawn = noise.standard_normal(shape)
+    if tables or is_whole:
+        usual = _BYTE_VALUES if marked.dtype == "uint8" else FLAG_VALUES
+        high = min((table.input_dim for table in tables), default=usual)
+        is_padded = high > 1 and any(table.mask_zero for table in tables)
+        drawn = noise.integers(int(is_padded), high, shape).astype(float)
+    with suppress(ValueError):  # scales along an axis that the input has elsewhere
+        for layer in behind if marked.dtype != "uint8" else ():
+            if isinstance(layer, keras.layers.Rescaling):
+                offset = np.asarray(layer.offset)
+                drawn = (noise.uniform(np.clip(offset, -1, 0), 1, shape) - offset) / layer.scale
+            elif isinstance(layer, keras.layers.Normalization) and not layer.invert:
+                mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
+                drawn = mean + np.sqrt(variance) * noise.standard_normal(shape)
+    for layer, marks in sources.items():
+        is_unknown = not (marks or is_whole)
+        if layer in tables and layer.mask_zero:
+            _pad(drawn, -1, 0.0, noise)
+        elif isinstance(layer, keras.layers.Masking) and (layer in behind or is_unknown):
+            _pad(drawn, -2, layer.mask_value, noise)
+    return drawn.astype(marked.dtype)
+
+
+def _pad(drawn: Array, axis: int, value: float, noise: np.random.Generator) -> None:
+    """Set the steps of an axis to `value` after a length drawn for each row; the first is full."""
+    if drawn.ndim + axis <= 0:
+        return  # there are no steps
+    steps = drawn.shape[axis]
+    lengths = noise.integers(1, max(steps, 2), drawn.shape[:axis])
+    lengths.flat[0] = steps if lengths.size > 1 else lengths.flat[0]
+    drawn[np.arange(steps) >= lengths[..., None]] = value
+
+
+def is_constant(model: Any, inputs: Any) -> bool:
+    """True if rows of the inputs differ, and those of the outputs by no more than rounding."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    outputs, rows = (
+        [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(parts)]
+        for parts in (model(inputs, training=False), inputs)
+    )
+    wide = [np.asarray(output, "float64") for output in outputs if output.ndim]
+    same = [np.allclose(output, output[:1], 1e-6, 0.0, equal_nan=True) for output in wide]
+    return bool(same) and all(same) and any((part != part[:1]).any() for part in rows)
+
+
+def is_unpadded(model: Any, inputs: Any) -> bool:
+    """True if a layer makes masks, and no step is padded in what reaches such layers."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    reached = _reached(model, inputs).items()
+    masks = [layer.compute_mask(array, None) for layer, arrays in reached for array in arrays]
+    full = [bool(keras.ops.all(mask)) for mask in masks if mask is not None]
+    return bool(full) and all(full)
 
 
 def leaves_open(model: Any) -> bool:
@@ -72,23 +167,14 @@ def leaves_open(model: Any) -> bool:
 def _inputs_of(model: Any) -> Any:
     structure = getattr(model, "_inputs_struct", None)  # a functional model's, as it is called
     inputs = inputs_of(model)
-    if structure is None and len(inputs) != 1:
+    text = [tensor.name for tensor in inputs if tensor.dtype == "string"]
+    if text or (structure is None and len(inputs) != 1):
+        what = f"takes text as {text[0]!r}" if text else "does not tell the shapes of its inputs"
         raise ValueError(
-            f"{type(model).__name__} does not tell the shapes of its inputs; say --data "
-            "module:function, which returns (inputs, labels) of one batch"
+            f"{type(model).__name__} {what}; say --data module:function, which returns "
+            "(inputs, labels) of one batch"
         )
     return inputs[0] if structure is None else structure
-
-
-def _numbers(shape: tuple[int, ...], high: int, noise: np.random.Generator, *, pads: bool) -> Array:
-    """Draw whole numbers below `high`; with padding, zeros after a length drawn for each row."""
-    if not pads or high <= FLAG_VALUES:
-        return noise.integers(high, size=shape)
-    drawn = noise.integers(1, high, size=shape)
-    valid = noise.integers(1, shape[-1] + 1, size=shape[:-1])
-    valid.flat[0] = shape[-1]
-    drawn[np.arange(shape[-1]) >= valid[..., None]] = 0
-    return drawn
 
 
 def mode_of(model: Any) -> Mode:
