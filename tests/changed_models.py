@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops  # noqa: F401 - for scripts
 
 from examples import published_models
 from tests import lifted_models
@@ -17,7 +17,7 @@ from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import describe_model
 from timelift.worker.measure_setting import measure_setting
-from timelift.worker.reference import parts_of
+from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,7 @@ def folded(name):
     model, noise = drawn(name), np.random.default_rng(0)
     data = model_data.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     lifts = find_lifts.watch_lifts(model, data.inputs)
-    by_hand = [loop for part in parts_of(model) for loop in find_lifts.unsupported_loops(part)]
+    again = repeated_calls(model, data.inputs, lifts)
     before = outputs_of(model, data)
     data = model_data.make_ready(model, data, model_data.mode_of(model), noise)
     for lift in reversed(lifts):
@@ -72,8 +72,19 @@ def folded(name):
         "moved": largest_error(after, before),
         "doubled": largest_error(_doubled(model, lifts, data), before),
         "losses": losses,
-        "by_hand": by_hand,
+        "repeated": [*map(in_short, again)],
     }
+
+
+def repeated(how):
+    """Return what a model repeats that calls its layers as `how` says."""
+    model, inputs = lifted_models.ByHand(how), np.random.default_rng(0).normal(size=(BATCH, 4, 3))
+    lifts = find_lifts.watch_lifts(model, inputs)
+    return [*map(in_short, repeated_calls(model, inputs, lifts))]
+
+
+def in_short(layer):
+    return f"{layer['layer']} {layer['calls']}{' in turn' if layer['depends'] else ''}"
 
 
 def refused_with_code():

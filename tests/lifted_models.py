@@ -211,6 +211,8 @@ def by_hand_otherwise():
     twice = _called(layers.Dense(3, name="twice"), steps)
     elsewhere = layers.Dense(3, name="elsewhere")
     part = keras.Model(step, elsewhere(step))
+    inside = layers.Dense(2, name="inside")
+    twin = keras.Model(step, inside(step) - inside(-step))
     loops = [
         ops.stack(_called(layers.Dense(3, name="backwards"), steps, (3, 2, 1, 0)), axis=1),
         ops.stack(_called(layers.Dense(3, name="all_but_one"), steps, (0, 1, 2)), axis=1),
@@ -219,6 +221,7 @@ def by_hand_otherwise():
         ops.stack([*twice, twice[-1]], axis=1),
         ops.stack(_called(elsewhere, steps), axis=1),
         layers.RepeatVector(4)(part(steps[:, 0])),
+        _lift(twin, "twin_td")(steps),
         ops.stack(_called(layers.Dropout(0.0, name="training"), steps, training=True), axis=1),
         ops.stack([layers.Dense(3, name=f"own{place}")(steps[:, place]) for place in range(4)], 1),
     ]
@@ -253,3 +256,20 @@ def asked():
         _lift(layers.ReLU(), "weightless")(first),
     ]
     return keras.Model(steps, outputs, name="asked")
+
+
+class ByHand(keras.Model):
+    """It calls its layers as `how` says, a function of the model, its inputs and their steps."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.first, self.relu = how, layers.Dense(3, name="first"), layers.ReLU()
+        self.block = keras.Sequential([layers.Dense(2), layers.Dense(3)], name="block")
+        self.zeros, self.norm = (
+            layers.Dense(3, kernel_initializer="zeros"),
+            layers.LayerNormalization(),
+        )
+        self.lift = _lift(self.block, "td")
+
+    def call(self, inputs):
+        return self.how(self, inputs, ops.unstack(inputs, axis=1))

@@ -28,13 +28,21 @@ PATHS = {
     "of_one_graph": ["coded/looped"],
     "of_lifts": ["inner_td", "inner_td_2"],
     "towers": ["tower/td", "tower/td_2"],
-    "by_hand_otherwise": [],
+    "by_hand_otherwise": ["twin_td"],
+}
+#: What is called again at one shape and is no lift, of those models that have it.
+REPEATED = {
+    "by_hand_otherwise": [
+        *("'all_but_one' 3", "'along_features' 4", "'backwards' 4", "'elsewhere' 4"),
+        *("'inside' 2", "'punished' 4", "'twice' 4"),
+    ],
+    "twins": ["LSTM(50) 2"],
 }
 TENSORFLOW = str(Backend.TENSORFLOW)
 #: Models whose train step TensorFlow traces in less than a second.
 QUICK = (
     *("signal", "agent", "twins", "shared", "unnamed", "late", "by_hand", "unstacked"),
-    *("of_images", "of_one_graph", "of_lifts", "towers"),
+    *("of_images", "of_one_graph", "of_lifts", "towers", "by_hand_otherwise"),
 )
 
 
@@ -63,6 +71,7 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
     assert model["moved"] < 1e-5
     assert not paths or model["moved"] < model["doubled"] / 10  # it is the change that computes
     assert not any(map(math.isnan, model["losses"]))
+    assert sorted(model["repeated"]) == REPEATED.get(name, [])
 
 
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
@@ -127,21 +136,34 @@ def test_a_changed_lift_trains_with_noise_and_predicts_without():
     assert moved["in inference"] < 1e-6
 
 
-def test_a_loop_over_every_step_is_a_lift_and_any_other_is_named():
+def test_a_loop_over_every_step_is_a_lift():
     for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
-        model = described(name)
-        ((lift,), by_hand) = model["lifts"], model["by_hand"]
-        assert (lift["usual"], by_hand) == (usual, [])
-        assert (lift["steps"], lift["inputs"]["features"]) == (4, [2])
-    assert sorted(call_in(TENSORFLOW, "folded('by_hand_otherwise')")["by_hand"]) == [
-        ["all_but_one", 3],
-        ["along_features", 4],
-        ["backwards", 4],
-        ["elsewhere", 4],
-        ["punished", 4],
-        ["training", 4],
-        ["twice", 4],
-    ]
+        (lift,) = described(name)["lifts"]
+        assert (lift["usual"], lift["steps"], lift["inputs"]["features"]) == (usual, 4, [2])
+
+
+#: What a model `m` calls of its inputs `x` and their steps, with the layers that it repeats.
+BY_HAND = {
+    "[m.first(step) for step in steps]": ["'first' 4"],
+    "[m.first(layers.Lambda(lambda x, t=t: x[:, t])(x)) for t in range(4)]": ["'first' 4"],
+    "layers.Concatenate()([layers.Reshape((1, -1))(m.first(s)) for s in steps])": ["'first' 4"],
+    "[m.relu(m.first(step)) for step in steps]": ["'first' 4"],
+    "[m.block(m.first(step)) for step in steps]": ["'first' 4", "'block' 4"],
+    "[m.relu(step) for step in steps]": ["ReLU 4"],
+    "[m.first(crop) for crop in (x, -x, *steps)]": ["'first' 4"],
+    "m.first(steps[0] + m.first(steps[1]))": ["'first' 2 in turn"],
+    "m.first(m.norm(m.zeros(m.first(x))))": ["'first' 2 in turn"],
+    "m.first(ops.one_hot(ops.argmax(m.first(x), -1), 3))": ["'first' 2 in turn"],
+    "m.relu(m.relu(x))": [],
+    "[m.first(x), m.first(x[:, 0]), m.lift(x), m.lift(-x)]": [],
+    "layers.Bidirectional(layers.LSTM(3, unroll=True))(x)": [],
+    "layers.MultiHeadAttention(2, 3)(x, x)": [],
+}
+
+
+@pytest.mark.parametrize("how", BY_HAND)
+def test_what_is_called_again_at_one_shape_is_named(how):
+    assert call_in(TENSORFLOW, f"repeated(lambda m, x, steps: {how})") == BY_HAND[how]
 
 
 FIRST = {"first": {"1": "fold_time"}}

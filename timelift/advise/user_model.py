@@ -171,14 +171,9 @@ class UserModel:
                 ModelLift.of(name, number, lift)
                 for number, lift in enumerate(described["lifts"], 1)
             ),
-            "repeated": (
-                *(RepeatedLayer(*loop) for loop in described.get("by_hand", ())),
-                *(RepeatedLayer(**layer) for layer in described.get("repeated", ())),
-            ),
+            "repeated": tuple(RepeatedLayer(**layer) for layer in described["repeated"]),
         }
-        others = {
-            field: value for field, value in described.items() if field not in {"batch", "by_hand"}
-        }
+        others = {field: value for field, value in described.items() if field != "batch"}
         return cls(factory=factory, backend=backend, **{**others, **own})
 
     @property

@@ -23,11 +23,11 @@ from timelift.worker.find_lifts import (
     find_lifts,
     kind_and_size,
     name_of_its_own,
-    unsupported_loops,
+    other_weights,
     watch_lifts,
 )
 from timelift.worker.inputs import check_one_tensor, input_shape, whole_numbers
-from timelift.worker.reference import parts_of
+from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
 
 #: Every call of the name returns the same model, or models that share lifts.
@@ -70,7 +70,6 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             return {"error": _SAME}
         if len(lifts) != len(others):
             return {"error": _LATE}
-        parts = parts_of(model)
         return {
             "name": model.name,
             "layers": len(model.layers),
@@ -84,23 +83,16 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": model_data.is_unpadded(model, data.inputs),
             "lifts": describe_lifts(model, data.inputs, lifts),
-            "by_hand": list(
-                dict(loop for part in parts for loop in unsupported_loops(part)).items()
-            ),
+            "repeated": repeated_calls(model, data.inputs, lifts),
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
 
 
 def describe_lifts(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[str, Any]]:
-    """Describe lifts with other weights: those that are zero as made could hide what they do."""
-    weights = model.get_weights()
-    for weight in model.trainable_weights:
-        weight.assign(1.1 * weight.numpy() + 0.01)
-    disturbed = watch_lifts(model, inputs)
-    described = [describe_lift(*pair) for pair in zip(lifts, disturbed, strict=True)]
-    model.set_weights(weights)
-    return described
+    with other_weights(model):
+        disturbed = watch_lifts(model, inputs)
+        return [describe_lift(*pair) for pair in zip(lifts, disturbed, strict=True)]
 
 
 def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:

@@ -11,6 +11,7 @@ that the stacking operation receives the steps themselves: it stacks them and ca
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import ModuleType
@@ -23,8 +24,6 @@ from timelift.inner_layer import TIME_DISTRIBUTED
 InputSpec = tuple[tuple[int, ...], str]
 #: Operations that take one step out of a sequence, with the strategy that does the same.
 _STRATEGY_OF = {"GetItem": "loop_slice", "Unstack": "loop_unstack"}
-#: Operations that make a sequence of steps.
-_JOINING = frozenset({"Stack", "Concatenate"})
 _ALL = slice(None)
 
 
@@ -101,8 +100,8 @@ class Lift:
             tensor = calls[0].input_tensors[0]
             if self.loop:
                 tensor = source_of(tensor).input_tensors[0]  # the sequence that steps are taken of
-            after = f"after {_in_words(tensor._keras_history.operation)}"  # noqa: SLF001
-        inside = f"in {_in_words(above[-1])}" if len(above) > 1 else ""
+            after = f"after {in_words(tensor._keras_history.operation)}"  # noqa: SLF001
+        inside = f"in {in_words(above[-1])}" if len(above) > 1 else ""
         return " ".join(filter(None, (after, inside)))
 
     @property
@@ -193,6 +192,16 @@ def watch_lifts(model: Any, inputs: Any) -> list[Lift]:
     return lifts
 
 
+@contextmanager
+def other_weights(model: Any) -> Iterator[None]:
+    """Change all trainable weights for a while: those that are zero as made hide what they do."""
+    weights = model.get_weights()
+    for weight in model.trainable_weights:
+        weight.assign(1.1 * weight.numpy() + 0.01)
+    yield
+    model.set_weights(weights)
+
+
 def _watch(lift: Lift) -> Any:
     """Note what reaches a lift; return the operation whose `call` does so."""
     watched = lift.loop.take if lift.loop else lift.layer
@@ -271,7 +280,7 @@ def kind_and_size(layer: Any) -> str:
     return type(layer).__name__ + (f"({width})" if width else "")
 
 
-def _in_words(layer: Any) -> str:
+def in_words(layer: Any) -> str:
     """Return the user's name of a layer in quotes, or else its class, without Keras's number."""
     if name := name_of_its_own(layer):
         return repr(name)
@@ -279,14 +288,6 @@ def _in_words(layer: Any) -> str:
 
 
 # Loops in the graph of a functional model --------------------------------------------------------
-
-
-def unsupported_loops(model: Any) -> Iterator[tuple[str, int]]:
-    """Yield (name, number of calls) of layers whose loops cannot be changed in place."""
-    for layer, nodes in _called_by_step(model):
-        after = {type(node.operation).__name__ for node in layer._outbound_nodes}  # noqa: SLF001
-        if after & _JOINING and not _loop(model, layer, nodes):
-            yield layer.name, len(nodes)
 
 
 def _called_by_step(model: Any) -> Iterator[tuple[Any, list[Any]]]:
