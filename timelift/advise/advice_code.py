@@ -1,7 +1,6 @@
 """The advice on a user's model as Python to paste."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Iterator, Mapping
 
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_words import BARE, ITSELF, Pages, advice_lines, written_instead
@@ -14,26 +13,24 @@ _NOTHING = {
     Advice.KEEP: "# There is no code to paste: the model should stay as it is.",
     Advice.UNDECIDED: "# There is no code to paste: it is not decided whether to change the model.",
 }
-#: How stored weights get into the changed model.
+#: How stored weights get into the changed model; without a loop their order may be another one.
 _WEIGHTS = """
-# Stored weights are loaded into the model as it was and carried over to the new one; where weights
-# are made by the first call, call each model once before. The state of an optimiser begins anew.
+# Stored weights are loaded into the model as it was, and carried over to the new {carried}; where
+# weights are made by the first call, call each model before. The state of an optimiser begins anew.
 #   old_model.load_weights("old.weights.h5")
-#   new_model.set_weights(old_model.get_weights())
+#   new_{carried}.set_weights(old_{carried}.get_weights())
 #   new_model.save_weights("new.weights.h5")
 """
-#: The same for models whose weights may be in another order than before.
-_WEIGHTS_OF_LOOPS = """
-# Stored weights are loaded into the model as it was and carried over to the new one layer by layer,
-# since their order may be another one without the loop. The state of an optimiser begins anew.
-#   old_model.load_weights("old.weights.h5")
-#   new_layer.set_weights(old_layer.get_weights())
-#   new_model.save_weights("new.weights.h5")
+_ITSELF = f"""
+
+def {ITSELF}(*layers, name=None):
+    \"\"\"Call layers of one step on whole sequences; a Sequential in them is made anew.\"\"\"
+    parts = [
+        {ITSELF}(*layer.layers, name=layer.name) if isinstance(layer, keras.Sequential) else layer
+        for layer in layers
+    ]
+    return keras.Sequential(parts, name=name)
 """
-#: What replaces several calls of a layer, none of which needs what another returned.
-_REPEATED = """\
-# One call of {layer} instead of {calls}, with new noise and batch statistics of them all:
-#   outputs = ops.split(layer(ops.concatenate(inputs, axis=0)), {calls}, axis=0)"""
 #: The end of the code that clones a stored model, after its table of lifts.
 _CLONE = """
 
@@ -57,37 +54,6 @@ if model.compiled:  # the state of its optimiser goes along
         new.assign(old)
 # new_model.save("new.keras") stores it; where that is loaded, the classes above have to be known.
 """
-_ITSELF = f"""
-
-def {ITSELF}(*layers, name=None):
-    \"\"\"Call layers of one step on whole sequences; a Sequential in them is made anew.\"\"\"
-    parts = [
-        {ITSELF}(*layer.layers, name=layer.name) if isinstance(layer, keras.Sequential) else layer
-        for layer in layers
-    ]
-    return keras.Sequential(parts, name=name)
-"""
-
-
-class _Change(NamedTuple):
-    """What to write instead of a lift: the `line`, and what a clone calls with the layer inside.
-
-    This `wrapper` is '' for what cannot be changed in a clone.
-    """
-
-    lift: ModelLift
-    line: str
-    wrapper: str
-
-    @classmethod
-    def of(cls, lift: ModelLift, strategy: str, pages: Pages) -> Self:
-        wrapper = pages[strategy].lift_class or (ITSELF if strategy == BARE else "")
-        line = written_instead(lift, strategy, pages)
-        return cls(lift, line, "" if lift.is_loop else wrapper)
-
-    @property
-    def where(self) -> str:
-        return plain(", ".join(filter(None, (self.lift.label, self.lift.name, self.lift.place))))
 
 
 def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) -> Iterator[str]:
@@ -97,46 +63,44 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
     changed. There is nothing to paste unless a change is advised.
     """
     yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages))
-    for layer in advice.model.repeated:
-        if not layer.depends:
-            yield from _REPEATED.format(layer=plain(layer.layer), calls=layer.calls).split("\n")
     if advice.verdict is not Advice.CHANGE:
         yield _NOTHING[advice.verdict]
         return
-    advised = [one for one in advice.lifts if one.lift.number in advice.advised]
-    for name in dict.fromkeys(one.strategy for one in advised if one.strategy != BARE):
-        yield from ("", "", *pages[name].text.rstrip("\n").split("\n"))
-    changes = [_Change.of(one.lift, one.strategy, pages) for one in advised]
+    changes = {one.lift: one.strategy for one in advice.lifts if one.is_change}
+    for name in dict.fromkeys(changes.values()):
+        page = f"import keras\n{_ITSELF}" if name == BARE else pages[name].text
+        yield from ("", "", *page.rstrip("\n").split("\n"))
     factory = Factory.of(advice.model.factory)
-    if (is_at_hand or factory.is_stored) and any(change.wrapper for change in changes):
+    if is_at_hand or factory.is_stored:
         load = "" if is_at_hand else f"model = keras.saving.load_model({factory.where!r})"
-        yield from _cloned(load, changes)
+        yield from _cloned(load, changes, pages)
     else:
-        yield from _by_hand(changes)
+        yield from _by_hand(changes, pages)
 
 
-def _cloned(load: str, changes: Sequence[_Change]) -> Iterator[str]:
-    """Yield code that clones a stored model with its lifts written anew."""
-    yield from ("", "", "import functools", "", "import keras")
-    if any(change.wrapper == ITSELF for change in changes):
-        yield from _ITSELF.rstrip("\n").split("\n")
-    yield from ("", "", load, "INSTEAD = {")
-    for change in changes:
-        if change.wrapper:
-            yield f"    model{change.lift.access}: {change.wrapper},  # {change.where}"
+def _cloned(load: str, changes: Mapping[ModelLift, str], pages: Pages) -> Iterator[str]:
+    """Yield code that clones a stored model with its lifts written anew, all but loops."""
+    yield from ("", "", "import functools", "", "import keras", "", load, "INSTEAD = {")
+    for lift, strategy in changes.items():
+        wrapper = pages[strategy].lift_class or (ITSELF if strategy == BARE else "")
+        if wrapper and not lift.is_loop:
+            yield f"    model{lift.access}: {wrapper},  # {_where(lift)}"
         else:
-            yield f"    # {change.where}: write {plain(change.line)} where the model is made"
+            line = written_instead(lift, strategy, pages)
+            yield f"    # {_where(lift)}: write {plain(line)} where the model is made"
     yield from ("}", *_CLONE.rstrip("\n").split("\n"))
 
 
-def _by_hand(changes: Sequence[_Change]) -> Iterator[str]:
+def _by_hand(changes: Mapping[ModelLift, str], pages: Pages) -> Iterator[str]:
     """Yield comments that tell what to write instead of each lift, and how weights are kept."""
-    if any(change.line.startswith(f"{ITSELF}(") for change in changes):
-        yield from ("", "", "import keras", *_ITSELF.rstrip("\n").split("\n"))
     yield from ("", "")
-    for change in changes:
-        yield f"# {change.where}:"
-        yield f"#   before: {plain(change.lift.before)}"
-        yield f"#   after:  {plain(change.line)}"
-    is_looped = any(change.lift.is_loop for change in changes)
-    yield from (_WEIGHTS_OF_LOOPS if is_looped else _WEIGHTS).rstrip("\n").split("\n")
+    for lift, strategy in changes.items():
+        yield f"# {_where(lift)}:"
+        yield f"#   before: {plain(lift.before)}"
+        yield f"#   after:  {plain(written_instead(lift, strategy, pages))}"
+    carried = "layer" if any(lift.is_loop for lift in changes) else "model"
+    yield from _WEIGHTS.format(carried=carried).rstrip("\n").split("\n")
+
+
+def _where(lift: ModelLift) -> str:
+    return plain(", ".join(filter(None, (lift.label, lift.name, lift.place))))
