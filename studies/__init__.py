@@ -25,7 +25,7 @@ STUDIES = {
     "ladder": "intervals and verdicts on simulated noise: coverage, false alarms, power",
     "real_noise": "the same on what self-tests recorded of equal rivals",
     "history": "slow-downs in simulated histories and pairs of runs: found, late, false",
-    "advice": "what is advised on ten models after published ones, and whether it is true",
+    "advice": "what is advised on twenty models after published ones, and whether it is true",
     "gate": "the gate on suites of two commits whose truth is known",
     "gate_rule": "the gate's rule on simulated launches: false alarms, power",
     "kills": "runs that are killed at random moments and go on",
