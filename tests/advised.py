@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests import journals
-from timelift.advise.advice import advise_whole
-from timelift.advise.decisions import Evidence
+from timelift.advise.advice import Evidence, advise_whole
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case

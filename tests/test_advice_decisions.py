@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 
 from tests.advised import LIFT, OPTIONS, TIMES, WHOLE, make_model, of_lifts, raced, run
-from timelift.advise.advice import Gain
-from timelift.advise.decisions import Evidence
+from timelift.advise.advice import Evidence, Gain
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
@@ -71,7 +70,7 @@ def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     brief = raced(tmp_path, known, {"as_written": 3.0, "changed": 1.5}, launches=1)
     assert verdicts(brief)[0] == "undecided"
     gain = Gain(SpeedUp(1.01, 0.97, 1.05, verdict=Verdict.UNDECIDED))
-    wide = dataclasses.replace(brief.races[0], gain=gain)
+    wide = dataclasses.replace(brief.races[0], gains={(1,): gain})
     assert verdicts(dataclasses.replace(brief, races=(wide,)))[0] == "undecided"
 
 
@@ -121,7 +120,7 @@ def test_a_single_lift_that_is_left_needs_no_race_of_its_own(tmp_path):
     assert known.to_race == {}
     assert verdicts(known) == ("change", ["change", "keep", "keep"])
     advice = known.advice(OPTIONS)
-    assert advice.gain == advice.lifts[0].in_whole == known.races[0].alone["lift 1"]
+    assert advice.gain == advice.lifts[0].in_whole == known.races[0].gains[1,]
     assert advice.lifts[1].in_whole.is_loss
     times = WHOLE | {"changed": 3.5, "only_lift1": 3.1, "only_lift2": 4.0}
     assert verdicts(raced(tmp_path, evidence(tmp_path), times))[0] == "keep"

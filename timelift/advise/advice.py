@@ -1,27 +1,32 @@
-"""What is advised of a user's model, and what its runs show of each lift and of the whole.
+"""From the runs of a user's model to advice: what to change, and what each change brings.
 
-The verdicts on both rest on all of its runs: see `decisions`.
+A model is changed only where the whole of it is shown faster. A lift with which it is shown slower
+stays as it is, and so does one of which every strategy breaks the law of the whole model.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
+from functools import cached_property
 
-from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel, label_of
+from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
 from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import SpeedUp, rank_run
-from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
-from timelift.analyse.stopping import CLEAR
+from timelift.analyse.stopping import CLEAR, LOOKS, ranking_plan, unsettled
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
-from timelift.case import SKIPPED, Case, Setting, Status
+from timelift.case import SKIPPED, Case, Status
+from timelift.measure.request import RunOptions
 from timelift.measurement import Measurement, fact
 
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
 #: launches: those of the whole model judge it.
 LIKELY = math.exp(CLEAR)
+#: Strategies by the numbers of the lifts that they are written instead of.
+Changes = Mapping[int, str]
+#: How much longer than its launches so far the next ones of a run may take.
+_MARGIN = 1.25
 
 
 class Advice(StrEnum):
@@ -59,15 +64,10 @@ class Gain:
 
     @property
     def is_nothing(self) -> bool:
-        """True if it is shown that nothing is gained, or less than what counts as a difference."""
+        """True if it is shown to be less than what counts as a difference, or a loss."""
         if self.speed_up is None or not self.speed_up.is_known:
             return False
         return self.speed_up.verdict is Verdict.SAME or self.speed_up.high < 1 + RANK_MARGIN
-
-    @property
-    def is_likely(self) -> bool:
-        """True if it is seen to be large, though it may not be shown."""
-        return self.speed_up is not None and self.speed_up.value >= LIKELY
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ class Rival:
 
     `seconds` are those of a call, None without figures; `lost` tells how such a one ended and why.
     `means` has the declared words of what training does otherwise, before and after, by the name of
-    the declaration. `broke` tells how the whole model with it broke the law or failed, '' if it did
-    not or was not tried.
+    the declaration. `broke` tells how the whole model with it broke the law or failed, or is ''.
     """
 
     strategy: str
@@ -94,9 +93,8 @@ class LiftAdvice:
 
     `strategy` was tried last if the verdict is not to change; it is '' if none was worth a try.
     `seconds` are those of a call as written, and `gain` is that of the strategy, both alone;
-    `in_whole` is the gain of the whole model by this change alone. `rivals` are all that were
-    measured, the fastest first, and then those without figures. If the strategy as written has
-    none, `lost` tells how it ended and why; else it is ''.
+    `in_whole` is the gain of the whole model by this change alone. `rivals` with figures are
+    sorted by time. If the strategy as written has none, `lost` tells how it ended and why.
     """
 
     lift: ModelLift
@@ -113,60 +111,30 @@ class LiftAdvice:
     def is_change(self) -> bool:
         return self.verdict is Advice.CHANGE
 
-    @property
-    def is_open(self) -> bool:
-        """True if it is not known whether any strategy is worth a try."""
-        return self.verdict is Advice.UNDECIDED and not self.strategy
-
-
-class RacedSet(NamedTuple):
-    """Changes that were raced together; they may be shown slower than the fastest of the race."""
-
-    changes: Mapping[int, str]
-    gain: Gain
-    is_slower: bool
-
-    @property
-    def preference(self) -> tuple[bool, int, float]:
-        """The order in which sets are advised: the fewest changes that are not shown slower."""
-        assert self.gain.speed_up
-        return self.is_slower, len(self.changes), -self.gain.speed_up.value
-
 
 @dataclass(frozen=True)
 class WholeAdvice:
-    """A race of the whole model: the `gain` by all `changes`, and that of each of them `alone`.
+    """A race of the whole model as it is written against all `changes`, and against each alone.
 
-    `changes` are the strategies that were raced together, by the number of a lift. `seconds` are
-    those of a call as written. `alone` has gains by the label of the lift, none of a single change.
-    `law_error` is the largest relative difference of outputs and gradients. `lost` tells how rivals
-    without figures ended and why, by the label of a lift, or `AS_WRITTEN` or `CHANGED`; by the same
-    labels `slower` are those that were shown slower than the fastest. `broke` tells by the number
-    of a lift how the model with that changed, and no other, broke the law or failed.
+    `seconds` are those of a call as written. `gains`, and those shown `slower` than the fastest,
+    are by the numbers of the lifts that are changed. `law_error` is the largest relative
+    difference of outputs and gradients. `lost` tells how rivals without figures ended and why, by
+    the label of a lift, or `AS_WRITTEN` or `CHANGED`; `broke` tells by the number of a lift how the
+    model with this change alone broke the law or failed.
     """
 
-    changes: Mapping[int, str]
+    changes: Changes
     seconds: Interval | None
-    gain: Gain
-    alone: Mapping[str, Gain]
+    gains: Mapping[tuple[int, ...], Gain]
+    slower: frozenset[tuple[int, ...]]
     law_error: float | None
     lost: Mapping[str, str]
-    slower: frozenset[str] = frozenset()
-    broke: Mapping[int, str] = field(default_factory=dict)
-    run: Run | None = field(default=None, repr=False)
+    broke: Changes
+    run: Run = field(repr=False)
 
     @property
-    def sets(self) -> Iterator[RacedSet]:
-        """The changes that were compared with the model as written: all, and each of several."""
-        changes = {label_of(number): {number: name} for number, name in self.changes.items()}
-        changes[CHANGED] = dict(self.changes)
-        for label, gain in {CHANGED: self.gain, **self.alone}.items():
-            if gain.speed_up:
-                yield RacedSet(changes[label], gain, label in self.slower)
-
-    def gain_by(self, changes: Mapping[int, str]) -> Gain | None:
-        """Return the gain by these changes and no other; None if it was not measured."""
-        return next((raced.gain for raced in self.sets if raced.changes == changes), None)
+    def gain(self) -> Gain:
+        return self.gains.get(tuple(self.changes), Gain())
 
 
 @dataclass(frozen=True)
@@ -175,8 +143,8 @@ class ModelAdvice:
 
     `whole` is the race that decided, or the last one, and `gain` that of the whole model by what is
     advised, or else by all that was worth a try. An `interrupted` one rests on the launches until
-    then. `runs` are the names of its runs, and `budget` has the seconds that would have done where
-    it is undecided for want of time.
+    then. `runs` are the names of its runs. `budget` has the seconds that would have done where it
+    is undecided for want of time.
     """
 
     model: UserModel
@@ -195,135 +163,234 @@ class ModelAdvice:
         return {advice.lift.number: advice.strategy for advice in self.lifts if advice.is_change}
 
 
-# What the runs show ------------------------------------------------------------------------------
+# What is decided ---------------------------------------------------------------------------------
 
 
-def advise_lifts(
-    model: UserModel, run: Run | None, broke: Mapping[tuple[int, str], str]
-) -> tuple[LiftAdvice, ...]:
-    """Return what is known of each lift alone: undecided with a strategy that is worth a try.
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured of a model: the `run` of its lifts alone, and then `races` of the whole."""
 
-    `run` is that of the inner layers, None if there is none. `broke` tells by the number of a lift
-    and a strategy how the whole model with it broke the law or failed: another one is tried.
+    model: UserModel
+    run: Run | None = None
+    races: tuple[WholeAdvice, ...] = ()
+
+    @cached_property
+    def lifts(self) -> tuple[LiftAdvice, ...]:
+        """What is known of each lift alone, with the strategy to try next."""
+        broke = {
+            (number, race.changes[number]): end
+            for race in self.races
+            for number, end in race.broke.items()
+        }
+        return tuple(_advise_lift(self.model, lift, self.run, broke) for lift in self.model.lifts)
+
+    @cached_property
+    def worthwhile(self) -> Changes:
+        """The changes that are worth a try, without those that make the whole model slower."""
+        gains = [pair for race in self.races for pair in race.gains.items()]
+        losers = {numbers for numbers, gain in gains if gain.is_loss}
+        return {
+            advice.lift.number: advice.strategy
+            for advice in self.lifts
+            if advice.verdict is Advice.UNDECIDED
+            and advice.strategy
+            and (advice.lift.number,) not in losers
+        }
+
+    @property
+    def to_race(self) -> Changes:
+        """What to race next in the whole model; empty if the races so far are enough.
+
+        The gain by a single change is known from a race of several.
+        """
+        gain = self.gain_by(self.worthwhile)
+        is_known = gain is not None and gain.speed_up is not None and gain.speed_up.is_known
+        was_raced = any(race.changes == self.worthwhile for race in self.races)
+        return {} if is_known or was_raced else self.worthwhile
+
+    def gain_by(self, changes: Changes) -> Gain | None:
+        """Return the gain of the whole model by these changes, from the last race that had them."""
+        for race in reversed(self.races):
+            if changes.items() <= race.changes.items() and tuple(changes) in race.gains:
+                return race.gains[tuple(changes)]
+        return None
+
+    @cached_property
+    def decided(self) -> tuple[WholeAdvice | None, Changes]:
+        """The changes to advise, and the race in which the model is shown faster by them.
+
+        They are the fewest that were not shown slower than the fastest. Outputs that are constant
+        are no evidence that a change keeps them.
+        """
+        for race in () if self.model.constant else reversed(self.races):
+            shown = [
+                (numbers in race.slower, len(numbers), -gain.speed_up.value, numbers)
+                for numbers, gain in race.gains.items()
+                if gain.is_shown
+                and gain.speed_up
+                and all(race.changes[one] == self.worthwhile.get(one) for one in numbers)
+            ]
+            if shown:
+                return race, {number: race.changes[number] for number in min(shown)[-1]}
+        return None, {}
+
+    def advice(self, options: RunOptions, *, interrupted: bool = False) -> ModelAdvice:
+        """Return the verdicts on the model and on each lift; `options` are those of its runs."""
+        race, advised = self.decided
+        lifts = tuple(map(self._judged, self.lifts))
+        verdicts = {advice.verdict for advice in lifts}
+        order = (Advice.CHANGE, Advice.UNDECIDED)
+        runs = [run for run in (self.run, *(each.run for each in self.races)) if run]
+        advice = ModelAdvice(
+            self.model,
+            next((verdict for verdict in order if verdict in verdicts), Advice.KEEP),
+            lifts,
+            whole=race or next(reversed(self.races), None),
+            gain=self.gain_by(advised or self.worthwhile) or Gain(),
+            cores=self.run.header.machine.identity.get("cores") if self.run else None,
+            interrupted=interrupted,
+            runs=tuple(run.header.id or "" for run in runs),
+        )
+        has_failed = any(lift.lost for lift in lifts) or any(race.lost for race in self.races)
+        is_final = advice.verdict is not Advice.UNDECIDED or self.model.constant
+        no_time = runs and not (is_final or interrupted or has_failed)
+        return replace(advice, budget=_budget(runs, options) if no_time else None)
+
+    def _judged(self, advice: LiftAdvice) -> LiftAdvice:
+        """Return the advice on a lift with its verdict, which the whole model decides."""
+        number, (_, advised) = advice.lift.number, self.decided
+        gain, verdict = self.gain_by(self.worthwhile), advice.verdict
+        is_settled = number not in self.worthwhile or advised or (gain and gain.is_nothing)
+        if advice.strategy and is_settled:
+            verdict = Advice.CHANGE if number in advised else Advice.KEEP
+        in_whole = self.gain_by({number: advice.strategy})
+        return replace(advice, verdict=verdict, in_whole=in_whole)
+
+
+def _budget(runs: Sequence[Run], options: RunOptions) -> float | None:
+    """Return the seconds that would have done for these runs, in whole minutes; None if unknown.
+
+    The first run has half of a budget. A whole model that was not raced is taken to need no longer.
     """
-    return tuple(_advise_lift(model, lift, run, broke) for lift in model.lifts)
+    taken = [run.seconds or math.inf for run in runs]
+    wanted = [_seconds_wanted(run, options) for run in runs]
+    if len(runs) > 1 and wanted == taken:
+        return None  # no run had use for more
+    minutes = 2 * _MARGIN * max(wanted) / 60
+    return 60 * math.ceil(minutes) if math.isfinite(minutes) else None
+
+
+def _seconds_wanted(run: Run, options: RunOptions) -> float:
+    """Return what a run takes until its next look, if it wants one; infinite if unknown."""
+    launches = max((len(each.launches) for each in run.measurements), default=0)
+    if not (launches and run.seconds):
+        return math.inf
+    rule = ranking_plan(options.precision)
+    if launches >= MIN_LAUNCHES and not unsettled(run.measurements, rule):
+        return run.seconds
+    looks = (look for look in LOOKS if launches < look <= options.launches.most)
+    return run.seconds / launches * next(looks, math.inf)
+
+
+# What the runs show ------------------------------------------------------------------------------
 
 
 def _advise_lift(
     model: UserModel, lift: ModelLift, run: Run | None, broke: Mapping[tuple[int, str], str]
 ) -> LiftAdvice:
+    """Return what is known of a lift alone: undecided with a strategy that is worth a try.
+
+    What is shown faster is, and by too few launches what is seen to be much faster: the whole model
+    judges it. Where the code as written has no figures, whatever has them is.
+    """
     if run is None or not lift.steps:
         return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
-    rivals = tuple(
-        replace(rival, broke=broke.get((lift.number, rival.strategy), ""))
-        for rival in _rivals(model, lift, run)
-    )
+    setting, rivals = model.setting_of(lift), tuple(_rivals(model, lift, run, broke))
     written = next((rival for rival in rivals if rival.strategy == lift.usual), Rival(lift.usual))
-    setting = model.setting_of(lift)
     played = (each.launches for each in run.measurements if each.case.setting == setting)
     launches = max(map(len, played), default=0)
+    has_few = launches < MIN_LAUNCHES
+    faster = [
+        rival
+        for rival in rivals
+        if rival.seconds and not rival.means and _looks_faster(rival.gain, has_few=has_few)
+    ]
     advice = LiftAdvice(
         lift, seconds=written.seconds, rivals=rivals, launches=launches, lost=written.lost
     )
-    others = [
-        rival
-        for rival in rivals
-        if rival.seconds and not rival.means and rival.strategy != lift.usual
-    ]
-    if worthwhile := [rival for rival in others if _is_worth_a_try(rival, written, launches)]:
-        best = _recommended(run, setting, worthwhile)
-        return replace(advice, strategy=best.strategy, gain=best.gain)
-    if broken := [rival for rival in others if rival.broke]:
-        last = broken[-1]
-        return replace(advice, verdict=Advice.KEEP, strategy=last.strategy, gain=last.gain)
-    is_known = launches >= MIN_LAUNCHES and not any(_may_be_faster(rival) for rival in others)
-    has_none = written.seconds and (is_known or not others)
-    return replace(advice, verdict=Advice.KEEP if has_none else Advice.UNDECIDED)
+    if not faster:
+        is_known = written.seconds and not has_few
+        return replace(advice, verdict=Advice.KEEP if is_known else Advice.UNDECIDED)
+    best = next((rival for rival in faster if not rival.broke), faster[-1])
+    verdict = Advice.KEEP if best.broke else Advice.UNDECIDED
+    return replace(advice, verdict=verdict, strategy=best.strategy, gain=best.gain)
 
 
-def _is_worth_a_try(rival: Rival, written: Rival, launches: int) -> bool:
-    """True if a rival is shown faster, or looks it by too few launches; the whole model judges.
-
-    Where the code as written has no figures, whatever has them is.
-    """
-    if rival.broke:
-        return False
-    is_likely = launches < MIN_LAUNCHES and rival.gain.is_likely
-    return written.seconds is None or rival.gain.is_shown or is_likely
+def _looks_faster(gain: Gain, *, has_few: bool) -> bool:
+    if gain.speed_up is None:
+        return True
+    return gain.is_shown or (has_few and gain.speed_up.value >= LIKELY)
 
 
-def _may_be_faster(rival: Rival) -> bool:
-    """True if the interval of a gain leaves one that would be tried by one launch."""
-    return rival.gain.speed_up is not None and not rival.gain.speed_up.high < LIKELY
-
-
-def _recommended(run: Run, setting: Setting, rivals: Sequence[Rival]) -> Rival:
-    """Return the recommended one of some rivals; each of them has figures."""
-    by_case = {Case(setting, rival.strategy): rival for rival in rivals}
-    measurements = tuple(each for each in run.measurements if each.case in by_case)
-    best = recommend(rank_run(replace(run, measurements=measurements)))
-    return by_case[Case(setting, best.strategy)] if best else rivals[0]
-
-
-def _rivals(model: UserModel, lift: ModelLift, run: Run) -> tuple[Rival, ...]:
-    """Return what was measured of a lift, the fastest first, and then what has no figures."""
+def _rivals(
+    model: UserModel, lift: ModelLift, run: Run, broke: Mapping[tuple[int, str], str]
+) -> Iterator[Rival]:
+    """Yield what was measured of a lift, the fastest first, and then what has no figures."""
     setting = model.setting_of(lift)
     declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
-    rankings = (each for each in rank_run(run, (lift.usual,)) if each.setting == setting)
-    rows = {row.case.strategy: row for ranking in rankings for row in ranking.rows}
-    lost = {
-        each.case.strategy: _end(each)
-        for each in run.without_result
-        if each.case.setting == setting
-    }
     written = lift.meaning(declared.get(lift.usual, {}))
-
-    def means(name: str) -> dict[str, tuple[str, str]]:
+    rankings = (each for each in rank_run(run, (lift.usual,)) if each.setting == setting)
+    rows = {row.case: row for ranking in rankings for row in ranking.rows}
+    usual, others = Case(setting, lift.usual), [each.case for each in run.without_result]
+    for case in (*rows, *(case for case in others if case.setting == setting)):
+        row, name = rows.get(case), case.strategy
         after = lift.meaning(declared.get(name, {}))
-        return {key: (word, after[key]) for key, word in written.items() if word != after[key]}
+        yield Rival(
+            name,
+            seconds=row.seconds_per_call if row else None,
+            gain=_gain(run, row.speed_up, usual, case) if row else Gain(),
+            lost=_end(run.by_case[case]),
+            means={key: (word, after[key]) for key, word in written.items() if word != after[key]},
+            broke=broke.get((lift.number, name), ""),
+        )
 
-    def gain(name: str) -> Gain:
-        speed_up = rows[name].speed_up if lift.usual in rows else None
-        return _gain(run, speed_up, Case(setting, lift.usual), Case(setting, name))
 
-    measured = (Rival(name, row.seconds_per_call, gain(name)) for name, row in rows.items())
-    others = (Rival(name, lost=end) for name, end in lost.items() if name not in rows)
-    return tuple(replace(rival, means=means(rival.strategy)) for rival in (*measured, *others))
-
-
-def advise_whole(model: UserModel, changes: Mapping[int, str], run: Run) -> WholeAdvice:
+def advise_whole(model: UserModel, changes: Changes, run: Run) -> WholeAdvice:
     """Return what a race of the whole model with these changes shows."""
+    numbers = {lift.alone: (lift.number,) for lift in model.lifts} | {CHANGED: tuple(changes)}
     labels = {lift.alone: lift.label for lift in model.lifts}
-    labels |= {AS_WRITTEN: AS_WRITTEN, CHANGED: CHANGED}
     ranked = [row for ranking in rank_run(run, (AS_WRITTEN,)) for row in ranking.rows]
-    rows = {labels[row.case.strategy]: row for row in ranked}
-    ends = {labels[each.case.strategy]: each for each in run.measurements}
-    lost = {label: _end(each) for label, each in ends.items() if _end(each)}
+    rows = {row.case.strategy: row for row in ranked}
+    ends = {each.case.strategy: each for each in run.measurements}
     written = Case(model.setting, AS_WRITTEN)
-    gains = {label: _gain(run, row.speed_up, written, row.case) for label, row in rows.items()}
-    single = {number: label_of(number) if len(changes) > 1 else CHANGED for number in changes}
     return WholeAdvice(
-        changes=dict(changes),
+        changes,
         seconds=rows[AS_WRITTEN].seconds_per_call if AS_WRITTEN in rows else None,
-        gain=gains.get(CHANGED, Gain()),
-        alone={
-            label: gains[label] for label in single.values() if label in gains.keys() - {CHANGED}
+        gains={
+            numbers[name]: _gain(run, row.speed_up, written, row.case)
+            for name, row in rows.items()
+            if name in numbers
         },
+        slower=frozenset(
+            numbers[name]
+            for name, row in rows.items()
+            if name in numbers and row.verdict is Verdict.SLOWER
+        ),
         law_error=fact(ends[CHANGED], "law_error") if CHANGED in ends else None,
-        lost=lost,
-        slower=frozenset(label for label, row in rows.items() if row.verdict is Verdict.SLOWER),
+        lost={labels.get(name, name): _end(each) for name, each in ends.items() if _end(each)},
         broke={
-            number: lost[label]
-            for number, label in single.items()
-            if label in lost and ends[label].status not in SKIPPED
+            numbers[name][0]: _end(each)
+            for name, each in ends.items()
+            if _end(each) and each.status not in SKIPPED and len(numbers.get(name, ())) == 1
         },
         run=run,
     )
 
 
-def _end(rival: Measurement) -> str:
+def _end(measurement: Measurement) -> str:
     """Return how a rival without figures ended, and why; '' of one that was measured."""
-    return "" if rival.status is Status.MEASURED else f"{rival.status}: {rival.reason}"
+    is_measured = measurement.status is Status.MEASURED
+    return "" if is_measured else f"{measurement.status}: {measurement.reason}"
 
 
 def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> Gain:

@@ -156,12 +156,13 @@ def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
     model, whole = advice.model, advice.whole
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
     about = f"  the whole model, {call}, batch {model.feeding.batch}"
-    if whole is None or not (whole.alone or whole.lost or whole.gain.speed_up):
+    if whole is None or not (whole.gains or whole.lost):
         yield f"{about}: was not measured{'' if advice.interrupted else ' in the time'}"
         return
     yield f"{about}: {_gain_in_words(whole.gain)}"
-    for label, gain in whole.alone.items():
-        yield f"    with {label} alone: {_gain_in_words(gain)}"
+    for numbers, gain in whole.gains.items() if len(whole.changes) > 1 else ():
+        if len(numbers) == 1:
+            yield f"    with lift {numbers[0]} alone: {_gain_in_words(gain)}"
     for name, end in whole.lost.items():
         yield f"    {_RIVALS.get(name, f'with {name} alone')}: {end}"
     if whole.law_error is not None:
@@ -208,7 +209,11 @@ def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
             "phase": model.setting.phase,
             **_gain_with_memory(whole.gain),
             "law_error": whole.law_error,
-            "alone": {label: _gain_with_memory(gain) for label, gain in whole.alone.items()},
+            "alone": {
+                f"lift {numbers[0]}": _gain_with_memory(gain)
+                for numbers, gain in whole.gains.items()
+                if len(numbers) == 1
+            },
             "lost": whole.lost,
         },
     }

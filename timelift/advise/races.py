@@ -12,8 +12,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from timelift.advise.advice import ModelAdvice, WholeAdvice, advise_whole
-from timelift.advise.decisions import Evidence
+from timelift.advise.advice import Evidence, ModelAdvice, WholeAdvice, advise_whole
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, DEFAULTS, ModelLift, UserModel
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee

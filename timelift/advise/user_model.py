@@ -35,11 +35,6 @@ class Feeding(NamedTuple):
     seq_len: int
 
 
-def label_of(number: int) -> str:
-    """Return what the lift of a number is called."""
-    return f"lift {number}"
-
-
 class RepeatedLayer(NamedTuple):
     """A layer that one call of a model calls several times at one shape, and that is no lift.
 
@@ -96,7 +91,7 @@ class ModelLift:
 
     @property
     def label(self) -> str:
-        return label_of(self.number)
+        return f"lift {self.number}"
 
     @property
     def alone(self) -> str:
