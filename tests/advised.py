@@ -8,7 +8,6 @@ from timelift.advise.advice import Evidence, advise_whole
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
-from timelift.measure.request import RunOptions
 from timelift.source import Source
 
 LIFT = {
@@ -18,6 +17,7 @@ LIFT = {
     "inner": "Dense(32)",
     "usual": "time_distributed",
     "trains": True,
+    "gradients": "weights",
     "added": [],
     "batch": 8,
     "steps": 16,
@@ -100,8 +100,7 @@ def advised(folder, model, times=TIMES, whole=None, **ends):
     evidence = Evidence(model, run(folder, of_lifts(model, times)))
     if whole is not None:
         evidence = raced(folder, evidence, whole, **ends)
-    return evidence.advice(OPTIONS)
+    return evidence.advice()
 
 
-OPTIONS = RunOptions.read({})
 WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}

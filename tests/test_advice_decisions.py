@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tests.advised import LIFT, OPTIONS, TIMES, WHOLE, make_model, of_lifts, raced, run
+from tests.advised import LIFT, TIMES, WHOLE, make_model, of_lifts, raced, run
 from timelift.advise.advice import Evidence, Gain
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
@@ -23,7 +23,7 @@ def evidence(folder, times=TIMES, launches=3, **described):
 
 def verdicts(known):
     """The verdict on a model, and those on its lifts."""
-    advice = known.advice(OPTIONS)
+    advice = known.advice()
     return str(advice.verdict), [str(lift.verdict) for lift in advice.lifts]
 
 
@@ -62,7 +62,7 @@ def test_a_model_is_changed_only_where_the_whole_is_shown_faster(tmp_path, whole
     known = raced(tmp_path, known, whole)
     assert known.to_race == {}
     assert verdicts(known) == (verdict, [verdict, "keep", "keep"])
-    assert known.advice(OPTIONS).advised == ({1: "fold_time"} if verdict == "change" else {})
+    assert known.advice().advised == ({1: "fold_time"} if verdict == "change" else {})
 
 
 def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
@@ -106,12 +106,12 @@ def test_a_lift_with_which_the_model_is_slower_is_dropped_and_the_rest_raced_ane
     times = {"as_written": 3.0, "changed": 2.5} | dict(zip(ALONE, (2.6, 2.4, 3.5), strict=True))
     known = raced(tmp_path, known, times)
     assert known.to_race == {1: "fold_time", 2: "fold_time"}
-    assert known.advice(OPTIONS).advised == {2: "fold_time"}  # what is known until then
+    assert known.advice().advised == {2: "fold_time"}  # what is known until then
     again = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.6, "only_lift2": 2.4}
     known = raced(tmp_path, known, again)
     assert known.to_race == {}
     assert verdicts(known) == ("change", ["change", "change", "keep"])
-    assert known.advice(OPTIONS).whole is known.races[1]
+    assert known.advice().whole is known.races[1]
 
 
 def test_a_single_lift_that_is_left_needs_no_race_of_its_own(tmp_path):
@@ -119,7 +119,7 @@ def test_a_single_lift_that_is_left_needs_no_race_of_its_own(tmp_path):
     known = raced(tmp_path, evidence(tmp_path), times)
     assert known.to_race == {}
     assert verdicts(known) == ("change", ["change", "keep", "keep"])
-    advice = known.advice(OPTIONS)
+    advice = known.advice()
     assert advice.gain == advice.lifts[0].in_whole == known.races[0].gains[1,]
     assert advice.lifts[1].in_whole.is_loss
     times = WHOLE | {"changed": 3.5, "only_lift1": 3.1, "only_lift2": 4.0}
@@ -131,7 +131,7 @@ def test_a_change_that_brings_the_whole_nothing_is_not_advised(tmp_path):
     assert verdicts(known) == ("change", ["change", "change", "keep"])
     known = raced(tmp_path, evidence(tmp_path), WHOLE | {"changed": 2.2})
     assert verdicts(known) == ("change", ["change", "keep", "keep"])
-    assert known.advice(OPTIONS).advised == {1: "fold_time"}
+    assert known.advice().advised == {1: "fold_time"}
 
 
 def test_another_strategy_is_tried_where_one_breaks_the_law_of_the_whole(tmp_path):
@@ -143,7 +143,7 @@ def test_another_strategy_is_tried_where_one_breaks_the_law_of_the_whole(tmp_pat
     known = raced(tmp_path, known, {"as_written": 3.0, "only_lift2": 2.0}, ended=ended)
     assert known.to_race == {}
     assert verdicts(known) == ("change", ["keep", "change", "keep"])
-    assert known.advice(OPTIONS).lifts[0].strategy == "native"  # what was tried last
+    assert known.advice().lifts[0].strategy == "native"  # what was tried last
 
 
 def test_a_model_of_which_every_strategy_breaks_the_law_is_kept(tmp_path):

@@ -5,7 +5,7 @@ stays as it is, and so does one of which every strategy breaks the law of the wh
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -14,10 +14,9 @@ from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
 from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.results import Run
-from timelift.analyse.stopping import CLEAR, LOOKS, ranking_plan, unsettled
+from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.case import SKIPPED, Case, Status
-from timelift.measure.request import RunOptions
 from timelift.measurement import Measurement, fact
 
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
@@ -234,27 +233,25 @@ class Evidence:
                 return race, {number: race.changes[number] for number in min(shown)[-1]}
         return None, {}
 
-    def advice(self, options: RunOptions, *, interrupted: bool = False) -> ModelAdvice:
-        """Return the verdicts on the model and on each lift; `options` are those of its runs."""
+    def advice(self, *, interrupted: bool = False) -> ModelAdvice:
+        """Return the verdicts on the model and on each lift of it."""
         race, advised = self.decided
         lifts = tuple(map(self._judged, self.lifts))
         verdicts = {advice.verdict for advice in lifts}
-        order = (Advice.CHANGE, Advice.UNDECIDED)
-        runs = [run for run in (self.run, *(each.run for each in self.races)) if run]
-        advice = ModelAdvice(
+        verdict = Advice.UNDECIDED if Advice.UNDECIDED in verdicts else Advice.KEEP
+        is_open = verdict is Advice.UNDECIDED and not (advised or interrupted)
+        runs = [*([self.run] if self.run else []), *(race.run for race in self.races)]
+        return ModelAdvice(
             self.model,
-            next((verdict for verdict in order if verdict in verdicts), Advice.KEEP),
+            Advice.CHANGE if advised else verdict,
             lifts,
             whole=race or next(reversed(self.races), None),
-            gain=self.gain_by(advised or self.worthwhile) or Gain(),
+            gain=race.gains[tuple(advised)] if race else self.gain_by(self.worthwhile) or Gain(),
             cores=self.run.header.machine.identity.get("cores") if self.run else None,
             interrupted=interrupted,
             runs=tuple(run.header.id or "" for run in runs),
+            budget=self._budget(runs) if is_open else None,
         )
-        has_failed = any(lift.lost for lift in lifts) or any(race.lost for race in self.races)
-        is_final = advice.verdict is not Advice.UNDECIDED or self.model.constant
-        no_time = runs and not (is_final or interrupted or has_failed)
-        return replace(advice, budget=_budget(runs, options) if no_time else None)
 
     def _judged(self, advice: LiftAdvice) -> LiftAdvice:
         """Return the advice on a lift with its verdict, which the whole model decides."""
@@ -266,30 +263,26 @@ class Evidence:
         in_whole = self.gain_by({number: advice.strategy})
         return replace(advice, verdict=verdict, in_whole=in_whole)
 
+    def _budget(self, runs: Sequence[Run]) -> float | None:
+        """Return the seconds, in whole minutes, that the runs need for enough launches.
 
-def _budget(runs: Sequence[Run], options: RunOptions) -> float | None:
-    """Return the seconds that would have done for these runs, in whole minutes; None if unknown.
+        The lifts have half of a budget. A whole model that was not raced is taken to need as much.
+        None if unknown, or if it was not the time that was short.
+        """
+        is_short = any(run.cut_short for run in runs) or (self.worthwhile and not self.races)
+        launches = [_launches(run.measurements) for run in runs]
+        if not is_short or not all(launches) or any(race.lost for race in self.races):
+            return None
+        seconds = [
+            (run.seconds or math.inf) * max(1, MIN_LAUNCHES / played)
+            for run, played in zip(runs, launches, strict=True)
+        ]
+        minutes = 2 * _MARGIN * max(seconds) / 60
+        return 60 * math.ceil(minutes) if math.isfinite(minutes) else None
 
-    The first run has half of a budget. A whole model that was not raced is taken to need no longer.
-    """
-    taken = [run.seconds or math.inf for run in runs]
-    wanted = [_seconds_wanted(run, options) for run in runs]
-    if len(runs) > 1 and wanted == taken:
-        return None  # no run had use for more
-    minutes = 2 * _MARGIN * max(wanted) / 60
-    return 60 * math.ceil(minutes) if math.isfinite(minutes) else None
 
-
-def _seconds_wanted(run: Run, options: RunOptions) -> float:
-    """Return what a run takes until its next look, if it wants one; infinite if unknown."""
-    launches = max((len(each.launches) for each in run.measurements), default=0)
-    if not (launches and run.seconds):
-        return math.inf
-    rule = ranking_plan(options.precision)
-    if launches >= MIN_LAUNCHES and not unsettled(run.measurements, rule):
-        return run.seconds
-    looks = (look for look in LOOKS if launches < look <= options.launches.most)
-    return run.seconds / launches * next(looks, math.inf)
+def _launches(measurements: Iterable[Measurement]) -> int:
+    return max((len(each.launches) for each in measurements), default=0)
 
 
 # What the runs show ------------------------------------------------------------------------------
@@ -307,8 +300,7 @@ def _advise_lift(
         return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
     setting, rivals = model.setting_of(lift), tuple(_rivals(model, lift, run, broke))
     written = next((rival for rival in rivals if rival.strategy == lift.usual), Rival(lift.usual))
-    played = (each.launches for each in run.measurements if each.case.setting == setting)
-    launches = max(map(len, played), default=0)
+    launches = _launches(each for each in run.measurements if each.case.setting == setting)
     has_few = launches < MIN_LAUNCHES
     faster = [
         rival

@@ -38,18 +38,15 @@ def advise_on_each(
 ) -> list[ModelAdvice]:
     """Advise on each of several models, such as one at several batches, which share the time.
 
-    After Ctrl-C nothing more is measured. A budget that would have done is that of all of them.
+    Ctrl-C ends all. A budget that would have done is that of all of them.
     """
-    advices, is_over = list[ModelAdvice](), False
+    advices = list[ModelAdvice]()
     for left, model in zip(range(len(models), 0, -1), models, strict=True):
         now = time.monotonic()
-        share = (ends - now) / left
-        if is_over:
-            advice = Evidence(model).advice(RunOptions.read(texts), interrupted=True)
-        else:
-            advice = find_advice(project, model, texts, now + share)
-        is_over = advice.interrupted
+        advice = find_advice(project, model, texts, now + (ends - now) / left)
         advices.append(replace(advice, budget=advice.budget and advice.budget * len(models)))
+        if advice.interrupted:
+            break
     return advices
 
 
@@ -80,7 +77,7 @@ def find_advice(
             evidence = replace(evidence, races=(*evidence.races, race))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
         interrupted = True
-    return evidence.advice(RunOptions.read(DEFAULTS | dict(texts)), interrupted=interrupted)
+    return evidence.advice(interrupted=interrupted)
 
 
 def end_of_budget(texts: Mapping[str, str]) -> float:

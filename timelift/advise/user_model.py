@@ -76,14 +76,10 @@ class ModelLift:
     @classmethod
     def of(cls, model: str, number: int, described: Mapping[str, Any]) -> Self:
         """Return a lift of the model of this name, which `worker.describe` printed."""
-        fields = described.get("inputs")
-        inputs = LayerInputs.from_fields(fields) if fields else LayerInputs()
-        usual = Gradients.WEIGHTS if described["trains"] else Gradients.NONE
-        gradients = Gradients(described.get("gradients", usual))
-        has_none = inputs.dtype and gradients is Gradients.INPUTS_AND_WEIGHTS  # whole numbers
+        inputs = described.get("inputs")
         own = {
-            "inputs": inputs,
-            "gradients": usual if has_none else gradients,
+            "inputs": LayerInputs.from_fields(inputs) if inputs else LayerInputs(),
+            "gradients": Gradients(described.get("gradients", Gradients.NONE)),
             "added": tuple(described["added"]),
             "workload": f"{model}.lift{number}",
         }
@@ -192,18 +188,13 @@ class UserModel:
         )
 
     def in_phase(self, phase: Phase) -> Self:
-        """Return the model with a train step as its call, or its outputs alone.
-
-        Raises UserError if a model that trains nothing is to be trained.
-        """
-        if phase is Phase.FORWARD:
-            return replace(self, trains=False, draws_labels=False)
-        if not self.trains:
+        """Return the model with this call; raises UserError if it has nothing to train."""
+        if phase is Phase.BACKWARD and not self.trains:
             raise UserError(
                 f"--phase: expected forward for {self.name}, which has no weights that train, "
                 f"received {phase}; leave it out"
             )
-        return self
+        return self if phase is Phase.BACKWARD else replace(self, trains=False, draws_labels=False)
 
     def factory_of(self, lift: ModelLift) -> str:
         """Return the text of the `Factory` of the layer inside of a lift."""
