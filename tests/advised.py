@@ -104,3 +104,30 @@ def advised(folder, model, times=TIMES, whole=None, **ends):
 
 
 WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}
+SLOWER = {"as_written": 3.0, "changed": 3.3, "only_lift1": 3.2, "only_lift2": 3.0}
+
+
+def states(folder):
+    """Advice in several states, by their names: a sequence with an element for each batch."""
+    model = make_model(steady=True, leaves_open=True)
+    masked = make_model(lifts=[LIFT | {"masked": True}], unpadded=True, compiled=False, batch=32)
+    same = {"as_written": 3.0, "changed": 3.0}
+    shorter = advised(folder, masked, whole=same)
+    gain = replace(shorter.whole.gain, first_call=(0.73, 0.13))
+    cut = Evidence(model, run(folder, of_lifts(model), launches=1)).advice()
+    repeated = [{"layer": "Dense 'scores'", "calls": 5, "depends": False}]
+    repeated += [{"layer": "GRUCell 'cell'", "calls": 12, "depends": True}]
+    return {
+        "change": [advised(folder, model, whole=WHOLE)],
+        "keep, which is faster": [advised(folder, model, whole=SLOWER)],
+        "keep, since only the first call is shorter": [
+            replace(shorter, whole=replace(shorter.whole, gains={(1,): gain}))
+        ],
+        "too little time": [cut],
+        "interrupted": [replace(cut, interrupted=True, budget=None)],
+        "repeated calls alone": [Evidence(make_model(lifts=[], repeated=repeated)).advice()],
+        "two batches": [
+            advised(folder, make_model(batch=batch), whole=whole)
+            for batch, whole in ((8, WHOLE), (32, SLOWER))
+        ],
+    }

@@ -183,7 +183,7 @@ def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
     advice = json.loads(capsys.readouterr().out)
     (lift,) = advice["lifts"]
     assert (lift["name"], lift["before"]) == ("value_td", "TimeDistributed(Dense(1))")
-    assert lift["times_as_fast"] > 0
+    assert lift["gain"]["speed_up"]["value"] > 0
     assert lift["launches"] == 1
     assert advice["drawn"]
     assert advice["draws_labels"]

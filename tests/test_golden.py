@@ -7,6 +7,8 @@ import pytest
 
 from tests.golden import commands
 
+NAMES = {*commands.COMMANDS, *commands.HELP, *commands.PYTEST, commands.ADVICE}
+
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
@@ -29,14 +31,13 @@ def differences(kept: Mapping[str, str], now: Mapping[str, str], name: str) -> s
     )
 
 
-@pytest.mark.parametrize("name", [*commands.COMMANDS, *commands.HELP, *commands.PYTEST])
+@pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_command_says_what_it_said(said, name):
     assert not (found := differences(commands.stored(), said, name)), f"\n{found}"
 
 
 def test_every_golden_file_belongs_to_a_command():
-    known = {*commands.COMMANDS, *commands.HELP, *commands.PYTEST}
-    assert {name.split("/")[0].removesuffix(".txt") for name in commands.stored()} == known
+    assert {name.split("/")[0].removesuffix(".txt") for name in commands.stored()} == NAMES
 
 
 def test_a_changed_word_a_lost_file_and_a_new_one_are_told():

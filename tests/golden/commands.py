@@ -14,7 +14,9 @@ from unittest import mock
 
 from matplotlib.figure import Figure
 
+from tests import advised
 from timelift import cli
+from timelift.advise.advice_words import advice_lines
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -53,6 +55,8 @@ PYTEST = {
     "pytest-collect-asked": "bench/ --collect-only -q -p no:cacheprovider --workloads sensor "
     "--seq-lens 4 --batch-sizes 2 --phases forward --modes eager,graph --strategies all",
 }
+#: What `advise` prints of stored advice, since the command itself measures.
+ADVICE = "advise"
 #: What would change the words or their colours.
 _LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS")
 #: Figures are drawings of matplotlib's, so their names are kept alone, and none is written.
@@ -71,7 +75,14 @@ def everything(home: Path) -> Said:
         found |= _report(home, name, words)
     for name, words in PYTEST.items():
         found[f"{name}.txt"] = _pytest(words)
+    found[f"{ADVICE}.txt"] = "\n".join(_advised(home))
     return {name: normal(text) for name, text in found.items()}
+
+
+def _advised(folder: Path) -> Iterator[str]:
+    """Yield what `timelift advise` prints of a model in several states."""
+    for name, advices in advised.states(folder).items():
+        yield from (f"--- {name}", *advice_lines(advices, advised.PAGES), "")
 
 
 def _lay_out(home: Path) -> None:

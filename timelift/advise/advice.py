@@ -382,7 +382,8 @@ def advise_whole(model: UserModel, changes: Changes, run: Run) -> WholeAdvice:
 def _end(measurement: Measurement) -> str:
     """Return how a rival without figures ended, and why; '' of one that was measured."""
     is_measured = measurement.status is Status.MEASURED
-    return "" if is_measured else f"{measurement.status}: {measurement.reason}"
+    reason = measurement.reason.removeprefix("breaks the law: ")
+    return "" if is_measured else f"{measurement.status}: {reason}"
 
 
 def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> Gain:

@@ -1,94 +1,205 @@
-"""The advice on a user's model: in a screenful, and as data."""
+"""The advice on a user's model: in a screenful, and as data.
 
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+A screenful has the verdict, the lifts, each of them alone, the whole model, what that rests on,
+what to type next, and the verdict again. Several batches share its tables.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from textwrap import TextWrapper
 from typing import Any
 
+import msgspec
 from rich.cells import cell_len
 
 from timelift.advise.advice import Advice, Gain, LiftAdvice, ModelAdvice, Rival
-from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift
+from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
-from timelift.present.answer import speed_up_in_words, why_not_shown
+from timelift.present.answer import speed_up_in_words
 from timelift.present.usage import build_call
 from timelift.present.words import (
     declared_about,
     declared_word,
+    from_to,
     human_bytes,
     time_in_words,
     value_in_words,
 )
 from timelift.source import Source
 
-_NAME_LIMIT = 40
-_HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
-#: The rivals of a whole model in words, but for those in which one lift alone is changed.
-_RIVALS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
+#: Characters after which a name is cut, and after which a sentence goes on in the next line.
+_NAME_LIMIT, _WIDTH = 40, 100
+#: A first call that falls by a smaller ratio is no gain.
+_SHORTER = 1.25
 #: The strategy that calls the layer itself on whole sequences.
 BARE = "native"
 #: The function, in code to paste, that does so with a Sequential.
 ITSELF = "itself"
-#: The file of each strategy that is advised, by its name.
+#: The file of each strategy that was tried in the whole model, by its name.
 Pages = Mapping[str, Source]
+Row = tuple[str, ...]
+#: What was and what is, None where that is unknown.
+Pair = Sequence[float | None]
 
 
 def advice_lines(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
-    """Yield the lifts of a model, what to write instead, and what that brings the whole model."""
-    for advice in advices:
-        yield from map(plain, _lines(advice, pages))
+    """Yield the verdict on a model at each of some batches, what it rests on, and what is next."""
+    model, is_one = advices[0].model, len(advices) == 1
+    verdicts = [_verdict(advice, pages, is_one=is_one) for advice in advices]
+    yield from _wrapped((f"{model.name}: {verdict}" for verdict in verdicts), "")
+    yield from _wrapped(_found(advices))
+    for rows in (_lift_rows(advices, pages), _whole_rows(advices)):
+        yield from _aligned([row[:1] + row[1 + is_one :] for row in rows])
+    for sentences in (_notes(advices), _next(advices)):
+        if lines := [*_wrapped(dict.fromkeys(sentences))]:
+            yield from ("", *lines)
+    yield from ("", *_wrapped(verdicts, ""))
 
 
-def _lines(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
-    model = advice.model
-    machine = f"{advice.cores} cores" if advice.cores else "not measured"
-    count = counted(len(advice.lifts), "lift")
-    where = f"{value_in_words('backend', model.backend)}, {model.mode}, CPU, {machine}"
-    yield f"{model.name}: {count} over time in {counted(model.layers, 'layer')} ({where})"
-    if advice.lifts:
+def _wrapped(sentences: Iterable[str], indent: str = "  ") -> Iterator[str]:
+    wrapper = TextWrapper(
+        _WIDTH, indent, f"{indent}    ", break_long_words=False, break_on_hyphens=False
+    )
+    for sentence in sentences:
+        yield from wrapper.wrap(plain(sentence))
+
+
+def _aligned(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield an empty line and a table, or nothing where there are headings alone."""
+    if len(rows) > 1:
         yield ""
-        rows = [_HEADINGS, *(_row(lift_advice, pages) for lift_advice in advice.lifts)]
-        yield from (f"  {line}" for line in _aligned(rows))
-        yield from _notes(advice, pages)
-    else:
-        yield "  no TimeDistributed and no loop over steps was found in any of its layers"
-    for name, calls, _ in model.repeated:
-        yield f"  {name} is called {calls} times by hand, on parts of one tensor: it is left alone"
-    yield ""
-    yield from _whole_lines(advice)
-    if model.drawn and advice.lifts:
-        data = "inputs and labels were" if model.draws_labels else "inputs were"
-        yield f"  its {data} drawn; --data module:function gives your own"
-    elif model.draws_labels and advice.lifts:
-        yield "  its labels were drawn, since --data returned no labels"
-    if advice.whole and model.trains and not model.compiled:
-        yield "  it is not compiled, so it was trained by the mean of its outputs"
-    if advice.interrupted:
-        yield "  provisional: the advice was interrupted; it rests on the launches until then"
+        cells = [[*map(plain, row)] for row in rows]
+        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+        for row in cells:
+            pairs = zip(row, widths, strict=True)
+            padded = (cell + " " * (width - cell_len(cell)) for cell, width in pairs)
+            yield f"  {'  '.join(padded)}".rstrip()
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (
-            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
-        )
-        yield "  ".join(cells).rstrip()
+# The verdict -------------------------------------------------------------------------------------
 
 
-def _row(advice: LiftAdvice, pages: Pages) -> tuple[str, ...]:
-    lift = advice.lift
-    names = ", ".join(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place) if word)
-    first_cells = (f"{lift.number}: {names}" if names else f"{lift.number}", lift.before)
-    if not lift.steps:
-        return (*first_cells, "-", "is not called", "-")
-    if not advice.is_change:
-        return (*first_cells, "-", _why_nothing(advice), "-")
-    after = written_instead(lift, advice.strategy, pages)
-    first_call = _seconds(advice.gain.first_call) if advice.gain.first_call else "-"
-    return (*first_cells, after, _times(advice.gain), first_call)
+def _verdict(advice: ModelAdvice, pages: Pages, *, is_one: bool) -> str:
+    batch = "" if is_one else f"batch {advice.model.feeding.batch}: "
+    changes = (
+        f"{each.lift.label} to {written_instead(each.lift, each.strategy, pages)}"
+        for each in advice.lifts
+        if each.is_change
+    )
+    to_do = {Advice.KEEP: "keep it as it is", Advice.CHANGE: f"change {', '.join(changes)}"}
+    return f"{batch}{to_do.get(advice.verdict, 'undecided')}: {_reason(advice)}{_wanted(advice)}"
+
+
+def _wanted(advice: ModelAdvice) -> str:
+    """Write what would decide."""
+    if advice.verdict is Advice.UNDECIDED and advice.model.constant:
+        return "; --data would do, since its outputs do not depend on what was drawn"
+    if not advice.budget:
+        return ""
+    budget = f"{advice.budget:.0f}s" if advice.budget % 60 else f"{advice.budget / 60:.0f}m"
+    return f"; --budget {budget} would do"
+
+
+def _reason(advice: ModelAdvice) -> str:
+    """Return what the verdict rests on, most often what the whole model becomes."""
+    whole, step = advice.whole, f"the {_call_of(advice.model)}"
+    if not advice.lifts:
+        is_by_hand = any(not layer.depends for layer in advice.model.repeated)
+        return "joining calls is left to your hand" if is_by_hand else "nothing to lift was found"
+    if whole is None or not (whole.gain.speed_up or whole.lost):
+        if advice.verdict is Advice.KEEP:
+            return "no lift is shown to become faster"
+        return f"{'it was interrupted' if advice.interrupted else 'too few launches for an answer'}"
+    if advice.verdict is Advice.CHANGE:
+        return f"{step} {_becomes(advice.gain)}"
+    becomes = f"{step} {_becomes(whole.gain)}"
+    before, after = whole.gain.first_call or (0.0, 0.0)
+    if CHANGED in whole.lost:
+        becomes = f"it has no figures: {whole.lost[CHANGED].partition(': ')[0]}"
+    elif advice.verdict is Advice.KEEP and not whole.gain.is_loss and before > _SHORTER * after:
+        becomes = f"only the first call is shorter ({_arrow((before, after))}), not {step}"
+    return f"with {_changed(whole.changes)} {becomes}"
+
+
+def _changed(numbers: Iterable[int]) -> str:
+    names = [*map(str, numbers)]
+    return f"lift{'s' if len(names) > 1 else ''} {', '.join(names)} changed"
+
+
+def _call_of(model: UserModel) -> str:
+    return "train step" if model.setting.phase is Phase.BACKWARD else "prediction"
+
+
+def _becomes(gain: Gain) -> str:
+    if gain.speed_up is None:
+        return "has nothing to be compared with"
+    if gain.speed_up.is_known and not (gain.is_shown or gain.is_loss):
+        return "is not shown to differ"
+    return f"becomes {_times(gain, ' times as fast')}"
+
+
+def _times(gain: Gain, noun: str = "") -> str:
+    """Write a gain: `6.1 [5.4, 7.0]` with its noun, or `6.3 to 17 % slower`."""
+    speed_up = gain.speed_up
+    if speed_up is None:
+        return "-"
+    if gain.is_loss:
+        text = from_to(1 / speed_up.high, 1 / speed_up.low)
+        return f"{text} {'slower' if text.endswith('%') else 'as slow'}"
+    return f"{speed_up_in_words(speed_up)}{noun}{'' if speed_up.is_known else ' by one launch'}"
+
+
+# What was found ----------------------------------------------------------------------------------
+
+
+def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
+    model, cores = advices[0].model, advices[0].cores
+    lifts = counted(len(model.lifts), "lift") if model.lifts else "no lift"
+    yield f"{lifts} (one layer called at every step) in {counted(model.layers, 'layer')}"
+    batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
+    machine = f"CPU, {cores} cores" if cores else "CPU"
+    backend = value_in_words("backend", model.backend)
+    yield f"{backend}, {model.mode}, {machine}, batch {batches}"
+    for lift in model.lifts:
+        names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
+        masked = "; a mask reaches it" if lift.masked else ""
+        yield f"{lift.label}: {', '.join(filter(None, names))}{masked}"
+    for layer, calls, depends in model.repeated:
+        code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {calls})"
+        rest = "each call needs the one before: a recurrence, left alone"
+        rest = rest if depends else f"not measured; by hand: {code}"
+        yield f"{layer} is called {calls} times at one shape: {rest}"
+
+
+# Tables: each lift alone, and the whole model ----------------------------------------------------
+
+
+def _lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
+    """Yield headings, and a row for each rival of each lift at each batch, its second cell."""
+    yield ("lift", "batch", "write instead", "alone with", "a call", "times as fast", "first call")
+    for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
+        for advice, lift_advice in zip(advices, of_lift, strict=True):
+            lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
+            cells: Row = (str(lift.number), batch, _to_write(lift_advice, pages))
+            rivals = [rival for rival in lift_advice.rivals if rival.strategy != lift.usual]
+            for rival in rivals or [Rival("-")]:
+                seconds = (lift_advice.seconds, rival.seconds)
+                call = _arrow([each and each.value for each in seconds])
+                call = rival.lost.partition(": ")[0] or call
+                gain = (_times(rival.gain), _arrow(rival.gain.first_call))
+                yield (*cells, rival.strategy, call, *gain)
+                cells = ("", "", "")
+
+
+def _to_write(advice: LiftAdvice, pages: Pages) -> str:
+    if advice.verdict is Advice.KEEP:
+        return "leave as it is" if advice.lift.steps else "it is not called"
+    if not advice.strategy:
+        return "undecided"
+    maybe = "" if advice.is_change else "maybe "
+    return f"{maybe}{written_instead(advice.lift, advice.strategy, pages)}"
 
 
 def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
@@ -105,42 +216,61 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
     return f"{ITSELF}({lift.inner}){called}" if is_sequential else f"{lift.inner}{called}"
 
 
-def _why_nothing(advice: LiftAdvice) -> str:
-    if advice.lost or not advice.launches:
-        return "was not measured"
-    return "undecided" if advice.verdict is Advice.UNDECIDED else "nothing is gained"
+def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
+    """Yield headings, and a row for each set of changes raced at each batch, its second cell."""
+    call = f"a {_call_of(advices[0].model)}"
+    yield ("whole model", "batch", call, "times as fast", "first call", "peak memory")
+    for advice in advices:
+        if whole := advice.whole:
+            batch = str(advice.model.feeding.batch)
+            in_whole = {(each.lift.number,): each.in_whole for each in advice.lifts}
+            for numbers, gain in (in_whole | {**whole.gains}).items():
+                if gain and gain.speed_up and whole.seconds:
+                    calls = (whole.seconds.value, whole.seconds.value / gain.speed_up.value)
+                    cells = (_changed(numbers), batch, _arrow(calls), _times(gain))
+                    yield (*cells, _arrow(gain.first_call), _arrow(gain.peak_bytes, human_bytes))
 
 
-def _times(gain: Gain) -> str:
-    if gain.speed_up is None:
-        return "not compared"
-    times = f"{speed_up_in_words(gain.speed_up)} times as fast"
-    return times if gain.speed_up.is_known else f"{times} by one launch"
+def _arrow(pair: Pair | None, write: Callable[[float], str] = time_in_words) -> str:
+    """Write what was and what is, the unit once if it is that of both: `41.2 → 4.25 ms`."""
+    before, after = pair or (None, None)
+    if before is None or after is None:
+        return "-" if after is None else write(after)
+    old, new = write(before), write(after)
+    number, _, unit = old.partition(" ")
+    return f"{number if new.endswith(f' {unit}') else old} → {new}"
 
 
-def _seconds(before_and_after: tuple[float, float]) -> str:
-    return " → ".join(map(time_in_words, before_and_after))
+# Sentences below the tables ----------------------------------------------------------------------
 
 
-def _notes(advice: ModelAdvice, pages: Pages) -> Iterator[str]:
-    for name in dict.fromkeys(advice.advised.values()):
-        if lift_class := pages[name].lift_class:
-            yield f"  {lift_class} is the layer of the strategy {name}, which --code prints"
-    for lift_advice in advice.lifts:
-        label = lift_advice.lift.label
-        if faster := _faster(lift_advice):
-            means = "; ".join(_means(faster.means))
-            gain = f"{faster.strategy} is {_times(faster.gain)}"
-            yield f"  {label}: {gain}, and changes what training does: {means}"
-        if lift_advice.lost:
-            yield f"  {label}: {lift_advice.lift.usual} itself: {lift_advice.lost}"
+def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
+    for advice in advices:
+        for lift_advice in advice.lifts:
+            yield from _notes_on_lift(lift_advice)
+        for name, end in (advice.whole.lost if advice.whole else {}).items():
+            if name in {AS_WRITTEN, CHANGED}:
+                yield f"the whole model {name.replace('_', ' ')}: {end}"
+    yield from _evidence(advices[0].model, advices)
+    if any(advice.interrupted for advice in advices):
+        yield "provisional: it was interrupted; this rests on the launches until then"
 
 
-def _faster(advice: LiftAdvice) -> Rival | None:
-    """Return the fastest rival if it means another thing in training than what is written."""
-    fastest = advice.rivals[0] if advice.rivals else None
-    is_faster = fastest and (fastest.gain.is_shown or fastest.gain.speed_up is None)
-    return fastest if fastest and fastest.seconds and fastest.means and is_faster else None
+def _notes_on_lift(advice: LiftAdvice) -> Iterator[str]:
+    """Yield what became of the rivals that are not advised."""
+    label, advised = advice.lift.label, advice.strategy if advice.is_change else ""
+    for rival in advice.rivals:
+        if end := rival.lost or rival.broke:
+            yield f"{label}, {rival.strategy}{', in the whole model' if rival.broke else ''}: {end}"
+    for rival in itertools.takewhile(lambda rival: rival.strategy != advised, advice.rivals):
+        is_faster = rival.gain.is_shown or (rival.seconds and not rival.gain.speed_up)
+        if rival.means and is_faster:
+            changed = "; ".join(_means(rival.means))
+            times = _times(rival.gain, " times as fast alone, but")
+            yield f"{label}, {rival.strategy}: {times} changes training: {changed}"
+    if advice.verdict is Advice.KEEP and advice.gain.is_shown and advice.in_whole:
+        alone = _times(advice.gain, " times as fast alone")
+        yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(advice.in_whole)}"
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -149,110 +279,84 @@ def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
         yield f"{declared_about(key)}: {after}, not {before}"
 
 
-def _whole_lines(advice: ModelAdvice) -> Iterator[str]:
-    if not advice.advised:
-        is_known = advice.verdict is Advice.KEEP
-        yield f"  {'there is nothing to change' if is_known else 'undecided'}"
-    model, whole = advice.model, advice.whole
-    call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
-    about = f"  the whole model, {call}, batch {model.feeding.batch}"
-    if whole is None or not (whole.gains or whole.lost):
-        yield f"{about}: was not measured{'' if advice.interrupted else ' in the time'}"
+def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]:
+    """Yield what shows that a changed model computes the same, and what that leaves open."""
+    raced = [advice.whole for advice in advices if advice.whole]
+    errors = [whole.law_error for whole in raced if whole.law_error is not None]
+    if not errors:
         return
-    yield f"{about}: {_gain_in_words(whole.gain)}"
-    for numbers, gain in whole.gains.items() if len(whole.changes) > 1 else ():
-        if len(numbers) == 1:
-            yield f"    with lift {numbers[0]} alone: {_gain_in_words(gain)}"
-    for name, end in whole.lost.items():
-        yield f"    {_RIVALS.get(name, f'with {name} alone')}: {end}"
-    if whole.law_error is not None:
-        error = f"largest relative difference {whole.law_error:.0e}"
-        yield f"  outputs and gradients equal those of your model ({error})"
+    what = "outputs are"
+    if model.setting.phase is Phase.BACKWARD:
+        where = "in training too" if model.steady else "in inference"
+        what = f"{where}, outputs, losses and gradients are"
+    yield f"{what} those of your model (relative difference {max(errors):.0e})"
+    if model.unpadded:
+        yield "no step of --data is padded, so a mask that is lost would not show; give one that is"
+    if model.leaves_open and model.drawn:
+        yield f"traced for {model.setting.seq_len} steps; fit traces with an open length"
+    if model.trains and not model.compiled:
+        yield "it is not compiled, so it was trained by the mean of its outputs"
 
 
-def _gain_in_words(gain: Gain) -> str:
-    times = _times(gain)
-    if gain.speed_up and not (gain.is_shown or gain.is_loss):
-        times += f", not shown to differ{why_not_shown(gain.speed_up)}"
-    parts = [times]
-    if gain.first_call:
-        parts.append(f"first call {_seconds(gain.first_call)}")
-    if gain.peak_bytes:
-        parts.append(f"peak memory {' → '.join(map(human_bytes, gain.peak_bytes))}")
-    return "; ".join(parts)
+def _next(advices: Sequence[ModelAdvice]) -> Iterator[str]:
+    """Yield what to type next."""
+    model, runs = advices[0].model, [run for advice in advices for run in advice.runs]
+    if any(advice.advised for advice in advices):
+        yield "--code prints what to paste, and how stored weights are carried over"
+    elif model.lifts and model.drawn and [one.verdict for one in advices] == [Advice.KEEP]:
+        yield "--batch-sizes 8,32,128 asks at several sizes, of which each may have another answer"
+    if model.lifts and (model.drawn or model.draws_labels):
+        kinds = {"inputs": model.drawn, "labels": model.draws_labels}
+        drawn = " and ".join(kind for kind, is_drawn in kinds.items() if is_drawn)
+        yield f"--data module:function gives {drawn} of your own; these were drawn"
+    if runs:
+        yield f"timelift report RUN makes the page of a run: {', '.join(runs)}"
 
 
 # As data -----------------------------------------------------------------------------------------
 
 
 def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
-    """Return the advice as JSON, a list of several; unknown values are null."""
+    """Return the advice as a JSON object, or one for each of several batches in a list.
+
+    Times are in seconds, memory in bytes, gains in times as fast; unknown values are null.
+    """
     data = [_as_data(advice, pages) for advice in advices]
-    return json.dumps(data[0] if len(data) == 1 else data, indent=2)
+    encoded = msgspec.json.encode(data[0] if len(data) == 1 else data)
+    return msgspec.json.format(encoded, indent=2).decode()
 
 
 def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
     model, whole = advice.model, advice.whole
+    told = ("backend", "mode", "drawn", "draws_labels", "constant", "unpadded", "steady")
+    raced = ("changes", "seconds", "gain", "law_error", "lost")
     return {
-        "advice": advice.verdict,
         "model": model.name,
-        "backend": model.backend,
-        "mode": model.mode,
+        "advice": advice.verdict,
         "batch": model.feeding.batch,
-        "drawn": model.drawn,
-        "draws_labels": model.draws_labels,
+        "phase": model.setting.phase,
+        **_fields(model, told),
         "provisional": advice.interrupted,
+        "runs": advice.runs,
+        "budget_seconds": advice.budget,
         "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],
         "repeated": [layer._asdict() for layer in model.repeated],
-        "whole": whole
-        and {
-            "phase": model.setting.phase,
-            **_gain_with_memory(whole.gain),
-            "law_error": whole.law_error,
-            "alone": {
-                f"lift {numbers[0]}": _gain_with_memory(gain)
-                for numbers, gain in whole.gains.items()
-                if len(numbers) == 1
-            },
-            "lost": whole.lost,
-        },
+        "whole": whole and _fields(whole, raced),
     }
 
 
 def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
-    lift, faster = advice.lift, _faster(advice)
+    lift, told = advice.lift, ("number", "name", "place", "before", "steps", "batch", "masked")
+    figures = ("launches", "seconds", "gain", "in_whole", "rivals", "lost")
     return {
-        "number": lift.number,
-        "name": lift.name,
-        "place": lift.place,
-        "before": lift.before,
-        "after": written_instead(lift, advice.strategy, pages) if advice.is_change else None,
+        **_fields(lift, told),
         "is": lift.usual,
-        "write": advice.strategy or None,
-        "steps": lift.steps,
-        "batch": lift.batch,
-        "lost": advice.lost or None,
-        "launches": advice.launches,
-        **_gain_as_data(advice.gain),
-        "faster": faster
-        and {"write": faster.strategy, "means": faster.means, **_gain_as_data(faster.gain)},
+        "advice": advice.verdict,
+        "after": written_instead(lift, advice.strategy, pages) if advice.is_change else None,
+        "write": advice.strategy if advice.is_change else None,
+        **_fields(advice, figures),
     }
 
 
-def _gain_as_data(gain: Gain) -> dict[str, Any]:
-    speed_up = gain.speed_up
-    return {
-        "times_as_fast": speed_up and _finite(speed_up.value),
-        "low": speed_up and _finite(speed_up.low),
-        "high": speed_up and _finite(speed_up.high),
-        "verdict": speed_up and speed_up.verdict,
-        "first_call_seconds": gain.first_call,
-    }
-
-
-def _gain_with_memory(gain: Gain) -> dict[str, Any]:
-    return _gain_as_data(gain) | {"peak_bytes": gain.peak_bytes}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _fields(data: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(data, name) for name in names}

@@ -122,7 +122,7 @@ def at_most(ratio: float) -> str:
     return f"{_per_cent(ratio, math.ceil)} %"
 
 
-def _from_to(low: float, high: float) -> str:
+def from_to(low: float, high: float) -> str:
     """Write both bounds of a ratio, rounded outwards: `3.1 to 16 %`, `1.03 to 2.14 times`."""
     write = _times if high >= TIMES else _per_cent
     return f"{write(low, math.floor)} to {at_most(high)}"
@@ -146,7 +146,7 @@ def _times(ratio: float, rounded: Callable[[float], int]) -> str:
 
 def over_the_best(high: float, low: float | None = None) -> str:
     """Write an upper bound of a cost over the best, a ratio, and the lower bound if given."""
-    cost = at_most(high) if low is None else _from_to(low, high)
+    cost = at_most(high) if low is None else from_to(low, high)
     return f"{cost} the best" if high >= TIMES else f"{cost} over the best"
 
 
