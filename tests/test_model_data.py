@@ -1,0 +1,117 @@
+"""What a whole model is called with: inputs as its layers expect them, padded where they mask."""
+
+import numpy as np
+import pytest
+
+from tests.tensorflow_here import keras
+from timelift.worker.describe import describe_model
+from timelift.worker.model_data import data_of, is_constant
+
+layers, MASKED = keras.layers, -9.0
+
+
+def model(shape, *called, dtype="float32"):
+    x = inputs = keras.Input(shape, dtype=dtype)
+    for layer in called:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+def drawn(whole, seed=0):
+    return data_of(whole, "", 16, 6, np.random.default_rng(seed)).inputs
+
+
+def lifted(*called):
+    return layers.TimeDistributed(keras.Sequential(called))
+
+
+@pytest.mark.parametrize(
+    ("shape", "called"),
+    [
+        pytest.param((None, 3), [layers.Masking(MASKED)], id="steps"),
+        pytest.param((2, 6, 3), [layers.Masking(MASKED)], id="words of sentences"),
+        pytest.param((2, 6, 3), [lifted(layers.Masking(MASKED), layers.GRU(2))], id="in a lift"),
+        pytest.param((6, 3), [layers.Dense(3), layers.Masking(MASKED)], id="behind a layer"),
+    ],
+)
+def test_whole_steps_are_padded_after_lengths_of_their_own(shape, called):
+    whole = model(shape, *called)
+    inputs = drawn(whole)
+    assert (inputs == drawn(whole)).all()
+    assert not (inputs == drawn(whole, seed=1)).all()
+    padded = (inputs == MASKED).all(axis=-1).reshape(-1, 6)
+    assert (padded.sum() * 3, padded[0].any()) == ((inputs == MASKED).sum(), False)
+    assert (np.diff(padded.astype(int)) >= 0).all()
+    assert set(padded.sum(axis=1)) == set(range(6))
+
+
+BYTES = layers.Rescaling(1 / 255)
+
+
+@pytest.mark.parametrize(
+    ("called", "dtype", "low", "high"),
+    [
+        ([BYTES], "float32", 0, 255),
+        ([layers.Resizing(3, 3), layers.Rescaling(1 / 127.5, -1.0)], "float32", 0, 255),
+        ([lifted(layers.Permute((2, 1)), BYTES)], "float32", 0, 255),
+        ([layers.Rescaling([0.5, 0.1], [0.0, -1.0])], "float32", 0, 20),
+        ([layers.Flatten()], "uint8", 0, 255),
+        ([layers.Embedding(40, 2)], "float32", 0, 39),
+        ([layers.Dense(2), BYTES], "float32", -4, 4),
+    ],
+)
+def test_inputs_lie_where_the_layer_behind_them_expects_them(called, dtype, low, high):
+    inputs = drawn(model((8, 8, 2), *called, dtype=dtype))
+    assert low <= inputs.min() < low + 0.2 * (high - low)
+    assert high - 0.2 * (high - low) < inputs.max() <= high
+
+
+def test_inputs_of_a_normalization_have_its_statistics():
+    adapted, given = layers.Normalization(), layers.Normalization(mean=[9, -400], variance=[4, 1e4])
+    adapted.adapt(np.array([[10.0, -300.0], [14.0, -500.0]]))
+    for layer in (adapted, given):
+        whole = model((40, 2), layers.TimeDistributed(layer))
+        outputs = np.array(whole(drawn(whole))).reshape(-1, 2)
+        assert np.abs([outputs.mean(axis=0), outputs.std(axis=0) - 1]).max() < 0.2
+
+
+def test_each_input_is_drawn_below_the_size_of_its_own_table():
+    words, kind, flags = (keras.Input((6,), dtype="int32") for _ in range(3))
+    outputs = layers.Embedding(900, 2)(words), layers.Embedding(4, 2)(kind), layers.Dense(2)(flags)
+    largest = [inputs.max() for inputs in drawn(keras.Model([words, kind, flags], outputs))]
+    assert 800 < largest[0] < 900
+    assert largest[1:] == [3, 3]  # what is behind no table may be behind any
+
+
+def test_text_is_not_drawn():
+    sentence = keras.Input((3,), dtype="string", name="sentence")
+    whole = keras.Model(sentence, layers.StringLookup(vocabulary=["a"])(sentence))
+    with pytest.raises(ValueError, match="takes text as 'sentence'; say --data module:function"):
+        drawn(whole)
+
+
+@pytest.mark.parametrize(
+    ("end", "bias", "constant"),
+    [("sigmoid", 0, False), ("sigmoid", 99, True), ("relu", -99, True)],
+)
+def test_a_model_is_constant_if_no_input_changes_an_output(end, bias, constant):
+    bias = keras.initializers.Constant(bias)
+    whole = model((4,), layers.Dense(1, end, bias_initializer=bias))
+    inputs = drawn(whole)
+    assert is_constant(whole, inputs) == constant
+    assert not is_constant(whole, inputs[[0, 0]])  # which show nothing
+
+
+def full():
+    """Sentences of which no step is padded."""
+    return np.ones((2, 3, 4), "int32"), None
+
+
+def test_data_of_which_no_step_is_padded_are_told():
+    cases = ("padded", "tests.test_model_data:full"), ("padded", ""), ("unnamed", "")
+    told = [
+        describe_model(f"tests.lifted_models:{name}", {"source": source, "batch": 2, "seq_len": 6})
+        for name, source in cases
+    ]
+    assert [fields["unpadded"] for fields in told] == [True, False, False]
+    assert not any(fields["constant"] for fields in told[1:])
