@@ -20,8 +20,6 @@ from timelift.worker.user_code import find_named
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
 FLAG_VALUES, _BYTE_VALUES = 2, 256
-#: What marks of an input may differ by, as a share, where it is resized or rounded on its way.
-_SAME_MARK = 1e-3
 _BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy"})
 
 
@@ -56,14 +54,14 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
 
     numbers = itertools.count(29, 3)
 
-    def marked(tensor: Any) -> Array:  # with a number of its own, to see where an input goes
+    def marked(tensor: Any) -> Array:  # by a number of its own, to see where an input goes
         shape = (batch, *(size or seq_len for size in tensor.shape[1:]))
         return np.full(shape, next(numbers)).astype(tensor.dtype)
 
     inputs = keras.tree.map_structure(marked, _inputs_of(model))
     marks = {array.flat[0] for array in keras.tree.flatten(inputs)}
     sources = {
-        layer: {mark for mark in marks for array in arrays if np.allclose(array, mark, _SAME_MARK)}
+        layer: {mark for mark in marks for array in arrays if np.allclose(array, mark, rtol=1e-3)}
         for layer, arrays in _reached(model, inputs).items()
     }
     drawn = keras.tree.map_structure(lambda array: _draw(array, sources, noise), inputs)
@@ -85,8 +83,9 @@ def _reached(model: Any, inputs: Any) -> dict[Any, list[Array]]:
 
     for layer in reached:
         layer.call = partial(call, layer, layer.call)
-    with suppress(Exception):  # what fails here says so when lifts are watched
-        model(inputs, training=False)
+    if reached:
+        with suppress(Exception):  # what fails here says so when lifts are watched
+            model(inputs, training=False)
     for layer in reached:
         del layer.call  # so that it is again its class's
     return reached
@@ -99,12 +98,12 @@ def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Gen
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    shape, is_whole = marked.shape, marked.dtype.kind in "biu"
+    shape, kind = marked.shape, marked.dtype.kind
     behind = [layer for layer, marks in sources.items() if marked.flat[0] in marks]
-    near = sources if is_whole and not behind else behind
+    near = sources if kind in "iu" and not behind else behind
     tables = [layer for layer in near if isinstance(layer, keras.layers.Embedding)]
     drawn = noise.standard_normal(shape)
-    if tables or is_whole:
+    if tables or kind in "biu":
         usual = _BYTE_VALUES if marked.dtype == "uint8" else FLAG_VALUES
         high = min((table.input_dim for table in tables), default=usual)
         is_padded = high > 1 and any(table.mask_zero for table in tables)
@@ -113,12 +112,14 @@ def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Gen
         for layer in behind if marked.dtype != "uint8" else ():
             if isinstance(layer, keras.layers.Rescaling):
                 offset = np.asarray(layer.offset)
-                drawn = (noise.uniform(np.clip(offset, -1, 0), 1, shape) - offset) / layer.scale
+                ends = [(end - offset) / layer.scale for end in (np.clip(offset, -1, 0), 1)]
+                low, high = np.sort(ends, axis=0)
+                drawn = noise.uniform(low, high, shape)
             elif isinstance(layer, keras.layers.Normalization) and not layer.invert:
                 mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
-                drawn = mean + np.sqrt(variance) * noise.standard_normal(shape)
+                drawn = noise.normal(mean, np.sqrt(variance), shape)
     for layer, marks in sources.items():
-        is_unknown = not (marks or is_whole)
+        is_unknown = not marks and kind not in "biu"
         if layer in tables and layer.mask_zero:
             _pad(drawn, -1, 0.0, noise)
         elif isinstance(layer, keras.layers.Masking) and (layer in behind or is_unknown):
@@ -141,10 +142,10 @@ def is_constant(model: Any, inputs: Any) -> bool:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     outputs, rows = (
-        [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(parts)]
+        [part for part in map(keras.ops.convert_to_numpy, keras.tree.flatten(parts)) if part.ndim]
         for parts in (model(inputs, training=False), inputs)
     )
-    wide = [np.asarray(output, "float64") for output in outputs if output.ndim]
+    wide = [output.astype("float64") for output in outputs]
     same = [np.allclose(output, output[:1], 1e-6, 0.0, equal_nan=True) for output in wide]
     return bool(same) and all(same) and any((part != part[:1]).any() for part in rows)
 
