@@ -15,15 +15,13 @@ from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, model_data
-from timelift.worker.describe import describe_model
+from timelift.worker.describe import added_by_training, describe_model
 from timelift.worker.measure_setting import measure_setting
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
 ROOT = Path(__file__).parent.parent
 BATCH = 2
-#: Two calls with noise are alike once in 4,000 times where 12 numbers come out.
-CALLS = 4
 #: Sources of data for the models whose inputs have unknown shapes.
 DATA = {
     **{name: f"examples.published_models:{name}_data" for name in ("agent", "speech")},
@@ -73,6 +71,9 @@ def folded(name):
         "doubled": largest_error(_doubled(model, lifts, data), before),
         "losses": losses,
         "repeated": [*map(in_short, again)],
+        "added": [
+            added_by_training(lift.layer, lift.received[0]) for lift in lifts if not lift.loop
+        ],
     }
 
 
@@ -95,21 +96,6 @@ def refused_with_code():
             find_model(path)
         except ValueError as error:
             return str(error)
-
-
-def moved_between_calls(name):
-    """Return how far a folded model's outputs move from the first of some calls."""
-    model, noise = drawn(name), np.random.default_rng(0)
-    data = model_data.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
-    for lift in find_lifts.watch_lifts(model, data.inputs):
-        lift.change(load_module(FOLD), {})
-    moved = {}
-    for word, mode in (("in training", True), ("in inference", False)):
-        first, *others = (
-            ops.convert_to_numpy(model(data.inputs, training=mode)) for _ in range(CALLS)
-        )
-        moved[word] = max(largest_error(other, first) for other in others)
-    return moved
 
 
 def _doubled(model, lifts, data):

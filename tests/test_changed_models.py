@@ -72,6 +72,7 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
     assert not paths or model["moved"] < model["doubled"] / 10  # it is the change that computes
     assert not any(map(math.isnan, model["losses"]))
     assert sorted(model["repeated"]) == REPEATED.get(name, [])
+    assert name != "towers" or model["added"] == [[], ["noise"]]  # as the layers inside
 
 
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
@@ -94,12 +95,12 @@ ASKED = {
 
 @pytest.mark.parametrize("backend", Backend)
 def test_how_a_lift_trains_is_asked_of_its_layer_and_of_the_model(backend):
-    lifts = described("asked", backend)["lifts"]
+    said = {
+        lift["name"]: (*lift["added"], lift["gradients"], lift["masked"] and "masked")
+        for lift in described("asked", backend)["lifts"]
+    }
     for word, names in ASKED.items():
-        said = [(*lift["added"], lift["gradients"], lift["masked"] and "masked") for lift in lifts]
-        assert names == {
-            lift["name"] for lift, words in zip(lifts, said, strict=True) if word in words
-        }
+        assert {name for name, words in said.items() if word in words} == names
 
 
 def test_a_lift_is_described_by_its_place():
@@ -128,12 +129,6 @@ def test_the_layer_in_a_lift_is_found_by_its_number_and_by_its_path(lift):
 
 def test_a_stored_model_that_holds_code_is_refused():
     assert "write a function that loads it" in call_in(TENSORFLOW, "refused_with_code()")
-
-
-def test_a_changed_lift_trains_with_noise_and_predicts_without():
-    moved = call_in(TENSORFLOW, "moved_between_calls('towers')")
-    assert moved["in training"] > 0.1
-    assert moved["in inference"] < 1e-6
 
 
 def test_a_loop_over_every_step_is_a_lift():
@@ -220,14 +215,8 @@ def test_the_peak_memory_of_a_change_is_read_without_checking_the_law():
         assert "law_error" not in facts
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("same", "name a function that makes the whole model anew"),
-        ("same_inside", "name a function that makes the whole model anew"),
-        ("late", "make them in __init__"),
-    ],
-)
-def test_a_model_whose_lifts_are_shared_or_come_late_is_refused(name, reason):
-    assert reason in described(name)["error"]
+def test_a_model_whose_lifts_are_shared_or_come_late_is_refused():
+    assert "makes the whole model anew" in described("same")["error"]
+    assert "makes the whole model anew" in described("same_inside")["error"]
+    assert "make them in __init__" in described("late")["error"]
     assert described("twins")["layers"] == 6

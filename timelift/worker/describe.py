@@ -133,7 +133,7 @@ def _training(lift: Lift, disturbed: Lift) -> dict[str, Any]:
     """
     try:
         has_gradient = any(map(_differ, lift.received, disturbed.received))
-        added = _added(lift.inner, disturbed.received[0][:, 0])
+        added = added_by_training(lift.inner, disturbed.received[0][:, 0])
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
         has_gradient, added = True, [*_ADDED]
     gradients = Gradients.WEIGHTS if lift.inner.trainable_weights else Gradients.NONE
@@ -142,7 +142,7 @@ def _training(lift: Lift, disturbed: Lift) -> dict[str, Any]:
     return {"added": added, "gradients": gradients}
 
 
-def _added(layer: Any, step: Any) -> list[str]:
+def added_by_training(layer: Any, step: Any) -> list[str]:
     """Return what two training calls of a layer on the same inputs show.
 
     Noise are seeds that advance, however seldom it is seen, or outputs that differ; statistics are
