@@ -102,44 +102,44 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
     batch of a lift inside of other lifts is multiplied by the steps of those, since their
     strategies call it for several steps at once. A lift that was not called has no sizes.
     """
-    inner = lift.inner
-    whole, high = whole_numbers(inner)
+    inner, trains = lift.inner, bool(lift.inner.trainable_weights)
     described = {
         "name": lift.name,
         "place": lift.place,
         "access": lift.access,
         "usual": lift.usual,
         "inner": _as_code(inner),
-        "trains": bool(inner.trainable_weights),
+        "trains": trains,
+        "added": [],
         "masked": lift.masked,
+        "gradients": Gradients.WEIGHTS if trains else Gradients.NONE,
     }
     if not lift.calls:
-        return described | {"added": []}
+        return described
     (batch, steps, *features), dtype = lift.calls[0]
     batch *= math.prod(outer.calls[0][0][1] for outer in lift.around if outer.calls)
-    described |= _training(lift, disturbed)
+    whole, high = whole_numbers(inner)
     if "int" not in dtype:
         dtype = whole  # a Sequential around the layer may have made floats of whole numbers
+    described["added"], follows_weights = _asked(lift, disturbed)
+    if follows_weights and not dtype:
+        described["gradients"] = Gradients.INPUTS_AND_WEIGHTS
     high = (high or model_data.FLAG_VALUES) if dtype else 0
     inputs = {"features": features, "dtype": dtype, "high": high}
     return described | {"batch": batch, "steps": steps, "inputs": inputs}
 
 
-def _training(lift: Lift, disturbed: Lift) -> dict[str, Any]:
-    """Return what training adds to a lift, and by what a train step differentiates it.
+def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
+    """Return what training adds to a lift, and whether its inputs follow weights of the model.
 
-    It has a gradient by its inputs if other weights change them: weights before it, or its own
-    where it is called again. What cannot be asked is assumed: no advice may change a meaning.
+    Those stand before it, or are its own where it is called again: a train step differentiates it
+    by its inputs. What cannot be asked is assumed, since no advice may change a meaning.
     """
     try:
-        has_gradient = any(map(_differ, lift.received, disturbed.received))
-        added = added_by_training(lift.inner, disturbed.received[0][:, 0])
+        follows_weights = any(map(_differ, lift.received, disturbed.received))
+        return added_by_training(lift.inner, disturbed.received[0][:, 0]), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
-        has_gradient, added = True, [*_ADDED]
-    gradients = Gradients.WEIGHTS if lift.inner.trainable_weights else Gradients.NONE
-    if has_gradient and "float" in lift.calls[0][1]:
-        gradients = Gradients.INPUTS_AND_WEIGHTS
-    return {"added": added, "gradients": gradients}
+        return [*_ADDED], True
 
 
 def added_by_training(layer: Any, step: Any) -> list[str]:
