@@ -236,6 +236,8 @@ class Evidence:
     def advice(self, *, interrupted: bool = False) -> ModelAdvice:
         """Return the verdicts on the model and on each lift of it."""
         race, advised = self.decided
+        whole = race or next(reversed(self.races), None)
+        gain = race.gains[tuple(advised)] if race else self.gain_by(self.worthwhile)
         lifts = tuple(map(self._judged, self.lifts))
         verdicts = {advice.verdict for advice in lifts}
         verdict = Advice.UNDECIDED if Advice.UNDECIDED in verdicts else Advice.KEEP
@@ -245,8 +247,8 @@ class Evidence:
             self.model,
             Advice.CHANGE if advised else verdict,
             lifts,
-            whole=race or next(reversed(self.races), None),
-            gain=race.gains[tuple(advised)] if race else self.gain_by(self.worthwhile) or Gain(),
+            whole=whole,
+            gain=gain or (whole.gain if whole else Gain()),
             cores=self.run.header.machine.identity.get("cores") if self.run else None,
             interrupted=interrupted,
             runs=tuple(run.header.id or "" for run in runs),
