@@ -181,13 +181,14 @@ def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
     words = ["advise", SIGNAL, "--launches", "1", "--json"]
     assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
     advice = json.loads(capsys.readouterr().out)
+    assert {path.stem for path in tmp_path.rglob("*.jsonl")} == set(advice["runs"])
     (lift,) = advice["lifts"]
     assert (lift["name"], lift["before"]) == ("value_td", "TimeDistributed(Dense(1))")
     assert lift["gain"]["speed_up"]["value"] > 0
     assert lift["launches"] == 1
     assert advice["drawn"]
     assert advice["draws_labels"]
-    assert (advice["whole"] is None) == (lift["write"] is None)
+    assert (advice["whole"] is None) == (not lift["strategy"])
     assert len(list(tmp_path.rglob("*.jsonl"))) == 2 - (advice["whole"] is None)
 
 

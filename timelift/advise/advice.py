@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 
 from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
 from timelift.analyse.estimates import Interval
@@ -17,6 +18,7 @@ from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.case import SKIPPED, Case, Status
+from timelift.measure.header import journal_path
 from timelift.measurement import Measurement, fact
 
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
@@ -251,7 +253,7 @@ class Evidence:
             gain=gain or (whole.gain if whole else Gain()),
             cores=self.run.header.machine.identity.get("cores") if self.run else None,
             interrupted=interrupted,
-            runs=tuple(run.header.id or "" for run in runs),
+            runs=tuple(journal_path(Path(), run.header).stem for run in runs),
             budget=self._budget(runs) if is_open else None,
         )
 

@@ -347,7 +347,7 @@ def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
 
 def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
     lift, told = advice.lift, ("number", "name", "place", "before", "steps", "batch", "masked")
-    figures = ("launches", "seconds", "gain", "in_whole", "rivals", "lost")
+    figures = ("strategy", "launches", "seconds", "gain", "in_whole", "rivals", "lost")
     return {
         **_fields(lift, told),
         "is": lift.usual,

@@ -2,7 +2,6 @@
 
 import argparse
 
-from timelift.advise.user_model import AS_WRITTEN
 from timelift.case import AXES, AXIS_FLAGS
 from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_baseline, add_forms, write_lines
 from timelift.errors import UserError
@@ -17,6 +16,7 @@ def choose(options: Options, project: Project) -> int:
     a time or a price. Otherwise the command is printed that would decide it. Exit code 0: answered;
     2: not decided by this run; 1: a mistake in the question.
     """
+    from timelift.advise.user_model import AS_WRITTEN  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.analyse.results import load_usual  # noqa: PLC0415
     from timelift.choose import choice_words, choices  # noqa: PLC0415
