@@ -5,7 +5,7 @@ stays as it is, and so does one of which every strategy breaks the law of the wh
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -223,7 +223,8 @@ class Evidence:
         They are the fewest that were not shown slower than the fastest. Outputs that are constant
         are no evidence that a change keeps them.
         """
-        for race in () if self.model.constant else reversed(self.races):
+        races = () if self.model.constant else reversed(self.races)
+        for race in races:
             shown = [
                 (numbers in race.slower, len(numbers), -gain.speed_up.value, numbers)
                 for numbers, gain in race.gains.items()
@@ -274,19 +275,23 @@ class Evidence:
         None if unknown, or if it was not the time that was short.
         """
         is_short = any(run.cut_short for run in runs) or (self.worthwhile and not self.races)
-        launches = [_launches(run.measurements) for run in runs]
-        if not is_short or not all(launches) or any(race.lost for race in self.races):
+        if not is_short or any(race.lost for race in self.races):
             return None
-        seconds = [
-            (run.seconds or math.inf) * max(1, MIN_LAUNCHES / played)
-            for run, played in zip(runs, launches, strict=True)
-        ]
-        minutes = 2 * _MARGIN * max(seconds) / 60
+        minutes = 2 * _MARGIN * max(map(_seconds_needed, runs)) / 60
         return 60 * math.ceil(minutes) if math.isfinite(minutes) else None
 
 
-def _launches(measurements: Iterable[Measurement]) -> int:
-    return max((len(each.launches) for each in measurements), default=0)
+def _seconds_needed(run: Run) -> float:
+    """Return how long a run with enough launches takes; infinite if unknown.
+
+    A run that was cut short may not have reached all of its cases.
+    """
+    played = [len(each.launches) for each in run.measurements if each.launches]
+    if not (played and run.seconds):
+        return math.inf
+    reached = min(1, len(run.measurements) / (run.header.cases or 1))
+    launches = reached * sum(played) / len(played)
+    return run.seconds * max(1, MIN_LAUNCHES / launches)
 
 
 # What the runs show ------------------------------------------------------------------------------
@@ -304,7 +309,8 @@ def _advise_lift(
         return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
     setting, rivals = model.setting_of(lift), tuple(_rivals(model, lift, run, broke))
     written = next((rival for rival in rivals if rival.strategy == lift.usual), Rival(lift.usual))
-    launches = _launches(each for each in run.measurements if each.case.setting == setting)
+    played = (each.launches for each in run.measurements if each.case.setting == setting)
+    launches = max(map(len, played), default=0)
     has_few = launches < MIN_LAUNCHES
     faster = [
         rival
