@@ -57,7 +57,7 @@ def folded(name):
     model, noise = drawn(name), np.random.default_rng(0)
     data = model_data.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     lifts = find_lifts.watch_lifts(model, data.inputs)
-    again = repeated_calls(model, data.inputs, lifts)
+    again = repeated(model, data.inputs)
     before = outputs_of(model, data)
     data = model_data.make_ready(model, data, model_data.mode_of(model), noise)
     for lift in reversed(lifts):
@@ -70,22 +70,19 @@ def folded(name):
         "moved": largest_error(after, before),
         "doubled": largest_error(_doubled(model, lifts, data), before),
         "losses": losses,
-        "repeated": [*map(in_short, again)],
+        "repeated": again,
         "added": [
             added_by_training(lift.layer, lift.received[0]) for lift in lifts if not lift.loop
         ],
     }
 
 
-def repeated(how):
-    """Return what a model repeats that calls its layers as `how` says."""
-    model, inputs = lifted_models.ByHand(how), np.random.default_rng(0).normal(size=(BATCH, 4, 3))
-    lifts = find_lifts.watch_lifts(model, inputs)
-    return [*map(in_short, repeated_calls(model, inputs, lifts))]
-
-
-def in_short(layer):
-    return f"{layer['layer']} {layer['calls']}{' in turn' if layer['depends'] else ''}"
+def repeated(model, inputs):
+    """Return in short what a call of a model repeats."""
+    again = repeated_calls(model, inputs, find_lifts.watch_lifts(model, inputs))
+    return [
+        f"{name} {calls}{' in turn' * depends}" for name, calls, depends in map(dict.values, again)
+    ]
 
 
 def refused_with_code():

@@ -264,11 +264,8 @@ class ByHand(keras.Model):
     def __init__(self, how):
         super().__init__()
         self.how, self.first, self.relu = how, layers.Dense(3, name="first"), layers.ReLU()
-        self.block = keras.Sequential([layers.Dense(2), layers.Dense(3)], name="block")
-        self.zeros, self.norm = (
-            layers.Dense(3, kernel_initializer="zeros"),
-            layers.LayerNormalization(),
-        )
+        last = layers.Dense(3, kernel_initializer="zeros")
+        self.block = keras.Sequential([layers.Dense(2), last], name="block")
         self.lift = _lift(self.block, "td")
 
     def call(self, inputs):

@@ -103,7 +103,8 @@ def test_how_a_lift_trains_is_asked_of_its_layer_and_of_the_model(backend):
         assert {name for name, words in said.items() if word in words} == names
 
 
-def test_a_lift_is_described_by_its_place():
+def test_a_lift_is_described_by_its_place_and_its_strategy():
+    loops = {"by_hand": "loop_slice", "unstacked": "loop_unstack"}
     places = {
         "unnamed": [
             ("", "after the input", "Dense(4)"),
@@ -114,12 +115,14 @@ def test_a_lift_is_described_by_its_place():
             ("words_td", "after the input in 'sentences'", "words"),
         ],
         "by_hand": [("looped", "after the input", "Dense(3)")],
+        "unstacked": [("looped", "after the input in 'outer'", "looped")],
         "signal": [("value_td", "after LSTM(64)", "Dense(1)")],
         "agent": [("torso_td", "", "torso")],
     }
     for name, wanted in places.items():
         lifts = described(name)["lifts"]
         assert [(lift["name"], lift["place"], lift["inner"]) for lift in lifts] == wanted
+        assert {lift["usual"] for lift in lifts} == {loops.get(name, "time_distributed")}
 
 
 @pytest.mark.parametrize("lift", ["2", "sentences_td/sentences/words_td"])
@@ -129,12 +132,6 @@ def test_the_layer_in_a_lift_is_found_by_its_number_and_by_its_path(lift):
 
 def test_a_stored_model_that_holds_code_is_refused():
     assert "write a function that loads it" in call_in(TENSORFLOW, "refused_with_code()")
-
-
-def test_a_loop_over_every_step_is_a_lift():
-    for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
-        (lift,) = described(name)["lifts"]
-        assert (lift["usual"], lift["steps"], lift["inputs"]["features"]) == (usual, 4, [2])
 
 
 #: What a model `m` calls of its inputs `x` and their steps, with the layers that it repeats.
@@ -147,7 +144,7 @@ BY_HAND = {
     "[m.relu(step) for step in steps]": ["ReLU 4"],
     "[m.first(crop) for crop in (x, -x, *steps)]": ["'first' 4"],
     "m.first(steps[0] + m.first(steps[1]))": ["'first' 2 in turn"],
-    "m.first(m.norm(m.zeros(m.first(x))))": ["'first' 2 in turn"],
+    "m.first(layers.LayerNormalization()(m.block(m.first(x))))": ["'first' 2 in turn"],
     "m.first(ops.one_hot(ops.argmax(m.first(x), -1), 3))": ["'first' 2 in turn"],
     "m.relu(m.relu(x))": [],
     "[m.first(x), m.first(x[:, 0]), m.lift(x), m.lift(-x)]": [],
@@ -158,7 +155,8 @@ BY_HAND = {
 
 @pytest.mark.parametrize("how", BY_HAND)
 def test_what_is_called_again_at_one_shape_is_named(how):
-    assert call_in(TENSORFLOW, f"repeated(lambda m, x, steps: {how})") == BY_HAND[how]
+    model = f"lifted_models.ByHand(lambda m, x, steps: {how})"
+    assert call_in(TENSORFLOW, f"repeated({model}, np.random.rand(2, 4, 3))") == BY_HAND[how]
 
 
 FIRST = {"first": {"1": "fold_time"}}

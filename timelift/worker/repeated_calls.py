@@ -92,5 +92,7 @@ def _noisy(tensor: Any) -> Any:
     """Add noise as large as a tensor of floats: a normalization would take a constant away."""
     from keras import ops, random  # noqa: PLC0415 - the backend is chosen by now
 
+    if tensor is None:  # beside others
+        return None
     noise = random.normal(ops.shape(tensor), seed=0)
     return tensor + ops.cast(noise, tensor.dtype) * (1 + ops.max(ops.abs(tensor)))
