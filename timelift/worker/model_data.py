@@ -94,37 +94,46 @@ def _reached(model: Any, inputs: Any) -> dict[Any, list[Array]]:
 def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Generator) -> Array:
     """Draw an input as the layers right behind it expect it, padded where they make a mask.
 
-    A Masking of unknown source may be behind any input, as may each Embedding for whole numbers.
+    Behind floats may be a Masking of unknown source, behind whole numbers an Embedding.
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    shape, kind = marked.shape, marked.dtype.kind
+    shape, is_float = marked.shape, marked.dtype.kind not in "biu"
+    most = _BYTE_VALUES if marked.dtype == "uint8" else FLAG_VALUES
+    drawn = noise.standard_normal(shape) if is_float else noise.integers(most, size=shape)
     behind = [layer for layer, marks in sources.items() if marked.flat[0] in marks]
-    near = sources if kind in "iu" and not behind else behind
-    tables = [layer for layer in near if isinstance(layer, keras.layers.Embedding)]
-    drawn = noise.standard_normal(shape)
-    if tables or kind in "biu":
-        usual = _BYTE_VALUES if marked.dtype == "uint8" else FLAG_VALUES
-        high = min((table.input_dim for table in tables), default=usual)
-        is_padded = high > 1 and any(table.mask_zero for table in tables)
-        drawn = noise.integers(int(is_padded), high, shape).astype(float)
-    with suppress(ValueError):  # scales along an axis that the input has elsewhere
-        for layer in behind if marked.dtype != "uint8" else ():
-            if isinstance(layer, keras.layers.Rescaling):
-                offset = np.asarray(layer.offset)
-                ends = [(end - offset) / layer.scale for end in (np.clip(offset, -1, 0), 1)]
-                low, high = np.sort(ends, axis=0)
-                drawn = noise.uniform(low, high, shape)
-            elif isinstance(layer, keras.layers.Normalization) and not layer.invert:
-                mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
-                drawn = noise.normal(mean, np.sqrt(variance), shape)
-    for layer, marks in sources.items():
-        is_unknown = not marks and kind not in "biu"
-        if layer in tables and layer.mask_zero:
-            _pad(drawn, -1, 0.0, noise)
-        elif isinstance(layer, keras.layers.Masking) and (layer in behind or is_unknown):
+    if is_float or not behind:
+        kind = keras.layers.Masking if is_float else keras.layers.Embedding
+        others = [layer for layer, marks in sources.items() if not marks]
+        behind += [layer for layer in others if isinstance(layer, kind)]
+    behind.sort(key=lambda layer: getattr(layer, "input_dim", 0), reverse=True)
+    for layer in behind:
+        with suppress(ValueError):  # scales along an axis that the input has elsewhere
+            drawn = _expected(layer, drawn, noise)
+    for layer in behind:
+        if isinstance(layer, keras.layers.Masking):
             _pad(drawn, -2, layer.mask_value, noise)
+        elif getattr(layer, "mask_zero", False):
+            _pad(drawn, -1, 0.0, noise)
     return drawn.astype(marked.dtype)
+
+
+def _expected(layer: Any, drawn: Array, noise: np.random.Generator) -> Array:
+    """Draw anew what a layer looks up, or scales to normal numbers or to 1 at most."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    if isinstance(layer, keras.layers.Embedding):
+        first = int(layer.mask_zero and layer.input_dim > 1)
+        return noise.integers(first, layer.input_dim, drawn.shape)
+    if isinstance(layer, keras.layers.Normalization) and not layer.invert:
+        mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
+        return noise.normal(mean, np.sqrt(variance), drawn.shape)
+    if isinstance(layer, keras.layers.Rescaling):
+        offset = np.asarray(layer.offset)
+        ends = [(end - offset) / layer.scale for end in (np.clip(offset, -1, 0), 1)]
+        low, high = np.sort(ends, axis=0)
+        return noise.uniform(low, high, drawn.shape)
+    return drawn
 
 
 def _pad(drawn: Array, axis: int, value: float, noise: np.random.Generator) -> None:
