@@ -96,31 +96,30 @@ def _wanted(advice: ModelAdvice) -> str:
     """Write what would decide."""
     if advice.verdict is Advice.UNDECIDED and advice.model.constant:
         return "; --data would do, since its outputs do not depend on what was drawn"
-    if not advice.budget:
-        return ""
-    budget = f"{advice.budget:.0f}s" if advice.budget % 60 else f"{advice.budget / 60:.0f}m"
-    return f"; --budget {budget} would do"
+    return f"; --budget {advice.budget / 60:.0f}m would do" if advice.budget else ""
 
 
 def _reason(advice: ModelAdvice) -> str:
     """Return what the verdict rests on, most often what the whole model becomes."""
-    whole, step = advice.whole, f"the {_call_of(advice.model)}"
+    whole, gain, step = advice.whole, advice.gain, f"the {_call_of(advice.model)}"
     if not advice.lifts:
         is_by_hand = any(not layer.depends for layer in advice.model.repeated)
         return "joining calls is left to your hand" if is_by_hand else "nothing to lift was found"
-    if whole is None or not (whole.gain.speed_up or whole.lost):
+    if whole is None or not (gain.speed_up or whole.lost):
         if advice.verdict is Advice.KEEP:
             return "no lift is shown to become faster"
-        return f"{'it was interrupted' if advice.interrupted else 'too few launches for an answer'}"
+        return "it was interrupted" if advice.interrupted else "too few launches for an answer"
     if advice.verdict is Advice.CHANGE:
-        return f"{step} {_becomes(advice.gain)}"
-    becomes = f"{step} {_becomes(whole.gain)}"
-    before, after = whole.gain.first_call or (0.0, 0.0)
-    if CHANGED in whole.lost:
-        becomes = f"it has no figures: {whole.lost[CHANGED].partition(': ')[0]}"
-    elif advice.verdict is Advice.KEEP and not whole.gain.is_loss and before > _SHORTER * after:
+        return f"{step} {_becomes(gain)}"
+    numbers = next((own for own, each in whole.gains.items() if each == gain), whole.changes)
+    becomes = f"{step} {_becomes(gain)}"
+    before, after = gain.first_call or (0.0, 0.0)
+    if gain.speed_up is None:
+        ends = sorted({end.partition(": ")[0] for end in whole.lost.values()})
+        becomes += f" ({'; '.join(ends)})"
+    elif advice.verdict is Advice.KEEP and not gain.is_loss and before > _SHORTER * after:
         becomes = f"only the first call is shorter ({_arrow((before, after))}), not {step}"
-    return f"with {_changed(whole.changes)} {becomes}"
+    return f"with {_changed(numbers)} {becomes}"
 
 
 def _changed(numbers: Iterable[int]) -> str:
@@ -134,7 +133,7 @@ def _call_of(model: UserModel) -> str:
 
 def _becomes(gain: Gain) -> str:
     if gain.speed_up is None:
-        return "has nothing to be compared with"
+        return "has no figures"
     if gain.speed_up.is_known and not (gain.is_shown or gain.is_loss):
         return "is not shown to differ"
     return f"becomes {_times(gain, ' times as fast')}"
