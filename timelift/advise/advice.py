@@ -17,7 +17,7 @@ from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
-from timelift.case import SKIPPED, Case, Status
+from timelift.case import Case, Status
 from timelift.measure.header import journal_path
 from timelift.measurement import Measurement, fact
 
@@ -117,11 +117,10 @@ class LiftAdvice:
 class WholeAdvice:
     """A race of the whole model as it is written against all `changes`, and against each alone.
 
-    `seconds` are those of a call as written. `gains`, and those shown `slower` than the fastest,
-    are by the numbers of the lifts that are changed. `law_error` is the largest relative
-    difference of outputs and gradients. `lost` tells how rivals without figures ended and why, by
-    the label of a lift, or `AS_WRITTEN` or `CHANGED`; `broke` tells by the number of a lift how the
-    model with this change alone broke the law or failed.
+    `seconds` are those of a call as written. `gains`, and what was shown `slower` than the fastest,
+    are by the numbers of changed lifts. `law_error` is the largest relative difference of outputs
+    and gradients. `lost` tells how rivals without figures ended and why, by the label of a lift, or
+    `AS_WRITTEN` or `CHANGED`; `broke`, how a lift that was changed alone broke the law or failed.
     """
 
     changes: Changes
@@ -275,23 +274,15 @@ class Evidence:
         None if unknown, or if it was not the time that was short.
         """
         is_short = any(run.cut_short for run in runs) or (self.worthwhile and not self.races)
-        if not is_short or any(race.lost for race in self.races):
-            return None
-        minutes = 2 * _MARGIN * max(map(_seconds_needed, runs)) / 60
-        return 60 * math.ceil(minutes) if math.isfinite(minutes) else None
-
-
-def _seconds_needed(run: Run) -> float:
-    """Return how long a run with enough launches takes; infinite if unknown.
-
-    A run that was cut short may not have reached all of its cases.
-    """
-    played = [len(each.launches) for each in run.measurements if each.launches]
-    if not (played and run.seconds):
-        return math.inf
-    reached = min(1, len(run.measurements) / (run.header.cases or 1))
-    launches = reached * sum(played) / len(played)
-    return run.seconds * max(1, MIN_LAUNCHES / launches)
+        seconds = 0.0
+        for run in runs:
+            launches = sum(len(each.launches) for each in run.measurements)
+            all_cases = MIN_LAUNCHES * (run.header.cases or 1)  # it may not have reached all
+            if not (launches and run.seconds):
+                return None
+            seconds = max(seconds, run.seconds * max(1, all_cases / launches))
+        has_failed = any(race.lost for race in self.races)
+        return 60 * math.ceil(2 * _MARGIN * seconds / 60) if is_short and not has_failed else None
 
 
 # What the runs show ------------------------------------------------------------------------------
@@ -359,31 +350,26 @@ def _rivals(
 
 def advise_whole(model: UserModel, changes: Changes, run: Run) -> WholeAdvice:
     """Return what a race of the whole model with these changes shows."""
-    numbers = {lift.alone: (lift.number,) for lift in model.lifts} | {CHANGED: tuple(changes)}
+    numbers: dict[str, tuple[int, ...]] = {lift.alone: (lift.number,) for lift in model.lifts}
+    numbers |= {AS_WRITTEN: (), CHANGED: tuple(changes)}
     labels = {lift.alone: lift.label for lift in model.lifts}
-    ranked = [row for ranking in rank_run(run, (AS_WRITTEN,)) for row in ranking.rows]
-    rows = {row.case.strategy: row for row in ranked}
-    ends = {each.case.strategy: each for each in run.measurements}
-    written = Case(model.setting, AS_WRITTEN)
+    ranked = (row for ranking in rank_run(run, (AS_WRITTEN,)) for row in ranking.rows)
+    rows = {numbers[row.case.strategy]: row for row in ranked}
+    lost = {each.case.strategy: each for each in run.without_result}
+    written, changed = (Case(model.setting, name) for name in (AS_WRITTEN, CHANGED))
     return WholeAdvice(
         changes,
-        seconds=rows[AS_WRITTEN].seconds_per_call if AS_WRITTEN in rows else None,
+        seconds=rows[()].seconds_per_call if () in rows else None,
         gains={
-            numbers[name]: _gain(run, row.speed_up, written, row.case)
-            for name, row in rows.items()
-            if name in numbers
+            key: _gain(run, row.speed_up, written, row.case) for key, row in rows.items() if key
         },
-        slower=frozenset(
-            numbers[name]
-            for name, row in rows.items()
-            if name in numbers and row.verdict is Verdict.SLOWER
-        ),
-        law_error=fact(ends[CHANGED], "law_error") if CHANGED in ends else None,
-        lost={labels.get(name, name): _end(each) for name, each in ends.items() if _end(each)},
+        slower=frozenset(key for key, row in rows.items() if row.verdict is Verdict.SLOWER),
+        law_error=fact(run.by_case[changed], "law_error") if changed in run.by_case else None,
+        lost={labels.get(name, name): _end(each) for name, each in lost.items()},
         broke={
             numbers[name][0]: _end(each)
-            for name, each in ends.items()
-            if _end(each) and each.status not in SKIPPED and len(numbers.get(name, ())) == 1
+            for name, each in lost.items()
+            if len(numbers[name]) == 1 and each.status is not Status.TRACING_LIMIT
         },
         run=run,
     )
