@@ -136,6 +136,13 @@ def padded():
     return keras.Model(words, x, name="padded")
 
 
+def masked():
+    """A Sequential whose mask goes on behind its lifts, with a loss of its own."""
+    encoder = keras.Sequential([layers.Dense(3, kernel_regularizer="l2")], name="encoder")
+    lifts = [layers.Masking(), _lift(encoder, "encoder_td"), _lift(layers.Dense(3), "dense_td")]
+    return keras.Sequential([keras.Input((4, 3)), *lifts, layers.LSTM(2)], name="masked")
+
+
 class Late(keras.Model):
     """It makes its layers when its inputs are known."""
 

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from examples import more_models  # noqa: F401 - for scripts
 from tests.changed_models import BATCH, DATA, largest_error, named, outputs_of
-from tests.lifted_models import _lift
 from tests.projects import STRATEGIES
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice
 from timelift.advise.advice_code import advice_code
@@ -28,47 +28,31 @@ from timelift.worker.user_code import find_model
 _INNER = re.compile(r"(?:TimeDistributed\(|stack\(\[)(.*?)(?:\(step\).*|\))$")
 
 
-def masked():
-    """A Sequential whose mask goes on behind its lifts, with a loss of its own."""
-    encoder = keras.Sequential([layers.Dense(3, "tanh", kernel_regularizer="l2")], name="encoder")
-    lifts = [_lift(encoder, "encoder_td"), _lift(layers.Dense(3), "dense_td")]
-    parts = [layers.Masking(), *lifts, layers.LSTM(2), layers.Dense(2)]
-    return keras.Sequential([keras.Input((4, 3)), *parts], name="masked")
-
-
-def masked_data():
-    inputs = np.random.default_rng(2).normal(size=(BATCH, 4, 3)).astype("float32")
-    inputs[0, 2:] = 0
-    return inputs, np.ones((BATCH, 2))
-
-
-def pasted(name, strategy, *, stored, policy="float32"):
+def pasted(name, strategy, *, stored):
     """Write a model anew by the code that `advise --code` prints, and compare the two.
 
     The old model was trained, so its weights, and its optimiser's state, have to be carried over.
     """
-    keras.config.set_dtype_policy(policy)
-    model, source = named(name), DATA.get(name, "")
-    if name == "masked":
-        model, source = f"{__name__}:masked", f"{__name__}:masked_data"
+    model, feeding = name if ":" in name else named(name), Feeding(DATA.get(name, ""), BATCH, 5)
     old, noise = find_model(model), np.random.default_rng(6)
     if not old.compiled:
         old.compile("adam", "mse")
-    data = model_data.data_of(old, source, BATCH, 5, noise)
+    data = model_data.data_of(old, *feeding, noise)
     data = model_data.make_ready(old, data, model_data.mode_of(old), noise)
     old.train_on_batch(data.inputs, data.labels)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         old.save("old.keras")
         old.save_weights("old.weights.h5")
-        code = _code_for("old.keras" if stored else model, Feeding(source, BATCH, 5), strategy)
-        names = {}
+        code, names = _code_for("old.keras" if stored else model, feeding, strategy), {}
         exec(code, names)  # noqa: S102 - what is tested
         if not stored:
-            names |= {
-                "old_model": find_model(model),
-                "new_model": _written_anew(model, code, names),
-            }
-            _carry_over(code, names, data)
+            names["old_model"] = find_model(model)
+            names["new_model"] = _written_anew(model, code, names)
+            for one in ("old", "new"):
+                names[f"{one}_model"](data.inputs)
+                parts = {part.name: part for part in parts_of(names[f"{one}_model"])}
+                names[f"{one}_layer"] = parts.get("looped")
+            exec("\n".join(code.split("\n#   ")[-3:]), names)  # noqa: S102 - as above
             names["new_model"].compile("adam", old.loss)
         return _differences(old, names["new_model"], data)
 
@@ -92,25 +76,15 @@ def _written_anew(model, code, names):
     lifts = re.findall(r"\n# lift \d+, (\w+).*\n#   before: (.*)\n#   after:  (.*)", code)
     after = {name: line.replace(_INNER.match(before)[1], "layer") for name, before, line in lifts}
 
-    def lift(layer, called):
-        return eval(after[called], names | {"layer": layer})  # noqa: S307 - what is tested
-
-    def loop(layer, steps):
-        return eval(after[layer.name], names | {"layer": layer, "x": steps})  # noqa: S307
+    def written(layer, steps=None, *, name="", **_):
+        line = after[name or layer.name]
+        return eval(line, names | {"layer": layer, "x": steps})  # noqa: S307 - what is tested
 
     home = sys.modules[model.partition(":")[0]]
+    lifting = SimpleNamespace(**{**vars(layers), "TimeDistributed": written})
     stacked = SimpleNamespace(**{**vars(ops), "stack": lambda called, axis: called})  # noqa: ARG005
-    with mock.patch.multiple(home, create=True, _lift=lift, _called=loop, ops=stacked):
+    with mock.patch.multiple(home, create=True, layers=lifting, _called=written, ops=stacked):
         return find_model(model)
-
-
-def _carry_over(code, names, data):
-    """Run the last three lines of the code, for the layer `looped` where they are for a layer."""
-    for one in ("old", "new"):
-        names[f"{one}_model"](data.inputs)
-        by_name = {part.name: part for part in parts_of(names[f"{one}_model"])}
-        names[f"{one}_layer"] = by_name.get("looped")
-    exec("\n".join(code.split("\n#   ")[-3:]), names)  # noqa: S102 - what is tested
 
 
 def _differences(old, new, data):

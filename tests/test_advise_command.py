@@ -149,27 +149,38 @@ def in_worker(call):
     return engines.evaluate("tensorflow", "tests.pasted_code", call)
 
 
+MORE = "examples.more_models"
+
+
 @pytest.mark.parametrize(
-    ("name", "strategy", "how"),
+    ("name", "strategy", "stored"),
     [
-        ("masked", "fold_time", "stored=False"),
-        ("masked", "fold_time", "stored=True, policy='mixed_float16'"),
-        ("stacked", "native", "stored=False"),
-        ("stacked", "native", "stored=True"),
-        ("shared", "fold_time", "stored=False"),
-        ("twins", "vectorized_map", "stored=True"),
-        ("agent", "fold_time", "stored=False"),
-        ("by_hand", "native", "stored=False"),
-        pytest.param("masked", "native", "stored=True", marks=pytest.mark.whole),
-        pytest.param("library", "fold_time", "stored=True", marks=pytest.mark.whole),
-        pytest.param("detector", "fold_time", "stored=True", marks=pytest.mark.whole),
+        ("masked", "fold_time", False),
+        ("masked", "native", True),
+        ("stacked", "native", False),
+        ("by_hand", "native", False),
+        (f"{MORE}:keywords", "fold_time", True),
+        *(
+            pytest.param(*case, marks=pytest.mark.whole)
+            for case in (
+                ("shared", "fold_time", False),
+                ("agent", "fold_time", False),
+                (f"{MORE}:cameras", "fold_time", True),
+                ("stacked", "native", True),
+                ("twins", "vectorized_map", True),
+                ("detector", "fold_time", True),
+                (f"{MORE}:dialogue", "fold_time", False),
+                (f"{MORE}:keywords", "native", False),
+                (f"{MORE}:sales", "native", True),
+            )
+        ),
     ],
 )
-def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, how):
-    new = in_worker(f"pasted({name!r}, {strategy!r}, {how})")
+def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored):
+    new = in_worker(f"pasted({name!r}, {strategy!r}, stored={stored})")
     assert new["lifts"] == 0
     assert new["error"] <= 1e-5 * new["largest"]
-    assert new["keeps_state"] == ("stored=True" in how)
+    assert new["keeps_state"] == stored
 
 
 SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
