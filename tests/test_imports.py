@@ -34,7 +34,7 @@ ARROWS = {
     "cli": GROUND | {"commands", "journal"},
     "__main__": {"cli"},
     "plugin": GROUND | ROOMS | FEATURES | {"commands"},
-    "__init__": {"analyse", "present"},
+    "__init__": {"analyse", "present", "advise"},
 }
 
 

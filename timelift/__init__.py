@@ -4,21 +4,26 @@
 journals into findings, and `present/` those into words (docs/house.md).
 
 In a notebook or a program: `timelift.load("latest")` is a table, `timelift.read_run` the run behind
-it (docs/library.md). They are imported when they are first asked for.
+it, and `timelift.advise(model)` is what to change in a model (docs/library.md). They are imported
+when they are first asked for.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from timelift import advise
     from timelift.present.notebook import load, read_run
 
-__all__ = ["load", "read_run"]
+__all__ = ["advise", "load", "read_run"]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import timelift` costs nothing."""
     if name not in __all__:
         raise AttributeError(f"module 'timelift' has no attribute {name!r}")
+    if name == "advise":
+        return importlib.import_module("timelift.advise")
     from timelift.present import notebook  # noqa: PLC0415
 
     return getattr(notebook, name)

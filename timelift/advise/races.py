@@ -26,11 +26,18 @@ from timelift.measure.options import option_named
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race, Session
 from timelift.project import Project
+from timelift.source import Source, read_source
 
 #: Strategies that call the very layer inside of a lift, so that its weights stay where they are.
 IN_PLACE = ("fold_time", "native", "vectorized_map")
 #: Races of one whole model: each leaves out what broke its law or made it slower in the last one.
 _MOST_RACES = 4
+
+
+def pages(project: Project) -> dict[str, Source]:
+    """Return the file of each strategy that can be advised, by its name."""
+    files = project.strategies
+    return {name: read_source(files[name]) for name in IN_PLACE if name in files}
 
 
 def advise_on_each(

@@ -17,6 +17,13 @@ from timelift.project import Project
 
 #: Options whose default differs from that of `bench`: the first call of a user's model may be slow.
 DEFAULTS = {"first_call_limit": "300"}
+#: The options of a run that advice takes.
+OPTIONS = (
+    *("backends", "launches", "precision", "budget", "seed", "results"),
+    *("first_call_limit", "memory_limit"),
+)
+#: The default sizes of a call.
+BATCH, SEQ_LEN = 32, 16
 #: The rivals of a whole model, beside those in which one lift alone is changed.
 AS_WRITTEN, CHANGED = "as_written", "changed"
 #: What training adds to an inner layer, by the constant in which strategies declare how they treat

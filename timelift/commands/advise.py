@@ -4,24 +4,16 @@ import argparse
 from dataclasses import replace
 from functools import partial
 
-from timelift.advise.user_model import DEFAULTS, Feeding, look_at_model
+from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding, look_at_model
 from timelift.case import Phase
 from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.measure.options import choice, list_of, option_named, read_size
 from timelift.project import Project
-from timelift.source import read_source
 
-#: The default sizes of a call.
-BATCH, SEQ_LEN = 32, 16
 #: What a model is called with is drawn whole, so its sizes are no larger than a million.
 _read_size = partial(read_size, most=1_000_000)
-#: The options of a run that `advise` takes.
-ADVICE_OPTIONS = (
-    *("backends", "launches", "precision", "budget", "seed", "results"),
-    *("first_call_limit", "memory_limit"),
-)
 
 
 def advise(options: Options, project: Project) -> int:
@@ -37,7 +29,7 @@ def advise(options: Options, project: Project) -> int:
     from timelift.advise import advice_code, advice_words, races  # noqa: PLC0415
 
     project = with_pythonpath(project)
-    texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
+    texts = {name: text for name in OPTIONS if (text := getattr(options, name))}
     ends = races.end_of_budget(texts)
     if options.data and (options.batches or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
@@ -51,11 +43,7 @@ def advise(options: Options, project: Project) -> int:
         model = look_at_model(project, options.model, feeding, texts)
         models.append(model.in_phase(options.phase) if options.phase else model)
     advices = races.advise_on_each(project, models, texts, ends)
-    pages = {
-        name: read_source(project.strategies[name])
-        for name in races.IN_PLACE
-        if name in project.strategies
-    }
+    pages = races.pages(project)
     if options.json:
         write_lines([advice_words.advice_json(advices, pages)])
     elif options.code:
@@ -102,7 +90,7 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         help="what returns (inputs, labels) of one batch (default: both are drawn)",
     )
     add_forms(parser)
-    for name in ADVICE_OPTIONS:
+    for name in OPTIONS:
         option = option_named(name)
         option = replace(option, default=DEFAULTS.get(name, option.default))
         text = option.full_help.replace("%", "%%")

@@ -1,0 +1,111 @@
+"""`timelift.advise(model)`: what the command answers, from a notebook or a program."""
+
+import json
+import re
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from timelift.advise import races
+from timelift.advise.advice import Advice, Gain, ModelAdvice
+from timelift.advise.advice_code import advice_code
+from timelift.advise.advice_words import Pages, advice_json, advice_lines, written_instead
+from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, look_at_model
+from timelift.case import Phase
+from timelift.errors import UserError, nearest, one_line
+from timelift.escape import plain
+from timelift.present.answer import speed_up_in_words
+from timelift.project import Project
+
+_INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
+#: How a stored model names classes of `__main__`, and any function that is not Keras's.
+_OWN = re.compile(rb'"module": null|"class_name": "(function|__lambda__)"')
+_HEADINGS = "lift", "is", "write instead", "times as fast alone", "and the whole model"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The advice on a model: as text a screenful, in a notebook a table.
+
+    `code` to paste clones a Keras model that has the name `model`; `data` is the command's JSON.
+    """
+
+    verdict: Advice
+    text: str
+    code: str
+    data: dict[str, Any]
+    html: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
+    text = "\n".join(advice_lines([advice], pages))
+    code = "\n".join(advice_code(advice, pages, is_at_hand=is_at_hand))
+    rows: list[tuple[str, ...]] = [_HEADINGS]
+    for one in advice.lifts:
+        lift, gains = one.lift, map(_times, (one.gain, one.in_whole))
+        after = written_instead(lift, one.strategy, pages) if one.is_change else "-"
+        names = ", ".join(filter(None, (str(lift.number), lift.name, lift.place)))
+        rows.append((names, lift.before, after, *gains))
+    table = "".join(f"<tr><td>{'<td>'.join(escape(plain(cell)) for cell in row)}" for row in rows)
+    head = f"<p><b>{escape(text.rpartition(chr(10) * 2)[2])}</b></p><table>{table}</table>"
+    html = f"{head}<details><summary>all of it</summary><pre>{escape(text)}</pre></details>"
+    return Answer(advice.verdict, text, code, json.loads(advice_json([advice], pages)), html)
+
+
+def _times(gain: Gain | None) -> str:
+    return speed_up_in_words(gain.speed_up) if gain and gain.speed_up else "-"
+
+
+def advise(
+    model: Any, *, batch: int = BATCH, seq_len: int = SEQ_LEN, phase: str = "", **options: str
+) -> Answer:
+    """Find every lift in a model, and measure what to write instead, as the command does.
+
+    `model` is a Keras model, or what the command takes, such as `path.py:function`. `options` are
+    those of the command: `budget="2m"`, `backend="jax"` (by default that of the Keras which is
+    imported here), or `data="path.py:function"`, whose sizes count. Raises UserError.
+    """
+    known = {"data", "backend", *OPTIONS} - {"backends"}
+    if unknown := sorted(options.keys() - known):
+        raise UserError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], known)}")
+    keras, feeding = sys.modules.get("keras"), Feeding(options.pop("data", ""), batch, seq_len)
+    backend = options.pop("backend", "") or (keras.backend.backend() if keras else "")
+    texts = {**options, "backends": backend}
+    ends, here = races.end_of_budget(texts), Path.cwd()
+    project = replace(Project.around(here), pythonpath=(here,))
+    with tempfile.TemporaryDirectory(prefix="timelift-") as folder:
+        factory = model if isinstance(model, str) else _stored(model, keras, folder)
+        asked = look_at_model(project, factory, feeding, texts)
+        asked = asked.in_phase(Phase(phase)) if phase else asked
+        advice = races.find_advice(project, asked, texts, ends)
+    return answer(advice, races.pages(project), is_at_hand=not isinstance(model, str))
+
+
+def _stored(model: Any, keras: Any, folder: str) -> str:
+    """Store a Keras model and return the file; raises UserError if no other process can load it."""
+    path = f"{folder}/model.keras"
+    if reason := _why_not_stored(model, keras, path):
+        raise UserError(f"expected a Keras model that can be stored, received {reason}; {_INSTEAD}")
+    return path
+
+
+def _why_not_stored(model: Any, keras: Any, path: str) -> str:
+    if keras is None or not isinstance(model, keras.Model):
+        return type(model).__name__
+    try:
+        model.save(path)
+    except Exception as error:  # noqa: BLE001 - a layer of the user's may raise anything
+        return f"one that cannot ({one_line(error)})"
+    with zipfile.ZipFile(path) as parts:
+        is_own = _OWN.search(parts.read("config.json"))
+    return "one with classes or functions that this process alone has" if is_own else ""
