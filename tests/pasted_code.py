@@ -4,6 +4,7 @@ import contextlib
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from types import SimpleNamespace
 from unittest import mock
 
@@ -11,9 +12,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+import timelift
 from examples import more_models  # noqa: F401 - for scripts
 from tests.changed_models import BATCH, DATA, largest_error, named, outputs_of
 from tests.projects import STRATEGIES
+from timelift.advise import races
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice
 from timelift.advise.advice_code import advice_code
 from timelift.advise.user_model import Feeding, UserModel
@@ -66,9 +69,27 @@ def _code_for(factory, feeding, strategy):
     fields = describe_model(factory, feeding._asdict())
     model = UserModel.of(factory, feeding, Backend(keras.backend.backend()), fields)
     layers.TimeDistributed(layers.Dense(1))
-    lifts = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
     pages = {strategy: read_source(STRATEGIES[strategy].path)}
-    return "\n".join(advice_code(ModelAdvice(model, Advice.CHANGE, lifts), pages))
+    return "\n".join(advice_code(_changed(model, strategy), pages))
+
+
+def _changed(model, strategy):
+    lifts = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
+    return ModelAdvice(model, Advice.CHANGE, lifts)
+
+
+def asked_in_a_notebook(name):
+    """Return how the code for a model in memory changes it, without any measurement."""
+    model = find_model(named(name))
+    model.compile("adam", "mse")
+    data = model_data.data_of(model, "", BATCH, 5, np.random.default_rng(6))
+    data = replace(data, labels=np.ones_like(outputs_of(model, data)[0]))
+    model.train_on_batch(data.inputs, data.labels)
+    with mock.patch.object(races, "find_advice", lambda _, asked, *__: _changed(asked, "native")):
+        answer = timelift.advise(model, batch=BATCH)
+    names = {"model": model}
+    exec(answer.code, names)  # noqa: S102 - what is tested
+    return _differences(model, names["new_model"], data)
 
 
 def _written_anew(model, code, names):

@@ -1,7 +1,9 @@
 """`timelift advise`: its words, its budget, and what it measures."""
 
+import html
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -10,11 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
+import timelift
 from tests import engines
-from tests.advised import LIFT, TIMES, WHOLE, make_model, of_lifts, of_whole, run
+from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, of_whole, run
 from tests.projects import QUICKEST, ROOT, STRATEGIES, project
 from timelift import cli
-from timelift.advise import races
+from timelift.advise import notebook, races
+from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.case import Backend, Case, Status
 from timelift.commands import advise
@@ -183,15 +187,54 @@ def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored)
     assert new["keeps_state"] == stored
 
 
+def test_a_model_in_memory_is_changed_by_the_code_for_it():
+    new = in_worker("asked_in_a_notebook('masked')")
+    assert (new["lifts"], new["keeps_state"]) == (0, True)
+    assert new["error"] <= 1e-5 * new["largest"]
+
+
+def test_a_notebook_shows_the_verdict_and_what_was_tried_as_text(tmp_path):
+    lifts = [LIFT | {"name": "<b>", "inner": "<script>"}]
+    advice = advised(tmp_path, make_model(name="m<i>", lifts=lifts), whole=WHOLE)
+    table = notebook.answer(advice, PAGES, is_at_hand=True)._repr_html_()
+    assert table.count("<td>FoldTime(&lt;script&gt;)") == 1
+    assert table.startswith(f"<p>{html.escape(next(advice_lines([advice], PAGES)))}<br>")
+    assert not {"<b>", "<script>", "<i>", "style"} & {*re.findall(r"<[^>]*>|style", table)}
+
+
+OWN = """
+import json, keras, timelift
+class Own(keras.layers.Layer): ...
+try: timelift.advise(keras.Sequential([keras.Input((3, 4)), {}]))
+except timelift.errors.UserError as error: print(json.dumps(str(error)))
+"""
+
+
+@pytest.mark.parametrize("part", ["Own()", "keras.layers.Lambda(lambda x: x)"])
+def test_a_model_that_no_other_process_can_make_is_a_sentence(part):
+    assert "functions that this process alone has; write a function that makes it in a file" in (
+        engines.run("tensorflow", OWN.format(part))
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "sentence"),
+    [(3, {}, "received int; write"), ("a:b", {"backends": "jax"}, "'backends'; nearest: backend")],
+)
+def test_a_wrong_call_from_a_program_is_a_sentence(model, option, sentence):
+    with pytest.raises(UserError, match=sentence):
+        timelift.advise(model, **option)
+
+
 SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
 
 
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
-def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
-    words = ["advise", SIGNAL, "--launches", "1", "--json"]
-    assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
-    advice = json.loads(capsys.readouterr().out)
+def test_a_model_is_advised_on_from_a_program(tmp_path):
+    answer = timelift.advise(SIGNAL, launches="1", results=str(tmp_path), backend="tensorflow")
+    assert "value_td" in str(answer)
+    advice = answer.data
     assert {path.stem for path in tmp_path.rglob("*.jsonl")} == set(advice["runs"])
     (lift,) = advice["lifts"]
     assert (lift["name"], lift["before"]) == ("value_td", "TimeDistributed(Dense(1))")

@@ -50,7 +50,7 @@ def advice_lines(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     verdicts = [_verdict(advice, pages, is_one=is_one) for advice in advices]
     yield from _wrapped((f"{model.name}: {verdict}" for verdict in verdicts), "")
     yield from _wrapped(_found(advices))
-    for rows in (_lift_rows(advices, pages), _whole_rows(advices)):
+    for rows in (lift_rows(advices, pages), whole_rows(advices)):
         yield from _aligned([row[:1] + row[1 + is_one :] for row in rows])
     for sentences in (_notes(advices), _next(advices)):
         if lines := [*_wrapped(dict.fromkeys(sentences))]:
@@ -175,7 +175,7 @@ def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
 # Tables: each lift alone, and the whole model ----------------------------------------------------
 
 
-def _lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
+def lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
     """Yield headings, and a row for each rival of each lift at each batch, its second cell."""
     yield ("lift", "batch", "write instead", "alone with", "a call", "times as fast", "first call")
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
@@ -215,7 +215,7 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
     return f"{ITSELF}({lift.inner}){called}" if is_sequential else f"{lift.inner}{called}"
 
 
-def _whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
+def whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each set of changes raced at each batch, its second cell."""
     call = f"a {_call_of(advices[0].model)}"
     yield ("whole model", "batch", call, "times as fast", "first call", "peak memory")

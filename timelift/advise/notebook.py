@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from timelift.advise import races
-from timelift.advise.advice import Advice, Gain, ModelAdvice
+from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import advice_code
-from timelift.advise.advice_words import Pages, advice_json, advice_lines, written_instead
+from timelift.advise.advice_words import Pages, advice_json, advice_lines, lift_rows, whole_rows
 from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, look_at_model
 from timelift.case import Phase
 from timelift.errors import UserError, nearest, one_line
 from timelift.escape import plain
-from timelift.present.answer import speed_up_in_words
+from timelift.measure.options import choice
 from timelift.project import Project
 
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
-#: How a stored model names classes of `__main__`, and any function that is not Keras's.
-_OWN = re.compile(rb'"module": null|"class_name": "(function|__lambda__)"')
-_HEADINGS = "lift", "is", "write instead", "times as fast alone", "and the whole model"
+#: How a stored model holds classes of `__main__`, functions that are not Keras's, and lambdas.
+_OWN = re.compile(rb'"module": null|"class_name": "(function|__lambda__)"|"value": \["')
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,13 @@ class Answer:
 def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
     text = "\n".join(advice_lines([advice], pages))
     code = "\n".join(advice_code(advice, pages, is_at_hand=is_at_hand))
-    rows: list[tuple[str, ...]] = [_HEADINGS]
-    for one in advice.lifts:
-        lift, gains = one.lift, map(_times, (one.gain, one.in_whole))
-        after = written_instead(lift, one.strategy, pages) if one.is_change else "-"
-        names = ", ".join(filter(None, (str(lift.number), lift.name, lift.place)))
-        rows.append((names, lift.before, after, *gains))
-    table = "".join(f"<tr><td>{'<td>'.join(escape(plain(cell)) for cell in row)}" for row in rows)
-    head = f"<p><b>{escape(text.rpartition(chr(10) * 2)[2])}</b></p><table>{table}</table>"
-    html = f"{head}<details><summary>all of it</summary><pre>{escape(text)}</pre></details>"
+    first = escape(text.partition("\n\n")[0]).replace("\n", "<br>")
+    html = f"<p>{first}</p>"
+    for rows in (lift_rows([advice], pages), whole_rows([advice])):
+        cells = ("<td>".join(escape(plain(cell)) for cell in row) for row in rows)
+        html += f"<table><tr><td>{'<tr><td>'.join(cells)}</table>"
+    html += f"<details><summary>all of it</summary><pre>{escape(text)}</pre></details>"
     return Answer(advice.verdict, text, code, json.loads(advice_json([advice], pages)), html)
-
-
-def _times(gain: Gain | None) -> str:
-    return speed_up_in_words(gain.speed_up) if gain and gain.speed_up else "-"
 
 
 def advise(
@@ -86,7 +78,7 @@ def advise(
     with tempfile.TemporaryDirectory(prefix="timelift-") as folder:
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
         asked = look_at_model(project, factory, feeding, texts)
-        asked = asked.in_phase(Phase(phase)) if phase else asked
+        asked = asked.in_phase(Phase(choice(Phase)(phase))) if phase else asked
         advice = races.find_advice(project, asked, texts, ends)
     return answer(advice, races.pages(project), is_at_hand=not isinstance(model, str))
 
