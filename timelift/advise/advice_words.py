@@ -183,6 +183,7 @@ def lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
             lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
             cells: Row = (str(lift.number), batch, _to_write(lift_advice, pages))
             rivals = [rival for rival in lift_advice.rivals if rival.strategy != lift.usual]
+            rivals.sort(key=lambda rival: rival.strategy != lift_advice.strategy)
             for rival in rivals or [Rival("-")]:
                 seconds = (lift_advice.seconds, rival.seconds)
                 call = _arrow([each and each.value for each in seconds])
@@ -266,7 +267,7 @@ def _notes_on_lift(advice: LiftAdvice) -> Iterator[str]:
         if rival.means and is_faster:
             changed = "; ".join(_means(rival.means))
             times = _times(rival.gain, " times as fast alone, but")
-            yield f"{label}, {rival.strategy}: {times} changes training: {changed}"
+            yield f"{label}, {rival.strategy}: {times} changes the meaning: {changed}"
     if advice.verdict is Advice.KEEP and advice.gain.is_shown and advice.in_whole:
         alone = _times(advice.gain, " times as fast alone")
         yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(advice.in_whole)}"
