@@ -123,7 +123,7 @@ def states(folder):
         "keep, since only the first call is shorter": [
             replace(shorter, gain=gain, whole=replace(shorter.whole, gains={(1,): gain}))
         ],
-        "too little time": [cut],
+        "too little time": [replace(cut, budget=420.0)],
         "interrupted": [replace(cut, interrupted=True, budget=None)],
         "repeated calls alone": [Evidence(make_model(lifts=[], repeated=repeated)).advice()],
         "two batches": [
