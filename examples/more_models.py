@@ -152,7 +152,7 @@ def sales():
     x = layers.LSTM(32, return_sequences=True)(ahead, initial_state=[x, state])
     outputs = {"sales": layers.Dense(1, name="sales_of_a_week")(x)}
     outputs["stock_out"] = layers.Dense(1, activation="sigmoid")(x)
-    model = keras.Model([shop, weeks, plan], outputs, name="sales_model")
+    model = keras.Model([shop, weeks, plan], outputs, name="sales")
     model.compile("adam", {"sales": "mse", "stock_out": "binary_crossentropy"})
     return model
 

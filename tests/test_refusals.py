@@ -32,14 +32,10 @@ class Block(layers.Layer):  # as people write it, without compute_output_shape
     def call(self, inputs):
         return self.part(inputs)
 
-class Gate(layers.Layer):  # its noise is one for all features of a step, or of a sequence
-    def __init__(self, seed):
-        super().__init__()
-        self.seed = seed
-
+class Gate(Block):  # its part is the seed of noise, one for all features of a step, or of all steps
     def call(self, inputs, training=None):
         shape = (keras.ops.shape(inputs)[0], *[1] * (len(inputs.shape) - 1))
-        return inputs * keras.random.uniform(shape, seed=self.seed) if training else inputs
+        return inputs * keras.random.uniform(shape, seed=self.part) if training else inputs
 
 def dense():
     return layers.Dense(2, activation="tanh")
@@ -84,8 +80,7 @@ class RefusalCase:
     """A layer of steps of `features` and axes, with strategies that refuse it and that lift it.
 
     By default it is a backward call by inputs and weights. `sizes` are those of time and batch.
-    A case is `slow` if a backend compiles it for seconds. What is `unseen` is wrong where the law
-    compares nothing, so that it keeps the law.
+    A case is `slow` if a backend compiles it for seconds, `unseen` if the law cannot see the fault.
     """
 
     backend: Backend
@@ -106,6 +101,7 @@ class RefusalCase:
 on_tensorflow, on_jax, on_torch = (functools.partial(RefusalCase, backend) for backend in Backend)
 GRU, CONV, DEPTHWISE = "layers.GRU(2)", "layers.Conv1D(2, 3)", "layers.DepthwiseConv2D(3)"
 SOFTMAX, NORM = "layers.Softmax()", "layers.LayerNormalization()"
+SECOND_AXIS = "layers.LayerNormalization(axis=1)"
 EINSUM = "layers.EinsumDense('...f,fu->...u', output_shape=(2,))"
 CASES = [
     on_tensorflow("dense()", VECTOR, DYNAMIC | FORWARD, (*KNOWN_TIME, TD)),
@@ -114,10 +110,10 @@ CASES = [
     on_tensorflow("dense()", VECTOR, XLA | VARYING, ("bucketing[k=4]", "loop_shrinking")),
     on_tensorflow("dense()", VECTOR, FORWARD, ("conv_extra_axis",)),
     on_tensorflow("dense()", SERIES, FORWARD, ("conv1d_pointwise", "einsum_ellipsis", "gru")),
-    on_tensorflow("Block(dense())", VECTOR, FORWARD, (TD,)),
+    on_tensorflow("Block(dense())", VECTOR, FORWARD, (TD,), ("native",)),
     on_tensorflow(SOFTMAX, (4,), VARYING | FORWARD, (TD, "native")),
     on_tensorflow(NORM, VECTOR, FORWARD, ("conv1d_pointwise", "einsum_letters")),
-    on_tensorflow("layers.LayerNormalization(axis=1)", VECTOR, FORWARD, ("native",)),
+    on_tensorflow(SECOND_AXIS, VECTOR, FORWARD, ("native",)),
     on_tensorflow("layers.BatchNormalization()", VECTOR, FORWARD, ("native",)),
     on_tensorflow(EINSUM, VECTOR, FORWARD, ("native",)),
     on_tensorflow("keras.Sequential([layers.Flatten(), dense()])", SERIES, FORWARD, ("native",)),
@@ -132,7 +128,6 @@ CASES = [
     on_tensorflow("Gate(None)", VECTOR, {}, ("native",), unseen=True),
     on_tensorflow("Gate(keras.random.SeedGenerator(1))", VECTOR, {}, ("native",), unseen=True),
     on_tensorflow("layers.Conv1D(2, 3, padding='causal')", SERIES, FORWARD, ("conv_extra_axis",)),
-    on_tensorflow("layers.LSTM(2)", SERIES, FORWARD, ("native",)),
     on_tensorflow("layers.LSTM(2)", SERIES, DYNAMIC | FORWARD, (VMAP,), sizes=(1, 1)),
     on_tensorflow(GRU, SERIES, DYNAMIC, (TD,), sizes=(4, 4)),
     on_tensorflow(GRU, SERIES, VARYING | FORWARD, (TD,)),
@@ -154,7 +149,6 @@ CASES = [
     on_jax(CONV, SERIES, VARYING, ("rnn_cell",), ("rnn_cell_unrolled", TD)),
     on_jax(CONV, SERIES, DOUBLE, (), ("ops_scan", "ops_map")),
     on_jax("dense()", VECTOR, VARYING, ("bucketing[k=4]",), ("rnn_cell", TD)),
-    on_jax("dense()", VECTOR, {}, ("bucketing[k=4]",), ("ops_scan",)),
     on_jax("dense()", VECTOR, FORWARD, ("bucketing[k=4]",), ("rnn_cell",)),
     on_jax("attention()", SERIES, VARYING, ("rnn_cell", TD), ("rnn_cell_unrolled",), slow=True),
     on_jax("layers.GRU(2, recurrent_dropout=0.5)", SERIES, {}, ("ops_map",), (VMAP,), slow=True),
@@ -192,11 +186,11 @@ def launched(backend):
     return LaunchProcess(backend, 240)
 
 
-def without_refusals(folder, name):
-    """Return a copy of the strategy that refuses nothing."""
+def without_refusals(folder, name, judges="refuses"):
+    """Return a copy of the strategy that lacks its judges, and so refuses nothing."""
     strategy, path = STRATEGIES[name], folder / f"{len(list(folder.iterdir()))}.py"
-    judges = re.compile(r"^def (refuses|tries)\b", re.MULTILINE)
-    path.write_text(judges.sub(r"def formerly_\1", strategy.path.read_text()))
+    judge = re.compile(rf"^def ({judges})\b", re.MULTILINE)
+    path.write_text(judge.sub(r"def formerly_\1", strategy.path.read_text()))
     return RivalSpec(f"{name} anyway", str(path), dict(strategy.parameters))
 
 
@@ -211,13 +205,16 @@ def test_a_strategy_refuses_only_where_it_would_fail(tmp_path, case):
     usual = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
     setting = Setting("probe", *case.sizes, backend=case.backend, **(usual | case.axes))
     names = [*case.refused, *case.lifted, "fold_time"]
-    anyway = [without_refusals(tmp_path, name) for name in (*case.refused, "fold_time")]
+    judges = "refuses|tries" if case.unseen else "refuses"
+    anyway = [without_refusals(tmp_path, name, judges) for name in (*case.refused, "fold_time")]
     rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
     task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs(case.features), 1, 0.0)
     outcomes = {end.case.strategy: end for end in launched(case.backend).measure(task)}
     for name in case.refused:
         assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name
         ends = {Status.MEASURED} if case.unseen else {Status.FAILED, Status.LAW_BROKEN}
+        if name == "native" and not case.unseen and case.layer not in {SOFTMAX, SECOND_AXIS}:
+            ends = {Status.REFUSED}  # what it tries is no fault of its own
         assert outcomes[f"{name} anyway"].status in ends, name
     for name in (*case.lifted, "fold_time", "fold_time anyway"):
         assert outcomes[name].status is Status.MEASURED, (name, outcomes[name].reason)
