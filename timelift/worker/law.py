@@ -193,9 +193,9 @@ def check_weight_gradients(
     allowed = np.maximum(2 * expected.weight_rounding, least)
     present = list[Array]()
     for index, gradient in enumerate(gradients):
-        if gradient is None:
+        if gradient is None and wanted[index].any():
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
-        present.append(gradient)
+        present.append(np.zeros_like(wanted[index]) if gradient is None else gradient)
     worst = 0.0
     for index, (errors, scale) in enumerate(weight_gradient_errors(present, wanted, rows)):
         where = f"of weight {index}"
