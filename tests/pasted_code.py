@@ -4,7 +4,6 @@ import contextlib
 import re
 import sys
 import tempfile
-from dataclasses import replace
 from types import SimpleNamespace
 from unittest import mock
 
@@ -31,7 +30,7 @@ from timelift.worker.user_code import find_model
 _INNER = re.compile(r"(?:TimeDistributed\(|stack\(\[)(.*?)(?:\(step\).*|\))$")
 
 
-def pasted(name, strategy, *, stored):
+def pasted(name, strategy, form):
     """Write a model anew by the code that `advise --code` prints, and compare the two.
 
     The old model was trained, so its weights, and its optimiser's state, have to be carried over.
@@ -46,9 +45,14 @@ def pasted(name, strategy, *, stored):
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         old.save("old.keras")
         old.save_weights("old.weights.h5")
-        code, names = _code_for("old.keras" if stored else model, feeding, strategy), {}
+        if form == "in memory":
+            with mock.patch.object(races, "find_advice", lambda _, seen, *__: _all(seen, strategy)):
+                code = timelift.advise(old, batch=BATCH).code
+        else:
+            code = _code_for("old.keras" if form == "stored" else model, feeding, strategy)
+        names = {"model": old}
         exec(code, names)  # noqa: S102 - what is tested
-        if not stored:
+        if form == "by hand":
             names["old_model"] = find_model(model)
             names["new_model"] = _written_anew(model, code, names)
             for one in ("old", "new"):
@@ -70,26 +74,12 @@ def _code_for(factory, feeding, strategy):
     model = UserModel.of(factory, feeding, Backend(keras.backend.backend()), fields)
     layers.TimeDistributed(layers.Dense(1))
     pages = {strategy: read_source(STRATEGIES[strategy].path)}
-    return "\n".join(advice_code(_changed(model, strategy), pages))
+    return "\n".join(advice_code(_all(model, strategy), pages))
 
 
-def _changed(model, strategy):
+def _all(model, strategy):
     lifts = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
     return ModelAdvice(model, Advice.CHANGE, lifts)
-
-
-def asked_in_a_notebook(name):
-    """Return how the code for a model in memory changes it, without any measurement."""
-    model = find_model(named(name))
-    model.compile("adam", "mse")
-    data = model_data.data_of(model, "", BATCH, 5, np.random.default_rng(6))
-    data = replace(data, labels=np.ones_like(outputs_of(model, data)[0]))
-    model.train_on_batch(data.inputs, data.labels)
-    with mock.patch.object(races, "find_advice", lambda _, asked, *__: _changed(asked, "native")):
-        answer = timelift.advise(model, batch=BATCH)
-    names = {"model": model}
-    exec(answer.code, names)  # noqa: S102 - what is tested
-    return _differences(model, names["new_model"], data)
 
 
 def _written_anew(model, code, names):

@@ -156,46 +156,42 @@ def in_worker(call):
 MORE = "examples.more_models"
 
 
+PASTED = [
+    ("masked", "fold_time", "by hand"),
+    ("masked", "native", "in memory"),
+    ("stacked", "native", "by hand"),
+    ("by_hand", "native", "by hand"),
+    (f"{MORE}:keywords", "fold_time", "stored"),
+]
+MORE_PASTED = [
+    ("shared", "fold_time", "by hand"),
+    ("agent", "fold_time", "by hand"),
+    ("stacked", "native", "stored"),
+    ("twins", "vectorized_map", "stored"),
+    ("detector", "fold_time", "in memory"),
+    (f"{MORE}:dialogue", "fold_time", "by hand"),
+    (f"{MORE}:keywords", "native", "by hand"),
+    (f"{MORE}:cameras", "fold_time", "stored"),
+    (f"{MORE}:sales", "native", "stored"),
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "strategy", "stored"),
-    [
-        ("masked", "fold_time", False),
-        ("masked", "native", True),
-        ("stacked", "native", False),
-        ("by_hand", "native", False),
-        (f"{MORE}:keywords", "fold_time", True),
-        *(
-            pytest.param(*case, marks=pytest.mark.whole)
-            for case in (
-                ("shared", "fold_time", False),
-                ("agent", "fold_time", False),
-                (f"{MORE}:cameras", "fold_time", True),
-                ("stacked", "native", True),
-                ("twins", "vectorized_map", True),
-                ("detector", "fold_time", True),
-                (f"{MORE}:dialogue", "fold_time", False),
-                (f"{MORE}:keywords", "native", False),
-                (f"{MORE}:sales", "native", True),
-            )
-        ),
-    ],
+    ("name", "strategy", "form"),
+    [*PASTED, *(pytest.param(*case, marks=pytest.mark.whole) for case in MORE_PASTED)],
 )
-def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, stored):
-    new = in_worker(f"pasted({name!r}, {strategy!r}, stored={stored})")
+def test_code_that_is_pasted_keeps_what_a_model_computes(name, strategy, form):
+    new = in_worker(f"pasted({name!r}, {strategy!r}, {form!r})")
     assert new["lifts"] == 0
     assert new["error"] <= 1e-5 * new["largest"]
-    assert new["keeps_state"] == stored
-
-
-def test_a_model_in_memory_is_changed_by_the_code_for_it():
-    new = in_worker("asked_in_a_notebook('masked')")
-    assert (new["lifts"], new["keeps_state"]) == (0, True)
-    assert new["error"] <= 1e-5 * new["largest"]
+    assert new["keeps_state"] == (form != "by hand")
 
 
 def test_a_notebook_shows_the_verdict_and_what_was_tried_as_text(tmp_path):
     lifts = [LIFT | {"name": "<b>", "inner": "<script>"}]
-    advice = advised(tmp_path, make_model(name="m<i>", lifts=lifts), whole=WHOLE)
+    advice = advised(
+        tmp_path, make_model(name="m<i>", lifts=lifts), whole={"as_written": 3.0, "changed": 2.0}
+    )
     table = notebook.answer(advice, PAGES, is_at_hand=True)._repr_html_()
     assert table.count("<td>FoldTime(&lt;script&gt;)") == 1
     assert table.startswith(f"<p>{html.escape(next(advice_lines([advice], PAGES)))}<br>")
@@ -231,23 +227,6 @@ SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
 
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
-def test_a_model_is_advised_on_from_a_program(tmp_path):
-    answer = timelift.advise(SIGNAL, launches="1", results=str(tmp_path), backend="tensorflow")
-    assert "value_td" in str(answer)
-    advice = answer.data
-    assert {path.stem for path in tmp_path.rglob("*.jsonl")} == set(advice["runs"])
-    (lift,) = advice["lifts"]
-    assert (lift["name"], lift["before"]) == ("value_td", "TimeDistributed(Dense(1))")
-    assert lift["gain"]["speed_up"]["value"] > 0
-    assert lift["launches"] == 1
-    assert advice["drawn"]
-    assert advice["draws_labels"]
-    assert (advice["whole"] is None) == (not lift["strategy"])
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 2 - (advice["whole"] is None)
-
-
-@pytest.mark.whole
-@pytest.mark.usefixtures("own_lock")
 def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
     words = [sys.executable, "-m", "timelift", "advise", SIGNAL, "--results", str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -267,18 +246,17 @@ def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
 @pytest.mark.alone
 @pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize("form", ["function", "stored"])
-def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, capsys, form):
+def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, form):
     model = f"{ROOT / 'tests' / 'lifted_models.py'}:slow"
     if form == "stored":
         model = str(tmp_path / "slow.keras")
         in_worker(f"find_model(named('slow')).save({model!r})")
-    assert cli.main(["advise", model, "--code", "--results", str(tmp_path)], ROOT) == 0
-    printed = capsys.readouterr().out
-    assert "# slow: 1 lift over time in" in printed
-    assert "#   the whole model, train step, batch 8: " in printed
-    assert "#   outputs and gradients equal those of your model" in printed
-    assert ("keras.models.clone_model" in printed) == (form == "stored")
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 2
+    answer = timelift.advise(model, batch=8, results=str(tmp_path), backend="tensorflow")
+    (lift,) = answer.data["lifts"]
+    assert (answer.verdict, lift["before"]) == ("change", "TimeDistributed(Dense(8))")
+    assert lift["gain"]["speed_up"]["value"] > 1
+    assert {path.stem for path in tmp_path.rglob("*.jsonl")} == set(answer.data["runs"])
+    assert ("keras.models.clone_model" in answer.code) == (form == "stored")
 
 
 def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
