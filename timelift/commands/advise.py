@@ -22,9 +22,9 @@ def advise(options: Options, project: Project) -> int:
     A loop over steps in a functional model is found, too. Each lift's inner layer is measured
     alone, at the sizes that reach it, by the strategies that keep the very layer; what is advised
     means the same in training, too. Then the whole model is raced against itself with what won put
-    in place: a train step of its own, or its outputs where nothing trains. Nothing of yours is
-    changed. Exit code 0: answered, be there something to gain or not; 1: a mistake; 130:
-    interrupted, with what is known until then.
+    in place: a train step of its own, or its outputs where nothing trains. A change is advised only
+    if the whole model is shown faster. Nothing of yours is changed. Exit code 0: answered, be there
+    something to gain or not; 1: a mistake; 130: interrupted, with what is known until then.
     """
     from timelift.advise import advice_code, advice_words, races  # noqa: PLC0415
 
