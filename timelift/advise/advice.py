@@ -129,7 +129,7 @@ class WholeAdvice:
     slower: frozenset[tuple[int, ...]]
     law_error: float | None
     lost: Mapping[str, str]
-    broke: Changes
+    broke: Mapping[int, str]
     run: Run = field(repr=False)
 
     @property
