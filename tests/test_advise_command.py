@@ -208,7 +208,7 @@ except timelift.errors.UserError as error: print(json.dumps(str(error)))
 
 @pytest.mark.parametrize("part", ["Own()", "keras.layers.Lambda(lambda x: x)"])
 def test_a_model_that_no_other_process_can_make_is_a_sentence(part):
-    assert "functions that this process alone has; write a function that makes it in a file" in (
+    assert "functions that are not Keras's; write a function that makes it in a file" in (
         engines.run("tensorflow", OWN.format(part))
     )
 

@@ -22,8 +22,8 @@ from timelift.measure.options import choice
 from timelift.project import Project
 
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
-#: How a stored model holds classes of `__main__`, functions that are not Keras's, and lambdas.
-_OWN = re.compile(rb'"module": null|"class_name": "(function|__lambda__)"|"value": \["')
+#: How a stored model holds classes and functions that are not Keras's, and lambdas.
+_OWN = re.compile(rb'"registered_name": "|"class_name": "__lambda__"|"value": \["')
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def advise(
 
 
 def _stored(model: Any, keras: Any, folder: str) -> str:
-    """Store a Keras model and return the file; raises UserError if no other process can load it."""
+    """Store a Keras model, for other processes, and return the file; raises UserError."""
     path = f"{folder}/model.keras"
     if reason := _why_not_stored(model, keras, path):
         raise UserError(f"expected a Keras model that can be stored, received {reason}; {_INSTEAD}")
@@ -100,4 +100,4 @@ def _why_not_stored(model: Any, keras: Any, path: str) -> str:
         return f"one that cannot ({one_line(error)})"
     with zipfile.ZipFile(path) as parts:
         is_own = _OWN.search(parts.read("config.json"))
-    return "one with classes or functions that this process alone has" if is_own else ""
+    return "one with classes or functions that are not Keras's" if is_own else ""
