@@ -27,7 +27,7 @@ DATA = {
     **{name: f"examples.published_models:{name}_data" for name in ("agent", "speech")},
     **{name: f"tests.lifted_models:{name}_data" for name in ("late", "towers")},
 }
-FOLD = str(ROOT / "strategies" / "fold_time.py")
+FOLD, NATIVE = (str(ROOT / "strategies" / f"{name}.py") for name in ("fold_time", "native"))
 #: Strategies that a model must reject.
 WRONG = {
     "doubles": "    return keras.Model(x, 2 * FoldTime(layer)(x))\n",
@@ -120,15 +120,15 @@ def outputs_of(model, data):
     return [ops.convert_to_numpy(output) for output in outputs]
 
 
-def raced(name, backend, ways, *, peak=False):
+def raced(name, backend, ways, *, peak=False, phase=Phase.BACKWARD):
     """Return how each way of changing a model ends in a worker: status, reason and facts."""
     with tempfile.TemporaryDirectory() as folder:
-        files = wrong_files(folder) | {"fold_time": FOLD}
+        files = wrong_files(folder) | {"fold_time": FOLD, "native": NATIVE}
         rivals = tuple(
             RivalSpec(way, ".", {place: (files[name], {}) for place, name in changes.items()})
             for way, changes in ways.items()
         )
-        setting = Setting(name, 4, BATCH, Phase.BACKWARD, Mode.GRAPH, backend=Backend(backend))
+        setting = Setting(name, 4, BATCH, Phase(phase), Mode.GRAPH, backend=Backend(backend))
         how = {"is_model": True, "reads_peak_memory": peak}
         task = Task(setting, rivals, named(name), LayerInputs(), 3, 0.0, **how)
         events = []

@@ -178,7 +178,7 @@ def test_a_change_that_computes_something_else_breaks_the_law():
         "wrong": "law broken",
         "strange": "failed",
     }
-    assert ends["wrong"][1].startswith("breaks the law: outputs differ by")
+    assert ends["wrong"][1].startswith("breaks the law: the output differs by")
     assert "makes weights of its own" in ends["strange"][1]
     facts = ends["changed"][2]
     assert 0 <= facts["law_error"] < 1e-5
@@ -186,10 +186,40 @@ def test_a_change_that_computes_something_else_breaks_the_law():
     assert "law_error" not in ends["as_written"][2]
 
 
-def test_a_mask_that_a_change_loses_breaks_the_law():
-    ends = raced("padded", FIRST)
+@pytest.mark.parametrize(
+    ("name", "strategy", "reason"),
+    [
+        ("padded", "fold_time", "the output differs by"),
+        ("priced", "fold_time", "output 'moods' differs by"),
+        ("masked_until_end", "native", "the mask of the output: [2, 4] as written, none changed"),
+        ("masked_before_a_loop", "fold_time", "the output differs by"),
+        ("of_two_dtypes", "fold_time", "float16[2, 4, 2] as written, float32[2, 4, 2] changed"),
+        ("punished_by_mean", "fold_time", "the losses of its layers: 5 as written, 1 changed"),
+        ("normalised", "fold_time", "in training, the output differs by"),
+    ],
+)
+def test_a_change_of_outputs_masks_dtypes_losses_or_training_breaks_the_law(name, strategy, reason):
+    (status, why, _) = raced(name, {"first": {"1": strategy}})["first"]
+    assert status == "law broken"
+    assert reason in why
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        pytest.param("punished_by_sum", {}, id="as many losses as steps, or their sum"),
+        pytest.param("dropped", {}, id="noise, which no two training calls share"),
+        pytest.param("normalised", {"phase": "forward"}, id="training, where only outputs count"),
+    ],
+)
+def test_what_is_no_change_of_meaning_keeps_the_law(name, how):
+    assert raced(name, FIRST, **how)["first"][0] == "measured"
+
+
+def test_a_model_that_returns_nan_is_called_so_and_nothing_is_held_to_it():
+    ends = raced("undefined", FIRST)
     assert ends["as_written"][0] == "measured"
-    assert ends["first"][0] == "law broken"
+    assert "the output of the model as written is NaN or infinite" in ends["first"][1]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from timelift.worker.find_lifts import (
 from timelift.worker.inputs import check_one_tensor, input_shape, whole_numbers
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
+from timelift.worker.whole_law import steady_training
 
 #: Every call of the name returns the same model, or models that share lifts.
 _SAME = (
@@ -82,6 +83,8 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "leaves_open": model_data.leaves_open(model),
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": model_data.is_unpadded(model, data.inputs),
+            "steady": bool(model.trainable_weights)
+            and steady_training(model, data.inputs) is not None,
             "lifts": describe_lifts(model, data.inputs, lifts),
             "repeated": repeated_calls(model, data.inputs, lifts),
         }

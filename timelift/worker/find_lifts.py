@@ -5,8 +5,8 @@ in a functional model. A change replaces the `call` of a layer object and nothin
 user's layers, weights, classes and train steps stay what they are.
 
 The graph of a loop has an operation that takes steps out of a sequence, a layer that is called for
-each step, and an operation that stacks the outputs. After a change the layer returns its inputs, so
-that the stacking operation receives the steps themselves: it stacks them and calls the lift once.
+each step, and an operation that stacks the outputs. After a change the layer returns its inputs,
+and the stacking operation calls the lift once on the sequence that the first step was taken from.
 """
 
 import re
@@ -41,23 +41,26 @@ class Loop:
 
     def change(self, lift: Callable[[Any], Any]) -> None:
         """Replace the loop by one call of `lift`, (batch, time, *features) to (batch, time, …)."""
-        import keras  # noqa: PLC0415 - the backend is chosen by now
+        take, original = self.take.call, self.inner.call
+        sequence, is_lifting = None, False
 
-        original = self.inner.call
-        is_lifting = False
+        def note_sequence(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            nonlocal sequence
+            sequence = inputs
+            return take(inputs, *args, **kwargs)
 
         def return_inputs(inputs: Any, *args: Any, **kwargs: Any) -> Any:
             return original(inputs, *args, **kwargs) if is_lifting else inputs
 
-        def call(inputs: Sequence[Any]) -> Any:
-            nonlocal is_lifting
+        def call(_: Sequence[Any]) -> Any:
+            nonlocal sequence, is_lifting
             is_lifting = True
             try:
-                return lift(keras.ops.stack(inputs, axis=1))
+                return lift(sequence)
             finally:
-                is_lifting = False
+                sequence, is_lifting = None, False
 
-        self.inner.call, self.stack.call = return_inputs, call
+        self.take.call, self.inner.call, self.stack.call = note_sequence, return_inputs, call
 
 
 @dataclass
@@ -119,32 +122,34 @@ class Lift:
     @property
     def changed(self) -> tuple[Any, ...]:
         """The layers whose `call` a change replaces."""
-        return (self.layer, self.inner) if self.loop else (self.layer,)
+        return (self.loop.take, self.inner, self.layer) if self.loop else (self.layer,)
 
     def change(self, strategy: ModuleType, parameters: Mapping[str, Any]) -> None:
-        """Compute this lift by what a strategy builds of its inner layer.
+        """Compute this lift by what a strategy builds of its inner layer, as if pasted there.
 
-        The strategy builds a model for each shape that `watch_lifts` has seen. Raises TypeError if
-        the model has weights of its own: those that were trained or saved would be lost.
+        So the inputs keep their dtype and mask, and the outputs have those of the strategy's model.
+        It builds a model for each shape and dtype, for those that `watch_lifts` has seen here.
+        Raises TypeError if the model has weights of its own: those that were trained or saved would
+        be lost.
         """
-        lifted = {
+        models = {
             (shape[1:], dtype): self._build(strategy, shape[1:], dtype, parameters)
             for shape, dtype in self.calls
         }
         if self.loop:
-            (only,) = lifted.values()  # its graph has one shape
-            self.loop.change(only.call)
+            (only,) = models.values()  # its graph has one shape
+            self.loop.change(only)
             return
-        original = self.layer.call
 
         def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
             (_, *shape), dtype = _spec_of(inputs)
-            model = lifted.get((tuple(shape), dtype))
-            if model is None:  # a length that was not seen
-                return original(inputs, training=training, mask=mask)
-            return model.call(inputs, training=training)  # the mask goes on by the lift itself
+            key = tuple(shape), dtype
+            if key not in models:  # TimeDistributed cast the inputs that were seen
+                models[key] = self._build(strategy, *key, parameters)
+            return models[key].call(inputs, training=training, mask=mask)
 
-        self.layer.call = call
+        self.layer.call, self.layer.autocast = call, False
+        self.layer.compute_mask = lambda *_: None  # the outputs keep what the model gave them
 
     def _build(
         self,

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from timelift.case import Phase
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
 from timelift.worker.engines import Engine, Feed
-from timelift.worker.law import LawBrokenError
-from timelift.worker.model_data import Data, call_of, data_of, make_ready, warm_tracer
+from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
 from timelift.worker.reference import CHECKING, precision_of
 from timelift.worker.user_code import find_model, load_module, restore_process_state
+from timelift.worker.whole_law import WholeLaw
 
 
 @dataclass
@@ -70,7 +71,7 @@ class ModelUnderTest:
         }
         if rival.parameters and not self.task.reads_peak_memory:
             self.emit(Busy(CHECKING, rival.name))
-            facts["law_error"] = as_written.check(model)
+            facts["law_error"] = as_written.law.check(model)
         call = call_of(model, data, setting.phase)
         self.emit(Busy(TRACING, rival.name))
         started = time.perf_counter()
@@ -95,10 +96,18 @@ class _AsWritten:
         #: The inputs of each lift in a call, in the order of `find_lifts`.
         self.calls = [lift.calls for lift in find_lifts.watch_lifts(model, self.data.inputs)]
         self.weights = model.get_weights()
-        self._engine = engine
         if not task.reads_peak_memory:
-            self._tolerance = law.TOLERANCES[precision_of(model, engine, setting)]
-            self._results = _Results(engine, model, self.data)
+            tolerance = law.TOLERANCES[precision_of(model, engine, setting)]
+            # each gradient sums over all inputs of a lift, and each addition may round
+            additions = max(math.prod(shape) for calls in self.calls for shape, _ in calls)
+            allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
+            self.law = WholeLaw(
+                engine,
+                model,
+                self.data.inputs,
+                (tolerance.outputs, allowed),
+                differentiates=setting.phase is Phase.BACKWARD,
+            )
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Change the lifts whose numbers are the rival's parameters, each by the strategy there.
@@ -112,56 +121,3 @@ class _AsWritten:
             lift = lifts[number - 1]
             lift.calls = self.calls[number - 1]
             lift.change(load_module(strategy), parameters)
-
-    def check(self, model: Any) -> float:
-        """Return the largest relative error of a model; raises LawBrokenError beyond rounding.
-
-        Each gradient sums over all inputs of a lift, and each addition may round.
-        """
-        wanted, changed = self._results, _Results(self._engine, model, self.data)
-        worst = law.relative_errors(
-            changed.outputs, wanted.outputs, law.scale_of(wanted.outputs)
-        ).max()
-        if not worst <= self._tolerance.outputs:
-            raise LawBrokenError(f"outputs differ by {worst:.1g} of the largest")
-        additions = max(math.prod(shape) for calls in self.calls for shape, _ in calls)
-        allowed = self._tolerance.gradients + law.rounding_of(additions, self._tolerance)
-        # As for a sum over one row, each weight has one scale: its largest gradient.
-        errors = law.weight_gradient_errors(changed.gradients, wanted.gradients, rows=1)
-        for weight, (of_weight, _) in zip(model.trainable_weights, errors, strict=True):
-            largest = of_weight.max(initial=0.0)
-            if not largest <= allowed:
-                raise LawBrokenError(f"the gradient of {weight.path} differs by {largest:.1g}")
-            worst = max(worst, largest)
-        return float(worst)
-
-
-class _Results:
-    """Outputs of a model in inference, as one float array, and a gradient by each weight."""
-
-    def __init__(self, engine: Engine, model: Any, data: Data) -> None:
-        whole = _as_one_layer(model, data)
-        nothing = engine.place(np.zeros(1, "float32"))
-        self.outputs = engine.apply(whole, nothing, training=False)
-        cotangent = np.cos(np.arange(self.outputs.size)).astype(self.outputs.dtype)
-        placed = engine.place(cotangent)
-        _, self.gradients = engine.differentiate(whole, nothing, placed, training=False)
-
-
-def _as_one_layer(model: Any, data: Data) -> Any:
-    """Return a layer that calls a model on `data` and flattens all outputs into one axis."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    class Whole(keras.layers.Layer):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def call(self, nothing: Any, training: Any = None) -> Any:
-            outputs = keras.tree.flatten(self.model(data.inputs, training=training))
-            dtypes = {keras.backend.standardize_dtype(output.dtype) for output in outputs}
-            wide = "float64" if "float64" in dtypes else "float32"
-            flat = [keras.ops.reshape(keras.ops.cast(output, wide), (-1,)) for output in outputs]
-            return keras.ops.concatenate(flat) + 0.0 * keras.ops.cast(nothing[0], wide)
-
-    return Whole()

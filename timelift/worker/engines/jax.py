@@ -203,7 +203,7 @@ def _call_with(
     """
     trained, others = layer.trainable_variables, layer.non_trainable_variables
     values = zip([*trained, *others], [*weights, *state], strict=True)
-    with keras.StatelessScope(list(values)) as scope:
+    with keras.StatelessScope(list(values), collect_losses=True) as scope:
         outputs = layer(inputs, **how)
     now = [(other, scope.get_current_value(other)) for other in others]
     return outputs, [other.value if value is None else value for other, value in now]

@@ -1,0 +1,253 @@
+"""The law of a whole model: with lifts changed it computes what it computes as written.
+
+Outputs in inference are held to it, with their dtypes and masks, and the losses of layers: the sum,
+since that is what training adds, however many they are. Where two training calls of the model as
+written agree, so are the outputs, losses and gradients of training, and all weights after a call;
+else the gradients in inference.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from timelift.worker import law
+from timelift.worker.engines import Array, Engine
+from timelift.worker.law import LawBrokenError
+from timelift.worker.reference import multiplied
+
+_LOSSES = "the losses of its layers"
+#: The least scale of a feature by which gradients are weighed, as a share of the largest of all.
+_LEAST_COUNTED = 1e-3
+#: Calls that show how far rounding moves results, and how far the weights move for that, as a share
+#: of the allowed error of outputs: a few times what an addition may round.
+_ROUNDED_CALLS, _ROUNDED_SHARE = 4, 0.1
+
+
+@dataclass
+class Results:
+    """What a call of a model gives: outputs, masks, the sum of losses, and the weights after it.
+
+    `dtypes` are those of the outputs. A call `draws` if it changes a variable that is no weight,
+    such as a seed.
+    """
+
+    values: dict[str, Array]
+    dtypes: dict[str, str]
+    losses: int
+    draws: bool
+    gradients: dict[str, Array] = field(default_factory=dict)
+
+    def kind(self, name: str) -> str:
+        if name not in self.values:
+            return "none"
+        return f"{self.dtypes.get(name, '')}{[*self.values[name].shape]}"
+
+
+def results_of(model: Any, inputs: Any, *, training: bool) -> Results:
+    """Call a model and restore its variables; the results have no gradients."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    fetch, weights = keras.ops.convert_to_numpy, {id(weight) for weight in model.weights}
+    with _restored(model) as before:
+        outputs = _named(model(inputs, training=training))
+        losses = [float(fetch(keras.ops.sum(loss))) for loss in model.losses]
+        after = {f"{name} after a call": w.numpy() for name, w in _names(model.weights).items()}
+        draws = any((v.numpy() != old).any() for v, old in before if id(v) not in weights)
+    dtypes = {name: keras.backend.standardize_dtype(each.dtype) for name, each in outputs.items()}
+    handed_on = keras.layers.Lambda(lambda _, mask=None: mask)  # None without a mask
+    masks = {f"the mask of {name}": handed_on(output) for name, output in outputs.items()}
+    tensors = outputs | {name: mask for name, mask in masks.items() if mask is not None}
+    values = {name: fetch(tensor) for name, tensor in tensors.items()}
+    return Results(values | {_LOSSES: np.array(sum(losses))} | after, dtypes, len(losses), draws)
+
+
+def steady_training(model: Any, inputs: Any) -> Results | None:
+    """Return what a training call gives; None if another may differ, as with noise."""
+    first, second = (results_of(model, inputs, training=True) for _ in range(2))
+    allowed = law.TOLERANCES[law.DtypePrecision.FLOAT32].outputs
+    pairs = zip(second.values.values(), first.values.values(), strict=True)
+    agree = all((_by_feature(*pair)[0] <= allowed).all() for pair in pairs)
+    return first if agree and not first.draws else None
+
+
+class WholeLaw:
+    """The results of a model as written, in inference and, where that is steady, in training.
+
+    `allowed` are relative errors of outputs and of gradients; there are gradients if it
+    `differentiates`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: Any,
+        inputs: Any,
+        allowed: tuple[float, float],
+        *,
+        differentiates: bool,
+    ) -> None:
+        self._engine, self._model, self._inputs, self._allowed = engine, model, inputs, allowed
+        self._wanted = {False: results_of(model, inputs, training=False)}
+        self._cotangents: dict[bool, Array] = {}
+        self._rounding: dict[bool, list[Array]] = {}
+        if differentiates:
+            trained = steady_training(model, inputs)
+            training = trained is not None
+            self._wanted |= {True: trained} if trained else {}
+            self._cotangents[training] = _cotangent(self._wanted[training])
+            self._wanted[training] = self._call(model, training=training)
+
+    def check(self, model: Any) -> float:
+        """Return the largest error of a model, as a share of the largest value of its kind.
+
+        Raises LawBrokenError beyond rounding, and ValueError if the model as written has NaN.
+        """
+        worst = 0.0
+        for training, wanted in self._wanted.items():
+            found = self._call(model, training=training)
+            compared = list(self._errors(found, wanted))
+            rounding = [np.zeros(1)] * len(compared)
+            if not all((errors <= allowed).all() for _, errors, _, allowed in compared):
+                rounding = self._moved_by_rounding(training=training)
+            for (name, errors, scale, least), moved in zip(compared, rounding, strict=True):
+                allowed = np.maximum(least, 2 * moved)
+                if not (errors <= allowed).all():
+                    said = _sentence(name, errors, allowed, found, wanted)
+                    raise LawBrokenError(f"in training, {said}" if training else said)
+                worst = max(worst, float((errors * scale).max() / scale.max()))
+        return worst
+
+    def _call(self, model: Any, *, training: bool) -> Results:
+        results, wanted = results_of(model, self._inputs, training=training), self._wanted[training]
+        for name in {**wanted.values, **results.values}:
+            if wanted.kind(name) != results.kind(name):
+                kinds = f"{wanted.kind(name)} as written, {results.kind(name)} changed"
+                raise LawBrokenError(f"{name}: {kinds}")
+        if training in self._cotangents:
+            place, whole = self._engine.place, _as_one_layer(model, self._inputs)
+            fed = place(np.zeros(1, "float32")), place(self._cotangents[training])
+            with _restored(model):
+                _, gradients = self._engine.differentiate(whole, *fed, training=training)
+            names = _names(model.trainable_weights)
+            results.gradients = dict(zip(names, gradients, strict=True))
+        return results
+
+    def _errors(self, found: Results, wanted: Results) -> Iterator[tuple[str, Array, Array, float]]:
+        """Yield name, errors of each feature in units of the scale, scale and allowed error."""
+        for name, want in {**wanted.values, **wanted.gradients}.items():
+            if not np.isfinite(law.widened(want)).all():
+                raise ValueError(
+                    f"{name} of the model as written is NaN or infinite, so no change can be held "
+                    "to it; give it other weights, or other inputs by --data"
+                )
+        for name, want in wanted.values.items():
+            yield name, *_by_feature(found.values[name], want), self._allowed[0]
+        both = list(found.gradients.values()), list(wanted.gradients.values())
+        # as for a sum over one row, each weight has one scale: its largest gradient
+        by_weight = law.weight_gradient_errors(*both, 1)
+        for name, (errors, scale) in zip(wanted.gradients, by_weight, strict=True):
+            largest = np.atleast_1d(errors.max(initial=0.0))
+            yield f"the gradient of {name}", largest, scale, self._allowed[1]
+
+    def _moved_by_rounding(self, *, training: bool) -> list[Array]:
+        """Return how far the results of `_errors` move if weights do by rounding.
+
+        A feature whose terms cancel has nothing but rounding.
+        """
+        noise, share = np.random.default_rng(0), _ROUNDED_SHARE * self._allowed[0]
+        floats = [each for each in self._model.variables if "float" in str(each.dtype)]
+        for _ in range(0 if training in self._rounding else _ROUNDED_CALLS):
+            factors = [1 + share * noise.standard_normal(each.shape) for each in floats]
+            with multiplied(self._engine, floats, factors):
+                results = self._call(self._model, training=training)
+            moved = [errors for _, errors, *_ in self._errors(results, self._wanted[training])]
+            before = self._rounding.get(training, moved)
+            self._rounding[training] = [*map(np.maximum, before, moved)]
+        return self._rounding[training]
+
+
+def _sentence(name: str, errors: Array, allowed: Array, found: Results, wanted: Results) -> str:
+    if name == _LOSSES:
+        return (
+            f"{name}: {wanted.losses} as written, {found.losses} changed, with the sums "
+            f"{wanted.values[name]:.3g} and {found.values[name]:.3g}"
+        )
+    if not np.isfinite(errors).all():
+        return f"{name} is NaN or infinite"
+    place = int((errors / allowed).argmax())
+    where = f" of feature {place}" if len(errors) > 1 else ""
+    differs = f"{name} differs by {errors[place]:.2g} of the largest value{where}"
+    return f"{differs} (allowed: {allowed[place]:.1g})"
+
+
+def _by_feature(values: Array, wanted: Array) -> tuple[Array, Array]:
+    """Return the largest error of each feature (last axis), in units of its largest value; both."""
+    features = wanted.shape[-1] if wanted.ndim > 1 and wanted.size else 1
+    rows = law.widened(wanted).reshape(-1, features)
+    least = np.finfo(np.float16 if wanted.dtype == np.float16 else rows.dtype).tiny
+    scale = np.maximum(np.abs(rows).max(axis=0, initial=0.0), least)
+    errors = law.relative_errors(values.reshape(rows.shape), rows, scale)
+    return errors.max(axis=0, initial=0.0), scale
+
+
+def _cotangent(results: Results) -> Array:
+    """Return weights of the sum of all outputs and losses, by which all features count alike."""
+    values = [np.atleast_1d(results.values[name]) for name in (*results.dtypes, _LOSSES)]
+    scales = [np.broadcast_to(_by_feature(each, each)[1], each.shape).ravel() for each in values]
+    scale = np.concatenate(scales)
+    scale = np.maximum(scale, _LEAST_COUNTED * scale.max())
+    signs = np.append(np.cos(np.arange(len(scale) - 1)), 1.0)  # the losses' is 1
+    wide = "float64" if "float64" in results.dtypes.values() else "float32"
+    weights: Array = (signs * (scale.min() / scale)).astype(wide)
+    return weights
+
+
+def _names(weights: Any) -> dict[str, Any]:
+    """Return weights by names that are the same in each model of one kind."""
+    return {f"weight {place} ({weight.name})": weight for place, weight in enumerate(weights)}
+
+
+def _named(outputs: Any) -> dict[str, Any]:
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    flat = keras.tree.flatten(outputs)
+    if len(flat) == 1:
+        return {"the output": flat[0]}
+    by_key = isinstance(outputs, Mapping) and len(outputs) == len(flat)
+    keys = sorted(outputs) if by_key else range(1, len(flat) + 1)  # as Keras flattens
+    return {f"output {key!r}": output for key, output in zip(keys, flat, strict=True)}
+
+
+@contextmanager
+def _restored(model: Any) -> Iterator[list[tuple[Any, Array]]]:
+    """Yield variables, seeds among them, with their values, and restore these."""
+    before = [(variable, variable.numpy()) for variable in model.variables]
+    try:
+        yield before
+    finally:
+        for variable, value in before:
+            variable.assign(value)
+
+
+def _as_one_layer(model: Any, inputs: Any) -> Any:
+    """Return a layer that calls a model and returns all outputs and the sum of losses, flat."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    class Whole(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def call(self, nothing: Any, training: Any = None) -> Any:
+            outputs = keras.tree.flatten(self.model(inputs, training=training))
+            dtypes = {keras.backend.standardize_dtype(output.dtype) for output in outputs}
+            wide = "float64" if "float64" in dtypes else "float32"
+            losses = [keras.ops.cast(keras.ops.sum(each), wide) for each in self.model.losses]
+            total = sum(losses, 0.0 * keras.ops.cast(nothing, wide))  # (1,)
+            flat = [keras.ops.reshape(keras.ops.cast(output, wide), (-1,)) for output in outputs]
+            return keras.ops.concatenate([*flat, total])
+
+    return Whole()
