@@ -129,7 +129,7 @@ def raced(name, backend, ways, *, peak=False, phase=Phase.BACKWARD):
             for way, changes in ways.items()
         )
         setting = Setting(name, 4, BATCH, Phase(phase), Mode.GRAPH, backend=Backend(backend))
-        how = {"is_model": True, "reads_peak_memory": peak}
+        how = {"is_model": True, "reads_peak_memory": peak, "data": DATA.get(name, "")}
         task = Task(setting, rivals, named(name), LayerInputs(), 3, 0.0, **how)
         events = []
         measure_setting(task, WorkerChannel(events.append))

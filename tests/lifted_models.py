@@ -9,8 +9,8 @@ from keras import layers, ops
 BATCH = 2
 
 
-def _lift(layer, name):
-    return layers.TimeDistributed(layer, name=name)
+def _lift(layer, name, **how):
+    return layers.TimeDistributed(layer, name=name, **how)
 
 
 def stacked():
@@ -82,6 +82,8 @@ class Own(layers.Layer):
             raise ValueError
         if self.name == "add_loss":
             self.add_loss(ops.mean(inputs))
+        if self.name == "add_sum":
+            self.add_loss(ops.sum(inputs))
         return inputs * self.stddev
 
     def compute_output_shape(self, shape):
@@ -279,79 +281,28 @@ class ByHand(keras.Model):
         return self.how(self, inputs, ops.unstack(inputs, axis=1))
 
 
-def priced():
-    """Padded sentences beside a price that is far larger, in one output and in another."""
-    words, price = keras.Input((3, 4), dtype="int32"), keras.Input((1,))
-    x = _lift(layers.GRU(2), "words_td")(layers.Embedding(20, 3, mask_zero=True)(words))
-    large = layers.Rescaling(1e5)(price)
-    moods = layers.Concatenate()([layers.Flatten()(x), large])
-    return keras.Model([words, price], {"moods": moods, "price": large}, name="priced")
-
-
-class Punished(layers.Dense):
-    """Adds a loss at every step, its outputs reduced."""
-
-    def __init__(self, reduce):
-        super().__init__(2)
-        self.reduce = reduce
-
-    def call(self, inputs):
-        outputs = super().call(inputs)
-        self.add_loss(self.reduce(ops.square(outputs)))
-        return outputs
-
-
-def _of_steps(layer, *after):
-    """A lift of a layer, and layers after it."""
-    x = steps = keras.Input((5, 3))
-    for part in (_lift(layer, "td"), *after):
-        x = part(x)
-    return keras.Model(steps, x)
-
-
-def punished_by_mean():
-    return _of_steps(Punished(ops.mean))
-
-
-def punished_by_sum():
-    return _of_steps(Punished(ops.sum))
-
-
-def of_two_dtypes():
-    half = layers.TimeDistributed(layers.Dense(2, dtype="float32"), dtype="mixed_float16")
-    x = steps = keras.Input((4, 3))
-    return keras.Model(steps, half(layers.Dense(3, dtype="mixed_float16")(x)))
-
-
-def normalised():
-    return _of_steps(layers.BatchNormalization())
-
-
-def dropped():
-    return _of_steps(layers.Dropout(0.5), layers.Dense(1))
+def held():
+    """What a change loses: masks, one of them beside a large price, losses, a dtype, statistics."""
+    texts, steps = keras.Input((3, 4), dtype="int32"), keras.Input((4, 3))
+    sentences, words = (
+        layers.Embedding(20, 3, mask_zero=True)(numbers) for numbers in (texts, texts[:, 0])
+    )
+    half = _lift(layers.Dense(2, dtype="float32"), "half", dtype="mixed_float16")
+    moods = layers.Flatten()(_lift(layers.GRU(2), "moods")(sentences))
+    loop = ops.stack(_called(layers.Dense(3, name="looped"), words), axis=1)
+    outputs = {
+        "priced": layers.Concatenate()([moods, 1e5 * ops.max(steps, axis=1)]),
+        "masked": _lift(Own(), "masked")(words),
+        "looped": layers.GRU(2)(loop),  # a step has no mask, so it gets none
+        "mean": _lift(Own(name="add_loss"), "mean")(steps),
+        "sum": _lift(Own(name="add_sum"), "sum")(steps),
+        "half": half(layers.Dense(3, dtype="mixed_float16")(steps)),
+        "statistics": _lift(layers.BatchNormalization(), "statistics")(steps),
+    }
+    return keras.Model([texts, steps], outputs, name="held")
 
 
 def undefined():
-    return _of_steps(layers.Dense(2), layers.Lambda(lambda x: ops.log(-ops.abs(x))))
-
-
-class Unmasking(layers.Dense):
-    """It hands no mask on, unlike the TimeDistributed around it."""
-
-    def __init__(self):
-        super().__init__(2)
-        self.supports_masking = False
-
-
-def masked_until_end():
-    x = words = keras.Input((4,), dtype="int32")
-    x = layers.Embedding(9, 3, mask_zero=True)(x)
-    return keras.Model(words, _lift(Unmasking(), "td")(x))
-
-
-def masked_before_a_loop():
-    """Slices have no mask, so what follows the loop has none either."""
-    x = words = keras.Input((4,), dtype="int32")
-    x = layers.Embedding(9, 3, mask_zero=True)(x)
-    x = ops.stack(_called(layers.Dense(3, name="looped"), x), axis=1)
-    return keras.Model(words, layers.GRU(2)(x))
+    steps = keras.Input((4, 2))
+    x = ops.log(-ops.abs(_lift(layers.Dense(2), "td")(steps)))
+    return keras.Model(steps, x, name="undefined")

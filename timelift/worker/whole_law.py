@@ -54,7 +54,7 @@ def results_of(model: Any, inputs: Any, *, training: bool) -> Results:
     with _restored(model) as before:
         outputs = _named(model(inputs, training=training))
         losses = [float(fetch(keras.ops.sum(loss))) for loss in model.losses]
-        after = {f"{name} after a call": w.numpy() for name, w in _names(model.weights).items()}
+        after = {f"weight {n} after a call": w.numpy() for n, w in enumerate(model.weights)}
         draws = any((v.numpy() != old).any() for v, old in before if id(v) not in weights)
     dtypes = {name: keras.backend.standardize_dtype(each.dtype) for name, each in outputs.items()}
     handed_on = keras.layers.Lambda(lambda _, mask=None: mask)  # None without a mask
@@ -134,8 +134,7 @@ class WholeLaw:
             fed = place(np.zeros(1, "float32")), place(self._cotangents[training])
             with _restored(model):
                 _, gradients = self._engine.differentiate(whole, *fed, training=training)
-            names = _names(model.trainable_weights)
-            results.gradients = dict(zip(names, gradients, strict=True))
+            results.gradients = {f"gradient of weight {n}": by for n, by in enumerate(gradients)}
         return results
 
     def _errors(self, found: Results, wanted: Results) -> Iterator[tuple[str, Array, Array, float]]:
@@ -153,7 +152,7 @@ class WholeLaw:
         by_weight = law.weight_gradient_errors(*both, 1)
         for name, (errors, scale) in zip(wanted.gradients, by_weight, strict=True):
             largest = np.atleast_1d(errors.max(initial=0.0))
-            yield f"the gradient of {name}", largest, scale, self._allowed[1]
+            yield name, largest, scale, self._allowed[1]
 
     def _moved_by_rounding(self, *, training: bool) -> list[Array]:
         """Return how far the results of `_errors` move if weights do by rounding.
@@ -206,11 +205,6 @@ def _cotangent(results: Results) -> Array:
     wide = "float64" if "float64" in results.dtypes.values() else "float32"
     weights: Array = (signs * (scale.min() / scale)).astype(wide)
     return weights
-
-
-def _names(weights: Any) -> dict[str, Any]:
-    """Return weights by names that are the same in each model of one kind."""
-    return {f"weight {place} ({weight.name})": weight for place, weight in enumerate(weights)}
 
 
 def _named(outputs: Any) -> dict[str, Any]:
