@@ -205,6 +205,7 @@ def test_masks_losses_dtypes_and_what_training_does_belong_to_the_law(phase, uns
     lifts = enumerate(described("held")["lifts"], 1)
     ways = {lift["name"]: {str(number): HELD[lift["name"]][0]} for number, lift in lifts}
     ends = raced("held", ways, phase=phase)
+    assert ends["as_written"][0] == "measured"
     kept = {name for name in HELD if ends[name][0] == "measured"}
     assert kept == unseen
     assert all(reason in ends[name][1] for name, (_, reason) in HELD.items() if name not in kept)

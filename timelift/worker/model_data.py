@@ -225,7 +225,8 @@ def make_ready(model: Any, data: Data, mode: Mode, noise: np.random.Generator) -
 def _mean(_: Any, outputs: Any) -> Any:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    return keras.ops.mean(outputs, axis=tuple(range(1, len(outputs.shape))))
+    last = tuple(range(1, len(outputs.shape)))[-1:]  # other axes may have a mask
+    return keras.ops.mean(outputs, axis=last)
 
 
 def _losses(model: Any, outputs: Any) -> list[str]:
