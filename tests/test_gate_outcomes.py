@@ -168,23 +168,6 @@ def test_a_stored_run_is_judged_by_the_numbers_of_its_header(tmp_path):
         assert bool(failure(outcomes["fold_time"], kept)) == fails
 
 
-def test_cases_of_a_stored_run_that_run_the_same_program_are_named_and_left_out(tmp_path):
-    path = run_file(tmp_path, slow=1.06, launches=8)
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    for line in lines:
-        if line.get("case", {}).get("strategy", "").startswith("native"):
-            line |= {"seconds_per_call": [], "facts": FACTS | {"same_program": True}}
-            del line["median_seconds_per_call"]
-    made = results.load(journals.write(path, *lines))
-    assert not made.warnings
-    said = "forward, graph: same, not timed: both sides run the same program"
-    lines = [line for line in sentences(made) if line.endswith(said)]
-    assert [line.partition(",")[0] for line in lines] == ["native"]
-    outcomes, _ = judged(made)
-    assert set(outcomes) == {*NAMES} - {"native"}
-    assert outcomes["fold_time"].worse == (Quantity.TIME,)
-
-
 def test_undecided_fails_only_where_the_user_says_so(tmp_path):
     for word, fails in (("pass", False), ("fail", True)):
         outcomes, against = judged(run(tmp_path, launches=2, against=AGAINST | {"undecided": word}))

@@ -31,14 +31,6 @@ _COPIED_BYTES, _COPIES = 1 << 25, 3
 _MOUNTED, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
-@dataclass(frozen=True)
-class Canary:
-    """Median seconds of a fixed piece of work; `jitter` is the 90th percentile over it, less 1."""
-
-    seconds: float
-    jitter: float
-
-
 def is_beat(seconds: object) -> TypeGuard[float]:
     """True if a value from a journal can be the seconds of a beat."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
@@ -46,10 +38,9 @@ def is_beat(seconds: object) -> TypeGuard[float]:
     return 0 < seconds < _LONGEST_BEAT
 
 
-def time_canary(beats: int = _BEATS, clock: Callable[[], float] = time.perf_counter) -> Canary:
-    times = sorted(_beat(clock) for _ in range(beats))
-    middle = statistics.median(times)
-    return Canary(middle, times[(9 * len(times)) // 10] / middle - 1)
+def time_canary(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the median seconds of a hash."""
+    return statistics.median(_beat(clock) for _ in range(_BEATS))
 
 
 def _beat(clock: Callable[[], float]) -> float:

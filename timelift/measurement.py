@@ -103,8 +103,6 @@ class Facts:
     #: The number of nodes of each kind in its traced graph, in the first launch of a run against
     #: another side.
     operations: Annotated[dict[str, int] | None, _HIDDEN] = None
-    #: Of gates of older versions: both sides run one program, so that neither was timed.
-    same_program: Annotated[bool | None, _HIDDEN] = None
     #: Once for each device: its name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 

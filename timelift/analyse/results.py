@@ -32,11 +32,7 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was read; `cut_short` where its budget or --maxfail ended it early.
-
-    `untimed` are the cases that an older version did not time, since both sides run the same
-    program; they are in no measurement.
-    """
+    """A run as it was read; `cut_short` where its budget or --maxfail ended it early."""
 
     header: Header
     measurements: tuple[Measurement, ...]
@@ -44,7 +40,6 @@ class Run:
     warnings: tuple[str, ...] = ()
     ended: str = ""
     cut_short: bool = False
-    untimed: tuple[Case, ...] = ()
 
     @classmethod
     def of_lines(
@@ -53,7 +48,6 @@ class Run:
         lines: Iterable[CaseInLaunch],
         end: End,
         warnings: Iterable[str] = (),
-        untimed: Iterable[Case] = (),
     ) -> "Run":
         """Return the run of a journal's lines; its `end` is empty while the run goes on."""
         return cls(
@@ -63,7 +57,6 @@ class Run:
             warnings=tuple(warnings),
             ended=end.ended,
             cut_short=end.exit == RunEnd.CUT_SHORT,
-            untimed=tuple(untimed),
         )
 
     @property
@@ -152,16 +145,11 @@ def load(path: Path) -> Run:
 def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
     records: dict[tuple[Case, int], CaseInLaunch] = {}
     damaged: dict[int, str] = {}
-    untimed: dict[Case, None] = {}
     end, torn = End(exit=""), 0
     for numbered in lines:
         line = numbered.line
         if isinstance(line, End):
             end = line
-        elif (
-            isinstance(line, CaseInLaunch) and line.status is Status.MEASURED and not line.was_timed
-        ):
-            untimed[line.case] = None
         elif isinstance(line, CaseInLaunch) and (line.case, line.number) not in records:
             records[line.case, line.number] = line
             end = End(exit="")
@@ -170,7 +158,7 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
         else:
             second = "a header or a launch of a case a second time"
             damaged[numbered.number] = str(numbered.error or second)
-    return Run.of_lines(header, records.values(), end, _warnings(damaged, torn), untimed)
+    return Run.of_lines(header, records.values(), end, _warnings(damaged, torn))
 
 
 def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:

@@ -26,8 +26,6 @@ _MOST_LINES, _MOST_NAMES = 12, 8
 _MOST_KINDS = 6
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 400
-#: Why cases of older runs have no times.
-_UNTIMED = "same, not timed: both sides run the same program"
 #: A detectable change larger than this, a log ratio, tells nothing about the case.
 _LARGEST_DETECTABLE = math.log(2)
 #: How a quantity that became worse is told, and one that became better.
@@ -59,8 +57,7 @@ def section(gate: GateFindings) -> Section:
     outcomes = sorted(gate.outcomes, key=attrgetter("gravity"))
     rows, headline, below = [*_alike(outcomes)], _headline(gate, outcomes), _counts(gate)
     told = [*filter(None, (_sentence(row, gate.against) for row in rows))]
-    others = [f"{case_in_words(case)}: {_UNTIMED}" for case in gate.untimed]
-    others = [*_up_to(_MOST_LINES, others), *_changed_names(gate.against)]
+    others = [*_changed_names(gate.against)]
     first = [conditions.NOT_OVER] if gate.is_provisional else []
     first += [headline, below] if below else [headline]
     return Section(
@@ -118,8 +115,8 @@ def _alike(outcomes: Sequence[CaseOutcome]) -> Iterator[_Row]:
 def _headline(gate: GateFindings, outcomes: Sequence[CaseOutcome]) -> str:
     """Return in one sentence how many cases fail the gate, and how they ended."""
     label, failed = gate.against.label, [*filter(gate.fails, outcomes)]
-    cases = counted(len(outcomes) + len(gate.untimed), "case")
-    if not (failed or gate.untimed or any(outcome.changes for outcome in outcomes)):
+    cases = counted(len(outcomes), "case")
+    if not (failed or any(outcome.changes for outcome in outcomes)):
         return f"No case was measured on both sides, so nothing is known beside {label}."
     if not failed:
         return f"None of {cases} fails the gate against {label}."

@@ -119,15 +119,10 @@ class CaseOutcome:
 
 @dataclass(frozen=True)
 class GateFindings:
-    """The outcomes of a run against another side.
-
-    `untimed` are cases with the same program on both sides, by an older version. While the run
-    `is_provisional` any outcome may change.
-    """
+    """The outcomes of a run against another side; any may change while it `is_provisional`."""
 
     against: Against
     outcomes: Sequence[CaseOutcome]
-    untimed: Sequence[Case] = ()
     is_provisional: bool = False
 
     @property
@@ -145,29 +140,20 @@ def gate_findings(run: Run) -> GateFindings:
     """Judge a run against another side."""
     against = run.header.against
     assert against
-    pairs, originals = _pairs(run.measurements, other_sides(run)), _originals(run)
+    pairs = _pairs(run.measurements, other_sides(run))
     unmeasured = [
         CaseOutcome(pair.new.case, {}, unmeasured=pair) for pair in pairs if pair.lacks_figures
     ]
-    return GateFindings(
-        against,
-        [*unmeasured, *_outcomes(pairs, against)],
-        [case for case in run.untimed if case.strategy not in originals],
-        is_provisional=run.is_provisional,
-    )
+    outcomes = [*unmeasured, *_outcomes(pairs, against)]
+    return GateFindings(against, outcomes, is_provisional=run.is_provisional)
 
 
 def other_sides(run: Run) -> dict[Case, Case]:
     """Return each case that has another side, in the order of cases, and that side's case."""
-    originals = _originals(run)
+    strategies = run.header.strategies.items()
+    originals = {name: of for name, entry in strategies if (of := entry.other_side_of) is not None}
     cases = [case for case in run.by_case if case.strategy in originals]
     return dict(sorted((Case(case.setting, originals[case.strategy]), case) for case in cases))
-
-
-def _originals(run: Run) -> dict[str, str]:
-    """Return the strategy of this side for each strategy of the other, by name."""
-    strategies = run.header.strategies.items()
-    return {name: of for name, entry in strategies if (of := entry.other_side_of) is not None}
 
 
 def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:

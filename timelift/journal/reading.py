@@ -160,12 +160,11 @@ def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
     case = _case_of(bytes(line.case))
     if line.status is not Status.MEASURED:
         return CaseInLaunch(case, line.launch, line.rivals, line.status, line.reason)
-    untimed = line.facts.same_program and bytes(line.seconds_per_call) == b"[]"
     return CaseInLaunch(
         case,
         line.launch,
         line.rivals,
-        seconds_per_call=() if untimed else _samples(line)[0],
+        seconds_per_call=_samples(line)[0],
         calls_per_sample=line.calls_per_sample,
         facts=msgspec.convert(line.facts, Facts, from_attributes=True),
     )

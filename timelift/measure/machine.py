@@ -94,11 +94,7 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
             "governor": _text_of(_GOVERNOR),
             "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
         },
-        information={
-            **_state(),
-            "free_bytes": psutil.virtual_memory().available,
-            "hypervisor": "hypervisor" in _cpu_info("flags").split(),
-        },
+        information={"canary_seconds": time_canary(), "busy": psutil.cpu_percent(0.2) / 100},
     )
 
 
@@ -152,22 +148,3 @@ def _text_of(file: str) -> str | None:
         return Path(file).read_text().strip()
     except OSError:
         return None
-
-
-def _state() -> dict[str, Any]:
-    canary = time_canary()
-    busy = psutil.cpu_percent(interval=0.2) / 100
-    return {
-        "load": list(os.getloadavg()),
-        "busy": round(busy, 3),
-        "frequency_mhz": _frequency(),
-        "canary_seconds": canary.seconds,
-        "canary_jitter": round(canary.jitter, 3),
-    }
-
-
-def _frequency() -> float | None:
-    with contextlib.suppress(OSError, NotImplementedError):
-        frequency = psutil.cpu_freq()
-        return round(frequency.current) if frequency else None
-    return None

@@ -43,7 +43,7 @@ class Disturbances:
 
     def __init__(self, groups: Groups = OWN_GROUPS) -> None:
         self._groups = groups if groups.quota_cores() else None
-        self._canary = time_canary().seconds
+        self._canary = time_canary()
         self._before = self._counts()
 
     def facts(self) -> dict[str, float]:
@@ -59,7 +59,7 @@ class Disturbances:
             facts["throttled_periods"] = passed["throttled"]
         if copy := time_copy():
             facts["copy_seconds"] = copy
-        return facts | {"canary_seconds": min(self._canary, time_canary().seconds)}
+        return facts | {"canary_seconds": min(self._canary, time_canary())}
 
     def _counts(self) -> dict[str, float]:
         counts = {
