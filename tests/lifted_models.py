@@ -293,6 +293,7 @@ def held():
     outputs = {
         "priced": layers.Concatenate()([moods, 1e5 * ops.max(steps, axis=1)]),
         "masked": _lift(Own(), "masked")(words),
+        "behind": layers.GRU(2)(_lift(Own(name="own"), "behind")(words)),
         "looped": layers.GRU(2)(loop),  # a step has no mask, so it gets none
         "mean": _lift(Own(name="add_loss"), "mean")(steps),
         "sum": _lift(Own(name="add_sum"), "sum")(steps),

@@ -190,6 +190,7 @@ def test_a_change_that_computes_something_else_breaks_the_law():
 HELD = {
     "moods": ("fold_time", "output 'priced' differs by"),
     "masked": ("native", "the mask of output 'masked': [2, 4] as written, none changed"),
+    "behind": ("native", "the mask that layers behind it take ends at Own"),
     "looped": ("fold_time", "output 'looped' differs by"),
     "mean": ("fold_time", "the losses of its layers: 8 as written, 5 changed"),
     "sum": ("fold_time", ""),

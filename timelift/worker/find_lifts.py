@@ -130,7 +130,7 @@ class Lift:
         So the inputs keep their dtype and mask, and the outputs have those of the strategy's model.
         It builds a model for each shape and dtype, for those that `watch_lifts` has seen here.
         Raises TypeError if the model has weights of its own: those that were trained or saved would
-        be lost.
+        be lost; or if it loses a mask.
         """
         models = {
             (shape[1:], dtype): self._build(strategy, shape[1:], dtype, parameters)
@@ -165,6 +165,10 @@ class Lift:
         own = {id(weight) for weight in self.inner.weights}
         if other := [weight.path for weight in model.weights if id(weight) not in own]:
             raise TypeError(f"it makes weights of its own, such as {other[0]}")
+        ends = [type(part).__name__ for part in model.layers[1:] if not part.supports_masking]
+        if ends and self.masked and self.layer._outbound_nodes:  # noqa: SLF001 - no other way
+            # a graph has the mask from when it was made, and would hand it on all the same
+            raise TypeError(f"the mask that layers behind it take ends at {ends[0]}")
         return model
 
 

@@ -93,13 +93,15 @@ class _AsWritten:
         engine.seed(task.seed)
         model = find_model(task.factory)
         self.data = data_of(model, task.data, setting.batch, setting.seq_len, noise)
-        #: The inputs of each lift in a call, in the order of `find_lifts`.
-        self.calls = [lift.calls for lift in find_lifts.watch_lifts(model, self.data.inputs)]
+        #: The inputs of each lift in a call, and whether one has a mask, as `find_lifts` orders.
+        self.seen = [
+            (lift.calls, lift.masked) for lift in find_lifts.watch_lifts(model, self.data.inputs)
+        ]
         self.weights = model.get_weights()
         if not task.reads_peak_memory:
             tolerance = law.TOLERANCES[precision_of(model, engine, setting)]
             # each gradient sums over all inputs of a lift, and each addition may round
-            additions = max(math.prod(shape) for calls in self.calls for shape, _ in calls)
+            additions = max(math.prod(shape) for calls, _ in self.seen for shape, _ in calls)
             allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
             self.law = WholeLaw(
                 engine,
@@ -119,5 +121,5 @@ class _AsWritten:
         for number in sorted(map(int, rival.parameters), reverse=True):
             strategy, parameters = rival.parameters[str(number)]
             lift = lifts[number - 1]
-            lift.calls = self.calls[number - 1]
+            lift.calls, lift.masked = self.seen[number - 1]
             lift.change(load_module(strategy), parameters)
