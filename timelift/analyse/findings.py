@@ -113,8 +113,8 @@ class RunFindings:
         return quality.decided(self.run, self.contests)
 
     @cached_property
-    def too_noisy(self) -> quality.TooNoisy | None:
-        return quality.too_noisy(self.run, self.rankings)
+    def is_too_noisy(self) -> bool:
+        return quality.is_too_noisy(self.run, self.rankings)
 
     @cached_property
     def recommendation_by_setting(self) -> Mapping[Setting, Recommendation]:

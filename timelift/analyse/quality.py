@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
@@ -12,45 +11,9 @@ from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
 
-#: More than this is a disturbance: the canary's spread between launches (sd of log seconds), the
-#: share of the time that the host stole, and the share for which threads waited.
-_RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
-
-
-class Disturbance(Enum):
-    """A disturbance of a run: what it was and what to do, and what would help in a few words."""
-
-    OTHER_PROGRAMS = (
-        "other programs ran or the clock rate changed, so end them or wait",
-        "a machine without other programs",
-    )
-    OTHER_GUESTS = (
-        "the host gave time to other guests, so try another hour or machine",
-        "a host without other guests",
-    )
-    CROWDED_THREADS = (
-        "the backend's threads crowd each other, which --threads 1 ends",
-        "--threads 1",
-    )
-    QUOTA = (
-        (
-            "the container's processor quota held it back, so raise it (docker run --cpus) or "
-            "measure fewer threads (--threads 1)"
-        ),
-        "a higher processor quota",
-    )
-    HEAT = (
-        "heat or the power supply held the GPU down, so cool it or lower its load",
-        "a cooler GPU",
-    )
-
-    @property
-    def remedy(self) -> str:
-        return self.value[0]
-
-    @property
-    def brief_remedy(self) -> str:
-        return self.value[1]
+#: More than this is a disturbance: the canary's spread between launches (sd of log seconds), and
+#: the share of the time that the host stole.
+_RESTLESS, _STOLEN = 0.05, 0.01
 
 
 @dataclass(frozen=True)
@@ -67,19 +30,6 @@ class MachineActivity:
     throttled_periods: float | None
     #: The rounds that are lost because a rival was traced anew in them.
     dropped_rounds: float | None
-
-
-@dataclass(frozen=True)
-class TooNoisy:
-    """So many `comparisons` with the fastest are less exact than `precision`, a share.
-
-    `half_width` is the median of theirs, a log ratio.
-    """
-
-    precision: float
-    comparisons: int
-    half_width: float
-    disturbances: tuple[Disturbance, ...]
 
 
 @dataclass(frozen=True)
@@ -122,30 +72,26 @@ def machine_activity(run: Run) -> MachineActivity:
     )
 
 
-def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
+def is_too_noisy(run: Run, rankings: Sequence[Ranking]) -> bool:
+    """True if a comparison with the fastest is open, and known less exactly than was asked for."""
     precision = _precision(run)
-    widths = [
-        row.half_width
+    return any(
+        _is_open(row, precision) and math.log1p(precision) < row.half_width < math.inf
         for ranking in rankings
         for row in ranking.rows[1:]
-        if _is_open(row, precision) and math.isfinite(row.half_width)
-    ]
-    wide = [width for width in widths if width > math.log1p(precision)]
-    if not wide:
-        return None
-    return TooNoisy(precision, len(wide), float(np.median(wide)), _disturbances(run))
+    )
 
 
-def _disturbances(run: Run) -> tuple[Disturbance, ...]:
+def remedies(run: Run) -> list[str]:
+    """Return what would help against the disturbances that were seen, in a few words each."""
     activity = machine_activity(run)
     is_seen = {
-        Disturbance.OTHER_PROGRAMS: (activity.canary_spread or 0.0) > _RESTLESS,
-        Disturbance.OTHER_GUESTS: (activity.stolen_share or 0.0) > _STOLEN,
-        Disturbance.CROWDED_THREADS: (activity.waited_share or 0.0) > _CROWDED,
-        Disturbance.QUOTA: (activity.throttled_periods or 0.0) > 0,
-        Disturbance.HEAT: (_mean(run, "throttled") or 0.0) > 0,
+        "a machine without other programs": (activity.canary_spread or 0.0) > _RESTLESS,
+        "a host without other guests": (activity.stolen_share or 0.0) > _STOLEN,
+        "a higher processor quota (docker run --cpus)": (activity.throttled_periods or 0.0) > 0,
+        "a cooler GPU": (_mean(run, "throttled") or 0.0) > 0,
     }
-    return tuple(disturbance for disturbance, seen in is_seen.items() if seen)
+    return [remedy for remedy, seen in is_seen.items() if seen]
 
 
 def _mean(run: Run, name: str) -> float | None:

@@ -5,13 +5,13 @@ import math
 from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.quality import MachineActivity, TooNoisy
+from timelift.analyse.quality import MachineActivity, remedies
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
 from timelift.errors import counted
 from timelift.measurement import Measurement, engine_facts
-from timelift.present.words import percent, plus_minus
+from timelift.present.words import percent
 
 #: The modes in the words of each backend.
 _MODES = {
@@ -38,8 +38,8 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "engines", text
     if text := "; ".join(disturbances(findings.machine_activity)):
         yield "disturbances", text
-    if findings.too_noisy:
-        yield "noise", too_noisy(findings.too_noisy, _longer_run(run))
+    if findings.is_too_noisy:
+        yield "noise", comparisons(findings)
 
 
 def state(run: Run, *, is_stored: bool = True) -> str:
@@ -90,18 +90,6 @@ def disturbances(activity: MachineActivity) -> Iterator[str]:
         yield f"{rounds} lost, since a rival was traced anew"
 
 
-def too_noisy(noise: TooNoisy, longer_run: str) -> str:
-    """Write that the asked precision was not reached, and what would help: `longer_run` too."""
-    remedies = [disturbance.remedy for disturbance in noise.disturbances]
-    remedies.append(f"more time ({longer_run}) or --threads 1 would help")
-    comparisons = counted(noise.comparisons, "comparison")
-    return (
-        f"too noisy to know the price of the fastest to {percent(noise.precision)}: "
-        f"{comparisons} with it undecided, known to {plus_minus(noise.half_width)} in the median; "
-        f"{'; '.join(remedies)}"
-    )
-
-
 def comparisons(findings: RunFindings) -> str:
     """Write how many comparisons are decided, and what would decide more of them."""
     decided = findings.decided
@@ -120,16 +108,16 @@ def comparisons(findings: RunFindings) -> str:
 
 def _narrower(findings: RunFindings) -> str:
     """Write the options that would decide more comparisons."""
-    contests, noise = findings.contests, findings.too_noisy
+    contests, is_noisy = findings.contests, findings.is_too_noisy
     if all(row.launches < MIN_LAUNCHES for ranking in contests for row in ranking.rows):
         return f"a verdict needs --launches {MIN_LAUNCHES}-12"
-    remedies = [disturbance.brief_remedy for disturbance in noise.disturbances] if noise else []
+    helpful = remedies(findings.run) if is_noisy else []
     settings = [ranking.setting for ranking in contests]
-    if noise and any(setting.on_cpu and setting.threads != 1 for setting in settings):
-        remedies.append("--threads 1")
-    remedies.append(_longer_run(findings.run))
+    if is_noisy and any(setting.on_cpu and setting.threads != 1 for setting in settings):
+        helpful.append("--threads 1")
+    helpful.append(_longer_run(findings.run))
     them = "it" if findings.decided.undecided == 1 else "them"
-    return f"{' or '.join(dict.fromkeys(remedies))} would narrow {them}"
+    return f"{' or '.join(dict.fromkeys(helpful))} would narrow {them}"
 
 
 def _longer_run(run: Run) -> str:

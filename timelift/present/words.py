@@ -107,12 +107,6 @@ TIMES = 1.5
 _FEW_PER_CENT = 0.1
 
 
-def plus_minus(half_width: float) -> str:
-    """Write the half-width of an interval, a log ratio: `±2.4 %`, or `a factor of 9.80`."""
-    ratio = math.exp(half_width)
-    return f"±{percent(ratio - 1)}" if ratio < TIMES else f"a factor of {three_figures(ratio)}"
-
-
 def at_most(ratio: float) -> str:
     """Write an upper bound of a ratio, rounded up: `0 %`, `3.3 %`, `2.14 times`."""
     if not math.isfinite(ratio):
