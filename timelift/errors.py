@@ -5,7 +5,7 @@ The nearest names, counts with their nouns, percentages, and errors of exhausted
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,10 +58,15 @@ def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> 
         ", ".join(difflib.get_close_matches(word, words, cutoff=0.5))
         for words in (names, sorted(not_in_run))
     )
-    more = f" and {len(names) - _MOST_KNOWN:,} more" if len(names) > _MOST_KNOWN else ""
-    every = f"known: {', '.join(names[:_MOST_KNOWN]) or 'none'}{more}"
+    every = f"known: {first_few(names, _MOST_KNOWN) or 'none'}"
     elsewhere = f"; not in this run: {closest_elsewhere}" if closest_elsewhere else ""
     return (f"nearest: {closest}" if closest else every) + elsewhere
+
+
+def first_few(words: Sequence[str], most: int, link: str = ", ") -> str:
+    """Join words, of which those beyond `most` are counted alone: `a, b and 3 more`."""
+    more = f" and {len(words) - most:,} more" if len(words) > most else ""
+    return f"{link.join(words[:most])}{more}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -8,20 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.case import AXES, Case, Status
-from timelift.errors import UserError, counted
+from timelift.case import Case, Status
+from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.journal.lines import End, Header, RunEnd, parse_time
 from timelift.journal.reading import NumberedLine, read_lines
 from timelift.measurement import CaseInLaunch, Measurement, MeasurementsByCase, merge
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Samples = NDArray[np.float64]
 
@@ -164,11 +160,10 @@ def _run(header: Header, lines: Iterable[NumberedLine]) -> Run:
 def _warnings(damaged: Mapping[int, str], torn: int) -> Iterator[str]:
     """Yield a sentence on damaged lines, and one on a torn line (0: none); lines count from 1."""
     if damaged:
-        numbers = ", ".join(map(str, list(damaged)[:_MOST_NAMED]))
-        more = f" and {len(damaged) - _MOST_NAMED:,} more" if len(damaged) > _MOST_NAMED else ""
+        numbers = first_few([*map(str, damaged)], _MOST_NAMED)
         first = plain(next(iter(damaged.values())), _LONGEST_REASON)
         lines = f"{counted(len(damaged), 'damaged line')} left out"
-        yield f"{lines}: {numbers}{more} ({'the first: ' if len(damaged) > 1 else ''}{first})"
+        yield f"{lines}: {numbers} ({'the first: ' if len(damaged) > 1 else ''}{first})"
     if torn:
         yield f"line {torn} is torn: the run was cut off while it wrote this line"
 
@@ -191,40 +186,3 @@ def load_usual(path: Path, *, or_failed: bool = False) -> Run:
             "own; name a run of timelift bench without --against"
         )
     return run
-
-
-def frame(run: Run) -> "pd.DataFrame":
-    """Return a row for each case, launch and round.
-
-    Columns: `workload`, `seq_len`, `batch`, `phase`, `mode`, `lengths`, `gradients`, `time_axis`,
-    `dtype`, `device`, `threads`, `backend` (the axes), `strategy`, `launch` (from 1), `round` (from
-    0; rounds of one setting and launch with one number were played together), `seconds_per_call`
-    (NaN where the rival sat the round out) and `status`. A case without samples has no row.
-    """
-    import pandas as pd  # noqa: PLC0415 - half a second that only this function needs
-
-    played = [
-        (measurement, launch) for measurement in run.measurements for launch in measurement.launches
-    ]
-    rounds = [len(launch.seconds_per_call) for _, launch in played]
-
-    def in_every_round(values: Iterable[object], kind: type = object) -> NDArray[Any]:
-        return np.repeat(np.array(list(values), np.int64 if kind is int else object), rounds)
-
-    settings = [measurement.case.setting for measurement, _ in played]
-    axes = {
-        axis: in_every_round((getattr(setting, axis) for setting in settings), kind)
-        for axis, kind in AXES.items()
-    }
-    return pd.DataFrame(
-        axes
-        | {
-            "strategy": in_every_round(measurement.case.strategy for measurement, _ in played),
-            "launch": in_every_round((launch.number for _, launch in played), int),
-            "round": np.concatenate([np.arange(0), *(np.arange(count) for count in rounds)]),
-            "seconds_per_call": np.concatenate(
-                [np.empty(0), *(launch.seconds_per_call for _, launch in played)]
-            ),
-            "status": in_every_round(str(measurement.status) for measurement, _ in played),
-        }
-    )

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.errors import counted
+from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.gate.outcomes import CaseOutcome, Ending, GateFindings
 from timelift.gate.rule import JudgedChange
@@ -253,9 +253,8 @@ def _program_of(outcome: CaseOutcome) -> str:
         changes = (change for change in outcome.facts if change.name == "graph_nodes")
         nodes = (f"{change.old:,.0f} graph nodes became {change.new:,.0f}" for change in changes)
         return next(nodes, "")
-    kinds = ", ".join(f"{number:+,} {kind}" for kind, number in more[:_MOST_KINDS])
-    left = len(more) - _MOST_KINDS
-    return f"its program has {kinds}" + (f" and {left:,} more" if left > 0 else "")
+    kinds = [f"{number:+,} {kind}" for kind, number in more]
+    return f"its program has {first_few(kinds, _MOST_KINDS)}"
 
 
 def _changed_names(against: Against) -> Iterator[str]:
@@ -271,9 +270,7 @@ def _changed_names(against: Against) -> Iterator[str]:
     }
     for kind, names in kinds.items():
         if names:
-            left = len(names) - _MOST_NAMES
-            more = f" and {left:,} more" if left > 0 else ""
-            yield f"{kind}: {', '.join(names[:_MOST_NAMES])}{more}"
+            yield f"{kind}: {first_few(names, _MOST_NAMES)}"
 
 
 # The tables --------------------------------------------------------------------------------------

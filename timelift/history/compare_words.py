@@ -14,7 +14,7 @@ from timelift.analyse.estimates import Interval
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import AXIS_FLAGS, Case, Setting
-from timelift.errors import UserError, counted
+from timelift.errors import UserError, counted, first_few
 from timelift.escape import plain
 from timelift.history import ChangeState
 from timelift.history.case_changes import CaseBetween
@@ -144,8 +144,7 @@ def _notes(compared: TwoRuns, rows: int) -> Iterator[str]:
 
 def _listed(title: str, cases: Sequence[Case]) -> Iterator[str]:
     if cases:
-        more = f" and {len(cases) - _NAMES} more" if len(cases) > _NAMES else ""
-        yield f"{title}: {'; '.join(map(_case_name, cases[:_NAMES]))}{more}"
+        yield f"{title}: {first_few([*map(_case_name, cases)], _NAMES, '; ')}"
 
 
 def _suspect_settings(compared: TwoRuns) -> Iterator[str]:
@@ -296,7 +295,6 @@ def differences_in_words(
 
     named = [
         f"{quoted(difference.name)} {quoted(difference.old)} → {quoted(difference.new)}"
-        for difference in differences[:most]
+        for difference in differences
     ]
-    more = [f"and {len(differences) - most} more"] if len(differences) > most else []
-    return ", ".join([*named, *more])
+    return first_few(named, most)

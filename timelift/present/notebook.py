@@ -9,7 +9,7 @@ import pandas as pd
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.case import AXES
+from timelift.case import AXES, Case
 from timelift.errors import UserError, nearest
 from timelift.journal.files import find_run
 from timelift.journal.lines import Header
@@ -78,11 +78,15 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
+def _of_case(case: Case) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in case.fields().items()}
+
+
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
     rows = [
         {
-            **{name: _plain(value) for name, value in launch.case.fields().items()},
+            **_of_case(launch.case),
             "launch": launch.number,
             "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
             "seconds_per_call": launch.median_seconds,
@@ -96,5 +100,22 @@ def _launches(run: Run) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(SHOWN_FACTS, float))
 
 
+def _rounds(run: Run) -> pd.DataFrame:
+    rows = [
+        {
+            **_of_case(launch.case),
+            "launch": launch.number,
+            "round": [*range(len(launch.seconds_per_call))],
+            "seconds_per_call": [*launch.seconds_per_call],
+            "status": str(measurement.status),
+        }
+        for measurement in run.measurements
+        for launch in measurement.launches
+    ]
+    columns = (*AXES, "strategy", "launch", "round", "seconds_per_call", "status")
+    by_round = pd.DataFrame(rows, columns=columns).explode(["round", "seconds_per_call"])
+    return by_round.astype({"round": int, "seconds_per_call": float}).reset_index(drop=True)
+
+
 #: The tables of a run, by what a row of them is.
-_TABLES = {"measurement": _measurements, "launch": _launches, "round": results.frame}
+_TABLES = {"measurement": _measurements, "launch": _launches, "round": _rounds}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.case import AXES, AXIS_FLAGS, CPU, SKIPPED, Setting, Status, several_valued
-from timelift.errors import counted
+from timelift.errors import counted, first_few
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.answer import answer_table
@@ -197,8 +197,7 @@ def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
 def _failures(failed: Sequence[Measurement]) -> str:
     """Write how many cases have failed, and of which strategies."""
     names = [*dict.fromkeys(f"{each.case.strategy} {each.status}" for each in failed)]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{counted(len(failed), 'case')}: {', '.join(names[:_NAMED])}{more}"
+    return f"{counted(len(failed), 'case')}: {first_few(names, _NAMED)}"
 
 
 def _refusals(findings: RunFindings) -> Iterator[str]:

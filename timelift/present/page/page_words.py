@@ -13,7 +13,7 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Setting
-from timelift.errors import counted
+from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.measurement import Measurement
 from timelift.present.answer import FASTEST, LEAST_TO_LOSE, known_as
@@ -85,9 +85,7 @@ def name_on_page(name: str) -> str:
 
 
 def _names(rows: Sequence[RankedCase]) -> str:
-    names = ", ".join(name_on_page(row.case.strategy) for row in rows[:_NAMED])
-    more = len(rows) - _NAMED
-    return f"{names} and {more} more" if more > 0 else names
+    return first_few([name_on_page(row.case.strategy) for row in rows], _NAMED)
 
 
 def lead(ranking: Ranking | None, best: Recommendation | None) -> list[str]:
