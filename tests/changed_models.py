@@ -28,9 +28,10 @@ DATA = {
     **{name: f"tests.lifted_models:{name}_data" for name in ("late", "towers")},
 }
 FOLD, NATIVE = (str(ROOT / "strategies" / f"{name}.py") for name in ("fold_time", "native"))
-#: Strategies that a model must reject.
+#: Strategies that a model must reject, but for one that rounds.
 WRONG = {
     "doubles": "    return keras.Model(x, 2 * FoldTime(layer)(x))\n",
+    "rounds": "    return keras.Model(x, FoldTime(layer)(3.3 * x) / 3.3)\n",
     "own_weights": "    return keras.Model(x, FoldTime(keras.layers.Dense(64))(x))\n",
 }
 

@@ -291,7 +291,7 @@ def held():
     moods = layers.Flatten()(_lift(layers.GRU(2), "moods")(sentences))
     loop = ops.stack(_called(layers.Dense(3, name="looped"), words), axis=1)
     outputs = {
-        "priced": layers.Concatenate()([moods, 1e5 * ops.max(steps, axis=1)]),
+        "priced": layers.Concatenate()([moods, 1e5 * layers.Dense(3)(steps[:, 0])]),
         "masked": _lift(Own(), "masked")(words),
         "behind": layers.GRU(2)(_lift(Own(name="own"), "behind")(words)),
         "looped": layers.GRU(2)(loop),  # a step has no mask, so it gets none
@@ -299,6 +299,7 @@ def held():
         "sum": _lift(Own(name="add_sum"), "sum")(steps),
         "half": half(layers.Dense(3, dtype="mixed_float16")(steps)),
         "statistics": _lift(layers.BatchNormalization(), "statistics")(steps),
+        "zero": _lift(Own(), "zero")(steps) - steps,
     }
     return keras.Model([texts, steps], outputs, name="held")
 

@@ -196,11 +196,12 @@ HELD = {
     "sum": ("fold_time", ""),
     "half": ("fold_time", "output 'half': float16[2, 4, 2] as written, float32[2, 4, 2] changed"),
     "statistics": ("fold_time", "in training, output 'statistics' differs by"),
+    "zero": ("rounds", ""),
 }
 
 
 @pytest.mark.parametrize(
-    ("phase", "unseen"), [("backward", {"sum"}), ("forward", {"sum", "statistics"})]
+    ("phase", "unseen"), [("backward", {"sum", "zero"}), ("forward", {"sum", "zero", "statistics"})]
 )
 def test_masks_losses_dtypes_and_what_training_does_belong_to_the_law(phase, unseen):
     lifts = enumerate(described("held")["lifts"], 1)
