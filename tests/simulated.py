@@ -59,3 +59,9 @@ def scaled(measurement, factor, only_launch=None):
         for one in measurement.launches
     )
     return dataclasses.replace(measurement, launches=launches)
+
+
+def without_launches(measurement, *numbers):
+    """The measurement as if it had sat some launches out."""
+    kept = tuple(one for one in measurement.launches if one.number not in numbers)
+    return dataclasses.replace(measurement, launches=kept)

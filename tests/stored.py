@@ -9,7 +9,6 @@ from tests import journals
 
 STRATEGIES = ("native", "fold_time", "loop_slice", "time_distributed", "vectorized_map")
 COSTS = np.log([1.0, 1.1, 2.0, 3.0, 1.5])
-QUIET = noise.Scenario("quiet", launch_sd=0.001, round_sd=0.01)
 OLD_COMMIT, NEW_COMMIT = "aaaa1111bbbb2222cccc", "dddd3333eeee4444ffff"
 FACTS = {"first_call_seconds": 0.5, "graph_nodes": 42, "peak_bytes": 8 << 20, "weights": 96}
 
@@ -22,11 +21,8 @@ def stored(  # noqa: PLR0913, PLR0917
     canary=1.0,
     launches=5,
     sizes=8,
-    rounds=30,
     strategies=STRATEGIES,
-    scenario=noise.SCENARIOS[1],
     facts=None,
-    session_sd=0.005,
     **header,
 ):
     """Write a run of these strategies at so many lengths.
@@ -35,9 +31,9 @@ def stored(  # noqa: PLR0913, PLR0917
     facts of its own; everything takes `machine_speed` times as long, the canary `canary` times.
     """
     random = np.random.default_rng(seed)
-    shape = noise.Shape(sizes, len(strategies), launches, rounds)
-    times = noise.seconds(scenario, shape, COSTS[: len(strategies)], random) * machine_speed
-    times = noise.in_sessions(times, session_sd, random)
+    shape = noise.Shape(sizes, len(strategies), launches, rounds=30)
+    times = noise.seconds(noise.SCENARIOS[1], shape, COSTS[: len(strategies)], random)
+    times = noise.in_sessions(times * machine_speed, 0.005, random)
     lines = []
     for launch in range(launches):
         for size in range(sizes):

@@ -66,19 +66,11 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
     assert "shape = (None, " in usage.code_to_paste("native", DYNAMIC, run, Project(ROOT))
 
 
-@pytest.mark.parametrize(
-    ("name", "setting", "begins", "ends"),
-    [
-        ("fold_chunks[k=4,way=fast]", SETTING, "(6, 32)", ", k=4, way='fast')"),
-        ("fold_chunks[4]", SETTING, "(6, 32)", "), 4)"),
-    ],
-)
-def test_how_to_use_it_has_the_shape_and_the_parameters_as_python_writes_them(
-    run, name, setting, begins, ends
-):
-    used = usage.how_to_use(name, setting, run, Project(ROOT))
-    assert used.startswith(f"copy strategies/fold_chunks.py, then: model = build(layer, {begins}")
-    assert used.endswith(ends)
+@pytest.mark.parametrize(("words", "written"), [("k=4,way=fast", "k=4, way='fast'"), ("4", "4")])
+def test_parameters_are_told_as_python_writes_them(run, words, written):
+    used = usage.how_to_use(f"fold_chunks[{words}]", SETTING, run, Project(ROOT))
+    call = f"model = build(layer, (6, 32), {written})"
+    assert used == f"copy strategies/fold_chunks.py, then: {call}"
 
 
 @pytest.mark.parametrize(

@@ -1,83 +1,65 @@
 """Across backends, devices and modes: known ratios are found, with what each word means."""
 
+import dataclasses
 import math
 
-import numpy as np
 import pytest
 
 from tests import journals
-from timelift.analyse import results
+from tests.simulated import of_lengths, raced, run, scaled, without_launches
 from timelift.analyse.findings import execution_pairs
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Backend, Mode
 from timelift.present.page import own_tables
 
-SECONDS = {Backend.TENSORFLOW: 1e-3, Backend.JAX: 0.5e-3, Backend.TORCH: 1.001e-3}
+#: What a call costs on each backend, over one on TensorFlow.
+COSTS = {Backend.TENSORFLOW: 1.0, Backend.JAX: 0.5, Backend.TORCH: 1.001}
 
 
-def lines(axes, seconds, launches=range(1, 6), strategy="native", rounds=12):
-    """A case's lines: the true seconds, a launch's own half per cent and a round's two."""
-    dice = np.random.default_rng([len(str(axes)), len(strategy)])
-    case = journals.case(strategy, **axes)
-    for launch in launches:
-        spread = dice.normal(0, 0.005) + dice.normal(0, 0.02, rounds)
-        yield journals.line(case, launch, (seconds * np.exp(spread)).tolist())
-
-
-def read(folder, *groups):
-    records = [line for group in groups for line in group]
-    return results.load(journals.write(folder / "run.jsonl", journals.header(), *records))
+def measured(*names):
+    """Strategies on each backend, in the same six launches."""
+    rivals = list(zip(COSTS, run([*COSTS.values()], launches=6), strict=True))
+    return [
+        dataclasses.replace(one, case=journals.case(name, backend=backend))
+        for name in names
+        for backend, one in rivals
+    ]
 
 
 @pytest.fixture
-def backends(tmp_path):
-    groups = [
-        lines({"backend": backend}, seconds, strategy=name)
-        for name in ("native", "fold_time")
-        for backend, seconds in SECONDS.items()
-    ]
-    return execution_pairs(read(tmp_path, *groups).measurements)
+def backends():
+    return execution_pairs(measured("native", "fold_time"))
 
 
 def test_each_backend_stands_beside_the_usual_one(backends):
     assert {pair.values[0] for pair in backends} == {Backend.TENSORFLOW}
     assert [pair.values[1] for pair in backends] == [Backend.JAX, Backend.TORCH] * 2
     for pair in backends:
-        truth = math.log(SECONDS[pair.values[1]] / SECONDS[Backend.TENSORFLOW])
-        assert pair.comparison.low < truth < pair.comparison.high
+        assert pair.comparison.low < math.log(COSTS[pair.values[1]]) < pair.comparison.high
         is_faster = pair.comparison.verdict is Verdict.FASTER
         assert is_faster == (pair.values[1] is Backend.JAX)
 
 
-def test_only_what_differs_in_one_axis_alone_is_compared(tmp_path):
-    run = read(
-        tmp_path,
-        lines({"backend": Backend.TENSORFLOW}, 1e-3),
-        lines({"backend": Backend.JAX, "seq_len": 32}, 1e-3),
-        lines({"mode": Mode.EAGER}, 3e-3),
-    )
-    (pair,) = execution_pairs(run.measurements)
+def test_only_what_differs_in_one_axis_alone_is_compared():
+    (usual,), (other,) = of_lengths(8), of_lengths(32, backend=Backend.JAX)
+    places = [usual, other, *of_lengths(8, mode=Mode.EAGER)]
+    (pair,) = execution_pairs(raced({"native": 1}, places))
     assert (pair.axis, *pair.values) == ("mode", Mode.GRAPH, Mode.EAGER)
 
 
-def test_launches_are_paired_by_their_number(tmp_path):
-    groups = [
-        lines({"backend": backend}, seconds * 1.2**launch, [launch])
-        for launch in range(1, 6)
-        for backend, seconds in SECONDS.items()
-    ]
-    pairs = execution_pairs(read(tmp_path, *groups).measurements)
+def test_launches_are_paired_by_their_number():
+    moved = measured("native")
+    for launch in range(1, 7):
+        moved = [scaled(one, 1.2**launch, launch) for one in moved]
+    pairs = execution_pairs(moved)
     assert pairs[0].comparison.value == pytest.approx(math.log(0.5), abs=0.02)
     assert pairs[0].comparison.high - pairs[0].comparison.low < 0.1
 
 
-def test_without_a_common_launch_there_is_no_interval(tmp_path):
-    run = read(
-        tmp_path,
-        lines({"backend": Backend.TENSORFLOW}, 1e-3, [1]),
-        lines({"backend": Backend.JAX}, 1e-4, [2]),
-    )
-    (pair,) = execution_pairs(run.measurements)
+def test_without_a_common_launch_there_is_no_interval():
+    usual, other, _ = measured("native")
+    apart = [without_launches(usual, 2, 3, 4, 5, 6), without_launches(other, 1)]
+    (pair,) = execution_pairs(apart)
     assert pair.comparison.verdict is Verdict.UNDECIDED
     assert not math.isfinite(pair.comparison.value)
     (shown,) = own_tables.across_executions([pair]).pick("ratio", "low", "high").cells

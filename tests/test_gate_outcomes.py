@@ -11,7 +11,6 @@ from msgspec import structs
 from tests import journals
 from tests.journals import AGAINST
 from timelift.analyse import results
-from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.gate import gate_words as words
 from timelift.gate.outcomes import GateFindings, GateReferee, gate_findings, other_sides
@@ -79,16 +78,6 @@ def sentences(run):
 
 def failure(outcome, against):
     return words.failures(GateFindings(against, [outcome])).get(outcome.case, "")
-
-
-@pytest.mark.parametrize(
-    ("slow", "verdict", "failed"),
-    [(1.06, Verdict.SLOWER, ["fold_time"]), (0.9, Verdict.FASTER, []), (1.0, Verdict.SAME, [])],
-)
-def test_a_slower_case_alone_fails(tmp_path, slow, verdict, failed):
-    outcomes, against = judged(run(tmp_path, slow=slow))
-    assert outcomes["fold_time"].time.verdict is verdict
-    assert [name for name in NAMES if failure(outcomes[name], against)] == failed
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import journals
-from tests.simulated import LOOP, LOUD, QUIET, TD, of_lengths, raced, run, scaled
+from tests.simulated import LOOP, LOUD, QUIET, TD, of_lengths, raced, run, scaled, without_launches
 from timelift.analyse.estimates import Interval
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import recommend
@@ -29,12 +29,6 @@ def only(measurements, **how):
 
 def names(ranking):
     return [row.case.strategy for row in ranking.rows]
-
-
-def without_launches(measurement, *numbers):
-    """The measurement as if it had sat some launches out."""
-    kept = tuple(one for one in measurement.launches if one.number not in numbers)
-    return dataclasses.replace(measurement, launches=kept)
 
 
 def test_rivals_are_ranked_by_time_with_ratios_to_the_first():

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from studies import noise
 from tests.pages import data
-from tests.simulated import LOOP, TD, of_lengths, raced, run
+from tests.simulated import TD, of_lengths, raced, run
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
@@ -310,12 +310,3 @@ def test_a_condition_covers_every_setting():
     assert advice.gains[0].least == pytest.approx(4, rel=0.05)
     (of_forward,) = (part for part in advice.parts if Gradients.NONE in part.values)
     assert of_forward.strategy == "fold_time"
-
-
-def test_settings_without_the_common_baseline_are_summed_up_apart():
-    lengths = of_lengths(8, 16, 32, 64)
-    both = raced({"native": 1, LOOP: 3, TD: 2}, lengths)
-    for kept, gains in ((lengths[:2], [(TD, 2), (LOOP, 2)]), (lengths[:1], [(LOOP, 3), (TD, 1)])):
-        left = [one for one in both if one.case.strategy != TD or one.case.setting in kept]
-        advice = answer(rank(left))
-        assert [(one.baseline, one.settings) for one in advice.gains] == gains

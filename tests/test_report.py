@@ -18,7 +18,6 @@ from tests.pages import found
 from tests.projects import ROOT
 from timelift.analyse import results
 from timelift.case import Mode, Status
-from timelift.cli import COMMANDS
 from timelift.errors import UserError
 from timelift.present import figures
 from timelift.present.full_report import report as in_words
@@ -146,14 +145,6 @@ def test_a_run_that_is_named_nearly_as_a_command_is_reported(tmp_path, monkeypat
     monkeypatch.setattr(report, "ROOT", tmp_path)
     journals.synthetic(tmp_path / "results" / "m" / "chose.jsonl", SMALL, launches=1)
     assert report.main(["chose", "--output", str(tmp_path / "out")]) == 0
-
-
-@pytest.mark.parametrize("name", [name for name in COMMANDS if not COMMANDS[name].measures])
-def test_bad_usage_exits_with_one(name, capsys):
-    with pytest.raises(SystemExit) as end:
-        report.main([name, "--bogus"])
-    assert end.value.code == 1
-    assert f"usage: timelift {name} " in capsys.readouterr().err
 
 
 def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
