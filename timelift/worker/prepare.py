@@ -158,8 +158,7 @@ class SettingUnderTest:
             raise LostError(reason, Status.REFUSED)
         self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
         if self.tried and inner.trains_differently and not inner.is_seeded:
-            may = "may train otherwise: what it adds in training is no noise of its own seeds"
-            raise LostError(f"{self.tried}, {may}.", Status.REFUSED)
+            raise LostError(f"{self.tried}, trains with more than seeded noise.", Status.REFUSED)
         started = time.perf_counter()
         model = _build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
