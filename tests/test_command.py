@@ -219,13 +219,9 @@ def root(tmp_path):
     return write(tmp_path, {"strategies/fold_time.py": OWN, "strategies/zig_zag.py": OWN})
 
 
-def listed(capsys, *words, root):
-    assert cli.main(words, root) == 0
-    return capsys.readouterr().out.splitlines()
-
-
 def test_strategies_of_the_project_come_first(root, capsys):
-    lines = listed(capsys, "strategies", root=root)
+    assert cli.main(["strategies"], root) == 0
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "strategies/, measured by default:"
     assert lines[1].startswith("  fold_time ")
     assert lines[1].endswith(" (instead of timelift's)")
@@ -235,29 +231,8 @@ def test_strategies_of_the_project_come_first(root, capsys):
     assert not any(line.startswith("  fold_time ") for line in lines[3:])
 
 
-def test_workloads_are_listed_by_when_they_are_measured(root, capsys):
-    lines = listed(capsys, "workloads", root=root)
-    assert lines[0] == "timelift/workloads/, measured by default:"
-    assert "  windows " in "\n".join(lines)
-
-
-def test_show_prints_the_file_that_is_measured(root, capsys):
-    assert cli.main(["strategies", "show", "fold_time"], root) == 0
-    assert capsys.readouterr().out == OWN
-
-
-def test_show_prints_the_file_of_a_variant_s_family(tmp_path, capsys):
-    assert cli.main(["strategies", "show", "fold_chunks[k=8]"], tmp_path) == 0
-    assert "def build" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("show fold_tmie", "unknown strategy 'fold_tmie'; nearest: fold_time"),
-        ("fold_time", "expected nothing, or show NAME; received 'fold_time'"),
-    ],
-)
-def test_a_mistake_is_a_sentence(root, capsys, words, said):
-    assert cli.main(["strategies", *words.split()], root) == 1
-    assert said in capsys.readouterr().err
+def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, capsys):
+    chunks = (ROOT / "strategies" / "fold_chunks.py").read_text(encoding="utf-8")
+    for name, text in (("fold_time", OWN), ("fold_chunks[k=8]", chunks)):
+        assert cli.main(["strategies", "show", name], root) == 0
+        assert capsys.readouterr().out == text

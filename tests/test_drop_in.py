@@ -13,8 +13,7 @@ NOT_COMPILED = {Backend.JAX: {"bucketing[k=4]"}}
 
 
 def call_in(backend, call):
-    script = f"import json\nfrom tests import drop_in\nprint(json.dumps(drop_in.{call}))"
-    return engines.run(backend, script)
+    return engines.evaluate(backend, "tests.drop_in", call)
 
 
 def here(backend):

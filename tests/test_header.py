@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests import journals
+from tests.repositories import strategy, write
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line
@@ -19,15 +20,11 @@ from timelift.measurement import CaseInLaunch
 from timelift.plugin.questions import UsualRace
 from timelift.project import Project
 
-STRATEGY = '"""A lift."""\n\n\ndef build(layer, shape, dtype=None):\n    return layer\n'
-
 
 @pytest.fixture
 def session(tmp_path, monkeypatch):
     """A session in a project of a user called alice, which was asked for files outside of it."""
-    home = tmp_path / "alice"
-    (home / "work" / "strategies").mkdir(parents=True)
-    (home / "work" / "strategies" / "mine.py").write_text(STRATEGY)
+    home = write(tmp_path / "alice", {"work/strategies/mine.py": strategy()})
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to={home}/dump --xla_on")
     words = ["bench", f"--junitxml={home}/j.xml", f"{home}/work/bench/test_lift.py"]

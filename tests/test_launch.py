@@ -280,13 +280,6 @@ def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
     assert read_event(event_line(1, Busy("tracing", "x")).encode(), 1) == Busy("tracing", "x")
 
 
-def test_a_strategy_that_ends_the_worker_with_code_0_has_crashed(launch, tmp_path):
-    leaves = file_of(tmp_path, "leaves", "import os\ndef build(layer, shape):\n    os._exit(0)\n")
-    outcomes = measured(launch, BuildOrPlayLock(), task(rivals=(*HERE, leaves)))
-    assert outcomes["leaves"].status is Status.CRASHED
-    assert all(outcomes[name].status is Status.MEASURED for name in NAMES)
-
-
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):
     mark = tmp_path / "ran"
     text = Path(FILES["native"]).read_text() + "\nimport atexit, sys, pathlib\n"

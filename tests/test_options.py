@@ -3,7 +3,6 @@
 import pytest
 from _pytest.config import get_config
 
-from timelift import cli
 from timelift.case import AXIS_FLAGS, option_flag
 from timelift.errors import UserError, nearest, read_share
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
@@ -58,12 +57,6 @@ def test_a_wrong_share_is_refused_with_both_spellings(word, instead):
     sentence = f"expected a share between 0 and 100%, .*; write it like {instead}, which are the"
     with pytest.raises(UserError, match=sentence):
         read_share(word)
-
-
-def test_a_command_names_the_option_whose_share_is_wrong(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["bisect", "a", "b", "--gate=3"])
-    assert "argument --gate: expected a share between 0 and 100%" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda option: option.name)

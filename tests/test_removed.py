@@ -55,13 +55,6 @@ def test_pytest_refuses_a_removed_or_misspelt_option_in_one_sentence(pytester, w
     refused(pytester.runpytest_inprocess(*PLUGIN, word), sentence)
 
 
-def test_a_command_refuses_a_removed_option_in_one_sentence(capsys):
-    assert cli.main(["choose", "--workload", "tokens"]) == 1
-    assert capsys.readouterr().err == (
-        "timelift: --workload is no option any more: write --workloads, as in timelift bench\n"
-    )
-
-
 @pytest.mark.parametrize(
     ("file", "text"),
     [

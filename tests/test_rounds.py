@@ -142,18 +142,6 @@ def test_a_retrace_drops_the_whole_round_and_a_few_cost_nothing_more():
     assert len(rare) == len(steady) >= rounds.LEAST_ROUNDS
 
 
-def test_a_rival_that_retraces_at_every_call_costs_itself_alone():
-    clock = ScriptedClock()
-    *good, chronic = *players(clock, a=1e-3, b=1e-3), retracer(clock, range(10**6))
-    assert rounds.play([*good, chronic], 0.06, random.Random(2), clock) == rounds.MOST_RETRACED
-    assert "traced anew in 3 rounds" in chronic.why_lost
-    assert chronic.seconds_per_call == []
-    for player in good:
-        assert player.why_lost == ""
-        assert len(player.seconds_per_call) >= rounds.LEAST_ROUNDS
-        assert not any(map(isnan, player.seconds_per_call))
-
-
 def test_a_sample_is_primed_by_untimed_calls():
     clock, heat = ScriptedClock(), {"a": 0, "b": 0}
 
@@ -199,28 +187,19 @@ def test_a_planted_effect_is_exact_for_any_number_of_calls(slower, cost):
         assert sample / cost == pytest.approx(1 + slower, rel=1e-3)
 
 
-def test_warming_up_finds_the_steady_time_after_slow_first_calls():
-    clock, calls = ScriptedClock(), [0]
+@pytest.mark.parametrize(
+    ("costs", "settles"),
+    [([0.04, 0.02, 0.01, *[0.001] * 99], True), ([0.01 * 2**n for n in range(99)], False)],
+)
+def test_warming_up_finds_the_steady_time_or_marks_a_rival_that_never_settles(costs, settles):
+    clock, left = ScriptedClock(), iter(costs)
 
-    def warms():
-        calls[0] += 1
-        clock.now += {1: 0.04, 2: 0.02, 3: 0.01}.get(calls[0], 0.001)
+    def call():
+        clock.now += next(left)
 
-    player = Player("warms", warms)
-    assert abs(rounds.warm_up(player, clock) / 0.001 - 1) < 1e-6
-    assert player.steady
-
-
-def test_a_rival_that_never_settles_is_marked():
-    clock, calls = ScriptedClock(), [0]
-
-    def slows():
-        calls[0] += 1
-        clock.now += 0.01 * 2 ** calls[0]
-
-    player = Player("slows", slows)
-    rounds.warm_up(player, clock)
-    assert not player.steady
+    player = Player("warms", call)
+    assert (rounds.warm_up(player, clock) == pytest.approx(0.001, rel=1e-6)) is settles
+    assert player.steady is settles
 
 
 class QueueingPlayer(Player):

@@ -96,12 +96,6 @@ def test_a_race_without_rivals_writes_no_journal(play, monkeypatch):
     assert (session.journal_path, session.lines, session.end.exit) == (None, [], "")
 
 
-def test_where_nothing_is_timed_no_journal_is_written(play, project):
-    session = play(LINES, once=True)
-    assert session.journal_path is None
-    assert not (project.root / "results").exists()
-
-
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(project, monkeypatch):
     session = Session(PlainRace(RunRequest(project, {})))
     monkeypatch.delattr(os, "fork")

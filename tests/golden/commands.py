@@ -46,7 +46,12 @@ COMMANDS = {
     "bad-option": "report --outptu x",
     "bad-command": "choos --workloads tokens",
     "no-words": "",
+    "bad-share": "bisect a b --gate=3",
+    "removed-option": "choose --workload tokens",
     "strategies": "strategies",
+    "strategies-bad-word": "strategies fold_time",
+    "strategies-unknown": "strategies show fold_tmie",
+    "workloads": "workloads",
     "init-no-module": "init --layer mypkg/models.py:make_layer",
     "bisect-no-case": "bisect HEAD~1 HEAD",
 }
