@@ -138,19 +138,18 @@ def test_a_test_that_measures_without_a_question_fails_in_a_sentence(tmp_path):
     assert "AttributeError" not in done.stdout + done.stderr
 
 
-def test_a_read_only_results_folder_is_one_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "text", "code", "said"),
+    [
+        ("results", "in the way", 1, "cannot write"),
+        ("bench/test_broken.py", "def\n", 2, "SyntaxError"),
+    ],
+)
+def test_where_nothing_can_be_written_or_read_nothing_is_measured(tmp_path, file, text, code, said):
     folder = project(tmp_path, ("native",))
-    (folder / "results").write_text("in the way")
-    done = bench(folder, "bench/test_forward.py", *SMALL)
-    assert done.returncode == 1
-    assert "cannot write" in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_a_question_that_cannot_be_read_costs_no_measuring(tmp_path):
-    folder = project(tmp_path, ("native",))
-    (folder / "bench" / "test_broken.py").write_text("def\n")
+    (folder / file).write_text(text)
     done = bench(folder, "bench/", *SMALL)
-    assert done.returncode == 2, done.stdout
-    assert "SyntaxError" in done.stdout
+    assert done.returncode == code, done.stdout
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
     assert not list(folder.glob("results/*/*.jsonl"))

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.projects import bench, items, project, records_of
+from tests.repositories import write
 
 PAIR = (
     "import keras\ndef make_layer():\n    a, b = keras.Input((3,)), keras.Input((3,))\n"
@@ -64,12 +65,10 @@ WORDS = (
 ).split()
 
 
-def write(folder):
+def lay_out(folder):
     texts = {kind: text for kind, (text, _) in NO_LAYERS.items()} | {"picky": PICKY}
-    for name, text in texts.items():
-        (folder / "workloads" / f"{name}.py").write_text(SIZES + text)
-    (folder / "layers.py").write_text(EMBED)
-    (folder / "strategies" / "mine.py").write_text(MINE)
+    files = {f"workloads/{name}.py": SIZES + text for name, text in texts.items()}
+    write(folder, files | {"layers.py": EMBED, "strategies/mine.py": MINE})
     return ",".join(["sensor", "embed", *texts])
 
 
@@ -83,7 +82,7 @@ def run(tmp_path_factory):
         for setting, names in settings.items()
         for item in items(question, [f"{setting}-{name}" for name in names])
     ]
-    done = bench(folder, *chosen, *WORDS, "--workloads", write(folder))
+    done = bench(folder, *chosen, *WORDS, "--workloads", lay_out(folder))
     return done, records_of(folder), folder
 
 
@@ -110,14 +109,11 @@ def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
     assert line.startswith(f"{kind}: no inner layer: ")
     assert NO_LAYERS[kind][1] in line
     assert f"no inner layer: the first case of {kind} says why" in printed
+    assert (run[2] / "asked").read_text() == "once "
     lost = ends(run, workload=kind)
     assert len(lost) == 4
     assert set(lost.values()) == {"no inner layer"}
     assert ends(run, workload="sensor", batch=2)[2, "fold_time"] == "measured"
-
-
-def test_a_layer_that_cannot_be_made_is_made_once(run):
-    assert (run[2] / "asked").read_text() == "once "
 
 
 def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):
@@ -127,13 +123,9 @@ def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):
         assert ends(run, workload="picky")[2, name] == "measured"
 
 
-def test_a_users_own_layer_and_strategy_need_no_file_of_ours(run):
-    assert ends(run, workload="embed", phase="forward")[2, "mine"] == "measured"
-
-
 def test_a_users_own_layer_stands_in_place_of_the_default_workloads(tmp_path):
     folder = project(tmp_path, ("native",))
-    write(folder)
+    lay_out(folder)
     words = "--collect-only -q --layer layers.py:embed --inputs 3 --seq-lens 3".split()
     done = bench(folder, "bench/test_forward.py", *words)
     assert "embed-T3-B8-forward-graph-native" in done.stdout
@@ -149,7 +141,7 @@ def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
 
 def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
     folder = project(tmp_path, ("fold_time",))
-    write(folder)
+    lay_out(folder)
     words = "--strategies fold_time --seq-lens 3 --batch-sizes 2 --gradients inputs_and_weights"
     layer = "--layer layers.py:embed --inputs int32[3]<10".split()
     done = bench(folder, "bench/test_backward.py", *layer, *words.split())

@@ -154,11 +154,21 @@ def launches(played, name):
     return sorted(number for number, length, names in played if length == 4 and name in names)
 
 
-def test_only_wanted_rivals_play_beyond_the_fewest(play):
-    played, heard, _ = play(ScriptedReferee("fast", "close"))
-    assert launches(played, "fast") == launches(played, "close") == list(range(1, 9))
-    assert launches(played, "slow") == [1, 2, 3]
-    assert heard.said[1] == StillUndecided(undecided=2, settings=2)
+@pytest.mark.parametrize(
+    ("referee", "options", "fast", "slow"),
+    [
+        (ScriptedReferee("fast"), {}, 8, 3),
+        (ScriptedReferee("fast", until=5), {}, 5, 3),
+        (ScriptedReferee(*NAMES), {"spare_seconds": 45}, 3, 3),
+        (ScriptedReferee("fast"), {"launches": LaunchRange(4, 4)}, 4, 4),
+    ],
+    ids=["the most", "a verdict", "no time to spare", "a fixed number, which asks no referee"],
+)
+def test_beyond_the_fewest_launches_only_wanted_rivals_play(play, referee, options, fast, slow):
+    played, _, campaign = play(referee, **options)
+    assert launches(played, "fast") == [*range(1, fast + 1)]
+    assert launches(played, "slow") == [*range(1, slow + 1)]
+    assert campaign.exit_word is RunEnd.COMPLETE
 
 
 def test_between_decision_points_no_rival_comes_back(play):
@@ -180,27 +190,11 @@ def test_launches_beyond_the_fewest_play_longer(play):
     assert seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
 
 
-def test_a_verdict_ends_a_setting(play):
-    played, _, _ = play(ScriptedReferee("fast", "close", until=5))
-    assert launches(played, "fast") == [1, 2, 3, 4, 5]
-
-
-def test_a_fixed_number_of_launches_asks_no_referee(play):
-    played, _, _ = play(ScriptedReferee(*NAMES), launches=LaunchRange(4, 4))
-    assert launches(played, "slow") == [1, 2, 3, 4]
-
-
 def test_a_budget_cuts_at_a_setting_and_says_so(play):
     played, heard, campaign = play(ScriptedReferee(*NAMES), budget=25)
     assert [number for number, *_ in played] == [1, 1]
     assert campaign.exit_word is RunEnd.CUT_SHORT
     assert heard.said[0] == CampaignBegun(6, 2, fewest=3, most=8, budget_seconds=25)
-
-
-def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
-    played, _, campaign = play(ScriptedReferee(*NAMES), spare_seconds=45)
-    assert launches(played, "fast") == [1, 2, 3]
-    assert campaign.exit_word is RunEnd.COMPLETE
 
 
 def test_launches_of_a_group_play_the_same_settings(play):
@@ -231,6 +225,7 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     _, heard, _ = play(ScriptedReferee("fast", "close"))
     assert [stage.at_most for stage in heard.shown if stage.launch == 3] == [False] * 2
     assert all(stage.at_most for stage in heard.shown if stage.launch == 5)
+    assert heard.said[1] == StillUndecided(undecided=2, settings=2)
 
 
 # First calls are facts of those; a budget may end the run before two others, and where two sides

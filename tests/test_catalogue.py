@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.repositories import write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Planted
@@ -16,10 +17,7 @@ GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ..
 
 
 def written(tmp_path, **files):
-    paths = {tmp_path / f"{stem}.py": text for stem, text in files.items()}
-    for path, text in paths.items():
-        path.write_text(text)
-    return list(paths)
+    return [*write(tmp_path, {f"{stem}.py": text for stem, text in files.items()}).iterdir()]
 
 
 @pytest.mark.parametrize("stem", ["my-fold", "fold.2", "größe"])

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.repositories import write
 from timelift.canary import Groups
 from timelift.measure import machine
 from timelift.worker import system
@@ -11,11 +12,8 @@ from timelift.worker import system
 
 def groups(folder, own, files):
     """Control groups of these files, by path, for a process that is in `own`."""
-    for name, text in files.items():
-        path = folder / "mounted" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    (folder / "own").write_text(own)
+    mounted = {f"mounted/{name}": text for name, text in files.items()}
+    write(folder, mounted | {"own": own})
     return Groups(folder / "mounted", folder / "own")
 
 

@@ -80,20 +80,23 @@ def test_a_path_is_written_from_the_project_on_or_by_its_name(session, text, sho
     assert without_folders(filled, session.request.project.root) == shown
 
 
+def resumed(session, asked, given):
+    """The options of a run that was asked for with some, and is resumed with others."""
+    run = ResumedRun(session.request.results_folder, Header(asked=asked))
+    return resumed_options(run, given, session.request.project.root)
+
+
 def test_an_option_with_a_folder_outside_is_named_again_where_a_run_is_resumed(session):
-    resumed = ResumedRun(session.request.results_folder, Header(asked={"layer": "…/path.py:make"}))
-    root, given = session.request.project.root, {"layer": "/opt/path.py:make"}
-    assert resumed_options(resumed, given, root) == given
+    asked, given = {"layer": "…/path.py:make"}, {"layer": "/opt/path.py:make"}
+    assert resumed(session, asked, given) == given
     with pytest.raises(UserError, match="which is outside of the project; name it again"):
-        resumed_options(resumed, {"layer": ""}, root)
+        resumed(session, asked, {"layer": ""})
 
 
 @pytest.mark.parametrize("own", ["/opt/path.py:make", "{root}/path.py:make"])
 def test_a_whole_path_that_an_older_version_wrote_is_the_same_as_itself(session, own):
-    root = session.request.project.root
-    given = {"layer": own.format(root=root)}
-    resumed = ResumedRun(session.request.results_folder, Header(asked=given))
-    assert resumed_options(resumed, given, root) == given
+    given = {"layer": own.format(root=session.request.project.root)}
+    assert resumed(session, given, given) == given
 
 
 def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session, monkeypatch):
@@ -102,31 +105,27 @@ def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session,
     session.request.texts["layer"] = "mine.py:make"
     header = session._header(SimpleNamespace(results={journals.case("mine", "sensor"): None}))
     assert header.asked["layer"] == "strategies/mine.py:make"
-    resumed = ResumedRun(session.request.results_folder, header)
     given = dict.fromkeys(session.request.texts, "")
-    whole = f"{root}/strategies/mine.py:make"
-    assert resumed_options(resumed, given, root)["layer"] == whole
-    again = resumed_options(resumed, given | {"layer": "mine.py:make"}, root)
-    assert again["layer"] == "mine.py:make"
+    again = resumed(session, header.asked, given)
+    assert again["layer"] == f"{root}/strategies/mine.py:make"
+    typed = given | {"layer": "mine.py:make"}
+    assert resumed(session, header.asked, typed)["layer"] == "mine.py:make"
 
 
 def test_a_run_with_options_that_are_none_any_more_does_not_go_on(session):
     asked = {"launches": "3", "round_seconds": "0.05", "pin": "0", "until": "", "relative_to": "x"}
-    resumed = ResumedRun(session.request.results_folder, Header(asked=asked))
     given = dict.fromkeys(session.request.texts, "")
     sentence = r"begun with --round-seconds '0\.05', --pin '0'; start a new run"
     with pytest.raises(UserError, match=sentence):
-        resumed_options(resumed, given, session.request.project.root)
-    old = ResumedRun(session.request.results_folder, Header(asked={"launches": "3", "pin": ""}))
-    assert resumed_options(old, given, session.request.project.root)["launches"] == "3"
+        resumed(session, asked, given)
+    assert resumed(session, {"launches": "3", "pin": ""}, given)["launches"] == "3"
 
 
 @pytest.mark.parametrize("against", [None, journals.AGAINST])
 def test_a_run_of_copies_is_not_resumed_wherever_its_journal_lies(tmp_path, against):
-    changes = {"planned": [journals.case().label], "asked": {}} | (
-        {"against": against} if against else {}
-    )
-    path = journals.write(tmp_path / "elsewhere.jsonl", journals.header(**changes))
+    header = journals.header(planned=[journals.case().label], asked={})
+    other = {"against": against} if against else {}
+    path = journals.write(tmp_path / "elsewhere.jsonl", header | other)
     if against:
         with pytest.raises(UserError, match="cannot be resumed: it is a self-test, a gate run"):
             open_resumed(tmp_path, str(path))

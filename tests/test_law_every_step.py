@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from timelift.case import Gradients, Lengths, Mode, Phase, Setting
+from timelift.case import Gradients, Mode, Phase, Setting
 from timelift.messages import CALLING_EVERY_STEP, RivalSpec
 from timelift.worker.inputs import Feeds
 from timelift.worker.law import DtypePrecision, LawBrokenError
@@ -28,6 +28,7 @@ from timelift.worker.reference import (
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
 LAUNCHES = 100
+VALID = np.ones((BATCH, TIME), bool)
 ASKED = (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS)
 
 
@@ -153,7 +154,6 @@ class Launch:
     phase: Phase
     seed: int
     layer: Dense = None
-    valid: object = None
     nan_at: int | None = None
     events: list = field(default_factory=list)
 
@@ -161,14 +161,13 @@ class Launch:
         noise = np.random.default_rng(self.seed)
         usual = Dense(noise)  # drawn in any case, so that inputs and steps depend on the seed alone
         self.layer = self.layer or usual
-        self.valid = np.ones((BATCH, TIME), bool) if self.valid is None else self.valid
         self.inputs = noise.standard_normal((BATCH, TIME, FEATURES))
         if self.nan_at is not None:
             self.inputs[:, self.nan_at] = np.nan
         self.steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
         backward = self.phase is Phase.BACKWARD
-        calls = LayerCalls(Engine(), self.layer, self.inputs, self.valid, training=backward)
-        weigh = partial(draw_cotangent, valid=self.valid[:, self.steps], noise=noise)
+        calls = LayerCalls(Engine(), self.layer, self.inputs, VALID, training=backward)
+        weigh = partial(draw_cotangent, valid=VALID[:, self.steps], noise=noise)
         reference = reference_at(self.steps, calls, weigh, gradients=backward)
         precisions = [DtypePrecision.FLOAT64] * 2
         with multiplied(Engine(), self.layer.trainable_weights, [TRAINED]):
@@ -185,11 +184,8 @@ class Launch:
         )
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
-        lengths = Lengths.FULL if self.valid.all() else Lengths.UNIFORM
-        setting = Setting(
-            "plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients, lengths=lengths
-        )
-        feeds = Feeds(Engine(), setting, self.inputs, self.valid, ragged=False)
+        setting = Setting("plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients)
+        feeds = Feeds(Engine(), setting, self.inputs, VALID, ragged=False)
         backward = self.phase is Phase.BACKWARD
         feed = feeds.feed(self.inner.folded_reference.everywhere.cotangent if backward else None)
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
@@ -317,35 +313,6 @@ def test_a_relu_may_round_to_its_other_side_and_no_gradient_may_be_wrong(gradien
 
     launch.hold(other_side, gradients)
     assert reason(launch, gradients_alone, step, gradients)
-
-
-@pytest.mark.parametrize("phase", Phase)
-def test_padded_steps_are_not_compared_but_must_be_finite(phase):
-    valid = np.arange(TIME) < np.array([[TIME], [60], [1], [100]])
-    launch = Launch(phase, 2, valid=valid)
-
-    def padding(outputs, _):
-        outputs[~valid] = 7.0
-
-    assert launch.hold(padding) < 1e-13
-    assert is_found(launch, 110)
-
-    def not_finite(outputs, inner):
-        outputs[2, 3] = inner[2, 3] = np.nan
-
-    with pytest.raises(LawBrokenError, match=r"NaN or infinite|outputs differ"):
-        launch.hold(not_finite)
-
-
-def test_what_is_kept_from_earlier_calls_breaks_the_law():
-    launch = Launch(Phase.FORWARD, 2)
-    kept = launch.layer.call(launch.inputs)
-
-    def first_result(outputs, _):
-        outputs[:] = kept
-
-    with pytest.raises(LawBrokenError, match="once they are a quarter smaller, outputs at step"):
-        launch.hold(first_result)
 
 
 def test_nan_from_the_layer_itself_is_the_fault_of_no_rival():

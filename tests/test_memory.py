@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 
 from tests import engines
+from tests.repositories import write
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess
@@ -50,10 +51,8 @@ BODIES = {
 
 @pytest.fixture
 def files(tmp_path):
-    (tmp_path / "layer.py").write_text(LAYER)
-    for name, body in BODIES.items():
-        (tmp_path / f"{name}.py").write_text(STRATEGY.format(body=body))
-    return tmp_path
+    strategies = {f"{name}.py": STRATEGY.format(body=body) for name, body in BODIES.items()}
+    return write(tmp_path, strategies | {"layer.py": LAYER})
 
 
 def readings(files, launch, seq_len, batch):

@@ -5,7 +5,6 @@ What needs pytest-cov, pytest-randomly and pytest-timeout is skipped where they 
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 
@@ -57,11 +56,9 @@ def theirs(tmp_path):
         "conftest.py": LOOKS,
         "tests/test_plain.py": PLAIN,
         "strategies/probe.py": PROBE,
+        "bench/test_lift.py": (ROOT / "bench" / "test_forward.py").read_text(),
     }
-    folder = write(tmp_path / "theirs", files)
-    (folder / "bench").mkdir()
-    shutil.copy(ROOT / "bench" / "test_forward.py", folder / "bench" / "test_lift.py")
-    return folder
+    return write(tmp_path / "theirs", files)
 
 
 @pytest.mark.parametrize(("extra", "imported"), [("", set()), ("import psutil", {"psutil"})])
@@ -106,20 +103,12 @@ def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
     assert not inherited.keys() & set(traced)
 
 
-def test_side_by_side_a_question_is_refused_once(theirs):
-    done = bench(theirs, "tests", "bench", "-n", "2")
-    assert done.returncode == 4
-    assert done.stderr.count("-n 0") == 1
-    assert done.stderr.startswith("ERROR: bench/test_lift.py::test_forward: a bench question")
-    assert "Traceback" not in done.stdout + done.stderr
-    assert not (theirs / "results").exists()
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("-p no:benchmark", "pytest-benchmark, which is not loaded; leave out -p no:benchmark"),
         ("-p no:terminal --seed x", "--seed: expected a whole number from 0"),
+        ("tests bench -n 2", "bench/test_lift.py::test_forward: a bench question"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
@@ -129,12 +118,6 @@ def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
     assert line.startswith("ERROR: ")
     assert sentence in line
     assert "Traceback" not in done.stdout
-    assert not (theirs / "results").exists()
-
-
-def test_what_is_skipped_is_not_measured(theirs):
-    done = bench(theirs, "--benchmark-skip", "--strategies", "native", *SMALL)
-    assert "4 passed, 1 skipped" in done.stdout
     assert not (theirs / "results").exists()
 
 
@@ -150,12 +133,14 @@ def test_a_test_beside_a_question_stays_a_test(theirs):
     ]
 
 
-def test_timelift_s_own_questions_have_names_of_their_own(theirs):
-    words = ["--rootdir", ".", "-c", "pyproject.toml", "--benchmark-skip"]
+def test_what_is_skipped_is_not_measured_and_timelift_s_own_questions_have_names(theirs):
+    words = ["--rootdir", ".", "-c", "pyproject.toml", "--benchmark-skip", "tests"]
     files = sorted(map(str, (ROOT / "bench").glob("test_*.py")))
     done = bench(theirs, *words, *files, "--strategies", "native", *SMALL)
     assert "\ntimelift/bench/test_forward.py s " in done.stdout, done.stdout
     assert "\ntimelift/bench/test_modes.py ssssss " in done.stdout
+    assert "4 passed, " in done.stdout
+    assert not (theirs / "results").exists()
 
 
 def test_a_session_that_does_not_load_the_plugin_has_no_options_of_it(theirs):

@@ -91,13 +91,13 @@ def plain(written):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).replace("\r", "")
 
 
-def last_drawn(stream, *events):
-    """The lines of the display after these were shown and one stage."""
+def last_drawn(stream, *events, at=None):
+    """The lines of the display after these were shown and a stage."""
     progress = CampaignDisplay(stream)
     for event in events:
         progress.show(event)
     start = len(stream.getvalue())
-    progress.show(stage())
+    progress.show(at or stage())
     drawn = plain(stream.getvalue()[start:])
     progress.done()
     return drawn.splitlines()
@@ -108,13 +108,10 @@ def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(termin
     assert line.split("  ", 1)[1].strip() == (
         "about 1 min 15 s left · launch 2 of 3 · setting 1 of 8 · tokens-T…"
     )
-    progress = CampaignDisplay(terminal)
-    for event in (BEGUN, StillUndecided(2, settings=8), stage(launch=4, setting="x")):
-        progress.show(event)
-    assert plain(terminal.getvalue()).splitlines()[-1].rstrip() == (
+    later = (BEGUN, StillUndecided(2, settings=8))
+    assert last_drawn(terminal, *later, at=stage(launch=4, setting="x"))[-1].rstrip() == (
         "about 1 min 15 s left · launch 4 · setting 1 · 2 of 8 settings undecided · x: w…"
     )
-    progress.done()
 
 
 @pytest.mark.parametrize("width", [10, 40, 200])

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests import engines
-from tests.projects import ROOT
+from tests.projects import ROOT, records_of
 from tests.repositories import commit, write
 
 RUN = next((ROOT / "tests/golden/results").glob("*/*night0*.jsonl"))
@@ -158,8 +158,7 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(m
     layer = ("--layer", "mine.models:encoder", "--phases", "forward")
     said = succeed([timelift, "bench", *layer, *SMALL.split()], users / "src")
     assert "encoder" in said
-    (journal,) = users.glob("results/*/*.jsonl")
-    header = json.loads(journal.read_text().split("\n")[0])
+    header = records_of(users)[0]
     assert header["options"]["inputs"] == "6"
     assert set(header["sources"]) == {
         "timelift/strategies/fold_time.py",
