@@ -14,8 +14,8 @@ from scipy import optimize, special, stats
 from studies import noise
 from tests import journals
 from tests.simulated import QUIET
-from timelift.analyse import effects, estimates, results, variances
-from timelift.measurement import fact
+from timelift.analyse import effects, estimates, variances
+from timelift.measurement import CaseInLaunch, Facts, fact, merge
 
 
 def spread_of(variance, df, covariate=None):
@@ -203,18 +203,17 @@ def test_a_row_without_launches_has_no_error_among_others_that_have():
     assert estimated.df[0] == 0
 
 
-def measured(path, *launches):
-    """The measurements of a run of launches, each a strategy, a number and its facts."""
-    lines = [
-        journals.line(journals.case(name), number, facts=facts) for name, number, facts in launches
-    ]
-    return results.load(journals.write(path / "run.jsonl", journals.header(), *lines)).measurements
+def measured(*launches):
+    """The measurements of launches, each a strategy, a number and the seconds of its first call."""
+    return merge(
+        CaseInLaunch(journals.case(name), number, facts=Facts(first_call_seconds=seconds))
+        for name, number, seconds in launches
+    )
 
 
-def test_the_interval_of_a_first_call_is_students_where_all_cases_vary_alike(tmp_path):
+def test_the_interval_of_a_first_call_is_students_where_all_cases_vary_alike():
     seconds = [0.8, 1.0, 1.3]
-    facts = [("native", n, {"first_call_seconds": one}) for n, one in enumerate(seconds, 1)]
-    (measurement,) = measured(tmp_path, *facts)
+    (measurement,) = measured(*(("native", n, one) for n, one in enumerate(seconds, 1)))
     (interval,) = estimates.first_calls([measurement]).values()
     logs = np.log(seconds)
     reach = stats.t.ppf(0.975, 2) * logs.std(ddof=1) / math.sqrt(3)
@@ -225,8 +224,9 @@ def test_the_interval_of_a_first_call_is_students_where_all_cases_vary_alike(tmp
     )
 
 
-def test_a_single_launch_has_no_interval_and_no_launch_no_first_call(tmp_path):
-    rivals = measured(tmp_path, ("native", 1, {"first_call_seconds": 0.5}), ("fold_time", 1, {}))
-    (interval,) = estimates.first_calls(rivals).values()
+def test_a_single_launch_has_no_interval_and_no_launch_no_first_call():
+    (interval,) = estimates.first_calls(
+        measured(("native", 1, 0.5), ("fold_time", 1, None))
+    ).values()
     assert interval.value == pytest.approx(0.5)
     assert np.isnan([interval.low, interval.high]).all()

@@ -155,12 +155,6 @@ def test_a_mistake_is_one_sentence_and_one(results, capsys, words, sentence):
     assert not (results / "report").exists()
 
 
-def test_an_empty_folder_is_a_sentence(results, capsys):
-    assert report.main(["history"]) == 1
-    assert "measure one with: timelift bench" in capsys.readouterr().err
-    assert list(results.iterdir()) == []
-
-
 def test_one_run_is_a_history_that_says_what_it_lacks(results, capsys):
     _nights(results, 1)
     assert report.main(["history"]) == 0

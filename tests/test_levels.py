@@ -13,7 +13,6 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.history import levels
 from timelift.history.many_runs import read_history
-from timelift.journal.lines import parse_time
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 
@@ -63,12 +62,6 @@ def test_one_name_with_two_identities_is_two_machines(tmp_path):
     machine = levels.machine_runs(tmp_path)
     assert len(machine.runs) == 2
     assert list(machine.others) == [machine.name]
-
-
-def test_since_forgets_what_was_before(tmp_path):
-    _nights(tmp_path, 5)
-    kept = levels.machine_runs(tmp_path, since=parse_time(histories.day(3)))
-    assert [run.day for run in kept.runs] == [histories.day(3), histories.day(4)]
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path):

@@ -265,18 +265,6 @@ def test_slower_and_typical_mean_in_many_settings_what_the_table_of_each_shows(m
         assert price.typical == statistics.median(seen)
 
 
-def test_a_rule_of_many_parts_is_not_told():
-    lengths = of_lengths(8, 16, 32, 64)
-    costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
-    advice = answer(rank(raced(costs, lengths)))
-    assert (advice.axis, advice.strategies) == ("", ("native",))
-    assert advice.lost.settings == 2
-    assert advice.lost.dearest.case.setting.seq_len == 64
-    assert advice.price == pytest.approx(1.2, rel=0.03)
-    two = answer(rank(raced({"native": [1, 1.1], "fold_time": [2, 1], TD: 4}, lengths[:2])))
-    assert (two.axis, two.parts[0].values) == ("seq_len", (8,))
-
-
 @pytest.mark.parametrize(("dearest", "axis"), [(1.2, "seq_len"), (1.06, "")])
 def test_a_rule_that_is_slower_somewhere_is_told_if_it_costs_at_most_half(dearest, axis):
     """It costs 5 % beside `single`, which costs so many times the best where it is longer."""

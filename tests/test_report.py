@@ -23,11 +23,6 @@ from timelift.present import figures
 from timelift.present.full_report import report as in_words
 
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
-FIGURES = {
-    f"figures/{name}.{format_}"
-    for name in ("speed_up", "time", "first_call_and_memory")
-    for format_ in ("svg", "png")
-}
 TEXTS = {"index.html", "report.md", "measurements.csv"}
 TABLES = {"tables/measurements.csv"}
 LOST = {"tables/not_run.csv"}
@@ -40,15 +35,6 @@ def journal(tmp_path):
 
 def _files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys):
-    path = journals.write(tmp_path / "empty.jsonl", journals.header())
-    assert report.main([str(path), "--output", str(tmp_path / "report")]) == 1
-    said = capsys.readouterr()
-    assert (said.out, said.err.count("\n")) == ("", 1)
-    assert said.err.startswith("timelift: expected measurements")
-    assert not (tmp_path / "report").exists()
 
 
 @pytest.mark.parametrize("most_panels", [figures.MOST_PANELS, 1])

@@ -19,7 +19,7 @@ from timelift.analyse.results import Run
 from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal.lines import Header, StrategyEntry
 from timelift.measurement import Measurement
-from timelift.present import conditions, terminal
+from timelift.present import terminal
 from timelift.present.answer import where_slower
 from timelift.present.summary import Pointers, summary
 
@@ -48,16 +48,10 @@ def shown(seen, width=80, pointers=None):
     return terminal.summary_text(summary(seen, pointers), width, colour=False).splitlines()
 
 
-def test_a_row_says_what_to_write_what_is_gained_and_what_it_costs():
-    mine = row(found(raced({"native": 1, TD: [2, 3, 4, 5]}, PLACES)))
-    assert (mine.write, mine.gain, mine.slower) == ("native", "2.0 to 5.0", "nowhere")
-    assert mine.price == "0 %"
-    assert mine.is_safe
-
-
 def test_where_it_loses_is_named_by_what_those_settings_share():
     costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
     seen = row(found(raced(costs, at("tokens"))))
+    assert (seen.write, seen.price) == ("native", "21 %")
     assert seen.slower.startswith("in 2 of 4 settings: up to ")
     assert seen.slower.endswith(" % over the best there (fastest in the dearest: fold_time)")
     (only,) = rank(raced({"native": 1, TD: 4}))
@@ -109,7 +103,8 @@ def test_settings_of_another_baseline_are_told_apart_and_a_tie_goes_to_the_usual
     places = at("tokens")
     both = raced({"native": 1, LOOP: 3, TD: 2}, places)
     left = [one for one in both if one.case.strategy != TD or one.case.setting in places[:many]]
-    assert row(found(left)).gain == gain
+    seen = row(found(left))
+    assert (seen.gain, seen.is_safe) == (gain, True)
 
 
 def test_nowhere_is_said_only_of_what_was_tested_everywhere():
@@ -179,7 +174,6 @@ def test_a_longer_run_is_at_least_twice_as_long(seconds, budget):
     seen = RunFindings(Run(Header(started=begun.isoformat()), loud, complete=True, ended=ended))
     note = dict(summary(seen, None).notes)["noise"]
     assert note.endswith(f", 2 undecided; --threads 1 or --budget {budget} would narrow them")
-    assert f"more time (--budget {budget})" in dict(conditions.lines(seen))["noise"]
 
 
 def test_a_screenful_is_enough_for_any_number_of_workloads():
