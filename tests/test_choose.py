@@ -154,7 +154,8 @@ def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, fact
         (["--workloads", "tokns"], "known: frames; not in this run: tokens"),
         (["--phases", "backwards"], "--phases: unknown value 'backwards'; nearest: backward"),
         (["--goal", "speed"], "--goal: unknown value 'speed'; known: first-call, memory, time"),
-        (["--batch-sizes", "0"], "--batch-sizes: expected a whole number from 1, received '0'"),
+        (["--batch-sizes", "0"], "--batch-sizes: expected a whole number from 1 to 2,147,483,647"),
+        (["--batch-sizes", "8,9"], "--batch-sizes: expected one value, received '8,9'; name one"),
         (["--batch-sizes", "8"], "expected --seq-lens, since the run has several: 10, 40"),
         (
             ["--seq-lens", "40", "--relative-to", "loop_slcie"],

@@ -17,8 +17,9 @@ from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, lift_measur
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
-from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting, option_flag
+from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting
 from timelift.errors import UserError, nearest
+from timelift.measure.options import AXIS_OPTIONS, Option, choice
 from timelift.measurement import Measurement, fact_or_bound
 
 
@@ -36,7 +37,9 @@ _FACTS = {
     Goal.MEMORY: ("peak_bytes", "peak memory", 1.05),
     Goal.FIRST_CALL: ("first_call_seconds", "first call", 1.25),
 }
-_LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
+#: The options of `timelift bench`, of which a question has one value each.
+_AXIS_OPTIONS = {option.axis: option for option in AXIS_OPTIONS}
+_GOAL = Option("goal", "time", ", ".join(Goal), read=choice(Goal))
 
 
 # The query ---------------------------------------------------------------------------------------
@@ -57,7 +60,7 @@ def read_query(
     those that could be measured. Raises UserError naming the option that is wrong.
     """
     asked = {axis: _read(axis, texts[axis]) for axis in AXES if texts.get(axis)}
-    asked_goal = _member("goal", goal, Goal)
+    asked_goal = _GOAL.value(goal)
     settings = [case.setting for case in run.measured or run.by_case]
     if "workload" in asked:
         _check_workload(asked["workload"], settings, workloads)
@@ -70,24 +73,10 @@ def read_query(
 
 
 def _read(axis: str, text: str) -> Any:
-    kind = AXES[axis]
-    if kind is int:
-        least = 0 if axis == "threads" else 1
-        short = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-        if short and least <= int(text) <= _LARGEST_SIZE:
-            return int(text)
-        raise UserError(
-            f"{AXIS_FLAGS[axis]}: expected a whole number from {least}, received {text!r:.40}"
-        )
-    return text if kind is str else _member(axis, text, kind)
-
-
-def _member(option: str, text: str, kind: Any) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        flag = AXIS_FLAGS.get(option, option_flag(option))
-        raise UserError(f"{flag}: unknown value {text!r}; {nearest(text, kind)}") from None
+    values = _AXIS_OPTIONS[axis].value(text)
+    if len(values) > 1:
+        raise UserError(f"{AXIS_FLAGS[axis]}: expected one value, received {text!r:.40}; name one")
+    return values[0]
 
 
 def _usual(axis: str, settings: Sequence[Setting]) -> Any:
