@@ -14,7 +14,13 @@ from timelift.case import Backend, Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot, measure_with_peaks, with_peaks
+from timelift.measure.launch_pool import (
+    LaunchPool,
+    LaunchSlot,
+    measure_with_peaks,
+    read_peaks,
+    with_peaks,
+)
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
@@ -180,7 +186,9 @@ def test_after_the_launch_only_what_was_measured_is_read():
     readers = two_readers()
     outcomes = [ended(HERE, Status.FAILED), ended(THERE)]
     task = replace(TASK, rivals=(THERE,))
-    facts_read = facts(with_peaks(task, outcomes, {True: readers[True]}, lambda _: None))
+    facts_read = facts(
+        with_peaks(outcomes, read_peaks(task, {True: readers[True]}, lambda _: None))
+    )
     assert facts_read == {"here": {}, "there": {"peak_bytes": 20}}
     (task,) = readers[True].tasks
     assert (task.round_seconds, task.warms, task.reads_peak_memory) == (0.0, False, True)
@@ -212,7 +220,7 @@ def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
         outcomes = measure_with_peaks(launch, TASK, readers, lambda _: None)
     else:
         measured = launch.measure(TASK, lambda _: None)
-        outcomes = with_peaks(TASK, measured, readers, lambda _: None)
+        outcomes = with_peaks(measured, read_peaks(TASK, readers, lambda _: None))
     assert facts(outcomes) == {"here": {"traces": 1}, "there": {"traces": 1}}
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests import journals
 from timelift.analyse import results
-from timelift.analyse.findings import RunFindings
+from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.case import Mode
 from timelift.present import case_table
 from timelift.present.full_report import report
@@ -120,7 +120,7 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
     tables = [
         *(one.table for one in report(found).tables),
         case_table.of_page(found),
-        own_tables.across_executions(found.execution_pairs),
+        own_tables.across_executions(execution_pairs(found.run.measurements)),
     ]
     assert len(tables) == 14
     for one in tables:

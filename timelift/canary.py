@@ -92,7 +92,7 @@ class Groups:
 
     def _folders(self) -> Iterator[Path]:
         """Yield the folders of the group and those above; a container's own may be the root."""
-        for line in _text(self.own).splitlines():
+        for line in text_of(self.own).splitlines():
             if line.startswith("0::/"):
                 group = PurePosixPath(line.removeprefix("0::/"))
                 if ".." in group.parts:  # a group outside of what is mounted here
@@ -107,7 +107,7 @@ OWN_GROUPS = Groups()
 def _quota(folder: Path) -> float | None:
     """Return the quota of one group in processors; None if it has no limit."""
     try:
-        quota, period = map(int, _text(folder / "cpu.max").split())
+        quota, period = map(int, text_of(folder / "cpu.max").split())
     except ValueError:  # "max", or no such file
         return None
     return quota / period if quota > 0 and period > 0 else None
@@ -115,13 +115,14 @@ def _quota(folder: Path) -> float | None:
 
 def _throttled(folder: Path) -> int | None:
     """Return the periods in which one group was throttled; None if it does not report them."""
-    pairs = (line.split() for line in _text(folder / "cpu.stat").splitlines())
+    pairs = (line.split() for line in text_of(folder / "cpu.stat").splitlines())
     counts = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
     count = counts.get("nr_throttled", "")
     return int(count) if count.isdecimal() else None
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a file of the system, '' where there is none."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

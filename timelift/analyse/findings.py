@@ -67,10 +67,6 @@ class RunFindings:
         return [ranking for ranking in self.rankings if ranking.is_contest]
 
     @cached_property
-    def execution_pairs(self) -> "Sequence[ExecutionPair]":
-        return execution_pairs(self.run.measurements)
-
-    @cached_property
     def first_calls(self) -> Mapping[Case, Interval]:
         return first_calls(self.run.measurements)
 
@@ -82,7 +78,6 @@ class RunFindings:
 
     @cached_property
     def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
-        """The `pareto_front` of each setting."""
         peak = self.peak_bytes
         return {ranking.setting: pareto_front(ranking.rows, peak) for ranking in self.rankings}
 
@@ -103,10 +98,6 @@ class RunFindings:
     @cached_property
     def look_alikes(self) -> Mapping[str, str]:
         return look_alikes(self.run)
-
-    @cached_property
-    def machine_activity(self) -> quality.MachineActivity:
-        return quality.machine_activity(self.run)
 
     @cached_property
     def decided(self) -> quality.Decided:

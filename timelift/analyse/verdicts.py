@@ -94,12 +94,8 @@ class Comparison(Interval):
 Comparisons = dict[tuple[int, int], Comparison]
 
 
-def compare(
-    effects: Effects,
-    least_difference: float = RANK_MARGIN,
-    families: Families | Sequence[int] | None = None,
-) -> list[Comparison]:
-    """Compare every row of `effects`; a difference counts from `least_difference` on, a share.
+def compare(effects: Effects, families: Families | Sequence[int] | None = None) -> list[Comparison]:
+    """Compare every row of `effects`; a difference counts from `RANK_MARGIN` on.
 
     `families` numbers each row's family, which is all pairs of its rivals in the order of
     `np.triu_indices`, and within which any wrong faster or slower has a chance of `ALPHA`;
@@ -108,7 +104,7 @@ def compare(
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, family)
-    log_margin = float(np.log1p(least_difference))
+    log_margin = float(np.log1p(RANK_MARGIN))
     p = holm(p_values(estimates), family)
     effect, half_width = estimates.effect, estimates.half_width(ALPHA / 2)
     _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)

@@ -137,7 +137,6 @@ class GateFindings:
 
 
 def gate_findings(run: Run) -> GateFindings:
-    """Judge a run against another side."""
     against = run.header.against
     assert against
     pairs = _pairs(run.measurements, other_sides(run))
@@ -167,7 +166,6 @@ def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> l
 
 
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:
-    """Return the rule of each quantity."""
     gates, screening = against.gates, against.screening
     rules = {quantity: GateRule.of_fact(gates[quantity], screening) for quantity in Quantity}
     return rules | {Quantity.TIME: GateRule(gates[Quantity.TIME], screening, against.ignored)}

@@ -39,7 +39,6 @@ ROWS, _NAMES = 20, 6
 
 
 def refusal(machines: Sequence[Difference]) -> UserError:
-    """Return the error for runs of two machines."""
     return UserError(
         f"expected two runs of one machine, received others: "
         f"{differences_in_words(machines)}; "
@@ -92,7 +91,7 @@ def _table(shown: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     columns = (
         Column("case", value=lambda row: _case_name(row.case)),
         Column("now", value=lambda row: states.get(row.state, row.state)),
-        *change_columns("change", drop_order=1),
+        *change_columns(drop_order=1),
         column("old"),
         column("new"),
         number("beside", value=attrgetter("rivals"), drop_order=4),
@@ -260,16 +259,15 @@ _NAMED, _QUOTE = 8, 60
 def show_cases(
     console: Console, head: Iterable[tuple[str, str]], table: Table, states: Iterable[str]
 ) -> None:
-    """Print the head, and a table of cases in the colours of their states."""
     show_head(head, console)
     if table.rows:
         console.print()
         show_table(table, console, [_STYLES.get(state, "") for state in states])
 
 
-def change_columns(attribute: str, drop_order: int) -> tuple[Column, Column]:
+def change_columns(drop_order: int) -> tuple[Column, Column]:
     """Return the columns of a change and of its interval, which is left out sooner."""
-    value = attrgetter(attribute)
+    value = attrgetter("change")
     return (
         Column("change", None, value, lambda change: percent_more(change.value), right=True),
         Column("95 % interval", None, value, _interval, drop_order=drop_order, right=True),

@@ -38,7 +38,6 @@ CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_n
 
 
 def show(history: History, console: Console) -> None:
-    """Print the head, the cases that changed, earlier changes, and the files left out."""
     changed = history.findings.changed
     shown = table(changed[:_ROWS], history).pick(*CHANGED).without_empty_columns()
     show_cases(console, head(history), shown, [row.state for row in shown.rows])
@@ -195,7 +194,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
         Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda row: len(row.changes)),
-        *change_columns("change", drop_order=3),
+        *change_columns(drop_order=3),
         *ratio_columns(("ratio", "ratio_low", "ratio_high"), attrgetter("change")),
         Column(
             "since",

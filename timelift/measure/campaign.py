@@ -25,6 +25,7 @@ from timelift.measure.launch_pool import (
     LaunchSlot,
     ProcessKey,
     measure_with_peaks,
+    read_peaks,
     with_peaks,
 )
 from timelift.measure.locks import BuildOrPlayLock
@@ -217,7 +218,7 @@ class Campaign:
         names = {line.case.strategy for line in outcomes if line.status is Status.MEASURED}
         measured = tuple(rival for rival in task.rivals if rival.name in names)
         readers = pool.open_peak_readers(slot, setting.backend, measured)
-        return with_peaks(replace(task, rivals=measured), outcomes, readers, show_stage)
+        return with_peaks(outcomes, read_peaks(replace(task, rivals=measured), readers, show_stage))
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide and note that this launch reads peak memory: once a setting, and again in doubt.

@@ -314,7 +314,6 @@ class LaunchProcess:
             self._worker.kill_group()
 
     def close(self) -> None:
-        """End the process, and free what belongs to it."""
         assert self._process.stdin is not None
         self.kill()
         with contextlib.suppress(BrokenPipeError):

@@ -170,16 +170,6 @@ _Readers = Mapping[bool, AnyLaunch]
 _Peaks = Mapping[Case, Facts]
 
 
-def with_peaks(
-    task: Task, outcomes: Iterable[CaseInLaunch], readers: _Readers, show_stage: ShowStage
-) -> list[CaseInLaunch]:
-    """Read the peak memory of the task's rivals, and add it to the facts of their outcomes.
-
-    A rival that fails here has none. If a reader dies, timings are kept.
-    """
-    return _add_peaks(outcomes, _read_peaks(task, readers, show_stage))
-
-
 def measure_with_peaks(
     launch: AnyLaunch, task: Task, readers: _Readers, show_stage: ShowStage
 ) -> list[CaseInLaunch]:
@@ -188,7 +178,7 @@ def measure_with_peaks(
     Rounds are played once the launch and its readers have built.
     """
     with ThreadPoolExecutor(1) as thread:
-        reading = thread.submit(_read_peaks, task, readers, lambda _: None)
+        reading = thread.submit(read_peaks, task, readers, lambda _: None)
         try:
             outcomes = launch.measure(task, show_stage)
         except BaseException:
@@ -197,11 +187,14 @@ def measure_with_peaks(
             raise
         if not reading.done():
             show_stage("reading the peak memory")
-    return _add_peaks(outcomes, reading.result())
+    return with_peaks(outcomes, reading.result())
 
 
-def _read_peaks(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
-    """Build and call the rivals of each interpreter again, to read their peaks and nothing else."""
+def read_peaks(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
+    """Build and call the rivals of each interpreter again, to read their peaks and nothing else.
+
+    A rival that fails has no peak, and nor have those of a reader that dies.
+    """
     peaks: dict[Case, Facts] = {}
     reading = replace(
         task,
@@ -219,9 +212,7 @@ def _read_peaks(task: Task, readers: _Readers, show_stage: ShowStage) -> _Peaks:
     return peaks
 
 
-def _add_peaks(outcomes: Iterable[CaseInLaunch], peaks: _Peaks) -> list[CaseInLaunch]:
-    """Add the peaks to the facts of what was measured."""
-
+def with_peaks(outcomes: Iterable[CaseInLaunch], peaks: _Peaks) -> list[CaseInLaunch]:
     def with_peak(outcome: CaseInLaunch) -> CaseInLaunch:
         reading = peaks.get(outcome.case)
         if outcome.status is not Status.MEASURED or reading is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from timelift.canary import OWN_GROUPS, Groups, time_canary
+from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
@@ -39,7 +39,7 @@ SPEED_VARIABLES = (
     *("NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES"),
     "CUDA_DEVICE_ORDER",
 )
-_GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _NVIDIA_SMI = [
     "nvidia-smi",
     "--query-gpu=name,memory.total,driver_version",
@@ -91,7 +91,7 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
             "python": platform.python_version(),
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
-            "governor": _text_of(_GOVERNOR),
+            "governor": text_of(_GOVERNOR).strip() or None,
             "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
         },
         information={"canary_seconds": time_canary(), "busy": psutil.cpu_percent(0.2) / 100},
@@ -118,7 +118,7 @@ def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
-        "cpu": _cpu_info("model name") or platform.processor() or "unknown",
+        "cpu": _processor(),
         "cores": len(usable(0)) if usable else os.cpu_count() or 1,
         **({"quota_cores": quota} if quota else {}),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
@@ -137,14 +137,7 @@ def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:
     return name[:LONGEST_NAME].strip("-")
 
 
-def _cpu_info(field: str) -> str:
-    text = _text_of("/proc/cpuinfo") or ""
-    line = re.search(rf"^{field}\s*:\s*(.*)$", text, re.MULTILINE)
-    return line[1].strip() if line else ""
-
-
-def _text_of(file: str) -> str | None:
-    try:
-        return Path(file).read_text().strip()
-    except OSError:
-        return None
+def _processor() -> str:
+    text = text_of(Path("/proc/cpuinfo"))
+    line = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
+    return line[1].strip() if line else platform.processor() or "unknown"

@@ -82,7 +82,6 @@ class WorkerState:
 
     @property
     def left(self) -> list[RivalSpec]:
-        """The rivals that have not ended."""
         ended = {outcome.case.strategy for outcome in self.ended}
         return [rival for rival in self.task.rivals if rival.name not in ended]
 

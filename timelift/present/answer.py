@@ -275,7 +275,6 @@ def cost_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
 
 
 def headline(findings: RunFindings) -> str:
-    """Write the answer for all settings in one sentence."""
     answer = findings.answer
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
@@ -294,7 +293,6 @@ def headline(findings: RunFindings) -> str:
 
 
 def _gained(answer: Answer) -> str:
-    """Write how many times as fast the answer is, in which of the settings."""
     gains = [gain for gain in answer.gains if answer.strategies != (gain.baseline,)]
     if not gains:
         return ""

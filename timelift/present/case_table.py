@@ -160,7 +160,6 @@ def _interval(row: Row) -> str | None:
 
 
 def _baseline(row: Row) -> str | None:
-    """Return the baseline of a row's speed-up, if it has one."""
     return row.ranking.baseline if row.ranking and row.rival and row.rival.speed_up else None
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.quality import MachineActivity, remedies
+from timelift.analyse.quality import MachineActivity, machine_activity, remedies
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
@@ -36,7 +36,7 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "modes", text
     if text := "; ".join(dict.fromkeys(_engines(run.measured.values()))):
         yield "engines", text
-    if text := "; ".join(disturbances(findings.machine_activity)):
+    if text := "; ".join(disturbances(machine_activity(run))):
         yield "disturbances", text
     if findings.is_too_noisy:
         yield "noise", comparisons(findings)
@@ -72,7 +72,6 @@ def _engines(measured: Iterable[Measurement]) -> Iterator[str]:
 
 
 def disturbances(activity: MachineActivity) -> Iterator[str]:
-    """Yield a sentence for each disturbance of the machine that was measured."""
     if activity.canary_spread is not None:
         spread = percent(activity.canary_spread)
         yield f"a fixed piece of work took {spread} more or less from launch to launch"

@@ -56,7 +56,6 @@ class Report:
     additions: Additions
 
     def of_workloads(self, names: Collection[str]) -> "Report":
-        """Return the report with the settings of these workloads alone."""
         tables = tuple(table for table in self.tables if table.workload in names)
         rows = [row for row in self.answer.rows if row.workload in names] if self.answer else []
         return replace(self, tables=tables, answer=self.answer and replace(self.answer, rows=rows))
@@ -197,7 +196,6 @@ def _without_result(measurements: Iterable[Measurement]) -> Iterator[str]:
 
 
 def _meanings(run: Run) -> Iterator[tuple[str, str]]:
-    """Yield the strategies of a run with their declarations in words."""
     for name, entry in run.header.strategies.items():
         if entry.meaning:
             words = (f"{title}: {word}" for title, word in meaning_in_words(entry.meaning))

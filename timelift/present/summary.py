@@ -149,7 +149,6 @@ def _versions(findings: RunFindings) -> Iterator[str]:
 
 
 def processor_and_memory(findings: RunFindings) -> str:
-    """Return the processor and the memory of the machine, as far as they are known."""
     identity = findings.run.header.machine.identity
     memory = identity.get("memory_gib")
     parts = [str(identity.get("cpu") or ""), f"{memory} GiB" if memory else ""]
@@ -195,7 +194,6 @@ def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
 
 
 def _failures(failed: Sequence[Measurement]) -> str:
-    """Write how many cases have failed, and of which strategies."""
     names = [*dict.fromkeys(f"{each.case.strategy} {each.status}" for each in failed)]
     return f"{counted(len(failed), 'case')}: {first_few(names, _NAMED)}"
 

@@ -188,7 +188,6 @@ def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
 
 
 def show_section(section: Section, notes: Iterable[tuple[str, str]], console: Console) -> None:
-    """Print a section, and below it notes, pairs of a label and a text."""
     for line in section_lines(section, console.width):
         console.print(Text(line), soft_wrap=True)
     _show(_notes(notes), console, min(console.width, SUMMARY_WIDTH))
@@ -219,7 +218,6 @@ def _hanging(text: str, width: int) -> list[str]:
 
 
 def show_report(report: Report, console: Console) -> None:
-    """Print the head, the answer, every setting, the strategies and the warnings."""
     show_head(report.head, console)
     if report.answer and report.answer.rows:
         console.print()
@@ -272,13 +270,11 @@ def show_table(table: Table, console: Console, styles: Sequence[str] = ()) -> No
 
 
 def show_head(head: Iterable[tuple[str, str]], console: Console) -> None:
-    """Print pairs of a label and a text, a line each."""
     for label, text in head:
         show_line(console, f"{label:>9}  ", text)
 
 
 def _show_heading(console: Console, text: str) -> None:
-    """Print a heading after a blank line."""
     console.print()
     console.print(Text(plain(text), "bold"), overflow="fold")
 

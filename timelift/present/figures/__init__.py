@@ -203,7 +203,6 @@ def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _title(rows: pd.DataFrame) -> str:
-    """Write the title of a panel, in the words of the setting's label."""
     setting, lengths = rows.setting.iloc[0], set(rows.seq_len)
     words = [f"batch\N{NO-BREAK SPACE}{setting.batch}", *setting.words[2:]]
     if len(lengths) == 1:

@@ -119,7 +119,6 @@ def _share_labels(all_axes: Sequence[Axes], columns: int) -> None:
 
 
 def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write each figure in every format and return the paths."""
     paths = [folder / f"{name}.{format_}" for name in drawn for format_ in FORMATS]
     with styled():
         for path in paths:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.analyse.findings import RunFindings
+from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.verdicts import RANK_MARGIN
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
@@ -105,15 +105,14 @@ def write_report(
     with writing(folder, _ADVICE):
         for name in _replaced(findings):
             (folder / name).unlink(missing_ok=True)
-        pictures = sheet.save(figures.of_run(findings), folder / _FIGURES)
-    names = [picture.name for picture in pictures]
+        drawn = figures.of_run(findings)
+        sheet.save(drawn, folder / _FIGURES)
     tables = page_tables(findings, additions.section)
-    svgs = [f"{_FIGURES}/{name}" for name in names if name.endswith(".svg")]
     texts = {
-        "report.md": in_markdown(in_words, svgs),
+        "report.md": in_markdown(in_words, [f"{_FIGURES}/{name}.svg" for name in drawn]),
         "measurements.csv": csv_of_values(case_table.for_programs(findings)),
         **{f"tables/{table.name}.csv": csv_as_shown(table) for table in tables},
-        "index.html": page_html(findings, in_words, tables, names, code),
+        "index.html": page_html(findings, in_words, tables, drawn, code),
     }
     for name, text in texts.items():
         with writing(folder / name, _ADVICE):
@@ -140,10 +139,10 @@ def page_html(
     findings: RunFindings,
     in_words: Report,
     tables: Sequence[Table] = (),
-    pictures: Sequence[str] = (),
+    drawn: Iterable[str] = (),
     code: CodeToPaste = NO_CODE,
 ) -> str:
-    """Render the page, which links to a CSV file of each table and to the files of its pictures."""
+    """Render the page, which links to a CSV file of each table and to the files of its figures."""
     head = dict(in_words.head)
     when = head.get("when", "")[:16].replace("T", " ")
     rendered: str = (
@@ -159,7 +158,8 @@ def page_html(
             **_first_screen(findings, in_words.additions),
             charts=[*_charts(findings, has_chooser=in_words.additions.section is None)],
             tables=tables,
-            figures=_by_name(pictures),
+            figures=drawn,
+            formats=sheet.FORMATS,
             data=inside_html(page_data(findings, code)),
             style=_source("templates", "page.css"),
             scripts=page_scripts(),
@@ -171,7 +171,6 @@ def page_html(
 
 @functools.cache
 def page_scripts() -> tuple[str, ...]:
-    """Return the scripts of the page: the libraries, and its own as one."""
     own = "".join(_source("templates", name) for name in _OWN)
     return (*(_source("vendor", name) for name in _LIBRARIES), own)
 
@@ -274,15 +273,6 @@ def _charts(findings: RunFindings, *, has_chooser: bool) -> Iterator[_Chart]:
             yield replace(chart, title=chart.title.format(baseline, size))
 
 
-def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-    """Group the files of figures by their name without the format."""
-    by_name: dict[str, list[dict[str, str]]] = {}
-    for file in files:
-        name, _, ending = file.rpartition(".")
-        by_name.setdefault(name, []).append({"name": file, "format": ending.upper()})
-    return by_name
-
-
 def page_tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
     """Return the tables of the page that have a row: that of a section, of answers, of the run."""
     own = section and (section.details or section.table)
@@ -290,7 +280,7 @@ def page_tables(findings: RunFindings, section: Section | None = None) -> Sequen
         *([own] if own else []),
         own_tables.prices(findings.answers),
         own_tables.fastest_by_execution(findings),
-        own_tables.across_executions(findings.execution_pairs),
+        own_tables.across_executions(execution_pairs(findings.run.measurements)),
         own_tables.meanings(findings),
         case_table.of_page(findings),
         own_tables.without_result(findings.run),

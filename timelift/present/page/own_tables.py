@@ -127,7 +127,6 @@ def without_result(run: Run) -> Table:
 
 
 def meanings(findings: RunFindings) -> Table:
-    """Return what strategies declare about layers that are more than a function."""
     declared, look_alikes = findings.run.header.strategies, findings.look_alikes
     words = {name: dict(meaning_in_words(entry.meaning)) for name, entry in declared.items()}
     titles = sorted({title for own in words.values() for title in own})
