@@ -28,7 +28,7 @@ SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 _ANY = {"*", "__getattr__"}
 _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 #: The layer is made on the CPU: only its shape is needed.
-_NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+_NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 def user_workload(
@@ -107,13 +107,14 @@ def describe(
     machine.refuse_without_backend()
     if reason := machine.why_not_installed(backend):
         raise UserError(reason)
-    command = [sys.executable, "-m", "timelift.worker.describe", backend, factory]
+    command = [sys.executable, "-m", "timelift.worker.describe", factory]
     if feeding is not None:
         command.append(json.dumps(feeding))
+    variables = importing_from(folders) | _NO_GPU | {"KERAS_BACKEND": backend}
     try:
         done = subprocess.run(
             command,
-            env=environment(variables=importing_from(folders) | _NO_GPU),
+            env=environment(variables=variables),
             capture_output=True,
             check=False,
             timeout=IMPORT_LIMIT,

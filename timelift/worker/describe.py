@@ -1,9 +1,9 @@
 """Describe a user's layer or model in a process of its own, before any case is measured.
 
-`python -m timelift.worker.describe BACKEND FACTORY` prints one JSON object: the fields of
+`python -m timelift.worker.describe FACTORY` prints one JSON object: the fields of
 `LayerInputs`, in which `features` is None for a layer of any shape; or `error`.
 
-`python -m timelift.worker.describe BACKEND MODEL FEEDING` prints a model with its lifts.
+`python -m timelift.worker.describe MODEL FEEDING` prints a model with its lifts.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from timelift.case import Gradients
@@ -151,8 +152,6 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
     Noise are seeds that advance, however seldom it is seen, or outputs that differ; statistics are
     weights that change; losses are those that no regulariser of a weight makes.
     """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     outputs, changed = [], set[int]()
     state = [(variable, variable.numpy()) for variable in layer.variables]
     for _ in range(2):
@@ -169,8 +168,6 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
 
 def _differ(tensor: Any, other: Any) -> bool:
     """True if two tensors differ beyond rounding; NaN differs from anything."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     values, wanted = map(keras.ops.convert_to_numpy, (tensor, other))
     errors = law.relative_errors(values, wanted, law.scale_of(wanted))
     return not errors.max(initial=0.0) <= law.TOLERANCES[law.DtypePrecision.FLOAT32].outputs
@@ -178,24 +175,19 @@ def _differ(tensor: Any, other: Any) -> bool:
 
 def _as_code(layer: Any) -> str:
     """Return an inner layer in code: `Dense(32)`, `Flatten(...)`, or the name of a model."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     if isinstance(layer, keras.Model) and (name := name_of_its_own(layer)):
         return name
     code = kind_and_size(layer)
     return code if code.endswith(")") else f"{code}(...)"
 
 
-def main(backend: str, factory: str, feeding: str = "") -> None:
+def main(factory: str, feeding: str = "") -> None:
     """Print the JSON to standard output; what the user's module prints goes to standard error."""
     answer = os.dup(1)
     os.dup2(2, 1)
-    os.environ["KERAS_BACKEND"] = backend
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with os.fdopen(answer, "w", encoding="utf-8") as stdout:
-        json.dump(
-            describe_model(factory, json.loads(feeding)) if feeding else describe(factory), stdout
-        )
+        described = describe_model(factory, json.loads(feeding)) if feeding else describe(factory)
+        json.dump(described, stdout)
 
 
 if __name__ == "__main__":

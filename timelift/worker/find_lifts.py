@@ -17,6 +17,8 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
+import keras
+
 from timelift.errors import nearest
 from timelift.inner_layer import TIME_DISTRIBUTED
 
@@ -110,8 +112,6 @@ class Lift:
     @property
     def access(self) -> str:
         """How Python reaches it from the model, such as `.get_layer('encoder').get_layer('td')`."""
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
         return "".join(
             ".layer"
             if isinstance(above, keras.layers.Wrapper)
@@ -158,8 +158,6 @@ class Lift:
         dtype: str,
         parameters: Mapping[str, Any],
     ) -> Any:
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
         extra = {} if dtype == keras.config.floatx() else {"dtype": dtype}
         model = strategy.build(self.inner, shape, **extra, **parameters)
         own = {id(weight) for weight in self.inner.weights}
@@ -227,8 +225,6 @@ def _watch(lift: Lift) -> Any:
 
 
 def _spec_of(inputs: Any) -> InputSpec:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     return tuple(inputs.shape), keras.backend.standardize_dtype(inputs.dtype)
 
 
@@ -248,8 +244,6 @@ def lift_at(model: Any, path: str) -> Lift:
 def _lifts(
     layer: Any, above: tuple[Any, ...], around: tuple[Lift, ...], seen: set[int]
 ) -> Iterator[Lift]:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     if id(layer) in seen:
         return
     seen.add(id(layer))

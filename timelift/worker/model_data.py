@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 
 from timelift.case import Backend, Mode, Phase
@@ -36,8 +37,6 @@ class Data:
 
     @property
     def batch(self) -> int:
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
         return int(np.shape(keras.tree.flatten(self.inputs)[0])[0])
 
 
@@ -50,8 +49,6 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
     if source:
         inputs, labels = find_named(source)()
         return Data(inputs, labels, drawn=False)
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     numbers = itertools.count(29, 3)
 
     def marked(tensor: Any) -> Array:  # by a number of its own, to see where an input goes
@@ -70,8 +67,6 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
 
 def _reached(model: Any, inputs: Any) -> dict[Any, list[Array]]:
     """Return what reaches each layer that expects something of its inputs, in a call of a model."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     kinds = "Embedding", "Masking", "Normalization", "Rescaling"
     expecting = tuple(getattr(keras.layers, kind) for kind in kinds)
     reached = {part: list[Array]() for part in parts_of(model) if isinstance(part, expecting)}
@@ -96,8 +91,6 @@ def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Gen
 
     Behind floats may be a Masking of unknown source, behind whole numbers an Embedding.
     """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     shape, is_float = marked.shape, marked.dtype.kind not in "biu"
     most = _BYTE_VALUES if marked.dtype == "uint8" else FLAG_VALUES
     drawn = noise.standard_normal(shape) if is_float else noise.integers(most, size=shape)
@@ -120,8 +113,6 @@ def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Gen
 
 def _expected(layer: Any, drawn: Array, noise: np.random.Generator) -> Array:
     """Draw anew what a layer looks up, or scales to normal numbers or to 1 at most."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     if isinstance(layer, keras.layers.Embedding):
         first = int(layer.mask_zero and layer.input_dim > 1)
         return noise.integers(first, layer.input_dim, drawn.shape)
@@ -148,8 +139,6 @@ def _pad(drawn: Array, axis: int, value: float, noise: np.random.Generator) -> N
 
 def is_constant(model: Any, inputs: Any) -> bool:
     """True if rows of the inputs differ, and those of the outputs by no more than rounding."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     outputs, rows = (
         [part for part in map(keras.ops.convert_to_numpy, keras.tree.flatten(parts)) if part.ndim]
         for parts in (model(inputs, training=False), inputs)
@@ -161,8 +150,6 @@ def is_constant(model: Any, inputs: Any) -> bool:
 
 def is_unpadded(model: Any, inputs: Any) -> bool:
     """True if a layer makes masks, and no step is padded in what reaches such layers."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     reached = _reached(model, inputs).items()
     masks = [layer.compute_mask(array, None) for layer, arrays in reached for array in arrays]
     full = [bool(keras.ops.all(mask)) for mask in masks if mask is not None]
@@ -189,8 +176,6 @@ def _inputs_of(model: Any) -> Any:
 
 def mode_of(model: Any) -> Mode:
     """Return the mode in which a model's own train step runs, or would by default."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     backend = Backend(keras.backend.backend())
     if not model.compiled:
         return Mode.EAGER if backend is Backend.TORCH else Mode.GRAPH
@@ -206,8 +191,6 @@ def make_ready(model: Any, data: Data, mode: Mode, noise: np.random.Generator) -
 
     On TensorFlow `jit_compile="auto"` would use XLA on every machine with a GPU, even on its CPU.
     """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     outputs = model(data.inputs, training=False)
     if not model.compiled:
         losses = keras.tree.map_structure(lambda _: _mean, outputs)
@@ -223,16 +206,12 @@ def make_ready(model: Any, data: Data, mode: Mode, noise: np.random.Generator) -
 
 
 def _mean(_: Any, outputs: Any) -> Any:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     last = tuple(range(1, len(outputs.shape)))[-1:]  # other axes may have a mask
     return keras.ops.mean(outputs, axis=last)
 
 
 def _losses(model: Any, outputs: Any) -> list[str]:
     """Return the name of the loss of each output, in the order in which Keras flattens them."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     count, loss = len(keras.tree.flatten(outputs)), model.loss
     if isinstance(loss, Mapping):
         by_name = getattr(model, "output_names", list(loss))
@@ -265,8 +244,6 @@ def call_of(model: Any, data: Data, phase: Phase) -> Callable[[], Any]:
 
 def warm_tracer(mode: Mode) -> None:
     """Train a tiny model for a step, since the first one pays for imports and caches of Keras."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     data = Data(np.zeros((2, 2), "float32"), np.zeros((2, 1), "float32"), drawn=True)

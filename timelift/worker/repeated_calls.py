@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 from timelift.worker.find_lifts import Lift, in_words, other_weights
 
@@ -43,20 +45,16 @@ def repeated_calls(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[
 
 def _depends(model: Any, inputs: Any, place: _Place, seen: Sequence[Any]) -> bool:
     """True if calls receive something else once they return so, or if that cannot be told."""
-    from keras.ops import convert_to_numpy  # noqa: PLC0415 - the backend is chosen by now
-
     try:
         changed = _watch(model, inputs, place)[place]
         pairs = zip(itertools.chain(*seen), itertools.chain(*changed), strict=True)
-        return not all(np.array_equal(*map(convert_to_numpy, pair)) for pair in pairs)
+        return not all(np.array_equal(*map(ops.convert_to_numpy, pair)) for pair in pairs)
     except Exception:  # noqa: BLE001 - no values while a framework traces, or no noise for integers
         return True
 
 
 def _watch(model: Any, inputs: Any, changed: _Place | None = None) -> dict[_Place, list[Any]]:
     """Return the tensors that calls receive, where those at `changed` return other values."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     original, numbers = keras.layers.Layer.__call__, itertools.count(1)
     seen: dict[_Place, list[Any]] = defaultdict(list)
     callers: list[int | None] = [0]  # None where calls are not counted
@@ -90,9 +88,7 @@ def _watch(model: Any, inputs: Any, changed: _Place | None = None) -> dict[_Plac
 
 def _noisy(tensor: Any) -> Any:
     """Add noise as large as a tensor of floats: a normalization would take a constant away."""
-    from keras import ops, random  # noqa: PLC0415 - the backend is chosen by now
-
     if tensor is None:  # beside others
         return None
-    noise = random.normal(ops.shape(tensor), seed=0)
+    noise = keras.random.normal(ops.shape(tensor), seed=0)
     return tensor + ops.cast(noise, tensor.dtype) * (1 + ops.max(ops.abs(tensor)))

@@ -23,19 +23,19 @@ from timelift.messages import (
     Order,
     Ready,
     Started,
-    Task,
     WorkerChannel,
     event_line,
     read_order,
     read_task,
 )
 from timelift.worker import engines
-from timelift.worker.measure_setting import measure_setting
 
 #: Memory shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)
 #: prctl(2): choose the signal that this process receives when its parent dies.
 _PR_SET_PDEATHSIG = 1
+#: Measures one task.
+_Measure = Callable[[WorkerChannel], None]
 
 
 def serve(events_fd: int, backend: str) -> None:
@@ -47,20 +47,22 @@ def serve(events_fd: int, backend: str) -> None:
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asks for GPUs, and starts none
     events = os.fdopen(events_fd, "w", encoding="utf-8")
     engines.load(backend)
+    from timelift.worker.measure_setting import measure_setting  # noqa: PLC0415 - imports Keras
+
     _emit(events, 0, Ready())
     for line in sys.stdin.buffer:
         if numbered := read_task(line):
             number, task = numbered
-            exited = _serve_one(number, task, events)
+            exited = _serve_one(number, partial(measure_setting, task), events)
             events.write("\n")  # ends the line that the worker may have died in
             _emit(events, number, exited)
 
 
-def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
+def _serve_one(number: int, measure: _Measure, events: TextIO) -> Exited:
     _note_playing(0)
     pid = os.fork()
     if pid == 0:
-        _run_worker(number, task, events)
+        _run_worker(number, measure, events)
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)  # processes that the worker has started
@@ -74,7 +76,7 @@ def _note_playing(place: int) -> None:
     _PLAYING[:4] = place.to_bytes(4, "little")
 
 
-def _run_worker(number: int, task: Task, events: TextIO) -> None:
+def _run_worker(number: int, measure: _Measure, events: TextIO) -> None:
     """Measure one task in this forked process, and exit without running any exit handler."""
     stop_asked = _note_stop_signal()  # before the coordinator knows of this process
     code, emit = 1, partial(_emit, events, number)
@@ -83,7 +85,7 @@ def _run_worker(number: int, task: Task, events: TextIO) -> None:
         _die_with_parent()
         emit(Started(os.getpid()))
         channel = WorkerChannel(emit, partial(_listen, number), _note_playing, stop_asked)
-        measure_setting(task, channel)
+        measure(channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines show why
         traceback.print_exc()

@@ -20,7 +20,6 @@ from timelift.errors import nearest
 from timelift.inner_layer import Factory
 from timelift.project import modules_in
 from timelift.worker.engines import Engine
-from timelift.worker.find_lifts import lift_at
 
 #: Modules that were imported from each other tree: rivals of one tree share them.
 _IMPORTED_FROM: dict[str, dict[str, ModuleType]] = {}
@@ -32,6 +31,8 @@ def find_layer(factory: str) -> Any:
 
     parts = Factory.of(factory)
     if parts.lift:
+        from timelift.worker.find_lifts import lift_at  # noqa: PLC0415 - imports Keras
+
         return lift_at(find_model(str(replace(parts, lift=""))), parts.lift).inner
     named = find_named(factory)
     return named if isinstance(named, keras.Layer) else named()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
 
 from timelift.worker import law
@@ -48,8 +49,6 @@ class Results:
 
 def results_of(model: Any, inputs: Any, *, training: bool) -> Results:
     """Call a model and restore its variables; the results have no gradients."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     fetch, weights = keras.ops.convert_to_numpy, {id(weight) for weight in model.weights}
     with _restored(model) as before:
         outputs = _named(model(inputs, training=training))
@@ -208,8 +207,6 @@ def _cotangent(results: Results) -> Array:
 
 
 def _named(outputs: Any) -> dict[str, Any]:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
     flat = keras.tree.flatten(outputs)
     if len(flat) == 1:
         return {"the output": flat[0]}
@@ -231,7 +228,6 @@ def _restored(model: Any) -> Iterator[list[tuple[Any, Array]]]:
 
 def _as_one_layer(model: Any, inputs: Any) -> Any:
     """Return a layer that calls a model and returns all outputs and the sum of losses, flat."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
 
     class Whole(keras.layers.Layer):  # type: ignore[misc]
         def __init__(self) -> None:
