@@ -40,6 +40,12 @@ def made(folder, *records, code=NO_CODE):
     return html
 
 
+def drawn(folder, cases, **how):
+    """The file of the page of a run of these cases."""
+    made(folder, journals.header(), *journals.campaign(cases, **how), journals.END)
+    return folder / "report" / "index.html"
+
+
 def reported(path):
     """The page of a stored run, with all files of the report in `report` beside it."""
     seen = find_out(results.load(path))

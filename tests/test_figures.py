@@ -190,7 +190,8 @@ def test_what_is_not_known_has_no_figure(tmp_path):
 
 def test_strange_names_are_drawn_as_they_are(tmp_path):
     names = ["$\\frac", "_hidden", "名前", "a\x1b[31mb", "<b>&amp;</b>"]
-    found = _found(tmp_path, journals.grid(names, ["$x_"], seq_lens=(8, 64), phases=("forward",)))
+    axes = {"seq_lens": (8, 64), "phases": ("forward",), "device": "\x1b[2J"}
+    found = _found(tmp_path, journals.grid(names, ["$x_"], **axes))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = figures.of_run(found)

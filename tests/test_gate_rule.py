@@ -122,14 +122,6 @@ def test_what_is_called_detectable_is_found_nine_times_in_ten(launches, between)
     assert 0.85 < np.mean(hits) < 0.95
 
 
-def test_swapping_the_sides_swaps_the_verdict():
-    rows = effects([[0.08] * 8, [-0.08] * 8, *CALM[1:]])
-    one, other = (judged(Effects(sign * rows.effect, rows.standard_error)) for sign in (1, -1))
-    assert [change.verdict for change in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
-    assert [change.verdict for change in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
-    assert [change.value for change in one] == pytest.approx([-change.value for change in other])
-
-
 def test_the_looks_share_the_level_of_the_trial():
     assert sum(RULE.levels.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 7, 11, 15)

@@ -13,7 +13,7 @@ import pytest
 
 from tests import journals
 from tests.browser import CHROMIUM
-from tests.pages import FEW, HOSTILE, made
+from tests.pages import FEW, HOSTILE, drawn, made
 from timelift.case import Mode
 from timelift.present.usage import Code, CodeToPaste, Inputs
 
@@ -131,9 +131,7 @@ def test_the_code_to_paste_is_copied(browser, page):
 
 
 def test_a_page_without_prices_has_its_charts_in_their_sections(browser, tmp_path):
-    cases = journals.grid(("time_distributed",))
-    made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
-    browser.open(tmp_path / "report" / "index.html")
+    browser.open(drawn(tmp_path, journals.grid(("time_distributed",))))
     charts = "[...document.querySelectorAll('[data-chart]')]"
     assert browser.ask(f"{charts}.map((one) => one.dataset.chart)")[0] == "time"
     assert browser.ask(f"{charts}.every((one) => one.querySelector('details'))")
@@ -210,11 +208,10 @@ def test_the_page_has_the_theme_of_the_reader(browser, page, dark, paper):
 
 
 def test_the_console_is_silent_and_smuggled_scripts_do_not_run(browser, page, tmp_path):
-    cases = journals.grid(HOSTILE, ("constructor", HOSTILE[1]))
-    html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    assert "{{ 7 * 7 }}" in html
-    browser.open(tmp_path / "report" / "index.html")
+    hostile = drawn(tmp_path, journals.grid(HOSTILE, ("constructor", HOSTILE[1])))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in hostile.read_text()
+    assert "{{ 7 * 7 }}" in hostile.read_text()
+    browser.open(hostile)
     assert browser.said == []
     assert browser.ask("document.querySelectorAll('#chooser img').length") == 0
     smuggled = page.read_text().replace(

@@ -6,7 +6,7 @@ import pytest
 
 from tests import journals
 from tests.browser import CHROMIUM
-from tests.pages import FEW, made
+from tests.pages import FEW, drawn, made
 from timelift.case import Mode, Status
 
 pytestmark = [
@@ -30,11 +30,6 @@ def page(tmp_path_factory):
     cases += journals.grid(FEW, mode=Mode.EAGER, seq_lens=(64,), phases=("forward",))
     cases += journals.grid(FEW[:2], ("sensor",), seq_lens=(8, 64), phases=("forward",))
     return drawn(tmp_path_factory.mktemp("charts"), cases)
-
-
-def drawn(folder, cases, **how):
-    made(folder, journals.header(), *journals.campaign(cases, **how), journals.END)
-    return folder / "report" / "index.html"
 
 
 def words(browser, place):

@@ -12,14 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 import report
 import timelift
 from tests import journals
 from tests.pages import HOSTILE, harm, loads
 from timelift.analyse import results
-from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
+from timelift.analyse.findings import MOST_SETTINGS, find_out
 from timelift.analyse.results import Run
 from timelift.case import Status
 from timelift.errors import UserError
@@ -231,13 +230,6 @@ def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(tmp_path):
         whole = sum(end <= cut for end in ends[1:-1])
         assert len(run.measurements) == whole
         assert bool(run.warnings) == (cut not in ends and cut - 1 not in ends)
-
-
-def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
-    cases = journals.grid(("native",), device="\x1b[2J")
-    run = results.load(journals.synthetic(tmp_path / "x", cases))
-    for figure in figures.of_run(RunFindings(run)).values():
-        assert not [drawn for drawn in figure.findobj(Text) if "\x1b" in drawn.get_text()]
 
 
 def test_more_settings_than_a_report_can_show_are_a_sentence():

@@ -66,15 +66,6 @@ def test_one_launch_gives_an_interval_that_admits_other_launches():
     assert comparison.high - comparison.value > 2 * one.standard_error[0, 0]
 
 
-def test_no_shared_launch_is_no_comparison():
-    (comparison,) = verdicts.compare(plain([[np.nan, np.nan]]))
-    assert comparison.launches == 0
-    assert np.isnan(
-        [comparison.value, comparison.low, comparison.high, comparison.detectable]
-    ).all()
-    assert comparison.verdict is Verdict.UNDECIDED
-
-
 def test_equal_to_the_last_digit_is_the_same_and_no_division_by_zero():
     equal, apart = verdicts.compare(plain([[0.0] * 4, [0.2] * 4]))
     assert (equal.verdict, apart.verdict) == (Verdict.SAME, Verdict.SLOWER)

@@ -32,56 +32,50 @@ def test_the_unit_fits_the_middle_of_the_times(seconds, unit):
     assert unit_for(seconds).name == unit
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.012345, "0.0123"), (9.996, "10.0"), (12345.6, "12,346"), (0.0, "0.00"), (float("nan"), "")],
-)
-def test_numbers_have_three_figures_and_no_exponent(value, text):
-    assert three_figures(value) == text
+#: How functions write a number, each by its rule.
+NUMBERS = {
+    "three figures and no exponent": (
+        three_figures,
+        {0.012345: "0.0123", 9.996: "10.0", 12345.6: "12,346", 0.0: "0.00", math.nan: ""},
+    ),
+    "a time has the unit in which it reads well": (
+        time_in_words,
+        {9.4375e-4: "944 µs", 1e-3: "1.00 ms", 0.25: "250 ms", 1: "1.00 s"},
+    ),
+    "a ratio has at most two decimals where it is not small": (
+        times_to_hundredths,
+        {0.01234: "0.0123", 0.0996: "0.10", 0.982: "0.98", 3.384: "3.38", 12.34: "12.3"},
+    ),
+    "a speed-up has two figures, and three near one": (
+        times,
+        {0.0003: "0.000300", 1.04: "1.04", 3.43: "3.4", 28.8: "29"},
+    ),
+    "bytes have binary units": (
+        human_bytes,
+        {512: "512 B", 1536: "1.50 KiB", 3 << 20: "3.00 MiB", 5 << 40: "5.00 TiB"},
+    ),
+    "how long it took is in two units": (
+        duration,
+        {9.4: "9 s", 272: "4 min 32 s", 600: "10 min", 7_260: "2 h 1 min"},
+    ),
+    "an upper bound is rounded up": (
+        at_most,
+        {1: "0 %", 1.0004: "0.1 %", 1.1561: "16 %", 28.81: "28.9 times", 1000.1: "1,010 times"},
+    ),
+    "an upper bound may be unknown": (at_most, {math.inf: "unknown"}),
+}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(9.4375e-4, "944 µs"), (1e-3, "1.00 ms"), (0.25, "250 ms"), (1, "1.00 s")]
-)
-def test_a_time_has_the_unit_in_which_it_reads_well(seconds, text):
-    assert time_in_words(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("ratio", "text"),
-    [(0.01234, "0.0123"), (0.0996, "0.10"), (0.982, "0.98"), (3.384, "3.38"), (12.34, "12.3")],
-)
-def test_a_ratio_has_at_most_two_decimals_where_it_is_not_small(ratio, text):
-    assert times_to_hundredths(ratio) == text
+@pytest.mark.parametrize("rule", NUMBERS)
+def test_every_number_is_written_by_its_rule(rule):
+    write, told = NUMBERS[rule]
+    assert {value: write(value) for value in told} == told
 
 
 def test_an_interval_is_written_beside_an_estimate_that_it_is_wider_than():
     told = {(3.3, 3.46): "3.38 [3.30, 3.46]", (3.379, 3.381): "3.38", (math.nan, math.nan): "3.38"}
     for (low, high), text in told.items():
         assert with_interval(Interval(3.38, low, high), three_figures) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(512, "512 B"), (1536, "1.50 KiB"), (3 << 20, "3.00 MiB"), (5 << 40, "5.00 TiB")],
-)
-def test_bytes_have_binary_units(count, text):
-    assert human_bytes(count) == text
-
-
-@pytest.mark.parametrize(
-    ("ratio", "words"),
-    [
-        (1, "0 %"),
-        (1.0004, "0.1 %"),
-        (1.1561, "16 %"),
-        (28.81, "28.9 times"),
-        (1000.1, "1,010 times"),
-        (math.inf, "unknown"),
-    ],
-)
-def test_an_upper_bound_is_rounded_up(ratio, words):
-    assert at_most(ratio) == words
 
 
 @pytest.mark.parametrize(
@@ -132,17 +126,3 @@ def test_percentages_and_counts_have_one_spelling(text, expected):
 )
 def test_every_axis_has_its_words(axis, values, words):
     assert at_values(axis, values) == words
-
-
-@pytest.mark.parametrize(
-    ("ratio", "words"), [(0.0003, "0.000300"), (1.04, "1.04"), (3.43, "3.4"), (28.8, "29")]
-)
-def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
-    assert times(ratio) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(9.4, "9 s"), (272, "4 min 32 s"), (600, "10 min"), (7_260, "2 h 1 min")]
-)
-def test_how_long_it_took_is_in_two_units(seconds, words):
-    assert duration(seconds) == words
