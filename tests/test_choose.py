@@ -147,28 +147,6 @@ def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, fact
     assert [text for text in texts if text not in said] == []
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["--workloads", "frmes"], "--workloads: unknown workload 'frmes'; nearest: frames"),
-        (["--workloads", "tokns"], "known: frames; not in this run: tokens"),
-        (["--phases", "backwards"], "--phases: unknown value 'backwards'; nearest: backward"),
-        (["--goal", "speed"], "--goal: unknown value 'speed'; known: first-call, memory, time"),
-        (["--batch-sizes", "0"], "--batch-sizes: expected a whole number from 1 to 2,147,483,647"),
-        (["--batch-sizes", "8,9"], "--batch-sizes: expected one value, received '8,9'; name one"),
-        (["--batch-sizes", "8"], "expected --seq-lens, since the run has several: 10, 40"),
-        (
-            ["--seq-lens", "40", "--relative-to", "loop_slcie"],
-            "--relative-to: expected a lift that was measured, received 'loop_slcie'",
-        ),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence):
-    code, said, complaint = choose(capsys, journal(tmp_path), *words)
-    assert (code, said, complaint.count("\n")) == (1, "", 1)
-    assert sentence in complaint
-
-
 OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "1000"}
 
 

@@ -135,26 +135,6 @@ def test_part_of_a_history_can_be_asked_for(results, words, count):
         assert len(list(csv.DictReader(file))) == count
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["--workloads", "tokens,tokns"], "expected a workload of this history, received 'tokns'"),
-        (["--case", "x"], "expected a case of this history, received 'x'"),
-        (["--since", "soon"], "--since: expected a date, received 'soon'"),
-        (["--since", "0001-01-01T00:00:00+14:00"], "--since: expected a date"),
-        (["--since", "2030-01-01"], "the last of 2026-01-04; name an earlier --since"),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_one(results, capsys, words, sentence):
-    _nights(results, 4)
-    assert report.main(["history", *words]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert sentence in said.err
-    assert said.err.count("\n") == 1
-    assert not (results / "report").exists()
-
-
 def test_one_run_is_a_history_that_says_what_it_lacks(results, capsys):
     _nights(results, 1)
     assert report.main(["history"]) == 0

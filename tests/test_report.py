@@ -85,22 +85,6 @@ def test_what_workloads_leave_out_changes_no_figure(capsys):
     assert part[part.index("\nsensor-T") : part.rindex("\nsensor-T")] in whole
 
 
-@pytest.mark.usefixtures("two_workloads")
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["rnu"], "a run or a workload of the latest one, received 'rnu'; nearest: run"),
-        (["run", "snsor"], "a workload of 'run', received 'snsor'; nearest: sensor"),
-        (["sensor", "--open"], "no workload beside --output or --open, received 'sensor'"),
-        (["no/such", "tokens"], "a run, a path, a folder or a commit, received 'no/such'"),
-        (["t.jsonl", "tokens"], "a run, a path, a folder or a commit, received 't.jsonl'"),
-    ],
-)
-def test_a_word_that_is_neither_a_run_nor_a_workload_is_told(capsys, words, sentence):
-    assert report.main(words) == 1
-    assert capsys.readouterr().err.startswith(f"timelift: expected {sentence}")
-
-
 def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys):
     words = [str(journal), "--output", str(tmp_path / "out"), "--relative-to"]
     assert report.main([*words, "native"]) == 0
