@@ -13,18 +13,18 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from studies import ROOT, named, parser, positive, program
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.advise.races import end_of_budget, find_advice, race_whole
-from timelift.advise.user_model import Feeding, look_at_model
+from timelift.advise.user_model import Changes, Feeding, look_at_model
 from timelift.project import Project
 
 if TYPE_CHECKING:
-    from timelift.advise.advice import Gain, LiftAdvice, ModelAdvice, Rival, WholeAdvice
+    from timelift.advise.advice import LiftAdvice, ModelAdvice, Outcome, Rival, WholeRace
 
 PUBLISHED, MORE = (ROOT / "examples" / name for name in ("published_models.py", "more_models.py"))
 
@@ -117,27 +117,28 @@ def _row(name: str, truth: Truth, budget: int) -> Row:
         model = look_at_model(project, f"{module}:{name}", feeding, texts)
         advice = find_advice(project, model, texts, ends)
         seconds = time.monotonic() - started
-        again, interrupted = None, advice.interrupted
-        if advice.advised and not interrupted:
+        again = None
+        if advice.advised and not advice.interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again, interrupted = race_whole(project, model, advice.advised, texts)
-        if interrupted:
+            again = race_whole(project, model, advice.advised, texts)
+        if advice.interrupted or (again and again.run.is_provisional):
             raise KeyboardInterrupt
     return row(truth, advice, again, seconds)
 
 
-def row(truth: Truth, advice: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Row:
+def row(truth: Truth, advice: "ModelAdvice", again: "WholeRace | None", seconds: float) -> Row:
     """Return the row of an advice, of the same race made again, and of the seconds that it took."""
     repeated = [f"{layer.layer} ×{layer.calls}" for layer in advice.model.repeated]  # noqa: RUF001
     is_named = any(truth.named in text for text in repeated) or not truth.named
     missing = max(0, truth.lifts - len(advice.lifts)) + (not is_named)
     changes = [lift for lift in advice.lifts if lift.is_change]
     alone = [f"{_name(lift)}: {lift.strategy} {_gain(lift.gain)}" for lift in changes]
+    broken = {key for key, outcome in advice.raced.items() if outcome.is_broken}
     held = [
-        f"{_name(lift)}: {rival.strategy} {_gain(rival.gain)} ({_why(rival)})"
+        f"{_name(lift)}: {rival.strategy} {_gain(rival.gain)} ({why})"
         for lift in advice.lifts
         for rival in lift.rivals
-        if _is_faster(rival.gain) and _why(rival)
+        if rival.gain.speed_up.value > 1 and (why := _why(lift, rival, broken))
     ]
     keep = [KEEP.get(_name(lift), (lift.strategy,)) for lift in changes]
     return (
@@ -161,18 +162,15 @@ def _name(advice: "LiftAdvice") -> str:
     return advice.lift.name or advice.lift.label
 
 
-def _why(rival: "Rival") -> str:
+def _why(advice: "LiftAdvice", rival: "Rival", broken: Collection[Changes]) -> str:
     """Return for what a strategy is held back: its meaning in training, or the law, or nothing."""
-    return ", ".join(rival.means) or ("the law" if rival.broke else "")
+    is_broken = ((advice.lift.number, rival.strategy),) in broken
+    return ", ".join(rival.means) or ("the law" if is_broken else "")
 
 
-def _is_faster(gain: "Gain") -> bool:
-    return gain.speed_up is not None and gain.speed_up.value > 1
-
-
-def _gain(gain: "Gain") -> str:
+def _gain(gain: "Outcome") -> str:
     speed_up = gain.speed_up
-    if speed_up is None:
+    if not gain.is_compared:
         return "-"
     if not speed_up.is_known:
         return f"{speed_up.value:.3g} by one launch"

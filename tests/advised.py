@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests import journals
-from timelift.advise.advice import Evidence, advise_whole
+from timelift.advise.advice import Evidence, WholeRace
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
@@ -91,7 +91,7 @@ def of_whole(model, times):
 def raced(folder, evidence, times, **ends):
     """The evidence with one more race of what it wants to race, of these times."""
     cases = of_whole(evidence.model, times)
-    race = advise_whole(evidence.model, evidence.to_race, run(folder, cases, 3e-7, **ends))
+    race = WholeRace.of(evidence.model, evidence.to_race, run(folder, cases, 3e-7, **ends))
     return replace(evidence, races=(*evidence.races, race))
 
 
@@ -113,7 +113,7 @@ def states(folder):
     masked = make_model(lifts=[LIFT | {"masked": True}], unpadded=True, compiled=False, batch=32)
     same = {"as_written": 3.0, "changed": 3.0}
     shorter = advised(folder, masked, whole=same)
-    gain = replace(shorter.whole.gain, first_call=(0.73, 0.13))
+    gain = replace(shorter.gain, first_call=(0.73, 0.13))
     cut = Evidence(model, run(folder, of_lifts(model), launches=1)).advice()
     repeated = [{"layer": "Dense 'scores'", "calls": 5, "depends": False}]
     repeated += [{"layer": "GRUCell 'cell'", "calls": 12, "depends": True}]
@@ -121,7 +121,7 @@ def states(folder):
         "change": [advised(folder, model, whole=WHOLE)],
         "keep, which is faster": [advised(folder, model, whole=SLOWER)],
         "keep, since only the first call is shorter": [
-            replace(shorter, gain=gain, whole=replace(shorter.whole, gains={(1,): gain}))
+            replace(shorter, raced={shorter.judged: gain})
         ],
         "too little time": [replace(cut, budget=420.0)],
         "interrupted": [replace(cut, interrupted=True, budget=None)],

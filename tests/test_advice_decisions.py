@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from tests.advised import LIFT, TIMES, WHOLE, make_model, of_lifts, raced, run
-from timelift.advise.advice import Evidence, Gain
+from timelift.advise.advice import Evidence, Outcome
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Gradients, Phase, Status
@@ -44,15 +44,15 @@ def broken(known, *names, status=Status.LAW_BROKEN):
 )
 def test_what_is_faster_alone_is_raced(tmp_path, times, launches, to_race, decided):
     known = evidence(tmp_path, times, launches)
-    assert (known.to_race, verdicts(known)) == (to_race, decided)
+    assert (dict(known.to_race), verdicts(known)) == (to_race, decided)
 
 
 def test_what_means_another_thing_in_training_is_named_and_never_raced(tmp_path):
     without = {name: many for name, many in TIMES.items() if name != "native"}
     known = evidence(tmp_path, without)
-    assert known.to_race == {1: "fold_time"}
+    assert known.to_race == ((1, "fold_time"),)
     fastest, written = known.lifts[1].rivals
-    assert (fastest.strategy, fastest.gain.is_shown) == ("fold_time", True)
+    assert (fastest.strategy, fastest.gain.is_faster) == ("fold_time", True)
     assert (fastest.means, written.means) == ({"DROPOUT": ("independent", "shared")}, {})
 
 
@@ -70,16 +70,16 @@ def test_what_means_another_thing_in_training_is_named_and_never_raced(tmp_path)
 )
 def test_a_model_is_changed_only_where_the_whole_is_shown_faster(tmp_path, whole, decided):
     known = raced(tmp_path, evidence(tmp_path), whole)
-    assert (known.to_race, verdicts(known)) == ({}, decided)
-    numbers = tuple(known.advice().advised)
-    assert known.advice().gain == known.races[0].gains.get(numbers, known.races[0].gain)
+    assert (known.to_race, verdicts(known)) == ((), decided)
+    judged = known.advice().advised or known.races[0].changes
+    assert known.advice().gain == known.raced.get(judged, Outcome())
 
 
 def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     known = raced(tmp_path, evidence(tmp_path), WHOLE, launches=1)
     assert verdicts(known) == UNDECIDED
-    wide = Gain(SpeedUp(1.01, 0.97, 1.05, verdict=Verdict.UNDECIDED))
-    race = dataclasses.replace(known.races[0], gains={(1, 2): wide})
+    wide = Outcome(SpeedUp(1.01, 0.97, 1.05, verdict=Verdict.UNDECIDED))
+    race = dataclasses.replace(known.races[0], outcomes={known.worthwhile: wide})
     assert verdicts(dataclasses.replace(known, races=(race,))) == UNDECIDED
 
 
@@ -93,22 +93,22 @@ def test_a_lift_with_which_the_model_is_slower_is_dropped_and_the_rest_raced_ane
     known = evidence(tmp_path, lifts=[LIFT] * 3)
     first = {"as_written": 3.0, "changed": 2.5, "only_lift3": 3.5}
     known = raced(tmp_path, known, first | {"only_lift1": 2.6, "only_lift2": 2.4})
-    assert known.to_race == {1: "fold_time", 2: "fold_time"}
-    assert known.advice().advised == {2: "fold_time"}  # what is known until then
+    assert known.to_race == ((1, "fold_time"), (2, "fold_time"))
+    assert known.advice().advised == ((2, "fold_time"),)  # what is known until then
     known = raced(tmp_path, known, WHOLE)
-    assert known.to_race == {}
+    assert known.to_race == ()
     assert verdicts(known) == ("change", ["change", "change", "keep"])
-    assert known.advice().whole is known.races[1]
+    assert known.advice().judged == known.races[1].changes
 
 
 def test_another_strategy_is_tried_where_one_breaks_the_law_of_the_whole(tmp_path):
     known = evidence(tmp_path)
     ended = broken(known, "only_lift1", "changed")
     known = raced(tmp_path, known, {"as_written": 3.0}, ended=ended)
-    assert known.to_race == {1: "native", 2: "native"}
-    assert "law broken" in known.lifts[0].rivals[0].broke
+    assert known.to_race == ((1, "native"), (2, "native"))
+    assert known.raced[(1, "fold_time"),].is_broken
     known = raced(tmp_path, known, {"as_written": 3.0, "only_lift2": 2.0}, ended=ended)
-    assert known.to_race == {}
+    assert known.to_race == ()
     assert verdicts(known) == ("change", ["keep", "change", "keep"])
     assert known.advice().lifts[0].strategy == "native"  # what was tried last
 
@@ -125,7 +125,7 @@ def test_a_model_is_kept_where_every_strategy_breaks_its_law(tmp_path, status, v
     known = evidence(tmp_path, TIMES | {"native": 9.0})
     ended = broken(known, "changed", status=status)
     known = raced(tmp_path, known, {"as_written": 3.0}, ended=ended)
-    assert (known.to_race, verdicts(known)[0]) == ({}, verdict)
+    assert (known.to_race, verdicts(known)[0]) == ((), verdict)
 
 
 def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path):
@@ -134,9 +134,9 @@ def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path)
     others = {case: many for case, many in times.items() if case not in usual}
     limits = [(case, Status.TRACING_LIMIT, "more than 300 s") for case in usual]
     known = Evidence(make_model(), run(tmp_path, others, ended=limits))
-    assert known.to_race[1] == "fold_time"
-    assert known.lifts[0].gain.speed_up is None
-    assert known.lifts[0].lost == "not run: tracing limit: more than 300 s"
+    assert known.to_race[0] == (1, "fold_time")
+    assert not known.lifts[0].gain.is_compared
+    assert known.lifts[0].rivals[-1].gain.end == "not run: tracing limit: more than 300 s"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_budget_that_was_too_small_names_one_that_would_do(
     cut = dataclasses.replace(known.run, header=header, cut_short=cut_short)
     known = dataclasses.replace(known, run=cut)
     assert known.advice().budget == seconds
-    assert known.advice(interrupted=True).budget is None
+    assert dataclasses.replace(known, interrupted=True).advice().budget is None
 
 
 def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():

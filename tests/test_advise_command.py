@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +20,7 @@ from tests.projects import QUICKEST, ROOT, STRATEGIES, project
 from timelift import cli
 from timelift.advise import notebook, races
 from timelift.advise.advice_words import advice_lines
-from timelift.advise.user_model import Feeding, UserModel
+from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
 from timelift.case import Backend, Case, Status
 from timelift.commands import advise
 from timelift.errors import UserError
@@ -40,8 +41,7 @@ def measuring(monkeypatch):
 
         def measure(race, _workloads, _cases):
             races_asked.append(race.request)
-            known = next(left)
-            return known if isinstance(known, tuple) else (known, False)
+            return next(left)
 
         monkeypatch.setattr(races, "_measure", measure)
         return races_asked
@@ -70,7 +70,7 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(
 def test_several_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, measuring):
     batches = [make_model(batch=batch) for batch in (8, 32, 128)]
     runs = [run(tmp_path, of_lifts(model, dict.fromkeys(TIMES, 1.0))) for model in batches[:2]]
-    asked = measuring(runs[0], (runs[1], True))
+    asked = measuring(runs[0], replace(runs[1], complete=False))
     ends = time.monotonic() + 60
     advices = races.advise_on_each(Project(ROOT), batches, {}, ends)
     assert [request.texts["budget"] for request in asked] == ["10s", "15s"]
@@ -98,7 +98,7 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
         name = "whole" if workloads[0].is_model else "lifts"
         if cut == f"{name} at once":
             raise KeyboardInterrupt
-        return measured.pop(name), cut == name
+        return replace(measured.pop(name), complete=cut != name)
 
     monkeypatch.setattr(advise, "look_at_model", lambda *_: model)
     monkeypatch.setattr(races, "_measure", measure)
@@ -136,17 +136,20 @@ def test_the_strategy_as_written_has_to_be_in_the_project(tmp_path):
 
 
 def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():
-    first, second, _ = make_model().lifts
-    chosen = [(first, STRATEGIES["fold_time"]), (second, STRATEGIES["native"])]
-    files = {str(lift.number): (str(strategy.path), {}) for lift, strategy in chosen}
+    changes = (1, "fold_time"), (2, "native")
+    paths = {str(number): (str(STRATEGIES[name].path), {}) for number, name in changes}
     fold, native = "fold_time instead of lift 1", "native instead of lift 2"
-    assert {rival.name: (rival.title, rival.parameters) for rival in races._rivals(chosen)} == {
+    expected = {
         "as_written": ("The model as it is written.", {}),
-        "changed": (f"{fold}, {native}.", files),
-        "only_lift1": (f"{fold} alone.", {"1": files["1"]}),
-        "only_lift2": (f"{native} alone.", {"2": files["2"]}),
+        "only_lift1": (f"{fold}.", {"1": paths["1"]}),
+        "only_lift2": (f"{native}.", {"2": paths["2"]}),
+        "changed": (f"{fold}, {native}.", paths),
     }
-    assert [rival.name for rival in races._rivals(chosen[:1])] == ["as_written", "changed"]
+    for name, own in rivals_of_whole(changes).items():
+        rival = races._as_strategy(name, own, STRATEGIES)
+        assert (rival.title, rival.parameters) == expected.pop(name)
+    assert not expected
+    assert [*rivals_of_whole(changes[:1])] == ["as_written", "changed"]
 
 
 def in_worker(call):

@@ -2,17 +2,21 @@
 
 from studies import advice as study
 from studies.advice import Truth
-from tests.advised import WHOLE, advised, make_model
+from tests.advised import WHOLE, make_model, of_lifts, raced, run
+from timelift.advise.advice import Evidence
 
 
 def test_the_study_refuses_what_is_slower_means_something_else_or_is_missing(tmp_path, monkeypatch):
-    advice = advised(tmp_path, make_model(), whole=WHOLE)
-    row = study.row(Truth(3, named="looped"), advice, advice.whole, 90.0)
+    model = make_model()
+    known = Evidence(model, run(tmp_path, of_lifts(model)))
+    (slower,) = raced(tmp_path, known, WHOLE | {"changed": 4.0}).races
+    known = raced(tmp_path, known, WHOLE)
+    advice, (again,) = known.advice(), known.races
+    row = study.row(Truth(3, named="looped"), advice, again, 90.0)
     assert row[6].startswith("lift 2: fold_time 5 ")
     assert row[7:] == (3, 3, 0, 0, 0, 90.0)
     assert not [*study.BOARD.complaints(row)]
     monkeypatch.setattr(study, "KEEP", {"sents_td": ("native",)})
-    slower = advised(tmp_path, make_model(), whole=WHOLE | {"changed": 4.0}).whole
     row = study.row(Truth(4, named="other"), advice, slower, 90.0)
     assert row[7:] == (4, 3, 2, 1, 1, 90.0)
     assert len([*study.BOARD.complaints(row)]) == 3

@@ -5,29 +5,35 @@ stays as it is, and so does one of which every strategy breaks the law of the wh
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
-from timelift.analyse.estimates import Interval
-from timelift.analyse.ranking import SpeedUp, rank_run
+from timelift.advise.user_model import (
+    AS_WRITTEN,
+    Changes,
+    ModelLift,
+    UserModel,
+    rivals_of_whole,
+)
+from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
-from timelift.case import Case, Status
+from timelift.case import Case, Setting, Status
 from timelift.measure.header import journal_path
-from timelift.measurement import Measurement, fact
+from timelift.measurement import fact
 
 #: A speed-up of this many times is tried in the whole model even if a verdict would need more
 #: launches: those of the whole model judge it.
 LIKELY = math.exp(CLEAR)
-#: Strategies by the numbers of the lifts that they are written instead of.
-Changes = Mapping[int, str]
 #: How much longer than its launches so far the next ones of a run may take.
 _MARGIN = 1.25
+_NOT_COMPARED = SpeedUp(math.nan, verdict=Verdict.UNDECIDED)
+#: A figure of what is written and one of its rival, None where it is unknown.
+Pair = tuple[float | None, float | None]
 
 
 class Advice(StrEnum):
@@ -39,53 +45,78 @@ class Advice(StrEnum):
 
 
 @dataclass(frozen=True)
-class Gain:
-    """What a change brings: how many times as fast the model or layer is, and two facts.
+class Outcome:
+    """What a rival in a race, of a lift alone or of the whole model, shows beside what is written.
 
-    `speed_up` is None if the code as written was not measured. `first_call` in seconds and
-    `peak_bytes` are before and after, None if one of the two is unknown.
+    `speed_up` is NaN if the two were not compared. `seconds` of a call and of the `first_call`, and
+    `peak_bytes`, are before and after. `law_error` is the largest relative difference of outputs
+    and gradients. A rival is `slower` if that is shown beside the fastest. One without figures has
+    ended with another `status`, and a `reason`.
     """
 
-    speed_up: SpeedUp | None = None
-    first_call: tuple[float, float] | None = None
-    peak_bytes: tuple[float, float] | None = None
+    speed_up: SpeedUp = _NOT_COMPARED
+    seconds: Pair = (None, None)
+    first_call: Pair = (None, None)
+    peak_bytes: Pair = (None, None)
+    law_error: float | None = None
+    launches: int = 0
+    slower: bool = False
+    status: Status = Status.MEASURED
+    reason: str = ""
 
     @property
-    def is_shown(self) -> bool:
+    def is_compared(self) -> bool:
+        return not math.isnan(self.speed_up.value)
+
+    @property
+    def is_faster(self) -> bool:
         """True if the whole interval is above 1; the intervals of a setting hold at once.
 
         The verdict may be undecided all the same: it needs more launches than a run is given once
         its choice is known (`analyse.stopping`).
         """
-        return self.speed_up is not None and self.speed_up.is_known and self.speed_up.low > 1
+        return self.speed_up.is_known and self.speed_up.low > 1
 
     @property
     def is_loss(self) -> bool:
-        return self.speed_up is not None and self.speed_up.is_known and self.speed_up.high < 1
+        return self.speed_up.is_known and self.speed_up.high < 1
 
     @property
     def is_nothing(self) -> bool:
         """True if it is shown to be less than what counts as a difference, or a loss."""
-        if self.speed_up is None or not self.speed_up.is_known:
-            return False
-        return self.speed_up.verdict is Verdict.SAME or self.speed_up.high < 1 + RANK_MARGIN
+        is_small = self.speed_up.is_known and self.speed_up.high < 1 + RANK_MARGIN
+        return is_small or self.speed_up.verdict is Verdict.SAME
+
+    @property
+    def is_worth_a_try(self) -> bool:
+        """True if it is faster, may well be by too few launches, or alone has figures."""
+        is_likely = self.launches < MIN_LAUNCHES and self.speed_up.value >= LIKELY
+        is_only = self.launches > 0 and not self.is_compared
+        return self.is_faster or is_likely or is_only
+
+    @property
+    def is_broken(self) -> bool:
+        """True if it broke the law or failed; what is slow to trace may be what is as written."""
+        return self.status not in {Status.MEASURED, Status.TRACING_LIMIT}
+
+    @property
+    def end(self) -> str:
+        """How it ended without figures, and why, or ''."""
+        reason = self.reason.removeprefix("breaks the law: ")
+        return "" if self.status is Status.MEASURED else f"{self.status}: {reason}"
 
 
 @dataclass(frozen=True)
 class Rival:
-    """One strategy at the sizes of a lift, alone; `gain` is beside what is written.
+    """One strategy at the sizes of a lift, alone, or the lift as written.
 
-    `seconds` are those of a call, None without figures; `lost` tells how such a one ended and why.
     `means` has the declared words of what training does otherwise, before and after, by the name of
-    the declaration. `broke` tells how the whole model with it broke the law or failed, or is ''.
+    the declaration.
     """
 
     strategy: str
-    seconds: Interval | None = None
-    gain: Gain = Gain()
-    lost: str = ""
+    gain: Outcome
     means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    broke: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,20 +124,21 @@ class LiftAdvice:
     """What to write instead of one lift: the fastest `strategy` of the same meaning, or nothing.
 
     `strategy` was tried last if the verdict is not to change; it is '' if none was worth a try.
-    `seconds` are those of a call as written, and `gain` is that of the strategy, both alone;
-    `in_whole` is the gain of the whole model by this change alone. `rivals` with figures are
-    sorted by time. If the strategy as written has none, `lost` tells how it ended and why.
+    `in_whole` is what the whole model gains by this change alone, None if that was not raced.
+    `rivals` with figures are sorted by time.
     """
 
     lift: ModelLift
-    verdict: Advice = Advice.UNDECIDED
+    verdict: Advice
     strategy: str = ""
-    seconds: Interval | None = None
-    gain: Gain = Gain()
-    in_whole: Gain | None = None
     rivals: tuple[Rival, ...] = ()
-    launches: int = 0
-    lost: str = ""
+    in_whole: Outcome | None = None
+
+    @property
+    def gain(self) -> Outcome:
+        """What the strategy gains alone."""
+        gains = (rival.gain for rival in self.rivals if rival.strategy == self.strategy)
+        return next(gains, Outcome())
 
     @property
     def is_change(self) -> bool:
@@ -114,53 +146,54 @@ class LiftAdvice:
 
 
 @dataclass(frozen=True)
-class WholeAdvice:
-    """A race of the whole model as it is written against all `changes`, and against each alone.
+class WholeRace:
+    """A race of the model as written against all `changes`, and against each of several alone.
 
-    `seconds` are those of a call as written. `gains`, and what was shown `slower` than the fastest,
-    are by the numbers of changed lifts. `law_error` is the largest relative difference of outputs
-    and gradients. `lost` tells how rivals without figures ended and why, by the label of a lift, or
-    `AS_WRITTEN` or `CHANGED`; `broke`, how a lift that was changed alone broke the law or failed.
+    `outcomes` are by the changes; the model as written has none.
     """
 
     changes: Changes
-    seconds: Interval | None
-    gains: Mapping[tuple[int, ...], Gain]
-    slower: frozenset[tuple[int, ...]]
-    law_error: float | None
-    lost: Mapping[str, str]
-    broke: Mapping[int, str]
+    outcomes: Mapping[Changes, Outcome]
     run: Run = field(repr=False)
 
+    @classmethod
+    def of(cls, model: UserModel, changes: Changes, run: Run) -> "WholeRace":
+        by_name, names = outcomes(run, model.setting, AS_WRITTEN), rivals_of_whole(changes)
+        own = {rival: by_name[name] for name, rival in names.items() if name in by_name}
+        return cls(changes, own, run)
+
     @property
-    def gain(self) -> Gain:
-        return self.gains.get(tuple(self.changes), Gain())
+    def gain(self) -> Outcome:
+        return self.outcomes.get(self.changes, Outcome())
 
 
 @dataclass(frozen=True)
 class ModelAdvice:
     """What to change in a model; `cores` of the machine are None if nothing was measured.
 
-    `whole` is the race that decided, or the last one, and `gain` that of the whole model by what is
-    advised, or else by all that was worth a try. An `interrupted` one rests on the launches until
-    then. `runs` are the names of its runs. `budget` has the seconds that would have done where it
-    is undecided for want of time.
+    `raced` has what is known of the whole model, by what was changed in it. The verdict is on the
+    changes `judged`: those advised, or else all that were worth a try. An `interrupted` one rests
+    on the launches until then. `runs` are the names of its runs. `budget` has the seconds that
+    would have done where it is undecided for want of time.
     """
 
     model: UserModel
     verdict: Advice
     lifts: tuple[LiftAdvice, ...]
-    whole: WholeAdvice | None = None
-    gain: Gain = Gain()
+    raced: Mapping[Changes, Outcome] = field(default_factory=dict)
+    judged: Changes = ()
     cores: int | None = None
     interrupted: bool = False
     runs: tuple[str, ...] = ()
     budget: float | None = None
 
     @property
-    def advised(self) -> dict[int, str]:
-        """The strategy to write instead of each lift that should change, by its number."""
-        return {advice.lift.number: advice.strategy for advice in self.lifts if advice.is_change}
+    def gain(self) -> Outcome:
+        return self.raced.get(self.judged, Outcome())
+
+    @property
+    def advised(self) -> Changes:
+        return self.judged if self.verdict is Advice.CHANGE else ()
 
 
 # What is decided ---------------------------------------------------------------------------------
@@ -168,34 +201,42 @@ class ModelAdvice:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured of a model: the `run` of its lifts alone, and then `races` of the whole."""
+    """What was measured of a model: the `run` of its lifts alone, and then `races` of the whole.
+
+    It is `interrupted` if no run tells that it was.
+    """
 
     model: UserModel
     run: Run | None = None
-    races: tuple[WholeAdvice, ...] = ()
+    races: tuple[WholeRace, ...] = ()
+    interrupted: bool = False
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        return (*([self.run] if self.run else []), *(race.run for race in self.races))
+
+    @property
+    def was_interrupted(self) -> bool:
+        return self.interrupted or any(run.is_provisional for run in self.runs)
+
+    @cached_property
+    def raced(self) -> dict[Changes, Outcome]:
+        """What the last race that had some changes shows of them."""
+        return {key: outcome for race in self.races for key, outcome in race.outcomes.items()}
 
     @cached_property
     def lifts(self) -> tuple[LiftAdvice, ...]:
-        """What is known of each lift alone, with the strategy to try next."""
-        broke = {
-            (number, race.changes[number]): end
-            for race in self.races
-            for number, end in race.broke.items()
-        }
-        return tuple(_advise_lift(self.model, lift, self.run, broke) for lift in self.model.lifts)
+        """What is known of each lift: undecided with a strategy that is worth a try."""
+        return tuple(map(self._advise_lift, self.model.lifts))
 
     @cached_property
     def worthwhile(self) -> Changes:
         """The changes that are worth a try, without those that make the whole model slower."""
-        gains = [pair for race in self.races for pair in race.gains.items()]
-        losers = {numbers for numbers, gain in gains if gain.is_loss}
-        return {
-            advice.lift.number: advice.strategy
+        return tuple(
+            (advice.lift.number, advice.strategy)
             for advice in self.lifts
-            if advice.verdict is Advice.UNDECIDED
-            and advice.strategy
-            and (advice.lift.number,) not in losers
-        }
+            if advice.verdict is Advice.UNDECIDED and advice.strategy
+        )
 
     @property
     def to_race(self) -> Changes:
@@ -203,191 +244,136 @@ class Evidence:
 
         The gain by a single change is known from a race of several.
         """
-        gain = self.gain_by(self.worthwhile)
-        is_known = gain is not None and gain.speed_up is not None and gain.speed_up.is_known
+        is_known = self.raced.get(self.worthwhile, Outcome()).speed_up.is_known
         was_raced = any(race.changes == self.worthwhile for race in self.races)
-        return {} if is_known or was_raced else self.worthwhile
-
-    def gain_by(self, changes: Changes) -> Gain | None:
-        """Return the gain of the whole model by these changes, from the last race that had them."""
-        for race in reversed(self.races):
-            if changes.items() <= race.changes.items() and tuple(changes) in race.gains:
-                return race.gains[tuple(changes)]
-        return None
+        return () if is_known or was_raced or self.was_interrupted else self.worthwhile
 
     @cached_property
-    def decided(self) -> tuple[WholeAdvice | None, Changes]:
-        """The changes to advise, and the race in which the model is shown faster by them.
+    def decided(self) -> Changes:
+        """The changes to advise: the fewest that were not shown slower than the fastest.
 
-        They are the fewest that were not shown slower than the fastest. Outputs that are constant
-        are no evidence that a change keeps them.
+        Outputs that are constant are no evidence that a change keeps them.
         """
-        races = () if self.model.constant else reversed(self.races)
-        for race in races:
+        for race in () if self.model.constant else reversed(self.races):
             shown = [
-                (numbers in race.slower, len(numbers), -gain.speed_up.value, numbers)
-                for numbers, gain in race.gains.items()
-                if gain.is_shown
-                and gain.speed_up
-                and all(race.changes[one] == self.worthwhile.get(one) for one in numbers)
+                (outcome.slower, len(changes), -outcome.speed_up.value, changes)
+                for changes, outcome in race.outcomes.items()
+                if outcome.is_faster and {*changes} <= {*self.worthwhile}
             ]
             if shown:
-                return race, {number: race.changes[number] for number in min(shown)[-1]}
-        return None, {}
+                return min(shown)[-1]
+        return ()
 
-    def advice(self, *, interrupted: bool = False) -> ModelAdvice:
+    def advice(self) -> ModelAdvice:
         """Return the verdicts on the model and on each lift of it."""
-        race, advised = self.decided
-        whole = race or next(reversed(self.races), None)
-        gain = race.gains[tuple(advised)] if race else self.gain_by(self.worthwhile)
         lifts = tuple(map(self._judged, self.lifts))
         verdicts = {advice.verdict for advice in lifts}
-        verdict = Advice.UNDECIDED if Advice.UNDECIDED in verdicts else Advice.KEEP
-        is_open = verdict is Advice.UNDECIDED and not (advised or interrupted)
-        runs = [*([self.run] if self.run else []), *(race.run for race in self.races)]
+        ranked = (Advice.CHANGE, Advice.UNDECIDED)
+        verdict = next((verdict for verdict in ranked if verdict in verdicts), Advice.KEEP)
+        judged = self.decided or self.worthwhile
+        if self.races and not (judged and judged in self.raced):
+            judged = self.races[-1].changes
+        is_open = verdict is Advice.UNDECIDED and not self.was_interrupted
         return ModelAdvice(
             self.model,
-            Advice.CHANGE if advised else verdict,
+            verdict,
             lifts,
-            whole=whole,
-            gain=gain or (whole.gain if whole else Gain()),
+            raced=self.raced,
+            judged=judged,
             cores=self.run.header.machine.identity.get("cores") if self.run else None,
-            interrupted=interrupted,
-            runs=tuple(journal_path(Path(), run.header).stem for run in runs),
-            budget=self._budget(runs) if is_open else None,
+            interrupted=self.was_interrupted,
+            runs=tuple(journal_path(Path(), run.header).stem for run in self.runs),
+            budget=self._budget() if is_open else None,
         )
+
+    def _advise_lift(self, lift: ModelLift) -> LiftAdvice:
+        if self.run is None or not lift.steps:
+            return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
+        rivals = rivals_of_lift(self.model, lift, self.run)
+        faster = [
+            rival.strategy for rival in rivals if rival.gain.is_worth_a_try and not rival.means
+        ]
+        if not faster:
+            launches = [rival.gain.launches for rival in rivals if rival.strategy == lift.usual]
+            is_kept = max(launches, default=0) >= MIN_LAUNCHES
+            return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
+        known = {name: self.raced.get(((lift.number, name),)) for name in faster}
+        broken = {name for name, outcome in known.items() if outcome and outcome.is_broken}
+        best = next((name for name in faster if name not in broken), faster[-1])
+        in_whole = known[best]
+        is_kept = in_whole is not None and (in_whole.is_broken or in_whole.is_loss)
+        verdict = Advice.KEEP if is_kept else Advice.UNDECIDED
+        return LiftAdvice(lift, verdict, best, rivals, in_whole)
 
     def _judged(self, advice: LiftAdvice) -> LiftAdvice:
         """Return the advice on a lift with its verdict, which the whole model decides."""
-        number, (_, advised) = advice.lift.number, self.decided
-        gain, verdict = self.gain_by(self.worthwhile), advice.verdict
-        is_settled = number not in self.worthwhile or advised or (gain and gain.is_nothing)
-        if advice.strategy and is_settled:
-            verdict = Advice.CHANGE if number in advised else Advice.KEEP
-        in_whole = self.gain_by({number: advice.strategy})
-        return replace(advice, verdict=verdict, in_whole=in_whole)
+        change = advice.lift.number, advice.strategy
+        if change in self.decided:
+            return replace(advice, verdict=Advice.CHANGE)
+        is_nothing = self.raced.get(self.worthwhile, Outcome()).is_nothing
+        is_kept = change in self.worthwhile and (self.decided or is_nothing)
+        return replace(advice, verdict=Advice.KEEP) if is_kept else advice
 
-    def _budget(self, runs: Sequence[Run]) -> float | None:
+    def _budget(self) -> float | None:
         """Return the seconds, in whole minutes, that the runs need for enough launches.
 
         The lifts have half of a budget. A whole model that was not raced is taken to need as much.
         None if unknown, or if it was not the time that was short.
         """
-        is_short = any(run.cut_short for run in runs) or (self.worthwhile and not self.races)
+        is_short = any(run.cut_short for run in self.runs) or (self.worthwhile and not self.races)
+        if not is_short or any(outcome.end for outcome in self.raced.values()):
+            return None
         seconds = 0.0
-        for run in runs:
+        for run in self.runs:
             launches = sum(len(each.launches) for each in run.measurements)
             all_cases = MIN_LAUNCHES * (run.header.cases or 1)  # it may not have reached all
             if not (launches and run.seconds):
                 return None
             seconds = max(seconds, run.seconds * max(1, all_cases / launches))
-        has_failed = any(race.lost for race in self.races)
-        return 60 * math.ceil(2 * _MARGIN * seconds / 60) if is_short and not has_failed else None
+        return 60 * math.ceil(2 * _MARGIN * seconds / 60)
 
 
 # What the runs show ------------------------------------------------------------------------------
 
 
-def _advise_lift(
-    model: UserModel, lift: ModelLift, run: Run | None, broke: Mapping[tuple[int, str], str]
-) -> LiftAdvice:
-    """Return what is known of a lift alone: undecided with a strategy that is worth a try.
+def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> tuple[Rival, ...]:
+    """Return what was measured of a lift, the fastest first, and then what has no figures."""
 
-    What is shown faster is, and by too few launches what is seen to be much faster: the whole model
-    judges it. Where the code as written has no figures, whatever has them is.
-    """
-    if run is None or not lift.steps:
-        return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
-    setting, rivals = model.setting_of(lift), tuple(_rivals(model, lift, run, broke))
-    written = next((rival for rival in rivals if rival.strategy == lift.usual), Rival(lift.usual))
-    played = (each.launches for each in run.measurements if each.case.setting == setting)
-    launches = max(map(len, played), default=0)
-    has_few = launches < MIN_LAUNCHES
-    faster = [
-        rival
-        for rival in rivals
-        if rival.seconds and not rival.means and _looks_faster(rival.gain, has_few=has_few)
-    ]
-    advice = LiftAdvice(
-        lift, seconds=written.seconds, rivals=rivals, launches=launches, lost=written.lost
-    )
-    if not faster:
-        is_known = written.seconds and not has_few
-        return replace(advice, verdict=Advice.KEEP if is_known else Advice.UNDECIDED)
-    best = next((rival for rival in faster if not rival.broke), faster[-1])
-    verdict = Advice.KEEP if best.broke else Advice.UNDECIDED
-    return replace(advice, verdict=verdict, strategy=best.strategy, gain=best.gain)
+    def means(strategy: str) -> dict[str, str]:
+        entry = run.header.strategies.get(strategy)
+        return lift.meaning(entry.meaning if entry else {})
+
+    written, rivals = means(lift.usual), list[Rival]()
+    for name, gain in outcomes(run, model.setting_of(lift), lift.usual).items():
+        own = means(name)
+        others = {key: (word, own[key]) for key, word in written.items() if word != own[key]}
+        rivals.append(Rival(name, gain, others))
+    return tuple(rivals)
 
 
-def _looks_faster(gain: Gain, *, has_few: bool) -> bool:
-    if gain.speed_up is None:
-        return True
-    return gain.is_shown or (has_few and gain.speed_up.value >= LIKELY)
-
-
-def _rivals(
-    model: UserModel, lift: ModelLift, run: Run, broke: Mapping[tuple[int, str], str]
-) -> Iterator[Rival]:
-    """Yield what was measured of a lift, the fastest first, and then what has no figures."""
-    setting = model.setting_of(lift)
-    declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
-    written = lift.meaning(declared.get(lift.usual, {}))
-    rankings = (each for each in rank_run(run, (lift.usual,)) if each.setting == setting)
+def outcomes(run: Run, setting: Setting, written: str) -> dict[str, Outcome]:
+    """Return what each strategy shows beside that written, by its name, sorted by time."""
+    rankings = (each for each in rank_run(run, (written,)) if each.setting == setting)
     rows = {row.case: row for ranking in rankings for row in ranking.rows}
-    usual, others = Case(setting, lift.usual), [each.case for each in run.without_result]
-    for case in (*rows, *(case for case in others if case.setting == setting)):
-        row, name = rows.get(case), case.strategy
-        after = lift.meaning(declared.get(name, {}))
-        yield Rival(
-            name,
-            seconds=row.seconds_per_call if row else None,
-            gain=_gain(run, row.speed_up, usual, case) if row else Gain(),
-            lost=_end(run.by_case[case]),
-            means={key: (word, after[key]) for key, word in written.items() if word != after[key]},
-            broke=broke.get((lift.number, name), ""),
-        )
+    ended = [each.case for each in run.without_result if each.case.setting == setting]
+    usual = Case(setting, written)
+    return {case.strategy: _outcome(run, usual, case, rows) for case in (*rows, *ended)}
 
 
-def advise_whole(model: UserModel, changes: Changes, run: Run) -> WholeAdvice:
-    """Return what a race of the whole model with these changes shows."""
-    numbers: dict[str, tuple[int, ...]] = {lift.alone: (lift.number,) for lift in model.lifts}
-    numbers |= {AS_WRITTEN: (), CHANGED: tuple(changes)}
-    labels = {lift.alone: lift.label for lift in model.lifts}
-    ranked = (row for ranking in rank_run(run, (AS_WRITTEN,)) for row in ranking.rows)
-    rows = {numbers[row.case.strategy]: row for row in ranked}
-    lost = {each.case.strategy: each for each in run.without_result}
-    written, changed = (Case(model.setting, name) for name in (AS_WRITTEN, CHANGED))
-    return WholeAdvice(
-        changes,
-        seconds=rows[()].seconds_per_call if () in rows else None,
-        gains={
-            key: _gain(run, row.speed_up, written, row.case) for key, row in rows.items() if key
-        },
-        slower=frozenset(key for key, row in rows.items() if row.verdict is Verdict.SLOWER),
-        law_error=fact(run.by_case[changed], "law_error") if changed in run.by_case else None,
-        lost={labels.get(name, name): _end(each) for name, each in lost.items()},
-        broke={
-            numbers[name][0]: _end(each)
-            for name, each in lost.items()
-            if len(numbers[name]) == 1 and each.status is not Status.TRACING_LIMIT
-        },
-        run=run,
+def _outcome(run: Run, written: Case, case: Case, rows: Mapping[Case, RankedCase]) -> Outcome:
+    def pair(value: Callable[[Case], float | None]) -> Pair:
+        first, second = (value(each) if each in rows else None for each in (written, case))
+        return first, second
+
+    end, row = run.by_case[case], rows.get(case)
+    if row is None:
+        return Outcome(status=end.status, reason=end.reason)
+    return Outcome(
+        speed_up=row.speed_up or _NOT_COMPARED,
+        seconds=pair(lambda each: rows[each].seconds_per_call.value),
+        first_call=pair(lambda each: fact(run.by_case[each], "first_call_seconds")),
+        peak_bytes=pair(lambda each: fact(run.by_case[each], "peak_bytes")),
+        law_error=fact(end, "law_error"),
+        launches=row.launches,
+        slower=row.verdict is Verdict.SLOWER,
     )
-
-
-def _end(measurement: Measurement) -> str:
-    """Return how a rival without figures ended, and why; '' of one that was measured."""
-    is_measured = measurement.status is Status.MEASURED
-    reason = measurement.reason.removeprefix("breaks the law: ")
-    return "" if is_measured else f"{measurement.status}: {reason}"
-
-
-def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> Gain:
-    def pair(name: str) -> tuple[float, float] | None:
-        first, second = (
-            fact(run.measured[case], name) if case in run.measured else None
-            for case in (before, after)
-        )
-        return None if first is None or second is None else (first, second)
-
-    return Gain(speed_up, pair("first_call_seconds"), pair("peak_bytes"))

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from rich.cells import cell_len
 
-from timelift.advise.advice import Advice, Gain, LiftAdvice, ModelAdvice, Rival
-from timelift.advise.user_model import AS_WRITTEN, CHANGED, ModelLift, UserModel
+from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair, Rival
+from timelift.advise.user_model import Changes, ModelLift, UserModel
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
@@ -40,8 +40,6 @@ ITSELF = "itself"
 #: The file of each strategy that was tried in the whole model, by its name.
 Pages = Mapping[str, Source]
 Row = tuple[str, ...]
-#: What was and what is, None where that is unknown.
-Pair = Sequence[float | None]
 
 
 def advice_lines(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
@@ -101,48 +99,51 @@ def _wanted(advice: ModelAdvice) -> str:
 
 def _reason(advice: ModelAdvice) -> str:
     """Return what the verdict rests on, most often what the whole model becomes."""
-    whole, gain, step = advice.whole, advice.gain, f"the {_call_of(advice.model)}"
+    gain, step = advice.gain, f"the {_call_of(advice.model)}"
     if not advice.lifts:
         is_by_hand = any(not layer.depends for layer in advice.model.repeated)
         return "joining calls is left to your hand" if is_by_hand else "nothing to lift was found"
-    if whole is None or not (gain.speed_up or whole.lost):
+    ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
+    if not (gain.is_compared or ends):
         if advice.verdict is Advice.KEEP:
             return "no lift is shown to become faster"
         return "it was interrupted" if advice.interrupted else "too few launches for an answer"
     if advice.verdict is Advice.CHANGE:
         return f"{step} {_becomes(gain)}"
-    numbers = next((own for own, each in whole.gains.items() if each == gain), whole.changes)
     becomes = f"{step} {_becomes(gain)}"
-    before, after = gain.first_call or (0.0, 0.0)
-    if gain.speed_up is None:
-        ends = sorted({end.partition(": ")[0] for end in whole.lost.values()})
+    if not gain.is_compared:
         becomes += f" ({'; '.join(ends)})"
-    elif advice.verdict is Advice.KEEP and not gain.is_loss and before > _SHORTER * after:
-        becomes = f"only the first call is shorter ({_arrow((before, after))}), not {step}"
-    return f"with {_changed(numbers)} {becomes}"
+    elif advice.verdict is Advice.KEEP and not gain.is_loss and _is_shorter(gain.first_call):
+        becomes = f"only the first call is shorter ({_arrow(gain.first_call)}), not {step}"
+    return f"with {_changed(advice.judged)} {becomes}"
 
 
-def _changed(numbers: Iterable[int]) -> str:
-    names = [*map(str, numbers)]
-    return f"lift{'s' if len(names) > 1 else ''} {', '.join(names)} changed"
+def _is_shorter(first_call: Pair) -> bool:
+    before, after = first_call
+    return before is not None and after is not None and before > _SHORTER * after
+
+
+def _changed(changes: Changes) -> str:
+    numbers = ", ".join(str(number) for number, _ in changes)
+    return f"lift{'s' if len(changes) > 1 else ''} {numbers} changed"
 
 
 def _call_of(model: UserModel) -> str:
     return "train step" if model.setting.phase is Phase.BACKWARD else "prediction"
 
 
-def _becomes(gain: Gain) -> str:
-    if gain.speed_up is None:
+def _becomes(gain: Outcome) -> str:
+    if not gain.is_compared:
         return "has no figures"
-    if gain.speed_up.is_known and not (gain.is_shown or gain.is_loss):
+    if gain.speed_up.is_known and not (gain.is_faster or gain.is_loss):
         return "is not shown to differ"
     return f"becomes {_times(gain, ' times as fast')}"
 
 
-def _times(gain: Gain, noun: str = "") -> str:
+def _times(gain: Outcome, noun: str = "") -> str:
     """Write a gain: `6.1 [5.4, 7.0]` with its noun, or `6.3 to 17 % slower`."""
     speed_up = gain.speed_up
-    if speed_up is None:
+    if not gain.is_compared:
         return "-"
     if gain.is_loss:
         text = from_to(1 / speed_up.high, 1 / speed_up.low)
@@ -165,11 +166,11 @@ def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
         masked = "; a mask reaches it" if lift.masked else ""
         yield f"{lift.label}: {', '.join(filter(None, names))}{masked}"
-    for layer, calls, depends in model.repeated:
-        code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {calls})"
+    for repeated in model.repeated:
+        code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
         rest = "each call needs the one before: a recurrence, left alone"
-        rest = rest if depends else f"not measured; by hand: {code}"
-        yield f"{layer} is called {calls} times at one shape: {rest}"
+        rest = rest if repeated.depends else f"not measured; by hand: {code}"
+        yield f"{repeated.layer} is called {repeated.calls} times at one shape: {rest}"
 
 
 # Tables: each lift alone, and the whole model ----------------------------------------------------
@@ -184,12 +185,10 @@ def lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
             cells: Row = (str(lift.number), batch, _to_write(lift_advice, pages))
             rivals = [rival for rival in lift_advice.rivals if rival.strategy != lift.usual]
             rivals.sort(key=lambda rival: rival.strategy != lift_advice.strategy)
-            for rival in rivals or [Rival("-")]:
-                seconds = (lift_advice.seconds, rival.seconds)
-                call = _arrow([each and each.value for each in seconds])
-                call = rival.lost.partition(": ")[0] or call
-                gain = (_times(rival.gain), _arrow(rival.gain.first_call))
-                yield (*cells, rival.strategy, call, *gain)
+            for rival in rivals or [Rival("-", Outcome())]:
+                gain = rival.gain
+                call = str(gain.status) if gain.end else _arrow(gain.seconds)
+                yield (*cells, rival.strategy, call, _times(gain), _arrow(gain.first_call))
                 cells = ("", "", "")
 
 
@@ -221,19 +220,16 @@ def whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     call = f"a {_call_of(advices[0].model)}"
     yield ("whole model", "batch", call, "times as fast", "first call", "peak memory")
     for advice in advices:
-        if whole := advice.whole:
-            batch = str(advice.model.feeding.batch)
-            in_whole = {(each.lift.number,): each.in_whole for each in advice.lifts}
-            for numbers, gain in (in_whole | {**whole.gains}).items():
-                if gain and gain.speed_up and whole.seconds:
-                    calls = (whole.seconds.value, whole.seconds.value / gain.speed_up.value)
-                    cells = (_changed(numbers), batch, _arrow(calls), _times(gain))
-                    yield (*cells, _arrow(gain.first_call), _arrow(gain.peak_bytes, human_bytes))
+        batch = str(advice.model.feeding.batch)
+        for changes, gain in advice.raced.items():
+            if changes and gain.is_compared:
+                cells = (_changed(changes), batch, _arrow(gain.seconds), _times(gain))
+                yield (*cells, _arrow(gain.first_call), _arrow(gain.peak_bytes, human_bytes))
 
 
-def _arrow(pair: Pair | None, write: Callable[[float], str] = time_in_words) -> str:
+def _arrow(pair: Pair, write: Callable[[float], str] = time_in_words) -> str:
     """Write what was and what is, the unit once if it is that of both: `41.2 → 4.25 ms`."""
-    before, after = pair or (None, None)
+    before, after = pair
     if before is None or after is None:
         return "-" if after is None else write(after)
     old, new = write(before), write(after)
@@ -248,9 +244,10 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
     for advice in advices:
         for lift_advice in advice.lifts:
             yield from _notes_on_lift(lift_advice)
-        for name, end in (advice.whole.lost if advice.whole else {}).items():
-            if name in {AS_WRITTEN, CHANGED}:
-                yield f"the whole model {name.replace('_', ' ')}: {end}"
+        for changes, outcome in advice.raced.items():
+            if outcome.end:
+                names = ", ".join(f"{strategy} in lift {number}" for number, strategy in changes)
+                yield f"the whole model {f'with {names}' if names else 'as written'}: {outcome.end}"
     yield from _evidence(advices[0].model, advices)
     if any(advice.interrupted for advice in advices):
         yield "provisional: it was interrupted; this rests on the launches until then"
@@ -260,15 +257,14 @@ def _notes_on_lift(advice: LiftAdvice) -> Iterator[str]:
     """Yield what became of the rivals that are not advised."""
     label, advised = advice.lift.label, advice.strategy if advice.is_change else ""
     for rival in advice.rivals:
-        if end := rival.lost or rival.broke:
-            yield f"{label}, {rival.strategy}{', in the whole model' if rival.broke else ''}: {end}"
+        if rival.gain.end:
+            yield f"{label}, {rival.strategy}: {rival.gain.end}"
     for rival in itertools.takewhile(lambda rival: rival.strategy != advised, advice.rivals):
-        is_faster = rival.gain.is_shown or (rival.seconds and not rival.gain.speed_up)
-        if rival.means and is_faster:
+        if rival.means and rival.gain.is_worth_a_try:
             changed = "; ".join(_means(rival.means))
-            times = _times(rival.gain, " times as fast alone, but")
-            yield f"{label}, {rival.strategy}: {times} changes the meaning: {changed}"
-    if advice.verdict is Advice.KEEP and advice.gain.is_shown and advice.in_whole:
+            times = _times(rival.gain, " times as fast alone")
+            yield f"{label}, {rival.strategy}: {times}, but changes the meaning: {changed}"
+    if advice.verdict is Advice.KEEP and advice.gain.is_faster and advice.in_whole:
         alone = _times(advice.gain, " times as fast alone")
         yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(advice.in_whole)}"
 
@@ -281,8 +277,7 @@ def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]:
     """Yield what shows that a changed model computes the same, and what that leaves open."""
-    raced = [advice.whole for advice in advices if advice.whole]
-    errors = [whole.law_error for whole in raced if whole.law_error is not None]
+    errors = [error for advice in advices if (error := advice.gain.law_error) is not None]
     if not errors:
         return
     what = "outputs are"
@@ -327,9 +322,8 @@ def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
 
 
 def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
-    model, whole = advice.model, advice.whole
+    model = advice.model
     told = ("backend", "mode", "drawn", "draws_labels", "constant", "unpadded", "steady")
-    raced = ("changes", "seconds", "gain", "law_error", "lost")
     return {
         "model": model.name,
         "advice": advice.verdict,
@@ -339,22 +333,22 @@ def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
         "provisional": advice.interrupted,
         "runs": advice.runs,
         "budget_seconds": advice.budget,
+        "gain": advice.gain,
         "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],
-        "repeated": [layer._asdict() for layer in model.repeated],
-        "whole": whole and _fields(whole, raced),
+        "repeated": model.repeated,
+        "whole": [{"changes": dict(key), "gain": gain} for key, gain in advice.raced.items()],
     }
 
 
 def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
     lift, told = advice.lift, ("number", "name", "place", "before", "steps", "batch", "masked")
-    figures = ("strategy", "launches", "seconds", "gain", "in_whole", "rivals", "lost")
     return {
         **_fields(lift, told),
         "is": lift.usual,
         "advice": advice.verdict,
         "after": written_instead(lift, advice.strategy, pages) if advice.is_change else None,
         "write": advice.strategy if advice.is_change else None,
-        **_fields(advice, figures),
+        **_fields(advice, ("strategy", "gain", "in_whole", "rivals")),
     }
 
 

@@ -6,17 +6,23 @@ All are runs of their own, within one budget.
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from msgspec import structs
 
-from timelift.advise.advice import Evidence, ModelAdvice, WholeAdvice, advise_whole
-from timelift.advise.user_model import AS_WRITTEN, CHANGED, DEFAULTS, ModelLift, UserModel
+from timelift.advise.advice import Evidence, ModelAdvice, WholeRace
+from timelift.advise.user_model import (
+    AS_WRITTEN,
+    DEFAULTS,
+    Changes,
+    UserModel,
+    rivals_of_whole,
+)
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
-from timelift.case import Case
+from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import Header
@@ -66,25 +72,20 @@ def find_advice(
     `time.monotonic`, and the races of the whole model get the rest. A race leaves out what broke
     the law in the last one, or made the model slower.
     """
-    evidence, interrupted = Evidence(model), False
+    evidence = Evidence(model)
     try:
         if any(lift.steps for lift in model.lifts):
             half = (ends - time.monotonic()) / 2
-            run, interrupted = measure_lifts(project, model, with_budget(texts, half))
-            evidence = Evidence(model, run)
-        while evidence.to_race and not interrupted and len(evidence.races) < _MOST_RACES:
+            evidence = Evidence(model, measure_lifts(project, model, with_budget(texts, half)))
+        while evidence.to_race and len(evidence.races) < _MOST_RACES:
             rest = ends - time.monotonic()
             if rest <= 0:
                 break
-            race, interrupted = race_whole(
-                project, model, evidence.to_race, with_budget(texts, rest)
-            )
-            if race is None:
-                break
+            race = race_whole(project, model, evidence.to_race, with_budget(texts, rest))
             evidence = replace(evidence, races=(*evidence.races, race))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
-        interrupted = True
-    return evidence.advice(interrupted=interrupted)
+        evidence = replace(evidence, interrupted=True)
+    return evidence.advice()
 
 
 def end_of_budget(texts: Mapping[str, str]) -> float:
@@ -99,10 +100,8 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
     return {**texts, "budget": budget}
 
 
-def measure_lifts(
-    project: Project, model: UserModel, texts: Mapping[str, str]
-) -> tuple[Run | None, bool]:
-    """Measure each lift's inner layer at its own sizes; return True beside the run after Ctrl-C.
+def measure_lifts(project: Project, model: UserModel, texts: Mapping[str, str]) -> Run:
+    """Measure each lift's inner layer at its own sizes.
 
     Raises UserError if the project lacks a strategy that the model has as written.
     """
@@ -115,14 +114,7 @@ def measure_lifts(
             f"none of that name; put {missing[0]}.py back, without VARIANTS"
         )
     workloads = [
-        Workload(
-            name=lift.workload,
-            factory=model.factory_of(lift),
-            inputs=lift.inputs,
-            seq_lens=(lift.steps,),
-            batch_sizes=(lift.batch,),
-            is_users=True,
-        )
+        replace(_workload(model.setting_of(lift), model.factory_of(lift)), inputs=lift.inputs)
         for lift in called
     ]
     cases = [
@@ -135,89 +127,72 @@ def measure_lifts(
 
 
 def race_whole(
-    project: Project, model: UserModel, changes: Mapping[int, str], texts: Mapping[str, str]
-) -> tuple[WholeAdvice | None, bool]:
-    """Race a model against itself with strategies in the place of lifts.
+    project: Project, model: UserModel, changes: Changes, texts: Mapping[str, str]
+) -> WholeRace:
+    """Race a model against itself with strategies in the place of lifts, together and alone.
 
-    `changes` are strategies by the number of a lift; if there are several, each is raced alone,
-    too. The second value is True if Ctrl-C ended the race.
+    It ends after a launch in which a change broke the law, since another is tried in its place.
     """
-    request, setting = RunRequest(project, DEFAULTS | dict(texts)), model.setting
-    strategies = request.catalogue.strategies
-    changed = [
-        (lift, strategies[changes[lift.number]]) for lift in model.lifts if lift.number in changes
-    ]
-    rivals = list(_rivals(changed))
-    strategies.update({rival.name: rival for rival in rivals})
-    workload = Workload(
-        name=model.name,
-        factory=model.factory,
+    request = RunRequest(project, DEFAULTS | dict(texts), stop_after=1)
+    strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
+    rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
+    strategies.update(rivals)
+    workload = replace(
+        _workload(model.setting, model.factory), is_model=True, data=model.feeding.source
+    )
+    cases = [Case(model.setting, name) for name in rivals]
+    return WholeRace.of(model, changes, _measure(_ModelRace(request), [workload], cases))
+
+
+def _workload(setting: Setting, factory: str) -> Workload:
+    return Workload(
+        name=setting.workload,
+        factory=factory,
         inputs=LayerInputs(),
         seq_lens=(setting.seq_len,),
         batch_sizes=(setting.batch,),
         is_users=True,
-        is_model=True,
-        data=model.feeding.source,
     )
-    cases = [Case(setting, rival.name) for rival in rivals]
-    run, interrupted = _measure(_ModelRace(request), [workload], cases)
-    return advise_whole(model, changes, run) if run else None, interrupted
 
 
-def _rivals(changed: Sequence[tuple[ModelLift, Strategy]]) -> Iterator[Strategy]:
-    """Yield the model as written, with all changes, and with each of several changes alone.
+def _as_strategy(name: str, changes: Changes, strategies: Mapping[str, Strategy]) -> Strategy:
+    """Return a rival of a whole model.
 
-    Their parameters are the file and the parameters of a strategy, by the number of the lift.
+    Its parameters are the file and the parameters of a strategy, by the number of the lift.
     """
-    parameters = {
-        str(lift.number): (str(strategy.path), strategy.parameters) for lift, strategy in changed
-    }
-    titles = [f"{strategy.name} instead of {lift.label}" for lift, strategy in changed]
-    yield Strategy(AS_WRITTEN, Path(), "The model as it is written.")
-    yield Strategy(CHANGED, Path(), f"{', '.join(titles)}.", parameters)
-    if len(changed) == 1:
-        return
-    for (lift, _), title in zip(changed, titles, strict=True):
-        number = str(lift.number)
-        yield Strategy(lift.alone, Path(), f"{title} alone.", {number: parameters[number]})
+    changed = {number: strategies[strategy] for number, strategy in changes}
+    parameters = {str(i): (str(own.path), own.parameters) for i, own in changed.items()}
+    title = ", ".join(f"{own.name} instead of lift {i}" for i, own in changed.items())
+    return Strategy(name, Path(), f"{title or 'The model as it is written'}.", parameters)
 
 
-class _AdviceRace(Race):
+class _LiftsRace(Race):
+    """The lifts of a model, each alone; no peak memory is read."""
+
     def referee(self) -> Referee:
         return Referee(self.request.options.precision)
-
-
-class _LiftsRace(_AdviceRace):
-    """The lifts of a model, each alone; no peak memory is read."""
 
     def options(self) -> RunOptions:
         return replace(self.request.options, reads_peak_memory=False)
 
 
-class _ModelRace(_AdviceRace):
-    """A model with changes; the model as written is the baseline of speed-ups.
+class _ModelRace(Race):
+    """A model with changes; the model as written is the baseline of speed-ups."""
 
-    It ends after a launch in which a change broke the law, since another is tried in its place.
-    """
-
-    def options(self) -> RunOptions:
-        return replace(self.request.options, stop_after=1)
+    def referee(self) -> Referee:
+        return Referee(self.request.options.precision)
 
     def header(self, header: Header) -> Header:
         return structs.replace(header, options=header.options | {"relative_to": AS_WRITTEN})
 
 
-def _measure(
-    race: Race, workloads: Sequence[Workload], cases: Sequence[Case]
-) -> tuple[Run | None, bool]:
-    """Measure cases of these workloads; the run is None if no case can be measured here."""
-    workload_by_name = {workload.name: workload for workload in workloads}
-    race.request.catalogue.workloads.update(workload_by_name)
-    race.request.axes["workloads"] = ",".join(workload_by_name)
+def _measure(race: Race, workloads: Sequence[Workload], cases: Sequence[Case]) -> Run:
+    by_name = {workload.name: workload for workload in workloads}
+    race.request.catalogue.workloads.update(by_name)
+    race.request.axes["workloads"] = ",".join(by_name)
     session, display = Session(race), CampaignDisplay(sys.stderr)
     try:
         session.measure(cases, display)
     finally:
         display.done()
-    run = Run.of_lines(session.header, session.lines, session.end) if session.journal_path else None
-    return run, session.interrupted
+    return Run.of_lines(session.header, session.lines, session.end)

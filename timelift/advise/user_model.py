@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import msgspec
+
 from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, workload_name
 from timelift.errors import UserError, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
@@ -24,6 +26,8 @@ OPTIONS = (
 )
 #: The default sizes of a call.
 BATCH, SEQ_LEN = 32, 16
+#: The strategies to write instead of lifts, each behind the number of its lift.
+Changes = tuple[tuple[int, str], ...]
 #: The rivals of a whole model, beside those in which one lift alone is changed.
 AS_WRITTEN, CHANGED = "as_written", "changed"
 #: What training adds to an inner layer, by the constant in which strategies declare how they treat
@@ -42,7 +46,8 @@ class Feeding(NamedTuple):
     seq_len: int
 
 
-class RepeatedLayer(NamedTuple):
+@dataclass(frozen=True)
+class RepeatedLayer:
     """A layer that one call of a model calls several times at one shape, and that is no lift.
 
     It `depends` where a call takes what an earlier one returned.
@@ -80,26 +85,9 @@ class ModelLift:
     masked: bool = False
     gradients: Gradients = Gradients.NONE
 
-    @classmethod
-    def of(cls, model: str, number: int, described: Mapping[str, Any]) -> Self:
-        """Return a lift of the model of this name, which `worker.describe` printed."""
-        inputs = described.get("inputs")
-        own = {
-            "inputs": LayerInputs.from_fields(inputs) if inputs else LayerInputs(),
-            "gradients": Gradients(described.get("gradients", Gradients.NONE)),
-            "added": tuple(described["added"]),
-            "workload": f"{model}.lift{number}",
-        }
-        return cls(number=number, **{**described, **own})
-
     @property
     def label(self) -> str:
         return f"lift {self.number}"
-
-    @property
-    def alone(self) -> str:
-        """The rival of a whole model in which this lift alone is changed."""
-        return f"only_lift{self.number}"
 
     @property
     def is_loop(self) -> bool:
@@ -159,20 +147,15 @@ class UserModel:
     def of(
         cls, factory: str, feeding: Feeding, backend: Backend, described: Mapping[str, Any]
     ) -> Self:
-        """Return the model that `worker.describe` printed; the other fields have the same names."""
+        """Return the model that `worker.describe` printed; its fields have the same names."""
         name = _name(described["name"])
-        own = {
-            "name": name,
-            "feeding": feeding._replace(batch=described["batch"]),
-            "mode": Mode(described["mode"]),
-            "lifts": tuple(
-                ModelLift.of(name, number, lift)
-                for number, lift in enumerate(described["lifts"], 1)
-            ),
-            "repeated": tuple(RepeatedLayer(**layer) for layer in described["repeated"]),
-        }
-        others = {field: value for field, value in described.items() if field != "batch"}
-        return cls(factory=factory, backend=backend, **{**others, **own})
+        lifts = [
+            {**lift, "number": number, "workload": f"{name}.lift{number}"}
+            for number, lift in enumerate(described["lifts"], 1)
+        ]
+        own = {"factory": factory, "name": name, "backend": str(backend), "lifts": lifts}
+        feeding = feeding._replace(batch=described["batch"])
+        return msgspec.convert({**described, **own, "feeding": feeding}, cls)
 
     @property
     def setting(self) -> Setting:
@@ -206,6 +189,12 @@ class UserModel:
     def factory_of(self, lift: ModelLift) -> str:
         """Return the text of the `Factory` of the layer inside of a lift."""
         return str(replace(Factory.of(self.factory), lift=str(lift.number)))
+
+
+def rivals_of_whole(changes: Changes) -> dict[str, Changes]:
+    """Return the model as written, with each of several changes alone, and with all, by name."""
+    alone = {f"only_lift{change[0]}": (change,) for change in changes if len(changes) > 1}
+    return {AS_WRITTEN: (), **alone, CHANGED: changes}
 
 
 def _name(text: str) -> str:
