@@ -83,8 +83,6 @@ class Facts:
     law_error: _Error = None
     #: In place of a `peak_bytes` that is too small to be read.
     peak_bytes_below: _Hidden = None
-    #: True if the sample length was found.
-    steady: Annotated[bool | Number | None, _HIDDEN] = None
     #: Rounds that are lost because a rival retraced.
     dropped_rounds: _Hidden = None
     #: The time that all threads together waited for a processor, over the time of the rounds.
@@ -96,8 +94,6 @@ class Facts:
     #: The two beats of `timelift.canary`: a hash, and a copy of memory.
     canary_seconds: _Hidden = None
     copy_seconds: _Hidden = None
-    #: The place in the order of building, from 1.
-    built: _Hidden = None
     #: 1 if the device's clocks were held down when the rounds had been played.
     throttled: _Hidden = None
     #: The number of nodes of each kind in its traced graph, in the first launch of a run against

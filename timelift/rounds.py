@@ -63,7 +63,6 @@ class Player:
     note_playing: Callable[[], object] = lambda: None
     wait_seconds: float = 0.0
     priming_calls: int = 0
-    steady: bool = True
     seconds_spent: float = 0.0
     retraced_rounds: int = 0
     #: One value a round, NaN where it sat out.
@@ -120,10 +119,7 @@ class Player:
 
 
 def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
-    """Play windows of calls until two agree; return seconds per call.
-
-    A player of which no two windows agree is not `steady`.
-    """
+    """Play windows of calls until two agree, `MOST_WINDOWS` at most; return seconds per call."""
     calls, previous = 1, float("inf")
     for _ in range(MOST_WINDOWS):
         seconds = player.sample(calls, clock)
@@ -134,7 +130,6 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
         if seconds < WINDOW_SECONDS:
             calls = min(2 * calls + 1, 1 + round(WINDOW_SECONDS / seconds_per_call))
         previous = seconds_per_call
-    player.steady = False
     return seconds_per_call
 
 

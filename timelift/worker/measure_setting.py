@@ -126,13 +126,12 @@ class Playing:
         if timed and (why := player.why_lost):
             self.channel.emit(self.task.unmeasured(player.name, Status.FAILED, why))
             return
-        own = {"traces": prepared.compiled.traces, "steady": player.steady}
         measured = CaseInLaunch(
             Case(self.task.setting, player.name),
             self.task.launch,
             seconds_per_call=player.seconds_per_call,
             calls_per_sample=player.calls_per_sample,
-            facts=Facts(**{**prepared.facts, **own, **shared}),
+            facts=Facts(**{**prepared.facts, **shared}, traces=prepared.compiled.traces),
         )
         self.channel.emit(measured)
 

@@ -86,7 +86,7 @@ class SettingUnderTest:
         steps = law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
         self._shared = SharedInputs(inputs, valid, steps)
         self._layers: dict[tuple[str, str], InnerLayer | LostError] = {}
-        self._is_warm, self._built = engine.warm or not task.warms, 0
+        self._is_warm = engine.warm or not task.warms
         #: What the last rival only `tries`, in its words, or ''.
         self.tried = ""
 
@@ -221,11 +221,9 @@ class SettingUnderTest:
         traced = time.perf_counter()
         call_once(self.engine, compiled, feed)
         ended = time.perf_counter()
-        self._built += 1
         facts: dict[str, Any] = {
             "trace_seconds": traced - started,
             "first_call_seconds": ended - started,
-            "built": self._built,
         }
         operations = compiled.operations  # counting them takes a while
         if operations is not None:
