@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
@@ -123,3 +124,18 @@ def _longer_run(run: Run) -> str:
     """Write the option for a run of at least twice the time, in steps of five minutes."""
     minutes = 5 * max(math.ceil(2 * (run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
     return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
+
+
+def without_result(run: Run) -> dict[Setting, list[str]]:
+    """Return, for each setting, a sentence a reason about the strategies without a result."""
+    names: dict[Setting, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for measurement in run.without_result:
+        launches = len(measurement.launches)
+        after = f" after {counted(launches, 'launch')}" if launches else ""
+        reason = f": {measurement.reason}" if measurement.reason else ""
+        by_reason = names[measurement.case.setting]
+        by_reason[f"{measurement.status}{after}{reason}"].append(measurement.case.strategy)
+    return {
+        setting: [f"no result for {', '.join(sorted(own))}: {why}" for why, own in reasons.items()]
+        for setting, reasons in names.items()
+    }

@@ -4,7 +4,7 @@ Names in a `Report` are as the file wrote them: a renderer escapes them for its 
 """
 
 import shlex
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,6 @@ from timelift.case import Setting, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import Commit, flattened
-from timelift.measurement import Measurement
 from timelift.present import case_table, conditions
 from timelift.present.answer import answer_table, cost_sentences, recommended_in_words
 from timelift.present.summary import NO_ADDITIONS, Additions
@@ -119,9 +118,7 @@ def _launches(run: Run) -> str:
 def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
     """Yield the tables of all settings, also of those without a measured case."""
     ranked = {ranking.setting: ranking for ranking in findings.rankings}
-    without_result: dict[Setting, list[Measurement]] = defaultdict(list)
-    for measurement in findings.run.without_result:
-        without_result[measurement.case.setting].append(measurement)
+    without_result = conditions.without_result(findings.run)
     for settings in by_execution({*ranked, *without_result}):
         axes = several_valued(settings)
         rankings = [ranked[setting] for setting in settings if setting in ranked]
@@ -130,7 +127,7 @@ def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
             for setting in settings
             for note in (
                 *_verdicts(ranked.get(setting), findings),
-                *_without_result(without_result[setting]),
+                *without_result.get(setting, ()),
             )
         ]
         table = case_table.of_rankings(rankings, findings, axes) if rankings else None
@@ -181,18 +178,6 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         ]
         if names:
             yield f"undecided, and the difference that would have been seen: {', '.join(names)}"
-
-
-def _without_result(measurements: Iterable[Measurement]) -> Iterator[str]:
-    """Yield a sentence a reason about the strategies without a result."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for measurement in measurements:
-        launches = len(measurement.launches)
-        after = f" after {counted(launches, 'launch')}" if launches else ""
-        reason = f": {measurement.reason}" if measurement.reason else ""
-        names[f"{measurement.status}{after}{reason}"].append(measurement.case.strategy)
-    for reason, strategies in names.items():
-        yield f"no result for {', '.join(sorted(strategies))}: {reason}"
 
 
 def _meanings(run: Run) -> Iterator[tuple[str, str]]:

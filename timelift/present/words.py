@@ -174,6 +174,11 @@ def with_interval(estimate: "Interval", write: Callable[[float], str]) -> str:
     return f"{write(estimate.value)}{in_brackets(estimate, write)}"
 
 
+def sentence(text: str) -> str:
+    """Begin a text with a capital letter, and end it with a full stop."""
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
+
+
 # Strategies, axes and their values ---------------------------------------------------------------
 
 #: Titles of the axes whose title is not their name.

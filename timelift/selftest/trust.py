@@ -27,7 +27,7 @@ from timelift.journal.lines import Planted
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.summary import Section
-from timelift.present.words import percent
+from timelift.present.words import percent, sentence
 
 FILE = "trust.json"
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
@@ -237,7 +237,7 @@ def section(run: Run) -> Section:
     first, *others = _sentences(trust_from_run(run))
     state = conditions.state(run)
     return Section(
-        headline=f"{first[0].upper()}{first[1:]}.",
+        headline=sentence(first),
         versions=[(*([state] if state else []), first, *others)],
         notes=tuple(others),
     )

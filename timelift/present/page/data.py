@@ -19,6 +19,7 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present import conditions
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import legend_order, line_style
 from timelift.present.page import page_words
@@ -29,6 +30,7 @@ from timelift.present.words import (
     axis_title,
     in_brackets,
     meaning_in_words,
+    sentence,
     time_in_words,
     times_to_hundredths,
     value_in_words,
@@ -37,6 +39,8 @@ from timelift.present.words import (
 
 #: The axes whose usual value the words of a setting leave out.
 _RARE = ("lengths", "gradients", "time_axis", "dtype", "threads")
+#: Characters after which a note below a setting is cut.
+_LONGEST_NOTE = 1_000
 
 
 def inside_html(fields: Mapping[str, object]) -> str:
@@ -58,7 +62,7 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     settings = sorted({case.setting for case in cases})
     names = legend_order(case.strategy for case in cases)
     places = {name: place for place, name in enumerate(names)}
-    without_result = page_words.without_result(findings.run.without_result)
+    without_result = conditions.without_result(findings.run)
     axes = {axis: sorted({getattr(setting, axis) for setting in settings}) for axis in AXES}
     return {
         "words": page_words.WORDS,
@@ -73,7 +77,9 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
             )
             | {
                 "unusual": len(setting.unusual),
-                "lost": without_result.get(setting, []),
+                "lost": [
+                    plain(sentence(text), _LONGEST_NOTE) for text in without_result.get(setting, ())
+                ],
                 "inputs": _fields(code.inputs.get(setting)),
             }
             for setting in settings

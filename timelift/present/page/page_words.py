@@ -4,18 +4,15 @@ Names are escaped and cut.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Setting
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
-from timelift.measurement import Measurement
 from timelift.present.answer import FASTEST, LEAST_TO_LOSE, known_as
 from timelift.present.words import (
     MEBIBYTES,
@@ -199,18 +196,3 @@ def worst(price: Price, answer: Answer) -> str:
 def price_title(price: Price, answer: Answer) -> str:
     typical = f"{times_to_hundredths(price.typical)}{_TIMES_SIGN}"
     return f"{name_on_page(price.strategy)}: typically {typical}, at most {worst(price, answer)}"
-
-
-def without_result(measurements: Iterable[Measurement]) -> dict[Setting, list[str]]:
-    """Return a sentence a reason about the strategies of each setting that have no result."""
-    names: dict[Setting, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for measurement in measurements:
-        reason = f"{measurement.status}: {measurement.reason}".rstrip(": ")
-        by_reason = names[measurement.case.setting]
-        by_reason[plain(reason, TEXT_LIMIT).removesuffix(".")].append(
-            name_on_page(measurement.case.strategy)
-        )
-    return {
-        setting: [f"No result for {', '.join(own)}: {reason}." for reason, own in reasons.items()]
-        for setting, reasons in names.items()
-    }
