@@ -90,18 +90,11 @@ def test_an_unchanged_tree_starts_no_launch(tmp_path):
     assert not (folder / "results").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("--against ./empty", "expected a project with strategies/ in it"),
-        ("--against HEAD --undecided maybe", "--undecided: expected pass or fail"),
-    ],
-)
-def test_a_wrong_side_is_one_sentence_and_nothing_is_measured(tmp_path, words, sentence):
+def test_a_wrong_side_is_one_sentence_and_nothing_is_measured(tmp_path):
     folder = commit(project(tmp_path, ("native",)))
     (tmp_path / "empty").mkdir()
-    done = bench(folder, "bench/", *words.split())
+    done = bench(folder, "bench/", "--against", "./empty")
     assert done.returncode == 4
-    assert sentence in done.stderr
+    assert "expected a project with strategies/ in it" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder / "results").exists()
