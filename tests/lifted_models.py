@@ -138,6 +138,13 @@ def padded():
     return keras.Model(words, x, name="padded")
 
 
+def guarded():
+    """A mask that no layer of Keras makes, by a value that is never drawn."""
+    steps = keras.Input((4, 3, 2))
+    x = _lift(layers.GRU(2), "guarded_td")(steps, mask=ops.any(ops.not_equal(steps, 999), -1))
+    return keras.Model(steps, x, name="guarded")
+
+
 def masked():
     """A Sequential whose mask goes on behind its lifts, with a loss of its own."""
     encoder = keras.Sequential([layers.Dense(3, kernel_regularizer="l2")], name="encoder")

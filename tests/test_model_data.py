@@ -108,11 +108,12 @@ def full():
     return np.ones((2, 3, 4), "int32"), None
 
 
-def test_data_of_which_no_step_is_padded_are_told():
-    cases = ("padded", "tests.test_model_data:full"), ("padded", ""), ("unnamed", "")
+def test_a_mask_by_which_no_step_is_padded_is_told():
+    full = "tests.test_model_data:full"
+    cases = ("padded", full), ("guarded", ""), ("padded", ""), ("unnamed", "")
     told = [
         describe_model(f"tests.lifted_models:{name}", {"source": source, "batch": 2, "seq_len": 6})
         for name, source in cases
     ]
-    assert [fields["unpadded"] for fields in told] == [True, False, False]
+    assert [fields["unpadded"] for fields in told] == [True, True, False, False]
     assert not any(fields["constant"] for fields in told[1:])

@@ -286,7 +286,7 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
         what = f"{where}, outputs, losses and gradients are"
     yield f"{what} those of your model (relative difference {max(errors):.0e})"
     if model.unpadded:
-        yield "no step of --data is padded, so a mask that is lost would not show; give one that is"
+        yield "no step is padded, so a mask that is lost would not show; give one that is by --data"
     if model.leaves_open and model.drawn:
         yield f"traced for {model.setting.seq_len} steps; fit traces with an open length"
     if model.trains and not model.compiled:

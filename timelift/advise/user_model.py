@@ -120,10 +120,10 @@ class UserModel:
     """A model of `factory`, with its lifts.
 
     It `trains` if a call is a train step. Inputs are `drawn` if the user has none, and so are
-    labels if it `draws_labels`; they are `unpadded` where a mask can come from a layer of the model
-    and none of the user's own steps is padded. A model that `leaves_open` axes of its inputs is
-    called at the size that the user asks for. It is `constant` if its outputs do not depend on what
-    is drawn, and `steady` if two training calls agree.
+    labels if it `draws_labels`; they are `unpadded` where a mask reaches a lift and no step is
+    padded. A model that `leaves_open` axes of its inputs is called at the size that the user asks
+    for. It is `constant` if its outputs do not depend on what is drawn, and `steady` if two
+    training calls agree.
     """
 
     factory: str

@@ -83,7 +83,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "batch": data.batch,
             "leaves_open": model_data.leaves_open(model),
             "constant": model_data.is_constant(model, data.inputs),
-            "unpadded": model_data.is_unpadded(model, data.inputs),
+            "unpadded": any(lift.masked and not lift.padded for lift in lifts),
             "steady": bool(model.trainable_weights)
             and steady_training(model, data.inputs) is not None,
             "lifts": describe_lifts(model, data.inputs, lifts),

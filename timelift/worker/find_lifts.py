@@ -11,7 +11,7 @@ and the stacking operation calls the lift once on the sequence that the first st
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import ModuleType
@@ -72,7 +72,8 @@ class Lift:
     `layer` is the `TimeDistributed` around it, or the operation that stacks the outputs of its
     `loop`. `trail` has the layers on the way, from the model to the `TimeDistributed` or to the
     layer that a loop calls. `around` are the lifts that it is inside of. What `watch_lifts` has
-    seen are its `calls`, the tensors that it `received` in them, and whether one was `masked`.
+    seen are its `calls`, the tensors that it `received` in them, and whether one was `masked`, and
+    `padded` by that mask.
     """
 
     path: str
@@ -84,6 +85,7 @@ class Lift:
     calls: list[InputSpec] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
     masked: bool = False
+    padded: bool = False
 
     @property
     def usual(self) -> str:
@@ -217,7 +219,11 @@ def _watch(lift: Lift) -> Any:
     def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         lift.calls.append(_spec_of(inputs))
         lift.received.append(inputs)
-        lift.masked |= getattr(inputs, "_keras_mask", kwargs.get("mask")) is not None
+        mask = getattr(inputs, "_keras_mask", kwargs.get("mask"))
+        if mask is not None:
+            lift.masked = True
+            with suppress(Exception):  # no values while a framework traces
+                lift.padded |= not keras.ops.convert_to_numpy(mask).all()
         return original(inputs, *args, **kwargs)
 
     watched.call = call

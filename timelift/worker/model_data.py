@@ -148,14 +148,6 @@ def is_constant(model: Any, inputs: Any) -> bool:
     return bool(same) and all(same) and any((part != part[:1]).any() for part in rows)
 
 
-def is_unpadded(model: Any, inputs: Any) -> bool:
-    """True if a layer makes masks, and no step is padded in what reaches such layers."""
-    reached = _reached(model, inputs).items()
-    masks = [layer.compute_mask(array, None) for layer, arrays in reached for array in arrays]
-    full = [bool(keras.ops.all(mask)) for mask in masks if mask is not None]
-    return bool(full) and all(full)
-
-
 def leaves_open(model: Any) -> bool:
     """True if an input of a model has another axis of unknown size than the batch."""
     return any(None in tensor.shape[1:] for tensor in inputs_of(model))
