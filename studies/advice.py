@@ -24,7 +24,7 @@ from timelift.advise.user_model import Changes, Feeding, look_at_model
 from timelift.project import Project
 
 if TYPE_CHECKING:
-    from timelift.advise.advice import LiftAdvice, ModelAdvice, Outcome, Rival, WholeRace
+    from timelift.advise.advice import LiftAdvice, ModelAdvice, Outcome, WholeRace
 
 PUBLISHED, MORE = (ROOT / "examples" / name for name in ("published_models.py", "more_models.py"))
 
@@ -118,10 +118,10 @@ def _row(name: str, truth: Truth, budget: int) -> Row:
         advice = find_advice(project, model, texts, ends)
         seconds = time.monotonic() - started
         again = None
-        if advice.advised and not advice.interrupted:
+        if advice.advised and not advice.was_interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
             again = race_whole(project, model, advice.advised, texts)
-        if advice.interrupted or (again and again.run.is_provisional):
+        if advice.was_interrupted or (again and again.run.is_provisional):
             raise KeyboardInterrupt
     return row(truth, advice, again, seconds)
 
@@ -133,13 +133,14 @@ def row(truth: Truth, advice: "ModelAdvice", again: "WholeRace | None", seconds:
     missing = max(0, truth.lifts - len(advice.lifts)) + (not is_named)
     changes = [lift for lift in advice.lifts if lift.is_change]
     alone = [f"{_name(lift)}: {lift.strategy} {_gain(lift.gain)}" for lift in changes]
-    broken = {key for key, outcome in advice.raced.items() if outcome.is_broken}
+    broken = {changes for changes, outcome in advice.raced.items() if outcome.is_broken}
     held = [
-        f"{_name(lift)}: {rival.strategy} {_gain(rival.gain)} ({why})"
+        f"{_name(lift)}: {name} {_gain(gain)} ({why})"
         for lift in advice.lifts
-        for rival in lift.rivals
-        if rival.gain.speed_up.value > 1 and (why := _why(lift, rival, broken))
+        for name, gain in lift.rivals.items()
+        if gain.speed_up.value > 1 and (why := _why((lift.lift.number, name), gain, broken))
     ]
+    once_more = again.outcomes.get(again.changes) if again else None
     keep = [KEEP.get(_name(lift), (lift.strategy,)) for lift in changes]
     return (
         advice.model.name,
@@ -147,13 +148,13 @@ def row(truth: Truth, advice: "ModelAdvice", again: "WholeRace | None", seconds:
         ", ".join(repeated) or "-",
         ", ".join(alone) or "-",
         _gain(advice.gain),
-        _gain(again.gain) if again else "-",
+        _gain(once_more) if once_more else "-",
         ", ".join(held) or "-",
         truth.lifts,
         len(advice.lifts),
         missing,
         sum(lift.strategy not in kept for lift, kept in zip(changes, keep, strict=True)),
-        int(again is not None and again.gain.is_loss),
+        int(once_more is not None and once_more.is_loss),
         seconds,
     )
 
@@ -162,10 +163,9 @@ def _name(advice: "LiftAdvice") -> str:
     return advice.lift.name or advice.lift.label
 
 
-def _why(advice: "LiftAdvice", rival: "Rival", broken: Collection[Changes]) -> str:
+def _why(change: tuple[int, str], gain: "Outcome", broken: Collection[Changes]) -> str:
     """Return for what a strategy is held back: its meaning in training, or the law, or nothing."""
-    is_broken = ((advice.lift.number, rival.strategy),) in broken
-    return ", ".join(rival.means) or ("the law" if is_broken else "")
+    return ", ".join(gain.means) or ("the law" if (change,) in broken else "")
 
 
 def _gain(gain: "Outcome") -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests import journals
-from timelift.advise.advice import Evidence, WholeRace
+from timelift.advise.advice import ModelAdvice, WholeRace
 from timelift.advise.user_model import Feeding, UserModel
 from timelift.analyse import results
 from timelift.case import Backend, Case
@@ -88,19 +88,17 @@ def of_whole(model, times):
     return {Case(model.setting, name): many for name, many in times.items()}
 
 
-def raced(folder, evidence, times, **ends):
-    """The evidence with one more race of what it wants to race, of these times."""
-    cases = of_whole(evidence.model, times)
-    race = WholeRace.of(evidence.model, evidence.to_race, run(folder, cases, 3e-7, **ends))
-    return replace(evidence, races=(*evidence.races, race))
+def raced(folder, advice, times, **ends):
+    """The advice with one more race of what it wants to race, of these times."""
+    cases = of_whole(advice.model, times)
+    race = WholeRace.of(advice.model, advice.to_race, run(folder, cases, 3e-7, **ends))
+    return replace(advice, races=(*advice.races, race))
 
 
 def advised(folder, model, times=TIMES, whole=None, **ends):
     """The advice of a run of lifts, and of a race of the whole model where its times are given."""
-    evidence = Evidence(model, run(folder, of_lifts(model, times)))
-    if whole is not None:
-        evidence = raced(folder, evidence, whole, **ends)
-    return evidence.advice()
+    advice = ModelAdvice(model, run(folder, of_lifts(model, times)))
+    return advice if whole is None else raced(folder, advice, whole, **ends)
 
 
 WHOLE = {"as_written": 3.0, "changed": 2.0, "only_lift1": 2.2, "only_lift2": 3.0}
@@ -113,19 +111,19 @@ def states(folder):
     masked = make_model(lifts=[LIFT | {"masked": True}], unpadded=True, compiled=False, batch=32)
     same = {"as_written": 3.0, "changed": 3.0}
     shorter = advised(folder, masked, whole=same)
-    gain = replace(shorter.gain, first_call=(0.73, 0.13))
-    cut = Evidence(model, run(folder, of_lifts(model), launches=1)).advice()
+    (race,), gain = shorter.races, replace(shorter.gain, first_call=(0.73, 0.13))
+    cut = run(folder, of_lifts(model), launches=1)
     repeated = [{"layer": "Dense 'scores'", "calls": 5, "depends": False}]
     repeated += [{"layer": "GRUCell 'cell'", "calls": 12, "depends": True}]
     return {
         "change": [advised(folder, model, whole=WHOLE)],
         "keep, which is faster": [advised(folder, model, whole=SLOWER)],
         "keep, since only the first call is shorter": [
-            replace(shorter, raced={shorter.judged: gain})
+            replace(shorter, races=(replace(race, outcomes={race.changes: gain}),))
         ],
-        "too little time": [replace(cut, budget=420.0)],
-        "interrupted": [replace(cut, interrupted=True, budget=None)],
-        "repeated calls alone": [Evidence(make_model(lifts=[], repeated=repeated)).advice()],
+        "too little time": [ModelAdvice(model, replace(cut, cut_short=True))],
+        "interrupted": [ModelAdvice(model, cut, interrupted=True)],
+        "repeated calls alone": [ModelAdvice(make_model(lifts=[], repeated=repeated))],
         "two batches": [
             advised(folder, make_model(batch=batch), whole=whole)
             for batch, whole in ((8, WHOLE), (32, SLOWER))

@@ -78,8 +78,9 @@ def _code_for(factory, feeding, strategy):
 
 
 def _all(model, strategy):
-    lifts = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
-    return ModelAdvice(model, Advice.CHANGE, lifts)
+    advice = ModelAdvice(model)
+    vars(advice)["lifts"] = tuple(LiftAdvice(lift, Advice.CHANGE, strategy) for lift in model.lifts)
+    return advice
 
 
 def _written_anew(model, code, names):

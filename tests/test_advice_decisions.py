@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from tests.advised import LIFT, TIMES, WHOLE, make_model, of_lifts, raced, run
-from timelift.advise.advice import Evidence, Outcome
+from timelift.advise.advice import ModelAdvice, Outcome
 from timelift.analyse.ranking import SpeedUp
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Gradients, Phase, Status
@@ -20,12 +20,11 @@ SLOWER = dict.fromkeys(WHOLE, 3.6) | {"as_written": 3.0}
 
 def evidence(folder, times=TIMES, launches=3, **described):
     model = make_model(**described)
-    return Evidence(model, run(folder, of_lifts(model, times), launches=launches))
+    return ModelAdvice(model, run(folder, of_lifts(model, times), launches=launches))
 
 
 def verdicts(known):
-    advice = known.advice()
-    return str(advice.verdict), [str(lift.verdict) for lift in advice.lifts]
+    return str(known.verdict), [str(lift.verdict) for lift in known.lifts]
 
 
 def broken(known, *names, status=Status.LAW_BROKEN):
@@ -51,8 +50,9 @@ def test_what_means_another_thing_in_training_is_named_and_never_raced(tmp_path)
     without = {name: many for name, many in TIMES.items() if name != "native"}
     known = evidence(tmp_path, without)
     assert known.to_race == ((1, "fold_time"),)
-    fastest, written = known.lifts[1].rivals
-    assert (fastest.strategy, fastest.gain.is_faster) == ("fold_time", True)
+    assert [*known.lifts[1].rivals] == ["fold_time", "time_distributed"]
+    fastest, written = known.lifts[1].rivals.values()
+    assert fastest.is_faster
     assert (fastest.means, written.means) == ({"DROPOUT": ("independent", "shared")}, {})
 
 
@@ -71,8 +71,8 @@ def test_what_means_another_thing_in_training_is_named_and_never_raced(tmp_path)
 def test_a_model_is_changed_only_where_the_whole_is_shown_faster(tmp_path, whole, decided):
     known = raced(tmp_path, evidence(tmp_path), whole)
     assert (known.to_race, verdicts(known)) == ((), decided)
-    judged = known.advice().advised or known.races[0].changes
-    assert known.advice().gain == known.raced.get(judged, Outcome())
+    judged = known.advised or known.races[0].changes
+    assert known.gain == known.raced.get(judged, Outcome())
 
 
 def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
@@ -94,11 +94,11 @@ def test_a_lift_with_which_the_model_is_slower_is_dropped_and_the_rest_raced_ane
     first = {"as_written": 3.0, "changed": 2.5, "only_lift3": 3.5}
     known = raced(tmp_path, known, first | {"only_lift1": 2.6, "only_lift2": 2.4})
     assert known.to_race == ((1, "fold_time"), (2, "fold_time"))
-    assert known.advice().advised == ((2, "fold_time"),)  # what is known until then
+    assert known.advised == ((2, "fold_time"),)  # what is known until then
     known = raced(tmp_path, known, WHOLE)
     assert known.to_race == ()
     assert verdicts(known) == ("change", ["change", "change", "keep"])
-    assert known.advice().judged == known.races[1].changes
+    assert known.judged == known.races[1].changes
 
 
 def test_another_strategy_is_tried_where_one_breaks_the_law_of_the_whole(tmp_path):
@@ -110,7 +110,7 @@ def test_another_strategy_is_tried_where_one_breaks_the_law_of_the_whole(tmp_pat
     known = raced(tmp_path, known, {"as_written": 3.0, "only_lift2": 2.0}, ended=ended)
     assert known.to_race == ()
     assert verdicts(known) == ("change", ["keep", "change", "keep"])
-    assert known.advice().lifts[0].strategy == "native"  # what was tried last
+    assert known.lifts[0].strategy == "native"  # what was tried last
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,12 @@ def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path)
     usual = [case for case in times if case.strategy == "time_distributed"]
     others = {case: many for case, many in times.items() if case not in usual}
     limits = [(case, Status.TRACING_LIMIT, "more than 300 s") for case in usual]
-    known = Evidence(make_model(), run(tmp_path, others, ended=limits))
+    known = ModelAdvice(make_model(), run(tmp_path, others, ended=limits))
     assert known.to_race[0] == (1, "fold_time")
     assert not known.lifts[0].gain.is_compared
-    assert known.lifts[0].rivals[-1].gain.end == "not run: tracing limit: more than 300 s"
+    assert (
+        known.lifts[0].rivals["time_distributed"].end == "not run: tracing limit: more than 300 s"
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,8 +153,8 @@ def test_a_budget_that_was_too_small_names_one_that_would_do(
     header = structs.replace(known.run.header, cases=12)
     cut = dataclasses.replace(known.run, header=header, cut_short=cut_short)
     known = dataclasses.replace(known, run=cut)
-    assert known.advice().budget == seconds
-    assert dataclasses.replace(known, interrupted=True).advice().budget is None
+    assert known.budget == seconds
+    assert dataclasses.replace(known, interrupted=True).budget is None
 
 
 def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():

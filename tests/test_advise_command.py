@@ -75,7 +75,7 @@ def test_several_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, measuring)
     advices = races.advise_on_each(Project(ROOT), batches, {}, ends)
     assert [request.texts["budget"] for request in asked] == ["10s", "15s"]
     assert [str(advice.verdict) for advice in advices] == ["keep", "keep"]
-    assert [advice.interrupted for advice in advices] == [False, True]
+    assert [advice.was_interrupted for advice in advices] == [False, True]
 
 
 def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring):

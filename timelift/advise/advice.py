@@ -51,7 +51,8 @@ class Outcome:
     `speed_up` is NaN if the two were not compared. `seconds` of a call and of the `first_call`, and
     `peak_bytes`, are before and after. `law_error` is the largest relative difference of outputs
     and gradients. A rival is `slower` if that is shown beside the fastest. One without figures has
-    ended with another `status`, and a `reason`.
+    ended with another `status`, and a `reason`. `means`, of a lift, has the declared words of what
+    training does otherwise, before and after, by the name of the declaration.
     """
 
     speed_up: SpeedUp = _NOT_COMPARED
@@ -63,6 +64,7 @@ class Outcome:
     slower: bool = False
     status: Status = Status.MEASURED
     reason: str = ""
+    means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def is_compared(self) -> bool:
@@ -107,38 +109,25 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Rival:
-    """One strategy at the sizes of a lift, alone, or the lift as written.
-
-    `means` has the declared words of what training does otherwise, before and after, by the name of
-    the declaration.
-    """
-
-    strategy: str
-    gain: Outcome
-    means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class LiftAdvice:
     """What to write instead of one lift: the fastest `strategy` of the same meaning, or nothing.
 
     `strategy` was tried last if the verdict is not to change; it is '' if none was worth a try.
     `in_whole` is what the whole model gains by this change alone, None if that was not raced.
-    `rivals` with figures are sorted by time.
+    `rivals`, among them the lift as written, were measured alone; they are sorted by time, those
+    without figures last.
     """
 
     lift: ModelLift
     verdict: Advice
     strategy: str = ""
-    rivals: tuple[Rival, ...] = ()
+    rivals: Mapping[str, Outcome] = field(default_factory=dict)
     in_whole: Outcome | None = None
 
     @property
     def gain(self) -> Outcome:
         """What the strategy gains alone."""
-        gains = (rival.gain for rival in self.rivals if rival.strategy == self.strategy)
-        return next(gains, Outcome())
+        return self.rivals.get(self.strategy, Outcome())
 
     @property
     def is_change(self) -> bool:
@@ -162,48 +151,13 @@ class WholeRace:
         own = {rival: by_name[name] for name, rival in names.items() if name in by_name}
         return cls(changes, own, run)
 
-    @property
-    def gain(self) -> Outcome:
-        return self.outcomes.get(self.changes, Outcome())
-
 
 @dataclass(frozen=True)
 class ModelAdvice:
-    """What to change in a model; `cores` of the machine are None if nothing was measured.
+    """What was measured of a model, and what to change in it for that.
 
-    `raced` has what is known of the whole model, by what was changed in it. The verdict is on the
-    changes `judged`: those advised, or else all that were worth a try. An `interrupted` one rests
-    on the launches until then. `runs` are the names of its runs. `budget` has the seconds that
-    would have done where it is undecided for want of time.
-    """
-
-    model: UserModel
-    verdict: Advice
-    lifts: tuple[LiftAdvice, ...]
-    raced: Mapping[Changes, Outcome] = field(default_factory=dict)
-    judged: Changes = ()
-    cores: int | None = None
-    interrupted: bool = False
-    runs: tuple[str, ...] = ()
-    budget: float | None = None
-
-    @property
-    def gain(self) -> Outcome:
-        return self.raced.get(self.judged, Outcome())
-
-    @property
-    def advised(self) -> Changes:
-        return self.judged if self.verdict is Advice.CHANGE else ()
-
-
-# What is decided ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was measured of a model: the `run` of its lifts alone, and then `races` of the whole.
-
-    It is `interrupted` if no run tells that it was.
+    The `run` of its lifts alone is None if none was measured; `races` of the whole follow. An
+    `interrupted` advice, of which no run may tell, rests on the launches until then.
     """
 
     model: UserModel
@@ -211,30 +165,37 @@ class Evidence:
     races: tuple[WholeRace, ...] = ()
     interrupted: bool = False
 
-    @cached_property
-    def runs(self) -> tuple[Run, ...]:
-        return (*([self.run] if self.run else []), *(race.run for race in self.races))
-
     @property
     def was_interrupted(self) -> bool:
         return self.interrupted or any(run.is_provisional for run in self.runs)
 
     @cached_property
-    def raced(self) -> dict[Changes, Outcome]:
-        """What the last race that had some changes shows of them."""
-        return {key: outcome for race in self.races for key, outcome in race.outcomes.items()}
+    def runs(self) -> tuple[Run, ...]:
+        return (*([self.run] if self.run else []), *(race.run for race in self.races))
+
+    @property
+    def run_names(self) -> list[str]:
+        """The names of its runs, as `timelift report` takes them."""
+        return [journal_path(Path(), run.header).stem for run in self.runs]
 
     @cached_property
-    def lifts(self) -> tuple[LiftAdvice, ...]:
+    def raced(self) -> dict[Changes, Outcome]:
+        """What the last race that had some changes shows of them; as written has none."""
+        return {key: outcome for race in self.races for key, outcome in race.outcomes.items()}
+
+    # What to race next ----------------------------------------------------------------------------
+
+    @cached_property
+    def tried(self) -> tuple[LiftAdvice, ...]:
         """What is known of each lift: undecided with a strategy that is worth a try."""
-        return tuple(map(self._advise_lift, self.model.lifts))
+        return tuple(map(self._try, self.model.lifts))
 
     @cached_property
     def worthwhile(self) -> Changes:
         """The changes that are worth a try, without those that make the whole model slower."""
         return tuple(
             (advice.lift.number, advice.strategy)
-            for advice in self.lifts
+            for advice in self.tried
             if advice.verdict is Advice.UNDECIDED and advice.strategy
         )
 
@@ -248,8 +209,26 @@ class Evidence:
         was_raced = any(race.changes == self.worthwhile for race in self.races)
         return () if is_known or was_raced or self.was_interrupted else self.worthwhile
 
+    def _try(self, lift: ModelLift) -> LiftAdvice:
+        if self.run is None or not lift.steps:
+            return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
+        rivals = rivals_of_lift(self.model, lift, self.run)
+        faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.means]
+        if not faster:
+            is_kept = rivals.get(lift.usual, Outcome()).launches >= MIN_LAUNCHES
+            return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
+        known = {name: self.raced.get(((lift.number, name),)) for name in faster}
+        broken = {name for name, outcome in known.items() if outcome and outcome.is_broken}
+        best = next((name for name in faster if name not in broken), faster[-1])
+        in_whole = known[best]
+        is_kept = in_whole is not None and (in_whole.is_broken or in_whole.is_loss)
+        verdict = Advice.KEEP if is_kept else Advice.UNDECIDED
+        return LiftAdvice(lift, verdict, best, rivals, in_whole)
+
+    # What is decided ------------------------------------------------------------------------------
+
     @cached_property
-    def decided(self) -> Changes:
+    def advised(self) -> Changes:
         """The changes to advise: the fewest that were not shown slower than the fastest.
 
         Outputs that are constant are no evidence that a change keeps them.
@@ -264,64 +243,46 @@ class Evidence:
                 return min(shown)[-1]
         return ()
 
-    def advice(self) -> ModelAdvice:
-        """Return the verdicts on the model and on each lift of it."""
-        lifts = tuple(map(self._judged, self.lifts))
-        verdicts = {advice.verdict for advice in lifts}
-        ranked = (Advice.CHANGE, Advice.UNDECIDED)
-        verdict = next((verdict for verdict in ranked if verdict in verdicts), Advice.KEEP)
-        judged = self.decided or self.worthwhile
-        if self.races and not (judged and judged in self.raced):
-            judged = self.races[-1].changes
-        is_open = verdict is Advice.UNDECIDED and not self.was_interrupted
-        return ModelAdvice(
-            self.model,
-            verdict,
-            lifts,
-            raced=self.raced,
-            judged=judged,
-            cores=self.run.header.machine.identity.get("cores") if self.run else None,
-            interrupted=self.was_interrupted,
-            runs=tuple(journal_path(Path(), run.header).stem for run in self.runs),
-            budget=self._budget() if is_open else None,
-        )
+    @property
+    def judged(self) -> Changes:
+        """The changes that the verdict is on: those advised, or else all that are worth a try."""
+        judged = self.advised or self.worthwhile
+        is_raced = judged and judged in self.raced
+        return self.races[-1].changes if self.races and not is_raced else judged
 
-    def _advise_lift(self, lift: ModelLift) -> LiftAdvice:
-        if self.run is None or not lift.steps:
-            return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
-        rivals = rivals_of_lift(self.model, lift, self.run)
-        faster = [
-            rival.strategy for rival in rivals if rival.gain.is_worth_a_try and not rival.means
-        ]
-        if not faster:
-            launches = [rival.gain.launches for rival in rivals if rival.strategy == lift.usual]
-            is_kept = max(launches, default=0) >= MIN_LAUNCHES
-            return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
-        known = {name: self.raced.get(((lift.number, name),)) for name in faster}
-        broken = {name for name, outcome in known.items() if outcome and outcome.is_broken}
-        best = next((name for name in faster if name not in broken), faster[-1])
-        in_whole = known[best]
-        is_kept = in_whole is not None and (in_whole.is_broken or in_whole.is_loss)
-        verdict = Advice.KEEP if is_kept else Advice.UNDECIDED
-        return LiftAdvice(lift, verdict, best, rivals, in_whole)
+    @property
+    def gain(self) -> Outcome:
+        return self.raced.get(self.judged, Outcome())
 
-    def _judged(self, advice: LiftAdvice) -> LiftAdvice:
-        """Return the advice on a lift with its verdict, which the whole model decides."""
+    @cached_property
+    def lifts(self) -> tuple[LiftAdvice, ...]:
+        """The verdict on each lift, which the whole model decides."""
+        return tuple(map(self._judge, self.tried))
+
+    def _judge(self, advice: LiftAdvice) -> LiftAdvice:
         change = advice.lift.number, advice.strategy
-        if change in self.decided:
+        if change in self.advised:
             return replace(advice, verdict=Advice.CHANGE)
         is_nothing = self.raced.get(self.worthwhile, Outcome()).is_nothing
-        is_kept = change in self.worthwhile and (self.decided or is_nothing)
+        is_kept = change in self.worthwhile and (self.advised or is_nothing)
         return replace(advice, verdict=Advice.KEEP) if is_kept else advice
 
-    def _budget(self) -> float | None:
-        """Return the seconds, in whole minutes, that the runs need for enough launches.
+    @property
+    def verdict(self) -> Advice:
+        verdicts = {advice.verdict for advice in self.lifts}
+        ranked = (Advice.CHANGE, Advice.UNDECIDED)
+        return next((verdict for verdict in ranked if verdict in verdicts), Advice.KEEP)
+
+    @property
+    def budget(self) -> float | None:
+        """The seconds, in whole minutes, that the runs need for enough launches.
 
         The lifts have half of a budget. A whole model that was not raced is taken to need as much.
-        None if unknown, or if it was not the time that was short.
+        None if unknown, or if it is not time that an answer wants.
         """
         is_short = any(run.cut_short for run in self.runs) or (self.worthwhile and not self.races)
-        if not is_short or any(outcome.end for outcome in self.raced.values()):
+        is_open = self.verdict is Advice.UNDECIDED and not self.was_interrupted
+        if not (is_short and is_open) or any(outcome.end for outcome in self.raced.values()):
             return None
         seconds = 0.0
         for run in self.runs:
@@ -336,19 +297,19 @@ class Evidence:
 # What the runs show ------------------------------------------------------------------------------
 
 
-def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> tuple[Rival, ...]:
+def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> dict[str, Outcome]:
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
 
-    def means(strategy: str) -> dict[str, str]:
+    def declared(strategy: str) -> dict[str, str]:
         entry = run.header.strategies.get(strategy)
         return lift.meaning(entry.meaning if entry else {})
 
-    written, rivals = means(lift.usual), list[Rival]()
-    for name, gain in outcomes(run, model.setting_of(lift), lift.usual).items():
-        own = means(name)
-        others = {key: (word, own[key]) for key, word in written.items() if word != own[key]}
-        rivals.append(Rival(name, gain, others))
-    return tuple(rivals)
+    rivals, written = outcomes(run, model.setting_of(lift), lift.usual), declared(lift.usual)
+    for name, outcome in rivals.items():
+        words = {key: (word, declared(name)[key]) for key, word in written.items()}
+        means = {key: pair for key, pair in words.items() if len({*pair}) > 1}
+        rivals[name] = replace(outcome, means=means)
+    return rivals
 
 
 def outcomes(run: Run, setting: Setting, written: str) -> dict[str, Outcome]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from rich.cells import cell_len
 
-from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair, Rival
+from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair
 from timelift.advise.user_model import Changes, ModelLift, UserModel
 from timelift.case import Phase
 from timelift.errors import counted
@@ -45,7 +45,7 @@ Row = tuple[str, ...]
 def advice_lines(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     """Yield the verdict on a model at each of some batches, what it rests on, and what is next."""
     model, is_one = advices[0].model, len(advices) == 1
-    verdicts = [_verdict(advice, pages, is_one=is_one) for advice in advices]
+    verdicts = [_verdict(advice, pages, len(advices)) for advice in advices]
     yield from _wrapped((f"{model.name}: {verdict}" for verdict in verdicts), "")
     yield from _wrapped(_found(advices))
     for rows in (lift_rows(advices, pages), whole_rows(advices)):
@@ -79,22 +79,23 @@ def _aligned(rows: Sequence[Row]) -> Iterator[str]:
 # The verdict -------------------------------------------------------------------------------------
 
 
-def _verdict(advice: ModelAdvice, pages: Pages, *, is_one: bool) -> str:
-    batch = "" if is_one else f"batch {advice.model.feeding.batch}: "
+def _verdict(advice: ModelAdvice, pages: Pages, batches: int) -> str:
+    batch = f"batch {advice.model.feeding.batch}: " if batches > 1 else ""
     changes = (
         f"{each.lift.label} to {written_instead(each.lift, each.strategy, pages)}"
         for each in advice.lifts
         if each.is_change
     )
     to_do = {Advice.KEEP: "keep it as it is", Advice.CHANGE: f"change {', '.join(changes)}"}
-    return f"{batch}{to_do.get(advice.verdict, 'undecided')}: {_reason(advice)}{_wanted(advice)}"
+    verdict = f"{batch}{to_do.get(advice.verdict, 'undecided')}"
+    return f"{verdict}: {_reason(advice)}{_wanted(advice, batches)}"
 
 
-def _wanted(advice: ModelAdvice) -> str:
-    """Write what would decide."""
+def _wanted(advice: ModelAdvice, batches: int) -> str:
+    """Write what would decide; a budget is shared by all batches."""
     if advice.verdict is Advice.UNDECIDED and advice.model.constant:
         return "; --data would do, since its outputs do not depend on what was drawn"
-    return f"; --budget {advice.budget / 60:.0f}m would do" if advice.budget else ""
+    return f"; --budget {batches * advice.budget / 60:.0f}m would do" if advice.budget else ""
 
 
 def _reason(advice: ModelAdvice) -> str:
@@ -107,7 +108,7 @@ def _reason(advice: ModelAdvice) -> str:
     if not (gain.is_compared or ends):
         if advice.verdict is Advice.KEEP:
             return "no lift is shown to become faster"
-        return "it was interrupted" if advice.interrupted else "too few launches for an answer"
+        return "it was interrupted" if advice.was_interrupted else "too few launches for an answer"
     if advice.verdict is Advice.CHANGE:
         return f"{step} {_becomes(gain)}"
     becomes = f"{step} {_becomes(gain)}"
@@ -155,7 +156,8 @@ def _times(gain: Outcome, noun: str = "") -> str:
 
 
 def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
-    model, cores = advices[0].model, advices[0].cores
+    model, run = advices[0].model, advices[0].run
+    cores = run.header.machine.identity.get("cores") if run else None
     lifts = counted(len(model.lifts), "lift") if model.lifts else "no lift"
     yield f"{lifts} (one layer called at every step) in {counted(model.layers, 'layer')}"
     batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
@@ -183,13 +185,12 @@ def lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
             cells: Row = (str(lift.number), batch, _to_write(lift_advice, pages))
-            rivals = [rival for rival in lift_advice.rivals if rival.strategy != lift.usual]
-            rivals.sort(key=lambda rival: rival.strategy != lift_advice.strategy)
-            for rival in rivals or [Rival("-", Outcome())]:
-                gain = rival.gain
-                call = str(gain.status) if gain.end else _arrow(gain.seconds)
-                yield (*cells, rival.strategy, call, _times(gain), _arrow(gain.first_call))
-                cells = ("", "", "")
+            rivals = {lift_advice.strategy or "-": lift_advice.gain, **lift_advice.rivals}
+            for name, gain in rivals.items():
+                if name != lift.usual and (name != "-" or len(rivals) == 1):
+                    call = str(gain.status) if gain.end else _arrow(gain.seconds)
+                    yield (*cells, name, call, _times(gain), _arrow(gain.first_call))
+                    cells = ("", "", "")
 
 
 def _to_write(advice: LiftAdvice, pages: Pages) -> str:
@@ -249,21 +250,20 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
                 names = ", ".join(f"{strategy} in lift {number}" for number, strategy in changes)
                 yield f"the whole model {f'with {names}' if names else 'as written'}: {outcome.end}"
     yield from _evidence(advices[0].model, advices)
-    if any(advice.interrupted for advice in advices):
+    if any(advice.was_interrupted for advice in advices):
         yield "provisional: it was interrupted; this rests on the launches until then"
 
 
 def _notes_on_lift(advice: LiftAdvice) -> Iterator[str]:
     """Yield what became of the rivals that are not advised."""
     label, advised = advice.lift.label, advice.strategy if advice.is_change else ""
-    for rival in advice.rivals:
-        if rival.gain.end:
-            yield f"{label}, {rival.strategy}: {rival.gain.end}"
-    for rival in itertools.takewhile(lambda rival: rival.strategy != advised, advice.rivals):
-        if rival.means and rival.gain.is_worth_a_try:
-            changed = "; ".join(_means(rival.means))
-            times = _times(rival.gain, " times as fast alone")
-            yield f"{label}, {rival.strategy}: {times}, but changes the meaning: {changed}"
+    for name, gain in advice.rivals.items():
+        if gain.end:
+            yield f"{label}, {name}: {gain.end}"
+    for name in itertools.takewhile(lambda name: name != advised, advice.rivals):
+        if (gain := advice.rivals[name]).means and gain.is_worth_a_try:
+            times, changed = _times(gain, " times as fast alone"), "; ".join(_means(gain.means))
+            yield f"{label}, {name}: {times}, but changes the meaning: {changed}"
     if advice.verdict is Advice.KEEP and advice.gain.is_faster and advice.in_whole:
         alone = _times(advice.gain, " times as fast alone")
         yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(advice.in_whole)}"
@@ -295,7 +295,8 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
 
 def _next(advices: Sequence[ModelAdvice]) -> Iterator[str]:
     """Yield what to type next."""
-    model, runs = advices[0].model, [run for advice in advices for run in advice.runs]
+    model = advices[0].model
+    runs = [name for advice in advices for name in advice.run_names]
     if any(advice.advised for advice in advices):
         yield "--code prints what to paste, and how stored weights are carried over"
     elif model.lifts and model.drawn and [one.verdict for one in advices] == [Advice.KEEP]:
@@ -316,12 +317,12 @@ def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
 
     Times are in seconds, memory in bytes, gains in times as fast; unknown values are null.
     """
-    data = [_as_data(advice, pages) for advice in advices]
+    data = [_as_data(advice, pages, len(advices)) for advice in advices]
     encoded = msgspec.json.encode(data[0] if len(data) == 1 else data)
     return msgspec.json.format(encoded, indent=2).decode()
 
 
-def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
+def _as_data(advice: ModelAdvice, pages: Pages, batches: int) -> dict[str, Any]:
     model = advice.model
     told = ("backend", "mode", "drawn", "draws_labels", "constant", "unpadded", "steady")
     return {
@@ -330,9 +331,9 @@ def _as_data(advice: ModelAdvice, pages: Pages) -> dict[str, Any]:
         "batch": model.feeding.batch,
         "phase": model.setting.phase,
         **_fields(model, told),
-        "provisional": advice.interrupted,
-        "runs": advice.runs,
-        "budget_seconds": advice.budget,
+        "provisional": advice.was_interrupted,
+        "runs": advice.run_names,
+        "budget_seconds": advice.budget and batches * advice.budget,
         "gain": advice.gain,
         "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],
         "repeated": model.repeated,

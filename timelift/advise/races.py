@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from timelift.advise.advice import Evidence, ModelAdvice, WholeRace
+from timelift.advise.advice import ModelAdvice, WholeRace
 from timelift.advise.user_model import (
     AS_WRITTEN,
     DEFAULTS,
@@ -51,14 +51,13 @@ def advise_on_each(
 ) -> list[ModelAdvice]:
     """Advise on each of several models, such as one at several batches, which share the time.
 
-    Ctrl-C ends all. A budget that would have done is that of all of them.
+    Ctrl-C ends all.
     """
     advices = list[ModelAdvice]()
-    for left, model in zip(range(len(models), 0, -1), models, strict=True):
-        now = time.monotonic()
-        advice = find_advice(project, model, texts, now + (ends - now) / left)
-        advices.append(replace(advice, budget=advice.budget and advice.budget * len(models)))
-        if advice.interrupted:
+    for model in models:
+        now, left = time.monotonic(), len(models) - len(advices)
+        advices.append(find_advice(project, model, texts, now + (ends - now) / left))
+        if advices[-1].was_interrupted:
             break
     return advices
 
@@ -72,20 +71,20 @@ def find_advice(
     `time.monotonic`, and the races of the whole model get the rest. A race leaves out what broke
     the law in the last one, or made the model slower.
     """
-    evidence = Evidence(model)
+    advice = ModelAdvice(model)
     try:
         if any(lift.steps for lift in model.lifts):
             half = (ends - time.monotonic()) / 2
-            evidence = Evidence(model, measure_lifts(project, model, with_budget(texts, half)))
-        while evidence.to_race and len(evidence.races) < _MOST_RACES:
+            advice = ModelAdvice(model, measure_lifts(project, model, with_budget(texts, half)))
+        while advice.to_race and len(advice.races) < _MOST_RACES:
             rest = ends - time.monotonic()
             if rest <= 0:
                 break
-            race = race_whole(project, model, evidence.to_race, with_budget(texts, rest))
-            evidence = replace(evidence, races=(*evidence.races, race))
+            race = race_whole(project, model, advice.to_race, with_budget(texts, rest))
+            advice = replace(advice, races=(*advice.races, race))
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
-        evidence = replace(evidence, interrupted=True)
-    return evidence.advice()
+        advice = replace(advice, interrupted=True)
+    return advice
 
 
 def end_of_budget(texts: Mapping[str, str]) -> float:

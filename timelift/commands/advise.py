@@ -50,7 +50,7 @@ def advise(options: Options, project: Project) -> int:
         write_lines(advice_code.advice_code(advices[0], pages))
     else:
         write_lines(advice_words.advice_lines(advices, pages))
-    return EXIT_INTERRUPTED if advices[-1].interrupted else 0
+    return EXIT_INTERRUPTED if advices[-1].was_interrupted else 0
 
 
 def advise_options(parser: argparse.ArgumentParser) -> None:
