@@ -61,6 +61,20 @@ def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(folder))
 
 
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Compute in float64, so that near misses are misses, with weights that every run has."""
+    from tests.tensorflow_here import keras
+
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    keras.utils.set_random_seed(5)
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     """One browser for all tests of a file."""

@@ -1,7 +1,4 @@
-"""Keras on TensorFlow in the process of the tests, and its floating type for a while."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Keras on TensorFlow in the process of the tests."""
 
 from timelift.worker import engines
 
@@ -10,17 +7,4 @@ engines.load("tensorflow")  # without what Keras can do without: in half of the 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-__all__ = ["floating", "keras", "tf"]
-
-
-@contextmanager
-def floating(dtype: str) -> Iterator[None]:
-    """Make `dtype` the type of inputs, weights and arithmetic, whatever other tests have set."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before[0])
-        keras.config.set_dtype_policy(before[1])
+__all__ = ["keras", "tf"]

@@ -36,13 +36,6 @@ def probe(*words):
     return done.stdout, done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("word", ["--help", "-h"])
-def test_help_lists_the_commands(capsys, word):
-    assert cli.main([word]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("  ")] == [*COMMANDS]
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_function_and_help(name):
     first = (inspect.getdoc(getattr(cli.module_of(name), name)) or "").splitlines()[0]

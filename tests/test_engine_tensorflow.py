@@ -54,6 +54,7 @@ def test_operations_of_a_graph_are_counted_by_kind():
 
 CLOCKED = """
 import time
+from types import SimpleNamespace
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.messages import Task, WorkerChannel
 from timelift.worker import prepare
@@ -63,13 +64,10 @@ traced, clock = TensorFlowCompiled.trace, time.perf_counter
 def trace(self, feed):
     events.append("trace")
     return traced(self, feed)
-class Clock:
-    def __getattr__(self, name):
-        return getattr(time, name)
-    def perf_counter(self):
-        events.append("clock")
-        return clock()
-prepare.time = Clock()
+def perf_counter():
+    events.append("clock")
+    return clock()
+prepare.time = SimpleNamespace(**vars(time) | {"perf_counter": perf_counter})
 TensorFlowCompiled.trace = trace
 counted = TensorFlowCompiled.operations.func
 TensorFlowCompiled.operations = property(lambda self: (events.append("counted"), counted(self))[1])

@@ -71,12 +71,8 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def gone(processes: list[psutil.Process]) -> bool:
-    """True if all have ended in time."""
-    end = time.monotonic() + PATIENCE
-    while any(map(is_alive, processes)) and time.monotonic() < end:
-        time.sleep(0.02)
-    return not any(map(is_alive, processes))
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    wait_until(lambda: not any(map(is_alive, processes)), "nothing of a run left")
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -87,16 +83,16 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def ended_by(run: subprocess.Popen[str], folder: Path, number: signal.Signals) -> SimpleNamespace:
-    """Send a signal to a run and tell how it ended."""
+    """Send a signal to a run and tell how it ended, once nothing is left of it."""
     children = family(run)
     run.send_signal(number)
     said, _ = run.communicate(timeout=PATIENCE)
+    wait_until_gone(children)
     return SimpleNamespace(
         code=run.returncode,
         said=said,
         played=played(folder),
         last=records_of(folder)[-1],
-        left_nothing=gone(children),
     )
 
 
@@ -141,7 +137,6 @@ def test_an_interrupt_during_the_imports_does_not_wait_for_them(story):
     assert ended.code == 2, ended.said
     assert "Traceback" not in ended.said
     assert not ended.played
-    assert ended.left_nothing
 
 
 def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(story):
@@ -152,7 +147,6 @@ def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(s
     assert ANSWER.search(ended.said), ended.said
     assert ended.last["exit"] == "interrupted"
     assert 2 <= ended.played.total() < 2 * CASES
-    assert ended.left_nothing
 
 
 def test_a_second_run_on_the_machine_says_which_holds_it_and_waits(story):
@@ -161,7 +155,6 @@ def test_a_second_run_on_the_machine_says_which_holds_it_and_waits(story):
 
 
 def test_a_killed_run_goes_on_where_it_was(story):
-    assert story.killed.left_nothing
     assert story.whole.returncode == 0, story.whole.stdout + story.whole.stderr
     after = played(story.folder)
     assert set(after.values()) == {1}
@@ -247,7 +240,7 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 2, said
-    assert gone(children)
+    wait_until_gone(children)
 
 
 @pytest.mark.parametrize(

@@ -59,21 +59,16 @@ def test_waiting_ends_with_the_other_run(path, holder):
     assert f"waiting for another run on this machine (process {holder.pid}" in said[0]
 
 
-@pytest.mark.usefixtures("holder")
-def test_waiting_can_be_stopped(path):
-    with (
-        pytest.raises(KeyboardInterrupt),
-        locks.machine_lock(lambda _: None, stop=lambda: True, path=path),
-    ):
-        pass
-
-
-def test_a_budget_that_goes_in_waiting_is_a_sentence_about_the_holder(path, holder):
-    sentence = rf"--budget: all of it went .*\(process {holder.pid}, since '20"
-    with (
-        pytest.raises(UserError, match=sentence),
-        locks.machine_lock(lambda _: None, 0.0, path=path),
-    ):
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ({"stop": lambda: True}, KeyboardInterrupt, "^$"),
+        ({"patience": 0.0}, UserError, r"--budget: all of it went .*\(process {pid}, since '20"),
+    ],
+)
+def test_waiting_is_stopped_or_goes_beyond_a_budget_and_says_so(path, holder, how, error, said):
+    sentence = said.format(pid=holder.pid)
+    with pytest.raises(error, match=sentence), locks.machine_lock(print, path=path, **how):
         pass
 
 

@@ -2,12 +2,12 @@
 
 import itertools
 import subprocess
-import sys
 
 import psutil
 import pytest
 
-from tests.projects import ROOT
+from tests import engines
+from tests.repositories import write
 from timelift.canary import time_canary, time_copy
 from timelift.case import Backend
 from timelift.measure import machine, options
@@ -66,7 +66,7 @@ def test_a_machine_is_described_with_how_fast_and_how_busy_it_is_now():
 
 def test_what_threads_wait_for_a_processor_is_seen():
     script = (
-        "import os, sys, threading, time\n"
+        "import os, time\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "from timelift.worker import system\n"
         "def spin():\n"
@@ -77,30 +77,24 @@ def test_what_threads_wait_for_a_processor_is_seen():
         "    spin(); os._exit(0)\n"
         "spin(); print(seen.facts()['waited_share'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert 0.2 < float(done.stdout) < 2  # as a share, not in any other unit of time
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "null"):
-        (tmp_path / name).touch()
-    return tmp_path
-
-
-def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
-    assert options.device_names(folder, {}) == ["cpu", "gpu", "gpu:1"]
-    assert options.device_names(tmp_path_factory.mktemp("none"), {}) == ["cpu"]
+    share = engines.run_afresh(Backend.TENSORFLOW, script)
+    assert 0.2 < share < 2  # as a share, not in any other unit of time
 
 
 @pytest.mark.parametrize(
-    ("shown", "names"),
-    [("1", ["cpu", "gpu"]), ("", ["cpu"]), ("-1,0", ["cpu"]), ("0,1,2", ["cpu", "gpu", "gpu:1"])],
+    ("variables", "names"),
+    [
+        ({}, ["cpu", "gpu", "gpu:1"]),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, ["cpu", "gpu"]),
+        ({"CUDA_VISIBLE_DEVICES": ""}, ["cpu"]),
+        ({"CUDA_VISIBLE_DEVICES": "-1,0"}, ["cpu"]),
+        ({"CUDA_VISIBLE_DEVICES": "0,1,2"}, ["cpu", "gpu", "gpu:1"]),
+    ],
 )
-def test_hidden_gpus_are_not_there(folder, shown, names):
-    assert options.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names
+def test_every_gpu_with_a_driver_is_named_and_hidden_ones_are_not_there(tmp_path, variables, names):
+    assert options.device_names(tmp_path, variables) == ["cpu"]
+    write(tmp_path, dict.fromkeys("nvidia0 nvidia1 nvidiactl nvidia-uvm null".split(), ""))
+    assert options.device_names(tmp_path, variables) == names
 
 
 def test_the_first_of_a_kind_has_one_name():

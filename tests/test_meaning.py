@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from tests.projects import STRATEGIES
-from tests.tensorflow_here import floating, keras, tf
+from tests.tensorflow_here import keras, tf
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 
+pytestmark = pytest.mark.usefixtures("double_precision")
 #: TimeDistributed takes a dynamic time axis only if both sizes are the same.
 BATCH = TIME = 5
 #: Chunks of 2, 2 and 1 steps; groups of 2 and 3 sequences.
@@ -28,14 +29,6 @@ LENGTHS = np.array([3, 1, 5, 2, 4])
 VALID = np.arange(TIME) < LENGTHS[:, None]
 SERIES = (4, 3)
 WEIGHT = 0.1
-
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Derive in float64, so that near misses are misses, and with weights that every run has."""
-    with floating("float64"):
-        keras.utils.set_random_seed(5)
-        yield
 
 
 @dataclass(frozen=True)

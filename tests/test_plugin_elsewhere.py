@@ -5,11 +5,10 @@ What needs pytest-cov, pytest-randomly and pytest-timeout is skipped where they 
 
 import importlib.util
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests import engines
 from tests.projects import ROOT, SMALL, bench
 from tests.repositories import write
 from timelift.measure import launch
@@ -63,11 +62,8 @@ def theirs(tmp_path):
 
 @pytest.mark.parametrize(("extra", "imported"), [("", set()), ("import psutil", {"psutil"})])
 def test_the_plugin_imports_next_to_nothing(extra, imported):
-    script = f"import sys, timelift.plugin\n{extra}\nprint(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert {name for name in done.stdout.split() if name in DEAR} == imported
+    script = f"import json, sys, timelift.plugin\n{extra}\nprint(json.dumps([*sys.modules]))"
+    assert DEAR & {*engines.run_afresh("tensorflow", script)} == imported
 
 
 @needs_all_four

@@ -8,23 +8,16 @@ import numpy as np
 import pytest
 
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
-from tests.tensorflow_here import floating, keras
+from tests.tensorflow_here import keras
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 
+pytestmark = pytest.mark.usefixtures("double_precision")
 LOOK_ALIKES = [name for name, strategy in STRATEGIES.items() if strategy.differs]
 IMPORTS = {"functools", "importlib", "itertools", "keras", "numbers", "tensorflow", "tf_keras"}
 #: Each backend may have reasons of its own to refuse.
 MOST_LINES_OF_CODE = 64
 MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
-
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Compare in float64, in which equal things are equal to the last digits."""
-    with floating("float64"):
-        keras.utils.set_random_seed(4)
-        yield
 
 
 def faults(text, *, meanings=MEANINGS):

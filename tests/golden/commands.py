@@ -61,6 +61,8 @@ COMMANDS = {
     "bad-option": "report --outptu x",
     "bad-command": "choos --workloads tokens",
     "no-words": "",
+    "help": "--help",
+    "help-short": "-h",
     "bad-share": "bisect a b --gate=3",
     "removed-option": "choose --workload tokens",
     "strategies": "strategies",
