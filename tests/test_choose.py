@@ -54,12 +54,6 @@ def chosen(path, *relative_to):
     return choice
 
 
-def test_every_unusual_axis_is_named(tmp_path, capsys):
-    path = journal(tmp_path, seq_lens=(64,), backend="jax", threads=2)
-    _, said, _ = choose(capsys, path)
-    assert said.startswith("frames, 64 steps, batch 8, forward, graph, cpu, 2 threads, jax: ")
-
-
 TWO = {"strategies": ("native", "loop_slice"), "batches": (1,), "seq_lens": (1, 8)}
 TIE = {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4}
 BATCHES = {"batches": (4, 16)}
@@ -109,15 +103,6 @@ def test_the_memory_of_a_strategy_that_crashed_later_does_not_count(tmp_path, ca
     assert code == 0
     assert "least memory is fold_time" in said
     assert "loop_slice" not in said
-
-
-def test_the_first_call_has_its_own_answer(tmp_path, capsys):
-    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "40", "--goal", "first-call")
-    lines = said.splitlines()
-    assert (code, len(lines)) == (0, 6)
-    assert "first result" in lines[1]
-    assert "not shown to differ" in lines[2]
-    assert "times as fast as time_distributed" in lines[3]
 
 
 BOUND, MIB = {"peak_bytes_below": 1 << 17}, {"peak_bytes": 1 << 20}

@@ -126,14 +126,6 @@ def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys,
     assert "no commit to race against" in printed
 
 
-def test_the_run_that_is_not_over_is_marked_and_the_other_is_not(runs, capsys):
-    new = Path(runs[1])
-    new.write_text("".join(new.read_text().splitlines(keepends=True)[:-1]))
-    assert report.main(["compare", *runs]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert [line.endswith(", provisional") for line in said[:2]] == [False, True]
-
-
 @pytest.mark.parametrize("name", ["old", "new"])
 def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
     empty = str(journals.write(tmp_path / "empty.jsonl", journals.header()))

@@ -117,31 +117,6 @@ def test_a_change_is_accepted_by_forgetting_what_was_before(results):
     assert report.main(["history", "--since", histories.day(8)]) == 0
 
 
-@pytest.mark.parametrize(
-    ("words", "count"),
-    [
-        (["--workloads", "tokens"], 5),
-        (["--workloads", "tokens, frames"], 10),
-        (["--case", "frames-T16-B8-forward-graph-native"], 1),
-        (["--case", "frames-T16-B8-forward-graph"], 5),
-    ],
-)
-def test_part_of_a_history_can_be_asked_for(results, words, count):
-    cases = journals.grid(histories.STRATEGIES, ("tokens", "frames"), (16,), phases=("forward",))
-    _nights(results, 6, cases=cases)
-    output = results.parent / "out"
-    assert report.main(["history", *words, "--output", str(output)]) == 0
-    with (output / "history.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == count
-
-
-def test_one_run_is_a_history_that_says_what_it_lacks(results, capsys):
-    _nights(results, 1)
-    assert report.main(["history"]) == 0
-    assert "too few runs: a change needs 3 runs before it and 3 after" in capsys.readouterr().out
-    assert (results / "report" / "history.png").exists()
-
-
 def test_an_exact_fact_that_changed_fails_nothing(results, capsys):
     case = journals.case("loop_slice")
     for night, nodes in enumerate([44, 44, 44, 1044]):

@@ -110,13 +110,6 @@ def test_strategies_alone_in_their_settings_have_no_ratio(write):
     assert len(findings.suspect_settings) == 8
 
 
-def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
-    old, new = (write(19, strategies=some) for some in (STRATEGIES[:2], ("other", "another")))
-    findings = compare_runs(old, new)
-    assert findings.cases == ()
-    assert len(findings.added) == len(findings.removed) == 16
-
-
 @pytest.mark.parametrize(
     ("name", "before", "after", "worse"),
     [
