@@ -82,7 +82,7 @@ def _codes(project, *commands, spring=""):
 def test_no_command_executes_what_a_journal_names(sprung):
     project = sprung.parent
     path = _journal(project)
-    ask = ("choose", "--workloads", NAME, "--seq-lens", 8, "--batch-sizes", 8, "--devices", NAME)
+    ask = ("choose", "--workloads", NAME, "--seq-lens", 8, "--batch-sizes", 8)
     others = [("compare", path, path), ("history",), ("report", path, NAME)]
     codes = _codes(project, (), ask, *others, (*ask, "--json"), (*ask, "--code"))
     assert codes == ["0"] * (4 + len(others))

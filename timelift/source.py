@@ -125,6 +125,27 @@ def read_source(path: Path) -> Source:
     return Source(path, text, title, lift_class, functions, _imports_of(tree), constants)
 
 
+def read_parameters(text: str) -> dict[str, Any]:
+    """Read `k=8,remat=True` of a strategy's name; raises ValueError where they are no literals.
+
+    A text stands in a name without its quotes.
+    """
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
+        pairs = [(keyword.arg, keyword.value) for keyword in keywords]
+        parameters = {
+            name: value.id if isinstance(value, ast.Name) else ast.literal_eval(value)
+            for name, value in pairs
+            if name is not None
+        }
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from None
+    if len(parameters) < len(pairs) or bool(text) != bool(pairs):
+        raise ValueError(f"expected name=value, received {text!r}")
+    return parameters
+
+
 def _imports_of(tree: ast.Module) -> frozenset[str]:
     """Return the top-level packages that a module imports, anywhere in it."""
     nodes = list(ast.walk(tree))

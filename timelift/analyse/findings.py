@@ -123,8 +123,19 @@ class RunFindings:
         return answers_by_workload(self.rankings)
 
     @cached_property
-    def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:
-        return fastest_elsewhere(self.rankings)
+    def fastest_elsewhere(self) -> list[tuple[Ranking, float]]:
+        """Each ranking that has others of another execution, with the best time of them all."""
+        groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
+        for ranking in self.rankings:
+            if ranking.rows:
+                computation = tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
+                groups[computation].append(ranking)
+        return [
+            (ranking, min(other.rows[0].seconds_per_call.value for other in group))
+            for group in groups.values()
+            for ranking in group
+            if len(group) > 1
+        ]
 
 
 def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
@@ -252,18 +263,3 @@ def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
     )
     error = np.hypot(batch_error(usual), batch_error(other))
     return Effects(trimmed_mean(other) - trimmed_mean(usual), error)
-
-
-def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float], ...]:
-    """Return each ranking that has others of another execution, with the best time of them all."""
-    groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
-    for ranking in rankings:
-        if ranking.rows:
-            computation = tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
-            groups[computation].append(ranking)
-    several = [group for group in groups.values() if len(group) > 1]
-    return tuple(
-        (ranking, min(other.rows[0].seconds_per_call.value for other in group))
-        for group in several
-        for ranking in group
-    )

@@ -4,7 +4,6 @@ Nothing is imported. So collecting is instant, needs no framework, and a malform
 anything runs.
 """
 
-import ast
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
 from timelift.messages import RivalSpec
 from timelift.project import Project
-from timelift.source import MEANING, Source, read_source
+from timelift.source import MEANING, Source, read_parameters, read_source
 
 
 @dataclass(frozen=True)
@@ -189,30 +188,18 @@ def choose_strategy(word: str, strategies: Mapping[str, Strategy]) -> list[Strat
     if word in strategies:
         return [strategies[word]]
     stem, bracket, inside = word.partition("[")
-    if bracket and not inside.endswith("]"):
-        raise _parameters_error(word)
     family = [strategy for strategy in strategies.values() if strategy.path.stem == stem]
     if not family:
         raise UserError(f"--strategies: unknown strategy {word!r}; {nearest(word, strategies)}")
     if not bracket:
         return family
-    return [_bind(_strategy_source(family[0].path), _parse_parameters(word, inside))]
-
-
-def _parse_parameters(word: str, inside: str) -> dict[str, Any]:
     try:
-        call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
-        keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
-        parameters = {str(pair.arg): ast.literal_eval(pair.value) for pair in keywords}
-    except (SyntaxError, ValueError, TypeError):
+        parameters = read_parameters(inside.removesuffix("]")) if inside.endswith("]") else {}
+    except ValueError:
         parameters = {}
     if not parameters:
-        raise _parameters_error(word)
-    return parameters
-
-
-def _parameters_error(word: str) -> UserError:
-    return UserError(f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]")
+        raise UserError(f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]")
+    return [_bind(_strategy_source(family[0].path), parameters)]
 
 
 def _strategy_source(path: Path) -> Source:

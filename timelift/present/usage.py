@@ -4,7 +4,6 @@ Files are read as text, so no framework is imported. Names of a journal choose a
 and workloads of the project and of timelift; they become code only if they are literals.
 """
 
-import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.project import Project
-from timelift.source import UNREADABLE, Source, read_source
+from timelift.source import Source, read_parameters, read_source
 
 
 class Inputs(NamedTuple):
@@ -157,21 +156,8 @@ def _stem_and_variant(strategy: str) -> tuple[str, str]:
 
 
 def _parameters(variant: str) -> list[str] | None:
-    """Read `k=8,remat=True` of a strategy's name as keywords; None if they are no literals.
-
-    A text stands in a name without its quotes.
-    """
+    """Return the parameters of a strategy's name as keywords; None if they are no literals."""
     try:
-        call = ast.parse(f"f({variant})", mode="eval").body
-        keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
-        return [_keyword(keyword) for keyword in keywords] if keywords or not variant else None
-    except UNREADABLE:
+        return [f"{name}={value!r}" for name, value in read_parameters(variant).items()]
+    except ValueError:
         return None
-
-
-def _keyword(keyword: ast.keyword) -> str:
-    if keyword.arg is None:
-        raise ValueError("expected name=value, received **")
-    value = keyword.value
-    text = value.id if isinstance(value, ast.Name) else ast.literal_eval(value)
-    return f"{keyword.arg}={text!r}"
