@@ -44,7 +44,10 @@ DESCRIBED = {
     ],
 }
 MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}
-MEANING |= {"fold_time": {"DROPOUT": "shared"}, "native": {"DROPOUT": "independent"}}
+MEANING |= {
+    "fold_time": {"DROPOUT": "shared", "INNER_LOSSES": "averaged"},
+    "native": {"DROPOUT": "independent"},
+}
 PAGES = {
     name: Source(Path(f"{name}.py"), text, "", lift_class, {}, frozenset(), {})
     for name, text, lift_class in (

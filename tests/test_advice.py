@@ -49,6 +49,12 @@ def test_what_the_advice_rests_on_is_told(tmp_path, fields):
     assert texts[0] != texts[1]
 
 
+def test_losses_that_may_be_lost_or_added_up_as_written_are_other_ones(tmp_path):
+    lossy = make_model(lifts=[LIFT | {"added": ["losses"]}])
+    text = " ".join(screen(advised(tmp_path, lossy)).split())
+    assert "changes the meaning: Losses of the layer: other ones" in text
+
+
 def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):
     model = make_model()
     broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "breaks the law: outputs differ")]

@@ -1,6 +1,7 @@
 """What is raced next of a model, and the verdicts on it: from runs of known times."""
 
 import dataclasses
+import math
 
 import pytest
 from msgspec import structs
@@ -83,8 +84,9 @@ def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     assert verdicts(dataclasses.replace(known, races=(race,))) == UNDECIDED
 
 
-def test_constant_outputs_are_no_evidence(tmp_path):
-    known = evidence(tmp_path, constant=True)
+@pytest.mark.parametrize("blind", [{"constant": True}, {"unpadded": True}])
+def test_outputs_that_would_not_show_a_loss_are_no_evidence(tmp_path, blind):
+    known = evidence(tmp_path, **blind)
     assert verdicts(raced(tmp_path, known, WHOLE)) == UNDECIDED
     assert verdicts(raced(tmp_path, known, SLOWER)) == KEEP
 
@@ -143,7 +145,10 @@ def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path)
 
 @pytest.mark.parametrize(
     ("times", "launches", "cut_short", "seconds"),
-    [(EQUAL, 1, True, 840), (EQUAL, 1, False, None), (TIMES, 3, False, 300)],
+    [
+        *[(EQUAL, 0, True, math.inf), (EQUAL, 1, True, 840), (EQUAL, 1, False, None)],
+        (TIMES, 3, False, 300),
+    ],
 )
 def test_a_budget_that_was_too_small_names_one_that_would_do(
     tmp_path, times, launches, cut_short, seconds

@@ -231,9 +231,9 @@ class ModelAdvice:
     def advised(self) -> Changes:
         """The changes to advise: the fewest that were not shown slower than the fastest.
 
-        Outputs that are constant are no evidence that a change keeps them.
+        Nothing is advised by inputs on which a change of meaning would not show.
         """
-        for race in () if self.model.constant else reversed(self.races):
+        for race in () if self.model.constant or self.model.unpadded else reversed(self.races):
             shown = [
                 (outcome.slower, len(changes), -outcome.speed_up.value, changes)
                 for changes, outcome in race.outcomes.items()
@@ -278,7 +278,7 @@ class ModelAdvice:
         """The seconds, in whole minutes, that the runs need for enough launches.
 
         The lifts have half of a budget. A whole model that was not raced is taken to need as much.
-        None if unknown, or if it is not time that an answer wants.
+        Infinite if that cannot be told, None if it is not time that an answer wants.
         """
         is_short = any(run.cut_short for run in self.runs) or (self.worthwhile and not self.races)
         is_open = self.verdict is Advice.UNDECIDED and not self.was_interrupted
@@ -289,7 +289,7 @@ class ModelAdvice:
             launches = sum(len(each.launches) for each in run.measurements)
             all_cases = MIN_LAUNCHES * (run.header.cases or 1)  # it may not have reached all
             if not (launches and run.seconds):
-                return None
+                return math.inf
             seconds = max(seconds, run.seconds * max(1, all_cases / launches))
         return 60 * math.ceil(2 * _MARGIN * seconds / 60)
 

@@ -5,6 +5,7 @@ what to type next, and the verdict again. Several batches share its tables.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from textwrap import TextWrapper
 from typing import Any
@@ -14,6 +15,7 @@ from rich.cells import cell_len
 
 from timelift.advise.advice import Advice, LiftAdvice, ModelAdvice, Outcome, Pair
 from timelift.advise.user_model import Changes, ModelLift, UserModel
+from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
@@ -93,8 +95,12 @@ def _verdict(advice: ModelAdvice, pages: Pages, batches: int) -> str:
 
 def _wanted(advice: ModelAdvice, batches: int) -> str:
     """Write what would decide; a budget is shared by all batches."""
-    if advice.verdict is Advice.UNDECIDED and advice.model.constant:
-        return "; --data would do, since its outputs do not depend on what was drawn"
+    model, padded = advice.model, "padded steps, since a mask reaches a lift"
+    if advice.verdict is Advice.UNDECIDED and (model.constant or model.unpadded):
+        needed = "inputs that its outputs depend on" if model.constant else padded
+        return f"; it needs --data with {needed}"
+    if advice.budget == math.inf:
+        return "; leave out --budget"
     return f"; --budget {batches * advice.budget / 60:.0f}m would do" if advice.budget else ""
 
 
@@ -103,17 +109,18 @@ def _reason(advice: ModelAdvice) -> str:
     gain, step = advice.gain, f"the {_call_of(advice.model)}"
     if not advice.lifts:
         is_by_hand = any(not layer.depends for layer in advice.model.repeated)
-        return "joining calls is left to your hand" if is_by_hand else "nothing to lift was found"
+        return f"there is no lift{', but calls to join by hand' if is_by_hand else ''}"
     ends = sorted({outcome.status for outcome in advice.raced.values() if outcome.end})
     if not (gain.is_compared or ends):
         if advice.verdict is Advice.KEEP:
             return "no lift is shown to become faster"
-        return "it was interrupted" if advice.was_interrupted else "too few launches for an answer"
-    if advice.verdict is Advice.CHANGE:
-        return f"{step} {_becomes(gain)}"
+        needed = f"it needs {MIN_LAUNCHES} launches"
+        return "it was interrupted" if advice.was_interrupted else needed
     becomes = f"{step} {_becomes(gain)}"
+    if advice.verdict is Advice.CHANGE:
+        return becomes
     if not gain.is_compared:
-        becomes += f" ({'; '.join(ends)})"
+        becomes += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
     elif advice.verdict is Advice.KEEP and not gain.is_loss and _is_shorter(gain.first_call):
         becomes = f"only the first call is shorter ({_arrow(gain.first_call)}), not {step}"
     return f"with {_changed(advice.judged)} {becomes}"
@@ -137,7 +144,7 @@ def _becomes(gain: Outcome) -> str:
     if not gain.is_compared:
         return "has no figures"
     if gain.speed_up.is_known and not (gain.is_faster or gain.is_loss):
-        return "is not shown to differ"
+        return "is not shown to differ in time"
     return f"becomes {_times(gain, ' times as fast')}"
 
 
@@ -171,7 +178,7 @@ def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
     for repeated in model.repeated:
         code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
         rest = "each call needs the one before: a recurrence, left alone"
-        rest = rest if repeated.depends else f"not measured; by hand: {code}"
+        rest = rest if repeated.depends else f"by hand, but for batch statistics and losses: {code}"
         yield f"{repeated.layer} is called {repeated.calls} times at one shape: {rest}"
 
 
@@ -272,7 +279,8 @@ def _notes_on_lift(advice: LiftAdvice) -> Iterator[str]:
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     for key, words in means.items():
         before, after = (declared_word(key, word) or "unknown" for word in words)
-        yield f"{declared_about(key)}: {after}, not {before}"
+        is_loss = key == "INNER_LOSSES"  # TimeDistributed loses or adds them, as they are made
+        yield f"{declared_about(key)}: {'other ones' if is_loss else f'{after}, not {before}'}"
 
 
 def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]:
@@ -285,8 +293,6 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
         where = "in training too" if model.steady else "in inference"
         what = f"{where}, outputs, losses and gradients are"
     yield f"{what} those of your model (relative difference {max(errors):.0e})"
-    if model.unpadded:
-        yield "no step is padded, so a mask that is lost would not show; give one that is by --data"
     if model.leaves_open and model.drawn:
         yield f"traced for {model.setting.seq_len} steps; fit traces with an open length"
     if model.trains and not model.compiled:
@@ -302,8 +308,7 @@ def _next(advices: Sequence[ModelAdvice]) -> Iterator[str]:
     elif model.lifts and model.drawn and [one.verdict for one in advices] == [Advice.KEEP]:
         yield "--batch-sizes 8,32,128 asks at several sizes, of which each may have another answer"
     if model.lifts and (model.drawn or model.draws_labels):
-        kinds = {"inputs": model.drawn, "labels": model.draws_labels}
-        drawn = " and ".join(kind for kind, is_drawn in kinds.items() if is_drawn)
+        drawn = " and ".join(["inputs"] * model.drawn + ["labels"] * model.draws_labels)
         yield f"--data module:function gives {drawn} of your own; these were drawn"
     if runs:
         yield f"timelift report RUN makes the page of a run: {', '.join(runs)}"

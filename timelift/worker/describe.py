@@ -27,7 +27,7 @@ from timelift.worker.find_lifts import (
     other_weights,
     watch_lifts,
 )
-from timelift.worker.inputs import check_one_tensor, input_shape, whole_numbers
+from timelift.worker.inputs import check_one_tensor, input_shape, inputs_of, whole_numbers
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
 from timelift.worker.whole_law import steady_training
@@ -81,7 +81,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "drawn": data.drawn,
             "draws_labels": data.labels is None and bool(model.trainable_weights),
             "batch": data.batch,
-            "leaves_open": model_data.leaves_open(model),
+            "leaves_open": any(None in tensor.shape[1:] for tensor in inputs_of(model)),
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": any(lift.masked and not lift.padded for lift in lifts),
             "steady": bool(model.trainable_weights)

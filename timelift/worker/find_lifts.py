@@ -221,9 +221,10 @@ def _watch(lift: Lift) -> Any:
         lift.received.append(inputs)
         mask = getattr(inputs, "_keras_mask", kwargs.get("mask"))
         if mask is not None:
-            lift.masked = True
-            with suppress(Exception):  # no values while a framework traces
-                lift.padded |= not keras.ops.convert_to_numpy(mask).all()
+            lift.masked = is_padded = True  # unknown while a framework traces, without values
+            with suppress(Exception):
+                is_padded = not keras.ops.convert_to_numpy(mask).all()
+            lift.padded |= is_padded
         return original(inputs, *args, **kwargs)
 
     watched.call = call

@@ -148,11 +148,6 @@ def is_constant(model: Any, inputs: Any) -> bool:
     return bool(same) and all(same) and any((part != part[:1]).any() for part in rows)
 
 
-def leaves_open(model: Any) -> bool:
-    """True if an input of a model has another axis of unknown size than the batch."""
-    return any(None in tensor.shape[1:] for tensor in inputs_of(model))
-
-
 def _inputs_of(model: Any) -> Any:
     structure = getattr(model, "_inputs_struct", None)  # a functional model's, as it is called
     inputs = inputs_of(model)
