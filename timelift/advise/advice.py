@@ -299,17 +299,15 @@ class ModelAdvice:
 
 def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> dict[str, Outcome]:
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
-
-    def declared(strategy: str) -> dict[str, str]:
-        entry = run.header.strategies.get(strategy)
-        return lift.meaning(entry.meaning if entry else {})
-
-    rivals, written = outcomes(run, model.setting_of(lift), lift.usual), declared(lift.usual)
-    for name, outcome in rivals.items():
-        words = {key: (word, declared(name)[key]) for key, word in written.items()}
-        means = {key: pair for key, pair in words.items() if len({*pair}) > 1}
-        rivals[name] = replace(outcome, means=means)
-    return rivals
+    declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
+    written, rivals = (
+        declared.get(lift.usual, {}),
+        outcomes(run, model.setting_of(lift), lift.usual),
+    )
+    return {
+        name: replace(outcome, means=lift.differences(written, declared.get(name, {})))
+        for name, outcome in rivals.items()
+    }
 
 
 def outcomes(run: Run, setting: Setting, written: str) -> dict[str, Outcome]:

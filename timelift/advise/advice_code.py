@@ -8,11 +8,6 @@ from timelift.advise.user_model import ModelLift
 from timelift.escape import plain
 from timelift.inner_layer import Factory
 
-#: Why there is nothing to paste, by the verdict.
-_NOTHING = {
-    Advice.KEEP: "# There is no code to paste: the model should stay as it is.",
-    Advice.UNDECIDED: "# There is no code to paste: it is not decided whether to change the model.",
-}
 #: How stored weights get into the changed model; without a loop their order may be another one.
 _WEIGHTS = """
 # Stored weights are loaded into the model as it was, and carried over to the new {carried}; where
@@ -64,7 +59,7 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
     """
     yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages))
     if advice.verdict is not Advice.CHANGE:
-        yield _NOTHING[advice.verdict]
+        yield "# There is no code to paste, since no change is advised."
         return
     changes = {one.lift: one.strategy for one in advice.lifts if one.is_change}
     for name in dict.fromkeys(changes.values()):

@@ -85,19 +85,17 @@ def advise(
 
 def _stored(model: Any, keras: Any, folder: str) -> str:
     """Store a Keras model, for other processes, and return the file; raises UserError."""
-    path = f"{folder}/model.keras"
-    if reason := _why_not_stored(model, keras, path):
-        raise UserError(f"expected a Keras model that can be stored, received {reason}; {_INSTEAD}")
-    return path
-
-
-def _why_not_stored(model: Any, keras: Any, path: str) -> str:
+    path, reason = f"{folder}/model.keras", ""
     if keras is None or not isinstance(model, keras.Model):
-        return type(model).__name__
+        raise UserError(f"expected a Keras model, received {type(model).__name__}; {_INSTEAD}")
     try:
         model.save(path)
     except Exception as error:  # noqa: BLE001 - a layer of the user's may raise anything
-        return f"one that cannot ({one_line(error)})"
-    with zipfile.ZipFile(path) as parts:
-        is_own = _OWN.search(parts.read("config.json"))
-    return "one with classes or functions that are not Keras's" if is_own else ""
+        reason = one_line(error)
+    else:
+        with zipfile.ZipFile(path) as parts:
+            if _OWN.search(parts.read("config.json")):
+                reason = "it has classes or functions that are not Keras's"
+    if reason:
+        raise UserError(f"expected a model that can be stored, but {reason}; {_INSTEAD}")
+    return path

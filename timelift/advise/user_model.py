@@ -77,7 +77,6 @@ class ModelLift:
     inner: str
     usual: str
     workload: str
-    trains: bool
     added: tuple[str, ...]
     steps: int = 0
     batch: int = 0
@@ -101,18 +100,13 @@ class ModelLift:
             return f"stack([{self.inner}(step) for step in x])"
         return f"TimeDistributed({self.inner})"
 
-    def meaning(self, declared: Mapping[str, Any]) -> dict[str, str]:
-        """Return the words that a strategy declares about what training adds to the inner layer.
-
-        A word may depend on the time axis: the static one is read. An undeclared word is ''.
-        """
-        words = {
-            name: declared.get(name, "") for name, kind in _ADDED.items() if kind in self.added
-        }
-        return {
-            name: str(word.get("static", "") if isinstance(word, Mapping) else word)
-            for name, word in words.items()
-        }
+    def differences(
+        self, written: Mapping[str, Any], other: Mapping[str, Any]
+    ) -> dict[str, tuple[str, str]]:
+        """Return the words that two strategies declare otherwise of what training adds to it."""
+        own = (name for name, kind in _ADDED.items() if kind in self.added)
+        words = {name: (_static(written, name), _static(other, name)) for name in own}
+        return {name: pair for name, pair in words.items() if len({*pair}) > 1}
 
 
 @dataclass(frozen=True)
@@ -189,6 +183,12 @@ class UserModel:
     def factory_of(self, lift: ModelLift) -> str:
         """Return the text of the `Factory` of the layer inside of a lift."""
         return str(replace(Factory.of(self.factory), lift=str(lift.number)))
+
+
+def _static(declared: Mapping[str, Any], name: str) -> str:
+    """Return a declared word, of a static time axis if it depends on that; '' if undeclared."""
+    word = declared.get(name, "")
+    return str(word.get("static", "") if isinstance(word, Mapping) else word)
 
 
 def rivals_of_whole(changes: Changes) -> dict[str, Changes]:
