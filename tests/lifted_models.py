@@ -71,6 +71,7 @@ class Own(layers.Layer):
         self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
         self.mean = self.add_weight(shape=(), trainable=False)
         self.seeds = keras.random.SeedGenerator(1)
+        self.counted = keras.metrics.Sum()
 
     def call(self, inputs, training=None):
         if training and self.name == "drop_path":
@@ -78,6 +79,10 @@ class Own(layers.Layer):
             inputs = ops.where(drawn < 1e-6, 0.0, inputs)
         if training and self.name == "average":
             self.mean.assign(0.9 * self.mean + ops.mean(inputs))
+        if training and self.name == "centred":
+            inputs = inputs - ops.mean(inputs, axis=0)
+        if self.name == "metric":
+            self.counted.update_state(1)
         if training and self.name == "untaught":
             raise ValueError
         if self.name == "add_loss":
@@ -255,9 +260,12 @@ def asked():
     parts = ops.unstack(layers.Masking()(first), axis=1)
     loops = layers.Dense(2, name="left"), layers.Dense(2, name="right")
     inner = {
-        **{name: Own(name=name) for name in ("drop_path", "average", "add_loss", "untaught")},
+        **{name: Own(name=name) for name in ("drop_path", "average", "centred", "metric")},
+        **{name: Own(name=name) for name in ("add_loss", "untaught")},
         "unseeded": layers.Lambda(lambda x: x + keras.random.normal(ops.shape(x)), (4, 2)),
         "no_noise": layers.Dropout(0.0),
+        "own_noise": layers.GaussianNoise(1.0),
+        "one_noise": layers.Dropout(0.5, noise_shape=(1, 2)),
         "frozen": layers.BatchNormalization(trainable=False),
         "spectral": layers.SpectralNormalization(layers.Dense(2)),
         "activity": layers.Dense(2, activity_regularizer="l2"),

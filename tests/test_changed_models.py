@@ -84,12 +84,12 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
 
 #: What is true of which lifts of `asked`.
 ASKED = {
-    "noise": {"drop_path", "unseeded", "untaught"},
-    "statistics": {"average", "spectral", "untaught"},
+    "noise": {"drop_path", "unseeded", "untaught", "own_noise", "one_noise"},
+    "statistics": {"average", "centred", "metric", "spectral", "untaught", "one_noise"},
     "losses": {"add_loss", "activity", "untaught"},
     "masked": {"left", "right"},
     "inputs_and_weights": {"left", "right", "again", "nested", "weightless", "untaught"},
-    "none": {"unseeded", "no_noise", "frozen", "bare"},
+    "none": {"unseeded", "no_noise", "own_noise", "one_noise", "frozen", "bare"},
 }
 
 

@@ -41,6 +41,8 @@ _SAME = (
 _LATE = "its lifts are not there before its first call; make them in __init__"
 #: What training may add to a layer.
 _ADDED = ("noise", "statistics", "losses")
+#: Rows that show whether each draws noise of its own.
+_LEAST_ROWS = 8
 
 
 def describe(factory: str) -> dict[str, Any]:
@@ -147,22 +149,29 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
 
 
 def added_by_training(layer: Any, step: Any) -> list[str]:
-    """Return what two training calls of a layer on the same inputs show.
+    """Return what two training calls of a layer on equal rows show, and one in inference.
 
     Noise are seeds that advance, however seldom it is seen, or outputs that differ; statistics are
-    weights that change; losses are those that no regulariser of a weight makes.
+    other variables that change, such as a state or a metric, or outputs that are not those of
+    inference, without noise or with one for all rows; losses are those that no regulariser of a
+    weight makes.
     """
+    step = keras.ops.repeat(step[:1], max(len(step), _LEAST_ROWS), axis=0)
     outputs, changed = [], set[int]()
-    state = [(variable, variable.numpy()) for variable in layer.variables]
-    for _ in range(2):
-        outputs.append(keras.tree.flatten(layer(step, training=True)))
+    variables = [*layer.variables, *layer.metrics_variables]
+    seeds = {id(variable) for variable in variables if variable.name == "seed_generator_state"}
+    state = [(variable, variable.numpy()) for variable in variables]
+    for training in (False, True, True):
+        outputs.append(keras.tree.flatten(layer(step, training=training)))
         changed |= {id(one) for one, before in state if (one.numpy() != before).any()}
         for variable, before in state:
             variable.assign(before)
-    weights = {id(weight) for weight in layer.weights}  # the other variables are seeds
-    is_noisy = changed - weights or any(map(_differ, *outputs))
+    inferred, *trained = outputs
+    is_noisy = changed & seeds or any(map(_differ, *trained))
+    has_own_noise = is_noisy and any(_differ(output, output[:1]) for output in trained[0])
+    keeps = changed - seeds or (not has_own_noise and any(map(_differ, trained[0], inferred)))
     penalties = [weight for weight in layer.trainable_weights if weight.regularizer]
-    shown = is_noisy, changed & weights, layer.losses[len(penalties) :]
+    shown = is_noisy, keeps, layer.losses[len(penalties) :]
     return [kind for kind, is_shown in zip(_ADDED, shown, strict=True) if is_shown]
 
 
