@@ -22,10 +22,7 @@ from timelift.project import Project
 
 
 class Command(NamedTuple):
-    """The module of `timelift.commands` with a command's function, and the purpose of the command.
-
-    If it `measures`, pytest reads its options.
-    """
+    """The module and the purpose of a command; if it `measures`, pytest reads its options."""
 
     module: str
     purpose: str
@@ -89,10 +86,7 @@ def parser(name: str) -> _Parser:
 
 
 def main(argv: Sequence[str] | None = None, root: Path | None = None, default: str = "") -> int:
-    """Run a command in the project at `root`, by default the one around the working directory.
-
-    Without a command among the words, `default` runs.
-    """
+    """Run a command, or else `default`, in the project at `root` or around the working folder."""
     words = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         gc.disable()  # a report ends before its garbage matters; it is a tenth of the time

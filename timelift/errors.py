@@ -49,10 +49,7 @@ def path_is(test: Callable[[], bool]) -> bool:
 
 
 def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> str:
-    """Return a hint: the known words closest to `word`, or all of them if none is close.
-
-    The closest words `not_in_run` follow.
-    """
+    """Return a hint: the known words closest to `word`, or all, and the closest `not_in_run`."""
     names = sorted(known)
     closest, closest_elsewhere = (
         ", ".join(difflib.get_close_matches(word, words, cutoff=0.5))

@@ -180,9 +180,6 @@ def _first_call_seconds(measurement: Measurement) -> list[float]:
 
 
 def _estimate_logs(parts: Sequence[Samples]) -> Estimates:
-    """Estimate log seconds, each part as (cases, launches); of one launch alone `df` is 0.
-
-    Their errors within a launch are not known.
-    """
+    """Estimate log seconds, each part as (cases, launches); of one launch alone `df` is 0."""
     estimates = estimate(stack([Effects(logs, np.full_like(logs, np.nan)) for logs in parts]))
     return estimates._replace(df=np.where(estimates.launches > 1, estimates.df, 0.0))

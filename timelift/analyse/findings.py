@@ -158,10 +158,7 @@ def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -
 
 
 def find_out(run: Run, relative_to: str = "") -> RunFindings:
-    """Return the findings of a run.
-
-    Raises UserError where it has too many settings to show, or no measurement of `relative_to`.
-    """
+    """Return a run's findings; UserError for too many settings or an unmeasured `relative_to`."""
     settings = len({rival.case.setting for rival in run.measurements})
     if settings > MOST_SETTINGS:
         raise UserError(

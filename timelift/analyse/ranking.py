@@ -88,10 +88,7 @@ class RankedCase:
 
     @property
     def first_costs(self) -> float:
-        """The most that the first row costs over this one, as a ratio.
-
-        The largest of all rows is the first row's `cost_at_most`.
-        """
+        """The most that the first row costs over this one, as a ratio."""
         return self.ratio.high / self.ratio.value**2
 
 

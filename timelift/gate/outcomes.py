@@ -260,10 +260,7 @@ def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Sam
 
 
 class GateReferee(Referee):
-    """Asks for fresh launches of the suspects, and of all undecided cases if these fail.
-
-    `sides` has the other side of each case, `against` the rule by which it is judged.
-    """
+    """Asks for fresh launches of the suspects, and of all undecided cases if these fail."""
 
     def __init__(self, sides: Mapping[Case, Case], against: Against) -> None:
         super().__init__()

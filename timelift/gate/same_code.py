@@ -40,10 +40,7 @@ class SameCode:
         self._imports_of = cache(_imports_of)
 
     def of_files(self, here: Path, there: Path) -> bool:
-        """True if both files, and all modules of the project that they import, are equal in bytes.
-
-        A file that cannot be read counts as changed.
-        """
+        """True if both files, and all that they import of the project, are equal and readable."""
         with contextlib.suppress(OSError):
             equal = here.read_bytes() == there.read_bytes()
             return equal and self._of_imports(self._imports_of(here, ""))

@@ -36,10 +36,7 @@ WORSE = frozenset({ChangeState.SLOWER, ChangeState.CREPT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(Interval):
-    """A change of a log ratio between the runs at the positions `before` and `after`.
-
-    Of two runs these are 0 and 1.
-    """
+    """A change of a log ratio between the runs at the positions `before` and `after`."""
 
     before: int = 0
     after: int = 1

@@ -160,10 +160,7 @@ def _log_seconds(measurement: Measurement) -> float:
 
 @dataclass(frozen=True)
 class Sessions:
-    """What a session adds to each case, and to all of a setting beside the canary.
-
-    They are learnt or assumed.
-    """
+    """What a session adds to each case, and to all beside the canary: learnt, or assumed."""
 
     of_cases: Mapping[Case, Noise] = field(default_factory=dict)
     common: Noise = ASSUMED_COMMON

@@ -221,10 +221,7 @@ def _how_to_decide(compared: TwoRuns) -> str:
 
 
 def _deciding_command(setting: Setting, against: str, strategy: str = "") -> str:
-    """Return the command that races a case, or all of a setting, against a revision.
-
-    If that is '', it measures them again.
-    """
+    """Return the command that races a case or setting against a revision; '' measures it again."""
     options = [(AXIS_FLAGS["strategy"], strategy)] if strategy else []
     options += axis_options(setting)
     if against:

@@ -54,10 +54,7 @@ _LEAST_REACH, _ROOM = 5.0, 1.25
 
 
 def write_history(history: History, folder: Path) -> list[Path]:
-    """Write Markdown, CSV of cases and of changes, and a figure; return the paths.
-
-    Raises UserError where the folder does not allow it.
-    """
+    """Write all files, and return their paths; raises UserError where the folder forbids it."""
     advice = "name another folder with --output"
     with writing(folder, advice):
         pictures = save(draw_history(history), folder)
@@ -114,10 +111,7 @@ def csv_changes(history: History) -> str:
 
 
 def draw_history(history: History) -> dict[str, Figure]:
-    """Draw each case's change from its first level, a panel a setting; none without a ratio.
-
-    The name of the figure is that of its files.
-    """
+    """Draw each case's change from its first level, a panel a setting; none without a ratio."""
     changes = Counter[Setting]()
     for row in history.findings.cases:
         changes[row.case.setting] += len(row.changes)

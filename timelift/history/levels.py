@@ -96,10 +96,7 @@ class MachineRuns:
 def machine_runs(
     results: Path, name: str | None = None, since: datetime | None = None
 ) -> MachineRuns:
-    """Return the runs of the machine called `name`, or of the one that ran last, from `since` on.
-
-    Raises UserError where there are none.
-    """
+    """Return a machine's runs, by default those of the last to run; raises UserError if none."""
     stored, warnings = _stored_runs(results)
     if not stored:
         why = f" ({warnings[0]})" if warnings else ""

@@ -146,10 +146,7 @@ def journal_path(folder: Path, header: Header) -> Path:
 
 
 def open_resumed(folder: Path, word: str) -> ResumedRun:
-    """Read the run that `word` names, `latest` being the newest; raises UserError if there is none.
-
-    `folder` holds the journals of all machines.
-    """
+    """Read the run that `word` names in the `folder` of all machines; raises UserError if none."""
     try:
         path = find_run(folder, word)
     except UserError:

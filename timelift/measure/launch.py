@@ -85,10 +85,7 @@ def signal_name(number: int) -> str:
 
 
 class LaunchProcess:
-    """A fresh process of an interpreter with the backend imported.
-
-    The import begins at once, with `variables` added to the environment. `close` ends the process.
-    """
+    """A fresh process of an interpreter, in which the import of the backend begins at once."""
 
     def __init__(
         self,

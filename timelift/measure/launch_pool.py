@@ -48,10 +48,7 @@ ProcessKey = tuple[int, Backend, str]
 
 @dataclass(frozen=True)
 class LaunchSlot:
-    """A launch among those of its group, which build side by side.
-
-    If it `reads_beside`, a reader builds at the same time.
-    """
+    """A launch of a group that builds side by side, with a reader if it `reads_beside`."""
 
     number: int
     group: tuple[int, ...]

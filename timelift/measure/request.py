@@ -201,10 +201,7 @@ class RunRequest:
         return before if before is not None else random.SystemRandom().randrange(2**31)
 
     def _measure_layer(self) -> None:
-        """Measure a layer of the user's in place of the default workloads.
-
-        Its inputs are recorded among the run's options.
-        """
+        """Measure the user's layer, not the default workloads; its inputs become an option."""
         layer = user_workload(
             self.options.layer,
             self.options.inputs,

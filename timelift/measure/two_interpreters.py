@@ -110,10 +110,7 @@ class TwoInterpreters:
 
 
 def _conduct(sides: Sequence[_OneSide], task: Task, stop: Callable[[], bool]) -> None:
-    """Play the rounds, if the task has any, and add their samples to the workers' outcomes.
-
-    Raises _GoneError if a worker dies meanwhile.
-    """
+    """Play the rounds, if any, and add them to the outcomes; raises _GoneError if a worker dies."""
     players = [
         _RemotePlayer(rival.name, call=lambda: None, pair=rival.pair, side=side)
         for side in sides

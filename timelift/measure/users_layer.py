@@ -72,10 +72,7 @@ def _inputs_of(described: Mapping[str, Any]) -> LayerInputs:
 
 
 def find_factory(text: str, expected: str) -> Factory:
-    """Read `module:name`, or `path.py:name` with the whole path; raises UserError.
-
-    `expected` is what the error asks for.
-    """
+    """Read `module:name`, or `path.py:name` with the whole path; UserError asks for `expected`."""
     factory = Factory.of(text)
     if factory.is_file:
         path = Path(factory.where)

@@ -65,10 +65,7 @@ def _is_question(item: pytest.Item) -> bool:
 
 
 def _texts(config: pytest.Config) -> Mapping[str, str]:
-    """Return the text of each option that takes a value, '' if it was not typed.
-
-    Raises UserError for an option that was typed without its value.
-    """
+    """Return each option's text, '' if not typed; raises UserError for one without its value."""
     texts = {option.name: config.getoption(PREFIX + option.name) for option in OPTIONS}
     for option in OPTIONS:
         if texts[option.name] == "":

@@ -170,10 +170,7 @@ def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """The answer for a workload in words; `is_safe` if it was nowhere shown slower.
-
-    `slower_briefly` is a shorter `slower`, for a table without room.
-    """
+    """The answer for a workload in words, some briefly; `is_safe` if nowhere shown slower."""
 
     workload: str
     write: str
@@ -352,10 +349,7 @@ def price_sentence(answer: Answer) -> str:
 
 
 def _price_where_slower(answer: Answer, over: str) -> str:
-    """Write what an answer costs that was shown slower, and where, if those settings share a value.
-
-    `over` is the most that it costs over the best.
-    """
+    """Write the cost of an answer that was shown slower, and where, if settings share a value."""
     start = f"It costs at most {over}"
     if answer.suits_few:
         start = f"{plain(_to_write(answer))} has the least to lose: it costs at most {over}"

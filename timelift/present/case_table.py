@@ -79,10 +79,7 @@ class Row:
 def of_rankings(
     rankings: Sequence[Ranking], findings: RunFindings, axes: Sequence[str] = ()
 ) -> Table:
-    """Return the rivals of some settings, each sorted by time, without empty columns.
-
-    The settings differ in `axes` alone.
-    """
+    """Return the rivals of settings that differ in `axes` alone, by time, without empty columns."""
     strategy, *others = _OF_SETTING
     rows = _rows(rankings, findings)
     table = _table(rankings[0].setting.label, rows, (strategy, *axes, *others))

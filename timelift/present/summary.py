@@ -47,10 +47,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Additions:
-    """The lines that features add to a run: how far to trust its machine, and a section.
-
-    `trust` is one line for a screenful, `trust_in_full` is for reports.
-    """
+    """What features add to a run: how far to trust it, in a line and in full, and a section."""
 
     trust: str = ""
     trust_in_full: str = ""
