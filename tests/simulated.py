@@ -65,3 +65,20 @@ def without_launches(measurement, *numbers):
     """The measurement as if it had sat some launches out."""
     kept = tuple(one for one in measurement.launches if one.number not in numbers)
     return dataclasses.replace(measurement, launches=kept)
+
+
+class ScriptedClock:
+    """A clock that moves when a player is called, and by `tick` whenever it is read."""
+
+    def __init__(self, tick=0.0):
+        self.now, self.tick = 100.0, tick
+
+    def __call__(self):
+        self.now += self.tick
+        return self.now
+
+    def takes(self, seconds):
+        def call():
+            self.now += seconds
+
+        return call

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests import journals
+from tests.simulated import ScriptedClock
 from timelift.case import Backend, Case, Status
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import RunEnd
@@ -25,13 +26,6 @@ SECONDS_A_SETTING = 10.0
 OPTIONS = replace(RunOptions.read({"launches": "3-8", "seed": "1"}), reads_peak_memory=False)
 NAMES = ("fast", "close", "slow")
 CASES = [journals.case(name, seq_len=length) for length in (4, 8) for name in NAMES]
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
 
 
 class ScriptedLaunch:
@@ -121,7 +115,7 @@ def play(monkeypatch, tmp_path):
     """Play a campaign of two settings with three rivals: what was played and shown, and itself."""
 
     def run(referee, script=None, played=None, **options):
-        clock = Clock()
+        clock = ScriptedClock()
         pool = ScriptedPool(clock, script)
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
         chosen = replace(OPTIONS, **options)
@@ -321,7 +315,7 @@ def pay(budget, clock, setting, seconds):
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return ScriptedClock()
 
 
 def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):

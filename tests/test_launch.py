@@ -209,13 +209,13 @@ def build(layer, shape):
 '''
 
 
-def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launch, tmp_path):
-    def rival(name, body="pass"):
-        text = NOTES.format(log=str(tmp_path / "log"), name=name, body=body)
-        return file_of(tmp_path, name, text)
+def noting(folder, name, body="pass"):
+    return file_of(folder, name, NOTES.format(log=str(folder / "log"), name=name, body=body))
 
-    greedy = rival("greedy", "raise MemoryError('no more')")
-    others = (rival("good"), rival("better"))
+
+def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launch, tmp_path):
+    greedy = noting(tmp_path, "greedy", "raise MemoryError('no more')")
+    others = (noting(tmp_path, "good"), noting(tmp_path, "better"))
     outcomes = measured(launch, BuildOrPlayLock(), task(rivals=(greedy, *others)))
     assert outcomes["greedy"].status is Status.OUT_OF_MEMORY
     assert "MemoryError: no more" in outcomes["greedy"].reason
@@ -226,13 +226,10 @@ def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launc
 
 
 def test_sides_that_fit_into_memory_alone_are_refused_together(launch, tmp_path):
-    log = tmp_path / "log"
-
     def side(name, body):
-        path = file_of(tmp_path, name, NOTES.format(log=str(log), name=name, body=body))
-        return replace(path, pair=name.partition("_")[0])
+        return replace(noting(tmp_path, name, body), pair=name.partition("_")[0])
 
-    second = f"if open({str(log)!r}).read().count(f' {{os.getpid()}}') > 1:"
+    second = f"if open({str(tmp_path / 'log')!r}).read().count(f' {{os.getpid()}}') > 1:"
     crowded = [side(name, f"{second} raise MemoryError('both')") for name in ("a_old", "a_new")]
     greedy = side("b_new", "raise MemoryError('no more')")
     rivals = (*crowded, side("b_old", "pass"), greedy)

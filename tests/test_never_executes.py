@@ -1,5 +1,6 @@
 """Reading never executes: no strategy is loaded, nothing unpickled, no module that a file names."""
 
+import itertools
 import json
 import os
 import pickle
@@ -10,6 +11,7 @@ import pytest
 
 from tests import journals
 from tests.projects import ROOT
+from tests.repositories import write
 
 #: A module that leaves a file when it is executed.
 TRAP = "'A trap.'\nopen({0!r}, 'a').write(__name__)\n"
@@ -38,11 +40,8 @@ class Bomb:
 def sprung(tmp_path):
     """A project in which whatever a run names is a trap; the file that a trap leaves."""
     left = tmp_path / "sprung"
-    for folder in ("strategies", "workloads", "."):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        for name in (NAME, "native"):
-            (tmp_path / folder / f"{name}.py").write_text(TRAP.format(str(left)))
-    (tmp_path / "results" / "machine").mkdir(parents=True)
+    places = itertools.product(("strategies", "workloads", "."), (NAME, "native"))
+    write(tmp_path, {f"{folder}/{name}.py": TRAP.format(str(left)) for folder, name in places})
     return left
 
 

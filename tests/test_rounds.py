@@ -7,25 +7,9 @@ from math import isnan
 
 import pytest
 
+from tests.simulated import ScriptedClock
 from timelift import rounds
 from timelift.rounds import Player
-
-
-class ScriptedClock:
-    """A clock that moves when a player is called, and by `tick` whenever it is read."""
-
-    def __init__(self, tick=0.0):
-        self.now, self.tick = 0.0, tick
-
-    def __call__(self):
-        self.now += self.tick
-        return self.now
-
-    def takes(self, seconds):
-        def call():
-            self.now += seconds
-
-        return call
 
 
 def players(clock, **seconds):
