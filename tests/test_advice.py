@@ -108,7 +108,7 @@ def test_a_name_in_a_stored_model_is_no_code(tmp_path):
 
 def test_the_advice_is_json_for_programs(tmp_path):
     data = json.loads(advice_json([advised(tmp_path, make_model(), whole=WHOLE)], PAGES))
-    assert [lift["write"] for lift in data["lifts"]] == ["fold_time", "native", None]
+    assert [lift["strategy"] for lift in data["lifts"]] == ["fold_time", "native", ""]
     assert [lift["after"] for lift in data["lifts"]] == ["FoldTime(sentence)", "Dense(32)", None]
     assert [lift["advice"] for lift in data["lifts"]] == ["change", "change", "keep"]
     assert data["lifts"][1]["rivals"]["fold_time"]["means"] == {

@@ -16,7 +16,7 @@ import pytest
 import timelift
 from tests import engines
 from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, of_whole, run
-from tests.projects import QUICKEST, ROOT, STRATEGIES, project
+from tests.projects import QUICKEST, ROOT, STRATEGIES
 from timelift import cli
 from timelift.advise import notebook, races
 from timelift.advise.advice_words import advice_lines
@@ -125,14 +125,6 @@ def test_a_wrong_model_is_a_sentence(tmp_path, capsys, words, sentence):
     assert cli.main(["advise", *words.split()], tmp_path) == 1
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_strategy_as_written_has_to_be_in_the_project(tmp_path):
-    text = (ROOT / "strategies" / "time_distributed.py").read_text()
-    text = text.replace("dtype=None):", "dtype=None, *, k=1):") + "\nVARIANTS = ({'k': 1},)\n"
-    own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
-    with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
-        races.measure_lifts(own, make_model(), {})
 
 
 def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():

@@ -192,12 +192,12 @@ def lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
             cells: Row = (str(lift.number), batch, _to_write(lift_advice, pages))
-            rivals = {lift_advice.strategy or "-": lift_advice.gain, **lift_advice.rivals}
-            for name, gain in rivals.items():
-                if name != lift.usual and (name != "-" or len(rivals) == 1):
-                    call = str(gain.status) if gain.end else _arrow(gain.seconds)
-                    yield (*cells, name, call, _times(gain), _arrow(gain.first_call))
-                    cells = ("", "", "")
+            rivals = [pair for pair in lift_advice.rivals.items() if pair[0] != lift.usual]
+            rivals.sort(key=lambda pair: pair[0] != lift_advice.strategy)
+            for name, gain in rivals or [("-", Outcome())]:
+                call = str(gain.status) if gain.end else _arrow(gain.seconds)
+                yield (*cells, name, call, _times(gain), _arrow(gain.first_call))
+                cells = ("", "", "")
 
 
 def _to_write(advice: LiftAdvice, pages: Pages) -> str:
@@ -320,7 +320,7 @@ def _next(advices: Sequence[ModelAdvice]) -> Iterator[str]:
 def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
     """Return the advice as a JSON object, or one for each of several batches in a list.
 
-    Times are in seconds, memory in bytes, gains in times as fast; unknown values are null.
+    It has the fields of the types, with those names and units; unknown numbers are null.
     """
     data = [_as_data(advice, pages, len(advices)) for advice in advices]
     encoded = msgspec.json.encode(data[0] if len(data) == 1 else data)
@@ -328,35 +328,29 @@ def advice_json(advices: Sequence[ModelAdvice], pages: Pages) -> str:
 
 
 def _as_data(advice: ModelAdvice, pages: Pages, batches: int) -> dict[str, Any]:
-    model = advice.model
-    told = ("backend", "mode", "drawn", "draws_labels", "constant", "unpadded", "steady")
     return {
-        "model": model.name,
+        **vars(advice.model),
+        "feeding": advice.model.feeding._asdict(),
+        "phase": advice.model.setting.phase,
         "advice": advice.verdict,
-        "batch": model.feeding.batch,
-        "phase": model.setting.phase,
-        **_fields(model, told),
         "provisional": advice.was_interrupted,
-        "runs": advice.run_names,
         "budget_seconds": advice.budget and batches * advice.budget,
+        "runs": advice.run_names,
         "gain": advice.gain,
         "lifts": [_lift_as_data(lift_advice, pages) for lift_advice in advice.lifts],
-        "repeated": model.repeated,
         "whole": [{"changes": dict(key), "gain": gain} for key, gain in advice.raced.items()],
     }
 
 
 def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
-    lift, told = advice.lift, ("number", "name", "place", "before", "steps", "batch", "masked")
+    lift, strategy = advice.lift, advice.strategy
     return {
-        **_fields(lift, told),
-        "is": lift.usual,
+        **vars(lift),
+        "before": lift.before,
+        "after": written_instead(lift, strategy, pages) if advice.is_change else None,
         "advice": advice.verdict,
-        "after": written_instead(lift, advice.strategy, pages) if advice.is_change else None,
-        "write": advice.strategy if advice.is_change else None,
-        **_fields(advice, ("strategy", "gain", "in_whole", "rivals")),
+        "strategy": strategy,
+        "gain": advice.gain,
+        "in_whole": advice.in_whole,
+        "rivals": advice.rivals,
     }
-
-
-def _fields(data: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(data, name) for name in names}

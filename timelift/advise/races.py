@@ -23,7 +23,6 @@ from timelift.advise.user_model import (
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.case import Case, Setting
-from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import Header
 from timelift.measure.catalogue import Strategy, Workload
@@ -100,18 +99,9 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
 
 
 def measure_lifts(project: Project, model: UserModel, texts: Mapping[str, str]) -> Run:
-    """Measure each lift's inner layer at its own sizes.
-
-    Raises UserError if the project lacks a strategy that the model has as written.
-    """
+    """Measure each lift's inner layer at its own sizes, as written and by what keeps the layer."""
     request = RunRequest(project, DEFAULTS | dict(texts))
-    strategies = request.catalogue.strategies
     called = [lift for lift in model.lifts if lift.steps]
-    if missing := sorted({lift.usual for lift in called} - strategies.keys()):
-        raise UserError(
-            f"advise: expected the strategy {missing[0]}, which is what the model has, received "
-            f"none of that name; put {missing[0]}.py back, without VARIANTS"
-        )
     workloads = [
         replace(_workload(model.setting_of(lift), model.factory_of(lift)), inputs=lift.inputs)
         for lift in called
@@ -119,7 +109,7 @@ def measure_lifts(project: Project, model: UserModel, texts: Mapping[str, str]) 
     cases = [
         Case(model.setting_of(lift), name)
         for lift in called
-        for name in strategies
+        for name in request.catalogue.strategies
         if name in {lift.usual, *IN_PLACE}
     ]
     return _measure(_LiftsRace(request), workloads, cases)
