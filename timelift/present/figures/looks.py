@@ -31,40 +31,17 @@ _DASHES: tuple[Dash, ...] = ((0, None), (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1
 #: The dash of strategies outside the catalogue, so that none looks like one inside.
 _UNKNOWN_DASH: Dash = (0, (8, 2, 2, 2, 2, 2))
 
-#: The position of a name determines its look, so append, never insert.
+#: The position of a name determines its look, so append, never insert. Two rows share a dash, in
+#: which each name has a colour of its own.
 CATALOGUE = (
-    "time_distributed",
-    "native",
-    "fold_time",
-    "conv1d_pointwise",
-    "loop_slice",
-    "loop_unstack",
-    "rnn_cell",
-    "vectorized_map",
-    "fold_chunks",
-    "einsum_letters",
-    "einsum_ellipsis",
-    "conv_extra_axis",
-    "rnn_cell_unrolled",
-    "ops_scan",
-    "ops_map",
-    "ops_fori",
-    "tf_map_fn",
-    "tf_while_loop",
-    "tf_vectorized_map",
-    "tf_scan",
-    "ragged_flat_values",
-    "mask_and_pad",
-    "pack_valid",
-    "bucketing",
-    "loop_lengths",
-    "axis_swap_conv1d",
-    "conv_per_feature",
-    "simple_rnn",
-    "gru",
-    "lstm",
-    "tf_keras_time_distributed",
-    "loop_shrinking",
+    *("time_distributed", "native", "fold_time", "conv1d_pointwise"),
+    *("loop_slice", "loop_unstack", "rnn_cell", "vectorized_map"),
+    *("fold_chunks", "einsum_letters", "einsum_ellipsis", "conv_extra_axis"),
+    *("rnn_cell_unrolled", "ops_scan", "ops_map", "ops_fori"),
+    *("tf_map_fn", "tf_while_loop", "tf_vectorized_map", "tf_scan"),
+    *("ragged_flat_values", "mask_and_pad", "pack_valid", "bucketing"),
+    *("loop_lengths", "axis_swap_conv1d", "conv_per_feature", "simple_rnn"),
+    *("gru", "lstm", "tf_keras_time_distributed", "loop_shrinking"),
 )
 _PLACES = {name: place for place, name in enumerate(CATALOGUE)}
 _VARIANT = re.compile(r"([^\[]+)\[(.*)\]", re.DOTALL)
