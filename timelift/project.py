@@ -92,10 +92,7 @@ class Project:
 
 
 def modules_in(folders: Iterable[Path]) -> frozenset[str]:
-    """Return the top-level modules and packages in these folders.
-
-    A folder without Python files, such as one of data, is no package.
-    """
+    """Return top-level modules and packages in folders; one without Python files is no package."""
     files = (path for folder in folders for path in folder.iterdir())
     return frozenset(path.stem for path in files if _is_importable(path))
 

@@ -102,10 +102,7 @@ def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
 
 
 def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int]) -> Samples:
-    """Return seconds per call as (cases, launches, rounds), of the launches of these numbers.
-
-    NaN is a round that a rival sat out, or a launch that it missed.
-    """
+    """Return seconds per call of these launches as (cases, launches, rounds), NaN if not played."""
     launches = [launch for measurement in measurements for launch in measurement.launches]
     rounds = max((len(launch.seconds_per_call) for launch in launches), default=0)
     seconds = np.full((len(measurements), len(numbers), rounds), np.nan)

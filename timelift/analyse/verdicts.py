@@ -75,10 +75,7 @@ class Comparison(Interval):
         return self.launches > 1
 
     def half_width(self, chance: float) -> float:
-        """Return the half-width of an interval that is missed on each side with `chance`.
-
-        NaN unless it `is_over_launches`.
-        """
+        """Return the half-width of an interval missed on a side by `chance`; NaN of one launch."""
         if not self.is_over_launches:
             return math.nan
         return float(t_quantile(chance, self.df)) * self.standard_error

@@ -84,10 +84,7 @@ def init_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
-    """Return the blanks of a workload's file, filled in for a layer and its inputs.
-
-    Raises UserError for a layer that is in no module, or whose inputs are unknown.
-    """
+    """Return a workload's blanks for a layer; UserError where its module or inputs are unknown."""
     factory = Factory.of(layer)
     if factory.lift or factory.where.endswith(".py"):
         raise UserError(

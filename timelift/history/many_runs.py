@@ -74,10 +74,7 @@ class CaseHistory:
 
 @dataclass(frozen=True)
 class HistoryFindings:
-    """The history of each case of a machine, and the shifts of most of them, in order.
-
-    `slower_together` is the shift by which most cases are still slower.
-    """
+    """The history of each case, the shifts of most, and that by which most are still slower."""
 
     cases: tuple[CaseHistory, ...]
     common_shifts: tuple[CommonShift, ...]
@@ -248,10 +245,7 @@ class History:
         return drift_differences(self.runs[before].header, self.runs[after].header)
 
     def part(self, workloads: Sequence[str], label: str | None = None) -> "History":
-        """Return the history of some workloads, or all, and of the case or setting of a label.
-
-        Raises UserError where a workload or the label is not in it.
-        """
+        """Return the history of some workloads and a label; raises UserError for an unknown one."""
         cases = self.findings.cases
         names = {history.case.setting.workload for history in cases}
         if unknown := [name for name in workloads if name not in names]:

@@ -56,10 +56,7 @@ ASSUMED, ASSUMED_COMMON = (Noise(np.array(sd**2), np.array(8.0)) for sd in (0.01
 
 
 def added(*parts: Noise) -> Noise:
-    """Return the sum of independent variances.
-
-    Source: Welch 1947, Biometrika 34(1), 28-35.
-    """
+    """Return the sum of independent variances (Welch 1947, Biometrika 34(1), 28-35)."""
     variance = sum((part.variance for part in parts), np.zeros(()))
     spent = sum((part.variance**2 / part.df for part in parts), np.zeros(()))
     return Noise(np.asarray(variance), np.asarray(variance**2 / spent))

@@ -105,10 +105,7 @@ def _program() -> str:
 
 
 def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
-    """Return a digest of each file that is measured, by its path in its project.
-
-    Paths in the project of another side begin with its label.
-    """
+    """Return a digest of each measured file by its path, after the label of another side."""
     files: dict[str, Path] = {}
 
     def add(path: Path | None, home: Project | None, label: str) -> None:

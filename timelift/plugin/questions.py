@@ -304,10 +304,7 @@ def report_item(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixt
 
 
 def _result(questions: Questions, case: Case) -> Measurement:
-    """Return the measurement of a case; skip or fail its item if there is nothing to report.
-
-    Of the cases whose workload has no inner layer the first fails.
-    """
+    """Return the measurement of a case; skip or fail its item if there is nothing to report."""
     session = questions.session
     if reason := session.why_not(case):
         pytest.skip(reason)

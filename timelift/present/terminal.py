@@ -194,10 +194,7 @@ def show_section(section: Section, notes: Iterable[tuple[str, str]], console: Co
 
 
 def section_lines(section: Section, width: int) -> list[str]:
-    """Return the longest version of a section that fits in a screenful, else the shortest.
-
-    Each sentence wraps below its beginning.
-    """
+    """Return the longest version of a section that fits in a screenful, else the shortest."""
     width = min(width, SUMMARY_WIDTH)
     room, lines = (SUMMARY_LINES - _BELOW_SECTION) * SUMMARY_WIDTH // width, [""]
     for texts in section.versions:

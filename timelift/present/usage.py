@@ -25,10 +25,7 @@ class Inputs(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Python that runs by itself: a strategy's `file`, and the `call` of its `build`.
-
-    The call has the places `{shape}` and `{dtype}`.
-    """
+    """The `file` of a strategy, and the `call` of its `build` with `{shape}` and `{dtype}`."""
 
     file: str
     call: str

@@ -43,10 +43,7 @@ _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 @dataclass(frozen=True)
 class _Chart:
-    """A section whose charts the script draws; `words` explain them.
-
-    `title` has places for the baseline and for the horizontal axis.
-    """
+    """A section whose charts the script draws; `title` has places for the baseline and the axis."""
 
     anchor: str
     title: str
