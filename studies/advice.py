@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from studies import ROOT, named, parser, positive, program
 from studies.scoreboard import Column, Row, Scoreboard
-from timelift.advise.races import end_of_budget, find_advice, race_whole
-from timelift.advise.user_model import Changes, Feeding, look_at_model
+from timelift.advise.races import advise_on, race_whole
+from timelift.advise.user_model import Changes, Feeding
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -113,14 +113,12 @@ def _row(name: str, truth: Truth, budget: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="timelift-advice-") as results:
         started = time.monotonic()
         texts = {"results": results, "budget": f"{budget}s"}
-        ends = end_of_budget(texts)
-        model = look_at_model(project, f"{module}:{name}", feeding, texts)
-        advice = find_advice(project, model, texts, ends)
+        (advice,) = advise_on(project, f"{module}:{name}", [feeding], texts)
         seconds = time.monotonic() - started
         again = None
         if advice.advised and not advice.was_interrupted:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again = race_whole(project, model, advice.advised, texts)
+            again = race_whole(project, advice.model, advice.advised, texts)
         if advice.was_interrupted or (again and again.run.is_provisional):
             raise KeyboardInterrupt
     return row(truth, advice, again, seconds)

@@ -114,7 +114,7 @@ def test_the_advice_is_json_for_programs(tmp_path):
     assert data["lifts"][1]["rivals"]["fold_time"]["means"] == {
         "DROPOUT": ["independent", "shared"]
     }
-    assert data["lifts"][0]["in_whole"]["first_call"] == pytest.approx([3.0, 2.2])
+    assert data["whole"][1]["gain"]["first_call"] == pytest.approx([3.0, 2.2])
     assert (data["advice"], data["gain"]["speed_up"]["verdict"]) == ("change", "faster")
     several = json.loads(advice_json([advised(tmp_path, make_model())] * 2, PAGES))
     assert [of_batch["advice"] for of_batch in several] == ["undecided", "undecided"]

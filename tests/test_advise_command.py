@@ -22,7 +22,6 @@ from timelift.advise import notebook, races
 from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
 from timelift.case import Backend, Case, Status
-from timelift.commands import advise
 from timelift.errors import UserError
 from timelift.project import Project
 
@@ -67,12 +66,14 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(
     assert advice.verdict == ("change" if len(budgets) > 1 else "undecided")
 
 
-def test_several_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, measuring):
+def test_several_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, monkeypatch, measuring):
     batches = [make_model(batch=batch) for batch in (8, 32, 128)]
     runs = [run(tmp_path, of_lifts(model, dict.fromkeys(TIMES, 1.0))) for model in batches[:2]]
     asked = measuring(runs[0], replace(runs[1], complete=False))
-    ends = time.monotonic() + 60
-    advices = races.advise_on_each(Project(ROOT), batches, {}, ends)
+    left = iter(batches)
+    monkeypatch.setattr(races, "look_at_model", lambda *_: next(left))
+    feedings = [model.feeding for model in batches]
+    advices = races.advise_on(Project(ROOT), "a:b", feedings, {"budget": "60s"})
     assert [request.texts["budget"] for request in asked] == ["10s", "15s"]
     assert [str(advice.verdict) for advice in advices] == ["keep", "keep"]
     assert [advice.was_interrupted for advice in advices] == [False, True]
@@ -100,7 +101,7 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
             raise KeyboardInterrupt
         return replace(measured.pop(name), complete=cut != name)
 
-    monkeypatch.setattr(advise, "look_at_model", lambda *_: model)
+    monkeypatch.setattr(races, "look_at_model", lambda *_: model)
     monkeypatch.setattr(races, "_measure", measure)
     assert cli.main(["advise", "a:b", "--json"], ROOT) == (130 if cut else 0)
     answer = json.loads(capsys.readouterr().out)

@@ -113,7 +113,6 @@ class LiftAdvice:
     """What to write instead of one lift: the fastest `strategy` of the same meaning, or nothing.
 
     `strategy` was tried last if the verdict is not to change; it is '' if none was worth a try.
-    `in_whole` is what the whole model gains by this change alone, None if that was not raced.
     `rivals`, among them the lift as written, were measured alone; they are sorted by time, those
     without figures last.
     """
@@ -122,7 +121,6 @@ class LiftAdvice:
     verdict: Advice
     strategy: str = ""
     rivals: Mapping[str, Outcome] = field(default_factory=dict)
-    in_whole: Outcome | None = None
 
     @property
     def gain(self) -> Outcome:
@@ -217,13 +215,10 @@ class ModelAdvice:
         if not faster:
             is_kept = rivals.get(lift.usual, Outcome()).launches >= MIN_LAUNCHES
             return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
-        known = {name: self.raced.get(((lift.number, name),)) for name in faster}
-        broken = {name for name, outcome in known.items() if outcome and outcome.is_broken}
-        best = next((name for name in faster if name not in broken), faster[-1])
-        in_whole = known[best]
-        is_kept = in_whole is not None and (in_whole.is_broken or in_whole.is_loss)
-        verdict = Advice.KEEP if is_kept else Advice.UNDECIDED
-        return LiftAdvice(lift, verdict, best, rivals, in_whole)
+        whole = {name: self.raced.get(((lift.number, name),), Outcome()) for name in faster}
+        best = next((name for name in faster if not whole[name].is_broken), faster[-1])
+        is_kept = whole[best].is_broken or whole[best].is_loss
+        return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, best, rivals)
 
     # What is decided ------------------------------------------------------------------------------
 

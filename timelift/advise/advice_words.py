@@ -119,16 +119,13 @@ def _reason(advice: ModelAdvice) -> str:
     becomes = f"{step} {_becomes(gain)}"
     if advice.verdict is Advice.CHANGE:
         return becomes
+    before, after = gain.first_call
+    is_shorter = before and after and before > _SHORTER * after
     if not gain.is_compared:
         becomes += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
-    elif advice.verdict is Advice.KEEP and not gain.is_loss and _is_shorter(gain.first_call):
+    elif advice.verdict is Advice.KEEP and not gain.is_loss and is_shorter:
         becomes = f"only the first call is shorter ({_arrow(gain.first_call)}), not {step}"
     return f"with {_changed(advice.judged)} {becomes}"
-
-
-def _is_shorter(first_call: Pair) -> bool:
-    before, after = first_call
-    return before is not None and after is not None and before > _SHORTER * after
 
 
 def _changed(changes: Changes) -> str:
@@ -251,7 +248,7 @@ def _arrow(pair: Pair, write: Callable[[float], str] = time_in_words) -> str:
 def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
     for advice in advices:
         for lift_advice in advice.lifts:
-            yield from _notes_on_lift(lift_advice)
+            yield from _notes_on_lift(lift_advice, advice.raced)
         for changes, outcome in advice.raced.items():
             if outcome.end:
                 names = ", ".join(f"{strategy} in lift {number}" for number, strategy in changes)
@@ -261,7 +258,7 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
         yield "provisional: it was interrupted; this rests on the launches until then"
 
 
-def _notes_on_lift(advice: LiftAdvice) -> Iterator[str]:
+def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iterator[str]:
     """Yield what became of the rivals that are not advised."""
     label, advised = advice.lift.label, advice.strategy if advice.is_change else ""
     for name, gain in advice.rivals.items():
@@ -271,9 +268,10 @@ def _notes_on_lift(advice: LiftAdvice) -> Iterator[str]:
         if (gain := advice.rivals[name]).means and gain.is_worth_a_try:
             times, changed = _times(gain, " times as fast alone"), "; ".join(_means(gain.means))
             yield f"{label}, {name}: {times}, but changes the meaning: {changed}"
-    if advice.verdict is Advice.KEEP and advice.gain.is_faster and advice.in_whole:
+    whole = raced.get(((advice.lift.number, advice.strategy),))
+    if advice.verdict is Advice.KEEP and advice.gain.is_faster and whole:
         alone = _times(advice.gain, " times as fast alone")
-        yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(advice.in_whole)}"
+        yield f"{label}, {advice.strategy}: {alone}; the whole {_becomes(whole)}"
 
 
 def _means(means: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -351,6 +349,5 @@ def _lift_as_data(advice: LiftAdvice, pages: Pages) -> dict[str, Any]:
         "advice": advice.verdict,
         "strategy": strategy,
         "gain": advice.gain,
-        "in_whole": advice.in_whole,
         "rivals": advice.rivals,
     }

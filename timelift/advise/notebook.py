@@ -14,7 +14,7 @@ from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import Pages, advice_json, advice_lines, lift_rows, whole_rows
-from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, look_at_model
+from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding
 from timelift.case import Phase
 from timelift.errors import UserError, nearest, one_line
 from timelift.escape import plain
@@ -73,13 +73,11 @@ def advise(
     keras, feeding = sys.modules.get("keras"), Feeding(options.pop("data", ""), batch, seq_len)
     backend = options.pop("backend", "") or (keras.backend.backend() if keras else "")
     texts = {**options, "backends": backend}
-    ends, here = races.end_of_budget(texts), Path.cwd()
-    project = replace(Project.around(here), pythonpath=(here,))
+    project = replace(Project.around(Path.cwd()), pythonpath=(Path.cwd(),))
+    calls = Phase(choice(Phase)(phase)) if phase else None
     with tempfile.TemporaryDirectory(prefix="timelift-") as folder:
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
-        asked = look_at_model(project, factory, feeding, texts)
-        asked = asked.in_phase(Phase(choice(Phase)(phase))) if phase else asked
-        advice = races.find_advice(project, asked, texts, ends)
+        (advice,) = races.advise_on(project, factory, [feeding], texts, calls)
     return answer(advice, races.pages(project), is_at_hand=not isinstance(model, str))
 
 

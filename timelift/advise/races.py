@@ -17,12 +17,14 @@ from timelift.advise.user_model import (
     AS_WRITTEN,
     DEFAULTS,
     Changes,
+    Feeding,
     UserModel,
+    look_at_model,
     rivals_of_whole,
 )
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
-from timelift.case import Case, Setting
+from timelift.case import Case, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import Header
 from timelift.measure.catalogue import Strategy, Workload
@@ -45,17 +47,22 @@ def pages(project: Project) -> dict[str, Source]:
     return {name: read_source(files[name]) for name in IN_PLACE if name in files}
 
 
-def advise_on_each(
-    project: Project, models: Sequence[UserModel], texts: Mapping[str, str], ends: float
+def advise_on(
+    project: Project,
+    model: str,
+    feedings: Sequence[Feeding],
+    texts: Mapping[str, str],
+    phase: Phase | None = None,
 ) -> list[ModelAdvice]:
-    """Advise on each of several models, such as one at several batches, which share the time.
+    """Advise on a model as it is fed in each of several ways, which share the time.
 
-    Ctrl-C ends all.
+    `model` and `texts`, options of a run, are as the user typed them. Ctrl-C ends all.
     """
-    advices = list[ModelAdvice]()
-    for model in models:
-        now, left = time.monotonic(), len(models) - len(advices)
-        advices.append(find_advice(project, model, texts, now + (ends - now) / left))
+    ends, advices = end_of_budget(texts), list[ModelAdvice]()
+    seen = [look_at_model(project, model, feeding, texts) for feeding in feedings]
+    for own in [each.in_phase(phase) for each in seen]:
+        now, left = time.monotonic(), len(feedings) - len(advices)
+        advices.append(find_advice(project, own, texts, now + (ends - now) / left))
         if advices[-1].was_interrupted:
             break
     return advices

@@ -171,14 +171,15 @@ class UserModel:
             workload, steps, batch, phase, self.mode, gradients=gradients, backend=self.backend
         )
 
-    def in_phase(self, phase: Phase) -> Self:
-        """Return the model with this call; raises UserError if it has nothing to train."""
+    def in_phase(self, phase: Phase | None) -> Self:
+        """Return the model with this call, if any; raises UserError if it has nothing to train."""
         if phase is Phase.BACKWARD and not self.trains:
             raise UserError(
                 f"--phase: expected forward for {self.name}, which has no weights that train, "
                 f"received {phase}; leave it out"
             )
-        return self if phase is Phase.BACKWARD else replace(self, trains=False, draws_labels=False)
+        is_served = phase is Phase.FORWARD
+        return replace(self, trains=False, draws_labels=False) if is_served else self
 
     def factory_of(self, lift: ModelLift) -> str:
         """Return the text of the `Factory` of the layer inside of a lift."""

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from functools import partial
 
-from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding, look_at_model
+from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding
 from timelift.case import Phase
 from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
 from timelift.commands.bench import with_pythonpath
@@ -30,19 +30,14 @@ def advise(options: Options, project: Project) -> int:
 
     project = with_pythonpath(project)
     texts = {name: text for name in OPTIONS if (text := getattr(options, name))}
-    ends = races.end_of_budget(texts)
     if options.data and (options.batches or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch-sizes and --seq-lens")
     batches = options.batches or (BATCH,)
     if options.code and len(batches) > 1:
         sizes = ", ".join(map(str, batches))
         raise UserError(f"--code: expected one of --batch-sizes, received {sizes}; name one")
-    models = []
-    for batch in batches:
-        feeding = Feeding(options.data, batch, options.seq_len or SEQ_LEN)
-        model = look_at_model(project, options.model, feeding, texts)
-        models.append(model.in_phase(options.phase) if options.phase else model)
-    advices = races.advise_on_each(project, models, texts, ends)
+    feedings = [Feeding(options.data, batch, options.seq_len or SEQ_LEN) for batch in batches]
+    advices = races.advise_on(project, options.model, feedings, texts, options.phase)
     pages = races.pages(project)
     if options.json:
         write_lines([advice_words.advice_json(advices, pages)])
