@@ -34,10 +34,7 @@ _LONGEST_HEADER = 1 << 26
 
 
 def runs_under(folder: Path) -> list[Path]:
-    """Return the journals under a folder but for its `COPIES_FOLDERS`, copies of files last.
-
-    A folder that cannot be read, or goes away meanwhile, holds none.
-    """
+    """Return the readable journals under a folder, but for its `COPIES_FOLDERS`, copies last."""
     paths: list[Path] = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in COPIES_FOLDERS]
@@ -118,10 +115,7 @@ def _is_named(path: Path, word: str) -> bool:
 
 
 def commit_of(header: Header, path: Path) -> str:
-    """Return the commit that a run measured, by its header or else its file's name; "" if unknown.
-
-    A run's file is named after its commit, which a copy's need not be.
-    """
+    """Return a run's commit by its header, or else by its own file's name; '' if unknown."""
     named = path.stem.rpartition("_")[2]
     return header.commit.id or (named if _COMMIT.fullmatch(named) else "")
 

@@ -83,10 +83,7 @@ class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The record of a strategy: `differs` is why it is no lift, `meaning` has its constants.
-
-    A planted twin has `planted`, and the other side of a strategy has `against`.
-    """
+    """The record of a strategy, a planted twin or another side; `differs` is why it is no lift."""
 
     title: str | None = None
     differs: str | None = None

@@ -208,10 +208,7 @@ def _case_of(text: bytes) -> Case:
 
 
 class MedianInLaunch(NamedTuple):
-    """A case in a launch: the log of its median, NaN where it failed, and the canary's beats.
-
-    `exact` are its facts of `EXACT_FACTS`.
-    """
+    """A case in a launch: its log median, NaN if it failed, beats, and facts of `EXACT_FACTS`."""
 
     case: Case
     launch: int

@@ -213,10 +213,7 @@ def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) ->
 
 
 def asked_from_root(asked: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return options as a header holds them: a layer's file by its path in the project at `root`.
-
-    The path that was typed may be relative to another working folder.
-    """
+    """Return options as a header holds them: a layer's file by its path from `root`."""
     return {name: _shareable(name, text, Path.cwd(), root) for name, text in asked.items()}
 
 

@@ -34,11 +34,7 @@ _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG
 def user_workload(
     layer: str, inputs: LayerInputs | None, backend: Backend, folders: Sequence[Path]
 ) -> Workload:
-    """Return the workload of a layer; its inputs are those given, or else the layer's own.
-
-    `layer` is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
-    UserError.
-    """
+    """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
         inputs = inputs or _inputs_of(describe(str(factory), backend, folders))

@@ -59,11 +59,7 @@ def code_of_run(run: Run, project: Project) -> CodeToPaste:
 
 
 def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -> str:
-    """Return a strategy's code for a setting of a run.
-
-    It is '' if neither the project nor timelift has the source, or the strategy's parameters are
-    unknown.
-    """
+    """Return a strategy's code for a setting, or '' if its source or parameters are unknown."""
     code = _code(strategy, project)
     return code.filled(_inputs(setting, _at_step(setting.workload, run, project))) if code else ""
 

@@ -102,10 +102,7 @@ class TwinGroup:
 
 
 def twin_groups(run: Run) -> list[TwinGroup]:
-    """Return every strategy with its twins in every setting, in setting order.
-
-    Rivals without samples are left out; a strategy or a twin alone is no group.
-    """
+    """Return each strategy of each setting with its twins, where some were measured, in order."""
     measured, planted = run.measured, _planted(run)
     twins_of: dict[str, list[str]] = defaultdict(list)
     for name in sorted(planted):

@@ -229,11 +229,7 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
 
 
 def _price(price: Price, answer: Answer, places: Mapping[str, int]) -> dict[str, Any]:
-    """Return what a strategy costs over the best in a workload.
-
-    `worst` is an upper bound over the settings of the workload, `typical` the median over them.
-    `ends` and `title` are the same in words.
-    """
+    """Return what a strategy costs over the best in a workload, typically and at worst."""
     return {
         "strategy": places[price.strategy],
         "typical": _digits(price.typical),
