@@ -124,9 +124,3 @@ def test_commits_are_measured(tmp_path, monkeypatch, capfd):
     said = capfd.readouterr().out
     assert f"first slower commit: {git(folder, 'rev-parse', 'HEAD~3').strip()}" in said
     assert "ValueError" in said
-
-
-def test_a_wrong_case_is_one_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(report, "ROOT", commit(write(tmp_path, {"a": ""})))
-    assert report.main(["bisect", "HEAD", "HEAD", "--case", "fold_time"]) == 1
-    assert "--case: expected a case like" in capsys.readouterr().err

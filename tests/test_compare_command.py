@@ -22,9 +22,10 @@ def runs(tmp_path):
     return str(old), str(new)
 
 
-def test_strict_ends_with_0_where_nothing_is_suspect(runs):
+def test_strict_alone_ends_with_2_where_something_is_suspect(runs):
+    for words, code in ([], 0), (["--strict"], 2), (["--strict", "--gate", "50%"], 0):
+        assert report.main(["compare", *runs, *words]) == code
     assert report.main(["compare", runs[0], runs[0], "--strict"]) == 0
-    assert report.main(["compare", *runs, "--strict", "--gate", "50%"]) == 0
 
 
 def test_a_hostile_drift_is_cut(runs, tmp_path, capsys):

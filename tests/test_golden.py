@@ -7,7 +7,7 @@ import pytest
 
 from tests.golden import commands
 
-NAMES = {*commands.COMMANDS, *commands.HELP, *commands.PYTEST, commands.ADVICE}
+NAMES = {*commands.COMMANDS, *commands.HELP, *commands.PYTEST, commands.ADVICE, commands.ANSWERS}
 
 
 @pytest.fixture(scope="module")

@@ -67,21 +67,6 @@ def test_without_a_layer_the_workload_is_left_to_fill_in(root, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("--inputs 3", "--inputs: expected --layer, which takes them, received none"),
-        ("--layer mypkg.models", "--layer: expected module:name"),
-        ("--layer mypkg.models:model#part", "since a file imports it; received 'mypkg"),
-    ],
-)
-def test_a_mistake_is_a_sentence_and_nothing_is_written(root, capsys, words, said):
-    assert cli.main(["init", *words.split()], root) == 1
-    assert said in capsys.readouterr().err
-    assert files(root) == set()
-    assert not (root / "bench").exists()
-
-
-@pytest.mark.parametrize(
     ("there", "said"),
     [
         (FILES[:1], f"found {FILES[0]}; nothing was written"),

@@ -26,11 +26,6 @@ COMMANDS = {
     "report-against": "report results/golden/against --output OUT",
     "report-cut-short": "report cut_short --output OUT",
     "report-tables": "report ordinary sensor",
-    "report-unknown-workload": "report snsor",
-    "report-workload-of-a-run": "report ordinary snsor",
-    "report-workload-opened": "report sensor --open",
-    "report-no-path": "report no/such tokens",
-    "report-no-file": "report t.jsonl tokens",
     "choose": "choose --workloads tokens --seq-lens 64 --batch-sizes 8",
     "choose-backward": "choose --workloads tokens --seq-lens 64 --phases backward",
     "choose-memory": "choose --workloads tokens --seq-lens 64 --goal memory",
@@ -40,44 +35,56 @@ COMMANDS = {
     "choose-json": "choose --workloads tokens --seq-lens 64 --batch-sizes 8 --json",
     "choose-unmeasured": "choose --workloads tokens --seq-lens 64 --dtypes bfloat16 "
     "--threads 2 --backends jax",
-    "choose-bad-workload": "choose --workloads tokns",
-    "choose-bad-phase": "choose --phases backwards",
-    "choose-bad-goal": "choose --goal speed",
-    "choose-bad-size": "choose --batch-sizes 0",
-    "choose-no-size": "choose --workloads tokens --batch-sizes 8",
-    "choose-bad-baseline": "choose --workloads tokens --seq-lens 64 --relative-to loop_slcie",
-    "compare": "compare night3 night4",
     "compare-strict": "compare night3 night4 --strict",
     "compare-facts": "compare night7 ordinary --all",
     "compare-across-machines": "compare elsewhere night0 --across-machines",
     "compare-cut-short": "compare cut_short ordinary",
-    "compare-against": "compare night0 results/golden/against",
     "history": "history --output OUT",
-    "history-one-run": "history --machine elsewhere --output OUT",
+    "history-one-run": "history --machine elsewhere --case tokens-T16-B8-forward-graph "
+    "--output OUT",
     "history-workload": "history --workloads sensor --output OUT",
-    "history-setting": "history --case tokens-T16-B8-forward-graph --output OUT",
     "history-case": "history --case tokens-T16-B8-forward-graph-loop_slice --output OUT",
-    "history-bad-option": "history --until 2026-01-06",
-    "history-bad-workload": "history --workloads tokens,tokns --output OUT",
-    "history-bad-case": "history --case x --output OUT",
-    "history-bad-date": "history --since soon --output OUT",
-    "history-bad-time": "history --since 0001-01-01T00:00:00+14:00 --output OUT",
-    "history-since-then": "history --since 2030-01-01 --output OUT",
-    "missing-run": "report nothing-of-this-name",
-    "bad-option": "report --outptu x",
-    "bad-command": "choos --workloads tokens",
-    "no-words": "",
     "help": "--help",
-    "help-short": "-h",
-    "bad-share": "bisect a b --gate=3",
-    "removed-option": "choose --workload tokens",
     "strategies": "strategies",
-    "strategies-bad-word": "strategies fold_time",
-    "strategies-unknown": "strategies show fold_tmie",
     "workloads": "workloads",
-    "init-no-module": "init --layer mypkg/models.py:make_layer",
-    "bisect-no-case": "bisect HEAD~1 HEAD",
 }
+#: Name of the golden file that has what is answered to each of the commands with a mistake.
+ANSWERS = "mistakes"
+MISTAKES = (
+    "choos --workloads tokens",
+    "choose --workload tokens",
+    "report --outptu x",
+    "report nothing-of-this-name",
+    "report snsor",
+    "report ordinary snsor",
+    "report sensor --open",
+    "report no/such tokens",
+    "report t.jsonl tokens",
+    "choose --workloads tokns",
+    "choose --phases backwards",
+    "choose --goal speed",
+    "choose --batch-sizes 0",
+    "choose --batch-sizes 8,9",
+    "choose --workloads tokens --batch-sizes 8",
+    "choose --workloads tokens --seq-lens 64 --relative-to loop_slcie",
+    "compare night0 results/golden/against",
+    "compare elsewhere night0",
+    "history --until 2026-01-06",
+    "history --workloads tokens,tokns",
+    "history --case x",
+    "history --since soon",
+    "history --since 0001-01-01T00:00:00+14:00",
+    "history --since 2030-01-01",
+    "bisect HEAD~1 HEAD",
+    "bisect a b --gate=3",
+    "bisect HEAD HEAD --case fold_time",
+    "strategies show fold_tmie",
+    "strategies fold_time",
+    "init --layer mypkg/models.py:make_layer",
+    "init --layer mypkg.models",
+    "init --layer mypkg.models:model#part",
+    "init --inputs 3",
+)
 HELP = {f"help-{name}": f"{name} --help" for name in ("bench", "advise")}
 PYTEST = {
     "pytest-collect-asked": "bench/ --collect-only -q -p no:cacheprovider --workloads sensor "
@@ -101,6 +108,7 @@ def everything(home: Path) -> Said:
     found: Said = {}
     for name, words in (COMMANDS | HELP).items():
         found |= _report(home, name, words)
+    found[f"{ANSWERS}.txt"] = _answers(home)
     for name, words in PYTEST.items():
         found[f"{name}.txt"] = _pytest(words)
     found[f"{ADVICE}.txt"] = "\n".join(_advised(home))
@@ -131,6 +139,15 @@ def _report(home: Path, name: str, words: str) -> Said:
         found |= {str(path.relative_to(home)): path.read_bytes().decode() for path in texts}
         shutil.rmtree(out)
     return found
+
+
+def _answers(home: Path) -> str:
+    """Return what is answered to each mistake, and which files all of them wrote."""
+    before = {*_files(home)}
+    answers = [_together(f"timelift {words}", *_played(home, words)) for words in MISTAKES]
+    written = sorted(str(path.relative_to(home)) for path in {*_files(home)} - before)
+    answers.append(f"files written: {', '.join(written) or 'none'}\n")
+    return "\n".join(answers).replace("--- stdout\n--- stderr\n", "")
 
 
 def _played(home: Path, words: str) -> tuple[object, str, str]:
