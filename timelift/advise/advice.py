@@ -48,11 +48,11 @@ class Advice(StrEnum):
 class Outcome:
     """What a rival in a race, of a lift alone or of the whole model, shows beside what is written.
 
-    `speed_up` is NaN if the two were not compared. `seconds` of a call and of the `first_call`, and
-    `peak_bytes`, are before and after. `law_error` is the largest relative difference of outputs
-    and gradients. A rival is `slower` if that is shown beside the fastest. One without figures has
-    ended with another `status`, and a `reason`. `means`, of a lift, has the declared words of what
-    training does otherwise, before and after, by the name of the declaration.
+    `speed_up` is NaN where the two were not compared. `seconds` of a call and of the `first_call`,
+    and `peak_bytes`, are before and after. `law_error` is the largest relative difference of
+    outputs and gradients. A rival is `slower` if that is shown beside the fastest. One without
+    figures has ended with another `status`, and a `reason`. `means`, of a lift, has the declared
+    words of what training does otherwise, before and after, by the name of the declaration.
     """
 
     speed_up: SpeedUp = _NOT_COMPARED
@@ -77,17 +77,16 @@ class Outcome:
         The verdict may be undecided all the same: it needs more launches than a run is given once
         its choice is known (`analyse.stopping`).
         """
-        return self.speed_up.is_known and self.speed_up.low > 1
+        return self.speed_up.low > 1
 
     @property
     def is_loss(self) -> bool:
-        return self.speed_up.is_known and self.speed_up.high < 1
+        return self.speed_up.high < 1
 
     @property
     def is_nothing(self) -> bool:
         """True if it is shown to be less than what counts as a difference, or a loss."""
-        is_small = self.speed_up.is_known and self.speed_up.high < 1 + RANK_MARGIN
-        return is_small or self.speed_up.verdict is Verdict.SAME
+        return self.speed_up.verdict is Verdict.SAME or self.speed_up.high < 1 + RANK_MARGIN
 
     @property
     def is_worth_a_try(self) -> bool:

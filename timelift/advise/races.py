@@ -60,9 +60,9 @@ def advise_on(
     """
     ends, advices = end_of_budget(texts), list[ModelAdvice]()
     seen = [look_at_model(project, model, feeding, texts) for feeding in feedings]
-    for own in [each.in_phase(phase) for each in seen]:
+    for fed in [each.in_phase(phase) for each in seen]:
         now, left = time.monotonic(), len(feedings) - len(advices)
-        advices.append(find_advice(project, own, texts, now + (ends - now) / left))
+        advices.append(find_advice(project, fed, texts, now + (ends - now) / left))
         if advices[-1].was_interrupted:
             break
     return advices
@@ -110,7 +110,7 @@ def measure_lifts(project: Project, model: UserModel, texts: Mapping[str, str]) 
     request = RunRequest(project, DEFAULTS | dict(texts))
     called = [lift for lift in model.lifts if lift.steps]
     workloads = [
-        replace(_workload(model.setting_of(lift), model.factory_of(lift)), inputs=lift.inputs)
+        _workload(model.setting_of(lift), f"{model.factory}#{lift.number}", lift.inputs)
         for lift in called
     ]
     cases = [
@@ -133,18 +133,17 @@ def race_whole(
     strategies, names = request.catalogue.strategies, rivals_of_whole(changes)
     rivals = {name: _as_strategy(name, own, strategies) for name, own in names.items()}
     strategies.update(rivals)
-    workload = replace(
-        _workload(model.setting, model.factory), is_model=True, data=model.feeding.source
-    )
+    workload = _workload(model.setting, model.factory, LayerInputs())
+    workload = replace(workload, is_model=True, data=model.feeding.source)
     cases = [Case(model.setting, name) for name in rivals]
     return WholeRace.of(model, changes, _measure(_ModelRace(request), [workload], cases))
 
 
-def _workload(setting: Setting, factory: str) -> Workload:
+def _workload(setting: Setting, factory: str, inputs: LayerInputs) -> Workload:
     return Workload(
         name=setting.workload,
         factory=factory,
-        inputs=LayerInputs(),
+        inputs=inputs,
         seq_lens=(setting.seq_len,),
         batch_sizes=(setting.batch,),
         is_users=True,

@@ -157,15 +157,14 @@ class UserModel:
         steps = next((lift.steps for lift in self.lifts if lift.steps), self.feeding.seq_len)
         if self.drawn and self.leaves_open:
             steps = self.feeding.seq_len
-        gradients = Gradients.WEIGHTS if self.trains else Gradients.NONE
-        return self._setting(self.name, steps, self.feeding.batch, gradients)
+        return self._setting(self.name, steps, self.feeding.batch, Gradients.WEIGHTS)
 
     def setting_of(self, lift: ModelLift) -> Setting:
         """The setting of a lift alone, with the gradients that it has in a call of the model."""
-        gradients = lift.gradients if self.trains else Gradients.NONE
-        return self._setting(lift.workload, lift.steps, lift.batch, gradients)
+        return self._setting(lift.workload, lift.steps, lift.batch, lift.gradients)
 
     def _setting(self, workload: str, steps: int, batch: int, gradients: Gradients) -> Setting:
+        gradients = gradients if self.trains else Gradients.NONE
         phase = Phase.FORWARD if gradients is Gradients.NONE else Phase.BACKWARD
         return Setting(
             workload, steps, batch, phase, self.mode, gradients=gradients, backend=self.backend
@@ -180,10 +179,6 @@ class UserModel:
             )
         is_served = phase is Phase.FORWARD
         return replace(self, trains=False, draws_labels=False) if is_served else self
-
-    def factory_of(self, lift: ModelLift) -> str:
-        """Return the text of the `Factory` of the layer inside of a lift."""
-        return str(replace(Factory.of(self.factory), lift=str(lift.number)))
 
 
 def _static(declared: Mapping[str, Any], name: str) -> str:
