@@ -105,9 +105,6 @@ def _is_importable(path: Path) -> bool:
     return path.suffix == ".py"
 
 
-# Its commits -----------------------------------------------------------------------------------
-
-
 class GitError(UserError):
     """An error of git, and the text that it `printed`."""
 

@@ -44,9 +44,6 @@ class Interval:
         return Interval(1 / self.value, 1 / self.high, 1 / self.low)
 
 
-# Estimates ---------------------------------------------------------------------------------------
-
-
 class Estimates(NamedTuple):
     """Effects over launches with their standard errors, each array (comparisons,).
 
@@ -136,9 +133,6 @@ def t_quantile(chance: float | Samples, df: float | Samples) -> Samples:
     from scipy import special  # noqa: PLC0415
 
     return np.asarray(-special.stdtrit(df, chance))
-
-
-# Absolute times: seconds of a call and of the first call ------------------------------------------
 
 
 def absolute_times(settings: Sequence[AlignedSamples]) -> list[Estimates]:

@@ -114,9 +114,6 @@ def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int
     return seconds
 
 
-# Reading -----------------------------------------------------------------------------------------
-
-
 def load(path: Path) -> Run:
     """Read a run; raises UserError where the file is no journal that this timelift can read."""
     try:

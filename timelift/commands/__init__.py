@@ -30,8 +30,6 @@ def write_lines(lines: Iterable[str]) -> None:
         sys.stdout.flush()
 
 
-# Options of several commands -------------------------------------------------------------------
-
 #: The ways to name a run, for help texts.
 RUN_NAMES = "a journal, a folder, a run's or a machine's name, the beginning of a commit, or latest"
 

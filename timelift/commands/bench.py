@@ -123,8 +123,6 @@ def _has_question(path: Path) -> bool:
         return False
 
 
-# The project's options of pytest ------------------------------------------------------------------
-
 #: The files at the top of a project in which pytest looks for its options, in its order.
 _FILES = (
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),

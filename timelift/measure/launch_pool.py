@@ -95,8 +95,13 @@ class LaunchPool:
             launch.close()
         shutil.rmtree(self._compiled, ignore_errors=True)
 
-    def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
-        return self._ready_launch((slot.number, backend, ""), slot)
+    def open(self, slot: LaunchSlot, backend: Backend, peak_python: str = "") -> AnyLaunch:
+        """Return a launch, or the reader of it that runs `peak_python`, ready for tasks."""
+        key = slot.number, backend, peak_python
+        launch = self._live.get(key) or self._start(key)
+        launch.share_lock(slot.lock, slot.at_once * self._options.first_call_limit)
+        launch.wait_until_ready()
+        return launch
 
     def open_peak_readers(
         self, slot: LaunchSlot, backend: Backend, rivals: Iterable[RivalSpec]
@@ -110,14 +115,8 @@ class LaunchPool:
         for in_other_python in sorted({rival.in_other_python for rival in rivals}):
             python = self._options.other_python if in_other_python else sys.executable
             with contextlib.suppress(UserError):
-                readers[in_other_python] = self._ready_launch((slot.number, backend, python), slot)
+                readers[in_other_python] = self.open(slot, backend, python)
         return readers
-
-    def _ready_launch(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
-        launch = self._live.get(key) or self._start(key)
-        launch.share_lock(slot.lock, slot.at_once * self._options.first_call_limit)
-        launch.wait_until_ready()
-        return launch
 
     def _start(self, key: ProcessKey) -> AnyLaunch:
         options, (_, backend, peak_python) = self._options, key

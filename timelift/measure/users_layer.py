@@ -83,9 +83,6 @@ def find_factory(text: str, expected: str) -> Factory:
     return factory
 
 
-# Describing a layer or a model -------------------------------------------------------------------
-
-
 def describe(
     factory: str,
     backend: Backend,

@@ -49,9 +49,6 @@ def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
         reporter.write_line(f"timelift: {error}")
 
 
-# Runs of copies ----------------------------------------------------------------------------------
-
-
 def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
     """Yield the end of a run against another side, or of a self-test, whose result is stored."""
     race, path = session.race, session.journal_path
@@ -69,9 +66,6 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
         yield from terminal.section_lines(shown, width)
     if path:
         yield f"{_as_typed(path)}; read it with: timelift report {_as_typed(path)}"
-
-
-# Usual runs --------------------------------------------------------------------------------------
 
 
 def _show_answer(

@@ -104,9 +104,6 @@ def _source(path: Path | None) -> Source | None:
         return None
 
 
-# What `build` is called with ---------------------------------------------------------------------
-
-
 def _inputs(setting: Setting, at_step: LayerInputs | None) -> Inputs:
     """Return the inputs of a setting; the shape of a step is left open if it is unknown."""
     comment = "steps, *features"
