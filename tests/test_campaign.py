@@ -197,11 +197,15 @@ def test_launches_of_a_group_play_the_same_settings(play):
     assert fourth == fifth
 
 
-def test_a_rival_that_failed_plays_no_more_and_the_others_do(play):
-    played, _, campaign = play(ScriptedReferee(), script={"slow": Status.CRASHED})
+def test_a_rival_that_failed_plays_no_more_nor_is_its_peak_read_and_the_others_do(play):
+    words = {"reads_peak_memory": True, "launches": LaunchRange(3, 3)}
+    played, _, campaign = play(ScriptedReferee(), script={"slow": Status.CRASHED}, **words)
     assert launches(played, "slow") == [1]
     assert launches(played, "fast") == [1, 2, 3]
     assert campaign.results[CASES[2]].status is Status.CRASHED
+    assert peaks(campaign) == [(2, 4), (2, 8)]
+    names = {rival.name for _, task in campaign.peak_tasks for rival in task.rivals}
+    assert names == {"fast", "close"}
 
 
 def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
@@ -244,16 +248,6 @@ def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
         numbers = sorted(launch.number for launch in result.launches if launch.facts.build_seconds)
         assert numbers == undisturbed
         assert all(launch.facts.traces for launch in result.launches)
-
-
-def test_peak_memory_is_not_read_of_what_failed_before(play):
-    script = {"slow": Status.TIMED_OUT}
-    _, _, campaign = play(
-        ScriptedReferee(), script, reads_peak_memory=True, launches=LaunchRange(3, 3)
-    )
-    assert peaks(campaign) == [(2, 4), (2, 8)]
-    names = {rival.name for _, task in campaign.peak_tasks for rival in task.rivals}
-    assert names == {"fast", "close"}
 
 
 @pytest.mark.parametrize("two_sided", [True, False])

@@ -202,8 +202,7 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
     assert "cannot write the answer" in capsys.readouterr().err
 
 
-FOLD = (ROOT / "strategies" / "fold_time.py").read_text(encoding="utf-8")
-OWN = FOLD.replace("time", "my time", 1)
+OWN = (ROOT / "strategies" / "fold_time.py").read_text(encoding="utf-8").replace("time", "mine", 1)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A run that is interrupted, killed and gone on with ends as if nothing had happened to it."""
 
-import json
 import os
 import re
 import shutil
@@ -202,11 +201,9 @@ def test_a_run_of_other_versions_or_options_does_not_go_on(copied):
     done = bench(copied, *RESUME, "--seq-lens", "9")
     assert done.returncode == 4
     assert "--resume: the run had --seq-lens '3', received '9'" in done.stderr
-    path = journal_of(copied)
-    head, *rest = path.read_text().splitlines(keepends=True)
-    header = json.loads(head)
+    header, *rest = records_of(copied)
     header["machine"]["drift"]["versions"]["keras"] = "2.0"
-    path.write_text("".join([json_line(header), *rest]))
+    journal_of(copied).write_text("".join(map(json_line, [header, *rest])))
     done = bench(copied, *RESUME)
     assert done.returncode == 1
     assert "keras '2.0', now" in done.stdout + done.stderr
@@ -214,9 +211,9 @@ def test_a_run_of_other_versions_or_options_does_not_go_on(copied):
 
 def test_a_results_folder_that_goes_away_costs_no_answer(copied):
     path = journal_of(copied)
-    head, *rest = path.read_text().splitlines(keepends=True)
-    kept = [line for line in rest if json.loads(line).get("launch") == 1]
-    path.write_text("".join([head, *kept]))
+    header, *rest = records_of(copied)
+    kept = [line for line in rest if line.get("launch") == 1]
+    path.write_text("".join(map(json_line, [header, *kept])))
     run = start(copied, *RESUME)
     wait_for_lines(copied, CASES + 1)
     path.unlink()

@@ -110,7 +110,7 @@ def test_the_inputs_of_a_layer_are_described_where_they_are_known(described, nam
     assert description == {"features": shape, "dtype": dtype, "high": high}
 
 
-def test_features_that_contradict_a_built_layer_are_refused(described):
+def test_inputs_that_contradict_a_layer_are_refused(described):
     right, wrong, longer = described[1]
     assert right == [[6, 4], [4]]
     assert wrong == (
@@ -118,9 +118,6 @@ def test_features_that_contradict_a_built_layer_are_refused(described):
         "--inputs out, or mend the workload's file"
     )
     assert "--inputs or FEATURES says 6,1" in longer
-
-
-def test_a_layer_of_whole_numbers_is_not_fed_with_others(described):
     right, wrong = described[2]
     assert right == [[50, 4]]
     assert "takes whole numbers; write so, like --inputs 'int32[7]<50', or" in wrong
