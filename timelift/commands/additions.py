@@ -13,11 +13,7 @@ from timelift.selftest import trust
 def findings_with_additions(
     run: Run, path: Path, results: Path, relative_to: str = ""
 ) -> tuple[RunFindings, Additions]:
-    """Return the findings of a run, whose file is at `path`, and what features add to them.
-
-    `results` has the folders of all machines. Raises UserError if nothing was measured, the run is
-    too large to show, or `relative_to` was not measured.
-    """
+    """Return the findings of a run, and what features add; UserError where nothing can be shown."""
     refuse_empty(run, path)
     return find_out(run, relative_to), additions(run, results)
 

@@ -180,11 +180,7 @@ class RunSummary:
 
 
 def summary_of_run(path: Path) -> RunSummary:
-    """Sum up a journal; one that was removed meanwhile has no cases.
-
-    A case that failed in a launch is left out. Of two lines for a case and a launch the first
-    counts.
-    """
+    """Sum up a journal without cases that failed in a launch; one that was removed has none."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:

@@ -76,11 +76,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
-    """Describe this machine, with the versions of these backends.
-
-    Its name holds no host name. A container with another quota of processors, which is read from
-    the control `groups`, is another machine.
-    """
+    """Describe this machine, without a host name; with another quota of cores it is another one."""
     gpus = describe_gpus()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
     return Machine(

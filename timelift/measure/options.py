@@ -359,11 +359,7 @@ def option_named(name: str) -> Option:
 
 
 def add_options(group_named: Callable[[str], Callable[..., Any]], prefix: str = "") -> None:
-    """Add every option of `timelift bench` to a parser, argparse's or pytest's.
-
-    `group_named` returns the function that adds an option below a heading. Names of parsed values
-    begin with the `prefix`.
-    """
+    """Add every option of `timelift bench` below its heading; names of values have the `prefix`."""
     for title, options in GROUPS.items():
         add = group_named(title)
         for option in options:
