@@ -278,8 +278,14 @@ def asked():
         *(ops.stack([layer(part) for part in parts], axis=1) for layer in loops),
         again(again(steps)),
         _lift(layers.ReLU(), "weightless")(first),
+        _lift(layers.Dense(2), "punished", activity_regularizer="l2")(steps),
+        OwnTime(layers.Dense(2), name="further")(steps),
     ]
     return keras.Model(steps, outputs, name="asked")
+
+
+class OwnTime(layers.TimeDistributed):
+    """It may do anything more."""
 
 
 class ByHand(keras.Model):

@@ -28,6 +28,7 @@ from timelift.worker.find_lifts import (
     watch_lifts,
 )
 from timelift.worker.inputs import check_one_tensor, input_shape, inputs_of, whole_numbers
+from timelift.worker.reference import own_losses
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
 from timelift.worker.whole_law import steady_training
@@ -139,10 +140,15 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
     """Return what training adds to a lift, and whether its inputs follow weights of the model.
 
     Those stand before it, or are its own where it is called again: a train step differentiates it
-    by its inputs. What cannot be asked is assumed, since no advice may change a meaning.
+    by its inputs. What cannot be asked is assumed, since no advice may change a meaning, and so it
+    is of a `TimeDistributed` that does more itself.
     """
+    usual = keras.layers.TimeDistributed
+    does_more = type(lift.layer) is not usual or lift.layer.activity_regularizer
     try:
         follows_weights = any(map(_differ, lift.received, disturbed.received))
+        if does_more and not lift.loop:
+            return [*_ADDED], follows_weights
         return added_by_training(lift.inner, disturbed.received[0][:, 0]), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
         return [*_ADDED], True
@@ -170,8 +176,7 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
     is_noisy = changed & seeds or any(map(_differ, *trained))
     has_own_noise = is_noisy and any(_differ(output, output[:1]) for output in trained[0])
     keeps = changed - seeds or (not has_own_noise and any(map(_differ, trained[0], inferred)))
-    penalties = [weight for weight in layer.trainable_weights if weight.regularizer]
-    shown = is_noisy, keeps, layer.losses[len(penalties) :]
+    shown = is_noisy, keeps, own_losses(layer)
     return [kind for kind, is_shown in zip(_ADDED, shown, strict=True) if is_shown]
 
 

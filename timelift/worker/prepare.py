@@ -157,7 +157,8 @@ class SettingUnderTest:
         if reason := _refusal(module, rival, inner.layer, setting):
             raise LostError(reason, Status.REFUSED)
         self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
-        if self.tried and inner.trains_differently and not inner.is_seeded:
+        has_noise_alone = inner.is_seeded or not inner.trains_differently
+        if self.tried and (inner.adds_losses or not has_noise_alone):
             raise LostError(f"{self.tried}, trains with more than seeded noise.", Status.REFUSED)
         started = time.perf_counter()
         model = _build(module, rival, inner.layer, self.task)

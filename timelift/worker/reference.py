@@ -296,7 +296,8 @@ class InnerLayer:
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
     task that reads memory checks no law and has none of the latter. In the backward phase the layer
     is called in training, unless it `trains_differently`, as with noise or batch statistics, or is
-    known to be `noisy`; else in inference. Noise `is_seeded` if the layer's seeds repeat it.
+    known to be `noisy`; else in inference. Noise `is_seeded` if the layer's seeds repeat it. It
+    `adds_losses` if a training call has losses of the layer's own.
     """
 
     def __init__(
@@ -310,7 +311,7 @@ class InnerLayer:
         #: The precision of gradients by the inputs, which have the setting's dtype.
         dtypes = [setting.dtype, *_compute_dtypes(layer)]
         self.input_precision = law.coarsest(dtypes, setting.device, engine.identity())
-        self.is_seeded = False
+        self.is_seeded = self.adds_losses = False
         noisy = noisy or (backward and self._trains_differently(engine, shared.inputs))
         self.trains_differently = noisy
         training = backward and not noisy
@@ -353,6 +354,7 @@ class InnerLayer:
         again = engine.apply(self.layer, step, training=True)
         self.restore()
         self.is_seeded = changed == {"seed_generator_state"} and not self._differ(again, trained)
+        self.adds_losses = bool(own_losses(self.layer))
         return bool(changed) or any(self._differ(each, inferred) for each in (trained, again))
 
     def _differ(self, outputs: Array, wanted: Array) -> bool:
@@ -385,6 +387,13 @@ def _compute_dtypes(layer: Any) -> list[str]:
 def parts_of(layer: Any) -> list[Any]:
     """Return a layer and all layers inside of it."""
     return list(layer._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
+
+
+def own_losses(layer: Any) -> list[Any]:
+    """Return the losses of a layer's last call that no regulariser of a weight makes."""
+    penalties = [weight for weight in layer.trainable_weights if weight.regularizer]
+    losses: list[Any] = layer.losses[len(penalties) :]
+    return losses
 
 
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
