@@ -11,13 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from timelift.advise.user_model import (
-    AS_WRITTEN,
-    Changes,
-    ModelLift,
-    UserModel,
-    rivals_of_whole,
-)
+from timelift.advise.user_model import AS_WRITTEN, Changes, ModelLift, UserModel, rivals_of_whole
 from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
@@ -135,7 +129,7 @@ class LiftAdvice:
 class WholeRace:
     """A race of the model as written against all `changes`, and against each of several alone.
 
-    `outcomes` are by the changes; the model as written has none.
+    `outcomes` are by what was changed: by () for the model as written.
     """
 
     changes: Changes
@@ -151,10 +145,10 @@ class WholeRace:
 
 @dataclass(frozen=True)
 class ModelAdvice:
-    """What was measured of a model, and what to change in it for that.
+    """What was measured of a model: its fields; and what that says to change: its properties.
 
-    The `run` of its lifts alone is None if none was measured; `races` of the whole follow. An
-    `interrupted` advice, of which no run may tell, rests on the launches until then.
+    The `run` of its lifts alone is None if none was measured; `races` of the whole follow. It is
+    `interrupted` where Ctrl-C came while no run was played that tells so.
     """
 
     model: UserModel
@@ -164,6 +158,7 @@ class ModelAdvice:
 
     @property
     def was_interrupted(self) -> bool:
+        """True if it rests on the launches until Ctrl-C."""
         return self.interrupted or any(run.is_provisional for run in self.runs)
 
     @cached_property
@@ -177,7 +172,7 @@ class ModelAdvice:
 
     @cached_property
     def raced(self) -> dict[Changes, Outcome]:
-        """What the last race that had some changes shows of them; as written has none."""
+        """What the last race that had some changes shows of them; () is the model as written."""
         return {key: outcome for race in self.races for key, outcome in race.outcomes.items()}
 
     # What to race next ----------------------------------------------------------------------------
@@ -264,8 +259,9 @@ class ModelAdvice:
     @property
     def verdict(self) -> Advice:
         verdicts = {advice.verdict for advice in self.lifts}
-        ranked = (Advice.CHANGE, Advice.UNDECIDED)
-        return next((verdict for verdict in ranked if verdict in verdicts), Advice.KEEP)
+        if Advice.CHANGE in verdicts:
+            return Advice.CHANGE
+        return Advice.UNDECIDED if Advice.UNDECIDED in verdicts else Advice.KEEP
 
     @property
     def budget(self) -> float | None:
@@ -294,13 +290,10 @@ class ModelAdvice:
 def rivals_of_lift(model: UserModel, lift: ModelLift, run: Run) -> dict[str, Outcome]:
     """Return what was measured of a lift, the fastest first, and then what has no figures."""
     declared = {name: entry.meaning for name, entry in run.header.strategies.items()}
-    written, rivals = (
-        declared.get(lift.usual, {}),
-        outcomes(run, model.setting_of(lift), lift.usual),
-    )
+    written, alone = declared.get(lift.usual, {}), model.setting_of(lift)
     return {
         name: replace(outcome, means=lift.differences(written, declared.get(name, {})))
-        for name, outcome in rivals.items()
+        for name, outcome in outcomes(run, alone, lift.usual).items()
     }
 
 
