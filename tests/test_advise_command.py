@@ -229,7 +229,7 @@ def test_ctrl_c_ends_an_advice_with_what_is_known(tmp_path):
         run.send_signal(signal.SIGINT)
         printed, shown = run.communicate(timeout=900)
     assert run.returncode == 130
-    assert printed.startswith("signal: undecided: it was interrupted\n")
+    assert printed.startswith("signal: undecided: interrupted\n")
     assert "finishing the round that is being played" in shown
 
 

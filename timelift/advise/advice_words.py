@@ -114,8 +114,7 @@ def _reason(advice: ModelAdvice) -> str:
     if not (gain.is_compared or ends):
         if advice.verdict is Advice.KEEP:
             return "no lift is shown to become faster"
-        needed = f"it needs {MIN_LAUNCHES} launches"
-        return "it was interrupted" if advice.was_interrupted else needed
+        return "interrupted" if advice.was_interrupted else f"it needs {MIN_LAUNCHES} launches"
     becomes = f"{step} {_becomes(gain)}"
     if advice.verdict is Advice.CHANGE:
         return becomes
@@ -175,7 +174,7 @@ def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
     for repeated in model.repeated:
         code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
         rest = "each call needs the one before: a recurrence, left alone"
-        rest = rest if repeated.depends else f"by hand, but for batch statistics and losses: {code}"
+        rest = rest if repeated.depends else f"by hand (not for batch statistics or losses): {code}"
         yield f"{repeated.layer} is called {repeated.calls} times at one shape: {rest}"
 
 
