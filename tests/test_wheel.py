@@ -105,7 +105,7 @@ def test_a_run_is_reported_where_no_framework_is_installed(bare, tmp_path):
         assert done([bare / "python", "-c", f"import {name}"], tmp_path).returncode == 1
     assert "native" in succeed([bare / "timelift", "report", RUN, "--output", "page"], tmp_path)
     page = (tmp_path / "page" / "index.html").read_text()
-    assert "def spread(layer, x):" in page
+    assert "def units(layer):" in page
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
 
 
