@@ -58,7 +58,8 @@ def advise_on(
 
     `model` and `texts`, options of a run, are as the user typed them. Ctrl-C ends all.
     """
-    ends, advices = end_of_budget(texts), list[ModelAdvice]()
+    budget, advices = option_named("budget").value(texts.get("budget", "")), list[ModelAdvice]()
+    ends = time.monotonic() + (math.inf if budget is None else budget)
     seen = [look_at_model(project, model, feeding, texts) for feeding in feedings]
     for fed in [each.in_phase(phase) for each in seen]:
         now, left = time.monotonic(), len(feedings) - len(advices)
@@ -91,12 +92,6 @@ def find_advice(
     except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing is played
         advice = replace(advice, interrupted=True)
     return advice
-
-
-def end_of_budget(texts: Mapping[str, str]) -> float:
-    """Return when the budget is spent, by `time.monotonic`; infinite without a budget."""
-    budget = option_named("budget").value(texts.get("budget", ""))
-    return math.inf if budget is None else time.monotonic() + budget
 
 
 def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
