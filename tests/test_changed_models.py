@@ -139,6 +139,7 @@ def test_a_stored_model_that_holds_code_is_refused():
 BY_HAND = {
     "[m.first(step) for step in steps]": ["'first' 4"],
     "[m.first(layers.Lambda(lambda x, t=t: x[:, t])(x)) for t in range(4)]": ["'first' 4"],
+    "layers.Lambda(lambda x: ops.stack([m.first(x[:, t]) for t in range(4)]))(x)": ["'first' 4"],
     "layers.Concatenate()([layers.Reshape((1, -1))(m.first(s)) for s in steps])": ["'first' 4"],
     "[m.relu(m.first(step)) for step in steps]": ["'first' 4"],
     "[m.block(m.first(step)) for step in steps]": ["'first' 4", "'block' 4"],

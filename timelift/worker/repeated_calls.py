@@ -71,7 +71,7 @@ def _watch(model: Any, inputs: Any, changed: _Place | None = None) -> dict[_Plac
             if isinstance(layer, keras.layers.TimeDistributed):
                 layer.layer(args[0][:, 0])  # counted once: it calls the same at every step
             is_of_keras = type(layer).call.__module__.startswith("keras.")
-            if is_of_keras and not isinstance(layer, keras.Model):
+            if is_of_keras and not isinstance(layer, keras.Model | keras.layers.Lambda):
                 callers[-1] = None
             outputs = original(layer, *args, **kwargs)
         finally:
