@@ -17,6 +17,7 @@ from timelift.messages import RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import added_by_training, describe_model
 from timelift.worker.measure_setting import measure_setting
+from timelift.worker.reference import other_weights
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model, load_module  # noqa: F401 - for scripts
 
@@ -67,20 +68,24 @@ def folded(name):
     call = model_data.call_of(model, data, Phase.BACKWARD)
     losses = [float(np.ravel(call())[0]) for _ in range(2)]
     return {
-        "paths": [lift.path for lift in lifts],
+        "paths": [
+            "/".join(layer.name for layer in lift.trail[1:]) or lift.trail[0].name for lift in lifts
+        ],
         "moved": largest_error(after, before),
         "doubled": largest_error(_doubled(model, lifts, data), before),
         "losses": losses,
         "repeated": again,
         "added": [
-            added_by_training(lift.layer, lift.received[0]) for lift in lifts if not lift.loop
+            added_by_training(lift.layer, lift.received[0]) for lift in lifts if not lift.take
         ],
     }
 
 
 def repeated(model, inputs):
     """Return in short what a call of a model repeats."""
-    again = repeated_calls(model, inputs, find_lifts.watch_lifts(model, inputs))
+    lifts = find_lifts.watch_lifts(model, inputs)
+    with other_weights(model):
+        again = repeated_calls(model, inputs, lifts)
     return [
         f"{name} {calls}{' in turn' * depends}" for name, calls, depends in map(dict.values, again)
     ]

@@ -26,8 +26,8 @@ PATHS = {
     "unstacked": ["outer/looped"],
     "of_images": ["looped"],
     "of_one_graph": ["coded/looped"],
-    "of_lifts": ["inner_td", "inner_td_2"],
-    "towers": ["tower/td", "tower/td_2"],
+    "of_lifts": ["inner_td", "inner_td"],
+    "towers": ["tower/td", "tower/td"],
     "by_hand_otherwise": ["twin_td"],
 }
 #: What is called again at one shape and is no lift, of those models that have it.
@@ -126,9 +126,8 @@ def test_a_lift_is_described_by_its_place_and_its_strategy():
         assert {lift["usual"] for lift in lifts} == {loops.get(name, "time_distributed")}
 
 
-@pytest.mark.parametrize("lift", ["2", "sentences_td/sentences/words_td"])
-def test_the_layer_in_a_lift_is_found_by_its_number_and_by_its_path(lift):
-    assert call_in(TENSORFLOW, f"find_layer(named('library#{lift}')).name") == "words"
+def test_the_layer_in_a_lift_is_found_by_its_number():
+    assert call_in(TENSORFLOW, "find_layer(named('library#2')).name") == "words"
 
 
 def test_a_stored_model_that_holds_code_is_refused():

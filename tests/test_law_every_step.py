@@ -38,6 +38,9 @@ class Weight:
     def __init__(self, value):
         self.value = value
 
+    def numpy(self):
+        return self.value
+
     def assign(self, value):
         self.value = value
 
@@ -170,7 +173,7 @@ class Launch:
         weigh = partial(draw_cotangent, valid=VALID[:, self.steps], noise=noise)
         reference = reference_at(self.steps, calls, weigh, gradients=backward)
         precisions = [DtypePrecision.FLOAT64] * 2
-        with multiplied(Engine(), self.layer.trainable_weights, [TRAINED]):
+        with multiplied(self.layer.trainable_weights, [TRAINED]):
             outputs = calls.outputs(self.steps, folded=False)[:, self.steps]
         self.inner = SimpleNamespace(
             trained_reference=replace(reference, outputs=outputs),

@@ -25,8 +25,8 @@ _FACTORY = re.compile(
 class Factory:
     """What makes a layer or model, or is it: `name` in a module or Python file, or a stored model.
 
-    `where` is the module or the file; a stored model has no name. A `lift`, by its path or its
-    number from 1, asks for the layer inside of that lift of the model.
+    `where` is the module or the file; a stored model has no name. A `lift`, by its number from 1,
+    asks for the layer inside of that lift of the model.
     """
 
     where: str

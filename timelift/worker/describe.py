@@ -10,11 +10,12 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from timelift.case import Gradients
 from timelift.errors import one_line
@@ -24,22 +25,14 @@ from timelift.worker.find_lifts import (
     find_lifts,
     kind_and_size,
     name_of_its_own,
-    other_weights,
     watch_lifts,
 )
 from timelift.worker.inputs import check_one_tensor, input_shape, inputs_of, whole_numbers
-from timelift.worker.reference import own_losses
+from timelift.worker.reference import other_weights, own_losses, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
-from timelift.worker.whole_law import steady_training
+from timelift.worker.whole_law import is_steady
 
-#: Every call of the name returns the same model, or models that share lifts.
-_SAME = (
-    "it has the same lifts at every call, and each way of changing it needs its own; name a "
-    "function that makes the whole model anew"
-)
-#: A model has other lifts after its first call than before.
-_LATE = "its lifts are not there before its first call; make them in __init__"
 #: What training may add to a layer.
 _ADDED = ("noise", "statistics", "losses")
 #: Rows that show whether each draws noise of its own.
@@ -67,39 +60,36 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
         model, another = find_model(name), find_model(name)
         data = model_data.data_of(model, **feeding, noise=np.random.default_rng(0))
         lifts, others = watch_lifts(model, data.inputs), find_lifts(another)
-        changed, changed_of_other = (
-            {id(layer) for lift in of_model for layer in lift.changed}
-            for of_model in (lifts, others)
-        )
-        if changed & changed_of_other:
-            return {"error": _SAME}
+        changed = [{id(part) for lift in each for part in lift.changed} for each in (lifts, others)]
+        if set.intersection(*changed):
+            why = "it has the same lifts at every call, and each way of changing it needs its own"
+            return {"error": f"{why}; name a function that makes the whole model anew"}
         if len(lifts) != len(others):
-            return {"error": _LATE}
+            why = "its lifts are not there before its first call; make them in __init__"
+            return {"error": why}
+        with other_weights(model):
+            disturbed = watch_lifts(model, data.inputs)
+            described_lifts = [*map(describe_lift, lifts, disturbed)]
+            repeated = repeated_calls(model, data.inputs, lifts)
+        trains = bool(model.trainable_weights)
         return {
             "name": model.name,
             "layers": len(model.layers),
             "compiled": bool(model.compiled),
-            "trains": bool(model.trainable_weights),
+            "trains": trains,
             "mode": model_data.mode_of(model),
             "drawn": data.drawn,
-            "draws_labels": data.labels is None and bool(model.trainable_weights),
-            "batch": data.batch,
+            "draws_labels": data.labels is None and trains,
+            "batch": len(keras.tree.flatten(data.inputs)[0]),
             "leaves_open": any(None in tensor.shape[1:] for tensor in inputs_of(model)),
             "constant": model_data.is_constant(model, data.inputs),
             "unpadded": any(lift.masked and not lift.padded for lift in lifts),
-            "steady": bool(model.trainable_weights)
-            and steady_training(model, data.inputs) is not None,
-            "lifts": describe_lifts(model, data.inputs, lifts),
-            "repeated": repeated_calls(model, data.inputs, lifts),
+            "steady": trains and is_steady(model, data.inputs),
+            "lifts": described_lifts,
+            "repeated": repeated,
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
-
-
-def describe_lifts(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[str, Any]]:
-    with other_weights(model):
-        disturbed = watch_lifts(model, inputs)
-        return [describe_lift(*pair) for pair in zip(lifts, disturbed, strict=True)]
 
 
 def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
@@ -111,7 +101,7 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
     """
     inner, trains = lift.inner, bool(lift.inner.trainable_weights)
     described = {
-        "name": lift.name,
+        "name": name_of_its_own(lift.trail[-1]),
         "place": lift.place,
         "access": lift.access,
         "usual": lift.usual,
@@ -147,7 +137,7 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
     does_more = type(lift.layer) is not usual or lift.layer.activity_regularizer
     try:
         follows_weights = any(map(_differ, lift.received, disturbed.received))
-        if does_more and not lift.loop:
+        if does_more and not lift.take:
             return [*_ADDED], follows_weights
         return added_by_training(lift.inner, disturbed.received[0][:, 0]), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
@@ -162,16 +152,14 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
     inference, without noise or with one for all rows; losses are those that no regulariser of a
     weight makes.
     """
-    step = keras.ops.repeat(step[:1], max(len(step), _LEAST_ROWS), axis=0)
+    step = ops.repeat(step[:1], max(len(step), _LEAST_ROWS), axis=0)
     outputs, changed = [], set[int]()
     variables = [*layer.variables, *layer.metrics_variables]
     seeds = {id(variable) for variable in variables if variable.name == "seed_generator_state"}
-    state = [(variable, variable.numpy()) for variable in variables]
     for training in (False, True, True):
-        outputs.append(keras.tree.flatten(layer(step, training=training)))
-        changed |= {id(one) for one, before in state if (one.numpy() != before).any()}
-        for variable, before in state:
-            variable.assign(before)
+        with restored(variables) as before:
+            outputs.append(keras.tree.flatten(layer(step, training=training)))
+            changed |= {id(each) for each, value in before if (each.numpy() != value).any()}
     inferred, *trained = outputs
     is_noisy = changed & seeds or any(map(_differ, *trained))
     has_own_noise = is_noisy and any(_differ(output, output[:1]) for output in trained[0])
@@ -181,10 +169,7 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
 
 
 def _differ(tensor: Any, other: Any) -> bool:
-    """True if two tensors differ beyond rounding; NaN differs from anything."""
-    values, wanted = map(keras.ops.convert_to_numpy, (tensor, other))
-    errors = law.relative_errors(values, wanted, law.scale_of(wanted))
-    return not errors.max(initial=0.0) <= law.TOLERANCES[law.DtypePrecision.FLOAT32].outputs
+    return law.differ(*map(ops.convert_to_numpy, (tensor, other)))
 
 
 def _as_code(layer: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Dtype, Lengths, Setting
+from timelift.case import Lengths, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task
 from timelift.worker.engines import Array, Engine, Feed
@@ -21,12 +21,7 @@ def draw_inputs(task: Task, noise: np.random.Generator) -> Array:
     shape = (task.setting.batch, task.setting.seq_len, *task.inputs.features)
     if task.inputs.dtype:
         return noise.integers(task.inputs.high, size=shape).astype(task.inputs.dtype)
-    normal = noise.standard_normal(shape)
-    if task.setting.dtype is not Dtype.BFLOAT16:
-        return normal.astype(task.setting.dtype)
-    import ml_dtypes  # noqa: PLC0415 - comes with every backend
-
-    return normal.astype(ml_dtypes.bfloat16)
+    return noise.standard_normal(shape).astype(task.setting.dtype)  # every backend adds bfloat16
 
 
 def draw_valid(setting: Setting, noise: np.random.Generator) -> Array:

@@ -373,6 +373,14 @@ def relative_errors(values: Array, wanted: Array, scale: Array) -> Array:
     return difference
 
 
+def differ(
+    values: Array, wanted: Array, precision: DtypePrecision = DtypePrecision.FLOAT32
+) -> bool:
+    """True if values differ beyond rounding; NaN differs from anything."""
+    errors = relative_errors(values, wanted, scale_of(wanted))
+    return not errors.max(initial=0.0) <= TOLERANCES[precision].outputs
+
+
 def widened(values: Array) -> Array:
     """Convert bfloat16, float16 and whole numbers to float32 at least; float64 stays."""
     wide: Array = values.astype(np.promote_types(values.dtype, np.float32), copy=False)

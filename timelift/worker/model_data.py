@@ -4,17 +4,18 @@ A model that its user did not compile is made ready to train by the mean of its 
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from timelift.case import Backend, Mode, Phase
 from timelift.worker.engines import Array
+from timelift.worker.find_lifts import intercepted
 from timelift.worker.inputs import inputs_of
 from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_named
@@ -34,10 +35,6 @@ class Data:
     inputs: Any
     labels: Any
     drawn: bool
-
-    @property
-    def batch(self) -> int:
-        return int(np.shape(keras.tree.flatten(self.inputs)[0])[0])
 
 
 def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.Generator) -> Data:
@@ -72,17 +69,14 @@ def _reached(model: Any, inputs: Any) -> dict[Any, list[Array]]:
     reached = {part: list[Array]() for part in parts_of(model) if isinstance(part, expecting)}
 
     def call(layer: Any, original: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        reached[layer].append(keras.ops.convert_to_numpy(inputs))
+        reached[layer].append(ops.convert_to_numpy(inputs))
         is_table = isinstance(layer, keras.layers.Embedding)
         return original(inputs % layer.input_dim if is_table else inputs, *args, **kwargs)
 
-    for layer in reached:
-        layer.call = partial(call, layer, layer.call)
     if reached:
-        with suppress(Exception):  # what fails here says so when lifts are watched
+        # what fails here says so when lifts are watched
+        with suppress(Exception), intercepted(reached, call):
             model(inputs, training=False)
-    for layer in reached:
-        del layer.call  # so that it is again its class's
     return reached
 
 
@@ -117,7 +111,7 @@ def _expected(layer: Any, drawn: Array, noise: np.random.Generator) -> Array:
         first = int(layer.mask_zero and layer.input_dim > 1)
         return noise.integers(first, layer.input_dim, drawn.shape)
     if isinstance(layer, keras.layers.Normalization) and not layer.invert:
-        mean, variance = map(keras.ops.convert_to_numpy, (layer.mean, layer.variance))
+        mean, variance = map(ops.convert_to_numpy, (layer.mean, layer.variance))
         return noise.normal(mean, np.sqrt(variance), drawn.shape)
     if isinstance(layer, keras.layers.Rescaling):
         offset = np.asarray(layer.offset)
@@ -140,7 +134,7 @@ def _pad(drawn: Array, axis: int, value: float, noise: np.random.Generator) -> N
 def is_constant(model: Any, inputs: Any) -> bool:
     """True if rows of the inputs differ, and those of the outputs by no more than rounding."""
     outputs, rows = (
-        [part for part in map(keras.ops.convert_to_numpy, keras.tree.flatten(parts)) if part.ndim]
+        [part for part in map(ops.convert_to_numpy, keras.tree.flatten(parts)) if part.ndim]
         for parts in (model(inputs, training=False), inputs)
     )
     wide = [output.astype("float64") for output in outputs]
@@ -186,15 +180,14 @@ def make_ready(model: Any, data: Data, mode: Mode, noise: np.random.Generator) -
         model.jit_compile = mode is Mode.XLA
     if data.labels is not None:
         return data
-    shapes = [tuple(output.shape) for output in keras.tree.flatten(outputs)]
-    pairs = zip(_losses(model, outputs), shapes, strict=True)
-    drawn = [_labels(loss, shape, noise) for loss, shape in pairs]
+    pairs = zip(_losses(model, outputs), keras.tree.flatten(outputs), strict=True)
+    drawn = [_labels(loss, tuple(output.shape), noise) for loss, output in pairs]
     return Data(data.inputs, keras.tree.pack_sequence_as(outputs, drawn), data.drawn)
 
 
 def _mean(_: Any, outputs: Any) -> Any:
     last = tuple(range(1, len(outputs.shape)))[-1:]  # other axes may have a mask
-    return keras.ops.mean(outputs, axis=last)
+    return ops.mean(outputs, axis=last)
 
 
 def _losses(model: Any, outputs: Any) -> list[str]:
@@ -211,15 +204,15 @@ def _losses(model: Any, outputs: Any) -> list[str]:
     return (names + [""] * count)[:count]
 
 
-def _labels(loss: str, shape: Sequence[int], noise: np.random.Generator) -> Array:
+def _labels(loss: str, shape: tuple[int, ...], noise: np.random.Generator) -> Array:
     """Draw labels that fit a loss; for an unknown loss, numbers in the shape of the outputs."""
     if loss == "sparse_categorical_crossentropy":
-        return noise.integers(shape[-1], size=tuple(shape[:-1]))
+        return noise.integers(shape[-1], size=shape[:-1])
     if loss == "categorical_crossentropy":
         return np.eye(shape[-1], dtype="float32")[noise.integers(shape[-1], size=shape[:-1])]
     if loss in _BINARY:
-        return noise.integers(FLAG_VALUES, size=tuple(shape)).astype("float32")
-    return noise.standard_normal(tuple(shape)).astype("float32")
+        return noise.integers(FLAG_VALUES, size=shape).astype("float32")
+    return noise.standard_normal(shape).astype("float32")
 
 
 def call_of(model: Any, data: Data, phase: Phase) -> Callable[[], Any]:

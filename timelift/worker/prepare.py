@@ -229,8 +229,8 @@ class SettingUnderTest:
         operations = compiled.operations  # counting them takes a while
         if operations is not None:
             facts["graph_nodes"] = operations.total()
-        if operations is not None and self.task.counts_operations:
-            facts["operations"] = dict(operations)
+            if self.task.counts_operations:
+                facts["operations"] = dict(operations)
         return facts
 
     def _shape_of(self, model: Any) -> tuple[int, ...]:
@@ -264,13 +264,9 @@ def peak_facts(
 
 def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting) -> str | None:
     """Call the strategy's `refuses` with the parameters of the rival that it takes."""
-    refuses = getattr(module, "refuses", None)
-    if refuses is None:
-        return None
+    refuses: Callable[..., str | None] = getattr(module, "refuses", lambda *_: None)
     wanted = inspect.signature(refuses).parameters.keys() & rival.parameters.keys()
-    given = {name: rival.parameters[name] for name in wanted}
-    reason: str | None = refuses(layer, setting, **given)
-    return reason
+    return refuses(layer, setting, **{name: rival.parameters[name] for name in wanted})
 
 
 def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
@@ -321,7 +317,7 @@ def check_rival(
         trained = inner.trained_reference
         if trained is None:
             return worst
-        with multiplied(feeds.engine, model.trainable_weights, itertools.repeat(TRAINED)):
+        with multiplied(model.trainable_weights, itertools.repeat(TRAINED)):
             outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         try:
             law.check_outputs(outputs, trained, inner.precision)
@@ -338,7 +334,8 @@ def check_rival(
         timed.check_finite(feed)
         inner.restore()
     at_drawn_steps = checked.call(feeds.feed(inner.reference.sparse_cotangent()))
-    worst = folded.settle_drawn(partial(checked.check, at_drawn_steps))
+    check = partial(checked.check, at_drawn_steps)
+    worst = folded.check_allowing_for_rounding(inner.reference, check)
     return max(worst, folded.settle(partial(checked.check, checked.call(feed)), begin))
 
 

@@ -13,7 +13,7 @@ single step, once for all rivals.
 import itertools
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -39,7 +39,7 @@ _LEAST_COUNTED = 0.01
 _LARGEST_SUM = 1000.0
 #: Calls that show how far rounding moves the layer's gradients, and how far the weights move for
 #: that, as a share of the allowed error of outputs: a few times what an addition may round.
-_ROUNDED_CALLS, _ROUNDED_SHARE = 8, 0.1
+ROUNDED_CALLS, _ROUNDED_SHARE = 8, 0.1
 #: Calls that must agree before a rival is condemned: a layer may draw noise from anywhere.
 _STEADY_CALLS = 16
 #: What weights are multiplied by, as if by training, to see that a rival follows them.
@@ -85,8 +85,9 @@ class LayerCalls:
             )
             input_gradient = self._put(input_gradient, rows, by_rows)
             parts = [gradient.astype(np.float64) for gradient in by_part]
-            so_far = weight_gradients or [np.zeros(part.shape) for part in parts]
-            weight_gradients = [before + part for before, part in zip(so_far, parts, strict=True)]
+            weight_gradients = (
+                [*map(np.add, weight_gradients, parts)] if weight_gradients else parts
+            )
         assert input_gradient is not None
         return input_gradient, tuple(weight_gradients)
 
@@ -138,18 +139,39 @@ def reference_at(
 
 
 @contextmanager
-def multiplied(
-    engine: Engine, variables: Sequence[Any], factors: Iterable[Array | float]
-) -> Iterator[None]:
-    """Multiply the values of variables inside."""
-    before = [engine.to_numpy(variable.value) for variable in variables]
+def restored(variables: Iterable[Any]) -> Iterator[list[tuple[Any, Array]]]:
+    """Yield variables with their values, and restore these."""
+    before = [(variable, variable.numpy()) for variable in variables]
     try:
-        for variable, value, factor in zip(variables, before, factors, strict=False):
-            variable.assign((value * factor).astype(value.dtype))
-        yield
+        yield before
     finally:
-        for variable, value in zip(variables, before, strict=True):
+        for variable, value in before:
             variable.assign(value)
+
+
+@contextmanager
+def multiplied(
+    variables: Sequence[Any], factors: Iterable[Array | float], plus: float = 0.0
+) -> Iterator[None]:
+    """Multiply the values of variables inside, and add a number to them."""
+    with restored(variables) as before:
+        for (variable, value), factor in zip(before, factors, strict=False):
+            variable.assign((value * factor + plus).astype(value.dtype))
+        yield
+
+
+def other_weights(model: Any) -> AbstractContextManager[None]:
+    """Change all trainable weights inside: those that are zero as made hide what they do."""
+    return multiplied(model.trainable_weights, itertools.repeat(1.1), plus=0.01)
+
+
+def moved_by_rounding(
+    variables: Iterable[Any], allowed: float, noise: np.random.Generator
+) -> AbstractContextManager[None]:
+    """Move variables inside as rounding does; `allowed` is the relative error of outputs."""
+    floats = [each for each in variables if "float" in str(each.dtype)]
+    share = _ROUNDED_SHARE * allowed
+    return multiplied(floats, [1 + share * noise.standard_normal(each.shape) for each in floats])
 
 
 def check_layer(values: Array, name: str) -> None:
@@ -221,11 +243,7 @@ class FoldedReference:
             self.everywhere = self._make(lambda _: self.everywhere.cotangent, folded=False)
             self._is_folded = False
             begin(CHECKING)
-        return self._check_allowing_for_rounding(self.everywhere, check)
-
-    def settle_drawn(self, check: Callable[[Reference], float]) -> float:
-        """Check a rival by the layer called at each of the drawn steps."""
-        return self._check_allowing_for_rounding(self._reference, check)
+        return self.check_allowing_for_rounding(self.everywhere, check)
 
     def _draw_cotangent(self, outputs: Array) -> Array:
         cotangent = draw_cotangent(outputs, self._calls.valid, self._noise)
@@ -247,7 +265,7 @@ class FoldedReference:
                 law.check_input_gradient_at_steps(by_inputs, drawn, self._precisions[1])
         return everywhere
 
-    def _check_allowing_for_rounding(
+    def check_allowing_for_rounding(
         self, reference: Reference, check: Callable[[Reference], float]
     ) -> float:
         """Check a rival, and if that fails, allow for what rounding makes of the gradients.
@@ -270,17 +288,15 @@ class FoldedReference:
         The way in which the layer is called is the same each time, so only that sets them apart.
         """
         calls, steps = self._calls, list(reference.steps)
-        variables = [each for each in calls.layer.variables if "float" in str(each.dtype)]
-        share = _ROUNDED_SHARE * law.TOLERANCES[self._precisions[0]].outputs
         cotangent = reference.sparse_cotangent()
         gradients = partial(calls.gradients, steps, cotangent, folded=self._takes_fold)
         by_inputs, by_weights = gradients()
         valid = reference.valid[:, steps]
         scale = law.scale_of(reference.input_gradient[valid])
+        allowed = law.TOLERANCES[self._precisions[0]].outputs
         of_inputs, of_weights = reference.input_rounding, reference.weight_rounding
-        for _ in range(_ROUNDED_CALLS):
-            factors = [1 + share * self._noise.standard_normal(each.shape) for each in variables]
-            with multiplied(calls.engine, variables, factors):
+        for _ in range(ROUNDED_CALLS):
+            with moved_by_rounding(calls.layer.variables, allowed, self._noise):
                 moved, weights_moved = gradients()
             errors = law.relative_errors(moved[:, steps], by_inputs[:, steps], scale)
             of_inputs = np.maximum(of_inputs, law.largest_by_cell(errors))
@@ -328,13 +344,15 @@ class InnerLayer:
         """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
         step_outputs = partial(self._calls.outputs, self.reference.steps, folded=False)
         first = step_outputs()
-        return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
+        return not any(
+            law.differ(step_outputs(), first, self.precision) for _ in range(_STEADY_CALLS - 1)
+        )
 
     @cached_property
     def trained_reference(self) -> Reference | None:
         """The outputs at the drawn steps for weights times `TRAINED`; None if any is not finite."""
         calls, steps = self._calls, list(self.reference.steps)
-        with multiplied(calls.engine, self.layer.trainable_weights, itertools.repeat(TRAINED)):
+        with multiplied(self.layer.trainable_weights, itertools.repeat(TRAINED)):
             outputs = calls.outputs(steps, folded=False)[:, steps]
         is_finite = np.isfinite(law.widened(outputs)).all()
         return replace(self.reference, outputs=outputs) if is_finite else None
@@ -353,13 +371,10 @@ class InnerLayer:
         self.restore()
         again = engine.apply(self.layer, step, training=True)
         self.restore()
-        self.is_seeded = changed == {"seed_generator_state"} and not self._differ(again, trained)
+        differ = partial(law.differ, precision=self.precision)
+        self.is_seeded = changed == {"seed_generator_state"} and not differ(again, trained)
         self.adds_losses = bool(own_losses(self.layer))
-        return bool(changed) or any(self._differ(each, inferred) for each in (trained, again))
-
-    def _differ(self, outputs: Array, wanted: Array) -> bool:
-        errors = law.relative_errors(outputs, wanted, law.scale_of(wanted))
-        return not errors.max(initial=0.0) <= law.TOLERANCES[self.precision].outputs
+        return bool(changed) or differ(trained, inferred) or differ(again, inferred)
 
 
 def why_nothing_trains(layer: Any, task: Task) -> str:

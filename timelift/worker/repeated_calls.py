@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.worker.find_lifts import Lift, in_words, other_weights
+from timelift.worker.find_lifts import Lift, in_words
 
 #: The number of a call, a layer that it calls, and shapes and dtypes of what that receives.
 _Place = tuple[int | None, Any, tuple[str, ...]]
@@ -24,22 +24,21 @@ def repeated_calls(model: Any, inputs: Any, lifts: Sequence[Lift]) -> list[dict[
 
     Layers without weights are named if no other is repeated and none of their calls needs another.
     """
-    with other_weights(model):
-        seen = _watch(model, inputs)
-        in_lifts = {layer for lift in lifts for layer in lift.changed}
-        places: dict[Any, _Place] = {}
-        for place in sorted(seen, key=lambda place: len(seen[place]), reverse=True):
-            if len(seen[place]) > 1 and place[1] not in in_lifts:
-                places.setdefault(place[1], place)
-        weighted = {layer: place for layer, place in places.items() if layer.weights}
-        repeated = [
-            {
-                "layer": in_words(layer),
-                "calls": len(seen[place]),
-                "depends": _depends(model, inputs, place, seen[place]),
-            }
-            for layer, place in (weighted or places).items()
-        ]
+    seen = _watch(model, inputs)
+    in_lifts = {layer for lift in lifts for layer in lift.changed}
+    places: dict[Any, _Place] = {}
+    for place in sorted(seen, key=lambda place: len(seen[place]), reverse=True):
+        if len(seen[place]) > 1 and place[1] not in in_lifts:
+            places.setdefault(place[1], place)
+    weighted = {layer: place for layer, place in places.items() if layer.weights}
+    repeated = [
+        {
+            "layer": in_words(layer),
+            "calls": len(seen[place]),
+            "depends": _depends(model, inputs, place, seen[place]),
+        }
+        for layer, place in (weighted or places).items()
+    ]
     return [layer for layer in repeated if weighted or not layer["depends"]]
 
 

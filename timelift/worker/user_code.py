@@ -56,24 +56,19 @@ def find_model(name: str) -> Any:
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    model = _load(name) if Factory.of(name).is_stored else find_layer(name)
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"{name} must give a Keras model, got {type(model).__name__}")
-    return model
-
-
-def _load(name: str) -> Any:
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
+    load = keras.saving.load_model if Factory.of(name).is_stored else find_layer
     try:
-        return keras.saving.load_model(name)  # in Keras's safe mode
+        model = load(name)
     except ValueError as error:
-        if "safe_mode" not in str(error):
+        if load is find_layer or "safe_mode" not in str(error):
             raise
         raise ValueError(
             "it holds Python code of its own (a Lambda), which Keras's safe mode does not run; "
             "write a function that loads it, and name that instead"
         ) from error
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{name} must give a Keras model, got {type(model).__name__}")
+    return model
 
 
 def load_module(path: str) -> ModuleType:

@@ -7,24 +7,23 @@ else the gradients in inference.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
+from timelift.worker.find_lifts import mask_of
 from timelift.worker.law import LawBrokenError
-from timelift.worker.reference import multiplied
+from timelift.worker.reference import ROUNDED_CALLS, moved_by_rounding, restored
 
 _LOSSES = "the losses of its layers"
 #: The least scale of a feature by which gradients are weighed, as a share of the largest of all.
 _LEAST_COUNTED = 1e-3
-#: Calls that show how far rounding moves results, and how far the weights move for that, as a share
-#: of the allowed error of outputs: a few times what an addition may round.
-_ROUNDED_CALLS, _ROUNDED_SHARE = 4, 0.1
 
 
 @dataclass
@@ -49,95 +48,86 @@ class Results:
 
 def results_of(model: Any, inputs: Any, *, training: bool) -> Results:
     """Call a model and restore its variables; the results have no gradients."""
-    fetch, weights = keras.ops.convert_to_numpy, {id(weight) for weight in model.weights}
-    with _restored(model) as before:
+    fetch, weights = ops.convert_to_numpy, {id(weight) for weight in model.weights}
+    with restored(model.variables) as before:
         outputs = _named(model(inputs, training=training))
-        losses = [float(fetch(keras.ops.sum(loss))) for loss in model.losses]
+        losses = [float(fetch(ops.sum(loss))) for loss in model.losses]
         after = {f"weight {n} after a call": w.numpy() for n, w in enumerate(model.weights)}
         draws = any((v.numpy() != old).any() for v, old in before if id(v) not in weights)
     dtypes = {name: keras.backend.standardize_dtype(each.dtype) for name, each in outputs.items()}
-    handed_on = keras.layers.Lambda(lambda _, mask=None: mask)  # None without a mask
-    masks = {f"the mask of {name}": handed_on(output) for name, output in outputs.items()}
+    masks = {f"the mask of {name}": mask_of(output) for name, output in outputs.items()}
     tensors = outputs | {name: mask for name, mask in masks.items() if mask is not None}
     values = {name: fetch(tensor) for name, tensor in tensors.items()}
-    return Results(values | {_LOSSES: np.array(sum(losses))} | after, dtypes, len(losses), draws)
+    values |= {_LOSSES: np.array(sum(losses))} | after
+    return Results(values, dtypes, len(losses), draws)
 
 
-def steady_training(model: Any, inputs: Any) -> Results | None:
-    """Return what a training call gives; None if another may differ, as with noise, or it fails."""
+def is_steady(model: Any, inputs: Any) -> bool:
+    """True if training calls of a model can be compared: none fails or has noise."""
     try:
         first, second = (results_of(model, inputs, training=True) for _ in range(2))
     except Exception:  # noqa: BLE001 - the user's layers may raise anything
-        return None
+        return False
     allowed = law.TOLERANCES[law.DtypePrecision.FLOAT32].outputs
     pairs = zip(second.values.values(), first.values.values(), strict=True)
-    agree = all((_by_feature(*pair)[0] <= allowed).all() for pair in pairs)
-    return first if agree and not first.draws else None
+    return not first.draws and all((_by_feature(*pair)[0] <= allowed).all() for pair in pairs)
 
 
+@dataclass
 class WholeLaw:
-    """The results of a model as written, in inference and, where that is steady, in training.
+    """What a model as written gives in one mode; with gradients if the law `differentiates`.
 
-    `allowed` are relative errors of outputs and of gradients; there are gradients if it
-    `differentiates`.
+    `allowed` are relative errors of outputs and of gradients.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        model: Any,
-        inputs: Any,
-        allowed: tuple[float, float],
-        *,
-        differentiates: bool,
-    ) -> None:
-        self._engine, self._model, self._inputs, self._allowed = engine, model, inputs, allowed
-        self._wanted = {False: results_of(model, inputs, training=False)}
-        self._cotangents: dict[bool, Array] = {}
-        self._rounding: dict[bool, list[Array]] = {}
-        if differentiates:
-            trained = steady_training(model, inputs)
-            training = trained is not None
-            self._wanted |= {True: trained} if trained else {}
-            self._cotangents[training] = _cotangent(self._wanted[training])
-            self._wanted[training] = self._call(model, training=training)
+    engine: Engine
+    model: Any
+    inputs: Any
+    allowed: tuple[float, float]
+    training: bool
+    differentiates: bool
+
+    def __post_init__(self) -> None:
+        self._wanted = results_of(self.model, self.inputs, training=self.training)
+        if self.differentiates:
+            self._cotangent = _cotangent(self._wanted)
+            self._wanted = self._call(self.model)
 
     def check(self, model: Any) -> float:
         """Return the largest error of a model, as a share of the largest value of its kind.
 
         Raises LawBrokenError beyond rounding, and ValueError if the model as written has NaN.
         """
-        worst = 0.0
-        for training, wanted in self._wanted.items():
-            found = self._call(model, training=training)
-            compared = list(self._errors(found, wanted))
-            rounding = [np.zeros(1)] * len(compared)
-            if not all((errors <= allowed).all() for _, errors, _, allowed in compared):
-                rounding = self._moved_by_rounding(training=training)
-            for (name, errors, scale, least), moved in zip(compared, rounding, strict=True):
-                allowed = np.maximum(least, 2 * moved)
-                if not (errors <= allowed).all():
-                    said = _sentence(name, errors, allowed, found, wanted)
-                    raise LawBrokenError(f"in training, {said}" if training else said)
-                worst = max(worst, float((errors * scale).max() / scale.max()))
+        found, worst = self._call(model), 0.0
+        compared = list(self._errors(found))
+        rounding = [np.zeros(1)] * len(compared)
+        if not all((errors <= allowed).all() for _, errors, _, allowed in compared):
+            rounding = self._moved_by_rounding
+        for (name, errors, scale, least), moved in zip(compared, rounding, strict=True):
+            allowed = np.maximum(least, 2 * moved)
+            if not (errors <= allowed).all():
+                said = _sentence(name, errors, allowed, found, self._wanted)
+                raise LawBrokenError(f"in training, {said}" if self.training else said)
+            worst = max(worst, float((errors * scale).max() / scale.max()))
         return worst
 
-    def _call(self, model: Any, *, training: bool) -> Results:
-        results, wanted = results_of(model, self._inputs, training=training), self._wanted[training]
+    def _call(self, model: Any) -> Results:
+        results, wanted = results_of(model, self.inputs, training=self.training), self._wanted
         for name in {**wanted.values, **results.values}:
             if wanted.kind(name) != results.kind(name):
                 kinds = f"{wanted.kind(name)} as written, {results.kind(name)} changed"
                 raise LawBrokenError(f"{name}: {kinds}")
-        if training in self._cotangents:
-            place, whole = self._engine.place, _as_one_layer(model, self._inputs)
-            fed = place(np.zeros(1, "float32")), place(self._cotangents[training])
-            with _restored(model):
-                _, gradients = self._engine.differentiate(whole, *fed, training=training)
+        if self.differentiates:
+            place, whole = self.engine.place, _Whole(model, self.inputs)
+            fed = place(np.zeros(1, "float32")), place(self._cotangent)
+            with restored(model.variables):
+                _, gradients = self.engine.differentiate(whole, *fed, training=self.training)
             results.gradients = {f"gradient of weight {n}": by for n, by in enumerate(gradients)}
         return results
 
-    def _errors(self, found: Results, wanted: Results) -> Iterator[tuple[str, Array, Array, float]]:
+    def _errors(self, found: Results) -> Iterator[tuple[str, Array, Array, float]]:
         """Yield name, errors of each feature in units of the scale, scale and allowed error."""
+        wanted = self._wanted
         for name, want in {**wanted.values, **wanted.gradients}.items():
             if not np.isfinite(law.widened(want)).all():
                 raise ValueError(
@@ -145,29 +135,25 @@ class WholeLaw:
                     "to it; give it other weights, or other inputs by --data"
                 )
         for name, want in wanted.values.items():
-            yield name, *_by_feature(found.values[name], want), self._allowed[0]
+            yield name, *_by_feature(found.values[name], want), self.allowed[0]
         both = list(found.gradients.values()), list(wanted.gradients.values())
         # as for a sum over one row, each weight has one scale: its largest gradient
         by_weight = law.weight_gradient_errors(*both, 1)
         for name, (errors, scale) in zip(wanted.gradients, by_weight, strict=True):
-            largest = np.atleast_1d(errors.max(initial=0.0))
-            yield name, largest, scale, self._allowed[1]
+            yield name, np.atleast_1d(errors.max(initial=0.0)), scale, self.allowed[1]
 
-    def _moved_by_rounding(self, *, training: bool) -> list[Array]:
-        """Return how far the results of `_errors` move if weights do by rounding.
+    @cached_property
+    def _moved_by_rounding(self) -> list[Array]:
+        """How far the results of `_errors` move if weights do by rounding.
 
         A feature whose terms cancel has nothing but rounding.
         """
-        noise, share = np.random.default_rng(0), _ROUNDED_SHARE * self._allowed[0]
-        floats = [each for each in self._model.variables if "float" in str(each.dtype)]
-        for _ in range(0 if training in self._rounding else _ROUNDED_CALLS):
-            factors = [1 + share * noise.standard_normal(each.shape) for each in floats]
-            with multiplied(self._engine, floats, factors):
-                results = self._call(self._model, training=training)
-            moved = [errors for _, errors, *_ in self._errors(results, self._wanted[training])]
-            before = self._rounding.get(training, moved)
-            self._rounding[training] = [*map(np.maximum, before, moved)]
-        return self._rounding[training]
+        noise, calls = np.random.default_rng(0), list[list[Array]]()
+        for _ in range(ROUNDED_CALLS):
+            with moved_by_rounding(self.model.variables, self.allowed[0], noise):
+                results = self._call(self.model)
+            calls.append([errors for _, errors, *_ in self._errors(results)])
+        return [np.max(errors, axis=0) for errors in zip(*calls, strict=True)]
 
 
 def _sentence(name: str, errors: Array, allowed: Array, found: Results, wanted: Results) -> str:
@@ -215,32 +201,18 @@ def _named(outputs: Any) -> dict[str, Any]:
     return {f"output {key!r}": output for key, output in zip(keys, flat, strict=True)}
 
 
-@contextmanager
-def _restored(model: Any) -> Iterator[list[tuple[Any, Array]]]:
-    """Yield variables, seeds among them, with their values, and restore these."""
-    before = [(variable, variable.numpy()) for variable in model.variables]
-    try:
-        yield before
-    finally:
-        for variable, value in before:
-            variable.assign(value)
+class _Whole(keras.layers.Layer):  # type: ignore[misc]
+    """A model called on its inputs, as a layer: all outputs and the sum of losses, flat."""
 
+    def __init__(self, model: Any, inputs: Any) -> None:
+        super().__init__()
+        self.model, self.outputs_of = model, partial(model, inputs)
 
-def _as_one_layer(model: Any, inputs: Any) -> Any:
-    """Return a layer that calls a model and returns all outputs and the sum of losses, flat."""
-
-    class Whole(keras.layers.Layer):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def call(self, nothing: Any, training: Any = None) -> Any:
-            outputs = keras.tree.flatten(self.model(inputs, training=training))
-            dtypes = {keras.backend.standardize_dtype(output.dtype) for output in outputs}
-            wide = "float64" if "float64" in dtypes else "float32"
-            losses = [keras.ops.cast(keras.ops.sum(each), wide) for each in self.model.losses]
-            total = sum(losses, 0.0 * keras.ops.cast(nothing, wide))  # (1,)
-            flat = [keras.ops.reshape(keras.ops.cast(output, wide), (-1,)) for output in outputs]
-            return keras.ops.concatenate([*flat, total])
-
-    return Whole()
+    def call(self, nothing: Any, training: Any = None) -> Any:
+        outputs = keras.tree.flatten(self.outputs_of(training=training))
+        dtypes = {keras.backend.standardize_dtype(output.dtype) for output in outputs}
+        wide = "float64" if "float64" in dtypes else "float32"
+        losses = [ops.cast(ops.sum(each), wide) for each in self.model.losses]
+        total = sum(losses, 0.0 * ops.cast(nothing, wide))  # (1,)
+        flat = [ops.reshape(ops.cast(output, wide), (-1,)) for output in outputs]
+        return ops.concatenate([*flat, total])

@@ -18,7 +18,7 @@ from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
 from timelift.worker.reference import CHECKING, precision_of
 from timelift.worker.user_code import find_model, load_module, restore_process_state
-from timelift.worker.whole_law import WholeLaw
+from timelift.worker.whole_law import WholeLaw, is_steady
 
 
 @dataclass
@@ -71,7 +71,7 @@ class ModelUnderTest:
         }
         if rival.parameters and not self.task.reads_peak_memory:
             self.emit(Busy(CHECKING, rival.name))
-            facts["law_error"] = as_written.law.check(model)
+            facts["law_error"] = max(law.check(model) for law in as_written.laws)
         call = call_of(model, data, setting.phase)
         self.emit(Busy(TRACING, rival.name))
         started = time.perf_counter()
@@ -103,13 +103,12 @@ class _AsWritten:
             # each gradient sums over all inputs of a lift, and each addition may round
             additions = max(math.prod(shape) for calls, _ in self.seen for shape, _ in calls)
             allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
-            self.law = WholeLaw(
-                engine,
-                model,
-                self.data.inputs,
-                (tolerance.outputs, allowed),
-                differentiates=setting.phase is Phase.BACKWARD,
-            )
+            held = engine, model, self.data.inputs, (tolerance.outputs, allowed)
+            is_backward = setting.phase is Phase.BACKWARD
+            trains = is_backward and is_steady(model, self.data.inputs)
+            self.laws = [WholeLaw(*held, training=False, differentiates=is_backward and not trains)]
+            if trains:
+                self.laws.append(WholeLaw(*held, training=True, differentiates=True))
 
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Change the lifts whose numbers are the rival's parameters, each by the strategy there.

@@ -24,8 +24,6 @@ from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Settin
 from timelift.messages import COMPILED_FOLDER
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
 
-#: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
-_THREADS = "PJRT_NPROC"
 _SWITCHES = (
     "jax_disable_jit",
     "jax_default_matmul_precision",
@@ -37,10 +35,16 @@ _SWITCHES = (
 class JaxEngine(Engine):
     def __init__(self, setting: Setting) -> None:
         _check_compiles(setting)
-        self._kind = setting.device_kind
-        _prepare(self._kind, setting)
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX reads it as it starts
+        if setting.threads != BACKEND_THREADS:
+            os.environ["PJRT_NPROC"] = str(setting.threads)  # XLA has no other switch
+        if setting.on_cpu:
+            jax.config.update("jax_platforms", "cpu")  # or it would take some of a GPU's memory too
+        jax.config.update("jax_cpu_enable_async_dispatch", False)  # noqa: FBT003 - JAX's signature
+        if setting.dtype is Dtype.FLOAT64:
+            jax.config.update("jax_enable_x64", True)  # noqa: FBT003
         try:
-            self.device = jax.devices(self._kind)[setting.device_number]
+            self.device = jax.devices(setting.device_kind)[setting.device_number]
         except (RuntimeError, IndexError):
             raise UnavailableError(f"JAX sees no {setting.device} on this machine") from None
         jax.config.update("jax_default_device", self.device)
@@ -118,18 +122,6 @@ def _check_compiles(setting: Setting) -> None:
         raise UnavailableError(
             "jax.jit compiles for known shapes, and anew for each length: measure time axis static"
         )
-
-
-def _prepare(kind: str, setting: Setting) -> None:
-    """Set the variables and switches that JAX reads when it starts."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    if setting.threads != BACKEND_THREADS:
-        os.environ[_THREADS] = str(setting.threads)
-    if kind == "cpu":
-        jax.config.update("jax_platforms", "cpu")  # or it would take some of a GPU's memory too
-    jax.config.update("jax_cpu_enable_async_dispatch", False)  # noqa: FBT003 - JAX's own signature
-    if setting.dtype is Dtype.FLOAT64:
-        jax.config.update("jax_enable_x64", True)  # noqa: FBT003
 
 
 class JaxCompiled:

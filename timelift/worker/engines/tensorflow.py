@@ -32,17 +32,15 @@ class TensorFlowEngine(Engine):
             raise UnavailableError(f"TensorFlow sees no {setting.device} on this machine")
         self._name = f"{self._kind.upper()}:{place}"
         self.device = f"/{self._kind}:{place}"
-        self._scope = ExitStack()  # never left: weights are made on the device
+        self._scope = ExitStack()  # never left: all is on the device, weights too
         self._scope.enter_context(tf.device(self.device))
         tf.config.experimental.set_synchronous_execution(True)
 
     def place(self, array: Array) -> Any:
-        with tf.device(self.device):
-            return tf.identity(tf.constant(array))
+        return tf.identity(tf.constant(array))
 
     def place_ragged(self, array: Array, valid: Array) -> Any:
-        with tf.device(self.device):
-            return tf.RaggedTensor.from_row_lengths(array[valid], valid.sum(axis=1))
+        return tf.RaggedTensor.from_row_lengths(array[valid], valid.sum(axis=1))
 
     def to_numpy(self, value: Any) -> Array:
         return np.asarray(tf.convert_to_tensor(value).numpy())
@@ -61,14 +59,13 @@ class TensorFlowEngine(Engine):
             tf.test.experimental.sync_devices()
 
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        with tf.device(self.device):
-            return self.to_numpy(layer(step, training=training))
+        return self.to_numpy(layer(step, training=training))
 
     def differentiate(
         self, layer: Any, step: Any, cotangent: Any, *, training: bool
     ) -> tuple[Array, list[Array]]:
         values = [weight.value for weight in layer.trainable_weights]
-        with tf.device(self.device), tf.GradientTape() as tape:
+        with tf.GradientTape() as tape:
             if step.dtype.is_floating:
                 tape.watch(step)
             outputs = layer(step, training=training)
@@ -94,7 +91,9 @@ class TensorFlowEngine(Engine):
         the bytes asked for. Source: mkl_cpu_allocator.h and bfc_allocator.cc (AddTraceMe) in
         tensorflow/core/common_runtime.
         """
-        if not _has_pool():
+        try:
+            tf.config.experimental.get_memory_info("CPU:0")
+        except ValueError:  # the allocator is no pool
             return 0
         held, blocks, peak = 0, dict[int, int](), 0
         for event, address, size in _pool_events(call):
@@ -122,15 +121,11 @@ class TensorFlowEngine(Engine):
         }
 
     def switches(self) -> list[Switch]:
+        config = tf.config.experimental
         return [
             (tf.config.run_functions_eagerly, tf.config.functions_run_eagerly()),
-            (_set_synchronous, tf.config.experimental.get_synchronous_execution()),
+            (config.set_synchronous_execution, config.get_synchronous_execution()),
         ]
-
-
-def _set_synchronous(enable: bool) -> None:  # noqa: FBT001 - as TensorFlow's own is called
-    if tf.config.experimental.get_synchronous_execution() != enable:
-        tf.config.experimental.set_synchronous_execution(enable)
 
 
 def _show_only(kind: str, number: int) -> int:
@@ -211,15 +206,6 @@ class TensorFlowCompiled:
 
 def _flat(value: Any) -> Any:
     return value.flat_values if isinstance(value, tf.RaggedTensor) else value
-
-
-def _has_pool() -> bool:
-    """True if the CPU's allocator is the pool; `get_memory_info` raises for any other."""
-    try:
-        tf.config.experimental.get_memory_info("CPU:0")
-    except ValueError:
-        return False
-    return True
 
 
 def _pool_events(call: Callable[[], object]) -> Iterator[tuple[str, int, int]]:
