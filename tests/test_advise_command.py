@@ -148,13 +148,14 @@ MORE = "examples.more_models"
 
 PASTED = [
     ("masked", "fold_time", "by hand"),
-    ("masked", "native", "in memory"),
+    ("stacked", "native", "in memory"),
     ("stacked", "native", "by hand"),
     ("by_hand", "native", "by hand"),
     (f"{MORE}:keywords", "fold_time", "stored"),
 ]
 MORE_PASTED = [
     ("shared", "fold_time", "by hand"),
+    ("masked", "native", "in memory"),
     ("agent", "fold_time", "by hand"),
     ("stacked", "native", "stored"),
     ("twins", "vectorized_map", "stored"),

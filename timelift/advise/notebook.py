@@ -23,7 +23,7 @@ from timelift.project import Project
 
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
 #: How a stored model holds classes and functions that are not Keras's, and lambdas.
-_OWN = re.compile(rb'"registered_name": "|"class_name": "__lambda__"|"value": \["')
+_OWN = re.compile(rb'"module": (?!"keras[."])|"class_name": "__lambda__"|"value": \["')
 
 
 @dataclass(frozen=True)
