@@ -86,7 +86,7 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
 UNKNOWN = {"untaught", "punished", "further"}
 ASKED = {
     "noise": UNKNOWN | {"drop_path", "unseeded", "own_noise", "one_noise"},
-    "statistics": UNKNOWN | {"average", "centred", "metric", "spectral", "one_noise"},
+    "statistics": UNKNOWN | {"centred", "metric", "spectral", "one_noise"},
     "losses": UNKNOWN | {"add_loss", "activity"},
     "masked": {"left", "right"},
     "inputs_and_weights": {"left", "right", "again", "nested", "weightless", "untaught"},

@@ -103,7 +103,7 @@ on_tensorflow, on_jax, on_torch = (functools.partial(RefusalCase, backend) for b
 GRU, CONV, DEPTHWISE = "layers.GRU(2)", "layers.Conv1D(2, 3)", "layers.DepthwiseConv2D(3)"
 SOFTMAX, NORM = "layers.Softmax()", "layers.LayerNormalization()"
 SECOND_AXIS = "layers.LayerNormalization(axis=1)"
-PUNISHED = "layers.Dense(3, activity_regularizer='l2')"
+RELU = "layers.ReLU(activity_regularizer='l2')"
 EINSUM = "layers.EinsumDense('...f,fu->...u', output_shape=(2,))"
 CASES = [
     on_tensorflow("dense()", VECTOR, DYNAMIC | FORWARD, (*KNOWN_TIME, TD)),
@@ -127,7 +127,7 @@ CASES = [
     on_tensorflow("Block(noise().layers[1])", VECTOR, {}, (), ("native",)),
     on_tensorflow("Block(dense())", VECTOR, {}, ("native",), sizes=(1, 3), unseen=True),
     on_tensorflow("Block(dense())", VECTOR, MASKED | FORWARD, ("native",), unseen=True),
-    on_tensorflow(f"Block({PUNISHED})", VECTOR, {}, ("native",), unseen=True),
+    on_tensorflow(f"Block({RELU})", VECTOR, {}, ("native",), unseen=True),
     on_tensorflow("Gate(None)", VECTOR, {}, ("native",), unseen=True),
     on_tensorflow("Gate(keras.random.SeedGenerator(1))", VECTOR, {}, ("native",), unseen=True),
     on_tensorflow("layers.Conv1D(2, 3, padding='causal')", SERIES, FORWARD, ("conv_extra_axis",)),

@@ -35,8 +35,6 @@ from timelift.worker.whole_law import is_steady
 
 #: What training may add to a layer.
 _ADDED = ("noise", "statistics", "losses")
-#: Rows that show whether each draws noise of its own.
-_LEAST_ROWS = 8
 
 
 def describe(factory: str) -> dict[str, Any]:
@@ -133,11 +131,10 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
     by its inputs. What cannot be asked is assumed, since no advice may change a meaning, and so it
     is of a `TimeDistributed` that does more itself.
     """
-    usual = keras.layers.TimeDistributed
-    does_more = type(lift.layer) is not usual or lift.layer.activity_regularizer
+    wrapper, usual = lift.layer, keras.layers.TimeDistributed
     try:
         follows_weights = any(map(_differ, lift.received, disturbed.received))
-        if does_more and not lift.take:
+        if not lift.take and (type(wrapper) is not usual or wrapper.activity_regularizer):
             return [*_ADDED], follows_weights
         return added_by_training(lift.inner, disturbed.received[0][:, 0]), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
@@ -148,11 +145,10 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
     """Return what two training calls of a layer on equal rows show, and one in inference.
 
     Noise are seeds that advance, however seldom it is seen, or outputs that differ; statistics are
-    other variables that change, such as a state or a metric, or outputs that are not those of
-    inference, without noise or with one for all rows; losses are those that no regulariser of a
-    weight makes.
+    other variables that change, or outputs that are not those of inference, without noise or with
+    one for all rows; losses are those that no regulariser of a weight makes.
     """
-    step = ops.repeat(step[:1], max(len(step), _LEAST_ROWS), axis=0)
+    step = ops.repeat(step[:1], max(len(step), 8), axis=0)  # enough to show noise of their own
     outputs, changed = [], set[int]()
     variables = [*layer.variables, *layer.metrics_variables]
     seeds = {id(variable) for variable in variables if variable.name == "seed_generator_state"}

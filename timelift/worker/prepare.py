@@ -157,8 +157,7 @@ class SettingUnderTest:
         if reason := _refusal(module, rival, inner.layer, setting):
             raise LostError(reason, Status.REFUSED)
         self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
-        has_noise_alone = inner.is_seeded or not inner.trains_differently
-        if self.tried and (inner.adds_losses or not has_noise_alone):
+        if self.tried and inner.adds_more:
             raise LostError(f"{self.tried}, trains with more than seeded noise.", Status.REFUSED)
         started = time.perf_counter()
         model = _build(module, rival, inner.layer, self.task)

@@ -312,8 +312,8 @@ class InnerLayer:
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
     task that reads memory checks no law and has none of the latter. In the backward phase the layer
     is called in training, unless it `trains_differently`, as with noise or batch statistics, or is
-    known to be `noisy`; else in inference. Noise `is_seeded` if the layer's seeds repeat it. It
-    `adds_losses` if a training call has losses of the layer's own.
+    known to be `noisy`; else in inference. It `adds_more` if training adds more to it than noise
+    that its seeds repeat.
     """
 
     def __init__(
@@ -327,7 +327,7 @@ class InnerLayer:
         #: The precision of gradients by the inputs, which have the setting's dtype.
         dtypes = [setting.dtype, *_compute_dtypes(layer)]
         self.input_precision = law.coarsest(dtypes, setting.device, engine.identity())
-        self.is_seeded = self.adds_losses = False
+        self.adds_more = noisy
         noisy = noisy or (backward and self._trains_differently(engine, shared.inputs))
         self.trains_differently = noisy
         training = backward and not noisy
@@ -372,9 +372,10 @@ class InnerLayer:
         again = engine.apply(self.layer, step, training=True)
         self.restore()
         differ = partial(law.differ, precision=self.precision)
-        self.is_seeded = changed == {"seed_generator_state"} and not differ(again, trained)
-        self.adds_losses = bool(own_losses(self.layer))
-        return bool(changed) or differ(trained, inferred) or differ(again, inferred)
+        is_seeded = changed == {"seed_generator_state"} and not differ(again, trained)
+        differs = bool(changed) or differ(trained, inferred) or differ(again, inferred)
+        self.adds_more = bool(own_losses(self.layer)) or (differs and not is_seeded)
+        return differs
 
 
 def why_nothing_trains(layer: Any, task: Task) -> str:
@@ -404,11 +405,9 @@ def parts_of(layer: Any) -> list[Any]:
     return list(layer._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
 
 
-def own_losses(layer: Any) -> list[Any]:
+def own_losses(layer: Any) -> Any:
     """Return the losses of a layer's last call that no regulariser of a weight makes."""
-    penalties = [weight for weight in layer.trainable_weights if weight.regularizer]
-    losses: list[Any] = layer.losses[len(penalties) :]
-    return losses
+    return layer.losses[sum(bool(weight.regularizer) for weight in layer.trainable_weights) :]
 
 
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
