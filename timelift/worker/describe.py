@@ -128,14 +128,13 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
     """Return what training adds to a lift, and whether its inputs follow weights of the model.
 
     Those stand before it, or are its own where it is called again: a train step differentiates it
-    by its inputs. What cannot be asked is assumed, since no advice may change a meaning, and so it
-    is of a `TimeDistributed` that does more itself.
+    by its inputs. What cannot be asked is assumed, since no advice may change a meaning.
     """
     wrapper, usual = lift.layer, keras.layers.TimeDistributed
     try:
         follows_weights = any(map(_differ, lift.received, disturbed.received))
         if not lift.take and (type(wrapper) is not usual or wrapper.activity_regularizer):
-            return [*_ADDED], follows_weights
+            return [*_ADDED], follows_weights  # it may do more than call the layer
         return added_by_training(lift.inner, disturbed.received[0][:, 0]), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
         return [*_ADDED], True
