@@ -75,11 +75,21 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
     assert name != "towers" or model["added"] == [[], ["noise"]]  # as the layers inside
 
 
-def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
-    outer, inner = described("library")["lifts"]
-    assert (outer["batch"], outer["steps"], outer["inputs"]["features"]) == (2, 4, [6, 20])
-    assert (inner["batch"], inner["steps"]) == (8, 6)
-    assert inner["inputs"] == {"features": [20], "dtype": "int32", "high": 5000}
+@pytest.mark.parametrize(
+    ("name", "outer", "inner"),
+    [
+        ("of_lifts", (2, 3, [4, 2], ""), (6, 4, [2], "")),
+        pytest.param(
+            "library", (2, 4, [6, 20], "int32"), (8, 6, [20], "int32"), marks=pytest.mark.whole
+        ),
+    ],
+)
+def test_a_lift_inside_of_a_lift_sees_the_steps_of_both(name, outer, inner):
+    sizes = [
+        (lift["batch"], lift["steps"], lift["inputs"]["features"], lift["inputs"]["dtype"])
+        for lift in described(name)["lifts"]
+    ]
+    assert sizes == [outer, inner]
 
 
 #: What is true of which lifts of `asked`; of some, all is assumed.
@@ -94,7 +104,14 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize(
+    "backend",
+    [
+        Backend.TENSORFLOW,
+        pytest.param(Backend.JAX, marks=pytest.mark.whole),
+        pytest.param(Backend.TORCH, marks=pytest.mark.whole),
+    ],
+)
 def test_how_a_lift_trains_is_asked_of_its_layer_and_of_the_model(backend):
     said = {
         lift["name"]: (*lift["added"], lift["gradients"], lift["masked"] and "masked")
@@ -110,10 +127,6 @@ def test_a_lift_is_described_by_its_place_and_its_strategy():
         "unnamed": [
             ("", "after the input", "Dense(4)"),
             ("", "after the input in Sequential", "Dense(2)"),
-        ],
-        "library": [
-            ("sentences_td", "after the input", "sentences"),
-            ("words_td", "after the input in 'sentences'", "words"),
         ],
         "by_hand": [("looped", "after the input", "Dense(3)")],
         "unstacked": [("looped", "after the input in 'outer'", "looped")],

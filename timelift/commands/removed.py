@@ -56,7 +56,7 @@ OPTIONS = {
         **{name: _WITH_KEYS[name] for name in ("--round-seconds", "--case-timeout")},
         "--write": "write the lines that timelift advise prints for each lift, or use --code",
         "--unsafe": "name a function that loads the model: path.py:load_model",
-        "--fail-if-gain": "read the speed-up of --json",
+        "--fail-if-gain": "read the advice in --json",
         "--same-meaning": "it is the rule now: what means the same is advised",
     },
     "report": {
