@@ -33,8 +33,8 @@ OTHER_AXES = "attention convolutional pooling preprocessing.image_preprocessing 
 def refuses(layer, setting):
     """Refuse what is known to be wrong on whole sequences, or cannot be told from it."""
     reasons = [reason for part in parts(layer) for reason in wrong(part, setting)]
-    if setting.seq_len == 1 and tries(layer):
-        reasons.append(f"{tries(layer)}, may be right at one step, and wrong at more.")
+    if setting.seq_len == 1 and (tried := tries(layer)):
+        reasons.append(f"{tried}, may be right at one step, and wrong at more.")
     ends = [type(unit).__name__ for unit in units(layer) if not unit.supports_masking]
     if ends and setting.lengths != "full":
         reasons.append(f"the mask ends at {ends[0]}, which does not support masking.")

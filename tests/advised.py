@@ -16,7 +16,6 @@ LIFT = {
     "access": "",
     "inner": "Dense(32)",
     "usual": "time_distributed",
-    "trains": True,
     "gradients": "weights",
     "added": [],
     "batch": 8,

@@ -104,7 +104,6 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
         "access": lift.access,
         "usual": lift.usual,
         "inner": _as_code(inner),
-        "trains": trains,
         "added": [],
         "masked": lift.masked,
         "gradients": Gradients.WEIGHTS if trains else Gradients.NONE,
