@@ -23,7 +23,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.case import Mode
 from timelift.present import figures
 from timelift.present.figures import sheet
-from timelift.present.figures.looks import CATALOGUE, COLOURS, MARKERS, line_style
+from timelift.present.figures.looks import CATALOGUE, COLOURS, OWN_COLOURS, looks_of, own_place
 
 FEW = ("time_distributed", "native", "loop_slice")
 MANY = CATALOGUE[:25]
@@ -60,8 +60,12 @@ def _points(axes):
     return {(to_hex(one.get_color()), one.get_marker()): list(one.get_ydata()) for one in lines}
 
 
+def alone(strategy):
+    return looks_of([strategy])[strategy]
+
+
 def look(strategy):
-    return line_style(strategy).colour, line_style(strategy).marker
+    return alone(strategy).colour, alone(strategy).marker
 
 
 @pytest.mark.parametrize("cases", GRIDS.values(), ids=GRIDS)
@@ -204,8 +208,8 @@ def test_strange_names_are_drawn_as_they_are(tmp_path):
 
 
 def test_every_known_strategy_has_its_own_look():
-    assert len({line_style(name) for name in CATALOGUE}) == len(CATALOGUE)
-    assert len({line_style(name).colour for name in CATALOGUE[: len(COLOURS)]}) == len(COLOURS)
+    assert len({*looks_of(CATALOGUE).values()}) == len(CATALOGUE)
+    assert len({look.colour for look in looks_of(CATALOGUE[:8]).values()}) == len(COLOURS)
 
 
 #: Written down so that no later version changes a colour that readers have learnt.
@@ -216,29 +220,32 @@ LOOKS = {
     "rnn_cell": ("#5a3cff", "X"),
     "fold_chunks": ("#c31e0f", ">"),
     "tf_keras_time_distributed": ("#5a3cff", ">"),
-    "my_own_way": ("#ff3c00", "<"),
+    "my_own_way": ("#908400", "^"),
 }
 
 
 @pytest.mark.parametrize(("name", "expected"), LOOKS.items())
 def test_a_strategy_keeps_its_look_for_ever(name, expected):
-    assert (line_style(name).colour, line_style(name).marker) == expected
+    assert look(name) == expected
 
 
-@given(st.sampled_from(CATALOGUE), st.text(max_size=12))
+@given(st.sampled_from([*CATALOGUE, "my_own_way"]), st.text(max_size=12))
 def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base, inside):
-    variant, plain = line_style(f"{base}[{inside}]"), line_style(base)
+    variant, plain = alone(f"{base}[{inside}]"), alone(base)
     assert variant.colour == plain.colour
     assert variant.marker != plain.marker
     assert variant.dash != plain.dash
 
 
-@given(st.text())
-def test_an_unknown_strategy_never_looks_like_a_known_one(name):
-    if name not in CATALOGUE:
-        assert line_style(name) not in {line_style(known) for known in CATALOGUE}
-    assert line_style(name).colour in COLOURS
-    assert line_style(name).marker in MARKERS
+@given(st.sets(st.text(), min_size=1))
+def test_own_strategies_have_colours_of_their_own_each_another_while_there_are_some(names):
+    own = {name.partition("[")[0] or name for name in names} - {*CATALOGUE}
+    together = looks_of([*own, *CATALOGUE])
+    colours = {together[name].colour for name in own}
+    assert colours <= {*OWN_COLOURS} - {*COLOURS}
+    assert len(colours) == min(len(own), len(OWN_COLOURS))
+    if len({own_place(name) for name in own}) == len(own):  # none gives way to another
+        assert all(together[name] == alone(name) for name in own)
 
 
 #: How colours look with one kind of cone missing (Machado, Oliveira and Fernandes 2009).
@@ -287,6 +294,8 @@ def _least_distance(colours, vision):
 @pytest.mark.parametrize("vision", VISIONS.values(), ids=VISIONS)
 def test_the_colours_are_apart_for_every_reader(vision):
     assert _least_distance(COLOURS, vision) > APART
+    # bars of one's own are striped and their lines dashed, so less is enough
+    assert _least_distance(COLOURS + OWN_COLOURS, vision) > 0.7 * APART
 
 
 def test_the_check_of_colours_rejects_red_and_green():
@@ -303,7 +312,7 @@ def _contrast(colour, background):
 
 @pytest.mark.parametrize("background", ["#ffffff", "#14171a"], ids=["light", "dark"])
 def test_lines_stand_out_on_a_light_and_on_a_dark_page(background):
-    assert min(_contrast(colour, background) for colour in COLOURS) > 2.95
+    assert min(_contrast(colour, background) for colour in COLOURS + OWN_COLOURS) > 2.95
 
 
 def test_the_check_of_contrast_rejects_yellow_on_white():

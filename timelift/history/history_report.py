@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from timelift.history import ChangeState, history_words
 from timelift.history.levels import StoredRun
 from timelift.history.many_runs import CaseHistory, History
 from timelift.journal.files import replace_text
-from timelift.present.figures.looks import legend_order, line_style, short_name
+from timelift.present.figures.looks import LineStyle, legend_order, looks_of, short_name
 from timelift.present.figures.sheet import (
     GRID,
     MUTED,
@@ -121,12 +121,13 @@ def draw_history(history: History) -> dict[str, Figure]:
     if frame.empty:
         return {}
     frame["panel"] = frame.setting.map(drawn.index)
+    looks = looks_of(row.case.strategy for row in history.findings.cases)
     with styled():
         sheet = panels(frame.sort_values("panel", kind="stable"), _COLUMNS, _WIDTH, _HEIGHT)
         for panel, axes in sheet.axes_dict.items():
-            _draw(axes, frame[frame.panel == panel], history)
+            _draw(axes, frame[frame.panel == panel], looks, history)
             axes.set_title(wrapped(short_name(drawn[panel].label), _WIDTH))
-        changed = legend_order(frame[frame.changed].strategy)
+        changed = {name: looks[name] for name in legend_order(frame[frame.changed].strategy)}
         note = _note(history, len(changes) - len(drawn))
         return {"history": finish(sheet, _COLUMNS, "Change over all runs", note, changed)}
 
@@ -172,7 +173,7 @@ def _note(history: History, left_out: int) -> str:
     return "; ".join(words)
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, history: History) -> None:
+def _draw(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, LineStyle], history: History) -> None:
     gate = 100 * history.gate
     axes.axhspan(-gate, gate, color=GRID, alpha=0.4, linewidth=0)
     for shift in history.findings.common_shifts:
@@ -180,7 +181,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, history: History) -> None:
         axes.axvline(middle, color=MUTED, linestyle=(0, (4, 3)), linewidth=0.9)
     for (changed, strategy, _), era in rows.groupby(["changed", "strategy", "era"]):
         if changed:
-            look = line_style(str(strategy)).line
+            look = looks[str(strategy)].line
             area = min(max(_INK / len(history.runs), 3), 14)
             axes.scatter(era.run, era.change, area, look["color"], alpha=0.7, linewidths=0)
             axes.plot(era.run, era.level, drawstyle="steps-mid", **look | {"marker": ""})

@@ -1,8 +1,10 @@
-"""The looks of strategies in figures and on the page: a colour, a marker and a dash for life.
+"""The looks of strategies in figures, on the page and in histories: a colour, a marker, a dash.
 
-The eight colours reach a contrast of 3 on light and dark pages and stay apart for readers with
-protanopia, deuteranopia and tritanopia (searched on the model of Machado, Oliveira and Fernandes
-2009). There are more strategies than colours, so marker and dash tell apart what colour does not.
+A name determines its look, in every run. The catalogue's names have eight colours, which reach a
+contrast of 3 on light and dark pages and stay apart for readers with protanopia, deuteranopia and
+tritanopia (searched on the model of Machado, Oliveira and Fernandes 2009). All other strategies,
+which are a user's own, have six colours that no name of the catalogue has, searched in the same
+way. There are more strategies than colours, so marker and dash tell apart what colour does not.
 """
 
 import re
@@ -25,11 +27,20 @@ COLOURS = (
     "#5a3cff",  # indigo
     "#4b6969",  # slate
 )
+#: Those of strategies outside the catalogue.
+OWN_COLOURS = (
+    "#7860d8",  # violet
+    "#d86c90",  # rose
+    "#9c5490",  # plum
+    "#9084c0",  # lavender
+    "#908400",  # olive
+    "#d860f0",  # orchid
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 Dash = tuple[float, tuple[float, ...] | None]
 _DASHES: tuple[Dash, ...] = ((0, None), (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
-#: The dash of strategies outside the catalogue, so that none looks like one inside.
-_UNKNOWN_DASH: Dash = (0, (8, 2, 2, 2, 2, 2))
+#: The dash of strategies outside the catalogue.
+_OWN_DASH: Dash = (0, (8, 2, 2, 2, 2, 2))
 
 #: The position of a name determines its look, so append, never insert. Two rows share a dash, in
 #: which each name has a colour of its own.
@@ -67,26 +78,52 @@ class LineStyle:
         }
 
 
-def line_style(strategy: str) -> LineStyle:
-    """Return the look of a strategy; a variant keeps the colour of its base."""
+def looks_of(strategies: Iterable[str]) -> dict[str, LineStyle]:
+    """Return the look of each strategy of a run by its name, in the order of legends.
+
+    Where names outside the catalogue ask for one colour, the first by letter has it, and the others
+    have those that no name asks for, as long as there are some.
+    """
+    names = legend_order(strategies)
+    wanted = {base: own_place(base) for base in sorted(map(_base, names)) if base not in _PLACES}
+    keepers = {place: base for base, place in reversed(wanted.items())}
+    free = [place for place in range(len(OWN_COLOURS)) if place not in keepers]
+    places = {
+        base: free.pop(0) if free and keepers[place] != base else place
+        for base, place in wanted.items()
+    }
+    return {name: _look_of(name, places.get(_base(name), 0)) for name in names}
+
+
+def own_place(base: str) -> int:
+    """Return the position of the colour that a name outside the catalogue asks for."""
+    return _hash(base) % len(OWN_COLOURS)
+
+
+def _base(strategy: str) -> str:
     variant = _VARIANT.fullmatch(strategy)
-    if variant and variant[1] in _PLACES:
-        return _variant(_PLACES[variant[1]], _hash(variant[2]))
-    if strategy in _PLACES:
-        place = _PLACES[strategy]
-        return _look(place, place, _DASHES[place // len(COLOURS)])
-    number = _hash(strategy)
-    return _look(number, number // len(COLOURS), _UNKNOWN_DASH)
+    return variant[1] if variant else strategy
 
 
-def _variant(place: int, number: int) -> LineStyle:
-    """Return the colour of the base with another marker and another dash, chosen by `number`."""
-    step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(_DASHES) - 1)
-    return _look(place, place + step, _DASHES[(place // len(COLOURS) + turn) % len(_DASHES)])
+def _look_of(strategy: str, own: int) -> LineStyle:
+    """Return a look, in the colour at position `own` where the name is not in the catalogue.
+
+    A variant keeps the colour of its base, and has another marker and another dash.
+    """
+    base, step, turn = _base(strategy), 0, 0
+    if base != strategy:
+        number = _hash(strategy[len(base) + 1 : -1])
+        step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(_DASHES) - 1)
+    if base in _PLACES:
+        place = _PLACES[base]
+        dash = _DASHES[(place // len(COLOURS) + turn) % len(_DASHES)]
+        return _look(COLOURS[place % len(COLOURS)], place + step, dash)
+    dash = _DASHES[turn] if turn else _OWN_DASH
+    return _look(OWN_COLOURS[own], _hash(base) // len(OWN_COLOURS) + step, dash)
 
 
-def _look(colour: int, marker: int, dash: Dash) -> LineStyle:
-    return LineStyle(COLOURS[colour % len(COLOURS)], MARKERS[marker % len(MARKERS)], dash)
+def _look(colour: str, marker: int, dash: Dash) -> LineStyle:
+    return LineStyle(colour, MARKERS[marker % len(MARKERS)], dash)
 
 
 def _hash(text: str) -> int:
@@ -100,6 +137,4 @@ def short_name(name: str) -> str:
 
 def legend_order(names: Iterable[str]) -> list[str]:
     """Return the names in the order of every legend: the catalogue's, then by letter."""
-    return sorted(
-        set(names), key=lambda name: (_PLACES.get(name.partition("[")[0], len(CATALOGUE)), name)
-    )
+    return sorted(set(names), key=lambda name: (_PLACES.get(_base(name), len(CATALOGUE)), name))

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, Locator, LogLocator, NullLocator, StrMethodFormatter
 
-from timelift.present.figures.looks import line_style, short_name
+from timelift.present.figures.looks import LineStyle, short_name
 
 FORMATS = ("svg", "png")
 MUTED, GRID = "#57606a", "#dfe3e8"
@@ -80,19 +80,19 @@ def panels(frame: pd.DataFrame, columns: int, width: float, height: float) -> sn
 
 
 def finish(
-    grid: sns.FacetGrid, columns: int, title: str, note: str, strategies: Sequence[str]
+    grid: sns.FacetGrid, columns: int, title: str, note: str, looks: Mapping[str, LineStyle]
 ) -> Figure:
-    """Add a title above the panels, and a note and a key of strategies below."""
+    """Add a title above the panels, and a note and a key of strategies' looks below."""
     figure = grid.figure
     _share_labels(list(grid.axes_dict.values()), columns)
     figure.set_layout_engine("none")  # laid out once, below, and not again for each file
     width, height = figure.get_size_inches()
     width = max(width, _LEAST_WIDTH, _BOLD * text_inches(title) + 0.2)
     figure.suptitle(title, x=0.1 / width, ha="left", size=11, weight="bold")
-    names = [short_name(name) for name in strategies]
+    names = [short_name(name) for name in looks]
     longest = max((text_inches(name) for name in names), default=0) + 0.65
     key = figure.legend(
-        [Line2D([], [], **line_style(name).line) for name in strategies],
+        [Line2D([], [], **look.line) for look in looks.values()],
         names,
         title=wrapped(note, width - 0.2),
         loc="outside lower left",

@@ -21,7 +21,7 @@ from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import conditions
 from timelift.present.answer import known_as
-from timelift.present.figures.looks import legend_order, line_style
+from timelift.present.figures.looks import COLOURS, LineStyle, looks_of
 from timelift.present.page import page_words
 from timelift.present.page.page_words import TEXT_LIMIT, name_on_page
 from timelift.present.usage import Code, CodeToPaste, Inputs
@@ -60,8 +60,8 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     cases = [row.case for ranking in findings.rankings for row in ranking.all_rows]
     cases += [measurement.case for measurement in findings.run.without_result]
     settings = sorted({case.setting for case in cases})
-    names = legend_order(case.strategy for case in cases)
-    places = {name: place for place, name in enumerate(names)}
+    looks = looks_of(case.strategy for case in cases)
+    places = {name: place for place, name in enumerate(looks)}
     without_result = conditions.without_result(findings.run)
     axes = {axis: sorted({getattr(setting, axis) for setting in settings}) for axis in AXES}
     return {
@@ -69,7 +69,10 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
         "units": page_words.UNITS,
         "axes": [_axis(axis, values) for axis, values in axes.items()],
         "along": along(settings),
-        "strategies": [_strategy(name, findings, code.strategies.get(name)) for name in names],
+        "strategies": [
+            _strategy(name, findings, code.strategies.get(name)) | _look(look)
+            for name, look in looks.items()
+        ],
         "settings": _columns(
             {axis: values.index(getattr(setting, axis)) for axis, values in axes.items()}
             | _setting(
@@ -156,7 +159,6 @@ def _strategy(name: str, findings: RunFindings, code: Code | None) -> dict[str, 
         "name": name_on_page(name),
         "known": name_on_page(known_as(name)),
         "marked": with_mark(name_on_page(name), is_look_alike=name in findings.look_alikes),
-        **_look(name),
         "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
         "differs": plain(findings.look_alikes.get(name, ""), TEXT_LIMIT),
         "meaning": meaning_in_words(entry.meaning) if entry else [],
@@ -168,17 +170,17 @@ def _fields(texts: Code | Inputs | None) -> dict[str, str] | None:
     return texts._asdict() if texts else None
 
 
-def _look(name: str) -> dict[str, Any]:
-    """Return the look of a strategy, which is that of the figures.
+def _look(style: LineStyle) -> dict[str, Any]:
+    """Return the look of a strategy, which is that of the figures; `own` is 1 for a user's own.
 
     `mark` is a list of outlines, each a flat list of x and y in units of the mark's width.
     """
-    style = line_style(name)
     dash, mark = style.dash[1] or (), MarkerStyle(style.marker)
     path = mark.get_path().transformed(mark.get_transform())
     outlines = (np.asarray(points) * (1, -1) for points in path.to_polygons(closed_only=False))
     return {
         "colour": style.colour,
+        "own": int(style.colour not in COLOURS),
         "dash": " ".join(f"{1.6 * length:g}" for length in dash),
         "mark": [[round(float(value), 2) for value in outline.ravel()] for outline in outlines],
     }

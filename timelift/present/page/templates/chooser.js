@@ -132,7 +132,7 @@ function picker(row, isChosen) {
 function track(row, ratio, share) {
   const { lift, strategy, times_low: low, times_high: high } = row;
   const part = (name, css) => make("span", { class: name, style: css });
-  const bar = part(lift ? "fill" : "fill hollow", `width:${share(ratio)}%;--colour:${strategy.colour}`);
+  const bar = part(`fill${lift ? "" : " hollow"}${strategy.own ? " own" : ""}`, `width:${share(ratio)}%;--colour:${strategy.colour}`);
   const whisker = row.gain_interval
     ? part("whisker", `left:${share(low)}%;width:${share(high) - share(low)}%`) : null;
   return make("span", { class: "track" }, bar, whisker, part("one", `left:${share(1)}%`));
