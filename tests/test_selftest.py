@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from msgspec import structs
 from scipy import stats
 
 from tests import journals
-from tests.projects import ROOT, SMALL, project, records_of, run_module
+from tests.projects import ROOT, SMALL, project, run_module
 from tests.simulated import scaled
 from timelift.analyse import results
 from timelift.analyse.results import Run
@@ -22,15 +23,16 @@ from timelift.journal.lines import Header, Machine
 from timelift.measure.request import Question, RunRequest
 from timelift.project import Project
 from timelift.selftest.trust import (
-    FILE,
     Proportion,
     Trust,
     end_of_selftest,
     load_trust,
+    machine_folder,
     machine_trust,
     save_trust,
     trust_from_run,
     trust_in_words,
+    trust_path,
     twin_groups,
 )
 from timelift.selftest.twins import TWINS, TwinsRace
@@ -217,16 +219,40 @@ def test_a_wrong_file_is_as_good_as_none(tmp_path, field, wrong):
         assert load_trust(path) is None
 
 
-def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
-    folder = tmp_path / "results" / "some-machine" / "selftest"
-    folder.mkdir(parents=True)
-    save_trust(TRUST, folder)
-    nowhere = ("other", "../results/some-machine", "a" * 300, "..", "", "a\x00b", "/")
-    names = {"some-machine": TRUST} | dict.fromkeys(nowhere)
-    for name, trust in names.items():
-        header = journals.header(machine={"name": name})
-        path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
-        assert machine_trust(tmp_path / "results", results.load(path)) == trust
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """A user's state folder in which no machine has been tested."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def run_on(name, versions):
+    """A run of a machine of this name with these versions."""
+    machine = Machine(name=name, drift={"versions": versions})
+    return Run(Header(machine=machine), (), complete=True)
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("folder", ["state/timelift", "here"])
+def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path, folder):
+    save_trust(TRUST, tmp_path / folder / "some-machine" / "selftest")
+    nowhere = ("other", "../here/some-machine", "a" * 300, "..", "", "a\x00b", "/")
+    for name, trust in ({"some-machine": TRUST} | dict.fromkeys(nowhere)).items():
+        assert machine_trust(tmp_path / "here", run_on(name, TRUST.versions)) == trust
+
+
+@pytest.mark.usefixtures("state")
+def test_of_several_self_tests_that_of_the_same_versions_counts_and_then_the_last(tmp_path):
+    small = structs.replace(TRUST, found={}, measured="2026-03-01")
+    later = structs.replace(TRUST, versions={"keras": "4.0"}, measured="2026-02-01")
+    save_trust(TRUST, tmp_path / "here" / "a" / "selftest")
+    for trust in (small, later):
+        save_trust(trust, machine_folder("a"))
+    quoted = [
+        machine_trust(tmp_path / "here", run_on("a", versions))
+        for versions in (TRUST.versions | {"jax": "0.7"}, later.versions, {"keras": "2.0"})
+    ]
+    assert quoted == [TRUST, later, small]
 
 
 def test_the_sentence_names_what_has_changed_since():
@@ -251,18 +277,18 @@ def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
     lines = list(end(path))
     assert lines[0].startswith("provisional: ")
     assert lines[-1] == "not stored, since the run did not end"
-    assert not (tmp_path / FILE).exists()
+    assert not list(tmp_path.glob("trust*"))
 
 
 def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_more(tmp_path):
     large = journals.selftest(tmp_path / "large.jsonl", sizes=6, launches=3)
     small = journals.selftest(tmp_path / "small.jsonl", sizes=1, launches=3)
     list(end(large))
-    kept = (tmp_path / "trust.json").read_text()
+    (path,) = tmp_path.glob("trust*")
+    kept = path.read_text()
     assert any("which rests on more comparisons" in line for line in end(small))
-    assert (tmp_path / "trust.json").read_text() == kept
-    list(end(large))
-    (tmp_path / "trust.json").write_text(kept.replace("3.15.1", "3.14.0"))
+    assert path.read_text() == kept
+    path.write_text(kept.replace("3.15.1", "3.14.0"))
     assert any("from now on" in line for line in end(small))
 
 
@@ -270,28 +296,51 @@ def test_a_self_test_without_twins_has_no_result(tmp_path):
     path = journals.synthetic(tmp_path / "run.jsonl")
     (line,) = end(path)
     assert line.endswith("so there is no result")
-    assert not (tmp_path / FILE).exists()
+    assert not list(tmp_path.glob("trust*"))
 
 
 def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
-    (tmp_path / "trust.json").mkdir()
+    trust_path(trust_from_run(results.load(path)), tmp_path).mkdir()
     lines = end(path)
     assert next(lines).startswith("identical code was called different in ")
-    with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
+    with pytest.raises(UserError, match=r"cannot write .*trust-\w+\.json"):
         list(lines)
 
 
-def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
-    folder = project(tmp_path, ("native",))
+@pytest.mark.parametrize(
+    ("results", "home", "folder", "why"),
+    [
+        ("", "{0}/state", "state/timelift/a/selftest", ""),
+        ("kept", "{0}/state", "kept/a/selftest", ""),
+        ("", "state", "results/a/selftest", "a whole path in XDG_STATE_HOME or HOME, received"),
+        ("", "{0}/file", "results/a/selftest", "cannot write .*: Not a directory; make the fold"),
+    ],
+)
+def test_a_self_test_is_the_machines_unless_its_folder_is_named_or_cannot_be_written(  # noqa: PLR0913, PLR0917
+    tmp_path, monkeypatch, results, home, folder, why
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", home.format(tmp_path))
+    race, said = TwinsRace(RunRequest(Project(tmp_path), {"results": results})), []
+    assert race.journal_folder("a", said.append) == tmp_path / folder
+    assert len(said) == bool(why)
+    assert all(re.search(why, line) for line in said)
+
+
+def test_a_self_test_races_a_strategy_against_its_twins(tmp_path, state):
+    folder = project(tmp_path / "project", ("native",))
     words = "--strategies native --launches 1".split()
     done = run_module(folder, "timelift", "selftest", "bench/test_forward.py", *SMALL, *words)
     assert f"{1 + len(TWINS)} passed" in done.stdout
     assert "provisional" not in done.stdout
     assert "identical code was called different in 0 of 6 comparisons" in done.stdout
-    assert not list(folder.glob("results/*/*.jsonl"))
-    header, *_ = records_of(folder, "selftest")
-    assert header["strategies"]["native@+5%_1"]["planted"]["slower"] == 0.05
-    assert "planted" not in header["strategies"]["native"]
-    (kept,) = folder.glob("results/*/selftest/trust.json")
-    assert json.loads(kept.read_text())["false_alarms"] == [0, 6]
+    assert not (folder / "results").exists()
+    (journal,) = state.glob("timelift/*/selftest/*.jsonl")
+    run = results.load(journal)
+    assert run.header.strategies["native@+5%_1"].planted.slower == 0.05
+    assert run.header.strategies["native"].planted is None
+    assert str(tmp_path) not in journal.read_text()
+    trust = machine_trust(folder / "results", run)
+    assert trust.false_alarms == Proportion(0, 6)
+    assert f"stored in {journal.parent}: reports" in done.stdout

@@ -76,6 +76,9 @@ class Race(ABC):
         """Return the header of the run, with the entries of this kind."""
         return header
 
+    def journal_folder(self, machine: str, say: Callable[[str], None]) -> Path:  # noqa: ARG002 - other kinds say why
+        return self.request.results_folder / machine / self.folder
+
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
         """Reason why a case is not played, or ''."""
         return ""
@@ -158,7 +161,7 @@ class Session:
             journal = Journal(self.resumed.path, header, self.resumed.kept_bytes)
         else:
             self.header = header
-            folder = self.request.results_folder / str(header.machine.name) / self.race.folder
+            folder = self.race.journal_folder(str(header.machine.name), display.say)
             journal = Journal(journal_path(folder, header), header)
         self._journal = journal
         with journal:

@@ -1,13 +1,16 @@
 """The judgement of a self-test, and how far it lets the figures of its machine be trusted.
 
 `timelift selftest` races a strategy against twins of itself whose difference is known: the header
-has a `Planted` of each. The findings are kept in `results/<machine>/selftest/trust.json` for later
-reports, where a file with anything wrong counts as absent.
+has a `Planted` of each. The findings are kept in the `machine_folder` for later reports of every
+project, where a file with anything wrong counts as absent.
 """
 
 import math
+import os
+import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -21,7 +24,7 @@ from timelift.analyse.estimates import CONFIDENCE
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict, compare_pairs
 from timelift.case import Case
-from timelift.errors import counted, writing
+from timelift.errors import UserError, counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
 from timelift.journal.lines import Planted
 from timelift.measurement import Measurement
@@ -29,7 +32,6 @@ from timelift.present import conditions
 from timelift.present.summary import Section
 from timelift.present.words import percent, sentence
 
-FILE = "trust.json"
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
 #: What a rival costs in a launch before its first sample; the first call includes the tracing.
 _SETUP = ("build_seconds", "first_call_seconds")
@@ -88,6 +90,9 @@ class Trust(Struct, frozen=True, kw_only=True):
     @property
     def tries(self) -> int:
         return self.false_alarms.tries + sum(calls.tries for calls in self.found.values())
+
+    def changed_in(self, versions: Mapping[str, str]) -> list[str]:
+        return sorted(name for name, text in self.versions.items() if versions.get(name) != text)
 
 
 # Twins -------------------------------------------------------------------------------------------
@@ -198,7 +203,18 @@ def _seconds_spent(rival: Measurement) -> float:
     return float(sum(samples) + sum(possible))
 
 
-# The file ----------------------------------------------------------------------------------------
+# The files ---------------------------------------------------------------------------------------
+
+
+def machine_folder(machine: str) -> Path:
+    """Return the folder of a machine's self-tests, which all projects of a user share.
+
+    Raises UserError if there is none. Source: XDG Base Directory Specification 0.8.
+    """
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - raises nothing
+    if not os.path.isabs(state):  # noqa: PTH117
+        raise UserError(f"expected a whole path in XDG_STATE_HOME or HOME, received {state!r}")
+    return Path(state, "timelift", machine, SELFTEST_FOLDER)
 
 
 def load_trust(path: Path) -> Trust | None:
@@ -209,9 +225,15 @@ def load_trust(path: Path) -> Trust | None:
         return None
 
 
+def trust_path(trust: Trust, folder: Path) -> Path:
+    """Return the file of a self-test in its folder, one for each set of versions."""
+    versions = zlib.crc32(repr(sorted(trust.versions.items())).encode())
+    return folder / f"trust-{versions:08x}.json"
+
+
 def save_trust(trust: Trust, folder: Path) -> Path:
     """Write the findings of a self-test into its folder; raises UserError on failure."""
-    path = folder / FILE
+    path = trust_path(trust, folder)
     with writing(path, "make the folder writable"):
         text = msgspec.json.format(msgspec.json.encode(trust), indent=1).decode()
         replace_text(path, f"{text}\n")
@@ -219,11 +241,25 @@ def save_trust(trust: Trust, folder: Path) -> Path:
 
 
 def machine_trust(results: Path, run: Run) -> Trust | None:
-    """Return the findings of the last self-test of a run's machine, if any."""
-    name = run.header.machine.name
+    """Return the findings of the self-test of a run's machine that tells most of it, if any.
+
+    It has the run's versions and rests on the most comparisons, or else it is the last one. Those
+    of earlier versions of timelift are among the `results` of their project.
+    """
+    name, versions = run.header.machine.name, run.header.machine.versions
     if name is None or Path(name).name != name or name == "..":
         return None
-    return load_trust(results / name / SELFTEST_FOLDER / FILE)
+    found, folders = list[Trust](), [results / name / SELFTEST_FOLDER]
+    with suppress(UserError):
+        folders.append(machine_folder(name))
+    for folder in folders:
+        with suppress(OSError, ValueError):  # a name that no folder has
+            found += filter(None, map(load_trust, folder.glob("trust*.json")))
+
+    def worth(trust: Trust) -> tuple[int, str]:
+        return 0 if trust.changed_in(versions) else 1 + trust.tries, trust.measured
+
+    return max(found, key=worth, default=None)
 
 
 # Words -------------------------------------------------------------------------------------------
@@ -270,9 +306,10 @@ def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
     UserError where it cannot be written.
     """
     yield from section(run).versions[0]
-    trust, before = trust_from_run(run), load_trust(folder / FILE)
+    trust = trust_from_run(run)
     if trust is None:
         return
+    before = load_trust(trust_path(trust, folder))
     if run.is_provisional:
         yield "not stored, since the run did not end"
     elif before and before.versions == trust.versions and before.tries > trust.tries:
@@ -280,7 +317,7 @@ def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
         yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
     else:
         save_trust(trust, folder)
-        yield "stored: reports of this machine quote it from now on"
+        yield f"stored in {folder}: reports of this machine quote it from now on"
 
 
 def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
@@ -293,8 +330,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
             "this machine is not tested yet: timelift selftest (10 minutes)",
             "not known for this machine; find out with: timelift selftest",
         )
-    false, versions = trust.false_alarms, run.header.machine.versions
-    changed = sorted(name for name, text in trust.versions.items() if versions.get(name) != text)
+    false, changed = trust.false_alarms, trust.changed_in(run.header.machine.versions)
     planted = {
         share: calls for share, calls in sorted(trust.found.items()) if share > 0 and calls.tries
     }
