@@ -1,6 +1,7 @@
 """Code to paste: it stands by itself, and computes what the layer does at every step."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests import engines, journals
 from tests.projects import ROOT
 from tests.test_choose import choose, journal
 from timelift.analyse import results
-from timelift.case import Phase, Setting, TimeAxis
+from timelift.case import Case, Phase, Setting, TimeAxis
 from timelift.present import usage
 from timelift.project import Project
 
@@ -62,7 +63,7 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
     code = usage.code_to_paste("fold_chunks[k=4,remat=True]", SETTING, run, Project(ROOT))
     assert code.startswith((ROOT / "strategies" / "fold_chunks.py").read_text())
     assert "\nshape = (6, 32)  # steps, *features\n" in code
-    assert code.endswith("model = build(layer, shape, k=4, remat=True)\n")
+    assert "\noutputs = build(layer, shape, k=4, remat=True)(inputs)\n" in code
     assert "shape = (None, " in usage.code_to_paste("native", DYNAMIC, run, Project(ROOT))
 
 
@@ -114,14 +115,40 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, SETTING, run, Project(ROOT)) == ""
 
 
-def test_the_shape_of_a_user_s_layer_is_that_of_the_run(tmp_path):
-    head = journals.header(options={"inputs": "int32[96,96,3]<9"})
-    cases = journals.grid(("native",), ("make",), (8,))
-    path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
-    setting = Setting("make", 8, 1, Phase.FORWARD)
-    code = usage.code_to_paste("native", setting, results.load(path), Project(ROOT))
-    assert "shape = (8, 96, 96, 3)  # steps, *features" in code
-    assert "build(layer, shape, dtype='int32')" in code
+@pytest.fixture
+def own(tmp_path):
+    """What is to be pasted for a layer of the project in `tmp_path`, by options of its run."""
+    block = "import keras\n\n\ndef Block():\n    return keras.layers.Dense(5)\n\n\nmade = Block()\n"
+    (tmp_path / "blocks.py").write_text(block)
+    setting = Setting("Block", 6, 1, Phase.FORWARD)
+
+    def paste(strategy="fold_time", **options):
+        lines = (journals.header(options=options), journals.line(Case(setting, strategy)))
+        run = results.load(journals.write(tmp_path / "run.jsonl", *lines))
+        name = options.get("layer", "").rpartition(":")[2] or "Block"
+        return usage.code_to_paste(strategy, replace(setting, workload=name), run, project)
+
+    project = Project(tmp_path)
+    return paste
+
+
+def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(own, tmp_path):
+    assert "shape = (6, 96, 3)  # steps, *features" in own(inputs="int32[96,3]<9")
+    assert "build(layer, shape, dtype='int32')" in own(inputs="int32[96,3]<9")
+    layers = ("blocks:Block", "blocks.py:Block", "blocks:made")
+    codes = {layer: own(layer=layer, inputs="32") for layer in layers}
+    assert not [code for code in codes.values() if "layer = ..." in code]
+    assert "from blocks import Block  # in blocks.py" in codes["blocks.py:Block"]
+    here = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    assert max(errors({layer: here + code for layer, code in codes.items()}).values()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "layer", ["os:abort", "blocks:gone", "../blocks.py:Block", "blocks:Block#1", "blocks\n:Block"]
+)
+def test_a_layer_that_is_not_the_project_s_is_left_to_the_reader(own, tmp_path, layer):
+    (tmp_path.parent / "blocks.py").write_text("Block = 1\n")
+    assert "\nlayer = ...  # your layer" in own(layer=layer)
 
 
 def test_code_has_its_answer_as_comments(tmp_path, capsys):
@@ -131,7 +158,7 @@ def test_code_has_its_answer_as_comments(tmp_path, capsys):
     assert "times as fast as time_distributed\n" in said
     assert "use it:" not in said
     compile(said, "said", "exec")
-    assert said.endswith("model = build(layer, shape)\n")
+    assert said.endswith("model = keras.Model(inputs, outputs)\n")
 
 
 def test_a_strategy_that_is_not_in_the_project_has_no_code(tmp_path, capsys):

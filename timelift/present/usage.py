@@ -4,34 +4,41 @@ Files are read as text, so no framework is imported. Names of a journal choose a
 and workloads of the project and of timelift; they become code only if they are literals.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from timelift.analyse.results import Run
-from timelift.case import Setting, TimeAxis
+from timelift.case import Setting, TimeAxis, workload_name
 from timelift.errors import UserError
-from timelift.inner_layer import LayerInputs, read_inputs
+from timelift.escape import NAME_LIMIT, plain
+from timelift.inner_layer import Factory, LayerInputs, read_inputs
 from timelift.project import Project
-from timelift.source import Source, read_parameters, read_source
+from timelift.source import Source, module_files, names_of, read_parameters, read_source
+
+_ANY_LAYER = "layer = ...  # your layer, which sees one step"
 
 
 class Inputs(NamedTuple):
-    """What fills the places of a piece of code, as Python: the shape of a sequence, a dtype."""
+    """What fills the places of code, as Python: a sequence's shape and dtype, and a layer."""
 
     shape: str
     dtype: str
+    layer: str = _ANY_LAYER
 
 
 class Code(NamedTuple):
-    """The `file` of a strategy, and the `call` of its `build` with `{shape}` and `{dtype}`."""
+    """The `file` of a strategy, and the `call` of its `build` with places for `Inputs`."""
 
     file: str
     call: str
 
     def filled(self, inputs: Inputs) -> str:
-        call = self.call.replace("{shape}", inputs.shape).replace("{dtype}", inputs.dtype)
+        call = self.call
+        for name, text in inputs._asdict().items():
+            call = call.replace(f"{{{name}}}", text)
         return self.file + call
 
 
@@ -52,16 +59,21 @@ def code_of_run(run: Run, project: Project) -> CodeToPaste:
     settings = dict.fromkeys(case.setting for case in cases)
     workloads = {setting.workload for setting in settings}
     at_step = {workload: _at_step(workload, run, project) for workload in workloads}
+    layers = {workload: _layer(workload, run, project) for workload in workloads}
     return CodeToPaste(
         {name: code for name in strategies if (code := _code(name, project))},
-        {setting: _inputs(setting, at_step[setting.workload]) for setting in settings},
+        {
+            setting: _inputs(setting, at_step[setting.workload], layers[setting.workload])
+            for setting in settings
+        },
     )
 
 
 def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -> str:
     """Return a strategy's code for a setting, or '' if its source or parameters are unknown."""
-    code = _code(strategy, project)
-    return code.filled(_inputs(setting, _at_step(setting.workload, run, project))) if code else ""
+    code, workload = _code(strategy, project), setting.workload
+    at_step, layer = _at_step(workload, run, project), _layer(workload, run, project)
+    return code.filled(_inputs(setting, at_step, layer)) if code else ""
 
 
 def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:
@@ -86,12 +98,17 @@ def _code(strategy: str, project: Project) -> Code | None:
     source, parameters = _source(project.strategies.get(stem)), _parameters(variant)
     if source is None or parameters is None:
         return None
+    is_ragged = source.constants.get("TAKES") == "ragged"
     call = (
-        "layer = ...  # your layer, which sees one step",
+        "{layer}",
         "shape = {shape}",
         "if not layer.built:",
-        "    layer(keras.KerasTensor((None, *shape[1:])))  # makes its weights",
-        f"model = {build_call('layer', 'shape{dtype}', parameters)}",
+        "    layer(keras.KerasTensor((None, *shape[1:]){dtype}))  # makes its weights",
+        "",
+        "# in a functional model, where keras.layers.TimeDistributed(layer)(inputs) stood:",
+        f"inputs = keras.Input(shape{{dtype}}{', ragged=True' if is_ragged else ''})",
+        f"outputs = {build_call('layer', 'shape{dtype}', parameters)}(inputs)",
+        "model = keras.Model(inputs, outputs)",
     )
     return Code(f"{source.text.rstrip()}\n\n\n", "".join(f"{line}\n" for line in call))
 
@@ -104,12 +121,12 @@ def _source(path: Path | None) -> Source | None:
         return None
 
 
-def _inputs(setting: Setting, at_step: LayerInputs | None) -> Inputs:
+def _inputs(setting: Setting, at_step: LayerInputs | None, layer: str) -> Inputs:
     """Return the inputs of a setting; the shape of a step is left open if it is unknown."""
     comment = "steps, *features"
     if at_step is None:
         comment = f"{_steps(setting)} steps; write the shape of one of them for the dots"
-    return Inputs(f"{_shape(setting, at_step, '...')}  # {comment}", _dtype(at_step))
+    return Inputs(f"{_shape(setting, at_step, '...')}  # {comment}", _dtype(at_step), layer)
 
 
 def _shape(setting: Setting, at_step: LayerInputs | None, unknown: str) -> str:
@@ -137,6 +154,30 @@ def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
         return read_inputs(run.header.layer_options["inputs"])
     except UserError:
         return None
+
+
+def _layer(workload: str, run: Run, project: Project) -> str:
+    """Write how the user's own layer is made: a journal names what is bound in the project's files.
+
+    What is neither function nor class there may be the layer itself.
+    """
+    factory = Factory.of(run.header.layer_options["layer"])
+    name, module = factory.name, Path(factory.where).stem if factory.is_file else factory.where
+    is_own = workload == workload_name(name) and not factory.lift
+    if not (is_own and all(map(str.isidentifier, (name, *module.split("."))))):
+        return _ANY_LAYER
+    files = module_files(module, project.import_folders)
+    path = project.root / factory.where if factory.is_file else next(files, project.root)
+    try:
+        if not path.resolve().is_relative_to(project.root.resolve()) or name not in names_of(path):
+            return _ANY_LAYER
+    except UserError:
+        return _ANY_LAYER
+    defined = rf"^(class|def) {name}\b"
+    makes = re.search(defined, path.read_text(encoding="utf-8"), re.MULTILINE)
+    made = f"{name}()" if makes else f"{name} if isinstance({name}, keras.Layer) else {name}()"
+    where = f"  # in {plain(project.shown(path), NAME_LIMIT)}" if factory.is_file else ""
+    return f"from {module} import {name}{where}\n\nlayer = {made}"
 
 
 def _stem_and_variant(strategy: str) -> tuple[str, str]:
