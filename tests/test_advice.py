@@ -57,7 +57,7 @@ def test_losses_that_may_be_lost_or_added_up_as_written_are_other_ones(tmp_path)
 
 def test_a_change_that_breaks_the_law_is_no_gain_and_has_no_code(tmp_path):
     model = make_model()
-    broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "breaks the law: outputs differ")]
+    broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "outputs differ")]
     broken += [(Case(model.setting, "only_lift2"), Status.FAILED, "no such thing")]
     advice = advised(tmp_path, model, whole={"as_written": 3.0}, ended=broken)
     assert not advice.gain.is_faster

@@ -162,7 +162,7 @@ def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
     lost = journals.ended(SMALL[0], Status.CRASHED, "signal 11")
     journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
-    assert "1 case: native crashed" in capsys.readouterr().out
+    assert "native crashed: signal 11" in capsys.readouterr().out
     assert report.main([str(journal), "tokens"]) == 0
     said = capsys.readouterr().out
     assert "nothing measured" in said

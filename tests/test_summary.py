@@ -149,19 +149,50 @@ def test_settings_without_a_contest_have_a_row():
     assert row(only).write == "no lift was measured"
 
 
-def test_what_all_strategies_refuse_for_one_reason_is_told_once():
-    backward = [replace(place, phase=Phase.BACKWARD) for place in PLACES[:2]]
-    refused = [
-        Measurement(Case(place, name), Status.REFUSED, (), "nothing trains.")
-        for place in backward
-        for name in ("native", TD)
-    ]
-    notes = summary(found(raced({"native": 1, TD: 2}), refused), None).notes
-    told = [text for label, text in notes if label == "refused"]
-    assert told == [f"{backward[0].workload} backward: nothing trains."]
-    others = [replace(one, reason=one.case.strategy) for one in refused]
-    notes = summary(found(raced({"native": 1, TD: 2}), others), None).notes
-    assert "refused" not in dict(notes)
+def ended(name, places, status, reason):
+    return [Measurement(Case(place, name), status, (), reason) for place in places]
+
+
+REFUSED, LONG = Status.REFUSED, at("tokens")
+BACKWARD = [replace(place, phase=Phase.BACKWARD) for place in PLACES]
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        ([ended(TD, PLACES, REFUSED, "no shape.")], {f"left out {TD}: no shape"}),
+        (
+            [ended(name, BACKWARD, REFUSED, "nothing trains.") for name in ("native", "mine")],
+            {"left out every strategy in backward calls: nothing trains"},
+        ),
+        (
+            [ended("mine", PLACES, REFUSED, "no")],
+            {"left out mine in 4 cases: refused"},
+        ),
+        (
+            [
+                ended(TD, LONG[1:3], Status.TRACING_LIMIT, "still tracing"),
+                raced({TD: 1}, LONG[::3]),
+            ],
+            {f"given up {TD} from 16 to 32 steps: still tracing"},
+        ),
+        (
+            [ended("mine", [place], Status.FAILED, f"{place.seq_len} is odd") for place in PLACES],
+            {"failed mine failed: 8 is odd"},
+        ),
+        (
+            [ended(f"mine{letter}", PLACES, Status.CRASHED, letter) for letter in "abcd"],
+            {
+                "failed minea crashed: a",
+                "failed mineb crashed: b",
+                "and 2 more reasons: timelift report WORKLOAD",
+            },
+        ),
+    ],
+)
+def test_what_has_no_figure_is_named_with_its_reason_once(gone, told):
+    notes = summary(found(raced({"native": 1, "fold_time": 2}, PLACES), *gone), None).notes
+    assert {f"{label} {text}" for label, text in notes if label != "noise"} == told
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def lines_of(run, batch):
     ("strategy", "sentence"),
     [
         ("segfaults", "crashed: the worker ended with signal SIGSEGV while building"),
-        ("loops", "took more than 10 s"),
+        ("loops", "after 10 s"),
         ("hoards", "out of memory: "),
         ("dies_playing", "crashed: the worker ended with signal SIGSEGV while playing"),
     ],

@@ -143,13 +143,13 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
     lost = [
         journals.ended(cases[0], Status.CRASHED, "signal 11"),
         journals.ended(cases[1], Status.REFUSED, "no gradient"),
-        journals.ended(cases[2], Status.TRACING_LIMIT, "tracing took more than 60 s"),
+        journals.ended(cases[2], Status.TRACING_LIMIT, "still tracing after 60 s"),
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
     findings = compare_runs(old, results.load(path))
     assert {case: (end.status, end.reason) for case, end in findings.failing_now.items()} == {
         cases[0]: ("crashed", "signal 11"),
-        cases[2]: ("not run: tracing limit", "tracing took more than 60 s"),
+        cases[2]: ("not run: tracing limit", "still tracing after 60 s"),
     }
     assert findings.suspects == (cases[0], cases[2])
     assert set(findings.removed) == {cases[1], cases[3]}

@@ -97,8 +97,7 @@ class Outcome:
     @property
     def end(self) -> str:
         """How it ended without figures, and why, or ''."""
-        reason = self.reason.removeprefix("breaks the law: ")
-        return "" if self.status is Status.MEASURED else f"{self.status}: {reason}"
+        return "" if self.status is Status.MEASURED else f"{self.status}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 from timelift.analyse import quality
 from timelift.analyse.effects import Effects, batch_error, log_seconds, trimmed_mean
 from timelift.analyse.estimates import Interval, first_calls
+from timelift.analyse.left_out import LeftOut, left_out
 from timelift.analyse.ranking import (
     BASELINES,
     RankedCase,
@@ -98,6 +99,10 @@ class RunFindings:
     @cached_property
     def look_alikes(self) -> Mapping[str, str]:
         return look_alikes(self.run)
+
+    @cached_property
+    def left_out(self) -> Sequence[LeftOut]:
+        return left_out(self.run)
 
     @cached_property
     def decided(self) -> quality.Decided:

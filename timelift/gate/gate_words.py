@@ -197,7 +197,7 @@ def _why_without_figures(old: Measurement, new: Measurement, label: str) -> str:
     """Return why a side of a case, the new one if both, was not measured."""
     if new.status is Status.MEASURED:
         return f"not compared, since {label} has no figures: {old.status}: {old.reason}"
-    reason = f"{new.status}: {new.reason.removeprefix('breaks the law: ')}"
+    reason = f"{new.status}: {new.reason}"
     if old.status is Status.MEASURED:
         return reason
     return f"{reason}, and {label} has no figures either: {old.status}"

@@ -159,7 +159,8 @@ def read_header_of_any_schema(text: bytes) -> Header:
 def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
     case = _case_of(bytes(line.case))
     if line.status is not Status.MEASURED:
-        return CaseInLaunch(case, line.launch, line.rivals, line.status, line.reason)
+        reason = line.reason.removeprefix("breaks the law: ")  # as older files have it
+        return CaseInLaunch(case, line.launch, line.rivals, line.status, reason)
     return CaseInLaunch(
         case,
         line.launch,

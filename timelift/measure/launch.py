@@ -254,7 +254,7 @@ class LaunchProcess:
         status = Status.TRACING_LIMIT if doing == TRACING else Status.TIMED_OUT
         times = limit / self._limit_alone
         factor = {1.0: "", 2.0: "twice "}.get(times, f"{times:g} times ")
-        reason = f"{doing} took more than {limit:g} s ({factor}--first-call-limit)"
+        reason = f"still {doing} after {limit:g} s ({factor}--first-call-limit)"
         worker.die(status, reason, exited)
 
     def _has_ended(self) -> bool:

@@ -23,7 +23,6 @@ from timelift.present.words import (
     at_most,
     at_values,
     over_the_best,
-    sizes_in_words,
     times,
     value_in_words,
     with_interval,
@@ -56,10 +55,8 @@ def _at_ranges(axis: str, ranges: Sequence[tuple[object, ...]]) -> str:
     """Write the condition that an axis has a value of some ranges of neighbouring values."""
     ranges = sorted(ranges, key=lambda values: values[0] if isinstance(values[0], int) else 0)
     values = [*itertools.chain(*ranges)]
-    if axis not in SIZES:
-        return at_values(axis, values)
-    if len(values) == len(ranges):
-        return f"at {sizes_in_words(axis, values, ' or ')}"
+    if axis not in SIZES or len(values) == len(ranges):
+        return at_values(axis, values, are_neighbours=False)
     return " or ".join(at_values(axis, neighbours) for neighbours in ranges)
 
 

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.left_out import LeftOut, quickest_to_trace
 from timelift.analyse.quality import MachineActivity, machine_activity, remedies
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Backend, Mode, Setting
-from timelift.errors import counted
+from timelift.case import Backend, Gradients, Mode, Setting, Status, several_valued
+from timelift.errors import counted, first_few
 from timelift.measurement import Measurement, engine_facts
-from timelift.present.words import percent
+from timelift.present.words import at_values, percent, time_in_words
 
 #: The modes in the words of each backend.
 _MODES = {
@@ -28,6 +29,14 @@ _MODES = {
 NOT_OVER = "provisional: the run is going on, or was interrupted"
 #: A suggested budget is a multiple of so many seconds, and has so many of these steps at least.
 _BUDGET_STEP, _FEWEST_STEPS = 300, 3
+#: How a strategy ended, where its status is no verb.
+_ENDS = {
+    Status.LAW_BROKEN: " breaks the law, model(x)[:, t] == layer(x[:, t])",
+    Status.OUT_OF_MEMORY: " ran out of memory",
+    Status.NO_LAYER: ": no inner layer",
+}
+#: The most strategies that are named for one reason.
+_MOST_NAMED = 3
 
 
 def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
@@ -124,6 +133,61 @@ def _longer_run(run: Run) -> str:
     """Write the option for a run of at least twice the time, in steps of five minutes."""
     minutes = 5 * max(math.ceil(2 * (run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
     return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
+
+
+# What has no figure -------------------------------------------------------------------------------
+
+
+def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield what was asked for and has no figure, each reason once: pairs of a label and a text.
+
+    Expected refusals are counted in the last of them.
+    """
+    expected = [group for group in findings.left_out if group.is_expected]
+    for group in findings.left_out[: len(findings.left_out) - len(expected)]:
+        subject = f"{_names(group)}{_where(group)}"
+        if group.was_given_up:
+            yield "given up", f"{subject}: {group.reason}{_beside(group, findings.run)}"
+            continue
+        end = _ENDS.get(group.status, f" {group.status}") if group.is_failure else ""
+        reason = group.reason.removesuffix(".") or "the run ended before"
+        yield "failed" if group.is_failure else "left out", f"{subject}{end}: {reason}"
+    if expected:
+        names = dict.fromkeys(name for group in expected for name in group.strategies)
+        cases = counted(sum(group.cases for group in expected), "case")
+        yield "left out", f"{first_few([*names], _MOST_NAMED)} in {cases}: refused"
+
+
+def _names(group: LeftOut) -> str:
+    if group.is_everyone and len(group.strategies) > 1:
+        return "every strategy"
+    return first_few(group.strategies, _MOST_NAMED)
+
+
+def _beside(group: LeftOut, run: Run) -> str:
+    quickest = quickest_to_trace(run, group.settings[-1])
+    return (
+        f", where {quickest[0]}'s first call took {time_in_words(quickest[1])}" if quickest else ""
+    )
+
+
+def _where(group: LeftOut) -> str:
+    """Write where strategies have no figure, after a blank; '' where they have none anywhere."""
+    if len(group.settings) == len(group.asked_in):
+        return ""
+    words, alike = [], [*group.asked_in]
+    for axis in several_valued(alike):
+        own, all_values = (
+            sorted({getattr(setting, axis) for setting in settings} - {Gradients.NONE})
+            for settings in (group.settings, group.asked_in)
+        )
+        if own and own != all_values:
+            are_neighbours = own == [value for value in all_values if own[0] <= value <= own[-1]]
+            words.append(at_values(axis, own, are_neighbours=are_neighbours))
+            alike = [setting for setting in alike if getattr(setting, axis) in own]
+    if len(alike) > len(group.settings):
+        return f" in {len(group.settings)} of {len(group.asked_in)} settings"
+    return f" {' '.join(words)}"
 
 
 def without_result(run: Run) -> dict[Setting, list[str]]:

@@ -66,6 +66,7 @@ def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report
     head = (
         *_head(run),
         *conditions.lines(findings),
+        *([] if run.header.races_copies else conditions.left_out_in_words(findings)),
         *([("trust", trust)] if trust else []),
         *(("speed-up", text) for text in _baselines(findings)),
         *(("answer", text) for text in (section.versions[0] if section else ())),

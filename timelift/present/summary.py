@@ -6,16 +6,15 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
 import shlex
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
-from timelift.case import AXES, AXIS_FLAGS, CPU, SKIPPED, Setting, Status, several_valued
-from timelift.errors import counted, first_few
-from timelift.measurement import Measurement
+from timelift.case import AXES, AXIS_FLAGS, CPU, several_valued
+from timelift.errors import counted
+from timelift.escape import plain
 from timelift.present import conditions
 from timelift.present.answer import answer_table
 from timelift.present.tables import Table
@@ -23,8 +22,8 @@ from timelift.present.words import duration, value_in_words
 
 #: The most rows of the table.
 ROWS = 12
-#: The most failures that are named.
-_NAMED = 3
+#: The most reasons why something has no figure, and the characters after which one is cut.
+_MOST_REASONS, _LONGEST_REASON = 3, 140
 
 
 @dataclass(frozen=True)
@@ -164,10 +163,7 @@ def _notes(
     findings: RunFindings, pointers: Pointers | None, tables_command: str, trust: str
 ) -> Iterator[tuple[str, str]]:
     run = findings.run
-    failed = [each for each in run.without_result if each.status not in SKIPPED]
-    if failed:
-        yield "failed", f"{_failures(failed)}; why: {tables_command}"
-    yield from (("refused", text) for text in dict.fromkeys(_refusals(findings)))
+    yield from _left_out(findings, tables_command)
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
@@ -190,20 +186,16 @@ def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
-def _failures(failed: Sequence[Measurement]) -> str:
-    names = [*dict.fromkeys(f"{each.case.strategy} {each.status}" for each in failed)]
-    return f"{counted(len(failed), 'case')}: {first_few(names, _NAMED)}"
-
-
-def _refusals(findings: RunFindings) -> Iterator[str]:
-    """Yield the reason of each setting in which all strategies refuse for the same one."""
-    ends: dict[Setting, set[tuple[Status, str]]] = defaultdict(set)
-    for measurement in findings.run.measurements:
-        ends[measurement.case.setting].add((measurement.status, measurement.reason))
-    for setting, (first, *others) in ends.items():
-        status, reason = first
-        if status is Status.REFUSED and not others:
-            yield f"{setting.workload} {setting.phase}: {reason}"
+def _left_out(findings: RunFindings, tables_command: str) -> Sequence[tuple[str, str]]:
+    """Return the first of what has no figure, cut to two lines each, and the number of others."""
+    told = [
+        (label, plain(text, _LONGEST_REASON))
+        for label, text in conditions.left_out_in_words(findings)
+    ]
+    if len(told) <= _MOST_REASONS:
+        return told
+    more = counted(len(told) - _MOST_REASONS + 1, "more reason")
+    return [*told[: _MOST_REASONS - 1], ("and", f"{more}: {tables_command}")]
 
 
 def _question(findings: RunFindings, pointers: Pointers) -> str:

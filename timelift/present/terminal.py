@@ -33,7 +33,7 @@ _GAP, _NARROW_GAP = 3, 2
 _SHORT_HEADING = 14
 #: Columns of a workload's name in the summary's table, beyond which it has several lines.
 _LONGEST_NAME = 18
-_NOTE_STYLES = {"failed": "yellow", "file": "yellow"}
+_NOTE_STYLES = dict.fromkeys(("failed", "given up", "file"), "yellow")
 #: Columns of a text for a file or a pipe.
 _PLAIN_WIDTH = 140
 _INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")
@@ -182,8 +182,11 @@ def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
     grid = Grid.grid(padding=(0, _NARROW_GAP, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
+    shown = ""
     for label, text in notes:
-        grid.add_row(Text(label), Text(plain(text)), style=_NOTE_STYLES.get(label, ""))
+        once = "" if label == shown else label
+        grid.add_row(Text(once), Text(plain(text)), style=_NOTE_STYLES.get(label, ""))
+        shown = label
     return grid
 
 

@@ -223,9 +223,11 @@ def axis_title(axis: str) -> str:
     return _TITLES.get(axis, axis)
 
 
-def at_values(axis: str, values: Sequence[object]) -> str:
-    """Write the condition that an axis has one of these values; sizes are neighbours, in order."""
+def at_values(axis: str, values: Sequence[object], *, are_neighbours: bool = True) -> str:
+    """Write the condition that an axis has one of these values; sizes are in order."""
     if axis in SIZES and len(values) > 1:
+        if not are_neighbours:
+            return f"at {sizes_in_words(axis, values, ' or ')}"
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
     words = " or ".join(value_in_words(axis, value) for value in values)
     return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"

@@ -83,12 +83,13 @@ def prepare_rival(
     except LostError as error:
         return error.status, str(error)
     except law.LawBrokenError as error:
-        status, reason = Status.LAW_BROKEN, f"breaks the law: {error}"
+        status, reason = Status.LAW_BROKEN, str(error)
     except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything
         traceback.print_exception(error)
         status, reason = status_of(error), one_line(error)
     if under_test.tried and status is not Status.OUT_OF_MEMORY:
-        return Status.REFUSED, f"{under_test.tried}: {reason}."
+        broken = "breaks the law: " if status is Status.LAW_BROKEN else ""
+        return Status.REFUSED, f"{under_test.tried}: {broken}{reason}."
     return status, reason
 
 
