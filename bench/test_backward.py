@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-pytestmark = pytest.mark.question(phases="backward", modes="graph")
+pytestmark = pytest.mark.question(phases="backward", modes="graph", keeps="phases")
 
 
 def test_backward(measure: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-pytestmark = pytest.mark.question(phases="forward", modes="graph")
+pytestmark = pytest.mark.question(phases="forward", modes="graph", keeps="phases")
 
 
 def test_forward(measure: Callable[[], None]) -> None:

@@ -27,6 +27,19 @@ print("LOADED", sorted({heavy!r} & set(sys.modules)), "CODE", code, file=sys.std
 """
 
 
+#: The door, interrupted while it imports the commands.
+INTERRUPTED = """
+import sys
+class Interrupts:
+    def find_spec(name, *_):
+        if name == "timelift.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts)
+from timelift import __main__
+sys.exit(__main__.main())
+"""
+
+
 def probe(*words):
     """What a command of a fresh interpreter printed, and its last line of what was imported."""
     code = PROBE.format(words=list(words), heavy=HEAVY)
@@ -63,10 +76,14 @@ def test_the_version_is_printed(capsys):
     assert capsys.readouterr().out.startswith("timelift 0.")
 
 
-def test_python_m_is_a_door_as_well():
-    command = [sys.executable, "-m", "timelift", "bnech"]
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [("-m timelift bnech", 1, "timelift: expected"), (f"-c {INTERRUPTED}", 130, "timelift: inter")],
+)
+def test_python_m_is_a_door_as_well_and_an_interrupt_of_its_imports_is_a_line(words, code, said):
+    command = [sys.executable, *words.split(maxsplit=1 if code == 130 else -1)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr[:9]) == (1, "timelift:")
+    assert (done.returncode, done.stderr[: len(said)]) == (code, said)
 
 
 def test_the_project_is_the_one_around_the_working_directory(tmp_path, monkeypatch, capsys):

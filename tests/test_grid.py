@@ -21,8 +21,8 @@ def catalogue():
     return Catalogue(strategies, workloads)
 
 
-def cases(asked=None, compares="", sizes="all", **question):
-    return cases_of(Question(question, compares, sizes), asked or {}, catalogue())
+def cases(asked=None, compares="", sizes="all", keeps="", **question):
+    return cases_of(Question(question, compares, sizes, keeps), asked or {}, catalogue())
 
 
 def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
@@ -32,10 +32,11 @@ def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
     assert {case.setting.workload for case in grid} == {"small"}
 
 
-def test_an_option_beats_the_question():
-    grid = cases({"phases": "backward", "seq_lens": "7"}, phases="forward", modes="graph")
-    assert {case.setting.phase for case in grid} == {Phase.BACKWARD}
-    assert {case.setting.seq_len for case in grid} == {7}
+def test_an_option_beats_the_question_but_for_the_axis_that_it_keeps():
+    asked = {"phases": "backward", "seq_lens": "7"}
+    grid = cases(asked, phases="forward", modes="graph")
+    assert {(case.setting.phase, case.setting.seq_len) for case in grid} == {(Phase.BACKWARD, 7)}
+    assert cases(asked, keeps="phases", phases="forward", modes="graph") == []
 
 
 def test_forward_settings_have_no_gradients():
@@ -78,7 +79,7 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
         ({"phase": "forward", "modes": "graph"}, "question: unknown axis 'phase'; nearest: phases"),
         ({"phases": "forward"}, "question: lacks modes"),
         ({"compares": "mode"}, "question: compares: unknown axis 'mode'; nearest: modes"),
-        ({"compares": ["modes"]}, "question: compares: unknown axis"),
+        ({"keeps": ["modes"]}, "question: keeps: unknown axis"),
         ({"sizes": "smal"}, "question: sizes: expected all or smallest, received 'smal'"),
         ({"sizes": ["smallest"]}, "question: sizes: expected all or smallest, received ['small"),
         ({"seq_lens": 8}, "question: seq_lens: expected a text like 'a,b', received 8"),

@@ -134,7 +134,7 @@ def test_what_is_skipped_is_not_measured_and_timelift_s_own_questions_have_names
     files = sorted(map(str, (ROOT / "bench").glob("test_*.py")))
     done = bench(theirs, *words, *files, "--strategies", "native", *SMALL)
     assert "\ntimelift/bench/test_forward.py s " in done.stdout, done.stdout
-    assert "\ntimelift/bench/test_modes.py ssssss " in done.stdout
+    assert "\ntimelift/bench/test_modes.py ssss " in done.stdout
     assert "4 passed, " in done.stdout
     assert not (theirs / "results").exists()
 

@@ -54,7 +54,12 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose exit code for bad usage is 1, since 2 is an answer of some commands."""
 
     def read(self, words: Sequence[str]) -> Options:
-        """Parse the words; raises UserError for a removed or misspelt option."""
+        """Parse the words; raises UserError for a removed, misspelt or empty option."""
+        for word, following in zip(words, [*words[1:], None], strict=False):
+            flag, equals, value = word.partition("=")
+            action = self._option_string_actions.get(flag)
+            if action and action.nargs != 0 and (value if equals else following) == "":
+                raise UserError(f"{flag}: expected a value, received nothing; or leave {flag} out")
         options, unknown = self.parse_known_args(words)
         command, flags = self.prog.rpartition(" ")[2], self._option_string_actions
         for flag in (word.partition("=")[0] for word in unknown if word.startswith("--")):

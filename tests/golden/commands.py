@@ -65,6 +65,7 @@ MISTAKES = (
     "choose --goal speed",
     "choose --batch-sizes 0",
     "choose --batch-sizes 8,9",
+    "choose --batch-sizes=",
     "choose --workloads tokens --batch-sizes 8",
     "choose --workloads tokens --seq-lens 64 --relative-to loop_slcie",
     "compare night0 results/golden/against",

@@ -82,7 +82,8 @@ def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
     options = {option: fields[axis] for axis, option in AXIS_FLAGS.items() if axis in fields}
     options |= {"--against": good, "--gate": f"{100 * gate:.6g}%", "--undecided": "fail"}
     options |= {"--launches": 5}  # one case has no others to learn its noise from
-    return ["test_forward.py", "-rfs", *(str(word) for pair in options.items() for word in pair)]
+    file = f"test_{case.setting.phase}.py"
+    return [file, "-rfs", *(str(word) for pair in options.items() for word in pair)]
 
 
 def step(folder: str, *words: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Case, Setting
+from timelift.case import Case, Setting, option_flag
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.catalogue import (
@@ -30,6 +30,8 @@ from timelift.project import Project
 
 #: Axes that a question has to name, since they have no default.
 _NO_DEFAULT = ("phases", "modes")
+#: The arguments of a question that are no axes.
+_NO_AXES = {"compares", "sizes", "keeps"}
 #: Launches that build one at a time: so many undisturbed first calls have an interval.
 _UNDISTURBED = 3
 
@@ -38,19 +40,28 @@ _UNDISTURBED = 3
 class Question:
     """A bench module's axes, as text by option name, and the axis that it compares, if any.
 
-    A question that compares the values of an axis has no cases if only one value is requested.
+    A question that compares the values of an axis has no cases if only one value is requested, and
+    one that `keeps` an axis none of other values than its own, whatever the option says.
     `sizes="smallest"` takes only the shortest length and the smallest batch of each workload.
     """
 
     axes: Mapping[str, str]
     compares: str = ""
     sizes: str = "all"
+    keeps: str = ""
+
+    @property
+    def limits(self) -> str:
+        """What leaves the question without cases, as the end of a sentence about it."""
+        if self.keeps:
+            return f"measures {option_flag(self.keeps)} {self.axes[self.keeps]} alone"
+        return f"compares two or more of {option_flag(self.compares)}"
 
     @classmethod
     def from_marker(cls, arguments: Mapping[str, Any]) -> "Question":
         """Read the arguments of `@pytest.mark.question(...)`; raises UserError for a wrong one."""
         names = [option.name for option in AXIS_OPTIONS]
-        axes = {name: text for name, text in arguments.items() if name not in {"compares", "sizes"}}
+        axes = {name: text for name, text in arguments.items() if name not in _NO_AXES}
         for name, text in axes.items():
             if name not in names:
                 raise UserError(f"question: unknown axis {name!r}; {nearest(name, names)}")
@@ -58,14 +69,15 @@ class Question:
                 raise UserError(f"question: {name}: expected a text like 'a,b', received {text!r}")
         if lacking := [name for name in _NO_DEFAULT if not axes.get(name)]:
             raise UserError(f"question: lacks {' and '.join(lacking)}")
-        compares, sizes = arguments.get("compares", ""), arguments.get("sizes", "all")
-        if compares and compares not in names:
-            raise UserError(
-                f"question: compares: unknown axis {compares!r}; {nearest(str(compares), names)}"
-            )
+        for word in ("compares", "keeps"):
+            axis = arguments.get(word)
+            if axis and axis not in names:
+                hint = nearest(str(axis), names)
+                raise UserError(f"question: {word}: unknown axis {axis!r}; {hint}")
+        sizes = arguments.get("sizes", "all")
         if sizes not in ("all", "smallest"):
             raise UserError(f"question: sizes: expected all or smallest, received {sizes!r}")
-        return cls(axes, compares, sizes)
+        return cls(axes, **{name: arguments[name] for name in arguments.keys() & _NO_AXES})
 
 
 @dataclass(frozen=True)
@@ -224,6 +236,9 @@ def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue)
     }
     if question.compares and len(values[question.compares]) < 2:  # noqa: PLR2004
         return []
+    if kept := question.keeps:
+        own = option_named(kept).value(question.axes[kept])
+        values[kept] = tuple(value for value in values[kept] if value in own)
     strategies = _strategies(values.pop("strategies"), catalogue)
     workloads = _workloads(values.pop("workloads"), catalogue)
     settings = [

@@ -129,11 +129,18 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     call = getattr(report, "call", None)
     error = call.excinfo.value if call and call.excinfo else None
     if not isinstance(error, QuestionError):
+        report.result = [node for node in report.result if not _is_without_cases(node)]
         return report
     if not _is_xdist_worker(collector.config):
         raise pytest.UsageError(str(error))
     report.timelift_error = str(error)
     return report
+
+
+def _is_without_cases(node: Any) -> bool:
+    """True for the item that pytest makes of a question without cases."""
+    is_question = hasattr(node, "callspec") and node.get_closest_marker(QUESTION)
+    return bool(is_question) and not isinstance(node.callspec.params.get("strategy", ""), str)
 
 
 class ErrorsOfWorkers:

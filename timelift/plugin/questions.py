@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,16 +53,10 @@ def questions_of(config: pytest.Config) -> "Questions":
 
 
 def case_of(item: pytest.Item) -> Case | None:
-    """Return an item's case; None for another test, and for a question without cases."""
+    """Return an item's case; None for another test."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    is_case = _is_question(item) and isinstance(parameters["strategy"], str)
-    return Case.from_fields(parameters) if is_case else None
-
-
-def _is_question(item: pytest.Item) -> bool:
-    if item.get_closest_marker("question") is None or not hasattr(item, "callspec"):
-        return False
-    return set(PARAMETERS) <= set(item.callspec.params)
+    is_question = item.get_closest_marker("question") and set(PARAMETERS) <= set(parameters)
+    return Case.from_fields(parameters) if is_question else None
 
 
 def _texts(config: pytest.Config) -> Mapping[str, str]:
@@ -130,27 +125,39 @@ class Questions:
         self._first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
+        self._without_cases: dict[str, Question] = {}
         self._at_exit = ExitStack()
         config.add_cleanup(self._at_exit.close)
 
     def parametrize(self, metafunc: pytest.Metafunc, question: Mapping[str, Any]) -> None:
-        """Turn a test's question into its cases, one item each."""
-        session = self.session
-        cases = session.race.cases(session.request.cases(Question.from_marker(question)))
-        for case in cases:
-            self._collected.setdefault(case, len(self._collected))
+        """Turn a test's question into its cases, one item each, which no question had before."""
+        request, asked = self.session.request, Question.from_marker(question)
+        path = metafunc.definition.path
+        is_asked = request.texts.get(asked.compares) or self._is_named(path)
+        grid = (
+            []
+            if asked.compares and request.options.layer and not is_asked
+            else request.cases(asked)
+        )
+        if not grid:
+            self._without_cases[path.name] = asked
+        cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
+        self._collected |= {case: len(self._collected) + at for at, case in enumerate(cases)}
         rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
         metafunc.fixturenames.extend(PARAMETERS)  # no argument of the test: `case_of` reads them
         metafunc.parametrize(PARAMETERS, rows, ids=[case.label for case in cases])
 
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> None:
-        """Deselect questions without cases: one value of the compared axis is asked for."""
-        empty = [item for item in items if _is_question(item) and case_of(item) is None]
-        config.hook.pytest_deselected(items=empty)
-        items[:] = [item for item in items if item not in empty]
-        for item in filter(_is_question, items):
+    def _is_named(self, path: Path) -> bool:
+        """True if the user typed the path of a question, or of an item in it."""
+        is_typed = self._config.args_source is pytest.Config.ArgsSource.ARGS
+        typed = self._config.args if is_typed else ()
+        return any(Path(word.partition("::")[0]).resolve() == path.resolve() for word in typed)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if not items and self._without_cases:
+            sentences = (f"{name} {asked.limits}" for name, asked in self._without_cases.items())
+            raise pytest.UsageError(f"nothing to measure: {'; '.join(sentences)}")
+        for item in filter(case_of, items):
             item.add_marker(pytest.mark.filterwarnings(_UNUSED))
 
     @pytest.hookimpl(wrapper=True)
