@@ -6,14 +6,14 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
-from timelift.case import SIZES
+from timelift.case import SIZES, Setting, Status
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import TIME_DISTRIBUTED
@@ -78,15 +78,22 @@ def known_as(baseline: str) -> str:
     return "TimeDistributed" if baseline == TIME_DISTRIBUTED else baseline
 
 
-def _gains_in_words(answer: Answer, baseline: str) -> str:
-    """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed."""
-    gains = sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
-    return "; ".join(
+def _gains_in_words(answer: Answer, baseline: str, given_up: Collection[Setting]) -> str:
+    """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed.
+
+    Where TimeDistributed was `given_up` there is no such number, and the answer is no baseline.
+    """
+    settings = [ranking.setting for part in answer.parts for ranking in part.rankings]
+    count = sum(setting in given_up for setting in settings)
+    parts = [
         _gain(gain, answer)
         if gain.baseline == baseline
         else f"{gain.baseline}: {_gain(gain, answer)}"
-        for gain in gains
-    )
+        for gain in sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
+        if not count or gain.baseline == baseline or answer.strategies != (gain.baseline,)
+    ]
+    where = f", in {count} of {len(settings)}" if count < len(settings) else ""
+    return "; ".join([*parts, *([f"TimeDistributed was given up{where}"] if count else [])])
 
 
 def _gain(gain: Gain, answer: Answer) -> str:
@@ -199,12 +206,20 @@ def answer_table(findings: RunFindings) -> Table:
 
 
 def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
+    given_up = {
+        ended.case.setting
+        for ended in findings.run.without_result
+        if ended.case.strategy == TIME_DISTRIBUTED and ended.status is Status.TRACING_LIMIT
+    }
     by_workload: dict[str, list[Ranking]] = {}
     for ranking in findings.rankings:
         by_workload.setdefault(ranking.setting.workload, []).append(ranking)
     for name, rankings in sorted(by_workload.items()):
         answer = findings.answers.get(name)
-        yield _row(name, answer, baseline) if answer else _without_contest(name, rankings)
+        if answer:
+            yield _row(name, answer, _gains_in_words(answer, baseline, given_up))
+        else:
+            yield _without_contest(name, rankings)
 
 
 def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
@@ -213,11 +228,11 @@ def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
     return AnswerRow(workload, only if names else "no lift was measured", "", "", "", len(rankings))
 
 
-def _row(workload: str, answer: Answer, baseline: str) -> AnswerRow:
+def _row(workload: str, answer: Answer, gain: str) -> AnswerRow:
     return AnswerRow(
         workload=workload,
         write=_to_write(answer),
-        gain=_gains_in_words(answer, baseline),
+        gain=gain,
         price=_price_in_words(answer),
         slower="; ".join(where_slower(answer)),
         settings=answer.settings,
