@@ -141,6 +141,7 @@ OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "
         ({"layer": "my models:make", "inputs": ""}, None),
         ({"layer": "my models:make", "inputs": "int32[60]<1000"}, "int32[60]<1000"),
         ({"layer_file": "my models:make", **OF_EARLIER_VERSIONS}, "int32[60]<1000"),
+        ({"layer": "", "lifts": {"make": "my models:make#2"}}, None),
     ],
 )
 def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
@@ -150,7 +151,9 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     run = results.load(path)
     query = read_query({"seq_len": "9", "device": "gpu:1"}, "time", run)
     words = shlex.split(deciding_command(query, Undecided("not measured"), run))
-    assert words[words.index("--layer") + 1] == "my models:make"
+    is_lift = "lifts" in options  # which bench knows by its model alone
+    assert words[words.index("--layer") + 1] == f"my models:make{'#2' * is_lift}"
+    assert ("--workloads" in words) != is_lift
     assert words[words.index("--devices") + 1] == "gpu:1"
     given = words[words.index("--inputs") + 1] if "--inputs" in words else None
     assert given == inputs

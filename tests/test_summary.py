@@ -195,6 +195,16 @@ def test_what_has_no_figure_is_named_with_its_reason_once(gone, told):
     assert {f"{label} {text}" for label, text in notes if label != "noise"} == told
 
 
+def test_a_run_of_a_whole_model_says_what_was_changed_and_suggests_no_question():
+    strategies = {"changed": StrategyEntry(title="fold_time instead of lift 1.")}
+    header = Header(options={"relative_to": "as_written"}, strategies=strategies)
+    seen = found(raced({"as_written": 3, "changed": 2}), header=header)
+    assert row(seen).write == "fold_time instead of lift 1"
+    assert "choose" not in dict(summary(seen, Pointers()).notes)["more"]
+    kept = found(raced({"as_written": 2, "changed": 3}), header=header)
+    assert row(kept).write == "the model as written"
+
+
 @pytest.mark.parametrize(
     ("seconds", "budget"), [(None, "15m"), (272, "15m"), (1_800, "1h"), (2_000, "70m")]
 )

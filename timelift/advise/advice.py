@@ -11,12 +11,13 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from timelift.advise.user_model import AS_WRITTEN, Changes, ModelLift, UserModel, rivals_of_whole
+from timelift.advise.user_model import Changes, ModelLift, UserModel, rivals_of_whole
 from timelift.analyse.ranking import RankedCase, SpeedUp, rank_run
 from timelift.analyse.results import Run
 from timelift.analyse.stopping import CLEAR
 from timelift.analyse.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.case import Case, Setting, Status
+from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.header import journal_path
 from timelift.measurement import fact
 

@@ -57,7 +57,7 @@ def advice_code(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool = False) 
     A stored model is loaded, or `is_at_hand` under the name `model`, and cloned with its lifts
     changed. There is nothing to paste unless a change is advised.
     """
-    yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages))
+    yield from (f"# {line}".rstrip() for line in advice_lines([advice], pages, as_code=True))
     if advice.verdict is not Advice.CHANGE:
         yield "# There is no code to paste, since no change is advised."
         return

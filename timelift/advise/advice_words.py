@@ -44,7 +44,9 @@ Pages = Mapping[str, Source]
 Row = tuple[str, ...]
 
 
-def advice_lines(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
+def advice_lines(
+    advices: Sequence[ModelAdvice], pages: Pages, *, as_code: bool = False
+) -> Iterator[str]:
     """Yield the verdict on a model at each of some batches, what it rests on, and what is next."""
     model, is_one = advices[0].model, len(advices) == 1
     verdicts = [_verdict(advice, pages, len(advices)) for advice in advices]
@@ -52,7 +54,7 @@ def advice_lines(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     yield from _wrapped(_found(advices))
     for rows in (lift_rows(advices, pages), whole_rows(advices)):
         yield from _aligned([row[:1] + row[1 + is_one :] for row in rows])
-    for sentences in (_notes(advices), _next(advices)):
+    for sentences in (_notes(advices), _next(advices, as_code=as_code)):
         if lines := [*_wrapped(dict.fromkeys(sentences))]:
             yield from ("", *lines)
     yield from ("", *_wrapped(verdicts, ""))
@@ -296,12 +298,13 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
         yield "it is not compiled, so it was trained by the mean of its outputs"
 
 
-def _next(advices: Sequence[ModelAdvice]) -> Iterator[str]:
+def _next(advices: Sequence[ModelAdvice], *, as_code: bool) -> Iterator[str]:
     """Yield what to type next."""
     model = advices[0].model
     runs = [name for advice in advices for name in advice.run_names]
     if any(advice.advised for advice in advices):
-        yield "--code prints what to paste, and how stored weights are carried over"
+        if not as_code:
+            yield "--code prints what to paste, and how stored weights are carried over"
     elif model.lifts and model.drawn and [one.verdict for one in advices] == [Advice.KEEP]:
         yield "--batch-sizes 8,32,128 asks at several sizes, of which each may have another answer"
     if model.lifts and (model.drawn or model.draws_labels):

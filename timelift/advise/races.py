@@ -14,7 +14,6 @@ from msgspec import structs
 
 from timelift.advise.advice import ModelAdvice, WholeRace
 from timelift.advise.user_model import (
-    AS_WRITTEN,
     DEFAULTS,
     Changes,
     Feeding,
@@ -26,7 +25,7 @@ from timelift.analyse.results import Run
 from timelift.analyse.stopping import Referee
 from timelift.case import Case, Phase, Setting
 from timelift.inner_layer import LayerInputs
-from timelift.journal.lines import Header
+from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import option_named
@@ -164,6 +163,11 @@ class _LiftsRace(Race):
 
     def options(self) -> RunOptions:
         return replace(self.request.options, reads_peak_memory=False)
+
+    def header(self, header: Header) -> Header:
+        workloads = self.request.catalogue.workloads.values()
+        lifts = {workload.name: workload.factory for workload in workloads if workload.is_users}
+        return structs.replace(header, options=header.options | {"lifts": lifts})
 
 
 class _ModelRace(Race):

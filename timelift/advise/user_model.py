@@ -13,6 +13,7 @@ import msgspec
 from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, workload_name
 from timelift.errors import UserError, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
+from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
@@ -28,8 +29,8 @@ OPTIONS = (
 BATCH, SEQ_LEN = 32, 16
 #: The strategies to write instead of lifts, each behind the number of its lift.
 Changes = tuple[tuple[int, str], ...]
-#: The rivals of a whole model, beside those in which one lift alone is changed.
-AS_WRITTEN, CHANGED = "as_written", "changed"
+#: The rival of a whole model with all changes, beside those with one each.
+CHANGED = "changed"
 #: What training adds to an inner layer, by the constant in which strategies declare how they treat
 #: it.
 _ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}

@@ -17,6 +17,7 @@ from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
 from timelift.choose.choices import Choice, Goal, Query, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
+from timelift.journal.lines import object_or_empty
 from timelift.measurement import fact_or_bound
 from timelift.present.answer import FASTEST, LEAST_TO_LOSE, why_not_shown
 from timelift.present.conditions import state
@@ -79,7 +80,11 @@ def undecided_lines(query: Query, undecided: Undecided, run: Run) -> Iterator[st
 
 def deciding_command(query: Query, undecided: Undecided, run: Run) -> str:
     """Return the command that measures the setting, with the run's options of a user's layer."""
-    options = [*axis_options(query.setting)]
+    lifts = object_or_empty(run.header.options.get("lifts"))
+    options = [
+        ("--layer", str(lifts[value])) if value in lifts else (flag, value)
+        for flag, value in axis_options(query.setting)
+    ]
     if undecided.between:
         options.append((AXIS_FLAGS["strategy"], ",".join(undecided.between)))
     if undecided.longer:

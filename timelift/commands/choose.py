@@ -16,7 +16,6 @@ def choose(options: Options, project: Project) -> int:
     a time or a price. Otherwise the command is printed that would decide it. Exit code 0: answered;
     2: not decided by this run; 1: a mistake in the question.
     """
-    from timelift.advise.user_model import AS_WRITTEN  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.analyse.results import load_usual  # noqa: PLC0415
     from timelift.choose import choice_words, choices  # noqa: PLC0415
@@ -24,7 +23,7 @@ def choose(options: Options, project: Project) -> int:
 
     path = find_run(project.results, options.run)
     run = load_usual(path, or_failed=True)
-    if run.header.options.get("relative_to") == AS_WRITTEN:
+    if run.header.races_whole_model:
         raise UserError(
             f"expected a run of strategies, received {str(path)!r}, in which timelift advise raced "
             "a whole model against itself; name another one with --run"

@@ -35,6 +35,10 @@ def short_commit(name: str) -> str:
     return name[:_SHORT_COMMIT]
 
 
+#: The rival in a run of a whole model that is the model itself.
+AS_WRITTEN = "as_written"
+
+
 class Commit(Struct, frozen=True):
     """The commit that was measured, if known; `dirty` where tracked files differed from it."""
 
@@ -158,6 +162,11 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     def races_copies(self) -> bool:
         """True if strategies raced against copies: planted twins, or those of another side."""
         return self.against is not None or any(entry.copy_of for entry in self.strategies.values())
+
+    @property
+    def races_whole_model(self) -> bool:
+        """True if a user's model raced against itself with changes, which bench cannot do."""
+        return self.options.get("relative_to") == AS_WRITTEN
 
     @property
     def layer_options(self) -> dict[str, str]:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
+from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp, declared
 from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
+from timelift.analyse.results import Run
 from timelift.case import SIZES, Setting, Status
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import TIME_DISTRIBUTED
+from timelift.journal.lines import AS_WRITTEN
 from timelift.present.tables import Column, Table
 from timelift.present.words import (
     TIMES,
@@ -30,6 +32,7 @@ from timelift.present.words import (
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
+_KNOWN_AS = {TIME_DISTRIBUTED: "TimeDistributed", AS_WRITTEN: "the model as written"}
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 
@@ -49,6 +52,15 @@ def _to_write(answer: Answer) -> str:
         f"{name} {_at_ranges(answer.axis, own)}" for name, own in ranges.items() if name != usual
     ]
     return f"{', '.join(others)}; else {usual}" if others else usual
+
+
+def _to_write_in(run: Run, answer: Answer) -> str:
+    """Write which strategy to use, or what was changed in a whole model."""
+    name = _to_write(answer)
+    if not run.header.races_whole_model:
+        return name
+    titles = dict(declared(run, "title")) | {AS_WRITTEN: known_as(AS_WRITTEN)}
+    return titles.get(name, name).removesuffix(".")
 
 
 def _at_ranges(axis: str, ranges: Sequence[tuple[object, ...]]) -> str:
@@ -74,8 +86,8 @@ def _common_baseline(answers: Mapping[str, Answer]) -> str:
 
 
 def known_as(baseline: str) -> str:
-    """Return the name of the Keras layer that a baseline is, else its own name."""
-    return "TimeDistributed" if baseline == TIME_DISTRIBUTED else baseline
+    """Return what a baseline is called, which Keras or a user has written, else its own name."""
+    return _KNOWN_AS.get(baseline, baseline)
 
 
 def _gains_in_words(answer: Answer, baseline: str, given_up: Collection[Setting]) -> str:
@@ -101,16 +113,23 @@ def _gain(gain: Gain, answer: Answer) -> str:
         return "itself"
     text = _gain_in_words(gain, answer)
     where = f", in {gain.settings} of {answer.settings}" if gain.settings < answer.settings else ""
-    is_shown = gain.faster or gain.slower or not answer.has_verdict
-    return f"{text}{where}" if is_shown else f"{text}{where}, not shown to differ"
+    if gain.faster or gain.slower or not answer.has_verdict:
+        return f"{text}{where}"
+    speed_up = _only_speed_up(gain, answer)
+    doubt = "no verdict yet" if speed_up and why_not_shown(speed_up) else "not shown to differ"
+    return f"{text}{where}, {doubt}"
+
+
+def _only_speed_up(gain: Gain, answer: Answer) -> SpeedUp | None:
+    """Return the speed-up of the answer's single setting; None if it has several."""
+    ((_, row), *_) = answer.parts[0].rows
+    return row.speed_up if gain.settings == 1 == answer.settings else None
 
 
 def _gain_in_words(gain: Gain, answer: Answer) -> str:
     """Write a gain: the range over settings, or the interval of a single one."""
-    if gain.settings == 1 == answer.settings:
-        ((_, row),) = answer.parts[0].rows
-        assert row.speed_up
-        return speed_up_in_words(row.speed_up)
+    if speed_up := _only_speed_up(gain, answer):
+        return speed_up_in_words(speed_up)
     least, most = times(gain.least), times(gain.most)
     return least if least == most else f"{least} to {most}"
 
@@ -217,7 +236,8 @@ def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
     for name, rankings in sorted(by_workload.items()):
         answer = findings.answers.get(name)
         if answer:
-            yield _row(name, answer, _gains_in_words(answer, baseline, given_up))
+            write = _to_write_in(findings.run, answer)
+            yield _row(name, write, _gains_in_words(answer, baseline, given_up), answer)
         else:
             yield _without_contest(name, rankings)
 
@@ -228,10 +248,10 @@ def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
     return AnswerRow(workload, only if names else "no lift was measured", "", "", "", len(rankings))
 
 
-def _row(workload: str, answer: Answer, gain: str) -> AnswerRow:
+def _row(workload: str, write: str, gain: str, answer: Answer) -> AnswerRow:
     return AnswerRow(
         workload=workload,
-        write=_to_write(answer),
+        write=write,
         gain=gain,
         price=_price_in_words(answer),
         slower="; ".join(where_slower(answer)),
@@ -287,7 +307,7 @@ def headline(findings: RunFindings) -> str:
     answer = findings.answer
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
-    name = plain(_to_write(answer))
+    name = plain(_to_write_in(findings.run, answer))
     if not answer.has_verdict:
         return f"{name} looked best{_gained(answer)}, {'; '.join(where_slower(answer))}."
     if answer.suits_few:

@@ -173,7 +173,7 @@ def _notes(
     if pointers:
         yield from pages(pointers)
         commands = [tables_command]
-        if findings.contests:
+        if findings.contests and not run.header.races_whole_model:
             commands.append(f"choose {_question(findings, pointers)}")
         yield "more", " · ".join(commands)
 
