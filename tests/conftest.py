@@ -36,6 +36,10 @@ os.environ.setdefault("XLA_FLAGS", UNOPTIMISED)
 # Options of this session are none of the runs that a test starts.
 os.environ.pop("PYTEST_ADDOPTS", None)
 
+# What a self-test of a test finds is kept nowhere else.
+STATE = tempfile.TemporaryDirectory(prefix="timelift-state-")
+os.environ["XDG_STATE_HOME"] = STATE.name
+
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
 XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
 for name in (*XDIST, "COLUMNS") if XDIST else ():
@@ -50,14 +54,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_FIRST.index(name) if name in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=place)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a self-test finds in a test is kept nowhere else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        yield
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.options import LaunchRange
-from timelift.measure.progress import Budget, CampaignBegun, Pace, StageBegun, StillUndecided
+from timelift.measure.progress import Budget, CampaignBegun, Pace, StageBegun
 from timelift.measure.request import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
 
@@ -125,6 +125,7 @@ def play(monkeypatch, tmp_path):
         )
         campaign = Campaign(CASES, catalogue, chosen, played)
         campaign._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
+        campaign._pace._clock = clock
         heard = Heard()
         campaign.run(lambda _: None, heard, referee)
         campaign.tasks, campaign.peak_tasks = (
@@ -216,14 +217,18 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
 
 def test_the_time_left_never_exceeds_the_budget(play):
     _, heard, _ = play(ScriptedReferee(*NAMES), budget=45)
-    assert all(stage.seconds_left <= 45 for stage in heard.shown)
+    assert all(stage.seconds.most <= 45 for stage in heard.shown)
 
 
 def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     _, heard, _ = play(ScriptedReferee("fast", "close"))
-    assert [stage.at_most for stage in heard.shown if stage.launch == 3] == [False] * 2
-    assert all(stage.at_most for stage in heard.shown if stage.launch == 5)
-    assert heard.said[1] == StillUndecided(undecided=2, settings=2)
+    seconds = {stage.where: stage.seconds[1:] for stage in heard.shown}
+    assert seconds["launch 1 of 3 · setting 1 of 2"] == (0, float("inf"))
+    assert seconds["launch 2 of 3 · setting 1 of 2"] == (40, 40 + 5 * (0.5 + 20))
+    assert seconds["launch 6 of at most 8 · setting 1 of 2"] == (0, 3 * (0.5 + 20))
+    assert seconds["launch 8 of at most 8 · setting 2 of 2"] == (0, (0.5 + 20) / 2)
+    _, heard, _ = play(ScriptedReferee("fast", "close"), spare_seconds=80)
+    assert [stage.seconds.most for stage in heard.shown[-8::2]] == [20, 10, 0, 0]
 
 
 # First calls are facts of those; a budget may end the run before two others, and where two sides
@@ -337,10 +342,16 @@ def test_new_launches_are_not_begun_for_their_imports_alone(clock):
 
 def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
     pace = Pace(4, clock)
+    clock.now += 100  # while backends are imported
+    pace.start()
     assert pace.seconds_left == float("inf")
     clock.now += 3
     pace.step()
-    assert pace.seconds_left == 9
+    left = []
+    for _ in range(4):
+        left.append((pace.seconds_gone, pace.seconds_left))
+        clock.now += 2
+    assert left == [(3, 9), (5, 7), (7, 6), (9, 6)]
     for _ in range(5):
         pace.step()
     assert pace.seconds_left == 0

@@ -1,45 +1,53 @@
 """Progress: lines that stay, a line that changes, and how long it takes."""
 
 import io
-import itertools
 import math
 import re
 
 import pytest
 
-from timelift.measure.display import CampaignDisplay, ProgressState
-from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
+from timelift.measure.display import CampaignDisplay
+from timelift.measure.progress import CampaignBegun, Seconds, StageBegun
 
 
 class Terminal(io.StringIO):
+    encoding = "utf-8"
+
     def isatty(self):
         return True
 
 
 BEGUN = CampaignBegun(cases=40, settings=8, fewest=3, most=12)
-SETTING = "tokens-T128-B32-forward-graph"
+DOING = "warming up native · tokens-T128-B32-forward-graph"
 
 
-def stage(launch=2, setting=SETTING, doing="warming up native", seconds=75.0, *, at_most=False):
-    return StageBegun(launch, setting, doing, seconds, at_most)
+def stage(doing=DOING, gone=25.0, least=75.0, most=75.0):
+    return StageBegun("launch 2 of 3 · setting 1 of 8", doing, Seconds(gone, least, most))
 
 
 @pytest.mark.parametrize(
-    ("seconds", "at_most", "words"),
+    ("least", "most", "words"),
     [
-        (9.4, False, "about 9 s left · "),
-        (75, True, "at most 1 min 15 s left · "),
-        (-3, True, "at most 0 s left · "),
-        (math.inf, True, ""),
+        (9.4, 9.4, "about 9 s left · "),
+        (100, 110, "about 2 min left · "),
+        (9.4, 100, "9 s to 2 min left · "),
+        (0, 75, "at most 75 s left · "),
+        (0, 0, "about 0 s left · "),
+        (0, math.inf, ""),
     ],
 )
-def test_the_time_left_is_in_minutes_and_seconds(monkeypatch, seconds, at_most, words):
-    monkeypatch.setenv("TERM", "dumb")  # a terminal of this kind has plain lines, as a log
-    stream = Terminal()
-    CampaignDisplay(stream).show(stage(seconds=seconds, at_most=at_most))
-    assert stream.getvalue() == (
-        f"timelift: {words}launch 2 · setting 1 · {SETTING}: warming up native\n"
-    )
+@pytest.mark.parametrize(
+    ("variable", "value", "encoding"),
+    [("TERM", "dumb", "utf-8"), ("CI", "true", "utf-8"), ("LANG", "", "ascii")],
+)
+def test_where_no_line_can_change_there_are_plain_ones_with_the_time_left(  # noqa: PLR0913, PLR0917
+    terminal, monkeypatch, variable, value, encoding, least, most, words
+):
+    monkeypatch.setenv(variable, value)
+    terminal.encoding = encoding
+    CampaignDisplay(terminal).show(stage(least=least, most=most))
+    line = f"timelift: {words}launch 2 of 3 · setting 1 of 8 · {DOING}\n"
+    assert terminal.getvalue() == line.encode(encoding, "replace").decode()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,6 @@ def test_a_long_run_has_few_lines(monkeypatch):
         now[0] += 1
     assert (counts[60], counts[300], counts[3_600]) == (7, 15, 31)
     assert counts[7_200] - counts[3_600] == 12
-    progress.show(StillUndecided(1, settings=8))
     progress.say("what stays")
     assert stream.getvalue().count("\n") == counts[7_200] + 1
 
@@ -79,7 +86,7 @@ def test_a_long_run_has_few_lines(monkeypatch):
 @pytest.fixture
 def terminal(monkeypatch):
     """A terminal of 80 columns that can do everything."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+    for name in ("CI", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "80")
@@ -91,68 +98,64 @@ def plain(written):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).replace("\r", "")
 
 
-def last_drawn(stream, *events, at=None):
-    """The lines of the display after these were shown and a stage."""
+def last_drawn(stream, *events):
+    """The line of the display after these were shown."""
     progress = CampaignDisplay(stream)
     for event in events:
         progress.show(event)
-    start = len(stream.getvalue())
-    progress.show(at or stage())
-    drawn = plain(stream.getvalue()[start:])
+    *_, line = plain(stream.getvalue().rsplit("\x1b[2K", 1)[-1]).splitlines()
     progress.done()
-    return drawn.splitlines()
+    return line.rstrip()
 
 
-def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(terminal):
-    (line,) = last_drawn(terminal, BEGUN)
-    assert line.split("  ", 1)[1].strip() == (
-        "about 1 min 15 s left · launch 2 of 3 · setting 1 of 8 · tokens-T…"
-    )
-    later = (BEGUN, StillUndecided(2, settings=8))
-    assert last_drawn(terminal, *later, at=stage(launch=4, setting="x"))[-1].rstrip() == (
-        "about 1 min 15 s left · launch 4 · setting 1 · 2 of 8 settings undecided · x: w…"
-    )
+@pytest.mark.parametrize("no_colours", ["", "1"])
+@pytest.mark.parametrize(
+    ("seconds", "line"),
+    [
+        ((25, 75, 75), "━━━─────────  about 75 s left · launch 2 of 3"),
+        ((30, 10, 30), "━━━━━━──────  10 s to 30 s left · launch 2 of 3"),
+        ((30, 0, 0), "━━━━━━━━━━━━  about 0 s left · launch 2 of 3"),
+        ((30, math.inf, math.inf), "────────────  launch 2 of 3"),
+    ],
+)
+def test_a_terminal_shows_a_bar_the_time_left_and_where_the_run_is(
+    terminal, monkeypatch, no_colours, seconds, line
+):
+    monkeypatch.setenv("NO_COLOR", no_colours)
+    drawn = last_drawn(terminal, BEGUN, stage(), stage("warming up", *seconds))
+    assert drawn == f"{line} · setting 1 of 8 · warming up"
+
+
+def test_until_the_first_launch_has_begun_a_terminal_says_so(terminal):
+    assert last_drawn(terminal, BEGUN) == "────────────  starting the first launches"
+    assert f"timelift: {BEGUN.words}\n" in plain(terminal.getvalue())
 
 
 @pytest.mark.parametrize("width", [10, 40, 200])
 def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    drawn = last_drawn(terminal, BEGUN, StillUndecided(2, settings=8))
-    assert len(drawn) == 1
-    assert max(map(len, drawn)) <= width
+    line = last_drawn(terminal, stage(), stage())
+    assert len(line) <= width
+    assert line.endswith("graph" if width == 200 else "…")
 
 
 def test_the_display_leaves_nothing_behind_but_a_cursor(terminal):
     progress = CampaignDisplay(terminal)
-    progress.show(stage(seconds=1))
+    progress.show(stage())
     hidden, shown = (terminal.getvalue().rfind(f"\x1b[?25{end}") for end in "lh")
     assert shown > hidden
     progress.done()
     last_drawn, cleared = terminal.getvalue().rsplit("\x1b[?25h", 1)
-    assert plain(last_drawn).endswith(f"{SETTING}: warming …\n")
+    assert plain(last_drawn).endswith(" · launch 2 of 3 · setting 1 of 8 · warming up nat…\n")
     assert cleared.count("\x1b[1A\x1b[2K") == 1
     assert plain(cleared) == ""
     progress.done()
     assert terminal.getvalue().endswith(cleared)
 
 
-def test_the_bar_counts_launches_of_settings():
-    state = ProgressState()
-    assert state.share is None
-    state.take(BEGUN)
-    shares = []
-    for launch, setting in itertools.product(range(1, 5), range(8)):
-        state.take(stage(launch, f"s{setting}"))
-        shares.append(state.share)
-    assert shares[0] == 0
-    assert shares[:24] == sorted(shares[:24])
-    assert shares[23] == pytest.approx(23 / 24)
-    assert shares[24:] == [None] * 8
-
-
 def test_what_stays_is_whole_and_moves_no_cursor(terminal):
     progress = CampaignDisplay(terminal)
-    progress.show(stage(setting="\x1b]0;evil\x07-T1", doing="build\x1b[2J"))
+    progress.show(stage("build\x1b[2J · \x1b]0;evil\x07-T1"))
     progress.say("x" * 300)
     progress.say("\x1b[2J")
     progress.done()

@@ -30,6 +30,7 @@ from timelift.measure.launch_pool import (
 )
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
+from timelift.measure.worker_state import ShowStage
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
 from timelift.messages import RivalSpec, Task
 
@@ -133,6 +134,7 @@ class Campaign:
             self._pool.finish_early()
         with self._pool as pool:
             self._budget.import_seconds = pool.import_seconds
+            self._pace.start()
             for group in self.options.groups(referee.decision_points):
                 wanted = self._wanted(group)
                 if not wanted or self._stopped():
@@ -163,8 +165,6 @@ class Campaign:
             self._doubtful_peaks = frozenset(case.setting for case in peaks)
         doubtful = self._doubtful
         wanted = _by_setting(case for case in open_cases if case in doubtful)
-        if decides and wanted:
-            self._display.show(progress.StillUndecided(len(wanted), self._settings))
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
     def _play_side_by_side(self, pool: LaunchPool, group: tuple[int, ...], wanted: Wanted) -> None:
@@ -186,7 +186,8 @@ class Campaign:
 
     def _play_launch(self, pool: LaunchPool, slot: LaunchSlot, wanted: Wanted) -> None:
         dice = random.Random(f"{self.options.seed} {slot.number}")
-        for setting, cases in wanted.items():
+        for place, (setting, cases) in enumerate(wanted.items(), start=1):
+            show_stage = partial(self._show_stage, slot, setting, place, len(wanted))
             task = self._task(setting, cases, slot, dice.randrange(_SEEDS))
             if (slot.number, setting) in self._played:
                 with self._lock:
@@ -196,7 +197,7 @@ class Campaign:
                 has_reader = slot.number == self.options.launch_with_reader
                 reads_beside = has_reader and self._reads_peaks(slot, setting)
                 slot_of_setting = replace(slot, reads_beside=reads_beside)
-                outcomes = self._measure(pool, slot_of_setting, task)
+                outcomes = self._measure(pool, slot_of_setting, task, show_stage)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # unfinished: --resume plays the setting again
                 self._record_together(slot_of_setting, outcomes)
@@ -204,10 +205,12 @@ class Campaign:
             self._pace.step()
         pool.close(slot)
 
-    def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[CaseInLaunch]:
+    def _measure(
+        self, pool: LaunchPool, slot: LaunchSlot, task: Task, show_stage: ShowStage
+    ) -> list[CaseInLaunch]:
         setting = task.setting
+        show_stage("starting")
         launch = pool.open(slot, setting.backend)
-        show_stage = partial(self._show_stage, slot, setting)
         with self._budget.paying(setting):
             if slot.reads_beside:
                 readers = pool.open_peak_readers(slot, setting.backend, task.rivals)
@@ -243,13 +246,30 @@ class Campaign:
             fits = self._budget.fits(setting, beyond_fewest=self._is_beyond_fewest(slot.group))
             return self._fits.setdefault((slot.group[0], setting), fits)
 
-    def _show_stage(self, slot: LaunchSlot, setting: Setting, doing: str) -> None:
+    def _show_stage(
+        self, slot: LaunchSlot, setting: Setting, place: int, settings: int, doing: str
+    ) -> None:
+        launches = self.options.launches
+        is_more = self._is_beyond_fewest(slot.group)
+        of = f"at most {launches.most}" if is_more else str(launches.fewest)
+        where = f"launch {slot.number} of {of} · setting {place} of {settings}"
         with self._lock:
-            beyond_fewest = self._is_beyond_fewest(slot.group)
-            limit = self._budget.left(beyond_fewest=beyond_fewest)
-            left = limit if beyond_fewest else min(self._pace.seconds_left, limit)
-            begun = (slot.number, setting.label, doing, left)
-            self._display.show(progress.StageBegun(*begun, at_most=left == limit))
+            seconds = self._seconds(slot.group, place, settings)
+            self._display.show(progress.StageBegun(where, f"{doing} · {setting.label}", seconds))
+
+    def _seconds(self, group: Sequence[int], place: int, settings: int) -> progress.Seconds:
+        """Return the seconds gone and left, at most with all launches beyond the fewest."""
+        launches, beyond = self.options.launches, self._is_beyond_fewest(group)
+        gone, least = self._pace.seconds_gone, 0.0 if beyond else self._pace.seconds_left
+        limit = self._budget.left(beyond_fewest=beyond)
+        if least >= limit:
+            return progress.Seconds(gone, 0.0, max(0.0, limit))
+        played = group[0] - 1 + len(group) * (place - 1) / settings
+        more = launches.most - (played if beyond else launches.fewest)
+        # they come in pairs, of which both import at once
+        a_launch = self._budget.import_seconds / 2 + settings * self._pace.seconds_a_piece
+        most = min(least + more * a_launch, self._budget.left(beyond_fewest=True))
+        return progress.Seconds(gone, least, max(least, most))
 
     def _record_together(self, slot: LaunchSlot, outcomes: Sequence[CaseInLaunch]) -> None:
         """Record how a setting's rivals ended, without facts that launches beside it disturbed."""

@@ -6,69 +6,19 @@ processor from what is being timed.
 
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TextIO
 
 from rich import live
-from rich.console import Console, Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from timelift.escape import plain
-from timelift.measure.progress import CampaignBegun, CampaignEvent, StageBegun, StillUndecided
+from timelift.measure.progress import CampaignBegun, CampaignEvent
 
-#: Columns of the bar and of the gap after it; terminals narrower than `_ROOM` have no bar.
-_BAR, _GAP, _ROOM = 12, 2, 60
+#: Columns of the bar; terminals narrower than `_ROOM` have none.
+_BAR, _ROOM = 12, 60
 #: Terminals that cannot move their cursor.
 _DUMB = {"dumb", "unknown"}
-
-
-@dataclass
-class ProgressState:
-    """The latest event of each kind; `parts_begun` are pairs of a launch and a setting."""
-
-    begun: CampaignBegun | None = None
-    undecided: StillUndecided | None = None
-    stage: StageBegun | None = None
-    parts_begun: set[tuple[int, str]] = field(default_factory=set)
-
-    def take(self, event: CampaignEvent) -> None:
-        if isinstance(event, CampaignBegun):
-            self.begun = event
-        elif isinstance(event, StillUndecided):
-            self.undecided = event
-        else:
-            self.stage = event
-            self.parts_begun.add((event.launch, event.setting))
-
-    @property
-    def _in_the_fewest(self) -> bool:
-        return bool(self.begun and self.stage and self.stage.launch <= self.begun.fewest)
-
-    @property
-    def share(self) -> float | None:
-        """The share of the fewest launches that is over; None if unknown, or beyond them."""
-        if not (self.begun and self._in_the_fewest):
-            return None
-        return min(1.0, (len(self.parts_begun) - 1) / (self.begun.settings * self.begun.fewest))
-
-    @property
-    def words(self) -> str:
-        """How far the campaign has come, and its present stage, in one line."""
-        stage = self.stage
-        if stage is None:
-            return ""
-        doubt = self.undecided.words if self.undecided else ""
-        doing = f"{stage.setting}: {stage.doing}"
-        return " · ".join(filter(None, (stage.time_left, *self._where(stage), doubt, doing)))
-
-    def _where(self, stage: StageBegun) -> Iterator[str]:
-        begun = self.begun if self._in_the_fewest else None
-        place = sum(number == stage.launch for number, _ in self.parts_begun)
-        yield f"launch {stage.launch}" + (f" of {begun.fewest}" if begun else "")
-        yield f"setting {place}" + (f" of {begun.settings}" if begun else "")
 
 
 class CampaignDisplay:
@@ -79,9 +29,8 @@ class CampaignDisplay:
     EVERY, MOST, SHARE = 10.0, 300.0, 1 / 6
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._state = stream, ProgressState()
+        self._stream, self._moving = stream, _has_moving_lines(stream)
         self._begun = time.monotonic()
-        self._moving = stream.isatty() and os.environ.get("TERM") not in _DUMB
         self._live: live.Live | None = None
         self._shown = float("-inf")
 
@@ -93,21 +42,25 @@ class CampaignDisplay:
             self._write(f"timelift: {text}\n")
 
     def show(self, event: CampaignEvent) -> None:
-        self._state.take(event)
         if isinstance(event, CampaignBegun):
             self.say(event.words)
-        elif isinstance(event, StageBegun) and self._moving:
-            line = self._line_below()
-            line.update(_drawn(self._state, line.console.width), refresh=True)
-        elif isinstance(event, StageBegun):
-            self._show_now_and_then()
+            if self._moving:
+                self._draw(0.0, "starting the first launches")
+        elif self._moving:
+            self._draw(event.seconds.share, event.words)
+        else:
+            self._write_now_and_then(event.words)
 
-    def _show_now_and_then(self) -> None:
+    def _draw(self, share: float, words: str) -> None:
+        line = self._line_below()
+        line.update(_drawn(share, words, line.console.width), refresh=True)
+
+    def _write_now_and_then(self, words: str) -> None:
         now = time.monotonic()
         pause = min(self.MOST, self.SHARE * (now - self._begun))
         if now - self._shown >= max(self.EVERY, pause):
             self._shown = now
-            self._write(f"timelift: {self._state.words}\n")
+            self._write(f"timelift: {words}\n")
 
     def done(self) -> None:
         if self._live:
@@ -136,16 +89,16 @@ class CampaignDisplay:
         self._stream.flush()
 
 
-def _drawn(state: ProgressState, width: int) -> RenderableType:
-    """Draw a state in one line that is cut to the width, never wrapped."""
-    if state.stage is None:
-        return Group()
-    words = Text(plain(state.words), no_wrap=True, overflow="ellipsis")
-    if state.share is None or width < _ROOM:
-        return words
-    line = Table.grid(padding=(0, _GAP, 0, 0))
-    line.add_column(width=_BAR)
-    line.add_column(no_wrap=True)
-    words.truncate(width - _BAR - _GAP, overflow="ellipsis")
-    line.add_row(ProgressBar(total=1.0, completed=state.share, width=_BAR), words)
-    return line
+def _has_moving_lines(stream: TextIO) -> bool:
+    """True for a terminal that can move its cursor and draw a bar, of which no log is kept."""
+    has_signs = (stream.encoding or "utf-8").lower().startswith("utf")
+    is_log = os.environ.get("CI") or os.environ.get("TERM") in _DUMB
+    return stream.isatty() and has_signs and not is_log
+
+
+def _drawn(share: float, words: str, width: int) -> Text:
+    """Draw a bar and words in one line that is cut to the width, never wrapped."""
+    done = round(share * _BAR)
+    bar = ("━" * done, "green"), ("─" * (_BAR - done), "dim"), "  "
+    parts = (*(bar if width >= _ROOM else ()), plain(words))
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")

@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from timelift.case import Setting
 from timelift.errors import counted
+
+#: Longer times are said in minutes.
+_SECONDS_SHOWN = 90
 
 
 @dataclass(frozen=True)
@@ -32,39 +35,47 @@ class CampaignBegun:
         return f"{cases} in {settings}, {counted(self.fewest, 'launch')} each{more}{within}"
 
 
-@dataclass(frozen=True)
-class StillUndecided:
-    """How many of the settings need more launches than those that are played."""
+class Seconds(NamedTuple):
+    """What a run has taken, and what the rest takes, at least and at most: infinite if unknown."""
 
-    undecided: int
-    settings: int
+    gone: float
+    least: float
+    most: float
+
+    @property
+    def share(self) -> float:
+        """The share that is over if the rest takes the most."""
+        return self.gone / max(self.gone + self.most, 1e-9)
 
     @property
     def words(self) -> str:
-        return f"{self.undecided} of {counted(self.settings, 'setting')} undecided"
+        """The time that the rest takes; '' if unknown."""
+        if not math.isfinite(self.most):
+            return ""
+        least, most = _in_words(self.least), _in_words(self.most)
+        if least == most:
+            return f"about {most} left"
+        return f"at most {most} left" if least == "0 s" else f"{least} to {most} left"
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds <= _SECONDS_SHOWN else f"{math.ceil(seconds / 60)} min"
 
 
 @dataclass(frozen=True)
 class StageBegun:
-    """The stage that a launch of a setting has begun; the seconds left are infinite if unknown."""
+    """The stage that a setting in a launch has begun: `where` and `doing` are in words."""
 
-    launch: int
-    setting: str
+    where: str
     doing: str
-    seconds_left: float
-    at_most: bool
+    seconds: Seconds
 
     @property
-    def time_left(self) -> str:
-        """The time that the rest takes, or takes at most, in words; '' if unknown."""
-        if not math.isfinite(self.seconds_left):
-            return ""
-        minutes, rest = divmod(max(0, round(self.seconds_left)), 60)
-        how = "at most" if self.at_most else "about"
-        return f"{how} {f'{minutes} min ' if minutes else ''}{rest} s left"
+    def words(self) -> str:
+        return " · ".join(filter(None, (self.seconds.words, self.where, self.doing)))
 
 
-CampaignEvent = CampaignBegun | StillUndecided | StageBegun
+CampaignEvent = CampaignBegun | StageBegun
 
 
 class Display(Protocol):
@@ -111,14 +122,29 @@ class Pace:
     """The time for the rest of equal pieces of work, predicted from those that are done."""
 
     def __init__(self, pieces: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._started = clock, clock()
-        self._pieces, self._done = pieces, 0
+        self._clock, self._pieces, self._done = clock, pieces, 0
+        self.start()
+
+    def start(self) -> None:
+        self._started = self._stepped = self._clock()
 
     def step(self) -> None:
         self._done += 1
+        self._stepped = self._clock()
+
+    @property
+    def seconds_gone(self) -> float:
+        return self._clock() - self._started
+
+    @property
+    def seconds_a_piece(self) -> float:
+        """The mean of those that are done; infinite if there is none."""
+        return (self._stepped - self._started) / self._done if self._done else float("inf")
 
     @property
     def seconds_left(self) -> float:
-        if not self._done:
-            return float("inf")
-        return (self._clock() - self._started) / self._done * max(0, self._pieces - self._done)
+        others = self._pieces - self._done - 1
+        if others < 0:
+            return 0.0
+        of_this_one = max(0.0, self.seconds_a_piece - (self._clock() - self._stepped))
+        return of_this_one + self.seconds_a_piece * others if self._done else float("inf")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -33,9 +33,6 @@ from timelift.present.summary import Section
 from timelift.present.words import percent, sentence
 
 _SIGN = {Verdict.SLOWER: 1, Verdict.FASTER: -1}
-#: What a rival costs in a launch before its first sample; the first call includes the tracing.
-_SETUP = ("build_seconds", "first_call_seconds")
-_LONGEST_SETUP_SECONDS = 1e6
 #: A planted slow-down counts as found if it was found in this share of its tries.
 _FOUND_SHARE = 0.9
 
@@ -74,7 +71,7 @@ class Trust(Struct, frozen=True, kw_only=True):
     `measured` is in ISO 8601, UTC; `launches` is the mean over rivals. `false_alarms` are
     differences called between identical rivals. Planted differences called in the right direction
     are `found`, by their share, such as 0.05 (older self-tests planted several), and those called
-    in the other `wrong_way`. `seconds_per_verdict` is the mean time of both rivals of a comparison.
+    in the other `wrong_way`.
     """
 
     schema: Literal[1]
@@ -85,7 +82,6 @@ class Trust(Struct, frozen=True, kw_only=True):
     false_alarms: Proportion
     wrong_way: Proportion
     found: dict[float, Proportion]
-    seconds_per_verdict: float
 
     @property
     def tries(self) -> int:
@@ -140,26 +136,14 @@ def _planted(run: Run) -> dict[str, Planted]:
 # Judging -----------------------------------------------------------------------------------------
 
 
-class _JudgedPair(NamedTuple):
-    """Two rivals of one group: the share by which the second is `slower`, and its verdict.
-
-    `sign` is 1 where it was called slower, -1 faster, 0 neither; `seconds` is the time of both.
-    """
-
-    slower: float
-    sign: int
-    seconds: float
-
-
 def trust_from_run(run: Run) -> Trust | None:
     """Judge a self-test's run; None where it has no comparison of known truth."""
     groups = twin_groups(run)
     if not groups:
         return None
-    pairs = list(_judged_pairs(groups))
     signs: dict[float, list[int]] = defaultdict(list)
-    for pair in pairs:
-        signs[pair.slower].append(pair.sign)
+    for slower, sign in _judged_pairs(groups):
+        signs[slower].append(sign)
     identical = signs.pop(0.0, [])
     wrong = [sign * slower < 0 for slower in signs for sign in signs[slower]]
     return Trust(
@@ -176,31 +160,21 @@ def trust_from_run(run: Run) -> Trust | None:
             slower: Proportion(sum(sign * slower > 0 for sign in signs[slower]), len(signs[slower]))
             for slower in sorted(signs)
         },
-        seconds_per_verdict=float(np.mean([pair.seconds for pair in pairs])),
     )
 
 
-def _judged_pairs(groups: Sequence[TwinGroup]) -> Iterator[_JudgedPair]:
+def _judged_pairs(groups: Sequence[TwinGroup]) -> Iterator[tuple[float, int]]:
     """Judge each strategy beside its twins, and all pairs of identical rivals, as a ranking does.
 
-    All pairs of a group are a family, and variances are moderated over all groups of the run.
+    Yields the share by which the second of a pair is slower, and 1 if it was called slower, -1
+    faster, 0 neither. All pairs of a group are a family, and variances are moderated over all
+    groups of the run.
     """
     aligned = [samples for group in groups for samples in aligned_samples(group.rivals)]
     for group, comparisons in zip(groups, compare_pairs(aligned), strict=True):
-        seconds = [_seconds_spent(rival) for rival in group.rivals]
         for (i, j), comparison in comparisons.items():
             if i == 0 or group.slower[i] == group.slower[j] == 0:
-                sign = _SIGN.get(comparison.verdict, 0)
-                yield _JudgedPair(round(group.slower[j], 4), sign, seconds[i] + seconds[j])
-
-
-def _seconds_spent(rival: Measurement) -> float:
-    """Return the seconds of building and the first call, where known, and of all samples."""
-    launches = rival.launches
-    samples = [np.nansum(launch.seconds_per_call) * launch.calls_per_sample for launch in launches]
-    setup = [launch.facts.number(name) or 0.0 for launch in launches for name in _SETUP]
-    possible = [seconds for seconds in setup if 0 <= seconds <= _LONGEST_SETUP_SECONDS]
-    return float(sum(samples) + sum(possible))
+                yield round(group.slower[j], 4), _SIGN.get(comparison.verdict, 0)
 
 
 # The files ---------------------------------------------------------------------------------------
@@ -241,10 +215,9 @@ def save_trust(trust: Trust, folder: Path) -> Path:
 
 
 def machine_trust(results: Path, run: Run) -> Trust | None:
-    """Return the findings of the self-test of a run's machine that tells most of it, if any.
+    """Return the findings of the last self-test of a run's machine, with its versions if any has.
 
-    It has the run's versions and rests on the most comparisons, or else it is the last one. Those
-    of earlier versions of timelift are among the `results` of their project.
+    Those of earlier versions of timelift are among the `results` of their project.
     """
     name, versions = run.header.machine.name, run.header.machine.versions
     if name is None or Path(name).name != name or name == "..":
@@ -255,11 +228,8 @@ def machine_trust(results: Path, run: Run) -> Trust | None:
     for folder in folders:
         with suppress(OSError, ValueError):  # a name that no folder has
             found += filter(None, map(load_trust, folder.glob("trust*.json")))
-
-    def worth(trust: Trust) -> tuple[int, str]:
-        return 0 if trust.changed_in(versions) else 1 + trust.tries, trust.measured
-
-    return max(found, key=worth, default=None)
+    found.sort(key=lambda trust: (not trust.changed_in(versions), trust.measured))
+    return found[-1] if found else None
 
 
 # Words -------------------------------------------------------------------------------------------
@@ -293,10 +263,7 @@ def _sentences(trust: Trust | None) -> Iterator[str]:
         f"found where planted: {', '.join(shares)}; "
         f"the wrong way round in {wrong.hits} of {wrong.tries:,}"
     )
-    yield (
-        f"{counted(trust.settings, 'setting')}, {trust.launches:.1f} launches a rival, "
-        f"{trust.seconds_per_verdict:.1f} s a comparison"
-    )
+    yield f"{counted(trust.settings, 'setting')}, {trust.launches:.1f} launches a rival"
 
 
 def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
