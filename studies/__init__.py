@@ -13,7 +13,7 @@ from typing import TypeVar
 from timelift.case import Backend
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
-from timelift.measure.machine import why_not_installed
+from timelift.measure.backends import why_not_installed
 from timelift.measure.options import split
 
 T = TypeVar("T")

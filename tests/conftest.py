@@ -33,6 +33,11 @@ SLOW_FIRST = (
 UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ.setdefault("XLA_FLAGS", UNOPTIMISED)
 
+# What Keras is told here is nothing to the tests, and they write no keras.json but this.
+KERAS_HOME = tempfile.TemporaryDirectory(prefix="timelift-keras-")
+os.environ["KERAS_HOME"] = KERAS_HOME.name
+os.environ.pop("KERAS_BACKEND", None)
+
 # Options of this session are none of the runs that a test starts.
 os.environ.pop("PYTEST_ADDOPTS", None)
 

@@ -52,7 +52,7 @@ def skip_without(backend):
     import pytest  # the processes here do without it, and without the coordinator
 
     from timelift.case import Backend
-    from timelift.measure.machine import why_not_installed
+    from timelift.measure.backends import why_not_installed
 
     if reason := why_not_installed(Backend(backend)):
         pytest.skip(reason, allow_module_level=True)

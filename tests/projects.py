@@ -9,7 +9,7 @@ from pathlib import Path
 
 from timelift.case import Backend
 from timelift.measure import catalogue
-from timelift.measure.machine import why_not_installed
+from timelift.measure.backends import why_not_installed
 from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent

@@ -65,7 +65,9 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(
     assert advice.verdict == ("change" if len(budgets) > 1 else "undecided")
 
 
-def test_several_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, monkeypatch, measuring):
+def test_several_batches_share_a_budget_and_ctrl_c_ends_all(
+    tmp_path, capsys, monkeypatch, measuring
+):
     batches = [make_model(batch=batch) for batch in (8, 32, 128)]
     runs = [run(tmp_path, of_lifts(model, dict.fromkeys(TIMES, 1.0))) for model in batches[:2]]
     asked = measuring(runs[0], replace(runs[1], complete=False))
@@ -76,6 +78,8 @@ def test_several_batches_share_a_budget_and_ctrl_c_ends_all(tmp_path, monkeypatc
     assert [request.texts["budget"] for request in asked] == ["10s", "15s"]
     assert [str(advice.verdict) for advice in advices] == ["keep", "keep"]
     assert [advice.was_interrupted for advice in advices] == [False, True]
+    assert capsys.readouterr().err.count("backend tensorflow, ") == 1  # and runs repeat none
+    assert {request.texts["backends"] for request in asked} == {"tensorflow"}
 
 
 def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring):

@@ -10,7 +10,8 @@ from tests import engines
 from tests.repositories import write
 from timelift.canary import time_canary, time_copy
 from timelift.case import Backend
-from timelift.measure import machine, options
+from timelift.errors import UserError
+from timelift.measure import backends, machine, options
 from timelift.worker import system
 
 OPTIONS = {option.name: option for option in options.OPTIONS}
@@ -140,26 +141,66 @@ def test_a_gpu_without_its_program_is_said_all_the_same(monkeypatch):
     assert machine.describe_gpus() == {"gpus": ["a GPU of which nvidia-smi reports nothing"]}
 
 
-def test_a_backend_that_is_not_installed_names_the_command(monkeypatch):
-    assert machine.why_not_installed(Backend.TENSORFLOW) == ""
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    sentence = machine.why_not_installed(Backend.JAX)
-    assert sentence == "jax is not installed; install it with: pip install 'timelift[jax]'"
+@pytest.fixture
+def keras_told(monkeypatch, tmp_path):
+    """Install some backends alone, and tell Keras by its variable and in its keras.json."""
+
+    def tell(installed="tensorflow", variable="", text="{}"):
+        monkeypatch.setattr("importlib.util.find_spec", installed.split().__contains__)
+        monkeypatch.setenv("KERAS_BACKEND", variable)
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        (tmp_path / "keras.json").write_text(text)
+
+    return tell
+
+
+FIRST, EXPECTED = "the first that is installed", "expected tensorflow, jax, torch as the backend,"
 
 
 @pytest.mark.parametrize(
-    ("installed", "of_keras", "usual"),
+    ("told", "words"),
     [
-        ("tensorflow jax torch", "", "tensorflow"),
-        ("jax torch", "", "jax"),
-        ("tensorflow torch", "torch", "torch"),
-        ("tensorflow", "jax", "tensorflow"),
-        ("", "", "tensorflow"),
+        (("tensorflow jax torch",), f"backend tensorflow, {FIRST}"),
+        (("jax torch",), f"backend jax, {FIRST}"),
+        (("",), f"backend tensorflow, {FIRST}"),
+        (("tensorflow jax", "", '{"backend": "jax"}'), "backend jax, as FILE says"),
+        (("tensorflow jax", "", '{"backend": "jax",}'), f"backend tensorflow, {FIRST}"),
+        (("tensorflow jax", "jax", "[]"), "backend jax, as KERAS_BACKEND says"),
+        (
+            ("jax", "", '{"backend": "torch"}'),
+            "backend jax, since torch, as FILE says, is not",
+        ),
+        (
+            ("tensorflow", "openvino"),
+            f"KERAS_BACKEND: {EXPECTED} received 'openvino'",
+        ),
+        (
+            ("tensorflow", "jax"),
+            "KERAS_BACKEND: jax is not installed; install it with: pip install",
+        ),
+        (("tensorflow", "", '{"backend": ["jax"]}'), f"FILE: {EXPECTED} received ['jax']"),
+        (("tensorflow", "", "[1]"), "FILE: Keras cannot read it (Expected `object`, got `array`)"),
+        (("tensorflow", "", "[" * 99_999), "FILE: Keras cannot read it"),
     ],
 )
-def test_the_usual_backend_is_keras_s_own_or_the_first_that_is_installed(
-    monkeypatch, installed, of_keras, usual
-):
-    monkeypatch.setattr(options, "installed_backends", lambda: [*map(Backend, installed.split())])
-    monkeypatch.setenv("KERAS_BACKEND", of_keras)
-    assert OPTIONS["backends"].value("") == (usual,)
+def test_the_usual_backend_is_keras_s_own_or_the_first_installed(keras_told, told, words, tmp_path):
+    keras_told(*told)
+    try:
+        usual, said = *OPTIONS["backends"].value(""), backends.usual_backend()[1]
+    except UserError as error:
+        usual, said = None, str(error)
+    assert said.replace(str(tmp_path / "keras.json"), "FILE").startswith(words)
+    assert words.startswith(f"backend {usual}, ") == (usual is not None)
+
+
+def test_an_order_of_axes_that_keras_json_says_is_among_the_flags(keras_told):
+    keras_told(text='{"image_data_format": "channels_first"}')
+    assert machine.describe([]).drift["flags"]["image_data_format"] == "channels_first"
+
+
+@pytest.mark.parametrize("version", ["none", "2.15.0", "3.3.3"])
+def test_a_keras_that_is_too_old_is_refused_before_anything_starts(monkeypatch, version):
+    monkeypatch.setattr(machine, "versions", lambda _: {"keras": version})
+    with pytest.raises(UserError, match=f"expected Keras 3.4 or newer in .*, received {version};"):
+        machine.refuse_without_backend()
+    machine.refuse_old_keras("3.10.0rc1", "python")

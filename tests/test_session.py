@@ -3,7 +3,7 @@
 import contextlib
 import math
 import os
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -26,7 +26,6 @@ CASES = [journals.case(name, "sensor") for name in NAMES]
 FACTS = Facts(first_call_seconds=0.25, weights=96)
 LINES = [CaseInLaunch(case, 1, 2, seconds_per_call=[1e-3, math.nan], facts=FACTS) for case in CASES]
 LATER = [CaseInLaunch(case, 2, 2, seconds_per_call=[1e-3, 3e-3]) for case in CASES]
-QUIET = SimpleNamespace(say=lambda _: None)
 
 
 class PlainRace(Race):
@@ -47,7 +46,7 @@ def play(monkeypatch, project):
     """Run a session whose campaign records these lines, and then ends or raises."""
     monkeypatch.setattr(sessions, "machine_lock", lambda *_, **__: contextlib.nullcontext())
 
-    def played(*groups, error=None, **asked):
+    def played(*groups, error=None, texts=MappingProxyType({}), **asked):
         def run(_, record, *__):
             for group in groups:
                 record(group)
@@ -55,9 +54,10 @@ def play(monkeypatch, project):
                 raise error
 
         monkeypatch.setattr(Campaign, "run", run)
-        session = Session(PlainRace(RunRequest(project, {}, **asked)))
+        session = Session(PlainRace(RunRequest(project, texts, **asked)))
+        session.told = []
         with contextlib.suppress(KeyboardInterrupt):
-            session.measure(CASES, QUIET)
+            session.measure(CASES, SimpleNamespace(say=session.told.append))
         return session
 
     return played
@@ -80,6 +80,20 @@ def test_a_run_that_is_resumed_keeps_what_was_played_before(play):
     read = load(again.journal_path)
     assert (kept.header, kept.ended, kept.complete) == (read.header, read.ended, read.complete)
     assert list(kept.by_case) == list(read.by_case)
+
+
+@pytest.mark.parametrize(
+    ("typed", "variable", "said"),
+    [("", "tensorflow", 1), ("tensorflow", "tensorflow", 0), ("", "jax", 0)],
+)
+def test_the_backend_is_said_first_unless_an_option_or_a_question_names_it(
+    play, monkeypatch, typed, variable, said
+):
+    monkeypatch.setattr("importlib.util.find_spec", bool)
+    monkeypatch.setenv("KERAS_BACKEND", variable)
+    told = play(LINES, texts={"backends": typed}).told
+    words = "backend tensorflow, as KERAS_BACKEND says; another with --backends"
+    assert told[:1].count(words) == sum(words == line for line in told) == said
 
 
 def test_a_race_has_a_folder_and_entries_of_the_header(play, monkeypatch):

@@ -26,6 +26,7 @@ from timelift.analyse.stopping import Referee
 from timelift.case import Case, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import AS_WRITTEN, Header
+from timelift.measure.backends import usual_backend
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.display import CampaignDisplay
 from timelift.measure.options import option_named
@@ -58,6 +59,10 @@ def advise_on(
     `model` and `texts`, options of a run, are as the user typed them. Ctrl-C ends all.
     """
     budget, advices = option_named("budget").value(texts.get("budget", "")), list[ModelAdvice]()
+    if not texts.get("backends"):  # said once, not by each run
+        backend, why = usual_backend()
+        CampaignDisplay(sys.stderr).say(f"{why}; another with --backends")
+        texts = {**texts, "backends": backend}
     ends = time.monotonic() + (math.inf if budget is None else budget)
     seen = [look_at_model(project, model, feeding, texts) for feeding in feedings]
     for fed in [each.in_phase(phase) for each in seen]:

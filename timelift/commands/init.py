@@ -10,7 +10,8 @@ from timelift.commands import Options, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
 from timelift.inner_layer import Factory
-from timelift.measure.options import option_named, usual_backend
+from timelift.measure.backends import usual_backend
+from timelift.measure.options import option_named
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
@@ -60,7 +61,7 @@ def init(options: Options, project: Project) -> int:
             f"{', '.join(existing)}; nothing was written: move them away first"
         )
     texts = {name: (TEMPLATES / source).read_text("utf-8") for name, source in _FILES.items()}
-    texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()}]")
+    texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()[0]}]")
     blanks = _filled_in(options.layer, options.inputs, project) if options.layer else _BLANKS
     texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
     _write({project.root / name: text for name, text in texts.items()})
@@ -91,7 +92,7 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
             "--layer: expected module:name, like mypkg.models:make_encoder, since a file imports "
             f"it; received {layer!r}"
         )
-    backend, folders = usual_backend(), with_pythonpath(project).import_folders
+    (backend, _), folders = usual_backend(), with_pythonpath(project).import_folders
     typed_inputs = option_named("inputs").value(inputs)
     layer_inputs = user_workload(layer, typed_inputs, backend, folders).inputs
     module, name = factory.where, factory.name
@@ -130,6 +131,6 @@ def _next_steps(project: Project, *, is_filled_in: bool) -> Iterator[str]:
     """Yield what was written and where, what to add, and what to type next."""
     yield f"in {project.root.resolve()}"
     yield from (f"  wrote {name}" for name in _FILES)
-    yield from ("", _TO_ADD)
+    yield from ("", f"the workflow has {usual_backend()[1]}", _TO_ADD)
     todo = "" if is_filled_in else f"fill in FEATURES and make_layer in {_WORKLOAD}, and "
     yield from (f"next, {todo}type:", "  timelift bench")

@@ -138,11 +138,7 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
             f"--against: expected an interpreter, received {python!r} ({why}); name the "
             "bin/python of a virtual environment"
         ) from None
-    if "keras" not in versions:
-        raise UserError(
-            f"--against: expected an interpreter with keras, {python!r} has none; install "
-            f"it there, beside the backend, with: {python} -m pip install keras"
-        )
+    machine.refuse_old_keras(versions.get("keras", "none"), python)
     return versions
 
 

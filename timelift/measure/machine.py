@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -19,7 +18,8 @@ from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.options import device_names, installed_backends
+from timelift.measure.backends import installed_backends, keras_settings
+from timelift.measure.options import device_names
 
 #: The packages of a backend whose versions change what is measured.
 PACKAGES = {
@@ -40,22 +40,12 @@ SPEED_VARIABLES = (
     "CUDA_DEVICE_ORDER",
 )
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-_NVIDIA_SMI = [
-    "nvidia-smi",
-    "--query-gpu=name,memory.total,driver_version",
-    "--format=csv,noheader",
-]
+_GPU_FIELDS = "--query-gpu=name,memory.total,driver_version"
+_NVIDIA_SMI = ["nvidia-smi", _GPU_FIELDS, "--format=csv,noheader"]
 
 
 def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
     return (*(name for backend in backends for name in PACKAGES[backend]), *COMMON_PACKAGES)
-
-
-def why_not_installed(backend: Backend) -> str:
-    """Reason why a backend cannot be measured, with the command that installs it, or ''."""
-    if importlib.util.find_spec(backend):
-        return ""
-    return f"{backend} is not installed; install it with: pip install 'timelift[{backend}]'"
 
 
 def refuse_without_backend() -> None:
@@ -64,6 +54,17 @@ def refuse_without_backend() -> None:
         raise UserError(
             "no backend installed: pip install 'timelift[tensorflow]', or [jax] or [torch], into "
             f"the environment of your project, which is now that of {sys.executable}"
+        )
+    found = versions(("keras", "keras-nightly"))
+    refuse_old_keras(next(iter(found.values()), "none"), sys.executable)
+
+
+def refuse_old_keras(version: str, python: str) -> None:
+    """Raise UserError if an interpreter has Keras 2, another that is too old, or none."""
+    if [*map(int, re.findall(r"\d+", version)[:2])] < [3, 4]:  # docs/environments.md
+        raise UserError(
+            f"expected Keras 3.4 or newer in the environment of {python}, received {version}; "
+            f"install it with: {python} -m pip install 'keras>=3.4,<4'"
         )
 
 
@@ -77,7 +78,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
     """Describe this machine, without a host name; with another quota of cores it is another one."""
-    gpus = describe_gpus()
+    gpus, order = describe_gpus(), keras_settings().get("image_data_format")
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
     return Machine(
         name=_name(identity, gpus.get("gpus", [])),
@@ -88,7 +89,8 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
             "governor": text_of(_GOVERNOR).strip() or None,
-            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
+            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ}
+            | ({"image_data_format": order} if order == "channels_first" else {}),
         },
         information={"canary_seconds": time_canary(), "busy": psutil.cpu_percent(0.2) / 100},
     )

@@ -3,7 +3,6 @@
 Readers raise ValueError or UserError for a wrong text.
 """
 
-import importlib.util
 import itertools
 import os
 import re
@@ -29,6 +28,7 @@ from timelift.case import (
 )
 from timelift.errors import UserError, nearest, read_share
 from timelift.inner_layer import read_inputs
+from timelift.measure.backends import usual_backend
 
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
@@ -164,17 +164,6 @@ def read_seed(word: str) -> int | None:
 # Backends and devices, without importing a backend ------------------------------------------------
 
 
-def installed_backends() -> list[Backend]:
-    return [backend for backend in Backend if importlib.util.find_spec(backend)]
-
-
-def usual_backend() -> Backend:
-    """Return the backend that Keras is told to use, or the first that is installed."""
-    installed, of_keras = installed_backends(), os.environ.get("KERAS_BACKEND")
-    first = next(iter(installed), Backend.TENSORFLOW)
-    return next((backend for backend in installed if backend == of_keras), first)
-
-
 def device_names(
     folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ
 ) -> list[str]:
@@ -206,7 +195,7 @@ def read_device(word: str) -> str:
 
 def read_backends(text: str) -> tuple[Backend, ...]:
     """Read a list of backends, an empty text as the usual one."""
-    return list_of(choice(Backend))(text) if text else (usual_backend(),)
+    return list_of(choice(Backend))(text) if text else usual_backend()[:1]
 
 
 def read_devices(text: str) -> tuple[str, ...]:
@@ -248,8 +237,8 @@ class Option:
         """Read the text, or the default where it is empty; raises UserError naming the option."""
         try:
             return self.read(text or self.default)
-        except UserError as error:
-            raise UserError(f"{self.flag}: {error}") from None
+        except UserError as error:  # of an empty text it is the environment that is wrong
+            raise UserError(f"{self.flag}: {error}" if text else str(error)) from None
         except ValueError:
             raise UserError(f"{self.flag}: expected {self.help}, received {text!r}") from None
 
@@ -280,7 +269,7 @@ AXIS_OPTIONS: tuple[Option, ...] = (
     _axis("threads", "default", "numbers of threads, or default", list_of(read_threads)),
     replace(
         _axis("backend", "", ", ".join(Backend), read_backends),
-        otherwise="KERAS_BACKEND, or the first of these that is installed",
+        otherwise="that of KERAS_BACKEND, else of keras.json, else the first installed",
     ),
 )
 _LAYER = (

@@ -19,6 +19,7 @@ from timelift.errors import UserError
 from timelift.journal.files import Journal, PlayedSettings
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
+from timelift.measure.backends import usual_backend, why_not_installed
 from timelift.measure.campaign import Campaign, CampaignReferee
 from timelift.measure.header import (
     asked_from_root,
@@ -112,6 +113,10 @@ class Session:
         chosen = [case for case in rivals if not self._impossible(case)]
         if not chosen:
             return
+        if not self.request.texts["backends"]:
+            usual, why = usual_backend()
+            if {case.setting.backend for case in chosen} == {usual}:  # a question may name others
+                display.say(f"{why}; another with --backends")
         with interrupts(lambda: self._ask_to_stop(display)):
             self._play(chosen, display, self.referee)
 
@@ -214,7 +219,7 @@ class Session:
 
     def _impossible(self, case: Case) -> str:
         """Reason why a case cannot be measured on this machine, or ''."""
-        return machine.why_not_installed(case.setting.backend) or self.catalogue.why_not(case)
+        return why_not_installed(case.setting.backend) or self.catalogue.why_not(case)
 
 
 @contextmanager

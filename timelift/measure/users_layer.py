@@ -18,6 +18,7 @@ from timelift.errors import UserError, nearest, path_is
 from timelift.escape import without_codes
 from timelift.inner_layer import Factory, LayerInputs
 from timelift.measure import machine
+from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Workload
 from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
 from timelift.source import names_of
@@ -95,7 +96,7 @@ def describe(
     Modules are found in `folders` too. Raises UserError if the layer or model cannot be called.
     """
     machine.refuse_without_backend()
-    if reason := machine.why_not_installed(backend):
+    if reason := why_not_installed(backend):
         raise UserError(reason)
     command = [sys.executable, "-m", "timelift.worker.describe", factory]
     if feeding is not None:
