@@ -99,6 +99,8 @@ class Facts:
     #: The number of nodes of each kind in its traced graph, in the first launch of a run against
     #: another side.
     operations: Annotated[dict[str, int] | None, _HIDDEN] = None
+    #: What training may add to the layer, as its state and losses tell in the first launch.
+    added: Annotated[list[str] | None, _HIDDEN] = None
     #: Once for each device: its name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _HIDDEN] = None
 

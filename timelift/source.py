@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 from timelift.case import Backend
 from timelift.errors import UserError
 
-#: Constants in which a strategy declares what it does in training, and with padding and masks.
-MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
+#: What training may add to a layer, by the constant in which a strategy declares what it does then.
+ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
+#: Those constants, and the ones for padding and masks.
+MEANING = (*ADDED, "MASKS", "PADDED_STEPS")
 #: All that reading the text or a value of any file may raise, except for OSError.
 UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 #: Scopes of their own: names inside are no constants of the module.

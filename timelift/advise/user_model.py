@@ -17,6 +17,7 @@ from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import describe, find_factory
 from timelift.project import Project
+from timelift.source import ADDED
 
 #: Options whose default differs from that of `bench`: the first call of a user's model may be slow.
 DEFAULTS = {"first_call_limit": "300"}
@@ -31,9 +32,6 @@ BATCH, SEQ_LEN = 32, 16
 Changes = tuple[tuple[int, str], ...]
 #: The rival of a whole model with all changes, beside those with one each.
 CHANGED = "changed"
-#: What training adds to an inner layer, by the constant in which strategies declare how they treat
-#: it.
-_ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
 
 
 class Feeding(NamedTuple):
@@ -105,7 +103,7 @@ class ModelLift:
         self, written: Mapping[str, Any], other: Mapping[str, Any]
     ) -> dict[str, tuple[str, str]]:
         """Return the words that two strategies declare otherwise of what training adds to it."""
-        own = (name for name, kind in _ADDED.items() if kind in self.added)
+        own = (name for name, kind in ADDED.items() if kind in self.added)
         words = {name: (_static(written, name), _static(other, name)) for name in own}
         return {name: pair for name, pair in words.items() if len({*pair}) > 1}
 

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,12 @@ from timelift.case import (
     SIZES,
     Backend,
     Gradients,
+    Lengths,
     Mode,
     Setting,
 )
 from timelift.escape import NAME_LIMIT, plain
+from timelift.source import ADDED
 
 if TYPE_CHECKING:
     from timelift.analyse.estimates import Interval
@@ -324,6 +326,18 @@ _DECLARED = {
 def meaning_in_words(meaning: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return pairs of a declaration's title and of its word in plain words."""
     return [(declared_about(key), declared_word(key, word)) for key, word in meaning.items()]
+
+
+def moot(setting: Setting, added: Collection[str] | None) -> list[str]:
+    """Return the titles of the declarations that mean nothing in a setting.
+
+    `added` is what training may add to its layer; where that is unknown, all may mean something.
+    """
+    if added is None:
+        return []
+    masks = ("MASKS", "PADDED_STEPS") if setting.lengths is Lengths.FULL else ()
+    of_layer = (key for key, kind in ADDED.items() if kind not in added)
+    return [declared_about(key) for key in (*of_layer, *masks)]
 
 
 def declared_about(key: str) -> str:

@@ -19,6 +19,7 @@ from keras import ops
 
 from timelift.case import Dtype, Gradients
 from timelift.errors import one_line
+from timelift.source import ADDED
 from timelift.worker import law, model_data
 from timelift.worker.find_lifts import (
     Lift,
@@ -32,9 +33,6 @@ from timelift.worker.reference import other_weights, own_losses, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
 from timelift.worker.whole_law import is_steady
-
-#: What training may add to a layer.
-_ADDED = ("noise", "statistics", "losses")
 
 
 def describe(factory: str) -> dict[str, Any]:
@@ -133,10 +131,10 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
     try:
         follows_weights = any(map(_differ, lift.received, disturbed.received))
         if not lift.take and (type(wrapper) is not usual or wrapper.activity_regularizer):
-            return [*_ADDED], follows_weights  # it may do more than call the layer
+            return [*ADDED.values()], follows_weights  # it may do more than call the layer
         return added_by_training(lift.inner, disturbed.received[0][:, 0]), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
-        return [*_ADDED], True
+        return [*ADDED.values()], True
 
 
 def added_by_training(layer: Any, step: Any) -> list[str]:
@@ -159,7 +157,7 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
     has_own_noise = is_noisy and any(_differ(output, output[:1]) for output in trained[0])
     keeps = changed - seeds or (not has_own_noise and any(map(_differ, trained[0], inferred)))
     shown = is_noisy, keeps, own_losses(layer)
-    return [kind for kind, is_shown in zip(_ADDED, shown, strict=True) if is_shown]
+    return [kind for kind, is_shown in zip(ADDED.values(), shown, strict=True) if is_shown]
 
 
 def _differ(tensor: Any, other: Any) -> bool:

@@ -164,6 +164,7 @@ class SettingUnderTest:
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
         facts["valid_steps"] = int(valid.sum())
         facts["weights"] = count_weights(model)
+        facts["added"] = inner.added if self.task.launch == 1 else None
         is_lift = not getattr(module, "DIFFERS", "")
         is_checked = is_lift and not self.task.reads_peak_memory
         if is_lift:  # before the price of compiling is paid

@@ -23,12 +23,15 @@ import numpy as np
 from timelift.case import Gradients, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, Task
+from timelift.source import ADDED
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs, check_inputs, check_one_tensor
 from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
 from timelift.worker.user_code import find_layer
 
+#: The name of the variable that a seeded layer draws its noise from.
+_SEED = "seed_generator_state"
 #: The stage in which a rival is held to the law.
 CHECKING = "checking the law"
 #: Bytes of inputs that are folded into one call, so that the layer's own memory stays small.
@@ -338,7 +341,17 @@ class InnerLayer:
         if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
             self.folded_reference = FoldedReference(calls, self.reference, *precisions, noise)
+        self.added = self._find_added()
         self.restore()
+
+    def _find_added(self) -> list[str]:
+        """Return what training may add; noise that has no seed may come from anywhere."""
+        names = {variable.name for variable, _ in self._state}
+        seeds, losses = names & {_SEED}, own_losses(self.layer)
+        shown = [bool(seeds), bool(names - seeds), bool(losses)]
+        kinds = ADDED.values()
+        is_told = not self.adds_more or any(shown[1:])
+        return [kind for kind, told in zip(kinds, shown, strict=True) if told or not is_told]
 
     def is_steady(self) -> bool:
         """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
@@ -372,7 +385,7 @@ class InnerLayer:
         again = engine.apply(self.layer, step, training=True)
         self.restore()
         differ = partial(law.differ, precision=self.precision)
-        is_seeded = changed == {"seed_generator_state"} and not differ(again, trained)
+        is_seeded = changed == {_SEED} and not differ(again, trained)
         differs = bool(changed) or differ(trained, inferred) or differ(again, inferred)
         self.adds_more = bool(own_losses(self.layer)) or (differs and not is_seeded)
         return differs

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,53 +41,14 @@ _HEADLINE = 300
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 
-@dataclass(frozen=True)
-class _Chart:
-    """A section whose charts the script draws; `title` has places for the baseline and the axis."""
-
-    anchor: str
-    title: str
-    words: str
-
-
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
 _SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
-#: Notes about failures and comparisons of strategies, of which a section has its own.
-_OF_ANSWERS = {"failed", "noise"}
+#: Notes of what has no figure, and those of comparisons, of which a section has its own.
+_LEFT_OUT = {"given up", "failed", "left out", "and"}
+_OF_ANSWERS = _LEFT_OUT | {"noise"}
 _ALONE = (
     "Each row is the answer for its workload alone, so it may name another strategy than the "
     "answer for all."
-)
-_CHARTS = (
-    _Chart(
-        "speed-up",
-        "Speed-up over {0} against {1}",
-        "How many times as fast as the baseline, which is the line at 1; higher is better. "
-        "The bars are 95 % intervals.",
-    ),
-    _Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
-    _Chart(
-        "winners",
-        "Fastest by size",
-        "The shortest time at every size, how many times as fast as the baseline it is, and how "
-        "many others were not shown slower. Follow a name to its case.",
-    ),
-    _Chart(
-        "first-call",
-        "First call against time",
-        "The first call builds, traces and compiles; a mark is a size. A slow one pays off only "
-        "after many calls.",
-    ),
-    _Chart(
-        "memory",
-        "Memory against time",
-        "The peak of a call; a mark is a size. Ringed: no other is both faster and smaller there.",
-    ),
-    _Chart(
-        "modes",
-        "Modes, devices and backends",
-        "The time of the fastest strategy in each, at the same size.",
-    ),
 )
 
 
@@ -153,7 +114,7 @@ def page_html(
             command=head.get("command", ""),
             warnings=in_words.warnings,
             **_first_screen(findings, in_words.additions),
-            charts=[*_charts(findings, has_chooser=in_words.additions.section is None)],
+            **_charts(findings, has_chooser=in_words.additions.section is None),
             tables=tables,
             figures=drawn,
             formats=sheet.FORMATS,
@@ -214,13 +175,14 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
         "top": in_short.top,
         "machine": processor_and_memory(findings),
         "margin": percent(RANK_MARGIN, 0),
-        "notes": in_short.notes,
+        "left_out": [note for note in in_short.notes if note[0] in _LEFT_OUT],
+        "notes": [note for note in in_short.notes if note[0] not in _LEFT_OUT],
     }
     if section is None:
         return shared | _answer(findings, in_short.table)
     also = [("also", "; ".join(section.notes))] if section.notes else []
     others = [note for note in in_short.notes if note[0] not in _OF_ANSWERS]
-    return shared | _section(section) | {"notes": [*also, *others]}
+    return shared | _section(section) | {"left_out": [], "notes": [*also, *others]}
 
 
 def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
@@ -252,22 +214,22 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _charts(findings: RunFindings, *, has_chooser: bool) -> Iterator[_Chart]:
-    """Yield the charts for which the run has values, their titles filled in."""
+def _charts(findings: RunFindings, *, has_chooser: bool) -> dict[str, Any]:
+    """Return the charts for which the run has values, by their anchors, and what titles name."""
     rankings = findings.rankings
     baselines = {ranking.baseline for ranking in rankings if ranking.baseline}
     baseline = plain(known_as(*baselines), NAME_LIMIT) if len(baselines) == 1 else "the baseline"
     size = "batch" if along([ranking.setting for ranking in rankings]) == "batch" else "length"
     drawn = {
         "speed-up": any(ranking.baseline and len(ranking.all_rows) > 1 for ranking in rankings),
+        "time": rankings,
         "winners": findings.contests and has_chooser,  # to which its rows lead
         "first-call": findings.first_calls,
         "memory": findings.peak_bytes,
         "modes": findings.fastest_elsewhere,
     }
-    for chart in _CHARTS:
-        if drawn.get(chart.anchor, rankings):
-            yield replace(chart, title=chart.title.format(baseline, size))
+    anchors = [anchor for anchor, values in drawn.items() if values]
+    return {"charts": anchors, "baseline": baseline, "size": size}
 
 
 def page_tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:

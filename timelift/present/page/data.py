@@ -30,6 +30,7 @@ from timelift.present.words import (
     axis_title,
     in_brackets,
     meaning_in_words,
+    moot,
     sentence,
     time_in_words,
     times_to_hundredths,
@@ -38,7 +39,7 @@ from timelift.present.words import (
 )
 
 #: The axes whose usual value the words of a setting leave out.
-_RARE = ("lengths", "gradients", "time_axis", "dtype", "threads")
+_RARE = ("lengths", "gradients", "time_axis")
 #: Characters after which a note below a setting is cut.
 _LONGEST_NOTE = 1_000
 
@@ -63,6 +64,12 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     looks = looks_of(case.strategy for case in cases)
     places = {name: place for place, name in enumerate(looks)}
     without_result = conditions.without_result(findings.run)
+    added = {
+        measurement.case.setting.workload: launch.facts.added
+        for measurement in findings.run.measurements
+        for launch in measurement.launches
+        if launch.facts.added is not None
+    }
     axes = {axis: sorted({getattr(setting, axis) for setting in settings}) for axis in AXES}
     return {
         "words": page_words.WORDS,
@@ -84,6 +91,7 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
                     plain(sentence(text), _LONGEST_NOTE) for text in without_result.get(setting, ())
                 ],
                 "inputs": _fields(code.inputs.get(setting)),
+                "moot": moot(setting, added.get(setting.workload)),
             }
             for setting in settings
         ),

@@ -44,6 +44,7 @@ WORDS = {
     "timesAsFast": "times as fast as {baseline}",
     "beside": "beside {baseline}",
     "besideBaselines": ", beside {baselines}",
+    "sizes": "; small marks: {least}; large marks: {most}",
     "or": " or ",
     "pointed": "{strategy}: {time} a call",
     "missing": (

@@ -129,13 +129,20 @@ function lengthAxis(lengths) {
   };
 }
 
+// A mark is the larger, the more steps a call has in all its sequences.
+const SIZES = ["seq_len", "batch"];
+const sizeOf = ({ seq_len: length, batch }) => length * batch;
+const sizesOf = (group) => d3.sort(new Set(group.map(({ setting }) => sizeOf(setting))));
+
 // A first call or the memory against the time of a call: every size is a mark.
 function againstTime({ read, write, isRinged = () => false }) {
   const time = (row) => row.time;
   return (group, width, all) => {
     const known = group.filter((row) => isDrawn(row) && read(row) !== null);
+    const sizes = sizesOf(group);
+    const r = ({ setting }) => 3 + 3 * sizes.indexOf(sizeOf(setting)) / Math.max(1, sizes.length - 1);
     const marks = [...grouped(known, (row) => row.strategy)].map(([strategy, mine]) =>
-      Plot.dot(mine, { x: time, y: read, ...mark(strategy), r: 4 }));
+      Plot.dot(mine, { x: time, y: read, ...mark(strategy), r }));
     const rings = Plot.dot(known.filter(isRinged), { x: time, y: read, r: 8, stroke: "currentColor" });
     return plotted({
       ...{ width, height: 230, marginLeft: 52, marginTop: 12, marginRight: 16 },
@@ -218,10 +225,10 @@ const CHARTS = {
   time: { free: [along], draw: byLength({
     read: (row) => row.time, low: (row) => row.time_low, high: (row) => row.time_high, write: durationTick,
   }) },
-  "first-call": { free: ["seq_len", "batch"], draw: againstTime({
+  "first-call": { free: SIZES, draw: againstTime({
     read: (row) => row.first, write: (value) => durationTick(1e6 * value),
   }) },
-  memory: { free: ["seq_len", "batch"], draw: againstTime({
+  memory: { free: SIZES, draw: againstTime({
     read: (row) => row.peak, write: tick(words.tickMemory), isRinged: (row) => row.front,
   }) },
 };
@@ -292,7 +299,7 @@ function drawings(name, mine, workload, title) {
   const { free, draw } = CHARTS[name];
   const groups = grouped(mine, (row) => inWords(row.setting, ["workload", ...free]) || workload);
   return inGrid([...groups].map(([label, group]) => {
-    const caption = name === "speed-up" ? label + besideWhat(group) : label;
+    const caption = label + (name === "speed-up" ? besideWhat(group) : free === SIZES ? sizesIn(group) : "");
     return panel(draw, group, mine, caption, title);
   }));
 }
@@ -305,6 +312,13 @@ function besideWhat(group) {
   const mine = new Set(group.map((row) => row.setting.baseline).filter(Boolean));
   const baselines = [...mine].map((strategy) => strategy.known).join(words.or);
   return mine.size ? fill(words.besideBaselines, { baselines }) : "";
+}
+
+// Which sizes the smallest and the largest marks of a panel have.
+function sizesIn(group) {
+  const [least, most] = [d3.least(group, ({ setting }) => sizeOf(setting)), d3.greatest(group, ({ setting }) => sizeOf(setting))]
+    .map(({ setting }) => inWords(setting, [], varying.filter(({ name }) => SIZES.includes(name))));
+  return least === most ? "" : fill(words.sizes, { least, most });
 }
 
 // A table of the fastest, linked to the chooser: a row for each phase, batch and mode.
@@ -344,7 +358,7 @@ function legend() {
   }, isPart ? fill(words.all, { count: measured.length }) : fill(words.cheapest, { count: few.size }));
   const place = document.getElementById("legend");
   place.classList.toggle("low", measured.length < 12);
-  place.replaceChildren(make("fieldset", {},
+  place.querySelector("div").replaceChildren(make("fieldset", {},
     make("legend", {}, words.drawn), ...measured.map(box), measured.length > few.size ? all : null));
   return place;
 }

@@ -33,6 +33,9 @@ function choose(setting, strategy) {
   location.hash = address(setting, strategy);
 }
 
+// How the bars are read, and its words.
+const reading = document.getElementById("reading");
+
 // The note about the next case that is shown.
 let note = "";
 
@@ -90,7 +93,7 @@ function show(setting, picked, message) {
   const rowOf = (wanted) => setting.rows.find(({ strategy }) => strategy === wanted);
   const row = rowOf(picked) ?? rowOf(setting.write) ?? setting.rows[0];
   chooser.querySelector(".chosen").replaceChildren(
-    lead(setting), ...(row ? [bars(setting, row), detail(row)] : []),
+    lead(setting), ...(row ? [bars(setting, row), reading, detail(row)] : []),
     ...setting.lost.map((text) => make("p", { class: "note" }, text)));
   if (focused) document.getElementById(focused)?.focus();
 }
@@ -113,7 +116,7 @@ function bars(setting, chosen) {
     make("td", { class: "n call" }, row.call)));
   const head = (text, name) => make("th", { scope: "col", class: name }, text);
   const baseline = base.strategy.known;
-  const table = make("table", { class: "bars" }, make("caption", {}, inWords(setting)),
+  const table = make("table", { class: "bars" }, make("caption", {}, inWords(setting, [], data.axes)),
     make("thead", {}, make("tr", {}, head(words.strategy, ""), make("td", { class: "bar" }),
       head(fill(words.timesAsFast, { baseline }), "ratio"),
       setting.baseline ? head(fill(words.beside, { baseline }), "word") : make("td", { class: "word" }),
@@ -139,11 +142,12 @@ function track(row, ratio, share) {
 }
 
 function detail(row) {
-  const { strategy } = row;
+  const { strategy, setting } = row;
+  const meaning = strategy.meaning.filter(([title]) => !setting.moot.includes(title));
   const facts = [
     ...data.facts.map((term, place) => [term, row.facts[place]]),
     [words.noLift, strategy.differs],
-    ...strategy.meaning,
+    ...meaning,
   ].filter(([, text]) => text);
   return make("section", { class: "detail", "aria-label": strategy.name },
     make("h3", {}, sample(strategy), strategy.name),

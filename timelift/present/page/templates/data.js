@@ -47,8 +47,8 @@ function valueOf(name, setting) {
   return words[values.indexOf(setting[name])];
 }
 
-// A setting in words: its values on the varying axes, but for some axes and usual values.
-const inWords = (setting, without = []) => varying
+// A setting in words: its values on the varying or other axes, but for some and usual values.
+const inWords = (setting, without = [], axes = varying) => axes
   .filter(({ name, usual }) => !without.includes(name) && ![usual, "none"].includes(setting[name]))
   .map((axis) => valueOf(axis.name, setting)).join(", ");
 
