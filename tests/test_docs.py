@@ -12,6 +12,7 @@ import pytest
 from tests.projects import ROOT
 from timelift.cli import COMMANDS, parser
 from timelift.commands.init import TEMPLATES
+from timelift.errors import UserError
 
 #: How a command of ours begins.
 BEGINS = r"(?:pytest bench/|python report\.py|timelift)"
@@ -89,7 +90,7 @@ def test_a_mistyped_command_is_seen():
     assert first == ["timelift", "bench", "--lengts", "skewed"]
     assert second == ["python", "report.py", "chose", "-x"]
     for words in (second, third):
-        with pytest.raises(SystemExit):
+        with pytest.raises(UserError):
             parse(words)
 
 

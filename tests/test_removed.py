@@ -33,7 +33,9 @@ def test_a_removed_command_is_one_sentence(name, capsys):
 )
 def test_no_removed_option_is_in_the_help(command, flag):
     assert f"{flag} " not in parser(command).format_help()
-    assert removed.OPTIONS[command][flag] in removed.option_sentence(command, flag, FLAGS)
+    assert removed.OPTIONS[command][flag] in removed.option_sentence(
+        command, flag, FLAGS, "timelift"
+    )
 
 
 @pytest.mark.parametrize("command", removed.OPTIONS)
@@ -47,8 +49,10 @@ def test_an_option_that_a_sentence_names_exists(command):
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("--layer-file=x", "--layer-file is no option any more: write --layer path.py:name"),
+        ("--layer-file=x", "--layer-file is no option: write --layer path.py:name"),
         ("--worklods=x", "--worklods is no option; nearest: --workloads"),
+        ("--maxfial=1", "--maxfial is no option; nearest: --maxfail"),
+        ("--frobnicate", "--frobnicate is no option; pytest --help lists them"),
     ],
 )
 def test_pytest_refuses_a_removed_or_misspelt_option_in_one_sentence(pytester, word, sentence):

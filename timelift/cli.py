@@ -9,13 +9,14 @@ import inspect
 import io
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
-from timelift.commands import EXIT_INTERRUPTED, Options, removed
+from timelift.commands import EXIT_INTERRUPTED, Options, option_for, removed
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.project import Project
@@ -50,28 +51,46 @@ def module_of(name: str) -> ModuleType:
     return importlib.import_module(f"timelift.commands.{COMMANDS[name].module}")
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose exit code for bad usage is 1, since 2 is an answer of some commands."""
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002 - argparse's
+        """Wrap the paragraphs; one with indented lines stays as it is."""
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(
+            paragraph if "\n " in paragraph else textwrap.fill(paragraph, width)
+            for paragraph in paragraphs
+        )
 
-    def read(self, words: Sequence[str]) -> Options:
-        """Parse the words; raises UserError for a removed, misspelt or empty option."""
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are UserError: a sentence, and exit code 1, since 2 is an answer."""
+
+    def read(self, words: Sequence[str], project: Project) -> Options:
+        """Parse the words; raises UserError for an unknown or empty option, or another word."""
+        known, command = self._option_string_actions, self.prog.rpartition(" ")[2]
         for word, following in zip(words, [*words[1:], None], strict=False):
             flag, equals, value = word.partition("=")
-            action = self._option_string_actions.get(flag)
+            action = known.get(flag)
+            if action is None and flag.startswith("--") and flag != "--":
+                raise UserError(removed.option_sentence(command, flag, known, self.prog))
             if action and action.nargs != 0 and (value if equals else following) == "":
                 raise UserError(f"{flag}: expected a value, received nothing; or leave {flag} out")
         options, unknown = self.parse_known_args(words)
-        command, flags = self.prog.rpartition(" ")[2], self._option_string_actions
-        for flag in (word.partition("=")[0] for word in unknown if word.startswith("--")):
-            if sentence := removed.option_sentence(command, flag, flags):
-                raise UserError(sentence)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            hint = option_for(unknown[0], project, known) or f"{self.prog} --help has an example"
+            raise UserError(f"expected no further word, received {unknown[0]!r}; {hint}")
         return options
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: error: {message}\n")
+        words, found, lacking = message.partition("arguments are required: ")
+        if found:
+            raise UserError(f"expected {lacking}, received none; {self.prog} --help has an example")
+        words = words.removeprefix("argument ").replace("argument --", "--")
+        raise UserError(words.replace("one argument", "a value, received none"))
+
+    def set_usage(self) -> None:
+        """Make the usage one line, so that the purpose and an example are seen at once."""
+        words = (action.metavar for action in self._get_positional_actions())
+        self.usage = " ".join(map(str, (self.prog, *words, "[OPTION ...]")))
 
 
 def parser(name: str) -> _Parser:
@@ -81,12 +100,11 @@ def parser(name: str) -> _Parser:
         prog=f"timelift {name}",
         # there are no docstrings with python -OO
         description=inspect.cleandoc(getattr(module, name).__doc__ or ""),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     getattr(module, f"{name}_options")(command_parser)
-    if COMMANDS[name].measures:
-        command_parser.usage = f"timelift {name} [QUESTION ...] [OPTION ...]"
+    command_parser.set_usage()
     return command_parser
 
 
@@ -136,7 +154,8 @@ def _run(words: list[str], project: Project, default: str) -> int:
         name = default
         _refuse_mistyped(words, project)
     elif words and words[0] not in {"-h", "--help", "--version"}:
-        raise UserError(f"expected a command, received {words[0]!r}; {nearest(words[0], COMMANDS)}")
+        hint = nearest(words[0], [*COMMANDS, "--help", "--version"])
+        raise UserError(f"expected a command, received {words[0]!r}; {hint}")
     else:
         is_version = "--version" in words
         text = f"timelift {metadata.version('timelift')}\n" if is_version else _overview()
@@ -145,7 +164,7 @@ def _run(words: list[str], project: Project, default: str) -> int:
     run: Callable[[Options, Project], int] = getattr(module_of(name), name)
     if COMMANDS[name].measures and not {"-h", "--help"} & {*words}:
         return run(Options(words=words), project)
-    return run(parser(name).read(words), project)
+    return run(parser(name).read(words, project), project)
 
 
 def _refuse_mistyped(words: Sequence[str], project: Project) -> None:

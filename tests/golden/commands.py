@@ -76,6 +76,32 @@ MISTAKES = (
     "history --since soon",
     "history --since 0001-01-01T00:00:00+14:00",
     "history --since 2030-01-01",
+    "choose tokens",
+    "choose --json --code",
+    "report fold_time",
+    "report latset",
+    "report --workloads tokens",
+    "report --json",
+    "compare night0",
+    "advise models.py",
+    "advise gone.keras",
+    "advise --phase forward x:y",
+    "bench tokens",
+    "bench --workloads tokens frames",
+    "bench --phases backward forward",
+    "bench fold_time",
+    "bench test_forwrd.py",
+    "bench mypkg.models:make_layer",
+    "bench model.keras",
+    "bench --workload tokens",
+    "bench --layers x:y",
+    "bench --maxfial 1",
+    "bench --frobnicate",
+    "bench --phases --launches 3",
+    "bench --workloads tokns",
+    "bench --undecided maybe",
+    "bench --resume lates",
+    "help",
     "bisect HEAD~1 HEAD",
     "bisect a b --gate=3",
     "bisect HEAD HEAD --case fold_time",
@@ -124,7 +150,7 @@ def _advised(folder: Path) -> Iterator[str]:
 
 def _lay_out(home: Path) -> None:
     """Make the project that commands are run in."""
-    (home / "pytest.ini").touch()
+    (home / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -p no:randomly\n")
     shutil.copytree(HERE / "results", home / "results")
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, workload_name
-from timelift.errors import UserError, path_is
+from timelift.errors import UserError, nearest, path_is
 from timelift.inner_layer import STORED, TIME_DISTRIBUTED, Factory, LayerInputs
 from timelift.journal.lines import AS_WRITTEN
 from timelift.measure.options import option_named
@@ -173,7 +173,7 @@ class UserModel:
         """Return the model with this call, if any; raises UserError if it has nothing to train."""
         if phase is Phase.BACKWARD and not self.trains:
             raise UserError(
-                f"--phase: expected forward for {self.name}, which has no weights that train, "
+                f"--phases: expected forward for {self.name}, which has no weights that train, "
                 f"received {phase}; leave it out"
             )
         is_served = phase is Phase.FORWARD
@@ -226,5 +226,6 @@ def _find_model(text: str) -> Factory:
         return find_factory(text, f"a model as module:name or path.py:name, or a {STORED} file")
     path = Path(factory.where)
     if not path_is(path.is_file):
-        raise UserError(f"expected a stored model that is there, received {text!r}")
+        stored = nearest(path.name, (file.name for file in path.parent.glob(f"*{STORED}")))
+        raise UserError(f"expected a stored model that is there, received {text!r}; {stored}")
     return Factory(str(path.absolute()))

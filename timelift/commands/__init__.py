@@ -9,10 +9,12 @@ that several commands share are here.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
+from timelift.case import Backend, Mode, Phase
 from timelift.errors import UserError, read_share
+from timelift.project import Project
 
 Options = argparse.Namespace
 
@@ -20,8 +22,8 @@ Options = argparse.Namespace
 EXIT_NOT_YES = 2
 #: The exit code that shells expect after Ctrl-C: 128 and the number of SIGINT.
 EXIT_INTERRUPTED = 130
-#: The name of the plugin with which `timelift selftest` calls pytest.
-SELFTEST = "timelift-selftest"
+#: The names of the plugins with which `timelift bench` and `timelift selftest` call pytest.
+BENCH, SELFTEST = "timelift-bench", "timelift-selftest"
 
 
 def write_lines(lines: Iterable[str]) -> None:
@@ -32,6 +34,19 @@ def write_lines(lines: Iterable[str]) -> None:
 
 #: The ways to name a run, for help texts.
 RUN_NAMES = "a journal, a folder, a run's or a machine's name, the beginning of a commit, or latest"
+
+
+def option_for(word: str, project: Project, flags: Container[str]) -> str:
+    """Return how to write a word that stands alone, as the value of one of the flags; or ''."""
+    values: dict[str, Iterable[str]] = {
+        "--workloads": project.workloads,
+        "--strategies": project.strategies,
+        "--phases": Phase,
+        "--modes": Mode,
+        "--backends": Backend,
+    }
+    fitting = (flag for flag, known in values.items() if flag in flags and word in [*known])
+    return next((f"write {flag} {word}" for flag in fitting), "")
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:

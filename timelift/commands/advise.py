@@ -19,12 +19,18 @@ _read_size = partial(read_size, most=1_000_000)
 def advise(options: Options, project: Project) -> int:
     """Find every TimeDistributed in your model, and measure what to write instead.
 
+    Example: timelift advise mypkg.models:make_model --batch-sizes 8,32
+
     A loop over steps in a functional model is found, too. Each lift's inner layer is measured
     alone, at the sizes that reach it, by the strategies that keep the very layer; what is advised
     means the same in training, too. Then the whole model is raced against itself with what won put
     in place: a train step of its own, or its outputs where nothing trains. A change is advised only
-    if the whole model is shown faster. Nothing of yours is changed. Exit code 0: answered, be there
-    something to gain or not; 1: a mistake; 130: interrupted, with what is known until then.
+    if the whole model is shown faster. Nothing of yours is changed.
+
+    exit codes:
+      0    answered, be there something to gain or not
+      1    a mistake
+      130  interrupted, with what is known until then
     """
     from timelift.advise import advice_code, advice_words, races  # noqa: PLC0415
 
@@ -72,10 +78,11 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",
     )
     parser.add_argument(
-        "--phase",
+        "--phases",
+        dest="phase",
         type=argument_type(choice(Phase)),
         metavar="PHASE",
-        help="backward, a train step, or forward, outputs alone, as for who serves the model "
+        help="one of backward, a train step, and forward, outputs alone, as in serving "
         "(default: backward where anything trains)",
     )
     parser.add_argument(

@@ -21,6 +21,8 @@ _HEADINGS = (
 def strategies(options: Options, project: Project) -> int:
     """List the strategies, a line each: those of the project, then timelift's own.
 
+    Example: timelift strategies show fold_time
+
     One of the project stands in the place of timelift's of the same name. `strategies show NAME`
     prints a file, to copy into strategies/ and change.
     """
@@ -29,7 +31,10 @@ def strategies(options: Options, project: Project) -> int:
 
 def strategies_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "words", nargs="*", metavar="show NAME", help="print this file, to copy (default: list all)"
+        "words",
+        nargs="*",
+        metavar="[show NAME]",
+        help="print this file, to copy (default: list all)",
     )
 
 
@@ -38,6 +43,8 @@ workloads_options = strategies_options
 
 def workloads(options: Options, project: Project) -> int:
     """List the workloads, a line each: those of the project, then timelift's own.
+
+    Example: timelift workloads show tokens
 
     One of the project stands in the place of timelift's of the same name. `workloads show NAME`
     prints a file, to copy into workloads/ and change.
@@ -52,7 +59,10 @@ def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, projec
         case ["show", name]:
             write_lines([_text(kind, files, name)])
         case words:
-            raise UserError(f"expected nothing, or show NAME; received {' '.join(words)!r}")
+            raise UserError(
+                f"expected nothing, or show NAME; received {' '.join(words)!r}; "
+                f"write timelift {kind} show {words[-1]}"
+            )
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import itertools
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,14 +13,17 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.config.findpaths import load_config_dict_from_file
 
-from timelift.commands import SELFTEST, Options
+from timelift.commands import BENCH, SELFTEST, Options, option_for
 from timelift.errors import nearest, path_is
-from timelift.measure.options import add_options
+from timelift.inner_layer import Factory
+from timelift.measure.options import FLAGS, OPTIONS, add_options
 from timelift.project import Project
 
 
 def bench(options: Options, project: Project) -> int:
-    """Measure: run pytest with timelift's plugin and questions, and show what to write.
+    """Measure: run pytest with timelift's questions, and show what to write.
+
+    Example: timelift bench --layer mypkg.models:make_encoder --seq-lens 8,32
 
     The questions are those in the project's bench/, where it has some, else timelift's own. Every
     option of pytest and of its plugins may follow, such as -k, -x, -v, --junitxml or --collect-only
@@ -27,14 +31,14 @@ def bench(options: Options, project: Project) -> int:
     or other file of pytest's options is read. Where it has `-p timelift.plugin`, pytest bench/ is
     the same. The exit code is pytest's.
     """
-    return _pytest(options, project, _Questions(project))
+    return _pytest(options, project)
 
 
 def bench_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words",
         nargs="*",
-        metavar="QUESTION",
+        metavar="[QUESTION ...]",
         help="files or items, such as bench/test_lift.py, or test_modes.py of timelift's own "
         "(default: every question)",
     )
@@ -45,18 +49,21 @@ selftest_options = bench_options
 
 
 def selftest(options: Options, project: Project) -> int:
-    """Measure how far to trust this machine: copies of each strategy, some made slower on purpose.
+    """Measure how far to trust this machine, by copies that are slower on purpose.
+
+    Example: timelift selftest --budget 5m
 
     It takes ten minutes, and reports of this machine quote it from then on. It takes the options of
     timelift bench, those of pytest (pytest --help) among them.
     """
     by_its_name = ModuleType(SELFTEST)  # for `timelift.plugin.questions`
-    return _pytest(options, project, _Questions(project), by_its_name)
+    return _pytest(options, project, by_its_name)
 
 
 def _pytest(options: Options, project: Project, *plugins: object) -> int:
     gc.enable()
-    return int(pytest.main([*_words(options.words, project)], plugins=plugins))
+    questions = _Questions(project, options.words)
+    return int(pytest.main([*_words(options.words, project)], plugins=[questions, *plugins]))
 
 
 def _words(words: Sequence[str], project: Project) -> Iterator[str]:
@@ -81,13 +88,26 @@ def _with_path(word: str, brought: Mapping[str, str]) -> str:
 
 
 class _Questions:
-    """A plugin that collects the usual questions if none is named, and refuses unknown names."""
+    """A plugin that collects the usual questions if none is named, and refuses wrong words.
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
+    Of each item pytest prints a letter, unless -v asks for more.
+    """
+
+    __name__ = BENCH  # for `timelift.plugin`
+
+    def __init__(self, project: Project, words: Sequence[str]) -> None:
+        self.project, self.words = project, words
 
     def pytest_addoption(self, parser: pytest.Parser) -> None:
         parser.prog = "timelift bench"  # for errors about options
+        expected = {option.flag: option.help for option in OPTIONS}
+        for word, after in itertools.pairwise((*self.words, "--")):
+            if word in expected and after.startswith("--"):
+                raise pytest.UsageError(f"{word}: expected {expected[word]}, received nothing")
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        if config.option.verbose == 0 and not config.option.collectonly:
+            config.option.verbose = -1
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
@@ -100,14 +120,18 @@ class _Questions:
                 self._refuse_unknown(word.partition("::")[0])
 
     def _refuse_unknown(self, file: str) -> None:
-        """Raise UsageError for a file that is missing; a strategy or workload needs its option."""
+        """Raise UsageError for a file that is missing; the value of an option needs that."""
         if path_is(Path(file).exists):
             return
-        by_flag = {"--workloads": self.project.workloads, "--strategies": self.project.strategies}
-        if flags := [flag for flag, names in by_flag.items() if file in names]:
-            hint = f"write {flags[0]} {file}"
+        factory = Factory.of(file)
+        files = (*(self.project.root / "bench").glob("test_*.py"), *_brought(self.project))
+        if factory.name:
+            hint = f"write --layer {file}, or timelift advise {file} for a model"
+        elif factory.is_stored:
+            hint = f"write timelift advise {file}"
+        elif written := option_for(file, self.project, FLAGS):
+            hint = f"{written}; several have commas between them"
         else:
-            files = (*(self.project.root / "bench").glob("test_*.py"), *_brought(self.project))
             hint = nearest(file, {path.name for path in files})
         raise pytest.UsageError(f"expected a file of questions, received {file!r}; {hint}")
 

@@ -23,11 +23,16 @@ STEP = (sys.executable, "-P", "-m", "timelift.commands.bisect")
 
 
 def bisect(options: Options, project: Project) -> int:
-    """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
+    """Find the commit that made a case slower: git bisect, judged by the gate.
+
+    Example: timelift bisect v1.2 HEAD --case tokens-T16-B8-forward-graph-native
 
     Every commit in question is raced against GOOD, in a throw-away worktree; yours is not touched.
-    Exit code 0: the commit was found. 2: BAD is not shown to be slower than GOOD, or the commits
-    that remain cannot be measured. 1: something has to be done first.
+
+    exit codes:
+      0  the commit was found
+      1  something has to be done first
+      2  BAD is not shown to be slower than GOOD, or no commit can be measured
     """
     try:
         case = Case.from_label(options.case)

@@ -14,19 +14,21 @@ from timelift.project import Project
 
 
 def compare(options: Options, project: Project) -> int:
-    """Compare two stored runs: which cases became suspect, and what would decide about each.
+    """Compare two stored runs: which cases became suspect.
+
+    Example: timelift compare 4f2c9d1 latest
 
     The runs were made at different times, so times are not compared. Each case is held against the
     other rivals of its setting in its own run, and the change of that ratio is judged by the
     launches of both runs and by what ratios move between sessions (learnt from the machine's other
     runs from three on, else assumed to be 1 %). A slower canary shows that the machine slowed down;
-    where most of a setting rose beside a steady one, it is suspect as a whole.
-    The result is suspects, not proofs: only `timelift bench --against REV` measures two revisions
-    side by side.
+    where most of a setting rose beside a steady one, it is suspect as a whole. The result is
+    suspects, not proofs: only `timelift bench --against REV` measures two revisions side by side.
 
-    exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
-    2 something is suspect, with --strict alone.
-    With --across-machines always 0 or 1.
+    exit codes, with --across-machines always 0 or 1:
+      0  compared (with --strict: and nothing is suspect)
+      1  could not compare
+      2  something is suspect, with --strict alone
     """
     from timelift.analyse.results import load_usual  # noqa: PLC0415
     from timelift.history import case_changes, compare_words, two_runs  # noqa: PLC0415
@@ -62,17 +64,19 @@ def compare_options(parser: argparse.ArgumentParser) -> None:
 
 
 def history(options: Options, project: Project) -> int:
-    """Report what became slower over a machine's runs, since when, and whether the machine changed.
+    """Report what became slower over a machine's runs, and since when.
+
+    Example: timelift history --workloads tokens --since 2026-01-31
 
     Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
     and results/*/against/ left out). A change needs three runs before it and three after it. Where
     most cases moved at once it was the machine if the canary moved, too, else they are slower
     together.
 
-    exit code:
+    exit codes:
       0  nothing is slower than it has been
-      2  a slow-down that runs have confirmed is still there, of cases or of most at once
       1  the runs cannot be read, or what was asked for is not among them
+      2  a confirmed slow-down is still there, of cases or of most at once
     """
     since = _since(options.since)
     from timelift.history import history_words  # noqa: PLC0415

@@ -10,11 +10,17 @@ from timelift.project import Project
 
 
 def choose(options: Options, project: Project) -> int:
-    """Answer one question in a few lines: which strategy to use for a workload at a size.
+    """Answer in a few lines which strategy to use for a workload at a size.
+
+    Example: timelift choose --workloads tokens --seq-lens 64 --batch-sizes 8
 
     A measured size has its own answer; between two measured sizes of one answer it is that, without
-    a time or a price. Otherwise the command is printed that would decide it. Exit code 0: answered;
-    2: not decided by this run; 1: a mistake in the question.
+    a time or a price. Otherwise the command is printed that would decide it.
+
+    exit codes:
+      0  answered
+      1  a mistake in the question
+      2  not decided by this run
     """
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.analyse.results import load_usual  # noqa: PLC0415
@@ -49,14 +55,17 @@ def choose(options: Options, project: Project) -> int:
 def choose_options(parser: argparse.ArgumentParser) -> None:
     from timelift.choose.choices import Goal  # noqa: PLC0415
 
-    help_texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
-    usual = "default: the usual one, or the only one that was measured"
+    help_texts = {"seq_len": "number of steps", "batch": "sequences in a call"}
+    group = parser.add_argument_group(
+        "one value of each axis (default: the usual one, or the only one that was measured)"
+    )
     for name in AXES:
-        help_text = help_texts.get(name, usual)
-        parser.add_argument(
-            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=help_text
+        group.add_argument(
+            AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=help_texts.get(name)
         )
-    parser.add_argument("--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)}")
+    parser.add_argument(
+        "--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)} (default: time)"
+    )
     parser.add_argument(
         "--run", default="latest", metavar="RUN", help=f"{RUN_NAMES} (default: latest)"
     )

@@ -39,7 +39,9 @@ _TO_ADD = (
 
 
 def init(options: Options, project: Project) -> int:
-    """Write a question about your layer, and a CI workflow, into the project around this folder.
+    """Write a question about your layer, and a CI workflow, into this project.
+
+    Example: timelift init --layer mypkg.models:make_encoder
 
     files:
       bench/test_lift.py              the question: which cases to measure

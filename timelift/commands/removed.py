@@ -1,4 +1,4 @@
-"""Options, commands and keys that this version removed, each with a sentence of what to do.
+"""Options, commands and keys that there are not (any more), each with what to do instead.
 
 An option or command that still exists is never looked up here. The tables stay for one version.
 """
@@ -60,6 +60,9 @@ OPTIONS = {
         "--same-meaning": "it is the rule now: what means the same is advised",
     },
     "report": {
+        "--workloads": "write their names alone, like timelift report tokens",
+        "--run": "write its name first, like timelift report latest",
+        "--json": "it writes measurements.csv, and timelift.load reads a run in Python",
         "--watch": _AGAIN,
         "--every": _AGAIN,
         "--github-summary": 'write: cat results/report/report.md >> "$GITHUB_STEP_SUMMARY"',
@@ -90,12 +93,14 @@ _STILL_OPTIONS = (
 INI_KEYS = frozenset(map(option_name, (*_STILL_OPTIONS, *_WITH_KEYS)))
 
 
-def option_sentence(command: str, flag: str, known: Iterable[str]) -> str:
-    """Return what to write instead of an unknown option, or '' if no option is near."""
+def option_sentence(command: str, flag: str, known: Iterable[str], program: str) -> str:
+    """Return what to write instead of an unknown option of a command, which a program reads."""
     if instead := OPTIONS.get(command, {}).get(flag):
-        return f"{flag} is no option any more: {instead}"
-    near = difflib.get_close_matches(flag, known)
-    return f"{flag} is no option; nearest: {', '.join(near)}" if near else ""
+        return f"{flag} is no option: {instead}"
+    names = {each.lstrip("-"): each for each in known}
+    near = [names[name] for name in difflib.get_close_matches(flag.lstrip("-"), names)]
+    hint = f"nearest: {', '.join(near)}" if near else f"{program} --help lists them"
+    return f"{flag} is no option; {hint}"
 
 
 def key_sentence(name: str) -> str:

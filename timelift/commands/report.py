@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def report(options: Options, project: Project) -> int:
-    """Write the page of a run, and print what to write for each workload in a screenful.
+    """Write a run's page, and print in a screenful what to write.
+
+    Example: timelift report latest tokens
 
     The first word is a run if it names one; else the run is the latest, and all words are
     workloads, of which every setting is printed instead. Where a workload has the name of a run,
@@ -42,7 +44,7 @@ def report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words",
         nargs="*",
-        metavar="[RUN] WORKLOAD",
+        metavar="[RUN] [WORKLOAD ...]",
         help=f"{RUN_NAMES} (default: latest); then the workloads whose tables are printed instead",
     )
     parser.add_argument(
@@ -111,16 +113,16 @@ def _print_tables(
     measured = {case.setting.workload for case in findings.run.by_case}
     for name in workloads:
         if name not in measured:
-            raise UserError(_unknown_workload(name, measured, run, project.results))
+            raise UserError(_unknown_workload(name, measured, run, project))
     in_words = write(findings, dataclasses.replace(additions, section=None))
     terminal.show_report(in_words.of_workloads(workloads), terminal.console())
 
 
-def _unknown_workload(name: str, measured: set[str], run: str, folder: Path) -> str:
+def _unknown_workload(name: str, measured: set[str], run: str, project: Project) -> str:
     if run:
         return f"expected a workload of {run!r}, received {name!r}; {nearest(name, measured)}"
-    runs = {path.stem for path in runs_under(folder)}
-    return (
-        f"expected a run or a workload of the latest one, received {name!r}; "
-        f"{nearest(name, measured | runs)}"
-    )
+    runs = {path.stem for path in runs_under(project.results)}
+    hint = nearest(name, measured | runs | {"latest"})
+    if name in project.strategies:
+        hint = f"write timelift strategies show {name}, or the name of a workload"
+    return f"expected a run or a workload of the latest one, received {name!r}; {hint}"

@@ -84,7 +84,7 @@ def find_run(root: Path, word: str = "latest") -> Path:
         return _newest_under(Path(word))
     if not matching:
         names = [path.stem for path in runs]
-        hint = nearest(word, names) if names else f"{str(root)!r} holds no run"
+        hint = nearest(word, [*names, "latest"]) if names else f"{str(root)!r} holds no run"
         raise UserError(f"expected a run, a path, a folder or a commit, received {word!r}; {hint}")
     return _latest_run(matching)
 

@@ -146,11 +146,8 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
     """Read the run that `word` names in the `folder` of all machines; raises UserError if none."""
     try:
         path = find_run(folder, word)
-    except UserError:
-        raise UserError(
-            f"--resume: expected a run under {str(folder)!r}, found none for {word!r}; "
-            "measure one with: timelift bench"
-        ) from None
+    except UserError as error:
+        raise UserError(f"--resume: {error}") from None
     try:
         resumed = read_resumed_run(path)
     except OSError as error:

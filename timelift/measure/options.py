@@ -134,7 +134,7 @@ def read_duration(word: str) -> float | None:
 def one_of(*words: str) -> Callable[[str], str]:
     def read(word: str) -> str:
         if word not in words:
-            raise ValueError(word)
+            raise UserError(f"expected {' or '.join(words)}, received {word!r}")
         return word
 
     return read

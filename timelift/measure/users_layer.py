@@ -80,7 +80,8 @@ def find_factory(text: str, expected: str) -> Factory:
             raise UserError(f"{path} has no {factory.name!r}; {nearest(factory.name, names)}")
         return replace(factory, where=str(path.resolve()))
     if not _IN_MODULE.fullmatch(f"{factory.where}:{factory.name}"):
-        raise UserError(f"expected {expected}; received {text!r}")
+        hint = f"; write {text}:NAME" if text.endswith(".py") else ""
+        raise UserError(f"expected {expected}; received {text!r}{hint}")
     return factory
 
 

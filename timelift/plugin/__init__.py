@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift.commands import removed
+from timelift.commands import BENCH, removed
 from timelift.errors import UserError
 from timelift.measure.options import FLAGS, add_options
 from timelift.project import Project
@@ -73,9 +73,12 @@ def pytest_load_initial_conftests(
     """Refuse removed and misspelt options, once all plugins and conftest.py have added theirs."""
     loaded = yield
     _, unknown = parser.parse_known_and_unknown_args(args)
-    for word in unknown:
-        if sentence := removed.option_sentence("bench", word.partition("=")[0], FLAGS):
-            raise pytest.UsageError(sentence)
+    if unknown:
+        groups = (*parser._groups, parser._anonymous)  # noqa: SLF001 - pytest tells them nowhere
+        known = [name for group in groups for option in group.options for name in option.names()]
+        is_bench = early_config.pluginmanager.hasplugin(BENCH)
+        flag, program = unknown[0].partition("=")[0], "timelift bench" if is_bench else "pytest"
+        raise pytest.UsageError(removed.option_sentence("bench", flag, known, program))
     keys = vars(early_config).get("_inicfg") or early_config.inicfg  # pytest 9, pytest 8
     for name in sorted(removed.INI_KEYS & {*keys}):
         try:
@@ -89,6 +92,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not _is_xdist_worker(config):
         config.pluginmanager.register(ErrorsOfWorkers(), "timelift-errors-of-workers")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse wrong options of `timelift bench` before pytest prints that it starts."""
+    if session.config.pluginmanager.hasplugin(BENCH):
+        from timelift.plugin.questions import questions_of  # noqa: PLC0415 - not without a question
+
+        try:
+            questions_of(session.config)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_pycollect_makemodule(

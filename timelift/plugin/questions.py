@@ -198,7 +198,8 @@ class Questions:
             self.session.measure(cases, display)
             self._judge()
         except UserError as error:
-            pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+            display.say(str(error))
+            raise pytest.Session.Failed(str(error)) from None
         finally:
             display.done()
 
