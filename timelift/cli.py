@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
-from timelift.commands import EXIT_INTERRUPTED, Options, option_for, removed
+from timelift.commands import EXIT_INTERRUPTED, Options, option_for, unknown_option
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.project import Project
@@ -66,12 +66,12 @@ class _Parser(argparse.ArgumentParser):
 
     def read(self, words: Sequence[str], project: Project) -> Options:
         """Parse the words; raises UserError for an unknown or empty option, or another word."""
-        known, command = self._option_string_actions, self.prog.rpartition(" ")[2]
+        known = self._option_string_actions
         for word, following in zip(words, [*words[1:], None], strict=False):
             flag, equals, value = word.partition("=")
             action = known.get(flag)
             if action is None and flag.startswith("--") and flag != "--":
-                raise UserError(removed.option_sentence(command, flag, known, self.prog))
+                raise unknown_option(self.prog, flag, known)
             if action and action.nargs != 0 and (value if equals else following) == "":
                 raise UserError(f"{flag}: expected a value, received nothing; or leave {flag} out")
         options, unknown = self.parse_known_args(words)
@@ -148,8 +148,6 @@ def _root() -> Path:
 def _run(words: list[str], project: Project, default: str) -> int:
     if words and words[0] in COMMANDS:
         name = words.pop(0)
-    elif words and words[0] in removed.COMMANDS:
-        raise UserError(f"{words[0]} is no command any more: {removed.COMMANDS[words[0]]}")
     elif default:
         name = default
         _refuse_mistyped(words, project)

@@ -8,6 +8,7 @@ that several commands share are here.
 """
 
 import argparse
+import difflib
 import sys
 from collections.abc import Callable, Container, Iterable
 from typing import Any
@@ -47,6 +48,23 @@ def option_for(word: str, project: Project, flags: Container[str]) -> str:
     }
     fitting = (flag for flag, known in values.items() if flag in flags and word in [*known])
     return next((f"write {flag} {word}" for flag in fitting), "")
+
+
+#: What to write instead of an option that another command has.
+_INSTEAD = {
+    "report --workloads": "write their names alone, like timelift report tokens",
+    "report --run": "write its name first, like timelift report latest",
+    "report --json": "it writes measurements.csv, and timelift.load reads a run in Python",
+}
+
+
+def unknown_option(program: str, flag: str, known: Iterable[str]) -> UserError:
+    """Return the error for an option that a program has not, with the nearest that it has."""
+    names = {name.lstrip("-"): name for name in known}
+    near = [names[name] for name in difflib.get_close_matches(flag.lstrip("-"), names)]
+    nearest = f"nearest: {', '.join(near)}" if near else "--help lists those it has"
+    instead = _INSTEAD.get(f"{program} {flag}".removeprefix("timelift "), nearest)
+    return UserError(f"{flag} is no option of {program}; {instead}")
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:
