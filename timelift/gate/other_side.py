@@ -101,10 +101,12 @@ def _named(word: str, project: Project, catalogue: Catalogue) -> OtherSide:
 
 def _of_revision(word: str, commit: str, project: Project) -> OtherSide:
     holder = tempfile.TemporaryDirectory(prefix="timelift-base-")
-    archive = git_bytes(project.root, "archive", "--format=tar", commit)
-    with tarfile.open(fileobj=BytesIO(archive)) as files:
-        files.extractall(holder.name, filter=_inside)  # noqa: S202 - the filter keeps it inside
-    return replace(of_project(word, project.at(Path(holder.name)), commit), folder=holder)
+    folder = Path(holder.name).resolve()
+    with tarfile.open(fileobj=BytesIO(git_bytes(project.root, "archive", commit))) as files:
+        members = [one for one in files if _inside(one, folder)]
+        files.extraction_filter = getattr(tarfile, "data_filter", None)  # not in Debian 12
+        files.extractall(folder, members)  # noqa: S202 - git's paths are inside, and so are the links
+    return replace(of_project(word, project.at(folder), commit), folder=holder)
 
 
 def of_python(python: str, catalogue: Catalogue, project: Project) -> OtherSide:
@@ -176,9 +178,6 @@ def _readable(
     return readable, broken
 
 
-def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-    """Return a member of an archive, or None if it or its link lies outside of the folder."""
-    try:
-        return tarfile.data_filter(member, path)
-    except tarfile.FilterError:
-        return None
+def _inside(member: tarfile.TarInfo, folder: Path) -> bool:
+    """True if a member of an archive is no link that leads out of the folder."""
+    return (folder / member.name).parent.joinpath(member.linkname).resolve().is_relative_to(folder)
