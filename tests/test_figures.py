@@ -23,7 +23,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.case import Mode
 from timelift.present import figures
 from timelift.present.figures import sheet
-from timelift.present.figures.looks import CATALOGUE, COLOURS, OWN_COLOURS, looks_of, own_place
+from timelift.present.figures.looks import CATALOGUE, COLOURS, OWN_COLOURS, looks_of
 
 FEW = ("time_distributed", "native", "loop_slice")
 MANY = CATALOGUE[:25]
@@ -244,7 +244,7 @@ def test_own_strategies_have_colours_of_their_own_each_another_while_there_are_s
     colours = {together[name].colour for name in own}
     assert colours <= {*OWN_COLOURS} - {*COLOURS}
     assert len(colours) == min(len(own), len(OWN_COLOURS))
-    if len({own_place(name) for name in own}) == len(own):  # none gives way to another
+    if len({alone(name).colour for name in own}) == len(own):  # none gives way to another
         assert all(together[name] == alone(name) for name in own)
 
 

@@ -54,26 +54,18 @@ NO_CODE = CodeToPaste({}, {})
 
 
 def code_of_run(run: Run, project: Project) -> CodeToPaste:
-    cases = run.by_case
-    strategies = dict.fromkeys(case.strategy for case in cases)
-    settings = dict.fromkeys(case.setting for case in cases)
-    workloads = {setting.workload for setting in settings}
-    at_step = {workload: _at_step(workload, run, project) for workload in workloads}
-    layers = {workload: _layer(workload, run, project) for workload in workloads}
+    strategies = dict.fromkeys(case.strategy for case in run.by_case)
+    settings = dict.fromkeys(case.setting for case in run.by_case)
     return CodeToPaste(
         {name: code for name in strategies if (code := _code(name, project))},
-        {
-            setting: _inputs(setting, at_step[setting.workload], layers[setting.workload])
-            for setting in settings
-        },
+        {setting: _inputs(setting, run, project) for setting in settings},
     )
 
 
 def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -> str:
     """Return a strategy's code for a setting, or '' if its source or parameters are unknown."""
-    code, workload = _code(strategy, project), setting.workload
-    at_step, layer = _at_step(workload, run, project), _layer(workload, run, project)
-    return code.filled(_inputs(setting, at_step, layer)) if code else ""
+    code = _code(strategy, project)
+    return code.filled(_inputs(setting, run, project)) if code else ""
 
 
 def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:
@@ -121,12 +113,14 @@ def _source(path: Path | None) -> Source | None:
         return None
 
 
-def _inputs(setting: Setting, at_step: LayerInputs | None, layer: str) -> Inputs:
+def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
     """Return the inputs of a setting; the shape of a step is left open if it is unknown."""
+    at_step = _at_step(setting.workload, run, project)
     comment = "steps, *features"
     if at_step is None:
         comment = f"{_steps(setting)} steps; write the shape of one of them for the dots"
-    return Inputs(f"{_shape(setting, at_step, '...')}  # {comment}", _dtype(at_step), layer)
+    shape = f"{_shape(setting, at_step, '...')}  # {comment}"
+    return Inputs(shape, _dtype(at_step), _layer(setting.workload, run, project))
 
 
 def _shape(setting: Setting, at_step: LayerInputs | None, unknown: str) -> str:
@@ -157,24 +151,20 @@ def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
 
 
 def _layer(workload: str, run: Run, project: Project) -> str:
-    """Write how the user's own layer is made: a journal names what is bound in the project's files.
-
-    What is neither function nor class there may be the layer itself.
-    """
+    """Write how the user's own layer is made, where a file of the project binds its name."""
     factory = Factory.of(run.header.layer_options["layer"])
     name, module = factory.name, Path(factory.where).stem if factory.is_file else factory.where
-    is_own = workload == workload_name(name) and not factory.lift
-    if not (is_own and all(map(str.isidentifier, (name, *module.split("."))))):
+    is_named = all(map(str.isidentifier, (name, *module.split("."))))
+    if factory.lift or not is_named or workload != workload_name(name):
         return _ANY_LAYER
-    files = module_files(module, project.import_folders)
-    path = project.root / factory.where if factory.is_file else next(files, project.root)
+    found = next(module_files(module, project.import_folders), project.root)
+    path = (project.root / factory.where if factory.is_file else found).resolve()
     try:
-        if not path.resolve().is_relative_to(project.root.resolve()) or name not in names_of(path):
+        if not path.is_relative_to(project.root.resolve()) or name not in names_of(path):
             return _ANY_LAYER
     except UserError:
         return _ANY_LAYER
-    defined = rf"^(class|def) {name}\b"
-    makes = re.search(defined, path.read_text(encoding="utf-8"), re.MULTILINE)
+    makes = re.search(rf"^(class|def) {name}\b", path.read_text("utf-8"), re.MULTILINE)
     made = f"{name}()" if makes else f"{name} if isinstance({name}, keras.Layer) else {name}()"
     where = f"  # in {plain(project.shown(path), NAME_LIMIT)}" if factory.is_file else ""
     return f"from {module} import {name}{where}\n\nlayer = {made}"

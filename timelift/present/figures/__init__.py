@@ -17,7 +17,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.case import Phase, Setting
 from timelift.escape import slug
-from timelift.present.figures.looks import LineStyle, legend_order, looks_of, short_name
+from timelift.present.figures.looks import legend_order, looks_of, short_name
 from timelift.present.figures.sheet import (
     MUTED,
     finish,
@@ -40,8 +40,6 @@ _WIDTH, _TITLE = 2.5, 1.9
 _LEAST_HEIGHT, _AROUND, _ROW = 1.8, 0.8, 0.135
 #: The share of an axis over which the intervals at one length are spread.
 _SPREAD = 0.06
-#: The look of each strategy of a run.
-Looks = Mapping[str, LineStyle]
 
 
 @dataclass(frozen=True)
@@ -104,18 +102,18 @@ QUANTITIES: Mapping[str, Sequence[Quantity]] = {
 def of_run(findings: RunFindings) -> dict[str, Figure]:
     """Draw the figures for which a run has values, by the names of their files."""
     figures: dict[str, Figure] = {}
-    looks = looks_of(case.strategy for case in findings.run.by_case)
     with styled():
         for name, quantities in QUANTITIES.items():
             frame = pd.DataFrame(_rows(quantities, findings))
             for ending, part in _files(frame):
                 notes = ["provisional"] if findings.run.is_provisional else []
-                figures[name + ending] = _draw(part, looks, notes)
+                figures[name + ending] = _draw(part, notes)
     return figures
 
 
 def _rows(quantities: Sequence[Quantity], findings: RunFindings) -> Iterator[dict[str, Any]]:
     """Yield a row for each case and quantity with a known value, panel by panel."""
+    looks = looks_of(case.strategy for case in findings.run.by_case)
     panel_numbers: dict[tuple[Setting, Quantity], int] = {}
     for ranking in sorted(findings.rankings, key=_order):
         setting = replace(ranking.setting, seq_len=0)
@@ -130,6 +128,7 @@ def _rows(quantities: Sequence[Quantity], findings: RunFindings) -> Iterator[dic
                         "workload": setting.workload,
                         "seq_len": ranking.setting.seq_len,
                         "strategy": row.case.strategy,
+                        "look": looks[row.case.strategy],
                         "baseline": ranking.baseline,
                         "value": interval.value,
                         "low": interval.low,
@@ -164,13 +163,13 @@ def endings(workloads: Iterable[str]) -> dict[str, str]:
     return by_ending
 
 
-def _draw(frame: pd.DataFrame, looks: Looks, notes: list[str]) -> Figure:
+def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
     frame, left_out = _largest_batches(frame)
     quantities = list(dict.fromkeys(frame.quantity))
     units = {each: each.unit(frame.value[frame.quantity == each]) for each in quantities}
-    columns = ["value", "low", "high"]
+    ends = ["value", "low", "high"]
     sizes = frame.quantity.map(lambda quantity: units[quantity].size)
-    frame = frame.assign(**frame[columns].astype(float).div(sizes, axis=0))
+    frame = frame.assign(**frame[ends].astype(float).div(sizes, axis=0))
     is_line = frame.groupby("panel").seq_len.transform("nunique") > 1
     names = [text_inches(short_name(name)) for name in set(frame.strategy[~is_line])]
     width = _WIDTH + max(names, default=0)
@@ -182,17 +181,17 @@ def _draw(frame: pd.DataFrame, looks: Looks, notes: list[str]) -> Figure:
         label = quantity.label.format(unit=units[quantity].name)
         if len(set(rows.seq_len)) > 1:
             workload = frame[frame.workload == rows.workload.iloc[0]]
-            ends = limits(workload.value[workload.quantity == quantity])
-            _draw_lines(axes, rows, looks, ends, label)
+            _draw_lines(axes, rows, limits(workload.value[workload.quantity == quantity]), label)
         else:
-            _draw_dots(axes, rows, looks, label)
+            _draw_dots(axes, rows, label)
     baselines = [short_name(name) for name in dict.fromkeys(frame.baseline)]
     title = " and ".join(quantity.title for quantity in quantities).format(
         baseline=" or ".join(baselines)
     )
     bars = quantities[0].bars if frame.low.notna().any() else "no intervals"
     note = "; ".join([*notes, *left_out, bars])
-    key = {name: looks[name] for name in legend_order(frame.strategy[is_line])}
+    looks = dict(zip(frame.strategy[is_line], frame.look[is_line], strict=True))
+    key = {name: looks[name] for name in legend_order(looks)}
     return finish(sheet, _COLUMNS, title[0].upper() + title[1:], note, key)
 
 
@@ -214,9 +213,7 @@ def _title(rows: pd.DataFrame) -> str:
     return wrapped(", ".join([short_name(setting.workload), *map(short_name, words)]), _TITLE)
 
 
-def _draw_lines(
-    axes: Axes, rows: pd.DataFrame, looks: Looks, ends: tuple[float, float], label: str
-) -> None:
+def _draw_lines(axes: Axes, rows: pd.DataFrame, ends: tuple[float, float], label: str) -> None:
     """Draw a line a strategy over length; `ends` are those of the vertical axis."""
     lengths = sorted(set(rows.seq_len))
     first, last = limits(lengths, max(1.15, (lengths[-1] / lengths[0]) ** _SPREAD))
@@ -226,7 +223,7 @@ def _draw_lines(
     names = legend_order(rows.strategy)
     for place, name in enumerate(names):
         line = rows[rows.strategy == name].sort_values("seq_len")
-        look = looks[name]
+        look = line.look.iloc[0]
         # bars of one length stand beside each other, so that none hides another
         share = _SPREAD * (place - (len(names) - 1) / 2) / len(names) * line.low.notna().any()
         x = line.seq_len * (last / first) ** share
@@ -238,14 +235,13 @@ def _draw_lines(
     axes.set(xlabel="sequence length (steps)", ylabel=label)
 
 
-def _draw_dots(axes: Axes, rows: pd.DataFrame, looks: Looks, label: str) -> None:
+def _draw_dots(axes: Axes, rows: pd.DataFrame, label: str) -> None:
     """Draw a dot a strategy, the best on top; all rows are of one length."""
     quantity = rows.quantity.iloc[0]
     rows = rows.sort_values("value", ascending=not quantity.is_speed_up)
     make_logarithmic(axes, "x", limits(rows.value))
     columns = rows[["value", "low", "high"]].to_numpy()
-    for place, (name, (value, low, high)) in enumerate(zip(rows.strategy, columns, strict=True)):
-        look = looks[name]
+    for place, (look, (value, low, high)) in enumerate(zip(rows.look, columns, strict=True)):
         axes.hlines(place, low, high, look.colour, linewidth=4, alpha=0.35)
         axes.plot(value, place, **look.line)
     axes.set_yticks(range(len(rows)), [short_name(name) for name in rows.strategy])

@@ -85,19 +85,14 @@ def looks_of(strategies: Iterable[str]) -> dict[str, LineStyle]:
     have those that no name asks for, as long as there are some.
     """
     names = legend_order(strategies)
-    wanted = {base: own_place(base) for base in sorted(map(_base, names)) if base not in _PLACES}
+    own = sorted({_base(name) for name in names} - _PLACES.keys())
+    wanted = {base: _hash(base) % len(OWN_COLOURS) for base in own}
     keepers = {place: base for base, place in reversed(wanted.items())}
     free = [place for place in range(len(OWN_COLOURS)) if place not in keepers]
-    places = {
-        base: free.pop(0) if free and keepers[place] != base else place
-        for base, place in wanted.items()
-    }
-    return {name: _look_of(name, places.get(_base(name), 0)) for name in names}
-
-
-def own_place(base: str) -> int:
-    """Return the position of the colour that a name outside the catalogue asks for."""
-    return _hash(base) % len(OWN_COLOURS)
+    for base, place in wanted.items():
+        if free and keepers[place] != base:
+            wanted[base] = free.pop(0)
+    return {name: _look_of(name, wanted.get(_base(name), 0)) for name in names}
 
 
 def _base(strategy: str) -> str:
@@ -115,15 +110,12 @@ def _look_of(strategy: str, own: int) -> LineStyle:
         number = _hash(strategy[len(base) + 1 : -1])
         step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(_DASHES) - 1)
     if base in _PLACES:
-        place = _PLACES[base]
-        dash = _DASHES[(place // len(COLOURS) + turn) % len(_DASHES)]
-        return _look(COLOURS[place % len(COLOURS)], place + step, dash)
-    dash = _DASHES[turn] if turn else _OWN_DASH
-    return _look(OWN_COLOURS[own], _hash(base) // len(OWN_COLOURS) + step, dash)
-
-
-def _look(colour: str, marker: int, dash: Dash) -> LineStyle:
-    return LineStyle(colour, MARKERS[marker % len(MARKERS)], dash)
+        row, place = divmod(_PLACES[base], len(COLOURS))
+        colour, marker, dash = COLOURS[place], _PLACES[base], _DASHES[(row + turn) % len(_DASHES)]
+    else:
+        colour, marker = OWN_COLOURS[own], _hash(base) // len(OWN_COLOURS)
+        dash = _DASHES[turn] if turn else _OWN_DASH
+    return LineStyle(colour, MARKERS[(marker + step) % len(MARKERS)], dash)
 
 
 def _hash(text: str) -> int:

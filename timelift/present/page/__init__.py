@@ -46,10 +46,6 @@ _SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when
 #: Notes of what has no figure, and those of comparisons, of which a section has its own.
 _LEFT_OUT = {"given up", "failed", "left out", "and"}
 _OF_ANSWERS = _LEFT_OUT | {"noise"}
-_ALONE = (
-    "Each row is the answer for its workload alone, so it may name another strategy than the "
-    "answer for all."
-)
 
 
 # The folder ---------------------------------------------------------------------------------------
@@ -154,7 +150,7 @@ def _environment() -> Any:
     )
     environment.filters["plain"] = plain
     environment.filters["code"] = _with_code
-    environment.filters["counted"] = lambda count: counted(count, "row")
+    environment.filters["counted"] = counted
     return environment
 
 
@@ -177,6 +173,7 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
         "margin": percent(RANK_MARGIN, 0),
         "left_out": [note for note in in_short.notes if note[0] in _LEFT_OUT],
         "notes": [note for note in in_short.notes if note[0] not in _LEFT_OUT],
+        "is_section": section is not None,
     }
     if section is None:
         return shared | _answer(findings, in_short.table)
@@ -192,25 +189,22 @@ def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
         "names": answer.strategies if answer else (),
         "price": price_sentence(answer) if answer else "",
         "answers": answers,
-        "note": _ALONE if len(answers.rows) > 1 else "",
+        "hidden": 0,
         "has_prices": bool(findings.answers),
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.is_bound,
-        "is_section": False,
     }
 
 
 def _section(section: Section) -> dict[str, Any]:
     table = section.table
-    left = len(table.rows) - ROWS if table else 0
     return {
         "headline": plain(section.headline, _HEADLINE),
         "names": (),
         "price": section.below,
         "answers": table and replace(table, rows=table.rows[:ROWS]),
-        "note": f"{counted(left, 'more row')}; the tables below have all." if left > 0 else "",
+        "hidden": len(table.rows) - ROWS if table else 0,
         "has_prices": False,
-        "is_section": True,
     }
 
 

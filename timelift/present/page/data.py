@@ -24,7 +24,7 @@ from timelift.present.answer import known_as
 from timelift.present.figures.looks import COLOURS, LineStyle, looks_of
 from timelift.present.page import page_words
 from timelift.present.page.page_words import TEXT_LIMIT, name_on_page
-from timelift.present.usage import Code, CodeToPaste, Inputs
+from timelift.present.usage import Code, CodeToPaste
 from timelift.present.words import (
     MEBIBYTES,
     axis_title,
@@ -90,7 +90,7 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
                 "lost": [
                     plain(sentence(text), _LONGEST_NOTE) for text in without_result.get(setting, ())
                 ],
-                "inputs": _fields(code.inputs.get(setting)),
+                "inputs": code.inputs[setting]._asdict() if setting in code.inputs else None,
                 "moot": moot(setting, added.get(setting.workload)),
             }
             for setting in settings
@@ -170,12 +170,8 @@ def _strategy(name: str, findings: RunFindings, code: Code | None) -> dict[str, 
         "title": plain(entry.title or "", TEXT_LIMIT) if entry else "",
         "differs": plain(findings.look_alikes.get(name, ""), TEXT_LIMIT),
         "meaning": meaning_in_words(entry.meaning) if entry else [],
-        "code": _fields(code),
+        "code": code and code._asdict(),
     }
-
-
-def _fields(texts: Code | Inputs | None) -> dict[str, str] | None:
-    return texts._asdict() if texts else None
 
 
 def _look(style: LineStyle) -> dict[str, Any]:
