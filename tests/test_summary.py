@@ -163,7 +163,7 @@ BACKWARD = [replace(place, phase=Phase.BACKWARD) for place in PLACES]
         ([ended(TD, PLACES, REFUSED, "no shape.")], {f"left out {TD}: no shape"}),
         (
             [ended(name, BACKWARD, REFUSED, "nothing trains.") for name in ("native", "mine")],
-            {"left out every strategy in backward calls: nothing trains"},
+            {"left out native, mine in backward calls: nothing trains"},
         ),
         (
             [ended("mine", PLACES, REFUSED, "no")],

@@ -2,11 +2,11 @@
 
 import itertools
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.left_out import LeftOut, quickest_to_trace
+from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, machine_activity, remedies
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
@@ -143,38 +143,34 @@ def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
 
     Expected refusals are counted in the last of them.
     """
-    expected = [group for group in findings.left_out if group.is_expected]
-    for group in findings.left_out[: len(findings.left_out) - len(expected)]:
-        subject = f"{_names(group)}{_where(group)}"
-        if group.was_given_up:
-            yield "given up", f"{subject}: {group.reason}{_beside(group, findings.run)}"
-            continue
-        end = _ENDS.get(group.status, f" {group.status}") if group.is_failure else ""
+    expected = Counter[str]()
+    for group in findings.left_out:
+        names = first_few(group.strategies, _MOST_NAMED)
         reason = group.reason.removesuffix(".") or "the run ended before"
-        yield "failed" if group.is_failure else "left out", f"{subject}{end}: {reason}"
+        if group.kind is Kind.EXPECTED:
+            expected.update(case.strategy for case in group.cases)
+            continue
+        end = _ENDS.get(group.status, f" {group.status}") if group.kind is Kind.FAILED else ""
+        beside = _beside(group, findings) if group.kind is Kind.GIVEN_UP else ""
+        yield group.kind, f"{names}{_where(group)}{end}: {reason}{beside}"
     if expected:
-        names = dict.fromkeys(name for group in expected for name in group.strategies)
-        cases = counted(sum(group.cases for group in expected), "case")
-        yield "left out", f"{first_few([*names], _MOST_NAMED)} in {cases}: refused"
+        names = first_few([*expected], _MOST_NAMED)
+        yield Kind.LEFT_OUT, f"{names} in {counted(expected.total(), 'case')}: refused"
 
 
-def _names(group: LeftOut) -> str:
-    if group.is_everyone and len(group.strategies) > 1:
-        return "every strategy"
-    return first_few(group.strategies, _MOST_NAMED)
-
-
-def _beside(group: LeftOut, run: Run) -> str:
-    quickest = quickest_to_trace(run, group.settings[-1])
-    return (
-        f", where {quickest[0]}'s first call took {time_in_words(quickest[1])}" if quickest else ""
-    )
+def _beside(group: LeftOut, findings: RunFindings) -> str:
+    """Write the shortest first call of the last setting in which a strategy was given up."""
+    calls = {
+        case.strategy: seconds.value
+        for case, seconds in findings.first_calls.items()
+        if case.setting == group.settings[-1] and case.strategy not in group.strategies
+    }
+    name = min(calls, key=calls.__getitem__, default="")
+    return f", where {name}'s first call took {time_in_words(calls[name])}" if name else ""
 
 
 def _where(group: LeftOut) -> str:
     """Write where strategies have no figure, after a blank; '' where they have none anywhere."""
-    if len(group.settings) == len(group.asked_in):
-        return ""
     words, alike = [], [*group.asked_in]
     for axis in several_valued(alike):
         own, all_values = (
@@ -183,11 +179,11 @@ def _where(group: LeftOut) -> str:
         )
         if own and own != all_values:
             are_neighbours = own == [value for value in all_values if own[0] <= value <= own[-1]]
-            words.append(at_values(axis, own, are_neighbours=are_neighbours))
+            words.append(f" {at_values(axis, own, are_neighbours=are_neighbours)}")
             alike = [setting for setting in alike if getattr(setting, axis) in own]
     if len(alike) > len(group.settings):
         return f" in {len(group.settings)} of {len(group.asked_in)} settings"
-    return f" {' '.join(words)}"
+    return "".join(words)
 
 
 def without_result(run: Run) -> dict[Setting, list[str]]:
