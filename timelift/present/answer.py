@@ -6,15 +6,15 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp, declared
+from timelift.analyse.left_out import Kind
+from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
-from timelift.analyse.results import Run
-from timelift.case import SIZES, Setting, Status
+from timelift.case import SIZES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import TIME_DISTRIBUTED
@@ -32,7 +32,7 @@ from timelift.present.words import (
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
-_KNOWN_AS = {TIME_DISTRIBUTED: "TimeDistributed", AS_WRITTEN: "the model as written"}
+_WHOLE_MODELS = {AS_WRITTEN: "the model as written", "changed": "the changed model"}
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 
@@ -51,16 +51,8 @@ def _to_write(answer: Answer) -> str:
     others = [
         f"{name} {_at_ranges(answer.axis, own)}" for name, own in ranges.items() if name != usual
     ]
+    usual = _WHOLE_MODELS.get(usual, usual)
     return f"{', '.join(others)}; else {usual}" if others else usual
-
-
-def _to_write_in(run: Run, answer: Answer) -> str:
-    """Write which strategy to use, or what was changed in a whole model."""
-    name = _to_write(answer)
-    if not run.header.races_whole_model:
-        return name
-    titles = dict(declared(run, "title")) | {AS_WRITTEN: known_as(AS_WRITTEN)}
-    return titles.get(name, name).removesuffix(".")
 
 
 def _at_ranges(axis: str, ranges: Sequence[tuple[object, ...]]) -> str:
@@ -87,25 +79,25 @@ def _common_baseline(answers: Mapping[str, Answer]) -> str:
 
 def known_as(baseline: str) -> str:
     """Return what a baseline is called, which Keras or a user has written, else its own name."""
-    return _KNOWN_AS.get(baseline, baseline)
+    return (_WHOLE_MODELS | {TIME_DISTRIBUTED: "TimeDistributed"}).get(baseline, baseline)
 
 
-def _gains_in_words(answer: Answer, baseline: str, given_up: Collection[Setting]) -> str:
+def _gains_in_words(answer: Answer, baseline: str, given_up: int) -> str:
     """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed.
 
-    Where TimeDistributed was `given_up` there is no such number, and the answer is no baseline.
+    In settings where TimeDistributed was `given_up` another is the baseline.
     """
-    settings = [ranking.setting for part in answer.parts for ranking in part.rankings]
-    count = sum(setting in given_up for setting in settings)
+    gains = sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
     parts = [
         _gain(gain, answer)
         if gain.baseline == baseline
         else f"{gain.baseline}: {_gain(gain, answer)}"
-        for gain in sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
-        if not count or gain.baseline == baseline or answer.strategies != (gain.baseline,)
+        for gain in gains
     ]
-    where = f", in {count} of {len(settings)}" if count < len(settings) else ""
-    return "; ".join([*parts, *([f"TimeDistributed was given up{where}"] if count else [])])
+    if given_up:
+        where = f", in {given_up} of {answer.settings}" if given_up < answer.settings else ""
+        parts = [*parts[:1], f"TimeDistributed was given up{where}"]
+    return "; ".join(parts)
 
 
 def _gain(gain: Gain, answer: Answer) -> str:
@@ -149,15 +141,14 @@ def _price_in_words(answer: Answer) -> str:
     return f"{at_most(answer.price)}{'' if answer.is_bound else ', seen'}"
 
 
-def where_slower(answer: Answer, *, briefly: bool = False) -> Iterator[str]:
+def where_slower(answer: Answer) -> Iterator[str]:
     """Yield where the answer was shown slower, then where it was not measured."""
     if not answer.has_verdict:
         launches = min(row.launches for part in answer.parts for _, row in part.rows)
         count = "one launch" if launches == 1 else counted(launches, "launch")
         yield f"seen in {count}: no verdict"
     elif lost := answer.lost:
-        write = _lost_where if briefly and answer.settings > 1 else _lost_in_words
-        yield write(lost, answer.settings)
+        yield _lost_in_words(lost, answer.settings)
     elif answer.is_tested_everywhere:
         yield "nowhere"
     else:
@@ -175,15 +166,15 @@ def _lost_in_words(lost: LostWhere, settings: int) -> str:
     is_range = lost.settings == 1 and low > 1
     cost = over_the_best(high, low) if is_range else f"up to {over_the_best(high)}"
     cost = f"{cost} there{fastest}"
-    return f"{_lost_where(lost, settings, ' settings')}: {cost}" if settings > 1 else cost
+    return f"{_lost_where(lost, settings)}: {cost}" if settings > 1 else cost
 
 
-def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
-    """Write `eager, 16 steps`, or `in 2 of 4` settings."""
+def _lost_where(lost: LostWhere, settings: int) -> str:
+    """Write `eager, 16 steps`, or `in 2 of 4 settings`."""
     shared = sorted(lost.shared.items(), key=lambda item: item[0] in SIZES)
     where = ", ".join(value_in_words(axis, value) for axis, value in shared)
     if not lost.has_no_exception:
-        count = f"in {lost.settings} of {settings}{noun}"
+        count = f"in {lost.settings} of {settings} settings"
         where = f"{where} ({count})" if where else count
     return where
 
@@ -193,7 +184,7 @@ def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """The answer for a workload in words, some briefly; `is_safe` if nowhere shown slower."""
+    """The answer for a workload in words; `is_safe` if nowhere shown slower."""
 
     workload: str
     write: str
@@ -201,7 +192,6 @@ class AnswerRow:
     price: str
     slower: str
     settings: int
-    slower_briefly: str = ""
     is_safe: bool = False
 
 
@@ -225,19 +215,19 @@ def answer_table(findings: RunFindings) -> Table:
 
 
 def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
-    given_up = {
-        ended.case.setting
-        for ended in findings.run.without_result
-        if ended.case.strategy == TIME_DISTRIBUTED and ended.status is Status.TRACING_LIMIT
-    }
+    given_up = Counter(
+        case.setting.workload
+        for group in findings.left_out
+        for case in group.cases
+        if group.kind is Kind.GIVEN_UP and case.strategy == TIME_DISTRIBUTED
+    )
     by_workload: dict[str, list[Ranking]] = {}
     for ranking in findings.rankings:
         by_workload.setdefault(ranking.setting.workload, []).append(ranking)
     for name, rankings in sorted(by_workload.items()):
         answer = findings.answers.get(name)
         if answer:
-            write = _to_write_in(findings.run, answer)
-            yield _row(name, write, _gains_in_words(answer, baseline, given_up), answer)
+            yield _row(name, answer, _gains_in_words(answer, baseline, given_up[name]))
         else:
             yield _without_contest(name, rankings)
 
@@ -248,15 +238,14 @@ def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
     return AnswerRow(workload, only if names else "no lift was measured", "", "", "", len(rankings))
 
 
-def _row(workload: str, write: str, gain: str, answer: Answer) -> AnswerRow:
+def _row(workload: str, answer: Answer, gain: str) -> AnswerRow:
     return AnswerRow(
         workload=workload,
-        write=write,
+        write=_to_write(answer),
         gain=gain,
         price=_price_in_words(answer),
         slower="; ".join(where_slower(answer)),
         settings=answer.settings,
-        slower_briefly=next(where_slower(answer, briefly=True)),
         is_safe=answer.is_never_shown_slower,
     )
 
@@ -307,7 +296,7 @@ def headline(findings: RunFindings) -> str:
     answer = findings.answer
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
-    name = plain(_to_write_in(findings.run, answer))
+    name = plain(_to_write(answer))
     if not answer.has_verdict:
         return f"{name} looked best{_gained(answer)}, {'; '.join(where_slower(answer))}."
     if answer.suits_few:

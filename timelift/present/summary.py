@@ -8,10 +8,10 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.ranking import declared
 from timelift.case import AXES, AXIS_FLAGS, CPU, several_valued
 from timelift.errors import counted
 from timelift.escape import plain
@@ -77,15 +77,6 @@ class Summary:
     notes: tuple[tuple[str, str], ...]
     tables_command: str
     state: str
-
-    def in_brief(self) -> "Summary":
-        """Return the summary with shorter texts in the column `shown slower`."""
-        briefly = attrgetter("slower_briefly")
-        columns = tuple(
-            replace(column, value=briefly) if column.name == "slower" else column
-            for column in self.table.columns
-        )
-        return replace(self, table=replace(self.table, columns=columns))
 
     def with_rows(self, most: int) -> "Summary":
         """Return the summary with at most so many rows: the workloads with the most settings."""
@@ -163,6 +154,8 @@ def _notes(
     findings: RunFindings, pointers: Pointers | None, tables_command: str, trust: str
 ) -> Iterator[tuple[str, str]]:
     run = findings.run
+    if run.header.races_whole_model:
+        yield from declared(run, "title")
     yield from _left_out(findings, tables_command)
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""

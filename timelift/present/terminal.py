@@ -86,15 +86,10 @@ def show_summary(summary: Summary, console: Console) -> None:
     """Print the end of a run in a screenful: the longest version that fits, else the shortest."""
     width = min(console.width, SUMMARY_WIDTH)
     room, most = SUMMARY_LINES * SUMMARY_WIDTH // width, min(len(summary.table.rows), ROWS)
-    brief = summary.in_brief()
-    without_price = replace(brief, table=brief.table.up_to(1))
-    shorter = (
-        version.with_rows(rows)
-        for rows in range(most, -1, -1)
-        for version in (brief, without_price)
-    )
-    for version in itertools.chain([summary.with_rows(most)], shorter):
-        lines = _lines(_summary(version, width), console, width)
+    without_price = replace(summary, table=summary.table.up_to(1))
+    versions = itertools.product(range(most, -1, -1), (summary, without_price))
+    for rows, version in versions:
+        lines = _lines(_summary(version.with_rows(rows), width), console, width)
         if len(lines) <= room:
             break
     _show_lines(lines, console)
