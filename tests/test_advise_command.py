@@ -256,9 +256,9 @@ def test_a_model_is_advised_on_as_a_whole_with_code_to_paste(tmp_path, form):
 
 def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
     feeding = Feeding("", 2, 6)
-    names, fed = ("strided", "twins"), feeding._asdict()
-    strided, twins = (in_worker(f"describe_model(named({name!r}), {fed})") for name in names)
+    names, fed = ("strided", "shared"), feeding._asdict()
+    strided, shared = (in_worker(f"describe_model(named({name!r}), {fed})") for name in names)
     whole = UserModel.of("strided", feeding, Backend.TENSORFLOW, strided)
     assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)
-    closed = UserModel.of("strided", feeding, Backend.TENSORFLOW, twins)
-    assert closed.setting.seq_len == closed.lifts[0].steps == 40
+    closed = UserModel.of("strided", feeding, Backend.TENSORFLOW, shared)
+    assert closed.setting.seq_len == closed.lifts[0].steps == 4
