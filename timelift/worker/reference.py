@@ -153,19 +153,25 @@ def restored(variables: Iterable[Any]) -> Iterator[list[tuple[Any, Array]]]:
 
 
 @contextmanager
-def multiplied(
-    variables: Sequence[Any], factors: Iterable[Array | float], plus: float = 0.0
-) -> Iterator[None]:
-    """Multiply the values of variables inside, and add a number to them."""
+def multiplied(variables: Sequence[Any], factors: Iterable[Array | float]) -> Iterator[None]:
+    """Multiply the values of variables inside."""
     with restored(variables) as before:
         for (variable, value), factor in zip(before, factors, strict=False):
-            variable.assign((value * factor + plus).astype(value.dtype))
+            variable.assign((value * factor).astype(value.dtype))
         yield
 
 
-def other_weights(model: Any) -> AbstractContextManager[None]:
-    """Change all trainable weights inside: those that are zero as made hide what they do."""
-    return multiplied(model.trainable_weights, itertools.repeat(1.1), plus=0.01)
+@contextmanager
+def other_weights(model: Any) -> Iterator[None]:
+    """Change all trainable weights inside: those that are zero as made hide what they do.
+
+    Each value by another number, since a normalization takes away what features have in common.
+    """
+    with restored(model.trainable_weights) as before:
+        for variable, value in before:
+            added = 0.01 * np.cos(np.arange(value.size)).reshape(value.shape)
+            variable.assign((1.1 * value + added).astype(value.dtype))
+        yield
 
 
 def moved_by_rounding(
