@@ -120,7 +120,7 @@ PYTEST = {
 #: What `advise` prints of stored advice, since the command itself measures.
 ADVICE = "advise"
 #: What would change the words or their colours.
-_LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS")
+_LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "KERAS_BACKEND")
 #: Figures are drawings of matplotlib's, so their names are kept alone, and none is written.
 _DRAWN = {".svg", ".png"}
 #: The page has the words of the report in Markdown; it is tested in a browser.
@@ -199,7 +199,8 @@ def _played(home: Path, words: str) -> tuple[object, str, str]:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    return kept | {"KERAS_HOME": "none"}
 
 
 def _pytest(words: str) -> str:
