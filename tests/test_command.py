@@ -13,7 +13,6 @@ from tests.projects import ROOT
 from tests.repositories import write
 from timelift import cli
 from timelift.cli import COMMANDS
-from timelift.commands import SELFTEST
 from timelift.escape import plain
 from timelift.measure import header
 
@@ -116,13 +115,6 @@ def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeyp
     assert code == 5
     mine = ["-p", "timelift.plugin", "--rootdir", str(tmp_path), "-c", str(tmp_path / "tox.ini")]
     assert args == [*mine, *words]
-
-
-def test_a_plugin_of_its_name_makes_a_run_a_selftest(tmp_path, monkeypatch):
-    _, args, (_, selftest) = called(monkeypatch, ["selftest", "--budget", "5m"], tmp_path)
-    assert args[-2:] == ["--budget", "5m"]
-    assert selftest.__name__ == SELFTEST
-    assert "-c" not in args
 
 
 @pytest.mark.parametrize("folder", ["", "timelift/bench/"])

@@ -54,7 +54,6 @@ def test_where_no_line_can_change_there_are_plain_ones_with_the_time_left(  # no
     ("event", "words"),
     [
         (BEGUN, "40 cases in 8 settings, 3 launches each, up to 12 where the answer is open"),
-        (CampaignBegun(4, 2, 1, 1), "4 cases in 2 settings, 1 launch each"),
         (CampaignBegun(1, 1, 3, 3), "1 case in 1 setting, 3 launches each"),
         (
             CampaignBegun(4, 2, 5, 13, two_sided=True, budget_seconds=89.999),

@@ -286,24 +286,23 @@ def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
         list(lines)
 
 
-@pytest.mark.parametrize(
-    ("results", "home", "folder", "why"),
-    [
-        ("", "{0}/state", "state/timelift/a/selftest", ""),
-        ("kept", "{0}/state", "kept/a/selftest", ""),
-        ("", "state", "results/a/selftest", "a whole path in XDG_STATE_HOME or HOME, received"),
-        ("", "{0}/file", "results/a/selftest", "cannot write .*: Not a directory; make the fold"),
-    ],
-)
-def test_a_self_test_is_the_machines_unless_its_folder_is_named_or_cannot_be_written(  # noqa: PLR0913, PLR0917
-    tmp_path, monkeypatch, results, home, folder, why
+def test_a_self_test_is_the_machines_unless_a_folder_is_named_or_its_own_cannot_be_written(
+    state, monkeypatch
 ):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_STATE_HOME", home.format(tmp_path))
-    race, said = TwinsRace(RunRequest(Project(tmp_path), {"results": results})), []
-    assert race.journal_folder("a", said.append) == tmp_path / folder
-    assert len(said) == bool(why)
-    assert all(re.search(why, line) for line in said)
+    said = []
+
+    def folder(results=""):
+        race = TwinsRace(RunRequest(Project(state), {"results": results}))
+        return race.journal_folder("a", said.append)
+
+    assert folder() == state / "timelift/a/selftest"
+    assert folder("kept") == state / "kept/a/selftest"
+    assert said == []
+    for wrong in (__file__, "state"):
+        monkeypatch.setenv("XDG_STATE_HOME", wrong)
+        assert folder() == state / "results/a/selftest"
+    assert re.search("cannot write .*: Not a directory; make the folder writable or name", said[0])
+    assert said[1].endswith("expected a whole path in XDG_STATE_HOME or HOME, received 'state'")
 
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path, state):
