@@ -7,22 +7,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.repositories import strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.commands import SELFTEST
 from timelift.errors import UserError
-from timelift.gate.sides import SidesRace
 from timelift.measure.session import SIGNALS, interrupts
 from timelift.plugin import PREFIX
-from timelift.plugin.questions import (
-    Questions,
-    ReplayClock,
-    UsualRace,
-    case_of,
-    is_table_asked_for,
-    race_of,
-)
-from timelift.selftest.twins import TwinsRace
+from timelift.plugin.questions import Questions, ReplayClock, case_of, is_table_asked_for, race_of
 
 
 def test_the_clock_replays_every_sample_in_its_order():
@@ -98,22 +88,6 @@ def asked(root, *plugins, **options):
         pluginmanager=SimpleNamespace(hasplugin=plugins.__contains__),
         option=SimpleNamespace(maxfail=0),
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "options", "kind"),
-    [
-        ([], {}, UsualRace),
-        ([SELFTEST], {}, TwinsRace),
-        ([], {"against": "."}, SidesRace),
-    ],
-)
-def test_the_options_decide_the_kind_of_the_race(tmp_path, monkeypatch, words, options, kind):
-    write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
-    monkeypatch.chdir(tmp_path)
-    race = race_of(asked(tmp_path, *words, **options))
-    assert type(race) is kind
-    assert race.request.axes["threads"] == kind.usual_axes.get("threads", "")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def advise_on(
         backend, why = usual_backend()
         CampaignDisplay(sys.stderr).say(f"{why}; another with --backends")
         texts = {**texts, "backends": backend}
+    CampaignDisplay(sys.stderr).say(f"building {model} to see what it calls at every step")
     ends = time.monotonic() + (math.inf if budget is None else budget)
     seen = [look_at_model(project, model, feeding, texts) for feeding in feedings]
     for fed in [each.in_phase(phase) for each in seen]:

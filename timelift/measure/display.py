@@ -42,25 +42,21 @@ class CampaignDisplay:
             self._write(f"timelift: {text}\n")
 
     def show(self, event: CampaignEvent) -> None:
+        now = time.monotonic()
+        pause = max(self.EVERY, min(self.MOST, self.SHARE * (now - self._begun)))
         if isinstance(event, CampaignBegun):
             self.say(event.words)
             if self._moving:
                 self._draw(0.0, "starting the first launches")
         elif self._moving:
             self._draw(event.seconds.share, event.words)
-        else:
-            self._write_now_and_then(event.words)
+        elif now - self._shown >= pause:
+            self._shown = now
+            self._write(f"timelift: {event.words}\n")
 
     def _draw(self, share: float, words: str) -> None:
         line = self._line_below()
         line.update(_drawn(share, words, line.console.width), refresh=True)
-
-    def _write_now_and_then(self, words: str) -> None:
-        now = time.monotonic()
-        pause = min(self.MOST, self.SHARE * (now - self._begun))
-        if now - self._shown >= max(self.EVERY, pause):
-            self._shown = now
-            self._write(f"timelift: {words}\n")
 
     def done(self) -> None:
         if self._live:
