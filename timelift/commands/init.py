@@ -133,6 +133,6 @@ def _next_steps(project: Project, *, is_filled_in: bool) -> Iterator[str]:
     """Yield what was written and where, what to add, and what to type next."""
     yield f"in {project.root.resolve()}"
     yield from (f"  wrote {name}" for name in _FILES)
-    yield from ("", f"the workflow has {usual_backend()[1]}", _TO_ADD)
+    yield from ("", f"the workflow is for {usual_backend()[1]}", _TO_ADD)
     todo = "" if is_filled_in else f"fill in FEATURES and make_layer in {_WORKLOAD}, and "
     yield from (f"next, {todo}type:", "  timelift bench")
