@@ -1,5 +1,6 @@
 """The backends, found without importing any: what is installed, and which of them Keras takes."""
 
+import contextlib
 import importlib.util
 import os
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import msgspec
 
 from timelift.case import Backend
-from timelift.errors import UserError, path_is
+from timelift.errors import UserError
 
 
 def installed_backends() -> list[Backend]:
@@ -47,16 +48,10 @@ def usual_backend() -> tuple[Backend, str]:
 
 
 def keras_settings() -> dict[str, Any]:
-    """Return what keras.json says; what is no JSON says nothing, as to Keras."""
-    path = _keras_json()
-    try:
-        text = path.read_bytes() if path_is(path.is_file) else b"{}"
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (OSError, RecursionError, msgspec.ValidationError) as error:
-        why = getattr(error, "strerror", error)
-        raise UserError(f"{path}: Keras cannot read it ({why}); mend or remove it") from None
-    except (msgspec.DecodeError, ValueError):
-        return {}
+    """Return what keras.json says; nothing of what is no JSON, or what Keras refuses itself."""
+    with contextlib.suppress(OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return msgspec.json.decode(_keras_json().read_bytes(), type=dict[str, Any])
+    return {}
 
 
 def _keras_json() -> Path:

@@ -78,7 +78,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
     """Describe this machine, without a host name; with another quota of cores it is another one."""
-    gpus, order = describe_gpus(), keras_settings().get("image_data_format")
+    gpus = describe_gpus()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
     return Machine(
         name=_name(identity, gpus.get("gpus", [])),
@@ -90,7 +90,7 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
             "governor": text_of(_GOVERNOR).strip() or None,
             "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ}
-            | ({"image_data_format": order} if order == "channels_first" else {}),
+            | {name: word for name, word in keras_settings().items() if word == "channels_first"},
         },
         information={"canary_seconds": time_canary(), "busy": psutil.cpu_percent(0.2) / 100},
     )
