@@ -18,6 +18,7 @@ from timelift.advise.user_model import (
     Changes,
     Feeding,
     UserModel,
+    find_model,
     look_at_model,
     rivals_of_whole,
 )
@@ -59,13 +60,14 @@ def advise_on(
     `model` and `texts`, options of a run, are as the user typed them. Ctrl-C ends all.
     """
     budget, advices = option_named("budget").value(texts.get("budget", "")), list[ModelAdvice]()
+    factory = find_model(model)
     if not texts.get("backends"):  # said once, not by each run
         backend, why = usual_backend()
         CampaignDisplay(sys.stderr).say(f"{why}; another with --backends")
         texts = {**texts, "backends": backend}
     CampaignDisplay(sys.stderr).say(f"building {model} to see what it calls at every step")
     ends = time.monotonic() + (math.inf if budget is None else budget)
-    seen = [look_at_model(project, model, feeding, texts) for feeding in feedings]
+    seen = [look_at_model(project, factory, feeding, texts) for feeding in feedings]
     for fed in [each.in_phase(phase) for each in seen]:
         now, left = time.monotonic(), len(feedings) - len(advices)
         advices.append(find_advice(project, fed, texts, now + (ends - now) / left))

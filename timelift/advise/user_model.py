@@ -201,14 +201,13 @@ def _name(text: str) -> str:
 
 
 def look_at_model(
-    project: Project, text: str, feeding: Feeding, options: Mapping[str, str]
+    project: Project, factory: Factory, feeding: Feeding, options: Mapping[str, str]
 ) -> UserModel:
     """Return a model with its lifts; a process of its own makes and calls it.
 
-    `text`, the `source` of its `feeding` and the `options` of a run are as the user typed them.
-    Raises UserError if there is no model, or it cannot be called.
+    The `source` of its `feeding` and the `options` of a run are as the user typed them. Raises
+    UserError if it cannot be made or called.
     """
-    factory = _find_model(text)
     if feeding.source:
         source = find_factory(feeding.source, "--data as module:function or path.py:function")
         feeding = feeding._replace(source=str(source))
@@ -220,7 +219,7 @@ def look_at_model(
     return UserModel.of(str(factory), feeding, backend, described)
 
 
-def _find_model(text: str) -> Factory:
+def find_model(text: str) -> Factory:
     factory = Factory.of(text)
     if factory.lift or not factory.is_stored:
         return find_factory(text, f"a model as module:name or path.py:name, or a {STORED} file")
