@@ -53,8 +53,8 @@ def selftest(options: Options, project: Project) -> int:
 
     Example: timelift selftest --budget 5m
 
-    It takes ten minutes, and reports of this machine quote it from then on. It takes the options of
-    timelift bench, those of pytest (pytest --help) among them.
+    It takes ten minutes, and reports of this machine quote it from then on, in every project; with
+    --results it is kept in that folder alone. It takes the options of timelift bench and of pytest.
     """
     by_its_name = ModuleType(SELFTEST)  # for `timelift.plugin.questions`
     return _pytest(options, project, by_its_name)
