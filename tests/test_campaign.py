@@ -114,7 +114,7 @@ class Heard:
 def play(monkeypatch, tmp_path):
     """Play a campaign of two settings with three rivals: what was played and shown, and itself."""
 
-    def run(referee, script=None, played=None, **options):
+    def run(referee, script=None, played=None, cases=CASES, **options):
         clock = ScriptedClock()
         pool = ScriptedPool(clock, script)
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
@@ -123,7 +123,7 @@ def play(monkeypatch, tmp_path):
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
             {"tokens": Workload("tokens", "x.py:make_layer", LayerInputs((3,)), (4,), (1,))},
         )
-        campaign = Campaign(CASES, catalogue, chosen, played)
+        campaign = Campaign(cases, catalogue, chosen, played)
         campaign._budget = Budget(chosen.budget, chosen.spare_seconds, clock)
         campaign._pace._clock = clock
         heard = Heard()
@@ -207,6 +207,18 @@ def test_a_rival_that_failed_plays_no_more_nor_is_its_peak_read_and_the_others_d
     assert peaks(campaign) == [(2, 4), (2, 8)]
     names = {rival.name for _, task in campaign.peak_tasks for rival in task.rivals}
     assert names == {"fast", "close"}
+
+
+@pytest.mark.parametrize(
+    ("cases", "two_sided", "played_launches"),
+    [(CASES, False, [1]), (CASES, True, [1, 2, 3]), (CASES[::3], False, [1, 2, 3])],
+    ids=["one is left of each", "two sides", "one is asked for"],
+)
+def test_where_one_rival_is_left_a_launch_is_enough(play, cases, two_sided, played_launches):
+    script = {"close": Status.REFUSED, "slow": Status.CRASHED}
+    played, _, campaign = play(ScriptedReferee(), script, cases=cases, two_sided=two_sided)
+    assert launches(played, "fast") == played_launches
+    assert campaign.exit_word is RunEnd.COMPLETE
 
 
 def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):

@@ -12,7 +12,7 @@ from tests import journals
 from timelift.analyse import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal.files import Journal, find_run, replace_text, runs_under
+from timelift.journal.files import Journal, find_run, json_line, replace_text, runs_under
 from timelift.journal.lines import Header
 from timelift.measure.header import open_resumed
 from timelift.measurement import CaseInLaunch
@@ -80,6 +80,15 @@ def test_what_can_be_the_name_of_no_file_is_no_run(root, word):
     for seek in (find_run, open_resumed):
         with pytest.raises(UserError, match="expected a run"):
             seek(root, word)
+
+
+def test_a_run_that_measured_nothing_is_the_latest_only_to_be_resumed(root):
+    empty = root / "a/20260101T000000Z_aaaa111.jsonl"
+    case = CaseInLaunch(RIVALS[0], 1, seconds_per_call=[1e-3])
+    with (root / "a/20260105T000000Z_bbbb222.jsonl").open("a") as file:
+        file.write(json_line(case.fields()))
+    assert find_run(root).stem == "20260105T000000Z_bbbb222"
+    assert find_run(root, resumable=True) == find_run(root, empty.stem) == empty
 
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])

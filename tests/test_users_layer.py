@@ -49,13 +49,23 @@ def built():
     return layer
 
 
+class Needs(Doubled):
+    def __init__(self, units):
+        super().__init__()
+
+
+def needs(units):
+    return Needs(units)
+
+
 def raises():
     raise RuntimeError("no weights\\nhere")
 """
 DESCRIBED = """
-import json, sys
+import json, os, sys
 sys.path[:0] = [{src!r}]
-from timelift.errors import one_line
+os.environ["PYTHONPATH"] = {src!r}
+from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs
 from timelift.worker.describe import describe
 from timelift.worker.reference import make_layer
@@ -63,7 +73,7 @@ def weights(name, inputs):
     try:
         layer = make_layer("mine.models:" + name, inputs, 1)
         return [list(weight.shape) for weight in layer.weights]
-    except ValueError as error:
+    except UserError as error:
         return one_line(error)
 print(json.dumps([
     {{name: describe("mine.models:" + name) for name in {names!r}}},
@@ -71,6 +81,7 @@ print(json.dumps([
     [weights("tokens", LayerInputs((7,), dtype)) for dtype in ("int32", "")],
 ]))
 """
+REMEDY = "name a layer, or a function without arguments that makes one"
 #: Features, dtype and bound of each layer's inputs, or the error.
 INPUTS = {
     "functional": ((5, 3), "", 0),
@@ -81,9 +92,11 @@ INPUTS = {
     "unbuilt": (None, "", 0),
     "Doubled": (None, "", 0),
     "Positions": (None, "", 0),  # its embedding does not take the inputs
-    "raises": "RuntimeError: no weights here",
-    "number": "TypeError: 'int' object is not callable",
-    "functonal": "AttributeError: mine.models has no 'functonal'; nearest: functional",
+    "raises": "making or calling it failed: RuntimeError: no weights here",
+    "number": f"'int' object is not callable; {REMEDY}",
+    "needs": f"needs() missing 1 required positional argument: 'units'; {REMEDY}",
+    "Needs": f"Needs.__init__() missing 1 required positional argument: 'units'; {REMEDY}",
+    "functonal": "mine.models has no 'functonal'; nearest: functional",
 }
 
 
@@ -114,7 +127,7 @@ def test_inputs_that_contradict_a_layer_are_refused(described):
     right, wrong, longer = described[1]
     assert right == [[6, 4], [4]]
     assert wrong == (
-        "ValueError: the layer is built for steps of 6, and --inputs or FEATURES says 7; leave "
+        "the layer is built for steps of 6, and --inputs or FEATURES says 7; leave "
         "--inputs out, or mend the workload's file"
     )
     assert "--inputs or FEATURES says 6,1" in longer
@@ -129,21 +142,24 @@ def test_a_module_is_imported_as_the_project_does(src):
 
 
 @pytest.mark.parametrize(
-    ("module", "reason"),
+    ("name", "module", "reason"),
     [
-        ("import gone", "gives nothing to measure (ModuleNotFoundError: No module named 'gone')"),
-        ("import os\nos._exit(3)\n", "importing or calling it ended the process that did"),
+        ("mien", "", "there is no module 'mien' for .*; nearest: mine$"),
+        ("mine", "import gone", "making or calling it failed: ModuleNotFoundError: No module"),
+        ("mine", "import os\nos._exit(3)\n", "importing or calling it ended the process that did"),
+        (
+            "mine",
+            "import keras\nlayer = keras.layers.Conv2D(4, 3)",
+            "a call with inputs of 96 failed: ValueError: Input 0 .* is incompatible",
+        ),
     ],
 )
-def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_reason(
-    tmp_path, module, reason
+def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
+    tmp_path, name, module, reason
 ):
     write(tmp_path, {"mine.py": module})
-    with pytest.raises(UserError) as caught:
-        users_layer.describe("mine:layer", QUICKEST, [tmp_path])
-    assert str(caught.value).startswith("mine:layer: ")
-    assert reason in str(caught.value)
-    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=f"^--layer: {name}:layer: {reason}"):
+        users_layer.user_workload(f"{name}:layer", LayerInputs((96,)), QUICKEST, [tmp_path])
 
 
 @pytest.fixture
@@ -157,12 +173,9 @@ def inputs_of(monkeypatch):
     return inputs
 
 
-def test_a_layer_is_described_unless_the_options_have_its_inputs(inputs_of, monkeypatch):
+def test_a_layer_tells_its_inputs(inputs_of):
     inputs = inputs_of(features=[7], dtype="int32", high=50)
     assert inputs == LayerInputs((7,), "int32", 50)
-    monkeypatch.delattr(users_layer, "describe")
-    given = LayerInputs((3,))
-    assert users_layer.user_workload("a:b", given, QUICKEST, []).inputs == given
 
 
 @pytest.mark.parametrize(

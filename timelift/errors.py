@@ -103,7 +103,7 @@ def ran_out_of_memory(text: str | Exception) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """Return the kind of an exception and the start of its text, on one line.
+    """Return the kind of an exception and the start of its text, on one line; a UserError's alone.
 
     TensorFlow puts a stack before the text of an error in a graph: there the last paragraph counts.
     """
@@ -112,4 +112,5 @@ def one_line(error: Exception) -> str:
         text = text.rstrip().rpartition("\n\n")[2]
     text = " ".join(text.split())
     more = "…" if len(text) > _LONGEST else ""
-    return f"{type(error).__name__}: {text[:_LONGEST]}{more}"
+    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    return f"{kind}{text[:_LONGEST]}{more}"

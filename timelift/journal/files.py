@@ -27,6 +27,8 @@ _SHORTEST_COMMIT = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
 #: The name of a run's file: when the run began, and its commit.
 _OWN_NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z]+")
+#: What the line of a case that was measured has.
+_MEASURED = re.compile(rb'"status":\s*"measured"')
 #: The folder in which earlier versions kept copies of runs.
 _BASELINES = "baselines"
 #: A header is one line; a longer first line is not one.
@@ -48,9 +50,22 @@ def _is_copy(path: Path) -> bool:
     return _BASELINES in path.parts or not _OWN_NAME.fullmatch(path.stem)
 
 
-def _latest_run(paths: Iterable[Path]) -> Path:
-    """Return the run that was started last, which may not be the file written last."""
-    return max(paths, key=lambda path: (_start_time(path), not _is_copy(path), path.name))
+def _latest_run(paths: Iterable[Path], *, resumable: bool = False) -> Path:
+    """Return the run that was started last, which may not be the file written last.
+
+    It measured something, if any did, but where it is to be resumed.
+    """
+
+    def place(path: Path) -> tuple[bool, datetime, bool, str]:
+        return resumable or _measured(path), _start_time(path), not _is_copy(path), path.name
+
+    return max(paths, key=place)
+
+
+def _measured(path: Path) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as lines:
+        return any(map(_MEASURED.search, lines))
+    return False
 
 
 def _start_time(path: Path) -> datetime:
@@ -61,8 +76,10 @@ def _start_time(path: Path) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def find_run(root: Path, word: str = "latest") -> Path:
+def find_run(root: Path, word: str = "latest", *, resumable: bool = False) -> Path:
     """Return the file of the run that a word names, the newest if it names several.
+
+    `latest` is no run that measured nothing, unless one that is `resumable` is looked for.
 
     Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
     holds a run, a machine's name, a run's name nor the beginning of a run's commit.
@@ -74,7 +91,7 @@ def find_run(root: Path, word: str = "latest") -> Path:
     if path_is(Path(word).is_file):
         return Path(word)
     if word == "latest":
-        return _newest_under(root)
+        return _newest_under(root, resumable=resumable)
     is_folder = path_is(Path(word).is_dir)
     if is_folder and (inside := runs_under(Path(word))):
         return _latest_run(inside)
@@ -96,13 +113,13 @@ def _in_folder_of(folder: Path, word: str) -> list[Path]:
     return runs_under(of_machine) if inside and path_is(of_machine.is_dir) else []
 
 
-def _newest_under(folder: Path) -> Path:
+def _newest_under(folder: Path, *, resumable: bool = False) -> Path:
     runs = runs_under(folder)
     if not runs:
         raise UserError(
             f"expected a run under {str(folder)!r}, found none; measure one with: timelift bench"
         )
-    return _latest_run(runs)
+    return _latest_run(runs, resumable=resumable)
 
 
 def _is_named(path: Path, word: str) -> bool:

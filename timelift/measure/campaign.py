@@ -84,8 +84,9 @@ class Campaign:
         self._played: PlayedSettings = played or {}
         self._settings = len(_by_setting(self.results))
         self._budget = progress.Budget(options.budget, options.spare_seconds)
-        done = sum(number <= options.launches.fewest for number, _ in self._played)
-        self._pace = progress.Pace(options.launches.fewest * self._settings - done)
+        numbers = range(1, 1 + options.launches.fewest)
+        fewest = [*itertools.product(numbers, _by_setting(self.results))]
+        self._pace = progress.Pace(sum(each not in self._played for each in fewest))
         self._lock = threading.RLock()
         self._fits: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
@@ -102,7 +103,19 @@ class Campaign:
             self._is_open(case) and len(result.launches) < self.options.launches.fewest
             for case, result in self.results.items()
         )
-        return RunEnd.CUT_SHORT if is_cut_short else RunEnd.COMPLETE
+        return RunEnd.CUT_SHORT if is_cut_short and self._is_contested else RunEnd.COMPLETE
+
+    @property
+    def _is_contested(self) -> bool:
+        """False if a setting had rivals, and all have one left: that is said by a single launch.
+
+        Where each setting was asked of one strategy alone, its time is wanted, to be tracked.
+        """
+        left = [case for case in self.results if self._is_open(case)]
+        settings, in_use = ({case.setting for case in cases} for cases in (self.results, left))
+        return (
+            self.options.two_sided or len(settings) == len(self.results) or len(in_use) < len(left)
+        )
 
     def interrupt(self) -> None:
         """Stop after the round that is being played; what is being built is abandoned."""
@@ -156,6 +169,8 @@ class Campaign:
     def _wanted(self, group: Sequence[int]) -> Wanted:
         """Return the cases for these launches to play; none if there is no time left for any."""
         open_cases = [case for case in self.results if self._is_open(case)]
+        if group[0] > 1 and not self._is_contested:
+            return {}
         if not self._is_beyond_fewest(group):
             return _by_setting(open_cases)
         decides = group[0] - 1 in self._referee.decision_points

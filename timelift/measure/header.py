@@ -145,7 +145,7 @@ def journal_path(folder: Path, header: Header) -> Path:
 def open_resumed(folder: Path, word: str) -> ResumedRun:
     """Read the run that `word` names in the `folder` of all machines; raises UserError if none."""
     try:
-        path = find_run(folder, word)
+        path = find_run(folder, word, resumable=True)
     except UserError as error:
         raise UserError(f"--resume: {error}") from None
     try:

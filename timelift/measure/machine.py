@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 
 from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
-from timelift.case import Backend
+from timelift.case import Backend, Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.backends import installed_backends, keras_settings
+from timelift.measure.backends import installed_backends, keras_settings, why_not_installed
 from timelift.measure.options import device_names
 
 #: The packages of a backend whose versions change what is measured.
@@ -40,12 +40,22 @@ SPEED_VARIABLES = (
     "CUDA_DEVICE_ORDER",
 )
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+#: Where WSL, AMD and Tegra show GPUs, of which `device_names` knows nothing.
+_OTHER_GPUS = [Path("/dev", name) for name in ("dxg", "kfd", "nvgpu", "nvhost-gpu")]
 _GPU_FIELDS = "--query-gpu=name,memory.total,driver_version"
 _NVIDIA_SMI = ["nvidia-smi", _GPU_FIELDS, "--format=csv,noheader"]
 
 
 def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
     return (*(name for backend in backends for name in PACKAGES[backend]), *COMMON_PACKAGES)
+
+
+def why_not_here(setting: Setting) -> str:
+    """Reason why a setting cannot be measured on this machine, or ''."""
+    here = device_names()
+    if not (setting.on_cpu or setting.device in here or any(map(Path.exists, _OTHER_GPUS))):
+        return f"--devices {setting.device}: this machine has {', '.join(here)}"
+    return why_not_installed(setting.backend)
 
 
 def refuse_without_backend() -> None:

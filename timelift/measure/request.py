@@ -10,6 +10,7 @@ from typing import Any, Self
 from timelift.case import Case, Setting, option_flag
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
+from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import (
     Catalogue,
     Workload,
@@ -217,7 +218,7 @@ class RunRequest:
         layer = user_workload(
             self.options.layer,
             self.options.inputs,
-            self.catalogue.backends[0],
+            min(self.catalogue.backends, key=why_not_installed),  # '' if it is installed
             self.project.import_folders,
         )
         self.catalogue.workloads[layer.name] = layer

@@ -14,12 +14,12 @@ from typing import ClassVar
 
 from msgspec import structs
 
-from timelift.case import Case
+from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.journal.files import Journal, PlayedSettings
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
-from timelift.measure.backends import usual_backend, why_not_installed
+from timelift.measure.backends import usual_backend
 from timelift.measure.campaign import Campaign, CampaignReferee
 from timelift.measure.header import (
     asked_from_root,
@@ -89,7 +89,8 @@ class Session:
     """One run of a race.
 
     After `measure`, `header`, `lines` and `end` are those of its journal, with what a resumed run
-    had played before. `referee` is None before `measure`.
+    had played before, and `not_tried` has what cannot be measured here, with the reason. `referee`
+    is None before `measure`.
     """
 
     def __init__(self, race: Race) -> None:
@@ -97,6 +98,7 @@ class Session:
         self.catalogue, self.resumed = race.request.catalogue, race.request.resumed
         self.header = Header()
         self.lines: list[CaseInLaunch] = []
+        self.not_tried: dict[Case, str] = {}
         self.referee: CampaignReferee | None = None
         self._campaign: Campaign | None = None
         self.interrupted = False
@@ -110,7 +112,8 @@ class Session:
         machine.refuse_without_backend()
         rivals = dict.fromkeys(self.race.rivals(list(cases)))
         self.referee = self.race.referee()
-        chosen = [case for case in rivals if not self._impossible(case)]
+        self.not_tried = {case: why for case in rivals if (why := self._impossible(case))}
+        chosen = [case for case in rivals if case not in self.not_tried]
         if not chosen:
             return
         if not self.request.texts["backends"]:
@@ -170,6 +173,11 @@ class Session:
             journal = Journal(journal_path(folder, header), header)
         self._journal = journal
         with journal:
+            if not self.resumed:
+                self._record(
+                    CaseInLaunch(case, 1, status=Status.UNAVAILABLE, reason=why)
+                    for case, why in self.not_tried.items()
+                )
             campaign.run(self._record, display, referee)
             journal.exit_word = campaign.exit_word
 
@@ -211,6 +219,14 @@ class Session:
     def results(self) -> Mapping[Case, Measurement]:
         return self._campaign.results if self._campaign else {}
 
+    @property
+    def measured_nothing(self) -> bool:
+        """True if there were cases to measure, and none of them was."""
+        is_measured = any(
+            result.status is Status.MEASURED and result.launches for result in self.results.values()
+        )
+        return bool(self.not_tried or self.results) and not is_measured
+
     def why_not(self, case: Case) -> str:
         """Reason why a case is not measured in this session, or ''."""
         if self.resumed and case.label not in self.resumed.cases:
@@ -219,7 +235,7 @@ class Session:
 
     def _impossible(self, case: Case) -> str:
         """Reason why a case cannot be measured on this machine, or ''."""
-        return why_not_installed(case.setting.backend) or self.catalogue.why_not(case)
+        return machine.why_not_here(case.setting) or self.catalogue.why_not(case)
 
 
 @contextmanager

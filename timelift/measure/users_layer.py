@@ -38,7 +38,9 @@ def user_workload(
     """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        inputs = inputs or _inputs_of(describe(str(factory), backend, folders))
+        given = vars(inputs) if inputs else None
+        described = describe(str(factory), backend, folders, given)
+        inputs = inputs or _inputs_of(described)
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
     return Workload(
@@ -89,19 +91,20 @@ def describe(
     factory: str,
     backend: Backend,
     folders: Sequence[Path],
-    feeding: Mapping[str, Any] | None = None,
+    called_with: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what `worker.describe` prints of a layer, or of a model that is called with `feeding`.
+    """Return what `worker.describe` prints of a layer, or of a model.
 
-    Of a layer it is the fields of `LayerInputs`, with `features` None if the layer is not built.
+    A layer is `called_with` the fields of inputs, if any, and a model with those of its feeding. Of
+    a layer it is the fields of `LayerInputs`, with `features` None if the layer is not built.
     Modules are found in `folders` too. Raises UserError if the layer or model cannot be called.
     """
     machine.refuse_without_backend()
     if reason := why_not_installed(backend):
         raise UserError(reason)
     command = [sys.executable, "-m", "timelift.worker.describe", factory]
-    if feeding is not None:
-        command.append(json.dumps(feeding))
+    if called_with is not None:
+        command.append(json.dumps(called_with))
     variables = importing_from(folders) | _NO_GPU | {"KERAS_BACKEND": backend}
     try:
         done = subprocess.run(
@@ -125,9 +128,5 @@ def describe(
             "it by itself"
         ) from None
     if why := described.get("error"):
-        where = ", ".join(map(str, folders))
-        raise UserError(
-            f"{factory}: gives nothing to measure ({why}); modules are those of {sys.executable}, "
-            f"and of {where}"
-        )
+        raise UserError(f"{factory}: {why}")
     return described

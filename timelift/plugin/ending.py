@@ -88,11 +88,11 @@ def _show_answer(
         _print(reporter, summary(RunFindings(run), None, trust))
         return None
     pointers = None
-    if path.exists():
+    if path.exists() and run.measured:
         name = "" if is_latest(path, request.project.results) else str(_as_typed(path))
         pointers = Pointers(folder and _as_typed(folder / "index.html"), name)
     _print(reporter, summary(findings, pointers, added.trust))
-    return findings, added
+    return (findings, added) if run.measured else None
 
 
 def _as_typed(path: Path) -> Path:

@@ -214,9 +214,14 @@ class Questions:
         self.failures, self.not_compared = gate_words.failures(gate), gate_words.not_compared(gate)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self) -> Iterator[None]:
-        """Ignore a first Ctrl-C while the answer is written: there is nothing to cut short."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Ignore a first Ctrl-C while the answer is written: there is nothing to cut short.
+
+        The exit code of a run that measured nothing is that of a session without tests.
+        """
         self._at_exit.enter_context(interrupts(lambda: None))
+        if self.session.measured_nothing and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         try:
             return (yield)
         except KeyboardInterrupt:
@@ -242,6 +247,9 @@ class Questions:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
             ending.show_end(terminalreporter, session)
+        elif reasons := dict.fromkeys(session.not_tried.values()):
+            terminalreporter.section("timelift")
+            terminalreporter.write_line(f"nothing was measured: {'; '.join(reasons)}")
 
 
 #: Options of pytest-benchmark that ask for its table, or for what it prints with it.

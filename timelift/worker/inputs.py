@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Lengths, Setting
+from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task
 from timelift.worker.engines import Array, Engine, Feed
@@ -96,14 +97,14 @@ def check_one_tensor(layer: Any, factory: str) -> None:
     import keras  # noqa: PLC0415
 
     if not isinstance(layer, keras.Layer):
-        raise TypeError(f"{factory} must return a Keras layer, got {type(layer).__name__}")
+        raise UserError(f"{factory} must return a Keras layer, got {type(layer).__name__}")
     for side in ("input", "output"):
         try:
             structure = getattr(layer, side)
         except (AttributeError, ValueError):
             continue
         if isinstance(structure, dict) or (isinstance(structure, list) and len(structure) > 1):
-            raise TypeError(
+            raise UserError(
                 f"{factory} returns a layer with {len(structure)} {side}s; only layers with one "
                 "can be lifted; wrap it in a layer that takes and returns one tensor"
             )
@@ -134,21 +135,21 @@ def inputs_of(layer: Any) -> list[Any]:
 
 
 def check_inputs(layer: Any, inputs: LayerInputs) -> None:
-    """Raise ValueError if a layer takes other inputs than these."""
+    """Raise UserError if a layer takes other inputs than these."""
     shape, given = input_shape(layer), inputs.features
     own = shape[1:] if shape else given
     fits = len(own) == len(given) and all(
         size in {None, asked} for size, asked in zip(own, given, strict=True)
     )
     if not fits:
-        raise ValueError(
+        raise UserError(
             f"the layer is built for steps of {_written(own)}, and --inputs or FEATURES says "
             f"{_written(given)}; leave --inputs out, or mend the workload's file"
         )
     whole, high = whole_numbers(layer)
     if whole and not inputs.dtype:
         like = LayerInputs(given, whole, high or 1000)
-        raise ValueError(
+        raise UserError(
             f"the layer takes whole numbers; write so, like --inputs '{like}', or with INPUT_DTYPE "
             "and INPUT_HIGH in a workload's file"
         )

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import pkgutil
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from timelift.errors import nearest
+from timelift.errors import UserError, nearest
 from timelift.inner_layer import Factory
 from timelift.project import modules_in
 from timelift.worker.engines import Engine
@@ -26,7 +27,10 @@ _IMPORTED_FROM: dict[str, dict[str, ModuleType]] = {}
 
 
 def find_layer(factory: str) -> Any:
-    """Return the layer that a `Factory` makes or is; raises whatever the user's module raises."""
+    """Return the layer that a `Factory` makes or is.
+
+    Raises UserError if it cannot be made from nothing, and whatever the user's module raises.
+    """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     parts = Factory.of(factory)
@@ -35,24 +39,46 @@ def find_layer(factory: str) -> Any:
 
         return lift_at(find_model(str(replace(parts, lift=""))), parts.lift).inner
     named = find_named(factory)
-    return named if isinstance(named, keras.Layer) else named()
+    if isinstance(named, keras.Layer):
+        return named
+    try:
+        return named()
+    except TypeError as error:
+        if error.__traceback__ and error.__traceback__.tb_next:  # it was called
+            raise
+        raise UserError(
+            f"{error}; name a layer, or a function without arguments that makes one"
+        ) from None
 
 
 def find_named(text: str) -> Any:
-    """Return what `path.py:name` or `module:name` names; raises whatever the module does."""
+    """Return what `path.py:name` or `module:name` names.
+
+    Raises UserError if there is no such module or name, and whatever the module raises.
+    """
     parts = Factory.of(text)
     where, name = parts.where, parts.name
-    module = load_module(where) if parts.is_file else importlib.import_module(where)
+    try:
+        module = load_module(where) if parts.is_file else importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        package, _, last = (error.name or "").rpartition(".")
+        if not f"{where}.".startswith(f"{error.name}."):  # one that it imports
+            raise
+        folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        known = pkgutil.iter_modules(getattr(sys.modules.get(package), "__path__", folders))
+        near = nearest(last, [module.name for module in known])
+        why = f"there is no module {error.name!r} for {sys.executable}"
+        raise UserError(f"{why}, with {', '.join(folders)}; {near}") from None
     if not hasattr(module, name):
         public = [other for other in vars(module) if not other.startswith("_")]
-        raise AttributeError(f"{where} has no {name!r}; {nearest(name, public)}")
+        raise UserError(f"{where} has no {name!r}; {nearest(name, public)}")
     return getattr(module, name)
 
 
 def find_model(name: str) -> Any:
     """Return the model that `module:name` or `path.py:name` makes or is, or a `.keras` file holds.
 
-    Raises TypeError if it is no model, and whatever the user's module raises.
+    Raises UserError if it is no model, and whatever the user's module raises.
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
@@ -62,12 +88,12 @@ def find_model(name: str) -> Any:
     except ValueError as error:
         if load is find_layer or "safe_mode" not in str(error):
             raise
-        raise ValueError(
+        raise UserError(
             "it holds Python code of its own (a Lambda), which Keras's safe mode does not run; "
             "write a function that loads it, and name that instead"
         ) from error
     if not isinstance(model, keras.Model):
-        raise TypeError(f"{name} must give a Keras model, got {type(model).__name__}")
+        raise UserError(f"{name} must give a Keras model, got {type(model).__name__}")
     return model
 
 
