@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Case, Setting, option_flag
+from timelift.case import Backend, Case, Setting, option_flag
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.backends import why_not_installed
@@ -189,6 +189,9 @@ class RunRequest:
             option.name: self.texts[option.name] or usual_axes.get(option.name, "")
             for option in AXIS_OPTIONS
         }
+        if self.resumed and not self.axes["backends"]:  # Keras may take another one by now
+            measured = self.resumed.header.machine.versions
+            self.axes["backends"] = ",".join(name for name in Backend if name in measured)
         self.options = replace(
             RunOptions.read(self.texts),
             once=once,
