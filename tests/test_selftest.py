@@ -302,7 +302,7 @@ def test_a_self_test_is_the_machines_unless_a_folder_is_named_or_its_own_cannot_
         monkeypatch.setenv("XDG_STATE_HOME", wrong)
         assert folder() == state / "results/a/selftest"
     assert re.search("cannot write .*: Not a directory; make the folder writable or name", said[0])
-    assert said[1].endswith("path in XDG_STATE_HOME or HOME, received 'state'; set either")
+    assert said[1].endswith("expected a whole path in XDG_STATE_HOME, received 'state'; set it")
 
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path, state):

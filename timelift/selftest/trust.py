@@ -187,9 +187,7 @@ def machine_folder(machine: str) -> Path:
     """
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - raises nothing
     if not os.path.isabs(state):  # noqa: PTH117
-        raise UserError(
-            f"expected an absolute path in XDG_STATE_HOME or HOME, received {state!r}; set either"
-        )
+        raise UserError(f"expected a whole path in XDG_STATE_HOME, received {state!r}; set it")
     return Path(state, "timelift", machine, SELFTEST_FOLDER)
 
 
