@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from timelift.analyse.estimates import Interval
+from timelift.analyse.left_out import left_out
 from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, lift_measurements, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
@@ -37,6 +38,7 @@ _FACTS = {
     Goal.MEMORY: ("peak_bytes", "peak memory", 1.05),
     Goal.FIRST_CALL: ("first_call_seconds", "first call", 1.25),
 }
+_ALONE = "a strategy was measured alone, beside no other"
 #: The options of `timelift bench`, of which a question has one value each.
 _AXIS_OPTIONS = {option.axis: option for option in AXIS_OPTIONS}
 _GOAL = Option("goal", "time", ", ".join(Goal), read=choice(Goal))
@@ -178,7 +180,9 @@ def decide(
     def choice_at(setting: Setting) -> Choice | Undecided:
         ranking = rankings[setting]
         if not ranking.is_contest:
-            return Undecided("a strategy was measured alone, beside no other")
+            ended = (group for group in left_out(run) if setting in group.settings)
+            reasons = (f"; {', '.join(each.strategies)}: {each.reason}" for each in ended)
+            return Undecided(f"{_ALONE}{''.join(reasons)}")
         if query.goal is Goal.TIME:
             return _by_time(ranking)
         rivals = [rival for rival in measured if rival.case.setting == setting]
