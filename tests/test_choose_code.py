@@ -1,7 +1,6 @@
 """Code to paste: it stands by itself, and computes what the layer does at every step."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -115,28 +114,25 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, SETTING, run, Project(ROOT)) == ""
 
 
-@pytest.fixture
-def own(tmp_path):
-    """What is to be pasted for a layer of the project in `tmp_path`, by options of its run."""
-    block = "import keras\n\n\ndef Block():\n    return keras.layers.Dense(5)\n\n\nmade = Block()\n"
-    (tmp_path / "blocks.py").write_text(block)
-    setting = Setting("Block", 6, 1, Phase.FORWARD)
-
-    def paste(strategy="fold_time", **options):
-        lines = (journals.header(options=options), journals.line(Case(setting, strategy)))
-        run = results.load(journals.write(tmp_path / "run.jsonl", *lines))
-        name = options.get("layer", "").rpartition(":")[2] or "Block"
-        return usage.code_to_paste(strategy, replace(setting, workload=name), run, project)
-
-    project = Project(tmp_path)
-    return paste
+def own(folder, name="Block", **options):
+    """What is to be pasted for a layer of the project in a folder, by the options of its run."""
+    (folder / "blocks.py").write_text(BLOCKS)
+    case = Case(Setting(name, 6, 1, Phase.FORWARD), "fold_time")
+    lines = journals.header(options=options), journals.line(case)
+    run = results.load(journals.write(folder / "run.jsonl", *lines))
+    return usage.code_to_paste("fold_time", case.setting, run, Project(folder))
 
 
-def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(own, tmp_path):
-    assert "shape = (6, 96, 3)  # steps, *features" in own(inputs="int32[96,3]<9")
-    assert "build(layer, shape, dtype='int32')" in own(inputs="int32[96,3]<9")
+#: A function that makes a layer, and a layer.
+BLOCKS = "import keras\nmade = keras.layers.Dense(5)\ndef Block():\n    return made\n"
+
+
+def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_path):
+    unnamed = own(tmp_path, inputs="int32[96,3]<9")
+    assert "shape = (6, 96, 3)  # steps, *features" in unnamed
+    assert "build(layer, shape, dtype='int32')" in unnamed
     layers = ("blocks:Block", "blocks.py:Block", "blocks:made")
-    codes = {layer: own(layer=layer, inputs="32") for layer in layers}
+    codes = {one: own(tmp_path, one.partition(":")[2], layer=one, inputs="32") for one in layers}
     assert not [code for code in codes.values() if "layer = ..." in code]
     assert "from blocks import Block  # in blocks.py" in codes["blocks.py:Block"]
     here = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
@@ -144,17 +140,18 @@ def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(own, t
 
 
 @pytest.mark.parametrize(
-    "layer", ["os:abort", "blocks:gone", "../blocks.py:Block", "blocks:Block#1", "blocks\n:Block"]
+    "layer", ["os:Block", "blocks:gone", "../blocks.py:Block", "blocks:Block#1", "blocks\n:Block"]
 )
-def test_a_layer_that_is_not_the_project_s_is_left_to_the_reader(own, tmp_path, layer):
-    (tmp_path.parent / "blocks.py").write_text("Block = 1\n")
-    assert "\nlayer = ...  # your layer" in own(layer=layer)
+def test_a_layer_that_is_not_the_project_s_is_left_to_the_reader(tmp_path, layer):
+    (tmp_path.parent / "blocks.py").write_text(BLOCKS)
+    assert "\nlayer = ...  # your layer" in own(tmp_path, layer=layer)
 
 
 def test_code_has_its_answer_as_comments(tmp_path, capsys):
-    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", "40", "--code")
+    path = journal(tmp_path, workloads=("tokens\nimport os",))
+    code, said, _ = choose(capsys, path, "--seq-lens", "40", "--code")
     assert code == 0
-    assert said.startswith("# frames, 40 steps, batch 8, forward, graph, cpu: fastest is ")
+    assert said.startswith("# tokens import os, 40 steps, batch 8, forward, graph, cpu: fastest ")
     assert "times as fast as time_distributed\n" in said
     assert "use it:" not in said
     compile(said, "said", "exec")
@@ -166,11 +163,3 @@ def test_a_strategy_that_is_not_in_the_project_has_no_code(tmp_path, capsys):
     code, said, complaint = choose(capsys, path, "--seq-lens", "40", "--code")
     assert (code, said, complaint.count("\n")) == (1, "", 1)
     assert "--code: expected a strategy of this project's strategies/, received " in complaint
-
-
-def test_a_title_of_two_lines_is_one_comment(tmp_path, capsys):
-    path = journal(tmp_path, workloads=("tokens\nimport os",))
-    code, said, _ = choose(capsys, path, "--seq-lens", "40", "--code")
-    assert code == 0
-    assert "\nimport os" not in said
-    assert "# tokens import os, 40 steps" in said

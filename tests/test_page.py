@@ -21,7 +21,7 @@ from tests.pages import (
     section,
     without_scripts,
 )
-from timelift.case import Status
+from timelift.case import Lengths, Status
 from timelift.measure import catalogue
 from timelift.present.page import page_scripts, page_words
 from timelift.present.page.data import inside_html, page_data
@@ -113,6 +113,23 @@ def test_what_a_strategy_means_is_in_plain_words(page):
     assert native["code"] is None
 
 
+@pytest.mark.parametrize(
+    ("facts", "titles"),
+    [
+        ({}, []),
+        (
+            {"added": ["noise"]},
+            ["BatchNormalization", "Losses of the layer", "Masks", "Masked steps"],
+        ),
+        ({"added": ["statistics", "losses"], "lengths": "skewed"}, ["Dropout"]),
+    ],
+)
+def test_what_means_nothing_for_a_layer_and_its_lengths_is_moot(tmp_path, facts, titles):
+    case = journals.case(lengths=Lengths(facts.pop("lengths", "full")))
+    html = made(tmp_path, journals.header(), journals.line(case, facts=facts), journals.END)
+    assert data(html)["settings"]["moot"] == [titles]
+
+
 def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
     strategies = catalogue.read_strategies(
         Project(Path(__file__).parent.parent).strategies.values()
@@ -135,6 +152,7 @@ def test_a_run_without_a_measurement_says_so(tmp_path):
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     html = made(tmp_path, journals.header(), lost, journals.END)
     assert "nothing to compare yet" in words(html, "answer")
+    assert "signal 11" in words(html, "answer").partition("Your case")[0]
     assert "signal 11" in words(html, "tables")
 
 

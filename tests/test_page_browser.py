@@ -53,6 +53,8 @@ def test_a_case_is_chosen_by_keyboard_and_is_in_the_address(browser, page):
     browser.open(page)
     assert browser.ask(CHOSEN) == ["tokens", "128", "forward", "graph"]
     assert "times as fast as TimeDistributed" in browser.ask(LEAD)
+    title = "tokens, 128 steps, batch 8, forward, graph, float32, cpu, default threads, TensorFlow"
+    assert browser.ask("document.querySelector('#chooser caption').textContent") == title
     while browser.ask("document.activeElement.tagName") != "SELECT":
         browser.press("Tab")
     browser.press("Tab", "ArrowUp")

@@ -164,15 +164,3 @@ def test_a_look_alike_is_no_lift_to_compare_with(browser, tmp_path, seconds, lea
     assert words in said
     assert "times as fast as gru" not in said
     assert ".." not in said
-
-
-def test_no_number_has_an_exponent_and_none_is_rounded_away(browser, tmp_path):
-    times = {"time_distributed": 9.996e-4, "slow": 0.31, "native": 9e-4}
-    lines = [
-        journals.line(journals.case(n), k, (s, s)) for k in (1, 2, 3) for n, s in times.items()
-    ]
-    made(tmp_path, journals.header(), *lines, journals.END)
-    browser.open(tmp_path / "report" / "index.html")
-    said = browser.ask("document.querySelector('#chooser').innerText")
-    assert "e+3" not in said
-    assert "0.00322" in said

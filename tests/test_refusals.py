@@ -180,6 +180,14 @@ CASES = [
     on_torch("dense()", VECTOR, DYNAMIC, ("conv1d_pointwise", "conv_per_feature"), slow=True),
     on_torch("dense()", VECTOR, MASKED, (), ("conv_per_feature",), slow=True),
 ]
+#: What training may add to layers; to noise that no seed makes, anything.
+ADDED = {
+    "dense()": [],
+    "noise()": ["noise"],
+    "statistics()": ["statistics"],
+    f"Block({RELU})": ["losses"],
+    "Gate(None)": ["noise", "statistics", "losses"],
+}
 
 
 @functools.cache
@@ -221,3 +229,4 @@ def test_a_strategy_refuses_only_where_it_would_fail(tmp_path, case):
         assert outcomes[f"{name} anyway"].status in ends, name
     for name in (*case.lifted, "fold_time", "fold_time anyway"):
         assert outcomes[name].status is Status.MEASURED, (name, outcomes[name].reason)
+        assert outcomes[name].facts.added == ADDED.get(case.layer, outcomes[name].facts.added)

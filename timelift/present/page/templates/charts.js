@@ -140,7 +140,7 @@ function againstTime({ read, write, isRinged = () => false }) {
   return (group, width, all) => {
     const known = group.filter((row) => isDrawn(row) && read(row) !== null);
     const sizes = sizesOf(group);
-    const r = ({ setting }) => 3 + 3 * sizes.indexOf(sizeOf(setting)) / Math.max(1, sizes.length - 1);
+    const r = ({ setting }) => sizes.length > 1 ? 3 + 3 * sizes.indexOf(sizeOf(setting)) / (sizes.length - 1) : 4;
     const marks = [...grouped(known, (row) => row.strategy)].map(([strategy, mine]) =>
       Plot.dot(mine, { x: time, y: read, ...mark(strategy), r }));
     const rings = Plot.dot(known.filter(isRinged), { x: time, y: read, r: 8, stroke: "currentColor" });
@@ -316,9 +316,10 @@ function besideWhat(group) {
 
 // Which sizes the smallest and the largest marks of a panel have.
 function sizesIn(group) {
-  const [least, most] = [d3.least(group, ({ setting }) => sizeOf(setting)), d3.greatest(group, ({ setting }) => sizeOf(setting))]
-    .map(({ setting }) => inWords(setting, [], varying.filter(({ name }) => SIZES.includes(name))));
-  return least === most ? "" : fill(words.sizes, { least, most });
+  const sizes = d3.sort(group.map(({ setting }) => setting), sizeOf);
+  const axes = varying.filter(({ name }) => SIZES.includes(name) && new Set(sizes.map((size) => size[name])).size > 1);
+  const [least, most] = [sizes[0], sizes.at(-1)].map((size) => inWords(size, [], axes));
+  return axes.length ? fill(words.sizes, { least, most }) : "";
 }
 
 // A table of the fastest, linked to the chooser: a row for each phase, batch and mode.
