@@ -62,7 +62,10 @@ def test_a_wrong_share_is_refused_with_both_spellings(word, instead):
 @pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda option: option.name)
 def test_every_option_has_a_default_that_it_can_read(option):
     option.value("")
-    assert option.default or option.otherwise in option.full_help
+    shown = {}
+    option.add_to(lambda _, **fields: shown.update(fields))
+    default = f" (default: {option.default or option.otherwise})"
+    assert shown["help"].replace("%%", "%") == option.help + default
 
 
 @pytest.mark.parametrize(

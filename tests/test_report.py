@@ -102,21 +102,6 @@ def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, capsys,
     assert ("no browser was found" in capsys.readouterr().out) is not is_there
 
 
-@pytest.mark.usefixtures("two_workloads")
-@pytest.mark.parametrize("words", [("--output", "out"), ("--workloads", "tokens")])
-def test_a_mistyped_command_is_answered_with_the_nearest(capsys, words):
-    assert report.main(["chose", *words]) == 1
-    assert capsys.readouterr().err.endswith("or type the command choose\n")
-    assert report.main(["zzz"]) == 1
-    assert "command" not in capsys.readouterr().err
-
-
-def test_a_run_that_is_named_nearly_as_a_command_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "ROOT", tmp_path)
-    journals.synthetic(tmp_path / "results" / "m" / "chose.jsonl", SMALL, launches=1)
-    assert report.main(["chose", "--output", str(tmp_path / "out")]) == 0
-
-
 def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -1,7 +1,6 @@
 """The command line: `timelift COMMAND …`; `timelift.commands` has a function for each command."""
 
 import argparse
-import difflib
 import errno
 import gc
 import importlib
@@ -150,7 +149,6 @@ def _run(words: list[str], project: Project, default: str) -> int:
         name = words.pop(0)
     elif default:
         name = default
-        _refuse_mistyped(words, project)
     elif words and words[0] not in {"-h", "--help", "--version"}:
         hint = nearest(words[0], [*COMMANDS, "--help", "--version"])
         raise UserError(f"expected a command, received {words[0]!r}; {hint}")
@@ -163,19 +161,6 @@ def _run(words: list[str], project: Project, default: str) -> int:
     if COMMANDS[name].measures and not {"-h", "--help"} & {*words}:
         return run(Options(words=words), project)
     return run(parser(name).read(words, project), project)
-
-
-def _refuse_mistyped(words: Sequence[str], project: Project) -> None:
-    """Raise UserError if the first word is almost a command, and not a run."""
-    close = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
-    if not close or words[0].startswith("-"):
-        return
-    from timelift.journal.files import find_run  # noqa: PLC0415 - not every command needs it
-
-    try:
-        find_run(project.results, words[0])
-    except UserError as error:
-        raise UserError(f"{error}; or type the command {close[0]}") from None
 
 
 def _overview() -> str:

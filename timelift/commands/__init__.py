@@ -54,6 +54,9 @@ def option_for(word: str, project: Project, flags: Container[str]) -> str:
 _INSTEAD = {
     "report --workloads": "write their names alone, like timelift report tokens",
     "report --run": "write its name first, like timelift report latest",
+    "report --results": "name that folder, like timelift report FOLDER",
+    "choose --results": "name that folder, like timelift choose --run FOLDER",
+    "compare --results": "name a folder of each, like timelift compare OLD_FOLDER NEW_FOLDER",
     "report --json": "it writes measurements.csv, and timelift.load reads a run in Python",
 }
 

@@ -95,5 +95,4 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     for name in OPTIONS:
         option = option_named(name)
         option = replace(option, default=DEFAULTS.get(name, option.default))
-        text = option.full_help.replace("%", "%%")
-        parser.add_argument(option.flag, default="", metavar=option.metavar, help=text)
+        option.add_to(parser.add_argument)

@@ -88,10 +88,7 @@ def _with_path(word: str, brought: Mapping[str, str]) -> str:
 
 
 class _Questions:
-    """A plugin that collects the usual questions if none is named, and refuses wrong words.
-
-    Of each item pytest prints a letter, unless -v asks for more.
-    """
+    """A plugin: the usual questions if none is named, no wrong words, and a letter an item."""
 
     __name__ = BENCH  # for `timelift.plugin`
 
@@ -108,6 +105,8 @@ class _Questions:
     def pytest_configure(self, config: pytest.Config) -> None:
         if config.option.verbose == 0 and not config.option.collectonly:
             config.option.verbose = -1
+            if config.option.reportchars == "fE":  # what nobody typed; it repeats what is above it
+                config.option.reportchars = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:

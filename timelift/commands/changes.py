@@ -9,7 +9,7 @@ from timelift.commands import EXIT_NOT_YES, RUN_NAMES, Options, add_gate, write_
 from timelift.errors import UserError
 from timelift.journal.files import find_run
 from timelift.journal.lines import parse_time
-from timelift.measure.options import split
+from timelift.measure.options import option_named, split
 from timelift.project import Project
 
 
@@ -49,8 +49,8 @@ def compare(options: Options, project: Project) -> int:
 
 
 def compare_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("old", metavar="OLD", help=RUN_NAMES)
-    parser.add_argument("new", metavar="NEW", help="the same")
+    parser.add_argument("old", metavar="OLD", help=f"the earlier run: {RUN_NAMES}")
+    parser.add_argument("new", metavar="NEW", help="the later one, named alike")
     add_gate(parser, "the least change that counts")
     parser.add_argument(
         "--strict", action="store_true", help="exit with 2 where anything is suspect"
@@ -83,12 +83,13 @@ def history(options: Options, project: Project) -> int:
     from timelift.history.many_runs import read_history  # noqa: PLC0415
     from timelift.present import terminal  # noqa: PLC0415
 
-    whole = read_history(project.results, options.machine, since, options.gate)
+    results = project.root / options.results if options.results else project.results
+    whole = read_history(results, options.machine, since, options.gate)
     shown = whole.part(split(options.workloads), options.case)
     history_words.show(shown, terminal.console())
     from timelift.history.history_report import write_history  # noqa: PLC0415 - takes a second
 
-    output = options.output or project.results / "report"
+    output = options.output or results / "report"
     written = write_history(shown, output)
     write_lines(["", f"{output}: {', '.join(path.name for path in written)}"])
     return EXIT_NOT_YES if shown.findings.fails else 0
@@ -101,6 +102,7 @@ def history_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workloads", default="", metavar="LIST", help="show the cases of these workloads"
     )
+    option_named("results").add_to(parser.add_argument)
     parser.add_argument("--case", metavar="LABEL", help="show one case, or those of one setting")
     parser.add_argument(
         "--since",

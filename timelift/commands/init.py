@@ -78,12 +78,7 @@ def init_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:NAME",
         help="what makes your layer, or is it, like mypkg.models:make_encoder (default: none)",
     )
-    parser.add_argument(
-        "--inputs",
-        default="",
-        metavar="SHAPE",
-        help="what it takes at one step, like 96,96,3 or int32[60]<1000 (default: what it tells)",
-    )
+    option_named("inputs").add_to(parser.add_argument)
 
 
 def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:

@@ -229,9 +229,10 @@ class Option:
     def flag(self) -> str:
         return option_flag(self.name)
 
-    @property
-    def full_help(self) -> str:
-        return f"{self.help} (default: {self.default or self.otherwise})"
+    def add_to(self, add: Callable[..., Any], prefix: str = "") -> None:
+        """Add it to a parser; the name of its value has the `prefix`."""
+        text = f"{self.help} (default: {self.default or self.otherwise})".replace("%", "%%")
+        add(self.flag, dest=prefix + self.name, metavar=self.metavar, help=text)
 
     def value(self, text: str) -> Any:
         """Read the text, or the default where it is empty; raises UserError naming the option."""
@@ -273,12 +274,18 @@ AXIS_OPTIONS: tuple[Option, ...] = (
     ),
 )
 _LAYER = (
-    Option("layer", "", "a layer of your own, or what makes it, as module:name or path.py:name"),
+    Option(
+        "layer",
+        "",
+        "a layer of your own, or what makes it, as module:name or path.py:name",
+        metavar="MODULE:NAME",
+    ),
     Option(
         "inputs",
         "",
         "what it takes at one step, like 96,96,3, float32[96,96,3] or int32[60]<1000",
         read=read_inputs,
+        metavar="SHAPE",
         otherwise="the layer's own, if it is built",
     ),
 )
@@ -294,6 +301,7 @@ _HOW_LONG = (
         "2%",
         "what choosing the fastest may cost over the best, like 2%, to need no further launch",
         read=read_share,
+        metavar="SHARE",
     ),
     Option(
         "budget",
@@ -311,7 +319,11 @@ _OTHER_SIDE = (
         "a git revision, a folder or another venv's bin/python to race against; ./main is a path",
     ),
     Option(
-        "gate", "3%", "the slow-down beside the other side that should be found", read=read_share
+        "gate",
+        "3%",
+        "the slow-down beside the other side that should be found",
+        read=read_share,
+        metavar="SHARE",
     ),
     Option(
         "undecided",
@@ -328,7 +340,7 @@ _LIMITS = (
         "how much memory a setting's worker may use, like 4G or 800M",
         read=read_memory,
     ),
-    Option("results", "results", "a folder for the journals"),
+    Option("results", "results", "the folder of the journals", metavar="FOLDER"),
 )
 #: The options that take a value, by their heading in the help.
 GROUPS: Mapping[str, tuple[Option, ...]] = {
@@ -352,12 +364,7 @@ def add_options(group_named: Callable[[str], Callable[..., Any]], prefix: str = 
     for title, options in GROUPS.items():
         add = group_named(title)
         for option in options:
-            add(
-                option.flag,
-                dest=prefix + option.name,
-                metavar=option.metavar,
-                help=option.full_help.replace("%", "%%"),
-            )
+            option.add_to(add, prefix)
     add(
         "--resume",
         dest=f"{prefix}resume",

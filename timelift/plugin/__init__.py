@@ -76,8 +76,7 @@ def pytest_load_initial_conftests(
     if unknown:
         groups = (*parser._groups, parser._anonymous)  # noqa: SLF001 - pytest tells them nowhere
         known = [name for group in groups for option in group.options for name in option.names()]
-        is_bench = early_config.pluginmanager.hasplugin(BENCH)
-        program = "timelift bench" if is_bench else "pytest"
+        program = "timelift bench" if early_config.pluginmanager.hasplugin(BENCH) else "pytest"
         raise pytest.UsageError(str(unknown_option(program, unknown[0].partition("=")[0], known)))
     keys = vars(early_config).get("_inicfg") or early_config.inicfg  # pytest 9, pytest 8
     for option in (option for option in OPTIONS if option.name in keys):
