@@ -84,9 +84,7 @@ class Campaign:
         self._played: PlayedSettings = played or {}
         self._settings = len(_by_setting(self.results))
         self._budget = progress.Budget(options.budget, options.spare_seconds)
-        numbers = range(1, 1 + options.launches.fewest)
-        fewest = [*itertools.product(numbers, _by_setting(self.results))]
-        self._pace = progress.Pace(sum(each not in self._played for each in fewest))
+        self._pace = progress.Pace()
         self._lock = threading.RLock()
         self._fits: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
@@ -274,15 +272,16 @@ class Campaign:
 
     def _seconds(self, group: Sequence[int], place: int, settings: int) -> progress.Seconds:
         """Return the seconds gone and left, at most with all launches beyond the fewest."""
-        launches, beyond = self.options.launches, self._is_beyond_fewest(group)
-        gone, least = self._pace.seconds_gone, 0.0 if beyond else self._pace.seconds_left
+        launches, pace = self.options.launches, self._pace
+        gone, beyond = pace.seconds_gone, self._is_beyond_fewest(group)
+        played = group[0] - 1 + len(group) * (place - 1) / settings
+        least = 0.0 if beyond else pace.seconds_for((launches.fewest - played) * settings)
         limit = self._budget.left(beyond_fewest=beyond)
         if least >= limit:
             return progress.Seconds(gone, 0.0, max(0.0, limit))
-        played = group[0] - 1 + len(group) * (place - 1) / settings
         more = launches.most - (played if beyond else launches.fewest)
         # they come in pairs, of which both import at once
-        a_launch = self._budget.import_seconds / 2 + settings * self._pace.seconds_a_piece
+        a_launch = self._budget.import_seconds / 2 + settings * pace.seconds_a_piece
         most = min(least + more * a_launch, self._budget.left(beyond_fewest=True))
         return progress.Seconds(gone, least, max(least, most))
 

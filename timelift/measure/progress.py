@@ -119,10 +119,10 @@ class Budget:
 
 
 class Pace:
-    """The time for the rest of equal pieces of work, predicted from those that are done."""
+    """The time for equal pieces of work, predicted from those that are done."""
 
-    def __init__(self, pieces: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._pieces, self._done = clock, pieces, 0
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._done = clock, 0
         self.start()
 
     def start(self) -> None:
@@ -141,10 +141,9 @@ class Pace:
         """The mean of those that are done; infinite if there is none."""
         return (self._stepped - self._started) / self._done if self._done else float("inf")
 
-    @property
-    def seconds_left(self) -> float:
-        others = self._pieces - self._done - 1
-        if others < 0:
-            return 0.0
-        of_this_one = max(0.0, self.seconds_a_piece - (self._clock() - self._stepped))
-        return of_this_one + self.seconds_a_piece * others if self._done else float("inf")
+    def seconds_for(self, pieces: float) -> float:
+        """Return what these pieces still take, of which one is begun; infinite if unknown."""
+        if not self._done:
+            return float("inf")
+        this_one = max(0.0, self.seconds_a_piece - (self._clock() - self._stepped))
+        return this_one + self.seconds_a_piece * (pieces - 1)
