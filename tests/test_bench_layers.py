@@ -16,7 +16,7 @@ RAISES = (
 #: Workloads whose layer cannot be made, each with the reason.
 NO_LAYERS = {
     "raises": (RAISES, "ValueError: no such size"),
-    "returns_none": ("def make_layer():\n    pass\n", "must return a Keras layer, got NoneType"),
+    "returns_none": ("def make_layer():\n    pass\n", "must return a layer of Keras 3, got <class"),
     "cannot_be_imported": (
         "import nowhere\ndef make_layer():\n    pass\n",
         "ModuleNotFoundError: No module named 'nowhere'",

@@ -85,7 +85,7 @@ def _stored(model: Any, keras: Any, folder: str) -> str:
     """Store a Keras model, for other processes, and return the file; raises UserError."""
     path, reason = f"{folder}/model.keras", ""
     if keras is None or not isinstance(model, keras.Model):
-        raise UserError(f"expected a Keras model, received {type(model).__name__}; {_INSTEAD}")
+        raise UserError(f"expected a model of Keras 3, received {type(model)}; {_INSTEAD}")
     try:
         model.save(path)
     except Exception as error:  # noqa: BLE001 - a layer of the user's may raise anything

@@ -97,7 +97,7 @@ def check_one_tensor(layer: Any, factory: str) -> None:
     import keras  # noqa: PLC0415
 
     if not isinstance(layer, keras.Layer):
-        raise UserError(f"{factory} must return a Keras layer, got {type(layer).__name__}")
+        raise UserError(f"{factory} must return a layer of Keras 3, got {type(layer)}")
     for side in ("input", "output"):
         try:
             structure = getattr(layer, side)

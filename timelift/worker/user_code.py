@@ -93,7 +93,7 @@ def find_model(name: str) -> Any:
             "write a function that loads it, and name that instead"
         ) from error
     if not isinstance(model, keras.Model):
-        raise UserError(f"{name} must give a Keras model, got {type(model).__name__}")
+        raise UserError(f"{name} must give a model of Keras 3, got {type(model)}")
     return model
 
 
