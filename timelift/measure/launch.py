@@ -137,7 +137,7 @@ class LaunchProcess:
         if not isinstance(event, Ready):
             raise UserError(
                 f"{self._backend} could not be imported by {self._python}: {self._last_lines()}; "
-                f"install it there with: {self._python} -m pip install {self._backend} keras"
+                f"if it is missing: {self._python} -m pip install {self._backend} keras"
             )
         self._ready = True
 
