@@ -195,6 +195,32 @@ def test_what_has_no_figure_is_named_with_its_reason_once(gone, told):
     assert {f"{label} {text}" for label, text in notes if label != "noise"} == told
 
 
+def test_a_refusal_is_told_of_what_was_asked_for_or_where_it_leaves_nothing_to_compare():
+    refused, told = ended("mine", PLACES, REFUSED, "no reason"), ("left out", "mine: no reason")
+    two, one = raced({"native": 1, "fold_time": 2}, PLACES), raced({"native": 1}, PLACES)
+    for strategies, measured, is_told in (
+        ("", two, False),
+        ("all", two, False),
+        ("native,mine", two, True),
+        ("", one, True),
+    ):
+        header = Header(options={"strategies": strategies})
+        assert (told in summary(found(measured, refused, header=header), None).notes) is is_told
+
+
+def test_what_a_run_that_was_cut_short_had_not_begun_is_told():
+    planned = [Case(place, name).label for place in LONG for name in ("native", TD)]
+    begun = tuple(raced({"native": 1, TD: 2}, LONG[:2]))
+    short, whole = (
+        Run(Header(planned=["x", *planned]), begun, complete=not cut, cut_short=cut)
+        for cut in (True, False)
+    )
+    assert dict(summary(RunFindings(short), None).notes)["left out"] == (
+        f"native, {TD} from 32 to 64 steps: the run ended before"
+    )
+    assert "left out" not in dict(summary(RunFindings(whole), None).notes)
+
+
 def test_a_run_of_a_whole_model_says_what_was_changed_and_suggests_no_question():
     strategies = {"changed": StrategyEntry(title="fold_time instead of lift 1.")}
     header = Header(options={"relative_to": "as_written"}, strategies=strategies)

@@ -181,8 +181,8 @@ def decide(
         ranking = rankings[setting]
         if not ranking.is_contest:
             ended = (group for group in left_out(run) if setting in group.settings)
-            reasons = (f"; {', '.join(each.strategies)}: {each.reason}" for each in ended)
-            return Undecided(f"{_ALONE}{''.join(reasons)}")
+            reasons = (f"{', '.join(each.strategies)}: {each.reason}" for each in ended)
+            return Undecided("; ".join([_ALONE, *reasons]))
         if query.goal is Goal.TIME:
             return _by_time(ranking)
         rivals = [rival for rival in measured if rival.case.setting == setting]

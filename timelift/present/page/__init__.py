@@ -236,6 +236,6 @@ def page_tables(findings: RunFindings, section: Section | None = None) -> Sequen
         own_tables.across_executions(execution_pairs(findings.run.measurements)),
         own_tables.meanings(findings),
         case_table.of_page(findings),
-        own_tables.without_result(findings.run),
+        own_tables.left_out(findings),
     )
     return [table for table in of_page if table.rows]

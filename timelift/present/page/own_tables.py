@@ -1,4 +1,4 @@
-"""The tables that the page alone shows: executions, prices, cases without a result, meanings."""
+"""The tables that the page alone shows: executions, prices, what has no figure, meanings."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,10 +8,9 @@ from typing import NamedTuple
 from timelift.analyse.findings import ExecutionPair, RunFindings
 from timelift.analyse.ranking import RankedCase
 from timelift.analyse.recommend import Answer, Price, Recommendation
-from timelift.analyse.results import Run
 from timelift.escape import plain
 from timelift.journal.lines import StrategyEntry
-from timelift.present.conditions import modes
+from timelift.present.conditions import left_out_in_words, modes
 from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
 from timelift.present.words import meaning_in_words, unit_for
 
@@ -111,19 +110,12 @@ def prices(answers: Mapping[str, Answer]) -> Table:
     )
 
 
-def without_result(run: Run) -> Table:
-    measurements = run.without_result
-    return Table(
-        "not_run",
-        "Cases without a result",
-        (
-            Column("strategy", value=attrgetter("case.strategy")),
-            *axis_columns("case.setting", shown_axes(each.case for each in measurements)),
-            Column("status"),
-            Column("reason", limit=_REASON),
-        ),
-        measurements,
+def left_out(findings: RunFindings) -> Table:
+    columns = (
+        Column("end", value=itemgetter(0)),
+        Column("reason", value=itemgetter(1), limit=_REASON),
     )
+    return Table("not_run", "What has no figure", columns, [*left_out_in_words(findings)])
 
 
 def meanings(findings: RunFindings) -> Table:
