@@ -11,7 +11,7 @@ from tests.projects import GOOD, SMALL, bench, items, project, records_of
 
 WORDS = (
     "--workloads sensor --seq-lens 3,128 --batch-sizes 2 --launches 2 "
-    "--benchmark-json out.json --junitxml out.xml --first-call-limit 15 --seed 5 "
+    "--benchmark-json out.json --junitxml out.xml --first-call-limit 8 --seed 5 "
     "--report"
 ).split()
 
@@ -35,7 +35,7 @@ def launches(records, strategy):
     [
         ("raises", "failed: RuntimeError: no such thing"),
         ("exits", "crashed: the worker ended with exit code 0 while building: last words"),
-        ("hangs", "timed out: still building after 30 s (twice --first-call-limit)"),
+        ("hangs", "timed out: still building after 16 s (twice --first-call-limit)"),
         ("doubles", "law broken: outputs at step"),
     ],
 )

@@ -84,9 +84,15 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
     mean, variance = mean_and_variance(effects.effect)
     df = np.maximum(launches - 1.0, 0.0)
     independence = np.ones(len(df)) if families is None else 2 / rivals_in(families)
-    spread = Spread(variance, df, _log_within(effects), independence, families)
-    moderated, moderated_df = _moderated(spread, launches)
     with np.errstate(invalid="ignore", divide="ignore"):
+        # by the rounds of a launch alone, NaN where unknown
+        log_within = np.log(mean_and_variance(effects.standard_error**2)[0])
+        moderated, moderated_df = shrink_variances(
+            Spread(variance, df, log_within, independence, families)
+        )
+        is_assumed = (launches == 1) & (moderated_df < 1)
+        moderated = np.where(is_assumed, np.exp(log_within) + ASSUMED_LAUNCH_SD**2, moderated)
+        moderated_df = np.where(is_assumed, BATCHES - 1.0, moderated_df)
         standard_error = np.sqrt(moderated / launches)
         agreeing = (effects.effect * np.sign(mean)[:, None] > 0).sum(-1)
     known = np.isfinite(standard_error)
@@ -97,20 +103,6 @@ def estimate(effects: Effects, families: Families | None = None) -> Estimates:
         launches,
         agreeing,
     )
-
-
-def _log_within(effects: Effects) -> Samples:
-    """Return the log of the mean variance by the rounds of a launch alone, NaN where unknown."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(mean_and_variance(effects.standard_error**2)[0]))
-
-
-def _moderated(spread: Spread, launches: Samples) -> tuple[Samples, Samples]:
-    """Return the variance between launches, assumed for a single one, and its degrees."""
-    moderated, df = shrink_variances(spread)
-    is_assumed = (launches == 1) & (df < 1)
-    assumed = np.exp(spread.covariate) + ASSUMED_LAUNCH_SD**2
-    return np.where(is_assumed, assumed, moderated), np.where(is_assumed, BATCHES - 1.0, df)
 
 
 def by_row(kind: type[T], **columns: Iterable[Any]) -> list[T]:

@@ -322,8 +322,13 @@ def answer(rankings: Iterable[Ranking]) -> Answer | None:
     if single.is_never_shown_slower or not single.has_verdict:
         return single
     rules = [rule for axis in AXES if (rule := _by_axis(axis, contests, recommended))]
-    best = min(rules, key=_preference, default=single)
-    return best if _is_worth_it(best, single) else single
+
+    def preference(rule: Answer) -> tuple[bool, float, int]:
+        return not rule.is_never_shown_slower, rule.price, len(rule.parts)
+
+    best = min(rules, key=preference, default=single)
+    is_cheap = math.isfinite(best.price) and best.price - 1 <= _WORTH_IT * (single.price - 1)
+    return best if is_cheap or best.is_never_shown_slower else single
 
 
 def answers_by_workload(rankings: Iterable[Ranking]) -> dict[str, Answer]:
@@ -358,13 +363,3 @@ def _by_value(axis: str, contests: Iterable[Ranking]) -> dict[Any, list[Ranking]
     kind = AXES[axis]
     values = list(kind) if issubclass(kind, StrEnum) else sorted(groups)
     return {value: groups[value] for value in values if value in groups}
-
-
-def _preference(rule: Answer) -> tuple[bool, float, int]:
-    return not rule.is_never_shown_slower, rule.price, len(rule.parts)
-
-
-def _is_worth_it(rule: Answer, single: Answer) -> bool:
-    if rule.is_never_shown_slower:
-        return True
-    return math.isfinite(rule.price) and rule.price - 1 <= _WORTH_IT * (single.price - 1)

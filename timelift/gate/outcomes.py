@@ -200,17 +200,13 @@ def _played(pairs: Iterable[Sides]) -> list[Sides]:
 
 def _more_operations(pair: Sides) -> tuple[tuple[str, int], ...]:
     """Return by how many operations the sides' graphs differ, as the first launch counted them."""
-    before, now = map(_operations, pair)
-    if before is None or now is None:
+    counts = [[launch.facts.operations for launch in side.launches] for side in pair]
+    old, new = (next((own for own in of_side if own is not None), None) for of_side in counts)
+    if old is None or new is None:
         return ()
-    more = {kind: now.get(kind, 0) - before.get(kind, 0) for kind in {**before, **now}}
+    more = {kind: new.get(kind, 0) - old.get(kind, 0) for kind in {**old, **new}}
     differ = [(kind, number) for kind, number in more.items() if number]
     return tuple(sorted(differ, key=lambda item: (-abs(item[1]), item[0])))
-
-
-def _operations(side: Measurement) -> Mapping[str, int] | None:
-    counts = (launch.facts.operations for launch in side.launches)
-    return next((count for count in counts if count is not None), None)
 
 
 # Changes by launch -------------------------------------------------------------------------------

@@ -255,13 +255,13 @@ def cases_between(old: Run, new: Run, sessions: Sessions, margin: float) -> tupl
         np.where(enough, np.maximum(visible, margin), np.nan).tolist(),
         *([places[case] for case in changes.cases] for places in map(_cases_in, (old, new))),
     )
+
+    def suspects_first(row: CaseBetween) -> tuple[bool, float, Case]:
+        # the names decide where changes agree but for rounding
+        return row.state is not ChangeState.SUSPECT, -round(row.change.value, _DIGITS), row.case
+
     rows = (CaseBetween(*row) for row in zip(*columns, strict=True))
-    return tuple(sorted(rows, key=_suspects_first))
-
-
-def _suspects_first(row: CaseBetween) -> tuple[bool, float, Case]:
-    """The names decide where changes agree but for rounding."""
-    return row.state is not ChangeState.SUSPECT, -round(row.change.value, _DIGITS), row.case
+    return tuple(sorted(rows, key=suspects_first))
 
 
 def _moved(over_canary: Samples, effect: Samples) -> NDArray[np.bool_]:

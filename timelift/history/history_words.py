@@ -187,6 +187,9 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
     def of_since(write: Callable[[Change], str]) -> Callable[[CaseHistory], str | None]:
         return lambda row: write(row.since) if row.since else None
 
+    def commits(step: Change) -> str:
+        return f"{history.runs[step.before].commit}..{history.runs[step.after].commit}"
+
     columns = (
         Column("case", value=attrgetter("case.label")),
         Column("strategy", value=attrgetter("case.strategy")),
@@ -201,7 +204,7 @@ def table(rows: Sequence[CaseHistory], history: History) -> Table:
             value=of_since(lambda step: history.moment(step.after, with_day=True)),
             drop_order=1,
         ),
-        Column("commits", "between commits", of_since(partial(_commits, history)), drop_order=2),
+        Column("commits", "between commits", of_since(commits), drop_order=2),
         number("runs_now", "runs", drop_order=5),
         Column("with_it", "with it", of_since(partial(drift_in_words, history)), drop_order=4),
     )
@@ -219,10 +222,6 @@ def ratio_columns(
 
     for name, end in zip(names, ("value", "low", "high"), strict=True):
         yield Column(name, value=partial(ratio, end=end))
-
-
-def _commits(history: History, change: Change) -> str:
-    return f"{history.runs[change.before].commit}..{history.runs[change.after].commit}"
 
 
 def drift_in_words(history: History, change: Change) -> str:

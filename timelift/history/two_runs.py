@@ -4,7 +4,7 @@ Ratios between rivals do not show what slows a setting as a whole; seconds over 
 """
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,7 +132,12 @@ def compare_runs(
 ) -> TwoRuns:
     """Compare two runs; `machines` are the differences that make two machines of them."""
     before, after = old.measured, new.measured
-    failing_now = _failing_now(before, new)
+    no_failure = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
+    failing_now = {
+        case: measurement
+        for case, measurement in new.by_case.items()
+        if case in before and measurement.status not in no_failure
+    }
     over_canary = changes_over_canary(old, new)
     margin = float(np.log1p(gate))
     return TwoRuns(
@@ -184,15 +189,6 @@ def commit_in(run: Run) -> str:
     """Return the commit of a run, shortened; '' where it is unknown or no commit's name."""
     commit = run.header.commit.id or ""
     return commit[:_COMMIT] if commit.isalnum() and commit.isascii() else ""
-
-
-def _failing_now(before: Container[Case], new: Run) -> dict[Case, Measurement]:
-    no_failure = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
-    return {
-        measurement.case: measurement
-        for measurement in new.measurements
-        if measurement.case in before and measurement.status not in no_failure
-    }
 
 
 # Facts -------------------------------------------------------------------------------------------
