@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +20,12 @@ from tests.pages import (
     section,
     without_scripts,
 )
+from tests.projects import STRATEGIES
 from timelift.case import Lengths, Status
-from timelift.measure import catalogue
 from timelift.present.page import page_scripts, page_words
 from timelift.present.page.data import inside_html, page_data
 from timelift.present.usage import NO_CODE
-from timelift.present.words import _DECLARED, _REFUSED, meaning_in_words
-from timelift.project import Project
+from timelift.present.words import _DECLARED, meaning_in_words, moot
 from timelift.source import MEANING
 
 CASES = journals.grid(FEW)
@@ -113,39 +111,26 @@ def test_what_a_strategy_means_is_in_plain_words(page):
     assert native["code"] is None
 
 
-@pytest.mark.parametrize(
-    ("facts", "titles"),
-    [
-        ({}, []),
-        (
-            {"added": ["noise"]},
-            ["BatchNormalization", "Losses of the layer", "Masks", "Masked steps"],
-        ),
-        ({"added": ["statistics", "losses"], "lengths": "skewed"}, ["Dropout"]),
-    ],
-)
-def test_what_means_nothing_for_a_layer_and_its_lengths_is_moot(tmp_path, facts, titles):
-    case = journals.case(lengths=Lengths(facts.pop("lengths", "full")))
-    html = made(tmp_path, journals.header(), journals.line(case, facts=facts), journals.END)
-    assert data(html)["settings"]["moot"] == [titles]
+def test_what_means_nothing_for_a_layer_and_its_lengths_is_moot(tmp_path):
+    full, skewed = (journals.case(lengths=Lengths(one)) for one in ("full", "skewed"))
+    assert moot(full.setting, None) == []
+    assert moot(full.setting, ["noise", "losses"]) == [
+        "BatchNormalization",
+        "Masks",
+        "Masked steps",
+    ]
+    assert moot(skewed.setting, ["statistics", "losses"]) == ["Dropout"]
+    html = made(tmp_path, journals.header(), journals.line(full, facts={"added": []}), journals.END)
+    assert len(data(html)["settings"]["moot"][0]) == 5
 
 
 def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
-    strategies = catalogue.read_strategies(
-        Project(Path(__file__).parent.parent).strategies.values()
-    )
-    for strategy in strategies.values():
-        declared = {
-            name: strategy.constants[name] for name in MEANING if name in strategy.constants
-        }
-        for about, words in meaning_in_words(declared):
-            assert about[0].isupper()
-            parts = re.split(r" \(\w+ time axis\)(?:; )?", words)
-            assert set(filter(None, parts)) <= PLAIN, (strategy.name, about)
+    for strategy in STRATEGIES.values():
+        for name in {*MEANING} & {*strategy.constants}:
+            declared = strategy.constants[name]
+            words = {*declared.values()} if isinstance(declared, dict) else {declared}
+            assert words <= {"refused", *_DECLARED[name]}, (strategy.name, name)
     assert meaning_in_words({"NOISE": "all_new"}) == [("noise", "all new")]
-
-
-PLAIN = {word for words in _DECLARED.values() for word in words.values()} | {_REFUSED}
 
 
 def test_a_run_without_a_measurement_says_so(tmp_path):
@@ -174,33 +159,24 @@ def test_the_page_loads_nothing(page):
 
 
 @pytest.mark.parametrize(
-    "loaded",
+    ("check", "added"),
     [
-        '<img src="https://example.org/x.png">',
-        '<link rel="stylesheet" href="style.css">',
-        "<style>@import 'x.css'</style>",
-        "<style>a{background:url(x.png)}</style>",
+        (loads, '<img src="https://example.org/x.png">'),
+        (loads, '<link rel="stylesheet" href="style.css">'),
+        (loads, "<style>@import 'x.css'</style>"),
+        (loads, "<style>a{background:url(x.png)}</style>"),
+        (harm, "<script>1</script>"),
+        (harm, "<script type='application/json' id='data'>{}</script>"),
+        (harm, "<img>"),
+        (harm, '<p onclick="1">'),
+        (harm, "\x1b"),
+        (harm, "<base href='x'>"),
+        (harm, f"<script>{page_scripts()[-1]}</script>"),
     ],
 )
-def test_the_check_of_loading_sees_what_is_loaded(page, loaded):
-    assert loads(page + loaded) != []
-
-
-@pytest.mark.parametrize(
-    "added",
-    [
-        "<script>1</script>",
-        "<script type='application/json' id='data'>{}</script>",
-        "<img>",
-        '<p onclick="1">',
-        "\x1b",
-        "<base href='x'>",
-    ],
-)
-def test_the_check_of_harm_sees_it(page, added):
-    assert harm(page) == []
-    assert harm(page + added) != []
-    assert harm(page + f"<script>{page_scripts()[-1]}</script>") != []
+def test_the_checks_of_loading_and_harm_see_it(page, check, added):
+    assert check(page) == []
+    assert check(page + added) != []
 
 
 def test_the_only_scripts_that_may_run_are_the_pages_own(page):

@@ -109,13 +109,6 @@ def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
     )
 
 
-def test_what_was_not_measured_everywhere_comes_after_what_was():
-    seen = found(without("rare", raced({"best": 1, "other": 2, "rare": 0.5}, LENGTHS)))
-    best, *others = seen.answer.single.prices
-    assert best.strategy == "best"
-    assert [(one.strategy, one.settings) for one in others] == [("other", 2), ("rare", 1)]
-
-
 def _ranking(**seconds):
     """A ranking of strategies with their seconds per call."""
     setting = journals.case().setting

@@ -20,7 +20,7 @@ from timelift.history import ChangeState, history_words
 from timelift.history.levels import StoredRun
 from timelift.history.many_runs import CaseHistory, History
 from timelift.journal.files import replace_text
-from timelift.present.figures.looks import LineStyle, legend_order, looks_of, short_name
+from timelift.present.figures.looks import LineStyle, looks_of, short_name
 from timelift.present.figures.sheet import (
     GRID,
     MUTED,
@@ -127,7 +127,7 @@ def draw_history(history: History) -> dict[str, Figure]:
         for panel, axes in sheet.axes_dict.items():
             _draw(axes, frame[frame.panel == panel], looks, history)
             axes.set_title(wrapped(short_name(drawn[panel].label), _WIDTH))
-        changed = {name: looks[name] for name in legend_order(frame[frame.changed].strategy)}
+        changed = {name: looks[name] for name in frame[frame.changed].strategy}
         note = _note(history, len(changes) - len(drawn))
         return {"history": finish(sheet, _COLUMNS, "Change over all runs", note, changed)}
 

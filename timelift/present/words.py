@@ -329,10 +329,7 @@ def meaning_in_words(meaning: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def moot(setting: Setting, added: Collection[str] | None) -> list[str]:
-    """Return the titles of the declarations that mean nothing in a setting.
-
-    `added` is what training may add to its layer; where that is unknown, all may mean something.
-    """
+    """Return the titles of the declarations that mean nothing where training may add `added`."""
     if added is None:
         return []
     masks = ("MASKS", "PADDED_STEPS") if setting.lengths is Lengths.FULL else ()

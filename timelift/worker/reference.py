@@ -354,11 +354,9 @@ class InnerLayer:
     def _find_added(self) -> list[str]:
         """Return what training may add; noise that has no seed may come from anywhere."""
         names = {variable.name for variable, _ in self._state}
-        seeds, losses = names & {_SEED}, own_losses(self.layer)
-        shown = [bool(seeds), bool(names - seeds), bool(losses)]
-        kinds = ADDED.values()
-        is_told = not self.adds_more or any(shown[1:])
-        return [kind for kind, told in zip(kinds, shown, strict=True) if told or not is_told]
+        shown = [_SEED in names, bool(names - {_SEED}), bool(own_losses(self.layer))]
+        unknown = self.adds_more and not any(shown[1:])
+        return [kind for kind, told in zip(ADDED.values(), shown, strict=True) if told or unknown]
 
     def is_steady(self) -> bool:
         """True if calls on the same inputs agree; a layer may draw noise from anywhere."""

@@ -191,8 +191,7 @@ def _draw(frame: pd.DataFrame, notes: list[str]) -> Figure:
     bars = quantities[0].bars if frame.low.notna().any() else "no intervals"
     note = "; ".join([*notes, *left_out, bars])
     looks = dict(zip(frame.strategy[is_line], frame.look[is_line], strict=True))
-    key = {name: looks[name] for name in legend_order(looks)}
-    return finish(sheet, _COLUMNS, title[0].upper() + title[1:], note, key)
+    return finish(sheet, _COLUMNS, title[0].upper() + title[1:], note, looks)
 
 
 def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

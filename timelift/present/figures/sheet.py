@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, Locator, LogLocator, NullLocator, StrMethodFormatter
 
-from timelift.present.figures.looks import LineStyle, short_name
+from timelift.present.figures.looks import LineStyle, legend_order, short_name
 
 FORMATS = ("svg", "png")
 MUTED, GRID = "#57606a", "#dfe3e8"
@@ -89,10 +89,11 @@ def finish(
     width, height = figure.get_size_inches()
     width = max(width, _LEAST_WIDTH, _BOLD * text_inches(title) + 0.2)
     figure.suptitle(title, x=0.1 / width, ha="left", size=11, weight="bold")
-    names = [short_name(name) for name in looks]
+    in_order = legend_order(looks)
+    names = [short_name(name) for name in in_order]
     longest = max((text_inches(name) for name in names), default=0) + 0.65
     key = figure.legend(
-        [Line2D([], [], **look.line) for look in looks.values()],
+        [Line2D([], [], **looks[name].line) for name in in_order],
         names,
         title=wrapped(note, width - 0.2),
         loc="outside lower left",

@@ -43,9 +43,8 @@ _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
 _SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
-#: Notes of what has no figure, and those of comparisons, of which a section has its own.
+#: Notes of what has no figure.
 _LEFT_OUT = {"given up", "failed", "left out", "and"}
-_OF_ANSWERS = _LEFT_OUT | {"noise"}
 
 
 # The folder ---------------------------------------------------------------------------------------
@@ -167,7 +166,7 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
 def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]:
     """Return the words of the first screen; a section takes the place of the answer."""
     in_short, section = summary(findings, None, additions.trust), additions.section
-    shared = {
+    shared: dict[str, Any] = {
         "top": in_short.top,
         "machine": processor_and_memory(findings),
         "margin": percent(RANK_MARGIN, 0),
@@ -178,7 +177,7 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
     if section is None:
         return shared | _answer(findings, in_short.table)
     also = [("also", "; ".join(section.notes))] if section.notes else []
-    others = [note for note in in_short.notes if note[0] not in _OF_ANSWERS]
+    others = [note for note in shared["notes"] if note[0] != "noise"]
     return shared | _section(section) | {"left_out": [], "notes": [*also, *others]}
 
 
@@ -222,8 +221,7 @@ def _charts(findings: RunFindings, *, has_chooser: bool) -> dict[str, Any]:
         "memory": findings.peak_bytes,
         "modes": findings.fastest_elsewhere,
     }
-    anchors = [anchor for anchor, values in drawn.items() if values]
-    return {"charts": anchors, "baseline": baseline, "size": size}
+    return {"charts": [*filter(drawn.get, drawn)], "baseline": baseline, "size": size}
 
 
 def page_tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
