@@ -25,7 +25,7 @@ tokens = keras.Sequential([keras.Input((7,)), layers.Embedding(50, 4), layers.Fl
 whole = keras.Sequential([keras.Input((7,), dtype="int32"), layers.Dense(2)])
 ragged = keras.Sequential([keras.Input((None, 3)), layers.Dense(2)])
 unbuilt = layers.Dense(UNITS)
-number = 3
+number, Dense = 3, layers.Dense
 
 
 class Doubled(keras.layers.Layer):
@@ -47,15 +47,6 @@ def built():
     layer = layers.Dense(UNITS)
     layer.build((None, 6))
     return layer
-
-
-class Needs(Doubled):
-    def __init__(self, units):
-        super().__init__()
-
-
-def needs(units):
-    return Needs(units)
 
 
 def raises():
@@ -92,10 +83,9 @@ INPUTS = {
     "unbuilt": (None, "", 0),
     "Doubled": (None, "", 0),
     "Positions": (None, "", 0),  # its embedding does not take the inputs
-    "raises": "making or calling it failed: RuntimeError: no weights here",
+    "raises": "RuntimeError: no weights here",
     "number": f"'int' object is not callable; {REMEDY}",
-    "needs": f"needs() missing 1 required positional argument: 'units'; {REMEDY}",
-    "Needs": f"Needs.__init__() missing 1 required positional argument: 'units'; {REMEDY}",
+    "Dense": f"Dense.__init__() missing 1 required positional argument: 'units'; {REMEDY}",
     "functonal": "mine.models has no 'functonal'; nearest: functional",
 }
 
@@ -145,20 +135,16 @@ def test_a_module_is_imported_as_the_project_does(src):
     ("name", "module", "reason"),
     [
         ("mien", "", "there is no module 'mien' for .*; nearest: mine$"),
-        ("mine", "import gone", "making or calling it failed: ModuleNotFoundError: No module"),
+        ("mine", "import gone", "ModuleNotFoundError: No module named 'gone'$"),
         ("mine", "import os\nos._exit(3)\n", "importing or calling it ended the process that did"),
-        (
-            "mine",
-            "import keras\nlayer = keras.layers.Conv2D(4, 3)",
-            "a call with inputs of 96 failed: ValueError: Input 0 .* is incompatible",
-        ),
+        ("mine", "from keras.layers import GRU\nlayer = GRU(4)", "ValueError: Input 0 .* 96"),
     ],
 )
 def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
     tmp_path, name, module, reason
 ):
     write(tmp_path, {"mine.py": module})
-    with pytest.raises(UserError, match=f"^--layer: {name}:layer: {reason}"):
+    with pytest.raises(UserError, match=f"^--layer: {name}:layer.*: {reason}"):
         users_layer.user_workload(f"{name}:layer", LayerInputs((96,)), QUICKEST, [tmp_path])
 
 
@@ -171,11 +157,6 @@ def inputs_of(monkeypatch):
         return users_layer.user_workload("a:b", None, QUICKEST, []).inputs
 
     return inputs
-
-
-def test_a_layer_tells_its_inputs(inputs_of):
-    inputs = inputs_of(features=[7], dtype="int32", high=50)
-    assert inputs == LayerInputs((7,), "int32", 50)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,8 @@ def look_at_model(
     if len(backends) > 1:
         raise UserError(f"--backends: expected one, received {', '.join(backends)}")
     backend = Backend(backends[0])
-    described = describe(str(factory), backend, project.import_folders, feeding._asdict())
+    as_json = msgspec.json.encode(feeding._asdict()).decode()
+    described = describe(str(factory), backend, project.import_folders, as_json)
     return UserModel.of(str(factory), feeding, backend, described)
 
 

@@ -105,15 +105,13 @@ class Campaign:
 
     @property
     def _is_contested(self) -> bool:
-        """False if a setting had rivals, and all have one left: that is said by a single launch.
+        """False if no setting has two rivals left: a single launch is enough to say so.
 
-        Where each setting was asked of one strategy alone, its time is wanted, to be tracked.
+        Where one strategy alone was asked for, its time is wanted.
         """
         left = [case for case in self.results if self._is_open(case)]
-        settings, in_use = ({case.setting for case in cases} for cases in (self.results, left))
-        return (
-            self.options.two_sided or len(settings) == len(self.results) or len(in_use) < len(left)
-        )
+        has_pair = len({case.setting for case in left}) < len(left)
+        return has_pair or self.options.two_sided or self._settings == len(self.results)
 
     def interrupt(self) -> None:
         """Stop after the round that is being played; what is being built is abandoned."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Backend, Case, Setting, option_flag
+from timelift.case import Backend, Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.backends import why_not_installed
@@ -50,13 +50,6 @@ class Question:
     compares: str = ""
     sizes: str = "all"
     keeps: str = ""
-
-    @property
-    def limits(self) -> str:
-        """What leaves the question without cases, as the end of a sentence about it."""
-        if self.keeps:
-            return f"measures {option_flag(self.keeps)} {self.axes[self.keeps]} alone"
-        return f"compares two or more of {option_flag(self.compares)}"
 
     @classmethod
     def from_marker(cls, arguments: Mapping[str, Any]) -> "Question":

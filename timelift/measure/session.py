@@ -222,10 +222,8 @@ class Session:
     @property
     def measured_nothing(self) -> bool:
         """True if there were cases to measure, and none of them was."""
-        is_measured = any(
-            result.status is Status.MEASURED and result.launches for result in self.results.values()
-        )
-        return bool(self.not_tried or self.results) and not is_measured
+        asked = self.not_tried or self.results
+        return bool(asked) and not any(result.launches for result in self.results.values())
 
     def why_not(self, case: Case) -> str:
         """Reason why a case is not measured in this session, or ''."""

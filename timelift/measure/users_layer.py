@@ -38,8 +38,7 @@ def user_workload(
     """Return the workload of a layer, whose inputs are those given or its own, or UserError."""
     try:
         factory = find_factory(layer, "module:name or path.py:name, like mypkg.models:make_encoder")
-        given = vars(inputs) if inputs else None
-        described = describe(str(factory), backend, folders, given)
+        described = describe(str(factory), backend, folders, str(inputs or ""))
         inputs = inputs or _inputs_of(described)
     except UserError as error:
         raise UserError(f"--layer: {error}") from None
@@ -88,23 +87,18 @@ def find_factory(text: str, expected: str) -> Factory:
 
 
 def describe(
-    factory: str,
-    backend: Backend,
-    folders: Sequence[Path],
-    called_with: Mapping[str, Any] | None = None,
+    factory: str, backend: Backend, folders: Sequence[Path], called_with: str = ""
 ) -> dict[str, Any]:
     """Return what `worker.describe` prints of a layer, or of a model.
 
-    A layer is `called_with` the fields of inputs, if any, and a model with those of its feeding. Of
-    a layer it is the fields of `LayerInputs`, with `features` None if the layer is not built.
-    Modules are found in `folders` too. Raises UserError if the layer or model cannot be called.
+    A layer is `called_with` inputs, if any, and a model with its feeding in JSON. Of a layer it is
+    the fields of `LayerInputs`, with `features` None if the layer is not built. Modules are found
+    in `folders` too. Raises UserError if the layer or model cannot be called.
     """
     machine.refuse_without_backend()
     if reason := why_not_installed(backend):
         raise UserError(reason)
-    command = [sys.executable, "-m", "timelift.worker.describe", factory]
-    if called_with is not None:
-        command.append(json.dumps(called_with))
+    command = [sys.executable, "-m", "timelift.worker.describe", factory, called_with]
     variables = importing_from(folders) | _NO_GPU | {"KERAS_BACKEND": backend}
     try:
         done = subprocess.run(
@@ -128,5 +122,5 @@ def describe(
             "it by itself"
         ) from None
     if why := described.get("error"):
-        raise UserError(f"{factory}: {why}")
+        raise UserError(f"{factory} cannot be made or called: {why}")
     return described

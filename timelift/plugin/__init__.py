@@ -146,7 +146,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     call = getattr(report, "call", None)
     error = call.excinfo.value if call and call.excinfo else None
     if not isinstance(error, QuestionError):
-        report.result = [node for node in report.result if not _is_without_cases(node)]
+        report.result = [node for node in report.result if _has_cases(node)]
         return report
     if not _is_xdist_worker(collector.config):
         raise pytest.UsageError(str(error))
@@ -154,10 +154,10 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     return report
 
 
-def _is_without_cases(node: Any) -> bool:
-    """True for the item that pytest makes of a question without cases."""
+def _has_cases(node: Any) -> bool:
+    """False for what pytest makes of a question without cases: an item with no values."""
     is_question = hasattr(node, "callspec") and node.get_closest_marker(QUESTION)
-    return bool(is_question) and not isinstance(node.callspec.params.get("strategy", ""), str)
+    return not is_question or isinstance(node.callspec.params.get("strategy", ""), str)
 
 
 class ErrorsOfWorkers:

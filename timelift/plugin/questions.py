@@ -125,7 +125,7 @@ class Questions:
         self._first_without_layer = dict[tuple[str, str], Case]()
         self._config = config
         self._collected: dict[Case, int] = {}
-        self._without_cases: dict[str, Question] = {}
+        self._limits: list[str] = []
         self._at_exit = ExitStack()
         config.add_cleanup(self._at_exit.close)
 
@@ -139,9 +139,11 @@ class Questions:
             if asked.compares and request.options.layer and not is_asked
             else request.cases(asked)
         )
-        if not grid:
-            self._without_cases[path.name] = asked
         cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
+        if not cases:
+            own = asked.axes.get(asked.keeps)
+            limit = f"measures {own} alone" if own else f"compares several {asked.compares}"
+            self._limits.append(f"{path.name} {limit}")
         self._collected |= {case: len(self._collected) + at for at, case in enumerate(cases)}
         rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
         metafunc.fixturenames.extend(PARAMETERS)  # no argument of the test: `case_of` reads them
@@ -154,9 +156,8 @@ class Questions:
         return any(Path(word.partition("::")[0]).resolve() == path.resolve() for word in typed)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        if not items and self._without_cases:
-            sentences = (f"{name} {asked.limits}" for name, asked in self._without_cases.items())
-            raise pytest.UsageError(f"nothing to measure: {'; '.join(sentences)}")
+        if not (items or self._collected):
+            raise pytest.UsageError(f"nothing to measure: {'; '.join(self._limits)}")
         for item in filter(case_of, items):
             item.add_marker(pytest.mark.filterwarnings(_UNUSED))
 

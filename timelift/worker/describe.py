@@ -1,8 +1,8 @@
 """Describe a user's layer or model in a process of its own, before any case is measured.
 
 `python -m timelift.worker.describe FACTORY` prints one JSON object: the fields of
-`LayerInputs`, in which `features` is None for a layer of any shape; or `error`. A layer is called
-with the fields of inputs, if they follow in JSON.
+`LayerInputs`, in which `features` is None for a layer of any shape; or `error`. Inputs may follow,
+as `--inputs` takes them: an unbuilt layer is called with them.
 
 `python -m timelift.worker.describe MODEL FEEDING` prints a model with its lifts.
 """
@@ -19,8 +19,8 @@ import numpy as np
 from keras import ops
 
 from timelift.case import Dtype, Gradients
-from timelift.errors import UserError, one_line
-from timelift.inner_layer import LayerInputs
+from timelift.errors import one_line
+from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.source import ADDED
 from timelift.worker import law, model_data
 from timelift.worker.find_lifts import (
@@ -31,7 +31,7 @@ from timelift.worker.find_lifts import (
     watch_lifts,
 )
 from timelift.worker.inputs import check_one_tensor, input_shape, inputs_of, whole_numbers
-from timelift.worker.reference import build_layer, other_weights, own_losses, restored
+from timelift.worker.reference import make_layer, other_weights, own_losses, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
 from timelift.worker.whole_law import is_steady
@@ -39,14 +39,12 @@ from timelift.worker.whole_law import is_steady
 
 def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
     try:
-        layer = find_layer(factory)
+        layer = make_layer(factory, inputs, seed=0) if inputs else find_layer(factory)
         check_one_tensor(layer, factory)
-        if inputs:
-            build_layer(layer, factory, inputs)
         shape = input_shape(layer)
         dtype, high = whole_numbers(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
-        return {"error": _why(error)}
+        return {"error": one_line(error)}
     features = list(shape[1:]) if shape and None not in shape[1:] else None
     return {"features": features, "dtype": dtype, "high": high}
 
@@ -89,12 +87,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "repeated": repeated,
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
-        return {"error": _why(error)}
-
-
-def _why(error: Exception) -> str:
-    failed = "" if isinstance(error, UserError) else "making or calling it failed: "
-    return f"{failed}{one_line(error)}"
+        return {"error": one_line(error)}
 
 
 def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
@@ -181,16 +174,16 @@ def _as_code(layer: Any) -> str:
     return code if code.endswith(")") else f"{code}(...)"
 
 
-def main(factory: str, called_with: str = "{}") -> None:
+def main(factory: str, called_with: str = "") -> None:
     """Print the JSON to standard output; what the user's module prints goes to standard error."""
     keras.config.set_floatx(Dtype.FLOAT32)  # keras.json may have another
     answer = os.dup(1)
     os.dup2(2, 1)
     with os.fdopen(answer, "w", encoding="utf-8") as stdout:
-        called = json.loads(called_with)
-        inputs = LayerInputs.from_fields(called) if "features" in called else None
-        is_model = called and not inputs
-        described = describe_model(factory, called) if is_model else describe(factory, inputs)
+        if called_with.startswith("{"):
+            described = describe_model(factory, json.loads(called_with))
+        else:
+            described = describe(factory, read_inputs(called_with))
         json.dump(described, stdout)
 
 

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Gradients, Phase, Setting
-from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, Task
 from timelift.source import ADDED
@@ -428,30 +427,18 @@ def own_losses(layer: Any) -> Any:
     return layer.losses[sum(bool(weight.regularizer) for weight in layer.trainable_weights) :]
 
 
-def build_layer(layer: Any, factory: str, inputs: LayerInputs) -> None:
-    """Build a layer by a call, since a subclassed layer may make its weights there.
+def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
+    """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
 
-    Raises UserError if it does not take these inputs.
+    The layer is built by a call, since a subclassed layer may make its weights there.
     """
     import keras  # noqa: PLC0415
 
+    layer = find_layer(factory)
     check_one_tensor(layer, factory)
     check_inputs(layer, inputs)
-    if layer.built:
-        return
-    step = keras.KerasTensor((None, *inputs.features), inputs.dtype or keras.config.floatx())
-    try:
-        layer(step)
-    except Exception as error:
-        raise UserError(f"a call with inputs of {inputs} failed: {one_line(error)}") from error
-
-
-def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
-    """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake."""
-    import keras  # noqa: PLC0415
-
-    layer = find_layer(factory)
-    build_layer(layer, factory, inputs)
+    if not layer.built:
+        layer(keras.KerasTensor((None, *inputs.features), inputs.dtype or keras.config.floatx()))
     noise = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
         values = keras.ops.convert_to_numpy(weight)
