@@ -92,7 +92,7 @@ def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring)
     assert tried == ["fold_time instead of lift 1.", "native instead of lift 1."]
 
 
-@pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", "lifts at once", ""])
+@pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", "lifts at once", "none", ""])
 def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, monkeypatch, cut):
     model = make_model()
     measured = {"lifts": run(tmp_path, of_lifts(model))}
@@ -102,6 +102,8 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
         name = "whole" if workloads[0].is_model else "lifts"
         if cut == f"{name} at once":
             raise KeyboardInterrupt
+        if cut == "none":
+            return replace(measured.pop(name), measurements=(), complete=False)
         return replace(measured.pop(name), complete=cut != name)
 
     monkeypatch.setattr(races, "look_at_model", lambda *_: model)
@@ -110,7 +112,9 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
     answer = json.loads(capsys.readouterr().out)
     assert answer["provisional"] == bool(cut)
     assert answer["advice"] == ("change" if cut in {"", "whole"} else "undecided")
-    assert len(measured) == {"lifts": 1, "whole at once": 1, "lifts at once": 2}.get(cut, 0)
+    assert bool(answer["runs"]) == (cut not in {"none", "lifts at once"})
+    left = {"lifts": 1, "none": 1, "whole at once": 1, "lifts at once": 2}
+    assert len(measured) == left.get(cut, 0)
 
 
 @pytest.mark.parametrize(

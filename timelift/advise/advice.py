@@ -168,7 +168,7 @@ class ModelAdvice:
     @property
     def run_names(self) -> list[str]:
         """The names of its runs, as `timelift report` takes them."""
-        return [journal_path(Path(), run.header).stem for run in self.runs]
+        return [journal_path(Path(), run.header).stem for run in self.runs if run.measurements]
 
     @cached_property
     def raced(self) -> dict[Changes, Outcome]:

@@ -255,7 +255,7 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
                 names = ", ".join(f"{strategy} in lift {number}" for number, strategy in changes)
                 yield f"the whole model {f'with {names}' if names else 'as written'}: {outcome.end}"
     yield from _evidence(advices[0].model, advices)
-    if any(advice.was_interrupted for advice in advices):
+    if any(advice.was_interrupted and advice.run_names for advice in advices):
         yield "provisional: it was interrupted; this rests on the launches until then"
 
 
