@@ -126,11 +126,6 @@ def test_inputs_that_contradict_a_layer_are_refused(described):
     assert "takes whole numbers; write so, like --inputs 'int32[7]<50', or" in wrong
 
 
-def test_a_module_is_imported_as_the_project_does(src):
-    description = users_layer.describe("mine.models:functional", QUICKEST, [src])
-    assert description["features"] == [5, 3]
-
-
 @pytest.mark.parametrize(
     ("name", "module", "reason"),
     [
