@@ -195,6 +195,22 @@ def test_what_has_no_figure_is_named_with_its_reason_once(gone, told):
     assert {f"{label} {text}" for label, text in notes if label != "noise"} == told
 
 
+@pytest.mark.parametrize(
+    ("many", "gain"),
+    [
+        (2, "2.9 to 3.1, in 2 of 4; TimeDistributed was given up, in 2 of 4"),
+        (0, "1.5; TimeDistributed was given up"),
+    ],
+)
+def test_where_time_distributed_was_given_up_the_table_says_so(many, gain):
+    given_up = ended(TD, LONG[many:], Status.TRACING_LIMIT, "still tracing")
+    slow = raced({TD: 3.0}, LONG[:many]) if many else []
+    assert (
+        row(found(raced({"native": 1, "mine": 2, "fold_time": 1.5}, LONG), slow, given_up)).gain
+        == gain
+    )
+
+
 def test_a_refusal_is_told_of_what_was_asked_for_or_where_it_leaves_nothing_to_compare():
     refused, told = ended("mine", PLACES, REFUSED, "no reason"), ("left out", "mine: no reason")
     two, one = raced({"native": 1, "fold_time": 2}, PLACES), raced({"native": 1}, PLACES)
