@@ -45,6 +45,7 @@ def option_for(word: str, project: Project, flags: Container[str]) -> str:
         "--phases": Phase,
         "--modes": Mode,
         "--backends": Backend,
+        "--seq-lens": [word] if word.isdecimal() else [],
     }
     fitting = (flag for flag, known in values.items() if flag in flags and word in [*known])
     return next((f"write {flag} {word}" for flag in fitting), "")
@@ -56,7 +57,6 @@ _INSTEAD = {
     "report --run": "write its name first, like timelift report latest",
     "report --results": "name that folder, like timelift report FOLDER",
     "choose --results": "name that folder, like timelift choose --run FOLDER",
-    "compare --results": "name a folder of each, like timelift compare OLD_FOLDER NEW_FOLDER",
     "report --json": "it writes measurements.csv, and timelift.load reads a run in Python",
 }
 

@@ -31,10 +31,7 @@ def strategies(options: Options, project: Project) -> int:
 
 def strategies_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="[show NAME]",
-        help="print this file, to copy (default: list all)",
+        "words", nargs="*", metavar="[show NAME]", help="print this file (default: list all)"
     )
 
 
@@ -61,7 +58,7 @@ def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, projec
         case words:
             raise UserError(
                 f"expected nothing, or show NAME; received {' '.join(words)!r}; "
-                f"write timelift {kind} show {words[-1]}"
+                f"write timelift {kind} show {words[-1] if words[-1] in files else 'NAME'}"
             )
     return 0
 

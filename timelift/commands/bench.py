@@ -110,6 +110,8 @@ class _Questions:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        if getattr(config.option, "numprocesses", None):
+            raise pytest.UsageError("questions are timed with nothing beside them; leave out -n")
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             own = self.project.root / "bench"
             has_own = any(map(_has_question, own.rglob("*.py")))
@@ -119,15 +121,17 @@ class _Questions:
                 self._refuse_unknown(word.partition("::")[0])
 
     def _refuse_unknown(self, file: str) -> None:
-        """Raise UsageError for a file that is missing; the value of an option needs that."""
-        if path_is(Path(file).exists):
+        """Raise UsageError for what is no file of questions; an option's value needs the option."""
+        path, factory = Path(file), Factory.of(file)
+        is_there = path_is(path.exists)
+        if is_there and (path.is_dir() or path.name.startswith("test_") or _has_question(path)):
             return
-        factory = Factory.of(file)
         files = (*(self.project.root / "bench").glob("test_*.py"), *_brought(self.project))
-        if factory.name:
-            hint = f"write --layer {file}, or timelift advise {file} for a model"
-        elif factory.is_stored:
+        if factory.is_stored:
             hint = f"write timelift advise {file}"
+        elif factory.name or is_there:
+            named = file if factory.name else f"{file}:NAME"
+            hint = f"write --layer {named}, or timelift advise {named} for a model"
         elif written := option_for(file, self.project, FLAGS):
             hint = f"{written}; several have commas between them"
         else:
