@@ -133,18 +133,16 @@ class Questions:
         """Turn a test's question into its cases, one item each, which no question had before."""
         request, asked = self.session.request, Question.from_marker(question)
         path = metafunc.definition.path
-        is_asked = request.texts.get(asked.compares) or self._is_named(path)
-        grid = (
-            []
-            if asked.compares and request.options.layer and not is_asked
-            else request.cases(asked)
-        )
-        cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
-        if not cases:
+        is_usual = not (asked.compares and request.options.layer)  # a layer is asked the usual
+        is_asked = is_usual or request.texts[asked.compares] or self._is_named(path)
+        grid = request.cases(asked) if is_asked else []
+        if not grid:
             own = asked.axes.get(asked.keeps)
             limit = f"measures {own} alone" if own else f"compares several {asked.compares}"
             self._limits.append(f"{path.name} {limit}")
-        self._collected |= {case: len(self._collected) + at for at, case in enumerate(cases)}
+        cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
+        for case in cases:
+            self._collected[case] = len(self._collected)
         rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
         metafunc.fixturenames.extend(PARAMETERS)  # no argument of the test: `case_of` reads them
         metafunc.parametrize(PARAMETERS, rows, ids=[case.label for case in cases])
@@ -156,7 +154,7 @@ class Questions:
         return any(Path(word.partition("::")[0]).resolve() == path.resolve() for word in typed)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        if not (items or self._collected):
+        if self._limits and not (items or self._collected):
             raise pytest.UsageError(f"nothing to measure: {'; '.join(self._limits)}")
         for item in filter(case_of, items):
             item.add_marker(pytest.mark.filterwarnings(_UNUSED))
