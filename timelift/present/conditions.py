@@ -124,15 +124,11 @@ def _narrower(findings: RunFindings) -> str:
     settings = [ranking.setting for ranking in contests]
     if is_noisy and any(setting.on_cpu and setting.threads != 1 for setting in settings):
         helpful.append("--threads 1")
-    helpful.append(_longer_run(findings.run))
+    # at least twice the time, in steps of five minutes
+    minutes = 5 * max(math.ceil(2 * (findings.run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
+    helpful.append(f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m")
     them = "it" if findings.decided.undecided == 1 else "them"
     return f"{' or '.join(dict.fromkeys(helpful))} would narrow {them}"
-
-
-def _longer_run(run: Run) -> str:
-    """Write the option for a run of at least twice the time, in steps of five minutes."""
-    minutes = 5 * max(math.ceil(2 * (run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
-    return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
 
 
 # What has no figure -------------------------------------------------------------------------------

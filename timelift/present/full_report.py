@@ -16,7 +16,7 @@ from timelift.analyse.results import Run
 from timelift.case import Setting, several_valued
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.journal.lines import Commit, flattened
+from timelift.journal.lines import flattened
 from timelift.present import case_table, conditions
 from timelift.present.answer import answer_table, cost_sentences, recommended_in_words
 from timelift.present.summary import NO_ADDITIONS, Additions
@@ -88,14 +88,15 @@ def _baselines(findings: RunFindings) -> Iterator[str]:
 
 def _head(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the lines of the head that the journal has a text for."""
-    header, machine = run.header, run.header.machine
+    header, machine, commit = run.header, run.header.machine, run.header.commit
+    counts = sorted({len(each.launches) for each in run.measurements if each.launches})
     lines = {
         "state": conditions.state(run),
         "machine": _pairs(machine.identity) or machine.name or "",
         "versions": _pairs(machine.versions),
         "system": _pairs(machine.other_drift),
-        "commit": _commit(header.commit),
-        "launches": _launches(run),
+        "commit": f"{commit.id}{' with uncommitted changes' * commit.dirty}" if commit.id else "",
+        "launches": " to ".join(str(count) for count in dict.fromkeys(counts[:1] + counts[-1:])),
         "when": header.started or "",
         "seed": "" if header.seed is None else str(header.seed),
         "command": shlex.join(map(str, header.command or ())),
@@ -105,15 +106,6 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
 
 def _pairs(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in flattened(fields).items())
-
-
-def _commit(commit: Commit) -> str:
-    return f"{commit.id or ''}{' with uncommitted changes' if commit.id and commit.dirty else ''}"
-
-
-def _launches(run: Run) -> str:
-    counts = {len(each.launches) for each in run.measurements if each.launches}
-    return " to ".join(str(count) for count in sorted({min(counts), max(counts)})) if counts else ""
 
 
 def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
