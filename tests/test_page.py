@@ -88,10 +88,9 @@ def test_a_bound_is_rounded_up(tmp_path):
 
 def test_two_baselines_are_named_beside_their_charts(tmp_path):
     others = journals.grid(("native", "loop_slice"), ["walk"])
-    title = "Speed-up over {} against length"
     for cases, baseline in ((CASES, "TimeDistributed"), (CASES + others, "the baseline")):
         html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
-        assert title.format(baseline) in words(html, "speed-up")
+        assert f"Speed-up over {baseline} against length" in words(html, "speed-up")
         assert ("for its workload alone" in words(html, "answer")) == (len(cases) > len(CASES))
         assert "times as fast as TimeDistributed" in words(html, "answer")
 
@@ -167,7 +166,6 @@ def test_the_page_loads_nothing(page):
         (loads, "<style>a{background:url(x.png)}</style>"),
         (harm, "<script>1</script>"),
         (harm, "<script type='application/json' id='data'>{}</script>"),
-        (harm, "<img>"),
         (harm, '<p onclick="1">'),
         (harm, "\x1b"),
         (harm, "<base href='x'>"),

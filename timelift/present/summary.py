@@ -22,6 +22,8 @@ from timelift.present.words import duration, value_in_words
 
 #: The most rows of the table.
 ROWS = 12
+#: The words of the table that mean more than they say.
+WORDS = "shown: beyond what launches differ by; at most: the end of a 95 % interval"
 #: The most reasons why something has no figure, and the characters after which one is cut.
 _MOST_REASONS, _LONGEST_REASON = 3, 140
 

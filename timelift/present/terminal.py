@@ -20,7 +20,7 @@ from rich.text import Text
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.full_report import Report, SettingsTable
-from timelift.present.summary import ROWS, Section, Summary
+from timelift.present.summary import ROWS, WORDS, Section, Summary
 from timelift.present.tables import Table
 
 #: The most columns and lines of the end of a run; a narrower terminal has more lines.
@@ -34,8 +34,6 @@ _SHORT_HEADING = 14
 #: Columns of a workload's name in the summary's table, beyond which it has several lines.
 _LONGEST_NAME = 18
 _NOTE_STYLES = dict.fromkeys(("failed", "given up", "file"), "yellow")
-#: The words of the summary's table that mean more than they say.
-_WORDS = "shown: beyond what launches differ by; at most: the end of a 95 % interval"
 #: Columns of a text for a file or a pipe.
 _PLAIN_WIDTH = 140
 _INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")
@@ -99,7 +97,7 @@ def _summary(summary: Summary, width: int) -> Group:
     state = [Text(plain(summary.state), "yellow")] if summary.state else []
     rows = [Text(""), _rows(summary.table, width)] if summary.table.rows else []
     if any(column.name == "slower" for column in summary.table.columns):
-        rows += [Text(_WORDS, "dim")]
+        rows += [Text(WORDS, "dim")]
     return Group(*state, Text(plain(summary.top)), *rows, Text(""), _notes(summary.notes))
 
 

@@ -23,7 +23,7 @@ from timelift.present.figures import sheet
 from timelift.present.full_report import Report, in_markdown, report
 from timelift.present.page import own_tables
 from timelift.present.page.data import along, inside_html, page_data
-from timelift.present.summary import ROWS, Additions, Section, processor_and_memory, summary
+from timelift.present.summary import ROWS, WORDS, Additions, Section, processor_and_memory, summary
 from timelift.present.tables import Table, csv_as_shown, csv_of_values
 from timelift.present.usage import NO_CODE, CodeToPaste
 from timelift.present.words import percent
@@ -173,6 +173,7 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
         "left_out": [note for note in in_short.notes if note[0] in _LEFT_OUT],
         "notes": [note for note in in_short.notes if note[0] not in _LEFT_OUT],
         "is_section": section is not None,
+        "words": WORDS,
     }
     if section is None:
         return shared | _answer(findings, in_short.table)
@@ -188,7 +189,6 @@ def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
         "names": answer.strategies if answer else (),
         "price": price_sentence(answer) if answer else "",
         "answers": answers,
-        "hidden": 0,
         "has_prices": bool(findings.answers),
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.is_bound,
