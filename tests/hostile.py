@@ -36,7 +36,6 @@ def _first(line: str) -> str:
 STRATEGIES = {
     "raises": _first("raise RuntimeError('\\x1b[1m\\x1b[31mno such thing\\x1b[0m')"),
     "exits": _first("print('\\x1b[38;5;196mlast words\\x1b[m', flush=True); os._exit(0)"),
-    "hangs": _first("import time; time.sleep(600)"),
     "refuses_all": _HEAD
     + "def refuses(layer, setting):\n    return '\\x1b[32mit never lifts anything.\\x1b[0m'\n"
     + _BUILD

@@ -73,20 +73,6 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_1(capsys, study, words, se
     assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("study", "words"),
-    [
-        (kills, "--kills none"),
-        (sample_length, "--launches 0"),
-    ],
-)
-def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words):
-    with pytest.raises(SystemExit) as ended:
-        study.main(words.split())
-    assert ended.value.code == 2
-    assert "expected a whole number from 1, received" in capsys.readouterr().err
-
-
 BOARD = Scoreboard(
     (
         Column("noise", width=8),
@@ -108,13 +94,6 @@ def test_a_table_is_laid_out_in_columns_with_its_legend(capsys):
         "",
         "coverage  of intervals",
     ]
-
-
-def test_a_list_of_rows_makes_its_columns_as_wide_as_they_need(capsys):
-    BOARD.show([("a very long name", 0.951, Proportion(1, 1200), 1)])
-    head, row, *_ = capsys.readouterr().out.splitlines()
-    assert len(head) == len(row)
-    assert head.index("wrong") + len("wrong") == row.index("1 of 1,200") + len("1 of 1,200")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ from signal import Signals
 
 import pytest
 
-from studies import kills, remains
-from studies.kills import Kill, Undisturbed
-from studies.remains import FAULTS, Reached
+from studies import remains
 from tests import journals
 
 NAMES = ("native", "fold_time")
@@ -90,33 +88,3 @@ def test_an_orphan_is_found_and_ended(tmp_path, ours, count):
 )
 def test_a_traceback_is_found(printed, ours, count):
     assert remains.tracebacks(printed, ours=ours) == count
-
-
-@pytest.mark.parametrize(
-    ("count", "where"),
-    [(0, "imports"), (1, "no measurement"), (2, "measuring"), (len(WHOLE), "complete")],
-)
-def test_how_far_a_run_was_is_read_from_its_journal(count, where):
-    journal = b"".join(one + b"\n" for one in WHOLE[:count]) + b'{"kind":"end","exit":"compl'
-    assert remains.whole_lines(journal) == WHOLE[:count]
-    assert remains.reached(remains.whole_lines(journal)) == where
-
-
-@pytest.mark.parametrize(
-    ("share", "before"),
-    [(0.0, (0, 0.0, 0.0)), (0.1, (0, 0.0, 1.0)), (0.5, (2, 4.0, 1.0)), (1.0, (3, 8.0, 2.0))],
-)
-def test_a_moment_is_so_long_after_the_last_line_before_it(share, before):
-    assert Undisturbed(CASES, 10.0, (2.0, 4.0, 8.0)).before(share) == before
-
-
-def test_the_tables_have_when_kills_came_and_what_was_found():
-    good, bad = dict.fromkeys(FAULTS, 0), {"orphans": 2, "missing": 1}
-    trials = [
-        Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, good),
-        Kill(Signals.SIGINT, 0.1, Reached.IMPORTS, 0, good | bad),
-    ]
-    rows = {signal: counts for signal, *counts in kills.reached_rows(trials)}
-    assert rows["SIGKILL"] == [0, 0, 1, 0, 1]
-    assert rows["together"] == [1, 0, 1, 0, 2]
-    assert dict(kills.faults(trials)) == good | bad

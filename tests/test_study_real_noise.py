@@ -1,14 +1,13 @@
 """Real noise dealt out as settings of known truth: what it is made of, and how it is marked."""
 
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 
-from studies import noise, real_noise
+from studies import noise
 from studies.ladder import GRADES
-from studies.real_noise import LADDERS, deal, dealt, equal_rivals, mark, usable
+from studies.real_noise import LADDERS, deal, dealt, equal_rivals, mark
 from tests import journals
 from tests.simulated import LOUD, QUIET
 from timelift.analyse import results
@@ -35,22 +34,6 @@ def test_what_was_planted_is_taken_out_of_the_noise(journal):
     assert logs.max() - logs.min() < 0.01
 
 
-def test_a_launch_that_one_rival_missed_is_left_out(journal):
-    group = twin_groups(results.load(journal))[0]
-
-    *others, last = group.rivals
-    played = tuple(launch for launch in last.launches if launch.number != 2)
-    rivals = (*others, dataclasses.replace(last, launches=played))
-    before, after = map(equal_rivals, (group, dataclasses.replace(group, rivals=rivals)))
-    assert (after == before[:, [0, 2, 3, 4]]).all()
-
-
-def test_usable_are_contests_with_enough_rivals_and_launches():
-    some = [np.ones(shape) for shape in ((5, 2, 9), (5, 3, 9), (4, 8, 9), (5, 8, 9))]
-    assert [one.shape for one in usable(some, 5, None)] == [(5, 3, 9), (5, 8, 9)]
-    assert [one.shape for one in usable(some, 5, 5)] == [(5, 8, 9)]
-
-
 @pytest.mark.parametrize("launches", [2, 4, None])
 def test_a_hand_is_the_contests_own_samples_times_the_grades(launches):
     group = np.arange(1, 6 * 4 * 3 + 1, dtype=float).reshape(6, 4, 3)
@@ -63,13 +46,6 @@ def test_a_hand_is_the_contests_own_samples_times_the_grades(launches):
     assert all(len(set(hand)) == (launches or 4) for hand in drawn[:, 0, :, 0].tolist())
     assert all(len(set(hand)) == 5 for hand in players[:, :, 0, 0].tolist())
     assert {hand[0] for hand in players[:, :, 0, 0].tolist()} == set(range(6))
-
-
-def test_contests_of_different_sizes_are_filled_up():
-    some = [np.ones((5, 3, 4)), np.ones((6, 5, 2))]
-    times = deal(some, np.zeros(5), None, np.random.default_rng(0))
-    assert times.shape == (2, 5, 5, 4)
-    assert np.isfinite(times).sum((1, 2, 3)).tolist() == [5 * 3 * 4, 5 * 5 * 2]
 
 
 def marked(noises, costs, launches, settings):
@@ -112,11 +88,3 @@ def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
     marks = mark([times], np.zeros(5)).pairs
     assert np.isnan(marks.covered).sum() == 1
     assert math.isnan(marks.covered[0, 0])
-
-
-def test_only_recorded_numbers_of_launches_are_drawn(journal, monkeypatch):
-    monkeypatch.setattr(real_noise, "SETTINGS", 16)
-    rows = list(real_noise.rows(real_noise.groups([str(journal)]), 0, quick=False))
-    assert [row[1] for row in rows] == ["3", "5", "all"] * 3
-    assert {row[-2] for row in rows[:6]} == {None}
-    assert all(row[-2] >= 0 for row in rows[6:])

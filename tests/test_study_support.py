@@ -6,9 +6,8 @@ import re
 import pytest
 
 from studies import support
-from studies.support import Cell
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
-from timelift.case import Backend, Mode, TimeAxis
+from timelift.case import Backend
 
 PAGE = ROOT / "docs" / "support.md"
 
@@ -37,26 +36,6 @@ def test_a_sample_of_cells_comes_out_as_printed(workload):
         tried[cell.strategy].append(cell.word)
     table = printed(workload)
     assert tried == {name: table[name] for name in names}
-
-
-def test_words_are_counted_and_reasons_written_once():
-    cells = [
-        Cell("fold", workload, TimeAxis.STATIC, mode, word, reason, backend)
-        for backend, mode, workload, word, reason in (
-            (Backend.TENSORFLOW, Mode.EAGER, "sensor", "lifts", ""),
-            (Backend.TENSORFLOW, Mode.EAGER, "frames", "refuses", "no Dense"),
-            (Backend.TENSORFLOW, Mode.GRAPH, "sensor", "lifts", ""),
-            (Backend.JAX, Mode.EAGER, "sensor", "refuses", "it assigns"),
-            (Backend.JAX, Mode.EAGER, "frames", "refuses", "no Dense"),
-            (Backend.JAX, Mode.GRAPH, "sensor", "refuses", "it assigns"),
-        )
-    ]
-    head, _, row, _, *notes = support.by_backend(cells)
-    assert (
-        head == "| strategy | tensorflow eager | tensorflow compiled | jax eager | jax compiled |"
-    )
-    assert row == "| `fold` | lifts 1, refuses 1 | lifts | refuses 2 (1) | refuses (1) |"
-    assert notes == ["1. it assigns"]
 
 
 def test_everything_is_tried_eagerly_and_one_workload_compiled():
