@@ -18,7 +18,7 @@ from timelift.journal.reading import read_line, read_medians
 from timelift.measurement import FACT_RULES, CaseInLaunch, Facts
 
 CASE = journals.case()
-NO_NUMBERS = {"engine", "operations"}
+NO_NUMBERS = {"added", "engine", "operations"}
 AGAINST = journals.AGAINST | {"versions": {"keras": ["3.14", "3.15"]}}
 
 
