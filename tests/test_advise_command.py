@@ -122,7 +122,7 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
     [
         ("models.py", "expected a model as module:name or path.py:name, or a .keras file; recei"),
         ("none.keras", "expected a stored model that is there, received 'none.keras'"),
-        (f"no_such_module:make --backends {QUICKEST}", "No module named 'no_such_module'"),
+        (f"no_such_module:make --backends {QUICKEST}", "there is no module 'no_such_module'"),
         ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),
         ("a:b --data c:d --batch-sizes 3", "--data has sizes of its own; leave out --batch-sizes"),
         ("a:b --backends jax,torch", "--backends: expected one, received jax, torch"),
