@@ -105,11 +105,15 @@ def _gain(gain: Gain, answer: Answer) -> str:
         return "itself"
     text = _gain_in_words(gain, answer)
     where = f", in {gain.settings} of {answer.settings}" if gain.settings < answer.settings else ""
+    return f"{text}{where}{_doubt(gain, answer)}"
+
+
+def _doubt(gain: Gain, answer: Answer) -> str:
+    """Write, after a comma, that a gain is not shown; '' where it is, or where no row is judged."""
     if gain.faster or gain.slower or not answer.has_verdict:
-        return f"{text}{where}"
+        return ""
     speed_up = _only_speed_up(gain, answer)
-    doubt = "no verdict yet" if speed_up and why_not_shown(speed_up) else "not shown to differ"
-    return f"{text}{where}, {doubt}"
+    return ", no verdict yet" if speed_up and why_not_shown(speed_up) else ", not shown to differ"
 
 
 def _only_speed_up(gain: Gain, answer: Answer) -> SpeedUp | None:
@@ -328,9 +332,7 @@ def _gained(answer: Answer) -> str:
     )
     times, name = _gain_in_words(first, answer), _name(first.baseline)
     start = f": {times} times as fast as {name}"
-    if answer.has_verdict and not (first.faster or first.slower):
-        start = f": not shown to differ from {name}, {times} times as fast"
-    return "".join((start, where, shown, *rest))
+    return "".join((start, where, _doubt(first, answer), shown, *rest))
 
 
 def _name(baseline: str) -> str:
