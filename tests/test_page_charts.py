@@ -14,9 +14,10 @@ pytestmark = [
     pytest.mark.usefixtures("silent"),
 ]
 LEAD = "document.querySelector('#chooser .lead').textContent"
-#: What leaves its card or the window, but for what scrolls inside itself.
+#: What leaves its card, its cell or the window, but for what scrolls inside itself.
 OUTSIDE = """[...document.querySelectorAll('main *')].filter((one) => {
   const card = one.closest('.card') ?? document.documentElement;
+  if (one.matches('.bars td')) return one.scrollWidth > one.clientWidth + 1;
   return !one.closest('.scroll, pre, svg')
     && one.getBoundingClientRect().right > card.getBoundingClientRect().right + 1;
 }).map((one) => one.outerHTML.slice(0, 80))"""
