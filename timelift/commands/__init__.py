@@ -53,11 +53,11 @@ def option_for(word: str, project: Project, flags: Container[str]) -> str:
 
 #: What to write instead of an option that another command has.
 _INSTEAD = {
-    "report --workloads": "write their names alone, like timelift report tokens",
-    "report --run": "write its name first, like timelift report latest",
-    "report --results": "name that folder, like timelift report FOLDER",
-    "choose --results": "name that folder, like timelift choose --run FOLDER",
-    "report --json": "it writes measurements.csv, and timelift.load reads a run in Python",
+    "timelift report --workloads": "write their names alone, like timelift report tokens",
+    "timelift report --run": "write its name first, like timelift report latest",
+    "timelift report --results": "name that folder, like timelift report FOLDER",
+    "timelift choose --results": "name that folder, like timelift choose --run FOLDER",
+    "timelift report --json": "read measurements.csv of the report, or timelift.load in Python",
 }
 
 
@@ -65,9 +65,8 @@ def unknown_option(program: str, flag: str, known: Iterable[str]) -> UserError:
     """Return the error for an option that a program has not, with the nearest that it has."""
     names = {name.lstrip("-"): name for name in known}
     near = [names[name] for name in difflib.get_close_matches(flag.lstrip("-"), names)]
-    nearest = f"nearest: {', '.join(near)}" if near else "--help lists those it has"
-    instead = _INSTEAD.get(f"{program} {flag}".removeprefix("timelift "), nearest)
-    return UserError(f"{flag} is no option of {program}; {instead}")
+    hint = f"nearest: {', '.join(near)}" if near else "--help lists those it has"
+    return UserError(f"{flag} is no option of {program}; {_INSTEAD.get(f'{program} {flag}', hint)}")
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:
