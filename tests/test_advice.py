@@ -23,7 +23,7 @@ def test_the_verdict_is_the_first_line_and_the_last(tmp_path, whole):
     text = screen(advice)
     *_, last = (" ".join(block.split()) for block in text.split("\n\n"))
     assert " ".join(text.split()).startswith(f"m: {last} ")
-    assert max(map(len, text.split("\n"))) <= 100
+    assert max(map(len, text.split("\n"))) <= 80
 
 
 @pytest.mark.parametrize(

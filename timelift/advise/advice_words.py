@@ -6,6 +6,7 @@ what to type next, and the verdict again. Several batches share its tables.
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from textwrap import TextWrapper
 from typing import Any
@@ -32,7 +33,7 @@ from timelift.present.words import (
 from timelift.source import Source
 
 #: Characters after which a name is cut, and after which a sentence goes on in the next line.
-_NAME_LIMIT, _WIDTH = 40, 100
+_NAME_LIMIT, _WIDTH = 40, 80
 #: A first call that falls by a smaller ratio is no gain.
 _SHORTER = 1.25
 #: The strategy that calls the layer itself on whole sequences.
@@ -51,8 +52,8 @@ def advice_lines(
     model, is_one = advices[0].model, len(advices) == 1
     verdicts = [_verdict(advice, pages, len(advices)) for advice in advices]
     yield from _wrapped((f"{model.name}: {verdict}" for verdict in verdicts), "")
-    yield from _wrapped(_found(advices))
-    for rows in (lift_rows(advices, pages), whole_rows(advices)):
+    yield from _wrapped(_found(advices, pages))
+    for rows in (lift_rows(advices), whole_rows(advices)):
         yield from _aligned([row[:1] + row[1 + is_one :] for row in rows])
     for sentences in (_notes(advices), _next(advices, as_code=as_code)):
         if lines := [*_wrapped(dict.fromkeys(sentences))]:
@@ -65,7 +66,8 @@ def _wrapped(sentences: Iterable[str], indent: str = "  ") -> Iterator[str]:
         _WIDTH, indent, f"{indent}    ", break_long_words=False, break_on_hyphens=False
     )
     for sentence in sentences:
-        yield from wrapper.wrap(plain(sentence))
+        unbroken = re.sub(r"(\[\S+,) (\S+\])", "\\1\xa0\\2", plain(sentence))  # no interval is cut
+        yield from (line.replace("\xa0", " ") for line in wrapper.wrap(unbroken))
 
 
 def _aligned(rows: Sequence[Row]) -> Iterator[str]:
@@ -126,12 +128,12 @@ def _reason(advice: ModelAdvice) -> str:
         becomes += f" ({'; '.join(ends).replace('law broken', 'it computes something else')})"
     elif advice.verdict is Advice.KEEP and not gain.is_loss and is_shorter:
         becomes = f"only the first call is shorter ({_arrow(gain.first_call)}), not {step}"
-    return f"with {_changed(advice.judged)} {becomes}"
+    lifts = f"lift{'s' if len(advice.judged) > 1 else ''} {_numbers(advice.judged)}"
+    return f"with {lifts} changed {becomes}"
 
 
-def _changed(changes: Changes) -> str:
-    numbers = ", ".join(str(number) for number, _ in changes)
-    return f"lift{'s' if len(changes) > 1 else ''} {numbers} changed"
+def _numbers(changes: Changes) -> str:
+    return ", ".join(str(number) for number, _ in changes)
 
 
 def _call_of(model: UserModel) -> str:
@@ -160,7 +162,7 @@ def _times(gain: Outcome, noun: str = "") -> str:
 # What was found ----------------------------------------------------------------------------------
 
 
-def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
+def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     model, run = advices[0].model, advices[0].run
     cores = run.header.machine.identity.get("cores") if run else None
     lifts = counted(len(model.lifts), "lift") if model.lifts else "no lift"
@@ -169,10 +171,11 @@ def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
     machine = f"CPU, {cores} cores" if cores else "CPU"
     backend = value_in_words("backend", model.backend)
     yield f"{backend}, {model.mode}, {machine}, batch {batches}"
-    for lift in model.lifts:
+    for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
         masked = "; a mask reaches it" if lift.masked else ""
-        yield f"{lift.label}: {', '.join(filter(None, names))}{masked}"
+        to_do = " or ".join(dict.fromkeys(_to_do(each, pages) for each in of_batches))
+        yield f"{lift.label}: {', '.join(filter(None, names))}{masked}: {to_do}"
     for repeated in model.repeated:
         code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
         rest = "each call needs the one before: a recurrence, left alone"
@@ -183,28 +186,27 @@ def _found(advices: Sequence[ModelAdvice]) -> Iterator[str]:
 # Tables: each lift alone, and the whole model ----------------------------------------------------
 
 
-def lift_rows(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[Row]:
+def lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each rival of each lift at each batch, its second cell."""
-    yield ("lift", "batch", "write instead", "alone with", "a call", "times as fast", "first call")
+    yield ("lift", "batch", "alone with", "a call", "times as fast", "first call")
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
-            cells: Row = (str(lift.number), batch, _to_write(lift_advice, pages))
+            cells: Row = (str(lift.number), batch)
             rivals = [pair for pair in lift_advice.rivals.items() if pair[0] != lift.usual]
-            rivals.sort(key=lambda pair: pair[0] != lift_advice.strategy)
-            for name, gain in rivals or [("-", Outcome())]:
+            for name, gain in sorted(rivals, key=lambda pair: pair[0] != lift_advice.strategy):
                 call = str(gain.status) if gain.end else _arrow(gain.seconds)
                 yield (*cells, name, call, _times(gain), _arrow(gain.first_call))
-                cells = ("", "", "")
+                cells = ("", "")
 
 
-def _to_write(advice: LiftAdvice, pages: Pages) -> str:
+def _to_do(advice: LiftAdvice, pages: Pages) -> str:
     if advice.verdict is Advice.KEEP:
-        return "leave as it is" if advice.lift.steps else "it is not called"
+        return "leave it as it is" if advice.lift.steps else "it is not called"
     if not advice.strategy:
         return "undecided"
-    maybe = "" if advice.is_change else "maybe "
-    return f"{maybe}{written_instead(advice.lift, advice.strategy, pages)}"
+    instead = written_instead(advice.lift, advice.strategy, pages)
+    return f"{'write' if advice.is_change else 'maybe'} {instead}"
 
 
 def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
@@ -224,12 +226,12 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
 def whole_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each set of changes raced at each batch, its second cell."""
     call = f"a {_call_of(advices[0].model)}"
-    yield ("whole model", "batch", call, "times as fast", "first call", "peak memory")
+    yield ("changed", "batch", call, "times as fast", "first call", "peak memory")
     for advice in advices:
         batch = str(advice.model.feeding.batch)
         for changes, gain in advice.raced.items():
             if changes and gain.is_compared:
-                cells = (_changed(changes), batch, _arrow(gain.seconds), _times(gain))
+                cells = (_numbers(changes), batch, _arrow(gain.seconds), _times(gain))
                 yield (*cells, _arrow(gain.first_call), _arrow(gain.peak_bytes, human_bytes))
 
 

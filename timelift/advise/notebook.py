@@ -51,7 +51,7 @@ def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
     code = "\n".join(advice_code(advice, pages, is_at_hand=is_at_hand))
     first = escape(text.partition("\n\n")[0]).replace("\n", "<br>")
     html = f"<p>{first}</p>"
-    for rows in (lift_rows([advice], pages), whole_rows([advice])):
+    for rows in (lift_rows([advice]), whole_rows([advice])):
         cells = ("<td>".join(escape(plain(cell)) for cell in row) for row in rows)
         html += f"<table><tr><td>{'<tr><td>'.join(cells)}</table>"
     html += f"<details><summary>all of it</summary><pre>{escape(text)}</pre></details>"
