@@ -72,7 +72,7 @@ print(json.dumps([
     [weights("tokens", LayerInputs((7,), dtype)) for dtype in ("int32", "")],
 ]))
 """
-REMEDY = "name a layer, or a function without arguments that makes one"
+REMEDY = "name a function without arguments that makes it"
 #: Features, dtype and bound of each layer's inputs, or the error.
 INPUTS = {
     "functional": ((5, 3), "", 0),

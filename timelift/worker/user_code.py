@@ -46,9 +46,7 @@ def find_layer(factory: str) -> Any:
     except TypeError as error:
         if error.__traceback__ and error.__traceback__.tb_next:  # it was called
             raise
-        raise UserError(
-            f"{error}; name a layer, or a function without arguments that makes one"
-        ) from None
+        raise UserError(f"{error}; name a function without arguments that makes it") from None
 
 
 def find_named(text: str) -> Any:
