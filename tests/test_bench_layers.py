@@ -123,13 +123,14 @@ def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):
         assert ends(run, workload="picky")[2, name] == "measured"
 
 
-def test_a_users_own_layer_stands_in_place_of_the_default_workloads(tmp_path):
+def test_a_users_own_layer_is_asked_both_phases_in_the_usual_mode_and_nothing_else(tmp_path):
     folder = project(tmp_path, ("native",))
     lay_out(folder)
     words = "--collect-only -q --layer layers.py:embed --inputs int32[3]<10 --seq-lens 3".split()
-    done = bench(folder, "bench/test_forward.py", *words)
-    assert "embed-T3-B8-forward-graph-native" in done.stdout
-    assert "sensor" not in done.stdout
+    words += ["--strategies", "native", "--backends", "tensorflow"]
+    collected = bench(folder, "bench/", *words).stdout.splitlines()
+    ids = [f"test_{phase}[embed-T3-B8-{phase}-graph-native]" for phase in ("backward", "forward")]
+    assert sorted(line.partition("::")[2] for line in collected if "::" in line) == ids
 
 
 def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):

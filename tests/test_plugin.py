@@ -1,4 +1,4 @@
-"""The plugin's own parts: the clock that replays samples, and what signals do to a run."""
+"""The plugin's own parts: which race the options ask for, and what signals do to a run."""
 
 import os
 import signal
@@ -12,15 +12,7 @@ from timelift.commands import SELFTEST
 from timelift.errors import UserError
 from timelift.measure.session import SIGNALS, interrupts
 from timelift.plugin import PREFIX
-from timelift.plugin.questions import Questions, ReplayClock, case_of, is_table_asked_for, race_of
-
-
-def test_the_clock_replays_every_sample_in_its_order():
-    clock, samples = ReplayClock(), [3e-3, 1e-3, 2e-3]
-    for _ in range(2):
-        clock.load(samples)
-        rounds = [(clock(), clock()) for _ in samples]
-        assert [after - before for before, after in rounds] == samples
+from timelift.plugin.questions import Questions, case_of, is_table_asked_for, race_of
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -175,7 +175,6 @@ def test_unknown_inputs_are_an_error_that_names_the_option(inputs_of, fields, se
         ("nocolon", "expected module:name or path.py:name, like .*; received 'nocolon'"),
         ("gone.py:f", "received 'gone.py:f', and there is no file gone.py"),
         (f"{'a' * 300}.py:f", "there is no file"),
-        ("mine.py:mak", "mine.py has no 'mak'; nearest: make"),
         ("a:b#", "expected module:name or path.py:name"),
     ],
 )

@@ -63,10 +63,10 @@ class Question:
                 raise UserError(f"question: {name}: expected a text like 'a,b', received {text!r}")
         if lacking := [name for name in _NO_DEFAULT if not axes.get(name)]:
             raise UserError(f"question: lacks {' and '.join(lacking)}")
-        for word in ("compares", "keeps"):
+        for word, known in (("compares", names), ("keeps", axes)):
             axis = arguments.get(word)
-            if axis and axis not in names:
-                hint = nearest(str(axis), names)
+            if axis and axis not in [*known]:
+                hint = nearest(str(axis), known)
                 raise UserError(f"question: {word}: unknown axis {axis!r}; {hint}")
         sizes = arguments.get("sizes", "all")
         if sizes not in ("all", "smallest"):

@@ -14,19 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from timelift.case import Backend, workload_name
-from timelift.errors import UserError, nearest, path_is
+from timelift.errors import UserError, path_is
 from timelift.escape import without_codes
 from timelift.inner_layer import Factory, LayerInputs
 from timelift.measure import machine
 from timelift.measure.backends import why_not_installed
 from timelift.measure.catalogue import Workload
 from timelift.measure.launch import IMPORT_LIMIT, environment, importing_from
-from timelift.source import names_of
 
 #: Sizes for a layer of the user's, unless --seq-lens and --batch-sizes name others.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
-#: Names that a file binds if it may bind any other name as well.
-_ANY = {"*", "__getattr__"}
 _IN_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 #: The layer is made on the CPU: only its shape is needed.
 _NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -76,9 +73,6 @@ def find_factory(text: str, expected: str) -> Factory:
         path = Path(factory.where)
         if not path_is(path.is_file):
             raise UserError(f"expected {expected}; received {text!r}, and there is no file {path}")
-        names = names_of(path)
-        if factory.name not in names and not names & _ANY:
-            raise UserError(f"{path} has no {factory.name!r}; {nearest(factory.name, names)}")
         return replace(factory, where=str(path.resolve()))
     if not _IN_MODULE.fullmatch(f"{factory.where}:{factory.name}"):
         hint = f"; write {text}:NAME" if text.endswith(".py") else ""
