@@ -6,6 +6,7 @@ and workloads of the project and of timelift; they become code only if they are 
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -152,22 +153,22 @@ def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
 
 def _layer(workload: str, run: Run, project: Project) -> str:
     """Write how the user's own layer is made, where a file of the project binds its name."""
-    factory = Factory.of(run.header.layer_options["layer"])
+    factory, is_own = Factory.of(run.header.layer_options["layer"]), False
+    if workload in project.workloads and not project.is_timelift:
+        factory, is_own = Factory(f"workloads.{workload}", "make_layer"), True
     name, module = factory.name, Path(factory.where).stem if factory.is_file else factory.where
     is_named = all(map(str.isidentifier, (name, *module.split("."))))
-    if factory.lift or not is_named or workload != workload_name(name):
+    if factory.lift or not (is_named and (is_own or workload == workload_name(name))):
         return _ANY_LAYER
     found = next(module_files(module, project.import_folders), project.root)
     path = (project.root / factory.where if factory.is_file else found).resolve()
-    try:
-        if not path.is_relative_to(project.root.resolve()) or name not in names_of(path):
-            return _ANY_LAYER
-    except UserError:
-        return _ANY_LAYER
-    makes = re.search(rf"^(class|def) {name}\b", path.read_text("utf-8"), re.MULTILINE)
-    made = f"{name}()" if makes else f"{name} if isinstance({name}, keras.Layer) else {name}()"
-    where = f"  # in {plain(project.shown(path), NAME_LIMIT)}" if factory.is_file else ""
-    return f"from {module} import {name}{where}\n\nlayer = {made}"
+    with suppress(UserError):
+        if path.is_relative_to(project.root.resolve()) and name in names_of(path):
+            makes = re.search(rf"^(class|def) {name}\b", path.read_text("utf-8"), re.MULTILINE)
+            made = f"{name} if isinstance({name}, keras.Layer) else {name}()"
+            where = f"  # in {plain(project.shown(path), NAME_LIMIT)}" if factory.is_file else ""
+            return f"from {module} import {name}{where}\n\nlayer = {f'{name}()' if makes else made}"
+    return _ANY_LAYER
 
 
 def _stem_and_variant(strategy: str) -> tuple[str, str]:

@@ -101,12 +101,9 @@ def _base(strategy: str) -> str:
 
 
 def _look_of(strategy: str, own: int) -> LineStyle:
-    """Return a look, in the colour at position `own` where the name is not in the catalogue.
-
-    A variant keeps the colour of its base, and has another marker and another dash.
-    """
+    """Return a look; `own` is the position of the colour of a name outside the catalogue."""
     base, step, turn = _base(strategy), 0, 0
-    if base != strategy:
+    if base != strategy:  # a variant has another marker and another dash than its base
         number = _hash(strategy[len(base) + 1 : -1])
         step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(_DASHES) - 1)
     if base in _PLACES:
