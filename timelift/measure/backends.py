@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from timelift.case import Backend
 from timelift.errors import UserError
 
@@ -49,6 +47,8 @@ def usual_backend() -> tuple[Backend, str]:
 
 def keras_settings() -> dict[str, Any]:
     """Return what keras.json says; nothing of what is no JSON, or what Keras refuses itself."""
+    import msgspec  # noqa: PLC0415 - a session of pytest without questions needs none
+
     with contextlib.suppress(OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return msgspec.json.decode(_keras_json().read_bytes(), type=dict[str, Any])
     return {}
