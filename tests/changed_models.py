@@ -11,6 +11,7 @@ from keras import layers, ops  # noqa: F401 - for scripts
 from examples import published_models
 from tests import lifted_models
 from timelift.case import Backend, Mode, Phase, Setting
+from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measurement import CaseInLaunch
 from timelift.messages import RivalSpec, Task, WorkerChannel
@@ -97,7 +98,7 @@ def refused_with_code():
         keras.Sequential([keras.Input((3, 4)), keras.layers.Lambda(lambda x: -x)]).save(path)
         try:
             find_model(path)
-        except ValueError as error:
+        except UserError as error:
             return str(error)
 
 
