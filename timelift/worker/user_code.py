@@ -27,10 +27,7 @@ _IMPORTED_FROM: dict[str, dict[str, ModuleType]] = {}
 
 
 def find_layer(factory: str) -> Any:
-    """Return the layer that a `Factory` makes or is.
-
-    Raises UserError if it cannot be made from nothing, and whatever the user's module raises.
-    """
+    """Return the layer that a `Factory` makes or is; raises whatever the user's module raises."""
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     parts = Factory.of(factory)
@@ -50,10 +47,7 @@ def find_layer(factory: str) -> Any:
 
 
 def find_named(text: str) -> Any:
-    """Return what `path.py:name` or `module:name` names.
-
-    Raises UserError if there is no such module or name, and whatever the module raises.
-    """
+    """Return what `path.py:name` or `module:name` names; raises whatever the module does."""
     parts = Factory.of(text)
     where, name = parts.where, parts.name
     try:
