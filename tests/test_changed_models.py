@@ -263,11 +263,3 @@ def test_a_model_whose_lifts_are_shared_or_come_late_is_refused():
     assert "makes the whole model anew" in described("same_inside")["error"]
     assert "make them in __init__" in described("late")["error"]
     assert described("unnamed")["layers"] == 3
-
-
-def test_a_whole_model_computes_in_the_dtype_of_its_setting_whatever_keras_json_says(tmp_path):
-    (tmp_path / "keras.json").write_text('{"floatx": "float16"}')
-    script = "import json, keras\nfrom tests.changed_models import raced\n"
-    script += "raced('agent', 'tensorflow', {'as_written': {}}, phase='forward')\n"
-    script += "print(json.dumps(keras.config.floatx()))"
-    assert engines.run_afresh(TENSORFLOW, script, KERAS_HOME=str(tmp_path)) == "float32"

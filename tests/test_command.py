@@ -1,6 +1,5 @@
 """`timelift`: its words, how it ends, and its lists: what strategies and workloads there are."""
 
-import errno
 import inspect
 import shlex
 import subprocess
@@ -191,24 +190,6 @@ def test_a_missing_file_of_questions_is_a_sentence_with_a_hint(word, hint, monke
     config = configured(pytest.Config.ArgsSource.ARGS, word)
     with pytest.raises(pytest.UsageError, match=f"expected a file of questions, .*; {hint}"):
         questions.pytest_cmdline_main(config)
-
-
-def test_a_removed_working_directory_is_a_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    tmp_path.rmdir()
-    assert cli.main(["report"]) == 1
-    assert "expected a working directory, but it has been removed" in capsys.readouterr().err
-
-
-def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(cli, "_run", full)
-    monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
-    monkeypatch.setattr(cli.sys.stdout, "fileno", lambda: 1, raising=False)
-    assert cli.main(["report"]) == 1
-    assert "cannot write the answer" in capsys.readouterr().err
 
 
 OWN = (ROOT / "strategies" / "fold_time.py").read_text(encoding="utf-8").replace("time", "mine", 1)

@@ -62,7 +62,7 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
         ("seq_lens", ",", "expected at least one value"),
         ("phases", "foward", "unknown value 'foward'; nearest: forward"),
         ("devices", "tpu", "unknown device 'tpu'"),
-        ("threads", "many", "expected a number of threads"),
+        ("threads", "many", "expected a whole number from 1 to"),
         ("seq_lens", "9" * 5000, "expected a whole number from 1 to 2,147,483,647"),
     ],
 )

@@ -112,15 +112,6 @@ def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session,
     assert resumed(session, header.asked, typed)["layer"] == "mine.py:make"
 
 
-def test_a_run_with_options_that_are_none_any_more_does_not_go_on(session):
-    asked = {"launches": "3", "round_seconds": "0.05", "pin": "0", "until": "", "relative_to": "x"}
-    given = dict.fromkeys(session.request.texts, "")
-    sentence = r"begun with --round-seconds '0\.05', --pin '0'; start a new run"
-    with pytest.raises(UserError, match=sentence):
-        resumed(session, asked, given)
-    assert resumed(session, {"launches": "3", "pin": ""}, given)["launches"] == "3"
-
-
 def test_a_run_of_copies_is_not_resumed_wherever_its_journal_lies(tmp_path):
     header = journals.header(planned=[journals.case().label], asked={})
     path = journals.write(tmp_path / "elsewhere.jsonl", header)

@@ -15,7 +15,7 @@ from tests.projects import ROOT
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
-from timelift.measure.launch import LaunchProcess, signal_name, stage_limit
+from timelift.measure.launch import LaunchProcess, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
@@ -167,10 +167,6 @@ def test_an_outcome_of_an_unknown_rival_is_passed_over():
     assert worker.ended == []
 
 
-def test_a_signal_without_a_name_is_called_by_its_number():
-    assert signal_name(40) == "signal 40"
-
-
 def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
     both, tmp_path
 ):
@@ -283,8 +279,3 @@ def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path)
     text += f"atexit.register(pathlib.Path({str(mark)!r}).touch)\nsys.stdout.close()\n"
     measured(launch, BuildOrPlayLock(), task(rivals=(file_of(tmp_path, "closes", text),)))
     assert not mark.exists()
-
-
-def test_a_limit_longer_than_the_system_can_wait_is_none(launch):
-    launch.share_lock(BuildOrPlayLock(), 1e12)
-    assert {outcome.status for outcome in launch.measure(task(5))} == {Status.MEASURED}

@@ -102,15 +102,6 @@ def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, capsys,
     assert ("no browser was found" in capsys.readouterr().out) is not is_there
 
 
-def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(results, "load", interrupt)
-    assert report.main([str(journal)]) == 130
-    assert capsys.readouterr().err == "timelift: interrupted\n"
-
-
 def test_a_reader_that_has_enough_is_no_traceback(journal):
     command = [sys.executable, ROOT / "report.py", journal, "tokens"]
     reader, writer = os.pipe()

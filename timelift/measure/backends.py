@@ -1,7 +1,7 @@
 """The backends, found without importing any: what is installed, and which of them Keras takes."""
 
-import contextlib
 import importlib.util
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def usual_backend() -> tuple[Backend, str]:
     first = next(iter(installed_backends()), Backend.TENSORFLOW)
     word, where = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
     if not word:
-        word, where = keras_settings().get("backend"), str(_keras_json())
+        word, where = _in_keras_json()
     if word is None:
         return first, f"backend {first}, the first that is installed"
     if word not in [*Backend]:
@@ -45,18 +45,11 @@ def usual_backend() -> tuple[Backend, str]:
     return first, f"backend {first}, since {backend}, as {where} says, is not installed"
 
 
-def keras_settings() -> dict[str, Any]:
-    """Return what keras.json says; nothing of what is no JSON, or what Keras refuses itself."""
-    import msgspec  # noqa: PLC0415 - a session of pytest without questions needs none
-
-    with contextlib.suppress(OSError, ValueError, RecursionError, msgspec.MsgspecError):
-        return msgspec.json.decode(_keras_json().read_bytes(), type=dict[str, Any])
-    return {}
-
-
-def _keras_json() -> Path:
-    """Return the file in which Keras looks (keras/src/backend/config.py)."""
-    home = os.path.expanduser("~")  # noqa: PTH111 - as there, since Path.expanduser may raise
-    usual = Path(home if os.access(home, os.W_OK) else "/tmp", ".keras")  # noqa: S108
-    path = Path(os.environ.get("KERAS_HOME", usual), "keras.json")
-    return Path(os.path.expanduser(path))  # noqa: PTH111
+def _in_keras_json() -> tuple[Any, str]:
+    """Return the backend that keras.json names, None if none, and the path of the file."""
+    home = os.environ.get("KERAS_HOME", "~/.keras")
+    path = Path(os.path.expanduser(home), "keras.json")  # noqa: PTH111 - raises nothing
+    try:
+        return json.loads(path.read_bytes())["backend"], str(path)
+    except (OSError, ValueError, LookupError, TypeError):  # no file, or not as Keras writes it
+        return None, str(path)

@@ -173,7 +173,6 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
     `asked` has every option, empty if it is not given; `root` is the top of the project.
     """
     own = resumed.header.asked or {}
-    _refuse_unknown_options(own, asked)
     options = {}
     for name, text in asked.items():
         before = own.get(name, "")
@@ -192,21 +191,6 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
                 f"{text!r}; leave it out, or measure anew without --resume"
             )
     return options
-
-
-def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) -> None:
-    """Raise UserError if a run was begun with options that this version does not have."""
-    unknown = [
-        f"{option_flag(name)} {text!r:.60}"
-        for name, text in own.items()
-        # relative_to, of older versions, changed reports alone
-        if text and name not in {*asked, "relative_to"}
-    ]
-    if unknown:
-        raise UserError(
-            f"--resume: expected a run of this version's options, received one begun with "
-            f"{', '.join(unknown)}; start a new run, without --resume"
-        )
 
 
 def asked_from_root(asked: Mapping[str, str], root: Path) -> dict[str, str]:

@@ -39,8 +39,6 @@ _HOME = Path(__file__).resolve().parents[2]
 IMPORT_LIMIT = 300.0
 #: Seconds that a killed worker may take to be gone.
 _ENDING_LIMIT = 10.0
-#: Seconds beyond which select(2) cannot wait.
-_LONGEST_WAIT = 1e9
 #: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
 #: which would make calls several times slower.
 _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
@@ -76,12 +74,6 @@ def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
     if doing == TRACING:
         return first_call_limit
     return 2 * first_call_limit * (rivals if doing == PLAYING else 1)
-
-
-def signal_name(number: int) -> str:
-    """Return `signal SIGKILL`; a real-time signal has a number alone."""
-    has_name = number in {*signal.Signals}
-    return f"signal {signal.Signals(number).name if has_name else number}"
 
 
 class LaunchProcess:
@@ -267,7 +259,8 @@ class LaunchProcess:
         return None
 
     def _note_death(self, worker: WorkerState, exited: Exited) -> None:
-        cause = signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
+        name = exited.signal and signal.Signals(exited.signal).name
+        cause = f"signal {name}" if name else f"exit code {exited.code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
@@ -285,7 +278,7 @@ class LaunchProcess:
 
     def _next_line(self, deadline: float) -> bytes | None:
         while b"\n" not in self._pending:
-            left = min(max(0.0, deadline - time.monotonic()), _LONGEST_WAIT)
+            left = max(0.0, deadline - time.monotonic())
             ready, _, _ = select.select([self._events], [], [], left)
             chunk = os.read(self._events, 1 << 16) if ready else b""
             if not chunk:

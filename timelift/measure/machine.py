@@ -18,7 +18,7 @@ from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
 from timelift.case import Backend, Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.backends import installed_backends, keras_settings, why_not_installed
+from timelift.measure.backends import installed_backends, why_not_installed
 from timelift.measure.options import device_names
 
 #: The packages of a backend whose versions change what is measured.
@@ -99,8 +99,7 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
             "governor": text_of(_GOVERNOR).strip() or None,
-            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ}
-            | {name: word for name, word in keras_settings().items() if word == "channels_first"},
+            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
         },
         information={"canary_seconds": time_canary(), "busy": psutil.cpu_percent(0.2) / 100},
     )

@@ -33,9 +33,9 @@ from timelift.measure.backends import usual_backend
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
 _MOST_LAUNCHES = 1_000
+#: More than a month.
+_MOST_SECONDS = 3e6
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-#: The system counts bytes in signed 64 bits.
-_MOST_BYTES = 2**63 - 1
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -72,24 +72,15 @@ def list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return read_list
 
 
-def _is_size(word: str) -> bool:
-    """True if a word is a whole number from 1 that every backend can have as a size."""
-    is_short_number = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
-    return is_short_number and 0 < int(word) <= _LARGEST
-
-
 def read_size(word: str, most: int = _LARGEST) -> int:
-    if not _is_size(word) or int(word) > most:
+    is_short_number = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
+    if not (is_short_number and 0 < int(word) <= most):
         raise UserError(f"expected a whole number from 1 to {most:,}, received {word!r:.80}")
     return int(word)
 
 
 def read_threads(word: str) -> int:
-    if word == "default":
-        return 0
-    if not _is_size(word):
-        raise UserError(f"expected a number of threads or 'default', received {word!r:.80}")
-    return int(word)
+    return 0 if word == "default" else read_size(word)
 
 
 def choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
@@ -102,23 +93,17 @@ def choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     return read
 
 
-def _positive(word: str) -> int:
-    if int(word) < 1:
-        raise ValueError(word)
-    return int(word)
-
-
 def read_seconds(word: str) -> float:
     seconds = float(word)
-    if not 0 < seconds < float("inf"):
+    if not 0 < seconds < _MOST_SECONDS:
         raise ValueError(word)
     return seconds
 
 
 def read_launches(word: str) -> LaunchRange:
     fewest, dash, most = word.partition("-")
-    launches = LaunchRange(_positive(fewest), _positive(most if dash else fewest))
-    if not launches.fewest <= launches.most <= _MOST_LAUNCHES:
+    launches = LaunchRange(int(fewest), int(most if dash else fewest))
+    if not 0 < launches.fewest <= launches.most <= _MOST_LAUNCHES:
         raise ValueError(word)
     return launches
 
@@ -146,8 +131,8 @@ def read_memory(word: str) -> int:
         return 0
     unit = word[-1].upper()
     number = word[:-1] if unit in _BYTES else word
-    size = _positive(number) * _BYTES.get(unit, 1)
-    if size > _MOST_BYTES:
+    size = int(number) * _BYTES.get(unit, 1)
+    if size < 1:
         raise ValueError(word)
     return size
 

@@ -77,7 +77,7 @@ class Race(ABC):
         """Return the header of the run, with the entries of this kind."""
         return header
 
-    def journal_folder(self, machine: str, say: Callable[[str], None]) -> Path:  # noqa: ARG002 - other kinds say why
+    def journal_folder(self, machine: str) -> Path:
         return self.request.results_folder / machine / self.folder
 
     def why_not(self, case: Case) -> str:  # noqa: ARG002 - other kinds leave cases out
@@ -169,7 +169,7 @@ class Session:
             journal = Journal(self.resumed.path, header, self.resumed.kept_bytes)
         else:
             self.header = header
-            folder = self.race.journal_folder(str(header.machine.name), display.say)
+            folder = self.race.journal_folder(str(header.machine.name))
             journal = Journal(journal_path(folder, header), header)
         self._journal = journal
         with journal:

@@ -21,7 +21,7 @@ import pytest
 
 from timelift.commands import BENCH, unknown_option
 from timelift.errors import UserError
-from timelift.measure.options import FLAGS, OPTIONS, add_options
+from timelift.measure.options import FLAGS, add_options
 from timelift.project import Project
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _explain_clash(before: Callable[..., None], kind: Any, error: Any, trace: An
 def pytest_load_initial_conftests(
     early_config: Any, parser: pytest.Parser, args: list[str]
 ) -> Iterator[None]:
-    """Refuse unknown options and keys, once all plugins and conftest.py have added theirs."""
+    """Refuse unknown options, once all plugins and conftest.py have added theirs."""
     loaded = yield
     _, unknown = parser.parse_known_and_unknown_args(args)
     if unknown:
@@ -78,15 +78,6 @@ def pytest_load_initial_conftests(
         known = [name for group in groups for option in group.options for name in option.names()]
         program = "timelift bench" if early_config.pluginmanager.hasplugin(BENCH) else "pytest"
         raise pytest.UsageError(str(unknown_option(program, unknown[0].partition("=")[0], known)))
-    keys = vars(early_config).get("_inicfg") or early_config.inicfg  # pytest 9, pytest 8
-    for option in (option for option in OPTIONS if option.name in keys):
-        try:
-            early_config.getini(option.name)
-        except (ValueError, KeyError):  # no other plugin has this key
-            raise pytest.UsageError(
-                f"{option.name}: timelift reads no key of pytest's file of options; write it in "
-                f"addopts, like addopts = {option.flag}=VALUE"
-            ) from None
     return loaded
 
 

@@ -24,7 +24,7 @@ from timelift.analyse.estimates import CONFIDENCE
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict, compare_pairs
 from timelift.case import Case
-from timelift.errors import UserError, counted, writing
+from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
 from timelift.journal.lines import Planted
 from timelift.measurement import Measurement
@@ -82,10 +82,6 @@ class Trust(Struct, frozen=True, kw_only=True):
     false_alarms: Proportion
     wrong_way: Proportion
     found: dict[float, Proportion]
-
-    @property
-    def tries(self) -> int:
-        return self.false_alarms.tries + sum(calls.tries for calls in self.found.values())
 
     def changed_in(self, versions: Mapping[str, str]) -> list[str]:
         return sorted(name for name, text in self.versions.items() if versions.get(name) != text)
@@ -183,11 +179,9 @@ def _judged_pairs(groups: Sequence[TwinGroup]) -> Iterator[tuple[float, int]]:
 def machine_folder(machine: str) -> Path:
     """Return the folder of a machine's self-tests, which all projects of a user share.
 
-    Raises UserError if there is none. Source: XDG Base Directory Specification 0.8.
+    Source: XDG Base Directory Specification 0.8.
     """
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - raises nothing
-    if not os.path.isabs(state):  # noqa: PTH117
-        raise UserError(f"expected a whole path in XDG_STATE_HOME, received {state!r}; set it")
     return Path(state, "timelift", machine, SELFTEST_FOLDER)
 
 
@@ -222,10 +216,8 @@ def machine_trust(results: Path, run: Run) -> Trust | None:
     name, versions = run.header.machine.name, run.header.machine.versions
     if name is None or Path(name).name != name or name == "..":
         return None
-    found, folders = list[Trust](), [results / name / SELFTEST_FOLDER]
-    with suppress(UserError):
-        folders.append(machine_folder(name))
-    for folder in folders:
+    found = list[Trust]()
+    for folder in (results / name / SELFTEST_FOLDER, machine_folder(name)):
         with suppress(OSError, ValueError):  # a name that no folder has
             found += filter(None, map(load_trust, folder.glob("trust*.json")))
     found.sort(key=lambda trust: (not trust.changed_in(versions), trust.measured))
@@ -269,20 +261,13 @@ def _sentences(trust: Trust | None) -> Iterator[str]:
 def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
     """Yield the lines at the end of a self-test, and store one that is over in its `folder`.
 
-    Of two self-tests with the same versions the one that rests on more comparisons is kept. Raises
-    UserError where it cannot be written.
+    Raises UserError where it cannot be written.
     """
     yield from section(run).versions[0]
     trust = trust_from_run(run)
-    if trust is None:
-        return
-    before = load_trust(trust_path(trust, folder))
-    if run.is_provisional:
+    if trust and run.is_provisional:
         yield "not stored, since the run did not end"
-    elif before and before.versions == trust.versions and before.tries > trust.tries:
-        day = before.measured[:10]
-        yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
-    else:
+    elif trust:
         save_trust(trust, folder)
         yield f"stored in {folder}: reports of this machine quote it from now on"
 

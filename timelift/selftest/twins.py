@@ -4,14 +4,12 @@ import itertools
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from timelift.analyse.stopping import Referee
 from timelift.case import COPY_SEPARATOR, Case
-from timelift.errors import UserError, writing
 from timelift.journal.files import SELFTEST_FOLDER
 from timelift.measure.campaign import CampaignReferee
 from timelift.measure.request import RunOptions, RunRequest
@@ -76,20 +74,10 @@ class TwinsRace(Race):
     def options(self) -> RunOptions:
         return replace(self.request.options, spare_seconds=600.0, reads_peak_memory=False)
 
-    def journal_folder(self, machine: str, say: Callable[[str], None]) -> Path:
-        """Return the machine's own folder; that of --results, or where it cannot be written."""
-        usual = super().journal_folder(machine, say)
-        if self.request.texts["results"]:
-            return usual
-        try:
-            folder = machine_folder(machine)
-            with writing(folder, "make the folder writable or name another in XDG_STATE_HOME"):
-                folder.mkdir(parents=True, exist_ok=True)
-                tempfile.TemporaryFile(dir=folder).close()
-        except UserError as error:
-            say(f"the self-test will be of this project alone: {error}")
-            return usual
-        return folder
+    def journal_folder(self, machine: str) -> Path:
+        """Return the machine's own folder, or that of --results."""
+        is_named = self.request.texts["results"]
+        return super().journal_folder(machine) if is_named else machine_folder(machine)
 
     def referee(self) -> CampaignReferee:
         options, aside = self.request.options, self.request.catalogue.look_alikes

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from timelift.case import Dtype, Gradients
+from timelift.case import Gradients
 from timelift.errors import one_line
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.source import ADDED
@@ -176,7 +176,6 @@ def _as_code(layer: Any) -> str:
 
 def main(factory: str, called_with: str = "") -> None:
     """Print the JSON to standard output; what the user's module prints goes to standard error."""
-    keras.config.set_floatx(Dtype.FLOAT32)  # keras.json may have another
     answer = os.dup(1)
     os.dup2(2, 1)
     with os.fdopen(answer, "w", encoding="utf-8") as stdout:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from timelift.case import Phase
@@ -54,7 +53,6 @@ class ModelUnderTest:
         """Build, change, call once and check one rival; raises whatever is wrong with it."""
         self.emit(Busy("building", rival.name))
         if self._as_written is None:  # not restored: what a module sets as it is imported stays
-            keras.config.set_floatx(self.task.setting.dtype)  # keras.json may have another
             self._as_written = _AsWritten(self.engine, self.task)
         with restore_process_state(self.engine):
             return self._prepare(rival, self._as_written)
