@@ -129,7 +129,8 @@ def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_pa
     layers = ("blocks:Block", "blocks.py:Block", "blocks:made")
     codes = {one: own(tmp_path, one.partition(":")[2], layer=one, inputs="32") for one in layers}
     assert not [code for code in codes.values() if "layer = ..." in code]
-    assert "from blocks import Block  # in blocks.py" in codes["blocks.py:Block"]
+    assert "from blocks import Block\n\nlayer = Block()\n" in codes["blocks.py:Block"]
+    assert "layer = made\n" in codes["blocks:made"]
     here = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
     assert max(errors({layer: here + code for layer, code in codes.items()}).values()) < 1e-5
     (tmp_path / "workloads").mkdir()

@@ -140,9 +140,7 @@ def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
     assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
     assert "native crashed: signal 11" in capsys.readouterr().out
     assert report.main([str(journal), "tokens"]) == 0
-    said = capsys.readouterr().out
-    assert "nothing measured" in said
-    assert "no result for native: crashed: signal 11" in said
+    assert "nothing measured" in capsys.readouterr().out
     assert _files(tmp_path / "report") == TEXTS | LOST
 
 

@@ -166,10 +166,6 @@ BACKWARD = [replace(place, phase=Phase.BACKWARD) for place in PLACES]
             {"left out native, mine in backward calls: nothing trains"},
         ),
         (
-            [ended("mine", PLACES, REFUSED, "no")],
-            {"left out mine in 4 cases: refused"},
-        ),
-        (
             [
                 ended(TD, LONG[1:3], Status.TRACING_LIMIT, "still tracing"),
                 raced({TD: 1}, LONG[::3]),
@@ -181,10 +177,14 @@ BACKWARD = [replace(place, phase=Phase.BACKWARD) for place in PLACES]
             {"failed mine failed: 8 is odd"},
         ),
         (
-            [ended(f"mine{letter}", PLACES, Status.CRASHED, letter) for letter in "abcd"],
+            [ended("mine", PLACES, REFUSED, "no")]
+            + [
+                ended(f"mine{many}", PLACES[:many], Status.CRASHED, "abc"[:many])
+                for many in (1, 2, 3)
+            ],
             {
-                "failed minea crashed: a",
-                "failed mineb crashed: b",
+                "failed mine3 crashed: abc",
+                "failed mine2 crashed: ab",
                 "and 2 more reasons: timelift report WORKLOAD",
             },
         ),
@@ -193,35 +193,6 @@ BACKWARD = [replace(place, phase=Phase.BACKWARD) for place in PLACES]
 def test_what_has_no_figure_is_named_with_its_reason_once(gone, told):
     notes = summary(found(raced({"native": 1, "fold_time": 2}, PLACES), *gone), None).notes
     assert {f"{label} {text}" for label, text in notes if label != "noise"} == told
-
-
-@pytest.mark.parametrize(
-    ("many", "gain"),
-    [
-        (2, "2.9 to 3.1, in 2 of 4; TimeDistributed was given up, in 2 of 4"),
-        (0, "1.5; TimeDistributed was given up"),
-    ],
-)
-def test_where_time_distributed_was_given_up_the_table_says_so(many, gain):
-    given_up = ended(TD, LONG[many:], Status.TRACING_LIMIT, "still tracing")
-    slow = raced({TD: 3.0}, LONG[:many]) if many else []
-    assert (
-        row(found(raced({"native": 1, "mine": 2, "fold_time": 1.5}, LONG), slow, given_up)).gain
-        == gain
-    )
-
-
-def test_a_refusal_is_told_of_what_was_asked_for_or_where_it_leaves_nothing_to_compare():
-    refused, told = ended("mine", PLACES, REFUSED, "no reason"), ("left out", "mine: no reason")
-    two, one = raced({"native": 1, "fold_time": 2}, PLACES), raced({"native": 1}, PLACES)
-    for strategies, measured, is_told in (
-        ("", two, False),
-        ("all", two, False),
-        ("native,mine", two, True),
-        ("", one, True),
-    ):
-        header = Header(options={"strategies": strategies})
-        assert (told in summary(found(measured, refused, header=header), None).notes) is is_told
 
 
 def test_what_a_run_that_was_cut_short_had_not_begun_is_told():

@@ -165,26 +165,6 @@ def module_files(module: str, folders: Iterable[Path]) -> Iterator[Path]:
             yield from (file for file in files if file.is_file())
 
 
-def names_of(path: Path) -> set[str]:
-    """Return the names that a file's text binds outside of functions and classes."""
-    try:
-        return set(_bound(ast.parse(path.read_text(encoding="utf-8")).body))
-    except (OSError, *UNREADABLE) as error:
-        raise UserError(f"{path} is not valid Python ({error}); mend it") from None
-
-
-def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name
-            continue
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        yield from _bound(ast.iter_child_nodes(node))
-
-
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
     """Return the literals that are assigned to a name.
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.left_out import Kind
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
 from timelift.case import SIZES
@@ -82,22 +81,15 @@ def known_as(baseline: str) -> str:
     return (_WHOLE_MODELS | {TIME_DISTRIBUTED: "TimeDistributed"}).get(baseline, baseline)
 
 
-def _gains_in_words(answer: Answer, baseline: str, given_up: int) -> str:
-    """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed.
-
-    In settings where TimeDistributed was `given_up` another is the baseline.
-    """
+def _gains_in_words(answer: Answer, baseline: str) -> str:
+    """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed."""
     gains = sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
-    parts = [
+    return "; ".join(
         _gain(gain, answer)
         if gain.baseline == baseline
         else f"{gain.baseline}: {_gain(gain, answer)}"
         for gain in gains
-    ]
-    if given_up:
-        where = f", in {given_up} of {answer.settings}" if given_up < answer.settings else ""
-        parts = [*parts[:1], f"TimeDistributed was given up{where}"]
-    return "; ".join(parts)
+    )
 
 
 def _gain(gain: Gain, answer: Answer) -> str:
@@ -219,21 +211,12 @@ def answer_table(findings: RunFindings) -> Table:
 
 
 def _rows(findings: RunFindings, baseline: str) -> Iterator[AnswerRow]:
-    given_up = Counter(
-        case.setting.workload
-        for group in findings.left_out
-        for case in group.cases
-        if group.kind is Kind.GIVEN_UP and case.strategy == TIME_DISTRIBUTED
-    )
     by_workload: dict[str, list[Ranking]] = {}
     for ranking in findings.rankings:
         by_workload.setdefault(ranking.setting.workload, []).append(ranking)
     for name, rankings in sorted(by_workload.items()):
         answer = findings.answers.get(name)
-        if answer:
-            yield _row(name, answer, _gains_in_words(answer, baseline, given_up[name]))
-        else:
-            yield _without_contest(name, rankings)
+        yield _row(name, answer, baseline) if answer else _without_contest(name, rankings)
 
 
 def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
@@ -242,11 +225,11 @@ def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
     return AnswerRow(workload, only if names else "no lift was measured", "", "", "", len(rankings))
 
 
-def _row(workload: str, answer: Answer, gain: str) -> AnswerRow:
+def _row(workload: str, answer: Answer, baseline: str) -> AnswerRow:
     return AnswerRow(
         workload=workload,
         write=_to_write(answer),
-        gain=gain,
+        gain=_gains_in_words(answer, baseline),
         price=_price_in_words(answer),
         slower="; ".join(where_slower(answer)),
         settings=answer.settings,

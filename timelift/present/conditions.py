@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
@@ -135,23 +135,13 @@ def _narrower(findings: RunFindings) -> str:
 
 
 def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
-    """Yield what was asked for and has no figure, each reason once: pairs of a label and a text.
-
-    Expected refusals are counted in the last of them.
-    """
-    expected = Counter[str]()
+    """Yield what was asked for and has no figure, each reason once: pairs of a label and a text."""
     for group in findings.left_out:
         names = first_few(group.strategies, _MOST_NAMED)
         reason = group.reason.removesuffix(".") or "the run ended before"
-        if group.kind is Kind.EXPECTED:
-            expected.update(case.strategy for case in group.cases)
-            continue
         end = _ENDS.get(group.status, f" {group.status}") if group.kind is Kind.FAILED else ""
         beside = _beside(group, findings) if group.kind is Kind.GIVEN_UP else ""
         yield group.kind, f"{names}{_where(group)}{end}: {reason}{beside}"
-    if expected:
-        names = first_few([*expected], _MOST_NAMED)
-        yield Kind.LEFT_OUT, f"{names} in {counted(expected.total(), 'case')}: refused"
 
 
 def _beside(group: LeftOut, findings: RunFindings) -> str:

@@ -111,17 +111,13 @@ def _pairs(fields: Mapping[str, Any]) -> str:
 def _tables(findings: RunFindings) -> Iterator[SettingsTable]:
     """Yield the tables of all settings, also of those without a measured case."""
     ranked = {ranking.setting: ranking for ranking in findings.rankings}
-    without_result = conditions.without_result(findings.run)
-    for settings in by_execution({*ranked, *without_result}):
+    for settings in by_execution({case.setting for case in findings.run.by_case}):
         axes = several_valued(settings)
         rankings = [ranked[setting] for setting in settings if setting in ranked]
         notes = [
             f"{_execution(setting, axes)}{note}"
             for setting in settings
-            for note in (
-                *_verdicts(ranked.get(setting), findings),
-                *without_result.get(setting, ()),
-            )
+            for note in _verdicts(ranked.get(setting), findings)
         ]
         table = case_table.of_rankings(rankings, findings, axes) if rankings else None
         heading = _heading(settings[0], axes)

@@ -14,10 +14,9 @@ from typing import NamedTuple
 from timelift.analyse.results import Run
 from timelift.case import Setting, TimeAxis, workload_name
 from timelift.errors import UserError
-from timelift.escape import NAME_LIMIT, plain
 from timelift.inner_layer import Factory, LayerInputs, read_inputs
 from timelift.project import Project
-from timelift.source import Source, module_files, names_of, read_parameters, read_source
+from timelift.source import Source, module_files, read_parameters, read_source
 
 _ANY_LAYER = "layer = ...  # your layer, which sees one step"
 
@@ -152,22 +151,22 @@ def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
 
 
 def _layer(workload: str, run: Run, project: Project) -> str:
-    """Write how the user's own layer is made, where a file of the project binds its name."""
-    factory, is_own = Factory.of(run.header.layer_options["layer"]), False
+    """Write how the user's own layer is made, where a file of the project defines its name."""
+    factory = Factory.of(run.header.layer_options["layer"])
     if workload in project.workloads and not project.is_timelift:
-        factory, is_own = Factory(f"workloads.{workload}", "make_layer"), True
+        factory = Factory(f"workloads.{workload}", "make_layer")
+    elif factory.lift or workload != workload_name(factory.name):
+        return _ANY_LAYER
     name, module = factory.name, Path(factory.where).stem if factory.is_file else factory.where
-    is_named = all(map(str.isidentifier, (name, *module.split("."))))
-    if factory.lift or not (is_named and (is_own or workload == workload_name(name))):
+    if not all(map(str.isidentifier, (name, *module.split(".")))):
         return _ANY_LAYER
     found = next(module_files(module, project.import_folders), project.root)
     path = (project.root / factory.where if factory.is_file else found).resolve()
-    with suppress(UserError):
-        if path.is_relative_to(project.root.resolve()) and name in names_of(path):
-            makes = re.search(rf"^(class|def) {name}\b", path.read_text("utf-8"), re.MULTILINE)
-            made = f"{name} if isinstance({name}, keras.Layer) else {name}()"
-            where = f"  # in {plain(project.shown(path), NAME_LIMIT)}" if factory.is_file else ""
-            return f"from {module} import {name}{where}\n\nlayer = {f'{name}()' if makes else made}"
+    with suppress(OSError, ValueError):
+        if path.is_relative_to(project.root.resolve()):
+            pattern = rf"^(class |def )?{name}\b"
+            if defined := re.search(pattern, path.read_text("utf-8"), re.MULTILINE):
+                return f"from {module} import {name}\n\nlayer = {name}{'()' if defined[1] else ''}"
     return _ANY_LAYER
 
 
