@@ -54,7 +54,6 @@ def test_a_look_alike_is_said_to_be_no_lift_wherever_it_is_named(journal, tmp_pa
         assert said
         assert [line for line in said if "no lift" not in line and "A fake" not in line] == []
     assert "fake (no lift)" in (tmp_path / "out" / "tables" / "measurements.csv").read_text()
-    assert "fake" not in (tmp_path / "out" / "tables" / "prices.csv").read_text()
 
 
 def test_a_twin_is_no_rival_of_its_strategy(tmp_path, capsys):

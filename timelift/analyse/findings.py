@@ -128,19 +128,14 @@ class RunFindings:
         return answers_by_workload(self.rankings)
 
     @cached_property
-    def fastest_elsewhere(self) -> list[tuple[Ranking, float]]:
-        """Each ranking that has others of another execution, with the best time of them all."""
-        groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
-        for ranking in self.rankings:
-            if ranking.rows:
-                computation = tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
-                groups[computation].append(ranking)
-        return [
-            (ranking, min(other.rows[0].seconds_per_call.value for other in group))
-            for group in groups.values()
-            for ranking in group
-            if len(group) > 1
+    def has_other_executions(self) -> bool:
+        """True if something was measured in several modes, on several devices and the like."""
+        computations = [
+            tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
+            for ranking in self.rankings
+            if ranking.rows
         ]
+        return len(set(computations)) < len(computations)
 
 
 def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
@@ -195,7 +190,7 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
 USUAL_EXECUTION: dict[str, Any] = {
     axis: USUAL[axis] for axis in ("backend", "device", "mode", "threads")
 }
-#: The axes along which `fastest_elsewhere` compares. Another dtype or a dynamic time axis is
+#: The axes along which `has_other_executions` looks. Another dtype or a dynamic time axis is
 #: another computation, so `execution_pairs` leaves both out, but a reader may choose them.
 _EXECUTION_AXES = USUAL_EXECUTION.keys() | {"dtype", "time_axis"}
 _OTHER_AXES = tuple(axis for axis in AXES if axis not in _EXECUTION_AXES)

@@ -32,19 +32,17 @@ _FIGURES = "figures"
 #: What to do if a file cannot be written.
 _ADVICE = "name another folder with --output"
 #: The tables of all kinds of runs, by the names of their files.
-_TABLES = ("across", "execution", "gate", "meanings", "measurements", "not_run", "prices")
+_TABLES = ("across", "gate", "meanings", "measurements", "not_run")
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
 #: Characters after which a headline is cut.
 _HEADLINE = 300
 #: The parts of the page's own script, in this order.
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
-
-
-#: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
-_SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
-#: Notes of what has no figure.
+#: Labels of what has no figure.
 _LEFT_OUT = {"given up", "failed", "left out", "and"}
+#: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
+_SAID_ABOVE = _LEFT_OUT | {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
 
 
 # The folder ---------------------------------------------------------------------------------------
@@ -189,7 +187,7 @@ def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
         "names": answer.strategies if answer else (),
         "price": price_sentence(answer) if answer else "",
         "answers": answers,
-        "has_prices": bool(findings.answers),
+        "has_prices": any(each.single.has_verdict for each in findings.answers.values()),
         "several": answer is not None and answer.settings > 1,
         "bound": answer is not None and answer.is_bound,
     }
@@ -219,18 +217,16 @@ def _charts(findings: RunFindings, *, has_chooser: bool) -> dict[str, Any]:
         "winners": findings.contests and has_chooser,  # to which its rows lead
         "first-call": findings.first_calls,
         "memory": findings.peak_bytes,
-        "modes": findings.fastest_elsewhere,
+        "modes": findings.has_other_executions,
     }
     return {"charts": [*filter(drawn.get, drawn)], "baseline": baseline, "size": size}
 
 
 def page_tables(findings: RunFindings, section: Section | None = None) -> Sequence[Table]:
-    """Return the tables of the page that have a row: that of a section, of answers, of the run."""
+    """Return the tables of the page that have a row: that of a section, of the run."""
     own = section and (section.details or section.table)
     of_page = (
         *([own] if own else []),
-        own_tables.prices(findings.answers),
-        own_tables.fastest_by_execution(findings),
         own_tables.across_executions(execution_pairs(findings.run.measurements)),
         own_tables.meanings(findings),
         case_table.of_page(findings),

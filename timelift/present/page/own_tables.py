@@ -1,52 +1,18 @@
-"""The tables that the page alone shows: executions, prices, what has no figure, meanings."""
+"""The tables that the page alone shows: executions, what has no figure, meanings."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
-from typing import NamedTuple
 
 from timelift.analyse.findings import ExecutionPair, RunFindings
-from timelift.analyse.ranking import RankedCase
-from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.escape import plain
 from timelift.journal.lines import StrategyEntry
 from timelift.present.conditions import left_out_in_words, modes
 from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
-from timelift.present.words import meaning_in_words, unit_for
+from timelift.present.words import meaning_in_words
 
 #: Characters after which a reason, and a title, are cut.
 _REASON, _TITLE = 300, 200
-
-
-class _ExecutionRow(NamedTuple):
-    """The fastest of a setting, and the seconds per call of the best in any execution."""
-
-    fastest: RankedCase
-    best_elsewhere: float
-
-
-def fastest_by_execution(findings: RunFindings) -> Table:
-    """Return the fastest in every mode, device and the like, beside the best of these."""
-    rankings = [ranking for ranking in findings.rankings if ranking.rows]
-    unit = unit_for(ranking.rows[0].seconds_per_call.value for ranking in rankings)
-    return Table(
-        "execution",
-        "The fastest in each",
-        (
-            *axis_columns(
-                "fastest.case.setting",
-                shown_axes(row.case for ranking in rankings for row in ranking.rows),
-            ),
-            Column("fastest", value=lambda row: row.fastest.case.strategy),
-            number("time", None, lambda row: row.fastest.seconds_per_call.value, unit=unit),
-            number(
-                "times the best",
-                value=lambda row: row.fastest.seconds_per_call.value / row.best_elsewhere,
-                format="{:.2f}".format,
-            ),
-        ),
-        [_ExecutionRow(ranking.rows[0], best) for ranking, best in findings.fastest_elsewhere],
-    )
 
 
 def across_executions(pairs: Sequence[ExecutionPair]) -> Table:
@@ -74,40 +40,6 @@ def across_executions(pairs: Sequence[ExecutionPair]) -> Table:
 
 def _times(name: str) -> Callable[[ExecutionPair], float]:
     return lambda pair: math.exp(getattr(pair.comparison, name))
-
-
-class _PriceRow(NamedTuple):
-    workload: str
-    single: Recommendation
-    price: Price
-
-
-def prices(answers: Mapping[str, Answer]) -> Table:
-    """Return what every strategy costs at most, the recommended one of each workload first."""
-    return Table(
-        "prices",
-        "What each costs at most",
-        (
-            Column("strategy", value=lambda row: row.price.strategy),
-            Column("workload"),
-            number(
-                "times the best, at most", value=lambda row: row.price.ratio, format="{:.3f}".format
-            ),
-            Column(
-                "never shown slower",
-                value=lambda row: (
-                    "yes" if row.price.strategy in row.single.never_shown_slower else "no"
-                ),
-            ),
-            number("settings", value=lambda row: row.price.settings),
-        ),
-        [
-            _PriceRow(workload, answer.single, price)
-            for workload, answer in answers.items()
-            for price in answer.single.prices
-        ],
-        "over all settings of the workload: the upper end of the 95 % interval, if there is one",
-    )
 
 
 def left_out(findings: RunFindings) -> Table:
