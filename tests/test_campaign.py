@@ -227,16 +227,16 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
     assert campaign.exit_word is RunEnd.CUT_SHORT
 
 
-def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
+def test_the_time_left_is_that_of_all_launches_that_may_come(play):
     _, heard, _ = play(ScriptedReferee("fast", "close"))
-    seconds = {stage.where: stage.seconds[1:] for stage in heard.shown}
-    assert seconds["launch 1 of 3 · setting 1 of 2"] == (0, float("inf"))
-    assert seconds["launch 2 of 3 · setting 1 of 2"] == (40, 40 + 5 * (0.5 + 20))
-    assert seconds["launch 6 of at most 8 · setting 1 of 2"] == (0, 3 * (0.5 + 20))
-    assert seconds["launch 8 of at most 8 · setting 2 of 2"] == (0, (0.5 + 20) / 2)
+    left = {stage.where: stage.left for stage in heard.shown}
+    assert left["launch 1 of 3 · setting 1 of 2"] == float("inf")
+    assert left["launch 2 of 3 · setting 1 of 2"] == 40 + 5 * (0.5 + 20)
+    assert left["launch 6 of at most 8 · setting 1 of 2"] == 3 * (0.5 + 20)
+    assert left["launch 8 of at most 8 · setting 2 of 2"] == (0.5 + 20) / 2
     for seconds in ({"spare_seconds": 80}, {"budget": 80}):
         _, heard, _ = play(ScriptedReferee("fast", "close"), **seconds)
-        assert [stage.seconds.most for stage in heard.shown[-8::2]] == [20, 10, 0, 0]
+        assert [stage.left for stage in heard.shown[-8::2]] == [20, 10, 0, 0]
 
 
 # First calls are facts of those; a budget may end the run before two others, and where two sides
@@ -358,8 +358,8 @@ def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
     assert (pace.seconds_gone, pace.seconds_for(3)) == (3, 9)
     clock.now += 2
     assert (pace.seconds_gone, pace.seconds_for(3)) == (5, 7)
-    clock.now += 2  # and this piece takes longer
-    assert (pace.seconds_gone, pace.seconds_for(3)) == (7, 6)
+    clock.now += 8  # and these take longer
+    assert (pace.seconds_gone, pace.seconds_for(3)) == (13, 0)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
-from timelift.messages import RivalSpec, Task
+from timelift.messages import Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
@@ -212,7 +212,6 @@ class Campaign:
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # unfinished: --resume plays the setting again
                 self._record_together(slot_of_setting, outcomes)
-                self._end_cases_without_layer(task, slot_of_setting, outcomes)
             self._pace.step()
         pool.close(slot)
 
@@ -265,23 +264,20 @@ class Campaign:
         of = f"at most {launches.most}" if is_more else str(launches.fewest)
         where = f"launch {slot.number} of {of} · setting {place} of {settings}"
         with self._lock:
-            seconds = self._seconds(slot.group, place, settings)
-            self._display.show(progress.StageBegun(where, f"{doing} · {setting.label}", seconds))
+            left = self._seconds_left(slot.group, place, settings)
+            seconds = self._pace.seconds_gone, left
+            self._display.show(progress.StageBegun(where, f"{doing} · {setting.label}", *seconds))
 
-    def _seconds(self, group: Sequence[int], place: int, settings: int) -> progress.Seconds:
-        """Return the seconds gone and left, at most with all launches beyond the fewest."""
-        launches, pace = self.options.launches, self._pace
-        gone, beyond = pace.seconds_gone, self._is_beyond_fewest(group)
+    def _seconds_left(self, group: Sequence[int], place: int, settings: int) -> float:
+        """Return what the rest of all launches takes, or of the time that they may take."""
+        launches, pace, budget = self.options.launches, self._pace, self._budget
         played = group[0] - 1 + len(group) * (place - 1) / settings
-        least = 0.0 if beyond else pace.seconds_for((launches.fewest - played) * settings)
-        limit = self._budget.left(beyond_fewest=beyond)
-        if least >= limit:
-            return progress.Seconds(gone, 0.0, max(0.0, limit))
-        more = launches.most - (played if beyond else launches.fewest)
-        # they come in pairs, of which both import at once
-        a_launch = self._budget.import_seconds / 2 + settings * pace.seconds_a_piece
-        most = min(least + more * a_launch, self._budget.left(beyond_fewest=True))
-        return progress.Seconds(gone, least, max(least, most))
+        more = launches.most - max(played, launches.fewest)
+        imports = more * budget.import_seconds / 2  # they come in pairs, which import at once
+        most = pace.seconds_for((launches.most - played) * settings) + imports
+        fewest = pace.seconds_for(max(0, launches.fewest - played) * settings)
+        within = max(fewest, min(most, budget.left(beyond_fewest=True)))
+        return max(0.0, min(within, budget.left(beyond_fewest=False)))
 
     def _record_together(self, slot: LaunchSlot, outcomes: Sequence[CaseInLaunch]) -> None:
         """Record how a setting's rivals ended, without facts that launches beside it disturbed."""
@@ -293,32 +289,6 @@ class Campaign:
             self._add_to_results(lines)
             if lines:
                 self._record(lines)
-
-    def _end_cases_without_layer(
-        self, task: Task, slot: LaunchSlot, outcomes: Iterable[CaseInLaunch]
-    ) -> None:
-        """End the cases of other settings with the same inner layer, if it could not be made.
-
-        Cases that were measured before are left: their layer could be made.
-        """
-        rivals = {rival.name: rival for rival in task.rivals}
-        without_layer = {
-            _layer_key(task.setting, rivals[outcome.case.strategy]): outcome
-            for outcome in outcomes
-            if outcome.status is Status.NO_LAYER
-        }
-        if not without_layer:
-            return
-        ended: dict[Setting, list[CaseInLaunch]] = defaultdict(list)
-        with self._lock:
-            for case, result in self.results.items():
-                if result.launches or not self._is_open(case):
-                    continue
-                rival = self.catalogue.rival(case, slot.number)
-                if outcome := without_layer.get(_layer_key(case.setting, rival)):
-                    ended[case.setting].append(replace(outcome, case=case))
-            for lines in ended.values():
-                self._record_together(slot, lines)
 
     def _add_to_results(self, lines: Iterable[CaseInLaunch]) -> None:
         for line in lines:
@@ -369,12 +339,6 @@ class Campaign:
 
 def _device_key(setting: Setting) -> tuple[str, int, str]:
     return setting.device, setting.threads, setting.backend
-
-
-def _layer_key(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
-    """Return what making an inner layer depends on, which no size does."""
-    axes = setting.workload, setting.dtype, setting.device, setting.backend
-    return *axes, rival.layer, rival.in_other_python
 
 
 def _draw_order(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:

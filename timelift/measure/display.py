@@ -17,6 +17,8 @@ from timelift.measure.progress import CampaignBegun, CampaignEvent
 
 #: Columns of the bar; terminals narrower than `_ROOM` have none.
 _BAR, _ROOM = 12, 60
+#: Seconds between plain lines on a stream that is no terminal.
+_PAUSE = 10.0
 #: Terminals that cannot move their cursor.
 _DUMB = {"dumb", "unknown"}
 
@@ -24,13 +26,8 @@ _DUMB = {"dumb", "unknown"}
 class CampaignDisplay:
     """Show a campaign's events on a stream; call `done` before anything else is printed."""
 
-    #: Seconds between plain lines on a stream that is no terminal: at first, and at most; between
-    #: them a share of the time that has passed, so that a long run has few lines.
-    EVERY, MOST, SHARE = 10.0, 300.0, 1 / 6
-
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._moving = stream, _has_moving_lines(stream)
-        self._begun = time.monotonic()
         self._live: live.Live | None = None
         self._shown = float("-inf")
 
@@ -43,14 +40,13 @@ class CampaignDisplay:
 
     def show(self, event: CampaignEvent) -> None:
         now = time.monotonic()
-        pause = max(self.EVERY, min(self.MOST, self.SHARE * (now - self._begun)))
         if isinstance(event, CampaignBegun):
             self.say(event.words)
             if self._moving:
                 self._draw(0.0, "starting the first launches")
         elif self._moving:
-            self._draw(event.seconds.share, event.words)
-        elif now - self._shown >= pause:
+            self._draw(event.share, event.words)
+        elif now - self._shown >= _PAUSE:
             self._shown = now
             self._write(f"timelift: {event.words}\n")
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from timelift.case import Setting
 from timelift.errors import counted
@@ -35,44 +35,33 @@ class CampaignBegun:
         return f"{cases} in {settings}, {counted(self.fewest, 'launch')} each{more}{within}"
 
 
-class Seconds(NamedTuple):
-    """What a run has taken, and what the rest takes, at least and at most: infinite if unknown."""
-
-    gone: float
-    least: float
-    most: float
-
-    @property
-    def share(self) -> float:
-        """The share that is over if the rest takes the most."""
-        return self.gone / max(self.gone + self.most, 1e-9)
-
-    @property
-    def words(self) -> str:
-        """The time that the rest takes; '' if unknown."""
-        if not math.isfinite(self.most):
-            return ""
-        least, most = _in_words(self.least), _in_words(self.most)
-        if least == most:
-            return f"about {most} left"
-        return f"at most {most} left" if least == "0 s" else f"{least} to {most} left"
-
-
-def _in_words(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds <= _SECONDS_SHOWN else f"{math.ceil(seconds / 60)} min"
-
-
 @dataclass(frozen=True)
 class StageBegun:
-    """The stage that a setting in a launch has begun: `where` and `doing` are in words."""
+    """The stage that a setting in a launch has begun: `where` and `doing` are in words.
+
+    `gone` are the seconds of the launches so far, and `left` is the most that the rest takes,
+    infinite if unknown.
+    """
 
     where: str
     doing: str
-    seconds: Seconds
+    gone: float
+    left: float
+
+    @property
+    def share(self) -> float:
+        return self.gone / (self.gone + self.left or 1.0)
 
     @property
     def words(self) -> str:
-        return " · ".join(filter(None, (self.seconds.words, self.where, self.doing)))
+        return " · ".join(filter(None, (self._time_left, self.where, self.doing)))
+
+    @property
+    def _time_left(self) -> str:
+        if not math.isfinite(self.left):
+            return ""
+        short = f"{self.left:.0f} s" if self.left <= _SECONDS_SHOWN else ""
+        return f"up to {short or f'{math.ceil(self.left / 60)} min'} left"
 
 
 CampaignEvent = CampaignBegun | StageBegun
@@ -136,14 +125,9 @@ class Pace:
     def seconds_gone(self) -> float:
         return self._clock() - self._started
 
-    @property
-    def seconds_a_piece(self) -> float:
-        """The mean of those that are done; infinite if there is none."""
-        return (self._stepped - self._started) / self._done if self._done else float("inf")
-
     def seconds_for(self, pieces: float) -> float:
-        """Return what these pieces still take, of which one is begun; infinite if unknown."""
+        """Return what these pieces still take, of which one is begun; infinite if none is done."""
         if not self._done:
             return float("inf")
-        this_one = max(0.0, self.seconds_a_piece - (self._clock() - self._stepped))
-        return this_one + self.seconds_a_piece * (pieces - 1)
+        a_piece = (self._stepped - self._started) / self._done
+        return max(0.0, a_piece * pieces - (self._clock() - self._stepped))
