@@ -283,6 +283,10 @@ def headline(findings: RunFindings) -> str:
     answer = findings.answer
     if answer is None:
         return "No two strategies were measured in one setting, so there is nothing to compare yet."
+    return in_one_sentence(answer)
+
+
+def in_one_sentence(answer: Answer) -> str:
     name = plain(_to_write(answer))
     if not answer.has_verdict:
         return f"{name} looked best{_gained(answer)}, {'; '.join(where_slower(answer))}."

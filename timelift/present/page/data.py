@@ -195,8 +195,7 @@ def _setting(
 ) -> dict[str, Any]:
     """Return the positions of a setting's baseline and of the strategy to write, and its words.
 
-    `beside` is the strategy that the rows are compared with. Every other part of `lead` is a name;
-    `fastest` are the words for the fastest strategy.
+    `beside` is the strategy that the rows are compared with, `fastest` the words for the fastest.
     """
     return {
         "baseline": places.get(ranking.baseline, -1) if ranking else -1,

@@ -4,7 +4,7 @@ Names are escaped and cut.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
@@ -13,7 +13,7 @@ from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.verdicts import Verdict
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present.answer import FASTEST, LEAST_TO_LOSE, known_as
+from timelift.present.answer import FASTEST, in_one_sentence, known_as
 from timelift.present.words import (
     MEBIBYTES,
     MICROSECONDS,
@@ -82,56 +82,21 @@ def name_on_page(name: str) -> str:
     return plain(name, NAME_LIMIT)
 
 
-def _names(rows: Sequence[RankedCase]) -> str:
-    return first_few([name_on_page(row.case.strategy) for row in rows], _NAMED)
-
-
-def lead(ranking: Ranking | None, best: Recommendation | None) -> list[str]:
-    """Return the advice for a setting as parts of a sentence; every other part is a name."""
+def lead(ranking: Ranking | None, best: Recommendation | None) -> str:
+    """Return the answer for a setting alone, and which others were not shown slower."""
     if ranking is None:
-        return ["Nothing was measured here."]
+        return "Nothing was measured here."
     if best is None:
-        return [f"{'Only one lift' if ranking.rows else 'No lift'} was measured here."]
-    row, name = ranking.row(best.strategy), name_on_page(best.strategy)
-    takes = f": {time_in_words(row.seconds_per_call.value)} a call{_gain_over(row, ranking)}."
-    if not best.has_verdict:
-        return ["Too few launches for a verdict; ", name, f" looked best{takes}"]
-    faster = [
-        other
-        for other in ranking.rows
-        if other.speed_up and other.speed_up.verdict is Verdict.FASTER
-    ]
-    if ranking.baseline and row not in faster:
-        return _lead_of_undecided(row, ranking, takes, faster)
-    why = "" if row is ranking.rows[0] else f" It{_is_best(row, ranking)}."
-    return ["Write ", name, f"{takes}{why}{_ties(row, ranking)}"]
-
-
-def _lead_of_undecided(
-    row: RankedCase, ranking: Ranking, takes: str, faster: Sequence[RankedCase]
-) -> list[str]:
-    """Return the lead if the recommended strategy was not shown faster than the baseline."""
-    name, is_best = name_on_page(row.case.strategy), _is_best(row, ranking)
-    if faster:
-        shown = f"Shown faster: {_names(faster)}."
-        return ["", name, f"{is_best}, but is not shown faster{takes} {shown}"]
-    keep, why = name_on_page(known_as(ranking.baseline)), "nothing was shown faster"
-    if row.case.strategy == ranking.baseline:
-        return ["Keep ", keep, f": {why}."]
-    return ["Keep ", keep, f": {why}; ", name, f"{is_best}{takes}"]
-
-
-def _is_best(row: RankedCase, ranking: Ranking) -> str:
-    if row is ranking.rows[0]:
-        return " looked best"
-    cost = row.cost_over_best.high
-    at_most = f", at most {over_the_best(cost)}" if math.isfinite(cost) else ""
-    return f" has the {LEAST_TO_LOSE}{at_most}"
-
-
-def _ties(row: RankedCase, ranking: Ranking) -> str:
-    ties = [other for other in ranking.rows if other.rank_low == 1 and other is not row]
-    return f" Not shown slower than it: {_names(ties)}." if ties else ""
+        return f"{'Only one lift' if ranking.rows else 'No lift'} was measured here."
+    gains = [row.speed_up.verdict for row in ranking.rows if row.speed_up]
+    if best.has_verdict and gains and Verdict.FASTER not in gains:
+        return f"Keep {name_on_page(known_as(ranking.baseline))}: nothing was shown faster."
+    sentence = in_one_sentence(Answer("", (best,), best))
+    others = (row.case.strategy for row in ranking.rows if row.rank_low == 1)
+    ties = [name_on_page(name) for name in others if name != best.strategy]
+    if not (ties and best.has_verdict):
+        return sentence
+    return f"{sentence} Not shown slower either: {first_few(ties, _NAMED)}."
 
 
 def fastest(ranking: Ranking | None) -> str:
@@ -155,14 +120,6 @@ def gain(row: RankedCase, ranking: Ranking) -> Interval:
     """Return the speed-up of a row over the base row; beside a baseline it has an interval."""
     base = base_row(ranking).seconds_per_call.value
     return row.speed_up or Interval(base / row.seconds_per_call.value)
-
-
-def _gain_over(row: RankedCase, ranking: Ranking) -> str:
-    """Write how many times as fast as the baseline a row is; '' for the baseline itself."""
-    if row.speed_up is None or row.case.strategy == ranking.baseline:
-        return ""
-    times = with_interval(row.speed_up, times_to_hundredths)
-    return f", {times} times as fast as {name_on_page(known_as(ranking.baseline))}"
 
 
 def beside(row: RankedCase, ranking: Ranking) -> str:

@@ -93,14 +93,10 @@ function show(setting, picked, message) {
   const rowOf = (wanted) => setting.rows.find(({ strategy }) => strategy === wanted);
   const row = rowOf(picked) ?? rowOf(setting.write) ?? setting.rows[0];
   chooser.querySelector(".chosen").replaceChildren(
-    lead(setting), ...(row ? [bars(setting, row), reading] : []),
+    make("p", { class: "lead" }, setting.lead), ...(row ? [bars(setting, row), reading] : []),
     ...setting.lost.map((text) => make("p", { class: "note" }, text)), ...(row ? [detail(row)] : []));
   if (focused) document.getElementById(focused)?.focus();
 }
-
-// The advice; every other part is a name.
-const lead = (setting) => make("p", { class: "lead" },
-  ...setting.lead.map((part, place) => place % 2 ? make("strong", {}, part) : part));
 
 // A row a rival: a bar of how many times as fast it is as the base row.
 function bars(setting, chosen) {
