@@ -2,14 +2,15 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 
 from timelift.commands import Options, write_lines
 from timelift.commands.bench import with_pythonpath
-from timelift.errors import UserError
+from timelift.errors import UserError, writing
 from timelift.inner_layer import Factory
+from timelift.journal.files import replace_text
 from timelift.measure.backends import usual_backend
 from timelift.measure.options import option_named
 from timelift.measure.users_layer import user_workload
@@ -66,7 +67,9 @@ def init(options: Options, project: Project) -> int:
     texts[_WORKFLOW] = texts[_WORKFLOW].replace("[tensorflow]", f"[{usual_backend()[0]}]")
     blanks = _filled_in(options.layer, options.inputs, project) if options.layer else _BLANKS
     texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
-    _write({project.root / name: text for name, text in texts.items()})
+    for name, text in texts.items():
+        with writing(project.root / name, "mend that, and remove what was written before it"):
+            replace_text(project.root / name, text)
     write_lines(_next_steps(project, is_filled_in=bool(options.layer)))
     return 0
 
@@ -101,27 +104,6 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
         "imports": f"import keras\n\nfrom {module} import {name}",
         "make_layer": f"return {name} if isinstance({name}, keras.Layer) else {name}()",
     }
-
-
-def _write(texts: Mapping[Path, str]) -> None:
-    """Write all files, or none and raise UserError if one cannot be written."""
-    created: list[Path] = []
-    try:
-        for path, text in texts.items():
-            for folder in reversed(path.parents):
-                if not folder.exists():
-                    folder.mkdir()
-                    created.append(folder)
-            with path.open("x", encoding="utf-8") as file:
-                created.append(path)
-                file.write(text)
-    except OSError as error:
-        for path in reversed(created):
-            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write {str(path)!r}: {error.strerror or error}; nothing was written: make the "
-            "folder writable, or move away a file that is in a folder's place"
-        ) from error
 
 
 def _next_steps(project: Project, *, is_filled_in: bool) -> Iterator[str]:
