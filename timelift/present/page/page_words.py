@@ -43,8 +43,8 @@ WORDS = {
     "call": "a call",
     "timesAsFast": "times as fast as {baseline}",
     "beside": "beside {baseline}",
-    "besideBaselines": ", beside {baselines}",
-    "sizes": "; small marks: {least}; large marks: {most}",
+    "besideBaselines": "beside {baselines}",
+    "sizes": "small marks: {least}; large marks: {most}",
     "or": " or ",
     "pointed": "{strategy}: {time} a call",
     "missing": (

@@ -241,9 +241,9 @@ const watch = new IntersectionObserver(
 
 function panel(draw, group, all, label, title) {
   const plot = make("div", { class: "plot" });
-  panels.set(plot, { draw, group, all, label: `${title}: ${label}` });
+  panels.set(plot, { draw, group, all, label: [title, label].filter(Boolean).join(": ") });
   watch.observe(plot);
-  return make("figure", { class: "panel" }, make("figcaption", {}, label), plot);
+  return make("figure", { class: "panel" }, label ? make("figcaption", {}, label) : null, plot);
 }
 
 function paint(plot) {
@@ -299,8 +299,9 @@ function drawings(name, mine, workload, title) {
   const { free, draw } = CHARTS[name];
   const groups = grouped(mine, (row) => inWords(row.setting, ["workload", ...free]) || workload);
   return inGrid([...groups].map(([label, group]) => {
-    const caption = label + (name === "speed-up" ? besideWhat(group) : free === SIZES ? sizesIn(group) : "");
-    return panel(draw, group, mine, caption, title);
+    const more = name === "speed-up" ? besideWhat(group) : free === SIZES ? sizesIn(group) : "";
+    const caption = [label === workload ? "" : label, more].filter(Boolean).join(", ");
+    return panel(draw, group, mine, caption, `${title}, ${workload}`);
   }));
 }
 
