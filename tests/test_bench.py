@@ -102,6 +102,7 @@ def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_i
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
     assert "1 failed, 1 passed, 2 skipped" in done.stdout
     assert "--devices gpu:7: this machine has cpu" in done.stdout
+    assert "nothing was measured" not in done.stdout
     assert not (folder / "results").exists()
 
 

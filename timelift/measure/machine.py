@@ -52,10 +52,10 @@ def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
 
 def why_not_here(setting: Setting) -> str:
     """Reason why a setting cannot be measured on this machine, or ''."""
-    here = device_names()
-    if not (setting.on_cpu or setting.device in here or any(map(Path.exists, _OTHER_GPUS))):
-        return f"--devices {setting.device}: this machine has {', '.join(here)}"
-    return why_not_installed(setting.backend)
+    here = [setting.device] if setting.on_cpu else device_names()  # which asks the file system
+    if setting.device in here or any(map(Path.exists, _OTHER_GPUS)):
+        return why_not_installed(setting.backend)
+    return f"--devices {setting.device}: this machine has {', '.join(here)}"
 
 
 def refuse_without_backend() -> None:

@@ -246,7 +246,8 @@ class Questions:
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
             ending.show_end(terminalreporter, session)
-        elif reasons := dict.fromkeys(session.not_tried.values()):
+        elif session.not_tried and session.measured_nothing:
+            reasons = dict.fromkeys(session.not_tried.values())
             terminalreporter.section("timelift")
             terminalreporter.write_line(f"nothing was measured: {'; '.join(reasons)}")
 
