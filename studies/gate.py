@@ -26,7 +26,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.gate.outcomes import CaseOutcome, gate_findings
 from timelift.gate.sides import SidesRace
-from timelift.measure.progress import CampaignEvent
+from timelift.measure.progress import StageBegun
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Session
 from timelift.project import Project
@@ -152,7 +152,7 @@ class Silent:
 
     def say(self, text: str) -> None: ...
 
-    def show(self, event: CampaignEvent) -> None: ...
+    def show(self, stage: StageBegun) -> None: ...
 
 
 def suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, str]) -> Suite:

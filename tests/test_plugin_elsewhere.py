@@ -104,7 +104,6 @@ def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
     [
         ("-p no:benchmark", "pytest-benchmark, which is not loaded; leave out -p no:benchmark"),
         ("-p no:terminal --seed x", "--seed: expected a whole number from 0"),
-        ("tests bench -n 2", "bench/test_lift.py::test_forward: a bench question"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
@@ -113,6 +112,14 @@ def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
     (line,) = filter(None, done.stderr.splitlines())
     assert line.startswith("ERROR: ")
     assert sentence in line
+    assert "Traceback" not in done.stdout
+    assert not (theirs / "results").exists()
+
+
+def test_a_question_is_refused_where_tests_run_side_by_side(theirs):
+    done = bench(theirs, *"tests bench -n 2".split())
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert done.stdout.count("\nbench/test_lift.py::test_forward: a bench question") == 1
     assert "Traceback" not in done.stdout
     assert not (theirs / "results").exists()
 

@@ -127,17 +127,8 @@ class Campaign:
     ) -> None:
         """Play every launch; the rivals of a setting are recorded together, before the next."""
         self._record, self._display, self._referee = record, display, referee
-        launches = self.options.launches
-        display.show(
-            progress.CampaignBegun(
-                len(self.results),
-                self._settings,
-                launches.fewest,
-                launches.most,
-                self.options.two_sided,
-                self.options.budget,
-            )
-        )
+        display.say(progress.plan_in_words(len(self.results), self._settings, self.options))
+        display.show(progress.StageBegun("", "starting the first launches", 0.0, float("inf")))
         self._pool = LaunchPool(self.options, self._first_processes())
         if self.interrupted:
             self._pool.finish_early()

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.escape import plain
-from timelift.measure.progress import CampaignBegun, CampaignEvent
+from timelift.measure.progress import StageBegun
 
 #: Columns of the bar; terminals narrower than `_ROOM` have none.
 _BAR, _ROOM = 12, 60
@@ -24,7 +24,7 @@ _DUMB = {"dumb", "unknown"}
 
 
 class CampaignDisplay:
-    """Show a campaign's events on a stream; call `done` before anything else is printed."""
+    """Show a campaign's stages on a stream; call `done` before anything else is printed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._moving = stream, _has_moving_lines(stream)
@@ -38,21 +38,14 @@ class CampaignDisplay:
         else:
             self._write(f"timelift: {text}\n")
 
-    def show(self, event: CampaignEvent) -> None:
+    def show(self, stage: StageBegun) -> None:
         now = time.monotonic()
-        if isinstance(event, CampaignBegun):
-            self.say(event.words)
-            if self._moving:
-                self._draw(0.0, "starting the first launches")
-        elif self._moving:
-            self._draw(event.share, event.words)
+        if self._moving:
+            line = self._line_below()
+            line.update(_drawn(stage, line.console.width), refresh=True)
         elif now - self._shown >= _PAUSE:
             self._shown = now
-            self._write(f"timelift: {event.words}\n")
-
-    def _draw(self, share: float, words: str) -> None:
-        line = self._line_below()
-        line.update(_drawn(share, words, line.console.width), refresh=True)
+            self._write(f"timelift: {stage.words}\n")
 
     def done(self) -> None:
         if self._live:
@@ -88,9 +81,9 @@ def _has_moving_lines(stream: TextIO) -> bool:
     return stream.isatty() and has_signs and not is_log
 
 
-def _drawn(share: float, words: str, width: int) -> Text:
+def _drawn(stage: StageBegun, width: int) -> Text:
     """Draw a bar and words in one line that is cut to the width, never wrapped."""
-    done = round(share * _BAR)
+    done = round(stage.share * _BAR)
     bar = ("━" * done, "green"), ("─" * (_BAR - done), "dim"), "  "
-    parts = (*(bar if width >= _ROOM else ()), plain(words))
+    parts = (*(bar if width >= _ROOM else ()), plain(stage.words))
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")

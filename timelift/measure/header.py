@@ -70,13 +70,8 @@ def shareable_header(header: Header, root: Path) -> Header:
 
 def _without_folders(value: Any, root: Path) -> Any:
     if isinstance(value, dict):
-        shown: dict[str, Any] = {}
-        for name, part in value.items():
-            key, number = without_folders(name, root), 2
-            while key in shown:  # two files of one name, outside of the project
-                key, number = f"{without_folders(name, root)} ({number})", number + 1
-            shown[key] = _without_folders(part, root)
-        return shown
+        parts = value.items()
+        return {without_folders(name, root): _without_folders(part, root) for name, part in parts}
     if isinstance(value, list):
         return [_without_folders(part, root) for part in value]
     return without_folders(value, root) if isinstance(value, str) else value

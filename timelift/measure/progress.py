@@ -9,30 +9,20 @@ from typing import Protocol
 
 from timelift.case import Setting
 from timelift.errors import counted
+from timelift.measure.request import RunOptions
 
 #: Longer times are said in minutes.
 _SECONDS_SHOWN = 90
 
 
-@dataclass(frozen=True)
-class CampaignBegun:
-    """How much there is to measure; in a `two_sided` run more launches are for suspects."""
-
-    cases: int
-    settings: int
-    fewest: int
-    most: int
-    two_sided: bool = False
-    budget_seconds: float | None = None
-
-    @property
-    def words(self) -> str:
-        why = "a change is suspected" if self.two_sided else "the answer is open"
-        more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
-        seconds = self.budget_seconds
-        within = f", all within {round(seconds) or seconds:g} s" if seconds else ""
-        cases, settings = counted(self.cases, "case"), counted(self.settings, "setting")
-        return f"{cases} in {settings}, {counted(self.fewest, 'launch')} each{more}{within}"
+def plan_in_words(cases: int, settings: int, options: RunOptions) -> str:
+    """Return how much there is to measure; in a two-sided run more launches are for suspects."""
+    launches, seconds = options.launches, options.budget
+    why = "a change is suspected" if options.two_sided else "the answer is open"
+    more = f", up to {launches.most} where {why}" if launches.most > launches.fewest else ""
+    within = f", all within {round(seconds) or seconds:g} s" if seconds else ""
+    each = counted(launches.fewest, "launch")
+    return f"{counted(cases, 'case')} in {counted(settings, 'setting')}, {each} each{more}{within}"
 
 
 @dataclass(frozen=True)
@@ -64,15 +54,12 @@ class StageBegun:
         return f"up to {short or f'{math.ceil(self.left / 60)} min'} left"
 
 
-CampaignEvent = CampaignBegun | StageBegun
-
-
 class Display(Protocol):
     def say(self, text: str) -> None:
         """Print a line that stays."""
 
-    def show(self, event: CampaignEvent) -> None:
-        """Show an event: a stage until the next one, anything else as a line that stays."""
+    def show(self, stage: StageBegun) -> None:
+        """Show a stage until the next one."""
 
 
 class Budget:

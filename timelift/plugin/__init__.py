@@ -83,8 +83,6 @@ def pytest_load_initial_conftests(
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
-    if not _is_xdist_worker(config):
-        config.pluginmanager.register(ErrorsOfWorkers(), "timelift-errors-of-workers")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -114,8 +112,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker(QUESTION)
     if marker is None or "measure" not in metafunc.fixturenames:
         return
-    if _is_xdist_worker(metafunc.config):
-        raise QuestionError(
+    if hasattr(metafunc.config, "workerinput"):
+        raise pytest.Collector.CollectError(
             f"{metafunc.definition.nodeid}: a bench question is timed with nothing beside it, and "
             "pytest-xdist runs tests side by side; run it with -n 0"
         )
@@ -128,20 +126,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """End the session with a question's error, which pytest would report as a file's traceback.
-
-    In a worker of pytest-xdist it travels on the report: the controller prints it, once.
-    """
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """End the session with a question's error, which pytest would report as a file's traceback."""
     report = yield
     call = getattr(report, "call", None)
     error = call.excinfo.value if call and call.excinfo else None
-    if not isinstance(error, QuestionError):
-        report.result = [node for node in report.result if _has_cases(node)]
-        return report
-    if not _is_xdist_worker(collector.config):
+    if isinstance(error, QuestionError):
         raise pytest.UsageError(str(error))
-    report.timelift_error = str(error)
+    report.result = [node for node in report.result if _has_cases(node)]
     return report
 
 
@@ -149,19 +141,6 @@ def _has_cases(node: Any) -> bool:
     """False for what pytest makes of a question without cases: an item with no values."""
     is_question = hasattr(node, "callspec") and node.get_closest_marker(QUESTION)
     return not is_question or isinstance(node.callspec.params.get("strategy", ""), str)
-
-
-class ErrorsOfWorkers:
-    """End the session of pytest-xdist's controller with the error of one of its workers."""
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if error := getattr(report, "timelift_error", ""):
-            raise pytest.UsageError(error)
-
-
-def _is_xdist_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
 
 
 @pytest.fixture

@@ -105,20 +105,11 @@ class Playing:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
         self.channel.emit(Ready())
         self.channel.listen()
-        shared = self._device_facts()
+        shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
         players = [self._player_of(rival) for rival in prepared]
         played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
         for rival, player in zip(prepared, players, strict=True):
             self._report(rival, player, shared | played)
-
-    def _device_facts(self) -> dict[str, Any]:
-        if not self.task.names_device:
-            return {}
-        try:
-            return {"engine": dict(self.engine.identity())}
-        except Exception:  # noqa: BLE001 - no rival's fault
-            traceback.print_exc()
-            return {}
 
     def _report(
         self, prepared: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]
