@@ -154,7 +154,8 @@ def ended(name, places, status, reason):
 
 
 REFUSED, LONG = Status.REFUSED, at("tokens")
-BACKWARD = [replace(place, phase=Phase.BACKWARD) for place in PLACES]
+BACKWARD = [replace(place, phase=Phase.BACKWARD, gradients=Gradients.WEIGHTS) for place in PLACES]
+OF_BOTH = Gradients.INPUTS_AND_WEIGHTS
 
 
 @pytest.mark.parametrize(
@@ -164,6 +165,13 @@ BACKWARD = [replace(place, phase=Phase.BACKWARD) for place in PLACES]
         (
             [ended(name, BACKWARD, REFUSED, "nothing trains.") for name in ("native", "mine")],
             {"left out native, mine in backward calls: nothing trains"},
+        ),
+        (
+            [
+                ended("mine", [*PLACES, *BACKWARD], REFUSED, "no"),
+                raced({"mine": 1}, [replace(place, gradients=OF_BOTH) for place in BACKWARD]),
+            ],
+            {"left out mine in 8 of 12 settings: no"},
         ),
         (
             [

@@ -10,6 +10,8 @@ from timelift.analyse.results import Run
 from timelift.case import SKIPPED, AxisValue, Case, Setting, Status
 from timelift.measurement import Measurement
 
+_NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
+
 
 class Kind(AxisValue):
     """How it is told that cases have no figure; what is told first comes first."""
@@ -45,17 +47,18 @@ def left_out(run: Run) -> list[LeftOut]:
     """Return what has no figure, a finding or a failure first, and then what has most cases."""
     asked = [*run.measurements, *_not_begun(run)]
     groups: dict[tuple[Status, str], list[Measurement]] = defaultdict(list)
+    settings_of: dict[str, set[Setting]] = defaultdict(set)
     for each in asked:
+        settings_of[each.case.strategy].add(each.case.setting)
         if not each.was_measured:
-            groups[each.status, re.sub(r"\d+", "0", each.reason)].append(each)
+            groups[each.status, _NUMBER.sub("0", each.reason)].append(each)
     found = []
     for (status, _), group in groups.items():
         cases = tuple(each.case for each in group)
         names = tuple(dict.fromkeys(case.strategy for case in cases))
         settings = tuple(sorted({case.setting for case in cases}))
-        asked_in = {each.case.setting for each in asked if each.case.strategy in names}
-        reason = group[0].reason
-        found.append(LeftOut(status, reason, cases, names, settings, tuple(sorted(asked_in))))
+        asked_in = tuple(sorted(set().union(*map(settings_of.__getitem__, names))))
+        found.append(LeftOut(status, group[0].reason, cases, names, settings, asked_in))
     return sorted(found, key=lambda group: (group.kind, -len(group.cases)))
 
 

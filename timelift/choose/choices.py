@@ -147,7 +147,7 @@ def decide(
         ranking = rankings[setting]
         if ranking.is_contest:
             return _by_time(ranking)
-        ended = (group for group in left_out(run) if setting in group.settings)
+        ended = (each for each in left_out(run) if each.reason and setting in each.settings)
         reasons = (f"{', '.join(each.strategies)}: {each.reason}" for each in ended)
         alone = "a strategy was measured alone, beside no other"
         return Undecided("; ".join([alone, *reasons]))

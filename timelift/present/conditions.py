@@ -167,7 +167,7 @@ def _where(group: LeftOut) -> str:
             are_neighbours = own == [value for value in all_values if own[0] <= value <= own[-1]]
             words.append(f" {at_values(axis, own, are_neighbours=are_neighbours)}")
             alike = [setting for setting in alike if getattr(setting, axis) in own]
-    if len(alike) > len(group.settings):
+    if {*alike} != {*group.settings}:
         return f" in {len(group.settings)} of {len(group.asked_in)} settings"
     return "".join(words)
 
