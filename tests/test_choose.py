@@ -83,15 +83,12 @@ def test_a_run_decides_what_it_has_measured(tmp_path, capsys, name):
     assert said.splitlines()[-1].startswith("decide it with: timelift bench") == (code == 2)
 
 
-OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "1000"}
-
-
 @pytest.mark.parametrize(
     ("options", "inputs"),
     [
         ({"layer": "my models:make", "inputs": ""}, None),
         ({"layer": "my models:make", "inputs": "int32[60]<1000"}, "int32[60]<1000"),
-        ({"layer_file": "my models:make", **OF_EARLIER_VERSIONS}, "int32[60]<1000"),
+        ({"layer": "my models:make", "inputs": 60}, None),
         ({"layer": "", "lifts": {"make": "my models:make#2"}}, None),
     ],
 )

@@ -248,10 +248,10 @@ def test_inputs_are_read_and_what_is_written_is_read_again(text, inputs):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("frame=float32[84,84,4],action=int32[]<6", "one input of one tensor, which is what this"),
+        ("frame=float32[84,84,4],action=int32[]<6", "the shape of one step of one tensor"),
         ("int32[60]<9999999999", "numbers of int32, which lie below 2,147,483,648 at most"),
         ("int32[60]", r"the number that inputs lie below, like int32\[60\]<1000"),
-        ("3,x", "the shape of one step, like 96,96,3"),
+        ("3,x", "the shape of one step of one tensor, like 96,96,3"),
         ("float32[3]<5", "the shape of one step"),
     ],
 )

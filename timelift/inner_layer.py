@@ -105,13 +105,9 @@ def read_inputs(text: str) -> LayerInputs | None:
         if inputs.why_too_high:
             raise UserError(f"{inputs.why_too_high}, received {text!r}")
         return inputs
-    if "=" in word or word.count("[") > 1:
-        raise UserError(
-            f"expected one input of one tensor, which is what this version takes, received {text!r}"
-        )
     raise UserError(
-        "expected the shape of one step, like 96,96,3, float32[96,96,3] or int32[60]<1000, "
-        f"received {text!r}"
+        "expected the shape of one step of one tensor, like 96,96,3, float32[96,96,3] or "
+        f"int32[60]<1000, received {text!r}"
     )
 
 

@@ -26,7 +26,7 @@ from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.history import DESCRIPTION
 from timelift.history.noise import LEAST_RUNS
-from timelift.journal.files import commit_of, read_header, runs_under
+from timelift.journal.files import read_header, runs_under
 from timelift.journal.lines import (
     Header,
     Identity,
@@ -154,7 +154,7 @@ def _stored_runs(results: Path) -> tuple[list[StoredRun], list[str]]:
 def read_stored_run(path: Path) -> StoredRun:
     """Read the first line of a journal; raises ValueError where no history can use it."""
     header = read_header(path)
-    commit = plain(short_commit(commit_of(header, path))) or "unknown"
+    commit = plain(short_commit(header.commit.id or "")) or "unknown"
     return StoredRun(
         path=path,
         id=header.id or path.stem,

@@ -24,13 +24,10 @@ SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 COPIES_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
-_COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
 #: The name of a run's file: when the run began, and its commit.
 _OWN_NAME = re.compile(r"\d{8}T\d{6}Z_[0-9a-z]+")
 #: What the line of a case that was measured has.
 _MEASURED = re.compile(rb'"status":\s*"measured"')
-#: The folder in which earlier versions kept copies of runs.
-_BASELINES = "baselines"
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 26
 
@@ -47,7 +44,7 @@ def runs_under(folder: Path) -> list[Path]:
 
 def _is_copy(path: Path) -> bool:
     """True if a file seems to be a copy, which may have been made before the run was over."""
-    return _BASELINES in path.parts or not _OWN_NAME.fullmatch(path.stem)
+    return not _OWN_NAME.fullmatch(path.stem)
 
 
 def _latest_run(paths: Iterable[Path], *, resumable: bool = False) -> Path:
@@ -126,15 +123,9 @@ def _is_named(path: Path, word: str) -> bool:
     """True if `word` names the run: its file, or the beginning of its commit."""
     if word in (path.name, path.stem):
         return True
-    commit = commit_of(header_or_empty(path), path)
+    commit = header_or_empty(path).commit.id or ""
     long_enough = len(word) >= _SHORTEST_COMMIT <= len(commit)
     return long_enough and (commit.startswith(word) or word.startswith(commit))
-
-
-def commit_of(header: Header, path: Path) -> str:
-    """Return a run's commit by its header, or else by its own file's name; '' if unknown."""
-    named = path.stem.rpartition("_")[2]
-    return header.commit.id or (named if _COMMIT.fullmatch(named) else "")
 
 
 def is_latest(path: Path, root: Path) -> bool:
