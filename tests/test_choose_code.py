@@ -119,14 +119,20 @@ def own(folder, name="Block", **options):
     return usage.code_to_paste("fold_time", case.setting, run, Project(folder))
 
 
-#: A function that makes a layer, and a layer.
-BLOCKS = "import keras\nmade = keras.layers.Dense(5)\ndef Block():\n    return made\n"
+#: A function that makes a layer, a class of layers from elsewhere, and a layer.
+BLOCKS = """\
+import keras
+from keras.layers import Flatten
+made = keras.layers.Dense(5)
+def Block():
+    return made
+"""
 
 
 def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_path):
     unnamed = own(tmp_path, inputs="int32[96,3]<9").partition("\nshape = (6, 96, 3)  # steps")[2]
     assert "build(layer, shape, dtype='int32')" in unnamed
-    layers = ("blocks:Block", "blocks.py:Block", "blocks:made")
+    layers = ("blocks:Block", "blocks.py:Block", "blocks:Flatten", "blocks:made")
     codes = {one: own(tmp_path, one.partition(":")[2], layer=one, inputs="32") for one in layers}
     assert not [code for code in codes.values() if "layer = ..." in code]
     assert "from blocks import Block\n\nlayer = Block()\n" in codes["blocks.py:Block"]

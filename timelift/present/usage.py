@@ -164,7 +164,7 @@ def _layer(workload: str, run: Run, project: Project) -> str:
     path = (project.root / factory.where if factory.is_file else found).resolve()
     with suppress(OSError, ValueError):
         if path.is_relative_to(project.root.resolve()):
-            pattern = rf"^(class |def )?{name}\b"
+            pattern = rf"^(class |def |from .+ import .*\b)?{name}\b"
             if defined := re.search(pattern, path.read_text("utf-8"), re.MULTILINE):
                 return f"from {module} import {name}\n\nlayer = {name}{'()' if defined[1] else ''}"
     return _ANY_LAYER
