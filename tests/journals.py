@@ -40,7 +40,6 @@ AGAINST = {
     "undecided": "pass",
     "new": ["mine"],
     "removed": [],
-    "renamed": {"fold_time": "fold"},
     "unchanged": [],
     "versions": {},
 }

@@ -288,7 +288,6 @@ def test_what_has_figures_on_the_other_side_alone_fails_and_is_told(tmp_path, st
         "1 of 1 case fails the gate against main: 1 without figures.",
         f"no figures: {reason}",
         "new: mine",
-        "renamed: fold is fold_time now",
     )
 
 

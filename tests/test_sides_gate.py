@@ -13,7 +13,7 @@ from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side
-from timelift.gate.sides import FileChanges, SidesRace
+from timelift.gate.sides import SidesRace
 from timelift.measure.header import new_header
 from timelift.measure.request import RunRequest
 from timelift.project import Project
@@ -102,16 +102,7 @@ def test_new_files_have_no_other_side_and_removed_ones_are_named(sides):
     race, _ = paired(sides, case("mine"), case(of="ours"))
     assert race.reasons[case("mine")] == "new: main has no strategy 'mine'"
     assert race.reasons[case(of="ours")] == "new: main has no workload 'ours'"
-    assert race.file_changes == FileChanges(new=("mine",), removed=("gone",))
-
-
-def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
-    write(sides[0], {"strategies/plain.py": strategy("A plain call")})
-    (sides[0] / "strategies" / "native.py").unlink()
-    race, mine = paired(sides, case("plain"))
-    named = race.header_entry()
-    assert (named.renamed, named.new, named.removed) == ({"plain": "native"}, (), ())
-    assert mine.strategies["plain@main"].path.stem == "native"
+    assert (race.header_entry().new, race.header_entry().removed) == (("mine",), ("gone",))
 
 
 def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(sides):
@@ -145,7 +136,7 @@ def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
     write(sides[1], {"strategies/native.py": "no = docstring\n"})
     race, _ = paired(sides)
     assert race.reasons[case()].startswith("main: strategies/native.py: lacks a docstring")
-    assert race.file_changes.new == ()
+    assert race.header_entry().new == ()
 
 
 def test_a_link_out_of_the_project_is_left_out(sides):

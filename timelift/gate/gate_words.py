@@ -262,7 +262,6 @@ def _changed_names(against: Against) -> Iterator[str]:
     kinds = {
         "new": against.new,
         "removed": against.removed,
-        "renamed": [f"{old} is {new} now" for new, old in against.renamed.items()],
         "unchanged, and not measured": against.unchanged,
         "versions, there and here": [
             f"{package} {there} and {here}" for package, (there, here) in against.versions.items()

@@ -1,8 +1,7 @@
 """A run against another side: the cases that have one, and the reasons why others have none."""
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,8 +24,6 @@ from timelift.measure.session import Race
 UNCHANGED = "unchanged since"
 #: A first call longer by this share, or more peak memory, fails a case.
 FACT_GATE = 0.25
-#: A new strategy is a removed one renamed if their files have at least this likeness.
-_RENAMED = 0.8
 #: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 12
 
@@ -55,18 +52,6 @@ class SidesRace(Race):
         self.reasons: dict[Case, str] = {}
         self.unchanged: dict[str, None] = {}
         self._same_code = SameCode(self._project, self.other_side.project)
-        broken = self.other_side.broken
-        here, there = _files(self._catalogue.strategies), _files(self.other_side.strategies)
-        readable = {
-            name: path for name, path in here.items() if name in there or name not in broken
-        }
-        changes, theirs = file_changes(readable, there), self.other_side.strategies
-        variants = [
-            name
-            for name in sorted(theirs.keys() - self._catalogue.strategies)
-            if theirs[name].path.stem in here
-        ]
-        self.file_changes = replace(changes, removed=(*changes.removed, *variants))
 
     def options(self) -> RunOptions:
         """Screen cases in the fewest launches; suspects are tried in as many as they need."""
@@ -89,10 +74,12 @@ class SidesRace(Race):
         return structs.replace(header, against=self.header_entry())
 
     def header_entry(self) -> Against:
-        asked, changes = self.request.options, self.file_changes
+        asked, ours, theirs = self.request.options, self._catalogue.strategies, self.other_side
+        here, there = _files_of(ours.values()), _files_of(theirs.strategies.values())
+        variants = {name for name, one in theirs.strategies.items() if one.path.stem in here}
         return Against(
-            label=self.other_side.label,
-            commit=self.other_side.commit,
+            label=theirs.label,
+            commit=theirs.commit,
             gates={
                 Quantity.TIME: asked.gate,
                 Quantity.FIRST_CALL: FACT_GATE,
@@ -100,11 +87,10 @@ class SidesRace(Race):
             },
             screening=asked.launches.fewest,
             undecided=asked.undecided,
-            new=changes.new,
-            removed=changes.removed,
-            renamed=dict(changes.renamed),
+            new=tuple(sorted(here - there - theirs.broken.keys())),
+            removed=(*sorted(there - here), *sorted(variants - ours.keys())),
             unchanged=tuple(self.unchanged),
-            versions=dict(self.other_side.versions),
+            versions=dict(theirs.versions),
         )
 
     def why_not(self, case: Case) -> str:
@@ -155,13 +141,11 @@ class SidesRace(Race):
         return Case(case.setting, name)
 
     def _their_strategy(self, mine: Strategy) -> Strategy | None:
-        stem = mine.path.stem
-        word = self.file_changes.renamed.get(stem, stem) + mine.name.removeprefix(stem)
         try:
-            chosen = choose_strategy(word, self.other_side.strategies)
+            chosen = choose_strategy(mine.name, self.other_side.strategies)
         except UserError:
             return None
-        return chosen[0] if chosen[0].name == word or "[" in word else None
+        return chosen[0] if chosen[0].name == mine.name or "[" in mine.name else None
 
     def _their_workload(self, mine: Workload) -> Workload | None:
         if not mine.is_users:
@@ -187,40 +171,6 @@ class SidesRace(Race):
         return not here.is_stored and self._same_code.of_module(here.where)
 
 
-# Files that came and went ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FileChanges:
-    """New, removed and renamed strategy files; `renamed` maps a new name to the old one.
-
-    `removed` has variants too that a file of both sides makes on the other side alone.
-    """
-
-    new: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
-
-
-def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
-    gone = [name for name in there if name not in here]
-    renamed: dict[str, str] = {}
-    for name in sorted(here.keys() - there.keys()):
-        scores = {old: _likeness(here[name], there[old]) for old in gone}
-        best = max(scores, key=scores.__getitem__, default="")
-        if best and scores[best] >= _RENAMED and best not in renamed.values():
-            renamed[name] = best
-    return FileChanges(
-        new=tuple(sorted(here.keys() - there.keys() - renamed.keys())),
-        removed=tuple(sorted(set(gone) - set(renamed.values()))),
-        renamed=renamed,
-    )
-
-
-def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:
-    return {strategy.path.stem: strategy.path for strategy in strategies.values()}
-
-
-def _likeness(*paths: Path) -> float:
-    first, second = (path.read_text(encoding="utf-8").splitlines() for path in paths)
-    return difflib.SequenceMatcher(None, first, second).ratio()
+def _files_of(strategies: Iterable[Strategy]) -> set[str]:
+    """Return the names of the files that strategies, several of which may be variants, are in."""
+    return {strategy.path.stem for strategy in strategies}

@@ -112,8 +112,7 @@ class Against(Struct, frozen=True, kw_only=True):
     `label` is what the user typed, and `commit` its commit, if any. `gates` has for each
     quantity the share more that should be found; a slow-down of `ignored` never counts (None: half
     the gate). `screening` launches come before a trial. `undecided` is "pass" or "fail". `new`,
-    `removed` and `unchanged` are names, `renamed` has old names by new ones, and `versions` holds
-    (there, here) of the packages that differ.
+    `removed` and `unchanged` are names, and `versions` holds (there, here) of what differs.
     """
 
     label: str
@@ -123,7 +122,6 @@ class Against(Struct, frozen=True, kw_only=True):
     undecided: str
     new: tuple[str, ...]
     removed: tuple[str, ...]
-    renamed: dict[str, str]
     unchanged: tuple[str, ...]
     versions: dict[str, tuple[str, str]]
     ignored: Annotated[float, Meta(ge=0, lt=1e9)] | None = None
