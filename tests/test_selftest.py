@@ -31,7 +31,6 @@ from timelift.selftest.trust import (
     save_trust,
     trust_from_run,
     trust_in_words,
-    trust_path,
     twin_groups,
 )
 from timelift.selftest.twins import TWINS, TwinsRace
@@ -267,7 +266,9 @@ def test_a_self_test_without_twins_has_no_result(tmp_path):
 
 def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
-    trust_path(trust_from_run(results.load(path)), tmp_path).mkdir()
+    stored = save_trust(trust_from_run(results.load(path)), tmp_path)
+    stored.unlink()
+    stored.mkdir()
     lines = end(path)
     assert next(lines).startswith("identical code was called different in ")
     with pytest.raises(UserError, match=r"cannot write .*trust-\w+\.json"):

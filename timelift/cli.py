@@ -114,7 +114,8 @@ def main(argv: Sequence[str] | None = None, root: Path | None = None, default: s
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        code = _run(words, Project(_root() if root is None else root), default)
+        here = Path(os.path.relpath(Project.around(Path.cwd()).root)) if root is None else root
+        code = _run(words, Project(here), default)
         sys.stdout.flush()
     except UserError as error:
         sys.stderr.write(f"timelift: {plain(error)}\n")
@@ -124,11 +125,6 @@ def main(argv: Sequence[str] | None = None, root: Path | None = None, default: s
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
-
-
-def _root() -> Path:
-    """Return the top of the project around the working directory, as a path from there."""
-    return Path(os.path.relpath(Project.around(Path.cwd()).root))
 
 
 def _run(words: list[str], project: Project, default: str) -> int:

@@ -213,7 +213,7 @@ class Session:
         self.interrupted = True
         if self._campaign:
             self._campaign.interrupt()
-        display.say("finishing the round that is being played; once more stops at once")
+            display.say("finishing the round that is being played; once more stops at once")
 
     @property
     def results(self) -> Mapping[Case, Measurement]:

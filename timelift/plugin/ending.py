@@ -1,13 +1,12 @@
 """The end of a run in pytest's terminal: its answer, or the verdicts on its copies; its page."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.commands.additions import additions, findings_with_additions, section
+from timelift.commands.additions import findings_with_additions, section
 from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.sides import SidesRace
@@ -17,7 +16,7 @@ from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
-from timelift.present.summary import Additions, Pointers, Summary, summary
+from timelift.present.summary import Additions, Pointers, summary
 from timelift.selftest.trust import end_of_selftest
 from timelift.selftest.twins import TwinsRace
 
@@ -75,34 +74,23 @@ def _show_answer(
     path: Path,
     folder: Path | None,
 ) -> tuple[RunFindings, Additions] | None:
-    """Show the end of a usual run; return its findings and additions, None if it has no report.
+    """Show the end of a usual run, whose page will be in `folder`, in the width of the terminal.
 
-    The page will be in `folder`. The end of a run without a report leaves out its machine.
+    Returns its findings and additions, None if it has no report.
     """
-    try:
-        findings, added = findings_with_additions(run, path, request.results_folder)
-    except UserError as error:
-        reporter.write_line(f"timelift: {error}")
-        run = replace(run, header=Header(strategies=run.header.strategies), ended="")
-        trust = additions(run, request.results_folder).trust
-        _print(reporter, summary(RunFindings(run), None, trust))
-        return None
+    findings, added = findings_with_additions(run, path, request.results_folder)
     pointers = None
-    if path.exists() and run.measured:
+    if run.measured:
         name = "" if is_latest(path, request.project.results) else str(_as_typed(path))
         pointers = Pointers(folder and _as_typed(folder / "index.html"), name)
-    _print(reporter, summary(findings, pointers, added.trust))
+    writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
+    answer = summary(findings, pointers, added.trust)
+    text = terminal.summary_text(answer, writer.fullwidth, colour=writer.hasmarkup)
+    for line in text.splitlines():
+        writer.line(line)
     return (findings, added) if run.measured else None
 
 
 def _as_typed(path: Path) -> Path:
     """Return a path as a user would type it in the working directory."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _print(reporter: "pytest.TerminalReporter", answer: Summary) -> None:
-    """Print the answer of a run in the width and colours of pytest's terminal."""
-    writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
-    text = terminal.summary_text(answer, writer.fullwidth, colour=writer.hasmarkup)
-    for line in text.splitlines():
-        writer.line(line)

@@ -193,15 +193,13 @@ def load_trust(path: Path) -> Trust | None:
         return None
 
 
-def trust_path(trust: Trust, folder: Path) -> Path:
-    """Return the file of a self-test in its folder, one for each set of versions."""
-    versions = zlib.crc32(repr(sorted(trust.versions.items())).encode())
-    return folder / f"trust-{versions:08x}.json"
-
-
 def save_trust(trust: Trust, folder: Path) -> Path:
-    """Write the findings of a self-test into its folder; raises UserError on failure."""
-    path = trust_path(trust, folder)
+    """Write the findings of a self-test into its folder, a file for each set of versions.
+
+    Raises UserError on failure.
+    """
+    versions = zlib.crc32(repr(sorted(trust.versions.items())).encode())
+    path = folder / f"trust-{versions:08x}.json"
     with writing(path, "make the folder writable"):
         text = msgspec.json.format(msgspec.json.encode(trust), indent=1).decode()
         replace_text(path, f"{text}\n")
