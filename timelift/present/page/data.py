@@ -7,7 +7,7 @@ script has no words of its own: `page_words` has all of them.
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from matplotlib.markers import MarkerStyle
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.analyse.recommend import Answer, Price, Recommendation
+from timelift.analyse.recommend import Answer
 from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import conditions
@@ -57,19 +57,11 @@ def _json(value: object) -> str:
 
 def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     """Return the data of the page; lists of numbers are positions in other lists."""
-    rankings = {ranking.setting: ranking for ranking in findings.rankings}
     cases = [row.case for ranking in findings.rankings for row in ranking.all_rows]
     cases += [measurement.case for measurement in findings.run.without_result]
     settings = sorted({case.setting for case in cases})
     looks = looks_of(case.strategy for case in cases)
     places = {name: place for place, name in enumerate(looks)}
-    without_result = conditions.without_result(findings.run)
-    added = {
-        measurement.case.setting.workload: launch.facts.added
-        for measurement in findings.run.measurements
-        for launch in measurement.launches
-        if launch.facts.added is not None
-    }
     axes = {axis: sorted({getattr(setting, axis) for setting in settings}) for axis in AXES}
     return {
         "words": page_words.WORDS,
@@ -81,37 +73,13 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
             for name, look in looks.items()
         ],
         "settings": _columns(
-            {axis: values.index(getattr(setting, axis)) for axis, values in axes.items()}
-            | _setting(
-                rankings.get(setting), findings.recommendation_by_setting.get(setting), places
-            )
-            | {
-                "unusual": len(setting.unusual),
-                "lost": [
-                    plain(sentence(text), _LONGEST_NOTE) for text in without_result.get(setting, ())
-                ],
-                "inputs": code.inputs[setting]._asdict() if setting in code.inputs else None,
-                "moot": moot(setting, added.get(setting.workload)),
-            }
-            for setting in settings
+            {axis: values.index(getattr(setting, axis)) for axis, values in axes.items()} | own
+            for setting, own in _settings(settings, places, findings, code)
         ),
-        "rows": _columns(
-            {"setting": place, "strategy": places[row.case.strategy]}
-            | _row(row, rankings[setting], findings)
-            for place, setting in enumerate(settings)
-            if setting in rankings
-            for row in rankings[setting].all_rows
-        ),
+        "rows": _columns(_rows(settings, places, findings)),
         "facts": page_words.FACTS,
         "prices": [
-            {
-                "workload": name_on_page(workload),
-                "strategies": _columns(
-                    _price(price, answer, places) for price in answer.single.prices
-                ),
-                "advised": [places[name] for name in answer.strategies],
-            }
-            for workload, answer in findings.answers.items()
+            _prices(workload, answer, places) for workload, answer in findings.answers.items()
         ],
         "advised": [places[name] for name in findings.answer.strategies] if findings.answer else [],
     }
@@ -190,20 +158,50 @@ def _look(style: LineStyle) -> dict[str, Any]:
     }
 
 
-def _setting(
-    ranking: Ranking | None, best: Recommendation | None, places: Mapping[str, int]
-) -> dict[str, Any]:
-    """Return the positions of a setting's baseline and of the strategy to write, and its words.
+def _settings(
+    settings: Sequence[Setting], places: Mapping[str, int], findings: RunFindings, code: CodeToPaste
+) -> Iterator[tuple[Setting, dict[str, Any]]]:
+    """Yield each setting with the positions of its baseline and others, and its words.
 
     `beside` is the strategy that the rows are compared with, `fastest` the words for the fastest.
     """
-    return {
-        "baseline": places.get(ranking.baseline, -1) if ranking else -1,
-        "beside": places[page_words.base_row(ranking).case.strategy] if ranking else -1,
-        "write": places[best.strategy] if best else -1,
-        "lead": page_words.lead(ranking, best),
-        "fastest": page_words.fastest(ranking),
+    rankings = {ranking.setting: ranking for ranking in findings.rankings}
+    without_result = conditions.without_result(findings.run)
+    added = {
+        measurement.case.setting.workload: launch.facts.added
+        for measurement in findings.run.measurements
+        for launch in measurement.launches
+        if launch.facts.added is not None
     }
+    for setting in settings:
+        ranking, best = rankings.get(setting), findings.recommendation_by_setting.get(setting)
+        lost = without_result.get(setting, ())
+        yield (
+            setting,
+            {
+                "baseline": places.get(ranking.baseline, -1) if ranking else -1,
+                "beside": places[page_words.base_row(ranking).case.strategy] if ranking else -1,
+                "write": places[best.strategy] if best else -1,
+                "lead": page_words.lead(ranking, best),
+                "fastest": page_words.fastest(ranking),
+                "unusual": len(setting.unusual),
+                "lost": [plain(sentence(text), _LONGEST_NOTE) for text in lost],
+                "inputs": code.inputs[setting]._asdict() if setting in code.inputs else None,
+                "moot": moot(setting, added.get(setting.workload)),
+            },
+        )
+
+
+def _rows(
+    settings: Sequence[Setting], places: Mapping[str, int], findings: RunFindings
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of all settings, in the order of these."""
+    place_of = {setting: place for place, setting in enumerate(settings)}
+    for ranking in sorted(findings.rankings, key=lambda ranking: place_of[ranking.setting]):
+        for row in ranking.all_rows:
+            strategy = places[row.case.strategy]
+            own = {"setting": place_of[ranking.setting], "strategy": strategy}
+            yield own | _row(row, ranking, findings)
 
 
 def _row(row: RankedCase, ranking: Ranking, findings: RunFindings) -> dict[str, Any]:
@@ -233,14 +231,21 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
     }
 
 
-def _price(price: Price, answer: Answer, places: Mapping[str, int]) -> dict[str, Any]:
-    """Return what a strategy costs over the best in a workload, typically and at worst."""
+def _prices(workload: str, answer: Answer, places: Mapping[str, int]) -> dict[str, Any]:
+    """Return what each strategy costs over the best in a workload, typically and at worst."""
     return {
-        "strategy": places[price.strategy],
-        "typical": _digits(price.typical),
-        "worst": _at_most(price.ratio),
-        "ends": page_words.worst(price, answer),
-        "title": page_words.price_title(price, answer),
+        "workload": name_on_page(workload),
+        "strategies": _columns(
+            {
+                "strategy": places[price.strategy],
+                "typical": _digits(price.typical),
+                "worst": _at_most(price.ratio),
+                "ends": page_words.worst(price, answer),
+                "title": page_words.price_title(price, answer),
+            }
+            for price in answer.single.prices
+        ),
+        "advised": [places[name] for name in answer.strategies],
     }
 
 
