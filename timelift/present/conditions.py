@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from timelift.analyse.findings import RunFindings
@@ -170,18 +169,3 @@ def _where(group: LeftOut) -> str:
     if {*alike} != {*group.settings}:
         return f" in {len(group.settings)} of {len(group.asked_in)} settings"
     return "".join(words)
-
-
-def without_result(run: Run) -> dict[Setting, list[str]]:
-    """Return, for each setting, a sentence a reason about the strategies without a result."""
-    names: dict[Setting, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for measurement in run.without_result:
-        launches = len(measurement.launches)
-        after = f" after {counted(launches, 'launch')}" if launches else ""
-        reason = f": {measurement.reason}" if measurement.reason else ""
-        by_reason = names[measurement.case.setting]
-        by_reason[f"{measurement.status}{after}{reason}"].append(measurement.case.strategy)
-    return {
-        setting: [f"no result for {', '.join(sorted(own))}: {why}" for why, own in reasons.items()]
-        for setting, reasons in names.items()
-    }

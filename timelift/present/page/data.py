@@ -19,7 +19,6 @@ from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer
 from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import conditions
 from timelift.present.answer import known_as
 from timelift.present.figures.looks import COLOURS, LineStyle, looks_of
 from timelift.present.page import page_words
@@ -31,7 +30,6 @@ from timelift.present.words import (
     in_brackets,
     meaning_in_words,
     moot,
-    sentence,
     time_in_words,
     times_to_hundredths,
     value_in_words,
@@ -40,8 +38,6 @@ from timelift.present.words import (
 
 #: The axes whose usual value the words of a setting leave out.
 _RARE = ("lengths", "gradients", "time_axis")
-#: Characters after which a note below a setting is cut.
-_LONGEST_NOTE = 1_000
 
 
 def inside_html(fields: Mapping[str, object]) -> str:
@@ -57,8 +53,7 @@ def _json(value: object) -> str:
 
 def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     """Return the data of the page; lists of numbers are positions in other lists."""
-    cases = [row.case for ranking in findings.rankings for row in ranking.all_rows]
-    cases += [measurement.case for measurement in findings.run.without_result]
+    cases = findings.run.by_case
     settings = sorted({case.setting for case in cases})
     looks = looks_of(case.strategy for case in cases)
     places = {name: place for place, name in enumerate(looks)}
@@ -166,7 +161,6 @@ def _settings(
     `beside` is the strategy that the rows are compared with, `fastest` the words for the fastest.
     """
     rankings = {ranking.setting: ranking for ranking in findings.rankings}
-    without_result = conditions.without_result(findings.run)
     added = {
         measurement.case.setting.workload: launch.facts.added
         for measurement in findings.run.measurements
@@ -175,7 +169,6 @@ def _settings(
     }
     for setting in settings:
         ranking, best = rankings.get(setting), findings.recommendation_by_setting.get(setting)
-        lost = without_result.get(setting, ())
         yield (
             setting,
             {
@@ -185,7 +178,6 @@ def _settings(
                 "lead": page_words.lead(ranking, best),
                 "fastest": page_words.fastest(ranking),
                 "unusual": len(setting.unusual),
-                "lost": [plain(sentence(text), _LONGEST_NOTE) for text in lost],
                 "inputs": code.inputs[setting]._asdict() if setting in code.inputs else None,
                 "moot": moot(setting, added.get(setting.workload)),
             },
@@ -197,7 +189,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of all settings, in the order of these."""
     place_of = {setting: place for place, setting in enumerate(settings)}
-    for ranking in sorted(findings.rankings, key=lambda ranking: place_of[ranking.setting]):
+    for ranking in findings.rankings:
         for row in ranking.all_rows:
             strategy = places[row.case.strategy]
             own = {"setting": place_of[ranking.setting], "strategy": strategy}
@@ -218,7 +210,6 @@ def _row(row: RankedCase, ranking: Ranking, findings: RunFindings) -> dict[str, 
         "cost": _at_most(row.cost_over_best.high),
         "first": _digits(first_call.value) if first_call else None,
         "peak": _digits(findings.peak_bytes.get(case, math.nan) / MEBIBYTES.size),
-        "front": int(row in findings.pareto_fronts[case.setting]),
         "facts": [*page_words.facts(row, findings)],
     }
 

@@ -93,8 +93,8 @@ function show(setting, picked, message) {
   const rowOf = (wanted) => setting.rows.find(({ strategy }) => strategy === wanted);
   const row = rowOf(picked) ?? rowOf(setting.write) ?? setting.rows[0];
   chooser.querySelector(".chosen").replaceChildren(
-    make("p", { class: "lead" }, setting.lead), ...(row ? [bars(setting, row), reading] : []),
-    ...setting.lost.map((text) => make("p", { class: "note" }, text)), ...(row ? [detail(row)] : []));
+    make("p", { class: "lead" }, setting.lead),
+    ...(row ? [bars(setting, row), reading, detail(row)] : []));
   if (focused) document.getElementById(focused)?.focus();
 }
 
