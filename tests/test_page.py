@@ -53,7 +53,7 @@ def test_no_setting_is_left_out_of_what_charts_draw(tmp_path):
     drawn = data(html)
     assert len(drawn["settings"]["workload"]) == len(cases) // len(FEW) + 1
     assert len(drawn["rows"]["setting"]) == len(cases)
-    assert "native crashed: signal 11" in words(html, "tables")
+    assert "native for d crashed: signal 11" in words(html, "tables")
 
 
 def test_a_row_of_the_data_is_that_of_the_ranking(page):

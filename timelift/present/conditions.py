@@ -160,7 +160,7 @@ def _where(group: LeftOut) -> str:
     for axis in several_valued(alike):
         own, all_values = (
             sorted({getattr(setting, axis) for setting in settings} - {Gradients.NONE})
-            for settings in (group.settings, group.asked_in)
+            for settings in (group.settings, alike)
         )
         if own and own != all_values:
             are_neighbours = own == [value for value in all_values if own[0] <= value <= own[-1]]
