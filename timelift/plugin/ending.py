@@ -80,7 +80,7 @@ def _show_answer(
     """
     findings, added = findings_with_additions(run, path, request.results_folder)
     pointers = None
-    if run.measured:
+    if path.exists() and run.measured:
         name = "" if is_latest(path, request.project.results) else str(_as_typed(path))
         pointers = Pointers(folder and _as_typed(folder / "index.html"), name)
     writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
