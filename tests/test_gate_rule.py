@@ -106,8 +106,8 @@ def test_the_interval_is_that_of_the_fresh_launches():
 def test_what_is_ignored_is_no_failure_however_sure():
     assert among_calm([0.014] * 8).verdict is not Verdict.SLOWER
     assert among_calm([0.02] * 8).verdict is Verdict.SLOWER
-    assert among_calm([0.014] * 8, GateRule(ignored=0.01)).verdict is Verdict.SLOWER
-    assert among_calm([0.02] * 8, GateRule(ignored=0.021)).verdict is not Verdict.SLOWER
+    assert among_calm([0.014] * 8, GateRule(ignored_part=0.3)).verdict is Verdict.SLOWER
+    assert among_calm([0.02] * 8, GateRule(ignored_part=0.7)).verdict is not Verdict.SLOWER
     perhaps_beyond = [0.02] * 3 + [0.014, 0.017, 0.013, 0.018, 0.0145]
     assert among_calm(perhaps_beyond).verdict is not Verdict.SLOWER
     assert [among_calm([size] * 3).suspected for size in (0.007, 0.008)] == [False, True]

@@ -168,7 +168,7 @@ def _pairs(measurements: Iterable[Measurement], sides: Mapping[Case, Case]) -> l
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:
     gates, screening = against.gates, against.screening
     rules = {quantity: GateRule.of_fact(gates[quantity], screening) for quantity in Quantity}
-    return rules | {Quantity.TIME: GateRule(gates[Quantity.TIME], screening, against.ignored)}
+    return rules | {Quantity.TIME: GateRule(gates[Quantity.TIME], screening)}
 
 
 def _outcomes(pairs: Iterable[Sides], against: Against) -> list[CaseOutcome]:

@@ -34,7 +34,7 @@ SCREEN, CONFIRM = 0.10, 0.001
 FACT_SCREEN, FACT_CONFIRM = 0.02, 0.005
 #: The part of the chance to confirm that each look may spend, by the number of fresh launches.
 FRESH_PARTS = {4: 0.2, 8: 0.3, 12: 0.5}
-#: The part of the gate that is ignored, if a journal does not say otherwise.
+#: The part of the gate of a time that is ignored.
 _IGNORED_PART = 0.5
 #: The chance that a look finds a change beyond what is ignored although it is just as large.
 _BEYOND_IGNORED = 0.05
@@ -48,22 +48,22 @@ _LOST_AGAIN = 2
 
 @dataclass(frozen=True)
 class GateRule:
-    """`gate` is a change that should be found, `ignored` one that never counts, both shares.
+    """`gate` is a change that should be found, a share; its `ignored_part` never counts.
 
-    Half the gate is ignored where that is None. `screening` launches come before a trial; `screen`
-    and `confirm` are chances, to each side, as `SCREEN` and `CONFIRM`.
+    `screening` launches come before a trial; `screen` and `confirm` are chances, to each side, as
+    `SCREEN` and `CONFIRM`.
     """
 
     gate: float = CHANGE_MARGIN
     screening: int = 3
-    ignored: float | None = None
+    ignored_part: float = _IGNORED_PART
     screen: float = SCREEN
     confirm: float = CONFIRM
 
     @classmethod
     def of_fact(cls, gate: float, screening: int) -> Self:
         """Return the rule of a fact, which ignores every change up to its gate."""
-        return cls(gate, screening, gate, FACT_SCREEN, FACT_CONFIRM)
+        return cls(gate, screening, 1.0, FACT_SCREEN, FACT_CONFIRM)
 
     @property
     def log_margin(self) -> float:
@@ -71,8 +71,7 @@ class GateRule:
 
     @property
     def log_ignored(self) -> float:
-        ignored = _IGNORED_PART * self.gate if self.ignored is None else self.ignored
-        return float(np.log1p(ignored))
+        return float(np.log1p(self.ignored_part * self.gate))
 
     @property
     def decision_points(self) -> tuple[int, ...]:

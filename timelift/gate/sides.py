@@ -130,7 +130,11 @@ class SidesRace(Race):
             return f"{UNCHANGED} {label}: its files and all that they import are the same"
         if not layer_is_same:
             self._catalogue.other_factories[workload.name] = other.factory
-        name = f"{mine.name}{COPY_SEPARATOR}{label}"
+        return Case(case.setting, self._add_copy(mine, theirs))
+
+    def _add_copy(self, mine: Strategy, theirs: Strategy) -> str:
+        """Add the other side of a strategy to the catalogue, and return its name there."""
+        name = f"{mine.name}{COPY_SEPARATOR}{self.other_side.label}"
         self._catalogue.strategies[name] = replace(
             theirs,
             name=name,
@@ -138,7 +142,7 @@ class SidesRace(Race):
             home=self.other_side.home,
             in_other_python=bool(self.other_side.python),
         )
-        return Case(case.setting, name)
+        return name
 
     def _their_strategy(self, mine: Strategy) -> Strategy | None:
         try:

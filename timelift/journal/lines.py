@@ -110,9 +110,9 @@ class Against(Struct, frozen=True, kw_only=True):
     """The other side of a run, and by what rule it is judged.
 
     `label` is what the user typed, and `commit` its commit, if any. `gates` has for each
-    quantity the share more that should be found; a slow-down of `ignored` never counts (None: half
-    the gate). `screening` launches come before a trial. `undecided` is "pass" or "fail". `new`,
-    `removed` and `unchanged` are names, and `versions` holds (there, here) of what differs.
+    quantity the share more that should be found. `screening` launches come before a trial.
+    `undecided` is "pass" or "fail". `new`, `removed` and `unchanged` are names, and `versions`
+    holds (there, here) of what differs.
     """
 
     label: str
@@ -124,7 +124,6 @@ class Against(Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...]
     unchanged: tuple[str, ...]
     versions: dict[str, tuple[str, str]]
-    ignored: Annotated[float, Meta(ge=0, lt=1e9)] | None = None
 
     @property
     def undecided_fails(self) -> bool:
