@@ -86,7 +86,7 @@ def test_a_bound_is_rounded_up(tmp_path):
 
 
 def test_two_baselines_are_named_beside_their_charts(tmp_path):
-    others = journals.grid(("native", "loop_slice"), ["walk"])
+    others = journals.grid(("fold_time", "loop_slice"), ["walk"])
     for cases, baseline in ((CASES, "TimeDistributed"), (CASES + others, "the baseline")):
         html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
         assert f"Speed-up over {baseline} against length" in words(html, "speed-up")
