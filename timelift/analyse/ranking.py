@@ -153,20 +153,17 @@ def no_answers(run: Run) -> set[str]:
     return {name for name, entry in strategies if entry.differs or entry.copy_of}
 
 
-def lift_measurements(run: Run) -> list[Measurement]:
-    not_ranked = no_answers(run)
-    return [rival for rival in run.measurements if rival.case.strategy not in not_ranked]
-
-
 def rank_run(run: Run, relative_to: Sequence[str] = BASELINES) -> list[Ranking]:
     """Rank the lifts of every setting, in setting order, with look-alikes and twins `unranked`.
 
     Where only those were measured a ranking has no rows. The first of `relative_to` that was
     measured in a setting is its baseline.
     """
-    ranked = {ranking.setting: ranking for ranking in rank(lift_measurements(run), relative_to)}
+    not_ranked = no_answers(run)
+    lifts = [rival for rival in run.measurements if rival.case.strategy not in not_ranked]
+    ranked = {ranking.setting: ranking for ranking in rank(lifts, relative_to)}
     unranked: dict[Setting, list[RankedCase]] = defaultdict(list)
-    for name in sorted(no_answers(run)):
+    for name in sorted(not_ranked):
         own = [rival for rival in run.measurements if rival.case.strategy == name]
         settings = [rival.case.setting for rival in own if rival.case.setting in ranked]
         fastest = [run.measured[ranked[setting].rows[0].case] for setting in settings]
