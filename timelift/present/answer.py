@@ -31,7 +31,7 @@ from timelift.present.words import (
 
 #: Labels of the recommended strategy of a setting: if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
-_WHOLE_MODELS = {AS_WRITTEN: "the model as written", "changed": "the changed model"}
+_KNOWN_AS = {TIME_DISTRIBUTED: "TimeDistributed", AS_WRITTEN: "the model as written"}
 #: Characters after which a cell of the table is cut.
 _LONGEST_CELL = 200
 
@@ -50,7 +50,6 @@ def _to_write(answer: Answer) -> str:
     others = [
         f"{name} {_at_ranges(answer.axis, own)}" for name, own in ranges.items() if name != usual
     ]
-    usual = _WHOLE_MODELS.get(usual, usual)
     return f"{', '.join(others)}; else {usual}" if others else usual
 
 
@@ -78,7 +77,7 @@ def _common_baseline(answers: Mapping[str, Answer]) -> str:
 
 def known_as(baseline: str) -> str:
     """Return what a baseline is called, which Keras or a user has written, else its own name."""
-    return (_WHOLE_MODELS | {TIME_DISTRIBUTED: "TimeDistributed"}).get(baseline, baseline)
+    return _KNOWN_AS.get(baseline, baseline)
 
 
 def _gains_in_words(answer: Answer, baseline: str) -> str:
