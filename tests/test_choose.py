@@ -17,7 +17,7 @@ from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, deciding_command
-from timelift.choose.choices import Undecided, decide, read_setting
+from timelift.choose.choices import Goal, Query, Undecided, decide, read_query
 from timelift.project import Project
 
 NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
@@ -30,6 +30,16 @@ def journal(folder, strategies=NAMES, launches=5, noise=0.002, **grid):
     return journals.synthetic(folder / "run.jsonl", cases, launches=launches, noise=noise)
 
 
+def of_facts(folder, facts):
+    """A run of three launches of strategies with these facts."""
+    lines = [
+        journals.line(journals.case(name), launch, facts=own)
+        for name, own in facts.items()
+        for launch in (1, 2, 3)
+    ]
+    return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
+
+
 def choose(capsys, path, *words):
     code = report.main(["choose", "--run", str(path), *words])
     said = capsys.readouterr()
@@ -39,8 +49,8 @@ def choose(capsys, path, *words):
 def chosen(path, *relative_to):
     """What is chosen at 40 steps, over the first of some baselines."""
     run = results.load(path)
-    asked = read_setting({"seq_len": "40"}, run)
-    (choice,) = decide(asked, run, *([relative_to] if relative_to else []))
+    query = read_query({"seq_len": "40"}, "time", run)
+    (choice,) = decide(query, run, *([relative_to] if relative_to else []))
     return choice
 
 
@@ -83,6 +93,45 @@ def test_a_run_decides_what_it_has_measured(tmp_path, capsys, name):
     assert said.splitlines()[-1].startswith("decide it with: timelift bench") == (code == 2)
 
 
+def test_the_memory_of_a_strategy_that_crashed_later_does_not_count(tmp_path, capsys):
+    facts = {"native": {"peak_bytes": 3 << 20}, "fold_time": {"peak_bytes": 2 << 20}}
+    path = of_facts(tmp_path, facts)
+    crashed = journals.case("loop_slice")
+    least = [journals.line(crashed, launch, facts={"peak_bytes": 1 << 20}) for launch in (1, 2)]
+    journals.go_on(path, *least, journals.ended(crashed, "crashed", "signal 11", launch=3))
+    code, said, _ = choose(capsys, path, "--goal", "memory")
+    assert code == 0
+    assert "least memory is fold_time" in said
+    assert "loop_slice" not in said
+
+
+BOUND, MIB = {"peak_bytes_below": 1 << 17}, {"peak_bytes": 1 << 20}
+NOT_KNOWN = ["peak memory of a is not known, and may be the least"]
+MEMORY = {
+    "of one not known": ({"a": {}, "b": BOUND, "c": MIB}, NOT_KNOWN),
+    "of one nothing": ({"a": {"peak_bytes": 0}, "b": BOUND, "c": MIB}, NOT_KNOWN),
+    "too little to be read, which is less than its bound": (
+        {"a": BOUND, "b": BOUND, "c": MIB},
+        [
+            "least memory is a",
+            "less than 128 KiB at the peak of a call, from 3 launches",
+            "not shown to differ: b; times as much: c at least 7.62",
+        ],
+    ),
+    "not known of any": (
+        {"native": {}, "loop_slice": {}},
+        ["peak memory is known of fewer than two strategies"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("facts", "texts"), MEMORY.values(), ids=MEMORY)
+def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, facts, texts):
+    code, said, _ = choose(capsys, of_facts(tmp_path, facts), "--goal", "memory")
+    assert code == (0 if texts[0].startswith("least memory is") else 2)
+    assert [text for text in texts if text not in said] == []
+
+
 @pytest.mark.parametrize(
     ("options", "inputs"),
     [
@@ -97,8 +146,8 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     head = journals.header(options=options)
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     run = results.load(path)
-    asked = read_setting({"seq_len": "9", "device": "gpu:1"}, run)
-    words = shlex.split(deciding_command(asked, Undecided("not measured"), run))
+    query = read_query({"seq_len": "9", "device": "gpu:1"}, "time", run)
+    words = shlex.split(deciding_command(query, Undecided("not measured"), run))
     is_lift = "lifts" in options  # which bench knows by its model alone
     assert words[words.index("--layer") + 1] == f"my models:make{'#2' * is_lift}"
     assert ("--workloads" in words) != is_lift
@@ -129,8 +178,8 @@ def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
 
 def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
     run = results.load(journal(tmp_path, seq_lens=(8,), phases=("forward", "backward"), mode="xla"))
-    assert read_setting({"phase": "backward"}, run).mode == "xla"
-    assert read_setting({}, run).phase == "forward"
+    assert read_query({"phase": "backward"}, "time", run).setting.mode == "xla"
+    assert read_query({}, "time", run).setting.phase == "forward"
 
 
 NO_ANSWERS = {
@@ -173,10 +222,19 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
     monkeypatch.setattr(choices, "rank_run", with_this_gain)
     path = journal(tmp_path)
     choice = chosen(path)
-    said = [*answer_lines(choice.setting, [choice], results.load(path), Project(tmp_path), "")]
+    query = Query(choice.setting, Goal.TIME)
+    said = [*answer_lines(query, [choice], results.load(path), Project(tmp_path), "")]
     assert any(line.endswith(text) for line in said)
     close = "".join(line.partition("not shown to differ: ")[2] for line in said)
     assert ("time_distributed" in close) == (verdict is Verdict.UNDECIDED)
+
+
+def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
+    path = journal(tmp_path, launches=1)
+    code, said, _ = choose(capsys, path, "--seq-lens", "40", "--goal", "memory")
+    assert code == 0
+    assert "times as fast as time_distributed (seen, no interval)\n" in said
+    assert "nan" not in said
 
 
 def test_the_baseline_is_asked_for_on_the_command_line(tmp_path, capsys):
@@ -199,7 +257,7 @@ def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
 @settings(max_examples=60)
 def test_an_answer_names_what_a_report_recommends(run):
     for setting, best in RunFindings(run).recommendation_by_setting.items():
-        decided = decide(setting, run)
+        decided = decide(Query(setting, Goal.TIME), run)
         if isinstance(decided, Undecided):
             assert decided.between[:1] in {(), (best.strategy,)}
         else:
@@ -216,8 +274,9 @@ def test_what_may_cost_more_than_a_tenth_is_no_choice():
 
 
 @pytest.mark.parametrize("size", ["20", "40", "4000"])
-def test_json_has_null_for_unknown_values(tmp_path, capsys, size):
-    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", size, "--json")
+@pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
+def test_json_has_null_for_unknown_values(tmp_path, capsys, size, goal):
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", size, "--goal", goal, "--json")
     answer = json.loads(said, parse_constant=pytest.fail)
     assert code == (0 if answer["decided"] else 2)
     assert (answer["strategy"] is not None) == answer["decided"] == (size != "4000")
@@ -226,4 +285,4 @@ def test_json_has_null_for_unknown_values(tmp_path, capsys, size):
         assert (answer["basis"]["kind"] == "measured") == is_measured
         assert (answer["peak_bytes"] is not None) == is_measured
         assert (answer["speed_up"] is not None) == is_measured
-        assert (answer["seconds_per_call"] is not None) == is_measured
+        assert (answer["seconds_per_call"] is not None) == (is_measured and goal == "time")

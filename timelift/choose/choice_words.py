@@ -14,7 +14,7 @@ from timelift.analyse.ranking import declared
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXIS_FLAGS, SIZES, Setting, option_flag
-from timelift.choose.choices import Choice, Undecided
+from timelift.choose.choices import Choice, Goal, Query, Undecided
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.journal.lines import object_or_empty
@@ -25,6 +25,7 @@ from timelift.present.usage import code_to_paste, how_to_use
 from timelift.present.words import (
     axis_options,
     bench_command,
+    human_bytes,
     over_the_best,
     three_figures,
     unit_for,
@@ -35,53 +36,54 @@ from timelift.project import Project
 #: At most so many of the strategies that take more are named.
 _NAMED = 3
 _SHOWN = {Verdict.FASTER, Verdict.SLOWER}
+_BEST = {Goal.TIME: FASTEST, Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
 
 
 def answer_lines(
-    asked: Setting, choices: Sequence[Choice], run: Run, project: Project, trust: str
+    query: Query, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
     """Yield the strategy, its value and gain, how it is built, and the line of `trust`."""
     strategy = choices[0].strategy
-    yield from map(plain, _answer(asked, choices, run, _title(strategy, run)))
-    yield plain(f"use it: {how_to_use(strategy, asked, run, project)}")
+    yield from map(plain, _answer(query, choices, run, _title(strategy, run)))
+    yield plain(f"use it: {how_to_use(strategy, query.setting, run, project)}")
     yield plain(f"trust: {trust}")
 
 
 def answer_as_code(
-    asked: Setting, choices: Sequence[Choice], run: Run, project: Project, trust: str
+    query: Query, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
     """Yield code to paste, below the answer as comments."""
-    strategy = choices[0].strategy
-    code = code_to_paste(strategy, asked, run, project)
+    strategy, setting = choices[0].strategy, query.setting
+    code = code_to_paste(strategy, setting, run, project)
     if not code:
         raise UserError(
             f"--code: expected a strategy of this project's strategies/, received {strategy!r}; "
-            f"{how_to_use(strategy, asked, run, project)}"
+            f"{how_to_use(strategy, setting, run, project)}"
         )
-    lines = (*_answer(asked, choices, run), f"trust: {trust}")
+    lines = (*_answer(query, choices, run), f"trust: {trust}")
     yield from (f"# {plain(line)}" for line in lines)
     yield from ("", *code.rstrip("\n").split("\n"))
 
 
-def undecided_lines(asked: Setting, undecided: Undecided, run: Run) -> Iterator[str]:
+def undecided_lines(query: Query, undecided: Undecided, run: Run) -> Iterator[str]:
     """Yield the reason why there is no answer, and the command that would decide it."""
     yield from _provisional(run)
-    where = _setting_in_words(asked)
+    where = _setting_in_words(query.setting)
     yield plain(f"{where}: not decided by this run: {undecided.why}")
     for setting, answer in undecided.neighbours:
-        best = answer.why if isinstance(answer, Undecided) else _best(answer)
-        yield plain(f"at {_size(setting, asked)}: {best}")
+        best = answer.why if isinstance(answer, Undecided) else _best(query.goal, answer)
+        yield plain(f"at {_size(setting, query.setting)}: {best}")
     if undecided.between:
         yield plain(f"it is one of {', '.join(undecided.between)}")
-    yield plain(f"decide it with: {deciding_command(asked, undecided, run)}")
+    yield plain(f"decide it with: {deciding_command(query, undecided, run)}")
 
 
-def deciding_command(asked: Setting, undecided: Undecided, run: Run) -> str:
+def deciding_command(query: Query, undecided: Undecided, run: Run) -> str:
     """Return the command that measures the setting, with the run's options of a user's layer."""
     lifts = object_or_empty(run.header.options.get("lifts"))
     options = [
         ("--layer", str(lifts[value])) if value in lifts else (flag, value)
-        for flag, value in axis_options(asked)
+        for flag, value in axis_options(query.setting)
     ]
     if undecided.between:
         options.append((AXIS_FLAGS["strategy"], ",".join(undecided.between)))
@@ -92,25 +94,19 @@ def deciding_command(asked: Setting, undecided: Undecided, run: Run) -> str:
     return bench_command(options)
 
 
-def _answer(asked: Setting, choices: Sequence[Choice], run: Run, title: str = "") -> Iterator[str]:
+def _answer(query: Query, choices: Sequence[Choice], run: Run, title: str = "") -> Iterator[str]:
     yield from _provisional(run)
-    where, in_brackets = _setting_in_words(asked), f" ({title})" if title else ""
-    best = f"{where}: {_best(*choices)}{in_brackets}"
+    where, in_brackets = _setting_in_words(query.setting), f" ({title})" if title else ""
+    best = f"{where}: {_best(query.goal, *choices)}{in_brackets}"
     choice = choices[0]
     if len(choices) > 1:
-        sizes = " and ".join(f"at {_size(side.setting, asked)}" for side in choices)
+        sizes = " and ".join(f"at {_size(side.setting, query.setting)}" for side in choices)
         yield f"{best} {sizes}, and nothing was measured between them"
         return
     yield best
-    seconds = choice.row.seconds_per_call
-    unit = unit_for([seconds.value])
-    value, low, high = (
-        three_figures(each / unit.size) for each in (seconds.value, seconds.low, seconds.high)
-    )
-    launches = counted(choice.row.launches, "launch")
-    yield f"{value} {unit.name} a call [{low}, {high}], from {launches}"
-    yield from _speed_up(choice)
-    yield _price(choice)
+    yield f"{_value(query.goal, choice)}, from {counted(choice.launches, 'launch')}"
+    speed_up, price = [*_speed_up(choice)], [_price(choice)]
+    yield from (speed_up + price if query.goal is Goal.TIME else price + speed_up)
 
 
 def _provisional(run: Run) -> Iterator[str]:
@@ -122,9 +118,9 @@ def _title(strategy: str, run: Run) -> str:
     return dict(declared(run, "title")).get(strategy, "")
 
 
-def _best(*choices: Choice) -> str:
-    is_fastest = all(choice.is_fastest for choice in choices)
-    return f"{FASTEST if is_fastest else LEAST_TO_LOSE} is {choices[0].strategy}"
+def _best(goal: Goal, *choices: Choice) -> str:
+    is_first = goal is not Goal.TIME or all(choice.is_fastest for choice in choices)
+    return f"{_BEST[goal] if is_first else LEAST_TO_LOSE} is {choices[0].strategy}"
 
 
 def _size(setting: Setting, asked: Setting) -> str:
@@ -145,13 +141,30 @@ def _setting_in_words(setting: Setting) -> str:
     return ", ".join((setting.workload, *sizes, *execution, *unusual))
 
 
+def _value(goal: Goal, choice: Choice) -> str:
+    estimate = choice.estimate
+    if goal is Goal.MEMORY:
+        less_than = "less than " if choice.is_bound else ""
+        return f"{less_than}{human_bytes(estimate.value)} at the peak of a call"
+    if goal is Goal.FIRST_CALL:
+        return f"{three_figures(estimate.value)} s until the first result"
+    unit = unit_for([estimate.value])
+    value, low, high = (
+        three_figures(seconds / unit.size)
+        for seconds in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} {unit.name} a call [{low}, {high}]"
+
+
 def _speed_up(choice: Choice) -> Iterator[str]:
     """Yield how many times as fast as the baseline the choice is, unless it is the baseline."""
     speed_up, baseline = choice.row.speed_up, choice.ranking.baseline
     if speed_up is None or baseline == choice.strategy:
         return
     times = f"times as fast as {baseline}"
-    if speed_up.verdict in _SHOWN:
+    if not speed_up.is_known:
+        yield f"{three_figures(speed_up.value)} {times} (seen, no interval)"
+    elif speed_up.verdict in _SHOWN:
         yield f"{_with_interval(speed_up)} {times}"
     else:
         why = why_not_shown(speed_up)
@@ -161,14 +174,15 @@ def _speed_up(choice: Choice) -> Iterator[str]:
 def _price(choice: Choice) -> str:
     """Return what the choice costs at most, and the ratios of the others to it."""
     close = [other.strategy for other in choice.others if not other.costs_more]
+    is_by_time = math.isfinite(choice.price)
     parts = []
     if choice.price > 1:
         parts.append(f"costs at most {over_the_best(choice.price)}")
-    else:
+    elif is_by_time:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not shown to differ: {', '.join(close)}")
-    baseline = choice.ranking.baseline if choice.row.speed_up else ""
+    baseline = choice.ranking.baseline if is_by_time and choice.row.speed_up else ""
     dearer = [other for other in choice.others if other.costs_more and other.strategy != baseline]
     if dearer:
         named = dearer if len(dearer) <= _NAMED else [*dearer[: _NAMED - 1], dearer[-1]]
@@ -178,19 +192,21 @@ def _price(choice: Choice) -> str:
 
 
 def _with_interval(ratio: Interval) -> str:
-    value, low, high = map(three_figures, (ratio.value, ratio.low, ratio.high))
-    return f"{value} [{low}, {high}]"
+    low = three_figures(ratio.low)
+    if math.isinf(ratio.high):
+        return f"at least {low}"
+    return f"{three_figures(ratio.value)} [{low}, {three_figures(ratio.high)}]"
 
 
 # As JSON: seconds, bytes and ratios with six figures, null for what is not known ------------------
 
 
 def answer_as_json(
-    asked: Setting, choices: Sequence[Choice], run: Run, project: Project, trust: str
+    query: Query, choices: Sequence[Choice], run: Run, project: Project, trust: str
 ) -> Iterator[str]:
     strategy, is_measured = choices[0].strategy, len(choices) == 1
     yield from _object(
-        asked,
+        query,
         decided=True,
         provisional=run.is_provisional,
         strategy=strategy,
@@ -198,21 +214,23 @@ def answer_as_json(
         basis={
             "kind": "measured" if is_measured else "same_on_both_sides",
             "settings": [choice.setting.label for choice in choices],
-            "launches": min(choice.row.launches for choice in choices),
+            "launches": min(choice.launches for choice in choices),
         },
-        **(_numbers(choices[0], run) if is_measured else _NOT_MEASURED),
+        **(_numbers(query.goal, choices[0], run) if is_measured else _NOT_MEASURED),
         trust=trust,
-        use=how_to_use(strategy, asked, run, project),
-        code=code_to_paste(strategy, asked, run, project) or None,
+        use=how_to_use(strategy, query.setting, run, project),
+        code=code_to_paste(strategy, query.setting, run, project) or None,
     )
 
 
-def _numbers(choice: Choice, run: Run) -> dict[str, Any]:
-    seconds, speed_up = choice.row.seconds_per_call, choice.row.speed_up
+def _numbers(goal: Goal, choice: Choice, run: Run) -> dict[str, Any]:
+    estimate, speed_up = choice.estimate, choice.row.speed_up
     measurement = run.by_case[choice.row.case]
     peak, is_peak_bound = fact_or_bound(measurement, "peak_bytes")
     return {
-        "seconds_per_call": {"estimate": seconds.value, "low": seconds.low, "high": seconds.high},
+        "seconds_per_call": {"estimate": estimate.value, "low": estimate.low, "high": estimate.high}
+        if goal is Goal.TIME
+        else None,
         "speed_up": speed_up
         and {
             "baseline": choice.ranking.baseline,
@@ -247,9 +265,9 @@ _NOT_MEASURED: dict[str, Any] = {
 }
 
 
-def undecided_as_json(asked: Setting, undecided: Undecided, run: Run) -> Iterator[str]:
+def undecided_as_json(query: Query, undecided: Undecided, run: Run) -> Iterator[str]:
     yield from _object(
-        asked,
+        query,
         decided=False,
         provisional=run.is_provisional,
         strategy=None,
@@ -263,12 +281,13 @@ def undecided_as_json(asked: Setting, undecided: Undecided, run: Run) -> Iterato
             }
             for setting, answer in undecided.neighbours
         ],
-        decide_with=deciding_command(asked, undecided, run),
+        decide_with=deciding_command(query, undecided, run),
     )
 
 
-def _object(asked: Setting, **fields: Any) -> list[str]:
-    return json.dumps(_as_data({"question": asdict(asked), **fields}), indent=2).splitlines()
+def _object(query: Query, **fields: Any) -> list[str]:
+    asked = {**asdict(query.setting), "goal": query.goal}
+    return json.dumps(_as_data({"question": asked, **fields}), indent=2).splitlines()
 
 
 def _as_data(value: Any) -> Any:

@@ -1,40 +1,67 @@
 """Which strategy to use for one setting: where it was measured, else by its neighbours.
 
-At a measured setting the answer is the recommendation that every report has. Between two measured
-sizes it is the one of both, if they name the same strategy; it has neither a time nor a price.
-Beyond the measured sizes there is no answer.
+A query is a setting and a goal. At a measured setting, the answer for time is the recommendation
+that every report has; for memory and the first call, facts of its cases are compared. Between two
+measured sizes the answer is the one of both, if they name the same strategy; it has neither a time
+nor a price. Beyond the measured sizes there is no answer.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.left_out import left_out
-from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, rank_run
+from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, no_answers, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
 from timelift.case import AXES, AXIS_FLAGS, SIZES, Phase, Setting
 from timelift.errors import UserError, nearest
-from timelift.measure.options import AXIS_OPTIONS
+from timelift.measure.options import AXIS_OPTIONS, Option, choice
+from timelift.measurement import Measurement, fact_or_bound
+
+
+class Goal(StrEnum):
+    TIME = "time"
+    MEMORY = "memory"
+    FIRST_CALL = "first-call"
+
 
 #: A strategy that may take more than this many times the least time is no answer.
 DEAREST = 1.10
+#: The fact that a goal compares, its name in words, and the ratio below which two values count as
+#: equal.
+_FACTS = {
+    Goal.MEMORY: ("peak_bytes", "peak memory", 1.05),
+    Goal.FIRST_CALL: ("first_call_seconds", "first call", 1.25),
+}
 #: The options of `timelift bench`, of which a question has one value each.
 _AXIS_OPTIONS = {option.axis: option for option in AXIS_OPTIONS}
+_GOAL = Option("goal", "time", ", ".join(Goal), read=choice(Goal))
 
 
-# The question ------------------------------------------------------------------------------------
+# The query ---------------------------------------------------------------------------------------
 
 
-def read_setting(texts: Mapping[str, str], run: Run, workloads: Iterable[str] = ()) -> Setting:
-    """Return the setting that a command line asks for; `texts` were typed for axes.
+@dataclass(frozen=True)
+class Query:
+    setting: Setting
+    goal: Goal
+
+
+def read_query(
+    texts: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()
+) -> Query:
+    """Return the query of a command line to a run; `texts` are those that were typed, by axis.
 
     An axis without a text has its usual value, or the only one that was measured. `workloads` are
     those that could be measured. Raises UserError naming the option that is wrong.
     """
     asked = {axis: _read(axis, texts[axis]) for axis in AXES if texts.get(axis)}
+    asked_goal = _GOAL.value(goal)
     settings = [case.setting for case in run.measured or run.by_case]
     if "workload" in asked:
         _check_workload(asked["workload"], settings, workloads)
@@ -43,7 +70,7 @@ def read_setting(texts: Mapping[str, str], run: Run, workloads: Iterable[str] = 
         values[axis] = asked[axis] if axis in asked else _usual(axis, settings)
         matching = [setting for setting in settings if getattr(setting, axis) == values[axis]]
         settings = matching or settings
-    return Setting(**values)
+    return Query(Setting(**values), asked_goal)
 
 
 def _read(axis: str, text: str) -> Any:
@@ -81,7 +108,7 @@ def _check_workload(name: str, settings: Iterable[Setting], workloads: Iterable[
 
 @dataclass(frozen=True)
 class Alternative:
-    """A strategy that was not chosen: the `ratio` of its time to that of the chosen one.
+    """A strategy that was not chosen: the `ratio` of its value to that of the chosen one.
 
     `costs_more` if it is known to take more.
     """
@@ -95,13 +122,18 @@ class Alternative:
 class Choice:
     """The answer at a measured setting: a row of its ranking, and what the others take.
 
-    `price` is the most that the choice may cost over the best, as a ratio.
+    `estimate` is in seconds or bytes, with an interval if it is a time; if `is_bound`, the true
+    value is below it. `price` is the most that the choice may cost over the best, as a ratio; NaN
+    if nothing is claimed.
     """
 
     ranking: Ranking
     row: RankedCase
+    launches: int
+    estimate: Interval
     others: tuple[Alternative, ...]
-    price: float
+    price: float = math.nan
+    is_bound: bool = False
 
     @property
     def strategy(self) -> str:
@@ -135,23 +167,33 @@ class Undecided:
 
 
 def decide(
-    asked: Setting, run: Run, relative_to: Sequence[str] = BASELINES
+    query: Query, run: Run, relative_to: Sequence[str] = BASELINES
 ) -> tuple[Choice, ...] | Undecided:
     """Return one choice if the setting was measured, or the two at measured sizes around it.
 
     The first of `relative_to` that was measured is the baseline.
     """
     rankings = {ranking.setting: ranking for ranking in rank_run(run, relative_to) if ranking.rows}
+    not_ranked = no_answers(run)
+    measured = [
+        rival
+        for rival in run.measurements
+        if rival.was_measured and rival.case.strategy not in not_ranked
+    ]
 
     def choice_at(setting: Setting) -> Choice | Undecided:
         ranking = rankings[setting]
-        if ranking.is_contest:
+        if not ranking.is_contest:
+            ended = (each for each in left_out(run) if each.reason and setting in each.settings)
+            reasons = (f"{', '.join(each.strategies)}: {each.reason}" for each in ended)
+            alone = "a strategy was measured alone, beside no other"
+            return Undecided("; ".join([alone, *reasons]))
+        if query.goal is Goal.TIME:
             return _by_time(ranking)
-        ended = (each for each in left_out(run) if each.reason and setting in each.settings)
-        reasons = (f"{', '.join(each.strategies)}: {each.reason}" for each in ended)
-        alone = "a strategy was measured alone, beside no other"
-        return Undecided("; ".join([alone, *reasons]))
+        rivals = [rival for rival in measured if rival.case.setting == setting]
+        return _by_fact(ranking, query.goal, rivals)
 
+    asked = query.setting
     if asked in rankings:
         choice = choice_at(asked)
         return choice if isinstance(choice, Undecided) else (choice,)
@@ -217,7 +259,7 @@ def _by_time(ranking: Ranking) -> Choice | Undecided:
     others = tuple(
         _alternative(row, own, close, ranking.baseline) for row in ranking.rows if row is not own
     )
-    return Choice(ranking, own, others, price)
+    return Choice(ranking, own, own.launches, own.seconds_per_call, others, price)
 
 
 def _alternative(
@@ -231,9 +273,38 @@ def _alternative(
     """
     name = row.case.strategy
     speed_up = own.speed_up
-    if name == baseline and speed_up:
+    if name == baseline and speed_up and speed_up.is_known:
         return Alternative(name, speed_up, speed_up.verdict is Verdict.FASTER)
     low, high = row.ratio.low / own.ratio.high, row.ratio.high / own.ratio.low
     ratio = row.ratio.value / own.ratio.value
     low = min(low, 1.0) if name in close else low
     return Alternative(name, Interval(ratio, low, high), costs_more=low > 1)
+
+
+def _by_fact(ranking: Ranking, goal: Goal, rivals: Sequence[Measurement]) -> Choice | Undecided:
+    """Return the least of a fact; a value that is too small to be read counts as its bound."""
+    fact, fact_in_words, tolerance = _FACTS[goal]
+    facts = {rival.case.strategy: fact_or_bound(rival, fact) for rival in rivals}
+    values = {name: value for name, (value, _) in facts.items() if value and value > 0}
+    if len(values) < 2:  # noqa: PLR2004
+        return Undecided(f"{fact_in_words} is known of fewer than two strategies")
+    if missing := sorted(facts.keys() - values.keys()):
+        names = ", ".join(missing)
+        return Undecided(f"{fact_in_words} of {names} is not known, and may be the least")
+    name = min(sorted(values), key=values.__getitem__)
+    is_bound = facts[name][1]
+    ratios = {other: value / values[name] for other, value in values.items() if other != name}
+    others = tuple(
+        Alternative(
+            other,
+            # the true value may be far below its bound, so a ratio to it has no upper limit
+            Interval(ratio, ratio / tolerance, math.inf if is_bound else ratio * tolerance),
+            costs_more=ratio / tolerance > 1,
+        )
+        for other, ratio in sorted(ratios.items(), key=lambda item: item[1])
+    )
+    own = next(rival for rival in rivals if rival.case.strategy == name)
+    launches = sum(launch.facts.number_or_bound(fact) is not None for launch in own.launches)
+    return Choice(
+        ranking, ranking.row(name), launches, Interval(values[name]), others, is_bound=is_bound
+    )

@@ -35,24 +35,26 @@ def choose(options: Options, project: Project) -> int:
             "a whole model against itself; name another one with --run"
         )
     axes = {name: getattr(options, name) for name in AXES}
-    asked = choices.read_setting(axes, run, list(project.workloads))
+    query = choices.read_query(axes, options.goal, run, list(project.workloads))
     refuse_unmeasured(run, options.relative_to)
     baselines = RunFindings(run, relative_to=options.relative_to).baselines
-    answer = choices.decide(asked, run, baselines)
+    answer = choices.decide(query, run, baselines)
     if isinstance(answer, choices.Undecided):
         lines = choice_words.undecided_as_json if options.json else choice_words.undecided_lines
-        write_lines(lines(asked, answer, run))
+        write_lines(lines(query, answer, run))
         return EXIT_NOT_YES
     if options.json:
         answer_lines = choice_words.answer_as_json
     else:
         answer_lines = choice_words.answer_as_code if options.code else choice_words.answer_lines
     trust = additions(run, project.results).trust_in_full
-    write_lines(answer_lines(asked, answer, run, project, trust))
+    write_lines(answer_lines(query, answer, run, project, trust))
     return 0
 
 
 def choose_options(parser: argparse.ArgumentParser) -> None:
+    from timelift.choose.choices import Goal  # noqa: PLC0415
+
     help_texts = {"seq_len": "number of steps", "batch": "sequences in a call"}
     group = parser.add_argument_group(
         "one value of each axis (default: the usual one, or the only one that was measured)"
@@ -61,6 +63,9 @@ def choose_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             AXIS_FLAGS[name], dest=name, default="", metavar="VALUE", help=help_texts.get(name)
         )
+    parser.add_argument(
+        "--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)} (default: time)"
+    )
     parser.add_argument(
         "--run", default="latest", metavar="RUN", help=f"{RUN_NAMES} (default: latest)"
     )
