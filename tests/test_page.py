@@ -147,6 +147,7 @@ def test_few_launches_are_called_no_verdict(tmp_path):
     assert "Write" not in headline
     price = "What it costs over the best is not known from so few launches."
     assert price in words(html, "answer")
+    assert 'id="prices"' not in html
     leads = data(html)["settings"]["lead"]
     assert {"seen in 2 launches: no verdict" in lead for lead in leads} == {True}
 
