@@ -63,7 +63,7 @@ def test_what_loses_in_many_settings_is_no_advice():
     assert re.fullmatch(words, price_sentence(seen.answer))
 
 
-def test_what_loses_in_at_most_a_third_is_advice_with_its_place_where_one_is_known():
+def test_what_loses_in_at_most_a_third_is_advice():
     costs = {"steady": 1, "other": [0.9, 2, 2, 0.9, 2, 2], TD: 5}
     seen = found(raced(costs, batches(1, 2, 4)))
     assert headline(seen) == (

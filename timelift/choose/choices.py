@@ -14,7 +14,7 @@ from typing import Any
 
 from timelift.analyse.estimates import Interval
 from timelift.analyse.left_out import left_out
-from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, no_answers, rank_run
+from timelift.analyse.ranking import BASELINES, RankedCase, Ranking, rank_run
 from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
@@ -174,28 +174,9 @@ def decide(
     The first of `relative_to` that was measured is the baseline.
     """
     rankings = {ranking.setting: ranking for ranking in rank_run(run, relative_to) if ranking.rows}
-    not_ranked = no_answers(run)
-    measured = [
-        rival
-        for rival in run.measurements
-        if rival.was_measured and rival.case.strategy not in not_ranked
-    ]
-
-    def choice_at(setting: Setting) -> Choice | Undecided:
-        ranking = rankings[setting]
-        if not ranking.is_contest:
-            ended = (each for each in left_out(run) if each.reason and setting in each.settings)
-            reasons = (f"{', '.join(each.strategies)}: {each.reason}" for each in ended)
-            alone = "a strategy was measured alone, beside no other"
-            return Undecided("; ".join([alone, *reasons]))
-        if query.goal is Goal.TIME:
-            return _by_time(ranking)
-        rivals = [rival for rival in measured if rival.case.setting == setting]
-        return _by_fact(ranking, query.goal, rivals)
-
     asked = query.setting
     if asked in rankings:
-        choice = choice_at(asked)
+        choice = _choice(rankings[asked], query.goal, run)
         return choice if isinstance(choice, Undecided) else (choice,)
     for axis in SIZES:
         size = getattr(asked, axis)
@@ -204,7 +185,8 @@ def decide(
         smaller = [setting for setting in along if getattr(setting, axis) < size]
         larger = [setting for setting in along if getattr(setting, axis) > size]
         if smaller and larger:
-            return _between({side: choice_at(side) for side in (max(smaller), min(larger))})
+            sides = max(smaller), min(larger)
+            return _between({side: _choice(rankings[side], query.goal, run) for side in sides})
     return Undecided(_why_outside(asked, rankings))
 
 
@@ -244,6 +226,16 @@ def _why_outside(asked: Setting, measured: Iterable[Setting]) -> str:
 
 def _range(sizes: set[int]) -> str:
     return f"{min(sizes)} to {max(sizes)}" if len(sizes) > 1 else str(min(sizes))
+
+
+def _choice(ranking: Ranking, goal: Goal, run: Run) -> Choice | Undecided:
+    if not ranking.is_contest:
+        ended = (each for each in left_out(run) if each.reason and ranking.setting in each.settings)
+        reasons = (f"{', '.join(each.strategies)}: {each.reason}" for each in ended)
+        return Undecided("; ".join(["a strategy was measured alone, beside no other", *reasons]))
+    if goal is Goal.TIME:
+        return _by_time(ranking)
+    return _by_fact(ranking, goal, [run.by_case[row.case] for row in ranking.rows])
 
 
 def _by_time(ranking: Ranking) -> Choice | Undecided:

@@ -337,7 +337,7 @@ def _safety(answer: Answer, link: str, subject: str = "") -> str:
 
 
 def price_sentence(answer: Answer) -> str:
-    """Write what the answer costs at most over the best of any setting, and where it is slower."""
+    """Write what the answer costs at most over the best of any setting."""
     if not (answer.has_verdict and math.isfinite(answer.price)):
         return "What it costs over the best is not known from so few launches."
     over = over_the_best(answer.price)
@@ -345,7 +345,9 @@ def price_sentence(answer: Answer) -> str:
     if not answer.is_bound:
         return f"{'In the worst setting it' if several else 'It'} was seen to cost {over}."
     if answer.lost:
-        return _price_where_slower(answer, over)
+        name = plain(_to_write(answer))
+        subject = f"{name} has the least to lose: it" if answer.suits_few else "It"
+        return f"{subject} costs at most {over}."
     if answer.price <= 1 and answer.measured == answer.settings:
         return f"It is the best{' in every setting' if several else ''}."
     # a larger bound says more about the noise than about the strategy
@@ -355,14 +357,3 @@ def price_sentence(answer: Answer) -> str:
         f"What it costs over the best is known no better than up to {over}"
         f"{', in the noisiest setting' if several else ''}; more launches would narrow that."
     )
-
-
-def _price_where_slower(answer: Answer, over: str) -> str:
-    """Write the cost of an answer that was shown slower, and where, if settings share a value."""
-    start = f"It costs at most {over}"
-    if answer.suits_few:
-        start = f"{plain(_to_write(answer))} has the least to lose: it costs at most {over}"
-    where, *others = where_slower(answer)
-    if answer.lost and answer.lost.shared:
-        return f"{start}. Where it loses: {'; '.join((where, *others))}."
-    return f"{'; '.join((start, *others))}."
