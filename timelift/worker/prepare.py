@@ -146,8 +146,9 @@ class SettingUnderTest:
                 return LostError(one_line(error), Status.NO_LAYER)  # whatever the sizes
             return LostError(f"the inner layer: {one_line(error)}", status)
 
-    def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
-        setting, inputs, valid = self.task.setting, self._shared.inputs, self._shared.valid
+    def _import(self, rival: RivalSpec, inner: InnerLayer) -> tuple[ModuleType, float]:
+        """Import a rival's strategy, in how many seconds; raises LostError if it refuses."""
+        setting = self.task.setting
         if setting.backend not in rival.backends:
             backends = " and ".join(rival.backends)
             raise LostError(f"it is written for {backends} alone.", Status.REFUSED)
@@ -159,6 +160,11 @@ class SettingUnderTest:
         self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
         if self.tried and inner.adds_more:
             raise LostError(f"{self.tried}, trains with more than seeded noise.", Status.REFUSED)
+        return module, import_seconds
+
+    def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
+        setting, inputs, valid = self.task.setting, self._shared.inputs, self._shared.valid
+        module, import_seconds = self._import(rival, inner)
         started = time.perf_counter()
         model = _build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
@@ -305,28 +311,48 @@ def check_rival(
         emit(Busy(stage, prepared.rival.name))
 
     begin(CHECKING)
-    folded, compiled, feed = inner.folded_reference, prepared.compiled, prepared.feed
-    order = law.match_weights(model, inner.layer)
     inner.restore()
-    if feeds.setting.phase is Phase.FORWARD:
-        outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
-        worst = law.check_outputs(outputs, inner.reference, inner.precision)
-        check = partial(law.check_outputs, outputs, precision=inner.precision)
-        worst = max(worst, folded.settle(check, begin))
-        law.check_finite(outputs, law.OUTPUTS)
-        trained = inner.trained_reference
-        if trained is None:
-            return worst
-        with multiplied(model.trainable_weights, itertools.repeat(TRAINED)):
-            outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
+    check = _check_forward if feeds.setting.phase is Phase.FORWARD else _check_backward
+    return check(inner, model, prepared, feeds, begin)
+
+
+def _check_forward(
+    inner: InnerLayer,
+    model: Any,
+    prepared: PreparedRival,
+    feeds: Feeds,
+    begin: Callable[[str], None],
+) -> float:
+    def outputs_now() -> Array:
+        return feeds.fetch(call_once(feeds.engine, prepared.compiled, prepared.feed))
+
+    law.match_weights(model, inner.layer)  # some are made in the first call
+    outputs = outputs_now()
+    worst = law.check_outputs(outputs, inner.reference, inner.precision)
+    check = partial(law.check_outputs, outputs, precision=inner.precision)
+    worst = max(worst, inner.folded_reference.settle(check, begin))
+    law.check_finite(outputs, law.OUTPUTS)
+    if trained := inner.trained_reference:
         try:
-            law.check_outputs(outputs, trained, inner.precision)
+            with multiplied(model.trainable_weights, itertools.repeat(TRAINED)):
+                law.check_outputs(outputs_now(), trained, inner.precision)
         except LawBrokenError as error:
             raise LawBrokenError(
                 f"does not follow its weights: once they are a quarter smaller, {error}; keep no "
                 "results of earlier calls, and compute from weights in every call, not in `build`"
             ) from None
-        return worst
+    return worst
+
+
+def _check_backward(
+    inner: InnerLayer,
+    model: Any,
+    prepared: PreparedRival,
+    feeds: Feeds,
+    begin: Callable[[str], None],
+) -> float:
+    folded, compiled, feed = inner.folded_reference, prepared.compiled, prepared.feed
+    order = law.match_weights(model, inner.layer)
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
