@@ -178,13 +178,12 @@ class RunRequest:
         self.results_folder = project.root / (texts["results"] or "results")
         self.resumed = open_resumed(self.results_folder, resume) if resume else None
         self.texts = resumed_options(self.resumed, texts, project.root) if self.resumed else texts
-        self.axes = {
-            option.name: self.texts[option.name] or usual_axes.get(option.name, "")
-            for option in AXIS_OPTIONS
-        }
-        if self.resumed and not self.axes["backends"]:  # Keras may take another one by now
+        usual = dict(usual_axes)
+        if self.resumed:  # Keras may take another backend by now
             measured = self.resumed.header.machine.versions
-            self.axes["backends"] = ",".join(name for name in Backend if name in measured)
+            usual["backends"] = ",".join(name for name in Backend if name in measured)
+        names = [option.name for option in AXIS_OPTIONS]
+        self.axes = {name: self.texts[name] or usual.get(name, "") for name in names}
         self.options = replace(
             RunOptions.read(self.texts),
             once=once,
