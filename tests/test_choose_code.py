@@ -120,9 +120,13 @@ def own(folder, name="Block", **options):
 
 
 #: A function that makes a layer, a class of layers from elsewhere, and a layer.
-BLOCKS = """\
+BLOCKS = """'''Blocks.
+
+Block makes one.
+'''
 import keras
 from keras.layers import Flatten
+def uses(made): ...
 made = keras.layers.Dense(5)
 def Block():
     return made

@@ -164,9 +164,10 @@ def _layer(workload: str, run: Run, project: Project) -> str:
     path = (project.root / factory.where if factory.is_file else found).resolve()
     with suppress(OSError, ValueError):
         if path.is_relative_to(project.root.resolve()):
-            pattern = rf"^(class |def |from .+ import .*\b)?{name}\b"
-            if defined := re.search(pattern, path.read_text("utf-8"), re.MULTILINE):
-                return f"from {module} import {name}\n\nlayer = {name}{'()' if defined[1] else ''}"
+            text = path.read_text("utf-8")
+            makes = re.search(rf"^(class |def |from .+ import .*\b){name}\b", text, re.MULTILINE)
+            if makes or re.search(rf"^{name}\s*[:=]", text, re.MULTILINE):
+                return f"from {module} import {name}\n\nlayer = {name}{'()' if makes else ''}"
     return _ANY_LAYER
 
 
