@@ -88,7 +88,7 @@ def _acquire(
 
 def _sign(descriptor: int) -> None:
     with contextlib.suppress(OSError):
-        holder = {"pid": os.getpid(), "since": utc_now(), "folder": str(Path.cwd())}
+        holder = {"pid": os.getpid(), "since": utc_now()}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
