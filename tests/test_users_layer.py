@@ -42,6 +42,12 @@ class Positions(keras.Model):
     def call(self, x):
         return self.project(x) + self.position(keras.ops.arange(2))[0]
 
+    def compute_output_shape(self, shape):  # so TimeDistributed does not call it
+        return (*shape[:-1], 4)
+
+
+lifted = keras.Sequential([keras.Input((5, 3)), layers.TimeDistributed(Positions())])
+
 
 def built():
     layer = layers.Dense(UNITS)
@@ -70,6 +76,7 @@ print(json.dumps([
     {{name: describe("mine.models:" + name) for name in {names!r}}},
     [weights("built", LayerInputs(features)) for features in ((6,), (7,), (6, 1))],
     [weights("tokens", LayerInputs((7,), dtype)) for dtype in ("int32", "")],
+    weights("lifted#1", LayerInputs((3,))),
 ]))
 """
 REMEDY = "name a function without arguments that makes it"
@@ -126,6 +133,10 @@ def test_inputs_that_contradict_a_layer_are_refused(described):
     assert "takes whole numbers; write so, like --inputs 'int32[7]<50', or" in wrong
 
 
+def test_a_layer_in_a_lift_has_the_weights_that_its_first_call_makes(described):
+    assert described[3] == [[9, 4], [3, 4], [4]]
+
+
 @pytest.mark.parametrize(
     ("name", "module", "reason"),
     [
@@ -143,17 +154,6 @@ def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
         users_layer.user_workload(f"{name}:layer", LayerInputs((96,)), QUICKEST, [tmp_path])
 
 
-@pytest.fixture
-def inputs_of(monkeypatch):
-
-    def inputs(**fields):
-        description = {"features": None, "dtype": "", "high": 0} | fields
-        monkeypatch.setattr(users_layer, "describe", lambda *_: description)
-        return users_layer.user_workload("a:b", None, QUICKEST, []).inputs
-
-    return inputs
-
-
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -164,9 +164,11 @@ def inputs_of(monkeypatch):
         ),
     ],
 )
-def test_unknown_inputs_are_an_error_that_names_the_option(inputs_of, fields, sentence):
+def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, fields, sentence):
+    description = {"features": None, "dtype": "", "high": 0} | fields
+    monkeypatch.setattr(users_layer, "describe", lambda *_: description)
     with pytest.raises(UserError, match=sentence):
-        inputs_of(**fields)
+        users_layer.user_workload("a:b", None, QUICKEST, [])
 
 
 @pytest.mark.parametrize(

@@ -430,15 +430,19 @@ def own_losses(layer: Any) -> Any:
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
 
-    The layer is built by a call, since a subclassed layer may make its weights there.
+    The layer is built by a call, since a subclassed layer may make its weights there. One that a
+    TimeDistributed marked as built, and whose parts are not, makes them in a call that computes.
     """
     import keras  # noqa: PLC0415
 
     layer = find_layer(factory)
     check_one_tensor(layer, factory)
     check_inputs(layer, inputs)
+    dtype = inputs.dtype or keras.config.floatx()
     if not layer.built:
-        layer(keras.KerasTensor((None, *inputs.features), inputs.dtype or keras.config.floatx()))
+        layer(keras.KerasTensor((None, *inputs.features), dtype))
+    elif not all(part.built for part in parts_of(layer)):
+        layer(keras.ops.zeros((1, *inputs.features), dtype))
     noise = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
         values = keras.ops.convert_to_numpy(weight)
