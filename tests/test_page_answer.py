@@ -12,8 +12,11 @@ from tests.pages import Elements, harm, reported, section
 from tests.simulated import LOOP, TD, raced
 from tests.test_gate_outcomes import run_file
 from tests.test_summary import at, found
-from timelift.analyse.ranking import rank
+from timelift.analyse.estimates import Interval
+from timelift.analyse.findings import pareto_front
+from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import answer, answers_by_workload, recommend
+from timelift.analyse.verdicts import Verdict
 from timelift.case import Case
 from timelift.present.answer import headline, price_sentence
 
@@ -106,6 +109,32 @@ def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
     )
 
 
+def _ranking(**seconds):
+    """A ranking of strategies with their seconds per call."""
+    setting = journals.case().setting
+    rivals = [
+        RankedCase(Case(setting, name), Interval(each), Interval(1, 1, 1), Verdict.SAME, 1, 1, 3)
+        for name, each in seconds.items()
+    ]
+    return Ranking(setting, tuple(rivals))
+
+
+def test_the_front_has_what_is_beaten_in_neither_time_nor_memory():
+    ranking = _ranking(a=1.0, b=1.0, c=2.0, d=3.0)
+    peak = dict(zip((row.case for row in ranking.rows), (8.0, 9.0, 8.0, 2.0), strict=True))
+    assert [row.case.strategy for row in pareto_front(ranking.rows, peak)] == ["a", "d"]
+
+
+def test_nothing_is_on_the_front_that_one_of_unknown_memory_may_beat():
+    ranking = _ranking(a=1.0, b=2.0, c=3.0, d=4.0)
+    a, b, c, d = (row.case for row in ranking.rows)
+    known = {a: 8.0, b: 9.0, c: 4.0, d: 2.0}
+    fronts = {None: [a, c, d], a: [], b: [a], c: [a], d: [a, c]}
+    for unknown, front in fronts.items():
+        peaks = {case: size for case, size in known.items() if case != unknown}
+        assert [row.case for row in pareto_front(ranking.rows, peaks)] == front
+
+
 def test_backward_is_paired_with_its_own_forward(tmp_path):
     cases = journals.grid(("native", "loop_slice"), seq_lens=(8,))
     alone = [case for case in cases if case.label != "tokens-T8-B8-forward-graph-native"]
@@ -119,9 +148,8 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
 
 def test_nothing_is_chosen_from_a_run_without_rivals():
     assert answers_by_workload([]) == {}
-    alone, both = rank(raced({"native": 1})), rank(raced({"native": 1, TD: 2}))
-    assert recommend(alone) is answer(alone) is None
-    assert recommend(both) is not None
+    assert recommend([_ranking(a=1.0)]) is answer([_ranking(a=1.0)]) is None
+    assert recommend([_ranking(a=1.0, b=2.0)]) is not None
 
 
 def first_screen(html):

@@ -5,6 +5,7 @@ backward calls beside forward ones, and one strategy executed in several ways.
 """
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from timelift.analyse.estimates import Interval, first_calls
 from timelift.analyse.left_out import LeftOut, left_out
 from timelift.analyse.ranking import (
     BASELINES,
+    RankedCase,
     Ranking,
     look_alikes,
     no_answers,
@@ -76,6 +78,11 @@ class RunFindings:
         return {case: value for case, value in values if value is not None and value > 0}
 
     @cached_property
+    def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
+        peak = self.peak_bytes
+        return {ranking.setting: pareto_front(ranking.rows, peak) for ranking in self.rankings}
+
+    @cached_property
     def backward_over_forward(self) -> Mapping[Case, float]:
         """The time of each backward call over that of its forward call, where both are known."""
         rows = (row for ranking in self.rankings for row in ranking.all_rows)
@@ -129,6 +136,25 @@ class RunFindings:
             if ranking.rows
         ]
         return len(set(computations)) < len(computations)
+
+
+def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
+    """Return the rivals of known memory that no other can beat in both time and memory, by time.
+
+    A rival of unknown memory may need less than any slower one, so it ends the front.
+    """
+    kept: list[RankedCase] = []
+    least = math.inf
+
+    def time_and_memory(row: RankedCase) -> tuple[float, float]:
+        return row.seconds_per_call.value, peak_bytes.get(row.case, 0.0)
+
+    for row in sorted(rows, key=time_and_memory):
+        size = peak_bytes.get(row.case, 0.0)
+        if 0 < size < least:
+            kept.append(row)
+        least = min(least, size)
+    return kept
 
 
 def find_out(run: Run, relative_to: str = "") -> RunFindings:

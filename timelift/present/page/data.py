@@ -210,6 +210,7 @@ def _row(row: RankedCase, ranking: Ranking, findings: RunFindings) -> dict[str, 
         "cost": _at_most(row.cost_over_best.high),
         "first": _digits(first_call.value) if first_call else None,
         "peak": _digits(findings.peak_bytes.get(case, math.nan) / MEBIBYTES.size),
+        "front": int(row in findings.pareto_fronts[case.setting]),
         "facts": [*page_words.facts(row, findings)],
     }
 

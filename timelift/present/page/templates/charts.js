@@ -135,7 +135,7 @@ const sizeOf = ({ seq_len: length, batch }) => length * batch;
 const sizesOf = (group) => d3.sort(new Set(group.map(({ setting }) => sizeOf(setting))));
 
 // A first call or the memory against the time of a call: every size is a mark.
-function againstTime({ read, write }) {
+function againstTime({ read, write, isRinged = () => false }) {
   const time = (row) => row.time;
   return (group, width, all) => {
     const known = group.filter((row) => isDrawn(row) && read(row) !== null);
@@ -143,11 +143,12 @@ function againstTime({ read, write }) {
     const r = ({ setting }) => sizes.length > 1 ? 3 + 3 * sizes.indexOf(sizeOf(setting)) / (sizes.length - 1) : 4;
     const marks = [...grouped(known, (row) => row.strategy)].map(([strategy, mine]) =>
       Plot.dot(mine, { x: time, y: read, ...mark(strategy), r }));
+    const rings = Plot.dot(known.filter(isRinged), { x: time, y: read, r: 8, stroke: "currentColor" });
     return plotted({
       ...{ width, height: 230, marginLeft: 52, marginTop: 12, marginRight: 16 },
       x: { ...logarithmic(known.map(time), durationTick, 5), label: words.timeOfCall },
       y: logarithmic(all.filter(isDrawn).map(read), write),
-      marks: [...marks, pointed(known, time, read)],
+      marks: [...marks, rings, pointed(known, time, read)],
     });
   };
 }
@@ -228,7 +229,7 @@ const CHARTS = {
     read: (row) => row.first, write: (value) => durationTick(1e6 * value),
   }) },
   memory: { free: SIZES, draw: againstTime({
-    read: (row) => row.peak, write: tick(words.tickMemory),
+    read: (row) => row.peak, write: tick(words.tickMemory), isRinged: (row) => row.front,
   }) },
 };
 
