@@ -88,8 +88,8 @@ def lead(ranking: Ranking | None, best: Recommendation | None) -> str:
         return "Nothing was measured here."
     if best is None:
         return f"{'Only one lift' if ranking.rows else 'No lift'} was measured here."
-    gains = [row.speed_up.verdict for row in ranking.rows if row.speed_up]
-    if best.has_verdict and gains and Verdict.FASTER not in gains:
+    gains = [row.speed_up.low for row in ranking.rows if row.speed_up]
+    if best.has_verdict and gains and max(gains) <= 1:  # as `advise` decides, not by verdicts
         return f"Keep {name_on_page(known_as(ranking.baseline))}: nothing was shown faster."
     sentence = in_one_sentence(Answer("", (best,), best))
     others = (row.case.strategy for row in ranking.rows if row.rank_low == 1)
