@@ -117,11 +117,7 @@ def test_another_strategy_is_tried_where_one_breaks_the_law_of_the_whole(tmp_pat
 
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [
-        (Status.LAW_BROKEN, "keep"),
-        (Status.REFUSED, "keep"),
-        (Status.TRACING_LIMIT, "undecided"),
-    ],
+    [(Status.LAW_BROKEN, "keep"), (Status.REFUSED, "keep"), (Status.TRACING_LIMIT, "undecided")],
 )
 def test_a_model_is_kept_where_every_strategy_breaks_its_law(tmp_path, status, verdict):
     known = evidence(tmp_path, TIMES | {"native": 9.0})

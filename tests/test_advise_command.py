@@ -215,7 +215,11 @@ def test_a_model_that_no_other_process_can_make_is_a_sentence(part):
 
 @pytest.mark.parametrize(
     ("model", "option", "sentence"),
-    [(3, {}, "Keras 3, .*; write"), ("a:b", {"backends": "jax"}, "'backends'; nearest: backend")],
+    [
+        (3, {}, "Keras 3, .*; write"),
+        ("a:b", {"backends": "jax"}, "'backends'; nearest: backend"),
+        ("a:b", {"budget": -1}, "--budget: .* received '-1'"),
+    ],
 )
 def test_a_wrong_call_from_a_program_is_a_sentence(model, option, sentence):
     with pytest.raises(UserError, match=sentence):

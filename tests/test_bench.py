@@ -33,7 +33,7 @@ def launches(records, strategy):
 @pytest.mark.parametrize(
     ("strategy", "sentence"),
     [
-        ("raises", "failed: RuntimeError: no such thing"),
+        ("raises", "failed: line 5: RuntimeError: no such thing"),
         ("exits", "crashed: the worker ended with exit code 0 while building: last words"),
         ("doubles", "law broken: outputs at step"),
     ],

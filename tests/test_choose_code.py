@@ -69,7 +69,7 @@ def test_a_piece_is_the_strategy_s_file_and_how_to_call_it(run):
 def test_parameters_are_told_as_python_writes_them(run, words, written):
     used = usage.how_to_use(f"fold_chunks[{words}]", SETTING, run, Project(ROOT))
     call = f"model = build(layer, (6, 32), {written})"
-    assert used == f"copy strategies/fold_chunks.py, then: {call}"
+    assert used == f"paste what `timelift strategies show fold_chunks` prints, then: {call}"
 
 
 @pytest.mark.parametrize(
@@ -170,4 +170,4 @@ def test_a_strategy_that_is_not_in_the_project_has_no_code(tmp_path, capsys):
     path = journal(tmp_path, ("mine\nimport os", "zzz"))
     code, said, complaint = choose(capsys, path, "--seq-lens", "40", "--code")
     assert (code, said, complaint.count("\n")) == (1, "", 1)
-    assert "--code: expected a strategy of this project's strategies/, received " in complaint
+    assert "--code: expected a strategy that is here, received " in complaint

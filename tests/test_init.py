@@ -47,10 +47,7 @@ def test_three_files_are_written_with_what_to_add_and_to_type(root, capsys):
 
 @pytest.mark.parametrize(
     ("more", "inputs"),
-    [
-        ([], LayerInputs((3,))),
-        (["--inputs", "int32[60]<1000"], LayerInputs((60,), "int32", 1000)),
-    ],
+    [([], LayerInputs((3,))), (["--inputs", "int32[60]<1000"], LayerInputs((60,), "int32", 1000))],
 )
 def test_the_workload_makes_the_layer_that_was_named(root, more, inputs):
     cli.main([*WORDS, *more], root)

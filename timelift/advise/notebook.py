@@ -59,7 +59,7 @@ def answer(advice: ModelAdvice, pages: Pages, *, is_at_hand: bool) -> Answer:
 
 
 def advise(
-    model: Any, *, batch: int = BATCH, seq_len: int = SEQ_LEN, phase: str = "", **options: str
+    model: Any, *, batch: int = BATCH, seq_len: int = SEQ_LEN, phase: str = "", **options: Any
 ) -> Answer:
     """Find every lift in a model, and measure what to write instead, as the command does.
 
@@ -72,7 +72,7 @@ def advise(
         raise UserError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], known)}")
     keras, feeding = sys.modules.get("keras"), Feeding(options.pop("data", ""), batch, seq_len)
     backend = options.pop("backend", "") or (keras.backend.backend() if keras else "")
-    texts = {**options, "backends": backend}
+    texts = {name: str(value) for name, value in options.items()} | {"backends": backend}
     project = replace(Project.around(Path.cwd()), pythonpath=(Path.cwd(),))
     calls = Phase(choice(Phase)(phase)) if phase else None
     with tempfile.TemporaryDirectory(prefix="timelift-") as folder:

@@ -57,8 +57,8 @@ def answer_as_code(
     code = code_to_paste(strategy, setting, run, project)
     if not code:
         raise UserError(
-            f"--code: expected a strategy of this project's strategies/, received {strategy!r}; "
-            f"{how_to_use(strategy, setting, run, project)}"
+            f"--code: expected a strategy that is here, received {strategy!r}; its file is where "
+            "it was measured"
         )
     lines = (*_answer(query, choices, run), f"trust: {trust}")
     yield from (f"# {plain(line)}" for line in lines)

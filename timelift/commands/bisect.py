@@ -40,6 +40,8 @@ def bisect(options: Options, project: Project) -> int:
         raise UserError(f"--case: {error}") from None
     ends = [resolve_commit(project.root, word) for word in (options.good, options.bad)]
     good, bad = (git(project.root, "rev-parse", "--short", commit) for commit in ends)
+    if ends[0] != ends[1] == git(project.root, "merge-base", *ends):
+        raise UserError(f"expected GOOD before BAD, but {options.good} came later; swap them")
     inside = git(project.root, "rev-parse", "--show-prefix")
     with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name, ExitStack() as cleanup:
         tree = Path(name) / "tree"
@@ -59,9 +61,12 @@ def bisect(options: Options, project: Project) -> int:
         with subprocess.Popen(
             run, stdout=subprocess.PIPE, errors="replace", env=environment()
         ) as steps:
-            write_lines(line.rstrip() for line in steps.stdout or () if line[:4] in WORDS.values())
+            shown = (*WORDS.values(), "Bisecting")
+            write_lines(line.rstrip() for line in steps.stdout or () if line.startswith(shown))
         if steps.returncode:
-            write_lines(["no commit can be named: what remains cannot be measured or decided"])
+            left = ("log", "--format=%h %s", "refs/bisect/bad", "--not", "--glob=refs/bisect/good*")
+            undecided = "no single commit can be named, since the skipped were not decided; one of:"
+            write_lines([undecided, *git(tree, *left).splitlines()])
             return EXIT_NOT_YES
         first = git(tree, "log", "-1", "--format=%H %an, %ad: %s", "refs/bisect/bad")
     write_lines([f"first slower commit: {first}"])
@@ -126,7 +131,8 @@ def _race(folder: str, *words: str) -> tuple[int, str]:
     passed = process.returncode == 0 and (not outcomes or UNCHANGED in outcome)
     slower = process.returncode == 1 and " slower than " in outcome
     reason = outcome.split(" - " if outcome.startswith("FAILED") else ": ", 1)[-1]
-    return PASSED if passed else SLOWER if slower else UNKNOWN, reason
+    code = PASSED if passed else SLOWER if slower else UNKNOWN
+    return code, reason.removeprefix("Failed: ")
 
 
 if __name__ == "__main__":

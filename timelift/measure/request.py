@@ -19,13 +19,7 @@ from timelift.measure.catalogue import (
     read_workloads,
 )
 from timelift.measure.header import open_resumed, resumed_options
-from timelift.measure.options import (
-    AXIS_OPTIONS,
-    OPTIONS,
-    OTHER_OPTIONS,
-    LaunchRange,
-    option_named,
-)
+from timelift.measure.options import AXIS_OPTIONS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 

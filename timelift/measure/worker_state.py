@@ -94,8 +94,8 @@ class WorkerState:
         elif isinstance(event, Busy):
             self.doing, self.at_work = event.doing, bool(event.rival)
             self.last_rival = self.rivals.get(event.rival, self.last_rival)
-            rival = "" if self.doing in LAYER_STAGES else event.rival
-            self.show_stage(f"{self.doing} {rival}".strip())
+            is_of_rival = event.rival and self.doing not in LAYER_STAGES
+            self.show_stage(f"{event.rival}: {self.doing}" if is_of_rival else self.doing)
         elif isinstance(event, Exhausted):
             self.exhausted = True
         elif isinstance(event, CaseInLaunch):

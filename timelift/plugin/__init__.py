@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift.commands import BENCH, unknown_option
+from timelift.commands import BENCH, SELFTEST, unknown_option
 from timelift.errors import UserError
 from timelift.measure.options import FLAGS, add_options
 from timelift.project import Project
@@ -76,7 +76,8 @@ def pytest_load_initial_conftests(
     if unknown:
         groups = (*parser._groups, parser._anonymous)  # noqa: SLF001 - pytest tells them nowhere
         known = [name for group in groups for option in group.options for name in option.names()]
-        program = "timelift bench" if early_config.pluginmanager.hasplugin(BENCH) else "pytest"
+        ours = filter(early_config.pluginmanager.hasplugin, (SELFTEST, BENCH))
+        program = next(ours, "pytest").replace("-", " ")
         raise pytest.UsageError(str(unknown_option(program, unknown[0].partition("=")[0], known)))
     return loaded
 

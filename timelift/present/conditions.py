@@ -47,7 +47,7 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
         yield "engines", text
     if text := "; ".join(disturbances(machine_activity(run))):
         yield "disturbances", text
-    if findings.is_too_noisy:
+    if findings.is_too_noisy and not run.header.races_copies:  # those are judged elsewhere
         yield "noise", comparisons(findings)
 
 

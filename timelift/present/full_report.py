@@ -23,6 +23,9 @@ from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
 
+#: From this ratio on what would have been seen is no size that a reader can use.
+_LARGEST_SEEN = 2.0
+
 
 @dataclass(frozen=True)
 class SettingsTable:
@@ -64,12 +67,12 @@ def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report
     """Return the report of a run; the sentences of a section stand in its head."""
     run, trust, section = findings.run, additions.trust_in_full, additions.section
     head = (
+        *(("answer", text) for text in (section.versions[0] if section else ())),
         *_head(run),
         *conditions.lines(findings),
         *([] if run.header.races_copies else conditions.left_out_in_words(findings)),
         *([("trust", trust)] if trust else []),
         *(("speed-up", text) for text in _baselines(findings)),
-        *(("answer", text) for text in (section.versions[0] if section else ())),
     )
     answer = None if run.header.races_copies else answer_table(findings)
     titles, meanings = tuple(declared(run, "title")), tuple(_meanings(run))
@@ -162,11 +165,13 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         yield recommended_in_words(ranking, best)
         if best.price.is_bound:
             yield from cost_sentences(ranking, best.strategy)
-        names = [
-            f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided
-        ]
+        names = [f"{row.case.strategy} ({_seen(row.detectable)})" for row in ranking.undecided]
         if names:
             yield f"undecided, and the difference that would have been seen: {', '.join(names)}"
+
+
+def _seen(ratio: float) -> str:
+    return percent(ratio - 1) if ratio < _LARGEST_SEEN else "over 100 %"
 
 
 def _meanings(run: Run) -> Iterator[tuple[str, str]]:

@@ -69,15 +69,13 @@ def code_to_paste(strategy: str, setting: Setting, run: Run, project: Project) -
 
 
 def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> str:
-    """Write which file to copy, and the call of its `build`."""
+    """Write what prints the file to copy, and the call of its `build`."""
     stem, variant = _stem_and_variant(strategy)
-    path = project.strategies.get(stem)
-    file = project.shown(path) if path else f"{stem}.py (where you keep it)"
     parameters = _parameters(variant)
     at_step = _at_step(setting.workload, run, project)
     shape = f"{_shape(setting, at_step, '*features')}{_dtype(at_step)}"
     call = build_call("layer", shape, variant.split(",") if parameters is None else parameters)
-    return f"copy {file}, then: model = {call}"
+    return f"paste what `timelift strategies show {stem}` prints, then: model = {call}"
 
 
 def build_call(layer: str, shape: str, parameters: Iterable[str] = ()) -> str:

@@ -23,13 +23,7 @@ from timelift.errors import one_line
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.source import ADDED
 from timelift.worker import law, model_data
-from timelift.worker.find_lifts import (
-    Lift,
-    find_lifts,
-    kind_and_size,
-    name_of_its_own,
-    watch_lifts,
-)
+from timelift.worker.find_lifts import Lift, find_lifts, kind_and_size, name_of_its_own, watch_lifts
 from timelift.worker.inputs import check_one_tensor, input_shape, inputs_of, whole_numbers
 from timelift.worker.reference import make_layer, other_weights, own_losses, restored
 from timelift.worker.repeated_calls import repeated_calls

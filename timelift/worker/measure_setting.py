@@ -86,7 +86,9 @@ def prepare_rival(
         status, reason = Status.LAW_BROKEN, str(error)
     except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything
         traceback.print_exception(error)
-        status, reason = status_of(error), one_line(error)
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"line {frame.lineno}: " for frame in frames if frame.filename == rival.path]
+        status, reason = status_of(error), f"{''.join(lines[-1:])}{one_line(error)}"
     if under_test.tried and status is not Status.OUT_OF_MEMORY:
         broken = "breaks the law: " if status is Status.LAW_BROKEN else ""
         return Status.REFUSED, f"{under_test.tried}: {broken}{reason}."

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Gradients, Phase, Setting, Status, TimeAxis
-from timelift.errors import one_line, ran_out_of_memory
+from timelift.errors import UserError, one_line, ran_out_of_memory
 from timelift.messages import (
     CALLING_LAYER,
     MAKING_LAYER,
@@ -279,7 +279,10 @@ def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
     static = task.setting.time_axis is TimeAxis.STATIC
     shape = (task.setting.seq_len if static else None, *task.inputs.features)
     extra = {"dtype": task.inputs.dtype} if task.inputs.dtype else {}
-    return module.build(layer, shape, **extra, **rival.parameters)
+    model = module.build(layer, shape, **extra, **rival.parameters)
+    if model is None:
+        raise UserError("build returned None, where a model is expected")
+    return model
 
 
 def _warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
