@@ -38,14 +38,7 @@ from timelift.history.levels import (
     rows_by_setting,
     run_levels,
 )
-from timelift.history.noise import (
-    ASSUMED,
-    ASSUMED_COMMON,
-    LEAST_RUNS,
-    Noise,
-    added,
-    session_noise,
-)
+from timelift.history.noise import ASSUMED, ASSUMED_COMMON, LEAST_RUNS, Noise, added, session_noise
 from timelift.measurement import Measurement
 
 #: The most runs from which the noise of sessions is learnt.
