@@ -126,6 +126,13 @@ def test_a_model_is_kept_where_every_strategy_breaks_its_law(tmp_path, status, v
     assert (known.to_race, verdicts(known)[0]) == ((), verdict)
 
 
+def test_no_strategy_is_to_blame_where_the_model_as_written_has_no_figures_either(tmp_path):
+    known = evidence(tmp_path)
+    ended = broken(known, "as_written", "only_lift1", "changed", status=Status.TIMED_OUT)
+    known = raced(tmp_path, known, {}, ended=ended)
+    assert (known.to_race, known.lifts[0].strategy) == ((), "fold_time")
+
+
 def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path):
     times = of_lifts(make_model())
     usual = [case for case in times if case.strategy == "time_distributed"]
@@ -134,9 +141,8 @@ def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path)
     known = ModelAdvice(make_model(), run(tmp_path, others, ended=limits))
     assert known.to_race[0] == (1, "fold_time")
     assert not known.lifts[0].gain.is_compared
-    assert (
-        known.lifts[0].rivals["time_distributed"].end == "not run: tracing limit: more than 300 s"
-    )
+    end = known.lifts[0].rivals["time_distributed"].end
+    assert end == "not run: tracing limit: more than 300 s"
 
 
 @pytest.mark.parametrize(

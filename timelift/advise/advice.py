@@ -209,7 +209,8 @@ class ModelAdvice:
         if not faster:
             is_kept = rivals.get(lift.usual, Outcome()).launches >= MIN_LAUNCHES
             return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, rivals=rivals)
-        whole = {name: self.raced.get(((lift.number, name),), Outcome()) for name in faster}
+        raced = {} if self.raced.get((), Outcome()).end else self.raced  # what fails as written too
+        whole = {name: raced.get(((lift.number, name),), Outcome()) for name in faster}
         best = next((name for name in faster if not whole[name].is_broken), faster[-1])
         is_kept = whole[best].is_broken or whole[best].is_loss
         return LiftAdvice(lift, Advice.KEEP if is_kept else Advice.UNDECIDED, best, rivals)
