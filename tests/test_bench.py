@@ -138,7 +138,7 @@ def test_a_test_that_measures_without_a_question_fails_in_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "code", "said"),
     [
-        ("results", "in the way", 1, "cannot write"),
+        ("results", "in the way", 4, "a file; move it"),
         ("bench/test_broken.py", "def\n", 2, "SyntaxError"),
     ],
 )

@@ -48,6 +48,13 @@ def path_is(test: Callable[[], bool]) -> bool:
         return False
 
 
+def read_folder(word: str) -> Path:
+    """Read the path of a folder, which need not be there; raises UserError for a file's."""
+    if path_is(Path(word).is_file):
+        raise UserError(f"expected a folder, received {word!r}, a file; move it or name another")
+    return Path(word)
+
+
 def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> str:
     """Return a hint: the known words closest to `word`, or all, and the closest `not_in_run`."""
     names = sorted(known)

@@ -30,7 +30,7 @@ from timelift.journal.lines import AS_WRITTEN, Header
 from timelift.measure.backends import usual_backend
 from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.display import CampaignDisplay
-from timelift.measure.options import option_named
+from timelift.measure.machine import refuse_without_backend
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measure.session import Race, Session
 from timelift.project import Project
@@ -59,8 +59,9 @@ def advise_on(
 
     `model` and `texts`, options of a run, are as the user typed them. Ctrl-C ends all.
     """
-    budget, advices = option_named("budget").value(texts.get("budget", "")), list[ModelAdvice]()
+    budget, advices = RunOptions.read(texts).budget, list[ModelAdvice]()
     factory = find_model(model)
+    refuse_without_backend()
     if not texts.get("backends"):  # said once, not by each run
         backend, why = usual_backend()
         CampaignDisplay(sys.stderr).say(f"{why}; another with --backends")

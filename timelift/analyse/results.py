@@ -166,7 +166,7 @@ def refuse_empty(run: Run, path: Path, *, or_failed: bool = True) -> None:
     """Raise UserError where no case was measured, nor has failed if `or_failed`."""
     if not (run.measurements if or_failed else run.measured):
         raise UserError(
-            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
+            f"expected measurements in {str(path)!r}, found none; let it go on, or measure it anew"
         )
 
 

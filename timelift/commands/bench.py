@@ -124,7 +124,8 @@ class _Questions:
         """Raise UsageError for what is no file of questions; an option's value needs the option."""
         path, factory = Path(file), Factory.of(file)
         is_there = path_is(path.exists)
-        if is_there and (path.is_dir() or path.name.startswith("test_") or _has_question(path)):
+        inside = [*path.rglob("*.py")] if is_there and path.is_dir() else [path]
+        if is_there and any(it.name.startswith("test_") or _has_question(it) for it in inside):
             return
         files = (*(self.project.root / "bench").glob("test_*.py"), *_brought(self.project))
         if factory.is_stored:

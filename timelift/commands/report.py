@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.commands import RUN_NAMES, Options, add_baseline, write_lines
-from timelift.errors import UserError, nearest
+from timelift.commands import RUN_NAMES, Options, add_baseline, argument_type, write_lines
+from timelift.errors import UserError, nearest, read_folder
 from timelift.journal.files import find_run, is_latest, runs_under
 from timelift.project import Project
 
@@ -49,7 +49,7 @@ def report_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=argument_type(read_folder),
         metavar="FOLDER",
         help="where index.html, report.md, measurements.csv, tables/ and figures/ go "
         "(default: results/report)",
@@ -104,16 +104,16 @@ def _print_tables(
     from timelift.present import terminal  # noqa: PLC0415
     from timelift.present.full_report import report as write  # noqa: PLC0415
 
-    if options.output or options.open:
-        raise UserError(
-            f"expected no workload beside --output or --open, received {workloads[0]!r}; "
-            "write the page of the whole run without it"
-        )
     findings, additions = _read(path, options, project)
     measured = {case.setting.workload for case in findings.run.by_case}
     for name in workloads:
         if name not in measured:
             raise UserError(_unknown_workload(name, measured, run, project))
+    if options.output or options.open:
+        raise UserError(
+            f"expected no workload beside --output or --open, received {workloads[0]!r}; "
+            "write the page of the whole run without it"
+        )
     in_words = write(findings, dataclasses.replace(additions, section=None))
     terminal.show_report(in_words.of_workloads(workloads), terminal.console())
 

@@ -26,7 +26,7 @@ from timelift.case import (
     option_flag,
     option_name,
 )
-from timelift.errors import UserError, nearest, read_share
+from timelift.errors import UserError, nearest, read_folder, read_share
 from timelift.inner_layer import read_inputs
 from timelift.measure.backends import usual_backend
 
@@ -37,6 +37,9 @@ _MOST_LAUNCHES = 1_000
 _MOST_SECONDS = 3e6
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+Undecided = StrEnum("Undecided", ("pass", "fail"))
 
 
 @dataclass(frozen=True)
@@ -110,40 +113,25 @@ def read_launches(word: str) -> LaunchRange:
 
 def read_duration(word: str) -> float | None:
     """Read `90`, `90s`, `5m` or `1h` as seconds, an empty text as None."""
-    if not word:
-        return None
-    unit = word[-1] if word[-1] in _SECONDS else ""
-    return read_seconds(word.removesuffix(unit)) * _SECONDS.get(unit, 1)
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    def read(word: str) -> str:
-        if word not in words:
-            raise UserError(f"expected {' or '.join(words)}, received {word!r}")
-        return word
-
-    return read
+    unit = word[-1:] if word[-1:] in _SECONDS else ""
+    return read_seconds(word.removesuffix(unit)) * _SECONDS.get(unit, 1) if word else None
 
 
 def read_memory(word: str) -> int:
     """Read `4G`, `800M` or a number of bytes, an empty text as 0."""
-    if not word:
-        return 0
-    unit = word[-1].upper()
+    unit = word[-1:].upper()
     number = word[:-1] if unit in _BYTES else word
-    size = int(number) * _BYTES.get(unit, 1)
-    if size < 1:
+    size = int(number or 0) * _BYTES.get(unit, 1)
+    if word and size < 1:
         raise ValueError(word)
     return size
 
 
 def read_seed(word: str) -> int | None:
     """Read a whole number from 0, an empty text as None."""
-    if not word:
-        return None
-    if not (word.isascii() and word.isdecimal()):
+    if word and not (word.isascii() and word.isdecimal()):
         raise ValueError(word)
-    return int(word)
+    return int(word) if word else None
 
 
 # Backends and devices, without importing a backend ------------------------------------------------
@@ -314,18 +302,13 @@ _OTHER_SIDE = (
         "undecided",
         "pass",
         "pass or fail: the result of a case of which neither a slow-down nor its absence is shown",
-        read=one_of("pass", "fail"),
+        read=choice(Undecided),
     ),
 )
 _LIMITS = (
     Option("first_call_limit", "60", "seconds for tracing and the first call", read=read_seconds),
-    Option(
-        "memory_limit",
-        "",
-        "how much memory a setting's worker may use, like 4G or 800M",
-        read=read_memory,
-    ),
-    Option("results", "results", "the folder of the journals", metavar="FOLDER"),
+    Option("memory_limit", "", "memory a setting's worker may use, like 4G or 800M", read_memory),
+    Option("results", "results", "the folder of the journals", read_folder, metavar="FOLDER"),
 )
 #: The options that take a value, by their heading in the help.
 GROUPS: Mapping[str, tuple[Option, ...]] = {

@@ -96,7 +96,7 @@ class RunOptions:
     undecided: str
     first_call_limit: float
     memory_limit: int
-    results: str
+    results: Path
     once: bool = False
     stop_after: int = 0
     spare_seconds: float = 240.0

@@ -96,6 +96,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             questions_of(session.config)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
+        except KeyboardInterrupt:
+            raise session.Interrupted("nothing was measured yet") from None
 
 
 def pytest_pycollect_makemodule(

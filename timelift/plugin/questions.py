@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PARAMETERS = ("strategy", *AXES)
 #: pytest's -r where nobody typed it.
 _USUAL_REPORT = "fE"
+_INTERRUPTED = "the run was interrupted; what was measured is in the journal"
 _QUESTIONS = pytest.StashKey["Questions"]()
 #: A case that was refused or failed has no samples to hand over.
 _UNUSED = "ignore:Benchmark fixture was not used:pytest_benchmark.logger.PytestBenchmarkWarning"
@@ -171,9 +172,7 @@ class Questions:
             self._measure(cases)
         reported = yield
         if self.session.interrupted:
-            raise session.Interrupted(
-                "the run was interrupted; what was measured is in the journal"
-            )
+            raise session.Interrupted(_INTERRUPTED)
         return reported
 
     def reports_first(self, case: Case, reason: str) -> bool:
@@ -196,6 +195,8 @@ class Questions:
         except UserError as error:
             display.say(str(error))
             raise pytest.Session.Failed(str(error)) from None
+        except KeyboardInterrupt:
+            raise pytest.Session.Interrupted(_INTERRUPTED) from None
         finally:
             display.done()
 

@@ -44,8 +44,11 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
     of the model's inputs are unknown, or if one of them is text.
     """
     if source:
-        inputs, labels = find_named(source)()
-        return Data(inputs, labels, drawn=False)
+        match find_named(source)():
+            case inputs, labels:
+                return Data(inputs, labels, drawn=False)
+            case other:
+                raise ValueError(f"{source} must return (inputs, labels), got {type(other)}")
     numbers = itertools.count(29, 3)
 
     def marked(tensor: Any) -> Array:  # by a number of its own, to see where an input goes
