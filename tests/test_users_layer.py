@@ -165,8 +165,8 @@ def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
     ],
 )
 def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, fields, sentence):
-    description = {"features": None, "dtype": "", "high": 0} | fields
-    monkeypatch.setattr(users_layer, "describe", lambda *_: description)
+    given = {"features": None, "dtype": "", "high": 0, **fields}
+    monkeypatch.setattr(users_layer, "describe", lambda *_: given)
     with pytest.raises(UserError, match=sentence):
         users_layer.user_workload("a:b", None, QUICKEST, [])
 
@@ -178,6 +178,7 @@ def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, fields, 
         ("gone.py:f", "received 'gone.py:f', and there is no file gone.py"),
         (f"{'a' * 300}.py:f", "there is no file"),
         ("a:b#", "expected module:name or path.py:name"),
+        ("a:B(4)", "name a function without arguments that makes it"),
     ],
 )
 def test_a_layer_of_another_form_is_a_sentence(tmp_path, monkeypatch, text, sentence):

@@ -76,6 +76,7 @@ def find_factory(text: str, expected: str) -> Factory:
         return replace(factory, where=str(path.resolve()))
     if not _IN_MODULE.fullmatch(f"{factory.where}:{factory.name}"):
         hint = f"; write {text}:NAME" if text.endswith(".py") else ""
+        hint = "; name a function without arguments that makes it" if "(" in text else hint
         raise UserError(f"expected {expected}; received {text!r}{hint}")
     return factory
 
@@ -93,14 +94,10 @@ def describe(
     if reason := why_not_installed(backend):
         raise UserError(reason)
     command = [sys.executable, "-m", "timelift.worker.describe", factory, called_with]
-    variables = importing_from(folders) | _NO_GPU | {"KERAS_BACKEND": backend}
+    env = environment(variables=importing_from(folders) | _NO_GPU | {"KERAS_BACKEND": backend})
     try:
         done = subprocess.run(
-            command,
-            env=environment(variables=variables),
-            capture_output=True,
-            check=False,
-            timeout=IMPORT_LIMIT,
+            command, env=env, capture_output=True, check=False, timeout=IMPORT_LIMIT
         )
         described: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:

@@ -430,8 +430,7 @@ def own_losses(layer: Any) -> Any:
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
 
-    The layer is built by a call, since a subclassed layer may make its weights there. One that a
-    TimeDistributed marked as built, and whose parts are not, makes them in a call that computes.
+    The layer is built by a call, since a subclassed layer may make its weights there.
     """
     import keras  # noqa: PLC0415
 
@@ -441,7 +440,7 @@ def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     dtype = inputs.dtype or keras.config.floatx()
     if not layer.built:
         layer(keras.KerasTensor((None, *inputs.features), dtype))
-    elif not all(part.built for part in parts_of(layer)):
+    elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
         layer(keras.ops.zeros((1, *inputs.features), dtype))
     noise = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
