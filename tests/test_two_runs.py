@@ -94,7 +94,7 @@ def test_too_few_launches_make_no_suspect(write):
     assert {row.state for row in findings.cases} == {ChangeState.UNKNOWN}
     assert math.isnan(findings.usually_visible)
     (sentence,) = compare_words.ending(findings, compare_words.ROWS)
-    assert "too few launches for any suspect" in sentence
+    assert "too few launches to see any slow-down" in sentence
 
 
 def test_of_two_rivals_the_slower_one_is_named(write):

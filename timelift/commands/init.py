@@ -33,10 +33,11 @@ _BLANKS = {
     "make_layer": 'raise NotImplementedError("fill in: return your layer")',
 }
 #: What the user has to add, since it belongs into files that exist already.
-_TO_ADD = (
-    "add -p timelift.plugin to pytest's addopts and tests to its testpaths, so that pytest bench/ "
-    "measures and a plain pytest does not, and results/ to .gitignore"
-)
+_TO_ADD = """\
+  its pip line needs an address until timelift is on PyPI
+add to pytest's addopts    -p timelift.plugin, so that pytest bench/ measures
+add to pytest's testpaths  your tests' folder, so that a plain pytest does not
+add to .gitignore          results/"""
 
 
 def init(options: Options, project: Project) -> int:

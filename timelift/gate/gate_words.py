@@ -244,7 +244,8 @@ def _changed_program(row: _Row) -> str:
     cases = len(row.outcomes)
     texts = Counter(filter(None, map(_program_of, row.outcomes)))
     text, alike = next(iter(texts.items()), ("", cases))
-    return text if alike == cases else f"{text} in {alike} of {cases}"
+    others = ", other operations in others" if len(texts) > 1 else ""
+    return text if alike == cases else f"{text} in {alike} of {cases}{others}"
 
 
 def _program_of(outcome: CaseOutcome) -> str:

@@ -181,7 +181,7 @@ def _detectable(compared: TwoRuns) -> str:
     if not compared.cases:
         return ""
     if math.isnan(compared.usually_visible):
-        return f"; too few launches for any suspect ({MIN_LAUNCHES} of each run are needed)"
+        return f"; too few launches to see any slow-down ({MIN_LAUNCHES} of each run are needed)"
     return (
         f"; the median case would be one if it were {percent_more(compared.usually_visible)} slower"
     )
@@ -191,9 +191,10 @@ def _decisions(compared: TwoRuns, cases: str, rows: int) -> Iterator[str]:
     suspects, settings = compared.suspects, compared.suspect_settings
     parts = [f"{counted(len(suspects), 'suspect')} among {cases}"] if suspects else []
     parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
+    few = _detectable(compared) if math.isnan(compared.usually_visible) else ""
     yield (
-        f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
-        f"slow-down: {_how_to_decide(compared)}"
+        f"{', '.join(parts)}{few}. Two runs made at different times can show a "
+        f"suspect, not prove a slow-down: {_how_to_decide(compared)}"
     )
     to_race = [(case.setting, case.strategy) for case in suspects]
     to_race += [(setting, "") for setting in settings]

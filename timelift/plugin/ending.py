@@ -64,7 +64,7 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
     if shown:
         yield from terminal.section_lines(shown, width)
     if path:
-        yield f"{_as_typed(path)}; read it with: timelift report {_as_typed(path)}"
+        yield f"page  timelift report {_as_typed(path)} --open"
 
 
 def _show_answer(

@@ -276,10 +276,8 @@ def trust_in_words(run: Run, trust: Trust | None) -> tuple[str, str]:
     The line has the least of the planted slow-downs with a `_FOUND_SHARE`.
     """
     if trust is None:
-        return (
-            "this machine is not tested yet: timelift selftest (10 minutes)",
-            "not known for this machine; find out with: timelift selftest",
-        )
+        untested = "this machine is not tested yet: timelift selftest (10 minutes)"
+        return untested, untested
     false, changed = trust.false_alarms, trust.changed_in(run.header.machine.versions)
     planted = {
         share: calls for share, calls in sorted(trust.found.items()) if share > 0 and calls.tries
