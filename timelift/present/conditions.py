@@ -116,16 +116,18 @@ def comparisons(findings: RunFindings) -> str:
 
 def _narrower(findings: RunFindings) -> str:
     """Write the options that would decide more comparisons."""
-    contests, is_noisy = findings.contests, findings.is_too_noisy
+    run, contests, is_noisy = findings.run, findings.contests, findings.is_too_noisy
     if all(row.launches < MIN_LAUNCHES for ranking in contests for row in ranking.rows):
-        return f"a verdict needs --launches {MIN_LAUNCHES}-12"
-    helpful = remedies(findings.run) if is_noisy else []
-    settings = [ranking.setting for ranking in contests]
-    if is_noisy and any(setting.on_cpu and setting.threads != 1 for setting in settings):
+        more = f"{MIN_LAUNCHES} launches" if run.is_provisional else f"--launches {MIN_LAUNCHES}-12"
+        return f"a verdict needs {more}"
+    helpful = remedies(run) if is_noisy else []
+    if is_noisy and any(each.setting.on_cpu and each.setting.threads != 1 for each in contests):
         helpful.append("--threads 1")
     # at least twice the time, in steps of five minutes
-    minutes = 5 * max(math.ceil(2 * (findings.run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
-    helpful.append(f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m")
+    minutes = 5 * max(math.ceil(2 * (run.seconds or 0.0) / _BUDGET_STEP), _FEWEST_STEPS)
+    budget = f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
+    asked = str(run.header.options.get("launches", ""))
+    helpful.append("more --launches" if asked.isdecimal() else budget)  # a number is not extended
     them = "it" if findings.decided.undecided == 1 else "them"
     return f"{' or '.join(dict.fromkeys(helpful))} would narrow {them}"
 
