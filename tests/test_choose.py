@@ -188,7 +188,7 @@ NO_ANSWERS = {
         {"strategies": {"native@HEAD": {"against": {"of": "native"}}}},
         "name a run of timelift bench without --against",
     ),
-    "a whole model": ({"options": {"relative_to": "as_written"}}, "name another one with --run"),
+    "a whole model": ({"options": {"relative_to": "as_written"}}, "--run names another"),
 }
 
 

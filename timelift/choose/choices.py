@@ -100,7 +100,7 @@ def _check_workload(name: str, settings: Iterable[Setting], workloads: Iterable[
     others = set(workloads) - measured
     if name not in measured | others:
         hint = nearest(name, measured, not_in_run=others)
-        raise UserError(f"--workloads: unknown workload {name!r}; {hint}")
+        raise UserError(f"--workloads: unknown workload {name!r}; {hint}; --run names another run")
 
 
 # The answer --------------------------------------------------------------------------------------

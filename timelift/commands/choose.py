@@ -31,8 +31,7 @@ def choose(options: Options, project: Project) -> int:
     run = load_usual(path, or_failed=True)
     if run.header.races_whole_model:
         raise UserError(
-            f"expected a run of strategies, received {str(path)!r}, in which timelift advise raced "
-            "a whole model against itself; name another one with --run"
+            f"expected a run of strategies, received {str(path)!r}, of a model; --run names another"
         )
     axes = {name: getattr(options, name) for name in AXES}
     query = choices.read_query(axes, options.goal, run, list(project.workloads))

@@ -102,8 +102,7 @@ def describe(
         described: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise UserError(
-            f"{factory}: it was not imported and called within {IMPORT_LIMIT:g} s; import it by "
-            "itself"
+            f"{factory}: importing and calling it takes over {IMPORT_LIMIT:g} s; import it alone"
         ) from None
     except ValueError:
         lines = without_codes(done.stderr.decode(errors="replace")).split("\n")

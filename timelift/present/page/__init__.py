@@ -105,6 +105,7 @@ def page_html(
             state=head.get("state", ""),
             when=when,
             command=head.get("command", ""),
+            is_whole=findings.run.header.races_whole_model,
             warnings=in_words.warnings,
             **_first_screen(findings, in_words.additions),
             **_charts(findings, has_chooser=in_words.additions.section is None),
