@@ -1,10 +1,12 @@
 """`timelift`: its words, how it ends, and its lists: what strategies and workloads there are."""
 
+import errno
 import inspect
 import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -190,6 +192,28 @@ def test_a_missing_file_of_questions_is_a_sentence_with_a_hint(word, hint, monke
     config = configured(pytest.Config.ArgsSource.ARGS, word)
     with pytest.raises(pytest.UsageError, match=f"expected a file of questions, .*; {hint}"):
         questions.pytest_cmdline_main(config)
+
+
+def test_a_removed_working_directory_is_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    assert cli.main(["report"]) == 1
+    assert "expected a working directory, but it has been removed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "cannot write the answer: No space"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_a_full_disk_and_an_interrupt_are_a_sentence(monkeypatch, capsys, error, code, said):
+    monkeypatch.setattr(cli, "_run", Mock(side_effect=error))
+    monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
+    monkeypatch.setattr(cli.sys.stdout, "fileno", lambda: 1, raising=False)
+    assert cli.main(["report"], ROOT) == code
+    assert capsys.readouterr().err.startswith(f"timelift: {said}")
 
 
 OWN = (ROOT / "strategies" / "fold_time.py").read_text(encoding="utf-8").replace("time", "mine", 1)

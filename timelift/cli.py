@@ -1,6 +1,7 @@
 """The command line: `timelift COMMAND …`; `timelift.commands` has a function for each command."""
 
 import argparse
+import errno
 import gc
 import importlib
 import inspect
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
 
-from timelift.commands import Options, option_for, unknown_option
+from timelift.commands import EXIT_INTERRUPTED, Options, option_for, unknown_option
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.project import Project
@@ -114,17 +115,33 @@ def main(argv: Sequence[str] | None = None, root: Path | None = None, default: s
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        here = Path(os.path.relpath(Project.around(Path.cwd()).root)) if root is None else root
-        code = _run(words, Project(here), default)
+        code = _run(words, Project(_root() if root is None else root), default)
         sys.stdout.flush()
     except UserError as error:
         sys.stderr.write(f"timelift: {plain(error)}\n")
         return 1
-    except BrokenPipeError:
+    except KeyboardInterrupt:  # by another door than `timelift.__main__`
+        sys.stderr.write("timelift: interrupted\n")
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        if error.errno == errno.ENOSPC:
+            sys.stderr.write(f"timelift: cannot write the answer: {error.strerror}; make room\n")
         # `| head` has read enough; the rest of the buffer must not fail again at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _root() -> Path:
+    """Return the top of the project around the working directory, as a path from there."""
+    try:
+        return Path(os.path.relpath(Project.around(Path.cwd()).root))
+    except FileNotFoundError:
+        raise UserError(
+            "expected a working directory, but it has been removed; change into another"
+        ) from None
 
 
 def _run(words: list[str], project: Project, default: str) -> int:
