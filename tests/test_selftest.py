@@ -257,6 +257,18 @@ def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
     assert not list(tmp_path.glob("trust*"))
 
 
+def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_more(tmp_path):
+    large = journals.selftest(tmp_path / "large.jsonl", sizes=6, launches=3)
+    small = journals.selftest(tmp_path / "small.jsonl", sizes=1, launches=3)
+    list(end(large))
+    (stored,) = tmp_path.glob("trust*")
+    kept = stored.read_text()
+    assert any("which rests on more comparisons" in line for line in end(small))
+    assert stored.read_text() == kept
+    stored.unlink()
+    assert any("from now on" in line for line in end(small))
+
+
 def test_a_self_test_without_twins_has_no_result(tmp_path):
     path = journals.synthetic(tmp_path / "run.jsonl")
     (line,) = end(path)

@@ -83,6 +83,10 @@ class Trust(Struct, frozen=True, kw_only=True):
     wrong_way: Proportion
     found: dict[float, Proportion]
 
+    @property
+    def tries(self) -> int:
+        return self.false_alarms.tries + sum(calls.tries for calls in self.found.values())
+
     def changed_in(self, versions: Mapping[str, str]) -> list[str]:
         return sorted(name for name, text in self.versions.items() if versions.get(name) != text)
 
@@ -193,13 +197,14 @@ def load_trust(path: Path) -> Trust | None:
         return None
 
 
-def save_trust(trust: Trust, folder: Path) -> Path:
-    """Write the findings of a self-test into its folder, a file for each set of versions.
+def trust_path(folder: Path, versions: Mapping[str, str]) -> Path:
+    """Return the file of a set of versions in a folder of self-tests."""
+    return folder / f"trust-{zlib.crc32(repr(sorted(versions.items())).encode()):08x}.json"
 
-    Raises UserError on failure.
-    """
-    versions = zlib.crc32(repr(sorted(trust.versions.items())).encode())
-    path = folder / f"trust-{versions:08x}.json"
+
+def save_trust(trust: Trust, folder: Path) -> Path:
+    """Write the findings of a self-test into its folder; raises UserError on failure."""
+    path = trust_path(folder, trust.versions)
     with writing(path, "make the folder writable"):
         text = msgspec.json.format(msgspec.json.encode(trust), indent=1).decode()
         replace_text(path, f"{text}\n")
@@ -259,13 +264,20 @@ def _sentences(trust: Trust | None) -> Iterator[str]:
 def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
     """Yield the lines at the end of a self-test, and store one that is over in its `folder`.
 
-    Raises UserError where it cannot be written.
+    Of two self-tests with the same versions the one that rests on more comparisons is kept. Raises
+    UserError where it cannot be written.
     """
     yield from section(run).versions[0]
     trust = trust_from_run(run)
-    if trust and run.is_provisional:
+    if trust is None:
+        return
+    before = load_trust(trust_path(folder, trust.versions))
+    if run.is_provisional:
         yield "not stored, since the run did not end"
-    elif trust:
+    elif before and before.tries > trust.tries:
+        day = before.measured[:10]
+        yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
+    else:
         save_trust(trust, folder)
         yield f"stored in {folder}: reports of this machine quote it from now on"
 
