@@ -36,7 +36,8 @@ def test_the_text_of_an_option_becomes_its_value(name, word, value):
     [("launches", word) for word in ("0", "3-", "5-3", "3-10000000000", "many")]
     + [("budget", word) for word in ("0", "5d", "m", "inf")]
     + [("seed", word) for word in ("-5", "1.5", "x")]
-    + [("memory_limit", "0G"), ("results", __file__), ("first_call_limit", "1e12")],
+    + [("memory_limit", "0G"), ("memory_limit", "10000000000G")]
+    + [("results", __file__), ("first_call_limit", "1e12")],
 )
 def test_a_wrong_text_is_a_sentence_that_names_the_option(name, word):
     with pytest.raises(UserError, match=f"{option_flag(name)}: expected .*, received {word!r}"):

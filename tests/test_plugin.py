@@ -28,16 +28,20 @@ def test_the_first_signal_is_gentle_and_the_second_ends_the_run(number):
 
 
 @pytest.mark.parametrize(
-    ("words", "verbose", "asked"),
+    ("words", "always", "verbose", "asked"),
     [
-        ([], 0, False),
-        (["bench/", "--benchmark-json=out.json", "--benchmark-autosave"], 0, False),
-        (["-v"], 1, True),
-        (["-q"], -1, False),
-        (["--benchmark-sort=name"], 0, True),
+        ([], "", 0, False),
+        (["bench/", "--benchmark-json=out.json", "--benchmark-autosave"], "", 0, False),
+        (["-v"], "", 1, True),
+        (["-q"], "", -1, False),
+        (["--benchmark-sort=name"], "", 0, True),
+        ([], "-x --benchmark-histogram", 0, True),
     ],
 )
-def test_the_table_of_pytest_benchmark_is_shown_where_it_is_asked_for(words, verbose, asked):
+def test_the_table_of_pytest_benchmark_is_shown_where_it_is_asked_for(
+    monkeypatch, words, always, verbose, asked
+):
+    monkeypatch.setenv("PYTEST_ADDOPTS", always)
     config = SimpleNamespace(
         option=SimpleNamespace(verbose=verbose), invocation_params=SimpleNamespace(args=words)
     )
@@ -81,6 +85,7 @@ def asked(root, *plugins, **options):
 @pytest.mark.parametrize(
     ("words", "options", "sentence"),
     [
+        ([], {"resume": ""}, "expected a run, received nothing; leave out the '='"),
         ([SELFTEST], {"resume": "latest"}, "goes with neither timelift selftest nor"),
         ([], {"resume": "latest", "once": ""}, "goes with neither timelift selftest nor"),
         ([SELFTEST], {"against": "main"}, "races strategies against themselves; leave out"),

@@ -35,6 +35,8 @@ _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
 _MOST_LAUNCHES = 1_000
 #: More than a month.
 _MOST_SECONDS = 3e6
+#: The system counts bytes in signed 64 bits.
+_MOST_BYTES = 2**63 - 1
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -122,7 +124,7 @@ def read_memory(word: str) -> int:
     unit = word[-1:].upper()
     number = word[:-1] if unit in _BYTES else word
     size = int(number or 0) * _BYTES.get(unit, 1)
-    if word and size < 1:
+    if word and not 0 < size <= _MOST_BYTES:
         raise ValueError(word)
     return size
 

@@ -8,6 +8,7 @@ At the first question that is collected, the plugin imports this module and regi
 import io
 import itertools
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -83,6 +84,8 @@ def race_of(config: pytest.Config) -> Race:
     texts, resume = _texts(config), config.getoption(f"{PREFIX}resume")
     once = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
     is_selftest = config.pluginmanager.hasplugin(SELFTEST)
+    if resume == "":
+        raise UserError("--resume: expected a run, received nothing; leave out the '='")
     if resume and (once or is_selftest):
         raise UserError("--resume goes with neither timelift selftest nor --benchmark-disable")
     if is_selftest and texts["against"]:
@@ -259,7 +262,10 @@ _TABLE_OPTIONS = tuple(
 
 def is_table_asked_for(config: pytest.Config) -> bool:
     """True if pytest-benchmark's own table is wanted: by `-v`, or by an option about it."""
-    words = map(str, config.invocation_params.args)
+    words = [
+        *map(str, config.invocation_params.args),
+        *os.environ.get("PYTEST_ADDOPTS", "").split(),
+    ]
     verbose = getattr(config.option, "verbose", 0)  # none with -p no:terminal
     return verbose > 0 or any(word.startswith(_TABLE_OPTIONS) for word in words)
 
