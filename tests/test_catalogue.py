@@ -133,6 +133,7 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
         (["folt[k=8]"], "unknown strategy 'folt"),
         (["fold[k=", "fold[8]", "fold[k={[]:1}]", "fold[k=8"], "expected parameters like name"),
         (["fold[q=1]"], "build has no parameter 'q'"),
+        (["fold[k={1, 2}]", "fold[k=b'x']", "fold[k=(1, 2)]"], "expected parameters that are num"),
     ],
 )
 def test_a_wrong_strategy_word_is_a_sentence(tmp_path, words, sentence):

@@ -176,6 +176,15 @@ def test_the_usual_backend_is_keras_s_own_or_the_first_installed(
     assert words.startswith(f"backend {usual}, ") == (usual is not None)
 
 
+def test_what_keras_json_says_of_axes_and_numbers_is_among_the_flags(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    text = '{"backend": "jax", "floatx": "float32", "image_data_format": "channels_first"}'
+    write(tmp_path, {"keras.json": text})
+    flags = machine.describe([]).drift["flags"]
+    assert flags["image_data_format"] == "channels_first"
+    assert not {"backend", "floatx"} & {*flags}
+
+
 @pytest.mark.parametrize("version", ["none", "2.15.0", "3.3.3"])
 def test_a_keras_that_is_too_old_is_refused_before_anything_starts(monkeypatch, version):
     monkeypatch.setattr(machine, "versions", lambda _: {"keras": version})

@@ -29,7 +29,7 @@ def usual_backend() -> tuple[Backend, str]:
     first = next(iter(installed_backends()), Backend.TENSORFLOW)
     word, where = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
     if not word:
-        word, where = _in_keras_json()
+        word, where = keras_settings().get("backend"), str(_keras_json())
     if word is None:
         return first, f"backend {first}, the first that is installed"
     if word not in [*Backend]:
@@ -45,11 +45,15 @@ def usual_backend() -> tuple[Backend, str]:
     return first, f"backend {first}, since {backend}, as {where} says, is not installed"
 
 
-def _in_keras_json() -> tuple[Any, str]:
-    """Return the backend that keras.json names, None if none, and the path of the file."""
-    home = os.environ.get("KERAS_HOME", "~/.keras")
-    path = Path(os.path.expanduser(home), "keras.json")  # noqa: PTH111 - raises nothing
+def keras_settings() -> dict[str, Any]:
+    """Return what keras.json says; what is no JSON object says nothing."""
     try:
-        return json.loads(path.read_bytes())["backend"], str(path)
-    except (OSError, ValueError, LookupError, TypeError):  # no file, or not as Keras writes it
-        return None, str(path)
+        settings = json.loads(_keras_json().read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _keras_json() -> Path:
+    home = os.environ.get("KERAS_HOME", "~/.keras")
+    return Path(os.path.expanduser(home), "keras.json")  # noqa: PTH111 - raises nothing

@@ -4,6 +4,7 @@ Nothing is imported. So collecting is instant, needs no framework, and a malform
 anything runs.
 """
 
+import json
 import os
 import re
 import zlib
@@ -223,11 +224,24 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
                 f"{source.path}: build has no parameter {name!r}; it has: "
                 f"{', '.join(names) or 'none'}"
             )
+    if not _survives_json(parameters):
+        raise UserError(
+            f"{source.path}: expected parameters that are numbers, texts, True, False, None or "
+            f"lists of these, received {dict(parameters)!r:.80}"
+        )
     inside = ",".join(f"{name}={value}" for name, value in parameters.items())
     label = f"{source.name}[{inside}]" if inside else source.name
     imported = [backend for backend in Backend if backend in source.imports]
     backends = map(Backend, source.constants.get("BACKENDS", imported or list(Backend)))
     return Strategy(label, source.path, source.title, parameters, source.constants, tuple(backends))
+
+
+def _survives_json(parameters: Mapping[str, Any]) -> bool:
+    """True if a worker receives these very parameters, which are sent to it as JSON."""
+    try:
+        return bool(json.loads(json.dumps(parameters)) == parameters)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def read_workloads(paths: Iterable[Path]) -> dict[str, Workload]:

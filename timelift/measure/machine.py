@@ -18,7 +18,7 @@ from timelift.canary import OWN_GROUPS, Groups, text_of, time_canary
 from timelift.case import Backend, Setting
 from timelift.errors import UserError
 from timelift.journal.lines import Machine
-from timelift.measure.backends import installed_backends, why_not_installed
+from timelift.measure.backends import installed_backends, keras_settings, why_not_installed
 from timelift.measure.options import device_names
 
 #: The packages of a backend whose versions change what is measured.
@@ -39,6 +39,8 @@ SPEED_VARIABLES = (
     *("NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES"),
     "CUDA_DEVICE_ORDER",
 )
+#: What keras.json may say of the order of axes and of numbers that changes what layers compute.
+UNUSUAL_SETTINGS = ("channels_first", "float16", "bfloat16", "float64")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 #: Where WSL, AMD and Tegra show GPUs, of which `device_names` knows nothing.
 _OTHER_GPUS = [Path("/dev", name) for name in ("dxg", "kfd", "nvgpu", "nvhost-gpu")]
@@ -99,7 +101,8 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
             "governor": text_of(_GOVERNOR).strip() or None,
-            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
+            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ}
+            | {name: word for name, word in keras_settings().items() if word in UNUSUAL_SETTINGS},
         },
         information={"canary_seconds": time_canary(), "busy": psutil.cpu_percent(0.2) / 100},
     )
