@@ -13,7 +13,12 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line
 from timelift.journal.lines import Header
-from timelift.measure.header import open_resumed, resumed_options, without_folders
+from timelift.measure.header import (
+    open_resumed,
+    resumed_options,
+    shareable_header,
+    without_folders,
+)
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.measurement import CaseInLaunch
@@ -42,6 +47,12 @@ def test_a_header_names_no_folder_of_its_user(session):
     assert header.command == ["timelift", "bench", "--junitxml=…/j.xml", "bench/test_lift.py"]
     assert header.machine.drift["flags"]["XLA_FLAGS"] == "--xla_dump_to=…/dump --xla_on"
     assert "strategies/mine.py" in header.sources
+
+
+def test_files_of_one_name_outside_of_the_project_keep_their_digests(session):
+    sources = {"/opt/a/x.py": "1", "/opt/b/x.py": "2", "/opt/c/x.py": "3"}
+    shown = shareable_header(Header(sources=sources), session.request.project.root)
+    assert shown.sources == {"…/x.py": "1", "…/x.py (2)": "2", "…/x.py (3)": "3"}
 
 
 def test_a_reason_names_no_folder_of_its_user(session):
@@ -104,6 +115,15 @@ def test_a_layer_s_file_is_found_from_any_folder_where_a_run_is_resumed(session,
     assert again["layer"] == f"{root}/strategies/mine.py:make"
     typed = given | {"layer": "mine.py:make"}
     assert resumed(session, header.asked, typed)["layer"] == "mine.py:make"
+
+
+def test_a_run_with_options_that_are_none_any_more_does_not_go_on(session):
+    asked = {"launches": "3", "round_seconds": "0.05", "pin": "0", "until": "", "relative_to": "x"}
+    given = dict.fromkeys(session.request.texts, "")
+    sentence = r"begun with --round-seconds '0\.05', --pin '0'; start a new run"
+    with pytest.raises(UserError, match=sentence):
+        resumed(session, asked, given)
+    assert resumed(session, {"launches": "3", "pin": ""}, given)["launches"] == "3"
 
 
 def test_a_run_of_copies_is_not_resumed_wherever_its_journal_lies(tmp_path):

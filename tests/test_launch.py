@@ -15,7 +15,7 @@ from tests.projects import ROOT
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
-from timelift.measure.launch import LaunchProcess, stage_limit
+from timelift.measure.launch import LaunchProcess, signal_name, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
@@ -165,6 +165,10 @@ def test_an_outcome_of_an_unknown_rival_is_passed_over():
     worker.take(task().unmeasured("nobody's", Status.FAILED, "-"))
     worker.take(task(seq_len=9).unmeasured("native", Status.FAILED, "-"))
     assert worker.ended == []
+
+
+def test_a_signal_without_a_name_is_called_by_its_number():
+    assert signal_name(40) == "signal 40"
 
 
 def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(

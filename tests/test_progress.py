@@ -67,7 +67,7 @@ def test_what_is_going_to_happen_is_one_line(options, words):
     assert plan_in_words(40, 1, asked) == f"40 cases in 1 setting, {words}"
 
 
-def test_there_is_a_plain_line_every_ten_seconds_beside_those_that_stay(monkeypatch):
+def test_there_is_a_plain_line_every_ten_seconds_and_fewer_of_a_long_run(monkeypatch):
     now, stream = [0.0], io.StringIO()
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     progress = CampaignDisplay(stream)
@@ -76,6 +76,10 @@ def test_there_is_a_plain_line_every_ten_seconds_beside_those_that_stay(monkeypa
         now[0] += 1
     progress.say("what stays")
     assert stream.getvalue().count("\n") == 7 + 1
+    while now[0] <= 7_200:  # two hours
+        progress.show(stage(gone=now[0]))
+        now[0] += 1
+    assert stream.getvalue().count("\n") < 50
 
 
 @pytest.fixture

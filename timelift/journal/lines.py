@@ -167,9 +167,15 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
     @property
     def layer_options(self) -> dict[str, str]:
-        """The user's own layer and its inputs, as `bench` reads them, or ''."""
-        texts = {name: self.options.get(name) for name in ("layer", "inputs")}
-        return {name: text if isinstance(text, str) else "" for name, text in texts.items()}
+        """The user's own layer and its inputs, as `bench` reads them, or ''.
+
+        Journals of earlier versions hold them in other options.
+        """
+        texts = {name: text for name, text in self.options.items() if isinstance(text, str)}
+        names = ("layer", "layer_file", "inputs", "features", "input_dtype", "input_high")
+        layer, file, inputs, sizes, dtype, high = (texts.get(name, "") for name in names)
+        earlier = f"{dtype}[{sizes}]<{high}" if sizes and dtype else sizes
+        return {"layer": layer or file, "inputs": inputs or earlier}
 
     def option_number(self, name: str) -> float | None:
         """Return an option as a number; None if it is missing or no number."""

@@ -17,8 +17,9 @@ from timelift.measure.progress import StageBegun
 
 #: Columns of the bar; terminals narrower than `_ROOM` have none.
 _BAR, _ROOM = 12, 60
-#: Seconds between plain lines on a stream that is no terminal.
-_PAUSE = 10.0
+#: Seconds between plain lines on a stream that is no terminal: a sixth of the time that has passed,
+#: so that a long run has few lines, within these.
+_PAUSE, _LONGEST_PAUSE = 10.0, 300.0
 #: Terminals that cannot move their cursor.
 _DUMB = {"dumb", "unknown"}
 
@@ -43,7 +44,7 @@ class CampaignDisplay:
         if self._moving:
             line = self._line_below()
             line.update(_drawn(stage, line.console.width), refresh=True)
-        elif now - self._shown >= _PAUSE:
+        elif now - self._shown >= max(_PAUSE, min(stage.gone / 6, _LONGEST_PAUSE)):
             self._shown = now
             self._write(f"timelift: {stage.words}\n")
 

@@ -70,8 +70,13 @@ def shareable_header(header: Header, root: Path) -> Header:
 
 def _without_folders(value: Any, root: Path) -> Any:
     if isinstance(value, dict):
-        parts = value.items()
-        return {without_folders(name, root): _without_folders(part, root) for name, part in parts}
+        shown: dict[str, Any] = {}
+        for name, part in value.items():
+            key, number = without_folders(name, root), 2
+            while key in shown:  # two files of one name, outside of the project
+                key, number = f"{without_folders(name, root)} ({number})", number + 1
+            shown[key] = _without_folders(part, root)
+        return shown
     if isinstance(value, list):
         return [_without_folders(part, root) for part in value]
     return without_folders(value, root) if isinstance(value, str) else value
@@ -168,6 +173,7 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
     `asked` has every option, empty if it is not given; `root` is the top of the project.
     """
     own = resumed.header.asked or {}
+    _refuse_unknown_options(own, asked)
     options = {}
     for name, text in asked.items():
         before = own.get(name, "")
@@ -186,6 +192,21 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
                 f"{text!r}; leave it out, or measure anew without --resume"
             )
     return options
+
+
+def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) -> None:
+    """Raise UserError if a run was begun with options that this version does not have."""
+    unknown = [
+        f"{option_flag(name)} {text!r:.60}"
+        for name, text in own.items()
+        # relative_to, of older versions, changed reports alone
+        if text and name not in {*asked, "relative_to"}
+    ]
+    if unknown:
+        raise UserError(
+            f"--resume: expected a run of this version's options, received one begun with "
+            f"{', '.join(unknown)}; start a new run, without --resume"
+        )
 
 
 def asked_from_root(asked: Mapping[str, str], root: Path) -> dict[str, str]:

@@ -76,6 +76,12 @@ def stage_limit(doing: str, rivals: int, first_call_limit: float) -> float:
     return 2 * first_call_limit * (rivals if doing == PLAYING else 1)
 
 
+def signal_name(number: int) -> str:
+    """Return `signal SIGKILL`; a real-time signal has a number alone."""
+    has_name = number in {*signal.Signals}
+    return f"signal {signal.Signals(number).name if has_name else number}"
+
+
 class LaunchProcess:
     """A fresh process of an interpreter, in which the import of the backend begins at once."""
 
@@ -259,8 +265,7 @@ class LaunchProcess:
         return None
 
     def _note_death(self, worker: WorkerState, exited: Exited) -> None:
-        name = exited.signal and signal.Signals(exited.signal).name
-        cause = f"signal {name}" if name else f"exit code {exited.code}"
+        cause = signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
