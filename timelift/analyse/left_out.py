@@ -52,13 +52,14 @@ def left_out(run: Run) -> list[LeftOut]:
         settings_of[each.case.strategy].add(each.case.setting)
         if not each.was_measured:
             groups[each.status, _NUMBER.sub("0", each.reason)].append(each)
-    found = []
+    found, asked_of = [], dict[tuple[str, ...], tuple[Setting, ...]]()
     for (status, _), group in groups.items():
         cases = tuple(each.case for each in group)
         names = tuple(dict.fromkeys(case.strategy for case in cases))
         settings = tuple(sorted({case.setting for case in cases}))
-        asked_in = tuple(sorted(set().union(*map(settings_of.__getitem__, names))))
-        found.append(LeftOut(status, group[0].reason, cases, names, settings, asked_in))
+        if names not in asked_of:
+            asked_of[names] = tuple(sorted(set().union(*(settings_of[name] for name in names))))
+        found.append(LeftOut(status, group[0].reason, cases, names, settings, asked_of[names]))
     return sorted(found, key=lambda group: (group.kind, -len(group.cases)))
 
 

@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.left_out import Kind, LeftOut
@@ -137,12 +138,15 @@ def _narrower(findings: RunFindings) -> str:
 
 def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
     """Yield what was asked for and has no figure, each reason once: pairs of a label and a text."""
+    asked_of = {group.strategies: group.asked_in for group in findings.left_out}
+    values_of = {names: _several_values(settings) for names, settings in asked_of.items()}
     for group in findings.left_out:
         names = first_few(group.strategies, _MOST_NAMED)
         reason = group.reason.removesuffix(".") or "the run ended before"
         end = _ENDS.get(group.status, f" {group.status}") if group.kind is Kind.FAILED else ""
         beside = _beside(group, findings) if group.kind is Kind.GIVEN_UP else ""
-        yield group.kind, f"{names}{_where(group)}{end}: {reason}{beside}"
+        where = _where(group, values_of[group.strategies])
+        yield group.kind, f"{names}{where}{end}: {reason}{beside}"
 
 
 def _beside(group: LeftOut, findings: RunFindings) -> str:
@@ -156,18 +160,26 @@ def _beside(group: LeftOut, findings: RunFindings) -> str:
     return f", where {name}'s first call took {time_in_words(calls[name])}" if name else ""
 
 
-def _where(group: LeftOut) -> str:
+def _several_values(settings: Sequence[Setting]) -> Mapping[str, Sequence[Any]]:
+    """Return the values of each axis of which these settings have several."""
+    return {axis: _values(axis, settings) for axis in several_valued(settings)}
+
+
+def _values(axis: str, settings: Iterable[Setting]) -> Sequence[Any]:
+    """Return the values of an axis in order; forward settings alone have no gradients."""
+    return sorted({getattr(setting, axis) for setting in settings} - {Gradients.NONE})
+
+
+def _where(group: LeftOut, values: Mapping[str, Sequence[Any]]) -> str:
     """Write where strategies have no figure, after a blank; '' where they have none anywhere."""
-    words, alike = [], [*group.asked_in]
-    for axis in several_valued(alike):
-        own, all_values = (
-            sorted({getattr(setting, axis) for setting in settings} - {Gradients.NONE})
-            for settings in (group.settings, alike)
-        )
+    words, alike = list[str](), group.asked_in
+    for axis, asked_values in values.items():
+        own = _values(axis, group.settings)
+        all_values = _values(axis, alike) if words else asked_values
         if own and own != all_values:
             are_neighbours = own == [value for value in all_values if own[0] <= value <= own[-1]]
             words.append(f" {at_values(axis, own, are_neighbours=are_neighbours)}")
-            alike = [setting for setting in alike if getattr(setting, axis) in own]
+            alike = tuple(setting for setting in alike if getattr(setting, axis) in own)
     if {*alike} != {*group.settings}:
         return f" in {len(group.settings)} of {len(group.asked_in)} settings"
     return "".join(words)
