@@ -119,7 +119,7 @@ def own(folder, name="Block", **options):
     return usage.code_to_paste("fold_time", case.setting, run, Project(folder))
 
 
-#: A function that makes a layer, a class of layers from elsewhere, and a layer.
+#: A function that makes a layer, a class of layers from elsewhere, a layer, and another function.
 BLOCKS = """'''Blocks.
 
 Block makes one.
@@ -128,19 +128,29 @@ import keras
 from keras.layers import Flatten
 def uses(made): ...
 made = keras.layers.Dense(5)
+makes = lambda: made
 def Block():
     return made
 """
 
 
 def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "blocks.py").write_text(BLOCKS)
     unnamed = own(tmp_path, inputs="int32[96,3]<9").partition("\nshape = (6, 96, 3)  # steps")[2]
     assert "build(layer, shape, dtype='int32')" in unnamed
-    layers = ("blocks:Block", "blocks.py:Block", "blocks:Flatten", "blocks:made")
+    layers = (
+        "blocks:Block",
+        "blocks.py:Block",
+        "blocks:Flatten",
+        "blocks:made",
+        "blocks:makes",
+        "pkg/blocks.py:made",
+    )
     codes = {one: own(tmp_path, one.partition(":")[2], layer=one, inputs="32") for one in layers}
     assert not [code for code in codes.values() if "layer = ..." in code]
     assert "from blocks import Block\n\nlayer = Block()\n" in codes["blocks.py:Block"]
-    assert "layer = made\n" in codes["blocks:made"]
+    assert "layer = made if isinstance(made, keras.Layer) else made()\n" in codes["blocks:made"]
     here = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
     assert max(errors({layer: here + code for layer, code in codes.items()}).values()) < 1e-5
     (tmp_path / "workloads").mkdir()

@@ -155,17 +155,20 @@ def _layer(workload: str, run: Run, project: Project) -> str:
         factory = Factory(f"workloads.{workload}", "make_layer")
     elif factory.lift or workload != workload_name(factory.name):
         return _ANY_LAYER
-    name, module = factory.name, Path(factory.where).stem if factory.is_file else factory.where
+    name, file = factory.name, Path(factory.where)
+    module = ".".join(file.with_suffix("").parts) if factory.is_file else factory.where
     if not all(map(str.isidentifier, (name, *module.split(".")))):
         return _ANY_LAYER
     found = next(module_files(module, project.import_folders), project.root)
-    path = (project.root / factory.where if factory.is_file else found).resolve()
+    path = (project.root / file if factory.is_file else found).resolve()
     with suppress(OSError, ValueError):
         if path.is_relative_to(project.root.resolve()):
             text = path.read_text("utf-8")
-            makes = re.search(rf"^(class |def |from .+ import .*\b){name}\b", text, re.MULTILINE)
-            if makes or re.search(rf"^{name}\s*[:=]", text, re.MULTILINE):
-                return f"from {module} import {name}\n\nlayer = {name}{'()' if makes else ''}"
+            first = f"from {module} import {name}\n\nlayer = {name}"
+            if re.search(rf"^(class|def) {name}\b", text, re.MULTILINE):
+                return f"{first}()"
+            if re.search(rf"^(from .+ import .*\b{name}\b|{name}\s*[:=])", text, re.MULTILINE):
+                return f"{first} if isinstance({name}, keras.Layer) else {name}()"
     return _ANY_LAYER
 
 
