@@ -10,7 +10,7 @@ def main() -> int:
         return cli.main()
     except KeyboardInterrupt:
         sys.stderr.write("timelift: interrupted\n")
-        return 130  # as cli.EXIT_INTERRUPTED, which may not be there yet
+        return 130  # as commands.EXIT_INTERRUPTED, which may not be there yet
 
 
 if __name__ == "__main__":

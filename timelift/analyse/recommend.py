@@ -56,12 +56,12 @@ class Recommendation:
     """The strategy to use in all of these settings, which have some `values` of an answer's axis.
 
     `prices` are those of all strategies, the recommended one first, then the cheapest;
-    `never_shown_slower` are those that no rival was shown to beat in any setting, in that order.
+    `never_shown_slower` are those that no rival was shown to beat in any setting.
     """
 
     rankings: tuple[Ranking, ...]
     prices: tuple[Price, ...]
-    never_shown_slower: tuple[str, ...]
+    never_shown_slower: frozenset[str]
     values: tuple[object, ...] = ()
 
     @property
@@ -105,26 +105,23 @@ def recommend(
 
     first, *others = sorted(_prices(contests), key=preference)
     others.sort(key=lambda price: (price.settings < len(contests), price.ratio, price.strategy))
-    prices = (first, *others)
-    in_order = tuple(price.strategy for price in prices if price.strategy in never_slower)
-    return Recommendation(contests, prices, in_order, values)
+    return Recommendation(contests, (first, *others), never_slower, values)
 
 
-def _never_shown_slower(contests: Sequence[Ranking]) -> set[str]:
+def _never_shown_slower(contests: Sequence[Ranking]) -> frozenset[str]:
     """Return the strategies that no rival was shown to beat in any setting.
 
     A strategy that was missing in one, or had too few launches to be shown slower, is left out.
     """
-    return set.intersection(
-        *(
-            {
-                row.case.strategy
-                for row in ranking.rows
-                if row.rank_low == 1 and _was_tested(row, ranking)
-            }
-            for ranking in contests
-        )
+    best_in_each = (
+        {
+            row.case.strategy
+            for row in ranking.rows
+            if row.rank_low == 1 and _was_tested(row, ranking)
+        }
+        for ranking in contests
     )
+    return frozenset(set.intersection(*best_in_each))
 
 
 def _was_tested(row: RankedCase, ranking: Ranking) -> bool:

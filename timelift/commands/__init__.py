@@ -25,6 +25,8 @@ EXIT_NOT_YES = 2
 EXIT_INTERRUPTED = 130
 #: The names of the plugins with which `timelift bench` and `timelift selftest` call pytest.
 BENCH, SELFTEST = "timelift-bench", "timelift-selftest"
+#: pytest's -r where nobody typed it.
+USUAL_REPORT = "fE"
 
 
 def write_lines(lines: Iterable[str]) -> None:

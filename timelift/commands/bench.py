@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.config.findpaths import load_config_dict_from_file
 
-from timelift.commands import BENCH, SELFTEST, Options, option_for
+from timelift.commands import BENCH, SELFTEST, USUAL_REPORT, Options, option_for
 from timelift.errors import nearest, path_is
 from timelift.inner_layer import Factory
 from timelift.measure.options import FLAGS, OPTIONS, add_options
@@ -105,7 +105,7 @@ class _Questions:
     def pytest_configure(self, config: pytest.Config) -> None:
         if config.option.verbose == 0 and not config.option.collectonly:
             config.option.verbose = -1
-            if config.option.reportchars == "fE":  # what nobody typed; it repeats what is above it
+            if config.option.reportchars == USUAL_REPORT:  # it repeats what is above it
                 config.option.reportchars = ""
 
     @pytest.hookimpl(tryfirst=True)

@@ -204,10 +204,12 @@ class RunRequest:
 
     def _measure_layer(self) -> None:
         """Measure the user's layer, not the default workloads; its inputs become an option."""
+        backends = self.catalogue.backends
+        installed = [backend for backend in backends if not why_not_installed(backend)]
         layer = user_workload(
             self.options.layer,
             self.options.inputs,
-            min(self.catalogue.backends, key=why_not_installed),  # '' if it is installed
+            (installed or backends)[0],
             self.project.import_folders,
         )
         self.catalogue.workloads[layer.name] = layer

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from timelift.case import AXES, SKIPPED, Case, Status
-from timelift.commands import SELFTEST
+from timelift.commands import SELFTEST, USUAL_REPORT
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 PARAMETERS = ("strategy", *AXES)
-#: pytest's -r where nobody typed it.
-_USUAL_REPORT = "fE"
 _INTERRUPTED = "the run was interrupted; what was measured is in the journal"
 _QUESTIONS = pytest.StashKey["Questions"]()
 #: A case that was refused or failed has no samples to hand over.
@@ -233,7 +231,7 @@ class Questions:
     ) -> Iterator[None]:
         """Show the end below pytest's own; it alone tells what fails the gate, unless -r asks."""
         stats, shown = terminalreporter.stats, self._config.option.reportchars
-        asked = shown != _USUAL_REPORT and not set(shown).isdisjoint("faA")
+        asked = shown != USUAL_REPORT and not set(shown).isdisjoint("faA")
         told = set() if asked else set(self.failures.values())
         if failed := stats.get("failed"):
             stats["failed"] = [each for each in failed if each.longreprtext not in told]

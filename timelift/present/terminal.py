@@ -17,6 +17,7 @@ from rich.segment import Segment, Segments
 from rich.table import Table as Grid
 from rich.text import Text
 
+from timelift.analyse.left_out import Kind
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.full_report import Report, SettingsTable
@@ -33,7 +34,7 @@ _GAP, _NARROW_GAP = 3, 2
 _SHORT_HEADING = 14
 #: Columns of a workload's name in the summary's table, beyond which it has several lines.
 _LONGEST_NAME = 18
-_NOTE_STYLES = dict.fromkeys(("failed", "given up", "file"), "yellow")
+_NOTE_STYLES = dict.fromkeys((Kind.FAILED, Kind.GIVEN_UP, "file"), "yellow")
 #: Columns of a text for a file or a pipe.
 _PLAIN_WIDTH = 140
 _INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")

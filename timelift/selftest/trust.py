@@ -26,7 +26,6 @@ from timelift.analyse.verdicts import Verdict, compare_pairs
 from timelift.case import Case
 from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
-from timelift.journal.lines import Planted
 from timelift.measurement import Measurement
 from timelift.present import conditions
 from timelift.present.summary import Section
@@ -104,33 +103,20 @@ class TwinGroup:
 
 def twin_groups(run: Run) -> list[TwinGroup]:
     """Return each strategy of each setting with its twins, where some were measured, in order."""
-    measured, planted = run.measured, _planted(run)
+    measured, strategies = run.measured, run.header.strategies
+    planted = {name: entry.planted.slower for name, entry in strategies.items() if entry.planted}
+    slower_of = {name: slower for name, slower in planted.items() if slower is not None}
     twins_of: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(planted):
-        twins_of[planted[name].of].append(name)
+    for name in sorted(slower_of):
+        twins_of[strategies[name].copy_of].append(name)
+    bases = twins_of.keys() - planted.keys()
     groups = []
-    for base in sorted(case for case in measured if case.strategy in twins_of):
+    for base in sorted(case for case in measured if case.strategy in bases):
         cases = [Case(base.setting, name) for name in twins_of[base.strategy]]
         cases = [base, *(case for case in cases if case in measured)]
-        slower = (0.0, *(planted[case.strategy].slower or 0.0 for case in cases[1:]))
+        slower = (0.0, *(slower_of[case.strategy] for case in cases[1:]))
         groups += [TwinGroup(tuple(measured[case] for case in cases), slower)] if cases[1:] else []
     return groups
-
-
-def _planted(run: Run) -> dict[str, Planted]:
-    """Return the twins by name that have one true difference.
-
-    In an older self-test a twin may be slower in some launches only.
-    """
-    strategies = run.header.strategies
-    twins = {name: entry.planted for name, entry in strategies.items() if entry.planted}
-    return {
-        name: planted
-        for name, planted in twins.items()
-        if planted.slower is not None
-        and (planted.one_launch_in == 1 or not planted.slower)
-        and planted.of in strategies.keys() - twins.keys()
-    }
 
 
 # Judging -----------------------------------------------------------------------------------------

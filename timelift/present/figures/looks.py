@@ -1,10 +1,10 @@
 """The looks of strategies in figures, on the page and in histories: a colour, a marker, a dash.
 
-A name determines its look, in every run. The catalogue's names have eight colours, which reach a
-contrast of 3 on light and dark pages and stay apart for readers with protanopia, deuteranopia and
-tritanopia (searched on the model of Machado, Oliveira and Fernandes 2009). All other strategies,
-which are a user's own, have six colours that no name of the catalogue has, searched in the same
-way. There are more strategies than colours, so marker and dash tell apart what colour does not.
+A name of the catalogue determines its look, in every run. These names have eight colours, which
+reach a contrast of 3 on light and dark pages and stay apart for readers with protanopia,
+deuteranopia and tritanopia (searched on the model of Machado, Oliveira and Fernandes 2009). All
+other strategies, which are a user's own, have six other colours, searched in the same way. There
+are more strategies than colours, so marker and dash tell apart what colour does not.
 """
 
 import re

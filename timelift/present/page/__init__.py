@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings, execution_pairs
+from timelift.analyse.left_out import Kind
 from timelift.analyse.verdicts import RANK_MARGIN
 from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
@@ -40,7 +41,7 @@ _HEADLINE = 300
 #: The parts of the page's own script, in this order.
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 #: Labels of what has no figure.
-_LEFT_OUT = {"given up", "failed", "left out", "and"}
+_LEFT_OUT = {*Kind, "and"}
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
 _SAID_ABOVE = _LEFT_OUT | {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
 
