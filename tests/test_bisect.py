@@ -13,6 +13,7 @@ from tests.test_against import ALONE, SLEEPS
 from timelift.commands import bisect
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"
+AS_SHOWN = "fold_time, sensor, T3, B2, forward, graph"
 #: A step that takes its exit code from the commit.
 SCRIPTED = (
     "import pathlib, sys; code = int(pathlib.Path(sys.argv[1], 'code').read_text()); "
@@ -25,7 +26,7 @@ def run(folder, monkeypatch, *words):
     monkeypatch.setattr(report, "ROOT", folder)
     monkeypatch.setenv("TMPDIR", str(folder.parent))  # a lock that no other run holds
     before = git(folder, "status", "--porcelain"), git(folder, "log", "--format=%H %D")
-    code = report.main(["bisect", *words, "--case", CASE])
+    code = report.main(["bisect", "--case", CASE, *words])
     assert (git(folder, "status", "--porcelain"), git(folder, "log", "--format=%H %D")) == before
     assert git(folder, "worktree", "list").count("\n") == 1
     return code
@@ -57,7 +58,7 @@ def test_the_first_slow_commit_is_named_or_why_none_can_be(
     if first in range(len(codes)):
         code, slowed = 0, git(folder, "rev-parse", f"HEAD~{4 - first}").strip()
         sentence = f"first slower commit: {slowed}"
-    assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD") == code
+    assert run(folder / "sub", monkeypatch, "HEAD~4", "HEAD", "--case", AS_SHOWN) == code
     assert sentence in capfd.readouterr().out
 
 

@@ -34,8 +34,9 @@ def bisect(options: Options, project: Project) -> int:
       1  something has to be done first
       2  BAD is not shown to be slower than GOOD, or no commit can be measured
     """
+    name, comma, axes = options.case.partition(", ")  # as the gate and compare write it
     try:
-        case = Case.from_label(options.case)
+        case = Case.from_label(f"{axes.replace(', ', '-')}-{name}" if comma else options.case)
     except ValueError as error:
         raise UserError(f"--case: {error}") from None
     ends = [resolve_commit(project.root, word) for word in (options.good, options.bad)]
