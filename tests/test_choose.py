@@ -152,12 +152,14 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     run = results.load(path)
     query = read_query({"seq_len": "9", "device": "gpu:1"}, "time", run)
     words = shlex.split(deciding_command(query, Undecided("not measured"), run))
-    is_lift = "lifts" in options  # which bench knows by its model alone
-    assert words[words.index("--layer") + 1] == f"my models:make{'#2' * is_lift}"
-    assert ("--workloads" in words) != is_lift
+    lift = "#2" * ("lifts" in options)  # which bench knows by its model alone
+    assert words[words.index("--layer") + 1] == f"my models:make{lift}"
+    assert ("--workloads" in words) != bool(lift)
     assert words[words.index("--devices") + 1] == "gpu:1"
     given = words[words.index("--inputs") + 1] if "--inputs" in words else None
     assert given == inputs
+    other = read_query({"workload": "sensor"}, "time", run, ["sensor"])
+    assert "make" not in deciding_command(other, Undecided("not measured"), run)
 
 
 def test_why_nothing_stands_beside_the_only_strategy_is_told(tmp_path, capsys):

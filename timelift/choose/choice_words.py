@@ -89,8 +89,9 @@ def deciding_command(query: Query, undecided: Undecided, run: Run) -> str:
         options.append((AXIS_FLAGS["strategy"], ",".join(undecided.between)))
     if undecided.longer:
         options += [("--precision", "1%"), ("--budget", "15m")]
-    layer_options = run.header.layer_options.items()
-    options += [(option_flag(name), text) for name, text in layer_options if text]
+    is_measured = query.setting.workload in {case.setting.workload for case in run.by_case}
+    texts = run.header.layer_options.items()  # of the layer, which another workload has not
+    options += [(option_flag(name), text) for name, text in texts if text and is_measured]
     return bench_command(options)
 
 

@@ -39,8 +39,6 @@ _MOST_SECONDS = 3e6
 _MOST_BYTES = 2**63 - 1
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
 Undecided = StrEnum("Undecided", ("pass", "fail"))
 
 
