@@ -115,7 +115,7 @@ MEMORY = {
         [
             "least memory is a",
             "less than 128 KiB at the peak of a call, from 3 launches",
-            "not shown to differ: b; times as much: c at least 7.62",
+            "not shown to differ: b\ntimes as much: c at least 7.62",
         ],
     ),
     "not known of any": (

@@ -27,11 +27,9 @@ ragged = keras.Sequential([keras.Input((None, 3)), layers.Dense(2)])
 unbuilt = layers.Dense(UNITS)
 number, Dense = 3, layers.Dense
 
-
 class Doubled(keras.layers.Layer):
     def call(self, x):
         return x * 2
-
 
 class Positions(keras.Model):
     def __init__(self):
@@ -45,15 +43,12 @@ class Positions(keras.Model):
     def compute_output_shape(self, shape):  # so TimeDistributed does not call it
         return (*shape[:-1], 4)
 
-
 lifted = keras.Sequential([keras.Input((5, 3)), layers.TimeDistributed(Positions())])
-
 
 def built():
     layer = layers.Dense(UNITS)
     layer.build((None, 6))
     return layer
-
 
 def raises():
     raise RuntimeError("no weights\\nhere")

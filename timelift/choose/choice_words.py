@@ -106,7 +106,7 @@ def _answer(query: Query, choices: Sequence[Choice], run: Run, title: str = "") 
         return
     yield best
     yield f"{_value(query.goal, choice)}, from {counted(choice.launches, 'launch')}"
-    speed_up, price = [*_speed_up(choice)], [_price(choice)]
+    speed_up, price = [*_speed_up(choice)], _price(choice)
     yield from (speed_up + price if query.goal is Goal.TIME else price + speed_up)
 
 
@@ -172,8 +172,8 @@ def _speed_up(choice: Choice) -> Iterator[str]:
         yield f"{_with_interval(speed_up)} {times}, which is not shown to differ{why}"
 
 
-def _price(choice: Choice) -> str:
-    """Return what the choice costs at most, and the ratios of the others to it."""
+def _price(choice: Choice) -> list[str]:
+    """List what the choice costs at most, and the ratios of the others to it."""
     close = [other.strategy for other in choice.others if not other.costs_more]
     is_by_time = math.isfinite(choice.price)
     parts = []
@@ -189,7 +189,7 @@ def _price(choice: Choice) -> str:
         named = dearer if len(dearer) <= _NAMED else [*dearer[: _NAMED - 1], dearer[-1]]
         times = ", ".join(f"{other.strategy} {_with_interval(other.ratio)}" for other in named)
         parts.append(f"times as much: {times}")
-    return "; ".join(parts)
+    return parts
 
 
 def _with_interval(ratio: Interval) -> str:
