@@ -147,9 +147,8 @@ OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "
 )
 def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     cases = journals.grid(("native",), ("make",), (8,), phases=("backward",))
-    head = journals.header(options=options)
-    path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
-    run = results.load(path)
+    lines = journals.header(options=options), *journals.campaign(cases), journals.END
+    run = results.load(journals.write(tmp_path / "run.jsonl", *lines))
     query = read_query({"seq_len": "9", "device": "gpu:1"}, "time", run)
     words = shlex.split(deciding_command(query, Undecided("not measured"), run))
     lift = "#2" * ("lifts" in options)  # which bench knows by its model alone
