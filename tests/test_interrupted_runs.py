@@ -88,10 +88,7 @@ def ended_by(run: subprocess.Popen[str], folder: Path, number: signal.Signals) -
     said, _ = run.communicate(timeout=PATIENCE)
     wait_until_gone(children)
     return SimpleNamespace(
-        code=run.returncode,
-        said=said,
-        played=played(folder),
-        last=records_of(folder)[-1],
+        code=run.returncode, said=said, played=played(folder), last=records_of(folder)[-1]
     )
 
 

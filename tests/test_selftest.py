@@ -252,6 +252,8 @@ def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):
     lines = list(end(path))
     assert lines[0].startswith("provisional: ")
     assert lines[-1] == "not stored, since the run did not end"
+    few = list(end(journals.selftest(tmp_path / "few.jsonl", launches=2)))
+    assert few[-1].startswith("not stored, since 3 launches a rival are needed")
     assert not list(tmp_path.glob("trust*"))
 
 
@@ -295,7 +297,7 @@ def test_a_self_test_is_the_machines_unless_a_folder_is_named(state, results, wh
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path, state):
     folder = project(tmp_path / "project", ("native",))
-    words = "--strategies native --launches 1".split()
+    words = "--strategies native --launches 3".split()
     done = run_module(folder, "timelift", "selftest", "bench/test_forward.py", *SMALL, *words)
     assert f"{1 + len(TWINS)} passed" in done.stdout
     assert "provisional" not in done.stdout

@@ -38,12 +38,7 @@ from timelift.measurement import EXACT_FACTS, FactChange, exact_change
 #: The most turns of a search for changes of cases and then for shifts of the machine.
 _MOST_PASSES = 3
 #: The states of cases that changed, in the order in which they are shown.
-_WORST_FIRST = (
-    ChangeState.SLOWER,
-    ChangeState.CREPT,
-    ChangeState.TOGETHER,
-    ChangeState.FASTER,
-)
+_WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.TOGETHER, ChangeState.FASTER)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from msgspec import Meta, Struct
 from timelift.analyse.effects import aligned_samples
 from timelift.analyse.estimates import CONFIDENCE
 from timelift.analyse.results import Run
-from timelift.analyse.verdicts import Verdict, compare_pairs
+from timelift.analyse.verdicts import MIN_LAUNCHES, Verdict, compare_pairs
 from timelift.case import Case
 from timelift.errors import counted, writing
 from timelift.journal.files import SELFTEST_FOLDER, replace_text
@@ -260,6 +260,9 @@ def end_of_selftest(run: Run, folder: Path) -> Iterator[str]:
     before = load_trust(trust_path(folder, trust.versions))
     if run.is_provisional:
         yield "not stored, since the run did not end"
+    elif round(trust.launches) < MIN_LAUNCHES:  # some rivals may have lost one
+        why = f"{MIN_LAUNCHES} launches a rival are needed for a verdict"
+        yield f"not stored, since {why}; a longer --budget plays more"
     elif before and before.tries > trust.tries:
         day = before.measured[:10]
         yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
