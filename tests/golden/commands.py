@@ -101,7 +101,7 @@ MISTAKES = (
     "bench --frobnicate",
     "bench --phases --launches 3",
     "bench --workloads tokns",
-    "bench --undecided maybe",
+    "bench --budget -5m",
     "bench --resume lates",
     "help",
     "bisect HEAD~1 HEAD",

@@ -99,8 +99,9 @@ class _Questions:
         parser.prog = "timelift bench"  # for errors about options
         expected = {option.flag: option.help for option in OPTIONS}
         for word, after in itertools.pairwise((*self.words, "--")):
-            if word in expected and after.startswith("--"):
-                raise pytest.UsageError(f"{word}: expected {expected[word]}, received nothing")
+            if word in expected and after.startswith("-"):
+                received = "nothing" if after.startswith("--") else repr(after)
+                raise pytest.UsageError(f"{word}: expected {expected[word]}, received {received}")
 
     def pytest_configure(self, config: pytest.Config) -> None:
         if config.option.verbose == 0 and not config.option.collectonly:
