@@ -105,9 +105,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse wrong options of `timelift bench` before pytest prints that it starts."""
     if session.config.pluginmanager.hasplugin(BENCH):
-        from timelift.plugin.questions import questions_of  # noqa: PLC0415 - not without a question
-
         try:
+            from timelift.plugin.questions import questions_of  # noqa: PLC0415 - as below
+
             questions_of(session.config)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
