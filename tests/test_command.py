@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.projects import ROOT
+from tests.projects import ROOT, run_module
 from tests.repositories import write
 from timelift import cli
 from timelift.cli import COMMANDS
@@ -115,7 +115,15 @@ def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeyp
     code, args, _ = called(monkeypatch, ["bench", *words], tmp_path)
     assert code == 5
     mine = ["-p", "timelift.plugin", "--rootdir", str(tmp_path), "-c", str(tmp_path / "tox.ini")]
-    assert args == [*mine, *words]
+    assert args[:4] + args[6:] == [*mine, *words]
+
+
+def test_what_the_project_s_tests_import_is_not_needed_to_measure(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/conftest.py").write_text("import no_such_module")
+    words = "timelift bench --collect-only -q --workloads tokens"
+    said = run_module(tmp_path, *words.split())
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("folder", ["", "timelift/bench/"])

@@ -70,9 +70,11 @@ def _words(words: Sequence[str], project: Project) -> Iterator[str]:
     """Yield the words for pytest; a question of timelift's own becomes its path.
 
     The top folder and the file of options are among them: pytest would look for both beside the
-    first path that it meets, which may be the value of an option of ours.
+    first path that it meets, which may be the value of an option of ours. So is where the usual
+    questions are: it would import the conftest.py of the project's tests, which may need more.
     """
     yield from ("-p", "timelift.plugin", "--rootdir", str(project.root))
+    yield from ("-o", f"testpaths={shlex.join(map(str, _usual_questions(project)))}")
     if file := pytest_options(project.root).file:
         yield from ("-c", str(file))
     brought = {path.name: str(path) for path in _brought(project)}
@@ -114,9 +116,7 @@ class _Questions:
         if getattr(config.option, "numprocesses", None):
             raise pytest.UsageError("questions are timed with nothing beside them; leave out -n")
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
-            own = self.project.root / "bench"
-            has_own = any(map(_has_question, own.rglob("*.py")))
-            config.args[:] = map(str, [own] if has_own else _brought(self.project))
+            config.args[:] = map(str, _usual_questions(self.project))
         elif not config.option.pyargs:
             for word in config.args:
                 self._refuse_unknown(word.partition("::")[0])
@@ -139,6 +139,12 @@ class _Questions:
         else:
             hint = nearest(file, {path.name for path in files})
         raise pytest.UsageError(f"expected a file of questions, received {file!r}; {hint}")
+
+
+def _usual_questions(project: Project) -> list[Path]:
+    """Return the project's bench/ if it has a question, else the files that timelift brings."""
+    own = project.root / "bench"
+    return [own] if any(map(_has_question, own.rglob("*.py"))) else _brought(project)
 
 
 def _brought(project: Project) -> list[Path]:
