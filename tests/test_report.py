@@ -16,6 +16,7 @@ import timelift
 from tests import journals
 from tests.pages import found
 from tests.projects import ROOT
+from tests.repositories import write
 from timelift.analyse import results
 from timelift.case import Mode, Status
 from timelift.errors import UserError
@@ -44,6 +45,7 @@ def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(
     out, mine = tmp_path / "out", {"figures/time-mine.svg", "notes.csv"}
     large = journals.grid(("native", "loop_slice"), ("tokens", "frames"), (8, 64))
     small = journals.grid(("native",), ("tokens", "frames"), (8,), phases=("forward",))
+    write(out, {"tables/prices.csv": "a table of earlier versions"})
     for cases, most in ((large, most_panels), (small, figures.MOST_PANELS)):
         monkeypatch.setattr(figures, "MOST_PANELS", most)
         path = journals.synthetic(tmp_path / f"{len(cases)}.jsonl", cases, launches=2)
