@@ -32,7 +32,7 @@ from timelift.present.words import percent
 _FIGURES = "figures"
 #: What to do if a file cannot be written.
 _ADVICE = "name another folder with --output"
-#: The tables of all kinds of runs, by the names of their files; the last two are of earlier versions.
+#: The tables of all kinds of runs, by the names of their files; two are of earlier versions.
 _TABLES = ("across", "gate", "meanings", "measurements", "not_run", *("execution", "prices"))
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
