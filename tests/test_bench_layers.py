@@ -9,7 +9,10 @@ PAIR = (
     "import keras\ndef make_layer():\n    a, b = keras.Input((3,)), keras.Input((3,))\n"
     "    return keras.Model([a, b], a + b)\n"
 )
-RAISES = "def make_layer():\n    raise ValueError('no such size')\n"
+RAISES = (
+    "def make_layer():\n    open('asked', 'a').write('once ')\n"
+    "    raise ValueError('no such size')\n"
+)
 #: Workloads whose layer cannot be made, each with the reason.
 NO_LAYERS = {
     "raises": (RAISES, "ValueError: no such size"),
@@ -71,7 +74,7 @@ def lay_out(folder):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """One launch with all of them: the finished process, and the journal's lines."""
+    """One launch with all of them: the finished process, the journal's lines, and the folder."""
     folder = project(tmp_path_factory.mktemp("project"), LIFTS)
     chosen = [
         item
@@ -80,7 +83,7 @@ def run(tmp_path_factory):
         for item in items(question, [f"{setting}-{name}" for name in names])
     ]
     done = bench(folder, *chosen, *WORDS, "--workloads", lay_out(folder))
-    return done, records_of(folder)
+    return done, records_of(folder), folder
 
 
 def ends(run, **axes):
@@ -92,7 +95,7 @@ def ends(run, **axes):
 
 
 def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
-    done, lines = run
+    done, lines, _ = run
     assert "7 failed, 6 passed, 16 skipped" in done.stdout, done.stdout
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
@@ -106,6 +109,7 @@ def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
     assert line.startswith(f"{kind}: no inner layer: ")
     assert NO_LAYERS[kind][1] in line
     assert f"no inner layer: the first case of {kind} says why" in printed
+    assert (run[2] / "asked").read_text() == "once "
     lost = ends(run, workload=kind)
     assert len(lost) == 4
     assert set(lost.values()) == {"no inner layer"}

@@ -32,7 +32,7 @@ from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measure.worker_state import ShowStage
 from timelift.measurement import WAITED_FACTS, CaseInLaunch, Measurement
-from timelift.messages import Task
+from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
@@ -203,6 +203,7 @@ class Campaign:
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # unfinished: --resume plays the setting again
                 self._record_together(slot_of_setting, outcomes)
+                self._end_cases_without_layer(task, slot_of_setting, outcomes)
             self._pace.step()
         pool.close(slot)
 
@@ -281,6 +282,32 @@ class Campaign:
             if lines:
                 self._record(lines)
 
+    def _end_cases_without_layer(
+        self, task: Task, slot: LaunchSlot, outcomes: Iterable[CaseInLaunch]
+    ) -> None:
+        """End the cases of other settings with the same inner layer, if it could not be made.
+
+        Cases that were measured before are left: their layer could be made.
+        """
+        rivals = {rival.name: rival for rival in task.rivals}
+        without_layer = {
+            _layer_key(task.setting, rivals[outcome.case.strategy]): outcome
+            for outcome in outcomes
+            if outcome.status is Status.NO_LAYER
+        }
+        if not without_layer:
+            return
+        ended: dict[Setting, list[CaseInLaunch]] = defaultdict(list)
+        with self._lock:
+            for case, result in self.results.items():
+                if result.launches or not self._is_open(case):
+                    continue
+                rival = self.catalogue.rival(case, slot.number)
+                if outcome := without_layer.get(_layer_key(case.setting, rival)):
+                    ended[case.setting].append(replace(outcome, case=case))
+            for lines in ended.values():
+                self._record_together(slot, lines)
+
     def _add_to_results(self, lines: Iterable[CaseInLaunch]) -> None:
         for line in lines:
             facts = line.facts
@@ -330,6 +357,12 @@ class Campaign:
 
 def _device_key(setting: Setting) -> tuple[str, int, str]:
     return setting.device, setting.threads, setting.backend
+
+
+def _layer_key(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
+    """Return what making an inner layer depends on, which no size does."""
+    axes = setting.workload, setting.dtype, setting.device, setting.backend
+    return *axes, rival.layer, rival.in_other_python
 
 
 def _draw_order(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
