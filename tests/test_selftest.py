@@ -141,9 +141,11 @@ def test_a_rival_without_samples_takes_no_part(run):
     assert {len(group.rivals) for group in groups} == {len(TWINS)}
 
 
-@pytest.mark.parametrize("of", ["nobody", "native@copy_1"])
-def test_a_twin_of_a_wrong_entry_is_left_out(run, of):
-    groups = twin_groups(with_entry(run, "native@+5%_1", of=of))
+@pytest.mark.parametrize(
+    "wrong", [{"of": "nobody"}, {"of": "native@copy_1"}, {"one_launch_in": 4}], ids=str
+)
+def test_a_twin_of_a_wrong_entry_or_of_no_one_truth_is_left_out(run, wrong):
+    groups = twin_groups(with_entry(run, "native@+5%_1", **wrong))
     names = {name for group in groups for name in names_of(group)}
     assert "native@+5%_1" not in names
     assert len(names) == 2 * (1 + len(TWINS)) - 1

@@ -71,11 +71,13 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The known difference of a twin from the strategy that it is a copy `of`.
 
-    `slower` is a share, None where an older run planted something else; it may be negative there.
+    `slower` is a share. Older runs planted other effects: negative shares, a slower first
+    call, and effects in one launch of `one_launch_in` alone.
     """
 
     of: str = ""
     slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
+    one_launch_in: Annotated[int, Meta(ge=1, lt=2**31)] = 1
 
 
 class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -104,8 +104,12 @@ class TwinGroup:
 def twin_groups(run: Run) -> list[TwinGroup]:
     """Return each strategy of each setting with its twins, where some were measured, in order."""
     measured, strategies = run.measured, run.header.strategies
-    planted = {name: entry.planted.slower for name, entry in strategies.items() if entry.planted}
-    slower_of = {name: slower for name, slower in planted.items() if slower is not None}
+    planted = {name: entry.planted for name, entry in strategies.items() if entry.planted}
+    slower_of = {
+        name: twin.slower
+        for name, twin in planted.items()
+        if twin.slower is not None and (twin.one_launch_in == 1 or not twin.slower)
+    }
     twins_of: dict[str, list[str]] = defaultdict(list)
     for name in sorted(slower_of):
         twins_of[strategies[name].copy_of].append(name)
