@@ -117,3 +117,8 @@ def test_a_mask_by_which_no_step_is_padded_is_told():
     ]
     assert [fields["unpadded"] for fields in told] == [True, True, False, False]
     assert not any(fields["constant"] for fields in told[1:])
+
+
+def test_what_is_wrong_with_the_data_is_not_told_of_the_model():
+    with pytest.raises(ValueError, match=r"--data tests.test_model_data:fool: .*has no 'fool'"):
+        data_of(None, "tests.test_model_data:fool", 2, 6, np.random.default_rng(0))

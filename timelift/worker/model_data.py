@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from timelift.case import Backend, Mode, Phase
+from timelift.errors import one_line
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import intercepted
 from timelift.worker.inputs import inputs_of
@@ -44,7 +45,11 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
     of the model's inputs are unknown, or if one of them is text.
     """
     if source:
-        match find_named(source)():
+        try:
+            given = find_named(source)()
+        except Exception as error:
+            raise ValueError(f"--data {source}: {one_line(error)}") from error
+        match given:
             case inputs, labels:
                 return Data(inputs, labels, drawn=False)
             case other:
