@@ -226,6 +226,13 @@ def test_a_wrong_call_from_a_program_is_a_sentence(model, option, sentence):
         timelift.advise(model, **option)
 
 
+def test_a_program_that_asks_about_itself_does_not_start_itself_again(tmp_path):
+    program = tmp_path / "itself.py"
+    program.write_text(f"import timelift\ntimelift.advise('{program}:make_model')\n")
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert 'call it below: if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+
+
 SIGNAL = f"{ROOT / 'examples' / 'published_models.py'}:signal"
 
 

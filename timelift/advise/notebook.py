@@ -1,6 +1,7 @@
 """`timelift.advise(model)`: what the command answers, from a notebook or a program."""
 
 import json
+import os
 import re
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding
 from timelift.case import Phase
 from timelift.errors import UserError, nearest, one_line
 from timelift.escape import plain
+from timelift.measure.launch import IMPORTED_BY
 from timelift.measure.options import choice
 from timelift.project import Project
 
@@ -67,6 +69,11 @@ def advise(
     those of the command: `budget="2m"`, `backend="jax"` (by default that of the Keras which is
     imported here), or `data="path.py:function"`, whose sizes count. Raises UserError.
     """
+    if IMPORTED_BY in os.environ:
+        raise UserError(
+            "timelift.advise is called while its own file is imported to be measured; call it "
+            'below: if __name__ == "__main__":'
+        )
     known = {"data", "backend", *OPTIONS} - {"backends"}
     if unknown := sorted(options.keys() - known):
         raise UserError(f"unknown option {unknown[0]!r}; {nearest(unknown[0], known)}")

@@ -42,6 +42,8 @@ _ENDING_LIMIT = 10.0
 #: Beginnings of variables by which coverage.py and pytest-cov trace every process that is started,
 #: which would make calls several times slower.
 _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
+#: A variable of every process that is started to import what users wrote.
+IMPORTED_BY = "TIMELIFT_IMPORTED_BY"
 
 
 def _package_alone() -> "tempfile.TemporaryDirectory[str]":
@@ -54,7 +56,7 @@ def _package_alone() -> "tempfile.TemporaryDirectory[str]":
 def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment with `variables`, and this package found in `home`."""
     untraced = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
-    merged = untraced | dict(variables or {})
+    merged = untraced | dict(variables or {}) | {IMPORTED_BY: "timelift"}
     installed = home == _HOME and home.name in {"site-packages", "dist-packages"}
     folders = ["" if installed else str(home), merged.get("PYTHONPATH", "")]
     return merged | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
