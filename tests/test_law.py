@@ -134,6 +134,24 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
     return {cell.strategy: (cell.word, cell.reason) for cell in cells}
 
 
+#: Layers of every kind: Dense, LSTM, attention and convolutions. Those with batch statistics take
+#: JAX minutes, which compiles every operation by itself; `tests/test_refusals.py` has statistics
+#: behind a Dense. `python -m studies.support --by-backend` tries every workload.
+ELSEWHERE_EAGERLY = [
+    *product([Backend.JAX], ["sensor", "sentences", "set_attention", "frames"]),
+    *product([Backend.TORCH], ["sensor", "sentences", "set_attention", "frame_encoder"]),
+]
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(("backend", "workload"), ELSEWHERE_EAGERLY)
+def test_every_strategy_keeps_the_law_eagerly_on_the_other_backends(backend, workload):
+    ends = words(backend, workload, support.EAGER)
+    assert not {name: end for name, end in ends.items() if end[0] == "fails"}
+    assert ends["fold_time"][0] == ends["loop_unstack"][0] == "lifts"
+    assert ends["tf_scan"] == ("refuses", "it is written for tensorflow alone.")
+
+
 @pytest.mark.whole
 @pytest.mark.parametrize(
     ("backend", "names"),
