@@ -136,6 +136,14 @@ def test_all_intervals_of_a_setting_hold_at_once(rivals):
         assert marks["prices"].mean() >= 0.94
 
 
+@pytest.mark.whole
+@pytest.mark.parametrize("plan", [(3, all_launches), (8, all_launches), CAMPAIGN])
+@pytest.mark.parametrize("rivals", [5, 12])
+def test_few_launches_and_many_and_those_of_a_campaign_hold_as_well(rivals, plan):
+    marks = marked(UNEQUAL[:rivals], plan, [1, 4, 8, 11])
+    assert marks["together"].mean() >= 0.94
+
+
 def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
     costs = np.log1p([0.0, *[0.025] * 4])
     marks = marked(costs, CAMPAIGN, [1, 2, 8], runs=3, seed=5)
@@ -153,6 +161,15 @@ def ranked(scenario, costs, runs, dice, **shape):
     shaped = noise.Shape(rivals=len(costs), **shape)
     for _ in range(runs):
         yield from rank(noise.measurements(noise.seconds(scenario, shaped, costs, dice)))
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("rivals", [5, 12])
+def test_the_intervals_of_a_run_of_one_setting_hold_as_well(rivals):
+    dice = np.random.default_rng(rivals)
+    every = ranked(TWO_LOUD, np.zeros(rivals), 150, dice, settings=1, launches=3)
+    held = [all(row.ratio.low <= 1 <= row.ratio.high for row in one.rows) for one in every]
+    assert np.mean(held) >= 0.93
 
 
 def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
