@@ -44,14 +44,10 @@ class StageBegun:
 
     @property
     def words(self) -> str:
-        return " · ".join(filter(None, (self._time_left, self.where, self.doing)))
-
-    @property
-    def _time_left(self) -> str:
-        if not math.isfinite(self.left):
-            return ""
-        short = f"{self.left:.0f} s" if self.left <= _SECONDS_SHOWN else ""
-        return f"up to {short or f'{math.ceil(self.left / 60)} min'} left"
+        left = f"up to {math.ceil(self.left / 60)} min left" if math.isfinite(self.left) else ""
+        if self.left <= _SECONDS_SHOWN:
+            left = f"up to {self.left:.0f} s left"
+        return " · ".join(filter(None, (left, self.where, self.doing)))
 
 
 class Display(Protocol):

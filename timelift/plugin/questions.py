@@ -189,7 +189,6 @@ class Questions:
         reporter = config.pluginmanager.getplugin("terminalreporter")  # None with -p no:terminal
         stream = reporter._tw._file if reporter else io.StringIO()  # noqa: SLF001 - what pytest reports on
         display = CampaignDisplay(stream)
-
         try:
             self.session.measure(cases, display)
             self._judge()

@@ -139,7 +139,10 @@ def _narrower(findings: RunFindings) -> str:
 def left_out_in_words(findings: RunFindings) -> Iterator[tuple[str, str]]:
     """Yield what was asked for and has no figure, each reason once: pairs of a label and a text."""
     asked_of = {group.strategies: group.asked_in for group in findings.left_out}
-    values_of = {names: _several_values(settings) for names, settings in asked_of.items()}
+    values_of = {
+        names: {axis: _values(axis, settings) for axis in several_valued(settings)}
+        for names, settings in asked_of.items()
+    }
     for group in findings.left_out:
         names = first_few(group.strategies, _MOST_NAMED)
         reason = group.reason.removesuffix(".") or "the run ended before"
@@ -160,20 +163,15 @@ def _beside(group: LeftOut, findings: RunFindings) -> str:
     return f", where {name}'s first call took {time_in_words(calls[name])}" if name else ""
 
 
-def _several_values(settings: Sequence[Setting]) -> Mapping[str, Sequence[Any]]:
-    """Return the values of each axis of which these settings have several."""
-    return {axis: _values(axis, settings) for axis in several_valued(settings)}
-
-
 def _values(axis: str, settings: Iterable[Setting]) -> Sequence[Any]:
     """Return the values of an axis in order; forward settings alone have no gradients."""
     return sorted({getattr(setting, axis) for setting in settings} - {Gradients.NONE})
 
 
-def _where(group: LeftOut, values: Mapping[str, Sequence[Any]]) -> str:
+def _where(group: LeftOut, asked: Mapping[str, Sequence[Any]]) -> str:
     """Write where strategies have no figure, after a blank; '' where they have none anywhere."""
     words, alike = list[str](), group.asked_in
-    for axis, asked_values in values.items():
+    for axis, asked_values in asked.items():
         own = _values(axis, group.settings)
         all_values = _values(axis, alike) if words else asked_values
         if own and own != all_values:
