@@ -149,14 +149,6 @@ def test_a_file_that_is_no_run_is_named_and_left_out(tmp_path, content, sentence
     assert len(warning) < 300
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"), [("before_upgrade", "unknown"), ("20260105T000000Z_bbbb222", "bbbb222")]
-)
-def test_a_commit_is_read_from_a_file_s_name_only_where_it_is_one(tmp_path, name, shown):
-    path = histories.run(tmp_path / f"{name}.jsonl", 0, [journals.line(FEW[0])], commit={})
-    assert levels.read_stored_run(path).commit == shown
-
-
 def test_a_run_without_a_measured_case_is_no_history(tmp_path):
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
