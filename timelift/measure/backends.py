@@ -48,12 +48,13 @@ def usual_backend() -> tuple[Backend, str]:
 def keras_settings() -> dict[str, Any]:
     """Return what keras.json says; what is no JSON object says nothing."""
     try:
-        settings = json.loads(_keras_json().read_bytes())
+        path = os.path.expanduser(_keras_json())  # noqa: PTH111 - raises nothing
+        settings = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return settings if isinstance(settings, dict) else {}
 
 
 def _keras_json() -> Path:
-    home = os.environ.get("KERAS_HOME", "~/.keras")
-    return Path(os.path.expanduser(home), "keras.json")  # noqa: PTH111 - raises nothing
+    """Return the file as a user names it, where ~ is the home folder."""
+    return Path(os.environ.get("KERAS_HOME", "~/.keras"), "keras.json")

@@ -95,7 +95,7 @@ def page_html(
     code: CodeToPaste = NO_CODE,
 ) -> str:
     """Render the page, which links to a CSV file of each table and to the files of its figures."""
-    head = dict(in_words.head)
+    head, data = dict(in_words.head), page_data(findings, code)
     when = head.get("when", "")[:16].replace("T", " ")
     rendered: str = (
         _environment()
@@ -113,7 +113,8 @@ def page_html(
             tables=tables,
             figures=drawn,
             formats=sheet.FORMATS,
-            data=inside_html(page_data(findings, code)),
+            data=inside_html(data),
+            has_own=any(strategy["own"] for strategy in data["strategies"]),
             style=_source("templates", "page.css"),
             scripts=page_scripts(),
             script_sources=" ".join(f"'sha256-{_hash(script)}'" for script in page_scripts()),
