@@ -53,10 +53,11 @@ def _latest_run(paths: Iterable[Path], *, resumable: bool = False) -> Path:
     It measured something, if any did, but where it is to be resumed.
     """
 
-    def place(path: Path) -> tuple[bool, datetime, bool, str]:
-        return resumable or _measured(path), _start_time(path), not _is_copy(path), path.name
+    def place(path: Path) -> tuple[datetime, bool, str]:
+        return _start_time(path), not _is_copy(path), path.name
 
-    return max(paths, key=place)
+    newest, *others = sorted(paths, key=place, reverse=True)
+    return newest if resumable else next(filter(_measured, (newest, *others)), newest)
 
 
 def _measured(path: Path) -> bool:
