@@ -187,7 +187,7 @@ class Trial:
         """Return its launch; the workload names a layer of `planted.py`."""
         lines = {**self.wrong, **self.right}
         features = (96, 96, 3) if self.setting.workload == IMAGES else (6,)
-        factory, inputs = f"{PLANTED}:{self.setting.workload}", LayerInputs(features)
+        factory, inputs = f"{PLANTED}:{self.setting.workload}", LayerInputs.of_one(features)
         return Task(self.setting, rivals(lines), factory, inputs, seed, 0.0, warms=False)
 
 

@@ -74,7 +74,7 @@ def cells(
 ) -> Iterator[Cell]:
     """Try every strategy on one workload, in one launch; in all columns if none is named."""
     rivals = tuple(strategy.rival() for strategy in strategies.values())
-    whole = bool(workload.inputs.dtype)
+    whole = workload.inputs.is_whole
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
     with closing(LaunchProcess(backend, LIMIT)) as launch:
         launch.wait_until_ready()

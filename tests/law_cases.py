@@ -101,7 +101,8 @@ def _ends(case: LawCase, phase: Phase, backend: Backend) -> Ends:
     setting = Setting(
         case.layer, TIME, BATCH, phase, Mode.EAGER, gradients=case.gradients, backend=backend
     )
-    inputs = LayerInputs((), case.input_dtype, 10) if case.input_dtype else LayerInputs((FEATURES,))
+    whole = LayerInputs.of_one((), case.input_dtype, 10)
+    inputs = whole if case.input_dtype else LayerInputs.of_one((FEATURES,))
     factory = f"{law.PLANTED}:{case.layer}"
     return ends_of(Task(setting, law.rivals(lines), factory, inputs, SEED, 0.0))
 

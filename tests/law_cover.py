@@ -75,7 +75,7 @@ OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TORCH: (QUICK,),
 }
 #: A recurrent layer computes the words of a sentence one after the other: four do here, of twelve.
-FEWER_WORDS = dict.fromkeys(("sentences", "sentences_bigru"), LayerInputs((4, 16)))
+FEWER_WORDS = dict.fromkeys(("sentences", "sentences_bigru"), LayerInputs.of_one((4, 16)))
 #: Rows that take too long on layers larger than the dense one.
 SLOW = {
     (Backend.TENSORFLOW, XLA): Phase,

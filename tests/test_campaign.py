@@ -120,7 +120,7 @@ def play(monkeypatch, tmp_path):
         chosen = replace(OPTIONS, **options)
         catalogue = Catalogue(
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
-            {"tokens": Workload("tokens", "x.py:make_layer", LayerInputs((3,)), (4,), (1,))},
+            {"tokens": Workload("tokens", "x.py:make_layer", LayerInputs.of_one((3,)), (4,), (1,))},
         )
         campaign = Campaign(cases, catalogue, chosen, played)
         campaign._budget = Budget(chosen.budget, chosen.spare_seconds, clock)

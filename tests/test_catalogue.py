@@ -105,7 +105,7 @@ def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
         ("FEATURES = (3,)", None),
         ("FEATURES: tuple[int, ...] = (3,)", None),
         ("FEATURES = (0,)", "FEATURES must be a tuple of positive whole numbers"),
-        ("", "lacks FEATURES, a tuple of positive whole numbers"),
+        ("", "lacks FEATURES, the shape of one step, or INPUTS"),
         ("FEATURES = (3,)\nSEQ_LENS = ()", "SEQ_LENS must be a tuple of positive whole numbers"),
         ("FEATURES = (3,)\nINPUT_HIGH = -1", "INPUT_HIGH must be a whole number from 0"),
         ("FEATURES = (3,)\nINPUT_DTYPE = 'float16'", "INPUT_DTYPE must be 'int32' or 'int64'"),
@@ -113,6 +113,9 @@ def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
             "FEATURES = (3,)\nINPUT_DTYPE = 'int32'\nINPUT_HIGH = 9_999_999_999",
             "INPUT_HIGH: expected numbers of int32, which lie below 2,147,483,648 at most",
         ),
+        ("INPUTS = '3'", None),
+        ("INPUTS = (3,)", "INPUTS must be a text, as --inputs takes it"),
+        ("INPUTS = 'float32[x]'", "INPUTS: expected the shape of one step"),
         ("FEATURES = (3,)\nINPUT_HIGH = 9", "INPUT_DTYPE and INPUT_HIGH go together"),
     ],
 )
@@ -120,7 +123,7 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     text = f'"""Title."""\nBATCH_SIZES = (1,)\ndef make_layer(): ...\nSEQ_LENS = (1,)\n{line}\n'
     where = written(tmp_path, mine=text)
     if sentence is None:
-        assert catalogue.read_workloads(where)["mine"].inputs.features == (3,)
+        assert catalogue.read_workloads(where)["mine"].inputs.tensors[0].shape == (3,)
         return
     with pytest.raises(UserError, match=r"mine\.py") as caught:
         catalogue.read_workloads(where)

@@ -75,7 +75,10 @@ def test_parameters_are_told_as_python_writes_them(run, words, written):
 @pytest.mark.parametrize(
     ("constants", "words"),
     [
-        ("FEATURES = (4, 2)\nINPUT_DTYPE: str = 'int32'", "(layer, (9, 4, 2), dtype='int32')"),
+        (
+            "FEATURES = (4, 2)\nINPUT_DTYPE: str = 'int32'\nINPUT_HIGH = 9",
+            "(layer, (9, 4, 2), dtype='int32')",
+        ),
         ("FEATURES = (4, 2)", "(layer, (9, 4, 2))"),
         ("FEATURES = sizes()", "(layer, (9, *features))"),
         ("", "(layer, (9, *features))"),

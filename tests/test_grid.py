@@ -15,8 +15,8 @@ from timelift.measure.request import Question, cases_of
 def catalogue():
     strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
     workloads = {
-        "small": Workload("small", "f", LayerInputs((3,)), (5, 10), (1, 2), default=True),
-        "large": Workload("large", "f", LayerInputs((3,)), (50,), (9,), default=False),
+        "small": Workload("small", "f", LayerInputs.of_one((3,)), (5, 10), (1, 2), default=True),
+        "large": Workload("large", "f", LayerInputs.of_one((3,)), (50,), (9,), default=False),
     }
     return Catalogue(strategies, workloads)
 

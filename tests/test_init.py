@@ -1,5 +1,7 @@
 """`timelift init`: what it writes into a project, what it says, and what it refuses."""
 
+from dataclasses import asdict
+
 import pytest
 
 from tests.projects import ROOT, run_module
@@ -17,7 +19,7 @@ WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 
 @pytest.fixture(autouse=True)
 def described_inputs(monkeypatch):
-    inputs = {"features": [3], "dtype": "", "high": 0}
+    inputs = {"inputs": asdict(LayerInputs.of_one((3,)))}
     monkeypatch.setattr(users_layer, "describe", lambda *_: inputs)
 
 
@@ -47,7 +49,10 @@ def test_three_files_are_written_with_what_to_add_and_to_type(root, capsys):
 
 @pytest.mark.parametrize(
     ("more", "inputs"),
-    [([], LayerInputs((3,))), (["--inputs", "int32[60]<1000"], LayerInputs((60,), "int32", 1000))],
+    [
+        ([], LayerInputs.of_one((3,))),
+        (["--inputs", "int32[60]<1000"], LayerInputs.of_one((60,), "int32", 1000)),
+    ],
 )
 def test_the_workload_makes_the_layer_that_was_named(root, more, inputs):
     cli.main([*WORDS, *more], root)

@@ -138,7 +138,7 @@ def test_each_interpreter_that_builds_has_a_reader_unless_it_cannot_start(launch
 
 HERE, THERE = RivalSpec("here", "here.py"), RivalSpec("there", "there.py", in_other_python=True)
 SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
-TASK = Task(SETTING, (HERE, THERE), "x.py:make", LayerInputs((3,)), 1, 0.1, warms=True)
+TASK = Task(SETTING, (HERE, THERE), "x.py:make", LayerInputs.of_one((3,)), 1, 0.1, warms=True)
 #: Seconds after which two that wait for each other give up.
 PATIENCE = 300
 

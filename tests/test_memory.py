@@ -62,7 +62,7 @@ def readings(files, launch, seq_len, batch):
         setting=Setting("held", seq_len, batch, Phase.FORWARD, mode=Mode.EAGER, backend=backend),
         rivals=tuple(RivalSpec(name, str(files / f"{name}.py")) for name in BODIES),
         factory=f"{files / 'layer.py'}:make",
-        inputs=LayerInputs(FEATURES),
+        inputs=LayerInputs.of_one(FEATURES),
         seed=1,
         round_seconds=0.0,
         reads_peak_memory=True,

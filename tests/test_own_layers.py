@@ -90,7 +90,9 @@ class OwnLayerCase:
         axes = {"dtype": self.dtype, "gradients": self.gradients, "backend": backend}
         setting = Setting("own", 6, 8, self.phase, Mode.EAGER, **axes)
         factory = f"{folder}/layers.py:{self.layer}"
-        return ends_of(Task(setting, rivals, factory, LayerInputs((6,)), 7, 0.0, warms=False))
+        return ends_of(
+            Task(setting, rivals, factory, LayerInputs.of_one((6,)), 7, 0.0, warms=False)
+        )
 
 
 FORWARD, BACKWARD = Phase

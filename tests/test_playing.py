@@ -33,7 +33,7 @@ def reports(**retraces):
     rivals = tuple(RivalSpec(name, f"{name}.py") for name in retraces)
     events = []
     engine = SimpleNamespace(wait=lambda _: None)
-    task = Task(SETTING, rivals, "", LayerInputs((3,)), 1, 0.02)
+    task = Task(SETTING, rivals, "", LayerInputs.of_one((3,)), 1, 0.02)
     play = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
     play.run(
         [
@@ -63,7 +63,7 @@ def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():
         waiting.append(noted[-1:])
         return next(orders)
 
-    task = Task(SETTING, (rival,), "", LayerInputs((3,)), 1, 0.02, conducted=True)
+    task = Task(SETTING, (rival,), "", LayerInputs.of_one((3,)), 1, 0.02, conducted=True)
     channel = WorkerChannel(lambda _: None, listen, noted.append)
     play = Playing(SimpleNamespace(wait=lambda _: None), task, channel, random.Random(1))
     play.run([PreparedRival(rival, Program(retraces=False), Feed(None))])

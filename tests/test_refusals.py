@@ -214,7 +214,7 @@ def test_a_strategy_refuses_only_where_it_would_fail(tmp_path, case):
     judges = "refuses|tries" if case.unseen else "refuses"
     anyway = [without_refusals(tmp_path, name, judges) for name in (*case.refused, "fold_time")]
     rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
-    task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs(case.features), 1, 0.0)
+    task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs.of_one(case.features), 1, 0.0)
     outcomes = {end.case.strategy: end for end in launched(case.backend).measure(task)}
     for name in case.refused:
         assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests import engines
 from tests.projects import QUICKEST
 from tests.repositories import write
 from timelift.errors import UserError
-from timelift.inner_layer import Factory, LayerInputs, read_inputs
+from timelift.inner_layer import Factory, LayerInputs, StepTensor, read_inputs
 from timelift.measure import users_layer
 from timelift.worker.user_code import imports_from
 
@@ -69,11 +70,12 @@ def weights(name, inputs):
         return one_line(error)
 print(json.dumps([
     {{name: describe("mine.models:" + name) for name in {names!r}}},
-    [weights("built", LayerInputs(features)) for features in ((6,), (7,), (6, 1))],
-    [weights("tokens", LayerInputs((7,), dtype)) for dtype in ("int32", "")],
-    weights("lifted#1", LayerInputs((3,))),
+    [weights("built", LayerInputs.of_one(features)) for features in ((6,), (7,), (6, 1))],
+    [weights("tokens", LayerInputs.of_one((7,), dtype)) for dtype in ("int32", "")],
+    weights("lifted#1", LayerInputs.of_one((3,))),
 ]))
 """
+ACTION, FRAME = StepTensor((), "int32", 6), StepTensor((8,))
 REMEDY = "name a function without arguments that makes it"
 #: Features, dtype and bound of each layer's inputs, or the error.
 INPUTS = {
@@ -111,8 +113,11 @@ def test_the_inputs_of_a_layer_are_described_where_they_are_known(described, nam
         assert description == {"error": expected}
         return
     features, dtype, high = expected
-    shape = None if features is None else list(features)
-    assert description == {"features": shape, "dtype": dtype, "high": high}
+    if features is None:
+        assert description == {"inputs": None}
+    else:
+        inputs = LayerInputs.of_one(features, dtype, high)
+        assert LayerInputs.from_fields(description["inputs"]) == inputs
 
 
 def test_inputs_that_contradict_a_layer_are_refused(described):
@@ -146,21 +151,21 @@ def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
 ):
     write(tmp_path, {"mine.py": module})
     with pytest.raises(UserError, match=f"^--layer: {name}:layer.*: {reason}"):
-        users_layer.user_workload(f"{name}:layer", LayerInputs((96,)), QUICKEST, [tmp_path])
+        users_layer.user_workload(f"{name}:layer", LayerInputs.of_one((96,)), QUICKEST, [tmp_path])
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("inputs", "sentence"),
     [
-        ({}, "--layer: expected a layer that is built, .*; write it like --inputs 96,96,3"),
+        (None, "--layer: expected a layer that is built, .*; write it like --inputs 96,96,3"),
         (
-            {"features": [7], "dtype": "int32"},
+            LayerInputs.of_one((7,), "int32"),
             r"--layer: expected a layer that tells the number .* like --inputs 'int32\[7\]<1000'",
         ),
     ],
 )
-def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, fields, sentence):
-    given = {"features": None, "dtype": "", "high": 0, **fields}
+def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, inputs, sentence):
+    given = {"inputs": inputs and asdict(inputs)}
     monkeypatch.setattr(users_layer, "describe", lambda *_: given)
     with pytest.raises(UserError, match=sentence):
         users_layer.user_workload("a:b", None, QUICKEST, [])
@@ -179,7 +184,7 @@ def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, fields, 
 def test_a_layer_of_another_form_is_a_sentence(tmp_path, monkeypatch, text, sentence):
     monkeypatch.chdir(write(tmp_path, {"mine.py": "def make(): ...\n"}))
     with pytest.raises(UserError, match=f"^--layer: .*{sentence}"):
-        users_layer.user_workload(text, LayerInputs((3,)), QUICKEST, [])
+        users_layer.user_workload(text, LayerInputs.of_one((3,)), QUICKEST, [])
 
 
 def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
@@ -230,11 +235,15 @@ def test_what_makes_a_layer_is_read_as_it_is_written(text, factory):
 @pytest.mark.parametrize(
     ("text", "inputs"),
     [
-        ("96,96,3", LayerInputs((96, 96, 3))),
-        ("int32[60]<1000", LayerInputs((60,), "int32", 1000)),
-        ("int32[]<6", LayerInputs((), "int32", 6)),
-        ("int32[2]<2147483648", LayerInputs((2,), "int32", 2**31)),
-        ("int64[2]<9999999999", LayerInputs((2,), "int64", 9_999_999_999)),
+        ("96,96,3", LayerInputs.of_one((96, 96, 3))),
+        ("int32[60]<1000", LayerInputs.of_one((60,), "int32", 1000)),
+        ("int32[]<6", LayerInputs.of_one((), "int32", 6)),
+        ("int32[2]<2147483648", LayerInputs.of_one((2,), "int32", 2**31)),
+        ("int64[2]<9999999999", LayerInputs.of_one((2,), "int64", 9_999_999_999)),
+        ("float32[]", LayerInputs.of_one(())),
+        ("uint8[84,84]", LayerInputs.of_one((84, 84), "uint8", 256)),
+        ("float32[3,2]+mask,int32[]<6", LayerInputs((StepTensor((3, 2), masked=True), ACTION))),
+        ("frame=float32[8], action=int32[]<6", LayerInputs((ACTION, FRAME), ("action", "frame"))),
         ("", None),
     ],
 )
@@ -246,11 +255,14 @@ def test_inputs_are_read_and_what_is_written_is_read_again(text, inputs):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("frame=float32[84,84,4],action=int32[]<6", "the shape of one step of one tensor"),
+        ("frame=float32[8],int32[]<6", "the shape of one step.* each with a name or none of them"),
+        ("frame=float32[8],frame=int32[]<6", "the shape of one step"),
+        ("uint8[3]<300", "numbers of uint8, which lie below 256 at most"),
+        ("float32[]+mask", "an axis that a mask is over"),
         ("int32[60]<9999999999", "numbers of int32, which lie below 2,147,483,648 at most"),
         ("int32[60]", r"the number that inputs lie below, like int32\[60\]<1000"),
-        ("3,x", "the shape of one step of one tensor, like 96,96,3"),
-        ("float32[3]<5", "the shape of one step"),
+        ("3,x", "the shape of one step, like 96,96,3"),
+        ("float32[3]<5", "whole numbers"),
     ],
 )
 def test_inputs_of_another_kind_are_a_sentence(text, sentence):

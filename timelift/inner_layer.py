@@ -1,12 +1,13 @@
 """A layer as users type it: what makes it, and its inputs at one step.
 
 It is made by `module:name`, `path.py:name` or `model.keras`; `#lift` after one of them is the layer
-inside of a lift of that model. Inputs are `96,96,3`, `float32[3]` or `int32[60]<1000`.
+inside of a lift of that model. Inputs are `96,96,3`, `float32[3]`, `int32[60]<1000`, or several of
+these after commas, each with a name or none has one; `+mask` follows one with a mask of its own.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from timelift.errors import UserError
@@ -53,26 +54,30 @@ class Factory:
 
 
 _SIZES = r"[1-9]\d{0,8}(?:,[1-9]\d{0,8})*"
-_FLOATS = re.compile(rf"({_SIZES})|float32\[({_SIZES})\]", re.ASCII)
-_WHOLE_NUMBERS = re.compile(rf"(int32|int64)\[({_SIZES})?\](?:<([1-9]\d{{0,18}}))?", re.ASCII)
-#: The largest bound of a dtype: one more than its largest number.
-_LARGEST = {"int32": 2**31, "int64": 2**63}
+_PLAIN = re.compile(_SIZES, re.ASCII)
+_TENSOR = re.compile(
+    rf"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<dtype>float32|int32|int64|uint8|bool)\[(?P<sizes>{_SIZES})?\]"
+    r"(?:<(?P<high>[1-9]\d{0,18}))?(?P<mask>\+mask)?",
+    re.ASCII,
+)
+#: The largest bound of a dtype of whole numbers: one more than its largest number.
+_LARGEST = {"int32": 2**31, "int64": 2**63, "uint8": 2**8, "bool": 2}
+#: Of these a bound need not be named, since few numbers are usual.
+_BOUNDED = ("uint8", "bool")
 
 
 @dataclass(frozen=True)
-class LayerInputs:
-    """The shape of one step, without batch; whole numbers have a `dtype` and lie below `high`.
+class StepTensor:
+    """One tensor of a step; whole numbers have a `dtype` and lie below `high`.
 
-    For floats `dtype` is '', since `--dtypes` has their type, and `high` is 0.
+    For floats `dtype` is '', since `--dtypes` has their type, and `high` is 0. With a `masked` one
+    comes a mask of its own: which places along its first axis are valid.
     """
 
-    features: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()
     dtype: str = ""
     high: int = 0
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> "LayerInputs":
-        return cls(**{**fields, "features": tuple(fields["features"])})
+    masked: bool = False
 
     @property
     def why_too_high(self) -> str:
@@ -83,9 +88,58 @@ class LayerInputs:
         return f"expected numbers of {self.dtype}, which lie below {largest:,} at most"
 
     def __str__(self) -> str:
+        sizes = ",".join(map(str, self.shape))
+        bound = f"<{self.high}" if self.dtype else ""
+        return f"{self.dtype or 'float32'}[{sizes}]{bound}{'+mask' * self.masked}"
+
+
+@dataclass(frozen=True)
+class LayerInputs:
+    """What a layer takes at one step: a tensor, a list of several, or a dictionary of `names`.
+
+    Names are sorted, as Keras flattens dictionaries.
+    """
+
+    tensors: tuple[StepTensor, ...] = (StepTensor(),)
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of_one(cls, shape: tuple[int, ...], dtype: str = "", high: int = 0) -> "LayerInputs":
+        return cls((StepTensor(shape, dtype, high),))
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "LayerInputs":
+        tensors = (StepTensor(**{**one, "shape": tuple(one["shape"])}) for one in fields["tensors"])
+        return cls(tuple(tensors), tuple(fields["names"]))
+
+    @property
+    def is_nest(self) -> bool:
+        return bool(self.names) or len(self.tensors) > 1
+
+    @property
+    def is_whole(self) -> bool:
+        """True if all are whole numbers, by which nothing can be differentiated."""
+        return all(tensor.dtype for tensor in self.tensors)
+
+    @property
+    def is_masked(self) -> bool:
+        return any(tensor.masked for tensor in self.tensors)
+
+    def pack(self, values: Iterable[Any]) -> Any:
+        """Return one value for each tensor in the structure that the layer takes."""
+        listed = list(values)
+        if self.names:
+            return dict(zip(self.names, listed, strict=True))
+        return listed if len(listed) > 1 else listed[0]
+
+    def __str__(self) -> str:
         """Write the inputs as `--inputs` reads them."""
-        sizes = ",".join(map(str, self.features))
-        return f"{self.dtype}[{sizes}]<{self.high}" if self.dtype else sizes
+        texts = list(map(str, self.tensors))
+        if self.names:
+            return ",".join(f"{name}={text}" for name, text in zip(self.names, texts, strict=True))
+        only = self.tensors[0]
+        is_plain = len(texts) == 1 and only.shape and not (only.dtype or only.masked)
+        return ",".join(map(str, only.shape)) if is_plain else ",".join(texts)
 
 
 def read_inputs(text: str) -> LayerInputs | None:
@@ -93,22 +147,43 @@ def read_inputs(text: str) -> LayerInputs | None:
     word = "".join(text.split())
     if not word:
         return None
-    if floats := _FLOATS.fullmatch(word):
-        return LayerInputs(_sizes(floats[1] or floats[2]))
-    if whole := _WHOLE_NUMBERS.fullmatch(word):
-        dtype, sizes, high = whole.groups()
-        if not high:
+    if _PLAIN.fullmatch(word):
+        return LayerInputs.of_one(_sizes(word))
+    typed = [_TENSOR.fullmatch(part) for part in re.split(r",(?![^\[]*\])", word)]
+    tensors = {each["name"] or place: _tensor(each) for place, each in enumerate(typed) if each}
+    names = sorted(name for name in tensors if isinstance(name, str))
+    if len(tensors) < len(typed) or len(names) not in {0, len(typed)}:
+        raise UserError(
+            "expected the shape of one step, like 96,96,3, float32[96,96,3] or int32[60]<1000, or "
+            "of several tensors, like frame=float32[84,84,4],action=int32[]<6, each with a name or "
+            f"none of them; received {text!r}"
+        )
+    for tensor in tensors.values():
+        if tensor.dtype and not tensor.high:
+            like = replace(tensor, high=1000)
             raise UserError(
-                f"expected the number that inputs lie below, like {word}<1000, received {text!r}"
+                f"expected the number that inputs lie below, like {like}, received {text!r}"
             )
-        inputs = LayerInputs(_sizes(sizes or ""), dtype, int(high))
-        if inputs.why_too_high:
-            raise UserError(f"{inputs.why_too_high}, received {text!r}")
-        return inputs
-    raise UserError(
-        "expected the shape of one step of one tensor, like 96,96,3, float32[96,96,3] or "
-        f"int32[60]<1000, received {text!r}"
+        if why := tensor.why_too_high or _why_unfit(tensor):
+            raise UserError(f"{why}, received {text!r}")
+    ordered = (tensors[name] for name in names) if names else tensors.values()
+    return LayerInputs(tuple(ordered), tuple(names))
+
+
+def _tensor(match: re.Match[str]) -> StepTensor:
+    dtype = "" if match["dtype"] == "float32" else match["dtype"]
+    usual = _LARGEST[dtype] if dtype in _BOUNDED else 0
+    return StepTensor(
+        _sizes(match["sizes"] or ""), dtype, int(match["high"] or usual), bool(match["mask"])
     )
+
+
+def _why_unfit(tensor: StepTensor) -> str:
+    if tensor.high and not tensor.dtype:
+        return "expected whole numbers, like int32[60]<1000, where numbers lie below another"
+    if tensor.masked and not tensor.shape:
+        return "expected an axis that a mask is over, like float32[12,16]+mask"
+    return ""
 
 
 def _sizes(text: str) -> tuple[int, ...]:

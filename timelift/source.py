@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from timelift.case import Backend
 from timelift.errors import UserError
+from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 
 #: What training may add to a layer, by the constant in which a strategy declares what it does then.
 ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
@@ -97,6 +98,7 @@ DECLARED: Mapping[str, Declaration] = {
     "FEATURES": _SIZES,
     "SEQ_LENS": _SOME_SIZES,
     "BATCH_SIZES": _SOME_SIZES,
+    "INPUTS": Declaration(lambda value: isinstance(value, str), "a text, as --inputs takes it"),
     "INPUT_DTYPE": _one_of("int32", "int64", ""),
     "INPUT_HIGH": Declaration(lambda value: _is_whole(value, 0), "a whole number from 0"),
 }
@@ -125,6 +127,32 @@ def read_source(path: Path) -> Source:
     classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
     lift_class = classes[-1] if classes else ""
     return Source(path, text, title, lift_class, functions, _imports_of(tree), constants)
+
+
+def declared_inputs(source: Source) -> LayerInputs | None:
+    """Return what a workload's layer takes at one step; None if it declares nothing.
+
+    That is `INPUTS` as `--inputs` takes it, or `FEATURES`, with `INPUT_DTYPE` and `INPUT_HIGH`
+    where these are whole numbers. Raises UserError where they do not fit together.
+    """
+    constants, path = source.constants, source.path
+    if "INPUTS" in constants:
+        try:
+            return read_inputs(constants["INPUTS"])
+        except UserError as error:
+            raise UserError(f"{path}: INPUTS: {error}") from None
+    if "FEATURES" not in constants:
+        return None
+    dtype, high = constants.get("INPUT_DTYPE"), constants.get("INPUT_HIGH")
+    if bool(dtype) != bool(high):
+        raise UserError(
+            f"{path}: INPUT_DTYPE and INPUT_HIGH go together, like 'int32' and 1000; received "
+            f"{dtype!r} and {high!r}"
+        )
+    tensor = StepTensor(constants["FEATURES"], dtype or "", high or 0)
+    if tensor.why_too_high:
+        raise UserError(f"{path}: INPUT_HIGH: {tensor.why_too_high}, received {high!r:.80}")
+    return LayerInputs((tensor,))
 
 
 def read_parameters(text: str) -> dict[str, Any]:

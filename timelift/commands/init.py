@@ -96,10 +96,11 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
     typed_inputs = option_named("inputs").value(inputs)
     layer_inputs = user_workload(layer, typed_inputs, backend, folders).inputs
     module, name = factory.where, factory.name
-    whole_numbers = f'INPUT_DTYPE = "{layer_inputs.dtype}"\nINPUT_HIGH = {layer_inputs.high}\n'
+    only = layer_inputs.tensors[0]
+    whole_numbers = f'INPUT_DTYPE = "{only.dtype}"\nINPUT_HIGH = {only.high}\n'
     return {
-        "FEATURES": repr(layer_inputs.features),
-        "inputs": whole_numbers if layer_inputs.dtype else "",
+        "FEATURES": repr(only.shape),
+        "inputs": whole_numbers if only.dtype else "",
         "title": f"{name} of {module}",
         "imports": f"import keras\n\nfrom {module} import {name}",
         "make_layer": f"return {name} if isinstance({name}, keras.Layer) else {name}()",

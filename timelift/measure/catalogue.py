@@ -19,7 +19,7 @@ from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
 from timelift.messages import RivalSpec
 from timelift.project import Project
-from timelift.source import MEANING, Source, read_parameters, read_source
+from timelift.source import MEANING, Source, declared_inputs, read_parameters, read_source
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,10 @@ class Catalogue:
     def why_not(self, case: Case) -> str:
         """Reason why a case can never be measured, or ''."""
         workload = self.workloads[case.setting.workload]
-        if workload.inputs.dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+        if workload.inputs.is_whole and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            dtypes = dict.fromkeys(tensor.dtype for tensor in workload.inputs.tensors)
             return (
-                f"inputs of {workload.inputs.dtype} have no gradient; ask for the weights' alone "
+                f"inputs of {' and '.join(dtypes)} have no gradient; ask for the weights' alone "
                 "with: --gradients weights"
             )
         return ""
@@ -254,18 +255,12 @@ def read_workload(path: Path) -> Workload:
     if "make_layer" not in source.functions:
         raise UserError(f"{path}: lacks the function make_layer() that makes the inner layer")
     constants = source.constants
-    for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES"):
+    inputs = declared_inputs(source)
+    if inputs is None:
+        raise UserError(f"{path}: lacks FEATURES, the shape of one step, or INPUTS, like --inputs")
+    for name in ("SEQ_LENS", "BATCH_SIZES"):
         if name not in constants:
             raise UserError(f"{path}: lacks {name}, a tuple of positive whole numbers")
-    dtype, high = constants.get("INPUT_DTYPE"), constants.get("INPUT_HIGH")
-    if bool(dtype) != bool(high):
-        raise UserError(
-            f"{path}: INPUT_DTYPE and INPUT_HIGH go together, like 'int32' and 1000; received "
-            f"{dtype!r} and {high!r}"
-        )
-    inputs = LayerInputs(constants["FEATURES"], dtype or "", high or 0)
-    if inputs.why_too_high:
-        raise UserError(f"{path}: INPUT_HIGH: {inputs.why_too_high}, received {high!r:.80}")
     return Workload(
         name=source.name,
         factory=f"{path}:make_layer",

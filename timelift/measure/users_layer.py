@@ -51,14 +51,15 @@ def user_workload(
 
 
 def _inputs_of(described: Mapping[str, Any]) -> LayerInputs:
-    if described["features"] is None:
+    if described["inputs"] is None:
         raise UserError(
             "expected a layer that is built, which tells the shape of one step, received one that "
             "is not; write it like --inputs 96,96,3"
         )
-    inputs = LayerInputs.from_fields(described)
-    if inputs.dtype and not inputs.high:
-        like = LayerInputs(inputs.features, inputs.dtype, 1000)
+    inputs = LayerInputs.from_fields(described["inputs"])
+    if any(tensor.dtype and not tensor.high for tensor in inputs.tensors):
+        bounded = (replace(one, high=one.high or 1000 * bool(one.dtype)) for one in inputs.tensors)
+        like = replace(inputs, tensors=tuple(bounded))
         raise UserError(
             "expected a layer that tells the number below which its inputs lie, received one of "
             f"whole numbers that does not; write it like --inputs '{like}'"
@@ -87,8 +88,8 @@ def describe(
     """Return what `worker.describe` prints of a layer, or of a model.
 
     A layer is `called_with` inputs, if any, and a model with its feeding in JSON. Of a layer it is
-    the fields of `LayerInputs`, with `features` None if the layer is not built. Modules are found
-    in `folders` too. Raises UserError if the layer or model cannot be called.
+    its `inputs`, None if the layer is not built. Modules are found in `folders` too. Raises
+    UserError if the layer or model cannot be called.
     """
     machine.refuse_without_backend()
     if reason := why_not_installed(backend):

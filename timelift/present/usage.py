@@ -16,7 +16,7 @@ from timelift.case import Setting, TimeAxis, workload_name
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, read_inputs
 from timelift.project import Project
-from timelift.source import Source, module_files, read_parameters, read_source
+from timelift.source import Source, declared_inputs, module_files, read_parameters, read_source
 
 _ANY_LAYER = "layer = ...  # your layer, which sees one step"
 
@@ -124,7 +124,7 @@ def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
 def _shape(setting: Setting, at_step: LayerInputs | None, unknown: str) -> str:
     """Write the shape of a sequence, with `unknown` in place of unknown features."""
     steps = _steps(setting)
-    return f"({steps}, {unknown})" if at_step is None else str((steps, *at_step.features))
+    return f"({steps}, {unknown})" if at_step is None else str((steps, *at_step.tensors[0].shape))
 
 
 def _steps(setting: Setting) -> int | None:
@@ -132,16 +132,18 @@ def _steps(setting: Setting) -> int | None:
 
 
 def _dtype(at_step: LayerInputs | None) -> str:
-    return f", dtype={at_step.dtype!r}" if at_step and at_step.dtype else ""
+    dtype = at_step.tensors[0].dtype if at_step else ""
+    return f", dtype={dtype!r}" if dtype else ""
 
 
 def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
     """Return the inputs of a workload's layer at one step; None if unknown."""
     if path := project.workloads.get(workload):
         source = _source(path)
-        if source is None or "FEATURES" not in source.constants:
+        try:
+            return declared_inputs(source) if source else None
+        except UserError:
             return None
-        return LayerInputs(source.constants["FEATURES"], source.constants.get("INPUT_DTYPE", ""))
     try:
         return read_inputs(run.header.layer_options["inputs"])
     except UserError:

@@ -1,8 +1,8 @@
 """Describe a user's layer or model in a process of its own, before any case is measured.
 
-`python -m timelift.worker.describe FACTORY` prints one JSON object: the fields of
-`LayerInputs`, in which `features` is None for a layer of any shape; or `error`. Inputs may follow,
-as `--inputs` takes them: an unbuilt layer is called with them.
+`python -m timelift.worker.describe FACTORY` prints one JSON object: `inputs`, the fields of
+`LayerInputs`, None for a layer of any shape; or `error`. Inputs may follow, as `--inputs` takes
+them: an unbuilt layer is called with them.
 
 `python -m timelift.worker.describe MODEL FEEDING` prints a model with its lifts.
 """
@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -39,8 +40,9 @@ def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
         dtype, high = whole_numbers(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
-    features = list(shape[1:]) if shape and None not in shape[1:] else None
-    return {"features": features, "dtype": dtype, "high": high}
+    known = tuple(size for size in shape[1:] if size is not None) if shape else ()
+    is_known = shape is not None and len(known) == len(shape) - 1
+    return {"inputs": asdict(LayerInputs.of_one(known, dtype, high)) if is_known else None}
 
 
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,8 +115,8 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
     if follows_weights and not dtype:
         described["gradients"] = Gradients.INPUTS_AND_WEIGHTS
     high = (high or model_data.FLAG_VALUES) if dtype else 0
-    inputs = {"features": features, "dtype": dtype, "high": high}
-    return described | {"batch": batch, "steps": steps, "inputs": inputs}
+    inputs = LayerInputs.of_one(tuple(features), dtype, high)
+    return described | {"batch": batch, "steps": steps, "inputs": asdict(inputs)}
 
 
 def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:

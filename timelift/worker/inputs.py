@@ -8,7 +8,7 @@ import numpy as np
 
 from timelift.case import Lengths, Setting
 from timelift.errors import UserError
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import Task
 from timelift.worker.engines import Array, Engine, Feed
 
@@ -19,9 +19,10 @@ _SENTENCE_WORDS = (2, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 2
 
 def draw_inputs(task: Task, noise: np.random.Generator) -> Array:
     """Draw (batch, time, *features): standard normal, or whole numbers below `high`."""
-    shape = (task.setting.batch, task.setting.seq_len, *task.inputs.features)
-    if task.inputs.dtype:
-        return noise.integers(task.inputs.high, size=shape).astype(task.inputs.dtype)
+    tensor = task.inputs.tensors[0]
+    shape = (task.setting.batch, task.setting.seq_len, *tensor.shape)
+    if tensor.dtype:
+        return noise.integers(tensor.high, size=shape).astype(tensor.dtype)
     return noise.standard_normal(shape).astype(task.setting.dtype)  # every backend adds bfloat16
 
 
@@ -136,7 +137,8 @@ def inputs_of(layer: Any) -> list[Any]:
 
 def check_inputs(layer: Any, inputs: LayerInputs) -> None:
     """Raise UserError if a layer takes other inputs than these."""
-    shape, given = input_shape(layer), inputs.features
+    tensor = inputs.tensors[0]
+    shape, given = input_shape(layer), tensor.shape
     own = shape[1:] if shape else given
     fits = len(own) == len(given) and all(
         size in {None, asked} for size, asked in zip(own, given, strict=True)
@@ -147,8 +149,8 @@ def check_inputs(layer: Any, inputs: LayerInputs) -> None:
             f"{_written(given)}; leave --inputs out, or mend the workload's file"
         )
     whole, high = whole_numbers(layer)
-    if whole and not inputs.dtype:
-        like = LayerInputs(given, whole, high or 1000)
+    if whole and not tensor.dtype:
+        like = StepTensor(given, whole, high or 1000)
         raise UserError(
             f"the layer takes whole numbers; write so, like --inputs '{like}', or with INPUT_DTYPE "
             "and INPUT_HIGH in a workload's file"

@@ -277,8 +277,9 @@ def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting)
 
 def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
     static = task.setting.time_axis is TimeAxis.STATIC
-    shape = (task.setting.seq_len if static else None, *task.inputs.features)
-    extra = {"dtype": task.inputs.dtype} if task.inputs.dtype else {}
+    tensor = task.inputs.tensors[0]
+    shape = (task.setting.seq_len if static else None, *tensor.shape)
+    extra = {"dtype": tensor.dtype} if tensor.dtype else {}
     model = module.build(layer, shape, **extra, **rival.parameters)
     if model is None:
         raise UserError("build returned None, where a model is expected")

@@ -400,8 +400,8 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
     setting = task.setting
     if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
         return ""
-    ask = "--phases forward" if task.inputs.dtype else "--gradients inputs_and_weights"
-    or_else = "" if task.inputs.dtype else ", or for --phases forward"
+    ask = "--phases forward" if task.inputs.is_whole else "--gradients inputs_and_weights"
+    or_else = "" if task.inputs.is_whole else ", or for --phases forward"
     return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
 
 
@@ -437,11 +437,12 @@ def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     layer = find_layer(factory)
     check_one_tensor(layer, factory)
     check_inputs(layer, inputs)
-    dtype = inputs.dtype or keras.config.floatx()
+    tensor = inputs.tensors[0]
+    dtype = tensor.dtype or keras.config.floatx()
     if not layer.built:
-        layer(keras.KerasTensor((None, *inputs.features), dtype))
+        layer(keras.KerasTensor((None, *tensor.shape), dtype))
     elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
-        layer(keras.ops.zeros((1, *inputs.features), dtype))
+        layer(keras.ops.zeros((1, *tensor.shape), dtype))
     noise = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
         values = keras.ops.convert_to_numpy(weight)
