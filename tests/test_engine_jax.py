@@ -20,7 +20,7 @@ model = lifted(keras.Sequential([keras.layers.Dense(4), keras.layers.Dropout(0.5
 compiled = engine.compile(model, setting, training=True)
 
 def feed(batch):
-    return Feed(engine.place(ones(batch, 5, 3)), None, engine.place(ones(batch, 5, 4)))
+    return Feed(engine.place(ones(batch, 5, 3)), None, [engine.place(ones(batch, 5, 4))])
 
 compiled.trace(feed(3))
 results = {"operations": compiled.operations}
@@ -38,7 +38,7 @@ eager.trace(feed(3))
 results["eager operations"] = eager.operations
 eager.bind(feed(3))()
 results["eager traces"] = eager.traces
-wrong = Feed(engine.place(ones(3, 5, 3)), None, engine.place(ones(1, 5, 4)))
+wrong = Feed(engine.place(ones(3, 5, 3)), None, [engine.place(ones(1, 5, 4))])
 try:
     compiled.bind(wrong)()
 except ValueError as error:
@@ -202,7 +202,8 @@ def rival_called():
 rival_called()
 results = {"before": len(os.listdir(folder))}
 with engine.reusing_compiled():
-    results["outputs"] = engine.apply(layer, engine.place(ones(7, 3)), training=False).tolist()
+    (outputs,) = engine.apply(layer, engine.place(ones(7, 3)), None, training=False)
+    results["outputs"] = outputs.tolist()
 results |= {"kept": len(os.listdir(folder)), "hits": len(hits)}
 rival_called()
 results |= {"after": len(os.listdir(folder)), "hits after": len(hits)}

@@ -19,10 +19,10 @@ PLACES = """
 setting = changed(phase=Phase.BACKWARD, device=%r)
 engine, layer = open_engine(setting), keras.layers.Dense(4)
 compiled = engine.compile(lifted(layer), setting, training=True)
-feed = Feed(engine.place(ones(3, 5, 3)), None, engine.place(ones(3, 5, 4)))
+feed = Feed(engine.place(ones(3, 5, 3)), None, [engine.place(ones(3, 5, 4))])
 loss, gradients = compiled.bind(feed)()
 weights = [weight.value for weight in layer.weights]
-tensors = [feed.inputs, feed.cotangent, loss, *gradients, *weights]
+tensors = [feed.inputs, *feed.cotangents, loss, *gradients, *weights]
 print(json.dumps(sorted({tensor.device[-5:] for tensor in tensors})))
 """
 

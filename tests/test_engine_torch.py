@@ -24,7 +24,8 @@ results = [compiled.operations]
 def traces_after_call(batch, time):
     x = ones(batch, time, 3)
     outputs = engine.to_numpy(compiled.bind(Feed(engine.place(x)))())
-    assert np.allclose(outputs, engine.apply(model, engine.place(x), training=False), atol=1e-6)
+    (expected,) = engine.apply(model, engine.place(x), None, training=False)
+    assert np.allclose(outputs, expected, atol=1e-6)
     return compiled.traces
 
 results += [traces_after_call(3, time) for time in (5, 5, 6, 9)] + [compiled.operations]
@@ -51,11 +52,11 @@ results = {"operations": forward.operations, "traces": forward.traces}
 results["forward"] = forward.bind(Feed(x))().requires_grad
 results["plain"] = model(x).requires_grad
 backward = engine.compile(model, setting, training=True)
-loss, gradients = backward.bind(Feed(x, None, engine.place(ones(3, 5, 4))))()
+loss, gradients = backward.bind(Feed(x, None, [engine.place(ones(3, 5, 4))]))()
 results["shapes"] = [list(gradient.shape) for gradient in gradients]
 results["input"] = x.requires_grad
 try:
-    backward.bind(Feed(x, None, engine.place(ones(3, 5, 1))))()
+    backward.bind(Feed(x, None, [engine.place(ones(3, 5, 1))]))()
 except ValueError as error:
     results["broadcast"] = str(error)
 switches = engine.switches()

@@ -28,15 +28,15 @@ def feeds(lengths=Lengths.UNIFORM, *, ragged=False):
 def test_a_padded_rival_gets_a_mask_where_lengths_vary(lengths):
     feed = feeds(lengths).feed(COTANGENT)
     assert np.array_equal(feed.inputs, INPUTS)
-    assert np.array_equal(feed.cotangent, COTANGENT)
+    assert np.array_equal(feed.cotangents, [COTANGENT])
     assert np.array_equal(feed.mask, None if lengths is Lengths.FULL else VALID)
 
 
 def test_a_ragged_rival_is_fed_the_valid_steps_alone():
     feed = feeds(ragged=True).feed(COTANGENT)
     assert feed.mask is None
-    assert len(feed.inputs) == len(feed.cotangent) == sum(LENGTHS)
-    assert np.array_equal(feed.cotangent, COTANGENT[VALID])
+    assert len(feed.inputs) == len(feed.cotangents[0]) == sum(LENGTHS)
+    assert np.array_equal(feed.cotangents, [COTANGENT[VALID]])
     fetched = feeds(ragged=True).fetch(feed.inputs)
     assert np.array_equal(fetched, INPUTS * VALID[..., None])
 

@@ -117,12 +117,12 @@ class Engine:
     to_numpy = staticmethod(np.asarray)
     wait = staticmethod(lambda _: None)
 
-    def apply(self, layer, step, **_):
-        return layer.call(step)
+    def apply(self, layer, step, _, **__):
+        return [layer.call(step)]
 
-    def differentiate(self, layer, step, cotangent, **_):
-        by_step, by_kernel = layer.gradients(step, cotangent)
-        return by_step, [by_kernel]
+    def differentiate(self, layer, step, _, cotangents, **__):
+        by_step, by_kernel = layer.gradients(step, *cotangents)
+        return [by_step], [by_kernel]
 
 
 @dataclass
@@ -134,9 +134,9 @@ class Rival:
     mistake: object = None
 
     def bind(self, feed):
-        return lambda: self.results(feed.inputs, feed.cotangent)
+        return lambda: self.results(*feed.arguments)
 
-    def results(self, x, cotangent):
+    def results(self, x, _, cotangent=None):
         """Outputs; or the loss and gradients by the inputs, where asked for, and the kernel."""
         z = x @ self.layer.kernel
         outputs = self.layer.activate(z)

@@ -79,7 +79,7 @@ class Feeds:
         mask = place(self.valid) if varying and not self.ragged else None
         if cotangent is None:
             return Feed(inputs, mask)
-        return Feed(inputs, mask, place(cotangent[self.valid] if self.ragged else cotangent))
+        return Feed(inputs, mask, [place(cotangent[self.valid] if self.ragged else cotangent)])
 
     def fetch(self, value: Any) -> Array:
         """Fetch (batch, time, …); a ragged value is padded with zeros."""

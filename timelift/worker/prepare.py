@@ -212,7 +212,7 @@ class SettingUnderTest:
             shape = (inputs.shape[0] * (inputs.shape[1] + 2), *inner.reference.outputs.shape[2:])
             cotangent = np.zeros(shape, inner.reference.cotangent.dtype)
             place = self.engine.place
-            feed = Feed(place(inputs), None, place(cotangent) if backward else None)
+            feed = Feed(place(inputs), None, [place(cotangent)] if backward else None)
             try:
                 compiled.trace(feed)
                 call_once(self.engine, compiled, feed)

@@ -67,7 +67,7 @@ class LayerCalls:
         outputs = None
         for rows in self._parts(steps, folded=folded):
             placed = self.engine.place(self.inputs[rows])
-            part = self.engine.apply(self.layer, placed, training=self.training)
+            (part,) = self.engine.apply(self.layer, placed, None, training=self.training)
             outputs = self._put(outputs, rows, part)
         assert outputs is not None
         return outputs
@@ -83,9 +83,10 @@ class LayerCalls:
         input_gradient, weight_gradients = None, list[Array]()
         for rows in self._parts(steps, folded=folded):
             placed, weighed = self.engine.place(self.inputs[rows]), cotangent[rows]
-            by_rows, by_part = self.engine.differentiate(
-                self.layer, placed, self.engine.place(weighed), training=self.training
+            by_leaves, by_part = self.engine.differentiate(
+                self.layer, placed, None, [self.engine.place(weighed)], training=self.training
             )
+            by_rows = by_leaves[0] if by_leaves else np.zeros(self.inputs[rows].shape)
             input_gradient = self._put(input_gradient, rows, by_rows)
             parts = [gradient.astype(np.float64) for gradient in by_part]
             weight_gradients = (
@@ -382,11 +383,11 @@ class InnerLayer:
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
         """True if two calls in training change a state, or return other outputs than inference."""
         step = engine.place(np.ascontiguousarray(inputs[:, 0]))
-        inferred = engine.apply(self.layer, step, training=False)
-        trained = engine.apply(self.layer, step, training=True)
+        (inferred,) = engine.apply(self.layer, step, None, training=False)
+        (trained,) = engine.apply(self.layer, step, None, training=True)
         changed = {each.name for each, value in self._state if (each.numpy() != value).any()}
         self.restore()
-        again = engine.apply(self.layer, step, training=True)
+        (again,) = engine.apply(self.layer, step, None, training=True)
         self.restore()
         differ = partial(law.differ, precision=self.precision)
         is_seeded = changed == {_SEED} and not differ(again, trained)

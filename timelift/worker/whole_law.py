@@ -119,7 +119,7 @@ class WholeLaw:
                 raise LawBrokenError(f"{name}: {kinds}")
         if self.differentiates:
             place, whole = self.engine.place, _Whole(model, self.inputs)
-            fed = place(np.zeros(1, "float32")), place(self._cotangent)
+            fed = place(np.zeros(1, "float32")), None, [place(self._cotangent)]
             with restored(model.variables):
                 _, gradients = self.engine.differentiate(whole, *fed, training=self.training)
             results.gradients = {f"gradient of weight {n}": by for n, by in enumerate(gradients)}

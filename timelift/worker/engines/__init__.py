@@ -6,13 +6,15 @@ it is imported, so that a process may import it and fork.
 
 import gc
 import importlib
+import operator
 import random
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,19 +35,19 @@ class UnavailableError(Exception):
 class Feed:
     """The arguments of one call, on the device.
 
-    `inputs` is (batch, time, *features); `mask`, where lengths vary, is (batch, time) of booleans;
-    `cotangent`, in the backward phase, has the shape of the outputs, and their products sum to the
-    loss.
+    `inputs` is a nest of tensors (batch, time, *features). `mask` is None, or the same nest of
+    booleans: (batch, time), (batch, time, first axis of the features), or None for a tensor that
+    has none. In the backward phase `cotangents` has a tensor for each float leaf of the flattened
+    outputs, in its shape, and their products sum to the loss.
     """
 
     inputs: Any
     mask: Any = None
-    cotangent: Any = None
+    cotangents: Sequence[Any] | None = None
 
     @property
     def arguments(self) -> list[Any]:
-        arguments = [self.inputs, self.mask]
-        return arguments if self.cotangent is None else [*arguments, self.cotangent]
+        return [self.inputs, self.mask, *(self.cotangents or ())]
 
 
 class Compiled(Protocol):
@@ -68,8 +70,9 @@ class Compiled(Protocol):
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Return the call that is timed, without any work around it.
 
-        It returns the outputs; in the backward phase the loss, the gradients by the inputs, if the
-        setting has them, and by the weights, and on JAX the other variables that a step changes.
+        It returns the outputs; in the backward phase the loss, a list of the gradients by the float
+        leaves of the inputs, if the setting has them, and by the weights, and on JAX the other
+        variables that a step changes.
         """
 
 
@@ -100,15 +103,16 @@ class Engine(ABC):
         """Block until `result` is computed, and all calls before it."""
 
     @abstractmethod
-    def apply(self, layer: Any, step: Any, *, training: bool) -> Array: ...
+    def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
+        """Return the flattened outputs of a nest of tensors; without a mask, none is passed."""
 
     @abstractmethod
     def differentiate(
-        self, layer: Any, step: Any, cotangent: Any, *, training: bool
-    ) -> tuple[Array, list[Array]]:
-        """Return gradients of sum(layer(step) * cotangent) by the step and each trainable weight.
+        self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
+    ) -> tuple[list[Array], list[Array]]:
+        """Return gradients by the float leaves of the step, and by each trainable weight.
 
-        That by a step of whole numbers is zero.
+        They are those of the sum of all float outputs times `cotangents`, one tensor each.
         """
 
     def seed(self, number: int) -> None:
@@ -146,6 +150,18 @@ class Engine(ABC):
     @abstractmethod
     def switches(self) -> list[Switch]:
         """Return the backend's switches that a strategy might turn, as they are now."""
+
+
+def masked_by(mask: Any) -> dict[str, Any]:
+    """The keyword that hands a mask to a layer: layers without masks take none."""
+    return {} if mask is None else {"mask": mask}
+
+
+def weighed_sum(
+    outputs: Sequence[Any], cotangents: Sequence[Any], total: Callable[[Any], Any]
+) -> Any:
+    products = [total(each * by) for each, by in zip(outputs, cotangents, strict=True)]
+    return reduce(operator.add, products)  # `sum` would add to 0, one operation more
 
 
 def open_engine(setting: Setting) -> Engine:

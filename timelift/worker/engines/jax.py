@@ -22,7 +22,15 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
-from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
+from timelift.worker.engines import (
+    Array,
+    Engine,
+    Feed,
+    Switch,
+    UnavailableError,
+    masked_by,
+    weighed_sum,
+)
 
 _SWITCHES = (
     "jax_disable_jit",
@@ -76,24 +84,23 @@ class JaxEngine(Engine):
         """Block until the result is computed; a device computes in the order of the calls."""
         jax.block_until_ready(result)
 
-    def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        return self.to_numpy(layer(step, training=training))
+    def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
+        outputs = layer(step, training=training, **masked_by(mask))
+        return [*map(self.to_numpy, keras.tree.flatten(outputs))]
 
     def differentiate(
-        self, layer: Any, step: Any, cotangent: Any, *, training: bool
-    ) -> tuple[Array, list[Array]]:
+        self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
+    ) -> tuple[list[Array], list[Array]]:
         weights, state = _values_of(layer)
 
-        def outputs(weights: Any, step: Any) -> Any:
-            return _call_with(layer, weights, state, step, training=training)[0]
+        def float_outputs(weights: Any, step: Any) -> list[Any]:
+            how = {"training": training, **masked_by(mask)}
+            return _float_leaves(_call_with(layer, weights, state, step, **how)[0])
 
-        if jnp.issubdtype(step.dtype, jnp.floating):
-            _, pull_back = jax.vjp(outputs, weights, step)
-            weight_gradients, by_step = pull_back(cotangent)
-        else:
-            _, pull_back = jax.vjp(functools.partial(outputs, step=step), weights)
-            (weight_gradients,), by_step = pull_back(cotangent), jnp.zeros_like(step)
-        return self.to_numpy(by_step), [*map(self.to_numpy, weight_gradients)]
+        _, pull_back = jax.vjp(float_outputs, weights, step)
+        by_weights, by_step = pull_back(list(cotangents))
+        by_leaves = _float_leaves(by_step)
+        return [*map(self.to_numpy, by_leaves)], [*map(self.to_numpy, by_weights)]
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> None:
         """Return None: JAX keeps the highest peak of its process and cannot reset it."""
@@ -141,32 +148,33 @@ class JaxCompiled:
 
     def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
         self.traces += self._compiles
-        masked = {} if mask is None else {"mask": mask}
-        outputs, after = _call_with(
-            self._model, weights, state, inputs, training=self._training, **masked
-        )
+        how = {"training": self._training, **masked_by(mask)}
+        outputs, after = _call_with(self._model, weights, state, inputs, **how)
         pairs = zip(after, state, strict=True)
         return outputs, [new for new, old in pairs if new is not old]
 
     def _forward(self, weights: Any, state: Any, inputs: Any, mask: Any) -> Any:
         return self._called(weights, state, inputs, mask)[0]
 
-    def _backward(self, weights: Any, state: Any, inputs: Any, mask: Any, cotangent: Any) -> Any:
+    def _backward(self, weights: Any, state: Any, inputs: Any, mask: Any, *cotangents: Any) -> Any:
         def loss(weights: Any, inputs: Any) -> tuple[Any, Any]:
-            outputs, changed = self._called(weights, state, inputs, mask)
-            if outputs.shape != cotangent.shape:  # or they would broadcast
-                raise ValueError(
-                    f"outputs have shape {outputs.shape}, their cotangent {cotangent.shape}"
-                )
-            return jnp.sum(outputs * cotangent), changed
+            nest, changed = self._called(weights, state, inputs, mask)
+            outputs = _float_leaves(nest)
+            for output, cotangent in zip(outputs, cotangents, strict=True):
+                if output.shape != cotangent.shape:  # or they would broadcast
+                    raise ValueError(
+                        f"outputs have shape {output.shape}, their cotangent {cotangent.shape}"
+                    )
+            return weighed_sum(outputs, cotangents, jnp.sum), changed
 
         both = self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS
-        differentiated = jax.value_and_grad(loss, (0, 1) if both else (0,), has_aux=True)
-        (value, changed), (weight_gradients, *input_gradients) = differentiated(weights, inputs)
+        by = (0, 1) if both else (0,)
+        differentiated = jax.value_and_grad(loss, by, has_aux=True, allow_int=True)
+        (value, changed), (by_weights, *by_inputs) = differentiated(weights, inputs)
         # a value that was kept from inside a loop is an error of `jax.jit` by itself
         if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in changed):
             raise ValueError("what the layer assigns inside a transformed function is lost")
-        return value, [*input_gradients, *weight_gradients], changed
+        return value, [*_float_leaves(by_inputs), *by_weights], changed
 
     def trace(self, feed: Feed) -> None:
         if self._compiles:
@@ -178,6 +186,12 @@ class JaxCompiled:
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         return functools.partial(self._function, *_values_of(self._model), *feed.arguments)
+
+
+def _float_leaves(nest: Any) -> list[Any]:
+    """The float arrays of a nest; a gradient by whole numbers is none (`jax.dtypes.float0`)."""
+    leaves = keras.tree.flatten(nest)
+    return [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
 
 
 def _values_of(layer: Any) -> tuple[list[Any], list[Any]]:

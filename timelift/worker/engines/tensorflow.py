@@ -3,7 +3,7 @@
 import functools
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,15 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
+from timelift.worker.engines import (
+    Array,
+    Engine,
+    Feed,
+    Switch,
+    UnavailableError,
+    masked_by,
+    weighed_sum,
+)
 
 #: Names of the events of the pool of host memory in a profile.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
@@ -58,26 +66,27 @@ class TensorFlowEngine(Engine):
         if self._kind != "cpu":
             tf.test.experimental.sync_devices()
 
-    def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        return self.to_numpy(layer(step, training=training))
+    def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
+        outputs = layer(step, training=training, **masked_by(mask))
+        return [*map(self.to_numpy, keras.tree.flatten(outputs))]
 
     def differentiate(
-        self, layer: Any, step: Any, cotangent: Any, *, training: bool
-    ) -> tuple[Array, list[Array]]:
+        self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
+    ) -> tuple[list[Array], list[Array]]:
         values = [weight.value for weight in layer.trainable_weights]
+        leaves = _float_leaves(step)
         with tf.GradientTape() as tape:
-            if step.dtype.is_floating:
-                tape.watch(step)
-            outputs = layer(step, training=training)
+            tape.watch(leaves)
+            outputs = layer(step, training=training, **masked_by(mask))
         # weighing and summing the outputs here would take three more kinds of eager operations,
         # and the first of a kind in a process costs oneDNN 5 ms
-        by_step, weight_gradients = tape.gradient(
-            outputs,
-            (step, values),
-            output_gradients=cotangent,
+        by_leaves, by_weights = tape.gradient(
+            _float_leaves(outputs),
+            (leaves, values),
+            output_gradients=list(cotangents),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return self.to_numpy(by_step), [*map(self.to_numpy, weight_gradients)]
+        return [*map(self.to_numpy, by_leaves)], [*map(self.to_numpy, by_weights)]
 
     def seed(self, number: int) -> None:
         keras.utils.set_random_seed(number)
@@ -165,22 +174,24 @@ class TensorFlowCompiled:
         with tf.device(self._device):
             return self._model(inputs, training=self._training, mask=mask)
 
-    def _backward(self, inputs: Any, mask: Any, cotangent: Any) -> Any:
+    def _backward(self, inputs: Any, mask: Any, *cotangents: Any) -> Any:
         sources = [weight.value for weight in self._model.trainable_weights]
         with tf.GradientTape() as tape:
             if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-                sources = [_flat(inputs), *sources]
-                tape.watch(sources[0])
-            outputs = _flat(self._forward(inputs, mask))
-            outputs.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
-            loss = tf.reduce_sum(outputs * cotangent)
+                leaves = _float_leaves(inputs)
+                tape.watch(leaves)
+                sources = [*leaves, *sources]
+            outputs = _float_leaves(self._forward(inputs, mask))
+            for output, cotangent in zip(outputs, cotangents, strict=True):
+                output.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
+            loss = weighed_sum(outputs, cotangents, tf.reduce_sum)
         return loss, tape.gradient(loss, sources)
 
     def trace(self, feed: Feed) -> None:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
             return
-        specs = map(self._spec, feed.arguments)
+        specs = keras.tree.map_structure(self._spec, feed.arguments)
         self._concrete = self._function.get_concrete_function(*specs)
 
     @functools.cached_property
@@ -204,8 +215,10 @@ class TensorFlowCompiled:
         return functools.partial(self._function, *feed.arguments)
 
 
-def _flat(value: Any) -> Any:
-    return value.flat_values if isinstance(value, tf.RaggedTensor) else value
+def _float_leaves(nest: Any) -> list[Any]:
+    """The float tensors of a nest, of ragged ones their values."""
+    leaves = [leaf for leaf in keras.tree.flatten(nest) if leaf.dtype.is_floating]
+    return [leaf.flat_values if isinstance(leaf, tf.RaggedTensor) else leaf for leaf in leaves]
 
 
 def _pool_events(call: Callable[[], object]) -> Iterator[tuple[str, int, int]]:

@@ -11,12 +11,19 @@ from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 import torch
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError
+from timelift.worker.engines import (
+    Array,
+    Engine,
+    Feed,
+    Switch,
+    UnavailableError,
+    masked_by,
+    weighed_sum,
+)
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
@@ -65,21 +72,23 @@ class TorchEngine(Engine):
         if self._gpu:
             torch.cuda.synchronize(self.device)
 
-    def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
+    def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
         with torch.no_grad():
-            return self.to_numpy(layer(step, training=training))
+            outputs = layer(step, training=training, **masked_by(mask))
+            return [*map(self.to_numpy, keras.tree.flatten(outputs))]
 
     def differentiate(
-        self, layer: Any, step: Any, cotangent: Any, *, training: bool
-    ) -> tuple[Array, list[Array]]:
-        leaf = step.detach().requires_grad_(step.is_floating_point())
-        loss = (layer(leaf, training=training) * cotangent).sum()
+        self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
+    ) -> tuple[list[Array], list[Array]]:
+        step = keras.tree.map_structure(torch.detach, step)
+        leaves = [leaf.requires_grad_() for leaf in _float_leaves(step)]
+        outputs = layer(step, training=training, **masked_by(mask))
+        loss = weighed_sum(_float_leaves(outputs), cotangents, torch.sum)
         weights = [weight.value for weight in layer.trainable_weights]
-        sources = [source for source in (leaf, *weights) if source.requires_grad]
+        sources = [*leaves, *(weight for weight in weights if weight.requires_grad)]
         gradients = torch.autograd.grad(loss, sources, materialize_grads=True) if sources else ()
         fetched = [*map(self.to_numpy, gradients)]
-        by_step = fetched.pop(0) if leaf.requires_grad else np.zeros(step.shape)
-        return by_step, fetched
+        return fetched[: len(leaves)], fetched[len(leaves) :]
 
     def seed(self, number: int) -> None:
         super().seed(number)
@@ -198,18 +207,23 @@ class TorchCompiled:
         """Do nothing: PyTorch traces in its first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        inputs = feed.inputs if feed.cotangent is None else feed.inputs.detach()
+        inputs, mask = feed.inputs, feed.mask
+        if feed.cotangents is not None:
+            inputs = keras.tree.map_structure(torch.detach, inputs)
         if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
-            for tensor in (inputs, feed.mask):
+            for tensor in keras.tree.flatten((inputs, mask)):
                 if tensor is not None:  # PyTorch raises rather than compile for one length alone
                     torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - as it documents
-        if feed.cotangent is None:
-            return partial(_forward, self._function, inputs, feed.mask)
+        if feed.cotangents is None:
+            return partial(_forward, self._function, inputs, mask)
         sources = [weight.value for weight in self._model.trainable_weights]
         if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-            sources = [inputs.requires_grad_(), *sources]
-        arguments = inputs, feed.mask, feed.cotangent
-        return partial(_backward, self._function, sources, *arguments)
+            sources = [*(leaf.requires_grad_() for leaf in _float_leaves(inputs)), *sources]
+        return partial(_backward, self._function, sources, inputs, mask, *feed.cotangents)
+
+
+def _float_leaves(nest: Any) -> list[Any]:
+    return [leaf for leaf in keras.tree.flatten(nest) if leaf.is_floating_point()]
 
 
 def _kind(node: Any) -> str:
@@ -223,12 +237,13 @@ def _forward(outputs_of: Callable[..., Any], inputs: Any, mask: Any) -> Any:
 
 
 def _backward(
-    outputs_of: Callable[..., Any], sources: Sequence[Any], inputs: Any, mask: Any, cotangent: Any
+    outputs_of: Callable[..., Any], sources: Sequence[Any], inputs: Any, mask: Any, *cotangents: Any
 ) -> Any:
     """Compute the loss outside the compiled part, as a training loop does."""
-    outputs = outputs_of(inputs, mask)
-    if outputs.shape != cotangent.shape:  # or they would broadcast
-        shapes = tuple(outputs.shape), tuple(cotangent.shape)
-        raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
-    loss = (outputs * cotangent).sum()
+    outputs = _float_leaves(outputs_of(inputs, mask))
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        if output.shape != cotangent.shape:  # or they would broadcast
+            shapes = tuple(output.shape), tuple(cotangent.shape)
+            raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
+    loss = weighed_sum(outputs, cotangents, torch.sum)
     return loss, torch.autograd.grad(loss, sources, allow_unused=True) if sources else ()
