@@ -77,7 +77,7 @@ def folded(name):
         "losses": losses,
         "repeated": again,
         "added": [
-            added_by_training(lift.layer, lift.received[0]) for lift in lifts if not lift.take
+            added_by_training(lift.layer, lift.received[0]) for lift in lifts if not lift.takes
         ],
     }
 

@@ -106,8 +106,8 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
     }
     if not lift.calls:
         return described
-    (batch, steps, *features), dtype = lift.calls[0]
-    batch *= math.prod(outer.calls[0][0][1] for outer in lift.around if outer.calls)
+    ((batch, steps, *features), dtype), *_ = lift.calls[0]
+    batch *= math.prod(outer.calls[0][0][0][1] for outer in lift.around if outer.calls)
     whole, high = whole_numbers(inner)
     if "int" not in dtype:
         dtype = whole  # a Sequential around the layer may have made floats of whole numbers
@@ -127,10 +127,12 @@ def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:
     """
     wrapper, usual = lift.layer, keras.layers.TimeDistributed
     try:
-        follows_weights = any(map(_differ, lift.received, disturbed.received))
-        if not lift.take and (type(wrapper) is not usual or wrapper.activity_regularizer):
+        both = (keras.tree.flatten(each.received) for each in (lift, disturbed))
+        follows_weights = any(map(_differ, *both))
+        if not lift.takes and (type(wrapper) is not usual or wrapper.activity_regularizer):
             return [*ADDED.values()], follows_weights  # it may do more than call the layer
-        return added_by_training(lift.inner, disturbed.received[0][:, 0]), follows_weights
+        first_step = keras.tree.map_structure(lambda x: x[:, 0], disturbed.received[0])
+        return added_by_training(lift.inner, first_step), follows_weights
     except Exception:  # noqa: BLE001 - a layer may raise anything, and traced tensors do
         return [*ADDED.values()], True
 
@@ -142,7 +144,8 @@ def added_by_training(layer: Any, step: Any) -> list[str]:
     other variables that change, or outputs that are not those of inference, without noise or with
     one for all rows; losses are those that no regulariser of a weight makes.
     """
-    step = ops.repeat(step[:1], max(len(step), 8), axis=0)  # enough to show noise of their own
+    rows = max(len(keras.tree.flatten(step)[0]), 8)  # enough to show noise of their own
+    step = keras.tree.map_structure(lambda x: ops.repeat(x[:1], rows, axis=0), step)
     outputs, changed = [], set[int]()
     variables = [*layer.variables, *layer.metrics_variables]
     seeds = {id(variable) for variable in variables if variable.name == "seed_generator_state"}

@@ -4,9 +4,10 @@ A lift is a `TimeDistributed`, wherever it is in the model, or a loop over the s
 in a functional model. A change replaces what a layer object does in its call and nothing else, so
 the user's layers, weights, classes and train steps stay what they are.
 
-The graph of a loop has an operation that takes steps out of a sequence, a layer that is called for
-each step, and an operation that stacks the outputs. After a change the layer returns its inputs,
-and the stacking operation calls the lift once on the sequence that the first step was taken from.
+The graph of a loop has operations that take steps out of one or several sequences, a layer that is
+called for each step, and an operation that stacks each of its outputs. After a change the layer
+returns its inputs, and the first stacking operation calls the lift once, on the sequences that the
+first step was taken from.
 """
 
 import re
@@ -23,8 +24,8 @@ from keras import ops
 
 from timelift.inner_layer import TIME_DISTRIBUTED
 
-#: Shape (batch, time, *features) and dtype of the inputs of a call.
-InputSpec = tuple[tuple[int, ...], str]
+#: Shape (batch, time, *features) and dtype of each tensor of the inputs of a call.
+InputSpec = tuple[tuple[tuple[int, ...], str], ...]
 #: Operations that take one step out of a sequence, with the strategy that does the same.
 _STRATEGY_OF = {"GetItem": "loop_slice", "Unstack": "loop_unstack"}
 _ALL = slice(None)
@@ -34,19 +35,22 @@ _ALL = slice(None)
 class Lift:
     """A layer `inner` that a model calls at every step.
 
-    `layer` is the `TimeDistributed` around it, or the operation that stacks the outputs of a loop,
-    and `take` is None or the operation that takes the first step out of the loop's sequence.
-    `trail` has the layers on the way, from the model to the `TimeDistributed` or to the layer that
-    a loop calls. `around` are the lifts that it is inside of. What `watch_lifts` has seen are its
-    `calls`, the tensors that it `received` in them, and whether one was `masked`, and `padded` by
-    that mask.
+    `layer` is the `TimeDistributed` around it, or the operation that stacks the outputs of a loop.
+    Of a loop, `takes` are the operations that take the first step, one for each tensor that the
+    layer takes, in the `structure` of those; and `stacks` those that stack outputs, each with its
+    place among the flat outputs of the layer. `trail` has the layers on the way, from the model to
+    the `TimeDistributed` or to the layer that a loop calls. `around` are the lifts that it is
+    inside of. What `watch_lifts` has seen are its `calls`, what it `received` in them, and whether
+    that was `masked`, and `padded` by the mask.
     """
 
     layer: Any
     inner: Any
     trail: tuple[Any, ...]
     around: tuple["Lift", ...] = ()
-    take: Any = None
+    takes: tuple[Any, ...] = ()
+    structure: Any = 0
+    stacks: tuple[tuple[Any, int], ...] = ()
     calls: list[InputSpec] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
     masked: bool = False
@@ -55,7 +59,7 @@ class Lift:
     @property
     def usual(self) -> str:
         """The strategy that computes the same as the model as written."""
-        return _STRATEGY_OF[type(self.take).__name__] if self.take else TIME_DISTRIBUTED
+        return _STRATEGY_OF[type(self.takes[0]).__name__] if self.takes else TIME_DISTRIBUTED
 
     @property
     def place(self) -> str:
@@ -64,10 +68,11 @@ class Lift:
         calls = layer._inbound_nodes  # noqa: SLF001 - Keras has no other way
         after = ""
         if calls:
-            tensor = calls[0].input_tensors[0]
-            if self.take:
-                tensor = source_of(tensor).input_tensors[0]  # the sequence that steps are taken of
-            after = f"after {in_words(tensor._keras_history.operation)}"  # noqa: SLF001
+            tensors = calls[0].input_tensors
+            if self.takes:  # the sequences that steps are taken of
+                tensors = [source_of(tensor).input_tensors[0] for tensor in tensors]
+            before = (in_words(tensor._keras_history.operation) for tensor in tensors)  # noqa: SLF001
+            after = f"after {' and '.join(dict.fromkeys(before))}"
         inside = f"in {in_words(above[-1])}" if len(above) > 1 else ""
         return " ".join(filter(None, (after, inside)))
 
@@ -84,7 +89,24 @@ class Lift:
     @property
     def changed(self) -> tuple[Any, ...]:
         """The layers whose `call` a change replaces."""
-        return (self.take, self.inner, self.layer) if self.take else (self.layer,)
+        if not self.takes:
+            return (self.layer,)
+        return (*self.takes, self.inner, *(stack for stack, _ in self.stacks))
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """The operations that receive its inputs: of a loop, one for each tensor of them."""
+        return self.takes or (self.layer,)
+
+    def note_mask(self, inputs: Any, mask: Any) -> None:
+        """Note the mask that a tensor of its inputs comes with, if any."""
+        mask = mask_of(inputs) if mask is None else mask
+        if mask is None:
+            return
+        self.masked = is_padded = True  # unknown while a framework traces: no values
+        with suppress(Exception):
+            is_padded = not ops.convert_to_numpy(mask).all()
+        self.padded |= is_padded
 
     def change(self, strategy: ModuleType, parameters: Mapping[str, Any]) -> None:
         """Compute this lift by what a strategy builds of its inner layer, as if pasted there.
@@ -95,53 +117,67 @@ class Lift:
         be lost; or if it loses a mask.
         """
         model_of = cache(partial(self._build, strategy, parameters))
-        models = [model_of(shape[1:], dtype) for shape, dtype in self.calls]
-        if self.take:
+        models = [model_of(call) for call in self.calls]
+        if self.takes:
             self._change_loop(models[0])  # its graph has one shape
             return
 
         def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
-            shape, dtype = _spec_of(inputs)  # not as seen: TimeDistributed cast those
-            return model_of(shape[1:], dtype).call(inputs, training=training, mask=mask)
+            model = model_of((_spec_of(inputs),))  # not as seen: TimeDistributed cast those
+            return model.call(inputs, training=training, mask=mask)
 
         self.layer.call, self.layer.autocast = call, False
         self.layer.compute_mask = lambda *_: None  # the outputs keep what the model gave them
 
     def _change_loop(self, lift: Callable[[Any], Any]) -> None:
-        """Replace a loop by one call of `lift`, (batch, time, *features) to (batch, time, …)."""
-        take, original = self.take.call, self.inner.call
-        sequence, is_lifting = None, False
+        """Replace a loop by one call of `lift`, of sequences (batch, time, …) both in and out."""
+        original, stacked_calls = self.inner.call, len(self.inner._inbound_nodes[0].output_tensors)  # noqa: SLF001
+        sequences, outputs, is_lifting = dict[Any, Any](), dict[Any, Any](), False
 
-        def note_sequence(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            nonlocal sequence
-            sequence = inputs
-            return take(inputs, *args, **kwargs)
+        def note_sequence(take: Any, call: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            outputs.clear()  # of a call that failed
+            sequences[take] = inputs
+            return call(inputs, *args, **kwargs)
 
         def return_inputs(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            return original(inputs, *args, **kwargs) if is_lifting else inputs
+            if is_lifting:
+                return original(inputs, *args, **kwargs)
+            first, *_ = keras.tree.flatten(inputs)
+            return [first] * stacked_calls if stacked_calls > 1 else first
 
-        def call(_: Sequence[Any]) -> Any:
-            nonlocal sequence, is_lifting
-            is_lifting = True
-            try:
-                return lift(sequence)
-            finally:
-                sequence, is_lifting = None, False
+        def output_of(stack: Any, _: Sequence[Any]) -> Any:
+            nonlocal is_lifting
+            if not outputs:
+                is_lifting = True
+                try:
+                    in_order = [sequences[take] for take in self.takes]
+                    flat = keras.tree.flatten(lift(self.packed(in_order)))
+                finally:
+                    is_lifting = False
+                    sequences.clear()
+                outputs.update((stack, flat[place]) for stack, place in self.stacks)
+            return outputs.pop(stack)
 
-        self.take.call, self.inner.call, self.layer.call = note_sequence, return_inputs, call
+        for take in dict.fromkeys(self.takes):
+            take.call = partial(note_sequence, take, take.call)
+        self.inner.call = return_inputs
+        for stack, _ in self.stacks:
+            stack.call = partial(output_of, stack)
 
-    def _build(
-        self,
-        strategy: ModuleType,
-        parameters: Mapping[str, Any],
-        shape: tuple[int, ...],
-        dtype: str,
-    ) -> Any:
+    def packed(self, values: Sequence[Any]) -> Any:
+        """Return a value for each tensor of the inputs in the structure that the layer takes."""
+        return keras.tree.pack_sequence_as(self.structure, values)
+
+    def _build(self, strategy: ModuleType, parameters: Mapping[str, Any], spec: InputSpec) -> Any:
+        shape = self.packed([shape[1:] for shape, _ in spec])
+        dtype = self.packed([dtype for _, dtype in spec])
         extra = {} if dtype == keras.config.floatx() else {"dtype": dtype}
         model = strategy.build(self.inner, shape, **extra, **parameters)
         own = {id(weight) for weight in self.inner.weights}
         if other := [weight.path for weight in model.weights if id(weight) not in own]:
             raise TypeError(f"it makes weights of its own, such as {other[0]}")
+        if not self.takes and len(model.outputs) > 1:
+            raise TypeError("TimeDistributed stacks the outputs of its layer into one tensor")
         ends = [type(part).__name__ for part in model.layers[1:] if not part.supports_masking]
         if ends and self.masked and self.layer._outbound_nodes:  # noqa: SLF001 - no other way
             # a graph has the mask from when it was made, and would hand it on all the same
@@ -160,21 +196,21 @@ def watch_lifts(model: Any, inputs: Any) -> list[Lift]:
         model(inputs, training=False)  # some make their layers then, and Keras traces others
     lifts = find_lifts(model)
 
+    taken = [dict[Any, Any]() for _ in lifts]
+
     def note(operation: Any, call: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        for lift in lifts:
-            if lift.changed[0] is operation:  # two loops may share one
-                lift.calls.append(_spec_of(inputs))
-                lift.received.append(inputs)
-                mask = kwargs.get("mask")
-                mask = mask_of(inputs) if mask is None else mask
-                if mask is not None:
-                    lift.masked = is_padded = True  # unknown while a framework traces: no values
-                    with suppress(Exception):
-                        is_padded = not ops.convert_to_numpy(mask).all()
-                    lift.padded |= is_padded
+        for lift, sequences in zip(lifts, taken, strict=True):
+            if operation not in lift.sources:  # two loops may share one
+                continue
+            lift.note_mask(inputs, kwargs.get("mask"))
+            sequences[operation] = inputs
+            if len(sequences) == len({*lift.sources}):
+                in_order = [sequences.pop(source) for source in lift.sources]
+                lift.calls.append(tuple(map(_spec_of, in_order)))
+                lift.received.append(lift.packed(in_order))
         return call(inputs, *args, **kwargs)
 
-    with intercepted([lift.changed[0] for lift in lifts], note):
+    with intercepted([source for lift in lifts for source in lift.sources], note):
         model(inputs, training=False)
     return lifts
 
@@ -197,7 +233,7 @@ def mask_of(tensor: Any) -> Any:
     return keras.layers.Lambda(lambda _, mask=None: mask)(tensor)
 
 
-def _spec_of(inputs: Any) -> InputSpec:
+def _spec_of(inputs: Any) -> tuple[tuple[int, ...], str]:
     return tuple(inputs.shape), keras.backend.standardize_dtype(inputs.dtype)
 
 
@@ -221,10 +257,10 @@ def _lifts(
         around = (*around, lift)
         yield lift
     looped: dict[int, Lift] = {}
-    for inner, take, stack in _loops(layer):
-        if id(stack) not in seen:  # of two models of one graph
-            seen.add(id(stack))
-            looped[id(inner)] = lift = Lift(stack, inner, (*trail, inner), around, take)
+    for lift in _loops(layer, trail, around):
+        if id(lift.layer) not in seen:  # of two models of one graph
+            seen.add(id(lift.layer))
+            looped[id(lift.inner)] = lift
             yield lift
     for part in layer._layers:  # noqa: SLF001 - of a layer that is no model there is no other way
         loops = (looped[id(part)],) if id(part) in looped else ()
@@ -254,35 +290,75 @@ def in_words(layer: Any) -> str:
 # Loops in the graph of a functional model --------------------------------------------------------
 
 
-def _loops(model: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield inner layer, take and stack of each loop in a graph that can be changed in place.
+def _loops(model: Any, trail: tuple[Any, ...], around: tuple[Lift, ...]) -> Iterator[Lift]:
+    """Yield each loop in the graph of a model that can be changed in place.
 
-    That is a loop that takes every step of one sequence in order, calls the layer for nothing else
+    That is a loop that takes every step of its sequences in order, calls the layer for nothing else
     and with no other argument, such as training=True, and stacks its outputs along time. A layer
     with an activity regulariser is left out, whose loss would be lost.
     """
     by_depth = getattr(model, "_nodes_by_depth", {})  # its layers may have nodes in other graphs
     graph = [node for _, nodes in sorted(by_depth.items(), reverse=True) for node in nodes]
-    for stack in graph:
-        calls = [source_of(tensor) for tensor in stack.input_tensors]
-        if type(stack.operation).__name__ != "Stack" or len(calls) == 1:
-            continue
-        inner = calls[0].operation
-        is_over_time = stack.operation.axis % len(stack.output_tensors[0].shape) == 1
-        calls_of_it = inner._inbound_nodes  # noqa: SLF001 - Keras has no other way
-        is_all = len(calls) == len(calls_of_it) == sum(call.operation is inner for call in calls)
-        other_nodes = [node.input_tensors for node in graph if node is not stack]
+    stacks_of: dict[Any, list[Any]] = {}
+    for node in graph:
+        if type(node.operation).__name__ == "Stack":
+            inner = source_of(node.input_tensors[0]).operation
+            stacks_of.setdefault(inner, []).append(node)
+    for inner, stacks in stacks_of.items():
+        calls = [source_of(tensor) for tensor in stacks[0].input_tensors]
+        places = [_stacked(stack, calls) for stack in stacks]
+        other_nodes = [node.input_tensors for node in graph if node not in stacks]
         read = {id(tensor) for tensors in (*other_nodes, model.outputs) for tensor in tensors}
-        is_read = any(id(tensor) in read for tensor in stack.input_tensors)
+        is_read = any(id(tensor) in read for call in calls for tensor in call.output_tensors)
         adds_loss = getattr(inner, "activity_regularizer", None) is not None
-        if not is_over_time or not is_all or is_read or adds_loss:
-            continue
-        (sequence, *others), steps = zip(*map(_taken, calls), strict=True)
+        is_all = 1 < len(calls) == len(inner._inbound_nodes)  # noqa: SLF001 - no other way
+        if is_all and None not in places and not is_read and not adds_loss and _in_order(calls):
+            structure = _structure_of(calls[0])
+            stacked = zip((stack.operation for stack in stacks), places, strict=True)
+            yield Lift(
+                stacks[0].operation,
+                inner,
+                (*trail, inner),
+                around,
+                takes=tuple(source_of(tensor).operation for tensor in calls[0].input_tensors),
+                structure=[*structure] if isinstance(structure, tuple) else structure,
+                stacks=tuple(stacked),
+            )
+
+
+def _stacked(stack: Any, calls: Sequence[Any]) -> Any:
+    """Return which output of some calls, all of one layer, is stacked in this order; or None."""
+    (inner, *others), _, places = zip(*(x._keras_history for x in stack.input_tensors), strict=True)  # noqa: SLF001
+    is_over_time = stack.operation.axis % len(stack.output_tensors[0].shape) == 1
+    is_one = all(other is inner for other in others) and len({*places}) == 1
+    are_these = [*map(source_of, stack.input_tensors)] == [*calls]
+    return places[0] if is_over_time and is_one and are_these else None
+
+
+def _in_order(calls: Sequence[Any]) -> bool:
+    """True if calls take every step of the same sequences in order, and nothing else."""
+    structure = _structure_of(calls[0])
+    inner = structure.values() if isinstance(structure, Mapping) else structure or ()
+    if any(map(keras.tree.is_nested, inner)) or not all(
+        _is_plain(call, structure) for call in calls
+    ):
+        return False
+    for tensors in zip(*(call.input_tensors for call in calls), strict=True):
+        (sequence, *others), steps = zip(*map(_taken, tensors), strict=True)
         if sequence is None or any(other is not sequence for other in others):
-            continue
+            return False
         shape = sequence.shape[1:]
-        if None not in shape and list(steps) == [*range(shape[0])]:
-            yield inner, source_of(calls[0].input_tensors[0]).operation, stack.operation
+        if None in shape or list(steps) != [*range(shape[0])]:
+            return False
+    return True
+
+
+def _is_plain(call: Any, structure: Any) -> bool:
+    """True if a call takes tensors of the graph in this structure, and nothing else."""
+    others = [*call.arguments.args[1:], *call.arguments.kwargs.values()]
+    takes_these = len(keras.tree.flatten(structure)) == len(call.input_tensors)
+    is_alone = takes_these and all(value is None for value in keras.tree.flatten(others))
+    return is_alone and bool(_structure_of(call) == structure)
 
 
 def source_of(tensor: Any) -> Any:
@@ -291,13 +367,15 @@ def source_of(tensor: Any) -> Any:
     return operation._inbound_nodes[index]  # noqa: SLF001
 
 
-def _taken(call: Any) -> tuple[Any, int | None]:
-    """Return the sequence that the only input of a call is a step of, and the step; else None."""
-    arguments = *call.arguments.args[1:], *call.arguments.kwargs.values()
-    if len(call.input_tensors) != 1 or any(value is not None for value in arguments):
-        return None, None
-    operation, _, place = call.input_tensors[0]._keras_history  # noqa: SLF001
-    take = source_of(call.input_tensors[0])
+def _structure_of(call: Any) -> Any:
+    """Return the structure of the first argument of a call, of zeros."""
+    return keras.tree.map_structure(lambda _: 0, call.arguments.args[0])
+
+
+def _taken(tensor: Any) -> tuple[Any, int | None]:
+    """Return the sequence that a tensor is a step of, and the step; None for both if it is none."""
+    operation, _, place = tensor._keras_history  # noqa: SLF001
+    take = source_of(tensor)
     if type(operation).__name__ == "Unstack" and operation.axis == 1:
         return take.input_tensors[0], int(place)
     if type(operation).__name__ != "GetItem":

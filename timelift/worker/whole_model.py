@@ -101,7 +101,8 @@ class _AsWritten:
         if not task.reads_peak_memory:
             tolerance = law.TOLERANCES[precision_of(model, engine, setting)]
             # each gradient sums over all inputs of a lift, and each addition may round
-            additions = max(math.prod(shape) for calls, _ in self.seen for shape, _ in calls)
+            tensors = [each for calls, _ in self.seen for call in calls for each in call]
+            additions = max(math.prod(shape) for shape, _ in tensors)
             allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
             held = engine, model, self.data.inputs, (tolerance.outputs, allowed)
             is_backward = setting.phase is Phase.BACKWARD
