@@ -20,7 +20,7 @@ LIFT = {
     "added": [],
     "batch": 8,
     "steps": 16,
-    "inputs": {"features": [20], "dtype": "", "high": 0},
+    "inputs": {"tensors": [{"shape": [20], "dtype": "", "high": 0}], "names": []},
 }
 DESCRIBED = {
     "name": "my model",
@@ -36,7 +36,7 @@ DESCRIBED = {
     "lifts": [
         LIFT
         | {"name": "sents_td", "inner": "sentence"}
-        | {"inputs": {"features": [20], "dtype": "int32", "high": 50}}
+        | {"inputs": {"tensors": [{"shape": [20], "dtype": "int32", "high": 50}]}}
         | {"place": "after 'words'", "access": ".get_layer('sents_td')"},
         LIFT | {"place": "after LSTM(8) in 'encoder'", "added": ["noise"]},
         {key: value for key, value in LIFT.items() if key not in {"batch", "steps", "inputs"}},

@@ -86,8 +86,9 @@ def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, na
 )
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both(name, outer, inner):
     sizes = [
-        (lift["batch"], lift["steps"], lift["inputs"]["features"], lift["inputs"]["dtype"])
+        (lift["batch"], lift["steps"], each["shape"], each["dtype"])
         for lift in described(name)["lifts"]
+        for each in lift["inputs"]["tensors"]
     ]
     assert sizes == [outer, inner]
 

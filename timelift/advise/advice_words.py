@@ -173,9 +173,10 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     yield f"{backend}, {model.mode}, {machine}, batch {batches}"
     for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
-        masked = "; a mask reaches it" if lift.masked else ""
+        also = "; a mask reaches it" if lift.masked else ""
+        also += f"; each of its {lift.outputs} outputs is stacked" if lift.outputs > 1 else ""
         to_do = " or ".join(dict.fromkeys(_to_do(each, pages) for each in of_batches))
-        yield f"{lift.label}: {', '.join(filter(None, names))}{masked}: {to_do}"
+        yield f"{lift.label}: {', '.join(filter(None, names))}{also}: {to_do}"
     for repeated in model.repeated:
         code = f"ops.split(layer(ops.concatenate(inputs, axis=0)), {repeated.calls})"
         rest = "each call needs the one before: a recurrence, left alone"
@@ -214,7 +215,9 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
 
     A Sequential insists on the rank of its inputs, so `itself` makes it anew.
     """
-    called = "(x)" if lift.is_loop else ""  # TimeDistributed is not called in its line either
+    called = (
+        f"({lift.called_with()})" if lift.is_loop else ""
+    )  # TimeDistributed is not called in its line either
     if name := pages[strategy].lift_class:
         return f"{name}({lift.inner}){called}"
     if strategy != BARE:

@@ -65,8 +65,8 @@ class ModelLift:
     the name. `place` is such as `after LSTM(8)`; `access` is how Python reaches it from the model.
     `workload` is its name in a run. A call of the model has `steps` of `batch` sequences for the
     inner layer, both 0 if that is not called. `added` is what training adds to it: noise,
-    statistics or losses. It is `masked` if a mask reaches it in that call. A train step of the
-    model differentiates it with respect to its `gradients`.
+    statistics or losses. It is `masked` if a mask reaches it in that call. The layer in a loop may
+    have several `outputs`. A train step of the model differentiates it by its `gradients`.
     """
 
     number: int
@@ -81,6 +81,7 @@ class ModelLift:
     batch: int = 0
     inputs: LayerInputs = field(default_factory=LayerInputs)
     masked: bool = False
+    outputs: int = 1
     gradients: Gradients = Gradients.NONE
 
     @property
@@ -95,9 +96,21 @@ class ModelLift:
     @property
     def before(self) -> str:
         """The lift as written, in code: `TimeDistributed(Dense(32))`."""
-        if self.is_loop:
+        if not self.is_loop:
+            return f"TimeDistributed({self.inner})"
+        if not self.inputs.is_nest:
             return f"stack([{self.inner}(step) for step in x])"
-        return f"TimeDistributed({self.inner})"
+        return f"stack([{self.inner}({self.called_with('[:, t]')}) for t in range({self.steps})])"
+
+    def called_with(self, step: str = "") -> str:
+        """The sequences that a loop takes its steps of, in code, each followed by `step`."""
+        inputs = self.inputs
+        if inputs.names:
+            named = (f"{name!r}: {name}{step}" for name in inputs.names)
+            return f"{{{', '.join(named)}}}"
+        if not inputs.is_nest:
+            return f"x{step}"
+        return f"[{', '.join(f'x{n}{step}' for n in range(1, len(inputs.tensors) + 1))}]"
 
     def differences(
         self, written: Mapping[str, Any], other: Mapping[str, Any]

@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +22,7 @@ from keras import ops
 
 from timelift.case import Gradients
 from timelift.errors import one_line
-from timelift.inner_layer import LayerInputs, read_inputs
+from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.source import ADDED
 from timelift.worker import law, model_data
 from timelift.worker.find_lifts import Lift, find_lifts, kind_and_size, name_of_its_own, watch_lifts
@@ -102,21 +103,40 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
         "inner": _as_code(inner),
         "added": [],
         "masked": lift.masked,
+        "outputs": lift.outputs,
         "gradients": Gradients.WEIGHTS if trains else Gradients.NONE,
     }
     if not lift.calls:
         return described
-    ((batch, steps, *features), dtype), *_ = lift.calls[0]
+    ((batch, steps, *_), _), *_ = lift.calls[0]
     batch *= math.prod(outer.calls[0][0][0][1] for outer in lift.around if outer.calls)
-    whole, high = whole_numbers(inner)
-    if "int" not in dtype:
-        dtype = whole  # a Sequential around the layer may have made floats of whole numbers
+    inputs = _inputs_of(lift)
     described["added"], follows_weights = _asked(lift, disturbed)
-    if follows_weights and not dtype:
+    if follows_weights and not inputs.is_whole:
         described["gradients"] = Gradients.INPUTS_AND_WEIGHTS
-    high = (high or model_data.FLAG_VALUES) if dtype else 0
-    inputs = LayerInputs.of_one(tuple(features), dtype, high)
     return described | {"batch": batch, "steps": steps, "inputs": asdict(inputs)}
+
+
+def _inputs_of(lift: Lift) -> LayerInputs:
+    """Return what the layer takes at a step; whole numbers lie where those of the model do."""
+    structure, tensors = lift.structure, list[StepTensor]()
+    whole, high = whole_numbers(lift.inner) if len(lift.calls[0]) == 1 else ("", 0)
+    flat = keras.tree.flatten(lift.received[0])
+    for (shape, dtype), values in zip(lift.calls[0], flat, strict=True):
+        # a Sequential around the layer may have made floats of whole numbers
+        dtype = dtype if "int" in dtype or dtype == "bool" else whole  # noqa: PLW2901
+        bound = (high or _bound(values)) if dtype else 0
+        tensors.append(StepTensor(shape[2:], dtype, bound, lift.step_masked))
+    return LayerInputs(
+        tuple(tensors), tuple(sorted(structure)) if isinstance(structure, Mapping) else ()
+    )
+
+
+def _bound(values: Any) -> int:
+    """Return a number that these whole numbers lie below, at least that of flags."""
+    with suppress(Exception):  # unknown while a framework traces
+        return max(int(ops.convert_to_numpy(values).max()) + 1, model_data.FLAG_VALUES)
+    return model_data.FLAG_VALUES
 
 
 def _asked(lift: Lift, disturbed: Lift) -> tuple[list[str], bool]:

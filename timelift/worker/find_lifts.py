@@ -10,6 +10,7 @@ returns its inputs, and the first stacking operation calls the lift once, on the
 first step was taken from.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,8 @@ InputSpec = tuple[tuple[tuple[int, ...], str], ...]
 #: Operations that take one step out of a sequence, with the strategy that does the same.
 _STRATEGY_OF = {"GetItem": "loop_slice", "Unstack": "loop_unstack"}
 _ALL = slice(None)
+#: Axes of a mask that tells which steps are valid, (batch, time); one of the steps' own has more.
+_MASK_AXES = 2
 
 
 @dataclass
@@ -41,7 +44,7 @@ class Lift:
     place among the flat outputs of the layer. `trail` has the layers on the way, from the model to
     the `TimeDistributed` or to the layer that a loop calls. `around` are the lifts that it is
     inside of. What `watch_lifts` has seen are its `calls`, what it `received` in them, and whether
-    that was `masked`, and `padded` by the mask.
+    that was `masked`, and `padded` by the mask; `step_masked` if each step gets one of its own.
     """
 
     layer: Any
@@ -55,6 +58,7 @@ class Lift:
     received: list[Any] = field(default_factory=list)
     masked: bool = False
     padded: bool = False
+    step_masked: bool = False
 
     @property
     def usual(self) -> str:
@@ -94,6 +98,12 @@ class Lift:
         return (*self.takes, self.inner, *(stack for stack, _ in self.stacks))
 
     @property
+    def outputs(self) -> int:
+        """How many tensors the layer returns at each step, as far as its graph tells."""
+        calls = self.inner._inbound_nodes if self.takes else ()  # noqa: SLF001 - no other way
+        return len(calls[0].output_tensors) if calls else 1
+
+    @property
     def sources(self) -> tuple[Any, ...]:
         """The operations that receive its inputs: of a loop, one for each tensor of them."""
         return self.takes or (self.layer,)
@@ -103,6 +113,9 @@ class Lift:
         mask = mask_of(inputs) if mask is None else mask
         if mask is None:
             return
+        self.step_masked |= (
+            len(mask.shape) > _MASK_AXES and not self.takes and takes_mask(self.inner)
+        )
         self.masked = is_padded = True  # unknown while a framework traces: no values
         with suppress(Exception):
             is_padded = not ops.convert_to_numpy(mask).all()
@@ -131,7 +144,7 @@ class Lift:
 
     def _change_loop(self, lift: Callable[[Any], Any]) -> None:
         """Replace a loop by one call of `lift`, of sequences (batch, time, …) both in and out."""
-        original, stacked_calls = self.inner.call, len(self.inner._inbound_nodes[0].output_tensors)  # noqa: SLF001
+        original, count = self.inner.call, self.outputs
         sequences, outputs, is_lifting = dict[Any, Any](), dict[Any, Any](), False
 
         def note_sequence(take: Any, call: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -143,7 +156,7 @@ class Lift:
             if is_lifting:
                 return original(inputs, *args, **kwargs)
             first, *_ = keras.tree.flatten(inputs)
-            return [first] * stacked_calls if stacked_calls > 1 else first
+            return [first] * count if count > 1 else first
 
         def output_of(stack: Any, _: Sequence[Any]) -> Any:
             nonlocal is_lifting
@@ -231,6 +244,10 @@ def intercepted(operations: Iterable[Any], around: Callable[..., Any]) -> Iterat
 def mask_of(tensor: Any) -> Any:
     """Return the mask that a tensor hands on, wherever Keras keeps it; None without one."""
     return keras.layers.Lambda(lambda _, mask=None: mask)(tensor)
+
+
+def takes_mask(layer: Any) -> bool:
+    return "mask" in inspect.signature(layer.call).parameters
 
 
 def _spec_of(inputs: Any) -> tuple[tuple[int, ...], str]:
