@@ -25,7 +25,10 @@ NO_LAYERS = {
         "import sys\ndef make_layer():\n    sys.exit(3)\n",
         "the worker ended with exit code 1 while making the inner layer",
     ),
-    "two_inputs": (PAIR, "returns a layer with 2 inputs; only layers with one can be lifted"),
+    "two_inputs": (
+        PAIR,
+        "the layer takes 2 inputs; received '3'; write it like --inputs 'float32[",
+    ),
 }
 #: A workload whose layer fails at one batch size.
 PICKY = (

@@ -26,11 +26,32 @@ tokens = keras.Sequential([keras.Input((7,)), layers.Embedding(50, 4), layers.Fl
 whole = keras.Sequential([keras.Input((7,), dtype="int32"), layers.Dense(2)])
 ragged = keras.Sequential([keras.Input((None, 3)), layers.Dense(2)])
 unbuilt = layers.Dense(UNITS)
+frame, action = keras.Input((8,)), keras.Input((), dtype="int32")
+pixels = keras.Input((2,), dtype="uint8")
+embed = layers.Embedding(6, 2)
+by_name = keras.Model({"frame": frame, "action": action}, layers.Dense(2)(frame) + embed(action))
+inside = keras.Model([pixels, action], embed(pixels)[:, 0] + embed(action))
+listed = keras.Model([action, pixels], inside([pixels, action]))
+deep = keras.Model({"a": [frame, action]}, layers.Dense(2)(frame) + embed(action))
+odd = keras.Model({"my frame": frame, "action": action}, layers.Dense(2)(frame) + embed(action))
 number, Dense = 3, layers.Dense
 
 class Doubled(keras.layers.Layer):
     def call(self, x):
         return x * 2
+
+class Steps(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(2)
+
+    def call(self, step, mask=None):
+        return self.inner(step["frame"]) * step["gain"][:, None]
+
+def called():
+    layer = Steps()
+    layer({"gain": keras.KerasTensor((None,)), "frame": keras.KerasTensor((None, 7, 3))})
+    return layer
 
 class Positions(keras.Model):
     def __init__(self):
@@ -59,9 +80,9 @@ import json, os, sys
 sys.path[:0] = [{src!r}]
 os.environ["PYTHONPATH"] = {src!r}
 from timelift.errors import UserError, one_line
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.worker.describe import describe
-from timelift.worker.reference import make_layer
+from timelift.worker.layer_inputs import make_layer
 def weights(name, inputs):
     try:
         layer = make_layer("mine.models:" + name, inputs, 1)
@@ -72,25 +93,52 @@ print(json.dumps([
     {{name: describe("mine.models:" + name) for name in {names!r}}},
     [weights("built", LayerInputs.of_one(features)) for features in ((6,), (7,), (6, 1))],
     [weights("tokens", LayerInputs.of_one((7,), dtype)) for dtype in ("int32", "")],
+    [weights(name, read_inputs(text)) for name, text in {asked!r}],
     weights("lifted#1", LayerInputs.of_one((3,))),
 ]))
 """
 ACTION, FRAME = StepTensor((), "int32", 6), StepTensor((8,))
 REMEDY = "name a function without arguments that makes it"
-#: Features, dtype and bound of each layer's inputs, or the error.
+#: What each layer takes, None where it does not tell, or the error.
 INPUTS = {
-    "functional": ((5, 3), "", 0),
-    "built": ((6,), "", 0),
-    "tokens": ((7,), "int32", 50),
-    "whole": ((7,), "int32", 0),
-    "ragged": (None, "", 0),
-    "unbuilt": (None, "", 0),
-    "Doubled": (None, "", 0),
-    "Positions": (None, "", 0),  # its embedding does not take the inputs
+    "functional": "5,3",
+    "built": "6",
+    "tokens": "int32[7]<50",
+    "whole": "int32[7]<0",
+    "by_name": "action=int32[]<6,frame=float32[8]",
+    "listed": "int32[]<6,uint8[2]<6",
+    "called": "frame=float32[7,3],gain=float32[]",
+    "deep": "expected inputs in one list or one dictionary, received a layer that takes lists or "
+    "dictionaries inside of another; wrap it in a layer that takes one",
+    "odd": "expected names of inputs like frame or action, received 'my frame'; wrap the layer in "
+    "one that takes such names",
+    "ragged": None,
+    "unbuilt": None,
+    "Doubled": None,
+    "Positions": None,  # its embedding does not take the inputs
     "raises": "RuntimeError: no weights here",
     "number": f"'int' object is not callable; {REMEDY}",
     "Dense": f"Dense.__init__() missing 1 required positional argument: 'units'; {REMEDY}",
-    "functonal": "mine.models has no 'functonal'; nearest: functional",
+    "functonal": "mine.models has no 'functonal'; nearest: functional, action",
+}
+TAKES = "the layer takes 2 inputs by name, action and frame; received"
+LIKE = "; write it like --inputs 'action=int32[]<6,frame=float32[8]'"
+#: Layers with the inputs that are asked for, and why they do not fit.
+ASKED = {
+    ("by_name", "frame=float32[8],action=int32[]<6"): "",
+    ("by_name", "fraem=float32[8],action=int32[]<6"): f"{TAKES} 'fraem' (nearest: frame){LIKE}",
+    ("by_name", "frame=float32[8]"): f"{TAKES} 'frame=float32[8]'{LIKE}",
+    ("by_name", "float32[8],int32[]<6"): f"{TAKES} 'float32[8],int32[]<6'{LIKE}",
+    ("by_name", "8"): f"{TAKES} '8'{LIKE}",
+    ("by_name", "frame=float32[9],action=int32[]<6"): "the layer is built for steps of 8 in input "
+    "'frame', and --inputs or the workload's file says 9; leave --inputs out, or mend the file",
+    ("by_name", "frame=float32[8],action=float32[]"): "the layer takes whole numbers in input "
+    "'action'; write so, like int32[]<6 in --inputs, or in INPUTS of a workload's file",
+    ("functional", "float32[5,3],float32[2]"): "the layer takes one input; received "
+    "'float32[5,3],float32[2]'; write it like --inputs '5,3'",
+    ("unbuilt", "float32[5,3]+mask"): "expected a layer whose call takes a mask, received Dense, "
+    "whose call does not; leave +mask out of the inputs",
+    ("Steps", "frame=float32[7,3]+mask,gain=float32[]"): "",
 }
 
 
@@ -103,38 +151,42 @@ def src(tmp_path_factory):
 @pytest.fixture(scope="module")
 def described(src):
     """Descriptions of all layers of the module, and weights of two for some inputs."""
-    return engines.run("tensorflow", DESCRIBED.format(src=str(src), names=list(INPUTS)))
+    return engines.run(
+        "tensorflow", DESCRIBED.format(src=str(src), names=list(INPUTS), asked=list(ASKED))
+    )
 
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_the_inputs_of_a_layer_are_described_where_they_are_known(described, name):
     description, expected = described[0][name], INPUTS[name]
-    if isinstance(expected, str):
-        assert description == {"error": expected}
-        return
-    features, dtype, high = expected
-    if features is None:
-        assert description == {"inputs": None}
-    else:
-        inputs = LayerInputs.of_one(features, dtype, high)
-        assert LayerInputs.from_fields(description["inputs"]) == inputs
+    told = description.get("inputs")
+    said = str(LayerInputs.from_fields(told)) if told else description.get("error")
+    assert said == expected
 
 
 def test_inputs_that_contradict_a_layer_are_refused(described):
     right, wrong, longer = described[1]
     assert right == [[6, 4], [4]]
     assert wrong == (
-        "the layer is built for steps of 6, and --inputs or FEATURES says 7; leave "
-        "--inputs out, or mend the workload's file"
+        "the layer is built for steps of 6, and --inputs or the workload's file says 7; leave "
+        "--inputs out, or mend the file"
     )
-    assert "--inputs or FEATURES says 6,1" in longer
+    assert "the workload's file says 6,1" in longer
     right, wrong = described[2]
     assert right == [[50, 4]]
-    assert "takes whole numbers; write so, like --inputs 'int32[7]<50', or" in wrong
+    assert "takes whole numbers; write so, like int32[7]<50 in --inputs, or" in wrong
+
+
+def test_several_inputs_that_contradict_a_layer_are_refused(described):
+    said = dict(zip(ASKED, described[3], strict=True))
+    assert said["by_name", "frame=float32[8],action=int32[]<6"] == [[8, 2], [2], [6, 2]]
+    assert said["Steps", "frame=float32[7,3]+mask,gain=float32[]"] == [[3, 2], [2]]
+    refused = [why for why in said.values() if isinstance(why, str)]
+    assert refused == [*filter(None, ASKED.values())]
 
 
 def test_a_layer_in_a_lift_has_the_weights_that_its_first_call_makes(described):
-    assert described[3] == [[9, 4], [3, 4], [4]]
+    assert described[4] == [[9, 4], [3, 4], [4]]
 
 
 @pytest.mark.parametrize(

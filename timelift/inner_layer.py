@@ -60,10 +60,12 @@ _TENSOR = re.compile(
     r"(?:<(?P<high>[1-9]\d{0,18}))?(?P<mask>\+mask)?",
     re.ASCII,
 )
-#: The largest bound of a dtype of whole numbers: one more than its largest number.
-_LARGEST = {"int32": 2**31, "int64": 2**63, "uint8": 2**8, "bool": 2}
 #: Of these a bound need not be named, since few numbers are usual.
-_BOUNDED = ("uint8", "bool")
+USUAL_HIGH = {"uint8": 2**8, "bool": 2}
+#: The largest bound of a dtype of whole numbers: one more than its largest number.
+_LARGEST = {"int32": 2**31, "int64": 2**63, **USUAL_HIGH}
+#: The bound in examples of whole numbers.
+ANY_HIGH = 1000
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,13 @@ class LayerInputs:
     def is_masked(self) -> bool:
         return any(tensor.masked for tensor in self.tensors)
 
+    @property
+    def with_bounds(self) -> "LayerInputs":
+        """These inputs as an example, with a bound where that of whole numbers is unknown."""
+        highs = (each.high or ANY_HIGH * bool(each.dtype) for each in self.tensors)
+        bounded = (replace(each, high=high) for each, high in zip(self.tensors, highs, strict=True))
+        return replace(self, tensors=tuple(bounded))
+
     def pack(self, values: Iterable[Any]) -> Any:
         """Return one value for each tensor in the structure that the layer takes."""
         listed = list(values)
@@ -160,7 +169,7 @@ def read_inputs(text: str) -> LayerInputs | None:
         )
     for tensor in tensors.values():
         if tensor.dtype and not tensor.high:
-            like = replace(tensor, high=1000)
+            like = replace(tensor, high=ANY_HIGH)
             raise UserError(
                 f"expected the number that inputs lie below, like {like}, received {text!r}"
             )
@@ -172,10 +181,8 @@ def read_inputs(text: str) -> LayerInputs | None:
 
 def _tensor(match: re.Match[str]) -> StepTensor:
     dtype = "" if match["dtype"] == "float32" else match["dtype"]
-    usual = _LARGEST[dtype] if dtype in _BOUNDED else 0
-    return StepTensor(
-        _sizes(match["sizes"] or ""), dtype, int(match["high"] or usual), bool(match["mask"])
-    )
+    high = int(match["high"] or USUAL_HIGH.get(dtype, 0))
+    return StepTensor(_sizes(match["sizes"] or ""), dtype, high, bool(match["mask"]))
 
 
 def _why_unfit(tensor: StepTensor) -> str:

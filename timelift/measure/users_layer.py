@@ -58,11 +58,9 @@ def _inputs_of(described: Mapping[str, Any]) -> LayerInputs:
         )
     inputs = LayerInputs.from_fields(described["inputs"])
     if any(tensor.dtype and not tensor.high for tensor in inputs.tensors):
-        bounded = (replace(one, high=one.high or 1000 * bool(one.dtype)) for one in inputs.tensors)
-        like = replace(inputs, tensors=tuple(bounded))
         raise UserError(
             "expected a layer that tells the number below which its inputs lie, received one of "
-            f"whole numbers that does not; write it like --inputs '{like}'"
+            f"whole numbers that does not; write it like --inputs '{inputs.with_bounds}'"
         )
     return inputs
 

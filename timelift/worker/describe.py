@@ -26,8 +26,14 @@ from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.source import ADDED
 from timelift.worker import law, model_data
 from timelift.worker.find_lifts import Lift, find_lifts, kind_and_size, name_of_its_own, watch_lifts
-from timelift.worker.inputs import check_one_tensor, input_shape, inputs_of, whole_numbers
-from timelift.worker.reference import make_layer, other_weights, own_losses, restored
+from timelift.worker.layer_inputs import (
+    check_layer,
+    inputs_of,
+    layer_inputs,
+    make_layer,
+    whole_numbers,
+)
+from timelift.worker.reference import other_weights, own_losses, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
 from timelift.worker.whole_law import is_steady
@@ -36,14 +42,11 @@ from timelift.worker.whole_law import is_steady
 def describe(factory: str, inputs: LayerInputs | None = None) -> dict[str, Any]:
     try:
         layer = make_layer(factory, inputs, seed=0) if inputs else find_layer(factory)
-        check_one_tensor(layer, factory)
-        shape = input_shape(layer)
-        dtype, high = whole_numbers(layer)
+        check_layer(layer, factory)
+        own = layer_inputs(layer)
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
-    known = tuple(size for size in shape[1:] if size is not None) if shape else ()
-    is_known = shape is not None and len(known) == len(shape) - 1
-    return {"inputs": asdict(LayerInputs.of_one(known, dtype, high)) if is_known else None}
+    return {"inputs": asdict(own) if own else None}
 
 
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from timelift.case import Backend, Mode, Phase
 from timelift.errors import one_line
 from timelift.worker.engines import Array
 from timelift.worker.find_lifts import intercepted
-from timelift.worker.inputs import inputs_of
+from timelift.worker.layer_inputs import inputs_of
 from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_named
 

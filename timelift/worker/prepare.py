@@ -39,7 +39,6 @@ from timelift.worker.reference import (
     CHECKING,
     TRAINED,
     InnerLayer,
-    make_layer,
     multiplied,
     why_nothing_trains,
 )
@@ -127,6 +126,8 @@ class SettingUnderTest:
 
     def _make_inner_layer(self, rival: RivalSpec) -> InnerLayer | LostError:
         import keras  # noqa: PLC0415 - the backend is chosen by now
+
+        from timelift.worker.layer_inputs import make_layer  # noqa: PLC0415 - imports Keras
 
         task, layer = self.task, None
         try:

@@ -21,14 +21,12 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Gradients, Phase, Setting
-from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, Task
 from timelift.source import ADDED
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
-from timelift.worker.inputs import SharedInputs, check_inputs, check_one_tensor
+from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
-from timelift.worker.user_code import find_layer
 
 #: The name of the variable that a seeded layer draws its noise from.
 _SEED = "seed_generator_state"
@@ -426,26 +424,3 @@ def parts_of(layer: Any) -> list[Any]:
 def own_losses(layer: Any) -> Any:
     """Return the losses of a layer's last call that no regulariser of a weight makes."""
     return layer.losses[sum(bool(weight.regularizer) for weight in layer.trainable_weights) :]
-
-
-def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
-    """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
-
-    The layer is built by a call, since a subclassed layer may make its weights there.
-    """
-    import keras  # noqa: PLC0415
-
-    layer = find_layer(factory)
-    check_one_tensor(layer, factory)
-    check_inputs(layer, inputs)
-    tensor = inputs.tensors[0]
-    dtype = tensor.dtype or keras.config.floatx()
-    if not layer.built:
-        layer(keras.KerasTensor((None, *tensor.shape), dtype))
-    elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
-        layer(keras.ops.zeros((1, *tensor.shape), dtype))
-    noise = np.random.default_rng(seed)
-    for weight in layer.trainable_weights:
-        values = keras.ops.convert_to_numpy(weight)
-        weight.assign(values + noise.normal(scale=0.05, size=values.shape).astype(values.dtype))
-    return layer
