@@ -16,7 +16,7 @@ import pytest
 import timelift
 from tests import engines
 from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, of_whole, run
-from tests.projects import QUICKEST, ROOT, STRATEGIES
+from tests.projects import ROOT, STRATEGIES
 from timelift import cli
 from timelift.advise import notebook, races
 from timelift.advise.advice_words import advice_lines
@@ -115,24 +115,6 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
     assert bool(answer["runs"]) == (cut not in {"none", "lifts at once"})
     left = {"lifts": 1, "none": 1, "whole at once": 1, "lifts at once": 2}
     assert len(measured) == left.get(cut, 0)
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("models.py", "expected a model as module:name or path.py:name, or a .keras file; recei"),
-        ("none.keras", "expected a stored model that is there, received 'none.keras'"),
-        (f"no_such_module:make --backends {QUICKEST}", "there is no module 'no_such_module'"),
-        ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),
-        ("a:b --data c:d --batch-sizes 3", "--data has sizes of its own; leave out --batch-sizes"),
-        ("a:b --backends jax,torch", "--backends: expected one, received jax, torch"),
-        ("a:b --code --batch-sizes 8,32", "--code: expected one of --batch-sizes, received 8, 32"),
-    ],
-)
-def test_a_wrong_model_is_a_sentence(tmp_path, capsys, words, sentence):
-    assert cli.main(["advise", *words.split()], tmp_path) == 1
-    assert sentence in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_rivals_of_a_model_have_the_strategy_of_each_lift():

@@ -186,22 +186,6 @@ def test_the_project_s_questions_come_first(tmp_path, monkeypatch, files, expect
     assert named.args == [str(ROOT / "bench/test_modes.py")]
 
 
-@pytest.mark.parametrize(
-    ("word", "hint"),
-    [
-        ("tokens", "write --workloads tokens"),
-        ("fold_time", "write --strategies fold_time"),
-        ("test_mode.py::test_modes", "nearest: test_modes.py"),
-    ],
-)
-def test_a_missing_file_of_questions_is_a_sentence_with_a_hint(word, hint, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    _, _, (questions,) = called(monkeypatch, ["bench"], ROOT)
-    config = configured(pytest.Config.ArgsSource.ARGS, word)
-    with pytest.raises(pytest.UsageError, match=f"expected a file of questions, .*; {hint}"):
-        questions.pytest_cmdline_main(config)
-
-
 def test_a_removed_working_directory_is_a_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tmp_path.rmdir()

@@ -53,24 +53,9 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
     assert cases(compares="modes", phases="forward", modes="eager,graph", sizes="smallest")
 
 
-@pytest.mark.parametrize(
-    ("option", "text", "sentence"),
-    [
-        ("strategies", "nativ", "unknown strategy 'nativ'; nearest: native"),
-        ("workloads", "smal", "unknown workload 'smal'; nearest: small"),
-        ("seq_lens", "0", "expected a whole number from 1 to 2,147,483,647, received '0'"),
-        ("seq_lens", ",", "expected at least one value"),
-        ("phases", "foward", "unknown value 'foward'; nearest: forward"),
-        ("devices", "tpu", "unknown device 'tpu'"),
-        ("threads", "many", "expected a whole number from 1 to"),
-        ("seq_lens", "9" * 5000, "expected a whole number from 1 to 2,147,483,647"),
-    ],
-)
-def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentence):
-    with pytest.raises(UserError) as caught:
-        cases({option: text}, phases="forward", modes="graph")
-    assert sentence in str(caught.value)
-    assert "--" + option.replace("_", "-") in str(caught.value)
+def test_a_number_that_is_too_long_to_read_is_a_sentence():
+    with pytest.raises(UserError, match="--seq-lens: expected a whole number from 1 to 2,147,"):
+        cases({"seq_lens": "9" * 5000}, phases="forward", modes="graph")
 
 
 @pytest.mark.parametrize(

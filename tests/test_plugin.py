@@ -8,11 +8,8 @@ from unittest.mock import Mock
 import pytest
 
 from timelift.case import Case, Phase, Setting
-from timelift.commands import SELFTEST
-from timelift.errors import UserError
 from timelift.measure.session import SIGNALS, interrupts
-from timelift.plugin import PREFIX
-from timelift.plugin.questions import Questions, case_of, is_table_asked_for, race_of
+from timelift.plugin.questions import Questions, case_of, is_table_asked_for
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -68,33 +65,3 @@ def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatc
     next(questions.pytest_runtestloop(session))
     assert played == cases
     assert [case_of(item) for item in items] != cases
-
-
-def asked(root, *plugins, **options):
-    """What pytest has of a session in a project, with these plugins and options."""
-    given = {f"{PREFIX}{name}": text for name, text in options.items()}
-    return SimpleNamespace(
-        rootpath=root,
-        getini=lambda _: [],
-        getoption=(given | {"benchmark_disable": "once" in options, "benchmark_enable": False}).get,
-        pluginmanager=SimpleNamespace(hasplugin=plugins.__contains__),
-        option=SimpleNamespace(maxfail=0),
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "options", "sentence"),
-    [
-        ([], {"resume": ""}, "expected a run, received nothing; leave out the '='"),
-        ([SELFTEST], {"resume": "latest"}, "goes with neither timelift selftest nor"),
-        ([], {"resume": "latest", "once": ""}, "goes with neither timelift selftest nor"),
-        ([SELFTEST], {"against": "main"}, "races strategies against themselves; leave out"),
-        ([], {"inputs": "3"}, "--inputs: expected --layer, which takes them, received none"),
-        ([], {"seed": ""}, "--seed: expected a whole number from 0, received nothing"),
-    ],
-)
-def test_options_that_exclude_or_need_each_other_are_one_sentence(
-    tmp_path, words, options, sentence
-):
-    with pytest.raises(UserError, match=sentence):
-        race_of(asked(tmp_path, *words, **options))
