@@ -1,14 +1,13 @@
 """Time folded into the batch, one call.
 
 When: nearly always: one reshape, one call on `batch * time` rows, one reshape back; any layer.
-When not: the activations of all steps together do not fit in memory (see `fold_chunks`), or batch
-statistics must be those of one step.
+When not: all steps' activations exceed memory (see `fold_chunks`), or statistics must be a step's.
 
 Source: the question's advice to "use reshape operations"; Keras 2's TimeDistributed did the same.
 """
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DROPOUT = "independent"
 BATCH_NORM = "pooled"
@@ -23,21 +22,32 @@ class FoldTime(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
-        """Fold, call, unfold."""
-        batch, time, *features = ops.shape(x)
-        x = ops.reshape(x, (batch * time, *features))
-        y = self.layer(x, training=training)  # batch * time, *outputs
-        return ops.reshape(y, (batch, time, *ops.shape(y)[1:]))  # batch, time, *outputs
+        """Fold, call, unfold; a step's own mask is folded with it, one over steps ends here."""
+        batch, time = ops.shape(tree.flatten(x)[0])[:2]
+
+        def fold(x):
+            return ops.reshape(x, (batch * time, *ops.shape(x)[2:]))  # batch * time, *features
+
+        own = tree.map_structure(lambda m: fold(m) if m is not None and m.ndim - 2 else None, mask)
+        own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
+        y = self.layer(tree.map_structure(fold, x), training=training, **own)
+        return tree.map_structure(lambda y: ops.reshape(y, (batch, time, *ops.shape(y)[1:])), y)
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        mask = next((one for one in tree.flatten(mask) if one is not None), None)
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        axes = [y.shape[2:-1][: len(own)] for y in self.specs]
+        return [mask if one in (own, len(own) * (None,)) else steps for one in axes]
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` by folding the time axis into the batch axis."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, FoldTime(layer)(inputs))  # batch, time, *outputs
