@@ -39,7 +39,7 @@ def test_every_strategy_stands_there_in_every_form(backend):
 
 #: A piece of a strategy, what is put in its place, and the fault that must be seen.
 BROKEN = {
-    ("fold_chunks[k=8]", "self.supports_masking = True", "pass"): "outputs or mask",
+    ("fold_time", "def compute_mask", "def other_mask"): "outputs or mask",
     ("fold_chunks[k=8]", '"k": self.k, ', ""): "config",
     ("fold_chunks[k=8]", "training=training)\n        return", "training=False)\n        return"): (
         "training"
