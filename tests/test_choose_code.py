@@ -16,20 +16,33 @@ SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
 DYNAMIC = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
 #: Strategies of each kind: a layer, the layer itself, parameters, imports of the backend.
 LIFTS = ("fold_time", "native", "fold_chunks[k=4,remat=True]", "bucketing[k=2]", "tf_while_loop")
-#: What pieces of code compute, beside the layer itself at every step.
+#: What pieces of code compute, beside the layer itself at every step; some take two inputs.
 SCRIPT = """
 import json
 import keras
 import numpy as np
 
+class Two(keras.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(5)
+
+    def call(self, step):
+        action, frame = keras.tree.flatten(step)
+        return self.dense(frame) + keras.ops.one_hot(action, 5)
+
 keras.utils.set_random_seed(1)
-x = np.random.default_rng(1).normal(size=(4, 6, 32)).astype("float32")
+one = np.random.default_rng(1).normal(size=(4, 6, 32)).astype("float32")
+action = np.arange(24).reshape(4, 6) % 5
+two = {{"by name": dict(action=action, frame=one), "listed": [action, one]}}
 errors = {{}}
 for name, code in {codes}.items():
-    names = {{}}
-    exec(code.replace("layer = ...", "layer = __import__('keras').layers.Dense(5)"), names)
+    x, names = two.get(name, one), {{"Two": Two}}
+    made = "Two()" if name in two else "__import__('keras').layers.Dense(5)"
+    exec(code.replace("layer = ...", "layer = " + made), names)
     layer, y = names["layer"], np.asarray(names["model"](x))
-    right = np.stack([np.asarray(layer(x[:, t])) for t in range(6)], axis=1)
+    step = lambda t: keras.tree.map_structure(lambda part: keras.ops.array(part[:, t]), x)
+    right = np.stack([np.asarray(layer(step(t))) for t in range(6)], axis=1)
     errors[name] = float(np.abs(y - right).max()) if y.shape == right.shape else 9.0
 print(json.dumps(errors))
 """
@@ -159,6 +172,15 @@ def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_pa
     (tmp_path / "workloads").mkdir()
     (tmp_path / "workloads" / "mine.py").write_text("def make_layer(): ...")
     assert "from workloads.mine import make_layer\n\nlayer = make_layer()" in own(tmp_path, "mine")
+
+
+def test_the_code_for_several_inputs_runs_as_it_is_pasted(tmp_path):
+    codes = {
+        "by name": own(tmp_path, inputs="frame=float32[32],action=int32[]<5"),
+        "listed": own(tmp_path, inputs="int32[]<5,float32[32]"),
+    }
+    assert "shape = {'action': (6,), 'frame': (6, 32)}  # steps" in codes["by name"]
+    assert max(errors(codes).values()) < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ from tests.projects import ROOT, run_module
 from tests.repositories import write
 from timelift import cli
 from timelift.commands.bench import with_pythonpath
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.measure import users_layer
 from timelift.measure.catalogue import read_workload
 from timelift.project import Project
 
 FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
+SEVERAL = LayerInputs((StepTensor((3, 2), masked=True), StepTensor((), "int32", 6)), ("x", "y"))
 WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
 
 
@@ -52,6 +53,7 @@ def test_three_files_are_written_with_what_to_add_and_to_type(root, capsys):
     [
         ([], LayerInputs.of_one((3,))),
         (["--inputs", "int32[60]<1000"], LayerInputs.of_one((60,), "int32", 1000)),
+        (["--inputs", "x=float32[3,2]+mask,y=int32[]<6"], SEVERAL),
     ],
 )
 def test_the_workload_makes_the_layer_that_was_named(root, more, inputs):

@@ -10,7 +10,7 @@ from string import Template
 from timelift.commands import Options, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError, writing
-from timelift.inner_layer import Factory
+from timelift.inner_layer import Factory, LayerInputs
 from timelift.journal.files import replace_text
 from timelift.measure.backends import usual_backend
 from timelift.measure.options import option_named
@@ -27,8 +27,7 @@ _FILES = {
 }
 #: Without a layer these are left for the user to fill in; the catalogue refuses the ellipsis.
 _BLANKS = {
-    "FEATURES": "...  # fill in the shape of one step, like (96, 96, 3)",
-    "inputs": "",
+    "inputs": "FEATURES = ...  # fill in the shape of one step, like (96, 96, 3)",
     "title": "a layer of this project",
     "imports": "import keras",
     "make_layer": 'raise NotImplementedError("fill in: return your layer")',
@@ -97,10 +96,9 @@ def _filled_in(layer: str, inputs: str, project: Project) -> dict[str, str]:
     layer_inputs = user_workload(layer, typed_inputs, backend, folders).inputs
     module, name = factory.where, factory.name
     only = layer_inputs.tensors[0]
-    whole_numbers = f'INPUT_DTYPE = "{only.dtype}"\nINPUT_HIGH = {only.high}\n'
+    is_plain = layer_inputs == LayerInputs.of_one(only.shape)
     return {
-        "FEATURES": repr(only.shape),
-        "inputs": whole_numbers if only.dtype else "",
+        "inputs": f"FEATURES = {only.shape}" if is_plain else f'INPUTS = "{layer_inputs}"',
         "title": f"{name} of {module}",
         "imports": f"import keras\n\nfrom {module} import {name}",
         "make_layer": f"return {name} if isinstance({name}, keras.Layer) else {name}()",

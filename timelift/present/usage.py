@@ -19,13 +19,27 @@ from timelift.project import Project
 from timelift.source import Source, declared_inputs, module_files, read_parameters, read_source
 
 _ANY_LAYER = "layer = ...  # your layer, which sees one step"
+#: A step, and a sequence, of several inputs in code.
+_BY_NAME = (
+    "{name: keras.KerasTensor((None, *shape[name][1:]), dtype[name]) for name in shape}",
+    "{name: keras.Input(shape[name], dtype=dtype[name], name=name) for name in shape}",
+)
+_LISTED = (
+    "[keras.KerasTensor((None, *sizes[1:]), kind) for sizes, kind in zip(shape, dtype)]",
+    "[keras.Input(sizes, dtype=kind) for sizes, kind in zip(shape, dtype)]",
+)
 
 
 class Inputs(NamedTuple):
-    """What fills the places of code, as Python: a sequence's shape and dtype, and a layer."""
+    """What fills the places of code, as Python: a sequence's shape and dtype, and a layer.
+
+    The `dtype` is an argument; `step` and `inputs` are symbolic tensors.
+    """
 
     shape: str
     dtype: str
+    step: str
+    inputs: str
     layer: str = _ANY_LAYER
 
 
@@ -73,7 +87,7 @@ def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> s
     stem, variant = _stem_and_variant(strategy)
     parameters = _parameters(variant)
     at_step = _at_step(setting.workload, run, project)
-    shape = f"{_shape(setting, at_step, '*features')}{_dtype(at_step)}"
+    shape = f"{_shape(setting, at_step, '*features')}{_argument(_dtype(setting, at_step))}"
     call = build_call("layer", shape, variant.split(",") if parameters is None else parameters)
     return f"paste what `timelift strategies show {stem}` prints, then: model = {call}"
 
@@ -93,10 +107,10 @@ def _code(strategy: str, project: Project) -> Code | None:
         "{layer}",
         "shape = {shape}",
         "if not layer.built:",
-        "    layer(keras.KerasTensor((None, *shape[1:]){dtype}))  # makes its weights",
+        "    layer({step})  # makes its weights",
         "",
         "# in a functional model, where keras.layers.TimeDistributed(layer)(inputs) stood:",
-        f"inputs = keras.Input(shape{{dtype}}{', ragged=True' if is_ragged else ''})",
+        "inputs = keras.Input(shape{dtype}, ragged=True)" if is_ragged else "inputs = {inputs}",
         f"outputs = {build_call('layer', 'shape{dtype}', parameters)}(inputs)",
         "model = keras.Model(inputs, outputs)",
     )
@@ -118,22 +132,38 @@ def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
     if at_step is None:
         comment = f"{_steps(setting)} steps; write the shape of one of them for the dots"
     shape = f"{_shape(setting, at_step, '...')}  # {comment}"
-    return Inputs(shape, _dtype(at_step), _layer(setting.workload, run, project))
+    dtype, layer = _dtype(setting, at_step), _layer(setting.workload, run, project)
+    if at_step is None or not at_step.is_nest:
+        kind = _argument(dtype)
+        step, inputs = f"keras.KerasTensor((None, *shape[1:]){kind})", f"keras.Input(shape{kind})"
+        return Inputs(shape, kind, step, inputs, layer)
+    step, inputs = _BY_NAME if at_step.names else _LISTED
+    step = f"\n        {step}\n    "
+    return Inputs(f"{shape}\ndtype = {dtype}", ", dtype", step, inputs, layer)
 
 
 def _shape(setting: Setting, at_step: LayerInputs | None, unknown: str) -> str:
     """Write the shape of a sequence, with `unknown` in place of unknown features."""
     steps = _steps(setting)
-    return f"({steps}, {unknown})" if at_step is None else str((steps, *at_step.tensors[0].shape))
+    if at_step is None:
+        return f"({steps}, {unknown})"
+    return str(at_step.pack((steps, *tensor.shape) for tensor in at_step.tensors))
 
 
 def _steps(setting: Setting) -> int | None:
     return None if setting.time_axis is TimeAxis.DYNAMIC else setting.seq_len
 
 
-def _dtype(at_step: LayerInputs | None) -> str:
-    dtype = at_step.tensors[0].dtype if at_step else ""
-    return f", dtype={dtype!r}" if dtype else ""
+def _dtype(setting: Setting, at_step: LayerInputs | None) -> str:
+    """Write the dtype of each tensor, or ''; floats of one tensor need none."""
+    at_step = at_step or LayerInputs()
+    floats = str(setting.dtype) if at_step.is_nest else ""
+    dtype = at_step.pack(tensor.dtype or floats for tensor in at_step.tensors)
+    return repr(dtype) if dtype else ""
+
+
+def _argument(dtype: str) -> str:
+    return f", dtype={dtype}" if dtype else ""
 
 
 def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
