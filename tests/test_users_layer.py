@@ -34,7 +34,7 @@ inside = keras.Model([pixels, action], embed(pixels)[:, 0] + embed(action))
 listed = keras.Model([action, pixels], inside([pixels, action]))
 deep = keras.Model({"a": [frame, action]}, layers.Dense(2)(frame) + embed(action))
 odd = keras.Model({"my frame": frame, "action": action}, layers.Dense(2)(frame) + embed(action))
-number, Dense = 3, layers.Dense
+number, Dense, attend = 3, layers.Dense, layers.MultiHeadAttention(2, 4)
 
 class Doubled(keras.layers.Layer):
     def call(self, x):
@@ -118,6 +118,8 @@ INPUTS = {
     "Positions": None,  # its embedding does not take the inputs
     "raises": "RuntimeError: no weights here",
     "number": f"'int' object is not callable; {REMEDY}",
+    "attend": "expected a layer whose call needs one argument, received MultiHeadAttention, whose "
+    "call needs query and value; wrap it in a layer that takes a list",
     "Dense": f"Dense.__init__() missing 1 required positional argument: 'units'; {REMEDY}",
     "functonal": "mine.models has no 'functonal'; nearest: functional, action",
 }

@@ -40,6 +40,14 @@ def check_layer(layer: Any, factory: str) -> None:
     """Raise UserError for what is no layer of Keras 3, or returns several outputs."""
     if not isinstance(layer, keras.Layer):
         raise UserError(f"{factory} must return a layer of Keras 3, got {type(layer)}")
+    arguments = inspect.signature(layer.call).parameters.values()
+    named = (each for each in arguments if each.kind is each.POSITIONAL_OR_KEYWORD)
+    needed = [each.name for each in named if each.default is each.empty]
+    if len(needed) > 1:
+        raise UserError(
+            f"expected a layer whose call needs one argument, received {type(layer).__name__}, "
+            f"whose call needs {' and '.join(needed)}; wrap it in a layer that takes a list"
+        )
     try:
         returned = layer.output
     except (AttributeError, ValueError):
