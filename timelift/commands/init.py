@@ -47,7 +47,7 @@ def init(options: Options, project: Project) -> int:
 
     files:
       bench/test_lift.py              the question: which cases to measure
-      workloads/mine.py               the layer, the shape of a step, and sizes
+      workloads/mine.py               the layer, its inputs, and sizes
       .github/workflows/timelift.yml  fails a pull request that makes a case slower
 
     Nothing is overwritten: where one of them exists, none is written.
