@@ -267,6 +267,8 @@ def _notes(advices: Sequence[ModelAdvice]) -> Iterator[str]:
 def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iterator[str]:
     """Yield what became of the rivals that are not advised."""
     label, advised = advice.lift.label, advice.strategy if advice.is_change else ""
+    if fault := advice.lift.mask_fault:
+        yield f"{label}: {fault}: mend that first, since it changes what your model computes"
     for name, gain in advice.rivals.items():
         if gain.end:
             yield f"{label}, {name}: {gain.end}"

@@ -81,6 +81,7 @@ class ModelLift:
     batch: int = 0
     inputs: LayerInputs = field(default_factory=LayerInputs)
     masked: bool = False
+    mask_fault: str = ""
     outputs: int = 1
     gradients: Gradients = Gradients.NONE
 

@@ -21,7 +21,7 @@ import numpy as np
 from keras import ops
 
 from timelift.case import Gradients
-from timelift.errors import one_line
+from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, StepTensor, read_inputs
 from timelift.source import ADDED
 from timelift.worker import law, model_data
@@ -33,6 +33,7 @@ from timelift.worker.layer_inputs import (
     make_layer,
     whole_numbers,
 )
+from timelift.worker.lift_masks import note_mask_faults
 from timelift.worker.reference import other_weights, own_losses, restored
 from timelift.worker.repeated_calls import repeated_calls
 from timelift.worker.user_code import find_layer, find_model
@@ -57,7 +58,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
     try:
         model, another = find_model(name), find_model(name)
         data = model_data.data_of(model, **feeding, noise=np.random.default_rng(0))
-        lifts, others = watch_lifts(model, data.inputs), find_lifts(another)
+        lifts, others = _watched(model, data.inputs), find_lifts(another)
         changed = [{id(part) for lift in each for part in lift.changed} for each in (lifts, others)]
         if set.intersection(*changed):
             why = "it has the same lifts at every call, and each way of changing it needs its own"
@@ -81,13 +82,28 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "batch": len(keras.tree.flatten(data.inputs)[0]),
             "leaves_open": any(None in tensor.shape[1:] for tensor in inputs_of(model)),
             "constant": model_data.is_constant(model, data.inputs),
-            "unpadded": any(lift.masked and not lift.padded for lift in lifts),
+            "unpadded": any(lift.mask_shape and not lift.padded for lift in lifts),
             "steady": trains and is_steady(model, data.inputs),
             "lifts": described_lifts,
             "repeated": repeated,
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
+
+
+def _watched(model: Any, inputs: Any) -> list[Lift]:
+    """Watch the lifts of a model; a call that fails by a mask of theirs says so in ValueError."""
+    try:
+        lifts = watch_lifts(model, inputs)
+    except Exception as error:
+        for lift in note_mask_faults(model, find_lifts(model), inputs):
+            raise UserError(
+                f"{lift.mask_fault}, which fails ({type(error).__name__}); write FoldTime of the "
+                f"strategy fold_time in the place of TimeDistributed({_as_code(lift.inner)})"
+            ) from error
+        raise
+    note_mask_faults(model, lifts, inputs)
+    return lifts
 
 
 def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
@@ -105,7 +121,8 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
         "usual": lift.usual,
         "inner": _as_code(inner),
         "added": [],
-        "masked": lift.masked,
+        "masked": bool(lift.mask_shape),
+        "mask_fault": lift.mask_fault,
         "outputs": lift.outputs,
         "gradients": Gradients.WEIGHTS if trains else Gradients.NONE,
     }
@@ -122,17 +139,17 @@ def describe_lift(lift: Lift, disturbed: Lift) -> dict[str, Any]:
 
 def _inputs_of(lift: Lift) -> LayerInputs:
     """Return what the layer takes at a step; whole numbers lie where those of the model do."""
-    structure, tensors = lift.structure, list[StepTensor]()
-    whole, high = whole_numbers(lift.inner) if len(lift.calls[0]) == 1 else ("", 0)
+    names, tensors = lift.structure, list[StepTensor]()
     flat = keras.tree.flatten(lift.received[0])
-    for (shape, dtype), values in zip(lift.calls[0], flat, strict=True):
-        # a Sequential around the layer may have made floats of whole numbers
-        dtype = dtype if "int" in dtype or dtype == "bool" else whole  # noqa: PLW2901
-        bound = (high or _bound(values)) if dtype else 0
-        tensors.append(StepTensor(shape[2:], dtype, bound, lift.step_masked))
-    return LayerInputs(
-        tuple(tensors), tuple(sorted(structure)) if isinstance(structure, Mapping) else ()
-    )
+    for place, ((shape, dtype), values) in enumerate(zip(lift.calls[0], flat, strict=True)):
+        whole, high = whole_numbers(lift.inner, place)
+        if "int" in dtype or dtype == "bool":
+            whole = (
+                dtype  # else a Sequential around the layer may have made floats of whole numbers
+            )
+        bound = (high or _bound(values)) if whole else 0
+        tensors.append(StepTensor(shape[2:], whole, bound, lift.is_step_masked))
+    return LayerInputs(tuple(tensors), tuple(sorted(names)) if isinstance(names, Mapping) else ())
 
 
 def _bound(values: Any) -> int:

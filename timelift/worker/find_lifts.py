@@ -31,7 +31,7 @@ InputSpec = tuple[tuple[tuple[int, ...], str], ...]
 _STRATEGY_OF = {"GetItem": "loop_slice", "Unstack": "loop_unstack"}
 _ALL = slice(None)
 #: Axes of a mask that tells which steps are valid, (batch, time); one of the steps' own has more.
-_MASK_AXES = 2
+MASK_AXES = 2
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Lift:
     place among the flat outputs of the layer. `trail` has the layers on the way, from the model to
     the `TimeDistributed` or to the layer that a loop calls. `around` are the lifts that it is
     inside of. What `watch_lifts` has seen are its `calls`, what it `received` in them, and whether
-    that was `masked`, and `padded` by the mask; `step_masked` if each step gets one of its own.
+    came with a mask, of what shape, and was `padded` by it. `mask_fault` is what `lift_masks` says.
     """
 
     layer: Any
@@ -56,9 +56,9 @@ class Lift:
     stacks: tuple[tuple[Any, int], ...] = ()
     calls: list[InputSpec] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
-    masked: bool = False
+    mask_shape: tuple[int, ...] = ()
     padded: bool = False
-    step_masked: bool = False
+    mask_fault: str = ""
 
     @property
     def usual(self) -> str:
@@ -72,7 +72,7 @@ class Lift:
         calls = layer._inbound_nodes  # noqa: SLF001 - Keras has no other way
         after = ""
         if calls:
-            tensors = calls[0].input_tensors
+            tensors = calls[0].input_tensors[: len(self.sources)]  # a mask may follow
             if self.takes:  # the sequences that steps are taken of
                 tensors = [source_of(tensor).input_tensors[0] for tensor in tensors]
             before = (in_words(tensor._keras_history.operation) for tensor in tensors)  # noqa: SLF001
@@ -98,6 +98,12 @@ class Lift:
         return (*self.takes, self.inner, *(stack for stack, _ in self.stacks))
 
     @property
+    def is_step_masked(self) -> bool:
+        """True if each step gets a mask of its own; a step that a loop takes has none."""
+        has_own = len(self.mask_shape) > MASK_AXES and not self.takes
+        return has_own and takes_mask(self.inner)
+
+    @property
     def outputs(self) -> int:
         """How many tensors the layer returns at each step, as far as its graph tells."""
         calls = self.inner._inbound_nodes if self.takes else ()  # noqa: SLF001 - no other way
@@ -113,10 +119,8 @@ class Lift:
         mask = mask_of(inputs) if mask is None else mask
         if mask is None:
             return
-        self.step_masked |= (
-            len(mask.shape) > _MASK_AXES and not self.takes and takes_mask(self.inner)
-        )
-        self.masked = is_padded = True  # unknown while a framework traces: no values
+        self.mask_shape = tuple(mask.shape)
+        is_padded = True  # unknown while a framework traces: no values
         with suppress(Exception):
             is_padded = not ops.convert_to_numpy(mask).all()
         self.padded |= is_padded
@@ -191,8 +195,10 @@ class Lift:
             raise TypeError(f"it makes weights of its own, such as {other[0]}")
         if not self.takes and len(model.outputs) > 1:
             raise TypeError("TimeDistributed stacks the outputs of its layer into one tensor")
+        if self.mask_fault and self.mask_shape:  # and so it does not in a graph, once pasted
+            raise TypeError(f"{self.mask_fault}, which no strategy does")
         ends = [type(part).__name__ for part in model.layers[1:] if not part.supports_masking]
-        if ends and self.masked and self.layer._outbound_nodes:  # noqa: SLF001 - no other way
+        if ends and self.mask_shape and self.layer._outbound_nodes:  # noqa: SLF001 - no other way
             # a graph has the mask from when it was made, and would hand it on all the same
             raise TypeError(f"the mask that layers behind it take ends at {ends[0]}")
         return model

@@ -14,6 +14,7 @@ from timelift.case import Phase
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
 from timelift.worker.engines import Engine, Feed
+from timelift.worker.lift_masks import note_mask_faults
 from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
 from timelift.worker.reference import CHECKING, precision_of
@@ -93,15 +94,15 @@ class _AsWritten:
         engine.seed(task.seed)
         model = find_model(task.factory)
         self.data = data_of(model, task.data, setting.batch, setting.seq_len, noise)
-        #: The inputs of each lift in a call, and whether one has a mask, as `find_lifts` orders.
-        self.seen = [
-            (lift.calls, lift.masked) for lift in find_lifts.watch_lifts(model, self.data.inputs)
-        ]
+        #: What `Lift` says of the inputs of each lift in a call, and of their mask.
+        lifts = find_lifts.watch_lifts(model, self.data.inputs)
+        note_mask_faults(model, lifts, self.data.inputs)
+        self.seen = [(lift.calls, lift.mask_shape, lift.mask_fault) for lift in lifts]
         self.weights = model.get_weights()
         if not task.reads_peak_memory:
             tolerance = law.TOLERANCES[precision_of(model, engine, setting)]
             # each gradient sums over all inputs of a lift, and each addition may round
-            tensors = [each for calls, _ in self.seen for call in calls for each in call]
+            tensors = [each for calls, *_ in self.seen for call in calls for each in call]
             additions = max(math.prod(shape) for shape, _ in tensors)
             allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
             held = engine, model, self.data.inputs, (tolerance.outputs, allowed)
@@ -121,5 +122,5 @@ class _AsWritten:
         for number in sorted(map(int, rival.parameters), reverse=True):
             strategy, parameters = rival.parameters[str(number)]
             lift = lifts[number - 1]
-            lift.calls, lift.masked = self.seen[number - 1]
+            lift.calls, lift.mask_shape, lift.mask_fault = self.seen[number - 1]
             lift.change(load_module(strategy), parameters)
