@@ -1,10 +1,8 @@
-"""What the figures promise holds on simulated noise, and a method known to fail is seen to.
+"""What figures promise on simulated noise beyond what `studies.ladder --quick` holds.
 
 First the comparisons of pairs; then the rows of a setting beside the shown best, which hold at once
 and are no wider than that takes.
 """
-
-import functools
 
 import numpy as np
 import pytest
@@ -19,41 +17,21 @@ from timelift.analyse.ranking import rank
 from timelift.analyse.verdicts import Verdict
 
 RUNS = 4
-SHAPE = Shape(settings=40, rivals=5, launches=5)
-#: Launch modes are so rare that five launches seldom see how rare: intervals err on the wide side.
-WIDE = {"launch modes of 10 %", "launch modes of 20 %"}
+#: The shares in which a rival 3 % and one 5 % slower than the best are found in each kind of noise.
+FOUND = {
+    "launch effects of 0.5 %": (0.85, 0.98),
+    "launch effects of 1 %": (0.65, 0.98),
+    "launch effects of 2 %": (0.3, 0.82),
+    "bursts of stolen time": (0.5, 0.97),
+}
 
 
-NAMES = [scenario.name for scenario in SCENARIOS]
-#: The noises of `make test`; `make test-all` has the others, as `studies.ladder` does.
-QUICK = (*(f"launch effects of {share} %" for share in ("0.5", "1", "2")), "bursts of stolen time")
-
-
-@functools.cache
-def marked_in(name):
-    place = NAMES.index(name)
-    return ladder.mark(SCENARIOS[place], SHAPE, RUNS, np.random.default_rng([7, place]))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.whole) for name in NAMES],
-)
-def test_the_promises_hold_in_every_noise(name):
-    marks = marked_in(name)
-    equal = marks.equal
-    assert 0.93 <= equal.coverage <= (0.995 if name in WIDE else 0.97)
-    assert equal.worst_coverage >= 0.88
-    assert equal.wrong.mean() <= 0.08  # 5 % are allowed, which of 160 settings may be more
-    assert marks.beaten(0) <= 0.03
-
-
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [*zip(QUICK, [(0.85, 0.98), (0.65, 0.98), (0.3, 0.82), (0.5, 0.97)], strict=True)],
-)
-def test_differences_of_3_and_5_per_cent_are_found_in_five_launches(name, found):
-    assert all(marked_in(name).beaten(place) >= least for place, least in enumerate(found, 1))
+@pytest.mark.parametrize("name", FOUND)
+def test_differences_of_3_and_5_per_cent_are_found_in_five_launches(name):
+    (place,) = (place for place, one in enumerate(SCENARIOS) if one.name == name)
+    dice = np.random.default_rng([7, place])
+    marks = ladder.mark(SCENARIOS[place], Shape(settings=40, launches=5), RUNS, dice)
+    assert all(marks.beaten(rival) >= least for rival, least in enumerate(FOUND[name], 1))
 
 
 @pytest.mark.parametrize("place", [5, *(pytest.param(n, marks=pytest.mark.whole) for n in (1, 11))])
@@ -82,22 +60,8 @@ def test_rivals_a_margin_apart_are_rarely_called_the_same():
         assert words.count(Verdict.SAME) <= 0.08 * len(words)
 
 
-RARE = {scenario.name: (scenario, shape) for scenario, shape in RARE_LOUD}
-
-
-@pytest.mark.parametrize("times", ["34 x 7, x 3", "34 x 7, x 4", "34 x 7, x 8", "Student's t, x 8"])
-def test_the_intervals_of_a_rare_loud_rival_hold_as_well(times):
-    marks, loud = ladder.mark_rare(*RARE[f"{times} in 2"], 60, np.random.default_rng(3))
-    with_loud = loud.any(-1)
-    assert with_loud.sum() == 120
-    assert marks.covered[loud].mean() >= 0.83
-    assert marks.wrong[with_loud].mean() <= 0.12
-    assert 0.95 <= marks.covered[~loud].mean() <= 0.98
-    assert marks.wrong[~with_loud].mean() <= 0.03
-
-
 def test_loud_rivals_cost_the_others_little_where_there_are_none(monkeypatch):
-    scenario, shape = RARE["34 x 7, none"]
+    scenario, shape = next(one for one in RARE_LOUD if one[0].name == "34 x 7, none")
     times = noise.seconds(scenario, shape, np.zeros(7), np.random.default_rng(4))
     pairs = effects.pairs_by_setting(
         [AlignedSamples(tuple(range(7)), setting) for setting in times]
@@ -110,7 +74,6 @@ def test_loud_rivals_cost_the_others_little_where_there_are_none(monkeypatch):
 
 
 FIVE, CAMPAIGN = (5, all_launches), (12, campaign)
-EVERY = range(len(SCENARIOS))
 
 
 def marked(costs, plan=FIVE, places=(1, 2), runs=2, seed=21):
@@ -119,21 +82,6 @@ def marked(costs, plan=FIVE, places=(1, 2), runs=2, seed=21):
         for place in places
     ]
     return {part: np.concatenate([one[part] for one in by_scenario]) for part in by_scenario[0]}
-
-
-def equal_and_unequal(rivals):
-    """What so many rivals cost, without and with differences."""
-    return np.zeros(rivals), UNEQUAL[:rivals]
-
-
-@pytest.mark.parametrize(
-    "rivals", [5, *(pytest.param(some, marks=pytest.mark.whole) for some in (2, 8, 12))]
-)
-def test_all_intervals_of_a_setting_hold_at_once(rivals):
-    for costs in equal_and_unequal(rivals):
-        marks = marked(costs, places=EVERY)
-        assert marks["together"].mean() >= 0.94
-        assert marks["prices"].mean() >= 0.94
 
 
 @pytest.mark.whole
