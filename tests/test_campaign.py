@@ -311,43 +311,8 @@ def test_operations_are_counted_in_the_first_launch_of_a_race_of_two_sides(play,
     assert counting == ({1} if two_sided else set())
 
 
-SHORT, LONG = journals.case(seq_len=4).setting, journals.case(seq_len=400).setting
-
-
-def pay(budget, clock, setting, seconds):
-    with budget.paying(setting):
-        clock.now += seconds
-
-
-@pytest.fixture
-def clock():
-    return ScriptedClock()
-
-
-def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):
-    budget = Budget(60, spare=0, clock=clock)
-    pay(budget, clock, LONG, 25)
-    assert budget.fits(LONG, beyond_fewest=False)
-    clock.now += 20
-    assert not budget.fits(LONG, beyond_fewest=False)
-    assert budget.fits(SHORT, beyond_fewest=False)
-    clock.now += 20
-    assert not budget.fits(SHORT, beyond_fewest=False)
-
-
-def test_new_launches_are_not_begun_for_their_imports_alone(clock):
-    budget = Budget(60, spare=0, clock=clock)
-    budget.import_seconds = 5
-    pay(budget, clock, SHORT, 2)
-    pay(budget, clock, LONG, 30)
-    clock.now += 18
-    assert budget.fits_any([SHORT, LONG], beyond_fewest=True)
-    assert not budget.fits_any([LONG], beyond_fewest=True)
-    clock.now += 4
-    assert not budget.fits_any([SHORT, LONG], beyond_fewest=True)
-
-
-def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
+def test_the_pace_so_far_says_how_long_the_rest_takes():
+    clock = ScriptedClock()
     pace = Pace(clock)
     clock.now += 100  # while backends are imported
     pace.start()
