@@ -5,12 +5,28 @@ import sys
 from dataclasses import replace
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 
-from studies import STUDIES, gate, history, kills, ladder, real_noise, sample_length, support
+from studies import (
+    STUDIES,
+    advice,
+    gate,
+    history,
+    kills,
+    ladder,
+    mutants,
+    real_noise,
+    sample_length,
+    support,
+)
+from studies.history import HistoryKind, HistorySize, simulate
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
+from tests.advised import WHOLE, make_model, of_lifts, raced, run
 from tests.projects import ROOT
+from timelift.advise.advice import ModelAdvice
+from timelift.errors import UserError
 from timelift.selftest.trust import Proportion
 
 
@@ -164,3 +180,74 @@ def test_a_strategy_that_fails_is_exit_1(monkeypatch, capsys):
         monkeypatch.setattr(support, "cells", lambda *_, cell=cell: iter([cell]))
         assert support.main(["--quick"]) == ends
         assert f"| `native` | {word} |" in capsys.readouterr().out
+
+
+def test_the_study_of_advice_refuses_what_is_slower_means_something_else_or_is_missing(
+    tmp_path, monkeypatch
+):
+    model = make_model()
+    known = ModelAdvice(model, run(tmp_path, of_lifts(model)))
+    (slower,) = raced(tmp_path, known, WHOLE | {"changed": 4.0}).races
+    advised = raced(tmp_path, known, WHOLE)
+    row = advice.row(advice.Truth(3, named="looped"), advised, advised.races[0], 90.0)
+    assert row[6].startswith("lift 2: fold_time 5 ")
+    assert row[7:] == (3, 3, 0, 0, 0, 90.0)
+    assert not [*advice.BOARD.complaints(row)]
+    monkeypatch.setattr(advice, "KEEP", {"sents_td": ("native",)})
+    row = advice.row(advice.Truth(4, named="other"), advised, slower, 90.0)
+    assert row[7:] == (4, 3, 2, 1, 1, 90.0)
+    assert len([*advice.BOARD.complaints(row)]) == 3
+
+
+def test_the_marks_of_a_history_can_be_bad():
+    step = HistoryKind("step", step=0.05)
+    levels, truth = simulate(step, HistorySize(), np.random.default_rng(0))
+    always, never = np.ones((40, 90), bool), np.zeros((40, 90), bool)
+    assert history.mark(always, truth).false_cases.hits == 40
+    assert history.mark(never, truth).found == 0
+    perfect = history.mark(truth.slower, truth)
+    assert (perfect.found, perfect.false_cases.hits, {*perfect.late}) == (4, 0, {0})
+    assert len(levels.cases) == 40
+
+
+@pytest.mark.parametrize(("night", "false"), [(50, 0), (60, 1)])
+def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night, false):
+    scenario = HistoryKind("mended", step=0.05, night=20, mended=40)
+    _, truth = simulate(scenario, HistorySize(), np.random.default_rng(0))
+    called = np.zeros((40, 90), bool)
+    called[0, night] = True
+    assert history.mark(called, truth).false_cases.hits == false
+
+
+def test_creep_counts_from_where_it_reaches_the_gate():
+    _, truth = simulate(HistoryKind("creep", creep=0.10), HistorySize(), np.random.default_rng(0))
+    first = int(truth.slower[0].argmax())
+    assert 45 < first < 65
+    assert truth.either[0, 46:first].all()
+
+
+def test_a_room_s_mutants_are_tried_with_the_tests_that_import_it_and_start_no_run():
+    tried = mutants.tests_of("analyse", ROOT)
+    assert {"tests/test_ranking.py", "tests/test_verdicts.py"} <= set(tried)
+    assert not {"tests/test_bench.py", "tests/test_escape.py", "tests/test_study_gate.py"} & set(
+        tried
+    )
+    assert "tests/test_gate_rule.py" in mutants.tests_of("gate", ROOT)
+
+
+def test_a_seed_draws_the_same_mutants_whatever_order_they_are_told_in():
+    names = [f"mutant_{number}" for number in range(50)]
+    drawn = mutants.draw(names, 10, seed=3)
+    assert drawn == mutants.draw(names[::-1], 10, seed=3) != mutants.draw(names, 10, seed=4)
+    assert len(set(drawn)) == 10
+
+
+def test_a_room_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutants, "find_spec", lambda _: True)
+    with pytest.raises(UserError, match="expected a folder of timelift/, received 'analysis'"):
+        mutants.lay_out(tmp_path, "analysis")
+
+
+def test_a_mutant_that_no_test_sees_is_named():
+    became = {"a": "killed", "b": "survived", "c": "timeout", "d": "no tests"}
+    assert list(mutants.missed("abcd", became)) == ["b: survived", "d: no tests"]

@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests import journals
+from tests.pages import found
+from tests.simulated import raced
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings, execution_pairs
+from timelift.analyse.results import Run
 from timelift.case import Mode
-from timelift.present import case_table
-from timelift.present.full_report import report
+from timelift.journal.lines import Header
+from timelift.present import case_table, terminal
+from timelift.present.full_report import in_markdown, report
 from timelift.present.page import own_tables
 from timelift.present.tables import (
     Column,
@@ -84,8 +88,8 @@ def test_what_is_not_known_is_an_empty_cell_everywhere(unknown):
 
 @given(st.text(max_size=8), st.floats(allow_nan=False, allow_infinity=False), st.integers())
 def test_programs_read_every_number_back_as_it_was(name, seconds, count):
-    _, (text, found, counted) = read(csv_of_values(table(Row(name, seconds, count))))
-    assert float(found) == seconds
+    _, (text, told, counted) = read(csv_of_values(table(Row(name, seconds, count))))
+    assert float(told) == seconds
     assert int(counted) == count
     assert not text.lstrip().startswith(("=", "+", "-", "@"))
 
@@ -116,11 +120,11 @@ def test_columns_are_picked_by_name_in_the_order_asked_for():
 def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path):
     sizes = {"seq_lens": (4, 16, 64), "batches": (2, 8)}
     cases = journals.grid(**sizes, mode=Mode.EAGER) + journals.grid(**sizes)
-    found = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     tables = [
-        *(one.table for one in report(found).tables),
-        case_table.of_page(found),
-        own_tables.across_executions(execution_pairs(found.run.measurements)),
+        *(one.table for one in report(seen).tables),
+        case_table.of_page(seen),
+        own_tables.across_executions(execution_pairs(seen.run.measurements)),
     ]
     assert len(tables) == 14
     for one in tables:
@@ -130,3 +134,55 @@ def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path)
         assert len(set(rows[0])) == len(rows[0])
         headings = [column.heading for column in one.columns]
         assert len(set(headings)) == len(headings)
+
+
+def report_shown(seen):
+    """The report as a wide terminal shows it, with its colours where it has some."""
+    console = terminal.console()
+    console.width = 160
+    with console.capture() as capture:
+        terminal.show_report(report(seen), console)
+    return capture.get()
+
+
+def test_one_launch_has_no_interval_and_says_so(tmp_path):
+    cases = journals.grid(("native", "fold_time"), seq_lens=(16,), phases=("forward",))
+    for launches in (1, 3):
+        said = report_shown(
+            found(tmp_path / "run", journals.header(), *journals.campaign(cases, launches=launches))
+        )
+        assert ("within one launch: no interval" in said) is (launches == 1)
+        assert ("95 % interval" in said) is (launches == 3)
+        assert "nan" not in said
+
+
+def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
+    meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
+    declared = {"native": {"title": "It.", "meaning": meaning}}
+    header = journals.header(strategies=declared)
+    seen = found(tmp_path / "run", header, journals.line(journals.case("native")))
+    said = (
+        "Dropout: new noise for every step (static time axis); the same noise for all steps of a "
+        "call (dynamic time axis); Masks: passed on to the next layer"
+    )
+    assert said in report_shown(seen)
+    assert said in in_markdown(report(seen))
+    assert [name for name, _ in report(seen).meanings] == ["native"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_colour_is_honoured(tmp_path, monkeypatch, name, value):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    cases = journals.grid(("native", "fold_time"))
+    seen = found(tmp_path / "run", journals.header(), *journals.campaign(cases))
+    assert "\x1b[32m" in report_shown(seen)
+    monkeypatch.setenv(name, value)
+    assert "\x1b[32m" not in report_shown(seen)
+
+
+def test_without_a_baseline_there_is_no_speed_up():
+    seen = RunFindings(Run(Header(), tuple(raced({"native": 1, "gru": 6})), complete=True))
+    assert set(case_table.for_programs(seen).data["speed_up"]) == {None}
+    assert "speed-up" not in dict(report(seen).head)
