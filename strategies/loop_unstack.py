@@ -1,15 +1,13 @@
 """A Python loop over unstacked steps.
 
-When: a loop is wanted and gradients of the inputs are needed: `unstack` has one gradient, a
-`stack`, so a backward call moves O(time) bytes.
-When not: long sequences: the graph still holds one copy of the layer for each step, and tracing
-and XLA compilation grow with it.
+When: a loop, with gradients of the inputs: `unstack` has one, a `stack`, which moves O(time) bytes.
+When not: long sequences: the graph has one copy of the layer a step; tracing and XLA grow with it.
 
 Source: keras.ops.unstack; the loop of the question's second example with a linear gradient.
 """
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DROPOUT = "independent"
 BATCH_NORM = "per_step"
@@ -24,22 +22,33 @@ class LoopUnstack(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        """Call the layer on one step, and put time back behind the batch of its outputs."""
+        step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
+        y, sizes = self.layer(step), tree.flatten(x)[0].shape[:2]  # batch, time
+        return tree.map_structure(lambda y: keras.KerasTensor((*sizes, *y.shape[1:]), y.dtype), y)
 
     def call(self, x, training=None, mask=None):
-        """Unstack, call the layer once for each step, stack."""
-        steps = ops.unstack(x, axis=1)  # each: batch, *features
-        steps = [self.layer(step, training=training) for step in steps]  # each: batch, *outputs
-        return ops.stack(steps, axis=1)  # batch, time, *outputs
+        """Unstack, call the layer once for each step, stack; a mask over steps ends here."""
+        steps = enumerate(zip(*(ops.unstack(one, axis=1) for one in tree.flatten(x)), strict=True))
+        steps = [self.step(t, tree.pack_sequence_as(x, one), mask, training) for t, one in steps]
+        return tree.map_structure(lambda *y: ops.stack(y, axis=1), *steps)  # batch, time, *outputs
+
+    def step(self, t, x, mask, training):
+        """Call the layer on one step, with a mask of the step's own if it takes one."""
+        own = tree.map_structure(lambda m: m[:, t] if m is not None and m.ndim - 2 else None, mask)
+        own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
+        return self.layer(x, training=training, **own)
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        mask = next((one for one in tree.flatten(mask) if one is not None), None)
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def refuses(layer, setting):  # noqa: ARG001
@@ -51,5 +60,6 @@ def refuses(layer, setting):  # noqa: ARG001
 
 def build(layer, shape, dtype=None):
     """Lift `layer` with a Python loop over unstacked steps."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, LoopUnstack(layer)(inputs))  # batch, time, *outputs
