@@ -23,7 +23,7 @@ from timelift.case import Backend
 from timelift.source import read_source
 from timelift.worker import find_lifts, model_data
 from timelift.worker.describe import describe_model
-from timelift.worker.reference import parts_of
+from timelift.worker.making import parts_of
 from timelift.worker.user_code import find_model
 
 #: The layer inside of a lift, in the code for it as written.

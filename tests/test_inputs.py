@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from timelift.case import Lengths, Phase, Setting
-from timelift.worker.inputs import Feeds, draw_valid
+from timelift.inner_layer import LayerInputs
+from timelift.worker.draws import draw_valid
+from timelift.worker.inputs import Feeds, SharedInputs
 
 BATCH, TIME, FEATURES = 4, 6, 3
 LENGTHS = (6, 1, 4, 2)
@@ -21,19 +23,20 @@ ENGINE = SimpleNamespace(
 
 def feeds(lengths=Lengths.UNIFORM, *, ragged=False):
     setting = Setting("plain", TIME, BATCH, Phase.BACKWARD, lengths=lengths)
-    return Feeds(ENGINE, setting, INPUTS, VALID, ragged)
+    shared = SharedInputs(LayerInputs.of_one((FEATURES,)), [INPUTS], [None], VALID, ())
+    return Feeds(ENGINE, setting, shared, ragged)
 
 
 @pytest.mark.parametrize("lengths", Lengths)
 def test_a_padded_rival_gets_a_mask_where_lengths_vary(lengths):
-    feed = feeds(lengths).feed(COTANGENT)
+    feed = feeds(lengths).feed([COTANGENT])
     assert np.array_equal(feed.inputs, INPUTS)
     assert np.array_equal(feed.cotangents, [COTANGENT])
     assert np.array_equal(feed.mask, None if lengths is Lengths.FULL else VALID)
 
 
 def test_a_ragged_rival_is_fed_the_valid_steps_alone():
-    feed = feeds(ragged=True).feed(COTANGENT)
+    feed = feeds(ragged=True).feed([COTANGENT])
     assert feed.mask is None
     assert len(feed.inputs) == len(feed.cotangents[0]) == sum(LENGTHS)
     assert np.array_equal(feed.cotangents, [COTANGENT[VALID]])

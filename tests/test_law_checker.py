@@ -9,7 +9,8 @@ import pytest
 from tests import engines
 from timelift.case import Dtype
 from timelift.worker import law
-from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
+from timelift.worker.law import LawBrokenError, Reference
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision, precision
 
 BATCH, TIME, STEPS = 2, 6, (0, 3, 5)
 FULL = np.ones((BATCH, TIME), bool)
@@ -22,7 +23,7 @@ def reference(valid=FULL):
     draw = np.random.default_rng(3).standard_normal
     weights = (draw((4, 5)), 1e-9 * draw(5))
     shape = (BATCH, len(STEPS), 5)
-    return Reference(STEPS, valid, draw(shape), draw(shape), draw((BATCH, 3, 4)), weights)
+    return Reference(STEPS, valid, [draw(shape)], [draw(shape)], [draw((BATCH, 3, 4))], weights)
 
 
 def spread(values, steps=STEPS, time=TIME):
@@ -36,33 +37,33 @@ def spread(values, steps=STEPS, time=TIME):
 @pytest.mark.parametrize(("times", "accepted"), [(0.3, True), (3.0, False)])
 def test_the_tolerance_is_relative_to_the_largest_value(dtype, times, accepted):
     expected = reference()
-    wrong = spread(expected.outputs)
-    allowed = law.TOLERANCES[dtype].outputs * np.abs(expected.outputs).max()
+    wrong = spread(expected.outputs[0])
+    allowed = TOLERANCES[dtype].outputs * np.abs(expected.outputs[0]).max()
     wrong[0, 3, 0] += times * allowed
     if accepted:
-        assert law.check_outputs(wrong, expected, dtype) > 0
+        assert law.check_outputs([wrong], expected, dtype) > 0
     else:
         with pytest.raises(LawBrokenError, match="outputs at step 3 differ from"):
-            law.check_outputs(wrong, expected, dtype)
+            law.check_outputs([wrong], expected, dtype)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, -np.inf])
 def test_nan_and_infinite_outputs_break_the_law(wrong):
     expected = reference()
-    outputs = spread(expected.outputs)
+    outputs = spread(expected.outputs[0])
     outputs[1, 0, 0] = wrong
     with pytest.raises(LawBrokenError, match="outputs at step 0 are NaN or infinite"):
-        law.check_outputs(outputs, expected, Dtype.FLOAT32)
+        law.check_outputs([outputs], expected, Dtype.FLOAT32)
 
 
 @pytest.mark.parametrize("step", [1, 3])
 def test_a_nan_input_gradient_breaks_the_law_at_any_step(step):
     expected = reference(np.arange(TIME) < np.array([[TIME], [1]]))
     for row in range(BATCH):
-        gradient = spread(expected.input_gradient)
+        gradient = spread(expected.input_gradients[0])
         gradient[row, step, 2] = np.nan
         with pytest.raises(LawBrokenError, match=f"input gradient at step {step} is NaN"):
-            law.check_input_gradient(gradient, expected, Dtype.FLOAT32)
+            law.check_input_gradients([gradient], expected, Dtype.FLOAT32)
 
 
 def test_rounding_moves_single_values_of_a_weight_gradient_but_not_its_size():
@@ -86,22 +87,22 @@ def test_rounding_moves_single_values_of_a_weight_gradient_but_not_its_size():
 )
 def test_a_gradient_by_another_step_mixes_time_unless_it_is_rounding(dtype, passes, mixes):
     expected = reference()
-    largest = np.abs(expected.input_gradient).max()
-    gradient = spread(expected.input_gradient)
+    largest = np.abs(expected.input_gradients[0]).max()
+    gradient = spread(expected.input_gradients[0])
     gradient[0, 1, 0] = passes * largest
-    law.check_input_gradient(gradient, expected, dtype)
+    law.check_input_gradients([gradient], expected, dtype)
     gradient[0, 1, 0] = mixes * largest
     with pytest.raises(LawBrokenError, match=r"mixes time: .* at step 1 beside"):
-        law.check_input_gradient(gradient, expected, dtype)
+        law.check_input_gradients([gradient], expected, dtype)
 
 
 def test_a_gradient_in_padding_mixes_time():
     expected = reference(PADDED)
-    gradient = spread(expected.input_gradient * PADDED[:, STEPS, None])
-    law.check_input_gradient(gradient, expected, Dtype.FLOAT32)
+    gradient = spread(expected.input_gradients[0] * PADDED[:, STEPS, None])
+    law.check_input_gradients([gradient], expected, Dtype.FLOAT32)
     gradient[1, 3, 0] = 0.1
     with pytest.raises(LawBrokenError, match="mixes time"):
-        law.check_input_gradient(gradient, expected, Dtype.FLOAT32)
+        law.check_input_gradients([gradient], expected, Dtype.FLOAT32)
 
 
 def one_small_feature(share, steps=(0, 9, 19, 31)):
@@ -110,7 +111,8 @@ def one_small_feature(share, steps=(0, 9, 19, 31)):
     shape = (8, len(steps), 5)
     weights = (draw((40, 5)) * shares, draw(5))
     valid = np.ones((8, 32), bool)
-    return Reference(steps, valid, draw(shape) * shares, draw(shape), draw(shape) * shares, weights)
+    outputs, cotangent, gradient = draw(shape) * shares, draw(shape), draw(shape) * shares
+    return Reference(steps, valid, [outputs], [cotangent], [gradient], weights)
 
 
 @pytest.mark.parametrize(
@@ -126,13 +128,13 @@ def one_small_feature(share, steps=(0, 9, 19, 31)):
 def test_a_small_feature_is_held_to_its_own_size(dtype, share, relative, accepted):
     expected = one_small_feature(share)
     more = np.array([1, 1, 1 + relative, 1, 1])
-    outputs = spread(expected.outputs, expected.steps, 32)
-    input_gradient = spread(expected.input_gradient, expected.steps, 32)
+    outputs = spread(expected.outputs[0], expected.steps, 32)
+    input_gradient = spread(expected.input_gradients[0], expected.steps, 32)
     weights = [expected.weight_gradients[0] * more, expected.weight_gradients[1]]
     checks = {
-        r"outputs at step \d+": lambda: law.check_outputs(outputs * more, expected, dtype),
-        r"input gradient at step \d+": lambda: law.check_input_gradient(
-            input_gradient * more, expected, dtype
+        r"outputs at step \d+": lambda: law.check_outputs([outputs * more], expected, dtype),
+        r"input gradient at step \d+": lambda: law.check_input_gradients(
+            [input_gradient * more], expected, dtype
         ),
         "gradient of weight 0": lambda: law.check_weight_gradients(weights, expected, dtype),
     }
@@ -148,28 +150,28 @@ def test_a_small_feature_is_held_to_its_own_size(dtype, share, relative, accepte
 
 def test_a_feature_that_cancels_may_be_rounding_alone():
     expected = one_small_feature(0.0)
-    outputs = spread(expected.outputs, expected.steps, 32)
+    outputs = spread(expected.outputs[0], expected.steps, 32)
     outputs[..., 2] = 3e-7
-    law.check_outputs(outputs, expected, Dtype.FLOAT32)
+    law.check_outputs([outputs], expected, Dtype.FLOAT32)
     outputs[..., 2] = 1e-3
     with pytest.raises(LawBrokenError, match="in feature 2"):
-        law.check_outputs(outputs, expected, Dtype.FLOAT32)
+        law.check_outputs([outputs], expected, Dtype.FLOAT32)
 
 
 def test_few_values_have_one_scale_for_all_features():
     outputs = np.array([[[1.0, -2.0, 1e-6]]])
-    expected = Reference((0,), np.ones((1, 1), bool), outputs, outputs, outputs, ())
-    law.check_outputs(outputs + 1e-6, expected, Dtype.FLOAT32)
+    expected = Reference((0,), np.ones((1, 1), bool), [outputs], [outputs], [outputs], ())
+    law.check_outputs([outputs + 1e-6], expected, Dtype.FLOAT32)
 
 
 @pytest.mark.parametrize(("own", "keeps"), [(0.11, True), (0.05, False)])
 def test_gradients_may_be_twice_as_far_off_as_rounding_moves_them(own, keeps):
-    of_inputs, of_weights = np.full((BATCH, len(STEPS)), own), np.full(2, own)
+    of_inputs, of_weights = [np.full((BATCH, len(STEPS)), own)], np.full(2, own)
     expected = replace(reference(), input_rounding=of_inputs, weight_rounding=of_weights)
-    gradient = 1.2 * spread(expected.input_gradient)
+    gradient = 1.2 * spread(expected.input_gradients[0])
     weights = [1.2 * weight for weight in expected.weight_gradients]
     for check, wrong in (
-        (law.check_input_gradient, gradient),
+        (law.check_input_gradients, [gradient]),
         (law.check_weight_gradients, weights),
     ):
         with nullcontext() if keeps else pytest.raises(LawBrokenError, match="gradient"):
@@ -183,17 +185,17 @@ def test_a_loss_shows_one_wrong_step_of_many(dtype, many):
     noise = np.random.default_rng(6)
     outputs, cotangent = noise.standard_normal((2, 8, many, 16))
     expected = Reference(
-        tuple(range(many)), np.ones((8, many), bool), outputs, cotangent, outputs, ()
+        tuple(range(many)), np.ones((8, many), bool), [outputs], [cotangent], [outputs], ()
     )
     scale = law.scale_of(outputs.reshape(-1, 16))
-    roundoff = law.TOLERANCES[dtype].roundoff * noise.uniform(-1, 1, outputs.shape)
+    roundoff = TOLERANCES[dtype].roundoff * noise.uniform(-1, 1, outputs.shape)
     rounded = outputs * (1 + roundoff)
-    law.check_loss(float((rounded * cotangent).sum()), expected, scale, dtype)
+    law.check_loss(float((rounded * cotangent).sum()), expected, [scale], dtype)
     wrong = outputs.copy()
     wrong[:, 7] = outputs[:, 8]
     for loss in (float((wrong * cotangent).sum()), np.nan):
         with pytest.raises(LawBrokenError, match="outputs differ"):
-            law.check_loss(loss, expected, scale, dtype)
+            law.check_loss(loss, expected, [scale], dtype)
 
 
 def test_a_weight_without_gradient_would_never_train():
@@ -214,9 +216,9 @@ TF = {"name": "NVIDIA A100", "tf32": "True", "soft_placement": "False"}
 TORCH = {"matmul_precision": "highest", "matmul_tf32": "False", "cudnn_tf32": "False"}
 JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}
 DEVICE = """
-from timelift.worker import law
+from timelift.worker.tolerances import precision
 switches = open_engine(changed(mode=Mode.EAGER)).identity()
-print(json.dumps([{dtype: law.precision(dtype, "cpu", {}) for dtype in Dtype}, list(switches)]))
+print(json.dumps([{dtype: precision(dtype, "cpu", {}) for dtype in Dtype}, list(switches)]))
 """
 
 
@@ -253,7 +255,7 @@ def test_a_backend_is_held_to_what_keras_computes_in_and_names_its_switches(
 )
 def test_a_gpu_is_held_to_tf32_where_a_switch_allows_it(identity, on_gpu):
     for device in ("gpu", "gpu:1"):
-        assert law.precision(Dtype.FLOAT32, device, identity) is on_gpu
-    assert law.precision(Dtype.FLOAT32, "cpu", identity) is DtypePrecision.FLOAT32
-    assert law.precision(Dtype.FLOAT64, "gpu", identity) is DtypePrecision.FLOAT64
-    assert law.precision(Dtype.BFLOAT16, "gpu", identity) is DtypePrecision.BFLOAT16
+        assert precision(Dtype.FLOAT32, device, identity) is on_gpu
+    assert precision(Dtype.FLOAT32, "cpu", identity) is DtypePrecision.FLOAT32
+    assert precision(Dtype.FLOAT64, "gpu", identity) is DtypePrecision.FLOAT64
+    assert precision(Dtype.BFLOAT16, "gpu", identity) is DtypePrecision.BFLOAT16

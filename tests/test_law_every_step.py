@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 
 from timelift.case import Gradients, Mode, Phase, Setting
+from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, RivalSpec
-from timelift.worker.inputs import Feeds
-from timelift.worker.law import DtypePrecision, LawBrokenError
+from timelift.worker.inputs import Feeds, SharedInputs
+from timelift.worker.law import LawBrokenError
 from timelift.worker.prepare import PreparedRival, check_rival
 from timelift.worker.reference import (
     CHECKING,
     TRAINED,
     FoldedReference,
     LayerCalls,
-    draw_cotangent,
+    draw_cotangents,
     multiplied,
     reference_at,
 )
+from timelift.worker.tolerances import DtypePrecision
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
 LAUNCHES = 100
@@ -169,14 +171,16 @@ class Launch:
             self.inputs[:, self.nan_at] = np.nan
         self.steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
         backward = self.phase is Phase.BACKWARD
-        calls = LayerCalls(Engine(), self.layer, self.inputs, VALID, training=backward)
-        weigh = partial(draw_cotangent, valid=VALID[:, self.steps], noise=noise)
+        structure = LayerInputs.of_one((FEATURES,))
+        self.shared = SharedInputs(structure, [self.inputs], [None], VALID, self.steps)
+        calls = LayerCalls(Engine(), self.layer, self.shared, training=backward)
+        weigh = partial(draw_cotangents, valid=VALID[:, self.steps], noise=noise)
         reference = reference_at(self.steps, calls, weigh, gradients=backward)
         precisions = [DtypePrecision.FLOAT64] * 2
         with multiplied(self.layer.trainable_weights, [TRAINED]):
-            outputs = calls.outputs(self.steps, folded=False)[:, self.steps]
+            (outputs,) = calls.outputs(self.steps, folded=False)
         self.inner = SimpleNamespace(
-            trained_reference=replace(reference, outputs=outputs),
+            trained_reference=replace(reference, outputs=[outputs[:, self.steps]]),
             layer=self.layer,
             restore=lambda: None,
             trains_differently=False,
@@ -188,9 +192,9 @@ class Launch:
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
         setting = Setting("plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients)
-        feeds = Feeds(Engine(), setting, self.inputs, VALID, ragged=False)
+        feeds = Feeds(Engine(), setting, self.shared, ragged=False)
         backward = self.phase is Phase.BACKWARD
-        feed = feeds.feed(self.inner.folded_reference.everywhere.cotangent if backward else None)
+        feed = feeds.feed(self.inner.folded_reference.everywhere.cotangents if backward else None)
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
         rival = Rival(self.layer, gradients, mistake)
         prepared = PreparedRival(RivalSpec("rival", "rival.py"), rival, feed)

@@ -82,7 +82,7 @@ os.environ["PYTHONPATH"] = {src!r}
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs, read_inputs
 from timelift.worker.describe import describe
-from timelift.worker.layer_inputs import make_layer
+from timelift.worker.making import make_layer
 def weights(name, inputs):
     try:
         layer = make_layer("mine.models:" + name, inputs, 1)

@@ -1,89 +1,93 @@
 """What the rivals of a setting are fed, and what the layer takes that they lift."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from timelift.case import Lengths, Setting
-from timelift.messages import Task
+from timelift.inner_layer import LayerInputs
+from timelift.worker import law
 from timelift.worker.engines import Array, Engine, Feed
 
-#: Quantiles 0, 5, … 100 % of the words in a sentence, cut at the 99th percentile: of the 1,223
-#: sentences of the Python language reference (`pydoc_data.topics` of Python 3.11).
-_SENTENCE_WORDS = (2, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 25, 28, 31, 37, 49)
-
-
-def draw_inputs(task: Task, noise: np.random.Generator) -> Array:
-    """Draw (batch, time, *features): standard normal, or whole numbers below `high`."""
-    tensor = task.inputs.tensors[0]
-    shape = (task.setting.batch, task.setting.seq_len, *tensor.shape)
-    if tensor.dtype:
-        return noise.integers(tensor.high, size=shape).astype(tensor.dtype)
-    return noise.standard_normal(shape).astype(task.setting.dtype)  # every backend adds bfloat16
-
-
-def draw_valid(setting: Setting, noise: np.random.Generator) -> Array:
-    """Draw which steps are valid, (batch, time) of booleans: a prefix of each sequence.
-
-    `uniform` lengths lie anywhere from 1 to `seq_len`; `skewed` ones are spread like the sentences
-    of a text whose longest have `seq_len` words. The first sequence is always full, as the longest
-    of a padded batch is.
-    """
-    share = noise.uniform(size=setting.batch)
-    if setting.lengths is Lengths.FULL:
-        share = np.ones(setting.batch)
-    elif setting.lengths is Lengths.SKEWED:
-        quantiles = np.linspace(0, 1, len(_SENTENCE_WORDS))
-        share = np.interp(share, quantiles, _SENTENCE_WORDS) / _SENTENCE_WORDS[-1]
-    share[0] = 1.0
-    lengths = np.maximum(1, np.ceil(share * setting.seq_len))
-    return np.arange(setting.seq_len) < lengths[:, None]
+#: An index into (batch, time) of all of it.
+_ALL = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
 class SharedInputs:
     """What all rivals of a setting are fed, and the steps at which the law is checked.
 
-    `inputs` is (batch, time, *features), `valid` (batch, time) of booleans.
+    Each of the `tensors` is (batch, time, *features), and its mask, if it has one of its own, is
+    (batch, time, first axis of the features); `valid` is (batch, time). Both are booleans.
     """
 
-    inputs: Array
+    structure: LayerInputs
+    tensors: Sequence[Array]
+    masks: Sequence[Array | None]
     valid: Array
     steps: Sequence[int]
+
+    @property
+    def bytes_a_step(self) -> int:
+        return sum(int(tensor[0, 0].nbytes) for tensor in self.tensors)
+
+    @property
+    def float_names(self) -> list[str]:
+        names = law.leaf_names(self.structure.pack(self.tensors), law.INPUTS, "input")
+        pairs = zip(names, self.tensors, strict=True)
+        return [name for name, tensor in pairs if law.is_float(tensor)]
+
+    def placed(self, place: Callable[[Array], Any], index: Any = _ALL) -> tuple[Any, Any]:
+        """Return inputs and masks of their own, or None, on the device, as the layer takes them.
+
+        `index` chooses of (batch, time).
+        """
+        return self._packed(place, index, self.tensors), self._packed(place, index, self.masks)
+
+    def _packed(
+        self, place: Callable[[Array], Any], index: Any, arrays: Sequence[Array | None]
+    ) -> Any:
+        chosen = [
+            each if each is None else place(np.ascontiguousarray(each[index])) for each in arrays
+        ]
+        return None if all(each is None for each in chosen) else self.structure.pack(chosen)
 
 
 @dataclass(frozen=True)
 class Feeds:
     """Convert between padded arrays and the tensors of one rival, which are padded or `ragged`.
 
-    A ragged tensor has the valid steps alone; with a padded one goes a mask where lengths vary.
+    A ragged tensor has the valid steps alone; with a padded one goes a mask where lengths vary, or
+    its own.
     """
 
     engine: Engine
     setting: Setting
-    inputs: Array
-    valid: Array
+    shared: SharedInputs
     ragged: bool
 
-    def feed(self, cotangent: Array | None = None) -> Feed:
-        """Place the inputs, the mask and, in the backward phase, a cotangent (batch, time, …)."""
-        place = self.engine.place
-        varying = self.setting.lengths is not Lengths.FULL
-        inputs = (
-            self.engine.place_ragged(self.inputs, self.valid) if self.ragged else place(self.inputs)
-        )
-        mask = place(self.valid) if varying and not self.ragged else None
-        if cotangent is None:
-            return Feed(inputs, mask)
-        return Feed(inputs, mask, [place(cotangent[self.valid] if self.ragged else cotangent)])
+    def feed(self, cotangents: Sequence[Array] | None = None) -> Feed:
+        """Place inputs, masks and, in the backward phase, cotangents (batch, time, …)."""
+        place, shared, valid = self.engine.place, self.shared, self.shared.valid
+        if self.ragged:
+            inputs = shared.structure.pack(
+                self.engine.place_ragged(tensor, valid) for tensor in shared.tensors
+            )
+            weights = [place(cotangent[valid]) for cotangent in cotangents or ()]
+            return Feed(inputs, None, None if cotangents is None else weights)
+        outer = None if self.setting.lengths is Lengths.FULL else valid
+        masks = [outer if own is None else own for own in shared.masks]
+        placed = replace(shared, masks=masks).placed(place)
+        return Feed(*placed, None if cotangents is None else [*map(place, cotangents)])
 
     def fetch(self, value: Any) -> Array:
         """Fetch (batch, time, …); a ragged value is padded with zeros."""
         if not self.ragged:
             return self.engine.to_numpy(value)
         steps = self.engine.to_numpy(getattr(value, "flat_values", value))
-        padded = np.zeros((*self.valid.shape, *steps.shape[1:]), steps.dtype)
-        padded[self.valid] = steps
+        valid = self.shared.valid
+        padded = np.zeros((*valid.shape, *steps.shape[1:]), steps.dtype)
+        padded[valid] = steps
         return padded

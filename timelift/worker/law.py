@@ -11,52 +11,20 @@ import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from timelift.case import CPU
 from timelift.worker.engines import Array
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision, Tolerance, tolerance_of
 
 
 class LawBrokenError(Exception):
     """Where a model and its inner layer disagree, and by how much, in a sentence."""
 
 
-class DtypePrecision(StrEnum):
-    """A precision of arithmetic; in TF32 a GPU may multiply float32."""
-
-    FLOAT64 = "float64"
-    FLOAT32 = "float32"
-    TF32 = "tf32"
-    FLOAT16 = "float16"
-    BFLOAT16 = "bfloat16"
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """The largest error of a right model, relative to the largest value of the same feature.
-
-    `leak` bounds the gradient by the inputs of a step without cotangent, relative to the largest
-    one: FFT and Winograd convolutions accumulate in float32, or in TF32, whatever the dtype.
-    `roundoff` is the relative error of one addition, which a sum over many steps repeats.
-    """
-
-    outputs: float
-    gradients: float
-    leak: float
-    roundoff: float
-
-
-OUTPUTS, INPUT_GRADIENT = "outputs", "input gradient"
-TOLERANCES = {
-    DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
-    DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
-    DtypePrecision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
-    DtypePrecision.FLOAT16: Tolerance(5e-3, 1.25e-2, 1e-6, 2.0**-11),
-    DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
-}
+#: What the only output of a layer and its only input are called.
+OUTPUTS, INPUTS = "outputs", "inputs"
 #: The most that the rounding of additions may make of a gradient's error, however many there are,
 #: and that rounding of any kind may make of the size of a whole gradient by a weight.
 _MOST_ROUNDING = 0.25
@@ -68,42 +36,81 @@ _FEW_VALUES = 32
 _LEAST_SHARE = 0.1
 #: The least scale of a weight's gradient, as a share of the largest gradient of all weights.
 _LEAST_SHARE_OF_WEIGHTS = 0.01
-#: Values of `jax_default_matmul_precision` for which a GPU does not multiply float32 in TF32.
-_JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 
 
 @dataclass(frozen=True)
 class Reference:
     """The results of the inner layer itself at some steps.
 
-    `outputs` and `cotangent` are (batch, len(steps), *outputs), `input_gradient` is (batch,
-    len(steps), *features), and `weight_gradients` follows the layer's weights. `valid` is (batch,
-    time) of booleans; at invalid steps the cotangent is zero.
+    `outputs` has every leaf of what the layer returns, (batch, len(steps), *outputs), `cotangents`
+    one for each float leaf, and `input_gradients`, (batch, len(steps), *features), one for each
+    float leaf of what it takes; `weight_gradients` follows the layer's weights. `valid` is (batch,
+    time) of booleans; at invalid steps cotangents are zero.
 
-    Rounding alone moves gradients by the relative errors `input_rounding`, (batch, len(steps)), and
-    `weight_rounding`, which follows the weights, if these were measured; a model's may be twice as
-    large.
+    Rounding alone moves gradients by the relative errors `input_rounding`, (batch, len(steps)) for
+    each leaf, and `weight_rounding`, which follows the weights, if these were measured; a model's
+    may be twice as large.
     """
 
     steps: tuple[int, ...]
     valid: Array
-    outputs: Array
-    cotangent: Array
-    input_gradient: Array
+    outputs: Sequence[Array]
+    cotangents: Sequence[Array]
+    input_gradients: Sequence[Array]
     weight_gradients: tuple[Array, ...]
-    input_rounding: Array | float = 0.0
+    input_rounding: Sequence[Array] = ()
     weight_rounding: Array | float = 0.0
+    output_names: Sequence[str] = (OUTPUTS,)
+    #: Of the float leaves.
+    input_names: Sequence[str] = (INPUTS,)
 
     @property
-    def output_shape(self) -> tuple[int, ...]:
-        """The shape that a lift must return: (batch, time, *outputs)."""
-        return (*self.valid.shape, *self.outputs.shape[2:])
+    def has_gradients(self) -> bool:
+        return bool(self.input_gradients or self.weight_gradients)
 
-    def sparse_cotangent(self) -> Array:
-        """The cotangent of all steps: (batch, time, *outputs), zero except at `steps`."""
-        sparse = np.zeros(self.output_shape, self.cotangent.dtype)
-        sparse[:, self.steps] = self.cotangent
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes that a lift must return: (batch, time, *outputs) of each leaf."""
+        return [(*self.valid.shape, *leaf.shape[2:]) for leaf in self.outputs]
+
+    def sparse_cotangents(self) -> list[Array]:
+        """The cotangents of all steps: (batch, time, *outputs), zero except at `steps`."""
+        return [self._sparse(cotangent) for cotangent in self.cotangents]
+
+    def _sparse(self, cotangent: Array) -> Array:
+        sparse = np.zeros((*self.valid.shape, *cotangent.shape[2:]), cotangent.dtype)
+        sparse[:, self.steps] = cotangent
         return sparse
+
+
+def is_float(values: Array) -> bool:
+    return values.dtype.kind not in "biu"  # numpy has no kind of its own for bfloat16
+
+
+def floats(leaves: Iterable[Array]) -> list[Array]:
+    """Return the leaves that have a gradient."""
+    return [leaf for leaf in leaves if is_float(leaf)]
+
+
+def leaf_names(nest: Any, one: str, each: str) -> list[str]:
+    """Return names of the leaves of a nest, as Keras flattens it: `one` for a tensor by itself.
+
+    Else `each` and the leaf's key in a dictionary, or its place from 1, such as "output 'value'".
+    """
+    places = (".".join(place) for place in _places(nest))
+    return [
+        f"{each} {place if place.isdigit() else repr(place)}" if place else one for place in places
+    ]
+
+
+def _places(nest: Any) -> list[tuple[str, ...]]:
+    if isinstance(nest, Mapping):
+        parts = [(str(key), nest[key]) for key in sorted(nest)]
+    elif isinstance(nest, list | tuple):
+        parts = [(str(place), part) for place, part in enumerate(nest, 1)]
+    else:
+        return [()]
+    return [(key, *place) for key, part in parts for place in _places(part)]
 
 
 def draw_steps(seq_len: int, most: int, dice: random.Random) -> tuple[int, ...]:
@@ -118,53 +125,99 @@ def over_steps(valid: Array, outputs: Array) -> Array:
     return valid.reshape(*valid.shape, *[1] * (outputs.ndim - 2))
 
 
-def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> None:
-    """Compare a shape with (batch, time, *outputs); a size that is None is unknown and fits."""
-    wanted = expected.output_shape
-    pairs = zip(shape, wanted, strict=False)
-    if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
-        raise LawBrokenError(f"returns shape {shape} where the law wants {wanted}")
+def match_outputs(returned: Any, wanted: Any) -> None:
+    """Compare what a model returns with what the layer does, both nests of symbolic tensors."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    names, expected = (leaf_names(nest, "one tensor", "output") for nest in (returned, wanted))
+    if names != expected:
+        listed = [", ".join(each) or "nothing" for each in (names, expected)]
+        raise LawBrokenError(f"returns {listed[0]} where the inner layer returns {listed[1]}")
+    leaves = zip(names, *map(keras.tree.flatten, (returned, wanted)), strict=True)
+    for name, leaf, own in leaves:
+        if ("float" in leaf.dtype) != ("float" in own.dtype):
+            raise LawBrokenError(
+                f"returns {name} of {leaf.dtype} where the inner layer returns {own.dtype}"
+            )
 
 
-def check_outputs(outputs: Array, expected: Reference, precision: DtypePrecision) -> float:
+def check_output_shapes(shapes: Iterable[tuple[int | None, ...]], expected: Reference) -> None:
+    """Compare shapes with (batch, time, *outputs); a size that is None is unknown and fits."""
+    leaves = zip(expected.output_names, shapes, expected.output_shapes, strict=True)
+    for name, shape, wanted in leaves:
+        pairs = zip(shape, wanted, strict=False)
+        if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
+            of = "" if name == OUTPUTS else f"{name} of "
+            raise LawBrokenError(f"returns {of}shape {shape} where the law wants {wanted}")
+
+
+def check_outputs(
+    outputs: Sequence[Array], expected: Reference, precision: DtypePrecision
+) -> float:
     """Compare a model's outputs with the reference; return the largest error of a feature."""
-    check_output_shape(outputs.shape, expected)
-    allowed = TOLERANCES[precision].outputs
-    return _check_steps(outputs, expected.outputs, expected, OUTPUTS, allowed)
+    check_output_shapes([leaf.shape for leaf in outputs], expected)
+    worst = 0.0
+    for name, leaf, wanted in zip(expected.output_names, outputs, expected.outputs, strict=True):
+        if is_float(wanted):
+            allowed = tolerance_of(wanted, precision).outputs
+            compared = *_errors(leaf, wanted, expected), expected.steps
+            worst = max(worst, _check_by_step(*compared, name, allowed))
+        else:
+            _check_equal(leaf, wanted, expected, name)
+    return worst
 
 
-def check_input_gradient(gradient: Array, expected: Reference, precision: DtypePrecision) -> float:
-    """Compare the gradient by the inputs, which is zero at every step without cotangent.
+def check_input_gradients(
+    gradients: Sequence[Array], expected: Reference, precision: DtypePrecision
+) -> float:
+    """Compare gradients by the inputs, which are zero at every step without cotangent.
 
     Convolutions by FFT or Winograd leave rounding errors there, from neighbouring steps.
     """
     is_outside = np.ones_like(expected.valid)
     is_outside[:, expected.steps] = ~expected.valid[:, expected.steps]
-    largest = float(np.abs(widened(expected.input_gradient)).max(initial=0.0))
-    leaks = np.abs(widened(gradient)) * over_steps(is_outside, gradient)
-    if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
-        step = int(largest_by_cell(leaks).max(axis=0).argmax())
-        raise LawBrokenError(
-            "mixes time: a step's outputs have a gradient by another step's inputs, up to "
-            f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
-        )
-    return check_input_gradient_at_steps(gradient, expected, precision)
+    compared = zip(expected.input_names, gradients, expected.input_gradients, strict=True)
+    for name, gradient, wanted in compared:
+        largest = float(np.abs(widened(wanted)).max(initial=0.0))
+        leaks = np.abs(widened(gradient)) * over_steps(is_outside, gradient)
+        if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
+            step = int(largest_by_cell(leaks).max(axis=0).argmax())
+            raise LawBrokenError(
+                f"mixes time: a step's outputs have a gradient by another step's {name}, up to "
+                f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
+            )
+    return check_input_gradients_at_steps(gradients, expected, precision)
 
 
-def check_input_gradient_at_steps(
-    gradient: Array, expected: Reference, precision: DtypePrecision
+def check_input_gradients_at_steps(
+    gradients: Sequence[Array], expected: Reference, precision: DtypePrecision
 ) -> float:
-    check_finite(gradient, INPUT_GRADIENT)
-    allowed = TOLERANCES[precision].gradients
-    wanted = expected.input_gradient
-    return _check_steps(gradient, wanted, expected, INPUT_GRADIENT, allowed)
+    check_finite_input_gradients(gradients, expected.input_names)
+    worst, allowed = 0.0, TOLERANCES[precision].gradients
+    rounding = expected.input_rounding or [np.zeros(1)] * len(gradients)
+    leaves = expected.input_names, gradients, expected.input_gradients, rounding
+    for name, gradient, wanted, rounded in zip(*leaves, strict=True):
+        errors, scale = _errors(gradient, wanted, expected)
+        errors[largest_by_cell(errors) <= 2 * rounded] = 0
+        compared = errors, scale, expected.steps
+        worst = max(worst, _check_by_step(*compared, gradient_by(name), allowed))
+    return worst
 
 
-def check_finite(values: Array, name: str) -> None:
+def gradient_by(name: str) -> str:
+    return "input gradient" if name == INPUTS else f"gradient by {name}"
+
+
+def check_finite_input_gradients(gradients: Iterable[Array], names: Iterable[str]) -> None:
+    check_finite(gradients, map(gradient_by, names))
+
+
+def check_finite(leaves: Iterable[Array], names: Iterable[str]) -> None:
     """Reject NaN and infinity at any step of (batch, time, …), the padded ones included."""
-    bad = largest_by_cell(~np.isfinite(widened(values))).any(axis=0)
-    if bad.any():
-        raise _not_finite(name, f"at step {bad.argmax()}")
+    for values, name in zip(leaves, names, strict=True):
+        bad = largest_by_cell(~np.isfinite(widened(values))).any(axis=0)
+        if bad.any():
+            raise _not_finite(name, f"at step {bad.argmax()}")
 
 
 def check_finite_weight_gradients(gradients: Sequence[Array | None]) -> None:
@@ -188,7 +241,7 @@ def check_weight_gradients(
     """
     wanted, tolerance = expected.weight_gradients, TOLERANCES[precision]
     rows = int(expected.valid[:, expected.steps].sum())
-    additions = rows * math.prod(expected.outputs.shape[2:-1])
+    additions = rows * max(math.prod(leaf.shape[2:-1]) for leaf in expected.outputs)
     least = np.full(len(wanted), tolerance.gradients + rounding_of(additions, tolerance))
     allowed = np.maximum(2 * expected.weight_rounding, least)
     present = list[Array]()
@@ -237,25 +290,35 @@ def weight_gradient_errors(
     return compared
 
 
-def check_loss(loss: float, expected: Reference, scale: Array, precision: DtypePrecision) -> None:
-    """Compare a loss with the sum of the reference's outputs * cotangent.
+def check_loss(
+    loss: float, expected: Reference, scales: Sequence[Array], precision: DtypePrecision
+) -> None:
+    """Compare a loss with the sum of the reference's float outputs * cotangents.
 
-    The size of the sum is the norm of its terms, as expected for a random cotangent. The allowed
+    The size of the sum is the norm of its terms, as expected for random cotangents. The allowed
     error has three parts: outputs that all err by half their tolerance, in random directions;
     additions, in float32 or a more precise dtype; and the rounding of the sum itself.
     """
-    tolerance, weights = TOLERANCES[precision], widened(expected.cotangent)
-    terms = widened(expected.outputs) * weights
-    wanted = float(terms.sum(dtype=np.float64))
-    of_outputs = tolerance.outputs / 2 * _norm(weights * scale.astype(weights.dtype))
-    size = max(_norm(terms), of_outputs, float(np.finfo(np.float32).tiny))
-    roundoff = min(tolerance.roundoff, TOLERANCES[DtypePrecision.FLOAT32].roundoff)
-    rounding = 2 * (roundoff * math.sqrt(terms.size) * size + tolerance.roundoff * abs(wanted))
+    outputs, weights = floats(expected.outputs), [*map(widened, expected.cotangents)]
+    tolerances = [tolerance_of(leaf, precision) for leaf in outputs]
+    terms = [widened(leaf) * by for leaf, by in zip(outputs, weights, strict=True)]
+    sums = [float(each.sum(dtype=np.float64)) for each in terms]
+    of_outputs = math.hypot(
+        *(
+            tolerance.outputs / 2 * _norm(by * scale.astype(by.dtype))
+            for tolerance, by, scale in zip(tolerances, weights, scales, strict=True)
+        )
+    )
+    size = max(math.hypot(*map(_norm, terms)), of_outputs, float(np.finfo(np.float32).tiny))
+    coarsest_roundoff = max(tolerance.roundoff for tolerance in tolerances)
+    roundoff = min(coarsest_roundoff, TOLERANCES[DtypePrecision.FLOAT32].roundoff)
+    additions = math.sqrt(sum(each.size for each in terms))
+    rounding = 2 * (roundoff * additions * size + coarsest_roundoff * sum(map(abs, sums)))
     allowed = (of_outputs + rounding) / size
-    if not abs(loss - wanted) / size <= allowed:
+    if not abs(loss - sum(sums)) / size <= allowed:
         raise LawBrokenError(
             "outputs differ from the inner layer's: weighed at random, their sum is "
-            f"{abs(loss - wanted) / size:.2g} of its size away (allowed: {allowed:.2g})"
+            f"{abs(loss - sum(sums)) / size:.2g} of its size away (allowed: {allowed:.2g})"
         )
 
 
@@ -285,17 +348,40 @@ def largest_by_cell(values: Array) -> Array:
     return largest
 
 
-def _check_steps(
-    values: Array, wanted: Array, expected: Reference, name: str, allowed: float
-) -> float:
-    """Compare (batch, time, …) with (batch, len(steps), …) of the reference, at its valid steps."""
+def _check_equal(values: Array, wanted: Array, expected: Reference, name: str) -> None:
+    """Compare whole numbers, (batch, time, …), with (batch, len(steps), …) of the reference."""
+    steps = list(expected.steps)
+    found = values[:, steps]
+    differs = (found != wanted) & over_steps(expected.valid[:, steps], wanted)
+    if differs.any():
+        places = np.argwhere(differs)
+        place = tuple(places[places[:, 1].argmin()])
+        raise LawBrokenError(
+            f"{name} at step {steps[place[1]]} {_differ(name)} from the inner layer's: "
+            f"{found[place]} in place of {wanted[place]}, where whole numbers must be equal"
+        )
+
+
+def _differ(name: str) -> str:
+    return "differ" if name == OUTPUTS else "differs"
+
+
+def _errors(values: Array, wanted: Array, expected: Reference) -> tuple[Array, Array]:
+    """Compare (batch, time, …) with (batch, len(steps), …) of the reference, at its valid steps.
+
+    Returns errors in units of the scale, and the scale.
+    """
     steps = list(expected.steps)
     valid = expected.valid[:, steps]
     scale = scale_of(wanted[valid])
     errors = relative_errors(values[:, steps], wanted, scale)
     errors[~valid] = 0
-    if name == INPUT_GRADIENT:
-        errors[largest_by_cell(errors) <= 2 * expected.input_rounding] = 0
+    return errors, scale
+
+
+def _check_by_step(
+    errors: Array, scale: Array, steps: Sequence[int], name: str, allowed: float
+) -> float:
     by_step = largest_by_cell(errors).max(axis=0)
     wrong = int((~(by_step <= allowed)).argmax())
     check_errors(errors[:, wrong], scale, name, f"at step {steps[wrong]}", allowed)
@@ -309,42 +395,14 @@ def check_errors(errors: Array, scale: Array, name: str, where: str, allowed: fl
         return worst
     if not math.isfinite(worst):
         raise _not_finite(name, where)
-    differ = "differ" if name == OUTPUTS else "differs"
     place = np.unravel_index(int(errors.argmax()), errors.shape)
     share, feature = 1.0, ""
     if scale.ndim:
         share, feature = float(scale[place[-1]] / scale.max()), f", in feature {place[-1]}"
     raise LawBrokenError(
-        f"{name} {where} {differ} from the inner layer's by {worst * share:.2g} of the "
+        f"{name} {where} {_differ(name)} from the inner layer's by {worst * share:.2g} of the "
         f"largest value{feature} (allowed: {allowed * share:.1g})"
     )
-
-
-def coarsest(dtypes: Iterable[str], device: str, identity: Mapping[str, str]) -> DtypePrecision:
-    """Return the precision of a result computed in all these dtypes, which is the coarsest."""
-    precisions = (precision(dtype, device, identity) for dtype in dtypes)
-    return max(precisions, key=lambda computed: TOLERANCES[computed].outputs)
-
-
-def precision(dtype: str, device: str, identity: Mapping[str, str]) -> DtypePrecision:
-    """Return the precision of layers of `dtype` on a device with this `Engine.identity()`.
-
-    On JAX and PyTorch Keras multiplies float64 in float32 (`keras.backend.result_type`). On a GPU
-    float32 is TF32 if a switch of the backend allows that, for products or for convolutions.
-    """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    computed = DtypePrecision(keras.backend.result_type(str(dtype), str(dtype)))
-    may_be_tf32 = computed is DtypePrecision.FLOAT32 and not device.startswith(CPU)
-    return DtypePrecision.TF32 if may_be_tf32 and _allows_tf32(identity) else computed
-
-
-def _allows_tf32(identity: Mapping[str, str]) -> bool:
-    names = identity.keys() & {"tf32", "matmul_tf32", "cudnn_tf32"}
-    switches = {identity[name] for name in names}
-    if switches:
-        return "True" in switches
-    return identity.get("matmul_precision", "highest") not in _JAX_FULL
 
 
 def rounding_of(additions: int, tolerance: Tolerance) -> float:
@@ -376,7 +434,9 @@ def relative_errors(values: Array, wanted: Array, scale: Array) -> Array:
 def differ(
     values: Array, wanted: Array, precision: DtypePrecision = DtypePrecision.FLOAT32
 ) -> bool:
-    """True if values differ beyond rounding; NaN differs from anything."""
+    """True if values differ beyond rounding, whole numbers at all; NaN differs from anything."""
+    if not is_float(wanted):
+        return bool((values != wanted).any())
     errors = relative_errors(values, wanted, scale_of(wanted))
     return not errors.max(initial=0.0) <= TOLERANCES[precision].outputs
 

@@ -1,62 +1,16 @@
-"""The inner layer: making it, what it tells of its own inputs, and whether others fit it."""
+"""What a layer tells of its own inputs, and whether others fit it."""
 
 import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import ANY_HIGH, USUAL_HIGH, LayerInputs, StepTensor
-from timelift.worker.reference import parts_of
-from timelift.worker.user_code import find_layer
 
 #: A shape, batch first; None stands for any size.
 Shape = tuple[int | None, ...]
-
-
-def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
-    """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
-
-    The layer is built by a call, since a subclassed layer may make its weights there.
-    """
-    layer = find_layer(factory)
-    check_layer(layer, factory)
-    check_inputs(layer, inputs)
-    kinds = [(each.shape, each.dtype or keras.config.floatx()) for each in inputs.tensors]
-    if not layer.built:
-        layer(inputs.pack(keras.KerasTensor((None, *shape), dtype) for shape, dtype in kinds))
-    elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
-        layer(inputs.pack(keras.ops.zeros((1, *shape), dtype) for shape, dtype in kinds))
-    noise = np.random.default_rng(seed)
-    for weight in layer.trainable_weights:
-        values = keras.ops.convert_to_numpy(weight)
-        weight.assign(values + noise.normal(scale=0.05, size=values.shape).astype(values.dtype))
-    return layer
-
-
-def check_layer(layer: Any, factory: str) -> None:
-    """Raise UserError for what is no layer of Keras 3, or returns several outputs."""
-    if not isinstance(layer, keras.Layer):
-        raise UserError(f"{factory} must return a layer of Keras 3, got {type(layer)}")
-    arguments = inspect.signature(layer.call).parameters.values()
-    named = (each for each in arguments if each.kind is each.POSITIONAL_OR_KEYWORD)
-    needed = [each.name for each in named if each.default is each.empty]
-    if len(needed) > 1:
-        raise UserError(
-            f"expected a layer whose call needs one argument, received {type(layer).__name__}, "
-            f"whose call needs {' and '.join(needed)}; wrap it in a layer that takes a list"
-        )
-    try:
-        returned = layer.output
-    except (AttributeError, ValueError):
-        return
-    if isinstance(returned, dict) or (isinstance(returned, list) and len(returned) > 1):
-        raise UserError(
-            f"{factory} returns a layer with {len(returned)} outputs; only layers with one "
-            "can be lifted; wrap it in a layer that takes and returns one tensor"
-        )
 
 
 def layer_inputs(layer: Any) -> LayerInputs | None:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from timelift.worker.find_lifts import MASK_AXES, Lift, in_words, intercepted, mask_of, takes_mask
-from timelift.worker.reference import parts_of
+from timelift.worker.making import parts_of
 
 #: Layers that hand a mask to others alone.
 _AROUND = keras.Model, keras.layers.Wrapper

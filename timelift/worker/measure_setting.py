@@ -44,12 +44,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
         for rival in task.rivals:
             emit(task.unmeasured(rival.name, Status.UNAVAILABLE, str(error)))
         return
-    try:
-        under_test = (ModelUnderTest if task.is_model else SettingUnderTest)(engine, task, channel)
-    except Exception as error:  # noqa: BLE001 - sizes may be anything
-        for rival in task.rivals:
-            emit(task.unmeasured(rival.name, status_of(error), f"the inputs: {one_line(error)}"))
-        return
+    under_test = (ModelUnderTest if task.is_model else SettingUnderTest)(engine, task, channel)
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
         end = prepare_rival(under_test, rival)
@@ -58,7 +53,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             continue
         status, reason = end
         emit(task.unmeasured(rival.name, status, reason))
-        if status is Status.OUT_OF_MEMORY:
+        if status is Status.OUT_OF_MEMORY and under_test.has_inputs:
             emit(Exhausted())
             return
     if prepared:

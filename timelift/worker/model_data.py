@@ -3,7 +3,6 @@
 A model that its user did not compile is made ready to train by the mean of its outputs.
 """
 
-import itertools
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from keras import ops
 
 from timelift.case import Backend, Mode, Phase
 from timelift.errors import one_line
+from timelift.worker.draws import marked, marks_reaching, pad
 from timelift.worker.engines import Array
-from timelift.worker.find_lifts import intercepted
 from timelift.worker.layer_inputs import inputs_of
-from timelift.worker.reference import parts_of
 from timelift.worker.user_code import find_named
 
 #: Drawn whole numbers are 0 or 1 where no Embedding allows more, since they may be flags.
@@ -54,38 +52,10 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
                 return Data(inputs, labels, drawn=False)
             case other:
                 raise ValueError(f"{source} must return (inputs, labels), got {type(other)}")
-    numbers = itertools.count(29, 3)
-
-    def marked(tensor: Any) -> Array:  # by a number of its own, to see where an input goes
-        shape = (batch, *(size or seq_len for size in tensor.shape[1:]))
-        return np.full(shape, next(numbers)).astype(tensor.dtype)
-
-    inputs = keras.tree.map_structure(marked, _inputs_of(model))
-    marks = {array.flat[0] for array in keras.tree.flatten(inputs)}
-    sources = {
-        layer: {mark for mark in marks for array in arrays if np.allclose(array, mark, rtol=1e-3)}
-        for layer, arrays in _reached(model, inputs).items()
-    }
+    inputs = marked(_inputs_of(model), batch, seq_len)
+    sources = marks_reaching(model, inputs)
     drawn = keras.tree.map_structure(lambda array: _draw(array, sources, noise), inputs)
     return Data(drawn, None, drawn=True)
-
-
-def _reached(model: Any, inputs: Any) -> dict[Any, list[Array]]:
-    """Return what reaches each layer that expects something of its inputs, in a call of a model."""
-    kinds = "Embedding", "Masking", "Normalization", "Rescaling"
-    expecting = tuple(getattr(keras.layers, kind) for kind in kinds)
-    reached = {part: list[Array]() for part in parts_of(model) if isinstance(part, expecting)}
-
-    def call(layer: Any, original: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        reached[layer].append(ops.convert_to_numpy(inputs))
-        is_table = isinstance(layer, keras.layers.Embedding)
-        return original(inputs % layer.input_dim if is_table else inputs, *args, **kwargs)
-
-    if reached:
-        # what fails here says so when lifts are watched
-        with suppress(Exception), intercepted(reached, call):
-            model(inputs, training=False)
-    return reached
 
 
 def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Generator) -> Array:
@@ -105,11 +75,7 @@ def _draw(marked: Array, sources: Mapping[Any, set[float]], noise: np.random.Gen
     for layer in behind:
         with suppress(ValueError):  # scales along an axis that the input has elsewhere
             drawn = _expected(layer, drawn, noise)
-    for layer in behind:
-        if isinstance(layer, keras.layers.Masking):
-            _pad(drawn, -2, layer.mask_value, noise)
-        elif getattr(layer, "mask_zero", False):
-            _pad(drawn, -1, 0.0, noise)
+    pad(drawn, behind, noise)
     return drawn.astype(marked.dtype)
 
 
@@ -127,16 +93,6 @@ def _expected(layer: Any, drawn: Array, noise: np.random.Generator) -> Array:
         low, high = np.sort(ends, axis=0)
         return noise.uniform(low, high, drawn.shape)
     return drawn
-
-
-def _pad(drawn: Array, axis: int, value: float, noise: np.random.Generator) -> None:
-    """Set the steps of an axis to `value` after a length drawn for each row; the first is full."""
-    if drawn.ndim + axis <= 0:
-        return  # there are no steps
-    steps = drawn.shape[axis]
-    lengths = noise.integers(1, max(steps, 2), drawn.shape[:axis])
-    lengths.flat[0] = steps if lengths.size > 1 else lengths.flat[0]
-    drawn[np.arange(steps) >= lengths[..., None]] = value
 
 
 def is_constant(model: Any, inputs: Any) -> bool:

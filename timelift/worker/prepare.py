@@ -5,7 +5,6 @@ backward phase the compiled function returns its loss and gradients alone. The l
 cotangent is a sum of outputs weighed at random, so it checks them too, at every step at once.
 """
 
-import inspect
 import itertools
 import os
 import random
@@ -17,9 +16,10 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+import keras
 import numpy as np
 
-from timelift.case import Gradients, Phase, Setting, Status, TimeAxis
+from timelift.case import Gradients, Phase, Status
 from timelift.errors import UserError, one_line, ran_out_of_memory
 from timelift.messages import (
     CALLING_LAYER,
@@ -32,16 +32,13 @@ from timelift.messages import (
     WorkerChannel,
 )
 from timelift.worker import law, system
+from timelift.worker.building import build, refusal, warming_model
+from timelift.worker.draws import draw_shared, layers_behind
 from timelift.worker.engines import Array, Compiled, Engine, Feed
-from timelift.worker.inputs import Feeds, SharedInputs, draw_inputs, draw_valid
+from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
-from timelift.worker.reference import (
-    CHECKING,
-    TRAINED,
-    InnerLayer,
-    multiplied,
-    why_nothing_trains,
-)
+from timelift.worker.making import make_layer, symbolic, why_nothing_trains
+from timelift.worker.reference import CHECKING, TRAINED, InnerLayer, multiplied
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
@@ -80,10 +77,10 @@ class SettingUnderTest:
     def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
         self.engine, self.task, self.emit = engine, task, channel.emit
         self.dice, self._noise = random.Random(task.seed), np.random.default_rng(task.seed)
-        self.emit(Busy("drawing the inputs"))
-        valid, inputs = draw_valid(task.setting, self._noise), draw_inputs(task, self._noise)
-        steps = law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
-        self._shared = SharedInputs(inputs, valid, steps)
+        self._steps = law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
+        self._shared: SharedInputs | None = None
+        #: False if they cannot be drawn at these sizes.
+        self.has_inputs = True
         self._layers: dict[tuple[str, str], InnerLayer | LostError] = {}
         self._is_warm = engine.warm or not task.warms
         #: What the last rival only `tries`, in its words, or ''.
@@ -111,7 +108,7 @@ class SettingUnderTest:
                             raise
                     if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
                         raise LostError(_UNSTEADY, Status.REFUSED)
-                    again = self.engine, self.task, inner.layer, self._shared
+                    again = self.engine, self.task, inner.layer, self._inputs_for(inner.layer)
                     inner = self._layers[rival.layer] = InnerLayer(*again, noisy=True)
 
     def _inner_layer_of(self, rival: RivalSpec) -> InnerLayer:
@@ -124,11 +121,21 @@ class SettingUnderTest:
             raise inner
         return inner
 
+    def _inputs_for(self, layer: Any) -> SharedInputs:
+        """Return what all rivals are fed, drawn as the first layer expects it.
+
+        Raises UserError where that cannot take it, and LostError where it cannot be drawn.
+        """
+        if self._shared is None:
+            behind = layers_behind(layer, self.task.inputs)
+            try:
+                self._shared = draw_shared(self.task, behind, self._steps, self._noise)
+            except Exception as error:  # sizes may be anything
+                self.has_inputs = False
+                raise LostError(f"the inputs: {one_line(error)}", status_of(error)) from error
+        return self._shared
+
     def _make_inner_layer(self, rival: RivalSpec) -> InnerLayer | LostError:
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
-        from timelift.worker.layer_inputs import make_layer  # noqa: PLC0415 - imports Keras
-
         task, layer = self.task, None
         try:
             self.emit(Busy(MAKING_LAYER, rival.name))
@@ -139,11 +146,13 @@ class SettingUnderTest:
             if reason := why_nothing_trains(layer, task):
                 return LostError(reason, Status.REFUSED)
             self.emit(Busy(CALLING_LAYER, rival.name))
-            return InnerLayer(self.engine, task, layer, self._shared)
+            return InnerLayer(self.engine, task, layer, self._inputs_for(layer))
+        except LostError as error:
+            return error
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
             traceback.print_exc()
             status = status_of(error)
-            if layer is None and status is Status.FAILED:
+            if isinstance(error, UserError) or (layer is None and status is Status.FAILED):
                 return LostError(one_line(error), Status.NO_LAYER)  # whatever the sizes
             return LostError(f"the inner layer: {one_line(error)}", status)
 
@@ -156,7 +165,7 @@ class SettingUnderTest:
         started = time.perf_counter()
         module = load_module(rival.path)
         import_seconds = time.perf_counter() - started
-        if reason := _refusal(module, rival, inner.layer, setting):
+        if reason := refusal(module, rival, inner.layer, self.task):
             raise LostError(reason, Status.REFUSED)
         self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
         if self.tried and inner.adds_more:
@@ -164,29 +173,31 @@ class SettingUnderTest:
         return module, import_seconds
 
     def _prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
-        setting, inputs, valid = self.task.setting, self._shared.inputs, self._shared.valid
+        setting, shared = self.task.setting, self._inputs_for(inner.layer)
         module, import_seconds = self._import(rival, inner)
         started = time.perf_counter()
-        model = _build(module, rival, inner.layer, self.task)
+        model = build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
-        facts["valid_steps"] = int(valid.sum())
+        facts["valid_steps"] = int(shared.valid.sum())
         facts["weights"] = count_weights(model)
         facts["added"] = inner.added if self.task.launch == 1 else None
         is_lift = not getattr(module, "DIFFERS", "")
         is_checked = is_lift and not self.task.reads_peak_memory
         if is_lift:  # before the price of compiling is paid
-            law.check_output_shape(self._shape_of(model), inner.reference)
+            specs = self._output_specs(model)
+            law.match_outputs(specs, inner.specs)
+            shapes = [tuple(leaf.shape) for leaf in keras.tree.flatten(specs)]
+            law.check_output_shapes(shapes, inner.reference)
             law.match_weights(model, inner.layer)
         training = setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, setting, training=training)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
-        feeds = Feeds(self.engine, setting, inputs, valid, ragged)
+        feeds = Feeds(self.engine, setting, shared, ragged)
         if is_checked:
-            cotangent = inner.folded_reference.everywhere.cotangent
+            cotangents = inner.folded_reference.everywhere.cotangents
         else:
-            drawn = self._noise.standard_normal(self._shape_of(model))
-            cotangent = drawn.astype(inner.reference.cotangent.dtype)
-        feed = feeds.feed(cotangent if training else None)
+            cotangents = self._draw_cotangents(model)
+        feed = feeds.feed(cotangents if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts)
         facts.update(self._first_call(rival, compiled, feed))
         own_seconds = facts["build_seconds"] + facts["first_call_seconds"]
@@ -206,14 +217,18 @@ class SettingUnderTest:
         """
         self.emit(Busy("warming the tracer"))
         try:
-            inputs = np.ascontiguousarray(self._shared.inputs[:, :_WARMING_STEPS])
-            model = _warming_model(inner.layer, inputs.shape[1:], inputs.dtype)
-            backward = self.task.setting.phase is Phase.BACKWARD
-            compiled = self.engine.compile(model, self.task.setting, training=backward)
-            shape = (inputs.shape[0] * (inputs.shape[1] + 2), *inner.reference.outputs.shape[2:])
-            cotangent = np.zeros(shape, inner.reference.cotangent.dtype)
-            place = self.engine.place
-            feed = Feed(place(inputs), None, [place(cotangent)] if backward else None)
+            setting, place = self.task.setting, self.engine.place
+            steps, backward = min(setting.seq_len, _WARMING_STEPS), setting.phase is Phase.BACKWARD
+            model = warming_model(inner.layer, self.task.inputs, steps)
+            compiled = self.engine.compile(model, setting, training=backward)
+            index = slice(None), slice(steps)
+            inputs, _ = self._inputs_for(inner.layer).placed(place, index)
+            folded = setting.batch * (steps + 2)
+            zeros = [
+                place(np.zeros((folded, *leaf.shape[2:]), leaf.dtype))
+                for leaf in inner.reference.cotangents
+            ]
+            feed = Feed(inputs, None, zeros if backward else None)
             try:
                 compiled.trace(feed)
                 call_once(self.engine, compiled, feed)
@@ -240,8 +255,19 @@ class SettingUnderTest:
                 facts["operations"] = dict(operations)
         return facts
 
-    def _shape_of(self, model: Any) -> tuple[int, ...]:
-        return tuple(model.compute_output_shape(self._shared.inputs.shape))
+    def _output_specs(self, model: Any) -> Any:
+        """Return what a model returns, a nest of symbolic tensors (batch, time, *outputs)."""
+        setting = self.task.setting
+        return model.compute_output_spec(symbolic(self.task.inputs, setting.batch, setting.seq_len))
+
+    def _draw_cotangents(self, model: Any) -> list[Array]:
+        """Draw weights for the sum of the float outputs of a model that is not checked."""
+        leaves = keras.tree.flatten(self._output_specs(model))
+        return [
+            self._noise.standard_normal(leaf.shape).astype(leaf.dtype)
+            for leaf in leaves
+            if "float" in leaf.dtype
+        ]
 
 
 def count_weights(model: Any) -> int:
@@ -269,40 +295,6 @@ def peak_facts(
     return {"peak_bytes": engine.device_peak_bytes(call)}
 
 
-def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting) -> str | None:
-    """Call the strategy's `refuses` with the parameters of the rival that it takes."""
-    refuses: Callable[..., str | None] = getattr(module, "refuses", lambda *_: None)
-    wanted = inspect.signature(refuses).parameters.keys() & rival.parameters.keys()
-    return refuses(layer, setting, **{name: rival.parameters[name] for name in wanted})
-
-
-def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
-    static = task.setting.time_axis is TimeAxis.STATIC
-    tensor = task.inputs.tensors[0]
-    shape = (task.setting.seq_len if static else None, *tensor.shape)
-    extra = {"dtype": tensor.dtype} if tensor.dtype else {}
-    model = module.build(layer, shape, **extra, **rival.parameters)
-    if model is None:
-        raise UserError("build returned None, where a model is expected")
-    return model
-
-
-def _warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
-    """Make a model that lifts the layer as rivals do: folded into the batch, and step by step.
-
-    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps folded, and the first and
-    the last one by themselves.
-    """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    inputs = keras.Input(tuple(shape), dtype=str(dtype))
-    folded = layer(keras.ops.reshape(inputs, (-1, *shape[1:])))
-    first, *_, last = keras.ops.unstack(inputs, shape[0], axis=1) * 2
-    steps = keras.ops.stack([layer(first), layer(last)], axis=1)
-    unfolded = keras.ops.reshape(steps, (-1, *steps.shape[2:]))
-    return keras.Model(inputs, keras.ops.concatenate([folded, unfolded], axis=0))
-
-
 def check_rival(
     inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, emit: Emit
 ) -> float:
@@ -328,15 +320,16 @@ def _check_forward(
     feeds: Feeds,
     begin: Callable[[str], None],
 ) -> float:
-    def outputs_now() -> Array:
-        return feeds.fetch(call_once(feeds.engine, prepared.compiled, prepared.feed))
+    def outputs_now() -> list[Array]:
+        returned = call_once(feeds.engine, prepared.compiled, prepared.feed)
+        return [feeds.fetch(leaf) for leaf in keras.tree.flatten(returned)]
 
     law.match_weights(model, inner.layer)  # some are made in the first call
     outputs = outputs_now()
     worst = law.check_outputs(outputs, inner.reference, inner.precision)
     check = partial(law.check_outputs, outputs, precision=inner.precision)
     worst = max(worst, inner.folded_reference.settle(check, begin))
-    law.check_finite(outputs, law.OUTPUTS)
+    law.check_finite(outputs, inner.reference.output_names)
     if trained := inner.trained_reference:
         try:
             with multiplied(model.trainable_weights, itertools.repeat(TRAINED)):
@@ -364,7 +357,7 @@ def _check_backward(
         checked = _BackwardCalls(inner, inference, feeds, order)
         timed.check_finite(feed)
         inner.restore()
-    at_drawn_steps = checked.call(feeds.feed(inner.reference.sparse_cotangent()))
+    at_drawn_steps = checked.call(feeds.feed(inner.reference.sparse_cotangents()))
     check = partial(checked.check, at_drawn_steps)
     worst = folded.check_allowing_for_rounding(inner.reference, check)
     return max(worst, folded.settle(partial(checked.check, checked.call(feed)), begin))
@@ -374,12 +367,13 @@ def _check_backward(
 class _Gradients:
     """The loss and gradients of a backward call.
 
-    `by_inputs` is (batch, time, *features), None where the setting does not ask for it;
-    `by_weights` follows the layer's weights, None where the loss does not depend on one.
+    `by_inputs` is (batch, time, *features) for each float tensor of the inputs, None where the
+    setting does not ask for it; `by_weights` follows the layer's weights, None where the loss does
+    not depend on one.
     """
 
     loss: float
-    by_inputs: Array | None
+    by_inputs: Sequence[Array] | None
     by_weights: Sequence[Array | None]
 
 
@@ -396,7 +390,12 @@ class _BackwardCalls:
         loss, by_sources, *_ = call_once(self.feeds.engine, self.compiled, feed)
         gradients, by_inputs = list(by_sources), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-            by_inputs = self.feeds.fetch(gradients.pop(0))
+            tensors = law.floats(self.feeds.shared.tensors)
+            by_inputs = [
+                np.zeros_like(tensor) if by is None else self.feeds.fetch(by)
+                for tensor, by in zip(tensors, gradients, strict=False)
+            ]
+            gradients = gradients[len(by_inputs) :]
         to_numpy = self.feeds.engine.to_numpy
         fetched = [None if value is None else to_numpy(value) for value in gradients]
         return _Gradients(
@@ -407,13 +406,14 @@ class _BackwardCalls:
         """Compare a call with the reference whose cotangent it was fed."""
         inner, worst = self.inner, 0.0
         if result.by_inputs is not None:
-            worst = law.check_input_gradient(result.by_inputs, expected, inner.input_precision)
+            worst = law.check_input_gradients(result.by_inputs, expected, inner.input_precision)
         by_weights = law.check_weight_gradients(result.by_weights, expected, inner.precision)
-        law.check_loss(result.loss, expected, inner.folded_reference.scale, inner.precision)
+        law.check_loss(result.loss, expected, inner.folded_reference.scales, inner.precision)
         return max(worst, by_weights)
 
     def check_finite(self, feed: Feed) -> None:
         result = self.call(feed)
         if result.by_inputs is not None:
-            law.check_finite(result.by_inputs, law.INPUT_GRADIENT)
+            names = self.inner.reference.input_names
+            law.check_finite_input_gradients(result.by_inputs, names)
         law.check_finite_weight_gradients(result.by_weights)

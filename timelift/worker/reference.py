@@ -20,13 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Gradients, Phase, Setting
+from timelift.case import Phase
 from timelift.messages import CALLING_EVERY_STEP, Task
 from timelift.source import ADDED
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
-from timelift.worker.law import DtypePrecision, LawBrokenError, Reference
+from timelift.worker.law import LawBrokenError, Reference
+from timelift.worker.making import compute_dtypes, output_specs, own_losses, precision_of
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision, coarsest
 
 #: The name of the variable that a seeded layer draws its noise from.
 _SEED = "seed_generator_state"
@@ -47,97 +49,110 @@ _STEADY_CALLS = 16
 TRAINED = 0.75
 
 
+#: Returns the cotangents of float outputs.
+Weigh = Callable[[Sequence[Array]], Sequence[Array]]
+
+
 @dataclass(frozen=True)
 class LayerCalls:
-    """The inner layer called on steps folded into the batch, or at each step alone.
-
-    `inputs` is (batch, time, *features), `valid` (batch, time) of booleans.
-    """
+    """The inner layer called on steps folded into the batch, or at each step alone."""
 
     engine: Engine
     layer: Any
-    inputs: Array
-    valid: Array
+    shared: SharedInputs
     training: bool
+    output_names: Sequence[str] = (law.OUTPUTS,)
 
-    def outputs(self, steps: Sequence[int], *, folded: bool) -> Array:
-        """Return outputs (batch, time, *outputs) at the valid of `steps`, zero elsewhere."""
-        outputs = None
+    def outputs(self, steps: Sequence[int], *, folded: bool) -> list[Array]:
+        """Return leaves (batch, time, *outputs) at the valid of `steps`, zero elsewhere."""
+        outputs: list[Array] | None = None
         for rows in self._parts(steps, folded=folded):
-            placed = self.engine.place(self.inputs[rows])
-            (part,) = self.engine.apply(self.layer, placed, None, training=self.training)
-            outputs = self._put(outputs, rows, part)
+            placed = self.shared.placed(self.engine.place, rows)
+            parts = self.engine.apply(self.layer, *placed, training=self.training)
+            outputs = self._put(outputs, rows, parts)
         assert outputs is not None
         return outputs
 
     def gradients(
-        self, steps: Sequence[int], cotangent: Array, *, folded: bool
-    ) -> tuple[Array, tuple[Array, ...]]:
-        """Return gradients by the inputs, (batch, time, *features), and by each weight.
+        self, steps: Sequence[int], cotangents: Sequence[Array], *, folded: bool
+    ) -> tuple[list[Array], tuple[Array, ...]]:
+        """Return gradients by the float inputs, (batch, time, *features), and by each weight.
 
-        They are those for the cotangent (batch, time, *outputs) at `steps` alone. Gradients by the
+        They are those for the cotangents (batch, time, *outputs) at `steps` alone. Gradients by the
         weights are summed over the calls in float64.
         """
-        input_gradient, weight_gradients = None, list[Array]()
+        by_inputs, by_weights = None, list[Array]()
         for rows in self._parts(steps, folded=folded):
-            placed, weighed = self.engine.place(self.inputs[rows]), cotangent[rows]
-            by_leaves, by_part = self.engine.differentiate(
-                self.layer, placed, None, [self.engine.place(weighed)], training=self.training
+            placed = self.shared.placed(self.engine.place, rows)
+            weighed = [self.engine.place(cotangent[rows]) for cotangent in cotangents]
+            by_rows, by_part = self.engine.differentiate(
+                self.layer, *placed, weighed, training=self.training
             )
-            by_rows = by_leaves[0] if by_leaves else np.zeros(self.inputs[rows].shape)
-            input_gradient = self._put(input_gradient, rows, by_rows)
+            by_inputs = self._put(by_inputs, rows, by_rows)
             parts = [gradient.astype(np.float64) for gradient in by_part]
-            weight_gradients = (
-                [*map(np.add, weight_gradients, parts)] if weight_gradients else parts
-            )
-        assert input_gradient is not None
-        return input_gradient, tuple(weight_gradients)
+            by_weights = [*map(np.add, by_weights, parts)] if by_weights else parts
+        assert by_inputs is not None
+        return by_inputs, tuple(by_weights)
 
     def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
         """Return the rows of each call, as indices (of sequences, of steps) into (batch, time)."""
-        batch = len(self.inputs)
+        valid = self.shared.valid
+        batch = len(valid)
         if not folded:
             return [(np.arange(batch), np.full(batch, step)) for step in steps]
-        chosen = np.zeros_like(self.valid)
-        chosen[:, list(steps)] = self.valid[:, list(steps)]
+        chosen = np.zeros_like(valid)
+        chosen[:, list(steps)] = valid[:, list(steps)]
         rows = np.nonzero(chosen)
-        most = max(batch, _CHUNK_BYTES // max(1, self.inputs[0, 0].nbytes))
+        most = max(batch, _CHUNK_BYTES // max(1, self.shared.bytes_a_step))
         calls = -(-len(rows[0]) // most)
         return list(zip(*(np.array_split(indices, calls) for indices in rows), strict=True))
 
-    def _put(self, whole: Array | None, rows: tuple[Array, Array], part: Array) -> Array:
+    def _put(
+        self, wholes: list[Array] | None, rows: tuple[Array, Array], parts: Sequence[Array]
+    ) -> list[Array]:
         """Write results of these rows, zero at invalid steps, into (batch, time, …) of zeros."""
-        if whole is None:
-            whole = np.zeros((*self.valid.shape, *part.shape[1:]), part.dtype)
-        valid_here = self.valid[rows].reshape(-1, *[1] * (part.ndim - 1))
-        whole[rows] = np.where(valid_here, part, np.zeros_like(part))
-        return whole
+        valid = self.shared.valid
+        if wholes is None:
+            wholes = [np.zeros((*valid.shape, *part.shape[1:]), part.dtype) for part in parts]
+        for whole, part in zip(wholes, parts, strict=True):
+            valid_here = valid[rows].reshape(-1, *[1] * (part.ndim - 1))
+            whole[rows] = np.where(valid_here, part, np.zeros_like(part))
+        return wholes
 
 
 def reference_at(
     steps: Sequence[int],
     calls: LayerCalls,
-    weigh: Callable[[Array], Array],
+    weigh: Weigh,
     *,
     gradients: bool,
     folded: bool = False,
 ) -> Reference:
     """Call the inner layer at some steps, and differentiate it if `gradients`.
 
-    `weigh` returns the cotangent of outputs, both (batch, len(steps), *outputs). Raises ValueError
-    if the layer returns NaN or infinity, which no rival can be compared with.
+    `weigh` returns the cotangents of float outputs, both (batch, len(steps), *outputs). Raises
+    ValueError if the layer returns NaN or infinity, which no rival can be compared with.
     """
-    steps, nothing = list(steps), np.zeros(0)
-    outputs = calls.outputs(steps, folded=folded)[:, steps]
+    steps, shared = list(steps), calls.shared
+    outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=folded)]
     check_layer(outputs, "outputs")
-    reference = Reference(tuple(steps), calls.valid, outputs, weigh(outputs), nothing, ())
+    reference = Reference(
+        tuple(steps),
+        shared.valid,
+        outputs,
+        cotangents=weigh(law.floats(outputs)),
+        input_gradients=(),
+        weight_gradients=(),
+        output_names=calls.output_names,
+        input_names=shared.float_names,
+    )
     if not gradients:
         return reference
-    sparse = reference.sparse_cotangent()
+    sparse = reference.sparse_cotangents()
     by_inputs, by_weights = calls.gradients(steps, sparse, folded=folded)
-    for gradient in (by_inputs, *by_weights):
-        check_layer(gradient, "gradients")
-    return replace(reference, input_gradient=by_inputs[:, steps], weight_gradients=by_weights)
+    check_layer([*by_inputs, *by_weights], "gradients")
+    at_steps = [gradient[:, steps] for gradient in by_inputs]
+    return replace(reference, input_gradients=at_steps, weight_gradients=by_weights)
 
 
 @contextmanager
@@ -182,26 +197,38 @@ def moved_by_rounding(
     return multiplied(floats, [1 + share * noise.standard_normal(each.shape) for each in floats])
 
 
-def check_layer(values: Array, name: str) -> None:
-    if not np.isfinite(law.widened(values)).all():
+def check_layer(leaves: Iterable[Array], name: str) -> None:
+    if not all(np.isfinite(law.widened(values)).all() for values in leaves):
         raise ValueError(
             f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
             "can be held to them; choose a layer, weights or inputs that give finite ones"
         )
 
 
-def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> Array:
-    """Draw weights for the sum of outputs (batch, steps, *outputs), zero at invalid steps.
+def draw_cotangents(
+    outputs: Sequence[Array], valid: Array, noise: np.random.Generator
+) -> list[Array]:
+    """Draw weights for the sum of float outputs (batch, steps, *outputs), zero at invalid steps.
 
-    Weights of small features are larger, so that a mistake in these shows in the loss.
+    Weights of small features, and of small outputs beside others, are larger, so that a mistake in
+    these shows in the loss.
     """
-    scale = law.scale_of(outputs[valid], _LEAST_COUNTED)
-    drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
-    weights = drawn * law.over_steps(valid, outputs)
-    if outputs.dtype == np.float16:
-        weights *= min(1.0, _LARGEST_SUM / max(1.0, float(np.linalg.norm(weights * outputs))))
-    cotangent: Array = weights.astype(outputs.dtype)
-    return cotangent
+    scales = [law.scale_of(leaf[valid], _LEAST_COUNTED) for leaf in outputs]
+    largest = max((scale.max() for scale in scales), default=0.0)
+    counted = [np.maximum(scale, _LEAST_COUNTED * float(largest)) for scale in scales]
+    drawn = [
+        noise.standard_normal(leaf.shape) * (largest / scale) * law.over_steps(valid, leaf)
+        for leaf, scale in zip(outputs, counted, strict=True)
+    ]
+    sums = [
+        float(np.linalg.norm(weights * leaf))
+        for leaf, weights in zip(outputs, drawn, strict=True)
+        if leaf.dtype == np.float16
+    ]
+    share = min(1.0, _LARGEST_SUM / max([1.0, *sums]))
+    return [
+        (weights * share).astype(leaf.dtype) for leaf, weights in zip(outputs, drawn, strict=True)
+    ]
 
 
 class FoldedReference:
@@ -225,17 +252,18 @@ class FoldedReference:
         #: The layer takes a fold, right or wrong.
         self._takes_fold = True
         try:
-            self.everywhere = self._make(self._draw_cotangent, folded=True)
+            self.everywhere = self._make(self._draw_cotangents, folded=True)
         except Exception as error:  # noqa: BLE001 - a layer may mix its batch, or refuse another size
             traceback.print_exc()
             self._takes_fold = isinstance(error, LawBrokenError)
-            self.everywhere = self._make(self._draw_cotangent, folded=False)
+            self.everywhere = self._make(self._draw_cotangents, folded=False)
             self._is_folded = False
 
     @property
-    def scale(self) -> Array:
-        """The scale of the outputs' features, to which errors are relative."""
-        return law.scale_of(self.everywhere.outputs[self.everywhere.valid])
+    def scales(self) -> list[Array]:
+        """The scales of the float outputs' features, to which errors are relative."""
+        everywhere = self.everywhere
+        return [law.scale_of(leaf[everywhere.valid]) for leaf in law.floats(everywhere.outputs)]
 
     def settle(self, check: Callable[[Reference], float], begin: Callable[[str], None]) -> float:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
@@ -248,29 +276,30 @@ class FoldedReference:
             return check(self.everywhere)
         if self._is_folded:
             begin(CALLING_EVERY_STEP)
-            self.everywhere = self._make(lambda _: self.everywhere.cotangent, folded=False)
+            self.everywhere = self._make(lambda _: self.everywhere.cotangents, folded=False)
             self._is_folded = False
             begin(CHECKING)
         return self.check_allowing_for_rounding(self.everywhere, check)
 
-    def _draw_cotangent(self, outputs: Array) -> Array:
-        cotangent = draw_cotangent(outputs, self._calls.valid, self._noise)
-        cotangent[:, self._reference.steps] = self._reference.cotangent
-        return cotangent
+    def _draw_cotangents(self, outputs: Sequence[Array]) -> list[Array]:
+        cotangents = draw_cotangents(outputs, self._calls.shared.valid, self._noise)
+        for everywhere, drawn in zip(cotangents, self._reference.cotangents, strict=True):
+            everywhere[:, self._reference.steps] = drawn
+        return cotangents
 
-    def _make(self, weigh: Callable[[Array], Array], *, folded: bool) -> Reference:
-        """Call the layer at all steps and differentiate it, for the cotangent of `weigh`.
+    def _make(self, weigh: Weigh, *, folded: bool) -> Reference:
+        """Call the layer at all steps and differentiate it, for the cotangents of `weigh`.
 
         Raises LawBrokenError if the fold differs from the reference at the steps of that.
         """
         calls, drawn = self._calls, self._reference
-        steps, gradients = range(calls.valid.shape[1]), bool(drawn.input_gradient.size)
+        steps, gradients = range(calls.shared.valid.shape[1]), drawn.has_gradients
         everywhere = reference_at(steps, calls, weigh, gradients=gradients, folded=folded)
         if folded:
             law.check_outputs(everywhere.outputs, drawn, self._precisions[0])
             if gradients:
-                by_inputs = everywhere.input_gradient
-                law.check_input_gradient_at_steps(by_inputs, drawn, self._precisions[1])
+                by_inputs = everywhere.input_gradients
+                law.check_input_gradients_at_steps(by_inputs, drawn, self._precisions[1])
         return everywhere
 
     def check_allowing_for_rounding(
@@ -284,7 +313,7 @@ class FoldedReference:
         try:
             return check(reference)
         except LawBrokenError:
-            if not reference.input_gradient.size:
+            if not reference.has_gradients:
                 raise
         if reference.steps not in self._rounded:
             self._rounded[reference.steps] = self._with_rounding(reference)
@@ -296,22 +325,24 @@ class FoldedReference:
         The way in which the layer is called is the same each time, so only that sets them apart.
         """
         calls, steps = self._calls, list(reference.steps)
-        cotangent = reference.sparse_cotangent()
-        gradients = partial(calls.gradients, steps, cotangent, folded=self._takes_fold)
+        cotangents = reference.sparse_cotangents()
+        gradients = partial(calls.gradients, steps, cotangents, folded=self._takes_fold)
         by_inputs, by_weights = gradients()
         valid = reference.valid[:, steps]
-        scale = law.scale_of(reference.input_gradient[valid])
-        allowed = law.TOLERANCES[self._precisions[0]].outputs
-        of_inputs, of_weights = reference.input_rounding, reference.weight_rounding
+        scales = [law.scale_of(gradient[valid]) for gradient in reference.input_gradients]
+        allowed = TOLERANCES[self._precisions[0]].outputs
+        of_inputs, of_weights = np.zeros((len(scales), *valid.shape)), reference.weight_rounding
         for _ in range(ROUNDED_CALLS):
             with moved_by_rounding(calls.layer.variables, allowed, self._noise):
                 moved, weights_moved = gradients()
-            errors = law.relative_errors(moved[:, steps], by_inputs[:, steps], scale)
-            of_inputs = np.maximum(of_inputs, law.largest_by_cell(errors))
+            for place, scale in enumerate(scales):
+                pair = moved[place][:, steps], by_inputs[place][:, steps]
+                errors = law.relative_errors(*pair, scale)
+                of_inputs[place] = np.maximum(of_inputs[place], law.largest_by_cell(errors))
             compared = law.weight_gradient_errors(weights_moved, by_weights, int(valid.sum()))
             largest = [float(errors.max(initial=0.0)) for errors, _ in compared]
             of_weights = np.maximum(of_weights, largest)
-        return replace(reference, input_rounding=of_inputs, weight_rounding=of_weights)
+        return replace(reference, input_rounding=[*of_inputs], weight_rounding=of_weights)
 
 
 class InnerLayer:
@@ -333,15 +364,18 @@ class InnerLayer:
         backward = setting.phase is Phase.BACKWARD
         self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the setting's dtype.
-        dtypes = [setting.dtype, *_compute_dtypes(layer)]
-        self.input_precision = law.coarsest(dtypes, setting.device, engine.identity())
+        dtypes = [setting.dtype, *compute_dtypes(layer)]
+        self.input_precision = coarsest(dtypes, setting.device, engine.identity())
         self.adds_more = noisy
-        noisy = noisy or (backward and self._trains_differently(engine, shared.inputs))
+        noisy = noisy or (backward and self._trains_differently(engine, shared))
         self.trains_differently = noisy
         training = backward and not noisy
-        self._calls = calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
+        #: What the layer returns, as symbolic tensors.
+        self.specs = output_specs(layer, task.inputs)
+        names = law.leaf_names(self.specs, law.OUTPUTS, "output")
+        self._calls = calls = LayerCalls(engine, layer, shared, training, names)
         noise = np.random.default_rng([task.seed, 1])
-        weigh = partial(draw_cotangent, valid=shared.valid[:, list(shared.steps)], noise=noise)
+        weigh = partial(draw_cotangents, valid=shared.valid[:, list(shared.steps)], noise=noise)
         self.reference = reference_at(shared.steps, calls, weigh, gradients=backward)
         if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
@@ -360,17 +394,19 @@ class InnerLayer:
         """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
         step_outputs = partial(self._calls.outputs, self.reference.steps, folded=False)
         first = step_outputs()
-        return not any(
-            law.differ(step_outputs(), first, self.precision) for _ in range(_STEADY_CALLS - 1)
-        )
+        return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
+
+    def _differ(self, outputs: Iterable[Array], others: Iterable[Array]) -> bool:
+        pairs = zip(outputs, others, strict=True)
+        return any(law.differ(leaf, other, self.precision) for leaf, other in pairs)
 
     @cached_property
     def trained_reference(self) -> Reference | None:
         """The outputs at the drawn steps for weights times `TRAINED`; None if any is not finite."""
         calls, steps = self._calls, list(self.reference.steps)
         with multiplied(self.layer.trainable_weights, itertools.repeat(TRAINED)):
-            outputs = calls.outputs(steps, folded=False)[:, steps]
-        is_finite = np.isfinite(law.widened(outputs)).all()
+            outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=False)]
+        is_finite = all(np.isfinite(law.widened(leaf)).all() for leaf in outputs)
         return replace(self.reference, outputs=outputs) if is_finite else None
 
     def restore(self) -> None:
@@ -378,49 +414,16 @@ class InnerLayer:
         for variable, value in self._state:
             variable.assign(value)
 
-    def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
+    def _trains_differently(self, engine: Engine, shared: SharedInputs) -> bool:
         """True if two calls in training change a state, or return other outputs than inference."""
-        step = engine.place(np.ascontiguousarray(inputs[:, 0]))
-        (inferred,) = engine.apply(self.layer, step, None, training=False)
-        (trained,) = engine.apply(self.layer, step, None, training=True)
+        step = shared.placed(engine.place, (slice(None), 0))
+        inferred = engine.apply(self.layer, *step, training=False)
+        trained = engine.apply(self.layer, *step, training=True)
         changed = {each.name for each, value in self._state if (each.numpy() != value).any()}
         self.restore()
-        (again,) = engine.apply(self.layer, step, None, training=True)
+        again = engine.apply(self.layer, *step, training=True)
         self.restore()
-        differ = partial(law.differ, precision=self.precision)
-        is_seeded = changed == {_SEED} and not differ(again, trained)
-        differs = bool(changed) or differ(trained, inferred) or differ(again, inferred)
+        is_seeded = changed == {_SEED} and not self._differ(again, trained)
+        differs = bool(changed) or any(self._differ(each, inferred) for each in (trained, again))
         self.adds_more = bool(own_losses(self.layer)) or (differs and not is_seeded)
         return differs
-
-
-def why_nothing_trains(layer: Any, task: Task) -> str:
-    """Return why a weights-only backward pass is impossible, or an empty string."""
-    setting = task.setting
-    if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
-        return ""
-    ask = "--phases forward" if task.inputs.is_whole else "--gradients inputs_and_weights"
-    or_else = "" if task.inputs.is_whole else ", or for --phases forward"
-    return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
-
-
-def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
-    """Return the precision of a layer's results; one without floats has the setting's."""
-    dtypes = _compute_dtypes(layer) or [setting.dtype]
-    return law.coarsest(dtypes, setting.device, engine.identity())
-
-
-def _compute_dtypes(layer: Any) -> list[str]:
-    """Return the float dtypes in which the layer and the layers inside it compute."""
-    dtypes = {part.compute_dtype for part in parts_of(layer)}
-    return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]
-
-
-def parts_of(layer: Any) -> list[Any]:
-    """Return a layer and all layers inside of it."""
-    return list(layer._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
-
-
-def own_losses(layer: Any) -> Any:
-    """Return the losses of a layer's last call that no regulariser of a weight makes."""
-    return layer.losses[sum(bool(weight.regularizer) for weight in layer.trainable_weights) :]

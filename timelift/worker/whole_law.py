@@ -20,6 +20,7 @@ from timelift.worker.engines import Array, Engine
 from timelift.worker.find_lifts import mask_of
 from timelift.worker.law import LawBrokenError
 from timelift.worker.reference import ROUNDED_CALLS, moved_by_rounding, restored
+from timelift.worker.tolerances import TOLERANCES, DtypePrecision
 
 _LOSSES = "the losses of its layers"
 #: The least scale of a feature by which gradients are weighed, as a share of the largest of all.
@@ -68,7 +69,7 @@ def is_steady(model: Any, inputs: Any) -> bool:
         first, second = (results_of(model, inputs, training=True) for _ in range(2))
     except Exception:  # noqa: BLE001 - the user's layers may raise anything
         return False
-    allowed = law.TOLERANCES[law.DtypePrecision.FLOAT32].outputs
+    allowed = TOLERANCES[DtypePrecision.FLOAT32].outputs
     pairs = zip(second.values.values(), first.values.values(), strict=True)
     return not first.draws and all((_by_feature(*pair)[0] <= allowed).all() for pair in pairs)
 

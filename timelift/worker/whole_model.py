@@ -15,9 +15,11 @@ from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
 from timelift.worker.engines import Engine, Feed
 from timelift.worker.lift_masks import note_mask_faults
+from timelift.worker.making import precision_of
 from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
-from timelift.worker.reference import CHECKING, precision_of
+from timelift.worker.reference import CHECKING
+from timelift.worker.tolerances import TOLERANCES
 from timelift.worker.user_code import find_model, load_module, restore_process_state
 from timelift.worker.whole_law import WholeLaw, is_steady
 
@@ -43,7 +45,7 @@ class ModelUnderTest:
     something else, beyond rounding.
     """
 
-    tried = ""
+    tried, has_inputs = "", True
 
     def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
         self.engine, self.task, self.emit = engine, task, channel.emit
@@ -100,7 +102,7 @@ class _AsWritten:
         self.seen = [(lift.calls, lift.mask_shape, lift.mask_fault) for lift in lifts]
         self.weights = model.get_weights()
         if not task.reads_peak_memory:
-            tolerance = law.TOLERANCES[precision_of(model, engine, setting)]
+            tolerance = TOLERANCES[precision_of(model, engine, setting)]
             # each gradient sums over all inputs of a lift, and each addition may round
             tensors = [each for calls, *_ in self.seen for call in calls for each in call]
             additions = max(math.prod(shape) for shape, _ in tensors)

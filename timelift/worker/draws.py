@@ -1,0 +1,181 @@
+"""Inputs drawn as the layers behind them expect them, padded where these make a mask.
+
+Where an input goes shows in a call with numbers that mark each input.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from timelift.case import Lengths, Setting
+from timelift.errors import UserError
+from timelift.inner_layer import LayerInputs, StepTensor
+from timelift.messages import Task
+from timelift.worker.engines import Array
+from timelift.worker.find_lifts import intercepted
+from timelift.worker.inputs import SharedInputs
+from timelift.worker.making import parts_of, symbolic
+from timelift.worker.reference import restored
+
+#: Layers that make a mask of what they are called with, and layers that scale it.
+_MASKING = (keras.layers.Embedding, keras.layers.Masking)
+_EXPECTING = (*_MASKING, keras.layers.Normalization, keras.layers.Rescaling)
+#: Quantiles 0, 5, … 100 % of the words in a sentence, cut at the 99th percentile: of the 1,223
+#: sentences of the Python language reference (`pydoc_data.topics` of Python 3.11).
+_SENTENCE_WORDS = (2, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 22, 23, 25, 28, 31, 37, 49)
+
+
+def draw_shared(
+    task: Task, behind: Sequence[Sequence[Any]], steps: Sequence[int], noise: np.random.Generator
+) -> SharedInputs:
+    """Draw the inputs of all rivals, as the layers `behind` each expect it."""
+    valid = draw_valid(task.setting, noise)
+    tensors = [
+        _draw_tensor(tensor, task.setting, layers, noise)
+        for tensor, layers in zip(task.inputs.tensors, behind, strict=True)
+    ]
+    masks = [
+        _draw_mask(tensor.shape[0], valid, noise) if tensor.masked else None
+        for tensor in task.inputs.tensors
+    ]
+    return SharedInputs(task.inputs, tensors, masks, valid, steps)
+
+
+def _draw_tensor(
+    tensor: StepTensor, setting: Setting, behind: Sequence[Any], noise: np.random.Generator
+) -> Array:
+    """Draw (batch, time, *features): standard normal, or whole numbers below `high`.
+
+    What a layer behind takes for padding is at the end of a step alone.
+    """
+    shape = (setting.batch, setting.seq_len, *tensor.shape)
+    if tensor.dtype:
+        is_padded = tensor.shape and any(getattr(layer, "mask_zero", False) for layer in behind)
+        least = 1 if is_padded and tensor.high > 1 else 0
+        drawn = noise.integers(least, tensor.high, size=shape).astype(tensor.dtype)
+    else:  # every backend adds bfloat16
+        drawn = noise.standard_normal(shape).astype(setting.dtype)
+    pad(drawn.reshape(-1, *tensor.shape), behind, noise)
+    return drawn
+
+
+def draw_valid(setting: Setting, noise: np.random.Generator) -> Array:
+    """Draw which steps are valid, (batch, time) of booleans: a prefix of each sequence.
+
+    `uniform` lengths lie anywhere from 1 to `seq_len`; `skewed` ones are spread like the sentences
+    of a text whose longest have `seq_len` words. The first sequence is always full, as the longest
+    of a padded batch is.
+    """
+    share = noise.uniform(size=setting.batch)
+    if setting.lengths is Lengths.FULL:
+        share = np.ones(setting.batch)
+    elif setting.lengths is Lengths.SKEWED:
+        quantiles = np.linspace(0, 1, len(_SENTENCE_WORDS))
+        share = np.interp(share, quantiles, _SENTENCE_WORDS) / _SENTENCE_WORDS[-1]
+    share[0] = 1.0
+    lengths = np.maximum(1, np.ceil(share * setting.seq_len))
+    return np.arange(setting.seq_len) < lengths[:, None]
+
+
+def _draw_mask(places: int, valid: Array, noise: np.random.Generator) -> Array:
+    """Draw (batch, time, places): a prefix of a valid step, all of the first one."""
+    lengths = noise.integers(1, places + 1, size=valid.shape)
+    lengths[0, 0] = places
+    mask: Array = (np.arange(places) < lengths[..., None]) & valid[..., None]
+    return mask
+
+
+# Where inputs go ----------------------------------------------------------------------------------
+
+
+def layers_behind(layer: Any, inputs: LayerInputs) -> list[list[Any]]:
+    """Return, for each input of a layer, the layers in it that take that input as it is.
+
+    Raises UserError where one of them is an Embedding with too few rows.
+    """
+    nest = marked(symbolic(inputs), 1, 1)
+    reaching = marks_reaching(layer, nest, _MASKING)
+    behind = [
+        [part for part, marks in reaching.items() if array.flat[0] in marks]
+        for array in keras.tree.flatten(nest)
+    ]
+    rows = [
+        min(
+            (part.input_dim for part in parts if isinstance(part, keras.layers.Embedding)),
+            default=0,
+        )
+        for parts in behind
+    ]
+    pairs = list(zip(inputs.tensors, rows, strict=True))
+    if any(most and tensor.high > most for tensor, most in pairs):
+        right = (replace(one, high=min(one.high, most or one.high)) for one, most in pairs)
+        like = replace(inputs, tensors=tuple(right))
+        raise UserError(
+            f"expected numbers that the layer's Embedding has rows for, like --inputs '{like}', "
+            f"received {str(inputs)!r}; write the smaller number, or make the Embedding larger"
+        )
+    return behind
+
+
+def marked(specs: Any, batch: int, open_size: int) -> Any:
+    """Return an array for each symbolic tensor, of a number of its own, to see where it goes."""
+    numbers = itertools.count(29, 3)
+
+    def mark(tensor: Any) -> Array:
+        shape = (batch, *(size or open_size for size in tensor.shape[1:]))
+        return np.full(shape, next(numbers)).astype(tensor.dtype)
+
+    return keras.tree.map_structure(mark, specs)
+
+
+def marks_reaching(
+    model: Any, inputs: Any, kinds: tuple[type, ...] = _EXPECTING
+) -> dict[Any, set[float]]:
+    """Return which marks reach each layer that expects something of its inputs, as they are."""
+    marks = {array.flat[0] for array in keras.tree.flatten(inputs)}
+    return {
+        layer: {mark for mark in marks for array in arrays if np.allclose(array, mark, rtol=1e-3)}
+        for layer, arrays in _reached(model, inputs, kinds).items()
+    }
+
+
+def _reached(model: Any, inputs: Any, kinds: tuple[type, ...]) -> dict[Any, list[Array]]:
+    """Return what reaches each layer of these kinds, in a call of a model."""
+    reached = {part: list[Array]() for part in parts_of(model) if isinstance(part, kinds)}
+
+    def call(layer: Any, original: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        reached[layer].append(ops.convert_to_numpy(inputs))
+        is_table = isinstance(layer, keras.layers.Embedding)
+        return original(inputs % layer.input_dim if is_table else inputs, *args, **kwargs)
+
+    if reached:
+        # what fails here says so when lifts are watched
+        state = restored(model.non_trainable_variables)
+        with suppress(Exception), state, intercepted(reached, call):
+            model(inputs, training=False)
+    return reached
+
+
+def pad(drawn: Array, behind: Iterable[Any], noise: np.random.Generator) -> None:
+    """Set the ends of rows to what the layers behind take for padding, if they make a mask."""
+    for layer in behind:
+        if isinstance(layer, keras.layers.Masking):
+            _pad(drawn, -2, layer.mask_value, noise)
+        elif getattr(layer, "mask_zero", False):
+            _pad(drawn, -1, 0.0, noise)
+
+
+def _pad(drawn: Array, axis: int, value: float, noise: np.random.Generator) -> None:
+    """Set the steps of an axis to `value` after a length drawn for each row; the first is full."""
+    if drawn.ndim + axis <= 0:
+        return  # there are no steps
+    steps = drawn.shape[axis]
+    lengths = noise.integers(1, max(steps, 2), drawn.shape[:axis])
+    lengths.flat[0] = steps if lengths.size > 1 else lengths.flat[0]
+    drawn[np.arange(steps) >= lengths[..., None]] = value

@@ -1,0 +1,104 @@
+"""The inner layer is made, and asked for what it says of itself."""
+
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+
+from timelift.case import Gradients, Phase, Setting
+from timelift.errors import UserError
+from timelift.inner_layer import LayerInputs
+from timelift.messages import Task
+from timelift.worker import tolerances
+from timelift.worker.engines import Engine
+from timelift.worker.layer_inputs import check_inputs
+from timelift.worker.tolerances import DtypePrecision
+from timelift.worker.user_code import find_layer
+
+
+def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
+    """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
+
+    The layer is built by a call, since a subclassed layer may make its weights there.
+    """
+    layer = find_layer(factory)
+    check_layer(layer, factory)
+    check_inputs(layer, inputs)
+    step = symbolic(inputs)
+    if not layer.built:
+        layer(step)
+    elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
+        layer(keras.tree.map_structure(lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), step))
+    noise = np.random.default_rng(seed)
+    for weight in layer.trainable_weights:
+        values = keras.ops.convert_to_numpy(weight)
+        weight.assign(values + noise.normal(scale=0.05, size=values.shape).astype(values.dtype))
+    return layer
+
+
+def check_layer(layer: Any, factory: str) -> None:
+    """Raise UserError for what is no layer of Keras 3, or is called with several arguments."""
+    if not isinstance(layer, keras.Layer):
+        raise UserError(f"{factory} must return a layer of Keras 3, got {type(layer)}")
+    arguments = inspect.signature(layer.call).parameters.values()
+    named = (each for each in arguments if each.kind is each.POSITIONAL_OR_KEYWORD)
+    needed = [each.name for each in named if each.default is each.empty]
+    if len(needed) > 1:
+        raise UserError(
+            f"expected a layer whose call needs one argument, received {type(layer).__name__}, "
+            f"whose call needs {' and '.join(needed)}; wrap it in a layer that takes a list"
+        )
+
+
+def symbolic(inputs: LayerInputs, *leading: int | None) -> Any:
+    """Return symbolic tensors as a layer takes them: batch, or the `leading` axes, and features."""
+    return inputs.pack(
+        keras.KerasTensor(
+            (*(leading or (None,)), *tensor.shape), tensor.dtype or keras.config.floatx()
+        )
+        for tensor in inputs.tensors
+    )
+
+
+def output_specs(layer: Any, inputs: LayerInputs) -> Any:
+    """Return what a built layer returns, a nest of symbolic tensors."""
+    return layer(symbolic(inputs))
+
+
+def why_nothing_trains(layer: Any, task: Task) -> str:
+    """Return why a backward pass is impossible, or an empty string."""
+    setting = task.setting
+    if setting.phase is Phase.FORWARD:
+        return ""
+    returned = keras.tree.flatten(output_specs(layer, task.inputs))
+    if not any("float" in leaf.dtype for leaf in returned):
+        which = "returns whole numbers, which have no gradient"
+        return f"{type(layer).__name__} {which}; ask for --phases forward."
+    if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
+        return ""
+    ask = "--phases forward" if task.inputs.is_whole else "--gradients inputs_and_weights"
+    or_else = "" if task.inputs.is_whole else ", or for --phases forward"
+    return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
+
+
+def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
+    """Return the precision of a layer's results; one without floats has the setting's."""
+    dtypes = compute_dtypes(layer) or [setting.dtype]
+    return tolerances.coarsest(dtypes, setting.device, engine.identity())
+
+
+def compute_dtypes(layer: Any) -> list[str]:
+    """Return the float dtypes in which the layer and the layers inside it compute."""
+    dtypes = {part.compute_dtype for part in parts_of(layer)}
+    return [dtype for dtype in dtypes if dtype in set(DtypePrecision)]
+
+
+def parts_of(layer: Any) -> list[Any]:
+    """Return a layer and all layers inside of it."""
+    return list(layer._flatten_layers())  # noqa: SLF001 - Keras has no other way to all of them
+
+
+def own_losses(layer: Any) -> Any:
+    """Return the losses of a layer's last call that no regulariser of a weight makes."""
+    return layer.losses[sum(bool(weight.regularizer) for weight in layer.trainable_weights) :]

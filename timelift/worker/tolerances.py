@@ -1,0 +1,83 @@
+"""How precisely a result is computed, and the errors that a right model may have.
+
+A layer is held to the coarsest precision in which a part of it computes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from timelift.case import CPU
+from timelift.worker.engines import Array
+
+
+class DtypePrecision(StrEnum):
+    """A precision of arithmetic; in TF32 a GPU may multiply float32."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    TF32 = "tf32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest error of a right model, relative to the largest value of the same feature.
+
+    `leak` bounds the gradient by the inputs of a step without cotangent, relative to the largest
+    one: FFT and Winograd convolutions accumulate in float32, or in TF32, whatever the dtype.
+    `roundoff` is the relative error of one addition, which a sum over many steps repeats.
+    """
+
+    outputs: float
+    gradients: float
+    leak: float
+    roundoff: float
+
+
+TOLERANCES = {
+    DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
+    DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
+    DtypePrecision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
+    DtypePrecision.FLOAT16: Tolerance(5e-3, 1.25e-2, 1e-6, 2.0**-11),
+    DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
+}
+#: Values of `jax_default_matmul_precision` for which a GPU does not multiply float32 in TF32.
+_JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
+
+
+def tolerance_of(leaf: Array, precision: DtypePrecision) -> Tolerance:
+    """Return the tolerance of a float leaf: its own dtype's where that is coarser."""
+    own = str(leaf.dtype)
+    tolerances = [TOLERANCES[precision]]
+    if own in set(DtypePrecision):
+        tolerances.append(TOLERANCES[DtypePrecision(own)])
+    return max(tolerances, key=lambda tolerance: tolerance.outputs)
+
+
+def coarsest(dtypes: Iterable[str], device: str, identity: Mapping[str, str]) -> DtypePrecision:
+    """Return the precision of a result computed in all these dtypes, which is the coarsest."""
+    precisions = (precision(dtype, device, identity) for dtype in dtypes)
+    return max(precisions, key=lambda computed: TOLERANCES[computed].outputs)
+
+
+def precision(dtype: str, device: str, identity: Mapping[str, str]) -> DtypePrecision:
+    """Return the precision of layers of `dtype` on a device with this `Engine.identity()`.
+
+    On JAX and PyTorch Keras multiplies float64 in float32 (`keras.backend.result_type`). On a GPU
+    float32 is TF32 if a switch of the backend allows that, for products or for convolutions.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    computed = DtypePrecision(keras.backend.result_type(str(dtype), str(dtype)))
+    may_be_tf32 = computed is DtypePrecision.FLOAT32 and not device.startswith(CPU)
+    return DtypePrecision.TF32 if may_be_tf32 and _allows_tf32(identity) else computed
+
+
+def _allows_tf32(identity: Mapping[str, str]) -> bool:
+    names = identity.keys() & {"tf32", "matmul_tf32", "cudnn_tf32"}
+    switches = {identity[name] for name in names}
+    if switches:
+        return "True" in switches
+    return identity.get("matmul_precision", "highest") not in _JAX_FULL
