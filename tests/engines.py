@@ -14,6 +14,8 @@ import sys
 import traceback
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parent.parent
 #: Three processes of tests share two cores: threads of one would wait for those of another.
 ONE_THREAD = dict.fromkeys(
@@ -44,6 +46,33 @@ def unavailable(**axes):
         open_engine(changed(**axes))
     except UnavailableError as error:
         return str(error)
+"""
+#: What every backend makes of a layer of dictionaries with mixed dtypes and a mask of its own.
+NESTS = """
+from tests.engines import nested_layer, nested_values
+engine, layer, results = open_engine(USUAL), nested_layer(), {}
+
+def feed_of(time):
+    inputs, mask, cotangents = keras.tree.map_structure(engine.place, nested_values(time))
+    return Feed(inputs, {"action": None, "done": None, **mask}, cotangents)
+
+feed = feed_of(5)
+for name, mask in {"masked": feed.mask, "without a mask": None}.items():
+    outputs = engine.apply(layer, feed.inputs, mask, training=False)
+    pulled = engine.differentiate(layer, feed.inputs, mask, feed.cotangents, training=True)
+    results[name] = [value.tolist() for value in keras.tree.flatten((outputs, pulled))]
+for name in MODES:
+    mode, axis = name.split()
+    how = {"mode": Mode(mode), "time_axis": TimeAxis(axis)}
+    forward = engine.compile(layer, changed(**how), training=False)
+    backward = engine.compile(layer, changed(**how, **BACKWARD), training=True)
+    backward.trace(feed)
+    loss, gradients, *_ = backward.bind(feed)()
+    outputs, traces = forward.bind(Feed(feed.inputs, feed.mask))(), backward.traces
+    backward.bind(feed_of(4))()
+    values = map(engine.to_numpy, keras.tree.flatten((outputs, gradients, loss)))
+    results[name] = [*(value.tolist() for value in values), backward.traces - traces]
+print(json.dumps(results))
 """
 
 
@@ -92,6 +121,53 @@ def run_afresh(backend, script, **variables):
 def evaluate(backend, module, expression):
     """Return the value of an expression of a module of tests, in a process of the backend."""
     return run(backend, f"import json\nfrom {module} import *\nprint(json.dumps({expression}))")
+
+
+def nested_layer():
+    import keras
+    from keras import ops
+
+    class Nested(keras.Layer):
+        def build(self, _):
+            self.kernel = self.add_weight(shape=(3,), initializer="ones")
+
+        def call(self, inputs, mask=None):
+            frame, seen = inputs["frame"] * self.kernel, (mask or {}).get("frame")
+            frame = frame if seen is None else ops.multiply(frame, seen)
+            frame = ops.multiply(frame, inputs["done"][..., None])
+            value = ops.sum(frame, axis=-1) * ops.cast(inputs["action"], "float32")
+            return {"value": value, "choice": inputs["action"] + 1, "twice": 2 * inputs["frame"]}
+
+    return Nested()
+
+
+def nested_values(time):
+    """Inputs, mask and cotangents (of `twice` and `value`) of three sequences."""
+    noise, steps = np.random.default_rng(time), (3, time)
+    frame, by_twice = noise.standard_normal((2, *steps, 3)).astype("float32")
+    by_value, action = noise.integers(6, size=(2, *steps)).astype("int32")
+    done, *seen = noise.uniform(size=(4, *steps)) < 0.5
+    inputs = {"action": action, "done": done, "frame": frame}
+    return inputs, {"frame": np.stack(seen, axis=-1)}, [by_twice, by_value.astype("float32")]
+
+
+def check_nests(backend, retraced, before=""):
+    """Hold a backend to numpy; `retraced` is by mode the traces that another length needs."""
+    results = run(backend, f"{before}{ENGINE}MODES = {[*retraced]}{NESTS}")
+    inputs, mask, (by_twice, by_value) = nested_values(5)
+    count = (inputs["action"] * inputs["done"])[..., None] * mask["frame"]
+    value, pulled = (count * inputs["frame"]).sum(axis=-1), by_value[..., None] * count
+    outputs = [inputs["action"] + 1, 2 * inputs["frame"], value]
+    gradients = [2 * by_twice + pulled, (pulled * inputs["frame"]).sum(axis=(0, 1))]
+    loss = (by_twice * outputs[1]).sum() + (by_value * value).sum()
+
+    def is_right(name, *more):
+        pairs = list(zip(results[name], [*outputs, *gradients, *more], strict=True))
+        return all(np.shape(a) == np.shape(b) and np.allclose(a, b, atol=1e-5) for a, b in pairs)
+
+    assert is_right("masked")
+    assert not is_right("without a mask")
+    assert all(is_right(mode, loss, traces) for mode, traces in retraced.items())
 
 
 def _environment(backend):

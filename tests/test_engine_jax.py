@@ -62,6 +62,10 @@ def test_a_trace_serves_the_first_call_and_weights_are_arguments():
     assert results["loss of zeros"] == 0
 
 
+def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated():
+    engines.check_nests("jax", {"eager static": 0, "graph static": 1})
+
+
 THREADS = """
 import os
 import jax

@@ -52,6 +52,12 @@ def test_operations_of_a_graph_are_counted_by_kind():
     assert run(OPERATIONS) == {"ReverseV2": 2, "Const": 2}
 
 
+def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated():
+    engines.check_nests(
+        "tensorflow", {"eager static": 0, "graph static": 1, "graph dynamic": 0, "xla static": 1}
+    )
+
+
 CLOCKED = """
 import time
 from types import SimpleNamespace

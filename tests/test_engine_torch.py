@@ -208,3 +208,7 @@ print(json.dumps(compiled.traces))
 
 def test_a_later_scope_of_keras_compiles_no_earlier_rival_again():
     assert run(LOWERED + SCOPE) == 1
+
+
+def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated():
+    engines.check_nests("torch", {"eager static": 0, "graph dynamic": 0}, LOWERED)
