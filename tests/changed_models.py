@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -32,9 +33,9 @@ DATA = {
 FOLD, NATIVE = (str(ROOT / "strategies" / f"{name}.py") for name in ("fold_time", "native"))
 #: Strategies that a model must reject, but for one that rounds.
 WRONG = {
-    "doubles": "    return keras.Model(x, 2 * FoldTime(layer)(x))\n",
-    "rounds": "    return keras.Model(x, FoldTime(layer)(3.3 * x) / 3.3)\n",
-    "own_weights": "    return keras.Model(x, FoldTime(keras.layers.Dense(64))(x))\n",
+    "doubles": "tree.map_structure(lambda y: 2 * y, FoldTime(layer)(inputs))",
+    "rounds": "FoldTime(layer)(3.3 * inputs) / 3.3",
+    "own_weights": "FoldTime(keras.layers.Dense(64))(inputs)",
 }
 
 
@@ -53,6 +54,11 @@ def drawn(name):
 def described(name):
     """Describe a model by a call of 2 sequences, of 6 steps where it leaves that open."""
     return describe_model(named(name), {"source": DATA.get(name, ""), "batch": BATCH, "seq_len": 6})
+
+
+def misled(what):
+    lifted_models.made = partial(lifted_models.misled, what)
+    return described("made")
 
 
 def folded(name):
@@ -114,11 +120,10 @@ def _doubled(model, lifts, data):
 
 def wrong_files(folder):
     """Write the strategies that a model must reject; return their paths by name."""
-    head = Path(FOLD).read_text(encoding="utf-8")
-    head = head[: head.index("\ndef build")] + "\ndef build(layer, shape, dtype=None):\n"
-    head += "    x = keras.Input(shape, dtype=dtype)\n"
-    for name, body in WRONG.items():
-        Path(folder, f"{name}.py").write_text(head + body, encoding="utf-8")
+    page = Path(FOLD).read_text(encoding="utf-8")
+    for name, outputs in WRONG.items():
+        wrong = page.replace("(inputs, FoldTime(layer)(inputs))", f"(inputs, {outputs})")
+        Path(folder, f"{name}.py").write_text(wrong, encoding="utf-8")
     return {name: str(Path(folder, f"{name}.py")) for name in WRONG}
 
 

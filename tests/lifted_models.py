@@ -140,6 +140,23 @@ def padded():
     return keras.Model(words, x, name="padded")
 
 
+def misled(what):
+    """Sentences of words, whose masks go wrong at a lift in some way."""
+    words = keras.Input((3, 4), dtype="int32")
+    table = layers.Embedding(20, 3, mask_zero=True)
+    x, gru = table(words), layers.GRU(2)
+    lifted = _lift(gru, "td")
+    outputs = {
+        "lost": lambda: lifted(_lift(table, "table")(words)),
+        "handed on": lambda: layers.GRU(2)(lifted(x)),
+        "to the loss": lambda: lifted(x),
+        "over steps": lambda: lifted(x, mask=ops.any(ops.not_equal(words, 0), -1)),
+        "in a loop": lambda: ops.stack(_called(keras.Sequential([gru]), x, range(3)), 1),
+        "nothing": lambda: layers.Flatten()(lifted(x)),
+    }
+    return keras.Model(words, outputs[what]())
+
+
 def guarded():
     """A mask that no layer of Keras makes, by a value that is never drawn."""
     steps, lift = keras.Input((4, 3, 2)), _lift(layers.GRU(2), "guarded_td")
@@ -205,6 +222,31 @@ def of_images():
     return model
 
 
+def _pair(name):
+    frame, action = keras.Input((2,)), keras.Input((), dtype="int32")
+    seen = layers.Concatenate()([layers.Dense(3)(frame), layers.Embedding(6, 2)(action)])
+    outputs = [layers.Dense(4, "tanh")(seen), layers.Dense(1)(seen)]
+    return keras.Model({"frame": frame, "action": action}, outputs, name=name)
+
+
+def of_players():
+    """A loop over two sequences by name, of a layer with two outputs."""
+    frames, actions = keras.Input((4, 2), name="frames"), keras.Input((4,), dtype="int32")
+    called = _called(_pair("looped"), {"frame": frames, "action": actions})
+    outputs = dict(zip(("policy", "value"), _stacked(called), strict=True))
+    return keras.Model({"frames": frames, "actions": actions}, outputs, name="of_players")
+
+
+def of_pairs():
+    """A loop over two sequences in a list, of which one is that of another layer."""
+    left, right = keras.Input((4, 2)), keras.Input((4, 3))
+    step = keras.Input((2,)), keras.Input((3,))
+    x = layers.Concatenate()([layers.Dense(3)(part) for part in step])
+    looped = keras.Model([*step], x, name="looped")
+    x = ops.stack(_called(looped, [left, layers.ReLU()(right)]), axis=1)
+    return keras.Model([left, right], x, name="of_pairs")
+
+
 def of_one_graph():
     """A loop that is in two models, of which one continues the other."""
     steps, layer = keras.Input((4, 2)), layers.Dense(3, name="looped")
@@ -230,7 +272,12 @@ def by_hand_otherwise():
     part = keras.Model(step, elsewhere(step))
     inside = layers.Dense(2, name="inside")
     twin = keras.Model(step, inside(step) - inside(-step))
+    pairs, first = [layers.Add(name=name) for name in ("context", "mixed")], steps[:, 0]
+    read = _called(_pair("read"), {"frame": steps, "action": ops.cast(steps[:, :, 0], "int32")})
     loops = [
+        ops.stack([pairs[0]([steps[:, place], first]) for place in range(4)], 1),
+        ops.stack([pairs[1]([steps[:, place], steps[:, 3 - place]]) for place in range(4)], 1),
+        ops.stack([policy for policy, _ in read], axis=1) + read[-1][1][:, None],
         ops.stack(_called(layers.Dense(3, name="backwards"), steps, (3, 2, 1, 0)), axis=1),
         ops.stack(_called(layers.Dense(3, name="all_but_one"), steps, (0, 1, 2)), axis=1),
         ops.stack(_called(layers.Dense(3, name="along_features"), steps), axis=2),
@@ -246,7 +293,12 @@ def by_hand_otherwise():
 
 
 def _called(layer, steps, places=range(4), **how):
-    return [layer(steps[:, place], **how) for place in places]
+    taken = ((lambda x, place=place: x[:, place]) for place in places)
+    return [layer(keras.tree.map_structure(take, steps), **how) for take in taken]
+
+
+def _stacked(called):
+    return [ops.stack(outputs, axis=1) for outputs in zip(*called, strict=True)]
 
 
 def asked():

@@ -27,7 +27,7 @@ from timelift.worker.making import parts_of
 from timelift.worker.user_code import find_model
 
 #: The layer inside of a lift, in the code for it as written.
-_INNER = re.compile(r"(?:TimeDistributed\(|stack\(\[)(.*?)(?:\(step\).*|\))$")
+_INNER = re.compile(r"(?:TimeDistributed\(|stack\(\[)(.*?)(?:\((?:step|\[|\{).*|\))$")
 
 
 def pasted(name, strategy, form):
@@ -89,13 +89,18 @@ def _written_anew(model, code, names):
     after = {name: line.replace(_INNER.match(before)[1], "layer") for name, before, line in lifts}
 
     def written(layer, steps=None, *, name="", **_):
-        line = after[name or layer.name]
-        return eval(line, names | {"layer": layer, "x": steps})  # noqa: S307 - what is tested
+        line, sequences = after[name or layer.name], {"layer": layer, "x": steps}
+        if keras.tree.is_nested(steps):
+            pairs = steps.items() if isinstance(steps, dict) else enumerate(steps, 1)
+            sequences |= {f"x{n}" if isinstance(n, int) else n: each for n, each in pairs}
+        return eval(line, names | sequences)  # noqa: S307 - what is tested
 
     home = sys.modules[model.partition(":")[0]]
     lifting = SimpleNamespace(**{**vars(layers), "TimeDistributed": written})
     stacked = SimpleNamespace(**{**vars(ops), "stack": lambda called, axis: called})  # noqa: ARG005
-    with mock.patch.multiple(home, create=True, layers=lifting, _called=written, ops=stacked):
+    with mock.patch.multiple(
+        home, create=True, layers=lifting, _called=written, _stacked=list, ops=stacked
+    ):
         return find_model(model)
 
 

@@ -141,6 +141,8 @@ PASTED = [
     ("stacked", "native", "in memory"),
     ("stacked", "native", "by hand"),
     ("by_hand", "native", "by hand"),
+    ("of_players", "fold_time", "by hand"),
+    ("of_pairs", "fold_time", "by hand"),
     (f"{MORE}:keywords", "fold_time", "stored"),
 ]
 MORE_PASTED = [

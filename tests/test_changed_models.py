@@ -26,6 +26,8 @@ PATHS = {
     "unstacked": ["outer/looped"],
     "of_images": ["looped"],
     "of_one_graph": ["coded/looped"],
+    "of_players": ["looped"],
+    "of_pairs": ["looped"],
     "of_lifts": ["inner_td", "inner_td"],
     "towers": ["tower/td", "tower/td"],
     "by_hand_otherwise": ["twin_td"],
@@ -34,7 +36,7 @@ PATHS = {
 REPEATED = {
     "by_hand_otherwise": [
         *("'all_but_one' 3", "'along_features' 4", "'backwards' 4", "'elsewhere' 4"),
-        *("'inside' 2", "'punished' 4", "'twice' 4"),
+        *("'inside' 2", "'punished' 4", "'read' 4", "'twice' 4"),
     ],
     "twins": ["LSTM(50) 2"],
 }
@@ -42,7 +44,7 @@ TENSORFLOW = str(Backend.TENSORFLOW)
 #: Models whose train step TensorFlow traces in less than a second.
 QUICK = (
     *("shared", "unnamed", "late", "by_hand", "unstacked", "of_images"),
-    *("of_one_graph", "of_lifts", "towers", "by_hand_otherwise"),
+    *("of_one_graph", "of_lifts", "towers", "by_hand_otherwise", "of_players"),
 )
 
 
@@ -138,6 +140,41 @@ def test_a_lift_is_described_by_its_place_and_its_strategy():
         lifts = described(name)["lifts"]
         assert [(lift["name"], lift["place"], lift["inner"]) for lift in lifts] == wanted
         assert {lift["usual"] for lift in lifts} == {loops.get(name, "time_distributed")}
+
+
+def test_several_inputs_of_a_lift_are_told_by_name_or_in_a_list():
+    players, pairs = (described(name)["lifts"][0] for name in ("of_players", "of_pairs"))
+    assert (players["inputs"]["names"], players["outputs"]) == (["action", "frame"], 2)
+    tensors = [
+        (each["shape"], each["dtype"], each["high"]) for each in players["inputs"]["tensors"]
+    ]
+    assert tensors == [([], "int32", 6), ([2], "", 0)]
+    assert (pairs["inputs"]["names"], len(pairs["inputs"]["tensors"])) == ([], 2)
+    assert pairs["place"] == "after the input and ReLU"
+
+
+#: What is said of masks that go wrong at a lift, by what `misled` does with them.
+MISLED = {
+    "lost": "TimeDistributed loses the masks that Embedding makes at each step",
+    "to the loss": "TimeDistributed hands the masks of steps on as one over steps, to the loss",
+    "in a loop": "the loop takes steps without their masks",
+    "nothing": "",
+    "handed on": "TimeDistributed hands the masks of steps on as one over steps, to GRU(2), which",
+    "over steps": "TimeDistributed hands each step a part of the mask over steps as one of its own",
+}
+
+
+@pytest.mark.parametrize("what", MISLED)
+def test_a_mask_that_goes_wrong_at_a_lift_is_told(what):
+    model = call_in(TENSORFLOW, f"misled({what!r})")
+    if what in {"handed on", "over steps"}:  # Keras cannot call these
+        assert model["error"].startswith(MISLED[what])
+        return
+    lift = model["lifts"][0]
+    assert lift["mask_fault"] == MISLED[what]
+    assert any(one["masked"] for one in lift["inputs"]["tensors"]) == (
+        what in {"to the loss", "nothing"}
+    )
 
 
 def test_the_layer_in_a_lift_is_found_by_its_number():
