@@ -195,7 +195,7 @@ class Lift:
             raise TypeError(f"it makes weights of its own, such as {other[0]}")
         if not self.takes and len(model.outputs) > 1:
             raise TypeError(
-                "TimeDistributed stacks the outputs of its layer into one tensor, which no strategy does"
+                "TimeDistributed stacks outputs into one tensor, which no strategy does"
             )
         if self.mask_fault and self.mask_shape:  # and so it does not in a graph, once pasted
             raise TypeError(f"{self.mask_fault}, which no strategy does")
