@@ -9,10 +9,11 @@ The write is `scatter_update`; `slice_update` has no gradient on TensorFlow.
 Source: keras.ops.fori_loop.
 """
 
+import functools
 import numbers
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DEFAULT = False
 DROPOUT = "independent"
@@ -31,30 +32,42 @@ class OpsFori(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
-        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        """Call the layer on the first step, and put time back behind the batch of its outputs."""
+        y, time = self.layer(tree.map_structure(lambda x: x[:, 0], x)), tree.flatten(x)[0].shape[1]
+        pack, like = functools.partial(tree.pack_sequence_as, y), keras.KerasTensor
+        y = [like((y.shape[0], time, *y.shape[1:]), y.dtype) for y in tree.flatten(y)]
+        self.specs, self.pack = y, pack
+        return pack(y)
 
     def call(self, x, training=None, mask=None):
-        """Allocate the outputs and fill them step by step."""
-        steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        time, batch, *_ = ops.shape(steps)
-        y = self.step_spec
-        buffer = ops.zeros((time, batch, *y.shape[1:]), y.dtype)
+        """Allocate the outputs and fill them step by step; a mask over steps ends here."""
+        specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        steps = tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), x)  # time, batch, *features
+        time, batch = ops.shape(tree.flatten(steps)[0])[:2]
+        buffers = [ops.zeros((time, batch, *y.shape[2:]), y.dtype) for y in specs]
 
-        def write(t, buffer):
-            y = self.layer(ops.take(steps, t, axis=0), training=training)  # batch, *outputs
-            return ops.scatter_update(buffer, ops.reshape(t, (1, 1)), y[None])
+        def write(t, buffers):
+            x = tree.map_structure(lambda x: ops.take(x, t, axis=0), steps)
+            own = tree.map_structure(
+                lambda m: ops.take(m, t, axis=1) if m is not None and m.ndim - 2 else None, mask
+            )
+            own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
+            y, at = tree.flatten(self.layer(x, training=training, **own)), ops.reshape(t, (1, 1))
+            pairs = zip(buffers, y, strict=True)
+            return [ops.scatter_update(buffer, at, one[None]) for buffer, one in pairs]
 
-        buffer = ops.fori_loop(0, time, write, buffer)  # time, batch, *outputs
-        return ops.swapaxes(buffer, 0, 1)  # batch, time, *outputs
+        y = ops.fori_loop(0, time, write, buffers)
+        return self.pack([ops.swapaxes(one, 0, 1) for one in y])  # batch, time, *outputs
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def refuses(layer, setting):
@@ -71,17 +84,14 @@ def refuses(layer, setting):
 def assigns(layer):
     """True if training assigns: to batch statistics, or to the seeds that noise is drawn from."""
     parts = layer._flatten_layers()  # noqa: SLF001
-    statistics = keras.layers.BatchNormalization
-    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
-
-
-def noisy(part):
-    """True if a layer draws noise in training."""
-    rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
-    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    rates = (getattr(part, name, 0) for part in parts for name in NOISE)  # elsewhere: weights
+    noisy = any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
+    return noisy or any(part.trainable for part in statistics)
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` with a counted loop."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, OpsFori(layer)(inputs))  # batch, time, *outputs

@@ -7,11 +7,10 @@ more on the first step to learn its output's type.
 Source: keras.ops.map, on TensorFlow tf.map_fn.
 """
 
-import functools
 import numbers
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DEFAULT = False
 DROPOUT = "independent"
@@ -30,17 +29,28 @@ class OpsMap(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
-        """Bring time to the front, map, bring it back."""
-        steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        step = functools.partial(self.layer, training=training)
-        return ops.swapaxes(ops.map(step, steps), 0, 1)  # batch, time, *outputs
+        """Bring time to the front, map, bring it back; a mask over steps ends here."""
+        masks = tree.flatten(mask if "mask" in self.layer.call_signature_parameters else None)
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim - 2}
+
+        def step(inputs):
+            x, own = inputs  # one step, and its own masks by the number of their tensor
+            masks = tree.pack_sequence_as(x, [own.get(n) for n, _ in enumerate(tree.flatten(x))])
+            return self.layer(x, training=training, **({"mask": masks} if own else {}))
+
+        y = ops.map(step, tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), (x, own)))
+        return tree.map_structure(lambda y: ops.swapaxes(y, 0, 1), y)  # batch, time, *outputs
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def refuses(layer, setting):
@@ -55,17 +65,14 @@ def refuses(layer, setting):
 def assigns(layer):
     """True if training assigns: to batch statistics, or to the seeds that noise is drawn from."""
     parts = layer._flatten_layers()  # noqa: SLF001
-    statistics = keras.layers.BatchNormalization
-    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
-
-
-def noisy(part):
-    """True if a layer draws noise in training."""
-    rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
-    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    rates = (getattr(part, name, 0) for part in parts for name in NOISE)  # elsewhere: weights
+    noisy = any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
+    return noisy or any(part.trainable for part in statistics)
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` with a sequential map."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, OpsMap(layer)(inputs))  # batch, time, *outputs

@@ -13,7 +13,7 @@ import functools
 import numbers
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DEFAULT = False
 DROPOUT = "independent"
@@ -32,30 +32,39 @@ class OpsScan(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
-        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        """Call the layer on the first step, and put time back behind the batch of its outputs."""
+        y, time = self.layer(tree.map_structure(lambda x: x[:, 0], x)), tree.flatten(x)[0].shape[1]
+        pack, like = functools.partial(tree.pack_sequence_as, y), keras.KerasTensor
+        y = [like((y.shape[0], time, *y.shape[1:]), y.dtype) for y in tree.flatten(y)]
+        self.specs, self.pack = y, pack
+        return pack(y)
 
     def call(self, x, training=None, mask=None):
-        """Bring time to the front, scan, bring it back."""
-        steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        y = self.step_spec
-        carry = ops.zeros((ops.shape(x)[0], *y.shape[1:]), y.dtype)  # batch, *outputs
-        step = functools.partial(self.step, training=training)
-        _, y = ops.scan(step, carry, steps)  # time, batch, *outputs
-        return ops.swapaxes(y, 0, 1)  # batch, time, *outputs
+        """Bring time to the front, scan, bring it back; a mask over steps ends here."""
+        specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        masks = tree.flatten(mask if "mask" in self.layer.call_signature_parameters else None)
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim - 2}
+        batch = ops.shape(tree.flatten(x)[0])[0]
+        carry = [ops.zeros((batch, *y.shape[2:]), y.dtype) for y in specs]
 
-    def step(self, carry, x, training):
-        """Return the output of one step both as the carry and as the result."""
-        y = self.layer(x, training=training)  # batch, *outputs
-        return ops.cast(y, carry.dtype), y  # JAX computes float64 in float32
+        def step(carry, inputs):
+            x, own = inputs  # one step, and its own masks by the number of their tensor
+            masks = tree.pack_sequence_as(x, [own.get(n) for n, _ in enumerate(tree.flatten(x))])
+            y = tree.flatten(self.layer(x, training=training, **({"mask": masks} if own else {})))
+            return [ops.cast(one, zeros.dtype) for one, zeros in zip(y, carry, strict=True)], y
+
+        _, y = ops.scan(step, carry, tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), (x, own)))
+        return self.pack([ops.swapaxes(one, 0, 1) for one in y])  # batch, time, *outputs
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def refuses(layer, setting):
@@ -72,17 +81,14 @@ def refuses(layer, setting):
 def assigns(layer):
     """True if training assigns: to batch statistics, or to the seeds that noise is drawn from."""
     parts = layer._flatten_layers()  # noqa: SLF001
-    statistics = keras.layers.BatchNormalization
-    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
-
-
-def noisy(part):
-    """True if a layer draws noise in training."""
-    rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
-    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    rates = (getattr(part, name, 0) for part in parts for name in NOISE)  # elsewhere: weights
+    noisy = any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
+    return noisy or any(part.trainable for part in statistics)
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` with a scan."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, OpsScan(layer)(inputs))  # batch, time, *outputs

@@ -6,10 +6,9 @@ When not: speed matters, or another backend might be used.
 Source: tf.map_fn.
 """
 
-import functools
-
 import keras
 import tensorflow as tf
+from keras import ops, tree
 
 DEFAULT = False
 BACKENDS = ("tensorflow",)
@@ -29,33 +28,42 @@ class MapFn(keras.layers.Wrapper):
     def __init__(self, layer, parallel_iterations=10, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.parallel_iterations = parallel_iterations
-        self.supports_masking = True
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def get_config(self):
         """Return what `from_config` makes an equal layer from."""
         return {**super().get_config(), "parallel_iterations": self.parallel_iterations}
 
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
-        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
-
-    def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
-
     def call(self, x, training=None, mask=None):
-        """Bring time to the front, map, bring it back."""
-        y = tf.map_fn(
-            functools.partial(self.layer, training=training),
-            keras.ops.swapaxes(x, 0, 1),  # time, batch, *features
-            fn_output_signature=self.step_spec.dtype,
-            parallel_iterations=self.parallel_iterations,
-        )
-        return keras.ops.swapaxes(y, 0, 1)  # batch, time, *outputs
+        """Bring time to the front, map, bring it back; a mask over steps ends here."""
+        if self.specs is None:
+            y = self.layer(tree.map_structure(lambda x: x[:, 0], x))  # what the first step returns
+            nest = tree.map_structure(lambda y: tf.TensorSpec(y.shape, y.dtype), y)
+            self.specs, self.pack = tree.flatten(nest), lambda y: tree.pack_sequence_as(nest, y)
+        masks = tree.flatten(mask if "mask" in self.layer.call_signature_parameters else None)
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim - 2}
+
+        def step(inputs):
+            x, own = inputs  # one step, and its own masks by the number of their tensor
+            masks = tree.pack_sequence_as(x, [own.get(n) for n, _ in enumerate(tree.flatten(x))])
+            y = self.layer(x, training=training, **({"mask": masks} if own else {}))
+            return tree.flatten(y)
+
+        how = {"fn_output_signature": self.specs, "parallel_iterations": self.parallel_iterations}
+        y = tf.map_fn(step, tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), (x, own)), **how)
+        return self.pack([ops.swapaxes(one, 0, 1) for one in y])  # batch, time, *outputs
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        axes = [tuple(y.shape)[1:-1][: len(own)] for y in self.specs]
+        return [mask if one in (own, (None,)) else steps for one in axes]
 
 
 def build(layer, shape, dtype=None, *, parallel_iterations=10):
     """Lift `layer` with a map of at most `parallel_iterations` steps at once."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, MapFn(layer, parallel_iterations)(inputs))  # batch, time, *outputs

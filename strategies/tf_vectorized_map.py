@@ -7,10 +7,9 @@ When not: the layer holds such an operation; noise or statistics must differ fro
 Source: tf.vectorized_map with `fallback_to_while_loop=False`.
 """
 
-import functools
-
 import keras
 import tensorflow as tf
+from keras import ops, tree
 
 DEFAULT = False
 BACKENDS = ("tensorflow",)
@@ -21,11 +20,8 @@ MASKS = "passed"
 PADDED_STEPS = "computed"
 
 HAS_NO_BATCHED_FORM = (
-    keras.layers.Conv3D,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv1D,
-    keras.layers.SeparableConv2D,
+    *(keras.layers.Conv3D, keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D),
+    *(keras.layers.SeparableConv1D, keras.layers.SeparableConv2D),
 )
 
 
@@ -35,18 +31,29 @@ class StrictMap(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
-        """Bring time to the front, map, bring it back."""
-        steps = keras.ops.swapaxes(x, 0, 1)  # time, batch, *features
-        step = functools.partial(self.layer, training=training)
+        """Bring time to the front, map, bring it back; a mask over steps ends here."""
+        masks = tree.flatten(mask if "mask" in self.layer.call_signature_parameters else None)
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim - 2}
+
+        def step(inputs):
+            x, own = inputs  # one step, and its own masks by the number of their tensor
+            masks = tree.pack_sequence_as(x, [own.get(n) for n, _ in enumerate(tree.flatten(x))])
+            return self.layer(x, training=training, **({"mask": masks} if own else {}))
+
+        steps = tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), (x, own))  # time, batch, …
         y = tf.vectorized_map(step, steps, fallback_to_while_loop=False)
-        return keras.ops.swapaxes(y, 0, 1)  # batch, time, *outputs
+        return tree.map_structure(lambda y: ops.swapaxes(y, 0, 1), y)  # batch, time, *outputs
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def refuses(layer, setting):
@@ -71,5 +78,6 @@ def refuses_part(part, setting):
 
 def build(layer, shape, dtype=None):
     """Lift `layer` with a vectorising map that raises rather than loops."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, StrictMap(layer)(inputs))  # batch, time, *outputs

@@ -3,14 +3,14 @@
 When: a hand-written loop needs an early end or a state, and the layer is only a part of its body.
 When not: the loop does nothing else: `tf_map_fn` is the same loop, written by TensorFlow.
 
-The arrays have a fixed size: a growing one loses its writes under XLA. The loop has a known
-maximum: without one XLA cannot make its gradient.
+Under XLA a growing array loses its writes, and a loop without a known maximum has no gradient.
 
 Source: tf.while_loop, tf.TensorArray.
 """
 
 import keras
 import tensorflow as tf
+from keras import ops, tree
 
 DEFAULT = False
 BACKENDS = ("tensorflow",)
@@ -27,33 +27,43 @@ class WhileLoop(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
-        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
-
-    def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
-        """Read the steps from one array and write the outputs into another."""
-        steps = keras.ops.swapaxes(x, 0, 1)  # time, batch, *features
-        time = tf.shape(steps)[0]
-        source = tf.TensorArray(x.dtype, time, element_shape=steps.shape[1:]).unstack(steps)
-        target = tf.TensorArray(self.step_spec.dtype, time)
+        """Read the steps from arrays, write outputs into others; a mask over steps ends here."""
+        if self.specs is None:
+            y = self.layer(tree.map_structure(lambda x: x[:, 0], x))  # what the first step returns
+            nest = tree.map_structure(lambda y: keras.KerasTensor(y.shape, y.dtype), y)
+            self.specs, self.pack = tree.flatten(nest), lambda y: tree.pack_sequence_as(nest, y)
+        flat = [ops.swapaxes(one, 0, 1) for one in tree.flatten(x)]  # each: time, batch, *features
+        time = tf.shape(flat[0])[0]
+        arrays = [tf.TensorArray(x.dtype, time, element_shape=x.shape[1:]).unstack(x) for x in flat]
+        targets = [tf.TensorArray(y.dtype, time) for y in self.specs]
+        own = {"mask": mask} if "mask" in self.layer.call_signature_parameters else {}
 
-        def body(t, target):
-            return t + 1, target.write(t, self.layer(source.read(t), training=training))
+        def body(t, targets):
+            step = tree.pack_sequence_as(x, [array.read(t) for array in arrays])
+            how = tree.map_structure(lambda m: m[:, t] if getattr(m, "ndim", 2) - 2 else None, own)
+            y = tree.flatten(self.layer(step, training=training, **how))
+            return t + 1, [target.write(t, one) for target, one in zip(targets, y, strict=True)]
 
-        loop = (tf.constant(0), target)
-        _, target = tf.while_loop(lambda t, _: t < time, body, loop, maximum_iterations=time)
-        return keras.ops.swapaxes(target.stack(), 0, 1)  # batch, time, *outputs
+        loop = (tf.constant(0), targets)
+        _, targets = tf.while_loop(lambda t, _: t < time, body, loop, maximum_iterations=time)
+        y = [ops.swapaxes(target.stack(), 0, 1) for target in targets]  # batch, time, *outputs
+        for one in y:
+            one.set_shape((one.shape[0], flat[0].shape[0], *one.shape[2:]))
+        return self.pack(y)
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[1:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` with a while loop."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, WhileLoop(layer)(inputs))  # batch, time, *outputs
