@@ -1,6 +1,5 @@
 """The first screen: an answer, a condition or the least to lose, or what a run of copies found."""
 
-import csv
 import re
 from dataclasses import replace
 
@@ -159,13 +158,13 @@ def first_screen(html):
 
 
 @pytest.mark.parametrize(
-    ("slow", "headline", "count", "verdict"),
+    ("slow", "headline", "count"),
     [
-        (1.06, "1 of 4 cases fails the gate against main: 1 slower.", "1 slower, 3 same", "slower"),
-        (0.9, "None of 4 cases fails the gate against main.", "1 faster, 3 same", "faster"),
+        (1.06, "1 of 4 cases fails the gate against main: 1 slower.", "1 slower, 3 same"),
+        (0.9, "None of 4 cases fails the gate against main.", "1 faster, 3 same"),
     ],
 )
-def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count, verdict):
+def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count):
     html = reported(run_file(tmp_path, slow=slow))
     said, words = first_screen(html)
     assert said == headline
@@ -175,11 +174,6 @@ def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count, verdic
     assert "over the best" not in section(html, "answer").partition("</details>")[2]
     assert html.index('class="answers"') < html.index('<dl class="trusted">')
     assert "new: mine" in {*Elements(html).words}
-    with (tmp_path / "report" / "tables" / "gate.csv").open() as file:
-        rows = {row["case"].partition(",")[0]: row for row in csv.DictReader(file)}
-    assert rows["fold_time"]["time"] == verdict
-    assert rows["fold_time"]["gate"] == ("fails" if verdict == "slower" else "passes")
-    assert rows["native"]["gate"] == "passes"
 
 
 def test_hostile_names_of_sides_are_text(tmp_path):
