@@ -202,3 +202,11 @@ def test_no_terminal_code_is_left(text):
 def test_colours_do_not_count_where_a_long_text_is_cut():
     shown = one_line(ValueError("\x1b[31m" * 500 + "the end"))
     assert shown == "ValueError: the end"
+
+
+def test_what_a_layer_s_own_call_raised_is_told_without_what_keras_puts_around_it():
+    said = "\x1b[1mError encountered:\n\n'action'\x1b[0m\n\n"
+    text = f"Exception in call().\n\n{said}Arguments received by"
+    assert one_line(KeyError(text)) == "KeyError: 'action'"
+    assert one_line(ValueError(text)) == "ValueError: 'action'"
+    assert one_line(KeyError("action")) == "KeyError: 'action'"

@@ -113,8 +113,12 @@ def one_line(error: Exception) -> str:
     """Return the kind of an exception and the start of its text, on one line; a UserError's alone.
 
     TensorFlow puts a stack before the text of an error in a graph: there the last paragraph counts.
+    Keras puts advice before what a layer's own call raised, and arguments behind.
     """
-    text = without_codes(str(error))
+    is_quoted = isinstance(error, KeyError) and "\\n" in str(error)
+    text = without_codes(str(error.args[0] if is_quoted else error))
+    if "Error encountered:" in text:
+        text = text.partition("Error encountered:")[2].partition("Arguments received by")[0]
     if text.startswith("Graph execution error"):
         text = text.rstrip().rpartition("\n\n")[2]
     text = " ".join(text.split())
