@@ -90,7 +90,10 @@ def parts(layer):
 
 def build(layer, shape, dtype=None):
     """Lift `layer` by calling it, part by part, on an input with one more axis."""
-    inputs = x = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = keras.tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = x = keras.tree.map_structure(  # batch, time, *features
+        lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype
+    )
     for unit in units(layer):
         x = unit(x)
     return keras.Model(inputs, x)  # batch, time, *outputs

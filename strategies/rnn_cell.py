@@ -53,8 +53,10 @@ class StepRNN(keras.layers.RNN):
         return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), self.compute_dtype)
 
 
-def refuses(layer, setting):
-    """Refuse what JAX cannot assign or mask in a loop, and an unrolled loop of unknown length."""
+def refuses(layer, setting, *, shape=(), masked=False):
+    """Refuse nests, masks of a step, what JAX cannot do in a loop, and unrolling to no length."""
+    if reason := refused_step(layer, shape, masked):
+        return reason
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
@@ -65,17 +67,25 @@ def refuses(layer, setting):
     return None
 
 
+def refused_step(layer, shape, masked):
+    """Return why a cell cannot take or return such steps; None where it can."""
+    if isinstance(shape, dict | list):
+        return "RNN takes one sequence and hands its cell one tensor, and here are several inputs."
+    if masked:
+        return "RNN takes a mask over steps and hands its cell none; the step has one of its own."
+    step = keras.KerasTensor((None, *shape[1:]))
+    if shape and keras.tree.is_nested(layer.compute_output_spec(step)):
+        return "RNN returns one sequence, and the layer has several outputs."
+    return None
+
+
 def assigns(layer):
     """True if training assigns: to batch statistics, or to the seeds that noise is drawn from."""
     parts = layer._flatten_layers()  # noqa: SLF001
-    statistics = keras.layers.BatchNormalization
-    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
-
-
-def noisy(part):
-    """True if a layer draws noise in training."""
-    rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
-    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    rates = (getattr(part, name, 0) for part in parts for name in NOISE)  # elsewhere: weights
+    noisy = any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
+    return noisy or any(part.trainable for part in statistics)
 
 
 def output_shape(layer):

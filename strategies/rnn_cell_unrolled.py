@@ -46,8 +46,16 @@ class StepRNN(keras.layers.RNN):
         return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), self.compute_dtype)
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse where the number of steps is unknown while the loop is traced."""
+def refuses(layer, setting, *, shape=(), masked=False):
+    """Refuse nests, masks of a step, and an unknown number of steps while the loop is traced."""
+    if isinstance(shape, dict | list):
+        return "RNN takes one sequence and hands its cell one tensor, and here are several inputs."
+    if masked:
+        return "RNN takes a mask over steps and hands its cell none; the step has one of its own."
+    if shape and keras.tree.is_nested(
+        layer.compute_output_spec(keras.KerasTensor((None, *shape[1:])))
+    ):
+        return "RNN returns one sequence, and the layer has several outputs."
     if setting.time_axis == "dynamic" and setting.mode != "eager":
         return "unrolling needs the number of steps when it is traced, and time is dynamic."
     return None

@@ -43,8 +43,16 @@ class Keras2TimeDistributed(keras.layers.Wrapper):
         return self.lift(x)  # batch, time, *outputs
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse where the package is not installed."""
+def refuses(layer, setting, *, shape=(), masked=False):  # noqa: ARG001
+    """Refuse several inputs, masks of a step, and where the package is not installed."""
+    if isinstance(shape, dict | list):
+        return "Activation, through which Keras 2 calls the layer, takes one tensor, not several."
+    if masked and "mask" in layer.call_signature_parameters:
+        return "Activation, through which Keras 2 calls the layer, hands it no mask of its own."
+    if shape and keras.tree.is_nested(
+        layer.compute_output_spec(keras.KerasTensor((None, *shape[1:])))
+    ):
+        return "Activation, through which Keras 2 calls the layer, returns one tensor, not several."
     if importlib.util.find_spec("tf_keras") is None:
         return "the package tf_keras is not installed; run: pip install tf_keras"
     return None

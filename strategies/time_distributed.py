@@ -12,8 +12,10 @@ and since Keras 3.14 it takes the number of sequences for the number of steps th
 It asks the layer for its output shape, which one that is subclassed without
 `compute_output_shape` does not tell.
 
-Where lengths vary it passes each step's mask, one value a sequence, to the layer: a recurrent layer
-or attention fails, or takes it for a mask of its own axis if the sizes agree.
+It hands the layer `mask[:, t]` of any mask. Of (batch, time, words) that is right; behind the lift
+the mask keeps its words, and the next LSTM fails, or on JAX takes them for steps. Of (batch, time)
+it is one value a sequence: a recurrent layer or attention fails, or takes it for a mask of its own
+axis if the sizes agree. The mask of an Embedding that it wraps is lost.
 
 Source: keras.layers.TimeDistributed (keras/src/layers/rnn/time_distributed.py).
 """
@@ -28,20 +30,25 @@ PADDED_STEPS = "computed"
 
 #: Layers whose mask is of an axis within the step, where the mask over steps would be wrong.
 MASKED = (
-    keras.layers.RNN,
-    keras.layers.MultiHeadAttention,
-    keras.layers.GroupQueryAttention,
-    keras.layers.Attention,
-    keras.layers.GlobalAveragePooling1D,
-    keras.layers.Softmax,
+    *(keras.layers.RNN, keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention),
+    *(keras.layers.Attention, keras.layers.GlobalAveragePooling1D, keras.layers.Softmax),
 )
 
 
-def refuses(layer, setting):
-    """Refuse unknown shapes, layers with masks, and what a map over step numbers cannot do."""
+def refuses(layer, setting, *, shape=(), masked=False):
+    """Refuse nests, unknown shapes, wrong masks, and what a map over step numbers cannot do."""
+    if isinstance(shape, dict | list):
+        return "Keras's TimeDistributed takes one tensor, and the layer takes several inputs."
     if type(layer).compute_output_shape is keras.Layer.compute_output_shape:
         return f"it asks {type(layer).__name__} for its output shape; write compute_output_shape."
-    if setting.lengths != "full" and any(isinstance(part, MASKED) for part in parts(layer)):
+    outputs = layer.compute_output_shape((None, *shape[1:])) if shape else ()
+    if isinstance(outputs, dict) or any(isinstance(one, dict | list | tuple) for one in outputs):
+        return "Keras's TimeDistributed returns one tensor, and the layer returns several."
+    if (
+        setting.lengths != "full"
+        and not masked
+        and any(isinstance(part, MASKED) for part in parts(layer))
+    ):
         return (
             "it hands the layer a mask of one value a sequence, and its own has one an inner step."
         )
