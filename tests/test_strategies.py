@@ -92,10 +92,18 @@ def test_a_workload_maps_the_shapes_that_its_docstring_says(name):
     module = load_module(str(ROOT / "workloads" / f"{name}.py"))
     made, other = module.make_layer(), module.make_layer()
     assert made is not other
-    shapes = re.findall(r"\(batch, ([^)]*)\)", module.make_layer.__doc__)
-    features, outputs = (tuple(map(int, shape.split(", "))) for shape in shapes)
-    assert features == module.FEATURES
-    assert made.compute_output_shape((None, *features)) == (None, *outputs)
+    inputs = WORKLOADS[name].inputs
+    step = inputs.pack([(None, *tensor.shape) for tensor in inputs.tensors])
+    taken, returned = module.make_layer.__doc__.split(" -> ")
+    assert sorted(shapes_in(taken)) == sorted(tensor.shape for tensor in inputs.tensors)
+    outputs = keras.tree.map_shape_structure(keras.KerasTensor, made.compute_output_shape(step))
+    assert shapes_in(returned) == [output.shape[1:] for output in keras.tree.flatten(outputs)]
+
+
+def shapes_in(text):
+    """Shapes of one step as a docstring writes them, such as (batch, 12, 16), without the batch."""
+    inside = re.findall(r"\(batch,([^)]*)\)", text)
+    return [tuple(map(int, re.findall(r"\d+", sizes))) for sizes in inside]
 
 
 def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypatch):
