@@ -129,14 +129,12 @@ LIKE = "; write it like --inputs 'action=int32[]<6,frame=float32[8]'"
 ASKED = {
     ("built", "6"): [[6, 4], [4]],
     ("built", "7"): f"{BUILT} 6, and --inputs or the workload's file says 7; {LEAVE}",
-    ("built", "6,1"): f"{BUILT} 6, and --inputs or the workload's file says 6,1; {LEAVE}",
     ("tokens", "int32[7]<9"): [[50, 4]],
     ("tokens", "7"): "the layer takes whole numbers; write so, like int32[7]<50 in --inputs, or in "
     "INPUTS of a workload's file",
     ("by_name", "frame=float32[8],action=int32[]<6"): [[8, 2], [2], [6, 2]],
     ("by_name", "fraem=float32[8],action=int32[]<6"): f"{TAKES} 'fraem' (nearest: frame){LIKE}",
     ("by_name", "frame=float32[8]"): f"{TAKES} 'frame=float32[8]'{LIKE}",
-    ("by_name", "float32[8],int32[]<6"): f"{TAKES} 'float32[8],int32[]<6'{LIKE}",
     ("by_name", "8"): f"{TAKES} '8'{LIKE}",
     ("by_name", "frame=float32[9],action=int32[]<6"): f"{BUILT} 8 in input 'frame', and --inputs "
     f"or the workload's file says 9; {LEAVE}",

@@ -118,8 +118,6 @@ MISTAKES = (
     "bench --layer x:y --inputs frame=float32[8],int32[]<6",
     "bench --layer x:y --inputs frame=float23[8]",
     "bench --layer x:y --inputs words=int32[12]+mask",
-    "bench --layer x:y --inputs float32[]+mask",
-    "bench --layer x:y --inputs uint8[3]<300",
     "bench --seed=",
     "selftest --resume latest",
     "selftest --against main",
