@@ -39,11 +39,13 @@ class Lift:
     parameters: dict
     time_axis: TimeAxis
 
-    def model(self, layer, *features):
+    def model(self, layer, *features, **how):
         layer.build((None, *features))
         setting = Setting("probe", TIME, BATCH, Phase.FORWARD, time_axis=self.time_axis)
         refuses = getattr(self.module, "refuses", None)
-        if refuses and refuses(layer, setting):
+        taken = getattr(refuses, "__kwdefaults__", None) or {}
+        how = {name: how[name] for name in how if name in taken}
+        if refuses and refuses(layer, setting, **how):
             return None
         time = TIME if self.time_axis is TimeAxis.STATIC else None
         return self.module.build(layer, (time, *features), **self.parameters)
@@ -166,6 +168,32 @@ def masks_and_padding(lift):
     return "passed" if passed[-1] else "lost", padding(y, model(x).numpy())
 
 
+class Words(keras.layers.Layer):
+    """The sum of a step's valid words, kept at each word: (batch, words) twice, then (…, 2)."""
+
+    def call(self, x, mask=None):
+        x = x if mask is None else keras.ops.where(mask, x, 0)
+        return keras.ops.stack([x, x], axis=-1)
+
+    def compute_output_shape(self, shape):
+        return (*shape, 2)
+
+    def compute_mask(self, _, mask):
+        return mask
+
+
+def own_mask(lift):
+    """Return whether a step gets its own mask, and the rank of that behind the lift."""
+    model = lift.model(Words(), 4, masked=True)
+    if model is None:
+        return "refused"
+    x, valid = noise(4), np.arange(4) < np.arange(1, BATCH * TIME + 1).reshape(BATCH, TIME, 1) % 5
+    y = model(lift.feed(x), mask=tf.constant(valid))
+    if not np.allclose(y[..., 0], np.where(valid, x, 0)):
+        return "lost"
+    return "passed" if len(y._keras_mask.shape) == valid.ndim else "ended"
+
+
 def padding(outputs, unmasked):
     """Return what the padded steps of (batch, time, *outputs) hold."""
     if np.allclose(outputs, unmasked):
@@ -242,3 +270,38 @@ def test_a_wrong_declaration_is_caught(constant, wrong):
     honest = STRATEGIES["fold_time"]
     liar = replace(honest, constants={**honest.constants, constant: wrong})
     assert disagreements(liar, TimeAxis.STATIC) == {constant: (wrong, honest.constants[constant])}
+
+
+REFUSE_OWN_MASKS = ("rnn_cell", "rnn_cell_unrolled", "gru", "conv1d_pointwise", "einsum_ellipsis")
+HAND_OWN_MASKS = (
+    *("fold_time", "native", "ops_map", "ops_scan", "ops_fori", "vectorized_map", "tf_scan"),
+    *("tf_map_fn[parallel_iterations=10]", "tf_while_loop", "tf_vectorized_map"),
+    "time_distributed",
+)
+
+
+@pytest.mark.parametrize("name", HAND_OWN_MASKS + REFUSE_OWN_MASKS)
+def test_a_steps_own_mask_is_handed_to_it_or_refused(name):
+    strategy = STRATEGIES[name]
+    lift = Lift(load_module(str(strategy.path)), dict(strategy.parameters), TimeAxis.STATIC)
+    assert own_mask(lift) == ("passed" if name in HAND_OWN_MASKS else "refused")
+
+
+def test_a_strategy_that_hands_no_mask_is_caught(tmp_path):
+    text = STRATEGIES["ops_map"].path.read_text()
+    cases = ("if own else {}", "if None else {}", "lost"), ("(own, (None", "(0, (None", "ended")
+    for old, new, word in cases:
+        assert old in text
+        (tmp_path / f"{word}.py").write_text(text.replace(old, new))
+        lift = Lift(load_module(str(tmp_path / f"{word}.py")), {}, TimeAxis.STATIC)
+        assert own_mask(lift) == word
+
+
+def test_keras_hands_a_step_the_mask_of_its_sequence_and_keeps_words_behind():
+    x, words = noise(4, 3), np.ones((BATCH, TIME, 4), bool)
+    lift = keras.layers.TimeDistributed(keras.layers.LSTM(2))
+    assert lift(x, mask=words)._keras_mask.shape == words.shape
+    with pytest.raises(IndexError):
+        lift(x, mask=VALID)
+    embedded = keras.layers.TimeDistributed(keras.layers.Embedding(9, 2, mask_zero=True))
+    assert getattr(embedded(np.zeros((BATCH, TIME, 4), "int32")), "_keras_mask", None) is None

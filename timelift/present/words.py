@@ -309,7 +309,7 @@ _DECLARED = {
         "unreachable": "out of reach: reading model.losses raises",
     },
     "MASKS": {
-        "passed": "passed on to the next layer",
+        "passed": "passed on to the next layer; a step's own, to the step, or refused",
         "lost": "lost",
         "row_lengths": "the row lengths of a ragged tensor take their place",
     },
