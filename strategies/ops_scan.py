@@ -67,8 +67,12 @@ class OpsScan(keras.layers.Wrapper):
         return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
-def refuses(layer, setting):
-    """Refuse gradients that XLA cannot compile, and what the loops of JAX and PyTorch cannot do."""
+def refuses(layer, setting, *, masked=False):
+    """Refuse gradients that XLA cannot compile, and what the loops of a backend cannot do."""
+    scanned = len(tree.flatten(masked)) + sum(tree.flatten(masked))  # tensors, masks of their own
+    traced = setting.time_axis == "dynamic" and setting.mode != "eager"
+    if setting.backend == "tensorflow" and traced and scanned > 1:
+        return "Keras scans several tensors of a known length alone here, and time is dynamic."
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if setting.mode == "xla" and setting.phase == "backward":
