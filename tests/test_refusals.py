@@ -9,7 +9,7 @@ import pytest
 from tests import engines
 from tests.projects import STRATEGIES
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.measure.launch import LaunchProcess
 from timelift.messages import RivalSpec, Task
 
@@ -60,6 +60,7 @@ def make_layer():
     return {layer}
 """
 VECTOR, SERIES, IMAGE = (3,), (4, 3), (5, 6, 2)
+TWO_VECTORS = ((3,), (3,))
 FORWARD, VARYING = {"phase": Phase.FORWARD}, {"lengths": Lengths.UNIFORM}
 EAGER = {"mode": Mode.EAGER}
 EAGER_FORWARD = EAGER | FORWARD
@@ -107,6 +108,7 @@ RELU = "layers.ReLU(activity_regularizer='l2')"
 EINSUM = "layers.EinsumDense('...f,fu->...u', output_shape=(2,))"
 CASES = [
     on_tensorflow("dense()", VECTOR, DYNAMIC | FORWARD, (*KNOWN_TIME, TD)),
+    on_tensorflow("layers.Add()", TWO_VECTORS, DYNAMIC | FORWARD, ("ops_scan", TD), ("ops_map",)),
     on_tensorflow("dense()", VECTOR, DYNAMIC | XLA, (TD,), sizes=(4, 4)),
     on_tensorflow("dense()", VECTOR, XLA, ("ops_scan", "ops_fori")),
     on_tensorflow("dense()", VECTOR, XLA | VARYING, ("bucketing[k=4]", "loop_shrinking")),
@@ -214,7 +216,9 @@ def test_a_strategy_refuses_only_where_it_would_fail(tmp_path, case):
     judges = "refuses|tries" if case.unseen else "refuses"
     anyway = [without_refusals(tmp_path, name, judges) for name in (*case.refused, "fold_time")]
     rivals = (*(STRATEGIES[name].rival() for name in names), *anyway)
-    task = Task(setting, rivals, f"{layer}:make_layer", LayerInputs.of_one(case.features), 1, 0.0)
+    shapes = case.features if case.features == TWO_VECTORS else (case.features,)
+    inputs = LayerInputs(tuple(map(StepTensor, shapes)))
+    task = Task(setting, rivals, f"{layer}:make_layer", inputs, 1, 0.0)
     outcomes = {end.case.strategy: end for end in launched(case.backend).measure(task)}
     for name in case.refused:
         assert (outcomes[name].status, outcomes[name].reason[-1:]) == (Status.REFUSED, "."), name
