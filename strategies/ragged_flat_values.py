@@ -8,6 +8,7 @@ Source: tf.RaggedTensor.with_flat_values; keras.Input(ragged=True).
 """
 
 import keras
+from keras import KerasTensor, tree
 
 DEFAULT = False
 BACKENDS = ("tensorflow",)
@@ -26,23 +27,33 @@ class FlatValues(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        self.built = True  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        """Call the layer on one step, and put time back behind the batch of its outputs."""
+        step = tree.map_structure(lambda x: KerasTensor((None, *x.shape[2:]), x.dtype), x)
+        batch, time = tree.flatten(x)[0].shape[:2]
+        y = self.layer(step)  # by which the layer builds itself
+        return tree.map_structure(lambda y: KerasTensor((batch, time, *y.shape[1:]), y.dtype), y)
 
     def call(self, x, training=None, mask=None):
         """Keep the row lengths, replace the values."""
-        y = self.layer(x.flat_values, training=training)  # steps of all sequences, *outputs
-        return x.with_flat_values(y)  # batch, (time), *outputs
+        steps = tree.map_structure(lambda x: x.flat_values, x)  # steps of all sequences, *features
+        y = self.layer(steps, training=training)  # steps of all sequences, *outputs
+        return tree.map_structure(tree.flatten(x)[0].with_flat_values, y)  # batch, (time), *outputs
+
+
+def refuses(layer, setting, *, masked=False):  # noqa: ARG001
+    """Refuse a mask of the step's own."""
+    if any(tree.flatten(masked)):
+        return "a ragged tensor comes without a mask, and the step has one of its own."
+    return None
 
 
 def build(layer, shape, dtype=None):
-    """Lift `layer` over a ragged input."""
-    inputs = keras.Input((None, *shape[1:]), dtype=dtype, ragged=True)  # batch, (time), *features
+    """Lift `layer` over ragged inputs."""
+    specs = tree.map_shape_structure(KerasTensor, shape)
+    inputs = tree.map_structure(
+        lambda x, kind: keras.Input((None, *x.shape[1:]), dtype=kind, ragged=True), specs, dtype
+    )
     return keras.Model(inputs, FlatValues(layer)(inputs))  # batch, (time), *outputs
