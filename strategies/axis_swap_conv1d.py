@@ -26,7 +26,7 @@ def refuses(layer, setting):
     """Refuse all but a Dense on vectors, and an unknown number of steps."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"it borrows the size and activation of a Dense, not of {type(layer).__name__}."
-    if len(layer.get_build_config()["input_shape"]) != 2:  # noqa: PLR2004
+    if len(layer.get_build_config()["input_shape"]) != 2:
         return "it swaps time with the one axis of features, and there are more."
     if setting.time_axis == "dynamic":
         return "time is the channel axis of its kernel, so its size must be known."

@@ -26,7 +26,7 @@ def refuses(layer, setting):
     """Refuse all but a Dense on vectors, and PyTorch's gradient for any length."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"it borrows the size and activation of a Dense, not of {type(layer).__name__}."
-    if len(layer.get_build_config()["input_shape"]) != 2:  # noqa: PLR2004
+    if len(layer.get_build_config()["input_shape"]) != 2:
         return "it convolves a series of numbers for each feature, and features have more axes."
     traced = setting.time_axis == "dynamic" and setting.mode == "graph"
     if setting.backend == "torch" and traced and setting.gradients == "inputs_and_weights":

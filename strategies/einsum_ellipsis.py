@@ -30,7 +30,7 @@ def refuses(layer, setting):  # noqa: ARG001
     """Refuse all but the arithmetic of Dense on vectors."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"an EinsumDense of one product equals Dense, not {type(layer).__name__}."
-    if len(layer.get_build_config()["input_shape"]) != 2:  # noqa: PLR2004
+    if len(layer.get_build_config()["input_shape"]) != 2:
         return (
             "EinsumDense declares the axes of its ellipsis in reverse order, and here are several."
         )

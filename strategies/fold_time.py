@@ -26,21 +26,20 @@ class FoldTime(keras.layers.Wrapper):
 
     def call(self, x, training=None, mask=None):
         """Fold, call, unfold; a step's own mask is folded with it, one over steps ends here."""
-        sizes = [ops.shape(one) for one in tree.flatten(x)]  # each: batch, time, *features
-        rows = [(batch * time, *features) for batch, time, *features in sizes]
-        x = tree.pack_sequence_as(x, list(map(ops.reshape, tree.flatten(x), rows)))
-        own = tree.map_structure(lambda m: m if m is not None and m.ndim - 2 else None, mask)
-        own = tree.map_structure(
-            lambda m: None if m is None else ops.reshape(m, (-1, *ops.shape(m)[2:])), own
-        )
-        own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
-        y = self.layer(x, training=training, **own)  # batch * time, *outputs
-        return tree.map_structure(lambda y: ops.reshape(y, (*sizes[0][:2], *ops.shape(y)[1:])), y)
+        batch, time = ops.shape(tree.flatten(x)[0])[:2]
+
+        def fold(x):
+            return ops.reshape(x, (batch * time, *ops.shape(x)[2:]))
+
+        own = tree.map_structure(lambda m: fold(m) if m is not None and m.ndim > 2 else None, mask)
+        masks = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        y = self.layer(tree.map_structure(fold, x), training=training, **masks)
+        return tree.map_structure(lambda y: ops.reshape(y, (batch, time, *ops.shape(y)[1:])), y)
 
     def compute_mask(self, x, mask):
         """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
         self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
-        mask = next((one for one in tree.flatten(mask) if one is not None), None)
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
         own = tuple(getattr(mask, "shape", ())[2:])
         steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
         return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]

@@ -38,14 +38,14 @@ class LoopUnstack(keras.layers.Wrapper):
 
     def step(self, t, x, mask, training):
         """Call the layer on one step, with a mask of the step's own if it takes one."""
-        own = tree.map_structure(lambda m: m[:, t] if m is not None and m.ndim - 2 else None, mask)
-        own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
+        own = tree.map_structure(lambda m: m[:, t] if m is not None and m.ndim > 2 else None, mask)
+        own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
         return self.layer(x, training=training, **own)
 
     def compute_mask(self, x, mask):
         """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
         self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
-        mask = next((one for one in tree.flatten(mask) if one is not None), None)
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
         own = tuple(getattr(mask, "shape", ())[2:])
         steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
         return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]

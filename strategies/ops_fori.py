@@ -52,9 +52,9 @@ class OpsFori(keras.layers.Wrapper):
         def write(t, buffers):
             x = tree.map_structure(lambda x: ops.take(x, t, axis=0), steps)
             own = tree.map_structure(
-                lambda m: ops.take(m, t, axis=1) if m is not None and m.ndim - 2 else None, mask
+                lambda m: ops.take(m, t, axis=1) if m is not None and m.ndim > 2 else None, mask
             )
-            own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
+            own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
             y, at = tree.flatten(self.layer(x, training=training, **own)), ops.reshape(t, (1, 1))
             pairs = zip(buffers, y, strict=True)
             return [ops.scatter_update(buffer, at, one[None]) for buffer, one in pairs]

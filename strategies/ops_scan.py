@@ -45,8 +45,8 @@ class OpsScan(keras.layers.Wrapper):
     def call(self, x, training=None, mask=None):
         """Bring time to the front, scan, bring it back; a mask over steps ends here."""
         specs = self.specs or tree.flatten(self.compute_output_spec(x))
-        masks = tree.flatten(mask if "mask" in self.layer.call_signature_parameters else None)
-        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim - 2}
+        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
         batch = ops.shape(tree.flatten(x)[0])[0]
         carry = [ops.zeros((batch, *y.shape[2:]), y.dtype) for y in specs]
 

@@ -62,7 +62,7 @@ def refuses(layer, setting, *, shape=(), masked=False):
     if setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
         return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
     varies = setting.lengths != "full"
-    if setting.backend == "jax" and varies and len(output_shape(layer)) > 2:  # noqa: PLR2004
+    if setting.backend == "jax" and varies and len(output_shape(layer)) > 2:
         return "in JAX's loop Keras masks vectors, and each output of the layer has more axes."
     return None
 

@@ -33,8 +33,8 @@ class Scan(keras.layers.Wrapper):
             y = self.layer(tree.map_structure(lambda x: x[:, 0], x))  # what the first step returns
             nest = tree.map_structure(lambda y: tf.TensorSpec(y.shape, y.dtype), y)
             self.specs, self.pack = tree.flatten(nest), lambda y: tree.pack_sequence_as(nest, y)
-        masks = tree.flatten(mask if "mask" in self.layer.call_signature_parameters else None)
-        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim - 2}
+        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
         batch = ops.shape(tree.flatten(x)[0])[0]
         carry = [ops.zeros((batch, *y.shape[1:]), y.dtype) for y in self.specs]
 

@@ -39,11 +39,11 @@ class WhileLoop(keras.layers.Wrapper):
         time = tf.shape(flat[0])[0]
         arrays = [tf.TensorArray(x.dtype, time, element_shape=x.shape[1:]).unstack(x) for x in flat]
         targets = [tf.TensorArray(y.dtype, time) for y in self.specs]
-        own = {"mask": mask} if "mask" in self.layer.call_signature_parameters else {}
+        own = {"mask": mask} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
 
         def body(t, targets):
             step = tree.pack_sequence_as(x, [array.read(t) for array in arrays])
-            how = tree.map_structure(lambda m: m[:, t] if getattr(m, "ndim", 2) - 2 else None, own)
+            how = tree.map_structure(lambda m: m[:, t] if getattr(m, "ndim", 2) > 2 else None, own)
             y = tree.flatten(self.layer(step, training=training, **how))
             return t + 1, [target.write(t, one) for target, one in zip(targets, y, strict=True)]
 

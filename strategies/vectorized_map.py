@@ -42,8 +42,8 @@ class VectorizedMap(keras.layers.Wrapper):
 
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back; a mask over steps ends here."""
-        masks = tree.flatten(mask if "mask" in self.layer.call_signature_parameters else None)
-        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim - 2}
+        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
 
         def step(inputs):
             x, own = inputs  # one step, and its own masks by the number of their tensor
