@@ -31,9 +31,8 @@ class FlatValues(keras.layers.Wrapper):
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Call the layer on one step, and put time back behind the batch of its outputs."""
-        step = tree.map_structure(lambda x: KerasTensor((None, *x.shape[2:]), x.dtype), x)
         batch, time = tree.flatten(x)[0].shape[:2]
-        y = self.layer(step)  # by which the layer builds itself
+        y = self.layer(tree.map_structure(lambda x: KerasTensor((None, *x.shape[2:]), x.dtype), x))
         return tree.map_structure(lambda y: KerasTensor((batch, time, *y.shape[1:]), y.dtype), y)
 
     def call(self, x, training=None, mask=None):
