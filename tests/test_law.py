@@ -21,6 +21,7 @@ from tests.law_cover import (
     GRAPH,
     KINDS,
     LARGE,
+    NESTS,
     OTHERS,
     ROWS,
     ends,
@@ -80,8 +81,8 @@ def test_every_strategy_meets_other_layers_than_dense_ones(backend):
         assert set().union(*(lifted[workload] for workload in group)) >= OF_ANY_LAYER
 
 
-def test_every_workload_but_the_large_is_of_a_kind():
-    assert sorted([DENSE, *LARGE, *chain(*KINDS)]) == sorted(WORKLOADS)
+def test_every_other_workload_is_of_a_kind():
+    assert sorted([DENSE, *LARGE, *NESTS, *chain(*KINDS)]) == sorted(WORKLOADS)
 
 
 @pytest.mark.parametrize("backend", COVERED)
@@ -138,8 +139,8 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
 #: JAX minutes, which compiles every operation by itself; `tests/test_refusals.py` has statistics
 #: behind a Dense. `python -m studies.support --by-backend` tries every workload.
 ELSEWHERE_EAGERLY = [
-    *product([Backend.JAX], ["sensor", "sentences", "set_attention", "frames"]),
-    *product([Backend.TORCH], ["sensor", "sentences", "set_attention", "frame_encoder"]),
+    *product([Backend.JAX], ["sensor", "sentences", "set_attention", "frames", *NESTS]),
+    *product([Backend.TORCH], ["sensor", "sentences", "set_attention", "frame_encoder", *NESTS]),
 ]
 
 
