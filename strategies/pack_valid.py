@@ -1,15 +1,14 @@
 """Padded sequences: gather the valid steps, call once, scatter back.
 
-When: lengths differ much and the layer is dear: only valid steps are computed, and only they are
-counted by batch statistics.
+When: lengths differ much and the layer is dear; batch statistics, too, count valid steps alone.
 When not: the layer is cheap beside a gather and a scatter.
 
-Source: tf.gather_nd and tf.scatter_nd; the packed sequences of torch.nn.utils.rnn, without an
-order to keep.
+Source: the packed sequences of torch.nn.utils.rnn, without an order to keep; tf.scatter_nd.
 """
 
 import keras
 import tensorflow as tf
+from keras import ops, tree
 
 DEFAULT = False
 BACKENDS = ("tensorflow",)
@@ -26,22 +25,33 @@ class PackValid(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
-        """Pack by the mask (batch, time), call, unpack into zeros."""
-        rows = tf.shape(x)[:2]  # batch, time
-        valid = tf.where(tf.ones(rows, tf.bool) if mask is None else mask)  # packed, 2
-        y = self.layer(tf.gather_nd(x, valid), training=training)  # packed, *outputs
-        shape = tf.concat([rows, tf.shape(y)[1:]], axis=0)
-        return tf.scatter_nd(tf.cast(valid, tf.int32), y, shape)  # batch, time, *outputs
+        """Pack steps, and masks of their own, by the mask over steps; call, unpack into zeros."""
+        rows = tf.shape(tree.flatten(x)[0])[:2]  # batch, time
+        steps, *_ = [m for m in tree.flatten(mask) if m is not None] or [tf.ones(rows, tf.bool)]
+        at = tf.where(tf.reduce_any(steps, range(2, steps.ndim)) if steps.ndim > 2 else steps)
+        own = tree.map_structure(lambda m: m if m is not None and m.ndim > 2 else None, mask)
+        x, own = tree.map_structure(lambda z: None if z is None else tf.gather_nd(z, at), (x, own))
+        own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
+        y = self.layer(x, training=training, **own)  # packed, *outputs
+        at = tf.cast(at, tf.int32)  # packed, 2
+        return tree.map_structure(
+            lambda y: tf.scatter_nd(at, y, tf.concat([rows, tf.shape(y)[1:]], axis=0)), y
+        )
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` over the valid steps alone."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, PackValid(layer)(inputs))  # batch, time, *outputs

@@ -276,7 +276,7 @@ REFUSE_OWN_MASKS = ("rnn_cell", "rnn_cell_unrolled", "gru", "conv1d_pointwise", 
 HAND_OWN_MASKS = (
     *("fold_time", "native", "ops_map", "ops_scan", "ops_fori", "vectorized_map", "tf_scan"),
     *("tf_map_fn[parallel_iterations=10]", "tf_while_loop", "tf_vectorized_map"),
-    "time_distributed",
+    *("time_distributed", "pack_valid"),
 )
 
 
