@@ -47,14 +47,15 @@ def unavailable(**axes):
     except UnavailableError as error:
         return str(error)
 """
-#: What every backend makes of a layer of dictionaries with mixed dtypes and a mask of its own.
+#: What every backend makes of a layer of dictionaries with mixed dtypes and a mask of its own:
+#: two float inputs and two float outputs have one shape, so that none stands in for another.
 NESTS = """
 from tests.engines import nested_layer, nested_values
 engine, layer, results = open_engine(USUAL), nested_layer(), {}
 
 def feed_of(time):
     inputs, mask, cotangents = keras.tree.map_structure(engine.place, nested_values(time))
-    return Feed(inputs, {"action": None, "done": None, **mask}, cotangents)
+    return Feed(inputs, {**dict.fromkeys(inputs), **mask}, cotangents)
 
 feed = feed_of(5)
 for name, mask in {"masked": feed.mask, "without a mask": None}.items():
@@ -135,31 +136,32 @@ def nested_layer():
             frame, seen = inputs["frame"] * self.kernel, (mask or {}).get("frame")
             frame = frame if seen is None else ops.multiply(frame, seen)
             frame = ops.multiply(frame, inputs["done"][..., None])
-            value = ops.sum(frame, axis=-1) * ops.cast(inputs["action"], "float32")
-            return {"value": value, "choice": inputs["action"] + 1, "twice": 2 * inputs["frame"]}
+            value = frame * ops.cast(inputs["action"][..., None], "float32")
+            apart = 2 * inputs["frame"] - inputs["base"]
+            return {"value": value, "choice": inputs["action"] + 1, "apart": apart}
 
     return Nested()
 
 
 def nested_values(time):
-    """Inputs, mask and cotangents (of `twice` and `value`) of three sequences."""
+    """Inputs, mask and cotangents (of `apart` and `value`) of three sequences."""
     noise, steps = np.random.default_rng(time), (3, time)
-    frame, by_twice = noise.standard_normal((2, *steps, 3)).astype("float32")
-    by_value, action = noise.integers(6, size=(2, *steps)).astype("int32")
+    frame, base, *cotangents = noise.standard_normal((4, *steps, 3)).astype("float32")
+    action = noise.integers(6, size=steps).astype("int32")
     done, *seen = noise.uniform(size=(4, *steps)) < 0.5
-    inputs = {"action": action, "done": done, "frame": frame}
-    return inputs, {"frame": np.stack(seen, axis=-1)}, [by_twice, by_value.astype("float32")]
+    inputs = {"action": action, "base": base, "done": done, "frame": frame}
+    return inputs, {"frame": np.stack(seen, axis=-1)}, cotangents
 
 
 def check_nests(backend, retraced, before=""):
     """Hold a backend to numpy; `retraced` is by mode the traces that another length needs."""
     results = run(backend, f"{before}{ENGINE}MODES = {[*retraced]}{NESTS}")
-    inputs, mask, (by_twice, by_value) = nested_values(5)
-    count = (inputs["action"] * inputs["done"])[..., None] * mask["frame"]
-    value, pulled = (count * inputs["frame"]).sum(axis=-1), by_value[..., None] * count
-    outputs = [inputs["action"] + 1, 2 * inputs["frame"], value]
-    gradients = [2 * by_twice + pulled, (pulled * inputs["frame"]).sum(axis=(0, 1))]
-    loss = (by_twice * outputs[1]).sum() + (by_value * value).sum()
+    inputs, mask, (by_apart, by_value) = nested_values(5)
+    frame, count = inputs["frame"], (inputs["action"] * inputs["done"])[..., None] * mask["frame"]
+    pulled = by_value * count
+    outputs = [2 * frame - inputs["base"], inputs["action"] + 1, count * frame]
+    gradients = [-by_apart, 2 * by_apart + pulled, (pulled * frame).sum(axis=(0, 1))]
+    loss = (by_apart * outputs[0]).sum() + (by_value * outputs[2]).sum()
 
     def is_right(name, *more):
         pairs = list(zip(results[name], [*outputs, *gradients, *more], strict=True))
