@@ -3,6 +3,7 @@
 An engine in numpy, a Dense layer and rivals of it stand for those of a framework.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -336,3 +337,19 @@ def test_nan_from_the_layer_itself_is_the_fault_of_no_rival():
     layer.kernel[0, 0] = np.nan
     with at_fault:
         Launch(Phase.FORWARD, 5, layer)
+
+
+@pytest.mark.parametrize("least", [0, 1])
+def test_a_mean_over_the_words_of_a_step_without_words_is_told(least):
+    valid = np.arange(3) < np.array([[3], [1]])
+    mask, drawn = np.repeat(valid[..., None], 2, axis=-1), np.ones((2, 3, 2))
+    shared = SharedInputs(LayerInputs.of_one((2,)), [drawn], [mask], valid, ())
+
+    def mean(_, step, mask, **__):
+        with np.errstate(invalid="ignore"):
+            return [(step * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), least)]
+
+    engine = SimpleNamespace(apply=mean, place=np.asarray)
+    calls = LayerCalls(engine, None, shared, training=False)
+    with nullcontext() if least else pytest.raises(ValueError, match="for a padded step"):
+        assert np.array_equal(calls.outputs([0, 2], folded=False)[0][:, 0], [1, 1])

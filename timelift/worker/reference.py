@@ -69,6 +69,12 @@ class LayerCalls:
         for rows in self._parts(steps, folded=folded):
             placed = self.shared.placed(self.engine.place, rows)
             parts = self.engine.apply(self.layer, *placed, training=self.training)
+            padded = [part[~self.shared.valid[rows]] for part in parts]
+            if any(mask is not None for mask in self.shared.masks) and not _is_finite(padded):
+                raise ValueError(
+                    "the layer returns NaN or infinity for a padded step, whose own mask is False "
+                    "throughout; let it divide by 1 at least there, or ask for --lengths full"
+                )
             outputs = self._put(outputs, rows, parts)
         assert outputs is not None
         return outputs
@@ -198,11 +204,15 @@ def moved_by_rounding(
 
 
 def check_layer(leaves: Iterable[Array], name: str) -> None:
-    if not all(np.isfinite(law.widened(values)).all() for values in leaves):
+    if not _is_finite(leaves):
         raise ValueError(
             f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
             "can be held to them; choose a layer, weights or inputs that give finite ones"
         )
+
+
+def _is_finite(leaves: Iterable[Array]) -> bool:
+    return all(np.isfinite(law.widened(values)).all() for values in leaves)
 
 
 def draw_cotangents(
