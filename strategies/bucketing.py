@@ -1,19 +1,17 @@
 """Padded sequences: sort by length, cut each of k groups to its longest.
 
-When: lengths differ much and the steps must stay in rectangles: the padding left is that within a
-group.
+When: lengths differ much and the steps must stay in rectangles: padding is left within groups.
 When not: the batch is small, or lengths are alike: sorting and joining cost more than they save.
-Nor with BatchNormalization where a batch may have fewer sequences than groups: an empty group makes
-its statistics NaN. In a data pipeline the same idea is free: tf.data's `bucket_by_sequence_length`.
+Nor with BatchNormalization and batches of fewer sequences than groups: statistics become NaN.
 
 Source: Khomenko et al. 2016, "Accelerating recurrent neural network training using sequence
-bucketing", here within one batch.
+bucketing", here within one batch; in a pipeline tf.data's `bucket_by_sequence_length` is free.
 """
 
 import itertools
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DEFAULT = False
 VARIANTS = ({"k": 4},)
@@ -32,46 +30,57 @@ class Bucketing(keras.layers.Wrapper):
     def __init__(self, layer, k=4, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.k = k
-        self.supports_masking = True
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def get_config(self):
         """Return what `from_config` makes an equal layer from."""
         return {**super().get_config(), "k": self.k}
 
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
-
     def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        """Call the layer on one step, and put time back behind the batch of its outputs."""
+        step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
+        y, sizes = self.layer(step), tree.flatten(x)[0].shape[:2]  # batch, time
+        return tree.map_structure(lambda y: keras.KerasTensor((*sizes, *y.shape[1:]), y.dtype), y)
+
+    def compute_mask(self, x, mask):
+        """Return the mask over steps for each output."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        return [next((m for m in tree.flatten(mask) if m is not None), None)] * len(self.specs)
 
     def call(self, x, training=None, mask=None):
         """Sort the sequences, fold them group by group, undo the sorting."""
-        batch, time, *_ = ops.shape(x)
-        k = min(self.k, x.shape[0] or self.k)
-        mask = ops.ones((batch, time), bool) if mask is None else mask
-        lengths = ops.max(ops.where(mask, ops.arange(1, time + 1), 0), axis=1)  # batch
-        order = ops.argsort(lengths)
+        batch, time, *_ = ops.shape(tree.flatten(x)[0])
+        k = min(self.k, tree.flatten(x)[0].shape[0] or self.k)
+        masks = [m for m in tree.flatten(mask) if m is not None] or [ops.ones((batch, time), bool)]
+        if any(m.ndim > 2 for m in masks):
+            raise ValueError("Bucketing hands a step no mask of its own.")
+        lengths = ops.max(ops.where(masks[0], ops.arange(1, time + 1), 0), axis=1)  # batch
+        rows = ops.argsort(lengths)  # of the batch, the shortest first
         bounds = [batch * group // k for group in range(k + 1)]
-        groups = [order[low:high] for low, high in itertools.pairwise(bounds)]
-        y = [self.fold(ops.take(x, one, 0), ops.take(lengths, one), training) for one in groups]
-        return ops.take(ops.concatenate(y), ops.argsort(order), axis=0)  # batch, time, *outputs
+        groups = [rows[low:high] for low, high in itertools.pairwise(bounds)]
+        y = [self.fold(x, one, ops.take(lengths, one), training) for one in groups]
+        return tree.map_structure(lambda *y: ops.take(ops.concatenate(y), ops.argsort(rows), 0), *y)
 
-    def fold(self, x, lengths, training):
+    def fold(self, x, rows, lengths, training):
         """Call the layer on the steps up to the longest of `lengths`, then pad with zeros."""
         longest = ops.max(lengths, initial=0)
-        batch, time, *features = ops.shape(x)
-        x = ops.reshape(x[:, :longest], (-1, *features))  # batch * longest, *features
+        x = tree.map_structure(lambda x: ops.take(x, rows, axis=0), x)  # batch, time, *features
+        batch, time, *_ = ops.shape(tree.flatten(x)[0])
+        x = tree.map_structure(lambda x: ops.reshape(x[:, :longest], (-1, *ops.shape(x)[2:])), x)
         y = self.layer(x, training=training)  # batch * longest, *outputs
-        y = ops.reshape(y, (batch, longest, *ops.shape(y)[1:]))  # batch, longest, *outputs
-        rest = ops.zeros((batch, time - longest, *ops.shape(y)[2:]), y.dtype)
-        return ops.concatenate([y, rest], axis=1)  # batch, time, *outputs
+
+        def pad(y):
+            y = ops.reshape(y, (batch, longest, *ops.shape(y)[1:]))  # batch, longest, *outputs
+            rest = ops.zeros((batch, time - longest, *ops.shape(y)[2:]), y.dtype)
+            return ops.concatenate([y, rest], axis=1)  # batch, time, *outputs
+
+        return tree.map_structure(pad, y)
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse the gradient that XLA gets wrong, and sizes that JAX does not know."""
+def refuses(layer, setting, *, masked=False):  # noqa: ARG001
+    """Refuse masks of a step, the gradient that XLA gets wrong, and sizes unknown to JAX."""
+    if any(tree.flatten(masked)):
+        return "groups are cut by a mask over steps, and a step is handed no mask of its own."
     if setting.mode == "xla" and setting.phase == "backward" and setting.lengths != "full":
         return "XLA computes a wrong gradient of a slice whose size depends on the lengths."
     if setting.backend == "jax" and setting.mode != "eager":
@@ -81,5 +90,6 @@ def refuses(layer, setting):  # noqa: ARG001
 
 def build(layer, shape, dtype=None, *, k=4):
     """Lift `layer` over `k` groups of sequences of similar length."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, Bucketing(layer, k)(inputs))  # batch, time, *outputs

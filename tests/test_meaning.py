@@ -272,7 +272,10 @@ def test_a_wrong_declaration_is_caught(constant, wrong):
     assert disagreements(liar, TimeAxis.STATIC) == {constant: (wrong, honest.constants[constant])}
 
 
-REFUSE_OWN_MASKS = ("rnn_cell", "rnn_cell_unrolled", "gru", "conv1d_pointwise", "einsum_ellipsis")
+REFUSE_OWN_MASKS = (
+    *("rnn_cell", "rnn_cell_unrolled", "gru", "conv1d_pointwise", "einsum_ellipsis"),
+    "bucketing[k=4]",
+)
 HAND_OWN_MASKS = (
     *("fold_time", "native", "ops_map", "ops_scan", "ops_fori", "vectorized_map", "tf_scan"),
     *("tf_map_fn[parallel_iterations=10]", "tf_while_loop", "tf_vectorized_map"),
