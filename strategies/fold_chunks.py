@@ -13,7 +13,7 @@ import functools
 import numbers
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DEFAULT = False
 VARIANTS = ({"k": 8}, {"k": 8, "remat": True})
@@ -35,34 +35,47 @@ class FoldChunks(keras.layers.Wrapper):
     def __init__(self, layer, k=8, *, remat=False, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.k, self.remat = k, remat
-        self.supports_masking = True
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def get_config(self):
         """Return what `from_config` makes an equal layer from."""
         return {**super().get_config(), "k": self.k, "remat": self.remat}
 
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
-
     def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        """Call the layer on one step, and put time back behind the batch of its outputs."""
+        step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
+        y, sizes = self.layer(step), tree.flatten(x)[0].shape[:2]  # batch, time
+        return tree.map_structure(lambda y: keras.KerasTensor((*sizes, *y.shape[1:]), y.dtype), y)
 
     def call(self, x, training=None, mask=None):
         """Cut time into chunks of `k` steps, the last one shorter; fold each; join them."""
-        fold = functools.partial(self.fold, training=training)  # bound for recomputing too
-        fold = keras.remat(fold) if self.remat else fold
-        cuts = list(range(self.k, x.shape[1], self.k))
-        chunks = ops.split(x, cuts, axis=1) if cuts else [x]  # each: batch, k, *features
-        return ops.concatenate([fold(chunk) for chunk in chunks], axis=1)  # batch, time, *outputs
+        masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
+        own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
+        cuts = list(range(self.k, tree.flatten(x)[0].shape[1], self.k))
+        cut = [ops.split(one, cuts, axis=1) if cuts else [one] for one in tree.flatten((x, own))]
+        chunks = [tree.pack_sequence_as((x, own), chunk) for chunk in zip(*cut, strict=True)]
+        y = []  # of each chunk: batch, k, *outputs
+        for steps, masks in chunks:
+            fold = functools.partial(self.fold, masks, training)  # bound for recomputing too
+            y.append((keras.remat(fold) if self.remat else fold)(steps))
+        return tree.map_structure(lambda *y: ops.concatenate(y, axis=1), *y)
 
-    def fold(self, x, training):
-        """Call the layer once on the steps of one chunk."""
-        batch, k, *features = ops.shape(x)
-        y = self.layer(ops.reshape(x, (batch * k, *features)), training=training)
-        return ops.reshape(y, (batch, k, *ops.shape(y)[1:]))  # batch, k, *outputs
+    def fold(self, own, training, x):
+        """Call the layer once on the steps of one chunk; `own` has masks by number of a tensor."""
+        batch, k = ops.shape(tree.flatten(x)[0])[:2]
+        rows = batch * k
+        x, own = tree.map_structure(lambda x: ops.reshape(x, (rows, *ops.shape(x)[2:])), (x, own))
+        masks = tree.pack_sequence_as(x, [own.get(n) for n, _ in enumerate(tree.flatten(x))])
+        y = self.layer(x, training=training, **({"mask": masks} if own else {}))
+        return tree.map_structure(lambda y: ops.reshape(y, (batch, k, *ops.shape(y)[1:])), y)
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def refuses(layer, setting, *, remat=False):
@@ -77,17 +90,14 @@ def refuses(layer, setting, *, remat=False):
 def assigns(layer):
     """True if training assigns: to batch statistics, or to the seeds that noise is drawn from."""
     parts = layer._flatten_layers()  # noqa: SLF001
-    statistics = keras.layers.BatchNormalization
-    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
-
-
-def noisy(part):
-    """True if a layer draws noise in training."""
-    rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
-    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    rates = (getattr(part, name, 0) for part in parts for name in NOISE)  # elsewhere: weights
+    noisy = any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+    statistics = (part for part in parts if isinstance(part, keras.layers.BatchNormalization))
+    return noisy or any(part.trainable for part in statistics)
 
 
 def build(layer, shape, dtype=None, *, k=8, remat=False):
     """Lift `layer` by folding `k` steps at a time, recomputed when differentiated if `remat`."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, FoldChunks(layer, k, remat=remat)(inputs))  # batch, time, *outputs

@@ -3,14 +3,11 @@
 When: lengths differ a little, or the time axis must stay rectangular (XLA, convolutions after it).
 When not: most steps are padding: they are all computed (see `pack_valid`).
 
-It answers the question's second example, whose ragged input goes into a Flatten: pad, mask, and let
-a pooling that heeds the mask summarise the steps.
-
-Source: keras.layers.Masking and Keras's masking of padded sequences.
+Source: Keras's masking, for the question's second example: a pooling heeds the mask, no Flatten.
 """
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 DEFAULT = False
 DROPOUT = "independent"
@@ -26,25 +23,38 @@ class MaskAndPad(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def call(self, x, training=None, mask=None):
-        """Fold, call, unfold, and zero what the mask (batch, time) excludes."""
-        batch, time, *features = ops.shape(x)
-        x = ops.reshape(x, (batch * time, *features))
-        y = self.layer(x, training=training)  # batch * time, *outputs
-        y = ops.reshape(y, (batch, time, *ops.shape(y)[1:]))  # batch, time, *outputs
-        if mask is None:
-            return y
-        valid = ops.reshape(mask, (batch, time, *[1] * (len(y.shape) - 2)))  # batch, time, 1...
-        return ops.where(valid, y, ops.zeros_like(y))
+        """Fold, call, unfold, and zero what the mask excludes; a step's own mask is folded too."""
+        batch, time = ops.shape(tree.flatten(x)[0])[:2]
+        m = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        valid = ops.any(m, axis=tuple(range(2, m.ndim))) if getattr(m, "ndim", 2) > 2 else m
+
+        def fold(x):
+            return ops.reshape(x, (batch * time, *ops.shape(x)[2:]))
+
+        def zero(y):
+            steps = ops.reshape(valid, (batch, time, *[1] * (len(y.shape) - 2)))
+            return ops.where(steps, y, ops.zeros_like(y))
+
+        own = tree.map_structure(lambda m: fold(m) if m is not None and m.ndim > 2 else None, mask)
+        masks = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        y = self.layer(tree.map_structure(fold, x), training=training, **masks)
+        y = tree.map_structure(lambda y: ops.reshape(y, (batch, time, *ops.shape(y)[1:])), y)
+        return y if valid is None else tree.map_structure(zero, y)  # batch, time, *outputs
+
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        self.specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` over padded sequences."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, MaskAndPad(layer)(inputs))  # batch, time, *outputs

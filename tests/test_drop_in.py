@@ -41,9 +41,7 @@ def test_every_strategy_stands_there_in_every_form(backend):
 BROKEN = {
     ("fold_time", "def compute_mask", "def other_mask"): "outputs or mask",
     ("fold_chunks[k=8]", '"k": self.k, ', ""): "config",
-    ("fold_chunks[k=8]", "training=training)\n        return", "training=False)\n        return"): (
-        "training"
-    ),
+    ("fold_chunks[k=8]", "training=training, **", "training=False, **"): "training",
     ("fold_time", '@keras.saving.register_keras_serializable(package="fold_time")', ""): (
         "Could not locate class 'FoldTime'"
     ),

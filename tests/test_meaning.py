@@ -274,10 +274,11 @@ def test_a_wrong_declaration_is_caught(constant, wrong):
 
 REFUSE_OWN_MASKS = (
     *("rnn_cell", "rnn_cell_unrolled", "gru", "conv1d_pointwise", "einsum_ellipsis"),
-    "bucketing[k=4]",
+    *("bucketing[k=4]", "ragged_flat_values"),
 )
 HAND_OWN_MASKS = (
-    *("fold_time", "native", "ops_map", "ops_scan", "ops_fori", "vectorized_map", "tf_scan"),
+    *("fold_time", "loop_slice", "loop_unstack", "mask_and_pad", "fold_chunks[k=8]", "native"),
+    *("ops_map", "ops_scan", "ops_fori", "vectorized_map", "tf_scan"),
     *("tf_map_fn[parallel_iterations=10]", "tf_while_loop", "tf_vectorized_map"),
     *("time_distributed", "pack_valid"),
 )
