@@ -124,10 +124,6 @@ class LayerInputs:
         return all(tensor.dtype for tensor in self.tensors)
 
     @property
-    def is_masked(self) -> bool:
-        return any(tensor.masked for tensor in self.tensors)
-
-    @property
     def with_bounds(self) -> "LayerInputs":
         """These inputs as an example, with a bound where that of whole numbers is unknown."""
         highs = (each.high or ANY_HIGH * bool(each.dtype) for each in self.tensors)

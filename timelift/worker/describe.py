@@ -139,9 +139,7 @@ def _inputs_of(lift: Lift) -> LayerInputs:
     for place, ((shape, dtype), values) in enumerate(zip(lift.calls[0], flat, strict=True)):
         whole, high = whole_numbers(lift.inner, place)
         if "int" in dtype or dtype == "bool":
-            whole = (
-                dtype  # else a Sequential around the layer may have made floats of whole numbers
-            )
+            whole = dtype  # and else floats that a Sequential may have made of whole numbers
         bound = (high or _bound(values)) if whole else 0
         tensors.append(StepTensor(shape[2:], whole, bound, lift.is_step_masked))
     return LayerInputs(tuple(tensors), tuple(sorted(names)) if isinstance(names, Mapping) else ())

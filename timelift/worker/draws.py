@@ -105,17 +105,12 @@ def layers_behind(layer: Any, inputs: LayerInputs) -> list[list[Any]]:
         [part for part, marks in reaching.items() if array.flat[0] in marks]
         for array in keras.tree.flatten(nest)
     ]
-    rows = [
-        min(
-            (part.input_dim for part in parts if isinstance(part, keras.layers.Embedding)),
-            default=0,
-        )
-        for parts in behind
-    ]
-    pairs = list(zip(inputs.tensors, rows, strict=True))
-    if any(most and tensor.high > most for tensor, most in pairs):
-        right = (replace(one, high=min(one.high, most or one.high)) for one, most in pairs)
-        like = replace(inputs, tensors=tuple(right))
+    fitting = list[StepTensor]()
+    for tensor, parts in zip(inputs.tensors, behind, strict=True):
+        rows = [part.input_dim for part in parts if isinstance(part, keras.layers.Embedding)]
+        fitting.append(replace(tensor, high=min([tensor.high, *rows])))
+    like = replace(inputs, tensors=tuple(fitting))
+    if like != inputs:
         raise UserError(
             f"expected numbers that the layer's Embedding has rows for, like --inputs '{like}', "
             f"received {str(inputs)!r}; write the smaller number, or make the Embedding larger"

@@ -68,18 +68,12 @@ class Reference:
     def has_gradients(self) -> bool:
         return bool(self.input_gradients or self.weight_gradients)
 
-    @property
-    def output_shapes(self) -> list[tuple[int, ...]]:
-        """The shapes that a lift must return: (batch, time, *outputs) of each leaf."""
-        return [(*self.valid.shape, *leaf.shape[2:]) for leaf in self.outputs]
-
     def sparse_cotangents(self) -> list[Array]:
         """The cotangents of all steps: (batch, time, *outputs), zero except at `steps`."""
-        return [self._sparse(cotangent) for cotangent in self.cotangents]
-
-    def _sparse(self, cotangent: Array) -> Array:
-        sparse = np.zeros((*self.valid.shape, *cotangent.shape[2:]), cotangent.dtype)
-        sparse[:, self.steps] = cotangent
+        leaves, shape = self.cotangents, self.valid.shape
+        sparse = [np.zeros((*shape, *leaf.shape[2:]), leaf.dtype) for leaf in leaves]
+        for zeros, leaf in zip(sparse, leaves, strict=True):
+            zeros[:, self.steps] = leaf
         return sparse
 
 
@@ -125,37 +119,41 @@ def over_steps(valid: Array, outputs: Array) -> Array:
     return valid.reshape(*valid.shape, *[1] * (outputs.ndim - 2))
 
 
-def match_outputs(returned: Any, wanted: Any) -> None:
-    """Compare what a model returns with what the layer does, both nests of symbolic tensors."""
+def match_outputs(returned: Any, expected: Reference) -> None:
+    """Compare a nest of symbolic tensors, which a model returns, with the reference."""
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    names, expected = (leaf_names(nest, "one tensor", "output") for nest in (returned, wanted))
-    if names != expected:
-        listed = [", ".join(each) or "nothing" for each in (names, expected)]
-        raise LawBrokenError(f"returns {listed[0]} where the inner layer returns {listed[1]}")
-    leaves = zip(names, *map(keras.tree.flatten, (returned, wanted)), strict=True)
-    for name, leaf, own in leaves:
-        if ("float" in leaf.dtype) != ("float" in own.dtype):
-            raise LawBrokenError(
-                f"returns {name} of {leaf.dtype} where the inner layer returns {own.dtype}"
-            )
+    names, wanted = leaf_names(returned, OUTPUTS, "output"), [*expected.output_names]
+    if names != wanted:
+        sides = (", ".join(each) or "nothing" for each in (names, wanted))
+        returns, layer_returns = ("one tensor" if side == OUTPUTS else side for side in sides)
+        raise LawBrokenError(f"returns {returns} where the inner layer returns {layer_returns}")
+    leaves = keras.tree.flatten(returned)
+    for name, leaf, own in zip(names, leaves, expected.outputs, strict=True):
+        if ("float" in leaf.dtype) != is_float(own):
+            kinds = f"{_of(name)}{leaf.dtype} where the inner layer returns {own.dtype}"
+            raise LawBrokenError(f"returns {kinds}")
+    _check_shapes(leaves, expected)
 
 
-def check_output_shapes(shapes: Iterable[tuple[int | None, ...]], expected: Reference) -> None:
+def _check_shapes(leaves: Sequence[Any], expected: Reference) -> None:
     """Compare shapes with (batch, time, *outputs); a size that is None is unknown and fits."""
-    leaves = zip(expected.output_names, shapes, expected.output_shapes, strict=True)
-    for name, shape, wanted in leaves:
+    for name, leaf, own in zip(expected.output_names, leaves, expected.outputs, strict=True):
+        shape, wanted = tuple(leaf.shape), (*expected.valid.shape, *own.shape[2:])
         pairs = zip(shape, wanted, strict=False)
         if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
-            of = "" if name == OUTPUTS else f"{name} of "
-            raise LawBrokenError(f"returns {of}shape {shape} where the law wants {wanted}")
+            raise LawBrokenError(f"returns {_of(name)}shape {shape} where the law wants {wanted}")
+
+
+def _of(name: str) -> str:
+    return "" if name == OUTPUTS else f"{name} of "
 
 
 def check_outputs(
     outputs: Sequence[Array], expected: Reference, precision: DtypePrecision
 ) -> float:
     """Compare a model's outputs with the reference; return the largest error of a feature."""
-    check_output_shapes([leaf.shape for leaf in outputs], expected)
+    _check_shapes(outputs, expected)
     worst = 0.0
     for name, leaf, wanted in zip(expected.output_names, outputs, expected.outputs, strict=True):
         if is_float(wanted):
@@ -192,7 +190,7 @@ def check_input_gradients(
 def check_input_gradients_at_steps(
     gradients: Sequence[Array], expected: Reference, precision: DtypePrecision
 ) -> float:
-    check_finite_input_gradients(gradients, expected.input_names)
+    check_finite(gradients, map(gradient_by, expected.input_names))
     worst, allowed = 0.0, TOLERANCES[precision].gradients
     rounding = expected.input_rounding or [np.zeros(1)] * len(gradients)
     leaves = expected.input_names, gradients, expected.input_gradients, rounding
@@ -206,10 +204,6 @@ def check_input_gradients_at_steps(
 
 def gradient_by(name: str) -> str:
     return "input gradient" if name == INPUTS else f"gradient by {name}"
-
-
-def check_finite_input_gradients(gradients: Iterable[Array], names: Iterable[str]) -> None:
-    check_finite(gradients, map(gradient_by, names))
 
 
 def check_finite(leaves: Iterable[Array], names: Iterable[str]) -> None:

@@ -1,6 +1,5 @@
 """What a layer tells of its own inputs, and whether others fit it."""
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import keras
 
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import ANY_HIGH, USUAL_HIGH, LayerInputs, StepTensor
+from timelift.worker.find_lifts import takes_mask
 
 #: A shape, batch first; None stands for any size.
 Shape = tuple[int | None, ...]
@@ -124,7 +124,7 @@ def check_inputs(layer: Any, inputs: LayerInputs) -> None:
                 f"the layer takes whole numbers{which}; write so, like {like} in --inputs, or in "
                 "INPUTS of a workload's file"
             )
-    if inputs.is_masked and "mask" not in inspect.signature(layer.call).parameters:
+    if any(tensor.masked for tensor in inputs.tensors) and not takes_mask(layer):
         raise UserError(
             f"expected a layer whose call takes a mask, received {type(layer).__name__}, whose "
             "call does not; leave +mask out of the inputs"

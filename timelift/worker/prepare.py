@@ -32,12 +32,18 @@ from timelift.messages import (
     WorkerChannel,
 )
 from timelift.worker import law, system
-from timelift.worker.building import build, refusal, warming_model
 from timelift.worker.draws import draw_shared, layers_behind
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
-from timelift.worker.making import make_layer, symbolic, why_nothing_trains
+from timelift.worker.making import (
+    build,
+    make_layer,
+    refusal,
+    symbolic,
+    warming_model,
+    why_nothing_trains,
+)
 from timelift.worker.reference import CHECKING, TRAINED, InnerLayer, multiplied
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
@@ -181,13 +187,12 @@ class SettingUnderTest:
         facts["valid_steps"] = int(shared.valid.sum())
         facts["weights"] = count_weights(model)
         facts["added"] = inner.added if self.task.launch == 1 else None
+        sequences = symbolic(self.task.inputs, setting.batch, setting.seq_len)
+        returned = model.compute_output_spec(sequences)
         is_lift = not getattr(module, "DIFFERS", "")
         is_checked = is_lift and not self.task.reads_peak_memory
         if is_lift:  # before the price of compiling is paid
-            specs = self._output_specs(model)
-            law.match_outputs(specs, inner.specs)
-            shapes = [tuple(leaf.shape) for leaf in keras.tree.flatten(specs)]
-            law.check_output_shapes(shapes, inner.reference)
+            law.match_outputs(returned, inner.reference)
             law.match_weights(model, inner.layer)
         training = setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, setting, training=training)
@@ -196,7 +201,11 @@ class SettingUnderTest:
         if is_checked:
             cotangents = inner.folded_reference.everywhere.cotangents
         else:
-            cotangents = self._draw_cotangents(model)
+            cotangents = [
+                self._noise.standard_normal(leaf.shape).astype(leaf.dtype)
+                for leaf in keras.tree.flatten(returned)
+                if "float" in leaf.dtype
+            ]
         feed = feeds.feed(cotangents if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts)
         facts.update(self._first_call(rival, compiled, feed))
@@ -254,20 +263,6 @@ class SettingUnderTest:
             if self.task.counts_operations:
                 facts["operations"] = dict(operations)
         return facts
-
-    def _output_specs(self, model: Any) -> Any:
-        """Return what a model returns, a nest of symbolic tensors (batch, time, *outputs)."""
-        setting = self.task.setting
-        return model.compute_output_spec(symbolic(self.task.inputs, setting.batch, setting.seq_len))
-
-    def _draw_cotangents(self, model: Any) -> list[Array]:
-        """Draw weights for the sum of the float outputs of a model that is not checked."""
-        leaves = keras.tree.flatten(self._output_specs(model))
-        return [
-            self._noise.standard_normal(leaf.shape).astype(leaf.dtype)
-            for leaf in leaves
-            if "float" in leaf.dtype
-        ]
 
 
 def count_weights(model: Any) -> int:
@@ -414,6 +409,6 @@ class _BackwardCalls:
     def check_finite(self, feed: Feed) -> None:
         result = self.call(feed)
         if result.by_inputs is not None:
-            names = self.inner.reference.input_names
-            law.check_finite_input_gradients(result.by_inputs, names)
+            names = map(law.gradient_by, self.inner.reference.input_names)
+            law.check_finite(result.by_inputs, names)
         law.check_finite_weight_gradients(result.by_weights)

@@ -27,7 +27,7 @@ from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.law import LawBrokenError, Reference
-from timelift.worker.making import compute_dtypes, output_specs, own_losses, precision_of
+from timelift.worker.making import compute_dtypes, own_losses, precision_of, symbolic
 from timelift.worker.tolerances import TOLERANCES, DtypePrecision, coarsest
 
 #: The name of the variable that a seeded layer draws its noise from.
@@ -141,7 +141,7 @@ def reference_at(
     """
     steps, shared = list(steps), calls.shared
     outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=folded)]
-    check_layer(outputs, "outputs")
+    _check_finite(outputs, "outputs")
     reference = Reference(
         tuple(steps),
         shared.valid,
@@ -156,7 +156,7 @@ def reference_at(
         return reference
     sparse = reference.sparse_cotangents()
     by_inputs, by_weights = calls.gradients(steps, sparse, folded=folded)
-    check_layer([*by_inputs, *by_weights], "gradients")
+    _check_finite([*by_inputs, *by_weights], "gradients")
     at_steps = [gradient[:, steps] for gradient in by_inputs]
     return replace(reference, input_gradients=at_steps, weight_gradients=by_weights)
 
@@ -203,7 +203,7 @@ def moved_by_rounding(
     return multiplied(floats, [1 + share * noise.standard_normal(each.shape) for each in floats])
 
 
-def check_layer(leaves: Iterable[Array], name: str) -> None:
+def _check_finite(leaves: Iterable[Array], name: str) -> None:
     if not _is_finite(leaves):
         raise ValueError(
             f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
@@ -226,19 +226,13 @@ def draw_cotangents(
     scales = [law.scale_of(leaf[valid], _LEAST_COUNTED) for leaf in outputs]
     largest = max((scale.max() for scale in scales), default=0.0)
     counted = [np.maximum(scale, _LEAST_COUNTED * float(largest)) for scale in scales]
-    drawn = [
-        noise.standard_normal(leaf.shape) * (largest / scale) * law.over_steps(valid, leaf)
-        for leaf, scale in zip(outputs, counted, strict=True)
-    ]
-    sums = [
-        float(np.linalg.norm(weights * leaf))
-        for leaf, weights in zip(outputs, drawn, strict=True)
-        if leaf.dtype == np.float16
-    ]
-    share = min(1.0, _LARGEST_SUM / max([1.0, *sums]))
-    return [
-        (weights * share).astype(leaf.dtype) for leaf, weights in zip(outputs, drawn, strict=True)
-    ]
+    drawn, share = list[Array](), 1.0
+    for leaf, scale in zip(outputs, counted, strict=True):
+        weights = noise.standard_normal(leaf.shape) * (largest / scale)
+        drawn.append(weights * law.over_steps(valid, leaf))
+        if leaf.dtype == np.float16:
+            share = min(share, _LARGEST_SUM / max(1.0, float(np.linalg.norm(drawn[-1] * leaf))))
+    return [(each * share).astype(leaf.dtype) for leaf, each in zip(outputs, drawn, strict=True)]
 
 
 class FoldedReference:
@@ -380,9 +374,7 @@ class InnerLayer:
         noisy = noisy or (backward and self._trains_differently(engine, shared))
         self.trains_differently = noisy
         training = backward and not noisy
-        #: What the layer returns, as symbolic tensors.
-        self.specs = output_specs(layer, task.inputs)
-        names = law.leaf_names(self.specs, law.OUTPUTS, "output")
+        names = law.leaf_names(layer(symbolic(task.inputs)), law.OUTPUTS, "output")
         self._calls = calls = LayerCalls(engine, layer, shared, training, names)
         noise = np.random.default_rng([task.seed, 1])
         weigh = partial(draw_cotangents, valid=shared.valid[:, list(shared.steps)], noise=noise)
@@ -416,8 +408,7 @@ class InnerLayer:
         calls, steps = self._calls, list(self.reference.steps)
         with multiplied(self.layer.trainable_weights, itertools.repeat(TRAINED)):
             outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=False)]
-        is_finite = all(np.isfinite(law.widened(leaf)).all() for leaf in outputs)
-        return replace(self.reference, outputs=outputs) if is_finite else None
+        return replace(self.reference, outputs=outputs) if _is_finite(outputs) else None
 
     def restore(self) -> None:
         """Undo the changes of calls to the layer's state."""

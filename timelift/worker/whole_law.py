@@ -6,7 +6,7 @@ written agree, so are the outputs, losses and gradients of training, and all wei
 else the gradients in inference.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -194,12 +194,8 @@ def _cotangent(results: Results) -> Array:
 
 
 def _named(outputs: Any) -> dict[str, Any]:
-    flat = keras.tree.flatten(outputs)
-    if len(flat) == 1:
-        return {"the output": flat[0]}
-    by_key = isinstance(outputs, Mapping) and len(outputs) == len(flat)
-    keys = sorted(outputs) if by_key else range(1, len(flat) + 1)  # as Keras flattens
-    return {f"output {key!r}": output for key, output in zip(keys, flat, strict=True)}
+    names = law.leaf_names(outputs, "the output", "output")
+    return dict(zip(names, keras.tree.flatten(outputs), strict=True))
 
 
 class _Whole(keras.layers.Layer):  # type: ignore[misc]
