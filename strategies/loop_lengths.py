@@ -1,14 +1,14 @@
 """A loop over the steps that ends with the longest sequence.
 
 When: a loop is needed, and often all sequences of a batch are short beside the padding.
-When not: speed matters: `pack_valid` computes the valid steps at once. One long sequence in the
-batch makes every other one pay for its length (see `loop_shrinking`).
+When not: speed matters (see `pack_valid`), or a batch has one long sequence (`loop_shrinking`).
 
 Source: the question's "loops are necessary for variable length sequences"; tf.while_loop.
 """
 
 import keras
 import tensorflow as tf
+from keras import ops, tree
 
 DEFAULT = False
 BACKENDS = ("tensorflow",)
@@ -25,41 +25,50 @@ class LoopLengths(keras.layers.Wrapper):
 
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
-        self.supports_masking = True
-
-    def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
-        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
-        """Put time back behind the batch of the layer's own outputs."""
-        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        """Call the layer on one step, and put time back behind the batch of its outputs."""
+        step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
+        y, sizes = self.layer(step), tree.flatten(x)[0].shape[:2]  # batch, time
+        y = tree.map_structure(lambda y: keras.KerasTensor((*sizes, *y.shape[1:]), y.dtype), y)
+        self.specs, self.pack = tree.flatten(y), lambda flat: tree.pack_sequence_as(y, flat)
+        return y
 
     def call(self, x, training=None, mask=None):
-        """Write zeros for the steps that the mask (batch, time) excludes."""
-        batch, time = tf.unstack(tf.shape(x)[:2])
-        valid = tf.ones((batch, time), tf.bool) if mask is None else mask
+        """Write zeros for the steps that the mask over steps excludes."""
+        specs = self.specs or tree.flatten(self.compute_output_spec(x))
+        first = tree.flatten(x)[0]
+        batch, time = tf.unstack(tf.shape(first)[:2])
+        masks = [m for m in tree.flatten(mask) if m is not None] or [tf.ones((batch, time), bool)]
+        valid = tf.reduce_any(masks[0], range(2, masks[0].ndim)) if masks[0].ndim > 2 else masks[0]
         longest = tf.reduce_max(tf.where(valid, tf.range(1, time + 1), 0))
-        y = self.step_spec
-        steps = tf.TensorArray(y.dtype, time, element_shape=(x.shape[0], *y.shape[1:]))
+        size = first.shape[0]  # None where the batch is dynamic
+        arrays = [tf.TensorArray(y.dtype, time, element_shape=(size, *y.shape[2:])) for y in specs]
 
-        def body(t, steps):
-            return t + 1, steps.write(t, self.step(x[:, t], valid[:, t], training))
+        def body(t, arrays):
+            own = tree.map_structure(lambda m: m[:, t] if getattr(m, "ndim", 2) > 2 else None, mask)
+            own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+            y = self.layer(tree.map_structure(lambda x: x[:, t], x), training=training, **own)
+            y = tree.flatten(y)
+            goes_on = [tf.reshape(valid[:, t], (-1, *[1] * (one.ndim - 1))) for one in y]
+            y = map(tf.where, goes_on, y, map(tf.zeros_like, y))  # zeros behind a sequence's end
+            return t + 1, [array.write(t, one) for array, one in zip(arrays, y, strict=True)]
 
-        _, steps = tf.while_loop(
-            lambda t, _: t < longest, body, (tf.constant(0), steps), maximum_iterations=time
-        )
-        return keras.ops.swapaxes(steps.stack(), 0, 1)  # batch, time, *outputs
+        loop = tf.constant(0), arrays
+        _, arrays = tf.while_loop(lambda t, _: t < longest, body, loop, maximum_iterations=time)
+        return self.pack([ops.swapaxes(array.stack(), 0, 1) for array in arrays])
 
-    def step(self, x, valid, training):
-        """Compute one step of every sequence and zero those that have ended."""
-        y = self.layer(x, training=training)  # batch, *outputs
-        valid = tf.reshape(valid, (-1, *[1] * (len(y.shape) - 1)))  # batch, 1...
-        return tf.where(valid, y, tf.zeros_like(y))
+    def compute_mask(self, x, mask):
+        """Return a step's own mask for outputs that have its axes, (batch, time) for others."""
+        mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
+        own = tuple(getattr(mask, "shape", ())[2:])
+        steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
+        return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def build(layer, shape, dtype=None):
     """Lift `layer` with a loop that stops at the longest sequence."""
-    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    specs = tree.map_shape_structure(keras.KerasTensor, shape)
+    inputs = tree.map_structure(lambda x, kind: keras.Input(x.shape, dtype=kind), specs, dtype)
     return keras.Model(inputs, LoopLengths(layer)(inputs))  # batch, time, *outputs

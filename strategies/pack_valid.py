@@ -34,7 +34,7 @@ class PackValid(keras.layers.Wrapper):
         at = tf.where(tf.reduce_any(steps, range(2, steps.ndim)) if steps.ndim > 2 else steps)
         own = tree.map_structure(lambda m: m if m is not None and m.ndim > 2 else None, mask)
         x, own = tree.map_structure(lambda z: None if z is None else tf.gather_nd(z, at), (x, own))
-        own = {"mask": own} if "mask" in self.layer.call_signature_parameters else {}
+        own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
         y = self.layer(x, training=training, **own)  # packed, *outputs
         at = tf.cast(at, tf.int32)  # packed, 2
         return tree.map_structure(

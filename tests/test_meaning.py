@@ -280,7 +280,7 @@ HAND_OWN_MASKS = (
     *("fold_time", "loop_slice", "loop_unstack", "mask_and_pad", "fold_chunks[k=8]", "native"),
     *("ops_map", "ops_scan", "ops_fori", "vectorized_map", "tf_scan"),
     *("tf_map_fn[parallel_iterations=10]", "tf_while_loop", "tf_vectorized_map"),
-    *("time_distributed", "pack_valid"),
+    *("time_distributed", "pack_valid", "loop_lengths", "loop_shrinking"),
 )
 
 
