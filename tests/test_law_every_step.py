@@ -1,6 +1,7 @@
 """The law at every step: a mistake at one step of 128 is found, and a right rival passes.
 
-An engine in numpy, a Dense layer and rivals of it stand for those of a framework.
+An engine in numpy, a Dense layer and rivals of it stand for those of a framework. Rivals are fed
+padded or ragged, with a mask where lengths vary.
 """
 
 from contextlib import nullcontext
@@ -12,9 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from timelift.case import Gradients, Mode, Phase, Setting
+from timelift.case import Gradients, Lengths, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, RivalSpec
+from timelift.worker.draws import draw_valid
 from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
 from timelift.worker.prepare import PreparedRival, check_rival
@@ -119,6 +121,7 @@ class Engine:
     place = staticmethod(np.asarray)
     to_numpy = staticmethod(np.asarray)
     wait = staticmethod(lambda _: None)
+    place_ragged = staticmethod(lambda inputs, valid: inputs[valid])
 
     def apply(self, layer, step, _, **__):
         return [layer.call(step)]
@@ -353,3 +356,44 @@ def test_a_mean_over_the_words_of_a_step_without_words_is_told(least):
     calls = LayerCalls(engine, None, shared, training=False)
     with nullcontext() if least else pytest.raises(ValueError, match="for a padded step"):
         assert np.array_equal(calls.outputs([0, 2], folded=False)[0][:, 0], [1, 1])
+
+
+LENGTHS = (6, 1, 4, 2)
+PADDED = np.arange(6) < np.array(LENGTHS)[:, None]
+INPUTS = np.random.default_rng(1).standard_normal((4, 6, FEATURES))
+COTANGENT = np.random.default_rng(2).standard_normal((4, 6, UNITS))
+
+
+def feeds(lengths=Lengths.UNIFORM, *, ragged=False):
+    setting = Setting("plain", 6, 4, Phase.BACKWARD, lengths=lengths)
+    shared = SharedInputs(LayerInputs.of_one((FEATURES,)), [INPUTS], [None], PADDED, ())
+    return Feeds(Engine(), setting, shared, ragged)
+
+
+@pytest.mark.parametrize("lengths", Lengths)
+def test_a_padded_rival_gets_a_mask_where_lengths_vary(lengths):
+    feed = feeds(lengths).feed([COTANGENT])
+    assert np.array_equal(feed.inputs, INPUTS)
+    assert np.array_equal(feed.cotangents, [COTANGENT])
+    assert np.array_equal(feed.mask, None if lengths is Lengths.FULL else PADDED)
+
+
+def test_a_ragged_rival_is_fed_the_valid_steps_alone():
+    feed = feeds(ragged=True).feed([COTANGENT])
+    assert feed.mask is None
+    assert len(feed.inputs) == len(feed.cotangents[0]) == sum(LENGTHS)
+    assert np.array_equal(feed.cotangents, [COTANGENT[PADDED]])
+    fetched = feeds(ragged=True).fetch(feed.inputs)
+    assert np.array_equal(fetched, INPUTS * PADDED[..., None])
+
+
+@pytest.mark.parametrize("lengths", Lengths)
+def test_every_sequence_has_a_step_and_the_first_has_all(lengths):
+    setting = Setting("plain", 9, 5, Phase.FORWARD, lengths=lengths)
+    for seed in range(50):
+        valid = draw_valid(setting, np.random.default_rng(seed))
+        assert valid.shape == (5, 9)
+        assert valid[0].all()
+        assert valid[:, 0].all()
+        assert (np.diff(valid.astype(int)) <= 0).all()
+        assert valid.all() == (lengths is Lengths.FULL)

@@ -20,17 +20,6 @@ from tests.simulated import LOUD, QUIET, pair, plain, run
 from timelift.analyse import effects, estimates, stopping, verdicts
 from timelift.analyse.effects import aligned_samples, pairs_by_setting
 from timelift.analyse.estimates import estimate
-from timelift.analyse.stopping import (
-    DIFFERENT_LEVELS,
-    LOOKS,
-    PRICE_LEVELS,
-    SAME_LEVELS,
-    Plan,
-    Referee,
-    by_price,
-    by_verdict,
-    unsettled,
-)
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Status
 from timelift.measurement import CaseInLaunch
@@ -219,7 +208,7 @@ def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
 
 def playing(measurements, plan=None):
     """The strategies that every setting should play on, by its length."""
-    doubtful = unsettled(measurements, plan)
+    doubtful = stopping.unsettled(measurements, plan)
     return {
         setting.seq_len: [case.strategy for case in cases] for setting, cases in doubtful.items()
     }
@@ -232,7 +221,7 @@ def crossing(levels, sides):
     never crossed is carried from look to look (Armitage, McPherson and Rowe 1969).
     """
     grid = np.linspace(-6, 6, 2401)
-    step, times = grid[1] - grid[0], np.array(LOOKS) / LOOKS[-1]
+    step, times = grid[1] - grid[0], np.array(stopping.LOOKS) / stopping.LOOKS[-1]
     density, before, crossed = (np.abs(grid) < step / 2) / step, 0.0, []
     for level, now in zip(levels, times, strict=True):
         sd = (now - before) ** 0.5
@@ -245,7 +234,7 @@ def crossing(levels, sides):
     return np.cumsum(crossed)
 
 
-SHARE = np.array(LOOKS) / LOOKS[-1]
+SHARE = np.array(stopping.LOOKS) / stopping.LOOKS[-1]
 
 
 def o_brien_fleming(sides):
@@ -256,9 +245,9 @@ def o_brien_fleming(sides):
 @pytest.mark.parametrize(
     ("levels", "sides", "allowed"),
     [
-        (DIFFERENT_LEVELS, 2, o_brien_fleming(2)),
-        (SAME_LEVELS, 1, o_brien_fleming(1)),
-        (PRICE_LEVELS, 1, 0.05 * np.log(1 + (np.e - 1) * SHARE)),
+        (stopping.DIFFERENT_LEVELS, 2, o_brien_fleming(2)),
+        (stopping.SAME_LEVELS, 1, o_brien_fleming(1)),
+        (stopping.PRICE_LEVELS, 1, 0.05 * np.log(1 + (np.e - 1) * SHARE)),
     ],
     ids=["different", "same", "price"],
 )
@@ -277,13 +266,13 @@ TWO = ["rival0", "rival1"]
 @pytest.mark.parametrize(
     ("costs", "launches", "noise", "rivals"),
     [
-        pytest.param([1, 1.5, 3], [LOOKS[0]], QUIET, [], id="a clear order"),
-        pytest.param([1, 1], LOOKS[:-1], LOUD, TWO, id="too close for the noise"),
-        pytest.param([1, 1], [LOOKS[-1]], LOUD, [], id="no further than the last look"),
-        pytest.param([1, 1, 40], [LOOKS[1]], LOUD, TWO, id="but for a clear loser"),
+        pytest.param([1, 1.5, 3], [stopping.LOOKS[0]], QUIET, [], id="a clear order"),
+        pytest.param([1, 1], stopping.LOOKS[:-1], LOUD, TWO, id="too close for the noise"),
+        pytest.param([1, 1], [stopping.LOOKS[-1]], LOUD, [], id="no further than the last look"),
+        pytest.param([1, 1, 40], [stopping.LOOKS[1]], LOUD, TWO, id="but for a clear loser"),
         pytest.param([1, 9], [1, 2, 4, 6, 11], QUIET, TWO, id="all between looks"),
         pytest.param([1], [2], QUIET, ["rival0"], id="a lone rival before the first look"),
-        pytest.param([1], [LOOKS[0]], QUIET, [], id="a lone rival after it"),
+        pytest.param([1], [stopping.LOOKS[0]], QUIET, [], id="a lone rival after it"),
     ],
 )
 def test_those_play_on_that_another_launch_could_teach_something_about(
@@ -292,15 +281,15 @@ def test_those_play_on_that_another_launch_could_teach_something_about(
     for number in launches:
         strategies = playing(run(costs, number, sizes=3, scenario=noise))
         assert strategies == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
-    assert unsettled([]) == {}
+    assert stopping.unsettled([]) == {}
 
 
 def test_settings_are_judged_one_by_one():
-    settled_ones = run([1, 1.5], LOOKS[1], sizes=3)
-    louder = run([1, 1.02], LOOKS[1], scenario=LOUD)
+    settled_ones = run([1, 1.5], stopping.LOOKS[1], sizes=3)
+    louder = run([1, 1.02], stopping.LOOKS[1], scenario=LOUD)
     loud = louder[0].case.setting
     rest = [one for one in settled_ones if one.case.setting != loud]
-    assert list(unsettled([*rest, *louder])) == [loud]
+    assert list(stopping.unsettled([*rest, *louder])) == [loud]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +310,7 @@ def test_settings_are_judged_one_by_one():
 def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_by_precision(
     effects, precision, done
 ):
-    assert settled(by_verdict(precision), [effects]) == [done]
+    assert settled(stopping.by_verdict(precision), [effects]) == [done]
 
 
 def settled(rule, rows, families=None):
@@ -347,7 +336,7 @@ def settled(rule, rows, families=None):
 def test_a_ranking_is_settled_where_choosing_the_fastest_is_known_to_cost_little(
     effects, precision, done
 ):
-    assert settled(by_price(precision), [effects]) == [done]
+    assert settled(stopping.by_price(precision), [effects]) == [done]
 
 
 @pytest.mark.parametrize(("precision", "done"), [(0.02, True), (0.001, False)])
@@ -363,8 +352,8 @@ def test_a_rule_sees_how_much_slower_the_others_are_than_the_fastest():
         return np.zeros(len(slower), bool)
 
     seen = []
-    measured = run([1.2, 1, 1.3, 1.4, 1.5], LOOKS[0])
-    unsettled(measured, Plan(rule))
+    measured = run([1.2, 1, 1.3, 1.4, 1.5], stopping.LOOKS[0])
+    stopping.unsettled(measured, stopping.Plan(rule))
     [(df, slower)] = seen
     first_beside_second, second_beside_third = slower[[0, 4]]
     assert first_beside_second == pytest.approx(np.log(1.2), abs=0.02)
@@ -389,20 +378,20 @@ def by_places(*places):
     ],
 )
 def test_a_setting_ends_as_a_whole_when_its_price_is_known(settled_ones, cheap, rivals):
-    plan = Plan(by_places(*settled_ones), ends=by_places(*cheap))
-    assert playing(run([1, 1.2, 1.3], LOOKS[0]), plan) == ({1: rivals} if rivals else {})
+    plan = stopping.Plan(by_places(*settled_ones), ends=by_places(*cheap))
+    assert playing(run([1, 1.2, 1.3], stopping.LOOKS[0]), plan) == ({1: rivals} if rivals else {})
 
 
 def test_the_price_of_one_among_many_is_known_later():
     launches = [0.0, 0.02, 0.02, 0.02, 0.04]
     many = [launches, *([np.nan] * 5 for _ in range(65))]
-    assert settled(by_price(0.02), [launches]) == [True]
-    assert settled(by_price(0.02), many, [0] * 66)[0] is False
+    assert settled(stopping.by_price(0.02), [launches]) == [True]
+    assert settled(stopping.by_price(0.02), many, [0] * 66)[0] is False
 
 
 def referee_of(costs, launches, spread=0.003, **how):
     """A referee that has read so many launches of these rivals, by name."""
-    referee, noise = Referee(**how), np.random.default_rng(11)
+    referee, noise = stopping.Referee(**how), np.random.default_rng(11)
     for launch in range(1, launches + 1):
         for name, cost in costs.items():
             moved = cost * np.exp(noise.normal(0, spread) + noise.normal(0, 0.01, 20))
@@ -416,12 +405,12 @@ def names(cases):
 
 @pytest.mark.parametrize(("precision", "more"), [(0.2, False), (0.002, True)])
 def test_the_precision_asked_for_decides(precision, more):
-    seen = referee_of({"a": 1, "b": 1.03}, LOOKS[0], spread=0.01, precision=precision)
+    seen = referee_of({"a": 1, "b": 1.03}, stopping.LOOKS[0], spread=0.01, precision=precision)
     assert bool(seen.to_play()) is more
 
 
 def test_what_was_not_measured_teaches_nothing():
-    referee = referee_of({"a": 1, "b": 1.5}, LOOKS[0])
+    referee = referee_of({"a": 1, "b": 1.5}, stopping.LOOKS[0])
     referee.take(CaseInLaunch(journals.case("c"), 1, status=Status.REFUSED))
     referee.take(CaseInLaunch(journals.case("d"), 1))
     assert referee.to_play() == frozenset()
@@ -430,9 +419,9 @@ def test_what_was_not_measured_teaches_nothing():
 
 def test_in_a_self_test_twins_are_compared_with_their_strategy():
     costs = {"native": 1.0, "native@other": 0.5, "native@copy": 1.0}
-    playing = referee_of(costs, LOOKS[0], spread=0.03, planted=True).to_play()
+    playing = referee_of(costs, stopping.LOOKS[0], spread=0.03, planted=True).to_play()
     assert names(playing) >= {"native", "native@copy"}
-    usual = referee_of(costs, LOOKS[0], spread=0.03).to_play()
+    usual = referee_of(costs, stopping.LOOKS[0], spread=0.03).to_play()
     assert "native@copy" not in names(usual)
 
 

@@ -10,22 +10,7 @@ from hypothesis import strategies as st
 from timelift.analyse.estimates import Interval
 from timelift.errors import counted, one_line
 from timelift.escape import csv_text, markdown, plain, slug, without_codes
-from timelift.present.words import (
-    at_most,
-    at_values,
-    duration,
-    human_bytes,
-    over_the_best,
-    percent,
-    percent_interval,
-    percent_more,
-    three_figures,
-    time_in_words,
-    times,
-    times_to_hundredths,
-    unit_for,
-    with_interval,
-)
+from timelift.present import words
 
 
 @pytest.mark.parametrize(
@@ -33,40 +18,40 @@ from timelift.present.words import (
     [([2e-6], "µs"), ([5e-4, 9e-4], "µs"), ([1e-3, 2e-3], "ms"), ([1e-4, 1.0], "ms"), ([3], "s")],
 )
 def test_the_unit_fits_the_middle_of_the_times(seconds, unit):
-    assert unit_for(seconds).name == unit
+    assert words.unit_for(seconds).name == unit
 
 
 #: How functions write a number, each by its rule.
 NUMBERS = {
     "three figures and no exponent": (
-        three_figures,
+        words.three_figures,
         {0.012345: "0.0123", 9.996: "10.0", 12345.6: "12,346", 0.0: "0.00", math.nan: ""},
     ),
     "a time has the unit in which it reads well": (
-        time_in_words,
+        words.time_in_words,
         {9.4375e-4: "944 µs", 1e-3: "1.00 ms", 0.25: "250 ms", 1: "1.00 s"},
     ),
     "a ratio has at most two decimals where it is not small": (
-        times_to_hundredths,
+        words.times_to_hundredths,
         {0.01234: "0.0123", 0.0996: "0.10", 0.982: "0.98", 3.384: "3.38", 12.34: "12.3"},
     ),
     "a speed-up has two figures, and three near one": (
-        times,
+        words.times,
         {0.0003: "0.000300", 1.04: "1.04", 3.43: "3.4", 28.8: "29"},
     ),
     "bytes have binary units": (
-        human_bytes,
+        words.human_bytes,
         {512: "512 B", 1536: "1.50 KiB", 3 << 20: "3.00 MiB", 5 << 40: "5.00 TiB"},
     ),
     "how long it took is in two units": (
-        duration,
+        words.duration,
         {9.4: "9 s", 272: "4 min 32 s", 600: "10 min", 7_260: "2 h 1 min"},
     ),
     "an upper bound is rounded up": (
-        at_most,
+        words.at_most,
         {1: "0 %", 1.0004: "0.1 %", 1.1561: "16 %", 28.81: "28.9 times", 1000.1: "1,010 times"},
     ),
-    "an upper bound may be unknown": (at_most, {math.inf: "unknown"}),
+    "an upper bound may be unknown": (words.at_most, {math.inf: "unknown"}),
 }
 
 
@@ -79,11 +64,11 @@ def test_every_number_is_written_by_its_rule(rule):
 def test_an_interval_is_written_beside_an_estimate_that_it_is_wider_than():
     told = {(3.3, 3.46): "3.38 [3.30, 3.46]", (3.379, 3.381): "3.38", (math.nan, math.nan): "3.38"}
     for (low, high), text in told.items():
-        assert with_interval(Interval(3.38, low, high), three_figures) == text
+        assert words.with_interval(Interval(3.38, low, high), words.three_figures) == text
 
 
 @pytest.mark.parametrize(
-    ("price", "words"),
+    ("price", "text"),
     [
         ((1.0369, 1.2211), "3.6 to 23 % over the best"),
         ((1.2, 2.5), "1.20 to 2.50 times the best"),
@@ -91,19 +76,19 @@ def test_an_interval_is_written_beside_an_estimate_that_it_is_wider_than():
         ((1234.5, 99999.1), "1,230 to 100,000 times the best"),
     ],
 )
-def test_both_ends_of_a_price_are_rounded_outwards(price, words):
+def test_both_ends_of_a_price_are_rounded_outwards(price, text):
     low, high = price
-    assert over_the_best(high, low) == words
+    assert words.over_the_best(high, low) == text
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (percent(0.02, signed=True), "+2.0 %"),
-        (percent(-0.0001, signed=True), "+0.0 %"),
-        (percent(1, 0), "100 %"),
-        (percent_more(math.log(0.5)), "-50.0 %"),
-        (percent_interval(Interval(-0.05, math.log(0.9), 0.0)), "[-10.0 %, +0.0 %]"),
+        (words.percent(0.02, signed=True), "+2.0 %"),
+        (words.percent(-0.0001, signed=True), "+0.0 %"),
+        (words.percent(1, 0), "100 %"),
+        (words.percent_more(math.log(0.5)), "-50.0 %"),
+        (words.percent_interval(Interval(-0.05, math.log(0.9), 0.0)), "[-10.0 %, +0.0 %]"),
         (counted(1, "case"), "1 case"),
         (counted(2000, "launch"), "2,000 launches"),
         (counted(2, "strategy"), "2 strategies"),
@@ -114,7 +99,7 @@ def test_percentages_and_counts_have_one_spelling(text, expected):
 
 
 @pytest.mark.parametrize(
-    ("axis", "values", "words"),
+    ("axis", "values", "text"),
     [
         ("seq_len", (64, 128, 256), "from 64 to 256 steps"),
         ("seq_len", (1,), "at 1 step"),
@@ -128,8 +113,8 @@ def test_percentages_and_counts_have_one_spelling(text, expected):
         ("lengths", ("ragged",), "with ragged lengths"),
     ],
 )
-def test_every_axis_has_its_words(axis, values, words):
-    assert at_values(axis, values) == words
+def test_every_axis_has_its_words(axis, values, text):
+    assert words.at_values(axis, values) == text
 
 
 @pytest.mark.parametrize(
