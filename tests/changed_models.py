@@ -31,10 +31,10 @@ DATA = {
     **{name: f"tests.lifted_models:{name}_data" for name in ("late", "towers")},
 }
 FOLD, NATIVE = (str(ROOT / "strategies" / f"{name}.py") for name in ("fold_time", "native"))
-#: Strategies that a model must reject, but for one that rounds.
+#: Strategies that a model must reject, but for one that rounds where there is no mask.
 WRONG = {
     "doubles": "tree.map_structure(lambda y: 2 * y, FoldTime(layer)(inputs))",
-    "rounds": "FoldTime(layer)(3.3 * inputs) / 3.3",
+    "rounds": "FoldTime(layer)(inputs / 0.3) / (1 / 0.3)",
     "own_weights": "FoldTime(keras.layers.Dense(64))(inputs)",
 }
 

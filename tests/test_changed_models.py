@@ -240,7 +240,7 @@ def test_a_change_that_computes_something_else_breaks_the_law():
 
 #: What a strategy in the place of a lift of the model `held` changes, '' if nothing that counts.
 HELD = {
-    "moods": ("fold_time", "output 'priced' differs by"),
+    "moods": ("rounds", "output 'priced' differs by"),
     "masked": ("native", "the mask of output 'masked': [2, 4] as written, none changed"),
     "behind": ("native", "the mask that layers behind it take ends at Own"),
     "looped": ("fold_time", "output 'looped' differs by"),

@@ -20,7 +20,8 @@ _AROUND = keras.Model, keras.layers.Wrapper
 
 def note_mask_faults(model: Any, lifts: Sequence[Lift], inputs: Any) -> list[Lift]:
     """Note what is wrong with masks at lifts; return those. The call of the model may fail."""
-    misled = _misled(model, lifts, inputs)
+    may_be = any(lift.mask_shape or not lift.calls for lift in lifts)  # as where the call failed
+    misled = _misled(model, lifts, inputs) if may_be else {}
     for lift in lifts:
         lift.mask_fault = _fault(lift, misled)
     return [lift for lift in lifts if lift.mask_fault]
