@@ -126,8 +126,9 @@ class LayerInputs:
     @property
     def with_bounds(self) -> "LayerInputs":
         """These inputs as an example, with a bound where that of whole numbers is unknown."""
-        highs = (each.high or ANY_HIGH * bool(each.dtype) for each in self.tensors)
-        bounded = (replace(each, high=high) for each, high in zip(self.tensors, highs, strict=True))
+        bounded = (
+            replace(one, high=one.high or ANY_HIGH * bool(one.dtype)) for one in self.tensors
+        )
         return replace(self, tensors=tuple(bounded))
 
     def pack(self, values: Iterable[Any]) -> Any:
@@ -154,14 +155,16 @@ def read_inputs(text: str) -> LayerInputs | None:
         return None
     if _PLAIN.fullmatch(word):
         return LayerInputs.of_one(_sizes(word))
-    typed = [_TENSOR.fullmatch(part) for part in re.split(r",(?![^\[]*\])", word)]
+    parts = re.split(r",(?![^\[]*\])", word)
+    typed = [_TENSOR.fullmatch(part) for part in parts]
     tensors = {each["name"] or place: _tensor(each) for place, each in enumerate(typed) if each}
     names = sorted(name for name in tensors if isinstance(name, str))
     if len(tensors) < len(typed) or len(names) not in {0, len(typed)}:
+        wrong = next((part for part, each in zip(parts, typed, strict=True) if not each), "")
         raise UserError(
             "expected the shape of one step, like 96,96,3, float32[96,96,3] or int32[60]<1000, or "
             "of several tensors, like frame=float32[84,84,4],action=int32[]<6, each with a name or "
-            f"none of them; received {text!r}"
+            f"none of them; received {wrong or text!r}"
         )
     for tensor in tensors.values():
         if tensor.dtype and not tensor.high:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from timelift.case import Gradients, Phase, Setting, TimeAxis
-from timelift.errors import UserError
+from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
 from timelift.worker import tolerances
@@ -28,7 +28,10 @@ def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     check_inputs(layer, inputs)
     step = symbolic(inputs)
     if not layer.built:
-        layer(step)
+        try:
+            layer(step)
+        except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise UserError(f"{one_line(error)}; it was called with '{inputs}'") from error
     elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
         layer(keras.tree.map_structure(lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), step))
     noise = np.random.default_rng(seed)
@@ -54,11 +57,9 @@ def check_layer(layer: Any, factory: str) -> None:
 
 def symbolic(inputs: LayerInputs, *leading: int | None) -> Any:
     """Return symbolic tensors as a layer takes them: batch, or the `leading` axes, and features."""
+    axes, floats = leading or (None,), keras.config.floatx()
     return inputs.pack(
-        keras.KerasTensor(
-            (*(leading or (None,)), *tensor.shape), tensor.dtype or keras.config.floatx()
-        )
-        for tensor in inputs.tensors
+        keras.KerasTensor((*axes, *one.shape), one.dtype or floats) for one in inputs.tensors
     )
 
 
