@@ -126,10 +126,8 @@ class LayerInputs:
     @property
     def with_bounds(self) -> "LayerInputs":
         """These inputs as an example, with a bound where that of whole numbers is unknown."""
-        bounded = (
-            replace(one, high=one.high or ANY_HIGH * bool(one.dtype)) for one in self.tensors
-        )
-        return replace(self, tensors=tuple(bounded))
+        known = (replace(one, high=one.high or ANY_HIGH * bool(one.dtype)) for one in self.tensors)
+        return replace(self, tensors=tuple(known))
 
     def pack(self, values: Iterable[Any]) -> Any:
         """Return one value for each tensor in the structure that the layer takes."""
@@ -167,11 +165,6 @@ def read_inputs(text: str) -> LayerInputs | None:
             f"none of them; received {wrong or text!r}"
         )
     for tensor in tensors.values():
-        if tensor.dtype and not tensor.high:
-            like = replace(tensor, high=ANY_HIGH)
-            raise UserError(
-                f"expected the number that inputs lie below, like {like}, received {text!r}"
-            )
         if why := tensor.why_too_high or _why_unfit(tensor):
             raise UserError(f"{why}, received {text!r}")
     ordered = (tensors[name] for name in names) if names else tensors.values()
@@ -185,6 +178,8 @@ def _tensor(match: re.Match[str]) -> StepTensor:
 
 
 def _why_unfit(tensor: StepTensor) -> str:
+    if tensor.dtype and not tensor.high:
+        return f"expected the number that inputs lie below, like {replace(tensor, high=ANY_HIGH)}"
     if tensor.high and not tensor.dtype:
         return "expected whole numbers, like int32[60]<1000, where numbers lie below another"
     if tensor.masked and not tensor.shape:

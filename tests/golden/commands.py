@@ -116,7 +116,7 @@ MISTAKES = (
     "bench --resume latest --benchmark-disable",
     "bench --inputs 3",
     "bench --layer x:y --inputs frame=float32[8],int32[]<6",
-    "bench --layer x:y --inputs frame=float23[8]",
+    "bench --layer x:y --inputs frame=float32[8],action=int[]<6",
     "bench --layer x:y --inputs words=int32[12]+mask",
     "bench --seed=",
     "selftest --resume latest",

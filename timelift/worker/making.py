@@ -31,7 +31,8 @@ def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
         try:
             layer(step)
         except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UserError(f"{one_line(error)}; it was called with '{inputs}'") from error
+            why = one_line(error).rstrip(".")
+            raise UserError(f"{why}; it was called with '{inputs}'") from error
     elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
         layer(keras.tree.map_structure(lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), step))
     noise = np.random.default_rng(seed)
