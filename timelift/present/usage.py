@@ -109,7 +109,7 @@ def _code(strategy: str, project: Project) -> Code | None:
         "if not layer.built:",
         "    layer({step})  # makes its weights",
         "",
-        "# in a functional model, where keras.layers.TimeDistributed(layer)(inputs) stood:",
+        "# in a functional model, where TimeDistributed(layer)(inputs) or a loop stood:",
         "inputs = keras.Input(shape{dtype}, ragged=True)" if is_ragged else "inputs = {inputs}",
         f"outputs = {build_call('layer', 'shape{dtype}', parameters)}(inputs)",
         "model = keras.Model(inputs, outputs)",
