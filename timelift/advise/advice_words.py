@@ -215,9 +215,8 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
 
     A Sequential insists on the rank of its inputs, so `itself` makes it anew.
     """
-    called = (
-        f"({lift.called_with()})" if lift.is_loop else ""
-    )  # TimeDistributed is not called in its line either
+    # TimeDistributed is not called in its line either
+    called = f"({lift.called_with()})" if lift.is_loop else ""
     if name := pages[strategy].lift_class:
         return f"{name}({lift.inner}){called}"
     if strategy != BARE:

@@ -158,19 +158,16 @@ def _reached(model: Any, inputs: Any, kinds: tuple[type, ...]) -> dict[Any, list
 
 
 def pad(drawn: Array, behind: Iterable[Any], noise: np.random.Generator) -> None:
-    """Set the ends of rows to what the layers behind take for padding, if they make a mask."""
+    """Set the ends of rows to what the layers behind take for padding, if they make a mask.
+
+    That is after a length drawn for each row; the first row is full.
+    """
     for layer in behind:
-        if isinstance(layer, keras.layers.Masking):
-            _pad(drawn, -2, layer.mask_value, noise)
-        elif getattr(layer, "mask_zero", False):
-            _pad(drawn, -1, 0.0, noise)
-
-
-def _pad(drawn: Array, axis: int, value: float, noise: np.random.Generator) -> None:
-    """Set the steps of an axis to `value` after a length drawn for each row; the first is full."""
-    if drawn.ndim + axis <= 0:
-        return  # there are no steps
-    steps = drawn.shape[axis]
-    lengths = noise.integers(1, max(steps, 2), drawn.shape[:axis])
-    lengths.flat[0] = steps if lengths.size > 1 else lengths.flat[0]
-    drawn[np.arange(steps) >= lengths[..., None]] = value
+        is_masking = isinstance(layer, keras.layers.Masking)
+        axis, value = (-2, layer.mask_value) if is_masking else (-1, 0.0)
+        if drawn.ndim + axis <= 0 or not (is_masking or getattr(layer, "mask_zero", False)):
+            continue
+        steps = drawn.shape[axis]
+        lengths = noise.integers(1, max(steps, 2), drawn.shape[:axis])
+        lengths.flat[0] = steps if lengths.size > 1 else lengths.flat[0]
+        drawn[np.arange(steps) >= lengths[..., None]] = value

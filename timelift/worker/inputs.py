@@ -44,15 +44,13 @@ class SharedInputs:
 
         `index` chooses of (batch, time).
         """
-        return self._packed(place, index, self.tensors), self._packed(place, index, self.masks)
 
-    def _packed(
-        self, place: Callable[[Array], Any], index: Any, arrays: Sequence[Array | None]
-    ) -> Any:
-        chosen = [
-            each if each is None else place(np.ascontiguousarray(each[index])) for each in arrays
-        ]
-        return None if all(each is None for each in chosen) else self.structure.pack(chosen)
+        def chosen(array: Array | None) -> Any:
+            return None if array is None else place(np.ascontiguousarray(array[index]))
+
+        inputs, masks = ([*map(chosen, arrays)] for arrays in (self.tensors, self.masks))
+        has_masks = any(mask is not None for mask in masks)
+        return self.structure.pack(inputs), self.structure.pack(masks) if has_masks else None
 
 
 @dataclass(frozen=True)

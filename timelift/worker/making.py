@@ -11,10 +11,9 @@ from timelift.case import Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
-from timelift.worker import tolerances
 from timelift.worker.engines import Engine
 from timelift.worker.layer_inputs import check_inputs
-from timelift.worker.tolerances import DtypePrecision
+from timelift.worker.tolerances import DtypePrecision, coarsest
 from timelift.worker.user_code import find_layer
 
 
@@ -75,15 +74,14 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
         return f"{type(layer).__name__} {which}; ask for --phases forward."
     if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
         return ""
-    ask = "--phases forward" if task.inputs.is_whole else "--gradients inputs_and_weights"
-    or_else = "" if task.inputs.is_whole else ", or for --phases forward"
-    return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
+    ask = "" if task.inputs.is_whole else "--gradients inputs_and_weights, or for "
+    return f"{type(layer).__name__} has no weights that train; ask for {ask}--phases forward."
 
 
 def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
     """Return the precision of a layer's results; one without floats has the setting's."""
     dtypes = compute_dtypes(layer) or [setting.dtype]
-    return tolerances.coarsest(dtypes, setting.device, engine.identity())
+    return coarsest(dtypes, setting.device, engine.identity())
 
 
 def compute_dtypes(layer: Any) -> list[str]:

@@ -31,19 +31,11 @@ from timelift.messages import (
     Task,
     WorkerChannel,
 )
-from timelift.worker import law, system
+from timelift.worker import law, making, system
 from timelift.worker.draws import draw_shared, layers_behind
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
-from timelift.worker.making import (
-    build,
-    make_layer,
-    refusal,
-    symbolic,
-    warming_model,
-    why_nothing_trains,
-)
 from timelift.worker.reference import CHECKING, TRAINED, InnerLayer, multiplied
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
@@ -148,8 +140,8 @@ class SettingUnderTest:
             self.engine.seed(task.seed)
             keras.config.set_floatx(task.setting.dtype)
             keras.config.set_dtype_policy(str(task.setting.dtype))
-            layer = make_layer(rival.factory or task.factory, task.inputs, task.seed)
-            if reason := why_nothing_trains(layer, task):
+            layer = making.make_layer(rival.factory or task.factory, task.inputs, task.seed)
+            if reason := making.why_nothing_trains(layer, task):
                 return LostError(reason, Status.REFUSED)
             self.emit(Busy(CALLING_LAYER, rival.name))
             return InnerLayer(self.engine, task, layer, self._inputs_for(layer))
@@ -171,7 +163,7 @@ class SettingUnderTest:
         started = time.perf_counter()
         module = load_module(rival.path)
         import_seconds = time.perf_counter() - started
-        if reason := refusal(module, rival, inner.layer, self.task):
+        if reason := making.refusal(module, rival, inner.layer, self.task):
             raise LostError(reason, Status.REFUSED)
         self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
         if self.tried and inner.adds_more:
@@ -182,12 +174,12 @@ class SettingUnderTest:
         setting, shared = self.task.setting, self._inputs_for(inner.layer)
         module, import_seconds = self._import(rival, inner)
         started = time.perf_counter()
-        model = build(module, rival, inner.layer, self.task)
+        model = making.build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
         facts["valid_steps"] = int(shared.valid.sum())
         facts["weights"] = count_weights(model)
         facts["added"] = inner.added if self.task.launch == 1 else None
-        sequences = symbolic(self.task.inputs, setting.batch, setting.seq_len)
+        sequences = making.symbolic(self.task.inputs, setting.batch, setting.seq_len)
         returned = model.compute_output_spec(sequences)
         is_lift = not getattr(module, "DIFFERS", "")
         is_checked = is_lift and not self.task.reads_peak_memory
@@ -228,7 +220,7 @@ class SettingUnderTest:
         try:
             setting, place = self.task.setting, self.engine.place
             steps, backward = min(setting.seq_len, _WARMING_STEPS), setting.phase is Phase.BACKWARD
-            model = warming_model(inner.layer, self.task.inputs, steps)
+            model = making.warming_model(inner.layer, self.task.inputs, steps)
             compiled = self.engine.compile(model, setting, training=backward)
             index = slice(None), slice(steps)
             inputs, _ = self._inputs_for(inner.layer).placed(place, index)

@@ -65,7 +65,7 @@ class LayerCalls:
 
     def outputs(self, steps: Sequence[int], *, folded: bool) -> list[Array]:
         """Return leaves (batch, time, *outputs) at the valid of `steps`, zero elsewhere."""
-        outputs: list[Array] | None = None
+        outputs = list[Array]()
         for rows in self._parts(steps, folded=folded):
             placed = self.shared.placed(self.engine.place, rows)
             parts = self.engine.apply(self.layer, *placed, training=self.training)
@@ -76,7 +76,6 @@ class LayerCalls:
                     "throughout; let it divide by 1 at least there, or ask for --lengths full"
                 )
             outputs = self._put(outputs, rows, parts)
-        assert outputs is not None
         return outputs
 
     def gradients(
@@ -87,7 +86,7 @@ class LayerCalls:
         They are those for the cotangents (batch, time, *outputs) at `steps` alone. Gradients by the
         weights are summed over the calls in float64.
         """
-        by_inputs, by_weights = None, list[Array]()
+        by_inputs, by_weights = list[Array](), list[Array]()
         for rows in self._parts(steps, folded=folded):
             placed = self.shared.placed(self.engine.place, rows)
             weighed = [self.engine.place(cotangent[rows]) for cotangent in cotangents]
@@ -97,7 +96,6 @@ class LayerCalls:
             by_inputs = self._put(by_inputs, rows, by_rows)
             parts = [gradient.astype(np.float64) for gradient in by_part]
             by_weights = [*map(np.add, by_weights, parts)] if by_weights else parts
-        assert by_inputs is not None
         return by_inputs, tuple(by_weights)
 
     def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
@@ -114,11 +112,11 @@ class LayerCalls:
         return list(zip(*(np.array_split(indices, calls) for indices in rows), strict=True))
 
     def _put(
-        self, wholes: list[Array] | None, rows: tuple[Array, Array], parts: Sequence[Array]
+        self, wholes: list[Array], rows: tuple[Array, Array], parts: Sequence[Array]
     ) -> list[Array]:
         """Write results of these rows, zero at invalid steps, into (batch, time, …) of zeros."""
         valid = self.shared.valid
-        if wholes is None:
+        if not wholes:
             wholes = [np.zeros((*valid.shape, *part.shape[1:]), part.dtype) for part in parts]
         for whole, part in zip(wholes, parts, strict=True):
             valid_here = valid[rows].reshape(-1, *[1] * (part.ndim - 1))

@@ -102,9 +102,12 @@ class Engine(ABC):
     def wait(self, result: Any) -> None:
         """Block until `result` is computed, and all calls before it."""
 
-    @abstractmethod
     def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
         """Return the flattened outputs of a nest of tensors; without a mask, none is passed."""
+        import keras  # noqa: PLC0415 - the backend is chosen by now
+
+        outputs = layer(step, training=training, **mask_arg(mask))
+        return [*map(self.to_numpy, keras.tree.flatten(outputs))]
 
     @abstractmethod
     def differentiate(
@@ -152,14 +155,12 @@ class Engine(ABC):
         """Return the backend's switches that a strategy might turn, as they are now."""
 
 
-def masked_by(mask: Any) -> dict[str, Any]:
+def mask_arg(mask: Any) -> dict[str, Any]:
     """The keyword that hands a mask to a layer: layers without masks take none."""
     return {} if mask is None else {"mask": mask}
 
 
-def weighed_sum(
-    outputs: Sequence[Any], cotangents: Sequence[Any], total: Callable[[Any], Any]
-) -> Any:
+def loss_of(outputs: Sequence[Any], cotangents: Sequence[Any], total: Callable[[Any], Any]) -> Any:
     products = [total(each * by) for each, by in zip(outputs, cotangents, strict=True)]
     return reduce(operator.add, products)  # `sum` would add to 0, one operation more
 

@@ -22,15 +22,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
-from timelift.worker.engines import (
-    Array,
-    Engine,
-    Feed,
-    Switch,
-    UnavailableError,
-    masked_by,
-    weighed_sum,
-)
+from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
 
 _SWITCHES = (
     "jax_disable_jit",
@@ -84,17 +76,13 @@ class JaxEngine(Engine):
         """Block until the result is computed; a device computes in the order of the calls."""
         jax.block_until_ready(result)
 
-    def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
-        outputs = layer(step, training=training, **masked_by(mask))
-        return [*map(self.to_numpy, keras.tree.flatten(outputs))]
-
     def differentiate(
         self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
         weights, state = _values_of(layer)
 
         def float_outputs(weights: Any, step: Any) -> list[Any]:
-            how = {"training": training, **masked_by(mask)}
+            how = {"training": training, **mask_arg(mask)}
             return _float_leaves(_call_with(layer, weights, state, step, **how)[0])
 
         _, pull_back = jax.vjp(float_outputs, weights, step)
@@ -148,7 +136,7 @@ class JaxCompiled:
 
     def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
         self.traces += self._compiles
-        how = {"training": self._training, **masked_by(mask)}
+        how = {"training": self._training, **mask_arg(mask)}
         outputs, after = _call_with(self._model, weights, state, inputs, **how)
         pairs = zip(after, state, strict=True)
         return outputs, [new for new, old in pairs if new is not old]
@@ -165,7 +153,7 @@ class JaxCompiled:
                     raise ValueError(
                         f"outputs have shape {output.shape}, their cotangent {cotangent.shape}"
                     )
-            return weighed_sum(outputs, cotangents, jnp.sum), changed
+            return loss_of(outputs, cotangents, jnp.sum), changed
 
         both = self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS
         by = (0, 1) if both else (0,)

@@ -13,15 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import (
-    Array,
-    Engine,
-    Feed,
-    Switch,
-    UnavailableError,
-    masked_by,
-    weighed_sum,
-)
+from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
 
 #: Names of the events of the pool of host memory in a profile.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
@@ -66,10 +58,6 @@ class TensorFlowEngine(Engine):
         if self._kind != "cpu":
             tf.test.experimental.sync_devices()
 
-    def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
-        outputs = layer(step, training=training, **masked_by(mask))
-        return [*map(self.to_numpy, keras.tree.flatten(outputs))]
-
     def differentiate(
         self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
@@ -77,7 +65,7 @@ class TensorFlowEngine(Engine):
         leaves = _float_leaves(step)
         with tf.GradientTape() as tape:
             tape.watch(leaves)
-            outputs = layer(step, training=training, **masked_by(mask))
+            outputs = layer(step, training=training, **mask_arg(mask))
         # weighing and summing the outputs here would take three more kinds of eager operations,
         # and the first of a kind in a process costs oneDNN 5 ms
         by_leaves, by_weights = tape.gradient(
@@ -184,7 +172,7 @@ class TensorFlowCompiled:
             outputs = _float_leaves(self._forward(inputs, mask))
             for output, cotangent in zip(outputs, cotangents, strict=True):
                 output.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
-            loss = weighed_sum(outputs, cotangents, tf.reduce_sum)
+            loss = loss_of(outputs, cotangents, tf.reduce_sum)
         return loss, tape.gradient(loss, sources)
 
     def trace(self, feed: Feed) -> None:

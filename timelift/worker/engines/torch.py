@@ -15,15 +15,7 @@ import torch
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.worker.engines import (
-    Array,
-    Engine,
-    Feed,
-    Switch,
-    UnavailableError,
-    masked_by,
-    weighed_sum,
-)
+from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
@@ -74,16 +66,15 @@ class TorchEngine(Engine):
 
     def apply(self, layer: Any, step: Any, mask: Any, *, training: bool) -> list[Array]:
         with torch.no_grad():
-            outputs = layer(step, training=training, **masked_by(mask))
-            return [*map(self.to_numpy, keras.tree.flatten(outputs))]
+            return super().apply(layer, step, mask, training=training)
 
     def differentiate(
         self, layer: Any, step: Any, mask: Any, cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
         step = keras.tree.map_structure(torch.detach, step)
         leaves = [leaf.requires_grad_() for leaf in _float_leaves(step)]
-        outputs = layer(step, training=training, **masked_by(mask))
-        loss = weighed_sum(_float_leaves(outputs), cotangents, torch.sum)
+        outputs = layer(step, training=training, **mask_arg(mask))
+        loss = loss_of(_float_leaves(outputs), cotangents, torch.sum)
         weights = [weight.value for weight in layer.trainable_weights]
         sources = [*leaves, *(weight for weight in weights if weight.requires_grad)]
         gradients = torch.autograd.grad(loss, sources, materialize_grads=True) if sources else ()
@@ -245,5 +236,5 @@ def _backward(
         if output.shape != cotangent.shape:  # or they would broadcast
             shapes = tuple(output.shape), tuple(cotangent.shape)
             raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
-    loss = weighed_sum(outputs, cotangents, torch.sum)
+    loss = loss_of(outputs, cotangents, torch.sum)
     return loss, torch.autograd.grad(loss, sources, allow_unused=True) if sources else ()
