@@ -33,6 +33,8 @@ MASKED = (
     *(keras.layers.RNN, keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention),
     *(keras.layers.Attention, keras.layers.GlobalAveragePooling1D, keras.layers.Softmax),
 )
+#: Layers whose own mask, or none, takes the place of the one that they get.
+MAKERS = keras.layers.Embedding, keras.layers.Masking
 
 
 def refuses(layer, setting, *, shape=(), masked=False):
@@ -48,6 +50,7 @@ def refuses(layer, setting, *, shape=(), masked=False):
         setting.lengths != "full"
         and not masked
         and any(isinstance(part, MASKED) for part in parts(layer))
+        and not any(isinstance(part, MAKERS) for part in parts(layer))
     ):
         return (
             "it hands the layer a mask of one value a sequence, and its own has one an inner step."

@@ -62,8 +62,7 @@ def make_layer():
 VECTOR, SERIES, IMAGE = (3,), (4, 3), (5, 6, 2)
 TWO_VECTORS = ((3,), (3,))
 FORWARD, VARYING = {"phase": Phase.FORWARD}, {"lengths": Lengths.UNIFORM}
-EAGER = {"mode": Mode.EAGER}
-EAGER_FORWARD = EAGER | FORWARD
+EAGER, EAGER_FORWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER} | FORWARD
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 #: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
 MASKED = {"mode": Mode.GRAPH, "lengths": Lengths.UNIFORM}
@@ -136,6 +135,7 @@ CASES = [
     on_tensorflow("layers.LSTM(2)", SERIES, DYNAMIC | FORWARD, (VMAP,), sizes=(1, 1)),
     on_tensorflow(GRU, SERIES, DYNAMIC, (TD,), sizes=(4, 4)),
     on_tensorflow(GRU, SERIES, VARYING | FORWARD, (TD,)),
+    on_tensorflow(f"keras.Sequential([layers.Masking(), {GRU}])", SERIES, VARYING, (), (TD,)),
     on_tensorflow(GRU, SERIES, {}, (VMAP,)),
     on_tensorflow(GRU, SERIES, XLA | FORWARD, (VMAP,)),
     on_tensorflow("layers.SimpleRNN(2)", SERIES, {}, ("tf_vectorized_map",)),

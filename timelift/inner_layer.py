@@ -160,9 +160,9 @@ def read_inputs(text: str) -> LayerInputs | None:
     if len(tensors) < len(typed) or len(names) not in {0, len(typed)}:
         wrong = next((part for part, each in zip(parts, typed, strict=True) if not each), "")
         raise UserError(
-            "expected the shape of one step, like 96,96,3, float32[96,96,3] or int32[60]<1000, or "
-            "of several tensors, like frame=float32[84,84,4],action=int32[]<6, each with a name or "
-            f"none of them; received {wrong or text!r}"
+            "expected the shape of one step, like 96,96,3, int32[60]<1000 or float32[12,16]+mask, "
+            "or of several tensors, like frame=float32[84,84,4],action=int32[]<6, each with a name "
+            f"or none of them; received {wrong or text!r}"
         )
     for tensor in tensors.values():
         if why := tensor.why_too_high or _why_unfit(tensor):

@@ -267,10 +267,11 @@ def _notes_on_lift(advice: LiftAdvice, raced: Mapping[Changes, Outcome]) -> Iter
     """Yield what became of the rivals that are not advised."""
     label, advised = advice.lift.label, advice.strategy if advice.is_change else ""
     if fault := advice.lift.mask_fault:
-        yield f"{label}: {fault}: mend that first, since it changes what your model computes"
-    for name, gain in advice.rivals.items():
-        if gain.end:
-            yield f"{label}, {name}: {gain.end}"
+        how = ", by FoldTime of the strategy fold_time" if advice.lift.masked else ""
+        if not how and BARE in advice.rivals and not advice.rivals[BARE].end:
+            how = f", by {advice.lift.inner} alone"
+        yield f"{label}: {fault}: mend that first{how}, since it changes what your model computes"
+    yield from (f"{label}, {name}: {gain.end}" for name, gain in advice.rivals.items() if gain.end)
     for name in itertools.takewhile(lambda name: name != advised, advice.rivals):
         if (gain := advice.rivals[name]).means and gain.is_worth_a_try:
             times, changed = _times(gain, " times as fast alone"), "; ".join(_means(gain.means))

@@ -256,7 +256,7 @@ _LAYER = (
     Option(
         "inputs",
         "",
-        "what it takes at one step, like 96,96,3, int32[60]<1000 or x=float32[3],y=int32[]<6",
+        "one step, like 96,96,3, int32[60]<1000, float32[9,8]+mask or x=float32[3],y=int32[]<6",
         read=read_inputs,
         metavar="SHAPE",
         otherwise="the layer's own, if it is built",

@@ -54,8 +54,7 @@ def _inputs_of(described: Mapping[str, Any]) -> LayerInputs:
     if described["inputs"] is None:
         raise UserError(
             "expected a layer that is built, which tells the shape of one step, received one that "
-            "is not; write it like --inputs 96,96,3, or --inputs 'frame=float32[96,96,3],"
-            "action=int32[]<6' for several inputs"
+            "is not; write it like --inputs 96,96,3, or 'x=float32[3],y=int32[]<6' for several"
         )
     inputs = LayerInputs.from_fields(described["inputs"])
     if any(tensor.dtype and not tensor.high for tensor in inputs.tensors):
