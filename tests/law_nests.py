@@ -1,11 +1,14 @@
 """A layer of several inputs and outputs, one with a mask of its own, and lifts with a line each."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 from keras import ops, tree
 
+from tests import law_cover
 from tests.law_cases import ends_of
-from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting
+from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.inner_layer import read_inputs
 from timelift.messages import RivalSpec, Task
@@ -22,10 +25,18 @@ class Scorer(keras.layers.Layer):
 
     def call(self, x, mask=None):
         own = (mask or {}).get("words")
-        valid = 1.0 if own is None else ops.cast(own, "float32")[..., None]
+        valid = 1.0 if own is None else ops.cast(own, x["words"].dtype)[..., None]
         read = ops.sum(self.read(x["words"]) * valid, axis=1)
         token = self.embed(x["token"]) * self.dense(x["extra"])
         return {"best": ops.argmax(read, -1), "read": read, "token": token}
+
+
+class NestedScorer(Scorer):
+    """Returns a tuple with a dictionary in it; `tf.vectorized_map` knows no argmax."""
+
+    def call(self, x, mask=None):
+        y = super().call(x, mask)
+        return y["token"], {"next": x["token"] + 1, "read": y["read"]}
 
 
 class Lift(keras.layers.Layer):
@@ -67,6 +78,19 @@ def ends(backend, lines):
         factory, inputs = f"{__file__}:Scorer", read_inputs(INPUTS)
         by_phase[phase] = ends_of(Task(setting, rivals, factory, inputs, 7, 0.0, warms=False))
     return by_phase
+
+
+def ends_of_strategies(backend, row, inputs, names, path=""):
+    """Hold strategies, or the one at `path`, to the law of a phase, mode, time axis and lengths."""
+    phase, mode, time_axis, lengths = row
+    rivals = [
+        replace(one, path=path or one.path, parameters=dict.fromkeys(one.parameters, 2))
+        for one in law_cover.rivals(names)
+    ]  # with chunks and groups of two
+    row = Phase(phase), (Mode(mode), TimeAxis(time_axis)), 3, 4, Lengths(lengths)
+    setting = law_cover.setting(Backend(backend), "nests", row)
+    factory, inputs = f"{__file__}:NestedScorer", read_inputs(inputs)
+    return ends_of(Task(setting, tuple(rivals), factory, inputs, 7, 0.0, warms=False, law_steps=9))
 
 
 def drawn(text, *layers):
