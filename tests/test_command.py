@@ -1,10 +1,14 @@
-"""`timelift`: its words, how it ends, and its lists: what strategies and workloads there are."""
+"""`timelift`: its words, how it ends, and its lists: what strategies and workloads there are.
+
+And what `timelift init` writes into a project, what it says, and what it refuses.
+"""
 
 import errno
 import inspect
 import shlex
 import subprocess
 import sys
+from dataclasses import asdict
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -14,8 +18,12 @@ from tests.projects import ROOT, run_module
 from tests.repositories import write
 from timelift import cli
 from timelift.cli import COMMANDS
+from timelift.commands.bench import with_pythonpath
 from timelift.escape import plain
-from timelift.measure import header
+from timelift.inner_layer import LayerInputs, StepTensor
+from timelift.measure import header, users_layer
+from timelift.measure.catalogue import read_workload
+from timelift.project import Project
 
 #: What takes long to import, or is not there in an environment that only reads.
 HEAVY = {*"numpy pandas scipy matplotlib rich msgspec pytest tensorflow keras".split()}
@@ -234,3 +242,104 @@ def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, capsys):
     for name, text in (("fold_time", OWN), ("fold_chunks[k=8]", chunks)):
         assert cli.main(["strategies", "show", name], root) == 0
         assert capsys.readouterr().out == text
+
+
+FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
+SEVERAL = LayerInputs((StepTensor((3, 2), masked=True), StepTensor((), "int32", 6)), ("x", "y"))
+WORDS = ["init", "--layer", "mypkg.models:make_encoder"]
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A user's project, whose layer takes three features."""
+    inputs = {"inputs": asdict(LayerInputs.of_one((3,)))}
+    monkeypatch.setattr(users_layer, "describe", lambda *_: inputs)
+    made = "import keras\n\n\ndef make_encoder():\n    return keras.layers.Dense(4)\n"
+    package = {"src/mypkg/__init__.py": "", "src/mypkg/models.py": made}
+    about = {"pyproject.toml": '[project]\nname = "p"\nversion = "0"\n'}
+    return write(tmp_path, package | about)
+
+
+def files(mine):
+    """Every file of a project but those it began with."""
+    paths = {str(path.relative_to(mine)) for path in mine.rglob("*") if path.is_file()}
+    return {name for name in paths if not name.startswith(("src", "pyproject"))}
+
+
+def test_three_files_are_written_with_what_to_add_and_to_type(mine, capsys):
+    assert cli.main(WORDS, mine) == 0
+    assert files(mine) == set(FILES)
+    said = capsys.readouterr().out
+    assert said.startswith(f"in {mine}\n")
+    assert all(f"  wrote {name}\n" in said for name in FILES)
+    assert "-p timelift.plugin" in said
+    assert said.endswith("next, type:\n  timelift bench\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "inputs"),
+    [
+        ([], LayerInputs.of_one((3,))),
+        (["--inputs", "int32[60]<1000"], LayerInputs.of_one((60,), "int32", 1000)),
+        (["--inputs", "x=float32[3,2]+mask,y=int32[]<6"], SEVERAL),
+    ],
+)
+def test_the_workload_makes_the_layer_that_was_named(mine, more, inputs):
+    cli.main([*WORDS, *more], mine)
+    assert "from mypkg.models import make_encoder\n" in (mine / FILES[1]).read_text()
+    workload = read_workload(mine / FILES[1])
+    assert (workload.name, workload.inputs) == ("mine", inputs)
+
+
+def test_without_a_layer_the_workload_is_left_to_fill_in(mine, capsys):
+    assert cli.main(["init"], mine) == 0
+    assert f"next, fill in FEATURES and make_layer in {FILES[1]}, and" in capsys.readouterr().out
+    assert cli.main(["workloads"], mine) == 1
+    assert "mine.py: FEATURES is still to fill in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (FILES[:1], f"found {FILES[0]}; nothing was written"),
+        (FILES[1:], f"found {', '.join(FILES[1:])}; nothing was written"),
+        ([".github"], "nothing was written"),
+    ],
+)
+def test_nothing_is_overwritten_and_what_cannot_be_written_leaves_nothing(
+    mine, capsys, there, said
+):
+    write(mine, dict.fromkeys(there, "mine"))
+    before = sorted(mine.rglob("*"))
+    assert cli.main(["init"], mine) == 1
+    assert said in capsys.readouterr().err
+    assert sorted(mine.rglob("*")) == before
+    assert {(mine / name).read_text() for name in there} == {"mine"}
+
+
+def test_timelift_s_own_checkout_is_refused(capsys):
+    assert cli.main(["init"], ROOT) == 1
+    assert "expected a project of yours" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "folders"),
+    [
+        ("pytest.ini", "[pytest]\npythonpath = lib 'my code'\n", ["lib", "my code"]),
+        ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = ['lib']\n", ["lib"]),
+        ("pytest.ini", "[pytest]\npythonpath = 'lib\n", []),
+    ],
+)
+def test_modules_are_found_where_pytest_is_told_to_look(mine, name, text, folders):
+    (mine / name).write_text(text)
+    assert with_pythonpath(Project(mine)).pythonpath == tuple(mine / folder for folder in folders)
+
+
+@pytest.mark.parametrize("door", ["timelift bench", "pytest bench/ -p timelift.plugin"])
+def test_the_question_is_about_the_project_s_layer(mine, door):
+    cli.main(WORDS, mine)
+    done = run_module(mine, *door.split(), "--collect-only", "-q", "--strategies", "native")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cases = [line for line in done.stdout.splitlines() if "::" in line]
+    assert len(cases) == 4
+    assert all(line.startswith("bench/test_lift.py::test_lift[mine-T") for line in cases)
