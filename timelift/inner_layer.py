@@ -82,12 +82,18 @@ class StepTensor:
     masked: bool = False
 
     @property
-    def why_too_high(self) -> str:
-        """Reason why the dtype cannot hold every number below `high`, or ''."""
+    def why_unfit(self) -> str:
+        """Reason why no layer can be called with such a tensor, or ''."""
         largest = _LARGEST.get(self.dtype, self.high)
-        if self.high <= largest:
-            return ""
-        return f"expected numbers of {self.dtype}, which lie below {largest:,} at most"
+        if self.high > largest:
+            return f"expected numbers of {self.dtype}, which lie below {largest:,} at most"
+        if self.dtype and not self.high:
+            return f"expected the number that inputs lie below, like {replace(self, high=ANY_HIGH)}"
+        if self.high and not self.dtype:
+            return "expected whole numbers, like int32[60]<1000, where numbers lie below another"
+        if self.masked and not self.shape:
+            return "expected an axis that a mask is over, like float32[12,16]+mask"
+        return ""
 
     def __str__(self) -> str:
         sizes = ",".join(map(str, self.shape))
@@ -165,8 +171,8 @@ def read_inputs(text: str) -> LayerInputs | None:
             f"or none of them; received {wrong or text!r}"
         )
     for tensor in tensors.values():
-        if why := tensor.why_too_high or _why_unfit(tensor):
-            raise UserError(f"{why}, received {text!r}")
+        if tensor.why_unfit:
+            raise UserError(f"{tensor.why_unfit}, received {text!r}")
     ordered = (tensors[name] for name in names) if names else tensors.values()
     return LayerInputs(tuple(ordered), tuple(names))
 
@@ -175,16 +181,6 @@ def _tensor(match: re.Match[str]) -> StepTensor:
     dtype = "" if match["dtype"] == "float32" else match["dtype"]
     high = int(match["high"] or USUAL_HIGH.get(dtype, 0))
     return StepTensor(_sizes(match["sizes"] or ""), dtype, high, bool(match["mask"]))
-
-
-def _why_unfit(tensor: StepTensor) -> str:
-    if tensor.dtype and not tensor.high:
-        return f"expected the number that inputs lie below, like {replace(tensor, high=ANY_HIGH)}"
-    if tensor.high and not tensor.dtype:
-        return "expected whole numbers, like int32[60]<1000, where numbers lie below another"
-    if tensor.masked and not tensor.shape:
-        return "expected an axis that a mask is over, like float32[12,16]+mask"
-    return ""
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -150,8 +150,8 @@ def declared_inputs(source: Source) -> LayerInputs | None:
             f"{dtype!r} and {high!r}"
         )
     tensor = StepTensor(constants["FEATURES"], dtype or "", high or 0)
-    if tensor.why_too_high:
-        raise UserError(f"{path}: INPUT_HIGH: {tensor.why_too_high}, received {high!r:.80}")
+    if tensor.why_unfit:
+        raise UserError(f"{path}: INPUT_HIGH: {tensor.why_unfit}, received {high!r:.80}")
     return LayerInputs((tensor,))
 
 

@@ -168,13 +168,9 @@ def _argument(dtype: str) -> str:
 
 def _at_step(workload: str, run: Run, project: Project) -> LayerInputs | None:
     """Return the inputs of a workload's layer at one step; None if unknown."""
-    if path := project.workloads.get(workload):
-        source = _source(path)
-        try:
-            return declared_inputs(source) if source else None
-        except UserError:
-            return None
     try:
+        if path := project.workloads.get(workload):
+            return declared_inputs(read_source(path))
         return read_inputs(run.header.layer_options["inputs"])
     except UserError:
         return None

@@ -132,20 +132,13 @@ def marked(specs: Any, batch: int, open_size: int) -> Any:
 def marks_reaching(
     model: Any, inputs: Any, kinds: tuple[type, ...] = _EXPECTING
 ) -> dict[Any, set[float]]:
-    """Return which marks reach each layer that expects something of its inputs, as they are."""
+    """Return which marks reach each layer of these kinds as they are, in a call of a model."""
     marks = {array.flat[0] for array in keras.tree.flatten(inputs)}
-    return {
-        layer: {mark for mark in marks for array in arrays if np.allclose(array, mark, rtol=1e-3)}
-        for layer, arrays in _reached(model, inputs, kinds).items()
-    }
-
-
-def _reached(model: Any, inputs: Any, kinds: tuple[type, ...]) -> dict[Any, list[Array]]:
-    """Return what reaches each layer of these kinds, in a call of a model."""
-    reached = {part: list[Array]() for part in parts_of(model) if isinstance(part, kinds)}
+    reached = {part: set[float]() for part in parts_of(model) if isinstance(part, kinds)}
 
     def call(layer: Any, original: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        reached[layer].append(ops.convert_to_numpy(inputs))
+        array = ops.convert_to_numpy(inputs)
+        reached[layer] |= {mark for mark in marks if np.allclose(array, mark, rtol=1e-3)}
         is_table = isinstance(layer, keras.layers.Embedding)
         return original(inputs % layer.input_dim if is_table else inputs, *args, **kwargs)
 

@@ -197,8 +197,9 @@ def check_input_gradients_at_steps(
     for name, gradient, wanted, rounded in zip(*leaves, strict=True):
         errors, scale = _errors(gradient, wanted, expected)
         errors[largest_by_cell(errors) <= 2 * rounded] = 0
-        compared = errors, scale, expected.steps
-        worst = max(worst, _check_by_step(*compared, gradient_by(name), allowed))
+        worst = max(
+            worst, _check_by_step(errors, scale, expected.steps, gradient_by(name), allowed)
+        )
     return worst
 
 
@@ -225,9 +226,7 @@ def _not_finite(name: str, where: str) -> LawBrokenError:
 
 
 def check_weight_gradients(
-    gradients: Sequence[Array | None],
-    expected: Reference,
-    precision: DtypePrecision,
+    gradients: Sequence[Array | None], expected: Reference, precision: DtypePrecision
 ) -> float:
     """Compare the gradients by the weights, in the layer's order.
 

@@ -117,8 +117,7 @@ def refusal(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> str
 
 def _shapes(task: Task) -> Any:
     """Return the shape of each input, (time, *features); time is None where it is dynamic."""
-    static = task.setting.time_axis is TimeAxis.STATIC
-    time = task.setting.seq_len if static else None
+    time = task.setting.seq_len if task.setting.time_axis is TimeAxis.STATIC else None
     return task.inputs.pack((time, *tensor.shape) for tensor in task.inputs.tensors)
 
 

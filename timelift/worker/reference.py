@@ -125,12 +125,7 @@ class LayerCalls:
 
 
 def reference_at(
-    steps: Sequence[int],
-    calls: LayerCalls,
-    weigh: Weigh,
-    *,
-    gradients: bool,
-    folded: bool = False,
+    steps: Sequence[int], calls: LayerCalls, weigh: Weigh, *, gradients: bool, folded: bool = False
 ) -> Reference:
     """Call the inner layer at some steps, and differentiate it if `gradients`.
 

@@ -36,7 +36,7 @@ class Tolerance:
     roundoff: float
 
 
-TOLERANCES = {
+TOLERANCES: Mapping[str, Tolerance] = {
     DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
     DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
     DtypePrecision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
@@ -49,11 +49,9 @@ _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 
 def tolerance_of(leaf: Array, precision: DtypePrecision) -> Tolerance:
     """Return the tolerance of a float leaf: its own dtype's where that is coarser."""
-    own = str(leaf.dtype)
-    tolerances = [TOLERANCES[precision]]
-    if own in set(DtypePrecision):
-        tolerances.append(TOLERANCES[DtypePrecision(own)])
-    return max(tolerances, key=lambda tolerance: tolerance.outputs)
+    usual = TOLERANCES[precision]
+    own = TOLERANCES.get(str(leaf.dtype), usual)
+    return max(usual, own, key=lambda tolerance: tolerance.outputs)
 
 
 def coarsest(dtypes: Iterable[str], device: str, identity: Mapping[str, str]) -> DtypePrecision:

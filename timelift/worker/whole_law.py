@@ -51,10 +51,12 @@ def results_of(model: Any, inputs: Any, *, training: bool) -> Results:
     """Call a model and restore its variables; the results have no gradients."""
     fetch, weights = ops.convert_to_numpy, {id(weight) for weight in model.weights}
     with restored(model.variables) as before:
-        outputs = _named(model(inputs, training=training))
+        returned = model(inputs, training=training)
         losses = [float(fetch(ops.sum(loss))) for loss in model.losses]
         after = {f"weight {n} after a call": w.numpy() for n, w in enumerate(model.weights)}
         draws = any((v.numpy() != old).any() for v, old in before if id(v) not in weights)
+    names = law.leaf_names(returned, "the output", "output")
+    outputs = dict(zip(names, keras.tree.flatten(returned), strict=True))
     dtypes = {name: keras.backend.standardize_dtype(each.dtype) for name, each in outputs.items()}
     masks = {f"the mask of {name}": mask_of(output) for name, output in outputs.items()}
     tensors = outputs | {name: mask for name, mask in masks.items() if mask is not None}
@@ -191,11 +193,6 @@ def _cotangent(results: Results) -> Array:
     wide = "float64" if "float64" in results.dtypes.values() else "float32"
     weights: Array = (signs * (scale.min() / scale)).astype(wide)
     return weights
-
-
-def _named(outputs: Any) -> dict[str, Any]:
-    names = law.leaf_names(outputs, "the output", "output")
-    return dict(zip(names, keras.tree.flatten(outputs), strict=True))
 
 
 class _Whole(keras.layers.Layer):  # type: ignore[misc]
