@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from timelift.case import Backend
 from timelift.worker.find_lifts import MASK_AXES, Lift, in_words, intercepted, mask_of, takes_mask
 from timelift.worker.making import parts_of
 
@@ -54,7 +55,7 @@ def _misled(model: Any, lifts: Sequence[Lift], inputs: Any) -> dict[str, tuple[i
     def call(layer: Any, original: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if layer in wrapped:
             wrapped[layer].note_mask(inputs, kwargs.get("mask"))
-        else:
+        elif not _skips_wholly_masked(layer):
             note(in_words(layer), inputs, kwargs.get("mask"))
         return original(inputs, *args, **kwargs)
 
@@ -62,6 +63,12 @@ def _misled(model: Any, lifts: Sequence[Lift], inputs: Any) -> dict[str, tuple[i
         outputs = keras.tree.flatten(model(inputs, training=False))
         note("the loss", outputs, [*map(mask_of, outputs)])
     return misled
+
+
+def _skips_wholly_masked(layer: Any) -> bool:
+    """True for recurrent layers on JAX: a step is left out if none of its mask is True."""
+    is_loop = isinstance(layer, keras.layers.RNN) and not layer.unroll
+    return is_loop and keras.backend.backend() == Backend.JAX
 
 
 def _masked_parts(layer: Any) -> list[Any]:
