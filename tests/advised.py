@@ -111,6 +111,8 @@ def states(folder):
     """Advice in several states, by their names: a sequence with an element for each batch."""
     model = make_model(steady=True, leaves_open=True)
     masked = make_model(lifts=[LIFT | {"masked": True}], unpadded=True, compiled=False, batch=32)
+    fault = "TimeDistributed hands the masks of steps on as one over steps, to the loss"
+    faulty = make_model(lifts=[LIFT | {"masked": True, "mask_fault": fault}])
     same = {"as_written": 3.0, "changed": 3.0}
     shorter = advised(folder, masked, whole=same)
     (race,), gain = shorter.races, replace(shorter.gain, first_call=(0.73, 0.13))
@@ -125,6 +127,7 @@ def states(folder):
         ],
         "too little time": [ModelAdvice(model, replace(cut, cut_short=True))],
         "interrupted": [ModelAdvice(model, cut, interrupted=True)],
+        "masks that go wrong": [ModelAdvice(faulty)],
         "repeated calls alone": [ModelAdvice(make_model(lifts=[], repeated=repeated))],
         "two batches": [
             advised(folder, make_model(batch=batch), whole=whole)

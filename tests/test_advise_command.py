@@ -82,6 +82,12 @@ def test_several_batches_share_a_budget_and_ctrl_c_ends_all(
     assert {request.texts["backends"] for request in asked} == {"tensorflow"}
 
 
+def test_masks_that_go_wrong_are_mended_before_anything_is_measured(measuring):
+    faulty = make_model(lifts=[LIFT | {"masked": True, "mask_fault": "they are lost"}])
+    assert not measuring()
+    assert races.find_advice(Project(ROOT), faulty, {}, math.inf).run is None
+
+
 def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring):
     model = make_model(lifts=[LIFT])
     broken = [(Case(model.setting, "changed"), Status.LAW_BROKEN, "outputs differ")]

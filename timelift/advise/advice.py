@@ -202,7 +202,7 @@ class ModelAdvice:
         return () if is_known or was_raced or self.was_interrupted else self.worthwhile
 
     def _try(self, lift: ModelLift) -> LiftAdvice:
-        if self.run is None or not lift.steps:
+        if self.run is None or not lift.can_change:
             return LiftAdvice(lift, Advice.UNDECIDED if lift.steps else Advice.KEEP)
         rivals = rivals_of_lift(self.model, lift, self.run)
         faster = [name for name, gain in rivals.items() if gain.is_worth_a_try and not gain.means]

@@ -118,7 +118,12 @@ def _reason(advice: ModelAdvice) -> str:
     if not (gain.is_compared or ends):
         if advice.verdict is Advice.KEEP:
             return "no lift is shown to become faster"
-        return "interrupted" if advice.was_interrupted else f"it needs {MIN_LAUNCHES} launches"
+        if advice.was_interrupted:
+            return "interrupted"
+        undecided = [one.lift for one in advice.lifts if one.verdict is Advice.UNDECIDED]
+        is_blocked = not any(lift.can_change for lift in undecided)
+        wrong = f"masks go wrong at {', '.join(lift.label for lift in undecided)}"
+        return wrong if is_blocked else f"it needs {MIN_LAUNCHES} launches"
     becomes = f"{step} {_becomes(gain)}"
     if advice.verdict is Advice.CHANGE:
         return becomes

@@ -88,7 +88,7 @@ def find_advice(
     """
     advice = ModelAdvice(model)
     try:
-        if any(lift.steps for lift in model.lifts):
+        if any(lift.can_change for lift in model.lifts):
             half = (ends - time.monotonic()) / 2
             advice = ModelAdvice(model, measure_lifts(project, model, with_budget(texts, half)))
         while advice.to_race and len(advice.races) < _MOST_RACES:
@@ -111,7 +111,7 @@ def with_budget(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
 def measure_lifts(project: Project, model: UserModel, texts: Mapping[str, str]) -> Run:
     """Measure each lift's inner layer at its own sizes, as written and by what keeps the layer."""
     request = RunRequest(project, DEFAULTS | dict(texts))
-    called = [lift for lift in model.lifts if lift.steps]
+    called = [lift for lift in model.lifts if lift.can_change]
     workloads = [
         _workload(model.setting_of(lift), f"{model.factory}#{lift.number}", lift.inputs)
         for lift in called

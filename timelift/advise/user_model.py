@@ -90,6 +90,11 @@ class ModelLift:
         return f"lift {self.number}"
 
     @property
+    def can_change(self) -> bool:
+        """True if it is called, and with masks that a strategy would hand on, too."""
+        return bool(self.steps) and not (self.mask_fault and self.masked)
+
+    @property
     def is_loop(self) -> bool:
         """True if it is written by hand, without TimeDistributed."""
         return self.usual != TIME_DISTRIBUTED
