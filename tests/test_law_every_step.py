@@ -180,7 +180,7 @@ class Launch:
         calls = LayerCalls(Engine(), self.layer, self.shared, training=backward)
         weigh = partial(draw_cotangents, valid=VALID[:, self.steps], noise=noise)
         reference = reference_at(self.steps, calls, weigh, gradients=backward)
-        precisions = [DtypePrecision.FLOAT64] * 2
+        precisions = DtypePrecision.FLOAT64, DtypePrecision.FLOAT64
         with multiplied(self.layer.trainable_weights, [TRAINED]):
             (outputs,) = calls.outputs(self.steps, folded=False)
         self.inner = SimpleNamespace(
@@ -191,7 +191,7 @@ class Launch:
             precision=precisions[0],
             input_precision=precisions[1],
             reference=reference,
-            folded_reference=FoldedReference(calls, reference, *precisions, noise),
+            folded_reference=FoldedReference(calls, reference, precisions, noise),
         )
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):

@@ -87,7 +87,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _watched(model: Any, inputs: Any) -> list[Lift]:
-    """Watch the lifts of a model; a call that fails by a mask of theirs says so in ValueError."""
+    """Watch the lifts of a model; a call that fails by a mask of theirs says so in UserError."""
     try:
         lifts = watch_lifts(model, inputs)
     except Exception as error:

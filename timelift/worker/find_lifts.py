@@ -43,8 +43,8 @@ class Lift:
     layer takes, in the `structure` of those; and `stacks` those that stack outputs, each with its
     place among the flat outputs of the layer. `trail` has the layers on the way, from the model to
     the `TimeDistributed` or to the layer that a loop calls. `around` are the lifts that it is
-    inside of. What `watch_lifts` has seen are its `calls`, what it `received` in them, and whether
-    came with a mask, of what shape, and was `padded` by it. `mask_fault` is what `lift_masks` says.
+    inside of. What `watch_lifts` has seen are its `calls`, what it `received` in them, the shape of
+    the mask that came with it, and whether that mask `padded` it. `lift_masks` notes `mask_fault`.
     """
 
     layer: Any

@@ -30,10 +30,6 @@ class SharedInputs:
     steps: Sequence[int]
 
     @property
-    def bytes_a_step(self) -> int:
-        return sum(int(tensor[0, 0].nbytes) for tensor in self.tensors)
-
-    @property
     def float_names(self) -> list[str]:
         names = law.leaf_names(self.structure.pack(self.tensors), law.INPUTS, "input")
         pairs = zip(names, self.tensors, strict=True)

@@ -36,7 +36,7 @@ from timelift.worker.draws import draw_shared, layers_behind
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
-from timelift.worker.reference import CHECKING, TRAINED, InnerLayer, multiplied
+from timelift.worker.reference import CHECKING, TRAINED, Begin, InnerLayer, multiplied
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
@@ -301,11 +301,7 @@ def check_rival(
 
 
 def _check_forward(
-    inner: InnerLayer,
-    model: Any,
-    prepared: PreparedRival,
-    feeds: Feeds,
-    begin: Callable[[str], None],
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
 ) -> float:
     def outputs_now() -> list[Array]:
         returned = call_once(feeds.engine, prepared.compiled, prepared.feed)
@@ -330,11 +326,7 @@ def _check_forward(
 
 
 def _check_backward(
-    inner: InnerLayer,
-    model: Any,
-    prepared: PreparedRival,
-    feeds: Feeds,
-    begin: Callable[[str], None],
+    inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
 ) -> float:
     folded, compiled, feed = inner.folded_reference, prepared.compiled, prepared.feed
     order = law.match_weights(model, inner.layer)

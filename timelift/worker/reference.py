@@ -51,6 +51,8 @@ TRAINED = 0.75
 
 #: Returns the cotangents of float outputs.
 Weigh = Callable[[Sequence[Array]], Sequence[Array]]
+#: Is called with the name of a stage that begins.
+Begin = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class LayerCalls:
         chosen = np.zeros_like(valid)
         chosen[:, list(steps)] = valid[:, list(steps)]
         rows = np.nonzero(chosen)
-        most = max(batch, _CHUNK_BYTES // max(1, self.shared.bytes_a_step))
+        bytes_a_step = sum(tensor[0, 0].nbytes for tensor in self.shared.tensors)
+        most = max(batch, _CHUNK_BYTES // max(1, bytes_a_step))
         calls = -(-len(rows[0]) // most)
         return list(zip(*(np.array_split(indices, calls) for indices in rows), strict=True))
 
@@ -231,19 +234,19 @@ def draw_cotangents(
 class FoldedReference:
     """The results of the inner layer at every valid step, in `everywhere`.
 
-    At the steps of the `reference` its cotangent is used.
+    At the steps of the `reference` its cotangents are used. The `precisions` are those of outputs
+    and of gradients by the inputs.
     """
 
     def __init__(
         self,
         calls: LayerCalls,
         reference: Reference,
-        precision: DtypePrecision,
-        input_precision: DtypePrecision,
+        precisions: tuple[DtypePrecision, DtypePrecision],
         noise: np.random.Generator,
     ) -> None:
         self._calls, self._reference, self._noise = calls, reference, noise
-        self._precisions, self._is_folded = (precision, input_precision), True
+        self._precisions, self._is_folded = precisions, True
         #: By its steps, a reference with its rounding, once a rival differs from it.
         self._rounded: dict[tuple[int, ...], Reference] = {}
         #: The layer takes a fold, right or wrong.
@@ -262,7 +265,7 @@ class FoldedReference:
         everywhere = self.everywhere
         return [law.scale_of(leaf[everywhere.valid]) for leaf in law.floats(everywhere.outputs)]
 
-    def settle(self, check: Callable[[Reference], float], begin: Callable[[str], None]) -> float:
+    def settle(self, check: Callable[[Reference], float], begin: Begin) -> float:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
 
         So the fold's own error fails no rival. The layer's calls are made once for all rivals; they
@@ -374,7 +377,7 @@ class InnerLayer:
         self.reference = reference_at(shared.steps, calls, weigh, gradients=backward)
         if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
-            self.folded_reference = FoldedReference(calls, self.reference, *precisions, noise)
+            self.folded_reference = FoldedReference(calls, self.reference, precisions, noise)
         self.added = self._find_added()
         self.restore()
 
