@@ -15,6 +15,7 @@ import pytest
 
 from tests.projects import STRATEGIES
 from tests.tensorflow_here import keras, tf
+from tests.test_nests_in_strategies import HAND_THE_MASK
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 
@@ -265,23 +266,12 @@ def test_wrong_declarations_are_caught():
     assert disagreements(liar, TimeAxis.STATIC) == expected
 
 
-REFUSE_OWN_MASKS = (
-    *("rnn_cell", "rnn_cell_unrolled", "gru", "conv1d_pointwise", "einsum_ellipsis"),
-    *("bucketing[k=4]", "ragged_flat_values"),
-)
-HAND_OWN_MASKS = (
-    *("fold_time", "loop_slice", "loop_unstack", "mask_and_pad", "fold_chunks[k=8]", "native"),
-    *("ops_map", "ops_scan", "ops_fori", "vectorized_map", "tf_scan"),
-    *("tf_map_fn[parallel_iterations=10]", "tf_while_loop", "tf_vectorized_map"),
-    *("time_distributed", "pack_valid", "loop_lengths", "loop_shrinking"),
-)
-
-
-@pytest.mark.parametrize("name", HAND_OWN_MASKS + REFUSE_OWN_MASKS)
+@pytest.mark.parametrize("name", STRATEGIES)
 def test_a_steps_own_mask_is_handed_to_it_or_refused(name):
     strategy = STRATEGIES[name]
     lift = Lift(load_module(str(strategy.path)), dict(strategy.parameters), TimeAxis.STATIC)
-    assert own_mask(lift) == ("passed" if name in HAND_OWN_MASKS else "refused")
+    hands = name in HAND_THE_MASK | {"native", "time_distributed"}
+    assert own_mask(lift) == ("passed" if hands else "refused")
 
 
 def test_a_strategy_that_hands_no_mask_is_caught(tmp_path):
