@@ -92,9 +92,11 @@ def _verdict(advice: ModelAdvice, pages: Pages, batches: int) -> str:
         for each in advice.lifts
         if each.is_change
     )
-    to_do = {Advice.KEEP: "keep it as it is", Advice.CHANGE: f"change {', '.join(changes)}"}
-    verdict = f"{batch}{to_do.get(advice.verdict, 'undecided')}"
-    return f"{verdict}: {_reason(advice)}{_wanted(advice, batches)}"
+    is_faulty = any(each.lift.mask_fault for each in advice.lifts)
+    keep = "mend the masks first" if is_faulty else "keep it as it is"
+    to_do = {Advice.KEEP: keep, Advice.CHANGE: f"change {', '.join(changes)}"}
+    verdict = to_do.get(advice.verdict, "undecided")
+    return f"{batch}{verdict}: {_reason(advice)}{_wanted(advice, batches)}"
 
 
 def _wanted(advice: ModelAdvice, batches: int) -> str:
@@ -174,8 +176,7 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
     yield f"{lifts} (one layer called at every step) in {counted(model.layers, 'layer')}"
     batches = ", ".join(str(advice.model.feeding.batch) for advice in advices)
     machine = f"CPU, {cores} cores" if cores else "CPU"
-    backend = value_in_words("backend", model.backend)
-    yield f"{backend}, {model.mode}, {machine}, batch {batches}"
+    yield f"{value_in_words('backend', model.backend)}, {model.mode}, {machine}, batch {batches}"
     for lift, *of_batches in zip(model.lifts, *(advice.lifts for advice in advices), strict=True):
         names = [lift.before, *(f"{word:.{_NAME_LIMIT}}" for word in (lift.name, lift.place))]
         also = "; a mask reaches it" if lift.masked else ""
@@ -207,7 +208,7 @@ def lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
 
 
 def _to_do(advice: LiftAdvice, pages: Pages) -> str:
-    if advice.verdict is Advice.KEEP:
+    if advice.verdict is Advice.KEEP and not advice.lift.mask_fault:
         return "leave it as it is" if advice.lift.steps else "it is not called"
     if not advice.strategy:
         return "undecided"
@@ -220,8 +221,7 @@ def written_instead(lift: ModelLift, strategy: str, pages: Pages) -> str:
 
     A Sequential insists on the rank of its inputs, so `itself` makes it anew.
     """
-    # TimeDistributed is not called in its line either
-    called = f"({lift.called_with()})" if lift.is_loop else ""
+    called = f"({lift.called_with()})" if lift.is_loop else ""  # as TimeDistributed is not
     if name := pages[strategy].lift_class:
         return f"{name}({lift.inner}){called}"
     if strategy != BARE:
