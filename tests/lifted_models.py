@@ -148,6 +148,7 @@ def misled(what):
     lifted = _lift(gru, "td")
     outputs = {
         "lost": lambda: lifted(_lift(table, "table")(words)),
+        "lost unused": lambda: layers.Flatten()(_lift(table, "table")(words)),
         "handed on": lambda: layers.GRU(2)(lifted(x)),
         "to the loss": lambda: lifted(x),
         "over steps": lambda: lifted(x, mask=ops.any(ops.not_equal(words, 0), -1)),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests import journals
-from tests.advised import LIFT, PAGES, SLOWER, TIMES, WHOLE, advised, make_model
+from tests.advised import DESCRIBED, LIFT, PAGES, SLOWER, TIMES, WHOLE, advised, make_model
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json, advice_lines
 from timelift.case import Case, Phase, Status
@@ -26,21 +26,13 @@ def test_the_verdict_is_the_first_line_and_the_last(tmp_path, whole):
     assert max(map(len, text.split("\n"))) <= 80
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"steady": True},
-        {"trains": False},
-        {"unpadded": True},
-        {"leaves_open": True},
-        {"compiled": False},
-        {"drawn": False},
-        {"draws_labels": False},
-        {"constant": True},
-    ],
-)
-def test_what_the_advice_rests_on_is_told(tmp_path, fields):
-    usual, other = (advised(tmp_path, make_model(**each), whole=WHOLE) for each in ({}, fields))
+FLAGS = ["steady", "trains", "unpadded", "leaves_open", "compiled", "drawn", "draws_labels"]
+
+
+@pytest.mark.parametrize("flag", [*FLAGS, "constant"])
+def test_what_the_advice_rests_on_is_told(tmp_path, flag):
+    changed = {flag: not DESCRIBED.get(flag)}
+    usual, other = (advised(tmp_path, make_model(**each), whole=WHOLE) for each in ({}, changed))
     assert screen(usual) != screen(other)
 
 

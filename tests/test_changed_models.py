@@ -159,6 +159,7 @@ MISLED = {
     "to the loss": "TimeDistributed hands the masks of steps on as one over steps, to the loss",
     "in a loop": "the loop takes steps without their masks",
     "nothing": "",
+    "lost unused": "",
     "handed on": "TimeDistributed hands the masks of steps on as one over steps, to GRU(2), which",
     "over steps": "TimeDistributed hands each step a part of the mask over steps as one of its own",
 }

@@ -197,8 +197,6 @@ class Lift:
             raise TypeError(
                 "TimeDistributed stacks outputs into one tensor, which no strategy does"
             )
-        if self.mask_fault and self.mask_shape:  # and so it does not in a graph, once pasted
-            raise TypeError(f"{self.mask_fault}, which no strategy does")
         ends = [type(part).__name__ for part in model.layers[1:] if not part.supports_masking]
         if ends and self.mask_shape and self.layer._outbound_nodes:  # noqa: SLF001 - no other way
             # a graph has the mask from when it was made, and would hand it on all the same

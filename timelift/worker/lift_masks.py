@@ -24,11 +24,11 @@ def note_mask_faults(model: Any, lifts: Sequence[Lift], inputs: Any) -> list[Lif
     may_be = any(lift.mask_shape or not lift.calls for lift in lifts)  # as where the call failed
     misled = _misled(model, lifts, inputs) if may_be else {}
     for lift in lifts:
-        lift.mask_fault = _fault(lift, misled)
+        lift.mask_fault = _fault(lift, misled, _masked_parts(model))
     return [lift for lift in lifts if lift.mask_fault]
 
 
-def _fault(lift: Lift, misled: Mapping[str, tuple[int, ...]]) -> str:
+def _fault(lift: Lift, misled: Mapping[str, tuple[int, ...]], takers: Sequence[Any]) -> str:
     is_over_steps = len(lift.mask_shape) == MASK_AXES
     if lift.takes:
         is_lost = lift.mask_shape and not is_over_steps and _masked_parts(lift.inner)
@@ -37,7 +37,9 @@ def _fault(lift: Lift, misled: Mapping[str, tuple[int, ...]]) -> str:
         return "TimeDistributed hands each step a part of the mask over steps as one of its own"
     if own := [name for name, shape in misled.items() if shape == lift.mask_shape]:
         return f"TimeDistributed hands the masks of steps on as one over steps, to {own[0]}"
-    if not lift.mask_shape and _makes_mask(lift):
+    inner = parts_of(lift.inner)
+    is_taken = any(part not in inner for part in takers)
+    if is_taken and not lift.mask_shape and _makes_mask(lift):
         return f"TimeDistributed loses the masks that {in_words(lift.inner)} makes at each step"
     return ""
 

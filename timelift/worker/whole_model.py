@@ -14,7 +14,6 @@ from timelift.case import Phase
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
 from timelift.worker.engines import Engine, Feed
-from timelift.worker.lift_masks import note_mask_faults
 from timelift.worker.making import precision_of
 from timelift.worker.model_data import call_of, data_of, make_ready, warm_tracer
 from timelift.worker.prepare import PreparedRival, count_weights, peak_facts
@@ -98,8 +97,7 @@ class _AsWritten:
         self.data = data_of(model, task.data, setting.batch, setting.seq_len, noise)
         #: What `Lift` says of the inputs of each lift in a call, and of their mask.
         lifts = find_lifts.watch_lifts(model, self.data.inputs)
-        note_mask_faults(model, lifts, self.data.inputs)
-        self.seen = [(lift.calls, lift.mask_shape, lift.mask_fault) for lift in lifts]
+        self.seen = [(lift.calls, lift.mask_shape) for lift in lifts]
         self.weights = model.get_weights()
         if not task.reads_peak_memory:
             tolerance = TOLERANCES[precision_of(model, engine, setting)]
@@ -124,5 +122,5 @@ class _AsWritten:
         for number in sorted(map(int, rival.parameters), reverse=True):
             strategy, parameters = rival.parameters[str(number)]
             lift = lifts[number - 1]
-            lift.calls, lift.mask_shape, lift.mask_fault = self.seen[number - 1]
+            lift.calls, lift.mask_shape = self.seen[number - 1]
             lift.change(load_module(strategy), parameters)
