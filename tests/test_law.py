@@ -9,25 +9,9 @@ import pytest
 
 from studies import support
 from studies.planted import STEP
-from tests import engines
+from tests import engines, law_cover
 from tests.law_cases import CASES, SEED, TIME
-from tests.law_cover import (
-    BROKEN,
-    DENSE,
-    DYNAMIC,
-    EAGER,
-    FEWER_WORDS,
-    FORWARD_ALONE,
-    GRAPH,
-    KINDS,
-    LARGE,
-    NESTS,
-    OTHERS,
-    ROWS,
-    ends,
-    rivals,
-    setting,
-)
+from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import RivalSpec, Task
@@ -45,7 +29,7 @@ LIFTS_NOWHERE = {
         "rnn_cell_unrolled": {(1, DYNAMIC)},
         "time_distributed": {(1, DYNAMIC)},
     },
-    Backend.JAX: {"bucketing[k=4]": {(1, GRAPH)}},
+    Backend.JAX: {"bucketing[k=4]": {(1, law_cover.GRAPH)}},
     Backend.TORCH: {},
 }
 #: Strategies that lift convolutions alone, which are tried in one row on JAX.
@@ -65,7 +49,7 @@ COVERED = [Backend.TENSORFLOW, pytest.param(Backend.JAX, marks=pytest.mark.whole
 
 @pytest.mark.parametrize("backend", COVERED)
 def test_every_strategy_keeps_the_law_or_refuses(backend):
-    assert not [cell for cell in covered(backend) if cell[3] in BROKEN]
+    assert not [cell for cell in covered(backend) if cell[3] in law_cover.BROKEN]
 
 
 @pytest.mark.parametrize("backend", COVERED)
@@ -75,19 +59,19 @@ def test_every_strategy_meets_other_layers_than_dense_ones(backend):
         met[workload].add(name)
         if status == Status.MEASURED:
             lifted[workload].add(name)
-    assert met.keys() == {DENSE, *chain(*OTHERS[backend])}
-    for group in ((DENSE,), *OTHERS[backend]):
+    assert met.keys() == {DENSE, *chain(*law_cover.OTHERS[backend])}
+    for group in ((DENSE,), *law_cover.OTHERS[backend]):
         assert set().union(*(met[workload] for workload in group)) == set(STRATEGIES)
         assert set().union(*(lifted[workload] for workload in group)) >= OF_ANY_LAYER
 
 
 def test_every_other_workload_is_of_a_kind():
-    assert sorted([DENSE, *LARGE, *NESTS, *chain(*KINDS)]) == sorted(WORKLOADS)
+    assert sorted([DENSE, *law_cover.LARGE, *NESTS, *chain(*law_cover.KINDS)]) == sorted(WORKLOADS)
 
 
 @pytest.mark.parametrize("backend", COVERED)
 def test_every_strategy_meets_every_value_of_every_axis(backend):
-    rows = ROWS[backend]
+    rows = law_cover.ROWS[backend]
     values = {value for row in rows for value in enumerate(row)}
     met = {name: set() for name in STRATEGIES if name not in OF_CONVOLUTIONS.get(backend, ())}
     for _, place, name, status, _ in covered(backend):
@@ -118,7 +102,7 @@ def test_the_whole_catalogue_keeps_the_law(place, way, phase):
     workload, seq_len, batch, lengths = place
     row = (phase, way, batch, seq_len, lengths)
     ended = ends(setting(Backend.TENSORFLOW, workload, row), rivals(list(STRATEGIES)))
-    assert not {name: end for name, end in ended.items() if end[0] in BROKEN}
+    assert not {name: end for name, end in ended.items() if end[0] in law_cover.BROKEN}
     assert Status.MEASURED in {status for status, _ in ended.values()}
 
 
@@ -130,7 +114,7 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
     """Return the word of each strategy, and the reason if it does not lift."""
     engines.skip_without(backend)
     chosen = {name: STRATEGIES[name] for name in names}
-    inputs = FEWER_WORDS.get(workload, WORKLOADS[workload].inputs)
+    inputs = law_cover.FEWER_WORDS.get(workload, WORKLOADS[workload].inputs)
     cells = support.cells(replace(WORKLOADS[workload], inputs=inputs), chosen, backend, [column])
     return {cell.strategy: (cell.word, cell.reason) for cell in cells}
 
@@ -177,7 +161,7 @@ SUMS = {
 
 def is_covered(workload, dtype):
     """True if every strategy has outputs and gradients in `tests/law_cover.py`."""
-    return dtype is Dtype.FLOAT64 and workload not in FORWARD_ALONE
+    return dtype is Dtype.FLOAT64 and workload not in law_cover.FORWARD_ALONE
 
 
 @pytest.mark.parametrize(

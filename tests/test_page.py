@@ -7,19 +7,8 @@ import re
 
 import pytest
 
-from tests import journals
-from tests.pages import (
-    FEW,
-    Elements,
-    data,
-    found,
-    harm,
-    loads,
-    made,
-    reported,
-    section,
-    without_scripts,
-)
+from tests import journals, pages
+from tests.pages import FEW, Elements, data, made, section
 from tests.projects import STRATEGIES
 from timelift.case import Lengths, Status
 from timelift.present.page import page_scripts, page_words
@@ -74,7 +63,7 @@ def test_a_row_of_the_data_is_that_of_the_ranking(page):
 
 
 def test_a_bound_is_rounded_up(tmp_path):
-    seen = found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
+    seen = pages.found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
     drawn = page_data(seen, NO_CODE)
     costs = [row.cost_over_best.high for one in seen.rankings for row in one.all_rows]
     (answer,), (prices,) = seen.answers.values(), drawn["prices"]
@@ -153,23 +142,23 @@ def test_few_launches_are_called_no_verdict(tmp_path):
 
 
 def test_the_page_loads_nothing(page):
-    assert loads(page) == []
+    assert pages.loads(page) == []
     assert "default-src 'none'" in page
 
 
 @pytest.mark.parametrize(
     ("check", "added"),
     [
-        (loads, '<img src="https://example.org/x.png">'),
-        (loads, '<link rel="stylesheet" href="style.css">'),
-        (loads, "<style>@import 'x.css'</style>"),
-        (loads, "<style>a{background:url(x.png)}</style>"),
-        (harm, "<script>1</script>"),
-        (harm, "<script type='application/json' id='data'>{}</script>"),
-        (harm, '<p onclick="1">'),
-        (harm, "\x1b"),
-        (harm, "<base href='x'>"),
-        (harm, f"<script>{page_scripts()[-1]}</script>"),
+        (pages.loads, '<img src="https://example.org/x.png">'),
+        (pages.loads, '<link rel="stylesheet" href="style.css">'),
+        (pages.loads, "<style>@import 'x.css'</style>"),
+        (pages.loads, "<style>a{background:url(x.png)}</style>"),
+        (pages.harm, "<script>1</script>"),
+        (pages.harm, "<script type='application/json' id='data'>{}</script>"),
+        (pages.harm, '<p onclick="1">'),
+        (pages.harm, "\x1b"),
+        (pages.harm, "<base href='x'>"),
+        (pages.harm, f"<script>{page_scripts()[-1]}</script>"),
     ],
 )
 def test_the_checks_of_loading_and_harm_see_it(page, check, added):
@@ -183,7 +172,7 @@ def test_the_only_scripts_that_may_run_are_the_pages_own(page):
     (policy,) = re.findall("script-src (.*?);", page)
     assert policy.split() == [f"'sha256-{digest(one)}'" for one in scripts]
     assert digest(f"{scripts[-1]} ") not in policy
-    assert "<script" not in without_scripts(page).replace("<script type", "")
+    assert "<script" not in pages.without_scripts(page).replace("<script type", "")
 
 
 def digest(text):
@@ -207,7 +196,7 @@ def test_ids_are_unique_and_what_is_referred_to_exists(page):
 
 
 def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
-    html = reported(journals.synthetic(tmp_path / "run.jsonl", CASES))
+    html = pages.reported(journals.synthetic(tmp_path / "run.jsonl", CASES))
     report = tmp_path / "report"
     files = {str(path.relative_to(report)) for path in report.glob("*/*")}
     linked = {attributes.get("href") for tag, attributes in Elements(html).tags if tag == "a"}

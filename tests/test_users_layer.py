@@ -199,24 +199,20 @@ def test_a_layer_that_cannot_be_called_is_a_sentence_before_anything_starts(
 @pytest.mark.parametrize(
     ("inputs", "sentence"),
     [
-        (None, "--layer: expected a layer that is built, .*; write it like --inputs 96,96,3"),
-        (
-            LayerInputs.of_one((7,), "int32"),
-            r"--layer: expected a layer that tells the number .* like --inputs 'int32\[7\]<1000'",
-        ),
+        (None, "that is built, .*; write it like --inputs 96,96,3"),
+        (LayerInputs.of_one((7,), "int32"), r"that tells the number .* 'int32\[7\]<1000'"),
     ],
 )
 def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, inputs, sentence):
     given = {"inputs": inputs and asdict(inputs)}
     monkeypatch.setattr(users_layer, "describe", lambda *_: given)
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(UserError, match=f"^--layer: expected a layer {sentence}"):
         users_layer.user_workload("a:b", None, QUICKEST, [])
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("nocolon", "expected module:name or path.py:name, like .*; received 'nocolon'"),
         ("gone.py:f", "received 'gone.py:f', and there is no file gone.py"),
         (f"{'a' * 300}.py:f", "there is no file"),
         ("a:b#", "expected module:name or path.py:name"),
@@ -297,12 +293,10 @@ def test_inputs_are_read_and_what_is_written_is_read_again(text, inputs):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("frame=float32[8],int32[]<6", "the shape of one step.* each with a name or none of them"),
         ("frame=float32[8],frame=int32[]<6", "the shape of one step"),
         ("uint8[3]<300", "numbers of uint8, which lie below 256 at most"),
         ("float32[]+mask", "an axis that a mask is over"),
         ("int32[60]<9999999999", "numbers of int32, which lie below 2,147,483,648 at most"),
-        ("int32[60]", r"the number that inputs lie below, like int32\[60\]<1000"),
         ("3,x", "the shape of one step, like 96,96,3"),
         ("float32[3]<5", "whole numbers"),
     ],
