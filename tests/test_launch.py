@@ -15,6 +15,7 @@ import pytest
 
 from tests import engines, hostile
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
+from timelift import messages
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.measure import catalogue
@@ -22,18 +23,7 @@ from timelift.measure.launch import LaunchProcess, signal_name, stage_limit
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
-from timelift.messages import (
-    PLAYING,
-    TRACING,
-    Busy,
-    Go,
-    RivalSpec,
-    Task,
-    event_line,
-    order_line,
-    read_event,
-    read_order,
-)
+from timelift.messages import PLAYING, TRACING, Busy, Go, RivalSpec, Task
 from timelift.project import Project
 
 NAMES = ("native", "fold_time", "conv1d_pointwise")
@@ -262,9 +252,9 @@ def test_no_memory_is_told_in_many_ways(said, is_memory):
 
 @pytest.mark.parametrize("torn", ['"order": "Go"}\n', "\n", '3, "rival": "native"}\n', "7\n"])
 def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
-    assert read_order(torn.encode(), 3) is None
-    assert read_order(order_line(3, Go()).encode(), 3) == Go()
-    assert read_order(order_line(2, Go()).encode(), 3) is None
+    assert messages.read_order(torn.encode(), 3) is None
+    assert messages.read_order(messages.order_line(3, Go()).encode(), 3) == Go()
+    assert messages.read_order(messages.order_line(2, Go()).encode(), 3) is None
 
 
 @pytest.mark.parametrize(
@@ -276,8 +266,10 @@ def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
     ],
 )
 def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
-    assert read_event(line.encode(), 1) is None
-    assert read_event(event_line(1, Busy("tracing", "x")).encode(), 1) == Busy("tracing", "x")
+    assert messages.read_event(line.encode(), 1) is None
+    assert messages.read_event(messages.event_line(1, Busy("tracing", "x")).encode(), 1) == Busy(
+        "tracing", "x"
+    )
 
 
 def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):

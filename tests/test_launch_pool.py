@@ -19,13 +19,7 @@ from timelift.case import Backend, Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.measure import launch_pool, locks
-from timelift.measure.launch_pool import (
-    LaunchPool,
-    LaunchSlot,
-    measure_with_peaks,
-    read_peaks,
-    with_peaks,
-)
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot, read_peaks, with_peaks
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measurement import CaseInLaunch, Facts
@@ -203,7 +197,7 @@ def test_the_reader_builds_while_the_launch_does():
     together, shown = Barrier(2), []
     readers = two_readers()
     readers[False].meets = together
-    outcomes = measure_with_peaks(Scripted(together), TASK, readers, shown.append)
+    outcomes = launch_pool.measure_with_peaks(Scripted(together), TASK, readers, shown.append)
     assert facts(outcomes) == {
         "here": {"traces": 1, "peak_bytes": 10},
         "there": {"traces": 1, "peak_bytes": 20},
@@ -213,7 +207,7 @@ def test_the_reader_builds_while_the_launch_does():
 
 def test_what_the_launch_did_not_measure_has_no_peak():
     launch = Scripted(status=Status.CRASHED)
-    outcomes = measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
+    outcomes = launch_pool.measure_with_peaks(launch, TASK, two_readers(), lambda _: None)
     assert facts(outcomes) == {"here": {}, "there": {}}
 
 
@@ -222,7 +216,7 @@ def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
     readers = {False: Scripted(error=UserError("it died"))}
     launch = Scripted()
     if beside:
-        outcomes = measure_with_peaks(launch, TASK, readers, lambda _: None)
+        outcomes = launch_pool.measure_with_peaks(launch, TASK, readers, lambda _: None)
     else:
         measured = launch.measure(TASK, lambda _: None)
         outcomes = with_peaks(measured, read_peaks(TASK, readers, lambda _: None))
@@ -232,7 +226,9 @@ def test_a_reader_that_dies_or_does_not_start_takes_no_timing_with_it(beside):
 def test_a_launch_that_dies_ends_its_readers():
     readers = two_readers()
     with pytest.raises(UserError, match="it died"):
-        measure_with_peaks(Scripted(error=UserError("it died")), TASK, readers, lambda _: None)
+        launch_pool.measure_with_peaks(
+            Scripted(error=UserError("it died")), TASK, readers, lambda _: None
+        )
     assert all(reader.killed for reader in readers.values())
 
 
