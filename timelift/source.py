@@ -84,9 +84,7 @@ def _one_of(*words: str) -> Declaration:
 
 
 _SIZES = Declaration(_are_sizes, "a tuple of positive whole numbers")
-_SOME_SIZES = Declaration(
-    lambda value: bool(value) and _are_sizes(value), "a tuple of positive whole numbers"
-)
+_SOME_SIZES = _SIZES._replace(fits=lambda value: bool(value) and _are_sizes(value))
 #: Every constant that timelift reads from strategies and workloads.
 DECLARED: Mapping[str, Declaration] = {
     "DIFFERS": Declaration(lambda value: isinstance(value, str), "a text that says why"),

@@ -45,9 +45,8 @@ def check_layer(layer: Any, factory: str) -> None:
     """Raise UserError for what is no layer of Keras 3, or is called with several arguments."""
     if not isinstance(layer, keras.Layer):
         raise UserError(f"{factory} must return a layer of Keras 3, got {type(layer)}")
-    arguments = inspect.signature(layer.call).parameters.values()
-    named = (each for each in arguments if each.kind is each.POSITIONAL_OR_KEYWORD)
-    needed = [each.name for each in named if each.default is each.empty]
+    named = inspect.signature(layer.call).parameters.values()
+    needed = [x.name for x in named if x.kind is x.POSITIONAL_OR_KEYWORD and x.default is x.empty]
     if len(needed) > 1:
         raise UserError(
             f"expected a layer whose call needs one argument, received {type(layer).__name__}, "

@@ -193,11 +193,8 @@ class SettingUnderTest:
         if is_checked:
             cotangents = inner.folded_reference.everywhere.cotangents
         else:
-            cotangents = [
-                self._noise.standard_normal(leaf.shape).astype(leaf.dtype)
-                for leaf in keras.tree.flatten(returned)
-                if "float" in leaf.dtype
-            ]
+            floats = [leaf for leaf in keras.tree.flatten(returned) if "float" in leaf.dtype]
+            cotangents = [self._noise.standard_normal(x.shape).astype(x.dtype) for x in floats]
         feed = feeds.feed(cotangents if training else None)
         prepared = PreparedRival(rival, compiled, feed, facts)
         facts.update(self._first_call(rival, compiled, feed))
@@ -224,11 +221,8 @@ class SettingUnderTest:
             compiled = self.engine.compile(model, setting, training=backward)
             index = slice(None), slice(steps)
             inputs, _ = self._inputs_for(inner.layer).placed(place, index)
-            folded = setting.batch * (steps + 2)
-            zeros = [
-                place(np.zeros((folded, *leaf.shape[2:]), leaf.dtype))
-                for leaf in inner.reference.cotangents
-            ]
+            cotangents, folded = inner.reference.cotangents, setting.batch * (steps + 2)
+            zeros = [place(np.zeros((folded, *x.shape[2:]), x.dtype)) for x in cotangents]
             feed = Feed(inputs, None, zeros if backward else None)
             try:
                 compiled.trace(feed)
