@@ -9,7 +9,6 @@ The write is `scatter_update`; `slice_update` has no gradient on TensorFlow.
 Source: keras.ops.fori_loop.
 """
 
-import functools
 import numbers
 
 import keras
@@ -35,12 +34,12 @@ class OpsFori(keras.layers.Wrapper):
         self.built, self.specs = True, None  # the layer builds itself when it is called
 
     def compute_output_spec(self, x, training=None, mask=None):
-        """Call the layer on the first step, and put time back behind the batch of its outputs."""
-        y, time = self.layer(tree.map_structure(lambda x: x[:, 0], x)), tree.flatten(x)[0].shape[1]
-        pack, like = functools.partial(tree.pack_sequence_as, y), keras.KerasTensor
-        y = [like((y.shape[0], time, *y.shape[1:]), y.dtype) for y in tree.flatten(y)]
-        self.specs, self.pack = y, pack
-        return pack(y)
+        """Call the layer on one step, and put time back behind the batch of its outputs."""
+        step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
+        y, sizes = self.layer(step), tree.flatten(x)[0].shape[:2]  # batch, time
+        y = tree.map_structure(lambda y: keras.KerasTensor((*sizes, *y.shape[1:]), y.dtype), y)
+        self.specs, self.pack = tree.flatten(y), lambda flat: tree.pack_sequence_as(y, flat)
+        return y
 
     def call(self, x, training=None, mask=None):
         """Allocate the outputs and fill them step by step; a mask over steps ends here."""

@@ -30,8 +30,8 @@ class Scan(keras.layers.Wrapper):
     def call(self, x, training=None, mask=None):
         """Bring time to the front, scan, bring it back; a mask over steps ends here."""
         if self.specs is None:
-            y = self.layer(tree.map_structure(lambda x: x[:, 0], x))  # what the first step returns
-            nest = tree.map_structure(lambda y: tf.TensorSpec(y.shape, y.dtype), y)
+            step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
+            nest = self.layer(step)  # batch, *outputs
             self.specs, self.pack = tree.flatten(nest), lambda y: tree.pack_sequence_as(nest, y)
         masks = tree.flatten(mask if self.layer._call_has_mask_arg else None)  # noqa: SLF001
         own = {n: m for n, m in enumerate(masks) if m is not None and m.ndim > 2}
@@ -52,8 +52,7 @@ class Scan(keras.layers.Wrapper):
         mask = max(tree.flatten(mask), key=lambda one: len(getattr(one, "shape", ())))
         own = tuple(getattr(mask, "shape", ())[2:])
         steps = ops.any(mask, axis=tuple(range(2, len(own) + 2))) if own else mask
-        axes = [tuple(y.shape)[1:-1][: len(own)] for y in self.specs]
-        return [mask if one in (own, (None,)) else steps for one in axes]
+        return [mask if y.shape[1:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
 def build(layer, shape, dtype=None):

@@ -32,8 +32,8 @@ class WhileLoop(keras.layers.Wrapper):
     def call(self, x, training=None, mask=None):
         """Read the steps from arrays, write outputs into others; a mask over steps ends here."""
         if self.specs is None:
-            y = self.layer(tree.map_structure(lambda x: x[:, 0], x))  # what the first step returns
-            nest = tree.map_structure(lambda y: keras.KerasTensor(y.shape, y.dtype), y)
+            step = tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype)[:, 0], x)
+            nest = self.layer(step)  # batch, *outputs
             self.specs, self.pack = tree.flatten(nest), lambda y: tree.pack_sequence_as(nest, y)
         flat = [ops.swapaxes(one, 0, 1) for one in tree.flatten(x)]  # each: time, batch, *features
         time = tf.shape(flat[0])[0]
