@@ -16,19 +16,12 @@ import pytest
 from timelift.case import Gradients, Lengths, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import CALLING_EVERY_STEP, RivalSpec
+from timelift.worker import reference
 from timelift.worker.draws import draw_valid
 from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
 from timelift.worker.prepare import PreparedRival, check_rival
-from timelift.worker.reference import (
-    CHECKING,
-    TRAINED,
-    FoldedReference,
-    LayerCalls,
-    draw_cotangents,
-    multiplied,
-    reference_at,
-)
+from timelift.worker.reference import CHECKING, TRAINED, FoldedReference, LayerCalls, reference_at
 from timelift.worker.tolerances import DtypePrecision
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
@@ -178,20 +171,20 @@ class Launch:
         structure = LayerInputs.of_one((FEATURES,))
         self.shared = SharedInputs(structure, [self.inputs], [None], VALID, self.steps)
         calls = LayerCalls(Engine(), self.layer, self.shared, training=backward)
-        weigh = partial(draw_cotangents, valid=VALID[:, self.steps], noise=noise)
-        reference = reference_at(self.steps, calls, weigh, gradients=backward)
+        weigh = partial(reference.draw_cotangents, valid=VALID[:, self.steps], noise=noise)
+        drawn = reference_at(self.steps, calls, weigh, gradients=backward)
         precisions = DtypePrecision.FLOAT64, DtypePrecision.FLOAT64
-        with multiplied(self.layer.trainable_weights, [TRAINED]):
+        with reference.multiplied(self.layer.trainable_weights, [TRAINED]):
             (outputs,) = calls.outputs(self.steps, folded=False)
         self.inner = SimpleNamespace(
-            trained_reference=replace(reference, outputs=[outputs[:, self.steps]]),
+            trained_reference=replace(drawn, outputs=[outputs[:, self.steps]]),
             layer=self.layer,
             restore=lambda: None,
             trains_differently=False,
             precision=precisions[0],
             input_precision=precisions[1],
-            reference=reference,
-            folded_reference=FoldedReference(calls, reference, precisions, noise),
+            reference=drawn,
+            folded_reference=FoldedReference(calls, drawn, precisions, noise),
         )
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
