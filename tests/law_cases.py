@@ -39,9 +39,7 @@ CASES = {
         {"backward": "gradient of weight 0 differs"},
     ),
     "another output in training": LawCase(
-        "y + 0.1 if training else y",
-        "y + 0.0 if training else y",
-        {"backward": "outputs differ"},
+        "y + 0.1 if training else y", "y + 0.0 if training else y", {"backward": "outputs differ"}
     ),
     "a mean over time, and the rounding of an FFT": LawCase(
         "self.lift(x + 1e-4 * ops.mean(x, axis=1, keepdims=True), training)",
@@ -50,10 +48,7 @@ CASES = {
         gradients=BOTH,
     ),
     "another output in training of a layer that rounds as it likes": LawCase(
-        "y + 0.1 if training else y",
-        "y",
-        {"backward": "outputs differ"},
-        layer="any_order",
+        "y + 0.1 if training else y", "y", {"backward": "outputs differ"}, layer="any_order"
     ),
     "NaN in training of a layer with noise": LawCase(
         "y + ops.sqrt(0.0 * ops.sum(y)) if training else y",

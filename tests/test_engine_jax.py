@@ -25,9 +25,8 @@ def feed(batch):
 compiled.trace(feed(3))
 results = {"operations": compiled.operations}
 results["traced"] = compiled.traces
-loss, gradients, after = compiled.bind(feed(3))()
+*_, after = compiled.bind(feed(3))()
 results["called"] = compiled.traces
-results["shapes"] = [list(gradient.shape) for gradient in gradients]
 results["changed"] = len(after)
 compiled.bind(feed(3))()
 results["again"] = compiled.traces
@@ -54,7 +53,6 @@ def test_a_trace_serves_the_first_call_and_weights_are_arguments():
     assert results["operations"]["dot_general"] == 3  # forward, by the inputs, by the weights
     counts = [results[word] for word in ("traced", "called", "again", "other batch")]
     assert counts == [1, 1, 1, 2]
-    assert results["shapes"] == [[3, 5, 3], [3, 4], [4]]
     assert results["changed"] == 1  # the seed of the dropout
     assert results["eager operations"] is None
     assert results["eager traces"] == 0

@@ -139,8 +139,7 @@ def test_every_strategy_keeps_the_law_eagerly_on_the_other_backends(backend, wor
 
 @pytest.mark.whole
 @pytest.mark.parametrize(
-    ("backend", "names"),
-    [(Backend.TORCH, QUICKER), (Backend.JAX, tuple(STRATEGIES))],
+    ("backend", "names"), [(Backend.TORCH, QUICKER), (Backend.JAX, tuple(STRATEGIES))]
 )
 def test_every_strategy_keeps_the_law_compiled_on_the_other_backends(backend, names, monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)

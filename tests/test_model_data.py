@@ -92,8 +92,7 @@ def test_text_is_not_drawn():
 
 
 @pytest.mark.parametrize(
-    ("end", "bias", "constant"),
-    [("sigmoid", 0, False), ("sigmoid", 99, True), ("relu", -99, True)],
+    ("end", "bias", "constant"), [("sigmoid", 0, False), ("sigmoid", 99, True), ("relu", -99, True)]
 )
 def test_a_model_is_constant_if_no_input_changes_an_output(end, bias, constant):
     bias = keras.initializers.Constant(bias)

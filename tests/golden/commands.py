@@ -136,7 +136,7 @@ MISTAKES = (
 HELP = {f"help-{name}": f"{name} --help" for name in ("bench", "advise")}
 PYTEST = {
     "pytest-collect-asked": "bench/ --collect-only -q -p no:cacheprovider --workloads sensor "
-    "--seq-lens 4 --batch-sizes 2 --phases forward --modes eager,graph --strategies all",
+    "--seq-lens 4 --batch-sizes 2 --phases forward --modes eager,graph --strategies all"
 }
 #: What `advise` prints of stored advice, since the command itself measures.
 ADVICE = "advise"
