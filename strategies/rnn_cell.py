@@ -75,7 +75,7 @@ def refused_step(layer, shape, masked):
         return "RNN takes a mask over steps and hands its cell none; the step has one of its own."
     step = keras.KerasTensor((None, *shape[1:]))
     if shape and keras.tree.is_nested(layer.compute_output_spec(step)):
-        return "RNN returns one sequence, and the layer has several outputs."
+        return "RNN returns one sequence, and the layer a list or dictionary."
     return None
 
 

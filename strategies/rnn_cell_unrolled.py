@@ -55,7 +55,7 @@ def refuses(layer, setting, *, shape=(), masked=False):
     if shape and keras.tree.is_nested(
         layer.compute_output_spec(keras.KerasTensor((None, *shape[1:])))
     ):
-        return "RNN returns one sequence, and the layer has several outputs."
+        return "RNN returns one sequence, and the layer a list or dictionary."
     if setting.time_axis == "dynamic" and setting.mode != "eager":
         return "unrolling needs the number of steps when it is traced, and time is dynamic."
     return None

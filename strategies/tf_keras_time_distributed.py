@@ -52,7 +52,7 @@ def refuses(layer, setting, *, shape=(), masked=False):  # noqa: ARG001
     if shape and keras.tree.is_nested(
         layer.compute_output_spec(keras.KerasTensor((None, *shape[1:])))
     ):
-        return "Activation, through which Keras 2 calls the layer, returns one tensor, not several."
+        return "Activation, through which Keras 2 calls the layer, returns no list or dictionary."
     if importlib.util.find_spec("tf_keras") is None:
         return "the package tf_keras is not installed; run: pip install tf_keras"
     return None

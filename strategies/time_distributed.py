@@ -45,7 +45,7 @@ def refuses(layer, setting, *, shape=(), masked=False):
         return f"it asks {type(layer).__name__} for its output shape; write compute_output_shape."
     outputs = layer.compute_output_shape((None, *shape[1:])) if shape else ()
     if isinstance(outputs, dict) or any(isinstance(one, dict | list | tuple) for one in outputs):
-        return "Keras's TimeDistributed returns one tensor, and the layer returns several."
+        return "Keras's TimeDistributed returns one tensor, and the layer a list or dictionary."
     if (
         setting.lengths != "full"
         and not masked

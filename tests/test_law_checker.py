@@ -300,6 +300,12 @@ def test_a_mistake_in_one_of_several_tensors_is_named_and_a_right_lift_passes(ba
             assert re.search(sentences[place], reason)
 
 
+def test_a_list_of_one_output_is_that_output_as_keras_unpacks_it():
+    nests = [0], ({"y": 0},), [0, (0,)]
+    names = [["outputs"], ["output 'y'"], ["output 1", "output 2"]]
+    assert [law.leaf_names(nest, law.OUTPUTS, "output") for nest in nests] == names
+
+
 def test_inputs_are_padded_where_a_layer_makes_a_mask_of_them_and_drawn_as_before_elsewhere():
     plain_ids = "keras.layers.Embedding(9, 3), keras.layers.GRU(2)"
     masking_ids = plain_ids.replace("3)", "3, mask_zero=True)")

@@ -100,6 +100,8 @@ def leaf_names(nest: Any, one: str, each: str) -> list[str]:
 def _places(nest: Any) -> list[tuple[str, ...]]:
     if isinstance(nest, Mapping):
         parts = [(str(key), nest[key]) for key in sorted(nest)]
+    elif isinstance(nest, list | tuple) and len(nest) == 1:
+        return _places(nest[0])  # a functional model unpacks it, but not in a symbolic call
     elif isinstance(nest, list | tuple):
         parts = [(str(place), part) for place, part in enumerate(nest, 1)]
     else:
