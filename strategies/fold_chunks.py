@@ -55,8 +55,8 @@ class FoldChunks(keras.layers.Wrapper):
         cut = [ops.split(one, cuts, axis=1) if cuts else [one] for one in tree.flatten((x, own))]
         chunks = [tree.pack_sequence_as((x, own), chunk) for chunk in zip(*cut, strict=True)]
         y = []  # of each chunk: batch, k, *outputs
-        for steps, masks in chunks:
-            fold = functools.partial(self.fold, masks, training)  # bound for recomputing too
+        for steps, own in chunks:
+            fold = functools.partial(self.fold, own, training)  # bound for recomputing too
             y.append((keras.remat(fold) if self.remat else fold)(steps))
         return tree.map_structure(lambda *y: ops.concatenate(y, axis=1), *y)
 

@@ -18,14 +18,12 @@ MASKS = "passed"
 PADDED_STEPS = "repeats"
 
 
-def refuses(layer, setting, *, masked=False):
+def refuses(layer, setting):
     """Refuse all but a Dense on vectors, and an unrolled loop of unknown length."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"LSTM stands beside a Dense of its size, not beside {type(layer).__name__}."
     if len(layer.get_build_config()["input_shape"]) != 2:
         return "LSTM takes steps that are vectors, and these have more axes."
-    if masked:
-        return "LSTM takes a mask over steps, and the step comes with a mask of its own."
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     return None

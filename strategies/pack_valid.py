@@ -30,12 +30,12 @@ class PackValid(keras.layers.Wrapper):
     def call(self, x, training=None, mask=None):
         """Pack steps, and masks of their own, by the mask over steps; call, unpack into zeros."""
         rows = tf.shape(tree.flatten(x)[0])[:2]  # batch, time
-        steps, *_ = [m for m in tree.flatten(mask) if m is not None] or [tf.ones(rows, tf.bool)]
-        at = tf.where(tf.reduce_any(steps, range(2, steps.ndim)) if steps.ndim > 2 else steps)
+        valid, *_ = [m for m in tree.flatten(mask) if m is not None] or [tf.ones(rows, tf.bool)]
+        at = tf.where(tf.reduce_any(valid, range(2, valid.ndim)) if valid.ndim > 2 else valid)
         own = tree.map_structure(lambda m: m if m is not None and m.ndim > 2 else None, mask)
         x, own = tree.map_structure(lambda z: None if z is None else tf.gather_nd(z, at), (x, own))
-        own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
-        y = self.layer(x, training=training, **own)  # packed, *outputs
+        masks = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
+        y = self.layer(x, training=training, **masks)  # packed, *outputs
         at = tf.cast(at, tf.int32)  # packed, 2
         return tree.map_structure(
             lambda y: tf.scatter_nd(at, y, tf.concat([rows, tf.shape(y)[1:]], axis=0)), y

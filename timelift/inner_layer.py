@@ -56,14 +56,14 @@ class Factory:
 _SIZES = r"[1-9]\d{0,8}(?:,[1-9]\d{0,8})*"
 _PLAIN = re.compile(_SIZES, re.ASCII)
 _TENSOR = re.compile(
-    rf"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<dtype>float32|int32|int64|uint8|bool)\[(?P<sizes>{_SIZES})?\]"
+    rf"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<dtype>float32|int(?:8|16|32|64)|uint8|bool)\[(?P<sizes>{_SIZES})?\]"
     r"(?:<(?P<high>[1-9]\d{0,18}))?(?P<mask>\+mask)?",
     re.ASCII,
 )
 #: Of these a bound need not be named, since few numbers are usual.
 USUAL_HIGH = {"uint8": 2**8, "bool": 2}
 #: The largest bound of a dtype of whole numbers: one more than its largest number.
-_LARGEST = {"int32": 2**31, "int64": 2**63, **USUAL_HIGH}
+_LARGEST = {f"int{bits}": 2 ** (bits - 1) for bits in (8, 16, 32, 64)} | USUAL_HIGH
 #: The bound in examples of whole numbers.
 ANY_HIGH = 1000
 
