@@ -70,10 +70,15 @@ class LoopShrinking(keras.layers.Wrapper):
         return [mask if y.shape[2:-1][: len(own)] in (own, (None,)) else steps for y in self.specs]
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse the gradient that XLA gets wrong."""
-    if setting.mode == "xla" and setting.phase == "backward" and setting.lengths != "full":
+def refuses(layer, setting):
+    """Refuse the gradients that XLA gets wrong or cannot compile."""
+    if setting.mode != "xla" or setting.phase != "backward":
+        return None
+    if setting.lengths != "full":
         return "XLA computes a wrong gradient where a shrinking batch is gathered in a loop."
+    dense = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.Dense)]  # noqa: SLF001
+    if any(len((part.get_build_config() or {}).get("input_shape", ())) > 2 for part in dense):
+        return "XLA compiles no gradient of a Dense over words where the batch shrinks in a loop."
     return None
 
 
