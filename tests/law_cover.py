@@ -69,7 +69,7 @@ KINDS = (
 )
 LARGE = ("frame_encoder", "sentences_bigru", "tokens_wide")
 #: Of several inputs, or with masks: `make test-all` tries every strategy on them.
-NESTS = ("pair_scorer", "rl_torso")
+NESTS = ("pair_scorer", "rl_torso", "sentence_ids")
 QUICK = ("frames", "sentences", "set_attention")
 OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TENSORFLOW: KINDS,
