@@ -37,29 +37,24 @@ class LoopShrinking(keras.layers.Wrapper):
 
     def call(self, x, training=None, mask=None):
         """Loop until the mask over steps leaves no sequence; zeros stand behind."""
-        specs = self.specs or tree.flatten(self.compute_output_spec(x))
-        first = tree.flatten(x)[0]
+        specs, first = self.specs or tree.flatten(self.compute_output_spec(x)), tree.flatten(x)[0]
         (batch, time), size = tf.unstack(tf.shape(first)[:2]), first.shape[0]  # size: static
         masks = [m for m in tree.flatten(mask) if m is not None] or [tf.ones((batch, time), bool)]
         valid = tf.reduce_any(masks[0], range(2, masks[0].ndim)) if masks[0].ndim > 2 else masks[0]
-        longest = tf.reduce_max(tf.where(valid, tf.range(1, time + 1), 0))
+        end = tf.reduce_max(tf.where(valid, tf.range(1, time + 1), 0))
         arrays = [tf.TensorArray(y.dtype, time, element_shape=(size, *y.shape[2:])) for y in specs]
 
         def body(t, arrays):
-            rows = tf.where(valid[:, t])  # going on, 1
-            step = tree.map_structure(lambda x: x[:, t], x)
-            batch = tf.shape(tree.flatten(step)[0])[:1]
+            rows = tf.cast(tf.where(valid[:, t]), tf.int32)  # going on, 1
             own = tree.map_structure(lambda m: m[:, t] if getattr(m, "ndim", 2) > 2 else None, mask)
             own = tree.map_structure(lambda m: None if m is None else tf.gather_nd(m, rows), own)
-            step = tree.map_structure(lambda x: tf.gather_nd(x, rows), step)  # going on, *features
+            step = tree.map_structure(lambda x: tf.gather_nd(x[:, t], rows), x)  # going on, …
             own = {"mask": own} if self.layer._call_has_mask_arg else {}  # noqa: SLF001
             y = tree.flatten(self.layer(step, training=training, **own))  # going on, *outputs
-            rows = tf.cast(rows, tf.int32)
-            y = [tf.scatter_nd(rows, one, tf.concat([batch, tf.shape(one)[1:]], 0)) for one in y]
+            y = [tf.scatter_nd(rows, one, tf.concat([[batch], tf.shape(one)[1:]], 0)) for one in y]
             return t + 1, [array.write(t, one) for array, one in zip(arrays, y, strict=True)]
 
-        loop = tf.constant(0), arrays
-        _, arrays = tf.while_loop(lambda t, _: t < longest, body, loop, maximum_iterations=time)
+        _, arrays = tf.while_loop(lambda t, _: t < end, body, (0, arrays), maximum_iterations=time)
         return self.pack([ops.swapaxes(array.stack(), 0, 1) for array in arrays])
 
     def compute_mask(self, x, mask):
@@ -72,13 +67,13 @@ class LoopShrinking(keras.layers.Wrapper):
 
 def refuses(layer, setting):
     """Refuse the gradients that XLA gets wrong or cannot compile."""
-    if setting.mode != "xla" or setting.phase != "backward":
-        return None
-    if setting.lengths != "full":
-        return "XLA computes a wrong gradient where a shrinking batch is gathered in a loop."
-    dense = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.Dense)]  # noqa: SLF001
-    if any(len((part.get_build_config() or {}).get("input_shape", ())) > 2 for part in dense):
-        return "XLA compiles no gradient of a Dense over words where the batch shrinks in a loop."
+    parts = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.Dense)]  # noqa: SLF001
+    shapes = [(part.get_build_config() or {}).get("input_shape") or () for part in parts]
+    compiled = setting.mode == "xla" and setting.phase == "backward"
+    if compiled and (setting.lengths != "full" or max(map(len, shapes), default=0) > 2):
+        return (
+            "XLA gets the gradient wrong, or has none of Dense over words, where a batch shrinks."
+        )
     return None
 
 
