@@ -289,7 +289,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("backend", [Backend.TENSORFLOW, Backend.TORCH])
+@pytest.mark.parametrize(
+    "backend", [Backend.TENSORFLOW, pytest.param(Backend.TORCH, marks=pytest.mark.whole)]
+)
 def test_a_mistake_in_one_of_several_tensors_is_named_and_a_right_lift_passes(backend):
     ends = engines.evaluate(backend, "tests.law_nests", f"ends('{backend}', {['y', *WRONG]})")
     for place, phase in enumerate(Phase):
