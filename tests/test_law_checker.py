@@ -282,7 +282,6 @@ WRONG = {
     ),
     "lift(x, None)": ("output '", "gradient by input 'words'"),
     "lift(x, ops.roll(own, 1, 1))": ("output '", "gradient by input 'words'"),
-    "lift(x, ops.roll(own, 1, 2))": ("output '", "gradient by input 'words'"),
     "lift(x, own[:, :1] & own)": ("output '", "gradient by input 'words'"),
     "lift({**x, 'extra': ops.stop_gradient(x['extra'])}, own)": ("", "by input 'extra' at step 0"),
     "lift({**x, 'token': ops.roll(x['token'], 1, 1)}, own)": ("output 'token' at", "by input 'ext"),

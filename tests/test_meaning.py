@@ -15,7 +15,7 @@ import pytest
 
 from tests.projects import STRATEGIES
 from tests.tensorflow_here import keras, tf
-from tests.test_nests_in_strategies import HAND_THE_MASK
+from tests.test_drop_in import HAND_THE_MASK
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 
@@ -270,8 +270,8 @@ def test_wrong_declarations_are_caught():
 def test_a_steps_own_mask_is_handed_to_it_or_refused(name):
     strategy = STRATEGIES[name]
     lift = Lift(load_module(str(strategy.path)), dict(strategy.parameters), TimeAxis.STATIC)
-    hands = name in HAND_THE_MASK | {"native", "time_distributed"}
-    assert own_mask(lift) == ("passed" if hands else "refused")
+    handed = HAND_THE_MASK | {"native", "time_distributed"}
+    assert own_mask(lift) == ("passed" if name in handed else "refused")
 
 
 def test_a_strategy_that_hands_no_mask_is_caught(tmp_path):
