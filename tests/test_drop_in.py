@@ -1,4 +1,4 @@
-"""Strategies take the place of TimeDistributed (`tests/drop_in.py`), with several inputs and masks."""
+"""Strategies stand where TimeDistributed stood (`tests/drop_in.py`), with nests and masks too."""
 
 import pytest
 
