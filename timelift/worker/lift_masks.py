@@ -22,9 +22,10 @@ _AROUND = keras.Model, keras.layers.Wrapper
 def note_mask_faults(model: Any, lifts: Sequence[Lift], inputs: Any) -> list[Lift]:
     """Note what is wrong with masks at lifts; return those. The call of the model may fail."""
     may_be = any(lift.mask_shape or not lift.calls for lift in lifts)  # as where the call failed
-    misled = _misled(model, lifts, inputs) if may_be else {}
+    takers = _masked_parts(model)
+    misled = _misled(model, lifts, takers, inputs) if may_be else {}
     for lift in lifts:
-        lift.mask_fault = _fault(lift, misled, _masked_parts(model))
+        lift.mask_fault = _fault(lift, misled, takers)
     return [lift for lift in lifts if lift.mask_fault]
 
 
@@ -44,7 +45,9 @@ def _fault(lift: Lift, misled: Mapping[str, tuple[int, ...]], takers: Sequence[A
     return ""
 
 
-def _misled(model: Any, lifts: Sequence[Lift], inputs: Any) -> dict[str, tuple[int, ...]]:
+def _misled(
+    model: Any, lifts: Sequence[Lift], takers: Sequence[Any], inputs: Any
+) -> dict[str, tuple[int, ...]]:
     """Return what gets a mask with as many axes as what it masks, or more; and its shape."""
     misled = dict[str, tuple[int, ...]]()
     wrapped = {lift.layer: lift for lift in lifts if not lift.takes}
@@ -61,7 +64,7 @@ def _misled(model: Any, lifts: Sequence[Lift], inputs: Any) -> dict[str, tuple[i
             note(in_words(layer), inputs, kwargs.get("mask"))
         return original(inputs, *args, **kwargs)
 
-    with suppress(Exception), intercepted([*wrapped, *_masked_parts(model)], call):
+    with suppress(Exception), intercepted([*wrapped, *takers], call):
         outputs = keras.tree.flatten(model(inputs, training=False))
         note("the loss", outputs, [*map(mask_of, outputs)])
     return misled
