@@ -48,91 +48,9 @@ COMMANDS = {
     "strategies": "strategies",
     "workloads": "workloads",
 }
-#: Name of the golden file that has what is answered to each of the commands with a mistake.
+#: Name of the golden file of commands with a mistake, each with what is answered to it. To try one
+#: more, write its line there, `$ timelift WORDS`.
 ANSWERS = "mistakes"
-MISTAKES = (
-    "choos --workloads tokens",
-    "choose --workload tokens",
-    "report --outptu x",
-    "report nothing-of-this-name",
-    "report snsor",
-    "report ordinary snsor",
-    "report sensor --open",
-    "report no/such tokens",
-    "report t.jsonl tokens",
-    "choose --workloads tokns",
-    "choose --phases backwards",
-    "choose --goal speed",
-    "choose --batch-sizes 0",
-    "choose --batch-sizes 8,9",
-    "choose --batch-sizes=",
-    "choose --workloads tokens --batch-sizes 8",
-    "choose --workloads tokens --seq-lens 64 --relative-to loop_slcie",
-    "compare night0 results/golden/against",
-    "compare elsewhere night0",
-    "history --until 2026-01-06",
-    "history --workloads tokens,tokns",
-    "history --case x",
-    "history --since soon",
-    "history --since 0001-01-01T00:00:00+14:00",
-    "history --since 2030-01-01",
-    "choose tokens",
-    "choose --json --code",
-    "report fold_time",
-    "report latset",
-    "report --workloads tokens",
-    "report --json",
-    "compare night0",
-    "advise models.py",
-    "advise gone.keras",
-    "advise --phase forward x:y",
-    "advise a:b --data c",
-    "advise a:b --data c:d --batch-sizes 3",
-    "advise a:b --backends jax,torch",
-    "advise a:b --code --batch-sizes 8,32",
-    "bench tokens",
-    "bench --workloads tokens frames",
-    "bench --phases backward forward",
-    "bench --seq-lens 8 16",
-    "bench -n 2",
-    "bench fold_time",
-    "bench test_forwrd.py",
-    "bench test_mode.py::test_modes",
-    "bench mypkg.models:make_layer",
-    "bench model.keras",
-    "bench --workload tokens",
-    "bench --layers x:y",
-    "bench --maxfial=1",
-    "bench --frobnicate",
-    "bench --phases --launches 3",
-    "bench --workloads tokns",
-    "bench --strategies nativ",
-    "bench --seq-lens ,",
-    "bench --devices tpu",
-    "bench --threads many",
-    "bench --budget -5m",
-    "bench --resume lates",
-    "bench --resume=",
-    "bench --resume latest --benchmark-disable",
-    "bench --inputs 3",
-    "bench --layer x:y --inputs frame=float32[8],int32[]<6",
-    "bench --layer x:y --inputs frame=float32[8],action=int[]<6",
-    "bench --layer x:y --inputs words=int32[12]+mask",
-    "bench --seed=",
-    "selftest --resume latest",
-    "selftest --against main",
-    "help",
-    "bisect HEAD~1 HEAD",
-    "bisect a b --gate=3",
-    "bisect HEAD HEAD --case fold_time",
-    "strategies show fold_tmie",
-    "strategies fold_time",
-    "strategies show",
-    "init --layer mypkg/models.py:make_layer",
-    "init --layer mypkg.models",
-    "init --layer mypkg.models:model#part",
-    "init --inputs 3",
-)
 HELP = {f"help-{name}": f"{name} --help" for name in ("bench", "advise")}
 PYTEST = {
     "pytest-collect-asked": "bench/ --collect-only -q -p no:cacheprovider --workloads sensor "
@@ -192,7 +110,8 @@ def _report(home: Path, name: str, words: str) -> Said:
 def _answers(home: Path) -> str:
     """Return what is answered to each mistake, and which files all of them wrote."""
     before = {*_files(home)}
-    answers = [_together(f"timelift {words}", *_played(home, words)) for words in MISTAKES]
+    mistakes = re.findall(r"^\$ timelift (.*)$", stored()[f"{ANSWERS}.txt"], re.MULTILINE)
+    answers = [_together(f"timelift {words}", *_played(home, words)) for words in mistakes]
     written = sorted(str(path.relative_to(home)) for path in {*_files(home)} - before)
     answers.append(f"files written: {', '.join(written) or 'none'}\n")
     return "\n".join(answers).replace("--- stdout\n--- stderr\n", "")
