@@ -250,12 +250,6 @@ def test_rounds_that_were_lost_are_counted_once_for_all_rivals(tmp_path):
     assert "lost" not in seen_in(measured(tmp_path, facts=FACTS | {"dropped_rounds": 0}))
 
 
-def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
-    run = measured(tmp_path, facts={})
-    assert seen_in(run) == ""
-    assert "disturbances" not in [label for label, _ in report(RunFindings(run)).head]
-
-
 def test_a_loud_machine_is_called_noisy_with_what_would_help_and_a_quiet_one_is_not(tmp_path):
     assert noise(measured(tmp_path)) is None
     said = noise(measured(tmp_path, LOUD))

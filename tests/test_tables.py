@@ -147,17 +147,6 @@ def report_shown(seen):
     return capture.get()
 
 
-def test_one_launch_has_no_interval_and_says_so(tmp_path):
-    cases = journals.grid(("native", "fold_time"), seq_lens=(16,), phases=("forward",))
-    for launches in (1, 3):
-        said = report_shown(
-            found(tmp_path / "run", journals.header(), *journals.campaign(cases, launches=launches))
-        )
-        assert ("within one launch: no interval" in said) is (launches == 1)
-        assert ("95 % interval" in said) is (launches == 3)
-        assert "nan" not in said
-
-
 def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
     meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
     declared = {"native": {"title": "It.", "meaning": meaning}}

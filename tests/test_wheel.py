@@ -5,7 +5,6 @@ environment into them, and no others, so a requirement that is left out is misse
 """
 
 import importlib.metadata
-import json
 import os
 import subprocess
 import sys
@@ -124,37 +123,17 @@ import keras
 from mine.parts import UNITS
 
 encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(UNITS)])
-
-
-class Doubled(keras.layers.Layer):
-    def call(self, x):
-        return x * 2
 """
 SMALL = "--launches 2 --seq-lens 4 --batch-sizes 2 --strategies fold_time,native"
 
 
-@pytest.fixture(scope="module")
-def measuring(wheel, tmp_path_factory):
-    engines.skip_without("tensorflow")
-    return environment(tmp_path_factory.mktemp("measuring"), wheel, "tensorflow")
-
-
-@pytest.fixture(scope="module")
-def users(tmp_path_factory):
-    files = {
-        "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p timelift.plugin'\n",
-        "src/mine/__init__.py": "",
-        "src/mine/parts.py": "UNITS = 3",
-        "src/mine/models.py": MODELS,
-        "tests/test_mine.py": "def test_mine(): ...\n",
-    }
-    return commit(write(tmp_path_factory.mktemp("users"), files))
-
-
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
-def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(measuring, users):
-    timelift = measuring / "timelift"
+def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(wheel, tmp_path):
+    engines.skip_without("tensorflow")
+    timelift = environment(tmp_path / "measuring", wheel, "tensorflow") / "timelift"
+    files = {"pyproject.toml": "", "src/mine/__init__.py": "", "src/mine/parts.py": "UNITS = 3"}
+    users = commit(write(tmp_path / "users", files | {"src/mine/models.py": MODELS}))
     layer = ("--layer", "mine.models:encoder", "--phases", "forward")
     said = succeed([timelift, "bench", *layer, *SMALL.split()], users / "src")
     assert "encoder" in said
@@ -171,22 +150,3 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(m
     told = done([*choose, "--phases", "forward"], users)  # 2: so short a run may decide nothing
     assert told.returncode in {0, 2}
     assert told.stdout.startswith("encoder, 4 steps, batch 2, forward")
-
-
-@pytest.mark.whole
-@pytest.mark.usefixtures("own_lock")
-def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring, users):
-    timelift = measuring / "timelift"
-    succeed([timelift, "init", "--layer", "mine.models:Doubled", "--inputs", "5"], users)
-    shown = succeed([timelift, "strategies", "show", "fold_time"], users)
-    write(users, {"strategies/fold_time.py": shown, "strategies/mine.py": shown})
-    words = (*SMALL.split()[:-1], "fold_time,mine", "--phases", "forward", "--results", "other")
-    said = succeed([measuring / "python", "-P", "-m", "pytest", "bench", "tests", *words], users)
-    assert "3 passed" in said
-    (journal,) = users.glob("other/*/*.jsonl")
-    header = json.loads(journal.read_text().split("\n")[0])
-    assert set(header["sources"]) == {
-        "strategies/fold_time.py",
-        "strategies/mine.py",
-        "workloads/mine.py",
-    }
