@@ -195,28 +195,38 @@ def test_a_circle_is_found(tmp_path):
     assert set(circle(root)) == {"timelift.a.x", "timelift.a.y"}
 
 
-PROBE = """
-import sys, pytest
-class Look:
-    def pytest_collection_finish(self, session):
-        loaded = {"tensorflow", "keras", "scipy", "pandas", "rich"} & set(sys.modules)
-        print("LOADED", sorted(loaded), "ITEMS", len(session.items))
-%s
-pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
+FRAMEWORK = {"tensorflow", "keras"}
+#: What takes long to import, or is not there in an environment that only reads.
+DEAR = FRAMEWORK | {*"numpy pandas scipy matplotlib rich msgspec psutil jinja2 pytest".split()}
+REPORT = """
+import tempfile
+from timelift import cli
+with tempfile.TemporaryDirectory() as folder:
+    cli.main(["report", "tests/golden/results/golden/night0.jsonl", "--output", folder])
 """
+#: Programs, each with what it must not import.
+PROGRAMS = {
+    "from timelift import cli; assert cli.main(['--help']) == 0": DEAR,
+    "from timelift import cli; assert cli.main(['cmopare', 'a', 'b']) == 1": DEAR,
+    REPORT: FRAMEWORK | {"pytest"},
+    "from timelift.commands import additions, choose, report": {"timelift.measure"},
+    "import timelift.plugin": DEAR - {"pytest"} | {"pytest_benchmark"},
+    "import pytest; assert pytest.main(['bench/', '--collect-only', '-q']) == 0": FRAMEWORK
+    | {"scipy", "pandas", "rich"},
+}
 
 
-@pytest.mark.parametrize(("extra", "loaded"), [("", "[]"), ("import pandas", "['pandas']")])
-def test_collecting_imports_neither_a_framework_nor_rich(extra, loaded):
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE % extra], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    line = next(line for line in done.stdout.splitlines() if line.startswith("LOADED"))
-    assert line.startswith(f"LOADED {loaded} ITEMS ")
-    assert int(line.split()[-1]) > 0
+def imported(program):
+    """The modules that an interpreter has imported at the end of a program."""
+    words = [sys.executable, "-c", f"{program}\nimport sys; print('IMPORTED', *sys.modules)"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {*done.stdout.rpartition("IMPORTED ")[2].split()}
 
 
-def test_stored_runs_are_read_without_the_coordinator():
-    code = "import sys; from timelift.commands import additions, choose, report; "
-    code += "print([name for name in sys.modules if name.startswith('timelift.measure.')])"
-    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "[]\n"
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_should_be_quick_imports_nothing_dear(program):
+    assert not imported(program) & PROGRAMS[program]
+
+
+def test_an_import_is_seen():
+    assert imported("import pandas") >= {"pandas", "numpy"}

@@ -11,7 +11,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests import engines
 from tests.projects import ROOT, SMALL, bench
 from tests.repositories import write
 from timelift.case import Case, Phase, Setting
@@ -24,8 +23,6 @@ pytest_plugins = ("pytester",)
 ALL_FOUR = ("xdist", "pytest_cov", "pytest_randomly", "pytest_timeout")
 MISSING = [name for name in ALL_FOUR if importlib.util.find_spec(name) is None]
 needs_all_four = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
-#: What reading options, or importing the plugin, never needs.
-DEAR = {"msgspec", "psutil", "rich", "numpy", "scipy", "pandas", "pytest_benchmark", "jinja2"}
 
 INI = """
 [tool.pytest.ini_options]
@@ -66,12 +63,6 @@ def theirs(tmp_path):
         "bench/test_lift.py": (ROOT / "bench" / "test_forward.py").read_text(),
     }
     return write(tmp_path / "theirs", files)
-
-
-@pytest.mark.parametrize(("extra", "imported"), [("", set()), ("import psutil", {"psutil"})])
-def test_the_plugin_imports_next_to_nothing(extra, imported):
-    script = f"import json, sys, timelift.plugin\n{extra}\nprint(json.dumps([*sys.modules]))"
-    assert DEAR & {*engines.run_afresh("tensorflow", script)} == imported
 
 
 @needs_all_four
