@@ -96,8 +96,8 @@ def test_a_link_restores_a_case_or_the_nearest(browser, page, link, chosen, note
     assert browser.ask(DETAIL) == ("loop_slice" if "=" in link else "native")
 
 
-def test_a_choice_that_was_not_measured_keeps_what_was_asked_last(browser, page):
-    browser.open(page, "#workload=tokens&seq_len=128&phase=forward&mode=xla")
+def test_a_choice_that_was_not_measured_keeps_what_was_asked_and_picked_last(browser, page):
+    browser.open(page, "#workload=tokens&seq_len=128&phase=forward&mode=xla&strategy=loop_slice")
     browser.ask(
         "(select => { select.value = 'sensor'; select.dispatchEvent(new Event('change')); })"
         "(document.querySelector('#chooser select'))"
@@ -105,6 +105,7 @@ def test_a_choice_that_was_not_measured_keeps_what_was_asked_last(browser, page)
     browser.settle()
     assert browser.ask(CHOSEN) == ["sensor", "16", "forward", "graph"]
     assert "length 128, mode xla" in browser.ask(NOTE)
+    assert browser.ask(DETAIL) == "loop_slice"
 
 
 def test_a_name_in_the_table_of_the_fastest_leads_to_its_case(browser, page):
@@ -154,10 +155,11 @@ def test_charts_are_drawn_when_they_come_into_view(browser, page):
     assert browser.ask(marks) < before
 
 
-def test_a_heading_sorts_and_says_so_and_a_search_counts(browser, page):
-    browser.open(page)
+def test_a_link_unfolds_a_table_whose_headings_sort_and_say_so_and_a_search_counts(browser, page):
+    browser.open(page, "#table-measurements")
+    opened = "[...document.querySelectorAll('.sheet[open]')].map((one) => one.id)"
+    assert browser.ask(opened) == ["table-measurements"]
     sheet = "document.querySelector('#table-measurements')"
-    browser.ask(f"{sheet}.open = true")
     heads = browser.ask(f"[...{sheet}.querySelectorAll('th')].map((head) => head.textContent)")
     time = next(place for place, head in enumerate(heads) if head.startswith("time"))
     column = f"[...{sheet}.querySelectorAll('tbody tr')].filter((row) => !row.hidden)"
@@ -328,27 +330,12 @@ def test_nothing_is_to_be_written_where_nothing_was_shown_faster(browser, tmp_pa
     assert browser.ask(LEAD) == "Keep TimeDistributed: nothing was shown faster."
 
 
-def test_another_length_keeps_the_strategy_that_was_picked(browser, charts):
-    browser.open(charts, "#workload=tokens&seq_len=64&strategy=loop_slice")
-    change = "(one) => { one.selectedIndex = 0; one.dispatchEvent(new Event('change')); }"
-    browser.ask(f"({change})(document.querySelectorAll('#chooser select')[1])")
-    browser.settle()
-    assert browser.ask("document.querySelectorAll('#chooser select')[1].value") == "8"
-    assert browser.ask("document.querySelector('#chooser .detail h3').textContent") == "loop_slice"
-
-
 def test_all_strategies_are_drawn_and_the_button_stays_at_hand(browser, charts):
     browser.open(charts)
     browser.ask("document.querySelector('#legend button').focus()")
     for said in ("The 8 cheapest", "All 27"):
         browser.press("Enter")
         assert browser.ask("document.activeElement.textContent") == said
-
-
-def test_a_link_to_a_table_unfolds_it(browser, charts):
-    browser.open(charts, "#table-measurements")
-    opened = "[...document.querySelectorAll('.sheet[open]')].map((one) => one.id)"
-    assert browser.ask(opened) == ["table-measurements"]
 
 
 def test_charts_follow_the_width_of_the_window(browser, charts):
