@@ -86,7 +86,6 @@ def double_precision() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """One browser for all tests of a file."""
     from tests.browser import Browser
 
     with Browser() as opened:

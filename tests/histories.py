@@ -33,7 +33,6 @@ def nothing(_, night):
 
 
 def step(strategy, night, share=0.10):
-    """One strategy is slower from a night on."""
     return lambda case, now: np.log1p(share) * (case.strategy == strategy and now >= night)
 
 

@@ -85,7 +85,6 @@ END = End(exit="complete", ended="2026-01-02T03:05:00+00:00").fields()
 
 
 def write(path, head, *records):
-    """Write a journal of a header and these records and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text(head, *records), encoding="utf-8")
     return path

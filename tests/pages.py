@@ -28,7 +28,6 @@ HOSTILE = (
 
 
 def found(path, *records):
-    """What is found in a journal of these records."""
     return find_out(results.load(journals.write(path, *records)))
 
 

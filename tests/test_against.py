@@ -1,7 +1,4 @@
-"""`pytest bench/ --against` as its users meet it: the last commit made one case slow.
-
-And `timelift bisect`: among commits that change nothing, one that made a case slow is named.
-"""
+"""`pytest bench/ --against` and `timelift bisect` as users meet them: one case became slow."""
 
 import subprocess
 import sys

@@ -1,7 +1,4 @@
-"""Users' layers and strategies in real runs: good ones, and every kind of bad one.
-
-Nothing lost, nothing hung: a run survives its strategies, each in a setting of its own.
-"""
+"""Users' layers and strategies in real runs: good ones, and every kind of bad one."""
 
 from collections import Counter
 

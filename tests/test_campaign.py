@@ -1,7 +1,4 @@
-"""The campaign's choices, with launches that are scripted: which rivals play, and until when.
-
-How much is measured: groups of launches, what fits into the time, how long the rest takes.
-"""
+"""The campaign's choices, with launches that are scripted: which rivals play, and until when."""
 
 import sys
 from contextlib import AbstractContextManager

@@ -1,8 +1,4 @@
-"""Files become strategies and workloads without being imported, or one sentence says why not.
-
-A name means the user's file before timelift's. Axes become cases: products, defaults, canonical
-settings, and sentences for what is wrong.
-"""
+"""Files become strategies and workloads without being imported, and axes become cases."""
 
 import itertools
 from dataclasses import replace

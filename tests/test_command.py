@@ -1,7 +1,4 @@
-"""`timelift`: its words, how it ends, and its lists: what strategies and workloads there are.
-
-And what `timelift init` writes into a project, what it says, and what it refuses.
-"""
+"""`timelift`: its words, how it ends, its lists, and what `timelift init` writes."""
 
 import errno
 import inspect

@@ -1,7 +1,4 @@
-"""README and docs: what they tell people to type exists, and so does what they point to.
-
-What every command prints and writes stays as it is, word by word (see `tests/golden`).
-"""
+"""What README and docs tell people to type exists; commands say what `tests/golden` keeps."""
 
 import ast
 import difflib
@@ -177,7 +174,6 @@ NAMES = {*commands.COMMANDS, *commands.HELP, *commands.PYTEST, commands.ADVICE, 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
-    """What every command prints and writes now."""
     return commands.everything(tmp_path_factory.mktemp("golden"))
 
 

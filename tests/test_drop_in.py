@@ -73,7 +73,6 @@ USUAL = BACKWARD, *EAGER, UNIFORM
 
 
 def ends(backend, row, inputs, names, path=""):
-    """Return status and reason of each strategy, in a process of the backend."""
     arguments = str(backend), [*map(str, row)], inputs, names, str(path)
     return engines.evaluate(backend, "tests.law_nests", f"ends_of_strategies(*{arguments})")
 

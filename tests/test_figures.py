@@ -55,7 +55,6 @@ def legend(figure):
 
 
 def _points(axes):
-    """The values of every strategy's line, by its colour and marker."""
     lines = (line for line in axes.lines if line.get_marker() != "None")
     return {(to_hex(one.get_color()), one.get_marker()): list(one.get_ydata()) for one in lines}
 

@@ -23,7 +23,6 @@ def effects(rows):
 
 
 def with_errors(table):
-    """Launch effects whose own errors are known."""
     return Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
 
 
@@ -33,7 +32,6 @@ def judged(rows, rule=RULE):
 
 
 def campaign(truth, dice):
-    """Play a run as a campaign does, and judge it at every look."""
     noise = np.hypot(0.01, WITHIN)
     return play(with_errors(dice.normal(truth[:, None], noise, (len(truth), LAUNCHES))), RULE)
 
@@ -70,7 +68,6 @@ CALM = [[0.0, 0.001, -0.001]] * 9
 
 
 def among_calm(row, rule=RULE):
-    """What is found of one pair beside nine that did not change."""
     return judged(effects([row, *CALM]), rule)[0]
 
 

@@ -31,7 +31,6 @@ ANSWER = re.compile(r"^(sensor|tokens) +\w+ .*seen in ", re.MULTILINE)
 
 
 def played(folder: Path) -> Counter:
-    """How often each case of each launch stands in the journal."""
     lines = [record for record in records_of(folder) if record["kind"] == "launch"]
     return Counter((record["launch"], *map(str, record["case"].values())) for record in lines)
 

@@ -1,7 +1,4 @@
-"""Lines of a journal: what is written is read back, and what is wrong in any part is no line.
-
-Reading a run, good lines are kept and merged by launch, each fact by its rule, and bad ones named.
-"""
+"""Lines of a journal: what is written is read back, and what is wrong in any part is no line."""
 
 import json
 import math

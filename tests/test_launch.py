@@ -1,7 +1,4 @@
-"""A worker that dies or runs out of memory: its own setting alone pays, and the launch goes on.
-
-And it runs where nothing of ours is installed: it needs numpy, Keras and its backend.
-"""
+"""A worker that dies or runs out of memory: its own setting alone pays, and the launch goes on."""
 
 import os
 import signal

@@ -1,7 +1,4 @@
-"""The processes of a campaign: none goes on once time is up, whenever the signal comes.
-
-Peak memory is read by a process of its own, which may build while the launch does.
-"""
+"""The processes of a campaign, those that read peak memory, and the locks between them."""
 
 import os
 import subprocess
@@ -167,7 +164,6 @@ class Scripted:
 
 
 def ended(rival, status=Status.MEASURED, facts=Facts()):  # noqa: B008 - it is frozen
-    """How a rival ended; it has facts if it was measured."""
     if status is not Status.MEASURED:
         return TASK.unmeasured(rival.name, status, "as scripted")
     return CaseInLaunch(Case(SETTING, rival.name), 1, seconds_per_call=[1e-3], facts=facts)
@@ -341,7 +337,6 @@ def run_together(count, target, *arguments):
 
 
 def work(lock, log, settings):
-    """Build and play some settings, logging what goes on inside."""
     for _ in range(settings):
         with lock.building():
             log.append("build")

@@ -1,7 +1,4 @@
-"""From files to a history: whose runs, in which order, what damage costs; and what is said of it.
-
-`timelift history` says, writes and draws it, and returns a code to a build.
-"""
+"""From files to a history, and what `timelift history` says, writes and draws of it."""
 
 import csv
 import json
@@ -37,7 +34,6 @@ def _summed_up(*lines):
 
 
 def level_by_case(summary):
-    """The level of every case of one run."""
     cases, table, _ = levels.level_tables([summary])
     return dict(zip(cases, table[:, 0].tolist(), strict=True))
 
@@ -283,7 +279,6 @@ def test_an_exact_fact_that_changed_fails_nothing(results, capsys):
 
 
 def drawn(folder, slower, cases=SIX):
-    """A history of 16 runs, and its figure."""
     history = read_history(histories.nights(folder, 16, slower, cases=cases))
     return history, draw_history(history)["history"]
 

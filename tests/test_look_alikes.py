@@ -1,8 +1,4 @@
-"""No look-alike is named fastest, however fast it is, in any of the places that name one.
-
-And a run that is not over is marked in each: by one line above its answer, and a field of every
-JSON. The same run with its closing mark is the one that must not be marked.
-"""
+"""No look-alike is named fastest, and every place marks a run that is not over."""
 
 import csv
 import io

@@ -206,7 +206,6 @@ def stat(periods):
 
 
 def container(periods=0, quota="150000 100000"):
-    """The files of a container that sees its own group as the root."""
     return {"cpu.max": f"{quota}\n", "cpu.stat": stat(periods)}
 
 

@@ -1,7 +1,4 @@
-"""The first screen: an answer, a condition or the least to lose, or what a run of copies found.
-
-And what a report says of the machine's quiet, and that it says nothing where nothing is known.
-"""
+"""The first screen: an answer, a condition or the least to lose; how quiet the machine was."""
 
 import dataclasses
 import math
@@ -63,7 +60,6 @@ def test_else_a_condition_tells_which_to_write_where():
 
 
 def batches(*sizes):
-    """The settings of both lengths at each of these batch sizes."""
     return [replace(length, batch=batch) for batch in sizes for length in LENGTHS]
 
 
@@ -119,7 +115,6 @@ def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
 
 
 def _ranking(**seconds):
-    """A ranking of strategies with their seconds per call."""
     setting = journals.case().setting
     rivals = [
         RankedCase(Case(setting, name), Interval(each), Interval(1, 1, 1), Verdict.SAME, 1, 1, 3)
@@ -209,7 +204,6 @@ def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
 
 
 def seen_in(run):
-    """What is said of the machine."""
     return "; ".join(conditions.disturbances(quality.machine_activity(run)))
 
 

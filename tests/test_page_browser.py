@@ -1,8 +1,6 @@
-"""The page in a real browser: a case is chosen by keyboard, a link restores it, charts are drawn.
+"""The page in a real browser, and what axe says of it where AXE names the file axe.min.js.
 
-It is dark where the reader is, runs no script but its own, prints everything, and axe
-(https://github.com/dequelabs/axe-core, `npm pack axe-core`) finds nothing serious, where AXE names
-the file axe.min.js. Charts have their labels, captions, order and widths.
+Source of axe: https://github.com/dequelabs/axe-core (`npm pack axe-core`)
 """
 
 import os

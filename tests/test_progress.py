@@ -98,7 +98,6 @@ def plain(written):
 
 
 def last_drawn(stream, *events):
-    """The line of the display after these were shown."""
     progress = CampaignDisplay(stream)
     for event in events:
         progress.show(event)

@@ -1,7 +1,4 @@
-"""Whatever the bytes of a file are, a command that reads it answers, or says why not.
-
-Reading never executes: no strategy is loaded, nothing unpickled, no module that a file names.
-"""
+"""Whatever a file holds, a command that reads it answers or says why not, and executes nothing."""
 
 import contextlib
 import csv

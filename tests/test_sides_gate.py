@@ -1,7 +1,4 @@
-"""The other side of a gate: what it is taken from, which cases have one, and why others do not.
-
-Also of a project that is no checkout of timelift; and which code is the same on both sides.
-"""
+"""The other side of a gate: what it is taken from, which cases have one, and why others do not."""
 
 import os
 import sys

@@ -125,7 +125,6 @@ def test_versions_of_keras_are_compared_as_numbers(monkeypatch, version, refused
 
 
 def lift(name, layer, *shape):
-    """Build a layer for one step and lift it over (time, *features)."""
     layer.build((None, *shape[1:]))
     return load_module(str(STRATEGIES[name].path)).build(layer, shape)
 

@@ -1,8 +1,4 @@
-"""Every study has a quick form that ends well, and can end badly.
-
-Of the page of what lifts what, a sample of its cells is tried again, and must come out the same.
-Of killed runs and of the gate, every fault is found, and none where nothing is wrong.
-"""
+"""Every study has a quick form that ends well, and can end badly."""
 
 import dataclasses
 import os
@@ -385,7 +381,6 @@ def test_a_traceback_is_found(printed, ours, count):
 
 
 def outcome(name, verdict=Verdict.SAME):
-    """What became of a case's time; its other quantities are the same."""
     told = {"launches": 3, "detectable": 0.03, "suspected": False, "tried": False}
     same = JudgedChange(0.0, -0.01, 0.01, verdict=Verdict.SAME, **told)
     time = dataclasses.replace(same, verdict=verdict)

@@ -1,8 +1,4 @@
-"""What figures promise on simulated noise beyond what `studies.ladder --quick` holds, and on real.
-
-First the comparisons of pairs; then the rows of a setting beside the shown best, which hold at once
-and are no wider than that takes. Real noise is dealt out as settings of known truth.
-"""
+"""What figures promise on simulated noise, beyond `studies.ladder --quick`, and on real noise."""
 
 import math
 

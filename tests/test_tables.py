@@ -37,8 +37,6 @@ from timelift.present.words import MILLISECONDS
 
 @dataclass(frozen=True)
 class Row:
-    """A finding."""
-
     name: str
     seconds: float | None
     count: int = 0

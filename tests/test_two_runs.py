@@ -61,7 +61,6 @@ def stored(  # noqa: PLR0913, PLR0917
 
 
 def other_machine(**changes):
-    """A machine that differs from the journals' in this of its identity."""
     machine = copy.deepcopy(journals.MACHINE)
     machine["identity"] |= changes
     return machine

@@ -1,7 +1,4 @@
-"""Verdicts: what they need, what they refuse, and the laws that they keep; and when to stop.
-
-Looks spend no more error than there is, and stop where nothing is left.
-"""
+"""Verdicts: what they need, what they refuse, and the laws that they keep; and when to stop."""
 
 import dataclasses
 import math

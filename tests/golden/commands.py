@@ -82,13 +82,11 @@ def everything(home: Path) -> Said:
 
 
 def _advised(folder: Path) -> Iterator[str]:
-    """Yield what `timelift advise` prints of a model in several states."""
     for name, advices in advised.states(folder).items():
         yield from (f"--- {name}", *advice_lines(advices, advised.PAGES), "")
 
 
 def _lay_out(home: Path) -> None:
-    """Make the project that commands are run in."""
     (home / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -p no:randomly\n")
     shutil.copytree(HERE / "results", home / "results")
 
@@ -144,7 +142,6 @@ def _environment() -> dict[str, str]:
 
 
 def _pytest(words: str) -> str:
-    """Return what `pytest` prints in this checkout."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words.split()],
         cwd=ROOT,
@@ -179,7 +176,6 @@ def normal(text: str) -> str:
 
 
 def stored() -> Said:
-    """Return the golden texts as they are kept."""
     said = HERE / "said"
     return {str(path.relative_to(said)): path.read_bytes().decode() for path in _files(said)}
 

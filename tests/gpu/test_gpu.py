@@ -51,7 +51,6 @@ def backend(request):
 
 
 def measured(backend, rivals, mode=Mode.EAGER):
-    """Return how rivals end on a GPU, by name."""
     setting = Setting("sensor", 3, 2, Phase.BACKWARD, mode, device="gpu", backend=backend)
     task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.inputs, 1, 0.0)
     with closing(LaunchProcess(backend, 120)) as launch:
