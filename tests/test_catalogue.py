@@ -257,17 +257,14 @@ def test_pytest_s_pythonpath_is_searched_too(tmp_path):
     assert "deep" in searched.modules
 
 
-def small_catalogue():
+def cases(asked=None, compares="", sizes="all", keeps="", **question):
     strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
     workloads = {
         "small": Workload("small", "f", LayerInputs.of_one((3,)), (5, 10), (1, 2), default=True),
         "large": Workload("large", "f", LayerInputs.of_one((3,)), (50,), (9,), default=False),
     }
-    return Catalogue(strategies, workloads)
-
-
-def cases(asked=None, compares="", sizes="all", keeps="", **question):
-    return cases_of(Question(question, compares, sizes, keeps), asked or {}, small_catalogue())
+    asking = Question(question, compares, sizes, keeps)
+    return cases_of(asking, asked or {}, Catalogue(strategies, workloads))
 
 
 def test_sizes_come_from_the_workload_and_the_rest_is_a_product():

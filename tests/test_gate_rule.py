@@ -64,11 +64,9 @@ def test_five_per_cent_is_found_in_nineteen_of_twenty(noisy):
     assert share(Verdict.SLOWER, noisy[0.015]) < 0.05  # what is just ignored
 
 
-CALM = [[0.0, 0.001, -0.001]] * 9
-
-
 def among_calm(row, rule=RULE):
-    return judged(effects([row, *CALM]), rule)[0]
+    calm = [[0.0, 0.001, -0.001]] * 9
+    return judged(effects([row, *calm]), rule)[0]
 
 
 @pytest.mark.parametrize(

@@ -156,12 +156,6 @@ def test_nothing_is_chosen_from_a_run_without_rivals():
     assert recommend([_ranking(a=1.0, b=2.0)]) is not None
 
 
-def first_screen(html):
-    """The headline, and all words of the first screen."""
-    (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
-    return re.sub("<.*?>", "", headline), " ".join(Elements(section(html, "answer")).words)
-
-
 @pytest.mark.parametrize(
     ("slow", "headline", "count"),
     [
@@ -171,8 +165,9 @@ def first_screen(html):
 )
 def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count):
     html = reported(run_file(tmp_path, slow=slow))
-    said, words = first_screen(html)
-    assert said == headline
+    (said,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
+    assert re.sub("<.*?>", "", said) == headline
+    words = " ".join(Elements(section(html, "answer")).words)
     assert f"gate 3 %, 1.5 % ignored: {count}." in words
     assert "Write" not in words
     assert not {"Your case", "Fastest by size"} & {*Elements(html).words}

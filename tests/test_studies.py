@@ -43,29 +43,21 @@ from timelift.journal.lines import Quantity
 from timelift.messages import RivalSpec, Task
 from timelift.selftest.trust import Proportion
 
-
-def programs():
-    """Every module and package of studies that is run by its name."""
-    for path in sorted((ROOT / "studies").glob("**/*.py")):
-        if "if __name__ ==" in path.read_text():
-            parts = path.relative_to(ROOT / "studies").with_suffix("").parts
-            yield ".".join(part for part in parts if part != "__main__" or len(parts) == 1)
-
-
-PROGRAMS = [name for name in programs() if name != "__main__"]
 #: Studies of timings, which judge no machine that is busy otherwise.
 LIVE = ("advice", "gate", "sample_length")
 ALONE = (pytest.mark.alone, pytest.mark.whole)
 
 
 def test_every_program_is_in_the_table():
-    assert set(PROGRAMS) == STUDIES.keys()
+    files = (ROOT / "studies").glob("[a-z]*.py")
+    programs = {path.stem for path in files if "if __name__ ==" in path.read_text()}
+    assert programs == STUDIES.keys()
 
 
 @pytest.mark.study
 @pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=ALONE if name in LIVE else ()) for name in PROGRAMS]
+    "name", [pytest.param(name, marks=ALONE if name in LIVE else ()) for name in STUDIES]
 )
 def test_the_quick_form_ends_well(name):
     if name == "mutants" and find_spec("mutmut") is None:
@@ -74,12 +66,6 @@ def test_the_quick_form_ends_well(name):
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert done.stdout
-
-
-@pytest.fixture
-def beside_an_ordinary_run(tmp_path, monkeypatch):
-    journals.synthetic(tmp_path / "ordinary")
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +79,11 @@ def beside_an_ordinary_run(tmp_path, monkeypatch):
         (support, "--by-backend --backends jaxx", "unknown name 'jaxx'; nearest: jax"),
     ],
 )
-@pytest.mark.usefixtures("beside_an_ordinary_run")
-def test_what_cannot_be_used_is_one_sentence_and_exit_1(capsys, study, words, sentence):
+def test_what_cannot_be_used_is_one_sentence_and_exit_1(  # noqa: PLR0913, PLR0917
+    tmp_path, monkeypatch, capsys, study, words, sentence
+):
+    journals.synthetic(tmp_path / "ordinary")
+    monkeypatch.chdir(tmp_path)
     assert study.main(words.split()) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -265,12 +254,10 @@ def test_a_mutant_that_no_test_sees_is_named():
     assert list(mutants.missed("abcd", became)) == ["b: survived", "d: no tests"]
 
 
-PAGE = ROOT / "docs" / "support.md"
-
-
 def printed(workload):
     """The words of a workload's table, by strategy, in the order of the columns."""
-    section = PAGE.read_text().partition(f"\n## {workload}\n")[2].partition("\n## ")[0]
+    page = (ROOT / "docs" / "support.md").read_text()
+    section = page.partition(f"\n## {workload}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", section, re.MULTILINE)
     return {name: [cell.split()[0] for cell in cells.split(" | ")] for name, cells in rows}
 

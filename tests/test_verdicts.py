@@ -178,10 +178,6 @@ def test_what_is_called_detectable_is_found_where_noise_decides_and_not_the_marg
     assert 0.85 < share < 0.95
 
 
-def reach(chance):
-    return float(stats.norm.isf(chance))
-
-
 @pytest.mark.parametrize(
     ("rivals", "candidates"), [(5, 1), (20, 1), (5, 2), (8, 3), (12, 6), (3, 3), (12, 12)]
 )
@@ -191,7 +187,8 @@ def test_where_some_may_be_the_best_all_their_pairs_count(rivals, candidates):
     pairs = [(i, j) for i in range(candidates) for j in range(i + 1, rivals)]
     largest = np.max([np.abs(error[:, i] - error[:, j]) for i, j in pairs], axis=0)
     levels = verdicts.simultaneous_levels(rivals, candidates, 0.05)
-    assert np.mean(largest <= reach(levels.below) * math.sqrt(2)) == pytest.approx(0.95, abs=0.004)
+    reach = stats.norm.isf(levels.below) * math.sqrt(2)
+    assert np.mean(largest <= reach) == pytest.approx(0.95, abs=0.004)
     assert (levels.below == levels.above) == (candidates == 1)
 
 
