@@ -72,24 +72,6 @@ def test_a_short_dip_is_nothing_that_later_runs_are_held_to():
     assert findings.cases[7].state is ChangeState.SAME
 
 
-def test_a_change_of_one_rival_is_not_a_change_of_the_others():
-    levels = _slower(0.3, [5, 6])
-    findings = find_changes(levels)
-    assert _changed(findings) == [5, 6]
-    steady = np.ones(len(levels.cases), bool)
-    table = ratios(levels, steady)[7:10]
-    assert np.abs(table[:, 31:].mean(1) - table[:, :31].mean(1)).max() < 0.015
-
-
-def test_a_rival_that_comes_and_goes_moves_nobody():
-    levels = histories.levels()
-    levels.log_seconds[5, ::2] = np.nan
-    levels.log_seconds[6, :30] = np.nan
-    findings = find_changes(levels)
-    assert _states(findings) == {ChangeState.SAME}
-    assert findings.common_shifts == ()
-
-
 def test_of_two_rivals_the_one_that_changed_is_named():
     for slower in (2, 3):
         levels = histories.levels(slower - 2, rivals=2)
