@@ -219,21 +219,3 @@ def _faults_or_error(strategy, form, *, eagerly):
         return list(faults(strategy, form, eagerly=eagerly))
     except Exception as error:  # noqa: BLE001 - a fault as well
         return [f"{type(error).__name__}: {' '.join(str(error).split())}"]
-
-
-def revisions(name):
-    """Load a file and a copy of it; return whether each builds and makes again its own class.
-
-    As where two revisions are compared, each is loaded and then built.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.py"
-        path.write_text(STRATEGIES[name].path.read_text())
-        modules, lifts = [], []
-        for file in (STRATEGIES[name].path, path):
-            modules.append(load_module(str(file)))
-            lifts.append(modules[-1].build(Block(), (TIME, 3)).layers[-1])
-        built = [type(lift) for lift in lifts]
-        own = [vars(module)[kind.__name__] for module, kind in zip(modules, built, strict=True)]
-        again = [type(type(lift).from_config(lift.get_config())) for lift in lifts]
-        return {"own": built == own and built[0] is not built[1], "again": again == built}

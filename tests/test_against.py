@@ -93,16 +93,6 @@ def test_an_unchanged_tree_starts_no_launch(tmp_path):
     assert not (folder / "results").exists()
 
 
-def test_a_wrong_side_is_one_sentence_and_nothing_is_measured(tmp_path):
-    folder = commit(project(tmp_path, ("native",)))
-    (tmp_path / "empty").mkdir()
-    done = bench(folder, "bench/", "--against", "./empty")
-    assert done.returncode == 4
-    assert "expected a project with strategies/ in it" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (folder / "results").exists()
-
-
 CASE = "sensor-T3-B2-forward-graph-fold_time"
 AS_SHOWN = "fold_time, sensor, T3, B2, forward, graph"
 #: A step that takes its exit code from the commit.

@@ -55,11 +55,6 @@ def test_a_lift_that_cannot_take_its_place_is_caught():
         assert fault in " ".join(faults[old]), old
 
 
-@pytest.mark.parametrize("name", ["fold_time", "rnn_cell"])
-def test_two_revisions_in_a_process_are_two_classes(name):
-    assert call_in(Backend.TENSORFLOW, f"revisions({name!r})") == {"own": True, "again": True}
-
-
 PLAIN = "extra=float32[6],token=int32[]<5,words=float32[7,4]"
 MASKED = PLAIN + "+mask"
 #: What lifts the layer of `tests/law_nests.py` with a mask of its own for the words.

@@ -123,12 +123,13 @@ def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(sides):
         ("--help", "expected a revision that git knows here"),
         ("./python", "expected a path that exists, received './python', or name a"),
         ("~nobody-here/x", "expected a path that exists, received '~nobody-here/x'"),
+        ("{}/strategies", "expected a project with strategies/ in it"),
     ],
 )
 def test_an_unknown_side_is_one_sentence(sides, word, sentence):
     here = commit(sides[0])
     with pytest.raises(UserError, match=sentence):
-        open_other_side(word, checkout(here), catalogue(here))
+        open_other_side(word.format(here), checkout(here), catalogue(here))
 
 
 def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
