@@ -22,7 +22,7 @@ from timelift.messages import RivalSpec, Task
 #: Ends of a strategy that neither lifts nor refuses.
 BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY, Status.NO_LAYER}
 
-FORWARD, BACKWARD = Phase
+FORWARD, BACKWARD = Phase.FORWARD, Phase.BACKWARD
 FULL, UNIFORM, SKEWED = Lengths
 EAGER, GRAPH = (Mode.EAGER, TimeAxis.STATIC), (Mode.GRAPH, TimeAxis.STATIC)
 DYNAMIC, XLA = (Mode.GRAPH, TimeAxis.DYNAMIC), (Mode.XLA, TimeAxis.STATIC)

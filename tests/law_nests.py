@@ -72,7 +72,7 @@ def ends(backend, lines):
     """Hold lifts, by their lines, to the law in both phases, in this process."""
     rivals = tuple(RivalSpec(line, __file__, {"line": line}) for line in lines)
     by_phase = {}
-    for phase in Phase:
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
         usual = "nests", 5, 3, phase, Mode.EAGER, Lengths.UNIFORM
         setting = Setting(*usual, Gradients.INPUTS_AND_WEIGHTS, backend=Backend(backend))
         factory, inputs = f"{__file__}:Scorer", read_inputs(INPUTS)

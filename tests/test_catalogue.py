@@ -304,7 +304,7 @@ def test_a_number_that_is_too_long_to_read_is_a_sentence():
     ("words", "sentence"),
     [
         ({"phase": "forward", "modes": "graph"}, "question: unknown axis 'phase'; nearest: phases"),
-        ({"phases": "forward"}, "question: lacks modes"),
+        ({"phases": ""}, "question: lacks phases"),
         ({"compares": "mode"}, "question: compares: unknown axis 'mode'; nearest: modes"),
         ({"keeps": ["modes"]}, "question: keeps: unknown axis"),
         ({"sizes": "smal"}, "question: sizes: expected all or smallest, received 'smal'"),

@@ -158,7 +158,7 @@ def lowered(graph, examples, **how):
         post_grad_passes(graph, bool(how.get("is_inference")))
     return make_boxed_func(graph.forward)
 
-ours._prepare_compiler = lambda *_: None
+ours._prepare_compiler = lambda *_, **__: None
 ours.compile_fx = partial(ours.compile_fx, inner_compile=lowered)
 """
 

@@ -173,7 +173,7 @@ def is_covered(workload, dtype):
 )
 def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype):
     """Where four steps of six are drawn; nothing but rounding sets the strategies apart."""
-    for phase in Phase:
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
         drawn = setting(Backend.TENSORFLOW, workload, (phase, EAGER, 8, 6, Lengths.UNIFORM))
         chosen = rivals(list(SUMS[workload]))
         ended = ends(replace(drawn, dtype=dtype), chosen, law_steps=Task.law_steps)
@@ -222,7 +222,7 @@ TRIED = {Backend.TENSORFLOW: tuple(CASES), Backend.JAX: ELSEWHERE, Backend.TORCH
 def test_a_wrong_strategy_is_caught_and_the_right_one_passes(backend, name):
     by_name = f"{{name: ends_by_phase(name, '{backend}') for name in {TRIED[backend]}}}"
     by_phase = engines.evaluate(backend, "tests.law_cases", by_name)[name]
-    for phase in Phase:
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
         ends, expected = by_phase[phase], CASES[name].reasons.get(phase)
         assert ends["right"] == [Status.MEASURED, ""]
         status, reason = ends["wrong"]

@@ -262,7 +262,7 @@ def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_launches(phase, mist
         assert all(f"at step {step}" in text for text, step in zip(reasons, steps, strict=True))
 
 
-@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
 def test_a_right_rival_keeps_the_law_in_every_launch(phase):
     for seed in range(LAUNCHES):
         assert Launch(phase, seed).hold() < 1e-13
@@ -274,7 +274,7 @@ def test_a_wrong_input_gradient_names_the_step(mistake):
     assert text.startswith(("input gradient at step 57", "input gradient at step 56"))
 
 
-@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
 @pytest.mark.parametrize("gradients", ASKED)
 @pytest.mark.parametrize("kind", [OneSize, WrongFold])
 def test_a_layer_that_cannot_be_folded_costs_right_rivals_nothing(phase, gradients, kind):
@@ -288,7 +288,7 @@ def test_a_layer_that_cannot_be_folded_costs_right_rivals_nothing(phase, gradien
     assert layer.rows.count(BATCH) >= TIME
 
 
-@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
 @pytest.mark.parametrize("gradients", ASKED)
 def test_a_wrong_fold_is_replaced_once_by_calls_at_every_step(phase, gradients):
     seed = 5
@@ -321,7 +321,7 @@ def test_a_relu_may_round_to_its_other_side_and_no_gradient_may_be_wrong(gradien
 
 def test_nan_from_the_layer_itself_is_the_fault_of_no_rival():
     at_fault = pytest.raises(ValueError, match="the outputs of the layer called at a single step")
-    for phase in Phase:
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
         with at_fault:
             Launch(phase, 5, nan_at=undrawn_step(5)).hold()
     launch = Launch(Phase.FORWARD, 5)

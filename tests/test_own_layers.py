@@ -95,7 +95,7 @@ class OwnLayerCase:
         )
 
 
-FORWARD, BACKWARD = Phase
+FORWARD, BACKWARD = Phase.FORWARD, Phase.BACKWARD
 BOTH = Gradients.INPUTS_AND_WEIGHTS
 FEW, COPIED = ("fold_time", "loop_slice"), ("fold_time", "conv1d_pointwise", "einsum_letters")
 MIXED = ("fold_time", "off_by_5_percent")

@@ -211,6 +211,9 @@ class Program:
     def __init__(self, *, retraces):
         self.retraces, self.traces = retraces, 1
 
+    def step(self):
+        return None
+
     def bind(self, _feed):
         return self.call
 

@@ -398,7 +398,7 @@ def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
     assert "suites with a false alarm: 1 of 2" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
 def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
     rivals = []
     for word in (*SLIPS, *NEUTRAL, NOTHING):

@@ -45,14 +45,15 @@ class Lengths(AxisValue):
 
 
 class Phase(AxisValue):
-    """What one call computes: outputs, or the loss and its gradients."""
+    """What one call computes: outputs, the loss and its gradients, or a train step of `fit`."""
 
     FORWARD = "forward"
     BACKWARD = "backward"
+    TRAIN = "train"
 
 
 class Gradients(AxisValue):
-    """What a backward call differentiates with respect to; `none` for forward calls."""
+    """What a backward call differentiates with respect to; `none` for other calls."""
 
     NONE = "none"
     WEIGHTS = "weights"
@@ -79,11 +80,22 @@ class Mode(AxisValue):
 
 
 class Dtype(AxisValue):
-    """The dtype of inputs, weights and arithmetic."""
+    """A dtype policy of Keras: the dtype of inputs, weights and arithmetic.
+
+    A mixed one computes in 16 bits, and has inputs and weights of float32.
+    """
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
     BFLOAT16 = "bfloat16"
+    MIXED_BFLOAT16 = "mixed_bfloat16"
+    MIXED_FLOAT16 = "mixed_float16"
+    FLOAT16 = "float16"
+
+    @property
+    def floats(self) -> str:
+        """The dtype of inputs and weights."""
+        return str(Dtype.FLOAT32 if self.startswith("mixed") else self)
 
 
 class Backend(AxisValue):
@@ -137,8 +149,8 @@ class Setting:
     backend: Backend = Backend.TENSORFLOW
 
     def __post_init__(self) -> None:
-        """Set the gradients of forward settings to none, so that equal settings compare equal."""
-        if self.phase is Phase.FORWARD:
+        """Set the gradients of other phases than backward to none: equal settings compare equal."""
+        if self.phase is not Phase.BACKWARD:
             object.__setattr__(self, "gradients", Gradients.NONE)
 
     @property
@@ -165,6 +177,11 @@ class Setting:
         return {axis: value for axis, value in values if value != getattr(usual, axis)}
 
     @property
+    def differentiates(self) -> bool:
+        """True if a call computes gradients."""
+        return self.phase is not Phase.FORWARD
+
+    @property
     def device_kind(self) -> str:
         return self.device.partition(":")[0]
 
@@ -176,6 +193,18 @@ class Setting:
     @property
     def on_cpu(self) -> bool:
         return self.device_kind == CPU
+
+
+def fit_mode(setting: Setting) -> Mode:
+    """Return the mode in which `fit` runs a train step there, which is `jit_compile="auto"`.
+
+    Source: `Trainer._resolve_auto_jit_compile` of Keras 3.15, which asks TensorFlow for any GPU of
+    the machine; here the device that is measured counts.
+    """
+    if setting.backend is Backend.TORCH:
+        return Mode.EAGER
+    is_xla = setting.backend is Backend.TENSORFLOW and not setting.on_cpu
+    return Mode.XLA if is_xla else Mode.GRAPH
 
 
 #: The axes of a setting in their canonical order, each with the type of its values.
@@ -193,7 +222,7 @@ SIZES = ("seq_len", "batch")
 def several_valued(settings: Iterable[Setting]) -> tuple[str, ...]:
     """Return the axes of which these settings have several values.
 
-    `Gradients.NONE` does not count: forward settings have no other gradients.
+    `Gradients.NONE` does not count: only backward settings have others.
     """
     listed = list(settings)
     values = {axis: {getattr(setting, axis) for setting in listed} for axis in AXES}

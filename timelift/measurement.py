@@ -83,6 +83,8 @@ class Facts:
     law_error: _Error = None
     #: In place of a `peak_bytes` that is too small to be read.
     peak_bytes_below: _Hidden = None
+    #: The share of the weights' gradients that are zero, or too small for Adam's second moment.
+    zero_gradients: _Hidden = None
     #: Rounds that are lost because a rival retraced.
     dropped_rounds: _Hidden = None
     #: The time that all threads together waited for a processor, over the time of the rounds.

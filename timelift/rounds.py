@@ -43,8 +43,9 @@ MOST_RETRACED = 3
 
 @dataclass
 class Player:
-    """A rival ready to be timed: a `call`, a wait for its device, and a count of its traces.
+    """A rival ready to be timed: a `call`, a wait for its device, and a count of its `traces`.
 
+    A train step that was skipped counts as one, since it voids a sample alike.
     `wait_seconds` is the time of a wait for a device whose queue is empty. Players of one `pair`
     have neighbouring samples in every round. `part` is its part of an equal share of the time.
     `note_playing` is called before each of its turns, so that it is known which rival played when

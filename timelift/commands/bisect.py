@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from timelift.case import AXIS_FLAGS, Case, Phase
+from timelift.case import AXIS_FLAGS, Case, Gradients
 from timelift.commands import EXIT_NOT_YES, Options, add_gate, write_lines
 from timelift.errors import UserError
 from timelift.gate.sides import UNCHANGED
@@ -88,7 +88,7 @@ def bisect_options(parser: argparse.ArgumentParser) -> None:
 
 def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
     fields = case.fields() | {"threads": case.setting.threads or "default"}
-    if case.setting.phase is Phase.FORWARD:
+    if case.setting.gradients is Gradients.NONE:
         del fields["gradients"]
     options = {option: fields[axis] for axis, option in AXIS_FLAGS.items() if axis in fields}
     options |= {"--against": good, "--gate": f"{100 * gate:.6g}%", "--undecided": "fail"}

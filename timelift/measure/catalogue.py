@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Backend, Case, Gradients, Phase, Setting
+from timelift.case import Backend, Case, Dtype, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import OtherSideOf, Planted, StrategyEntry
@@ -124,8 +124,10 @@ class Catalogue:
 
     def why_not(self, case: Case) -> str:
         """Reason why a case can never be measured, or ''."""
-        workload = self.workloads[case.setting.workload]
-        if workload.inputs.is_whole and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+        workload, setting = self.workloads[case.setting.workload], case.setting
+        if setting.phase is Phase.TRAIN and setting.dtype is Dtype.FLOAT16:
+            return "in float16 Adam's epsilon vanishes; ask for --dtypes mixed_float16"
+        if workload.inputs.is_whole and setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             dtypes = dict.fromkeys(tensor.dtype for tensor in workload.inputs.tensors)
             return (
                 f"inputs of {' and '.join(dtypes)} have no gradient; ask for the weights' alone "

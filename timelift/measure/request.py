@@ -2,12 +2,12 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Backend, Case, Setting
+from timelift.case import Backend, Case, Mode, Phase, Setting, fit_mode
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.backends import why_not_installed
@@ -23,10 +23,8 @@ from timelift.measure.options import AXIS_OPTIONS, OPTIONS, OTHER_OPTIONS, Launc
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
-#: Axes that a question has to name, since they have no default.
-_NO_DEFAULT = ("phases", "modes")
 #: The arguments of a question that are no axes.
-_NO_AXES = {"compares", "sizes", "keeps"}
+_NO_AXES = {"compares", "sizes", "keeps", "waits"}
 #: Launches that build one at a time: so many undisturbed first calls have an interval.
 _UNDISTURBED = 3
 
@@ -36,14 +34,16 @@ class Question:
     """A bench module's axes, as text by option name, and the axis that it compares, if any.
 
     A question that compares the values of an axis has no cases if only one value is requested, and
-    one that `keeps` an axis none of other values than its own, whatever the option says.
-    `sizes="smallest"` takes only the shortest length and the smallest batch of each workload.
+    one that `keeps` an axis none of other values than its own, whatever the option says; if it
+    `waits`, it is asked only where the option or its file is named. `sizes="smallest"` takes only
+    the shortest length and the smallest batch of each workload.
     """
 
     axes: Mapping[str, str]
     compares: str = ""
     sizes: str = "all"
     keeps: str = ""
+    waits: bool = False
 
     @classmethod
     def from_marker(cls, arguments: Mapping[str, Any]) -> "Question":
@@ -55,8 +55,8 @@ class Question:
                 raise UserError(f"question: unknown axis {name!r}; {nearest(name, names)}")
             if not isinstance(text, str):
                 raise UserError(f"question: {name}: expected a text like 'a,b', received {text!r}")
-        if lacking := [name for name in _NO_DEFAULT if not axes.get(name)]:
-            raise UserError(f"question: lacks {' and '.join(lacking)}")
+        if not axes.get("phases"):
+            raise UserError("question: lacks phases")
         for word, known in (("compares", names), ("keeps", axes)):
             axis = arguments.get(word)
             if axis and axis not in [*known]:
@@ -231,14 +231,29 @@ def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue)
     if kept := question.keeps:
         own = option_named(kept).value(question.axes[kept])
         values[kept] = tuple(value for value in values[kept] if value in own)
+    as_fit = _phases_in_the_mode_of_fit(question, asked)
+    values["modes"] = values["modes"] or (Mode.GRAPH,)
     strategies = _strategies(values.pop("strategies"), catalogue)
     workloads = _workloads(values.pop("workloads"), catalogue)
     settings = [
-        setting
+        replace(setting, mode=fit_mode(setting)) if setting.phase in as_fit else setting
         for workload in workloads
         for setting in _settings(workload, values, smallest=question.sizes == "smallest")
     ]
     return [Case(setting, name) for setting in dict.fromkeys(settings) for name in strategies]
+
+
+def _phases_in_the_mode_of_fit(question: Question, asked: Mapping[str, str]) -> Collection[Phase]:
+    """Return the phases of which neither the user nor the question names the modes.
+
+    What a question says of modes holds for its own phases, and for others than train.
+    """
+    if asked.get("modes") or question.compares == "modes":
+        return ()
+    if not question.axes.get("modes"):
+        return [*Phase]
+    own = option_named("phases").value(question.axes.get("phases", ""))
+    return {Phase.TRAIN}.difference(own)
 
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:

@@ -132,8 +132,10 @@ class Questions:
         """Turn a test's question into its cases, one item each, which no question had before."""
         request, asked = self.session.request, Question.from_marker(question)
         path = metafunc.definition.path
-        is_usual = not (asked.compares and request.options.layer)  # a layer is asked the usual
-        is_asked = is_usual or request.texts[asked.compares] or self._is_named(path)
+        # a layer is asked the usual
+        waits = asked.waits or (asked.compares and request.options.layer)
+        axis = asked.compares or asked.keeps
+        is_asked = not waits or request.texts[axis] or self._is_named(path)
         grid = request.cases(asked) if is_asked else []
         if not grid:
             own = asked.axes.get(asked.keeps)

@@ -60,7 +60,7 @@ def _draw_tensor(
         least = 1 if is_padded and tensor.high > 1 else 0
         drawn = noise.integers(least, tensor.high, size=shape).astype(tensor.dtype)
     else:  # every backend adds bfloat16
-        drawn = noise.standard_normal(shape).astype(setting.dtype)
+        drawn = noise.standard_normal(shape).astype(setting.dtype.floats)
     pad(drawn.reshape(-1, *tensor.shape), behind, noise)
     return drawn
 

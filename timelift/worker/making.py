@@ -65,21 +65,22 @@ def symbolic(inputs: LayerInputs, *leading: int | None) -> Any:
 def why_nothing_trains(layer: Any, task: Task) -> str:
     """Return why a backward pass is impossible, or an empty string."""
     setting = task.setting
-    if setting.phase is Phase.FORWARD:
+    if not setting.differentiates:
         return ""
     returned = keras.tree.flatten(layer(symbolic(task.inputs)))
     if not any("float" in leaf.dtype for leaf in returned):
         which = "returns whole numbers, which have no gradient"
         return f"{type(layer).__name__} {which}; ask for --phases forward."
-    if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
+    if setting.gradients is Gradients.INPUTS_AND_WEIGHTS or layer.trainable_weights:
         return ""
-    ask = "" if task.inputs.is_whole else "--gradients inputs_and_weights, or for "
+    by_inputs = setting.phase is Phase.BACKWARD and not task.inputs.is_whole
+    ask = "--gradients inputs_and_weights, or for " if by_inputs else ""
     return f"{type(layer).__name__} has no weights that train; ask for {ask}--phases forward."
 
 
 def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:
     """Return the precision of a layer's results; one without floats has the setting's."""
-    dtypes = compute_dtypes(layer) or [setting.dtype]
+    dtypes = compute_dtypes(layer) or [setting.dtype.floats]
     return coarsest(dtypes, setting.device, engine.identity())
 
 
@@ -121,7 +122,7 @@ def _shapes(task: Task) -> Any:
 
 
 def build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
-    inputs, usual = task.inputs, str(task.setting.dtype)
+    inputs, usual = task.inputs, task.setting.dtype.floats
     dtypes = inputs.pack(tensor.dtype or usual for tensor in inputs.tensors)
     extra = {"dtype": dtypes} if inputs.is_nest or inputs.is_whole else {}
     model = module.build(layer, _shapes(task), **extra, **rival.parameters)

@@ -126,11 +126,16 @@ class Playing:
 
     def _player_of(self, prepared: PreparedRival) -> rounds.Player:
         rival, compiled = prepared.rival, prepared.compiled
+
+        def traces() -> int:
+            step = compiled.step()
+            return compiled.traces + (step.skips if step else 0)
+
         return rounds.Player(
             rival.name,
             call=compiled.bind(prepared.feed),
             wait=self.engine.wait,
-            traces=lambda: compiled.traces,
+            traces=traces,
             pair=rival.pair,
             slower=rival.slower,
             note_playing=partial(self.channel.note_playing, 1 + self.task.rivals.index(rival)),

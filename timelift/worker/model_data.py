@@ -181,7 +181,7 @@ def _labels(loss: str, shape: tuple[int, ...], noise: np.random.Generator) -> Ar
 
 def call_of(model: Any, data: Data, phase: Phase) -> Callable[[], Any]:
     """Return a train step as `fit` makes it, or a call as `predict` does; both wait for results."""
-    if phase is Phase.BACKWARD:
+    if phase is Phase.TRAIN:
         return lambda: model.train_on_batch(data.inputs, data.labels)
     return lambda: model.predict_on_batch(data.inputs)
 
@@ -191,4 +191,4 @@ def warm_tracer(mode: Mode) -> None:
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     data = Data(np.zeros((2, 2), "float32"), np.zeros((2, 1), "float32"), drawn=True)
-    call_of(model, make_ready(model, data, mode, np.random.default_rng(0)), Phase.BACKWARD)()
+    call_of(model, make_ready(model, data, mode, np.random.default_rng(0)), Phase.TRAIN)()

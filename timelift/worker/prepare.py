@@ -1,8 +1,8 @@
 """Prepare the rivals of a setting: build, trace and call them once, and hold them to the law.
 
-The law is checked at the drawn steps by the reference, and at all steps by the folded one. In the
-backward phase the compiled function returns its loss and gradients alone. The loss for a random
-cotangent is a sum of outputs weighed at random, so it checks them too, at every step at once.
+The law is checked at the drawn steps by the reference, and at all steps by the folded one. Where a
+call differentiates, its loss and gradients alone are known. The loss for a random cotangent is a
+sum of outputs weighed at random, so it checks them too, at every step at once.
 """
 
 import itertools
@@ -10,7 +10,7 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -41,6 +41,8 @@ from timelift.worker.user_code import imports_from, load_module, restore_process
 
 #: Steps that warm the tracer: a fold of them has all kernels, and the memory of few steps.
 _WARMING_STEPS = 16
+#: A scale of the loss that is halved so often is as good as none.
+_MOST_SKIPS = 40
 _UNSTEADY = (
     "the layer, called again on the same inputs, returns other outputs, so no strategy can be held "
     "to it; if it draws noise, let it do so in training alone"
@@ -104,7 +106,7 @@ class SettingUnderTest:
                     except LawBrokenError:
                         if inner.is_steady():
                             raise
-                    if inner.trains_differently or self.task.setting.phase is Phase.FORWARD:
+                    if inner.trains_differently or not self.task.setting.differentiates:
                         raise LostError(_UNSTEADY, Status.REFUSED)
                     again = self.engine, self.task, inner.layer, self._inputs_for(inner.layer)
                     inner = self._layers[rival.layer] = InnerLayer(*again, noisy=True)
@@ -138,7 +140,7 @@ class SettingUnderTest:
         try:
             self.emit(Busy(MAKING_LAYER, rival.name))
             self.engine.seed(task.seed)
-            keras.config.set_floatx(task.setting.dtype)
+            keras.config.set_floatx(task.setting.dtype.floats)
             keras.config.set_dtype_policy(str(task.setting.dtype))
             layer = making.make_layer(rival.factory or task.factory, task.inputs, task.seed)
             if reason := making.why_nothing_trains(layer, task):
@@ -186,7 +188,7 @@ class SettingUnderTest:
         if is_lift:  # before the price of compiling is paid
             law.match_outputs(returned, inner.reference)
             law.match_weights(model, inner.layer)
-        training = setting.phase is Phase.BACKWARD
+        training = setting.differentiates
         compiled = self.engine.compile(model, setting, training=training)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, setting, shared, ragged)
@@ -200,10 +202,12 @@ class SettingUnderTest:
         facts.update(self._first_call(rival, compiled, feed))
         own_seconds = facts["build_seconds"] + facts["first_call_seconds"]
         facts["start_seconds"] = import_seconds + own_seconds
+        if setting.phase is Phase.TRAIN:
+            find_loss_scale(self.engine, compiled, feed)
         if is_checked:
             facts["law_error"] = check_rival(inner, model, prepared, feeds, self.emit)
-        call = partial(call_once, self.engine, compiled, feed)
-        facts.update(peak_facts(self.engine, self.task, self.emit, rival.name, call))
+            facts["zero_gradients"] = inner.zero_gradients if training else None
+        facts.update(peak_facts(self.engine, self.task, self.emit, prepared))
         return prepared
 
     def _warm_tracer(self, inner: InnerLayer) -> None:
@@ -216,14 +220,14 @@ class SettingUnderTest:
         self.emit(Busy("warming the tracer"))
         try:
             setting, place = self.task.setting, self.engine.place
-            steps, backward = min(setting.seq_len, _WARMING_STEPS), setting.phase is Phase.BACKWARD
+            steps, training = min(setting.seq_len, _WARMING_STEPS), setting.differentiates
             model = making.warming_model(inner.layer, self.task.inputs, steps)
-            compiled = self.engine.compile(model, setting, training=backward)
+            compiled = self.engine.compile(model, setting, training=training)
             index = slice(None), slice(steps)
             inputs, _ = self._inputs_for(inner.layer).placed(place, index)
             cotangents, folded = inner.reference.cotangents, setting.batch * (steps + 2)
             zeros = [place(np.zeros((folded, *x.shape[2:]), x.dtype)) for x in cotangents]
-            feed = Feed(inputs, None, zeros if backward else None)
+            feed = Feed(inputs, None, zeros if training else None)
             try:
                 compiled.trace(feed)
                 call_once(self.engine, compiled, feed)
@@ -262,18 +266,43 @@ def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
     return result
 
 
-def peak_facts(
-    engine: Engine, task: Task, emit: Emit, rival: str, call: Callable[[], Any]
-) -> dict[str, Any]:
-    """Return the peak memory of a call: of a GPU always, of the host if the task asks for it."""
+def find_loss_scale(engine: Engine, compiled: Compiled, feed: Feed) -> None:
+    """Make train steps until none is skipped for gradients that a scaled loss lets overflow.
+
+    Raises LawBrokenError where each is.
+    """
+    for _ in range(_MOST_SKIPS):
+        skips = compiled.step().skips
+        call_once(engine, compiled, feed)
+        if compiled.step().skips == skips:
+            return
+    raise LawBrokenError("skips every step: its gradients overflow, by whatever the loss is scaled")
+
+
+def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) -> dict[str, Any]:
+    """Return the peak memory of a call: of a GPU always, of the host if the task asks for it.
+
+    The variables of an optimiser, which are there before a call, are a part of it.
+    """
+    bound, step = prepared.compiled.bind(prepared.feed), prepared.compiled.step()
+
+    def call() -> Any:
+        result = bound()
+        engine.wait(result)
+        return result
+
     on_cpu = task.setting.on_cpu
     if on_cpu and not task.reads_peak_memory:
         return {}
-    emit(Busy("reading the peak memory", rival))
+    emit(Busy("reading the peak memory", prepared.rival.name))
     engine.release()
-    if on_cpu:
-        return system.host_peak_facts(call, engine.pooled_peak_bytes)
-    return {"peak_bytes": engine.device_peak_bytes(call)}
+    peaks: Mapping[str, int | None] = (
+        system.host_peak_facts(call, engine.pooled_peak_bytes)
+        if on_cpu
+        else {"peak_bytes": engine.device_peak_bytes(call)}
+    )
+    held = step.slot_bytes if step else 0
+    return {name: None if peak is None else peak + held for name, peak in peaks.items()}
 
 
 def check_rival(
@@ -281,8 +310,9 @@ def check_rival(
 ) -> float:
     """Check the results of a rival; return its largest relative error.
 
-    Its feed is the one that will be timed, with the folded reference's cotangent in the backward
-    phase. Raises LawBrokenError, and ValueError if the inner layer itself returns NaN or infinity.
+    Its feed is the one that will be timed, with the folded reference's cotangents if it
+    differentiates. Raises LawBrokenError, and ValueError if the inner layer itself returns NaN or
+    infinity.
     """
 
     def begin(stage: str) -> None:
@@ -290,7 +320,7 @@ def check_rival(
 
     begin(CHECKING)
     inner.restore()
-    check = _check_forward if feeds.setting.phase is Phase.FORWARD else _check_backward
+    check = _check_gradients if feeds.setting.differentiates else _check_forward
     return check(inner, model, prepared, feeds, begin)
 
 
@@ -319,15 +349,15 @@ def _check_forward(
     return worst
 
 
-def _check_backward(
+def _check_gradients(
     inner: InnerLayer, model: Any, prepared: PreparedRival, feeds: Feeds, begin: Begin
 ) -> float:
     folded, compiled, feed = inner.folded_reference, prepared.compiled, prepared.feed
     order = law.match_weights(model, inner.layer)
-    timed = checked = _BackwardCalls(inner, compiled, feeds, order)
+    timed = checked = _GradientCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
-        checked = _BackwardCalls(inner, inference, feeds, order)
+        checked = _GradientCalls(inner, inference, feeds, order)
         timed.check_finite(feed)
         inner.restore()
     at_drawn_steps = checked.call(feeds.feed(inner.reference.sparse_cotangents()))
@@ -338,7 +368,7 @@ def _check_backward(
 
 @dataclass(frozen=True)
 class _Gradients:
-    """The loss and gradients of a backward call.
+    """The loss and gradients of a call.
 
     `by_inputs` is (batch, time, *features) for each float tensor of the inputs, None where the
     setting does not ask for it; `by_weights` follows the layer's weights, None where the loss does
@@ -351,8 +381,8 @@ class _Gradients:
 
 
 @dataclass(frozen=True)
-class _BackwardCalls:
-    """The backward calls of one rival; its weight `order[i]` is the layer's weight `i`."""
+class _GradientCalls:
+    """Calls of one rival that differentiate; its weight `order[i]` is the layer's weight `i`."""
 
     inner: InnerLayer
     compiled: Compiled
@@ -360,6 +390,8 @@ class _BackwardCalls:
     order: Sequence[int]
 
     def call(self, feed: Feed) -> _Gradients:
+        if self.feeds.setting.phase is Phase.TRAIN:
+            return self._train(feed)
         loss, by_sources, *_ = call_once(self.feeds.engine, self.compiled, feed)
         gradients, by_inputs = list(by_sources), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
@@ -374,6 +406,14 @@ class _BackwardCalls:
         return _Gradients(
             float(to_numpy(loss)), by_inputs, [fetched[index] for index in self.order]
         )
+
+    def _train(self, feed: Feed) -> _Gradients:
+        """Make a first step, of which the moments tell the gradients."""
+        self.compiled.step().reset()
+        (loss,) = call_once(self.feeds.engine, self.compiled, feed).values()
+        gradients = self.compiled.step().gradients()
+        in_order = [gradients[index] for index in self.order]
+        return _Gradients(float(self.feeds.engine.to_numpy(loss)), None, in_order)
 
     def check(self, result: _Gradients, expected: law.Reference) -> float:
         """Compare a call with the reference whose cotangent it was fed."""

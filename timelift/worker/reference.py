@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Phase
 from timelift.messages import CALLING_EVERY_STEP, Task
 from timelift.source import ADDED
 from timelift.worker import law
@@ -349,7 +348,7 @@ class InnerLayer:
     """One inner layer with its results; calls change its state until `restore`.
 
     `reference` has the results at the drawn steps of the law, `folded_reference` at all steps; a
-    task that reads memory checks no law and has none of the latter. In the backward phase the layer
+    task that reads memory checks no law and has none of the latter. To differentiate, the layer
     is called in training, unless it `trains_differently`, as with noise or batch statistics, or is
     known to be `noisy`; else in inference. It `adds_more` if training adds more to it than noise
     that its seeds repeat.
@@ -361,10 +360,10 @@ class InnerLayer:
         setting, self.layer = task.setting, layer
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
-        backward = setting.phase is Phase.BACKWARD
+        backward = setting.differentiates
         self.precision = precision_of(layer, engine, setting)
-        #: The precision of gradients by the inputs, which have the setting's dtype.
-        dtypes = [setting.dtype, *compute_dtypes(layer)]
+        #: The precision of gradients by the inputs, which have the dtype of these.
+        dtypes = [setting.dtype.floats, *compute_dtypes(layer)]
         self.input_precision = coarsest(dtypes, setting.device, engine.identity())
         self.adds_more = noisy
         noisy = noisy or (backward and self._trains_differently(engine, shared))
@@ -405,6 +404,20 @@ class InnerLayer:
         with multiplied(self.layer.trainable_weights, itertools.repeat(TRAINED)):
             outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=False)]
         return replace(self.reference, outputs=outputs) if _is_finite(outputs) else None
+
+    @property
+    def zero_gradients(self) -> float:
+        """The share of the weights' gradients that are zero, or have a square that Adam denormals.
+
+        Its second moment is a thousandth of the square at first.
+        """
+        gradients = self.folded_reference.everywhere.weight_gradients
+        tiny = [np.finfo(law.widened(each).dtype).tiny for each in gradients]
+        zeros = sum(
+            int((1e-3 * np.square(each) < least).sum())
+            for each, least in zip(gradients, tiny, strict=True)
+        )
+        return zeros / max(1, sum(each.size for each in gradients))
 
     def restore(self) -> None:
         """Undo the changes of calls to the layer's state."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Phase
 from timelift.messages import TRACING, Busy, RivalSpec, Task, WorkerChannel
 from timelift.worker import find_lifts, law
 from timelift.worker.engines import Engine, Feed
@@ -32,6 +31,8 @@ class ModelCall:
     operations: Counter[str] | None = None
 
     def trace(self, feed: Feed) -> None: ...
+
+    def step(self) -> None: ...
 
     def bind(self, feed: Feed) -> Callable[[], Any]:  # noqa: ARG002 - the call has its data
         return self.call
@@ -79,8 +80,9 @@ class ModelUnderTest:
         started = time.perf_counter()
         call()
         facts["first_call_seconds"] = time.perf_counter() - started
-        facts |= peak_facts(self.engine, self.task, self.emit, rival.name, call)
-        return PreparedRival(rival, ModelCall(call), Feed(None), facts)
+        prepared = PreparedRival(rival, ModelCall(call), Feed(None), facts)
+        facts.update(peak_facts(self.engine, self.task, self.emit, prepared))
+        return prepared
 
 
 class _AsWritten:
@@ -106,9 +108,9 @@ class _AsWritten:
             additions = max(math.prod(shape) for shape, _ in tensors)
             allowed = tolerance.gradients + law.rounding_of(additions, tolerance)
             held = engine, model, self.data.inputs, (tolerance.outputs, allowed)
-            is_backward = setting.phase is Phase.BACKWARD
-            trains = is_backward and is_steady(model, self.data.inputs)
-            self.laws = [WholeLaw(*held, training=False, differentiates=is_backward and not trains)]
+            trains = setting.differentiates and is_steady(model, self.data.inputs)
+            in_inference = setting.differentiates and not trains
+            self.laws = [WholeLaw(*held, training=False, differentiates=in_inference)]
             if trains:
                 self.laws.append(WholeLaw(*held, training=True, differentiates=True))
 

@@ -37,8 +37,8 @@ class Feed:
 
     `inputs` is a nest of tensors (batch, time, *features). `mask` is None, or the same nest of
     booleans: (batch, time), (batch, time, first axis of the features), or None for a tensor that
-    has none. In the backward phase `cotangents` has a tensor for each float leaf of the flattened
-    outputs, in its shape, and their products sum to the loss.
+    has none. Where a call differentiates, `cotangents` has a tensor for each float leaf of the
+    flattened outputs, in its shape, and their products sum to the loss.
     """
 
     inputs: Any
@@ -72,7 +72,13 @@ class Compiled(Protocol):
 
         It returns the outputs; in the backward phase the loss, a list of the gradients by the float
         leaves of the inputs, if the setting has them, and by the weights, and on JAX the other
-        variables that a step changes.
+        variables that a step changes; in the train phase the loss metric by its name.
+        """
+
+    def step(self) -> Any:
+        """Return the `TrainStep`, its variables as the last call left them; None in other phases.
+
+        A call that is bound later starts from them.
         """
 
 

@@ -23,6 +23,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
+from timelift.worker.engines.train_step import TrainStep, data
 
 _SWITCHES = (
     "jax_disable_jit",
@@ -70,7 +71,8 @@ class JaxEngine(Engine):
             _cache_in("")
 
     def compile(self, model: Any, setting: Setting, *, training: bool) -> "JaxCompiled":
-        return JaxCompiled(model, setting, training=training)
+        kind = JaxTrainStep if setting.phase is Phase.TRAIN else JaxCompiled
+        return kind(model, setting, training=training)
 
     def wait(self, result: Any) -> None:
         """Block until the result is computed; a device computes in the order of the calls."""
@@ -164,16 +166,63 @@ class JaxCompiled:
             raise ValueError("what the layer assigns inside a transformed function is lost")
         return value, [*_float_leaves(by_inputs), *by_weights], changed
 
+    def _arguments(self, feed: Feed) -> tuple[Any, ...]:
+        return (*_values_of(self._model), *feed.arguments)
+
+    def step(self) -> TrainStep | None:
+        return None
+
     def trace(self, feed: Feed) -> None:
         if self._compiles:
-            self._traced = self._function.trace(*_values_of(self._model), *feed.arguments)
+            self._traced = self._function.trace(*self._arguments(feed))
 
     @functools.cached_property
     def operations(self) -> Counter[str] | None:
         return None if self._traced is None else _primitives(self._traced.jaxpr)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        return functools.partial(self._function, *_values_of(self._model), *feed.arguments)
+        return functools.partial(self._function, *self._arguments(feed))
+
+
+class JaxTrainStep(JaxCompiled):
+    """A train step whose state goes from call to call and is donated, as `fit` does.
+
+    The state is a copy of the variables, since rivals share their weights.
+    """
+
+    def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
+        super().__init__(model, setting, training=training)
+        self._step, self._state = TrainStep(model, training=training), tuple[Any, ...]()
+        self._function = jax.jit(self._train, donate_argnums=0) if self._compiles else self._train
+
+    def _train(self, state: Any, data: Any) -> Any:
+        self.traces += self._compiles
+        return self._step.train_step(state, data)
+
+    def _arguments(self, feed: Feed) -> tuple[Any, ...]:
+        step = self._step
+        kinds = step.trainable_variables, step.non_trainable_variables, step.optimizer.variables
+        state = [
+            [jax.device_put(variable.value, may_alias=False) for variable in variables]
+            for variables in (*kinds, step.metrics_variables)
+        ]
+        return tuple(state), data(feed)
+
+    def bind(self, feed: Feed) -> Callable[[], Any]:
+        self._state, fed = self._arguments(feed)
+
+        def call() -> Any:
+            logs, self._state = self._function(self._state, fed)
+            return logs
+
+        return call
+
+    def step(self) -> TrainStep:
+        kinds = self._step.optimizer.variables, self._step.metrics_variables
+        for variables, values in zip(kinds, self._state[2:], strict=False):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        return self._step
 
 
 def _float_leaves(nest: Any) -> list[Any]:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
+from timelift.worker.engines.train_step import TrainStep, data
 
 #: Names of the events of the pool of host memory in a profile.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
@@ -152,7 +153,10 @@ class TensorFlowCompiled:
         self._concrete: Any = None
         self._model, self._training, self._device = model, training, device
         self._setting = setting
+        self._step: Any = None
         body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
+        if setting.phase is Phase.TRAIN:
+            self._step, body = TrainStep(model, training=training), self._train
         if setting.mode is not Mode.EAGER:
             body = tf.function(body, jit_compile=setting.mode is Mode.XLA, autograph=False)
         self._function = body
@@ -174,6 +178,14 @@ class TensorFlowCompiled:
                 output.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
             loss = loss_of(outputs, cotangents, tf.reduce_sum)
         return loss, tape.gradient(loss, sources)
+
+    def _train(self, inputs: Any, mask: Any, *cotangents: Any) -> Any:
+        self.traces += self._setting.mode is not Mode.EAGER
+        with tf.device(self._device):
+            return self._step.train_step(data(Feed(inputs, mask, cotangents)))
+
+    def step(self) -> Any:
+        return self._step
 
     def trace(self, feed: Feed) -> None:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""

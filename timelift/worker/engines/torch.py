@@ -16,6 +16,7 @@ from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
+from timelift.worker.engines.train_step import TrainStep, data
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
@@ -42,7 +43,7 @@ class TorchEngine(Engine):
         self._scope = ExitStack()  # never left: no call pays for a scope
         self._scope.enter_context(keras.device(setting.device))
         if setting.mode is Mode.GRAPH:
-            _prepare_compiler(self.device, setting.phase)
+            _prepare_compiler(self.device, differentiates=setting.differentiates)
             # Keras makes the scope's attribute at its first use. Models that were compiled before
             # it was there would be compiled again, so that a rival would pay for a later one.
             with keras.StatelessScope():
@@ -137,7 +138,7 @@ def _check_available(setting: Setting) -> None:
         raise UnavailableError(f"PyTorch sees no {setting.device} on this machine")
 
 
-def _prepare_compiler(device: Any, phase: Phase) -> None:
+def _prepare_compiler(device: Any, *, differentiates: bool) -> None:
     """Compile something tiny, and its gradient; raises UnavailableError if that fails.
 
     So no rival pays for the first compilation of a process, with its imports, nor for that of a
@@ -146,7 +147,7 @@ def _prepare_compiler(device: Any, phase: Phase) -> None:
     try:
         if device.type == "cpu":
             cpu_vec_isa.pick_vec_isa()
-        tiny = torch.ones(2, device=device, requires_grad=phase is Phase.BACKWARD)
+        tiny = torch.ones(2, device=device, requires_grad=differentiates)
         outputs = torch.compile(lambda x: x.tanh() + 1, backend=compile_fx)(tiny)
         if tiny.requires_grad:
             outputs.sum().backward()
@@ -175,11 +176,12 @@ class TorchCompiled:
         self.traces = 0
         self.operations: Counter[str] | None = None
         self._model, self._setting = model, setting
+        self._step = TrainStep(model, training=training) if setting.phase is Phase.TRAIN else None
 
         def outputs_of(inputs: Any, mask: Any) -> Any:
             return model(inputs, training=training, mask=mask)
 
-        self._function: Callable[..., Any] = outputs_of
+        self._function: Callable[..., Any] = self._step.train_step if self._step else outputs_of
         if setting.mode is not Mode.EAGER:
             varies = setting.time_axis is TimeAxis.DYNAMIC
             self._function = torch.compile(
@@ -194,6 +196,9 @@ class TorchCompiled:
         self.operations = (self.operations or Counter()) + Counter(map(_kind, graph.graph.nodes))
         return compile_fx(graph, examples)
 
+    def step(self) -> TrainStep | None:
+        return self._step
+
     def trace(self, feed: Feed) -> None:
         """Do nothing: PyTorch traces in its first call."""
 
@@ -207,6 +212,8 @@ class TorchCompiled:
                     torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - as it documents
         if feed.cotangents is None:
             return partial(_forward, self._function, inputs, mask)
+        if self._step:
+            return partial(self._function, data(Feed(inputs, mask, feed.cotangents)))
         sources = [weight.value for weight in self._model.trainable_weights]
         if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             sources = [*(leaf.requires_grad_() for leaf in _float_leaves(inputs)), *sources]

@@ -1,0 +1,100 @@
+"""The train step that `fit` runs: Keras's own, of a model whose loss is linear in its outputs.
+
+The learning rate is a variable that is 0, so weights and gradients stay as they are from call to
+call, and Adam's moments go to the gradients and to their squares. The cotangents by which outputs
+are weighed keep gradients away from 0: where a gradient that was not zero becomes zero, moments
+shrink to denormal numbers in some 800 calls, with which processors compute slowly.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from timelift.worker.engines import Array, Feed, loss_of, mask_arg
+
+#: With so many steps to a growth of the loss scale, it never grows.
+_NEVER = 2**31 - 1
+
+
+class TrainStep(keras.Model):  # type: ignore[misc]
+    """A model with Adam and a linear loss; `train_step` takes what `data` returns.
+
+    In the policy `mixed_float16` Keras scales the loss, by 2¹⁵ at first, and skips a step with
+    gradients that are not finite, after which the scale is half as large. Here it never grows.
+    """
+
+    def __init__(self, model: Any, *, training: bool) -> None:
+        super().__init__()
+        self.model, self._training, self.built = model, training, True
+        self.compile(keras.optimizers.Adam(0.0), jit_compile=False)
+        if self._scales_loss:
+            self.optimizer.dynamic_growth_steps = _NEVER
+        self.optimizer.build(self.trainable_variables)
+
+    def call(self, both: Any, training: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002 - Keras's
+        inputs, mask = both
+        return self.model(inputs, training=self._training, **mask_arg(mask))
+
+    __call__ = call  # a layer around the model would cost time of its own
+
+    def compute_loss(self, _inputs: Any, cotangents: Any, outputs: Any, *_: Any) -> Any:
+        """Return the sum of the float outputs times their cotangents, in Keras's floatx.
+
+        Keras's own losses are computed in it too; a loss in float16 could not be scaled.
+        """
+        leaves = [getattr(leaf, "flat_values", leaf) for leaf in keras.tree.flatten(outputs)]
+        floats = [leaf for leaf in leaves if keras.backend.is_float_dtype(leaf.dtype)]
+        for output, cotangent in zip(floats, cotangents, strict=True):
+            shapes = tuple(output.shape), tuple(cotangent.shape)
+            if None not in shapes[0] and shapes[0] != shapes[1]:  # or they would broadcast
+                raise ValueError(f"outputs have shape {shapes[0]}, their cotangent {shapes[1]}")
+        wide = [ops.cast(each, keras.config.floatx()) for each in floats]
+        return loss_of(
+            wide, [ops.cast(each, keras.config.floatx()) for each in cotangents], ops.sum
+        )
+
+    @property
+    def _scales_loss(self) -> bool:
+        return hasattr(self.optimizer, "dynamic_scale") or hasattr(self.optimizer, "initial_scale")
+
+    @property
+    def _adam(self) -> Any:
+        return getattr(self.optimizer, "inner_optimizer", self.optimizer)
+
+    @property
+    def skips(self) -> int:
+        """How many steps were skipped, each of which halved the scale of the loss."""
+        if not self._scales_loss:
+            return 0
+        scale = float(ops.convert_to_numpy(self.optimizer.dynamic_scale))
+        return round(math.log2(self.optimizer.initial_scale / scale))
+
+    @property
+    def slot_bytes(self) -> int:
+        """The memory of the optimiser's variables."""
+        dtypes = [np.dtype(variable.dtype) for variable in self.optimizer.variables]
+        pairs = zip(self.optimizer.variables, dtypes, strict=True)
+        return sum(math.prod(variable.shape) * dtype.itemsize for variable, dtype in pairs)
+
+    def reset(self) -> None:
+        """Set all but the scale of the loss to what it was before the first step."""
+        for variable in [*self._adam.variables, *self.metrics_variables]:
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
+
+    def gradients(self) -> list[Array]:
+        """Return the gradients of the first step after `reset`, by the weights that train.
+
+        The first moment is (1 - beta_1) times the gradient then.
+        """
+        moments = [ops.convert_to_numpy(moment) for moment in self._adam._momentums]  # noqa: SLF001
+        share = 1 - self._adam.beta_1
+        return [moment.astype(np.promote_types(moment.dtype, "f4")) / share for moment in moments]
+
+
+def data(feed: Feed) -> tuple[Any, Sequence[Any]]:
+    """Return a feed as `train_step` takes it."""
+    return (feed.inputs, feed.mask), [*(feed.cotangents or ())]
