@@ -4,7 +4,7 @@ They have a dtype policy of their own, are frozen in whole or in part, or are su
 `build` and `compute_output_shape`. Besides our strategies some are made here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,6 +60,17 @@ def frozen():
 
 def no_weights():
     return Activation("tanh")
+
+def orthogonal():
+    return Dense(5, kernel_initializer="orthogonal")
+
+def attention():
+    x = keras.Input((6,))
+    y = keras.layers.Reshape((3, 2))(x)
+    return keras.Model(x, keras.layers.MultiHeadAttention(1, 2, dtype="float16")(y, y))
+
+def broken():
+    raise NotImplementedError("no such kernel")
 '''
 #: Strategies made here, each with a line that changes the lifted outputs `y`. One is right: its
 #: gradient by the inputs is in part rounded to float32 on its way.
@@ -80,6 +91,7 @@ class OwnLayerCase:
     strategies: tuple[str, ...]
     gradients: Gradients = Gradients.WEIGHTS
     dtype: Dtype = Dtype.FLOAT32
+    mode: Mode = Mode.EAGER
 
     def ends(self, backend, folder):
         """Hold the strategies to the law, in this process: by strategy, status and reason."""
@@ -88,7 +100,7 @@ class OwnLayerCase:
             for name in self.strategies
         )
         axes = {"dtype": self.dtype, "gradients": self.gradients, "backend": backend}
-        setting = Setting("own", 6, 8, self.phase, Mode.EAGER, **axes)
+        setting = Setting("own", 6, 8, self.phase, self.mode, **axes)
         factory = f"{folder}/layers.py:{self.layer}"
         return ends_of(
             Task(setting, rivals, factory, LayerInputs.of_one((6,)), 7, 0.0, warms=False)
@@ -125,15 +137,28 @@ NOTHING = {
     OwnLayerCase("frozen", BACKWARD, ("fold_time", "loop_slice", "lstm")): "Dense",
     OwnLayerCase("no_weights", BACKWARD, ("fold_time", "loop_slice", "lstm")): "Activation",
 }
+ORTHOGONAL = OwnLayerCase("orthogonal", FORWARD, FEW)
+COMPILED_ATTENTION = OwnLayerCase("attention", FORWARD, FEW, mode=Mode.GRAPH)
+#: Cases in which a kernel may be lacking: the backends that lack it, and the end on the others.
+KERNELS = {
+    ORTHOGONAL: (set(), Status.MEASURED),
+    replace(ORTHOGONAL, dtype=Dtype.MIXED_BFLOAT16): (set(), Status.MEASURED),
+    replace(ORTHOGONAL, dtype=Dtype.BFLOAT16): (set(Backend), Status.MEASURED),
+    replace(ORTHOGONAL, dtype=Dtype.FLOAT16): ({Backend.JAX, Backend.TORCH}, Status.MEASURED),
+    replace(ORTHOGONAL, dtype=Dtype.BFLOAT16, layer="broken"): (set(), Status.NO_LAYER),
+    COMPILED_ATTENTION: ({Backend.JAX}, Status.MEASURED),
+    replace(COMPILED_ATTENTION, mode=Mode.EAGER): (set(), Status.MEASURED),
+}
 #: Cases that are tried on JAX, which takes a second or more for each.
 ON_JAX = ("partly_frozen backward", "no_weights backward")
 
 
 def cases(backend):
+    kernels = [case for case in KERNELS if backend is not Backend.TORCH or case.mode is Mode.EAGER]
     if backend is Backend.JAX:
         chosen = [*HELD, *NOTHING]
-        return [case for case in chosen if f"{case.layer} {case.phase}" in ON_JAX]
-    return [*HELD, *NOTHING, *(DOUBLE if backend is Backend.TENSORFLOW else ())]
+        return kernels + [case for case in chosen if f"{case.layer} {case.phase}" in ON_JAX]
+    return [*HELD, *NOTHING, *kernels, *(DOUBLE if backend is Backend.TENSORFLOW else ())]
 
 
 def ends_of_cases(backend):
@@ -168,3 +193,13 @@ def test_a_backward_without_anything_to_train_is_refused_in_one_sentence(backend
             "or for --phases forward."
         )
         assert {tuple(end) for end in ends.values()} == {(Status.REFUSED, sentence)}
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_a_kernel_that_a_backend_lacks_is_a_refusal_and_another_error_is_none(backend):
+    ended = {case: ends for case, ends in ends_by_case(backend).items() if case in KERNELS}
+    for case, ends in ended.items():
+        lacking, otherwise = KERNELS[case]
+        expected = Status.REFUSED if backend in lacking else otherwise
+        assert {status for status, _ in ends.values()} == {expected}, (case, ends)
+    assert any(backend in KERNELS[case][0] for case in ended)

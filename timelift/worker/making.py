@@ -16,6 +16,9 @@ from timelift.worker.layer_inputs import check_inputs
 from timelift.worker.tolerances import DtypePrecision, coarsest
 from timelift.worker.user_code import find_layer
 
+#: What JAX says where attention in float16 is compiled for a CPU.
+_LACKING_PRODUCT = "'F16_F16_F32' is not supported by dot_general"
+
 
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
@@ -76,6 +79,30 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
     by_inputs = setting.phase is Phase.BACKWARD and not task.inputs.is_whole
     ask = "--gradients inputs_and_weights, or for " if by_inputs else ""
     return f"{type(layer).__name__} has no weights that train; ask for {ask}--phases forward."
+
+
+def why_dtype_fails(error: Exception, setting: Setting) -> str:
+    """Return why an error comes of a kernel that the backend lacks, or an empty string.
+
+    Keras's `Orthogonal`, which draws the weights of recurrent layers, takes a QR in their dtype.
+    """
+    backend, weights = setting.backend, keras.config.floatx()
+    if _LACKING_PRODUCT in str(error):
+        return (
+            f"{backend} compiles no attention in float16 here; ask for a dtype of bfloat16, or for "
+            "--modes eager."
+        )
+    if not weights.endswith("float16"):
+        return ""
+    try:
+        keras.initializers.Orthogonal()((2, 2), weights)
+    except Exception as lacking:  # noqa: BLE001 - each backend has a class of its own
+        if str(lacking) in str(error):
+            return (
+                f"its weights are drawn by a QR that {backend} lacks in {weights}; ask for "
+                f"--dtypes mixed_{weights}."
+            )
+    return ""
 
 
 def precision_of(layer: Any, engine: Engine, setting: Setting) -> DtypePrecision:

@@ -28,7 +28,7 @@ from timelift.messages import (
     Warm,
     WorkerChannel,
 )
-from timelift.worker import law, system
+from timelift.worker import law, making, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.prepare import LostError, PreparedRival, SettingUnderTest, status_of
 from timelift.worker.whole_model import ModelUnderTest
@@ -81,6 +81,8 @@ def prepare_rival(
         status, reason = Status.LAW_BROKEN, str(error)
     except Exception as error:  # noqa: BLE001 - any strategy, layer or model may raise anything
         traceback.print_exception(error)
+        if reason := making.why_dtype_fails(error, under_test.task.setting):
+            return Status.REFUSED, reason
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"line {frame.lineno}: " for frame in frames if frame.filename == rival.path]
         status, reason = status_of(error), f"{''.join(lines[-1:])}{one_line(error)}"

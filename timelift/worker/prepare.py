@@ -151,6 +151,8 @@ class SettingUnderTest:
             return error
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
             traceback.print_exc()
+            if reason := making.why_dtype_fails(error, task.setting):
+                return LostError(reason, Status.REFUSED)
             status = status_of(error)
             if isinstance(error, UserError) or (layer is None and status is Status.FAILED):
                 return LostError(one_line(error), Status.NO_LAYER)  # whatever the sizes
