@@ -1,27 +1,28 @@
 """Which strategy lifts which workload, tried out; prints the page `docs/support.md`.
 
-`python -m studies.support [--by-backend]`; 1 where anything fails.
+`python -m studies.support [--by-backend | --dtypes LIST]`; 1 where anything fails.
 
-Every pair is built, traced, called and held to the law, forward and backward, in each mode and with
-a static and a dynamic time axis, at a small size. Nothing is timed, so two launches work at once.
+Every pair is built, traced, called and held to the law, forward, backward and in a train step, in
+each mode and with a static and a dynamic time axis, at a small size. Nothing is timed, so two
+launches work at once.
 
 `--by-backend` prints one table of all backends instead; `docs/backends.md` has what differs. There
 every strategy is tried by eager calls, and compiled on one workload, since compiling all takes
-hours on PyTorch.
+hours on PyTorch. `--dtypes` prints a table of dtypes a backend, with a static time axis.
 """
 
 import argparse
 import itertools
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from studies import ROOT, installed, named, parser, program, write
 from studies.scoreboard import Column, Scoreboard
-from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess
 from timelift.measurement import CaseInLaunch
@@ -44,6 +45,8 @@ COLUMNS: Mapping[Backend, tuple[Way, ...]] = {
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
 #: The workload that is compiled on every backend.
 COMPILED_TOO = "sensor"
+#: What no layer does: nothing scales the loss, and Adam's epsilon vanishes.
+NO_TRAINING = Phase.TRAIN, Dtype.FLOAT16
 #: Strategies and workloads of the quick form.
 QUICK = "native,fold_time", "sensor"
 #: A backend and a workload, and the columns that are tried.
@@ -64,6 +67,7 @@ class Cell:
     word: str
     reason: str = ""
     backend: Backend = Backend.TENSORFLOW
+    dtype: Dtype = Dtype.FLOAT32
 
 
 def cells(
@@ -71,6 +75,7 @@ def cells(
     strategies: Mapping[str, catalogue.Strategy],
     backend: Backend = Backend.TENSORFLOW,
     columns: Sequence[Way] = (),
+    dtypes: Sequence[Dtype] = (Dtype.FLOAT32,),
 ) -> Iterator[Cell]:
     """Try every strategy on one workload, in one launch; in all columns if none is named."""
     rivals = tuple(strategy.rival() for strategy in strategies.values())
@@ -78,17 +83,23 @@ def cells(
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
     with closing(LaunchProcess(backend, LIMIT)) as launch:
         launch.wait_until_ready()
-        for axis, mode in columns or COLUMNS[backend]:
-            usual = Setting(workload.name, SEQ_LEN, BATCH, Phase.FORWARD, mode, gradients=gradients)
+        for (axis, mode), dtype in itertools.product(columns or COLUMNS[backend], dtypes):
+            usual = Setting(
+                *(workload.name, SEQ_LEN, BATCH, Phase.BACKWARD, mode),
+                gradients=gradients,
+                time_axis=axis,
+                dtype=dtype,
+                backend=backend,
+            )
             ends = defaultdict[str, list[CaseInLaunch]](list)
-            for phase in Phase:
-                setting = replace(usual, time_axis=axis, backend=backend, phase=phase)
+            for phase in [each for each in Phase if (each, dtype) != NO_TRAINING]:
+                setting = replace(usual, phase=phase)
                 task = Task(setting, rivals, workload.factory, workload.inputs, 1, 0.0)
                 for line in launch.measure(task):
                     ends[line.case.strategy].append(line)
             for strategy in strategies.values():
                 word, reason = _word(strategy, ends[strategy.name])
-                yield Cell(strategy.name, workload.name, axis, mode, word, reason, backend)
+                yield Cell(strategy.name, workload.name, axis, mode, word, reason, backend, dtype)
 
 
 def _word(strategy: catalogue.Strategy, phases: Sequence[CaseInLaunch]) -> tuple[str, str]:
@@ -110,24 +121,33 @@ class Notes:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._known = {"", *known}
-        self._numbers: dict[str, int] = {}
+        #: The strategies with a reason, in the order of the notes.
+        self._strategies: dict[str, set[str]] = {}
 
-    def footnoted(self, word: str, reasons: Iterable[str]) -> str:
-        """Write a word with the numbers of its reasons."""
-        new = [reason for reason in dict.fromkeys(reasons) if reason not in self._known]
-        marks = [str(self._numbers.setdefault(reason, len(self._numbers) + 1)) for reason in new]
+    def footnoted(self, word: str, cells: Iterable[Cell]) -> str:
+        """Write a word with the numbers of the cells' reasons."""
+        new = [cell for cell in cells if cell.reason not in self._known]
+        for cell in new:
+            self._strategies.setdefault(cell.reason, set()).add(f"`{cell.strategy}`")
+        numbers = {reason: number for number, reason in enumerate(self._strategies, 1)}
+        marks = dict.fromkeys(str(numbers[cell.reason]) for cell in new)
         return f"{word} ({', '.join(marks)})" if marks else word
 
     def lines(self) -> Iterator[str]:
-        yield from (f"{number}. {reason}" for reason, number in self._numbers.items())
+        yield from (f"{number}. {reason}" for number, reason in enumerate(self._strategies, 1))
+
+    def lines_by_strategy(self) -> Iterator[str]:
+        for number, (reason, strategies) in enumerate(self._strategies.items(), 1):
+            yield f"{number}. {', '.join(sorted(strategies))}: {reason}"
 
 
 def page(cells: Iterable[Cell]) -> Iterator[str]:
     """Write the cells as a Markdown page: a table a workload, the reasons below it."""
     yield "# Which strategy lifts which workload\n"
     yield (
-        "Each cell was tried: built, traced, called and held to the law, forward and backward "
-        f"(inputs and weights), at {SEQ_LEN} steps of {BATCH} sequences. **lifts** keeps the law, "
+        "Each cell was tried: built, traced, called and held to the law, forward, backward "
+        f"(inputs and weights) and in a train step, at {SEQ_LEN} steps of {BATCH} sequences. "
+        "**lifts** keeps the law, "
         "**differs** runs and is declared to be no lift, **refuses** says why before anything is "
         "built, **fails** does not run. "
         "Written by `python -m studies.support`.\n"
@@ -137,9 +157,9 @@ def page(cells: Iterable[Cell]) -> Iterator[str]:
         notes, heads = Notes(), dict[str, None]()
         by_strategy: dict[str, list[str]] = defaultdict(list)
         for cell in group:
-            by_strategy[cell.strategy].append(notes.footnoted(cell.word, [cell.reason]))
+            by_strategy[cell.strategy].append(notes.footnoted(cell.word, [cell]))
             heads[f"{cell.time_axis} {cell.mode}"] = None
-        yield from _markdown(heads, by_strategy, notes)
+        yield from _markdown(("strategy", *heads), by_strategy, notes.lines())
 
 
 def by_backend(cells: Iterable[Cell]) -> Iterator[str]:
@@ -156,7 +176,24 @@ def by_backend(cells: Iterable[Cell]) -> Iterator[str]:
         for strategy in dict.fromkeys(cell.strategy for cell in cells)
     }
     heads = [f"{backend} {way}" for backend in backends for way in ("eager", "compiled")]
-    yield from _markdown(heads, rows, notes)
+    yield from _markdown(("strategy", *heads), rows, notes.lines())
+
+
+def by_dtype(cells: Iterable[Cell]) -> Iterator[str]:
+    """Write a Markdown table a backend; below it the reasons that the first dtype has not."""
+    for backend, group in itertools.groupby(cells, key=lambda cell: cell.backend):
+        tried = list(group)
+        notes = Notes(cell.reason for cell in tried if cell.dtype is tried[0].dtype)
+        by_place = defaultdict[str, dict[str, list[Cell]]](lambda: defaultdict(list))
+        for cell in tried:
+            by_place[f"{cell.workload} {cell.mode}"][cell.dtype].append(cell)
+        rows = {
+            place: [_summary(strategies, notes) for strategies in by.values()]
+            for place, by in by_place.items()
+        }
+        heads = dict.fromkeys(cell.dtype for cell in tried)
+        yield f"\n## {backend}\n"
+        yield from _markdown(("workload", *heads), rows, notes.lines_by_strategy())
 
 
 def _summary(cells: Sequence[Cell], notes: Notes) -> str:
@@ -164,17 +201,17 @@ def _summary(cells: Sequence[Cell], notes: Notes) -> str:
     words = Counter(cell.word for cell in cells)
     is_single = len(cells) == 1
     counts = ", ".join(word if is_single else f"{word} {count}" for word, count in words.items())
-    return notes.footnoted(counts, (cell.reason for cell in cells))
+    return notes.footnoted(counts, cells)
 
 
 def _markdown(
-    heads: Iterable[str], rows: Mapping[str, Sequence[str]], notes: Notes
+    heads: Iterable[str], rows: Mapping[str, Sequence[str]], notes: Iterable[str]
 ) -> Iterator[str]:
-    columns = [Column(title) for title in ("strategy", *heads)]
+    columns = [Column(title) for title in heads]
     board = Scoreboard(columns, words=len(columns))
     yield from board.markdown((f"`{name}`", *cells) for name, cells in rows.items())
     yield ""
-    yield from notes.lines()
+    yield from notes
 
 
 # What is tried -----------------------------------------------------------------------------------
@@ -187,11 +224,23 @@ def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]
     ]
 
 
+def static_trials(
+    workloads: Iterable[str], backends: Iterable[Backend], modes: Collection[Mode]
+) -> list[Trial]:
+    """Return trials with a static time axis, in those of the modes that a backend has."""
+    static = [(TimeAxis.STATIC, mode) for mode in modes]
+    ways = {backend: [way for way in static if way in COLUMNS[backend]] for backend in backends}
+    tried = itertools.product(filter(ways.get, backends), workloads)
+    return [(backend, workload, ways[backend]) for backend, workload in tried]
+
+
 OPTIONS = parser("support", __doc__)
 OPTIONS.add_argument("--strategies", default="all", metavar="LIST")
 OPTIONS.add_argument("--workloads", default="all", metavar="LIST")
 OPTIONS.add_argument("--by-backend", action="store_true", help="one table of all backends")
-OPTIONS.add_argument("--backends", default="all", metavar="LIST", help="of that table")
+OPTIONS.add_argument("--dtypes", default="", metavar="LIST", help="a table of dtypes a backend")
+OPTIONS.add_argument("--modes", default="eager", metavar="LIST", help="of the tables of dtypes")
+OPTIONS.add_argument("--backends", default="all", metavar="LIST", help="of all but the page")
 
 
 @program(OPTIONS)
@@ -202,16 +251,22 @@ def main(asked: argparse.Namespace) -> int:
     strategies = named(catalogue.read_strategies(project.strategies.values()), asked.strategies)
     workloads = named(catalogue.read_workloads(project.workloads.values()), asked.workloads)
     asked_trials: list[Trial] = [(usual, workload, COLUMNS[usual]) for workload in workloads]
+    dtypes = list(named({str(dtype): dtype for dtype in Dtype}, asked.dtypes or "float32").values())
+    write_cells = page
     if asked.by_backend:
-        asked_trials = trials(workloads, installed(asked.backends))
+        asked_trials, write_cells = trials(workloads, installed(asked.backends)), by_backend
+    if asked.dtypes:
+        modes = named({str(mode): mode for mode in Mode}, asked.modes).values()
+        asked_trials = static_trials(workloads, installed(asked.backends), modes)
+        write_cells = by_dtype
 
     def tried(trial: Trial) -> list[Cell]:
         backend, workload, columns = trial
-        return list(cells(workloads[workload], strategies, backend, columns))
+        return list(cells(workloads[workload], strategies, backend, columns, dtypes))
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         shown, counted = itertools.tee(itertools.chain.from_iterable(pool.map(tried, asked_trials)))
-        for line in by_backend(shown) if asked.by_backend else page(shown):
+        for line in write_cells(shown):
             write(line)
         return int(any(cell.word == "fails" for cell in counted))
 
