@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import product
 from signal import Signals
 
 import numpy as np
@@ -35,7 +36,7 @@ from tests.law_cases import ends_of
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
 from timelift.advise.advice import ModelAdvice
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Backend, Phase, Setting, Status
+from timelift.case import Backend, Dtype, Mode, Phase, Setting, Status, TimeAxis
 from timelift.errors import UserError
 from timelift.gate.outcomes import CaseOutcome
 from timelift.gate.rule import JudgedChange
@@ -77,6 +78,7 @@ def test_the_quick_form_ends_well(name):
         (sample_length, "--backends tf", "unknown name 'tf'; "),
         (support, "--workloads sensors", "unknown name 'sensors'; nearest: sensor"),
         (support, "--by-backend --backends jaxx", "unknown name 'jaxx'; nearest: jax"),
+        (support, "--dtypes float8", "unknown name 'float8'; nearest: float"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence_and_exit_1(  # noqa: PLR0913, PLR0917
@@ -285,6 +287,51 @@ def test_everything_is_tried_eagerly_and_one_workload_compiled():
     tried = support.trials(["sensor", "frames"], [Backend.JAX])
     columns = {workload: list(columns) for _, workload, columns in tried}
     assert columns == {"sensor": [support.EAGER, support.COMPILED], "frames": [support.EAGER]}
+
+
+def test_each_phase_is_tried_in_each_dtype_by_inputs_too_but_no_train_step_in_float16(monkeypatch):
+    settings = []
+
+    class Launch:
+        def __init__(self, *_):
+            self.wait_until_ready = self.close = lambda: None
+
+        def measure(self, task):
+            settings.append(task.setting)
+            return iter([])
+
+    monkeypatch.setattr(support, "LaunchProcess", Launch)
+    dtypes = Dtype.MIXED_FLOAT16, Dtype.FLOAT16
+    for workload in ("tokens", "sentence_ids"):
+        [*support.cells(WORKLOADS[workload], STRATEGIES, columns=[support.EAGER], dtypes=dtypes)]
+    tried = [*product([Dtype.MIXED_FLOAT16], Phase), (Dtype.FLOAT16, "forward")]
+    tried.append((Dtype.FLOAT16, "backward"))
+    assert [(setting.dtype, setting.phase) for setting in settings] == tried * 2
+    asked = {(each.workload, each.gradients) for each in settings if each.phase is Phase.BACKWARD}
+    assert asked == {("tokens", "inputs_and_weights"), ("sentence_ids", "weights")}
+
+
+def test_a_table_of_dtypes_counts_and_names_what_the_first_has_not():
+    words = ("lifts", ""), ("lifts", ""), ("refuses", "no."), ("fails", "train only: x")
+    dtypes = Dtype.FLOAT32, Dtype.BFLOAT16
+    cells = [
+        support.Cell(name, "tokens", *support.EAGER, *word, dtype=dtype)
+        for (dtype, name), word in zip(product(dtypes, NAMES), words, strict=True)
+    ]
+    assert [*support.by_dtype(cells)][2:] == [
+        "| --- | --- | --- |",
+        "| `tokens eager` | lifts 2 | refuses 1, fails 1 (1, 2) |",
+        "",
+        "1. `native`: no.",
+        "2. `fold_time`: train only: x",
+    ]
+    first = [replace(cells[2], dtype=Dtype.FLOAT32), cells[2]]
+    assert [*support.by_dtype(first)][3:] == ["| `tokens eager` | refuses 1 | refuses 1 |", ""]
+
+
+def test_an_xla_table_of_dtypes_is_of_tensorflow_alone():
+    tried = support.static_trials(["tokens"], Backend, [Mode.XLA])
+    assert tried == [(Backend.TENSORFLOW, "tokens", [(TimeAxis.STATIC, Mode.XLA)])]
 
 
 NAMES = ("native", "fold_time")
