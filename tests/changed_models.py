@@ -72,7 +72,7 @@ def folded(name):
     for lift in reversed(lifts):
         lift.change(load_module(FOLD), {})
     after = outputs_of(model, data)
-    call = model_data.call_of(model, data, Phase.BACKWARD)
+    call = model_data.call_of(model, data, Phase.TRAIN)
     losses = [float(np.ravel(call())[0]) for _ in range(2)]
     return {
         "paths": [
@@ -132,7 +132,7 @@ def outputs_of(model, data):
     return [ops.convert_to_numpy(output) for output in outputs]
 
 
-def raced(name, backend, ways, *, peak=False, phase=Phase.BACKWARD):
+def raced(name, backend, ways, *, peak=False, phase=Phase.TRAIN):
     """Return how each way of changing a model ends in a worker: status, reason and facts."""
     with tempfile.TemporaryDirectory() as folder:
         files = wrong_files(folder) | {"fold_time": FOLD, "native": NATIVE}

@@ -117,5 +117,5 @@ def test_names_of_lifts_and_models_are_names_of_cases(name):
 
 
 def test_a_model_where_nothing_trains_is_asked_for_its_outputs():
-    assert make_model().setting.phase is Phase.BACKWARD
+    assert make_model().setting.phase is Phase.TRAIN
     assert make_model(trains=False).setting.phase is Phase.FORWARD

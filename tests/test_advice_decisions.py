@@ -166,4 +166,4 @@ def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():
     settings = served.setting, *map(served.setting_of, served.lifts)
     assert {setting.phase for setting in settings} == {Phase.FORWARD}
     with pytest.raises(UserError, match="expected forward for my"):
-        served.in_phase(Phase.BACKWARD)
+        served.in_phase(Phase.TRAIN)

@@ -195,15 +195,15 @@ class Setting:
         return self.device_kind == CPU
 
 
-def fit_mode(setting: Setting) -> Mode:
+def fit_mode(backend: Backend, device: str = CPU) -> Mode:
     """Return the mode in which `fit` runs a train step there, which is `jit_compile="auto"`.
 
     Source: `Trainer._resolve_auto_jit_compile` of Keras 3.15, which asks TensorFlow for any GPU of
     the machine; here the device that is measured counts.
     """
-    if setting.backend is Backend.TORCH:
+    if backend is Backend.TORCH:
         return Mode.EAGER
-    is_xla = setting.backend is Backend.TENSORFLOW and not setting.on_cpu
+    is_xla = backend is Backend.TENSORFLOW and not device.startswith(CPU)
     return Mode.XLA if is_xla else Mode.GRAPH
 
 

@@ -144,7 +144,7 @@ def _numbers(changes: Changes) -> str:
 
 
 def _call_of(model: UserModel) -> str:
-    return "train step" if model.setting.phase is Phase.BACKWARD else "prediction"
+    return "train step" if model.setting.phase is Phase.TRAIN else "prediction"
 
 
 def _becomes(gain: Outcome) -> str:
@@ -195,7 +195,10 @@ def _found(advices: Sequence[ModelAdvice], pages: Pages) -> Iterator[str]:
 
 def lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each rival of each lift at each batch, its second cell."""
-    yield ("lift", "batch", "alone with", "a call", "times as fast", "first call")
+    model = advices[0].model
+    phases = {model.setting_of(lift).phase for lift in model.lifts if lift.can_change}
+    call = f"a {' or '.join(sorted(phases))} call"
+    yield ("lift", "batch", "alone with", call, "times as fast", "first call")
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, str(advice.model.feeding.batch)
@@ -300,7 +303,7 @@ def _evidence(model: UserModel, advices: Sequence[ModelAdvice]) -> Iterator[str]
     if not errors:
         return
     what = "outputs are"
-    if model.setting.phase is Phase.BACKWARD:
+    if model.setting.phase is Phase.TRAIN:
         where = "in training too" if model.steady else "in inference"
         what = f"{where}, outputs, losses and gradients are"
     yield f"{what} those of your model (relative difference {max(errors):.0e})"

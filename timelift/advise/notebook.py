@@ -15,12 +15,10 @@ from timelift.advise import races
 from timelift.advise.advice import Advice, ModelAdvice
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import Pages, advice_json, advice_lines, lift_rows, whole_rows
-from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding
-from timelift.case import Phase
+from timelift.advise.user_model import BATCH, OPTIONS, SEQ_LEN, Feeding, read_call
 from timelift.errors import UserError, nearest, one_line
 from timelift.escape import plain
 from timelift.measure.launch import IMPORTED_BY
-from timelift.measure.options import choice
 from timelift.project import Project
 
 _INSTEAD = "write a function that makes it in a file, and give 'path.py:function'"
@@ -81,10 +79,10 @@ def advise(
     backend = options.pop("backend", "") or (keras.backend.backend() if keras else "")
     texts = {name: str(value) for name, value in options.items()} | {"backends": backend}
     project = replace(Project.around(Path.cwd()), pythonpath=(Path.cwd(),))
-    calls = Phase(choice(Phase)(phase)) if phase else None
+    called = read_call(phase) if phase else None
     with tempfile.TemporaryDirectory(prefix="timelift-") as folder:
         factory = model if isinstance(model, str) else _stored(model, keras, folder)
-        (advice,) = races.advise_on(project, factory, [feeding], texts, calls)
+        (advice,) = races.advise_on(project, factory, [feeding], texts, called)
     return answer(advice, races.pages(project), is_at_hand=not isinstance(model, str))
 
 

@@ -175,28 +175,37 @@ class UserModel:
         steps = next((lift.steps for lift in self.lifts if lift.steps), self.feeding.seq_len)
         if self.drawn and self.leaves_open:
             steps = self.feeding.seq_len
-        return self._setting(self.name, steps, self.feeding.batch, Gradients.WEIGHTS)
+        phase = Phase.TRAIN if self.trains else Phase.FORWARD
+        return self._setting(self.name, steps, self.feeding.batch, phase)
 
     def setting_of(self, lift: ModelLift) -> Setting:
         """The setting of a lift alone, with the gradients that it has in a call of the model."""
-        return self._setting(lift.workload, lift.steps, lift.batch, lift.gradients)
+        is_forward = not self.trains or lift.gradients is Gradients.NONE
+        phase = Phase.FORWARD if is_forward else Phase.BACKWARD
+        alone = self._setting(lift.workload, lift.steps, lift.batch, phase)
+        return replace(alone, gradients=lift.gradients)
 
-    def _setting(self, workload: str, steps: int, batch: int, gradients: Gradients) -> Setting:
-        gradients = gradients if self.trains else Gradients.NONE
-        phase = Phase.FORWARD if gradients is Gradients.NONE else Phase.BACKWARD
-        return Setting(
-            workload, steps, batch, phase, self.mode, gradients=gradients, backend=self.backend
-        )
+    def _setting(self, workload: str, steps: int, batch: int, phase: Phase) -> Setting:
+        return Setting(workload, steps, batch, phase, self.mode, backend=self.backend)
 
     def in_phase(self, phase: Phase | None) -> Self:
         """Return the model with this call, if any; raises UserError if it has nothing to train."""
-        if phase is Phase.BACKWARD and not self.trains:
+        if phase is Phase.TRAIN and not self.trains:
             raise UserError(
                 f"--phases: expected forward for {self.name}, which has no weights that train, "
                 f"received {phase}; leave it out"
             )
         is_served = phase is Phase.FORWARD
         return replace(self, trains=False, draws_labels=False) if is_served else self
+
+
+def read_call(text: str) -> Phase:
+    """Return the phase in which a whole model is called; raises UserError for another one."""
+    if text not in (Phase.TRAIN, Phase.FORWARD):
+        raise UserError(
+            f"expected train, a train step, or forward, outputs alone, received {text!r}"
+        )
+    return Phase(text)
 
 
 def _static(declared: Mapping[str, Any], name: str) -> str:

@@ -4,12 +4,11 @@ import argparse
 from dataclasses import replace
 from functools import partial
 
-from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding
-from timelift.case import Phase
+from timelift.advise.user_model import BATCH, DEFAULTS, OPTIONS, SEQ_LEN, Feeding, read_call
 from timelift.commands import EXIT_INTERRUPTED, Options, add_forms, argument_type, write_lines
 from timelift.commands.bench import with_pythonpath
 from timelift.errors import UserError
-from timelift.measure.options import choice, list_of, option_named, read_size
+from timelift.measure.options import list_of, option_named, read_size
 from timelift.project import Project
 
 #: What a model is called with is drawn whole, so its sizes are no larger than a million.
@@ -80,10 +79,10 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--phases",
         dest="phase",
-        type=argument_type(choice(Phase)),
+        type=argument_type(read_call),
         metavar="PHASE",
-        help="one of backward, a train step, and forward, outputs alone, as in serving "
-        "(default: backward where anything trains)",
+        help="train, a train step, or forward, outputs alone, as in serving (default: train where "
+        "anything trains)",
     )
     parser.add_argument(
         "--data",

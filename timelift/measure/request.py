@@ -236,7 +236,9 @@ def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue)
     strategies = _strategies(values.pop("strategies"), catalogue)
     workloads = _workloads(values.pop("workloads"), catalogue)
     settings = [
-        replace(setting, mode=fit_mode(setting)) if setting.phase in as_fit else setting
+        replace(setting, mode=fit_mode(setting.backend, setting.device))
+        if setting.phase in as_fit
+        else setting
         for workload in workloads
         for setting in _settings(workload, values, smallest=question.sizes == "smallest")
     ]
