@@ -54,18 +54,16 @@ def chosen(path, *relative_to):
     return choice
 
 
-TWO = {"strategies": ("native", "loop_slice"), "batches": (1,), "seq_lens": (1, 8)}
-TIE = {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4}
 BATCHES = {"batches": (4, 16)}
 #: The run, length and batch of a question, and what is answered.
 QUESTIONS = {
     "a noisy tie: the dearer may cost a third": (
-        *(TIE, 40, 8),
+        *({"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4}, 40, 8),
         ["may cost more than 10 % over the best", "it is one of ", "--precision 1% --budget 15m"],
     ),
     "between two batches of one answer": (BATCHES, 40, 8, ["native at batch 4 and at batch 16"]),
     "between two lengths of different answers": (
-        *(TWO, 4, 1),
+        *({"strategies": ("native", "loop_slice"), "batches": (1,), "seq_lens": (1, 8)}, 4, 1),
         ["do not agree", "at 1 step: fastest is loop_slice", "at 8 steps: fastest is native"],
     ),
     "between two lengths without an answer": (

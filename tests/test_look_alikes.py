@@ -141,7 +141,6 @@ def test_launches_are_not_stopped_because_a_look_alike_is_far_ahead():
 CASES = journals.grid()
 WHOLE = [journals.header(cases=len(CASES)), *journals.campaign(CASES), journals.END]
 INTERRUPTED = journals.END | {"exit": "interrupted"}
-CUT_SHORT = journals.END | {"exit": "cut short"}
 #: A run against another side, with a slow-down, as it is in the golden files.
 AGAINST = Path(__file__).parent / "golden" / "results" / "golden" / "against" / "main.jsonl"
 
@@ -179,7 +178,7 @@ def surfaces(seen):
     ("lines", "is_provisional"),
     [
         (WHOLE, False),
-        ([*WHOLE[:-1], CUT_SHORT], False),
+        ([*WHOLE[:-1], journals.END | {"exit": "cut short"}], False),
         (WHOLE[:-1], True),
         ([*WHOLE[:-1], INTERRUPTED], True),
     ],

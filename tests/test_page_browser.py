@@ -31,7 +31,6 @@ DRAWN = "[...document.querySelectorAll('.plot')].filter((one) => one.firstChild)
 #: A file that looks as if it had a place to fill, its call, and what fills this.
 FILE, CALL = "a = '{shape}'\n", "shape = {shape}\nmodel = build(layer, shape{dtype})  # <b>&"
 INPUTS = Inputs("(16, 3)  # $& <b>", ", dtype='int32'", "step", "inputs")
-CODE = Code(FILE, CALL).filled(INPUTS)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +124,7 @@ def test_the_code_to_paste_is_copied(browser, page):
     browser.ask("navigator.clipboard.writeText = (text) => { window.copied = text; }")
     browser.ask("document.querySelector('.copy').click()")
     browser.wait("document.querySelector('.copy').textContent === 'Copied'")
-    assert browser.ask("window.copied") == CODE
+    assert browser.ask("window.copied") == Code(FILE, CALL).filled(INPUTS)
     browser.open(page, "#strategy=loop_slice")
     assert browser.ask(DETAIL) == "loop_slice"
     assert browser.ask("document.querySelectorAll('.copy').length") == 0

@@ -17,9 +17,6 @@ from timelift.measure.header import new_header
 from timelift.measure.request import RunRequest
 from timelift.project import Project
 
-#: A strategy that is like no other.
-STRANGE = '"""Mine."""\n\n\ndef build(layer, shape):\n    return layer\n'
-
 
 def checkout(root):
     return Project(root, brought=root)
@@ -96,7 +93,7 @@ def test_another_step_is_another_question(sides):
 
 
 def test_new_files_have_no_other_side_and_removed_ones_are_named(sides):
-    write(sides[0], {"strategies/mine.py": STRANGE, "workloads/ours.py": workload()})
+    write(sides[0], {"strategies/mine.py": strategy("Mine"), "workloads/ours.py": workload()})
     write(sides[1], {"strategies/gone.py": strategy("Gone")})
     race, _ = paired(sides, case("mine"), case(of="ours"))
     assert race.reasons[case("mine")] == "new: main has no strategy 'mine'"

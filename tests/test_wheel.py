@@ -21,7 +21,6 @@ from tests.projects import ROOT, records_of
 from tests.repositories import commit, write
 
 RUN = next((ROOT / "tests/golden/results").glob("*/*night0*.jsonl"))
-FOLDERS = ("bench", "strategies", "workloads")
 
 
 def done(words, folder, **variables):
@@ -91,7 +90,7 @@ def bare(wheel, tmp_path_factory):
 def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
     with zipfile.ZipFile(wheel) as packed:
         inside = {name: packed.read(name) for name in packed.namelist()}
-    for folder in FOLDERS:
+    for folder in ("bench", "strategies", "workloads"):
         place = f"timelift/{folder}/"
         ours = {place + path.name: path.read_bytes() for path in (ROOT / folder).glob("*.py")}
         assert {name: text for name, text in inside.items() if name.startswith(place)} == ours
