@@ -128,10 +128,10 @@ class Playing:
 
     def _player_of(self, prepared: PreparedRival) -> rounds.Player:
         rival, compiled = prepared.rival, prepared.compiled
+        scales_loss = (step := compiled.step()) is not None and step.scales_loss
 
         def traces() -> int:
-            step = compiled.step()
-            return compiled.traces + (step.skips if step else 0)
+            return compiled.traces + (compiled.step().skips if scales_loss else 0)
 
         return rounds.Player(
             rival.name,

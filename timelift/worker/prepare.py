@@ -268,23 +268,23 @@ def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
     return result
 
 
-def find_loss_scale(engine: Engine, compiled: Compiled, feed: Feed) -> None:
-    """Make train steps until none is skipped for gradients that a scaled loss lets overflow.
+def find_loss_scale(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
+    """Make train steps until one is not skipped, and return its result.
 
-    Raises LawBrokenError where each is.
+    Gradients that overflow, as the loss is scaled, skip one. Raises LawBrokenError where each is.
     """
     for _ in range(_MOST_SKIPS):
         skips = compiled.step().skips
-        call_once(engine, compiled, feed)
+        result = call_once(engine, compiled, feed)
         if compiled.step().skips == skips:
-            return
+            return result
     raise LawBrokenError("skips every step: its gradients overflow, by whatever the loss is scaled")
 
 
 def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) -> dict[str, Any]:
     """Return the peak memory of a call: of a GPU always, of the host if the task asks for it.
 
-    The variables of an optimiser, which are there before a call, are a part of it.
+    What a train step keeps for the next one, which is there before a call, is a part of it.
     """
     bound, step = prepared.compiled.bind(prepared.feed), prepared.compiled.step()
 
@@ -303,7 +303,7 @@ def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) 
         if on_cpu
         else {"peak_bytes": engine.device_peak_bytes(call)}
     )
-    held = step.slot_bytes if step else 0
+    held = step.kept_bytes if step else 0
     return {name: None if peak is None else peak + held for name, peak in peaks.items()}
 
 
@@ -412,7 +412,7 @@ class _GradientCalls:
     def _train(self, feed: Feed) -> _Gradients:
         """Make a first step, of which the moments tell the gradients."""
         self.compiled.step().reset()
-        (loss,) = call_once(self.feeds.engine, self.compiled, feed).values()
+        (loss,) = find_loss_scale(self.feeds.engine, self.compiled, feed).values()
         gradients = self.compiled.step().gradients()
         in_order = [gradients[index] for index in self.order]
         return _Gradients(float(self.feeds.engine.to_numpy(loss)), None, in_order)

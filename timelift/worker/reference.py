@@ -411,8 +411,9 @@ class InnerLayer:
 
         Its second moment is a thousandth of the square at first.
         """
-        gradients = self.folded_reference.everywhere.weight_gradients
-        tiny = [np.finfo(law.widened(each).dtype).tiny for each in gradients]
+        gradients = self.folded_reference.everywhere.weight_gradients  # float64, moments are not
+        weights = [law.widened(weight.numpy()) for weight in self.layer.trainable_weights]
+        tiny = [np.finfo(weight.dtype).tiny for weight in weights]
         zeros = sum(
             int((1e-3 * np.square(each) < least).sum())
             for each, least in zip(gradients, tiny, strict=True)

@@ -187,12 +187,14 @@ class JaxCompiled:
 class JaxTrainStep(JaxCompiled):
     """A train step whose state goes from call to call and is donated, as `fit` does.
 
-    The state is a copy of the variables, since rivals share their weights.
+    The state is a copy of the variables, since rivals share their weights. It is committed to its
+    device like the feed: what a call returns is so too, and the second would be compiled anew.
     """
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
         super().__init__(model, setting, training=training)
-        self._step, self._state = TrainStep(model, training=training), tuple[Any, ...]()
+        self._step = TrainStep(model, training=training)
+        self._state = self._known_state = tuple[Any, ...]()
         self._function = jax.jit(self._train, donate_argnums=0) if self._compiles else self._train
 
     def _train(self, state: Any, data: Any) -> Any:
@@ -203,12 +205,14 @@ class JaxTrainStep(JaxCompiled):
         step = self._step
         kinds = step.trainable_variables, step.non_trainable_variables, step.optimizer.variables
         state = [
-            [jax.device_put(variable.value, may_alias=False) for variable in variables]
+            [_copied(variable.value) for variable in variables]
             for variables in (*kinds, step.metrics_variables)
         ]
         return tuple(state), data(feed)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
+        if self._state is not self._known_state:
+            self.step()
         self._state, fed = self._arguments(feed)
 
         def call() -> Any:
@@ -222,6 +226,7 @@ class JaxTrainStep(JaxCompiled):
         for variables, values in zip(kinds, self._state[2:], strict=False):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+        self._known_state = self._state
         return self._step
 
 
@@ -229,6 +234,10 @@ def _float_leaves(nest: Any) -> list[Any]:
     """The float arrays of a nest; a gradient by whole numbers is none (`jax.dtypes.float0`)."""
     leaves = keras.tree.flatten(nest)
     return [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
+
+
+def _copied(array: Any) -> Any:
+    return jax.device_put(array, array.sharding, may_alias=False)
 
 
 def _values_of(layer: Any) -> tuple[list[Any], list[Any]]:

@@ -207,7 +207,7 @@ class TorchCompiled:
         if feed.cotangents is not None:
             inputs = keras.tree.map_structure(torch.detach, inputs)
         if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
-            for tensor in keras.tree.flatten((inputs, mask)):
+            for tensor in keras.tree.flatten((inputs, mask, feed.cotangents)):
                 if tensor is not None:  # PyTorch raises rather than compile for one length alone
                     torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - as it documents
         if feed.cotangents is None:

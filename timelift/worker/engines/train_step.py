@@ -31,7 +31,7 @@ class TrainStep(keras.Model):  # type: ignore[misc]
         super().__init__()
         self.model, self._training, self.built = model, training, True
         self.compile(keras.optimizers.Adam(0.0), jit_compile=False)
-        if self._scales_loss:
+        if self.scales_loss:
             self.optimizer.dynamic_growth_steps = _NEVER
         self.optimizer.build(self.trainable_variables)
 
@@ -58,7 +58,7 @@ class TrainStep(keras.Model):  # type: ignore[misc]
         )
 
     @property
-    def _scales_loss(self) -> bool:
+    def scales_loss(self) -> bool:
         return hasattr(self.optimizer, "dynamic_scale") or hasattr(self.optimizer, "initial_scale")
 
     @property
@@ -68,17 +68,18 @@ class TrainStep(keras.Model):  # type: ignore[misc]
     @property
     def skips(self) -> int:
         """How many steps were skipped, each of which halved the scale of the loss."""
-        if not self._scales_loss:
+        if not self.scales_loss:
             return 0
         scale = float(ops.convert_to_numpy(self.optimizer.dynamic_scale))
         return round(math.log2(self.optimizer.initial_scale / scale))
 
     @property
-    def slot_bytes(self) -> int:
-        """The memory of the optimiser's variables."""
-        dtypes = [np.dtype(variable.dtype) for variable in self.optimizer.variables]
-        pairs = zip(self.optimizer.variables, dtypes, strict=True)
-        return sum(math.prod(variable.shape) * dtype.itemsize for variable, dtype in pairs)
+    def kept_bytes(self) -> int:
+        """The memory of the optimiser's variables, and on PyTorch of the gradients."""
+        kept = [*self.optimizer.variables]
+        if keras.backend.backend() == "torch":
+            kept += self.trainable_variables
+        return sum(math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in kept)
 
     def reset(self) -> None:
         """Set all but the scale of the loss to what it was before the first step."""
