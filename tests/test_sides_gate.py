@@ -69,13 +69,6 @@ def test_suspects_are_tried_beyond_the_launches_that_screen_every_case(sides):
     assert race.header_entry().screening == 3
 
 
-def test_what_is_the_same_on_both_sides_is_not_measured(sides):
-    race, _ = paired(sides)
-    assert not race.sides
-    assert race.reasons[case()].startswith("unchanged since main")
-    assert list(race.unchanged) == ["native"]
-
-
 @pytest.mark.parametrize("path", ["strategies/native.py", "workloads/sensor.py"])
 def test_a_case_is_measured_where_what_either_file_imports_has_changed(sides, path):
     for side in sides:
