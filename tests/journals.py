@@ -145,9 +145,9 @@ def campaign(cases, launches=3, rounds=8, noise=0.01, seed=5):
 def typical_seconds(of):
     """The true seconds per call of a case; a strategy without a speed gets one by its name."""
     fixed, per_step = SPEEDS.get(of.strategy, (1e-4 * (2 + len(of.strategy) % 7), 4e-6))
-    backward = 2.5 if of.setting.phase is Phase.BACKWARD else 1.0
+    phase = {Phase.BACKWARD: 2.5, Phase.TRAIN: 4.0}.get(of.setting.phase, 1.0)
     heavy = 1 + len(of.setting.workload) % 5
-    return backward * heavy * (fixed + per_step * of.setting.seq_len * of.setting.batch**0.7)
+    return phase * heavy * (fixed + per_step * of.setting.seq_len * of.setting.batch**0.7)
 
 
 def synthetic(path, cases=None, **how):

@@ -139,15 +139,19 @@ def test_nothing_is_on_the_front_that_one_of_unknown_memory_may_beat():
         assert [row.case for row in pareto_front(ranking.rows, peaks)] == front
 
 
-def test_backward_is_paired_with_its_own_forward(tmp_path):
-    cases = journals.grid(("native", "loop_slice"), seq_lens=(8,))
-    alone = [case for case in cases if case.label != "tokens-T8-B8-forward-graph-native"]
-    seen = pages.found(tmp_path / "run", journals.header(), *journals.campaign(alone))
-    ((case, ratio),) = seen.backward_over_forward.items()
-    assert case.strategy == "loop_slice"
+def test_each_phase_is_paired_with_a_simpler_one_of_its_own_setting(tmp_path):
+    alone = journals.grid(("loop_slice",), seq_lens=(8,), phases=("forward", "train"))
+    cases = journals.grid(("native",), seq_lens=(8,), phases=("forward", "backward", "train"))
+    others = [journals.case(seq_len=8, phase="backward", gradients="inputs_and_weights")]
+    lines = journals.campaign([*cases, *alone, *others])
+    seen = pages.found(tmp_path / "run", journals.header(), *lines)
     rows = {row.case: row.seconds_per_call.value for one in seen.rankings for row in one.rows}
-    forward = next(one for one in rows if one.strategy == "loop_slice" and one != case)
-    assert ratio == pytest.approx(rows[case] / rows[forward])
+    forward, backward, train = (rows[case] for case in cases)
+    assert seen.over_simpler_phase == {
+        cases[1]: backward / forward,
+        cases[2]: train / backward,
+        others[0]: rows[others[0]] / forward,
+    }
 
 
 def test_nothing_is_chosen_from_a_run_without_rivals():

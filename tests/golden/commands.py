@@ -25,9 +25,12 @@ COMMANDS = {
     "report": "report --output OUT",
     "report-against": "report results/golden/against --output OUT",
     "report-cut-short": "report cut_short --output OUT",
+    "report-train": "report trained --output OUT",
+    "report-train-tables": "report trained tokens sensor",
     "report-tables": "report ordinary sensor",
     "choose": "choose --workloads tokens --seq-lens 64 --batch-sizes 8",
     "choose-backward": "choose --workloads tokens --seq-lens 64 --phases backward",
+    "choose-train": "choose --workloads tokens --seq-lens 128 --phases train --run trained",
     "choose-memory": "choose --workloads tokens --seq-lens 64 --goal memory",
     "choose-first-call": "choose --workloads tokens --seq-lens 64 --goal first-call",
     "choose-between": "choose --workloads tokens --seq-lens 100 --batch-sizes 8",
@@ -88,7 +91,8 @@ def _advised(folder: Path) -> Iterator[str]:
 
 def _lay_out(home: Path) -> None:
     (home / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -p no:randomly\n")
-    shutil.copytree(HERE / "results", home / "results")
+    for runs in ("results", "trained"):
+        shutil.copytree(HERE / runs, home / runs)
 
 
 def _report(home: Path, name: str, words: str) -> Said:

@@ -1,7 +1,7 @@
 """The findings of a run: everything that a report or a page shows of it.
 
 Most are made by other modules of this room. The comparisons between settings are made here:
-backward calls beside forward ones, and one strategy executed in several ways.
+a phase beside a simpler one, and one strategy executed in several ways.
 """
 
 import itertools
@@ -35,7 +35,7 @@ from timelift.analyse.recommend import (
 )
 from timelift.analyse.results import Run, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
-from timelift.case import AXES, USUAL, Backend, Case, Phase, Setting
+from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.measurement import Measurement, fact
 
@@ -83,17 +83,16 @@ class RunFindings:
         return {ranking.setting: pareto_front(ranking.rows, peak) for ranking in self.rankings}
 
     @cached_property
-    def backward_over_forward(self) -> Mapping[Case, float]:
-        """The time of each backward call over that of its forward call, where both are known."""
+    def over_simpler_phase(self) -> Mapping[Case, float]:
+        """The time of a backward call over that of its forward call, where both are known.
+
+        And that of a train step over that of the call that returns its gradients alone.
+        """
         rows = (row for ranking in self.rankings for row in ranking.all_rows)
         seconds = {row.case: row.seconds_per_call.value for row in rows}
-        backward = (case for case in seconds if case.setting.phase is Phase.BACKWARD)
-        pairs = (
-            (case, Case(replace(case.setting, phase=Phase.FORWARD), case.strategy))
-            for case in backward
-        )
+        pairs = ((case, _in_simpler_phase(case)) for case in seconds)
         return {
-            case: seconds[case] / seconds[forward] for case, forward in pairs if forward in seconds
+            case: seconds[case] / seconds[simpler] for case, simpler in pairs if simpler in seconds
         }
 
     @cached_property
@@ -136,6 +135,14 @@ class RunFindings:
             if ranking.rows
         ]
         return len(set(computations)) < len(computations)
+
+
+def _in_simpler_phase(case: Case) -> Case | None:
+    """Return the case whose call computes a part of what this one does; None for forward."""
+    if case.setting.phase is Phase.FORWARD:
+        return None
+    phase = Phase.BACKWARD if case.setting.phase is Phase.TRAIN else Phase.FORWARD
+    return Case(replace(case.setting, phase=phase, gradients=Gradients.WEIGHTS), case.strategy)
 
 
 def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:

@@ -23,6 +23,7 @@ from timelift.present.answer import FASTEST, LEAST_TO_LOSE, why_not_shown
 from timelift.present.conditions import state
 from timelift.present.usage import code_to_paste, how_to_use
 from timelift.present.words import (
+    a_call,
     axis_options,
     bench_command,
     human_bytes,
@@ -138,15 +139,15 @@ def _setting_in_words(setting: Setting) -> str:
         if axis not in {"mode", "device"}
     ]
     sizes = (value_in_words(axis, getattr(setting, axis)) for axis in SIZES)
-    execution = (setting.phase, setting.mode, setting.device)
+    execution = (value_in_words("phase", setting.phase), setting.mode, setting.device)
     return ", ".join((setting.workload, *sizes, *execution, *unusual))
 
 
 def _value(goal: Goal, choice: Choice) -> str:
-    estimate = choice.estimate
+    estimate, call = choice.estimate, a_call(choice.setting.phase)
     if goal is Goal.MEMORY:
         less_than = "less than " if choice.is_bound else ""
-        return f"{less_than}{human_bytes(estimate.value)} at the peak of a call"
+        return f"{less_than}{human_bytes(estimate.value)} at the peak of {call}"
     if goal is Goal.FIRST_CALL:
         return f"{three_figures(estimate.value)} s until the first result"
     unit = unit_for([estimate.value])
@@ -154,7 +155,7 @@ def _value(goal: Goal, choice: Choice) -> str:
         three_figures(seconds / unit.size)
         for seconds in (estimate.value, estimate.low, estimate.high)
     )
-    return f"{value} {unit.name} a call [{low}, {high}]"
+    return f"{value} {unit.name} {call} [{low}, {high}]"
 
 
 def _speed_up(choice: Choice) -> Iterator[str]:

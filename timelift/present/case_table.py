@@ -12,7 +12,7 @@ from typing import Any
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.case import AXES
+from timelift.case import AXES, Phase
 from timelift.measurement import SHOWN_FACTS, Measurement, fact
 from timelift.present.answer import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, shown_axes
@@ -36,21 +36,24 @@ SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
     *("rival", "seconds_per_call", "ratio", "interval", "gain"),
-    *("over_forward", "first_call_in_words", "graph_nodes", "peak_in_words", "launches_ranked"),
+    *("over_forward", "over_backward", "first_call_in_words", "graph_nodes", "peak_in_words"),
+    "launches_ranked",
 )
 _ON_PAGE = (
     *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
     *SPEED_UP,
-    *("price", "over_forward", "first_call", "first_call_low", "first_call_high"),
+    *("price", "over_forward", "over_backward", "first_call", "first_call_low", "first_call_high"),
     *("graph_nodes", "peak_bytes", "launches_ranked"),
 )
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
 FIRST_CALL = ("first_call_low", "first_call_high")
+#: The time of a call over that of the same case in a simpler phase.
+OVER_PHASE = ("over_forward", "over_backward")
 _FOR_PROGRAMS = (
     *("strategy", *AXES, "status", "launches"),
     *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
     *(*SPEED_UP, "baseline", "verdict", "provisional", "rank_low", "rank_high"),
-    *(*SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
+    *(*OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
 )
 _NOTE = (
     "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
@@ -58,7 +61,8 @@ _NOTE = (
     "speed-up, from and to: how many times as fast as the baseline of its setting, likewise; "
     "first call from, to: its own 95 % interval over launches; "
     "would see: a difference so large would have been called in 9 of 10 such runs; "
-    "\N{DIVISION SIGN} forward: the time of a backward call, divided by that of its forward call"
+    "\N{DIVISION SIGN} forward: the time of a backward call, divided by that of its forward call; "
+    "\N{DIVISION SIGN} backward: the time of a train step, divided by that of its backward call"
 )
 
 
@@ -87,10 +91,10 @@ def of_rankings(
 
 
 def of_page(findings: RunFindings) -> Table:
-    """Return a row a measurement, settings in order, the fastest first."""
+    """Return a row a measurement, settings in order, the fastest first, without empty columns."""
     rows = _rows(findings.rankings, findings)
     axes = shown_axes(row.measurement.case for row in rows)
-    return _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
+    return _table("measurements", rows, ("rival", *axes, *_ON_PAGE)).without_empty_columns()
 
 
 def for_programs(findings: RunFindings) -> Table:
@@ -186,6 +190,16 @@ def _fact(name: str, title: str | None = None, **options: Any) -> Column:
     return number(name, title, lambda row: fact(row.measurement, name), **options)
 
 
+def _over(simpler: Phase, of: Phase) -> Column:
+    """Return the column that divides the times of one phase by those of a simpler one."""
+
+    def read(row: Row) -> float | None:
+        case = row.measurement.case
+        return row.findings.over_simpler_phase.get(case) if case.setting.phase is of else None
+
+    return number(f"over_{simpler}", f"\N{DIVISION SIGN} {simpler}", read, drop_order=5)
+
+
 _ALL_COLUMNS = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
     Column("rival", "strategy", _marked),
@@ -215,12 +229,8 @@ _ALL_COLUMNS = (
     number("rank_low", value=lambda row: row.rival and (row.rival.rank_low or None)),
     number("rank_high", value=lambda row: row.rival and (row.rival.rank_high or None)),
     number("price", "price at most", lambda row: row.rival.cost_over_best.high - 1, unit=PER_CENT),
-    number(
-        "over_forward",
-        "\N{DIVISION SIGN} forward",
-        lambda row: row.findings.backward_over_forward.get(row.measurement.case),
-        drop_order=5,
-    ),
+    _over(Phase.FORWARD, of=Phase.BACKWARD),
+    _over(Phase.BACKWARD, of=Phase.TRAIN),
     number("first_call", "first call", _attribute("first_call.value"), unit=SECONDS),
     *_ends("first_call", "first call", "first_call"),
     number(

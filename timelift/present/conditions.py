@@ -10,10 +10,16 @@ from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, machine_activity, remedies
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Backend, Gradients, Mode, Setting, Status, several_valued
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, fit_mode, several_valued
 from timelift.errors import counted, first_few
-from timelift.measurement import Measurement, engine_facts
-from timelift.present.words import at_values, percent, time_in_words
+from timelift.measurement import Measurement, engine_facts, fact, median
+from timelift.present.words import (
+    at_values,
+    percent,
+    three_figures,
+    time_in_words,
+    times,
+)
 
 #: The modes in the words of each backend.
 _MODES = {
@@ -35,6 +41,11 @@ _ENDS = {
     Status.OUT_OF_MEMORY: " ran out of memory",
     Status.NO_LAYER: ": no inner layer",
 }
+#: What is told of workloads in which some weights have no gradient.
+_FEW_GRADIENTS = (
+    "up to {shares} of the weights have a gradient of zero, or one too small for Adam's square of "
+    "it: a processor may be slower with such numbers, and weights that move have others"
+)
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
 
@@ -44,6 +55,7 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
     run = findings.run
     if text := modes(case.setting for case in run.measured):
         yield "modes", text
+    yield from train_steps(findings)
     if text := "; ".join(dict.fromkeys(_engines(run.measured.values()))):
         yield "engines", text
     if text := "; ".join(disturbances(machine_activity(run))):
@@ -71,6 +83,59 @@ def modes(settings: Iterable[Setting]) -> str:
         f"{mode} is " + ", ".join(f"{_MODES[key]} on {key[1]}" for key in of_mode)
         for mode, of_mode in itertools.groupby(keys, key=lambda key: key[0])
     )
+
+
+def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield what was timed as a train step, and a doubt about it: pairs of a label and a text."""
+    measured = findings.run.measured.values()
+    steps = [step for step in measured if step.case.setting.phase is Phase.TRAIN]
+    if not steps:
+        return
+    settings = sorted({step.case.setting for step in steps})
+    beside = _beside_gradients(settings, findings)
+    yield "train step", f"{_of_fit(settings)}{beside}"
+    if shares := _zero_gradients(steps):
+        parts = [f"{three_figures(100 * share)} % ({name})" for name, share in shares.items()]
+        yield "gradients", _FEW_GRADIENTS.format(shares=", ".join(parts))
+
+
+def _of_fit(settings: Sequence[Setting]) -> str:
+    """Write the mode in which `fit` runs a train step, and the others that were measured."""
+    of_fit = dict.fromkeys(
+        f"{at_values('mode', [fit_mode(setting)])} {at_values('backend', [setting.backend])}"
+        f"{'' if setting.on_cpu else f' with {setting.device}'}"
+        for setting in settings
+    )
+    others = {setting.mode for setting in settings if setting.mode is not fit_mode(setting)}
+    link = "also" if any(setting.mode not in others for setting in settings) else "here"
+    also = [f"{link} {at_values('mode', [mode])}" for mode in sorted(others)]
+    runs = f'{" and ".join(of_fit)} (jit_compile="auto")'
+    text = f"the train_step of fit with Adam, without its data pipeline, {runs}"
+    return "; ".join([text, *also])
+
+
+def _beside_gradients(settings: Sequence[Setting], findings: RunFindings) -> str:
+    """Write how many times as long as its backward call a train step of `fit` takes."""
+    ratios = sorted(
+        ratio
+        for case, ratio in findings.over_simpler_phase.items()
+        if case.setting in settings and case.setting.mode is fit_mode(case.setting)
+    )
+    if not ratios:
+        return ""
+    least, most = times(ratios[0]), times(ratios[-1])
+    ends = f" ({least} to {most})" if least != most else ""
+    return f"; typically {times(median(ratios))} times as long as a backward call{ends}"
+
+
+def _zero_gradients(steps: Iterable[Measurement]) -> dict[str, float]:
+    """Return the largest share of zeros among the weights' gradients, by workloads with any."""
+    shares: dict[str, float] = {}
+    for step in sorted(steps, key=lambda step: step.case):
+        if share := fact(step, "zero_gradients"):
+            name = step.case.setting.workload
+            shares[name] = max(share, shares.get(name, 0.0))
+    return shares
 
 
 def _engines(measured: Iterable[Measurement]) -> Iterator[str]:

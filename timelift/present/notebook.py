@@ -14,7 +14,7 @@ from timelift.errors import UserError, nearest
 from timelift.journal.files import find_run
 from timelift.journal.lines import Header
 from timelift.measurement import FACT_RULES, SHOWN_FACTS
-from timelift.present.case_table import FIRST_CALL, SPEED_UP, for_programs
+from timelift.present.case_table import FIRST_CALL, OVER_PHASE, SPEED_UP, for_programs
 
 #: A run, or its name: a path, a folder, the beginning of a commit, or `latest`.
 RunOrName = Run | str | Path
@@ -70,7 +70,8 @@ def _origin(header: Header) -> dict[str, str]:
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
     table = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    return table.astype(dict.fromkeys((*SHOWN_FACTS, *FIRST_CALL, *SPEED_UP), float))
+    numbers = (*OVER_PHASE, *SHOWN_FACTS, *FIRST_CALL, *SPEED_UP)
+    return table.astype(dict.fromkeys(numbers, float))
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import declared
-from timelift.case import AXES, AXIS_FLAGS, CPU, several_valued
+from timelift.case import AXES, AXIS_FLAGS, CPU, Dtype, several_valued
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions
@@ -118,7 +118,8 @@ def _what_was_measured(findings: RunFindings) -> str:
     devices = {setting.device for setting in settings} - {CPU}
     cores = run.header.machine.identity.get("cores")
     in_cores = [counted(cores, "core")] if isinstance(cores, int) else []
-    where = [*_versions(findings), *in_cores, *sorted(devices)]
+    dtypes = sorted({setting.dtype for setting in settings} - {Dtype.FLOAT32})
+    where = [*_versions(findings), *in_cores, *sorted(devices), *dtypes]
     taken = [duration(run.seconds)] if run.seconds else []
     return "; ".join([", ".join(filter(None, parts)), *filter(None, [", ".join(where)]), *taken])
 
@@ -159,6 +160,7 @@ def _notes(
     if run.header.races_whole_model:
         yield from declared(run, "title")
     yield from _left_out(findings, tables_command)
+    yield from conditions.train_steps(findings)
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"

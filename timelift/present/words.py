@@ -4,6 +4,7 @@ import math
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from timelift.case import (
@@ -15,6 +16,7 @@ from timelift.case import (
     Gradients,
     Lengths,
     Mode,
+    Phase,
     Setting,
 )
 from timelift.escape import NAME_LIMIT, plain
@@ -193,7 +195,13 @@ _BEFORE: Mapping[str, str] = {
     **dict.fromkeys(("device", "backend"), "on "),
     "workload": "for ",
 }
-_AFTER: Mapping[str, str] = {"phase": " calls", "mode": " mode"}
+_AFTER: Mapping[str, str] = {"mode": " mode"}
+#: What the calls of a phase are called, one and many of them.
+_CALLS: Mapping[object, tuple[str, str]] = {
+    Phase.FORWARD: ("a call", "forward calls"),
+    Phase.BACKWARD: ("a call", "backward calls"),
+    Phase.TRAIN: ("a train step", "train steps"),
+}
 #: Words around a value that alone would not tell its axis.
 _VALUES: Mapping[str, str] = {
     "seq_len": "{} steps",
@@ -206,6 +214,7 @@ _VALUES: Mapping[str, str] = {
 #: Values that other words replace.
 _PROPER: Mapping[tuple[str, object], str] = {
     ("seq_len", 1): "1 step",
+    ("phase", Phase.TRAIN): "train step",
     ("gradients", Gradients.NONE): "no gradients",
     ("threads", 1): "1 thread",
     ("threads", BACKEND_THREADS): "default threads",
@@ -231,8 +240,8 @@ def at_values(axis: str, values: Sequence[object], *, are_neighbours: bool = Tru
         if not are_neighbours:
             return f"at {sizes_in_words(axis, values, ' or ')}"
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
-    words = " or ".join(value_in_words(axis, value) for value in values)
-    return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"
+    write = _calls if axis == "phase" else partial(value_in_words, axis)
+    return f"{_BEFORE[axis]}{' or '.join(map(write, values))}{_AFTER.get(axis, '')}"
 
 
 def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
@@ -246,6 +255,15 @@ def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
 def value_in_words(axis: str, value: object) -> str:
     """Write a value so that its axis is clear without a title: `eager`, `16 steps`."""
     return _PROPER.get((axis, value)) or _VALUES.get(axis, "{}").format(value)
+
+
+def a_call(phase: Phase) -> str:
+    """Return what is timed in a phase: `a call`, `a train step`."""
+    return _CALLS[phase][0]
+
+
+def _calls(phase: object) -> str:
+    return _CALLS[phase][1]
 
 
 # The options that ask for a setting --------------------------------------------------------------

@@ -6,7 +6,7 @@ A panel shows settings that differ in their length alone: lines, or dots where t
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.case import Phase, Setting
 from timelift.escape import slug
 from timelift.present.figures.looks import legend_order, looks_of, short_name
 from timelift.present.figures.sheet import (
@@ -29,7 +28,10 @@ from timelift.present.figures.sheet import (
     text_inches,
     wrapped,
 )
-from timelift.present.words import MEBIBYTES, SECONDS, Unit, unit_for
+from timelift.present.words import MEBIBYTES, SECONDS, Unit, unit_for, value_in_words
+
+if TYPE_CHECKING:
+    from timelift.case import Setting
 
 #: A figure of more panels is split into one a workload, which has at most so many.
 MOST_PANELS = 24
@@ -138,7 +140,7 @@ def _rows(quantities: Sequence[Quantity], findings: RunFindings) -> Iterator[dic
 
 def _order(ranking: Ranking) -> tuple[Any, ...]:
     setting = replace(ranking.setting, seq_len=0)
-    return setting.workload, setting.phase != Phase.FORWARD, setting
+    return setting.workload, setting.phase, setting
 
 
 def _files(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -206,7 +208,8 @@ def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _title(rows: pd.DataFrame) -> str:
     setting, lengths = rows.setting.iloc[0], set(rows.seq_len)
-    words = [f"batch\N{NO-BREAK SPACE}{setting.batch}", *setting.words[2:]]
+    phase = value_in_words("phase", setting.phase)
+    words = [f"batch\N{NO-BREAK SPACE}{setting.batch}", phase, *setting.words[3:]]
     if len(lengths) == 1:
         words.insert(0, f"length\N{NO-BREAK SPACE}{lengths.pop()}")
     return wrapped(", ".join([short_name(setting.workload), *map(short_name, words)]), _TITLE)

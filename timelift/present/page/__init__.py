@@ -43,7 +43,9 @@ _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 #: Labels of what has no figure.
 _LEFT_OUT = {*Kind, "and"}
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
-_SAID_ABOVE = _LEFT_OUT | {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
+_SAID_ABOVE = _LEFT_OUT | {
+    *("answer", "command", "gradients", "noise", "speed-up", "state", "train step", "trust", "when")
+}
 
 
 # The folder ---------------------------------------------------------------------------------------

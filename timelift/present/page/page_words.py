@@ -11,6 +11,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
 from timelift.analyse.recommend import Answer, Price, Recommendation
 from timelift.analyse.verdicts import Verdict
+from timelift.case import Case, Phase
 from timelift.errors import counted, first_few
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import FASTEST, in_one_sentence, known_as
@@ -19,9 +20,11 @@ from timelift.present.words import (
     MICROSECONDS,
     MILLISECONDS,
     SECONDS,
+    a_call,
     over_the_best,
     three_figures,
     time_in_words,
+    times,
     times_at_most,
     times_to_hundredths,
     with_interval,
@@ -40,13 +43,13 @@ FACTS = ("time", "first call", "peak memory", "may cost")
 #: The script's own words, with places for values.
 WORDS = {
     "strategy": "strategy",
-    "call": "a call",
+    "calls": {phase: a_call(phase) for phase in Phase},
     "timesAsFast": "times as fast as {baseline}",
     "beside": "beside {baseline}",
     "besideBaselines": "beside {baselines}",
     "sizes": "small marks: {least}; large marks: {most}",
     "or": " or ",
-    "pointed": "{strategy}: {time} a call",
+    "pointed": "{strategy}: {time} {call}",
     "missing": (
         "Not measured: {asked} with the rest of this choice. "
         "Shown is the nearest that was: {shown}."
@@ -57,7 +60,7 @@ WORDS = {
     "copy": "Copy",
     "copied": "Copied",
     "pressToCopy": "Press Ctrl-C to copy",
-    "timeOfCall": "time of a call",
+    "timeOf": "time of {call}",
     "everySize": "every size",
     "markedBaseline": "{strategy} (baseline)",
     "fastestOf": "Fastest of {workload}",
@@ -136,11 +139,19 @@ def facts(row: RankedCase, findings: RunFindings) -> Iterator[str]:
     case, seconds = row.case, row.seconds_per_call
     first_call, peak = findings.first_calls.get(case), findings.peak_bytes.get(case)
     best, cost = findings.recommendation_by_setting.get(case.setting), row.cost_over_best.high
-    yield f"{with_interval(seconds, time_in_words)} a call"
+    call = f"{a_call(case.setting.phase)}{_over(case, findings)}"
+    yield f"{with_interval(seconds, time_in_words)} {call}"
     yield with_interval(first_call, time_in_words) if first_call else ""
     yield f"{three_figures(peak / MEBIBYTES.size)} {MEBIBYTES.name}" if peak else ""
     is_known = best is not None and best.has_verdict and math.isfinite(cost)
     yield f"at most {over_the_best(cost)}" if is_known else ""
+
+
+def _over(case: Case, findings: RunFindings) -> str:
+    """Write the time as a multiple of that in a simpler phase, or ''."""
+    ratio = findings.over_simpler_phase.get(case)
+    simpler = "backward" if case.setting.phase is Phase.TRAIN else "forward"
+    return f", {times(ratio)} times a {simpler} call" if ratio else ""
 
 
 def worst(price: Price, answer: Answer) -> str:

@@ -60,7 +60,7 @@ const roomFor = (labels, width) => Math.min(width / 2, 12 + 6.2 * d3.max(labels,
 // The words under the pointer.
 const pointed = (shown, x, y) => Plot.tip(shown, Plot.pointer({ x, y, title: tipOf, fontSize: 12 }));
 const tipOf = (row) => [
-  fill(words.pointed, { strategy: row.strategy.marked, time: row.call }),
+  fill(words.pointed, { strategy: row.strategy.marked, time: row.call, call: words.calls[row.setting.phase] }),
   row.times === null ? ""
     : `${row.gain}${row.gain_interval} ${fill(words.timesAsFast, { baseline: row.setting.baseline.known })}`,
   inWords(row.setting),
@@ -146,7 +146,7 @@ function againstTime({ read, write, isRinged = () => false }) {
     const rings = Plot.dot(known.filter(isRinged), { x: time, y: read, r: 8, stroke: "currentColor" });
     return plotted({
       ...{ width, height: 230, marginLeft: 52, marginTop: 12, marginRight: 16 },
-      x: { ...logarithmic(known.map(time), durationTick, 5), label: words.timeOfCall },
+      x: { ...logarithmic(known.map(time), durationTick, 5), label: fill(words.timeOf, { call: words.calls[group[0].setting.phase] }) },
       y: logarithmic(all.filter(isDrawn).map(read), write),
       marks: [...marks, rings, pointed(known, time, read)],
     });
@@ -276,9 +276,9 @@ addEventListener("resize", () => {
   if (innerWidth !== drawnAt) waiting = setTimeout(() => { drawnAt = innerWidth; redraw(); }, 200);
 });
 
-// Usual settings come first, and forward calls before backward ones.
+// Usual settings come first, and simpler phases.
 const inOrder = d3.sort(rows, ({ setting }) => setting.workload, ({ setting }) => setting.unusual,
-  ({ setting }) => setting.phase !== "forward");
+  ({ setting }) => phases.indexOf(setting.phase));
 
 // The charts of every workload in a section, folded if there are many.
 function section(place) {

@@ -2,9 +2,9 @@
 // or a self-test has none.
 const chooser = document.getElementById("chooser");
 
-// The most usual setting, forward, with most rivals, at the greatest length.
+// The most usual setting, of the simplest phase, with most rivals, at the greatest length.
 const DEFAULT = d3.least(settings, ({ unusual, rows: rivals, phase, seq_len: length }) =>
-  unusual - rivals.length / 1e3 + (phase !== "forward") / 10 - length / 1e9);
+  unusual - rivals.length / 1e3 + phases.indexOf(phase) / 10 - length / 1e9);
 
 // How far a setting is from what is wanted. A different number is nearer than a different word. The
 // axis `kept`, which was chosen last, counts most; on axes that are not wanted usual values are near.
@@ -116,7 +116,7 @@ function bars(setting, chosen) {
     make("thead", {}, make("tr", {}, head(words.strategy, ""), make("td", { class: "bar" }),
       head(fill(words.timesAsFast, { baseline }), "ratio"),
       setting.baseline ? head(fill(words.beside, { baseline }), "word") : make("td", { class: "word" }),
-      head(words.call, "call"))),
+      head(words.calls[setting.phase], "call"))),
     make("tbody", {}, ...lines));
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": words.here }, table);
 }

@@ -28,6 +28,7 @@ rows.forEach((row) => row.setting.rows.push(row));
 const varying = data.axes.filter((axis) =>
   axis.values.filter((value) => axis.name !== "gradients" || value !== "none").length > 1);
 const { along, words } = data;
+const phases = data.axes.find(({ name }) => name === "phase").values;
 
 // A text with values in its places, such as {name}; other braces stay.
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) =>
