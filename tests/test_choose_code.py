@@ -1,6 +1,7 @@
 """Code to paste: it stands by itself, and computes what the layer does at every step."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests import engines, journals
 from tests.projects import ROOT
 from tests.test_choose import choose, journal
 from timelift.analyse import results
-from timelift.case import Case, Phase, Setting, TimeAxis
+from timelift.case import Case, Dtype, Phase, Setting, TimeAxis
 from timelift.present import usage
 from timelift.project import Project
 
@@ -127,9 +128,9 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, SETTING, run, Project(ROOT)) == ""
 
 
-def own(folder, name="Block", **options):
+def own(folder, name="Block", dtype=Dtype.FLOAT32, **options):
     (folder / "blocks.py").write_text(BLOCKS)
-    case = Case(Setting(name, 6, 1, Phase.FORWARD), "fold_time")
+    case = Case(Setting(name, 6, 1, Phase.FORWARD, dtype=dtype), "fold_time")
     lines = journals.header(options=options), journals.line(case)
     run = results.load(journals.write(folder / "run.jsonl", *lines))
     return usage.code_to_paste("fold_time", case.setting, run, Project(folder))
@@ -181,6 +182,39 @@ def test_the_code_for_several_inputs_runs_as_it_is_pasted(tmp_path):
     }
     assert "shape = {'action': (6,), 'frame': (6, 32)}  # steps" in codes["by name"]
     assert max(errors(codes).values()) < 1e-5
+    mixed = own(tmp_path, dtype=Dtype.MIXED_BFLOAT16, inputs="int32[]<5,float32[32]")
+    assert "dtype = ['int32', 'float32']" in mixed
+
+
+#: The dtype of inputs, and the dtypes that a layer computes in and has its weights in.
+DTYPES = {
+    "float32": ["float32", "float32", "float32"],
+    "mixed_bfloat16": ["float32", "bfloat16", "float32"],
+    "mixed_float16": ["float32", "float16", "float32"],
+    "bfloat16": ["bfloat16", "bfloat16", "bfloat16"],
+}
+SCRIPT_OF_DTYPES = """
+import json
+found = {{}}
+for dtype, code in {codes}.items():
+    names = {{}}
+    exec(code.replace("layer = ...", "layer = keras.layers.Dense(5)"), names)
+    (x,), layer = names["model"].inputs, names["layer"]
+    found[dtype] = [x.dtype, layer.compute_dtype, layer.variable_dtype]
+print(json.dumps(found))
+"""
+
+
+def test_the_code_of_a_dtype_makes_layers_and_inputs_of_it(run):
+    settings = {dtype: replace(SETTING, dtype=Dtype(dtype)) for dtype in DTYPES}
+    codes = {
+        dtype: usage.code_to_paste("fold_time", setting, run, Project(ROOT))
+        for dtype, setting in settings.items()
+    }
+    found = engines.run("tensorflow", SCRIPT_OF_DTYPES.format(codes=json.dumps(codes)))
+    assert found == DTYPES
+    used = usage.how_to_use("native", settings["mixed_float16"], run, Project(ROOT))
+    assert "then: keras.config.set_dtype_policy('mixed_float16'); model = build(" in used
 
 
 @pytest.mark.parametrize(

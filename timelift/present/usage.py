@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timelift.analyse.results import Run
-from timelift.case import Setting, TimeAxis, workload_name
+from timelift.case import Dtype, Setting, TimeAxis, workload_name
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, read_inputs
 from timelift.project import Project
@@ -89,7 +89,8 @@ def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> s
     at_step = _at_step(setting.workload, run, project)
     shape = f"{_shape(setting, at_step, '*features')}{_argument(_dtype(setting, at_step))}"
     call = build_call("layer", shape, variant.split(",") if parameters is None else parameters)
-    return f"paste what `timelift strategies show {stem}` prints, then: model = {call}"
+    policy = _policy(setting.dtype).replace("\n", "; ")
+    return f"paste what `timelift strategies show {stem}` prints, then: {policy}model = {call}"
 
 
 def build_call(layer: str, shape: str, parameters: Iterable[str] = ()) -> str:
@@ -132,7 +133,8 @@ def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
     if at_step is None:
         comment = f"{_steps(setting)} steps; write the shape of one of them for the dots"
     shape = f"{_shape(setting, at_step, '...')}  # {comment}"
-    dtype, layer = _dtype(setting, at_step), _layer(setting.workload, run, project)
+    dtype = _dtype(setting, at_step)
+    layer = f"{_policy(setting.dtype)}{_layer(setting.workload, run, project)}"
     if at_step is None or not at_step.is_nest:
         kind = _argument(dtype)
         step, inputs = f"keras.KerasTensor((None, *shape[1:]){kind})", f"keras.Input(shape{kind})"
@@ -157,9 +159,17 @@ def _steps(setting: Setting) -> int | None:
 def _dtype(setting: Setting, at_step: LayerInputs | None) -> str:
     """Write the dtype of each tensor, or ''; floats of one tensor need none."""
     at_step = at_step or LayerInputs()
-    floats = str(setting.dtype) if at_step.is_nest else ""
+    floats = setting.dtype.floats if at_step.is_nest else ""
     dtype = at_step.pack(tensor.dtype or floats for tensor in at_step.tensors)
     return repr(dtype) if dtype else ""
+
+
+def _policy(dtype: Dtype) -> str:
+    """Write what makes a dtype that of layers, and of inputs, which have float32 in a mixed one."""
+    if dtype is Dtype.FLOAT32:
+        return ""
+    floatx = f"keras.config.set_floatx({dtype.floats!r})\n" if dtype.floats == dtype else ""
+    return f"{floatx}keras.config.set_dtype_policy({str(dtype)!r})\n"
 
 
 def _argument(dtype: str) -> str:
