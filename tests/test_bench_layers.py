@@ -140,6 +140,17 @@ def test_a_users_own_layer_is_asked_both_phases_in_the_usual_mode_and_nothing_el
     assert sorted(line.partition("::")[2] for line in collected if "::" in line) == ids
 
 
+@pytest.mark.parametrize("asked", ["bench/ --phases train", "bench/test_train.py"])
+def test_a_question_that_waits_is_asked_by_its_option_or_its_file(tmp_path, asked):
+    folder = project(tmp_path, ("native",))
+    words = "--collect-only -q --workloads sensor --seq-lens 3 --batch-sizes 2 --modes eager"
+    words = [*words.split(), "--backends", "tensorflow", "--strategies", "native"]
+    collected = bench(folder, *asked.split(), *words).stdout
+    assert "test_train.py::test_train[sensor-T3-B2-train-eager-native]" in collected
+    assert "forward" not in collected
+    assert "train" not in bench(folder, "bench/", *words).stdout
+
+
 def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
     sentence = "inputs of int32 have no gradient; ask for the weights' alone with: --gradients w"
     assert sentence in " ".join(run[0].stdout.split())

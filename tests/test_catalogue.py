@@ -281,13 +281,47 @@ def test_an_option_beats_the_question_but_for_the_axis_that_it_keeps():
     assert cases(asked, keeps="phases", phases="forward", modes="graph") == []
 
 
-def test_forward_settings_have_no_gradients():
-    grid = cases(
-        {"gradients": "weights,inputs_and_weights"}, phases="forward,backward", modes="graph"
-    )
-    assert len(grid) == len(set(grid)) == 8 + 16
-    forward = {case.setting.gradients for case in grid if case.setting.phase == "forward"}
-    assert forward == {Gradients.NONE}
+def test_backward_settings_alone_have_gradients():
+    asked = {"gradients": "weights,inputs_and_weights"}
+    grid = cases(asked, phases="forward,backward,train", modes="graph")
+    assert len(grid) == len(set(grid)) == 8 + 16 + 8
+    others = {case.setting.gradients for case in grid if case.setting.phase != "backward"}
+    assert others == {Gradients.NONE}
+
+
+def modes(asked, **question):
+    by_phase = {}
+    for case in cases(asked | {"phases": "forward,train"}, **question):
+        by_phase.setdefault(case.setting.phase, set()).add(case.setting.mode)
+    return by_phase
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "mode"),
+    [
+        ("tensorflow", "cpu", "graph"),
+        ("tensorflow", "gpu:1", "xla"),
+        ("jax", "gpu", "graph"),
+        ("torch", "gpu", "eager"),
+    ],
+)
+def test_a_train_step_is_asked_in_the_mode_of_fit(backend, device, mode):
+    asked = {"backends": backend, "devices": device}
+    assert modes(asked, phases="forward", modes="graph") == {"forward": {"graph"}, "train": {mode}}
+    assert modes(asked, phases="train")["train"] == {mode}
+
+
+@pytest.mark.parametrize(
+    ("asked", "question", "expected"),
+    [
+        ({"modes": "graph"}, {"phases": "forward", "modes": "eager"}, {"graph"}),
+        ({"modes": "graph"}, {"phases": "train"}, {"graph"}),
+        ({}, {"phases": "backward,train", "modes": "graph"}, {"graph"}),
+        ({}, {"phases": "forward", "modes": "graph,xla", "compares": "modes"}, {"graph", "xla"}),
+    ],
+)
+def test_a_mode_that_is_named_is_that_of_train_steps_too(asked, question, expected):
+    assert modes({"backends": "torch"} | asked, **question)["train"] == expected
 
 
 def test_a_question_about_an_axis_needs_two_of_its_values():
@@ -333,6 +367,7 @@ SETTINGS = (
     {},
     {"device": "gpu:0", "mode": "xla"},
     {"phase": Phase.BACKWARD, "gradients": "inputs_and_weights", "lengths": "skewed"},
+    {"phase": Phase.TRAIN, "dtype": "mixed_float16", "mode": "eager"},
     {"time_axis": "dynamic", "dtype": "bfloat16", "device": "gpu", "threads": 12, "backend": "jax"},
 )
 NAMES = "fold my-fold a-b-c fold[k=-1] my-fold[k=-1,x=a-b] native@-5% jax T-1".split()
