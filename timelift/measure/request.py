@@ -203,7 +203,7 @@ class RunRequest:
         named = option_named("phases").value(phases) if phases else ()
         if named and Phase.BACKWARD not in named and Gradients.INPUTS_AND_WEIGHTS in gradients:
             raise UserError(
-                f"--gradients: expected --phases backward, which alone has gradients by the inputs, "
+                "--gradients: expected --phases backward, which alone has gradients by the inputs, "
                 f"received {phases}; leave out --gradients"
             )
 
