@@ -211,8 +211,7 @@ class JaxTrainStep(JaxCompiled):
         return tuple(state), data(feed)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        if self._state is not self._known_state:
-            self.step()
+        self.step()
         self._state, fed = self._arguments(feed)
 
         def call() -> Any:
@@ -222,8 +221,10 @@ class JaxTrainStep(JaxCompiled):
         return call
 
     def step(self) -> TrainStep:
+        if self._state is self._known_state:  # or what was assigned since then would be lost
+            return self._step
         kinds = self._step.optimizer.variables, self._step.metrics_variables
-        for variables, values in zip(kinds, self._state[2:], strict=False):
+        for variables, values in zip(kinds, self._state[2:], strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         self._known_state = self._state
