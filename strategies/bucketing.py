@@ -54,7 +54,8 @@ class Bucketing(keras.layers.Wrapper):
         masks = [m for m in tree.flatten(mask) if m is not None] or [ops.ones((batch, time), bool)]
         if any(m.ndim > 2 for m in masks):
             raise ValueError("Bucketing hands a step no mask of its own.")
-        lengths = ops.max(ops.where(masks[0], ops.arange(1, time + 1), 0), axis=1)  # batch
+        numbers = ops.arange(1, time + 1, dtype="int32")  # int16 where floats have 16 bits
+        lengths = ops.max(ops.where(masks[0], numbers, 0), axis=1)  # batch
         rows = ops.argsort(lengths)  # of the batch, the shortest first
         bounds = [batch * group // k for group in range(k + 1)]
         groups = [rows[low:high] for low, high in itertools.pairwise(bounds)]
