@@ -82,7 +82,7 @@ def refuses(layer, setting, *, remat=False):
     """Refuse an unknown number of chunks, and what JAX cannot assign when it recomputes one."""
     if setting.time_axis == "dynamic" and setting.mode != "eager":
         return "the number of chunks must be known when they are traced, and time is dynamic."
-    if remat and setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
+    if remat and setting.backend == "jax" and setting.phase != "forward" and assigns(layer):
         return "JAX takes nothing that the layer assigns out of what is computed again."
     return None
 

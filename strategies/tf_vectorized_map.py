@@ -64,7 +64,7 @@ def refuses(layer, setting):
 
 def refuses_part(part, setting):
     """Return why TensorFlow cannot vectorise one of the layers; None where it can."""
-    backward, name = setting.phase == "backward", type(part).__name__
+    backward, name = setting.phase != "forward", type(part).__name__
     if isinstance(part, HAS_NO_BATCHED_FORM):
         return f"TensorFlow has no batched form for what {name} does."
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)

@@ -77,10 +77,10 @@ def noisy(part):
 
 def refused_by_torch(part, setting):
     """Return why PyTorch cannot vectorise one of the layers; None where it can."""
-    trains, name = setting.phase == "backward" and part.trainable, type(part).__name__
+    trains, name = setting.phase != "forward" and part.trainable, type(part).__name__
     if isinstance(part, ASKS_FOR_LAYOUT) and part.data_format == "channels_last":
         return f"{name} asks how its inputs lie in memory, which torch.vmap does not tell."
-    if setting.phase == "backward" and noisy(part):
+    if setting.phase != "forward" and noisy(part):
         return f"torch.vmap, as Keras calls it, allows no noise, and {name} draws some."
     if trains and isinstance(part, layers.BatchNormalization):
         return f"{name} updates its statistics in place, which torch.vmap does for no single step."
@@ -90,14 +90,14 @@ def refused_by_torch(part, setting):
 def refused_by_jax(part, setting):
     """Return why JAX cannot vectorise one of the layers; None where it can."""
     statistics = isinstance(part, layers.BatchNormalization) and part.trainable
-    if setting.phase == "backward" and statistics:
+    if setting.phase != "forward" and statistics:
         return "JAX has no one value for the statistics that each mapped step assigns."
     return None
 
 
 def refused_by_tensorflow(part, setting):
     """Return why TensorFlow cannot vectorise one of the layers; None where it can."""
-    backward, name = setting.phase == "backward", type(part).__name__
+    backward, name = setting.phase != "forward", type(part).__name__
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
     if isinstance(part, layers.RNN) and not (part.unroll or inert):
         return f"the loop of {name} is vectorised into one without a gradient or XLA program."

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -62,6 +62,7 @@ def make_layer():
 VECTOR, SERIES, IMAGE = (3,), (4, 3), (5, 6, 2)
 TWO_VECTORS = ((3,), (3,))
 FORWARD, VARYING = {"phase": Phase.FORWARD}, {"lengths": Lengths.UNIFORM}
+TRAIN = {"phase": Phase.TRAIN}
 EAGER, EAGER_FORWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER} | FORWARD
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 #: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
@@ -160,6 +161,7 @@ CASES = [
     on_jax(GRU, SERIES, {}, (), LOOPS, slow=True),
     on_jax(GRU, SERIES, VARYING, (TD,), ("rnn_cell", "loop_slice"), slow=True),
     on_torch("layers.Dropout(0.5)", VECTOR, EAGER, (VMAP,)),
+    on_torch("noise()", VECTOR, EAGER, (VMAP,)),
     on_torch("layers.Dropout(0.5)", VECTOR, EAGER_FORWARD, (), (VMAP,)),
     on_torch("layers.Dropout(0.0)", VECTOR, EAGER, (), (VMAP,)),
     on_torch("layers.GaussianNoise(0.5)", VECTOR, EAGER, (VMAP,)),
@@ -181,6 +183,15 @@ CASES = [
     on_torch("dense()", VECTOR, DYNAMIC | FORWARD, UNROLLED, slow=True),
     on_torch("dense()", VECTOR, DYNAMIC, ("conv1d_pointwise", "conv_per_feature"), slow=True),
     on_torch("dense()", VECTOR, MASKED, (), ("conv_per_feature",), slow=True),
+]
+#: What has no weights, and so no train step.
+WEIGHTLESS = ("layers.Dropout", "layers.GaussianNoise")
+#: A train step is refused where a backward call is.
+TRAINED = [
+    replace(case, axes=case.axes | TRAIN, slow=case.slow or case.axes not in ({}, VARYING))
+    for case in CASES
+    if "phase" not in case.axes and not case.unseen and not case.layer.startswith(WEIGHTLESS)
+    if case.refused
 ]
 #: What training may add to layers; noise that no seed makes may be anything.
 ADDED = {"dense()": [], "noise()": ["noise"], "statistics()": ["statistics"]}
@@ -204,7 +215,10 @@ def without_refusals(folder, name, judges="refuses"):
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=[pytest.mark.whole] if case.slow else []) for case in CASES],
+    [
+        pytest.param(case, marks=[pytest.mark.whole] if case.slow else [])
+        for case in [*CASES, *TRAINED]
+    ],
     ids=lambda case: case.label,
 )
 def test_a_strategy_refuses_only_where_it_would_fail(tmp_path, case):

@@ -161,10 +161,13 @@ class JaxCompiled:
         by = (0, 1) if both else (0,)
         differentiated = jax.value_and_grad(loss, by, has_aux=True, allow_int=True)
         (value, changed), (by_weights, *by_inputs) = differentiated(weights, inputs)
-        # a value that was kept from inside a loop is an error of `jax.jit` by itself
-        if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in changed):
-            raise ValueError("what the layer assigns inside a transformed function is lost")
+        self._check_assigned(changed)
         return value, [*_float_leaves(by_inputs), *by_weights], changed
+
+    def _check_assigned(self, values: Sequence[Any]) -> None:
+        """Reject a value that was kept from inside a loop, which `jax.jit` does by itself."""
+        if not self._compiles and any(isinstance(value, jax.core.Tracer) for value in values):
+            raise ValueError("what the layer assigns inside a transformed function is lost")
 
     def _arguments(self, feed: Feed) -> tuple[Any, ...]:
         return (*_values_of(self._model), *feed.arguments)
@@ -199,7 +202,9 @@ class JaxTrainStep(JaxCompiled):
 
     def _train(self, state: Any, data: Any) -> Any:
         self.traces += self._compiles
-        return self._step.train_step(state, data)
+        logs, after = self._step.train_step(state, data)
+        self._check_assigned(after[1])
+        return logs, after
 
     def _arguments(self, feed: Feed) -> tuple[Any, ...]:
         step = self._step
