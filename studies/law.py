@@ -1,11 +1,13 @@
 """The law on planted mistakes, which it must find, and on large ReLU folds, which keep it.
 
-`python -m studies.law [--backends LIST]`; 1 where a mistake passes or a right lift is condemned.
+`python -m studies.law [--backends LIST] [--dtypes LIST]`; 1 where a mistake passes or a right lift
+is condemned.
 
 A mistake is a line in a lift (`studies/planted.py`): wrong outputs, wrong gradients of right ones,
 and what is kept from call to call, each everywhere or at one place. Each is held to the law by a
-launch, forward and backward. The folds are of images: among millions of ReLUs some have an input
-within rounding of zero in nearly every launch, and their gradients jump.
+launch, forward, backward and in a train step; in 16 bits those near the allowed error are larger.
+The folds are of images: among millions of ReLUs some have an input within rounding of zero in
+nearly every launch, and their gradients jump.
 """
 
 import argparse
@@ -16,9 +18,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from studies import ROOT, installed, parser, positive, program, write
+from studies import ROOT, installed, named, parser, positive, program, write
 from studies.scoreboard import Column, Row, Scoreboard
-from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess
 from timelift.messages import RivalSpec, Task
@@ -38,6 +40,7 @@ BOARD = Scoreboard(
         Column("layer", width=6),
         Column("phase", width=8),
         Column("mode", width=5),
+        Column("dtype", width=14),
         Column("gradients", width=18),
         Column("mistakes", ",", 8),
         Column("missed", ",", 6, most=0),
@@ -50,11 +53,12 @@ missed     those that kept the law
 right      lifts without a mistake, in all launches
 condemned  those that broke the law, or failed
 """,
-    words=5,
+    words=6,
 )
 #: Seconds that tracing and the first call may take.
 LIMIT = 600
-FORWARD, BACKWARD = (Phase.FORWARD,), (Phase.BACKWARD,)
+FORWARD, BACKWARD, TRAIN = (Phase.FORWARD,), (Phase.BACKWARD,), (Phase.TRAIN,)
+LEARNS = (*BACKWARD, *TRAIN)
 #: Where a mistake is, as a condition on (batch, time, features).
 PLACES = {
     "everywhere": "x[..., :1] == x[..., :1]",
@@ -67,15 +71,39 @@ PLACES = {
     "where an input is large": "x[..., :1] > 1.5",
     "in one number": "at(y, 0, 0) & at(y, 1, STEP) & at(y, 2, 2)",
 }
-#: Wrong lines, for `y` at a place, near the allowed error; a wrong gradient is of right outputs.
-SMALL = {
-    "outputs a hundredth too large": "1.01 * y",
-    "outputs shifted by 0.01": "y + 0.01",
-    "outputs computed in float16": "ops.cast(ops.cast(y, 'float16'), y.dtype)",
-    "outputs with noise of 1e-4": "y + 1e-4 * keras.random.normal(y.shape)",
-    "a gradient a hundredth too large": "with_gradient(y, 1.01 * y)",
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Mistakes near the allowed error of a dtype: shares of outputs and of gradients, and noise."""
+
+    outputs: float
+    gradients: float
+    noise: float
+
+
+PRECISE, HALF, BRAIN = Sizes(0.01, 0.01, 1e-4), Sizes(0.02, 0.5, 0.02), Sizes(0.1, 0.5, 0.1)
+SIZES = {Dtype.FLOAT16: HALF, Dtype.MIXED_FLOAT16: HALF} | {
+    Dtype.BFLOAT16: BRAIN,
+    Dtype.MIXED_BFLOAT16: BRAIN,
 }
-WRONG = SMALL | {
+
+
+def small(sizes: Sizes) -> dict[str, str]:
+    """Return wrong lines, for `y` at a place; a wrong gradient is of right outputs."""
+    noise = f"{sizes.noise:g} * keras.random.normal(y.shape, dtype=y.dtype)"
+    lines = {
+        f"outputs {sizes.outputs:g} too large": f"{1 + sizes.outputs} * y",
+        f"outputs shifted by {sizes.outputs:g}": f"y + {sizes.outputs}",
+        f"outputs with noise of {sizes.noise:g}": f"y + {noise}",
+        f"a gradient {sizes.gradients:g} too large": f"with_gradient(y, {1 + sizes.gradients} * y)",
+    }
+    if sizes is PRECISE:
+        lines["outputs computed in float16"] = "ops.cast(ops.cast(y, 'float16'), y.dtype)"
+    return lines
+
+
+WRONG = {
     "outputs left out": "0.0 * y",
     "outputs of the step before": "ops.roll(y, 1, axis=1)",
     "outputs of another sequence": "ops.roll(y, 1, axis=0)",
@@ -101,22 +129,16 @@ class Mistake:
 
 
 ONE, BOTH = Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS
-MEAN_OVER_TIME = Mistake(
-    "a mean over time", "self.lift(x + 1e-3 * ops.mean(x, axis=1, keepdims=True))"
-)
+MEAN_OVER = "self.lift(x + {:g} * ops.mean(x, axis={}, keepdims=True))"
 SPECIAL = (
     Mistake("kept by the identity of its input", "self.keep(id(x), lambda: y)", FORWARD),
     Mistake("the first result kept", "self.keep('y', lambda: y)", FORWARD),
     Mistake("the weights kept", "self.lift_with(self.keep('w', self.numbers), x)", FORWARD),
-    Mistake("state carried from call to call", "y + 1e-3 * self.number()"),
     Mistake("right in the first call alone", "y if self.number() < 3 else y + 0.1"),
     Mistake("NaN in padding", "ops.where(mask[..., None], y, float('nan'))"),
     Mistake("infinite in padding", "ops.where(mask[..., None], y, float('inf'))"),
-    Mistake("another output in training", "y + 0.1 if training else y", BACKWARD),
+    Mistake("another output in training", "y + 0.1 if training else y", LEARNS),
     Mistake("another output in inference", "y if training else y + 0.1", FORWARD),
-    MEAN_OVER_TIME,
-    Mistake("a mean over the batch", "self.lift(x + 1e-3 * ops.mean(x, axis=0, keepdims=True))"),
-    Mistake("inputs in float16", "self.lift(ops.cast(ops.cast(x, 'float16'), x.dtype))"),
     Mistake("one step short", "y[:, 1:]"),
 )
 STOPPED_INPUT = "self.lift(ops.where({}, ops.stop_gradient(x), x), training)"
@@ -132,7 +154,7 @@ IN_IMAGES = (
     Mistake(
         "no gradient by one image", STOPPED_INPUT.format("at(x, 0, 1) & at(x, 1, 3)"), BACKWARD
     ),
-    MEAN_OVER_TIME,
+    Mistake("a mean over time", MEAN_OVER.format(1e-3, 1)),
 )
 RIGHT = {
     "folded": "y",
@@ -142,12 +164,15 @@ RIGHT = {
 }
 
 
-def mistakes() -> list[Mistake]:
+def mistakes(sizes: Sizes = PRECISE) -> list[Mistake]:
     """Return every mistake, each with a name of its own."""
+    near = small(sizes)
     placed = [
-        Mistake(f"{how} {where}", f"ops.where({place}, {wrong}, y)", _phases(how, where))
-        for (how, wrong), (where, place) in itertools.product(WRONG.items(), PLACES.items())
-        if not (how in SMALL and where == ONE_NUMBER)
+        Mistake(f"{how} {where}", f"ops.where({place}, {wrong}, y)", _phases(how, where, near))
+        for (how, wrong), (where, place) in itertools.product(
+            (near | WRONG).items(), PLACES.items()
+        )
+        if where != ONE_NUMBER or (how in WRONG and sizes is PRECISE)
     ]
     by_inputs = [
         Mistake(
@@ -158,13 +183,22 @@ def mistakes() -> list[Mistake]:
         )
         for where, place in PLACES.items()
     ]
-    return [*placed, *SPECIAL, *by_inputs]
+    ten_times = 10 * sizes.noise
+    mixed = [
+        Mistake("state carried from call to call", f"y + {ten_times:g} * self.number()"),
+        Mistake("a mean over time", MEAN_OVER.format(ten_times, 1)),
+        Mistake("a mean over the batch", MEAN_OVER.format(ten_times, 0)),
+    ]
+    if sizes is PRECISE:
+        line = "self.lift(ops.cast(ops.cast(x, 'float16'), x.dtype))"
+        mixed.append(Mistake("inputs in float16", line))
+    return [*placed, *SPECIAL, *mixed, *by_inputs]
 
 
-def _phases(how: str, where: str) -> Sequence[Phase]:
+def _phases(how: str, where: str, near: Mapping[str, str]) -> Sequence[Phase]:
     if "gradient" in how:
-        return BACKWARD
-    return FORWARD if how in SMALL and where in NARROW else tuple(Phase)
+        return LEARNS
+    return FORWARD if how in near and where in NARROW else tuple(Phase)
 
 
 # Launches -----------------------------------------------------------------------------------------
@@ -191,22 +225,24 @@ class Trial:
         return Task(self.setting, rivals(lines), factory, inputs, seed, 0.0, warms=False)
 
 
-def planted(backend: Backend, layer: str) -> Iterator[Trial]:
+def planted(backend: Backend, layer: str, dtype: Dtype = Dtype.FLOAT32) -> Iterator[Trial]:
     """Yield every mistake in a small layer, called eagerly, and the right lifts beside them."""
     usual = Setting(layer, 16, 8, Phase.FORWARD, Mode.EAGER, Lengths.UNIFORM, backend=backend)
-    for phase, gradients in ((*FORWARD, ONE), (*BACKWARD, ONE), (*BACKWARD, BOTH)):
-        asked = [each for each in mistakes() if each.gradients is gradients]
-        setting = replace(usual, phase=phase, gradients=gradients)
+    known = mistakes(SIZES.get(dtype, PRECISE))
+    trains = () if dtype is Dtype.FLOAT16 else ((*TRAIN, ONE),)
+    for phase, gradients in ((*FORWARD, ONE), (*BACKWARD, ONE), (*BACKWARD, BOTH), *trains):
+        asked = [each for each in known if each.gradients is gradients]
+        setting = replace(usual, phase=phase, gradients=gradients, dtype=dtype)
         yield Trial(setting, _lines(asked, phase), RIGHT)
 
 
-def folds(backend: Backend) -> Iterator[Trial]:
-    """Yield folds of images in the modes of a backend, and in the first of them mistakes."""
-    usual = Setting(IMAGES, 6, 4, Phase.FORWARD, backend=backend)
+def folds(backend: Backend, dtype: Dtype) -> Iterator[Trial]:
+    """Yield folds of images in the modes of a backend; in the first, of float32, with mistakes."""
+    usual = Setting(IMAGES, 6, 4, Phase.FORWARD, dtype=dtype, backend=backend)
     right = {name: RIGHT[name] for name in ("folded", "step by step")}
     for place, mode in enumerate(MODES[backend]):
         for phase in (Phase.FORWARD, Phase.BACKWARD):
-            wrong = {} if place else _lines(IN_IMAGES, phase)
+            wrong = {} if place or dtype in SIZES else _lines(IN_IMAGES, phase)
             setting = replace(usual, phase=phase, mode=mode, gradients=BOTH)
             yield Trial(setting, wrong, right)
 
@@ -235,27 +271,33 @@ def ends(trial: Trial, seeds: Sequence[int]) -> tuple[int, int, int, int]:
     return tried[True], surprises[True], tried[False], surprises[False]
 
 
-def rows(backends: Iterable[Backend], launches: int, *, quick: bool, seed: int) -> Iterator[Row]:
+def rows(
+    backends: Sequence[Backend], dtypes: Sequence[Dtype], launches: int, *, quick: bool, seed: int
+) -> Iterator[Row]:
     seeds, layers = range(seed, seed + launches), LAYERS[-1:] if quick else LAYERS
-    for backend in backends:
-        trials = [(trial, seeds[:1]) for layer in layers for trial in planted(backend, layer)]
+    for backend, dtype in itertools.product(backends, dtypes):
+        trials = [
+            (trial, seeds[:1]) for layer in layers for trial in planted(backend, layer, dtype)
+        ]
         if not quick:
-            trials += [(trial, seeds) for trial in folds(backend)]
+            trials += [(trial, seeds) for trial in folds(backend, dtype)]
         for trial, seeds_of_trial in trials:
             asked = trial.setting
-            words = backend, asked.workload, asked.phase, asked.mode, asked.gradients
+            words = backend, asked.workload, asked.phase, asked.mode, dtype, asked.gradients
             yield (*map(str, words), *ends(trial, seeds_of_trial))
 
 
 OPTIONS = parser("law", __doc__)
 OPTIONS.add_argument("--backends", default="all", metavar="LIST")
+OPTIONS.add_argument("--dtypes", default="float32", metavar="LIST", help="default: float32")
 OPTIONS.add_argument("--launches", type=positive, default=10, help="of each fold; default: 10")
 
 
 @program(OPTIONS)
 def main(asked: argparse.Namespace) -> int:
     backends = installed(asked.backends)
-    return BOARD.show(rows(backends, asked.launches, quick=asked.quick, seed=asked.seed))
+    dtypes = list(named({str(dtype): dtype for dtype in Dtype}, asked.dtypes).values())
+    return BOARD.show(rows(backends, dtypes, asked.launches, quick=asked.quick, seed=asked.seed))
 
 
 if __name__ == "__main__":

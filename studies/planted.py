@@ -20,7 +20,7 @@ class Lift(keras.layers.Wrapper):
     """Folds time into the batch, and evaluates the line."""
 
     def __init__(self, layer, line):
-        super().__init__(layer, dtype=layer.dtype_policy)
+        super().__init__(layer, dtype=layer.dtype_policy, autocast=False)
         self.line, self.supports_masking, self.calls = line, True, 0
         self.stored = {}
 

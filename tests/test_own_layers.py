@@ -61,6 +61,13 @@ def frozen():
 def no_weights():
     return Activation("tanh")
 
+def single_at_last():
+    layers = [Dense(5, activation="tanh"), Activation("softmax", dtype="float32")]
+    return keras.Sequential(layers)
+
+def overflows():
+    return keras.Sequential([Dense(5), keras.layers.Rescaling(1e6)])
+
 def orthogonal():
     return Dense(5, kernel_initializer="orthogonal")
 
@@ -120,6 +127,13 @@ HELD = {
     OwnLayerCase("half", FORWARD, MIXED): {"off_by_5_percent"},
     OwnLayerCase("half", BACKWARD, MIXED, BOTH): {"off_by_5_percent"},
     OwnLayerCase("half_inside", FORWARD, MIXED): {"off_by_5_percent"},
+    OwnLayerCase("single", FORWARD, (*FEW, "in_bfloat16"), dtype=Dtype.MIXED_BFLOAT16): {
+        "in_bfloat16"
+    },
+    OwnLayerCase("single_at_last", FORWARD, MIXED, dtype=Dtype.MIXED_FLOAT16): {"off_by_5_percent"},
+    OwnLayerCase("single_at_last", BACKWARD, MIXED, dtype=Dtype.MIXED_FLOAT16): {
+        "off_by_5_percent"
+    },
     OwnLayerCase("single", BACKWARD, FEW, BOTH, Dtype.FLOAT64): set(),
     OwnLayerCase("partly_frozen", FORWARD, FEW): set(),
     OwnLayerCase("partly_frozen", BACKWARD, MIXED): {"off_by_5_percent"},
@@ -139,13 +153,17 @@ NOTHING = {
 }
 ORTHOGONAL = OwnLayerCase("orthogonal", FORWARD, FEW)
 COMPILED_ATTENTION = OwnLayerCase("attention", FORWARD, FEW, mode=Mode.GRAPH)
-#: Cases in which a kernel may be lacking: the backends that lack it, and the end on the others.
+OVERFLOWS = OwnLayerCase("overflows", FORWARD, FEW)
+#: Cases in which a kernel may be lacking, or a dtype too narrow: the backends that lack it, and the
+#: end on the others.
 KERNELS = {
     ORTHOGONAL: (set(), Status.MEASURED),
     replace(ORTHOGONAL, dtype=Dtype.MIXED_BFLOAT16): (set(), Status.MEASURED),
     replace(ORTHOGONAL, dtype=Dtype.BFLOAT16): (set(Backend), Status.MEASURED),
     replace(ORTHOGONAL, dtype=Dtype.FLOAT16): ({Backend.JAX, Backend.TORCH}, Status.MEASURED),
     replace(ORTHOGONAL, dtype=Dtype.BFLOAT16, layer="broken"): (set(), Status.NO_LAYER),
+    replace(OVERFLOWS, dtype=Dtype.MIXED_FLOAT16): (set(Backend), Status.MEASURED),
+    replace(OVERFLOWS, dtype=Dtype.MIXED_BFLOAT16): (set(), Status.MEASURED),
     COMPILED_ATTENTION: ({Backend.JAX}, Status.MEASURED),
     replace(COMPILED_ATTENTION, mode=Mode.EAGER): (set(), Status.MEASURED),
 }
@@ -196,7 +214,7 @@ def test_a_backward_without_anything_to_train_is_refused_in_one_sentence(backend
 
 
 @pytest.mark.parametrize("backend", Backend)
-def test_a_kernel_that_a_backend_lacks_is_a_refusal_and_another_error_is_none(backend):
+def test_what_a_backend_or_a_dtype_lacks_is_a_refusal_and_another_error_is_none(backend):
     ended = {case: ends for case, ends in ends_by_case(backend).items() if case in KERNELS}
     for case, ends in ended.items():
         lacking, otherwise = KERNELS[case]

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from timelift.case import Gradients, Phase, Setting, TimeAxis
+from timelift.case import Dtype, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
@@ -16,6 +16,8 @@ from timelift.worker.layer_inputs import check_inputs
 from timelift.worker.tolerances import DtypePrecision, coarsest
 from timelift.worker.user_code import find_layer
 
+#: Dtypes in which numbers over 65,504 are infinite.
+_NARROW = {Dtype.FLOAT16, Dtype.MIXED_FLOAT16}
 #: What JAX says where attention in float16 is compiled for a CPU.
 _LACKING_PRODUCT = "'F16_F16_F32' is not supported by dot_general"
 
@@ -82,11 +84,17 @@ def why_nothing_trains(layer: Any, task: Task) -> str:
 
 
 def why_dtype_fails(error: Exception, setting: Setting) -> str:
-    """Return why an error comes of a kernel that the backend lacks, or an empty string.
+    """Return why an error comes of the dtype, or an empty string.
 
-    Keras's `Orthogonal`, which draws the weights of recurrent layers, takes a QR in their dtype.
+    It may be too narrow for the layer, or the backend lack a kernel: Keras's `Orthogonal`, which
+    draws the weights of recurrent layers, takes a QR in their dtype.
     """
     backend, weights = setting.backend, keras.config.floatx()
+    if isinstance(error, FloatingPointError) and setting.dtype in _NARROW:
+        return (
+            "its outputs or gradients are NaN or infinite in float16, whose largest number is "
+            "65,504; ask for --dtypes mixed_bfloat16."
+        )
     if _LACKING_PRODUCT in str(error):
         return (
             f"{backend} compiles no attention in float16 here; ask for a dtype of bfloat16, or for "

@@ -313,8 +313,8 @@ def check_rival(
     """Check the results of a rival; return its largest relative error.
 
     Its feed is the one that will be timed, with the folded reference's cotangents if it
-    differentiates. Raises LawBrokenError, and ValueError if the inner layer itself returns NaN or
-    infinity.
+    differentiates. Raises LawBrokenError, and FloatingPointError if the inner layer itself returns
+    NaN or infinity.
     """
 
     def begin(stage: str) -> None:

@@ -132,7 +132,7 @@ def reference_at(
     """Call the inner layer at some steps, and differentiate it if `gradients`.
 
     `weigh` returns the cotangents of float outputs, both (batch, len(steps), *outputs). Raises
-    ValueError if the layer returns NaN or infinity, which no rival can be compared with.
+    FloatingPointError if the layer returns NaN or infinity, which no rival can be compared with.
     """
     steps, shared = list(steps), calls.shared
     outputs = [leaf[:, steps] for leaf in calls.outputs(steps, folded=folded)]
@@ -200,7 +200,7 @@ def moved_by_rounding(
 
 def _check_finite(leaves: Iterable[Array], name: str) -> None:
     if not _is_finite(leaves):
-        raise ValueError(
+        raise FloatingPointError(
             f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
             "can be held to them; choose a layer, weights or inputs that give finite ones"
         )
@@ -268,8 +268,8 @@ class FoldedReference:
         """Check a rival by the fold, and if that fails, by the layer called at every single step.
 
         So the fold's own error fails no rival. The layer's calls are made once for all rivals; they
-        are a stage of their own, for which `begin` is called. Raises LawBrokenError, ValueError if
-        the layer returns NaN or infinity, and whatever the layer raises.
+        are a stage of their own, for which `begin` is called. Raises LawBrokenError,
+        FloatingPointError if the layer returns NaN or infinity, and whatever the layer raises.
         """
         with suppress(LawBrokenError):
             return check(self.everywhere)
