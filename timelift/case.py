@@ -194,6 +194,11 @@ class Setting:
     def on_cpu(self) -> bool:
         return self.device_kind == CPU
 
+    @property
+    def mode_of_fit(self) -> Mode:
+        """The mode in which `fit` runs a train step here."""
+        return fit_mode(self.backend, self.device)
+
 
 def fit_mode(backend: Backend, device: str = CPU) -> Mode:
     """Return the mode in which `fit` runs a train step there, which is `jit_compile="auto"`.

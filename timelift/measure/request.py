@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting, fit_mode
+from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.inner_layer import LayerInputs
 from timelift.measure.backends import why_not_installed
@@ -247,9 +247,7 @@ def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue)
     strategies = _strategies(values.pop("strategies"), catalogue)
     workloads = _workloads(values.pop("workloads"), catalogue)
     settings = [
-        replace(setting, mode=fit_mode(setting.backend, setting.device))
-        if setting.phase in as_fit
-        else setting
+        replace(setting, mode=setting.mode_of_fit) if setting.phase in as_fit else setting
         for workload in workloads
         for setting in _settings(workload, values, smallest=question.sizes == "smallest")
     ]

@@ -10,7 +10,7 @@ from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, machine_activity, remedies
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import MIN_LAUNCHES
-from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, fit_mode, several_valued
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
 from timelift.measurement import Measurement, engine_facts, fact, median
 from timelift.present.words import (
@@ -91,6 +91,9 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
     steps = [step for step in measured if step.case.setting.phase is Phase.TRAIN]
     if not steps:
         return
+    if findings.run.header.races_whole_model:
+        yield "train step", "train_on_batch of the model, by the loss and optimiser of its compile"
+        return
     settings = sorted({step.case.setting for step in steps})
     beside = _beside_gradients(settings, findings)
     yield "train step", f"{_of_fit(settings)}{beside}"
@@ -102,11 +105,11 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
 def _of_fit(settings: Sequence[Setting]) -> str:
     """Write the mode in which `fit` runs a train step, and the others that were measured."""
     of_fit = dict.fromkeys(
-        f"{at_values('mode', [fit_mode(setting)])} {at_values('backend', [setting.backend])}"
+        f"{at_values('mode', [setting.mode_of_fit])} {at_values('backend', [setting.backend])}"
         f"{'' if setting.on_cpu else f' with {setting.device}'}"
         for setting in settings
     )
-    others = {setting.mode for setting in settings if setting.mode is not fit_mode(setting)}
+    others = {setting.mode for setting in settings if setting.mode is not setting.mode_of_fit}
     link = "also" if any(setting.mode not in others for setting in settings) else "here"
     also = [f"{link} {at_values('mode', [mode])}" for mode in sorted(others)]
     runs = f'{" and ".join(of_fit)} (jit_compile="auto")'
@@ -119,7 +122,7 @@ def _beside_gradients(settings: Sequence[Setting], findings: RunFindings) -> str
     ratios = sorted(
         ratio
         for case, ratio in findings.over_simpler_phase.items()
-        if case.setting in settings and case.setting.mode is fit_mode(case.setting)
+        if case.setting in settings and case.setting.mode is case.setting.mode_of_fit
     )
     if not ratios:
         return ""
