@@ -62,7 +62,7 @@ def make_layer():
 VECTOR, SERIES, IMAGE = (3,), (4, 3), (5, 6, 2)
 TWO_VECTORS = ((3,), (3,))
 FORWARD, VARYING = {"phase": Phase.FORWARD}, {"lengths": Lengths.UNIFORM}
-TRAIN = {"phase": Phase.TRAIN}
+BACKWARD, TRAIN = {"phase": Phase.BACKWARD}, {"phase": Phase.TRAIN}
 EAGER, EAGER_FORWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER} | FORWARD
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 #: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
@@ -73,6 +73,8 @@ VMAP, TD = "vectorized_map", "time_distributed"
 KNOWN_TIME = "loop_slice loop_unstack rnn_cell_unrolled fold_chunks[k=8] axis_swap_conv1d".split()
 #: Strategies that call the layer inside a function that JAX transforms.
 LOOPS = ("ops_scan", "ops_map", "ops_fori", "rnn_cell", "fold_chunks[k=8,remat=True]")
+#: Strategies whose gradient by inputs PyTorch does not compile where time is dynamic.
+CONVOLUTIONS = ("conv1d_pointwise", "conv_per_feature")
 #: Strategies whose loop PyTorch unrolls.
 UNROLLED = tuple("ops_fori ops_map rnn_cell time_distributed simple_rnn lstm gru".split())
 
@@ -113,6 +115,7 @@ CASES = [
     on_tensorflow("dense()", VECTOR, XLA, ("ops_scan", "ops_fori")),
     on_tensorflow("dense()", VECTOR, XLA | VARYING, ("bucketing[k=4]", "loop_shrinking")),
     on_tensorflow("dense()", VECTOR, FORWARD, ("conv_extra_axis",)),
+    on_tensorflow("dense()", VECTOR, {"dtype": Dtype.FLOAT16}, (), ("bucketing[k=4]",)),
     on_tensorflow("dense()", SERIES, FORWARD, ("conv1d_pointwise", "einsum_ellipsis", "gru")),
     on_tensorflow("Block(dense())", VECTOR, FORWARD, (TD,), ("native",)),
     on_tensorflow(SOFTMAX, (4,), VARYING | FORWARD, (TD, "native")),
@@ -161,7 +164,7 @@ CASES = [
     on_jax(GRU, SERIES, {}, (), LOOPS, slow=True),
     on_jax(GRU, SERIES, VARYING, (TD,), ("rnn_cell", "loop_slice"), slow=True),
     on_torch("layers.Dropout(0.5)", VECTOR, EAGER, (VMAP,)),
-    on_torch("noise()", VECTOR, EAGER, (VMAP,)),
+    on_torch("Block(noise())", VECTOR, EAGER, (VMAP,)),
     on_torch("layers.Dropout(0.5)", VECTOR, EAGER_FORWARD, (), (VMAP,)),
     on_torch("layers.Dropout(0.0)", VECTOR, EAGER, (), (VMAP,)),
     on_torch("layers.GaussianNoise(0.5)", VECTOR, EAGER, (VMAP,)),
@@ -181,17 +184,18 @@ CASES = [
     on_torch("layers.SeparableConv1D(2, 3)", SERIES, EAGER, (), (VMAP,)),
     on_torch("dense()", VECTOR, DYNAMIC | FORWARD, ("ops_scan",)),
     on_torch("dense()", VECTOR, DYNAMIC | FORWARD, UNROLLED, slow=True),
-    on_torch("dense()", VECTOR, DYNAMIC, ("conv1d_pointwise", "conv_per_feature"), slow=True),
+    on_torch("dense()", VECTOR, DYNAMIC | BACKWARD, CONVOLUTIONS, slow=True),
+    on_torch("dense()", VECTOR, DYNAMIC | TRAIN, (), CONVOLUTIONS, slow=True),
     on_torch("dense()", VECTOR, MASKED, (), ("conv_per_feature",), slow=True),
 ]
 #: What has no weights, and so no train step.
 WEIGHTLESS = ("layers.Dropout", "layers.GaussianNoise")
-#: A train step is refused where a backward call is.
+#: A train step is refused where a backward call is; those on TensorFlow are a cover.
 TRAINED = [
-    replace(case, axes=case.axes | TRAIN, slow=case.slow or case.axes not in ({}, VARYING))
+    replace(case, axes=case.axes | TRAIN, slow=case.backend is not Backend.TENSORFLOW or case.axes)
     for case in CASES
-    if "phase" not in case.axes and not case.unseen and not case.layer.startswith(WEIGHTLESS)
-    if case.refused
+    if case.refused and "phase" not in case.axes and not case.unseen
+    if not case.layer.startswith(WEIGHTLESS)
 ]
 #: What training may add to layers; noise that no seed makes may be anything.
 ADDED = {"dense()": [], "noise()": ["noise"], "statistics()": ["statistics"]}
