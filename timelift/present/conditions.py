@@ -19,6 +19,7 @@ from timelift.present.words import (
     three_figures,
     time_in_words,
     times,
+    value_in_words,
 )
 
 #: The modes in the words of each backend.
@@ -43,7 +44,7 @@ _ENDS = {
 }
 #: What is told of workloads in which some weights have no gradient.
 _FEW_GRADIENTS = (
-    "up to {shares} of the weights have a gradient of zero, or one too small for Adam's square of "
+    "of the weights up to {shares} have a gradient of zero, or one too small for Adam's square of "
     "it: a processor may be slower with such numbers, and weights that move have others"
 )
 #: The most strategies that are named for one reason.
@@ -104,15 +105,16 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
 
 def _of_fit(settings: Sequence[Setting]) -> str:
     """Write the mode in which `fit` runs a train step, and the others that were measured."""
-    of_fit = dict.fromkeys(
-        f"{at_values('mode', [setting.mode_of_fit])} {at_values('backend', [setting.backend])}"
-        f"{'' if setting.on_cpu else f' with {setting.device}'}"
-        for setting in settings
-    )
+    places: dict[Mode, dict[str, None]] = {}
+    for setting in settings:
+        where = "" if setting.on_cpu else f" with {setting.device}"
+        place = f"{value_in_words('backend', setting.backend)}{where}"
+        places.setdefault(setting.mode_of_fit, {})[place] = None
+    of_fit = [f"{at_values('mode', [mode])} on {' and '.join(own)}" for mode, own in places.items()]
     others = {setting.mode for setting in settings if setting.mode is not setting.mode_of_fit}
     link = "also" if any(setting.mode not in others for setting in settings) else "here"
     also = [f"{link} {at_values('mode', [mode])}" for mode in sorted(others)]
-    runs = f'{" and ".join(of_fit)} (jit_compile="auto")'
+    runs = f'{", ".join(of_fit)} (jit_compile="auto")'
     text = f"the train_step of fit with Adam, without its data pipeline, {runs}"
     return "; ".join([text, *also])
 

@@ -118,7 +118,8 @@ def _what_was_measured(findings: RunFindings) -> str:
     devices = {setting.device for setting in settings} - {CPU}
     cores = run.header.machine.identity.get("cores")
     in_cores = [counted(cores, "core")] if isinstance(cores, int) else []
-    dtypes = sorted({setting.dtype for setting in settings} - {Dtype.FLOAT32})
+    dtypes = sorted({setting.dtype for setting in settings})
+    dtypes = [] if dtypes == [Dtype.FLOAT32] else dtypes
     where = [*_versions(findings), *in_cores, *sorted(devices), *dtypes]
     taken = [duration(run.seconds)] if run.seconds else []
     return "; ".join([", ".join(filter(None, parts)), *filter(None, [", ".join(where)]), *taken])

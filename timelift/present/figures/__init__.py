@@ -208,7 +208,7 @@ def _largest_batches(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _title(rows: pd.DataFrame) -> str:
     setting, lengths = rows.setting.iloc[0], set(rows.seq_len)
-    phase = value_in_words("phase", setting.phase)
+    phase = value_in_words("phase", setting.phase).replace(" ", "\N{NO-BREAK SPACE}")
     words = [f"batch\N{NO-BREAK SPACE}{setting.batch}", phase, *setting.words[3:]]
     if len(lengths) == 1:
         words.insert(0, f"length\N{NO-BREAK SPACE}{lengths.pop()}")
