@@ -106,6 +106,8 @@ class SettingUnderTest:
                     except LawBrokenError:
                         if inner.is_steady():
                             raise
+                    finally:
+                        inner.restore()
                     if inner.trains_differently or not self.task.setting.differentiates:
                         raise LostError(_UNSTEADY, Status.REFUSED)
                     again = self.engine, self.task, inner.layer, self._inputs_for(inner.layer)
@@ -414,6 +416,7 @@ class _GradientCalls:
         self.compiled.step().reset()
         (loss,) = find_loss_scale(self.feeds.engine, self.compiled, feed).values()
         gradients = self.compiled.step().gradients()
+        self.inner.restore()
         in_order = [gradients[index] for index in self.order]
         return _Gradients(float(self.feeds.engine.to_numpy(loss)), None, in_order)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from timelift.case import Phase
 from timelift.messages import CALLING_EVERY_STEP, Task
 from timelift.source import ADDED
 from timelift.worker import law
@@ -360,6 +361,9 @@ class InnerLayer:
         setting, self.layer = task.setting, layer
         #: Variables without gradient, such as batch statistics and random seeds.
         self._state = [(variable, variable.numpy()) for variable in layer.non_trainable_variables]
+        #: Weights, where a call assigns them: a gradient that is not finite makes them so.
+        trained = layer.trainable_variables if setting.phase is Phase.TRAIN else []
+        self._weights = [(variable, variable.numpy()) for variable in trained]
         backward = setting.differentiates
         self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the dtype of these.
@@ -389,6 +393,7 @@ class InnerLayer:
 
     def is_steady(self) -> bool:
         """True if calls on the same inputs agree; a layer may draw noise from anywhere."""
+        self.restore()
         step_outputs = partial(self._calls.outputs, self.reference.steps, folded=False)
         first = step_outputs()
         return not any(self._differ(step_outputs(), first) for _ in range(_STEADY_CALLS - 1))
@@ -421,8 +426,8 @@ class InnerLayer:
         return zeros / max(1, sum(each.size for each in gradients))
 
     def restore(self) -> None:
-        """Undo the changes of calls to the layer's state."""
-        for variable, value in self._state:
+        """Undo the changes of calls to the layer's state and weights."""
+        for variable, value in (*self._state, *self._weights):
             variable.assign(value)
 
     def _trains_differently(self, engine: Engine, shared: SharedInputs) -> bool:

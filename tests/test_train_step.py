@@ -1,0 +1,166 @@
+"""A train step is Keras's own, and a lift is held to the law by the moments that it leaves."""
+
+import pytest
+
+from tests import engines
+
+#: One mode of each backend; other modes of it take longer.
+QUICK = [("tensorflow", "graph"), ("jax", "graph"), ("torch", "eager")]
+SLOW = [("tensorflow", "xla"), ("torch", "graph")]
+EAGER = [("tensorflow", "eager"), ("jax", "eager")]
+MODES = [*QUICK, *(pytest.param(*each, marks=pytest.mark.whole) for each in (*EAGER, *SLOW))]
+WITHOUT_JAX = [QUICK[0], pytest.param(*QUICK[1], marks=pytest.mark.whole), QUICK[2]]
+WRONG = {
+    "ops.where(at(y, 1, STEP), 1.3 * y, y)": "differ",
+    "ops.where(at(y, 1, STEP), ops.stop_gradient(y), y)": "gradient of weight 0 differs",
+    "with_gradient(y, 1.1 * y)": "gradient of weight 0 differs",
+    "ops.tanh(x @ self.layer.kernel + ops.stop_gradient(self.layer.bias))": "weight 1 differs",
+    "y + 0.1 if training else y": "outputs differ",
+}
+
+
+def evaluate(backend, expression, module="tests.train_steps"):
+    return engines.evaluate(backend, module, expression)
+
+
+@pytest.mark.parametrize(("backend", "mode"), MODES)
+def test_mistakes_are_found_and_right_lifts_pass(backend, mode):
+    right = ["y", "self.steps(x, training)"]
+    reasons = evaluate(backend, f"ends({[*right, *WRONG]}, 'dense', '{mode}')")
+    assert [reasons.pop(line) for line in right] == ["", ""]
+    assert [line for line, reason in WRONG.items() if reason not in reasons[line]] == []
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_so_they_are_in_eager_mode(backend):
+    wrong = "with_gradient(y, 1.1 * y)"
+    reasons = evaluate(backend, f"ends({['y', wrong]})")
+    assert reasons["y"] == ""
+    assert reasons[wrong].startswith(WRONG[wrong])
+
+
+@pytest.mark.parametrize(("backend", "mode"), MODES)
+def test_a_step_is_that_of_train_on_batch(backend, mode):
+    loss, weights, moved = evaluate(backend, f"beside_keras('{mode}', 0.01)")
+    assert max(loss, weights) < 1e-5 < moved
+    assert evaluate(backend, f"beside_keras('{mode}', 0.02)")[1] > 1e-5
+
+
+@pytest.mark.parametrize(("backend", "mode"), MODES)
+def test_calls_leave_weights_and_gradients_and_moments_become_these(backend, mode):
+    weights, gradients, moments, traces = evaluate(backend, f"called_often('{mode}')")
+    assert (weights, gradients) == (0, 0)
+    assert moments < 1e-2
+    assert (traces == 0) is (mode == "eager")
+
+
+@pytest.mark.parametrize(("backend", "mode"), MODES)
+def test_the_scale_of_a_loss_is_found_and_stays_and_a_skipped_step_voids_a_round(backend, mode):
+    found, (grown, halved) = evaluate(backend, f"skipped('{mode}')")
+    assert found > 0
+    assert (grown, halved) == (0, 1)
+
+
+#: Training adds noise, statistics or losses; the last leave the gradients as they are.
+LAYERS = ["dropout", "statistics", "regularised"]
+NOT_FINITE = "y + ops.sqrt(0.0 * ops.sum(y)) if training else y"
+
+
+@pytest.mark.parametrize(("backend", "mode"), WITHOUT_JAX)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_training_adds_condemns_no_lift_and_hides_no_mistake(backend, mode, layer):
+    reasons = evaluate(backend, f"ends({[NOT_FINITE, 'y']}, '{layer}', '{mode}')")
+    assert reasons["y"] == ""
+    assert "gradient of weight 0 " in reasons[NOT_FINITE]
+
+
+@pytest.mark.parametrize(("backend", "mode"), WITHOUT_JAX)
+def test_gradients_that_overflow_by_any_scale_are_named(backend, mode):
+    reasons = evaluate(backend, f"ends({[NOT_FINITE, 'y']}, 'dense', '{mode}', 'mixed_float16')")
+    assert reasons["y"] == ""
+    assert reasons[NOT_FINITE].startswith("skips every step: its gradients overflow")
+
+
+def test_a_layer_without_weights_refuses():
+    reason = evaluate("tensorflow", "ends(['y'], 'weightless')")["y"]
+    assert reason == "ReLU has no weights that train; ask for --phases forward."
+
+
+def test_zero_gradients_are_those_of_dead_relus_of_rows_that_are_not_read_and_tiny_ones():
+    names = "dense", "half_dead", "rarely_read", "faint"
+    shares = evaluate("tensorflow", f"facts('zero_gradients', *{names})")
+    assert shares == [0, 0.5, 0.9, 2 / (2 * 6 + 2 + 2)]
+
+
+ROWS = [
+    (["fold_time", "loop_slice"], "static", "uniform"),
+    (["fold_time", "ops_map"], "dynamic", "uniform"),
+]
+
+
+@pytest.mark.parametrize(("names", "time_axis", "lengths"), ROWS)
+def test_nests_masks_and_unknown_lengths_train(names, time_axis, lengths):
+    row = "train", "graph", time_axis, lengths
+    ended = evaluate(
+        "tensorflow", f"ends_of_strategies('tensorflow', {row}, INPUTS, {names})", "tests.law_nests"
+    )
+    assert ended == {name: ["measured", ""] for name in names}
+
+
+@pytest.mark.parametrize("way", ["EAGER", "GRAPH", "DYNAMIC"])
+def test_ragged_sequences_train(way):
+    row = f"setting(Backend.TENSORFLOW, DENSE, (Phase.TRAIN, {way}, 3, 5, UNIFORM))"
+    ended = evaluate(
+        "tensorflow", f"ends({row}, rivals(['ragged_flat_values']))", "tests.law_cover"
+    )
+    assert ended == {"ragged_flat_values": ["measured", ""]}
+
+
+DONATED = """
+import jax
+from jax import monitoring
+setting, layer = changed(phase=Phase.TRAIN), keras.layers.Dense(4)
+engine, compilations = open_engine(setting), []
+compiled = engine.compile(lifted(layer), setting, training=True)
+feed = Feed(engine.place(ones(3, 5, 3)), None, [engine.place(ones(3, 5, 4))])
+compiled.trace(feed)
+call = compiled.bind(feed)
+state = jax.tree_util.tree_leaves(compiled._state)
+call()
+results = [all(array.is_deleted() for array in state), layer.kernel.value.is_deleted()]
+monitoring.register_event_duration_secs_listener(
+    lambda name, *_, **__: compilations.append(name) if "compile" in name else None
+)
+call()
+results += [compilations, compiled.traces]
+compiled.step()
+call()
+steps = [int(compiled.step().optimizer.iterations)]
+compiled.bind(feed)()
+print(json.dumps([*results, *steps, int(compiled.step().optimizer.iterations)]))
+"""
+
+
+def test_on_jax_the_state_is_donated_not_what_rivals_share_and_a_later_call_starts_from_it():
+    results = engines.run("jax", engines.ENGINE + DONATED)
+    assert results == [True, False, [], 1, 3, 4]
+
+
+LENGTHS = """
+setting = changed(phase=Phase.TRAIN, mode=Mode.GRAPH, time_axis=TimeAxis.DYNAMIC)
+engine, traces = open_engine(setting), []
+compiled = engine.compile(lifted(keras.layers.Dense(4), None), setting, training=True)
+for time in (5, 4, 9):
+    feed = Feed(engine.place(ones(3, time, 3)), None, [engine.place(ones(3, time, 4))])
+    if not traces:
+        compiled.trace(feed)
+    compiled.bind(feed)()
+    traces.append(compiled.traces)
+print(json.dumps(traces))
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("torch", marks=pytest.mark.whole)])
+def test_one_compiled_step_serves_every_length(backend):
+    traces = engines.run(backend, engines.ENGINE + LENGTHS)
+    assert len(set(traces)) == 1
