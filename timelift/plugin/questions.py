@@ -139,7 +139,9 @@ class Questions:
         grid = request.cases(asked) if is_asked else []
         if not grid:
             own = asked.axes.get(asked.keeps)
-            limit = f"measures {own} alone" if own else f"compares several {asked.compares}"
+            received = request.texts[axis] or "nothing"
+            alone = f"measures --{asked.keeps} {own} alone, received {received}"
+            limit = alone if own else f"compares several {asked.compares}"
             self._limits.append(f"{path.name} {limit}")
         cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
         for case in cases:
