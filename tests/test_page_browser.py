@@ -70,6 +70,17 @@ def test_a_case_is_chosen_by_keyboard_and_is_in_the_address(browser, page):
     browser.wait(f"{CHOSEN}[1] === '128'")
 
 
+def test_the_chooser_calls_a_train_step_so_and_tells_it_beside_a_backward_call(browser, tmp_path):
+    cases = journals.grid(FEW, phases=("backward", "train"))
+    made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
+    chooser = "document.querySelector('#chooser').textContent"
+    browser.open(tmp_path / "report" / "index.html")
+    assert "a train step" not in browser.ask(chooser)
+    browser.open(tmp_path / "report" / "index.html", "#phase=train")
+    assert browser.ask("document.querySelector('#chooser th.call').textContent") == "a train step"
+    assert re.search(r"\] a train step, 1\.6 times a backward call", browser.ask(chooser))
+
+
 @pytest.mark.parametrize(
     ("link", "chosen", "note"),
     [

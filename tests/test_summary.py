@@ -16,9 +16,9 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
 from timelift.analyse.recommend import answer
 from timelift.analyse.results import Run
-from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
+from timelift.case import Backend, Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal.lines import Header, StrategyEntry
-from timelift.measurement import Measurement
+from timelift.measurement import CaseInLaunch, Facts, Measurement
 from timelift.present import terminal
 from timelift.present.answer import headline, where_slower
 from timelift.present.summary import Pointers, summary
@@ -76,6 +76,43 @@ def test_a_loss_in_forward_calls_says_nothing_of_gradients():
     ]
     costs = {"native": [1.05, 1, 1.05] + [1] * 6, "fold_time": [1, 3, 1] + [3, 1.2, 3] * 2, TD: 5}
     assert row(found(raced(costs, places))).slower.startswith("forward (in 2 of 9 settings): up to")
+
+
+def told_of(*cases, **facts):
+    """The notes of a run of these cases, each played in one launch."""
+    lines = [CaseInLaunch(case, 1, seconds_per_call=[1.0], facts=Facts(**facts)) for case in cases]
+    measured = [Measurement(line.case).plus(line) for line in lines]
+    return dict(summary(found(measured), None).notes)
+
+
+STEP, EAGER, XLA, ON_GPU = (
+    journals.case(phase=Phase.TRAIN, **axes)
+    for axes in ({}, {"mode": Mode.EAGER}, {"mode": Mode.XLA}, {"mode": Mode.XLA, "device": "gpu"})
+)
+ON_JAX = journals.case(phase=Phase.TRAIN, backend=Backend.JAX)
+ON_TORCH = journals.case(phase=Phase.TRAIN, backend=Backend.TORCH, mode=Mode.EAGER)
+AUTO = '(jit_compile="auto")'
+
+
+@pytest.mark.parametrize(
+    ("cases", "modes"),
+    [
+        ([STEP, ON_JAX], f"in graph mode on TensorFlow and JAX {AUTO}"),
+        ([ON_TORCH], f"in eager mode on PyTorch {AUTO}"),
+        ([ON_GPU], f"in XLA mode on TensorFlow with gpu {AUTO}"),
+        ([STEP, EAGER, XLA], f"on TensorFlow {AUTO}; also in eager mode; also in XLA mode"),
+        ([EAGER], f"in graph mode on TensorFlow {AUTO}; here in eager mode"),
+    ],
+)
+def test_a_train_step_is_in_the_mode_of_fit_or_another_is_named(cases, modes):
+    assert told_of(*cases)["train step"].endswith(modes)
+
+
+def test_zero_gradients_are_told_of_train_steps_that_have_some():
+    assert "gradients" in told_of(STEP, zero_gradients=1e-5)
+    assert "gradients" not in told_of(STEP, zero_gradients=0.0)
+    backward = journals.case(phase=Phase.BACKWARD)
+    assert not {"gradients", "train step"} & {*told_of(backward, zero_gradients=0.5)}
 
 
 @pytest.mark.parametrize(

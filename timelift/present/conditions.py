@@ -44,8 +44,8 @@ _ENDS = {
 }
 #: What is told of workloads in which some weights have no gradient.
 _FEW_GRADIENTS = (
-    "of the weights up to {shares} have a gradient of zero, or one too small for Adam's square of "
-    "it: a processor may be slower with such numbers, and weights that move have others"
+    "up to {shares} have a gradient of zero, or one whose square is too small for Adam: a "
+    "processor may be slower with denormal numbers, and training that moves weights has others"
 )
 #: The most strategies that are named for one reason.
 _MOST_NAMED = 3
@@ -99,8 +99,10 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
     beside = _beside_gradients(settings, findings)
     yield "train step", f"{_of_fit(settings)}{beside}"
     if shares := _zero_gradients(steps):
-        parts = [f"{three_figures(100 * share)} % ({name})" for name, share in shares.items()]
-        yield "gradients", _FEW_GRADIENTS.format(shares=", ".join(parts))
+        parts = [
+            f"{three_figures(100 * x)} % of the weights of {name}" for name, x in shares.items()
+        ]
+        yield "gradients", _FEW_GRADIENTS.format(shares=first_few(parts, _MOST_NAMED))
 
 
 def _of_fit(settings: Sequence[Setting]) -> str:
