@@ -161,7 +161,10 @@ def test_a_budget_that_was_too_small_names_one_that_would_do(
 
 def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():
     model = make_model(lifts=[LIFT | {"gradients": gradients} for gradients in Gradients])
-    assert [model.setting_of(lift).gradients for lift in model.lifts] == [*Gradients]
+    alone = [*map(model.setting_of, model.lifts)]
+    assert [setting.gradients for setting in alone] == [*Gradients]
+    assert [setting.phase for setting in alone] == [Phase.FORWARD, Phase.BACKWARD, Phase.BACKWARD]
+    assert model.setting.phase is Phase.TRAIN
     served = model.in_phase(Phase.FORWARD)
     settings = served.setting, *map(served.setting_of, served.lifts)
     assert {setting.phase for setting in settings} == {Phase.FORWARD}
