@@ -106,6 +106,7 @@ def test_percentages_and_counts_have_one_spelling(text, expected):
         ("batch", (8, 32), "from batch 8 to 32"),
         ("phase", ("backward",), "in backward calls"),
         ("phase", ("forward", "train"), "in forward calls or train steps"),
+        ("workload", ("train",), "for train"),
         ("mode", ("xla",), "in XLA mode"),
         ("device", ("gpu:0",), "on gpu:0"),
         ("backend", ("jax", "torch"), "on JAX or PyTorch"),

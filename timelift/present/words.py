@@ -4,7 +4,6 @@ import math
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from timelift.case import (
@@ -196,11 +195,11 @@ _BEFORE: Mapping[str, str] = {
     "workload": "for ",
 }
 _AFTER: Mapping[str, str] = {"mode": " mode"}
-#: What the calls of a phase are called, one and many of them.
-_CALLS: Mapping[object, tuple[str, str]] = {
-    Phase.FORWARD: ("a call", "forward calls"),
-    Phase.BACKWARD: ("a call", "backward calls"),
-    Phase.TRAIN: ("a train step", "train steps"),
+#: What the calls of a phase are called.
+_CALLS: Mapping[tuple[str, object], str] = {
+    ("phase", Phase.FORWARD): "forward calls",
+    ("phase", Phase.BACKWARD): "backward calls",
+    ("phase", Phase.TRAIN): "train steps",
 }
 #: Words around a value that alone would not tell its axis.
 _VALUES: Mapping[str, str] = {
@@ -240,8 +239,10 @@ def at_values(axis: str, values: Sequence[object], *, are_neighbours: bool = Tru
         if not are_neighbours:
             return f"at {sizes_in_words(axis, values, ' or ')}"
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
-    write = _calls if axis == "phase" else partial(value_in_words, axis)
-    return f"{_BEFORE[axis]}{' or '.join(map(write, values))}{_AFTER.get(axis, '')}"
+    words = " or ".join(
+        _CALLS.get((axis, value)) or value_in_words(axis, value) for value in values
+    )
+    return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"
 
 
 def sizes_in_words(axis: str, values: Sequence[object], link: str) -> str:
@@ -259,11 +260,7 @@ def value_in_words(axis: str, value: object) -> str:
 
 def a_call(phase: Phase) -> str:
     """Return what is timed in a phase: `a call`, `a train step`."""
-    return _CALLS[phase][0]
-
-
-def _calls(phase: object) -> str:
-    return _CALLS[phase][1]
+    return "a train step" if phase is Phase.TRAIN else "a call"
 
 
 # The options that ask for a setting --------------------------------------------------------------
