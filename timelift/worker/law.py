@@ -232,11 +232,13 @@ def check_weight_gradients(
 ) -> float:
     """Compare the gradients by the weights, in the layer's order.
 
-    Each sums over rows, and in a row over the values of a feature, such as pixels.
+    Each sums over rows, and in a row over the values of a feature, such as pixels, of which a layer
+    that pools them has more in its inputs than in its outputs.
     """
     wanted, tolerance = expected.weight_gradients, TOLERANCES[precision]
     rows = int(expected.valid[:, expected.steps].sum())
-    additions = rows * max(math.prod(leaf.shape[2:-1]) for leaf in expected.outputs)
+    leaves = *expected.outputs, *expected.input_gradients
+    additions = rows * max(math.prod(leaf.shape[2:-1]) for leaf in leaves)
     least = np.full(len(wanted), tolerance.gradients + rounding_of(additions, tolerance))
     allowed = np.maximum(2 * expected.weight_rounding, least)
     present = list[Array]()

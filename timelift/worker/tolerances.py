@@ -36,12 +36,25 @@ class Tolerance:
     roundoff: float
 
 
+def _of_16_bits(roundoff: float) -> Tolerance:
+    """Return the tolerance of a dtype whose products are summed in float32, and rounded once.
+
+    Two results of d operations in a row, each rounded by at most `roundoff`, differ by about
+    2 sqrt(d) of it: eight for 16 operations. Gradients pass through all of them once more, and
+    multiply what each way has rounded.
+    """
+    outputs = 8 * roundoff
+    return Tolerance(outputs, 2.5 * outputs, 1e-6, roundoff)
+
+
+#: Of float32 and float64, in which sums are rounded at each addition, outputs may be off by what
+#: products of 10,000 terms make of it; of TF32 by four times what the factors are rounded.
 TOLERANCES: Mapping[str, Tolerance] = {
     DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
     DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
     DtypePrecision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
-    DtypePrecision.FLOAT16: Tolerance(5e-3, 1.25e-2, 1e-6, 2.0**-11),
-    DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
+    DtypePrecision.FLOAT16: _of_16_bits(2.0**-11),
+    DtypePrecision.BFLOAT16: _of_16_bits(2.0**-8),
 }
 #: Values of `jax_default_matmul_precision` for which a GPU does not multiply float32 in TF32.
 _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
