@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from studies import law
-from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
+from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task, WorkerChannel
 
@@ -117,13 +117,17 @@ def ends_of_noise(backend: str) -> dict[str, Ends]:
 NamedEnd = tuple[str, str, str]
 
 
-def ends_of_mistakes(backend: str, kind: str) -> tuple[list[NamedEnd], list[NamedEnd]]:
-    """Hold mistakes whose names have `kind` in them to the law, and right lifts beside them."""
+def ends_of_mistakes(
+    backend: str, kinds: tuple[str, ...] = ("",), dtype: str = Dtype.FLOAT32
+) -> tuple[list[NamedEnd], list[NamedEnd]]:
+    """Hold mistakes whose names have one of `kinds` in them to the law, and right lifts beside."""
     ends: tuple[list[NamedEnd], list[NamedEnd]] = [], []
-    for trial in law.planted(Backend(backend), "relus"):
-        wrong = {name: line for name, line in trial.wrong.items() if kind in name}
+    for trial in law.planted(Backend(backend), "relus", Dtype(dtype)):
+        wrong = {
+            name: line for name, line in trial.wrong.items() if any(kind in name for kind in kinds)
+        }
         for name, end in ends_of(replace(trial, wrong=wrong).task(SEED)).items():
-            ends[name in trial.right].append((name, *end))
+            ends[name in trial.right].append((f"{name}, {trial.setting.phase}", *end))
     return ends
 
 
