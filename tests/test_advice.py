@@ -5,12 +5,15 @@ import dataclasses
 import json
 
 import pytest
+from msgspec import structs
 
 from tests import journals
 from tests.advised import DESCRIBED, LIFT, PAGES, SLOWER, TIMES, WHOLE, advised, make_model
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json, advice_lines
+from timelift.analyse.findings import RunFindings
 from timelift.case import Case, Phase, Status
+from timelift.present.summary import summary
 
 
 def screen(advice):
@@ -106,6 +109,14 @@ def test_the_advice_is_json_for_programs(tmp_path):
     assert (data["advice"], data["gain"]["speed_up"]["verdict"]) == ("change", "faster")
     several = json.loads(advice_json([advised(tmp_path, make_model())] * 2, PAGES))
     assert [of_batch["advice"] for of_batch in several] == ["undecided", "undecided"]
+
+
+def test_train_steps_of_a_model_are_not_told_as_those_of_a_lift_with_adam(tmp_path):
+    (race,) = advised(tmp_path, make_model(), whole=WHOLE).races
+    header = structs.replace(race.run.header, options={"relative_to": "as_written"})
+    for run, is_lift in ((race.run, True), (dataclasses.replace(race.run, header=header), False)):
+        notes = dict(summary(RunFindings(run), None).notes)
+        assert ("Adam" in notes["train step"]) == is_lift
 
 
 @pytest.mark.parametrize("name", ["a/b", "tokens-T16-B8-forward-graph", "my model"])

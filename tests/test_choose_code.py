@@ -188,7 +188,6 @@ def test_the_code_for_several_inputs_runs_as_it_is_pasted(tmp_path):
 
 #: The dtype of inputs, and the dtypes that a layer computes in and has its weights in.
 DTYPES = {
-    "float32": ["float32", "float32", "float32"],
     "mixed_bfloat16": ["float32", "bfloat16", "float32"],
     "mixed_float16": ["float32", "float16", "float32"],
     "bfloat16": ["bfloat16", "bfloat16", "bfloat16"],
@@ -206,14 +205,11 @@ print(json.dumps(found))
 
 
 def test_the_code_of_a_dtype_makes_layers_and_inputs_of_it(run):
-    settings = {dtype: replace(SETTING, dtype=Dtype(dtype)) for dtype in DTYPES}
-    codes = {
-        dtype: usage.code_to_paste("fold_time", setting, run, Project(ROOT))
-        for dtype, setting in settings.items()
-    }
+    of, settings = Project(ROOT), {one: replace(SETTING, dtype=Dtype(one)) for one in DTYPES}
+    codes = {one: usage.code_to_paste("fold_time", settings[one], run, of) for one in DTYPES}
     found = engines.run("tensorflow", SCRIPT_OF_DTYPES.format(codes=json.dumps(codes)))
     assert found == DTYPES
-    used = usage.how_to_use("native", settings["mixed_float16"], run, Project(ROOT))
+    used = usage.how_to_use("native", settings["mixed_float16"], run, of)
     assert "then: keras.config.set_dtype_policy('mixed_float16'); model = build(" in used
 
 
