@@ -239,9 +239,7 @@ def at_values(axis: str, values: Sequence[object], *, are_neighbours: bool = Tru
         if not are_neighbours:
             return f"at {sizes_in_words(axis, values, ' or ')}"
         return f"from {sizes_in_words(axis, (values[0], values[-1]), ' to ')}"
-    words = " or ".join(
-        _CALLS.get((axis, value)) or value_in_words(axis, value) for value in values
-    )
+    words = " or ".join(_CALLS.get((axis, each)) or value_in_words(axis, each) for each in values)
     return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"
 
 
