@@ -24,6 +24,10 @@ LAYER = """import keras
 
 def make():
     return keras.layers.Activation(keras.ops.negative)
+
+
+def wide():
+    return keras.layers.Dense(4096, use_bias=False)
 """
 STRATEGY = """
 import keras
@@ -55,13 +59,13 @@ def files(tmp_path):
     return write(tmp_path, strategies | {"layer.py": LAYER})
 
 
-def readings(files, launch, seq_len, batch):
+def readings(files, launch, sizes, phase=Phase.FORWARD, layer="make"):
     """Peak bytes by strategy, as a run reads them, eagerly: nothing is optimised away."""
     backend, process = launch
     task = Task(
-        setting=Setting("held", seq_len, batch, Phase.FORWARD, mode=Mode.EAGER, backend=backend),
+        setting=Setting("held", *sizes, phase, mode=Mode.EAGER, backend=backend),
         rivals=tuple(RivalSpec(name, str(files / f"{name}.py")) for name in BODIES),
-        factory=f"{files / 'layer.py'}:make",
+        factory=f"{files / 'layer.py'}:{layer}",
         inputs=LayerInputs.of_one(FEATURES),
         seed=1,
         round_seconds=0.0,
@@ -84,7 +88,7 @@ def launch(request):
 
 
 def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, launch):
-    peaks = [readings(files, launch, SEQ_LEN, BATCH) for _ in range(3)]
+    peaks = [readings(files, launch, (SEQ_LEN, BATCH)) for _ in range(3)]
     for peak in peaks:
         assert LEAST <= peak["once"] <= 2 * MIB
         assert 1.5 <= peak["twice"] / peak["once"] <= 2.5
@@ -94,7 +98,17 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, laun
 
 
 def test_a_size_below_the_resolution_is_left_out(files, launch):
-    assert set(readings(files, launch, 8, 8).values()) == {None}
+    assert set(readings(files, launch, (8, 8)).values()) == {None}
+
+
+def test_a_train_step_needs_the_moments_of_adam_beside_the_gradients(files, launch):
+    """Weights of a MiB have two moments and a gradient, of which a backward call needs the last."""
+    backward, train = (
+        readings(files, launch, (2, 2), phase, "wide")["once"]
+        for phase in (Phase.BACKWARD, Phase.TRAIN)
+    )
+    assert backward >= LEAST
+    assert train - backward >= 2 * MIB
 
 
 def test_memory_that_a_thread_frees_late_is_not_counted_as_free_before():
