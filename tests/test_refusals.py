@@ -192,7 +192,9 @@ CASES = [
 WEIGHTLESS = ("layers.Dropout", "layers.GaussianNoise")
 #: A train step is refused where a backward call is; those on TensorFlow are a cover.
 TRAINED = [
-    replace(case, axes=case.axes | TRAIN, slow=case.backend is not Backend.TENSORFLOW or case.axes)
+    replace(
+        case, axes=case.axes | TRAIN, slow=case.backend is not Backend.TENSORFLOW or case.axes != {}
+    )
     for case in CASES
     if case.refused and "phase" not in case.axes and not case.unseen
     if not case.layer.startswith(WEIGHTLESS)
