@@ -289,39 +289,27 @@ def test_backward_settings_alone_have_gradients():
     assert others == {Gradients.NONE}
 
 
-def modes(asked, **question):
-    by_phase = {}
-    for case in cases(asked | {"phases": "forward,train"}, **question):
-        by_phase.setdefault(case.setting.phase, set()).add(case.setting.mode)
-    return by_phase
+USUAL, OF_TRAIN = {"phases": "forward", "modes": "graph"}, {"phases": "train"}
 
 
 @pytest.mark.parametrize(
-    ("backend", "device", "mode"),
+    ("asked", "question", "modes"),
     [
-        ("tensorflow", "cpu", "graph"),
-        ("tensorflow", "gpu:1", "xla"),
-        ("jax", "gpu", "graph"),
-        ("torch", "gpu", "eager"),
-    ],
-)
-def test_a_train_step_is_asked_in_the_mode_of_fit(backend, device, mode):
-    asked = {"backends": backend, "devices": device}
-    assert modes(asked, phases="forward", modes="graph") == {"forward": {"graph"}, "train": {mode}}
-    assert modes(asked, phases="train")["train"] == {mode}
-
-
-@pytest.mark.parametrize(
-    ("asked", "question", "expected"),
-    [
-        ({"modes": "graph"}, {"phases": "forward", "modes": "eager"}, {"graph"}),
-        ({"modes": "graph"}, {"phases": "train"}, {"graph"}),
-        ({}, {"phases": "backward,train", "modes": "graph"}, {"graph"}),
+        ({}, USUAL, {"graph"}),
+        ({"devices": "gpu:1"}, USUAL, {"xla"}),
+        ({"devices": "gpu", "backends": "jax"}, OF_TRAIN, {"graph"}),
+        ({"backends": "torch"}, OF_TRAIN, {"eager"}),
+        ({"backends": "torch", "modes": "graph"}, OF_TRAIN, {"graph"}),
+        ({"backends": "torch"}, OF_TRAIN | {"modes": "graph"}, {"graph"}),
         ({}, {"phases": "forward", "modes": "graph,xla", "compares": "modes"}, {"graph", "xla"}),
     ],
 )
-def test_a_mode_that_is_named_is_that_of_train_steps_too(asked, question, expected):
-    assert modes({"backends": "torch"} | asked, **question)["train"] == expected
+def test_a_train_step_has_the_mode_of_fit_unless_one_is_named(asked, question, modes):
+    usual = {"phases": "forward,train", "backends": "tensorflow", "devices": "cpu"}
+    grid = {case.setting for case in cases(usual | asked, **question)}
+    assert {setting.mode for setting in grid if setting.phase is Phase.TRAIN} == modes
+    if question == USUAL:
+        assert {setting.mode for setting in grid if setting.phase is Phase.FORWARD} == {"graph"}
 
 
 def test_a_question_about_an_axis_needs_two_of_its_values():

@@ -14,7 +14,7 @@ from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import SpeedUp, rank_run
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Status
+from timelift.case import Backend, Mode, Phase, Status
 from timelift.choose import choices
 from timelift.choose.choice_words import answer_lines, deciding_command
 from timelift.choose.choices import Goal, Query, Undecided, decide, read_query
@@ -183,6 +183,14 @@ def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
     run = results.load(journal(tmp_path, seq_lens=(8,), phases=("forward", "backward"), mode="xla"))
     assert read_query({"phase": "backward"}, "time", run).setting.mode == "xla"
     assert read_query({}, "time", run).setting.phase == "forward"
+
+
+@pytest.mark.parametrize(("backend", "mode"), [("tensorflow", "graph"), ("torch", "eager")])
+def test_the_usual_mode_of_a_train_step_is_that_of_fit(tmp_path, backend, mode):
+    usual = {"phase": Phase.TRAIN, "backend": Backend(backend)}
+    cases = [journals.case(name, mode=one, **usual) for name in NAMES for one in Mode]
+    run = results.load(journals.synthetic(tmp_path / "run.jsonl", cases))
+    assert read_query({}, "time", run).setting.mode == mode
 
 
 NO_ANSWERS = {

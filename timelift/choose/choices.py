@@ -81,7 +81,12 @@ def _read(axis: str, text: str) -> Any:
 
 
 def _usual(axis: str, settings: Sequence[Setting]) -> Any:
-    """Return the usual value of an axis if it was measured, or else the only one that was."""
+    """Return the usual value of an axis if it was measured, or else the only one that was.
+
+    The usual mode of a train step is that of `fit`.
+    """
+    if axis == "mode" and {setting.phase for setting in settings} == {Phase.TRAIN}:
+        settings = [each for each in settings if each.mode is each.mode_of_fit] or settings
     measured = sorted({getattr(setting, axis) for setting in settings})
     if axis not in {"workload", *SIZES}:
         phase = Phase.BACKWARD if axis == "gradients" else Phase.FORWARD
