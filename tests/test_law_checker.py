@@ -183,6 +183,16 @@ def test_gradients_may_be_twice_as_far_off_as_rounding_moves_them(own, keeps):
             check(wrong, expected, Dtype.BFLOAT16)
 
 
+def test_pixels_that_a_layer_pools_are_additions_of_its_gradients():
+    expected = reference()
+    images = replace(expected, input_gradients=[np.zeros((BATCH, len(STEPS), 64, 64, 3))])
+    off = [1.02 * weight for weight in expected.weight_gradients]
+    law.check_weight_gradients(off, images, Dtype.FLOAT16)
+    for held, dtype in ((expected, Dtype.FLOAT16), (images, Dtype.FLOAT32)):
+        with pytest.raises(LawBrokenError, match="gradient of weight 0 differs"):
+            law.check_weight_gradients(off, held, dtype)
+
+
 @pytest.mark.parametrize(
     ("dtype", "many"), [(DtypePrecision.FLOAT32, 128), (DtypePrecision.BFLOAT16, 16)]
 )
