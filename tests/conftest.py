@@ -24,7 +24,7 @@ settings.load_profile("patient")
 
 #: The slowest first, so that no process waits for the other at the end.
 SLOW_FIRST = (
-    "law studies interrupted_runs against bench bench_layers refusals engine_torch "
+    "law studies train_step interrupted_runs against bench bench_layers refusals engine_torch "
     "changed_models advise_command drop_in wheel launch meaning reading_anything "
     "users_layer study_ladder"
 ).split()
