@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.repositories import strategy, workload, write
-from timelift.case import AXES, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
+from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import Planted
@@ -407,17 +407,3 @@ def test_settings_sort_by_size_and_what_is_usual_comes_first():
     assert sorted(set(ordered)) == ordered
     assert max(ordered, key=lambda setting: setting.phase).phase is Phase.BACKWARD
     assert Phase.FORWARD <= Phase.FORWARD < Phase.BACKWARD >= Phase.BACKWARD
-
-
-def test_a_train_step_in_float16_is_refused_before_anything_is_built():
-    from tests.projects import STRATEGIES, WORKLOADS
-
-    known = Catalogue(STRATEGIES, WORKLOADS)
-    train = Setting("sensor", 8, 2, Phase.TRAIN, dtype=Dtype.FLOAT16)
-    refused = known.why_not(Case(train, "native"))
-    assert refused == "in float16 Adam's epsilon vanishes; ask for --dtypes mixed_float16"
-    for possible in (
-        replace(train, phase=Phase.BACKWARD),
-        replace(train, dtype=Dtype.MIXED_FLOAT16),
-    ):
-        assert known.why_not(Case(possible, "native")) == ""
