@@ -239,7 +239,9 @@ OPTIONS.add_argument("--strategies", default="all", metavar="LIST")
 OPTIONS.add_argument("--workloads", default="all", metavar="LIST")
 OPTIONS.add_argument("--by-backend", action="store_true", help="one table of all backends")
 OPTIONS.add_argument("--dtypes", default="", metavar="LIST", help="a table of dtypes a backend")
-OPTIONS.add_argument("--modes", default="eager", metavar="LIST", help="of the tables of dtypes")
+OPTIONS.add_argument(
+    "--modes", default="eager", metavar="LIST", help="of those tables (default: eager)"
+)
 OPTIONS.add_argument("--backends", default="all", metavar="LIST", help="of all but the page")
 
 
