@@ -97,17 +97,17 @@ def refused_by_jax(part, setting):
 
 def refused_by_tensorflow(part, setting):
     """Return why TensorFlow cannot vectorise one of the layers; None where it can."""
-    backward, name = setting.phase != "forward", type(part).__name__
-    inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
+    differentiates, name = setting.phase != "forward", type(part).__name__
+    inert = setting.mode == "eager" or (setting.mode == "graph" and not differentiates)
     if isinstance(part, layers.RNN) and not (part.unroll or inert):
         return f"the loop of {name} is vectorised into one without a gradient or XLA program."
     lone = setting.time_axis == "dynamic" and setting.batch == setting.seq_len == 1
     if isinstance(part, layers.RNN) and lone and setting.mode == "graph":
         return f"TensorFlow gives the loop of {name} a wrong shape for one step of one sequence."
     double = setting.dtype == "float64" and setting.mode != "xla"
-    if backward and double and getattr(part, "groups", 1) > 1:
+    if differentiates and double and getattr(part, "groups", 1) > 1:
         return f"TensorFlow has no vectorised float64 gradient of a grouped {name} without XLA."
-    if backward and setting.mode == "xla" and isinstance(part, FALLS_BACK):
+    if differentiates and setting.mode == "xla" and isinstance(part, FALLS_BACK):
         return f"{name} falls back to a while loop, whose gradient XLA cannot compile."
     return None
 

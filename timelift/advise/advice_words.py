@@ -197,8 +197,8 @@ def lift_rows(advices: Sequence[ModelAdvice]) -> Iterator[Row]:
     """Yield headings, and a row for each rival of each lift at each batch, its second cell."""
     model = advices[0].model
     phases = {model.setting_of(lift).phase for lift in model.lifts if lift.can_change}
-    call = f"a {' or '.join(sorted(phases))} call"
-    yield ("lift", "batch", "alone with", call, "times as fast", "first call")
+    heading = f"a {' or '.join(sorted(phases))} call"
+    yield ("lift", "batch", "alone with", heading, "times as fast", "first call")
     for of_lift in zip(*(advice.lifts for advice in advices), strict=True):
         for advice, lift_advice in zip(advices, of_lift, strict=True):
             lift, batch = lift_advice.lift, str(advice.model.feeding.batch)

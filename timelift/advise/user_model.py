@@ -203,7 +203,7 @@ def read_call(text: str) -> Phase:
     """Return the phase in which a whole model is called; raises UserError for another one."""
     if text not in (Phase.TRAIN, Phase.FORWARD):
         raise UserError(
-            f"expected train, a train step, or forward, outputs alone, received {text!r}"
+            f"expected the phase train (a train step) or forward (outputs), received {text!r}"
         )
     return Phase(text)
 

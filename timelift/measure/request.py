@@ -35,8 +35,8 @@ class Question:
 
     A question that compares the values of an axis has no cases if only one value is requested, and
     one that `keeps` an axis none of other values than its own, whatever the option says; if it
-    `waits`, it is asked only where the option or its file is named. `sizes="smallest"` takes only
-    the shortest length and the smallest batch of each workload.
+    `waits`, it is asked only where that axis's option or its file is named. `sizes="smallest"`
+    takes only the shortest length and the smallest batch of each workload.
     """
 
     axes: Mapping[str, str]
@@ -62,6 +62,8 @@ class Question:
             if axis and axis not in [*known]:
                 hint = nearest(str(axis), known)
                 raise UserError(f"question: {word}: unknown axis {axis!r}; {hint}")
+        if arguments.get("waits") and not (arguments.get("keeps") or arguments.get("compares")):
+            raise UserError("question: waits: expected keeps or compares beside it, received none")
         sizes = arguments.get("sizes", "all")
         if sizes not in ("all", "smallest"):
             raise UserError(f"question: sizes: expected all or smallest, received {sizes!r}")
@@ -255,16 +257,14 @@ def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue)
 
 
 def _phases_in_the_mode_of_fit(question: Question, asked: Mapping[str, str]) -> Collection[Phase]:
-    """Return the phases of which neither the user nor the question names the modes.
+    """Return train, unless the user or the question names its modes.
 
     What a question says of modes holds for its own phases, and for others than train.
     """
     if asked.get("modes") or question.compares == "modes":
         return ()
-    if not question.axes.get("modes"):
-        return [*Phase]
-    own = option_named("phases").value(question.axes.get("phases", ""))
-    return {Phase.TRAIN}.difference(own)
+    own = question.axes.get("phases", "") if question.axes.get("modes") else ""
+    return {Phase.TRAIN}.difference(option_named("phases").value(own))
 
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:

@@ -138,10 +138,10 @@ class Questions:
         is_asked = not waits or request.texts[axis] or self._is_named(path)
         grid = request.cases(asked) if is_asked else []
         if not grid:
-            own = asked.axes.get(asked.keeps)
-            received = request.texts[axis] or "nothing"
-            alone = f"measures --{asked.keeps} {own} alone, received {received}"
-            limit = alone if own else f"compares several {asked.compares}"
+            limit = f"compares several {asked.compares}"
+            if kept := asked.keeps:
+                received = request.texts[kept] or "nothing"
+                limit = f"measures --{kept} {asked.axes[kept]} alone, received {received}"
             self._limits.append(f"{path.name} {limit}")
         cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
         for case in cases:

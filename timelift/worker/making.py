@@ -68,7 +68,7 @@ def symbolic(inputs: LayerInputs, *leading: int | None) -> Any:
 
 
 def why_nothing_trains(layer: Any, task: Task) -> str:
-    """Return why a backward pass is impossible, or an empty string."""
+    """Return why no gradient is computed, or an empty string."""
     setting = task.setting
     if not setting.differentiates:
         return ""
@@ -100,7 +100,7 @@ def why_dtype_fails(error: Exception, setting: Setting) -> str:
             f"{backend} compiles no attention in float16 here; ask for a dtype of bfloat16, or for "
             "--modes eager."
         )
-    if not weights.endswith("float16"):
+    if weights not in {Dtype.FLOAT16, Dtype.BFLOAT16}:
         return ""
     try:
         keras.initializers.Orthogonal()((2, 2), weights)

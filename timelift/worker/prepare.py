@@ -210,7 +210,8 @@ class SettingUnderTest:
             find_loss_scale(self.engine, compiled, feed)
         if is_checked:
             facts["law_error"] = check_rival(inner, model, prepared, feeds, self.emit)
-            facts["zero_gradients"] = inner.zero_gradients if training else None
+            if setting.phase is Phase.TRAIN:
+                facts["zero_gradients"] = inner.zero_gradients
         facts.update(peak_facts(self.engine, self.task, self.emit, prepared))
         return prepared
 
@@ -288,6 +289,10 @@ def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) 
 
     What a train step keeps for the next one, which is there before a call, is a part of it.
     """
+    on_cpu = task.setting.on_cpu
+    if on_cpu and not task.reads_peak_memory:
+        return {}
+    emit(Busy("reading the peak memory", prepared.rival.name))
     bound, step = prepared.compiled.bind(prepared.feed), prepared.compiled.step()
 
     def call() -> Any:
@@ -295,10 +300,6 @@ def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) 
         engine.wait(result)
         return result
 
-    on_cpu = task.setting.on_cpu
-    if on_cpu and not task.reads_peak_memory:
-        return {}
-    emit(Busy("reading the peak memory", prepared.rival.name))
     engine.release()
     peaks: Mapping[str, int | None] = (
         system.host_peak_facts(call, engine.pooled_peak_bytes)

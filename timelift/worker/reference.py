@@ -364,20 +364,20 @@ class InnerLayer:
         #: Weights, where a call assigns them: a gradient that is not finite makes them so.
         trained = layer.trainable_variables if setting.phase is Phase.TRAIN else []
         self._weights = [(variable, variable.numpy()) for variable in trained]
-        backward = setting.differentiates
         self.precision = precision_of(layer, engine, setting)
         #: The precision of gradients by the inputs, which have the dtype of these.
         dtypes = [setting.dtype.floats, *compute_dtypes(layer)]
         self.input_precision = coarsest(dtypes, setting.device, engine.identity())
         self.adds_more = noisy
-        noisy = noisy or (backward and self._trains_differently(engine, shared))
+        noisy = noisy or (setting.differentiates and self._trains_differently(engine, shared))
         self.trains_differently = noisy
-        training = backward and not noisy
+        training = setting.differentiates and not noisy
         names = law.leaf_names(layer(symbolic(task.inputs)), law.OUTPUTS, "output")
         self._calls = calls = LayerCalls(engine, layer, shared, training, names)
         noise = np.random.default_rng([task.seed, 1])
         weigh = partial(draw_cotangents, valid=shared.valid[:, list(shared.steps)], noise=noise)
-        self.reference = reference_at(shared.steps, calls, weigh, gradients=backward)
+        gradients = setting.differentiates
+        self.reference = reference_at(shared.steps, calls, weigh, gradients=gradients)
         if not task.reads_peak_memory:
             precisions = self.precision, self.input_precision
             self.folded_reference = FoldedReference(calls, self.reference, precisions, noise)
@@ -412,9 +412,9 @@ class InnerLayer:
 
     @property
     def zero_gradients(self) -> float:
-        """The share of the weights' gradients that are zero, or have a square that Adam denormals.
+        """The share of the weights' gradients of which a moment of Adam is zero or denormal.
 
-        Its second moment is a thousandth of the square at first.
+        The second moment is the smaller one, at first a thousandth of the gradient's square.
         """
         gradients = self.folded_reference.everywhere.weight_gradients  # float64, moments are not
         weights = [law.widened(weight.numpy()) for weight in self.layer.trainable_weights]

@@ -23,7 +23,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.messages import COMPILED_FOLDER
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
-from timelift.worker.engines.train_step import TrainStep, data
+from timelift.worker.engines.train_step import TrainStep, data_of
 
 _SWITCHES = (
     "jax_disable_jit",
@@ -125,7 +125,7 @@ class JaxCompiled:
     """One model in one phase and mode; counts its traces from inside the traced Python.
 
     Weights are arguments of the function, or XLA would fold them as constants. The variables that a
-    training step changes are among its results, or XLA would not compute them.
+    train step changes are among its results, or XLA would not compute them.
     """
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
@@ -213,7 +213,7 @@ class JaxTrainStep(JaxCompiled):
             [_copied(variable.value) for variable in variables]
             for variables in (*kinds, step.metrics_variables)
         ]
-        return tuple(state), data(feed)
+        return tuple(state), data_of(feed)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         self.step()

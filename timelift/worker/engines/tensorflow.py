@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
-from timelift.worker.engines.train_step import TrainStep, data
+from timelift.worker.engines.train_step import TrainStep, data_of
 
 #: Names of the events of the pool of host memory in a profile.
 _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
@@ -182,7 +182,7 @@ class TensorFlowCompiled:
     def _train(self, inputs: Any, mask: Any, *cotangents: Any) -> Any:
         self.traces += self._setting.mode is not Mode.EAGER
         with tf.device(self._device):
-            return self._step.train_step(data(Feed(inputs, mask, cotangents)))
+            return self._step.train_step(data_of(Feed(inputs, mask, cotangents)))
 
     def step(self) -> Any:
         return self._step

@@ -16,7 +16,7 @@ from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import Array, Engine, Feed, Switch, UnavailableError, loss_of, mask_arg
-from timelift.worker.engines.train_step import TrainStep, data
+from timelift.worker.engines.train_step import TrainStep, data_of
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
@@ -213,7 +213,7 @@ class TorchCompiled:
         if feed.cotangents is None:
             return partial(_forward, self._function, inputs, mask)
         if self._step:
-            return partial(self._function, data(Feed(inputs, mask, feed.cotangents)))
+            return partial(self._function, data_of(Feed(inputs, mask, feed.cotangents)))
         sources = [weight.value for weight in self._model.trainable_weights]
         if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             sources = [*(leaf.requires_grad_() for leaf in _float_leaves(inputs)), *sources]

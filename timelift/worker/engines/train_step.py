@@ -21,7 +21,7 @@ _NEVER = 2**31 - 1
 
 
 class TrainStep(keras.Model):  # type: ignore[misc]
-    """A model with Adam and a linear loss; `train_step` takes what `data` returns.
+    """A model with Adam and a linear loss; `train_step` takes what `data_of` returns.
 
     In the policy `mixed_float16` Keras scales the loss, by 2¹⁵ at first, and skips a step with
     gradients that are not finite, after which the scale is half as large. Here it never grows.
@@ -52,14 +52,13 @@ class TrainStep(keras.Model):  # type: ignore[misc]
             shapes = tuple(output.shape), tuple(cotangent.shape)
             if None not in shapes[0] and shapes[0] != shapes[1]:  # or they would broadcast
                 raise ValueError(f"outputs have shape {shapes[0]}, their cotangent {shapes[1]}")
-        wide = [ops.cast(each, keras.config.floatx()) for each in floats]
-        return loss_of(
-            wide, [ops.cast(each, keras.config.floatx()) for each in cotangents], ops.sum
-        )
+        floatx = keras.config.floatx()
+        wide = [ops.cast(each, floatx) for each in floats]
+        return loss_of(wide, [ops.cast(each, floatx) for each in cotangents], ops.sum)
 
     @property
     def scales_loss(self) -> bool:
-        return hasattr(self.optimizer, "dynamic_scale") or hasattr(self.optimizer, "initial_scale")
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
     @property
     def _adam(self) -> Any:
@@ -96,6 +95,6 @@ class TrainStep(keras.Model):  # type: ignore[misc]
         return [moment.astype(np.promote_types(moment.dtype, "f4")) / share for moment in moments]
 
 
-def data(feed: Feed) -> tuple[Any, Sequence[Any]]:
+def data_of(feed: Feed) -> tuple[Any, Sequence[Any]]:
     """Return a feed as `train_step` takes it."""
     return (feed.inputs, feed.mask), [*(feed.cotangents or ())]
