@@ -33,14 +33,6 @@ class LawCase:
 
 BOTH = Gradients.INPUTS_AND_WEIGHTS
 CASES = {
-    "one step's gradient stopped": LawCase(
-        "ops.where(at(y, 1, STEP), ops.stop_gradient(y), y)",
-        "ops.where(at(y, 1, STEP), y, y)",
-        {"backward": "gradient of weight 0 differs"},
-    ),
-    "another output in training": LawCase(
-        "y + 0.1 if training else y", "y + 0.0 if training else y", {"backward": "outputs differ"}
-    ),
     "a mean over time, and the rounding of an FFT": LawCase(
         "self.lift(x + 1e-4 * ops.mean(x, axis=1, keepdims=True), training)",
         "self.lift(ops.swapaxes(ops.irfft(ops.rfft(ops.swapaxes(x, 1, 2))), 1, 2), training)",
@@ -85,31 +77,25 @@ CASES = {
 }
 
 
+#: A layer that draws noise in every mode.
+CASES_OF_NOISE = {"noise": LawCase("y + 0.1", "y", {}, layer="noisy")}
+
+
 def ends_by_phase(name: str, backend: str) -> dict[str, Ends]:
     """Hold both strategies of a case to the law, in this process: by phase, status and reason."""
-    return {
-        phase: _ends(CASES[name], phase, Backend(backend))
-        for phase in (Phase.FORWARD, Phase.BACKWARD)
-    }
-
-
-def _ends(case: LawCase, phase: Phase, backend: Backend) -> Ends:
-    """Hold both strategies to the law, in this process."""
+    case = (CASES | CASES_OF_NOISE)[name]
     lines = {"wrong": case.wrong, "right": case.right}
     setting = Setting(
-        case.layer, TIME, BATCH, phase, Mode.EAGER, gradients=case.gradients, backend=backend
+        *(case.layer, TIME, BATCH, Phase.FORWARD, Mode.EAGER),
+        gradients=case.gradients,
+        backend=Backend(backend),
     )
     whole = LayerInputs.of_one((), case.input_dtype, 10)
     inputs = whole if case.input_dtype else LayerInputs.of_one((FEATURES,))
-    factory = f"{law.PLANTED}:{case.layer}"
-    return ends_of(Task(setting, law.rivals(lines), factory, inputs, SEED, 0.0))
-
-
-def ends_of_noise(backend: str) -> dict[str, Ends]:
-    """Hold strategies for a layer that draws noise in every mode, by phase."""
-    case = LawCase("y + 0.1", "y", {}, layer="noisy")
+    how = law.rivals(lines), f"{law.PLANTED}:{case.layer}", inputs, SEED, 0.0
     return {
-        phase: _ends(case, phase, Backend(backend)) for phase in (Phase.FORWARD, Phase.BACKWARD)
+        phase: ends_of(Task(replace(setting, phase=phase), *how))
+        for phase in (Phase.FORWARD, Phase.BACKWARD)
     }
 
 

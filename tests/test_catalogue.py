@@ -133,22 +133,6 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["folt[k=8]"], "unknown strategy 'folt"),
-        (["fold[k=", "fold[8]", "fold[k={[]:1}]", "fold[k=8"], "expected parameters like name"),
-        (["fold[q=1]"], "build has no parameter 'q'"),
-        (["fold[k={1, 2}]", "fold[k=b'x']", "fold[k=(1, 2)]"], "expected parameters that are num"),
-    ],
-)
-def test_a_wrong_strategy_word_is_a_sentence(tmp_path, words, sentence):
-    known = catalogue.read_strategies(written(tmp_path, fold=GOOD))
-    for word in words:
-        with pytest.raises(UserError, match=sentence):
-            catalogue.choose_strategy(word, known)
-
-
 def pair(**other):
     """A strategy and its other side, as they are raced in a launch."""
     mine = catalogue.Strategy("mine", Path("mine.py"), "Mine")

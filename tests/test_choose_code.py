@@ -36,16 +36,18 @@ keras.utils.set_random_seed(1)
 one = np.random.default_rng(1).normal(size=(4, 6, 32)).astype("float32")
 action = np.arange(24).reshape(4, 6) % 5
 two = {{"by name": dict(action=action, frame=one), "listed": [action, one]}}
-errors = {{}}
+errors, dtypes = {{}}, {{}}
 for name, code in {codes}.items():
     x, names = two.get(name, one), {{"Two": Two}}
     made = "Two()" if name in two else "__import__('keras').layers.Dense(5)"
     exec(code.replace("layer = ...", "layer = " + made), names)
-    layer, y = names["layer"], np.asarray(names["model"](x))
+    layer, model = names["layer"], names["model"]
+    dtypes[name] = [model.inputs[0].dtype, layer.compute_dtype, layer.variable_dtype]
+    y = np.asarray(model(x))
     step = lambda t: keras.tree.map_structure(lambda part: keras.ops.array(part[:, t]), x)
     right = np.stack([np.asarray(layer(step(t))) for t in range(6)], axis=1)
     errors[name] = float(np.abs(y - right).max()) if y.shape == right.shape else 9.0
-print(json.dumps(errors))
+print(json.dumps([errors, dtypes]))
 """
 
 
@@ -55,8 +57,13 @@ def run(tmp_path_factory):
     return results.load(journals.synthetic(tmp_path_factory.mktemp("run") / "run.jsonl", cases))
 
 
-def errors(codes):
+def executed(codes):
+    """Return the errors of pieces, and the dtypes of their inputs, layers and weights."""
     return engines.run("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
+
+
+def errors(codes):
+    return executed(codes)[0]
 
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):
@@ -192,23 +199,12 @@ DTYPES = {
     "mixed_float16": ["float32", "float16", "float32"],
     "bfloat16": ["bfloat16", "bfloat16", "bfloat16"],
 }
-SCRIPT_OF_DTYPES = """
-import json
-found = {{}}
-for dtype, code in {codes}.items():
-    names = {{}}
-    exec(code.replace("layer = ...", "layer = keras.layers.Dense(5)"), names)
-    (x,), layer = names["model"].inputs, names["layer"]
-    found[dtype] = [x.dtype, layer.compute_dtype, layer.variable_dtype]
-print(json.dumps(found))
-"""
 
 
 def test_the_code_of_a_dtype_makes_layers_and_inputs_of_it(run):
     of, settings = Project(ROOT), {one: replace(SETTING, dtype=Dtype(one)) for one in DTYPES}
     codes = {one: usage.code_to_paste("fold_time", settings[one], run, of) for one in DTYPES}
-    found = engines.run("tensorflow", SCRIPT_OF_DTYPES.format(codes=json.dumps(codes)))
-    assert found == DTYPES
+    assert executed(codes)[1] == DTYPES
     used = usage.how_to_use("native", settings["mixed_float16"], run, of)
     assert "then: keras.config.set_dtype_policy('mixed_float16'); model = build(" in used
 

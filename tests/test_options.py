@@ -3,8 +3,8 @@
 import pytest
 from _pytest.config import get_config
 
-from timelift.case import AXIS_FLAGS, option_flag
-from timelift.errors import UserError, nearest, read_share
+from timelift.case import AXIS_FLAGS
+from timelift.errors import nearest
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
 
 PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
@@ -31,33 +31,9 @@ def test_the_text_of_an_option_becomes_its_value(name, word, value):
     assert BY_NAME[name].value(word) == value
 
 
-@pytest.mark.parametrize(
-    ("name", "word"),
-    [("launches", word) for word in ("0", "3-", "5-3", "3-10000000000", "many")]
-    + [("budget", word) for word in ("0", "5d", "m", "inf")]
-    + [("seed", word) for word in ("-5", "1.5", "x")]
-    + [("memory_limit", "0G"), ("memory_limit", "10000000000G")]
-    + [("results", __file__), ("first_call_limit", "1e12")],
-)
-def test_a_wrong_text_is_a_sentence_that_names_the_option(name, word):
-    with pytest.raises(UserError, match=f"{option_flag(name)}: expected .*, received {word!r}"):
-        BY_NAME[name].value(word)
-
-
 @pytest.mark.parametrize("option", PERCENTAGES, ids=lambda option: option.name)
 def test_a_share_has_two_spellings(option):
     assert option.value("7%") == option.value("0.07") == option.value("7 %") == pytest.approx(0.07)
-
-
-@pytest.mark.parametrize(
-    ("word", "instead"),
-    [("3", "3% or 0.03"), ("1.", "1% or 0.01"), ("300", "3% or 0.03"), ("", "3% or 0.03")]
-    + [(word, "3% or 0.03") for word in ("0", "-3%", "nan", "inf%", "x", "100%", "%")],
-)
-def test_a_wrong_share_is_refused_with_both_spellings(word, instead):
-    sentence = f"expected a share between 0 and 100%, .*; write it like {instead}, which are the"
-    with pytest.raises(UserError, match=sentence):
-        read_share(word)
 
 
 @pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda option: option.name)

@@ -148,6 +148,7 @@ DOUBLE = {
 }
 #: Cases in which nothing trains, with the class that the reason names.
 NOTHING = {
+    OwnLayerCase("no_weights", Phase.TRAIN, ("fold_time", "loop_slice", "lstm")): "Activation",
     OwnLayerCase("frozen", BACKWARD, ("fold_time", "loop_slice", "lstm")): "Dense",
     OwnLayerCase("no_weights", BACKWARD, ("fold_time", "loop_slice", "lstm")): "Activation",
 }
@@ -206,10 +207,8 @@ def test_a_backward_without_anything_to_train_is_refused_in_one_sentence(backend
     refused = {case: ends for case, ends in ends_by_case(backend).items() if case in NOTHING}
     assert refused
     for case, ends in refused.items():
-        sentence = (
-            f"{NOTHING[case]} has no weights that train; ask for --gradients inputs_and_weights, "
-            "or for --phases forward."
-        )
+        also = "" if case.phase is Phase.TRAIN else "--gradients inputs_and_weights, or for "
+        sentence = f"{NOTHING[case]} has no weights that train; ask for {also}--phases forward."
         assert {tuple(end) for end in ends.values()} == {(Status.REFUSED, sentence)}
 
 

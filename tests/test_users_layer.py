@@ -210,21 +210,6 @@ def test_unknown_inputs_are_an_error_that_names_the_option(monkeypatch, inputs, 
         users_layer.user_workload("a:b", None, QUICKEST, [])
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("gone.py:f", "received 'gone.py:f', and there is no file gone.py"),
-        (f"{'a' * 300}.py:f", "there is no file"),
-        ("a:b#", "expected module:name or path.py:name"),
-        ("a:B(4)", "name a function without arguments that makes it"),
-    ],
-)
-def test_a_layer_of_another_form_is_a_sentence(tmp_path, monkeypatch, text, sentence):
-    monkeypatch.chdir(write(tmp_path, {"mine.py": "def make(): ...\n"}))
-    with pytest.raises(UserError, match=f"^--layer: .*{sentence}"):
-        users_layer.user_workload(text, LayerInputs.of_one((3,)), QUICKEST, [])
-
-
 def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
     for name in ("here", "there"):
         files = {"pack/__init__.py": "", "pack/inner.py": f"VALUE = {name!r}\n"}
@@ -288,19 +273,3 @@ def test_what_makes_a_layer_is_read_as_it_is_written(text, factory):
 def test_inputs_are_read_and_what_is_written_is_read_again(text, inputs):
     assert read_inputs(text) == inputs
     assert inputs is None or read_inputs(str(inputs)) == inputs
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("frame=float32[8],frame=int32[]<6", "the shape of one step"),
-        ("uint8[3]<300", "numbers of uint8, which lie below 256 at most"),
-        ("float32[]+mask", "an axis that a mask is over"),
-        ("int32[60]<9999999999", "numbers of int32, which lie below 2,147,483,648 at most"),
-        ("3,x", "the shape of one step, like 96,96,3"),
-        ("float32[3]<5", "whole numbers"),
-    ],
-)
-def test_inputs_of_another_kind_are_a_sentence(text, sentence):
-    with pytest.raises(UserError, match=f"expected {sentence}.* received"):
-        read_inputs(text)

@@ -24,16 +24,6 @@ def regularised():
     return layers.Dense(5, kernel_regularizer="l2", activity_regularizer="l2")
 
 
-def weightless():
-    return layers.ReLU()
-
-
-def half_dead():
-    """Two of four ReLUs let nothing through."""
-    bias = keras.ops.array([-99.0, 0.0, 0.0, -99.0])
-    return layers.Dense(4, activation="relu", bias_initializer=lambda *_, **__: bias)
-
-
 def rarely_read():
     return layers.Embedding(100, 5)
 
