@@ -79,6 +79,8 @@ CASES = {
 
 #: A layer that draws noise in every mode.
 CASES_OF_NOISE = {"noise": LawCase("y + 0.1", "y", {}, layer="noisy")}
+#: Train steps are held to the law by `tests/test_train_step.py`.
+PHASES = (Phase.FORWARD, Phase.BACKWARD)
 
 
 def ends_by_phase(name: str, backend: str) -> dict[str, Ends]:
@@ -93,10 +95,7 @@ def ends_by_phase(name: str, backend: str) -> dict[str, Ends]:
     whole = LayerInputs.of_one((), case.input_dtype, 10)
     inputs = whole if case.input_dtype else LayerInputs.of_one((FEATURES,))
     how = law.rivals(lines), f"{law.PLANTED}:{case.layer}", inputs, SEED, 0.0
-    return {
-        phase: ends_of(Task(replace(setting, phase=phase), *how))
-        for phase in (Phase.FORWARD, Phase.BACKWARD)
-    }
+    return {phase: ends_of(Task(replace(setting, phase=phase), *how)) for phase in PHASES}
 
 
 #: A name, a status and a reason.

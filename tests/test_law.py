@@ -11,7 +11,7 @@ from studies import law as studied_law
 from studies import support
 from studies.planted import STEP
 from tests import engines, law_cover
-from tests.law_cases import CASES, SEED, TIME
+from tests.law_cases import CASES, PHASES, SEED, TIME
 from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
@@ -165,7 +165,7 @@ def is_covered(workload, dtype):
 )
 def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype):
     """Where four steps of six are drawn; nothing but rounding sets the strategies apart."""
-    for phase in (Phase.FORWARD, Phase.BACKWARD):
+    for phase in PHASES:
         drawn = setting(Backend.TENSORFLOW, workload, (phase, EAGER, 8, 6, Lengths.UNIFORM))
         chosen = rivals(list(SUMS[workload]))
         ended = ends(replace(drawn, dtype=dtype), chosen, law_steps=Task.law_steps)
@@ -212,7 +212,7 @@ TRIED = {Backend.TENSORFLOW: tuple(CASES), Backend.JAX: FEW_CASES, Backend.TORCH
 def test_a_wrong_strategy_is_caught_and_the_right_one_passes(backend, name):
     by_name = f"{{name: ends_by_phase(name, '{backend}') for name in {TRIED[backend]}}}"
     by_phase = engines.evaluate(backend, "tests.law_cases", by_name)[name]
-    for phase in (Phase.FORWARD, Phase.BACKWARD):
+    for phase in PHASES:
         ends, expected = by_phase[phase], CASES[name].reasons.get(phase)
         assert ends["right"] == [Status.MEASURED, ""]
         status, reason = ends["wrong"]

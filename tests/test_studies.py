@@ -2,13 +2,10 @@
 
 import dataclasses
 import os
-import random
-import re
 import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import product
 from signal import Signals
 
 import numpy as np
@@ -33,10 +30,10 @@ from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
 from tests.advised import WHOLE, make_model, of_lifts, raced, run
 from tests.law_cases import ends_of
-from tests.projects import ROOT, STRATEGIES, WORKLOADS
+from tests.projects import ROOT, WORKLOADS
 from timelift.advise.advice import ModelAdvice
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Backend, Dtype, Mode, Phase, Setting, Status, TimeAxis
+from timelift.case import Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.gate.outcomes import CaseOutcome
 from timelift.gate.rule import JudgedChange
@@ -254,84 +251,6 @@ def test_a_room_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
 def test_a_mutant_that_no_test_sees_is_named():
     became = {"a": "killed", "b": "survived", "c": "timeout", "d": "no tests"}
     assert list(mutants.missed("abcd", became)) == ["b: survived", "d: no tests"]
-
-
-def printed(workload):
-    """The words of a workload's table, by strategy, in the order of the columns."""
-    page = (ROOT / "docs" / "support.md").read_text()
-    section = page.partition(f"\n## {workload}\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", section, re.MULTILINE)
-    return {name: [cell.split()[0] for cell in cells.split(" | ")] for name, cells in rows}
-
-
-def test_every_pair_is_on_the_page():
-    for workload in WORKLOADS:
-        table = printed(workload)
-        assert sorted(table) == sorted(STRATEGIES), workload
-        assert {len(row) for row in table.values()} == {len(support.COLUMNS[Backend.TENSORFLOW])}
-
-
-@pytest.mark.study
-@pytest.mark.parametrize("workload", ["sensor", "windows"])
-def test_a_sample_of_cells_comes_out_as_printed(workload):
-    names = random.Random(workload).sample(sorted(STRATEGIES), 3)
-    chosen = {name: STRATEGIES[name] for name in names}
-    tried = {name: [] for name in names}
-    for cell in support.cells(WORKLOADS[workload], chosen):
-        tried[cell.strategy].append(cell.word)
-    table = printed(workload)
-    assert tried == {name: table[name] for name in names}
-
-
-def test_everything_is_tried_eagerly_and_one_workload_compiled():
-    tried = support.trials(["sensor", "frames"], [Backend.JAX])
-    columns = {workload: list(columns) for _, workload, columns in tried}
-    assert columns == {"sensor": [support.EAGER, support.COMPILED], "frames": [support.EAGER]}
-
-
-def test_each_phase_is_tried_in_each_dtype_by_inputs_too_but_no_train_step_in_float16(monkeypatch):
-    settings = []
-
-    class Launch:
-        def __init__(self, *_):
-            self.wait_until_ready = self.close = lambda: None
-
-        def measure(self, task):
-            settings.append(task.setting)
-            return iter([])
-
-    monkeypatch.setattr(support, "LaunchProcess", Launch)
-    dtypes = Dtype.MIXED_FLOAT16, Dtype.FLOAT16
-    for workload in ("tokens", "sentence_ids"):
-        [*support.cells(WORKLOADS[workload], STRATEGIES, columns=[support.EAGER], dtypes=dtypes)]
-    tried = [*product([Dtype.MIXED_FLOAT16], Phase), (Dtype.FLOAT16, "forward")]
-    tried.append((Dtype.FLOAT16, "backward"))
-    assert [(setting.dtype, setting.phase) for setting in settings] == tried * 2
-    asked = {(each.workload, each.gradients) for each in settings if each.phase is Phase.BACKWARD}
-    assert asked == {("tokens", "inputs_and_weights"), ("sentence_ids", "weights")}
-
-
-def test_a_table_of_dtypes_counts_and_names_what_the_first_has_not():
-    words = ("lifts", ""), ("lifts", ""), ("refuses", "no."), ("fails", "train only: x")
-    dtypes = Dtype.FLOAT32, Dtype.BFLOAT16
-    cells = [
-        support.Cell(name, "tokens", *support.EAGER, *word, dtype=dtype)
-        for (dtype, name), word in zip(product(dtypes, NAMES), words, strict=True)
-    ]
-    assert [*support.by_dtype(cells)][2:] == [
-        "| --- | --- | --- |",
-        "| `tokens eager` | lifts 2 | refuses 1, fails 1 (1, 2) |",
-        "",
-        "1. `native`: no.",
-        "2. `fold_time`: train only: x",
-    ]
-    first = [replace(cells[2], dtype=Dtype.FLOAT32), cells[2]]
-    assert [*support.by_dtype(first)][3:] == ["| `tokens eager` | refuses | refuses |", ""]
-
-
-def test_an_xla_table_of_dtypes_is_of_tensorflow_alone():
-    tried = support.static_trials(["tokens"], Backend, [Mode.XLA])
-    assert tried == [(Backend.TENSORFLOW, "tokens", [(TimeAxis.STATIC, Mode.XLA)])]
 
 
 NAMES = ("native", "fold_time")
