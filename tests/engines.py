@@ -75,6 +75,23 @@ for name in MODES:
     results[name] = [*(value.tolist() for value in values), backward.traces - traces]
 print(json.dumps(results))
 """
+#: The passes of inductor without its C++.
+LOWERED = """
+from functools import partial
+import timelift.worker.engines.torch as ours
+from functorch.compile import make_boxed_func
+from torch._guards import detect_fake_mode
+from torch._inductor.fx_passes.post_grad import post_grad_passes
+from torch._inductor.virtualized import V
+
+def lowered(graph, examples, **how):
+    with V.set_fake_mode(detect_fake_mode(examples)):
+        post_grad_passes(graph, bool(how.get("is_inference")))
+    return make_boxed_func(graph.forward)
+
+ours._prepare_compiler = lambda *_, **__: None
+ours.compile_fx = partial(ours.compile_fx, inner_compile=lowered)
+"""
 
 
 def skip_without(backend):

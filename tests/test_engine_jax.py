@@ -60,10 +60,6 @@ def test_a_trace_serves_the_first_call_and_weights_are_arguments():
     assert results["loss of zeros"] == 0
 
 
-def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated():
-    engines.check_nests("jax", {"eager static": 0, "graph static": 1})
-
-
 THREADS = """
 import os
 import jax
@@ -92,26 +88,6 @@ print(json.dumps(max(by_thread) / sum(by_thread)))
 @pytest.mark.parametrize(("threads", "alone"), [(1, True), (2, False)])
 def test_one_thread_does_all_the_work_where_one_is_asked_for(threads, alone):
     assert (run(THREADS % threads) > 0.97) is alone
-
-
-LACKING = """
-print(json.dumps([
-    unavailable(device="gpu"),
-    unavailable(device="cpu:7"),
-    unavailable(mode=Mode.XLA),
-    unavailable(time_axis=TimeAxis.DYNAMIC),
-    unavailable(time_axis=TimeAxis.DYNAMIC, mode=Mode.EAGER),
-]))
-"""
-
-
-def test_a_device_or_mode_that_jax_lacks_is_named_in_a_sentence():
-    gpu, second, xla, dynamic, nothing = run(LACKING, JAX_PLATFORMS="cpu")
-    assert gpu == "JAX sees no gpu on this machine"
-    assert second == "JAX sees no cpu:7 on this machine"
-    assert xla == "jax.jit compiles by XLA: measure mode graph"
-    assert "anew for each length" in dynamic
-    assert nothing is None
 
 
 SECOND = """

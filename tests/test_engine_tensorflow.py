@@ -1,4 +1,4 @@
-"""The engine of TensorFlow: devices, and the operations of a graph."""
+"""The engine of TensorFlow: devices, and operations of a graph; and what all engines have."""
 
 import pytest
 
@@ -32,11 +32,6 @@ def test_inputs_weights_and_results_are_on_the_device(device, place):
     assert run(TWO + PLACES % device) == [place]
 
 
-def test_a_missing_device_is_named():
-    reason = run(TWO + "print(json.dumps(unavailable(device='cpu:2')))")
-    assert reason == "TensorFlow sees no cpu:2 on this machine"
-
-
 OPERATIONS = """
 engine, layer, inputs = open_engine(USUAL), keras.layers.Dense(4), keras.Input((5, 3))
 feed, counts = Feed(engine.place(ones(3, 5, 3))), []
@@ -50,12 +45,6 @@ print(json.dumps(counts[1] - counts[0]))
 
 def test_operations_of_a_graph_are_counted_by_kind():
     assert run(OPERATIONS) == {"ReverseV2": 2, "Const": 2}
-
-
-def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated():
-    engines.check_nests(
-        "tensorflow", {"eager static": 0, "graph static": 1, "graph dynamic": 0, "xla static": 1}
-    )
 
 
 CLOCKED = """
@@ -92,3 +81,43 @@ def test_the_tracer_is_warm_before_the_first_rival_and_nodes_are_counted_off_the
     assert events[0] == "trace"
     of_one = [*["clock"] * 5, "trace", "clock", "clock", "counted"]  # import, build, first call
     assert events[1:] == of_one * 2
+
+
+#: What each backend lacks, by axes, and how it says so; one setting that it has says nothing.
+LACKING = {
+    "tensorflow": {"device='cpu:2'": "TensorFlow sees no cpu:2 on this machine", "": None},
+    "jax": {
+        "device='gpu:99'": "JAX sees no gpu:99 on this machine",
+        "device='cpu:99'": "JAX sees no cpu:99 on this machine",
+        "mode=Mode.XLA": "jax.jit compiles by XLA: measure mode graph",
+        "time_axis=TimeAxis.DYNAMIC": "anew for each length",
+        "time_axis=TimeAxis.DYNAMIC, mode=Mode.EAGER": None,
+    },
+    "torch": {
+        "mode=Mode.EAGER, device='gpu:99'": "PyTorch sees no gpu:99 on this machine",
+        "mode=Mode.XLA": "no XLA",
+        "time_axis=TimeAxis.DYNAMIC, seq_len=1": "length of 1",
+        "mode=Mode.EAGER": None,
+    },
+}
+
+
+@pytest.mark.parametrize("backend", LACKING)
+def test_a_device_or_mode_that_a_backend_lacks_is_named_in_a_sentence(backend):
+    told = ", ".join(f"unavailable({axes})" for axes in LACKING[backend])
+    said = engines.run(backend, f"{engines.ENGINE}print(json.dumps([{told}]))")
+    for sentence, part in zip(said, LACKING[backend].values(), strict=True):
+        assert (part in sentence) if part else sentence is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "retraced"),
+    [
+        ("tensorflow", {"eager static": 0, "graph static": 1, "graph dynamic": 0, "xla static": 1}),
+        ("jax", {"eager static": 0, "graph static": 1}),
+        ("torch", {"eager static": 0}),
+        pytest.param("torch", {"graph static": 1, "graph dynamic": 0}, marks=pytest.mark.whole),
+    ],
+)
+def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated(backend, retraced):
+    engines.check_nests(backend, retraced, engines.LOWERED if backend == "torch" else "")

@@ -66,24 +66,6 @@ def test_threads_are_as_many_as_asked_for(threads):
     assert after == ([threads, threads] if threads else before)
 
 
-LACKING = """
-print(json.dumps([
-    unavailable(device="gpu:99"),
-    unavailable(mode=Mode.XLA),
-    unavailable(mode=Mode.GRAPH, time_axis=TimeAxis.DYNAMIC, seq_len=1),
-    unavailable(),
-]))
-"""
-
-
-def test_a_device_or_mode_that_pytorch_lacks_is_named_in_a_sentence():
-    device, xla, length, nothing = run(LACKING)
-    assert device == "PyTorch sees no gpu:99 on this machine"
-    assert "no XLA" in xla
-    assert "length of 1" in length
-    assert nothing is None
-
-
 def test_without_a_compiler_graph_mode_names_what_to_install():
     results = run("print(json.dumps(unavailable(mode=Mode.GRAPH)))", CXX="no-such-compiler")
     assert results.startswith("torch.compile does not work here: ")
@@ -144,25 +126,6 @@ def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
     assert (now, weights) == ("cpu", "cpu")
 
 
-#: The passes of inductor without its C++.
-LOWERED = """
-from functools import partial
-import timelift.worker.engines.torch as ours
-from functorch.compile import make_boxed_func
-from torch._guards import detect_fake_mode
-from torch._inductor.fx_passes.post_grad import post_grad_passes
-from torch._inductor.virtualized import V
-
-def lowered(graph, examples, **how):
-    with V.set_fake_mode(detect_fake_mode(examples)):
-        post_grad_passes(graph, bool(how.get("is_inference")))
-    return make_boxed_func(graph.forward)
-
-ours._prepare_compiler = lambda *_, **__: None
-ours.compile_fx = partial(ours.compile_fx, inner_compile=lowered)
-"""
-
-
 SCOPE = """
 setting = changed(mode=Mode.GRAPH)
 engine = open_engine(setting)
@@ -178,15 +141,4 @@ print(json.dumps([before, compiled.traces, compiled.operations["tanh"]]))
 
 
 def test_operations_are_counted_and_a_later_scope_of_keras_compiles_no_earlier_rival_again():
-    assert run(LOWERED + SCOPE) == [None, 1, 1]
-
-
-@pytest.mark.parametrize(
-    "retraced",
-    [
-        {"eager static": 0},
-        pytest.param({"graph static": 1, "graph dynamic": 0}, marks=pytest.mark.whole),
-    ],
-)
-def test_nests_of_mixed_dtypes_with_a_mask_are_called_and_differentiated(retraced):
-    engines.check_nests("torch", retraced, LOWERED)
+    assert run(engines.LOWERED + SCOPE) == [None, 1, 1]

@@ -11,8 +11,6 @@ from tests.projects import ROOT
 from tests.repositories import write
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
-#: What a framework brings along, in every environment that has one.
-WITH_FRAMEWORKS = {"numpy", "ml_dtypes"}
 
 #: The modules beside the rooms, which any room may import.
 GROUND = {*"case errors escape canary inner_layer measurement source project".split()}
@@ -129,31 +127,20 @@ def test_nothing_of_the_product_imports_what_proves_it():
     assert [path for path in files if packages(path) & {"studies", "tests"}] == []
 
 
-def test_only_what_runs_inside_a_launch_imports_a_framework():
-    guilty = {name for name, path in tree(ROOT / "timelift").items() if packages(path) & FRAMEWORKS}
-    assert {room_of(name) for name in guilty} == {"worker"}
+#: The packages that a room may import beside Python's own; no other room imports a framework.
+PACKAGES = {
+    **dict.fromkeys([*GROUND, "messages", "rounds"], frozenset()),
+    "journal": {"msgspec"},
+    # the last two each inside a function that goes on without it
+    "worker": FRAMEWORKS | {"numpy", "ml_dtypes", "psutil", "pynvml"},
+}
 
 
-def test_a_worker_imports_little():
-    known = set(sys.stdlib_module_names) | FRAMEWORKS | WITH_FRAMEWORKS | {"timelift"}
-    optional = {"psutil", "pynvml"}  # each inside a function that goes on without it
-    rooms = {"worker", *ARROWS["worker"]}
-    modules = tree(ROOT / "timelift").items()
-    inside = [path for name, path in modules if room_of(name) in rooms]
-    assert [path for path in inside if packages(path) - known - optional] == []
-
-
-@pytest.mark.parametrize("room", sorted(GROUND))
-def test_what_every_room_may_import_costs_nothing(room):
-    known = set(sys.stdlib_module_names) | {"timelift"}
-    assert packages(ROOT / "timelift" / f"{room}.py") <= known
-
-
-def test_the_journal_needs_one_package_alone():
-    known = set(sys.stdlib_module_names) | {"timelift", "msgspec"}
-    files = list((ROOT / "timelift" / "journal").glob("*.py"))
-    assert len(files) > 1
-    assert set().union(*map(packages, files)) <= known
+def test_what_every_room_may_import_costs_nothing_and_only_a_launch_imports_a_framework():
+    python = {*sys.stdlib_module_names, "timelift"}
+    for name, path in tree(ROOT / "timelift").items():
+        allowed = PACKAGES.get(room_of(name), packages(path) - FRAMEWORKS)
+        assert packages(path) <= python | allowed, name
 
 
 @pytest.mark.parametrize("door", ["conftest.py", "report.py"])

@@ -4,7 +4,6 @@ import pytest
 from _pytest.config import get_config
 
 from timelift.case import AXIS_FLAGS
-from timelift.errors import nearest
 from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
 
 PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
@@ -66,18 +65,3 @@ def test_every_option_of_a_printed_command_is_an_option_of_bench():
 
 def test_the_options_of_bench_are_no_more_than_a_person_scans():
     assert len(FLAGS) <= 30
-
-
-@pytest.mark.parametrize(
-    ("word", "known", "not_in_run", "hint"),
-    [
-        ("natve", "native fold_time", "", "nearest: native"),
-        ("fold", "fold_b fold_a x", "", "nearest: fold_b, fold_a"),
-        ("speed", "time memory", "", "known: memory, time"),
-        ("a", "", "", "known: none"),
-        ("tokns", "tokens x", "tokens_wide y", "nearest: tokens; not in this run: tokens_wide"),
-        ("z", "a b c d e f g h i j k l m", "", f"known: {', '.join('abcdefghijkl')} and 1 more"),
-    ],
-)
-def test_a_hint_has_the_nearest_names_or_else_all(word, known, not_in_run, hint):
-    assert nearest(word, known.split(), not_in_run.split()) == hint

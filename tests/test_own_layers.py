@@ -118,28 +118,25 @@ FORWARD, BACKWARD = Phase.FORWARD, Phase.BACKWARD
 BOTH = Gradients.INPUTS_AND_WEIGHTS
 FEW, COPIED = ("fold_time", "loop_slice"), ("fold_time", "conv1d_pointwise", "einsum_letters")
 MIXED = ("fold_time", "off_by_5_percent")
+OFF, BY_ROUNDING = {"off_by_5_percent"}, {"in_bfloat16"}
 #: Each case with the strategies that must be caught.
 HELD = {
-    OwnLayerCase("single", FORWARD, (*FEW, "in_bfloat16")): {"in_bfloat16"},
-    OwnLayerCase("single", BACKWARD, (*FEW, "in_bfloat16"), BOTH): {"in_bfloat16"},
-    OwnLayerCase("mixed", FORWARD, (*FEW, "in_bfloat16", "off_by_5_percent")): {"off_by_5_percent"},
-    OwnLayerCase("mixed", BACKWARD, MIXED, BOTH): {"off_by_5_percent"},
-    OwnLayerCase("half", FORWARD, MIXED): {"off_by_5_percent"},
-    OwnLayerCase("half", BACKWARD, MIXED, BOTH): {"off_by_5_percent"},
-    OwnLayerCase("half_inside", FORWARD, MIXED): {"off_by_5_percent"},
-    OwnLayerCase("single", FORWARD, (*FEW, "in_bfloat16"), dtype=Dtype.MIXED_BFLOAT16): {
-        "in_bfloat16"
-    },
-    OwnLayerCase("single_at_last", FORWARD, MIXED, dtype=Dtype.MIXED_FLOAT16): {"off_by_5_percent"},
-    OwnLayerCase("single_at_last", BACKWARD, MIXED, dtype=Dtype.MIXED_FLOAT16): {
-        "off_by_5_percent"
-    },
+    OwnLayerCase("single", FORWARD, (*FEW, "in_bfloat16")): BY_ROUNDING,
+    OwnLayerCase("single", BACKWARD, (*FEW, "in_bfloat16"), BOTH): BY_ROUNDING,
+    OwnLayerCase("mixed", FORWARD, (*FEW, "in_bfloat16", "off_by_5_percent")): OFF,
+    OwnLayerCase("mixed", BACKWARD, MIXED, BOTH): OFF,
+    OwnLayerCase("half", FORWARD, MIXED): OFF,
+    OwnLayerCase("half", BACKWARD, MIXED, BOTH): OFF,
+    OwnLayerCase("half_inside", FORWARD, MIXED): OFF,
+    OwnLayerCase("single", FORWARD, (*FEW, "in_bfloat16"), dtype=Dtype.MIXED_BFLOAT16): BY_ROUNDING,
+    OwnLayerCase("single_at_last", FORWARD, MIXED, dtype=Dtype.MIXED_FLOAT16): OFF,
+    OwnLayerCase("single_at_last", BACKWARD, MIXED, dtype=Dtype.MIXED_FLOAT16): OFF,
     OwnLayerCase("single", BACKWARD, FEW, BOTH, Dtype.FLOAT64): set(),
     OwnLayerCase("partly_frozen", FORWARD, FEW): set(),
-    OwnLayerCase("partly_frozen", BACKWARD, MIXED): {"off_by_5_percent"},
-    OwnLayerCase("bias_alone", BACKWARD, (*COPIED, "off_by_5_percent")): {"off_by_5_percent"},
+    OwnLayerCase("partly_frozen", BACKWARD, MIXED): OFF,
+    OwnLayerCase("bias_alone", BACKWARD, (*COPIED, "off_by_5_percent")): OFF,
     OwnLayerCase("frozen", FORWARD, COPIED): set(),
-    OwnLayerCase("frozen", BACKWARD, (*COPIED, "off_by_5_percent"), BOTH): {"off_by_5_percent"},
+    OwnLayerCase("frozen", BACKWARD, (*COPIED, "off_by_5_percent"), BOTH): OFF,
 }
 #: A layer computes in float64 on TensorFlow alone; its inputs and their gradient are float32.
 DOUBLE = {
