@@ -4,12 +4,13 @@ import random
 import re
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 
 from studies import support
 from tests.projects import ROOT, STRATEGIES, WORKLOADS
-from timelift.case import Backend, Dtype, Mode, Phase, TimeAxis
+from timelift.case import Backend, Dtype, Mode, TimeAxis
 
 
 def printed(workload):
@@ -43,27 +44,20 @@ def test_everything_is_tried_eagerly_and_one_workload_compiled():
     tried = support.trials(["sensor", "frames"], [Backend.JAX])
     columns = {workload: list(columns) for _, workload, columns in tried}
     assert columns == {"sensor": [support.EAGER, support.COMPILED], "frames": [support.EAGER]}
+    tried = support.static_trials(["tokens"], Backend, [Mode.XLA])
+    assert tried == [(Backend.TENSORFLOW, "tokens", [(TimeAxis.STATIC, Mode.XLA)])]
 
 
 def test_each_phase_is_tried_in_each_dtype_by_inputs_too_but_no_train_step_in_float16(monkeypatch):
     settings = []
-
-    class Launch:
-        def __init__(self, *_):
-            self.wait_until_ready = self.close = lambda: None
-
-        def measure(self, task):
-            settings.append(task.setting)
-            return iter([])
-
-    monkeypatch.setattr(support, "LaunchProcess", Launch)
+    launch = SimpleNamespace(wait_until_ready=lambda: None, close=lambda: None)
+    launch.measure = lambda task: settings.append(task.setting) or []
+    monkeypatch.setattr(support, "LaunchProcess", lambda *_: launch)
     dtypes = Dtype.MIXED_FLOAT16, Dtype.FLOAT16
-    for workload in ("tokens", "sentence_ids"):
-        [*support.cells(WORKLOADS[workload], STRATEGIES, columns=[support.EAGER], dtypes=dtypes)]
-    tried = [each for each in product(dtypes, Phase) if each != (Dtype.FLOAT16, Phase.TRAIN)]
-    assert [(setting.dtype, setting.phase) for setting in settings] == tried * 2
-    asked = {(each.workload, each.gradients) for each in settings if each.phase is Phase.BACKWARD}
-    assert asked == {("tokens", "inputs_and_weights"), ("sentence_ids", "weights")}
+    [*support.cells(WORKLOADS["tokens"], STRATEGIES, columns=[support.EAGER], dtypes=dtypes)]
+    phases = ("forward", "none"), ("backward", "inputs_and_weights"), ("train", "none")
+    tried = [(setting.dtype, (setting.phase, setting.gradients)) for setting in settings]
+    assert tried == [*product(dtypes, phases)][:-1]
 
 
 def test_a_table_of_dtypes_counts_and_names_what_the_first_has_not():
@@ -82,8 +76,3 @@ def test_a_table_of_dtypes_counts_and_names_what_the_first_has_not():
     ]
     first = [replace(cells[2], dtype=Dtype.FLOAT32), cells[2]]
     assert [*support.by_dtype(first)][3:] == ["| `tokens eager` | refuses | refuses |", ""]
-
-
-def test_an_xla_table_of_dtypes_is_of_tensorflow_alone():
-    tried = support.static_trials(["tokens"], Backend, [Mode.XLA])
-    assert tried == [(Backend.TENSORFLOW, "tokens", [(TimeAxis.STATIC, Mode.XLA)])]
