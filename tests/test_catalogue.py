@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.repositories import strategy, workload, write
-from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
+from timelift.case import AXES, Case, Dtype, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.inner_layer import LayerInputs
 from timelift.journal.lines import Planted
@@ -294,6 +294,15 @@ def test_a_train_step_has_the_mode_of_fit_unless_one_is_named(asked, question, m
     assert {setting.mode for setting in grid if setting.phase is Phase.TRAIN} == modes
     if "compares" not in question:
         assert {setting.mode for setting in grid if setting.phase is Phase.FORWARD} == {"graph"}
+
+
+def test_train_steps_in_float16_alone_are_refused():
+    inputs = LayerInputs.of_one((3,))
+    known = Catalogue({}, {"small": Workload("small", "f", inputs, (5,), (2,))})
+    settings = [Setting("small", 5, 2, *how) for how in itertools.product(Phase, Mode)]
+    tried = [replace(setting, dtype=dtype) for setting in settings for dtype in Dtype]
+    refused = {(each.phase, each.dtype) for each in tried if known.why_not(Case(each, "fold"))}
+    assert refused == {(Phase.TRAIN, Dtype.FLOAT16)}
 
 
 def test_a_question_about_an_axis_needs_two_of_its_values():
