@@ -208,27 +208,19 @@ def playing(measurements, plan=None):
     }
 
 
-def crossing(levels, sides):
-    """The chance that a random walk crosses at any look the bounds of its levels, by integration.
-
-    The walk's value at a look is normal with variance `launches / last`; the density of walks that
-    never crossed is carried from look to look (Armitage, McPherson and Rowe 1969).
-    """
-    grid = np.linspace(-6, 6, 2401)
-    step, times = grid[1] - grid[0], np.array(stopping.LOOKS) / stopping.LOOKS[-1]
-    density, before, crossed = (np.abs(grid) < step / 2) / step, 0.0, []
-    for level, now in zip(levels, times, strict=True):
-        sd = (now - before) ** 0.5
-        kernel = np.exp(-(((grid[:, None] - grid) / sd) ** 2) / 2) / sd / (2 * np.pi) ** 0.5
-        density, before = kernel @ density * step, now
-        bound = -special.ndtri(level / sides) * now**0.5
-        over = np.abs(grid) > bound if sides == 2 else grid > bound
-        crossed.append(density[over].sum() * step)
-        density = np.where(over, 0.0, density)
-    return np.cumsum(crossed)
-
-
 SHARE = np.array(stopping.LOOKS) / stopping.LOOKS[-1]
+
+
+def crossing(levels, sides):
+    """The chance that a random walk has crossed the bounds of its levels, up to each look."""
+    bounds = -special.ndtri(np.array(levels) / sides)
+    correlation = np.sqrt(np.minimum.outer(SHARE, SHARE) / np.maximum.outer(SHARE, SHARE))
+    below = -bounds if sides == 2 else np.full_like(bounds, -np.inf)
+    return [
+        1
+        - stats.multivariate_normal.cdf(bounds[:n], cov=correlation[:n, :n], lower_limit=below[:n])
+        for n in range(1, len(bounds) + 1)
+    ]
 
 
 def o_brien_fleming(sides):

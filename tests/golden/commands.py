@@ -6,7 +6,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,6 +47,8 @@ COMMANDS = {
     "history-workload": "history --workloads sensor --output OUT",
     "history-case": "history --case tokens-T16-B8-forward-graph-loop_slice --output OUT",
     "help": "--help",
+    "collect": "bench --collect-only -q -p no:cacheprovider --workloads sensor --seq-lens 4 "
+    "--batch-sizes 2 --phases forward --modes eager,graph --strategies all",
     "strategies": "strategies",
     "workloads": "workloads",
 }
@@ -55,10 +56,6 @@ COMMANDS = {
 #: more, write its line there, `$ timelift WORDS`.
 ANSWERS = "mistakes"
 HELP = {f"help-{name}": f"{name} --help" for name in ("bench", "advise")}
-PYTEST = {
-    "pytest-collect-asked": "bench/ --collect-only -q -p no:cacheprovider --workloads sensor "
-    "--seq-lens 4 --batch-sizes 2 --phases forward --modes eager,graph --strategies all"
-}
 #: What `advise` prints of stored advice, since the command itself measures.
 ADVICE = "advise"
 #: What would change the words or their colours.
@@ -78,8 +75,6 @@ def everything(home: Path) -> Said:
     for name, words in (COMMANDS | HELP).items():
         found |= _report(home, name, words)
     found[f"{ANSWERS}.txt"] = _answers(home)
-    for name, words in PYTEST.items():
-        found[f"{name}.txt"] = _pytest(words)
     found[f"{ADVICE}.txt"] = "\n".join(_advised(home))
     return {name: normal(text) for name, text in found.items()}
 
@@ -143,18 +138,6 @@ def _played(home: Path, words: str) -> tuple[object, str, str]:
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
     return kept | {"KERAS_HOME": "none"}
-
-
-def _pytest(words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words.split()],
-        cwd=ROOT,
-        env=_environment() | {"COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return _together(f"pytest {words}", done.returncode, done.stdout, done.stderr)
 
 
 def _together(command: str, code: object, printed: str, complained: str) -> str:
