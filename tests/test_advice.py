@@ -1,18 +1,35 @@
-"""What is advised of a model: from what it tells and two runs to a screenful, code and data."""
+"""What is advised of a model and raced next: from what it tells and runs of known times."""
 
 import ast
 import dataclasses
 import json
+import math
 
 import pytest
 from msgspec import structs
 
 from tests import journals
-from tests.advised import DESCRIBED, LIFT, PAGES, SLOWER, TIMES, WHOLE, advised, make_model
+from tests.advised import (
+    DESCRIBED,
+    LIFT,
+    PAGES,
+    SLOWER,
+    TIMES,
+    WHOLE,
+    advised,
+    make_model,
+    of_lifts,
+    raced,
+    run,
+)
+from timelift.advise.advice import ModelAdvice, Outcome
 from timelift.advise.advice_code import advice_code
 from timelift.advise.advice_words import advice_json, advice_lines
 from timelift.analyse.findings import RunFindings
-from timelift.case import Case, Phase, Status
+from timelift.analyse.ranking import SpeedUp
+from timelift.analyse.verdicts import Verdict
+from timelift.case import Case, Gradients, Phase, Status
+from timelift.errors import UserError
 from timelift.present.summary import summary
 
 
@@ -114,8 +131,9 @@ def test_the_advice_is_json_for_programs(tmp_path):
 def test_train_steps_of_a_model_are_not_told_as_those_of_a_lift_with_adam(tmp_path):
     (race,) = advised(tmp_path, make_model(), whole=WHOLE).races
     header = structs.replace(race.run.header, options={"relative_to": "as_written"})
-    for run, is_lift in ((race.run, True), (dataclasses.replace(race.run, header=header), False)):
-        notes = dict(summary(RunFindings(run), None).notes)
+    alone = dataclasses.replace(race.run, header=header)
+    for measured, is_lift in ((race.run, True), (alone, False)):
+        notes = dict(summary(RunFindings(measured), None).notes)
         assert ("Adam" in notes["train step"]) == is_lift
 
 
@@ -130,3 +148,161 @@ def test_names_of_lifts_and_models_are_names_of_cases(name):
 def test_a_model_where_nothing_trains_is_asked_for_its_outputs():
     assert make_model().setting.phase is Phase.TRAIN
     assert make_model(trains=False).setting.phase is Phase.FORWARD
+
+
+#: The verdict on a model, and those on its lifts, of which the last is not called.
+KEEP, UNDECIDED = ("keep", ["keep"] * 3), ("undecided", ["undecided", "undecided", "keep"])
+EQUAL = dict.fromkeys(TIMES, 1.0)
+
+
+def evidence(folder, times=TIMES, launches=3, **described):
+    model = make_model(**described)
+    return ModelAdvice(model, run(folder, of_lifts(model, times), launches=launches))
+
+
+def verdicts(known):
+    return str(known.verdict), [str(lift.verdict) for lift in known.lifts]
+
+
+def broken(known, *names, status=Status.LAW_BROKEN):
+    return [(Case(known.model.setting, name), status, "outputs differ") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("times", "launches", "to_race", "decided"),
+    [
+        (TIMES, 3, {1: "fold_time", 2: "native"}, UNDECIDED),
+        (TIMES, 1, {1: "fold_time", 2: "native"}, UNDECIDED),  # so large a gain is worth a try
+        (EQUAL | {"time_distributed": 1.4}, 1, {}, UNDECIDED),
+        (EQUAL, 3, {}, KEEP),
+        ({}, 0, {}, UNDECIDED),
+    ],
+)
+def test_what_is_faster_alone_is_raced(tmp_path, times, launches, to_race, decided):
+    known = evidence(tmp_path, times, launches)
+    assert (dict(known.to_race), verdicts(known)) == (to_race, decided)
+
+
+def test_what_means_another_thing_in_training_is_named_and_never_raced(tmp_path):
+    without = {name: many for name, many in TIMES.items() if name != "native"}
+    known = evidence(tmp_path, without)
+    assert known.to_race == ((1, "fold_time"),)
+    assert [*known.lifts[1].rivals] == ["fold_time", "time_distributed"]
+    fastest, written = known.lifts[1].rivals.values()
+    assert fastest.is_faster
+    assert (fastest.means, written.means) == ({"DROPOUT": ("independent", "shared")}, {})
+
+
+@pytest.mark.parametrize(
+    ("whole", "decided"),
+    [
+        (WHOLE, ("change", ["change", "change", "keep"])),
+        (WHOLE | {"changed": 2.2}, ("change", ["change", "keep", "keep"])),  # 2 brings nothing
+        (WHOLE | {"changed": 3.5, "only_lift2": 4.0}, ("change", ["change", "keep", "keep"])),
+        (SLOWER, KEEP),
+        (dict.fromkeys(WHOLE, 3.0), KEEP),  # shown to be the same
+        ({name: many for name, many in WHOLE.items() if name != "as_written"}, UNDECIDED),
+        ({}, UNDECIDED),
+    ],
+)
+def test_a_model_is_changed_only_where_the_whole_is_shown_faster(tmp_path, whole, decided):
+    known = raced(tmp_path, evidence(tmp_path), whole)
+    assert (known.to_race, verdicts(known)) == ((), decided)
+    judged = known.advised or known.races[0].changes
+    assert known.gain == known.raced.get(judged, Outcome())
+
+
+def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
+    known = raced(tmp_path, evidence(tmp_path), WHOLE, launches=1)
+    assert verdicts(known) == UNDECIDED
+    wide = Outcome(SpeedUp(1.01, 0.97, 1.05, verdict=Verdict.UNDECIDED))
+    race = dataclasses.replace(known.races[0], outcomes={known.worthwhile: wide})
+    assert verdicts(dataclasses.replace(known, races=(race,))) == UNDECIDED
+
+
+@pytest.mark.parametrize("blind", [{"constant": True}, {"unpadded": True}])
+def test_outputs_that_would_not_show_a_loss_are_no_evidence(tmp_path, blind):
+    known = evidence(tmp_path, **blind)
+    assert verdicts(raced(tmp_path, known, WHOLE)) == UNDECIDED
+    assert verdicts(raced(tmp_path, known, SLOWER)) == KEEP
+
+
+def test_a_lift_with_which_the_model_is_slower_is_dropped_and_the_rest_raced_anew(tmp_path):
+    known = evidence(tmp_path, lifts=[LIFT] * 3)
+    first = {"as_written": 3.0, "changed": 2.5, "only_lift3": 3.5}
+    known = raced(tmp_path, known, first | {"only_lift1": 2.6, "only_lift2": 2.4})
+    assert known.to_race == ((1, "fold_time"), (2, "fold_time"))
+    assert known.advised == ((2, "fold_time"),)  # what is known until then
+    known = raced(tmp_path, known, WHOLE)
+    assert known.to_race == ()
+    assert verdicts(known) == ("change", ["change", "change", "keep"])
+    assert known.judged == known.races[1].changes
+
+
+def test_another_strategy_is_tried_where_one_breaks_the_law_of_the_whole(tmp_path):
+    known = evidence(tmp_path)
+    ended = broken(known, "only_lift1", "changed")
+    known = raced(tmp_path, known, {"as_written": 3.0}, ended=ended)
+    assert known.to_race == ((1, "native"), (2, "native"))
+    assert known.raced[(1, "fold_time"),].is_broken
+    known = raced(tmp_path, known, {"as_written": 3.0, "only_lift2": 2.0}, ended=ended)
+    assert known.to_race == ()
+    assert verdicts(known) == ("change", ["keep", "change", "keep"])
+    assert known.lifts[0].strategy == "native"  # what was tried last
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [(Status.LAW_BROKEN, "keep"), (Status.REFUSED, "keep"), (Status.TRACING_LIMIT, "undecided")],
+)
+def test_a_model_is_kept_where_every_strategy_breaks_its_law(tmp_path, status, verdict):
+    known = evidence(tmp_path, TIMES | {"native": 9.0})
+    ended = broken(known, "changed", status=status)
+    unblamed = [*ended, *broken(known, "as_written", status=status)]
+    assert verdicts(raced(tmp_path, known, {}, ended=unblamed))[0] == "undecided"
+    known = raced(tmp_path, known, {"as_written": 3.0}, ended=ended)
+    assert (known.to_race, verdicts(known)[0]) == ((), verdict)
+
+
+def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path):
+    times = of_lifts(make_model())
+    usual = [case for case in times if case.strategy == "time_distributed"]
+    others = {case: many for case, many in times.items() if case not in usual}
+    limits = [(case, Status.TRACING_LIMIT, "more than 300 s") for case in usual]
+    known = ModelAdvice(make_model(), run(tmp_path, others, ended=limits))
+    assert known.to_race[0] == (1, "fold_time")
+    assert not known.lifts[0].gain.is_compared
+    end = known.lifts[0].rivals["time_distributed"].end
+    assert end == "not run: tracing limit: more than 300 s"
+
+
+@pytest.mark.parametrize(
+    ("times", "launches", "cut_short", "seconds"),
+    [
+        *[(EQUAL, 0, True, math.inf), (EQUAL, 1, True, 840), (EQUAL, 1, False, None)],
+        (TIMES, 3, False, 300),
+    ],
+)
+def test_a_budget_that_was_too_small_names_one_that_would_do(
+    tmp_path, times, launches, cut_short, seconds
+):
+    """The run took 55 seconds, in which it reached six of twelve cases."""
+    known = evidence(tmp_path, times, launches)
+    header = structs.replace(known.run.header, cases=12)
+    cut = dataclasses.replace(known.run, header=header, cut_short=cut_short)
+    known = dataclasses.replace(known, run=cut)
+    assert known.budget == seconds
+    assert dataclasses.replace(known, interrupted=True).budget is None
+
+
+def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():
+    model = make_model(lifts=[LIFT | {"gradients": gradients} for gradients in Gradients])
+    alone = [*map(model.setting_of, model.lifts)]
+    assert [setting.gradients for setting in alone] == [*Gradients]
+    assert [setting.phase for setting in alone] == [Phase.FORWARD, Phase.BACKWARD, Phase.BACKWARD]
+    assert model.setting.phase is Phase.TRAIN
+    served = model.in_phase(Phase.FORWARD)
+    settings = served.setting, *map(served.setting_of, served.lifts)
+    assert {setting.phase for setting in settings} == {Phase.FORWARD}
+    with pytest.raises(UserError, match="expected forward for my"):
+        served.in_phase(Phase.TRAIN)
