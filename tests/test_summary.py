@@ -102,6 +102,7 @@ AUTO = '(jit_compile="auto")'
         ([ON_GPU], f"in XLA mode on TensorFlow with gpu {AUTO}"),
         ([STEP, EAGER, XLA], f"on TensorFlow {AUTO}; also in eager mode; also in XLA mode"),
         ([EAGER], f"in graph mode on TensorFlow {AUTO}; here in eager mode"),
+        ([EAGER, ON_TORCH], f"in eager mode on PyTorch {AUTO}; also in eager mode"),
     ],
 )
 def test_a_train_step_is_in_the_mode_of_fit_or_another_is_named(cases, modes):

@@ -132,10 +132,9 @@ class Questions:
         """Turn a test's question into its cases, one item each, which no question had before."""
         request, asked = self.session.request, Question.from_marker(question)
         path = metafunc.definition.path
-        # a layer is asked the usual
+        # a layer is asked no comparison by itself
         waits = asked.waits or (asked.compares and request.options.layer)
-        axis = asked.compares or asked.keeps
-        is_asked = not waits or request.texts[axis] or self._is_named(path)
+        is_asked = not waits or self._is_named(path) or request.texts[asked.compares or asked.keeps]
         grid = request.cases(asked) if is_asked else []
         if not grid:
             limit = f"compares several {asked.compares}"

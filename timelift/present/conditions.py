@@ -100,7 +100,8 @@ def train_steps(findings: RunFindings) -> Iterator[tuple[str, str]]:
     yield "train step", f"{_of_fit(settings)}{beside}"
     if shares := _zero_gradients(steps):
         parts = [
-            f"{three_figures(100 * x)} % of the weights of {name}" for name, x in shares.items()
+            f"{three_figures(100 * share)} % of the weights of {workload}"
+            for workload, share in shares.items()
         ]
         yield "gradients", _FEW_GRADIENTS.format(shares=first_few(parts, _MOST_NAMED))
 
@@ -114,7 +115,7 @@ def _of_fit(settings: Sequence[Setting]) -> str:
         places.setdefault(setting.mode_of_fit, {})[place] = None
     of_fit = [f"{at_values('mode', [mode])} on {' and '.join(own)}" for mode, own in places.items()]
     others = {setting.mode for setting in settings if setting.mode is not setting.mode_of_fit}
-    link = "also" if any(setting.mode not in others for setting in settings) else "here"
+    link = "also" if any(setting.mode is setting.mode_of_fit for setting in settings) else "here"
     also = [f"{link} {at_values('mode', [mode])}" for mode in sorted(others)]
     runs = f'{", ".join(of_fit)} (jit_compile="auto")'
     text = f"the train_step of fit with Adam, without its data pipeline, {runs}"
