@@ -109,11 +109,7 @@ ASKED = {
 
 @pytest.mark.parametrize(
     "backend",
-    [
-        Backend.TENSORFLOW,
-        pytest.param(Backend.JAX, marks=pytest.mark.whole),
-        pytest.param(Backend.TORCH, marks=pytest.mark.whole),
-    ],
+    [pytest.param(one, marks=() if one == "tensorflow" else pytest.mark.whole) for one in Backend],
 )
 def test_how_a_lift_trains_is_asked_of_its_layer_and_of_the_model(backend):
     said = {

@@ -167,7 +167,7 @@ def test_everything_beside_the_rooms_is_on_the_map():
     assert drawn_names(drawing) == {"case", "errors"}
 
 
-NAMES = {*commands.COMMANDS, *commands.HELP, commands.ADVICE, commands.ANSWERS}
+NAMES = {*commands.COMMANDS, commands.ADVICE, commands.ANSWERS}
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,8 @@ COMMANDS = {
     "history-workload": "history --workloads sensor --output OUT",
     "history-case": "history --case tokens-T16-B8-forward-graph-loop_slice --output OUT",
     "help": "--help",
+    "help-bench": "bench --help",
+    "help-advise": "advise --help",
     "collect": "bench --collect-only -q -p no:cacheprovider --workloads sensor --seq-lens 4 "
     "--batch-sizes 2 --phases forward --modes eager,graph --strategies all",
     "strategies": "strategies",
@@ -55,7 +57,6 @@ COMMANDS = {
 #: Name of the golden file of commands with a mistake, each with what is answered to it. To try one
 #: more, write its line there, `$ timelift WORDS`.
 ANSWERS = "mistakes"
-HELP = {f"help-{name}": f"{name} --help" for name in ("bench", "advise")}
 #: What `advise` prints of stored advice, since the command itself measures.
 ADVICE = "advise"
 #: What would change the words or their colours.
@@ -72,7 +73,7 @@ def everything(home: Path) -> Said:
     """Return every golden text by its path under `said/`, as this checkout has it now."""
     _lay_out(home)
     found: Said = {}
-    for name, words in (COMMANDS | HELP).items():
+    for name, words in COMMANDS.items():
         found |= _report(home, name, words)
     found[f"{ANSWERS}.txt"] = _answers(home)
     found[f"{ADVICE}.txt"] = "\n".join(_advised(home))
