@@ -81,8 +81,8 @@ def advise_options(parser: argparse.ArgumentParser) -> None:
         dest="phase",
         type=argument_type(read_call),
         metavar="PHASE",
-        help="train, a train step, or forward, outputs alone, as in serving (default: train where "
-        "anything trains)",
+        help="train, or forward for outputs alone, as in serving (default: train where anything "
+        "trains)",
     )
     parser.add_argument(
         "--data",
