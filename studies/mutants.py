@@ -41,7 +41,7 @@ at least, at most  the 95 % interval of their share among all mutants of the roo
 #: A test that starts runs or processes sees nothing that a test of the room does not, and is slow.
 #: Studies start runs or are slow, but for the simulator of noise and the rule played on it.
 _STARTS_RUNS = re.compile(
-    r"timelift\.(measure|worker|plugin)\b|^from tests.*\b(projects|repositories)\b"
+    r"timelift\.(measure|worker|plugin)\b|^from tests.*\bprojects\b"
     r"|^import subprocess|pytester|^from studies(?! import noise$|\.gate_rule\b)",
     re.MULTILINE,
 )

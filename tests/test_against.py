@@ -7,8 +7,7 @@ import pytest
 
 import report
 from studies.gate import change
-from tests.projects import QUICKEST, ROOT, SMALL, bench, project, records_of
-from tests.repositories import commit, git, write
+from tests.projects import QUICKEST, ROOT, SMALL, bench, commit, git, project, records_of, write
 from timelift.commands import bisect
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")

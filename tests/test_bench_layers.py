@@ -6,8 +6,7 @@ import pytest
 
 from studies import remains
 from tests import hostile
-from tests.projects import bench, items, project, records_of
-from tests.repositories import write
+from tests.projects import bench, items, project, records_of, write
 
 PAIR = (
     "import keras\ndef make_layer():\n    a, b = keras.Input((3,)), keras.Input((3,))\n"

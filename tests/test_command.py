@@ -11,8 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.projects import ROOT, run_module
-from tests.repositories import write
+from tests.projects import ROOT, run_module, write
 from timelift import cli
 from timelift.cli import COMMANDS
 from timelift.commands.bench import with_pythonpath

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from tests.projects import ROOT
-from tests.repositories import write
+from tests.projects import ROOT, write
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 

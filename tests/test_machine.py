@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests import engines
-from tests.repositories import write
+from tests.projects import write
 from timelift.canary import Groups, time_canary, time_copy
 from timelift.case import Backend
 from timelift.errors import UserError

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from tests import engines
-from tests.repositories import write
+from tests.projects import write
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.inner_layer import LayerInputs
 from timelift.measure.launch import LaunchProcess

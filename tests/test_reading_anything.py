@@ -22,8 +22,7 @@ import report
 import timelift
 from tests import journals
 from tests.pages import HOSTILE, harm, loads
-from tests.projects import ROOT
-from tests.repositories import write
+from tests.projects import ROOT, write
 from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, find_out
 from timelift.analyse.results import Run

@@ -15,8 +15,7 @@ import report
 import timelift
 from tests import journals
 from tests.pages import found
-from tests.projects import ROOT
-from tests.repositories import write
+from tests.projects import ROOT, write
 from timelift.analyse import results
 from timelift.case import Mode, Status
 from timelift.errors import UserError

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests import journals
-from tests.repositories import strategy, workload, write
+from tests.projects import strategy, workload, write
 from timelift.analyse.results import Run, load
 from timelift.case import Status
 from timelift.errors import UserError

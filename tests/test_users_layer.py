@@ -7,8 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from tests import engines
-from tests.projects import QUICKEST
-from tests.repositories import write
+from tests.projects import QUICKEST, write
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, StepTensor, read_inputs
 from timelift.measure import users_layer

@@ -17,8 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests import engines
-from tests.projects import ROOT, records_of
-from tests.repositories import commit, write
+from tests.projects import ROOT, commit, records_of, write
 
 RUN = next((ROOT / "tests/golden/results").glob("*/*night0*.jsonl"))
 
