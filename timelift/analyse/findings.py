@@ -1,8 +1,4 @@
-"""The findings of a run: everything that a report or a page shows of it.
-
-Most are made by other modules of this room. The comparisons between settings are made here:
-a phase beside a simpler one, and one strategy executed in several ways.
-"""
+"""The findings of a run: all that is shown of it. Comparisons between settings are made here."""
 
 import itertools
 import math
@@ -45,10 +41,7 @@ MOST_SETTINGS = 20_000
 
 @dataclass(frozen=True)
 class RunFindings:
-    """A run with its findings, each computed when it is first asked for.
-
-    Speed-ups are told against the strategy `relative_to`, by default as the run was asked to.
-    """
+    """A run with its findings, each computed once; speed-ups are told against `relative_to`."""
 
     run: Run
     relative_to: str = ""
@@ -84,10 +77,7 @@ class RunFindings:
 
     @cached_property
     def over_simpler_phase(self) -> Mapping[Case, float]:
-        """The time of a backward call over that of its forward call, where both are known.
-
-        And that of a train step over that of the call that returns its gradients alone.
-        """
+        """A backward call's time over a forward call's; a train step's over a backward call's."""
         rows = (row for ranking in self.rankings for row in ranking.all_rows)
         seconds = {row.case: row.seconds_per_call.value for row in rows}
         pairs = ((case, _in_simpler_phase(case)) for case in seconds)
@@ -129,12 +119,9 @@ class RunFindings:
     @cached_property
     def has_other_executions(self) -> bool:
         """True if something was measured in several modes, on several devices and the like."""
-        computations = [
-            tuple(getattr(ranking.setting, axis) for axis in _OTHER_AXES)
-            for ranking in self.rankings
-            if ranking.rows
-        ]
-        return len(set(computations)) < len(computations)
+        settings = [ranking.setting for ranking in self.rankings if ranking.rows]
+        computed = {tuple(getattr(one, axis) for axis in _OTHER_AXES) for one in settings}
+        return len(computed) < len(settings)
 
 
 def _in_simpler_phase(case: Case) -> Case | None:
@@ -188,19 +175,17 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
 
 # One strategy at one size, executed in several ways -----------------------------------------------
 #
-# Rivals are timed milliseconds apart in one process; two backends never are. Their launches of one
-# number are seconds apart, each in a process of its own. So the unit of evidence is the difference
-# of two launches' means, and the interval over launches contains the machine's drift in between.
+# Unlike rivals they are timed seconds apart, in processes of their own. So the unit of evidence is
+# the difference of two launches' means, and the interval contains the machine's drift in between.
 
-#: The axes of execution, each with the usual value, which the others are compared with if it was
-#: measured.
+#: The axes of execution, each with the value that others are compared with, if it was measured.
 USUAL_EXECUTION: dict[str, Any] = {
     axis: USUAL[axis] for axis in ("backend", "device", "mode", "threads")
 }
-#: The axes along which `has_other_executions` looks. Another dtype or a dynamic time axis is
-#: another computation, so `execution_pairs` leaves both out, but a reader may choose them.
-_EXECUTION_AXES = USUAL_EXECUTION.keys() | {"dtype", "time_axis"}
-_OTHER_AXES = tuple(axis for axis in AXES if axis not in _EXECUTION_AXES)
+#: The axes of `execution_pairs`: another precision is no other execution, but a choice, too.
+_PAIRED = (*USUAL_EXECUTION, "dtype")
+#: The axes in which `has_other_executions` sees another computation.
+_OTHER_AXES = tuple(axis for axis in AXES if axis not in {*_PAIRED, "time_axis"})
 
 
 @dataclass(frozen=True)
@@ -227,9 +212,9 @@ def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
 
 
 def execution_pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
-    """Compare every way of execution with the usual one, in the order of `USUAL_EXECUTION`."""
+    """Compare every way of execution, and every precision, with the usual one."""
     measured = [measurement for measurement in measurements if measurement.was_measured]
-    matched = [(axis, *pair) for axis in USUAL_EXECUTION for pair in _matched(measured, axis)]
+    matched = [(axis, *pair) for axis in _PAIRED for pair in _matched(measured, axis)]
     if not matched:
         return []
     comparisons = compare(_effects([(usual, other) for _, usual, other in matched]))
@@ -244,10 +229,9 @@ def _matched(
 ) -> Iterator[tuple[Measurement, Measurement]]:
     """Pair the measurements that differ in one axis alone, the usual one first."""
     groups: dict[tuple[Setting, str], list[Measurement]] = defaultdict(list)
-    usual_axis: Any = {axis: USUAL_EXECUTION[axis]}
     for measurement in measured:
         case = measurement.case
-        groups[replace(case.setting, **usual_axis), case.strategy].append(measurement)
+        groups[replace(case.setting, **{axis: USUAL[axis]}), case.strategy].append(measurement)
     for _, group in sorted(groups.items()):
         usual, *others = sorted(group, key=lambda measurement: _place(measurement.case, axis))
         yield from itertools.product([usual], others)
@@ -256,7 +240,7 @@ def _matched(
 def _place(case: Case, axis: str) -> tuple[bool, Any]:
     value = getattr(case.setting, axis)
     place = list(Backend).index(value) if axis == "backend" else value
-    return value != USUAL_EXECUTION[axis], place
+    return value != USUAL[axis], place
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:

@@ -2,13 +2,14 @@
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from timelift.analyse.findings import RunFindings
+from timelift.analyse.findings import RunFindings, execution_pairs
 from timelift.analyse.left_out import Kind, LeftOut
 from timelift.analyse.quality import MachineActivity, machine_activity, remedies
-from timelift.analyse.results import Run
+from timelift.analyse.results import Run, launch_numbers
 from timelift.analyse.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, several_valued
 from timelift.errors import counted, first_few
@@ -57,6 +58,7 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
     if text := modes(case.setting for case in run.measured):
         yield "modes", text
     yield from train_steps(findings)
+    yield from precisions(findings)
     if text := "; ".join(dict.fromkeys(_engines(run.measured.values()))):
         yield "engines", text
     if text := "; ".join(disturbances(machine_activity(run))):
@@ -123,17 +125,36 @@ def _of_fit(settings: Sequence[Setting]) -> str:
 
 
 def _beside_gradients(settings: Sequence[Setting], findings: RunFindings) -> str:
-    """Write how many times as long as its backward call a train step of `fit` takes."""
-    ratios = sorted(
+    """Write how a train step of `fit` compares with a backward call, or what would tell."""
+    ratios = [
         ratio
         for case, ratio in findings.over_simpler_phase.items()
         if case.setting in settings and case.setting.mode is case.setting.mode_of_fit
-    )
-    if not ratios:
-        return ""
-    least, most = times(ratios[0]), times(ratios[-1])
+    ]
+    if ratios:
+        return f"; {_typically(ratios, 'a backward call', findings)}"
+    others = [one.setting for one in findings.run.measured if one.setting.phase is Phase.BACKWARD]
+    own = {one.mode_of_fit for one in others if one.mode is not one.mode_of_fit}
+    return f"; --modes {','.join(sorted(own))} sets a backward call beside it" if own else ""
+
+
+def precisions(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield how many times as long calls take in each other precision: its name and a text."""
+    ratios: dict[tuple[Any, Any], list[float]] = defaultdict(list)
+    for pair in execution_pairs(findings.run.measured.values()):
+        if pair.axis == "dtype" and math.isfinite(pair.comparison.value):
+            ratios[pair.values].append(math.exp(pair.comparison.value))
+    for (usual, other), own in ratios.items():
+        yield str(other), _typically(own, str(usual), findings)
+
+
+def _typically(ratios: Sequence[float], other: str, findings: RunFindings) -> str:
+    """Write times of settings, which lie seconds apart, beside those of others: middle, ends."""
+    least, most = times(min(ratios)), times(max(ratios))
+    count = len(launch_numbers(findings.run.measured.values()))
+    few = f", by {counted(count, 'launch')} alone" if count < MIN_LAUNCHES else ""
     ends = f" ({least} to {most})" if least != most else ""
-    return f"; typically {times(median(ratios))} times as long as a backward call{ends}"
+    return f"typically {times(median(ratios))} times as long as {other}{ends}{few}"
 
 
 def _zero_gradients(steps: Iterable[Measurement]) -> dict[str, float]:

@@ -162,6 +162,7 @@ def _notes(
         yield from declared(run, "title")
     yield from _left_out(findings, tables_command)
     yield from conditions.train_steps(findings)
+    yield from conditions.precisions(findings)
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"

@@ -20,7 +20,7 @@ def across_executions(pairs: Sequence[ExecutionPair]) -> Table:
     settings = (case.setting for pair in pairs for case in (pair.usual, pair.other))
     return Table(
         "across",
-        "Each strategy beside itself, executed otherwise",
+        "Each strategy beside itself, executed otherwise or in another precision",
         (
             Column("strategy", value=attrgetter("usual.strategy")),
             Column("axis"),
@@ -43,11 +43,9 @@ def _times(name: str) -> Callable[[ExecutionPair], float]:
 
 
 def left_out(findings: RunFindings) -> Table:
-    columns = (
-        Column("end", value=itemgetter(0)),
-        Column("reason", value=itemgetter(1), limit=_REASON),
-    )
-    return Table("not_run", "What has no figure", columns, [*left_out_in_words(findings)])
+    end = Column("end", value=itemgetter(0))
+    reason = Column("reason", value=itemgetter(1), limit=_REASON)
+    return Table("not_run", "What has no figure", (end, reason), [*left_out_in_words(findings)])
 
 
 def meanings(findings: RunFindings) -> Table:
