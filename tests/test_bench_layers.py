@@ -158,17 +158,6 @@ def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
     assert both == {(2, "fold_time"): "unavailable"}
 
 
-def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
-    folder = project(tmp_path, ("fold_time",))
-    lay_out(folder)
-    words = "--strategies fold_time --seq-lens 3 --batch-sizes 2 --gradients inputs_and_weights"
-    layer = "--layer layers.py:embed --inputs int32[3]<10".split()
-    done = bench(folder, "bench/test_backward.py", *layer, *words.split())
-    assert "nothing was measured: inputs of int32 have no gradient; ask for" in done.stdout
-    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert not list(folder.glob("results/*/*.jsonl"))
-
-
 GOOD = ("native", "fold_time")
 #: Batch sizes: where the good meet those that end their worker, and those that leave disorder.
 WILD, UNTIDY = 2, 4
