@@ -103,13 +103,20 @@ NamedEnd = tuple[str, str, str]
 
 
 def ends_of_mistakes(
-    backend: str, kinds: tuple[str, ...] = ("",), dtype: str = Dtype.FLOAT32
+    backend: str,
+    kinds: tuple[str, ...],
+    dtype: str = Dtype.FLOAT32,
+    in_train: tuple[str, ...] = (),
 ) -> tuple[list[NamedEnd], list[NamedEnd]]:
-    """Hold mistakes whose names have one of `kinds` in them to the law, and right lifts beside."""
+    """Hold mistakes whose names have one of `kinds` in them to the law, and right lifts beside.
+
+    In a train step they are those of `in_train`, where there are some.
+    """
     ends: tuple[list[NamedEnd], list[NamedEnd]] = [], []
     for trial in law.planted(Backend(backend), "relus", Dtype(dtype)):
+        asked = in_train if in_train and trial.setting.phase is Phase.TRAIN else kinds
         wrong = {
-            name: line for name, line in trial.wrong.items() if any(kind in name for kind in kinds)
+            name: line for name, line in trial.wrong.items() if any(kind in name for kind in asked)
         }
         for name, end in ends_of(replace(trial, wrong=wrong).task(SEED)).items():
             ends[name in trial.right].append((f"{name}, {trial.setting.phase}", *end))

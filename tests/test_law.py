@@ -236,10 +236,16 @@ def test_a_layer_that_disagrees_with_itself_condemns_nobody():
 FEW_KINDS = ("kept", "a gradient stopped at one step", "another output in training")
 
 
-@pytest.mark.parametrize("backend", Backend)
-def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(backend):
-    kinds = ("",) if backend is Backend.TENSORFLOW else FEW_KINDS
-    asked = f"ends_of_mistakes('{backend}', {kinds})"
+@pytest.mark.parametrize(
+    ("backend", "kinds", "in_train"),
+    [
+        (Backend.TENSORFLOW, ("",), FEW_KINDS),
+        pytest.param(Backend.TENSORFLOW, ("",), ("",), marks=pytest.mark.whole),
+        *((backend, FEW_KINDS, FEW_KINDS) for backend in (Backend.JAX, Backend.TORCH)),
+    ],
+)
+def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(backend, kinds, in_train):
+    asked = f"ends_of_mistakes('{backend}', {kinds}, in_train={in_train})"
     mistakes, right = engines.evaluate(backend, "tests.law_cases", asked)
     assert len(mistakes) >= (100 if "" in kinds else 7)
     assert not [each for each in mistakes if each[1] not in {Status.LAW_BROKEN, Status.FAILED}]
