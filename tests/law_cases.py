@@ -88,7 +88,7 @@ def ends_by_phase(name: str, backend: str) -> dict[str, Ends]:
     case = (CASES | CASES_OF_NOISE)[name]
     lines = {"wrong": case.wrong, "right": case.right}
     setting = Setting(
-        *(case.layer, TIME, BATCH, Phase.FORWARD, Mode.EAGER),
+        *(case.layer, TIME, BATCH, Phase.BACKWARD, Mode.EAGER),
         gradients=case.gradients,
         backend=Backend(backend),
     )
