@@ -49,8 +49,9 @@ COMMANDS = {
     "help": "--help",
     "help-bench": "bench --help",
     "help-advise": "advise --help",
-    "collect": "bench --collect-only -q -p no:cacheprovider --workloads sensor --seq-lens 4 "
-    "--batch-sizes 2 --phases forward --modes eager,graph --strategies all",
+    # what the session around it has imported may be warned of
+    "collect": "bench --collect-only -q --disable-warnings -p no:cacheprovider --workloads sensor "
+    "--seq-lens 4 --batch-sizes 2 --phases forward --modes eager,graph --strategies all",
     "strategies": "strategies",
     "workloads": "workloads",
 }
