@@ -150,9 +150,13 @@ SUMS = {
 }
 
 
+#: Each computes as another one does.
+LIKE_OTHERS = {Dtype.MIXED_BFLOAT16, Dtype.FLOAT16}
+
+
 def is_covered(workload, dtype):
     """True if every strategy has outputs and gradients in `tests/law_cover.py`, or a like dtype."""
-    if dtype in {Dtype.MIXED_BFLOAT16, Dtype.FLOAT16}:
+    if dtype in LIKE_OTHERS:
         return True
     return dtype is Dtype.FLOAT64 and workload not in law_cover.FORWARD_ALONE
 
@@ -243,13 +247,15 @@ FEW_KINDS = ("kept", "a gradient stopped at one step", "another output in traini
     [
         (Backend.TENSORFLOW, ("",), FEW_KINDS),
         pytest.param(Backend.TENSORFLOW, ("",), ("",), marks=pytest.mark.whole),
-        *((backend, FEW_KINDS, FEW_KINDS) for backend in (Backend.JAX, Backend.TORCH)),
+        (Backend.JAX, FEW_KINDS[:1], FEW_KINDS[:1]),
+        pytest.param(Backend.JAX, FEW_KINDS, FEW_KINDS, marks=pytest.mark.whole),
+        (Backend.TORCH, FEW_KINDS, FEW_KINDS),
     ],
 )
 def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(backend, kinds, in_train):
     asked = f"ends_of_mistakes('{backend}', {kinds}, in_train={in_train})"
     mistakes, right = engines.evaluate(backend, "tests.law_cases", asked)
-    assert len(mistakes) >= (100 if "" in kinds else 7)
+    assert len(mistakes) >= (100 if "" in kinds else 3)
     assert not [each for each in mistakes if each[1] not in {Status.LAW_BROKEN, Status.FAILED}]
     assert not [each for each in right if each[1] != Status.MEASURED]
 
@@ -257,7 +263,7 @@ def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(backend, k
 @pytest.mark.parametrize(
     "dtype",
     [
-        pytest.param(dtype, marks=[pytest.mark.whole] if dtype is Dtype.MIXED_BFLOAT16 else [])
+        pytest.param(dtype, marks=[pytest.mark.whole] if dtype in LIKE_OTHERS else [])
         for dtype in studied_law.SIZES
     ],
 )

@@ -189,7 +189,12 @@ def ends_by_case(backend):
     return dict(zip(cases(backend), ends, strict=True))
 
 
-@pytest.mark.parametrize("backend", Backend)
+BACKENDS = [
+    pytest.param(each, marks=[pytest.mark.whole] if each is Backend.JAX else []) for each in Backend
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_layer_is_held_to_its_own_precision_and_by_its_trainable_weights(backend):
     caught = HELD | DOUBLE
     for case, ends in ends_by_case(backend).items():
@@ -199,7 +204,7 @@ def test_a_layer_is_held_to_its_own_precision_and_by_its_trainable_weights(backe
             assert (broken, broken | measured) == (caught[case], set(case.strategies)), case
 
 
-@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_backward_without_anything_to_train_is_refused_in_one_sentence(backend):
     refused = {case: ends for case, ends in ends_by_case(backend).items() if case in NOTHING}
     assert refused
@@ -209,7 +214,7 @@ def test_a_backward_without_anything_to_train_is_refused_in_one_sentence(backend
         assert {tuple(end) for end in ends.values()} == {(Status.REFUSED, sentence)}
 
 
-@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_what_a_backend_or_a_dtype_lacks_is_a_refusal_and_another_error_is_none(backend):
     ended = {case: ends for case, ends in ends_by_case(backend).items() if case in KERNELS}
     for case, ends in ended.items():
