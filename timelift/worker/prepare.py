@@ -10,7 +10,7 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -266,7 +266,11 @@ def count_weights(model: Any) -> int:
 
 
 def call_once(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
-    result = compiled.bind(feed)()
+    return waited_for(engine, compiled.bind(feed))
+
+
+def waited_for(engine: Engine, call: Callable[[], Any]) -> Any:
+    result = call()
     engine.wait(result)
     return result
 
@@ -293,13 +297,8 @@ def peak_facts(engine: Engine, task: Task, emit: Emit, prepared: PreparedRival) 
     if on_cpu and not task.reads_peak_memory:
         return {}
     emit(Busy("reading the peak memory", prepared.rival.name))
-    bound, step = prepared.compiled.bind(prepared.feed), prepared.compiled.step()
-
-    def call() -> Any:
-        result = bound()
-        engine.wait(result)
-        return result
-
+    call = partial(waited_for, engine, prepared.compiled.bind(prepared.feed))
+    step = prepared.compiled.step()
     engine.release()
     peaks: Mapping[str, int | None] = (
         system.host_peak_facts(call, engine.pooled_peak_bytes)
