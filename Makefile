@@ -18,7 +18,7 @@ bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/ --report
 
 quick: setup  ## the same on a small grid
-	@$(RUN)/pytest bench/test_forward.py bench/test_backward.py --workloads sensor,tokens \
+	@$(RUN)/pytest bench/test_forward.py bench/test_backward.py --workloads tokens \
 		--seq-lens 10 --batch-sizes 8 --launches 2 --report
 
 test: setup backends lint browser  ## lint, types and tests, in minutes

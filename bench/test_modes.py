@@ -1,4 +1,4 @@
-"""What do the modes cost: eager calls, traced graphs, and graphs compiled by XLA?"""
+"""What do the modes cost: eager calls, graphs, XLA? Asked by `--modes eager,graph,xla`."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ pytestmark = pytest.mark.question(
     workloads="tokens",
     sizes="smallest",
     compares="modes",
+    waits=True,
 )
 
 

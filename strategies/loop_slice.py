@@ -10,6 +10,7 @@ Source: the question's second example, with the loop inside a Layer that owns th
 import keras
 from keras import ops, tree
 
+DEFAULT = False
 DROPOUT = "independent"
 BATCH_NORM = "per_step"
 INNER_LOSSES = "kept"

@@ -299,7 +299,7 @@ def test_a_self_test_is_the_machines_unless_a_folder_is_named(state, results, wh
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path, state):
     folder = project(tmp_path / "project", ("native",))
-    words = "--strategies native --launches 3".split()
+    words = "--strategies native --launches 3 --modes graph".split()
     done = run_module(folder, "timelift", "selftest", "bench/test_forward.py", *SMALL, *words)
     assert f"{1 + len(TWINS)} passed" in done.stdout
     assert "provisional" not in done.stdout

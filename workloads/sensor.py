@@ -7,6 +7,7 @@ Source: the question's first example.
 
 import keras
 
+DEFAULT = False
 FEATURES = (3,)
 SEQ_LENS = (10, 50)
 BATCH_SIZES = (1, 32)

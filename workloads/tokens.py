@@ -8,8 +8,8 @@ Source: a transformer's position-wise projections at a small width.
 import keras
 
 FEATURES = (32,)
-SEQ_LENS = (16, 32, 128)
-BATCH_SIZES = (8, 32)
+SEQ_LENS = (16, 128)
+BATCH_SIZES = (1, 32)
 
 
 def make_layer():

@@ -280,7 +280,7 @@ _HOW_LONG = (
         "budget",
         "",
         "the time for the whole run, like 90s, 5m or 1h",
-        otherwise="the fewest launches, and more where the answer is open until 4 min have passed",
+        otherwise="the fewest launches, and more where the answer is open, until 160 s have passed",
         read=read_duration,
     ),
     Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=read_seed),

@@ -101,7 +101,7 @@ class RunOptions:
     results: Path
     once: bool = False
     stop_after: int = 0
-    spare_seconds: float = 240.0
+    spare_seconds: float = 160.0
     reads_peak_memory: bool = True
     two_sided: bool = False
     other_python: str = ""

@@ -31,6 +31,7 @@ class TwinsRace(Race):
         "strategies": "native,fold_time,loop_unstack,vectorized_map,time_distributed",
         "seq_lens": "8",
         "batch_sizes": "1,16",
+        "modes": "graph,eager",
     }
     folder = SELFTEST_FOLDER
 
