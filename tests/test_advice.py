@@ -37,15 +37,6 @@ def screen(advice):
     return "\n".join(advice_lines([advice], PAGES))
 
 
-@pytest.mark.parametrize("whole", [WHOLE, SLOWER, None])
-def test_the_verdict_is_the_first_line_and_the_last(tmp_path, whole):
-    advice = advised(tmp_path, make_model(name="m"), whole=whole)
-    text = screen(advice)
-    *_, last = (" ".join(block.split()) for block in text.split("\n\n"))
-    assert " ".join(text.split()).startswith(f"m: {last} ")
-    assert max(map(len, text.split("\n"))) <= 80
-
-
 FLAGS = ["steady", "trains", "unpadded", "leaves_open", "compiled", "drawn", "draws_labels"]
 
 
@@ -86,11 +77,6 @@ def test_code_has_the_advice_each_page_once_and_how_weights_are_carried_over(tmp
     assert lines[: len(comments)] == comments
     assert lines[len(comments) :][:4] == ["", "", "class FoldTime: ...", ""]
     assert lines[-2] == "#   new_model.set_weights(old_model.get_weights())"
-
-
-def test_a_change_that_makes_the_whole_worse_has_no_code(tmp_path):
-    advice = advised(tmp_path, make_model(), whole={"as_written": 3.0, "changed": 9.0})
-    assert all(line.startswith("#") for line in advice_code(advice, PAGES))
 
 
 def test_a_loop_is_replaced_by_a_call_and_its_weights_are_set_by_layer(tmp_path):
@@ -143,11 +129,6 @@ def test_names_of_lifts_and_models_are_names_of_cases(name):
     for name_of_case in (model.name, *(lift.workload for lift in model.lifts)):
         case = journals.case("native", name_of_case)
         assert Case.from_label(case.label) == case
-
-
-def test_a_model_where_nothing_trains_is_asked_for_its_outputs():
-    assert make_model().setting.phase is Phase.TRAIN
-    assert make_model(trains=False).setting.phase is Phase.FORWARD
 
 
 #: The verdict on a model, and those on its lifts, of which the last is not called.

@@ -20,7 +20,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import reading
 from timelift.journal.files import Journal, find_run, json_line, replace_text, runs_under
-from timelift.journal.lines import Header, differences
+from timelift.journal.lines import Header
 from timelift.journal.reading import read_line, read_medians
 from timelift.measure.header import open_resumed
 from timelift.measurement import (
@@ -76,12 +76,6 @@ def test_a_header_is_read_as_it_was_written():
     assert header.strategies["a"].other_side_of == "b"
 
 
-def test_the_median_stands_before_the_samples():
-    seconds = [3e-3, math.nan, 1e-3, 2e-3]
-    text = json_line(CaseInLaunch(CASE, 1, seconds_per_call=seconds).fields())
-    assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
-
-
 def test_where_a_line_has_its_median_a_history_reads_no_samples(monkeypatch):
     monkeypatch.setattr(reading, "_samples", None)
     text = json_line(CaseInLaunch(CASE, 1, seconds_per_call=[1e-3]).fields()).encode()
@@ -120,12 +114,6 @@ def test_a_header_that_is_wrong_in_a_part_is_refused_with_the_part(changes, wher
 def test_a_line_with_a_wrong_fact_is_none(value):
     with pytest.raises(ValueError, match="graph_nodes"):
         read(journals.line(CASE, facts={"graph_nodes": value, "weights": 9}))
-
-
-def test_what_differs_is_named_in_the_order_of_the_files():
-    differing = differences({"a": 1, "b": 2, "d": [1]}, {"b": 3, "c": 4, "d": [1]})
-    rows = [(difference.name, difference.old, difference.new) for difference in differing]
-    assert rows == [("a", 1, None), ("b", 2, 3), ("c", None, 4)]
 
 
 @pytest.mark.parametrize("stated", [0.0014, 1])

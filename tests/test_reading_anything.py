@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import os
-import pickle
 import random
 import re
 import subprocess
@@ -262,14 +261,6 @@ print("CODES", *map(report.main, json.loads(sys.argv[1])))
 """
 
 
-class Bomb:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "a")
-
-
 @pytest.fixture
 def sprung(tmp_path):
     """A project in which whatever a run names is a trap; the file that a trap leaves."""
@@ -322,33 +313,14 @@ def test_no_command_executes_what_a_journal_names(sprung):
     assert not sprung.exists()
 
 
-@pytest.mark.parametrize("kind", ["a pickle", "a pickle among the lines", "a program"])
-def test_what_is_no_journal_is_not_executed_either(sprung, kind):
-    project = sprung.parent
-    path = _journal(project)
-    bomb = pickle.dumps(Bomb(sprung))
-    content, code = {
-        "a pickle": (bomb, "1"),
-        "a pickle among the lines": (path.read_bytes() + bomb + b"\n", "0"),
-        "a program": ((project / f"{NAME}.py").read_bytes(), "1"),
-    }[kind]
-    names = ("foreign.jsonl", "foreign.pickle", "foreign.py", "foreign.npy")
-    for name in names:
-        (project / name).write_bytes(content)
-    assert _codes(project, *(("report", project / name, NAME) for name in names)) == [code] * 4
-    assert not sprung.exists()
-
-
 @pytest.mark.parametrize(
     "spring",
     [
         f"import {NAME}",
-        "import pickle; pickle.load(open('bomb', 'rb'))",
         f"from timelift.worker import user_code; user_code.load_module('strategies/{NAME}.py')",
     ],
 )
 def test_a_trap_springs_where_it_is_executed(sprung, spring):
     project = sprung.parent
-    (project / "bomb").write_bytes(pickle.dumps(Bomb(sprung)))
     _codes(project, ("report", _journal(project), NAME), spring=spring)
     assert sprung.exists()
