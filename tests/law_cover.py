@@ -62,22 +62,22 @@ CONVOLUTION = "frames"
 #: The other workloads by kind of layer, except for large ones, whose kind has a smaller one. A
 #: strategy is tried on one of each kind on TensorFlow, and elsewhere on one of all.
 KINDS = (
-    ("tokens", "mlp_block", "detector_heads"),
+    ("tokens", "graph_nodes"),
     ("frames", "windows"),
-    ("set_attention",),
+    ("vit_patches",),
     ("sentences",),
 )
-LARGE = ("frame_encoder", "sentences_bigru", "tokens_wide")
+LARGE = ("audio_frames", "roi_head", "video_encoder", "vocab_head")
 #: Of several inputs, or with masks: `make test-all` tries every strategy on them.
 NESTS = ("pair_scorer", "rl_torso", "sentence_ids")
-QUICK = ("frames", "sentences", "set_attention")
+QUICK = ("frames", "sentences", "vit_patches")
 OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TENSORFLOW: KINDS,
     Backend.JAX: (QUICK,),
     Backend.TORCH: (QUICK,),
 }
 #: A recurrent layer computes the words of a sentence one after the other: four do here, of twelve.
-FEWER_WORDS = dict.fromkeys(("sentences", "sentences_bigru"), LayerInputs.of_one((4, 16)))
+FEWER_WORDS = {"sentences": LayerInputs.of_one((4, 16))}
 #: Rows that take too long on layers larger than the dense one.
 SLOW = {
     (Backend.TENSORFLOW, XLA): Phase,
@@ -86,9 +86,9 @@ SLOW = {
 }
 #: Rows for strategies that refuse the others, since every operation is compiled by itself.
 LATE = {(Backend.JAX, EAGER)}
-#: Their gradients would take a third of all the time: `tests/test_law.py` has those of two
+#: Their gradients would take a third of all the time: `tests/test_law.py` has those of two or three
 #: strategies, and `make test-all` those of all.
-FORWARD_ALONE = {"sentences"}
+FORWARD_ALONE = {"sentences", "vit_patches"}
 #: Rows tried in turn where a strategy refuses.
 TRIES = 3
 #: By strategy, how it ended and why.
