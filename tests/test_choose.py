@@ -130,16 +130,12 @@ def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, fact
     assert [text for text in texts if text not in said] == []
 
 
-OF_EARLIER_VERSIONS = {"features": "60", "input_dtype": "int32", "input_high": "1000"}
-
-
 @pytest.mark.parametrize(
     ("options", "inputs"),
     [
         ({"layer": "my models:make", "inputs": ""}, None),
         ({"layer": "my models:make", "inputs": "int32[60]<1000"}, "int32[60]<1000"),
         ({"layer": "my models:make", "inputs": 60}, None),
-        ({"layer_file": "my models:make", **OF_EARLIER_VERSIONS}, "int32[60]<1000"),
         ({"layer": "", "lifts": {"make": "my models:make#2"}}, None),
     ],
 )

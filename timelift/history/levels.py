@@ -256,16 +256,10 @@ def rows_by_setting(cases: Iterable[Case]) -> dict[Setting, NDArray[np.int_]]:
 
 
 def run_levels(runs: Sequence[StoredRun]) -> tuple[RunLevels, list[RunSummary]]:
-    """Read runs as a table and by themselves.
-
-    The canary of a header stands in for a run that timed none beside its cases.
-    """
+    """Read runs as a table and by themselves."""
     summaries = [summary_of_run(run.path) for run in runs]
     canary = np.array([summary.log_canary for summary in summaries]).T
-    machines = [run.header.machine for run in runs]
-    before = [log_median_beat([own.information.get("canary_seconds")]) for own in machines]
-    canary[0] = np.where(np.isfinite(canary[0]), canary[0], before)
-    drifts = [flattened(own.other_drift) for own in machines]
+    drifts = [flattened(run.header.machine.other_drift) for run in runs]
     descriptions = [[drift.get(name) for name in sorted(DESCRIPTION)] for drift in drifts]
     numbers = np.array([descriptions.index(own) for own in descriptions])
     return RunLevels(*level_tables(summaries), canary, numbers), summaries

@@ -69,15 +69,10 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The known difference of a twin from the strategy that it is a copy `of`.
-
-    `slower` is a share. Older runs planted other effects: negative shares, a slower first
-    call, and effects in one launch of `one_launch_in` alone.
-    """
+    """What a twin is known to be `slower` by, a share, than the strategy that it is a copy `of`."""
 
     of: str = ""
     slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
-    one_launch_in: Annotated[int, Meta(ge=1, lt=2**31)] = 1
 
 
 class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -167,15 +162,9 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
     @property
     def layer_options(self) -> dict[str, str]:
-        """The user's own layer and its inputs, as `bench` reads them, or ''.
-
-        Journals of earlier versions hold them in other options.
-        """
-        texts = {name: text for name, text in self.options.items() if isinstance(text, str)}
-        names = ("layer", "layer_file", "inputs", "features", "input_dtype", "input_high")
-        layer, file, inputs, sizes, dtype, high = (texts.get(name, "") for name in names)
-        earlier = f"{dtype}[{sizes}]<{high}" if sizes and dtype else sizes
-        return {"layer": layer or file, "inputs": inputs or earlier}
+        """The user's own layer and its inputs, as `bench` reads them, or ''."""
+        texts = {name: self.options.get(name) for name in ("layer", "inputs")}
+        return {name: text if isinstance(text, str) else "" for name, text in texts.items()}
 
     def option_number(self, name: str) -> float | None:
         """Return an option as a number; None if it is missing or no number."""

@@ -17,7 +17,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
-from msgspec import Meta, Raw, Struct, structs
+from msgspec import Meta, Raw, Struct
 
 from timelift.case import Case, Status
 from timelift.journal.lines import LONGEST_SECONDS, SCHEMA, SHORTEST_SECONDS, End, Header, Line
@@ -37,13 +37,10 @@ ExactFacts = tuple[float | None, ...]
 
 
 class _About(Struct):
-    """The parts of a header that are read of any schema; a later one may have other types."""
+    """The parts of a line that every schema has."""
 
     kind: str
     schema: Any = None
-    started: Any = None
-    commit: Any = None
-    machine: Any = None
 
 
 #: What an array of 64-bit numbers can hold; anything beyond is an error.
@@ -138,22 +135,10 @@ def _refuse_other_schema(text: bytes) -> None:
 
 
 def read_header_of_any_schema(text: bytes) -> Header:
-    """Read a header, of a later schema too; an empty one if that is not possible.
-
-    Of a schema whose fields have other types, only those by which a run is found are read.
-    """
+    """Read a header, of a later schema too; an empty one if that is not possible."""
     with contextlib.suppress(*_DAMAGED):
         return _header(text)
-    header = Header()
-    with contextlib.suppress(*_DAMAGED):
-        about = _about(text)
-        if about.kind != "run" or about.schema == SCHEMA:
-            return header
-        for name in ("started", "commit", "machine"):
-            with contextlib.suppress(*_DAMAGED):
-                part = msgspec.convert({"kind": "run", name: getattr(about, name)}, Header)
-                header = structs.replace(header, **{name: getattr(part, name)})
-    return header
+    return Header()
 
 
 def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:

@@ -69,8 +69,7 @@ class Trust(Struct, frozen=True, kw_only=True):
 
     `measured` is in ISO 8601, UTC; `launches` is the mean over rivals. `false_alarms` are
     differences called between identical rivals. Planted differences called in the right direction
-    are `found`, by their share, such as 0.05 (older self-tests planted several), and those called
-    in the other `wrong_way`.
+    are `found`, by their share, such as 0.05, and those called in the other `wrong_way`.
     """
 
     schema: Literal[1]
@@ -105,11 +104,7 @@ def twin_groups(run: Run) -> list[TwinGroup]:
     """Return each strategy of each setting with its twins, where some were measured, in order."""
     measured, strategies = run.measured, run.header.strategies
     planted = {name: entry.planted for name, entry in strategies.items() if entry.planted}
-    slower_of = {
-        name: twin.slower
-        for name, twin in planted.items()
-        if twin.slower is not None and (twin.one_launch_in == 1 or not twin.slower)
-    }
+    slower_of = {name: twin.slower for name, twin in planted.items() if twin.slower is not None}
     twins_of: dict[str, list[str]] = defaultdict(list)
     for name in sorted(slower_of):
         twins_of[strategies[name].copy_of].append(name)
