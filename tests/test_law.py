@@ -240,12 +240,17 @@ def test_a_layer_that_disagrees_with_itself_condemns_nobody():
 
 #: Planted mistakes for the other backends: in outputs, in gradients, and in training.
 FEW_KINDS = ("kept", "a gradient stopped at one step", "another output in training")
+#: Each kind of mistake once, where it has several places at the one that is hardest to see.
+EACH_KIND = (
+    *("at one step", "kept", "in padding", "another output", "right in the first call alone"),
+    *("one step short", "state carried", "a mean", "inputs in float16"),
+)
 
 
 @pytest.mark.parametrize(
     ("backend", "kinds", "in_train"),
     [
-        (Backend.TENSORFLOW, ("",), FEW_KINDS),
+        (Backend.TENSORFLOW, EACH_KIND, FEW_KINDS),
         pytest.param(Backend.TENSORFLOW, ("",), ("",), marks=pytest.mark.whole),
         (Backend.JAX, FEW_KINDS[:1], FEW_KINDS[:1]),
         pytest.param(Backend.JAX, FEW_KINDS, FEW_KINDS, marks=pytest.mark.whole),
@@ -255,7 +260,7 @@ FEW_KINDS = ("kept", "a gradient stopped at one step", "another output in traini
 def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(backend, kinds, in_train):
     asked = f"ends_of_mistakes('{backend}', {kinds}, in_train={in_train})"
     mistakes, right = engines.evaluate(backend, "tests.law_cases", asked)
-    assert len(mistakes) >= (100 if "" in kinds else 3)
+    assert len(mistakes) >= {("",): 100, EACH_KIND: 40}.get(kinds, 3)
     assert not [each for each in mistakes if each[1] not in {Status.LAW_BROKEN, Status.FAILED}]
     assert not [each for each in right if each[1] != Status.MEASURED]
 
