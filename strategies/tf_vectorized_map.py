@@ -58,7 +58,10 @@ class StrictMap(keras.layers.Wrapper):
 
 def refuses(layer, setting):
     """Refuse the layers that TensorFlow cannot vectorise, or whose gradient it cannot."""
-    parts = layer._flatten_layers()  # noqa: SLF001
+    parts = [*layer._flatten_layers()]  # noqa: SLF001
+    loops = any(isinstance(part, keras.layers.RNN) and not part.unroll for part in parts)
+    if loops and isinstance(layer, StrictMap):
+        return "TensorFlow vectorises a recurrent loop once, and what comes of it not again."
     return next(filter(None, (refuses_part(part, setting) for part in parts)), None)
 
 

@@ -32,6 +32,7 @@ PADDED_STEPS = "computed"
 MASKED = (
     *(keras.layers.RNN, keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention),
     *(keras.layers.Attention, keras.layers.GlobalAveragePooling1D, keras.layers.Softmax),
+    keras.layers.TimeDistributed,
 )
 #: Layers whose own mask, or none, takes the place of the one that they get.
 MAKERS = keras.layers.Embedding, keras.layers.Masking

@@ -65,7 +65,10 @@ class VectorizedMap(keras.layers.Wrapper):
 def refuses(layer, setting):
     """Refuse the layers that the backend cannot vectorise, or whose gradient it cannot."""
     judges = {"tensorflow": refused_by_tensorflow, "jax": refused_by_jax, "torch": refused_by_torch}
-    parts, judge = layer._flatten_layers(), judges[setting.backend]  # noqa: SLF001
+    parts, judge = [*layer._flatten_layers()], judges[setting.backend]  # noqa: SLF001
+    loops = any(isinstance(part, layers.RNN) and not part.unroll for part in parts)
+    if setting.backend == "tensorflow" and loops and isinstance(layer, VectorizedMap):
+        return "TensorFlow vectorises a recurrent loop once, and what comes of it not again."
     return next(filter(None, (judge(part, setting) for part in parts)), None)
 
 

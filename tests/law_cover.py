@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from tests.law_cases import ends_of
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.inner_layer import LayerInputs
+from timelift.inner_layer import LayerInputs, StepTensor
 from timelift.messages import RivalSpec, Task
 
 #: Ends of a strategy that neither lifts nor refuses.
@@ -70,6 +70,8 @@ KINDS = (
 LARGE = ("audio_frames", "roi_head", "video_encoder", "vocab_head")
 #: Of several inputs, or with masks: `make test-all` tries every strategy on them.
 NESTS = ("pair_scorer", "rl_torso", "sentence_ids")
+#: Lifted twice (`tests/test_nested_lifts.py`).
+TWICE = ("documents",)
 QUICK = ("frames", "sentences", "vit_patches")
 OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TENSORFLOW: KINDS,
@@ -77,7 +79,10 @@ OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TORCH: (QUICK,),
 }
 #: A recurrent layer computes the words of a sentence one after the other: four do here, of twelve.
-FEWER_WORDS = {"sentences": LayerInputs.of_one((4, 16))}
+FEWER_WORDS = {
+    "sentences": LayerInputs.of_one((4, 16)),
+    "documents": LayerInputs((StepTensor((2, 4, 16)),), lifts=2),
+}
 #: Rows that take too long on layers larger than the dense one.
 SLOW = {
     (Backend.TENSORFLOW, XLA): Phase,

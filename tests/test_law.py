@@ -12,7 +12,7 @@ from studies import support
 from studies.planted import STEP
 from tests import engines, law_cover
 from tests.law_cases import CASES, PHASES, SEED, TIME
-from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
+from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, TWICE, ends, rivals, setting
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import RivalSpec, Task
@@ -67,7 +67,9 @@ def test_every_strategy_meets_other_layers_than_dense_ones(backend):
 
 
 def test_every_other_workload_is_of_a_kind():
-    assert sorted([DENSE, *law_cover.LARGE, *NESTS, *chain(*law_cover.KINDS)]) == sorted(WORKLOADS)
+    assert sorted([DENSE, *law_cover.LARGE, *NESTS, *TWICE, *chain(*law_cover.KINDS)]) == sorted(
+        WORKLOADS
+    )
 
 
 @pytest.mark.parametrize("backend", COVERED)
@@ -113,8 +115,8 @@ QUICKER = ("fold_time", "native", "ops_map", "loop_slice", "vectorized_map", "rn
 #: JAX minutes, which compiles every operation by itself; `tests/test_refusals.py` has statistics
 #: behind a Dense. `python -m studies.support --by-backend` tries every workload.
 ELSEWHERE = {
-    Backend.JAX: ["sensor", "sentences", "vit_patches", "frames", *NESTS],
-    Backend.TORCH: ["sensor", "sentences", "vit_patches", "video_encoder", *NESTS],
+    Backend.JAX: ["sensor", "sentences", "vit_patches", "frames", *NESTS, *TWICE],
+    Backend.TORCH: ["sensor", "sentences", "vit_patches", "video_encoder", *NESTS, *TWICE],
 }
 
 

@@ -105,11 +105,13 @@ class StepTensor:
 class LayerInputs:
     """What a layer takes at one step: a tensor, a list of several, or a dictionary of `names`.
 
-    Names are sorted, as Keras flattens dictionaries.
+    Names are sorted, as Keras flattens dictionaries. With two `lifts` a step is a sequence itself:
+    its first axis has inner steps, and the layer is lifted over these, too.
     """
 
     tensors: tuple[StepTensor, ...] = (StepTensor(),)
     names: tuple[str, ...] = ()
+    lifts: int = 1
 
     @classmethod
     def of_one(cls, shape: tuple[int, ...], dtype: str = "", high: int = 0) -> "LayerInputs":
@@ -118,7 +120,13 @@ class LayerInputs:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "LayerInputs":
         tensors = (StepTensor(**{**one, "shape": tuple(one["shape"])}) for one in fields["tensors"])
-        return cls(tuple(tensors), tuple(fields["names"]))
+        return cls(tuple(tensors), tuple(fields["names"]), fields["lifts"])
+
+    @property
+    def of_layer(self) -> "LayerInputs":
+        """What the layer itself takes, which of two lifts is an inner step."""
+        inner = (replace(one, shape=one.shape[self.lifts - 1 :]) for one in self.tensors)
+        return replace(self, tensors=tuple(inner), lifts=1)
 
     @property
     def is_nest(self) -> bool:

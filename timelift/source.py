@@ -6,7 +6,7 @@ not. `DECLARED` has a test for the value of each constant; another value is a Us
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,6 +85,7 @@ def _one_of(*words: str) -> Declaration:
 
 _SIZES = Declaration(_are_sizes, "a tuple of positive whole numbers")
 _SOME_SIZES = _SIZES._replace(fits=lambda value: bool(value) and _are_sizes(value))
+_MOST_LIFTS = 2
 #: Every constant that timelift reads from strategies and workloads.
 DECLARED: Mapping[str, Declaration] = {
     "DIFFERS": Declaration(lambda value: isinstance(value, str), "a text that says why"),
@@ -94,6 +95,10 @@ DECLARED: Mapping[str, Declaration] = {
     "BACKENDS": Declaration(_are_backends, f"a tuple of some of {', '.join(Backend)}"),
     **dict.fromkeys(MEANING, Declaration(_is_meaning, "a word, or a word for each time axis")),
     "FEATURES": _SIZES,
+    "LIFTS": Declaration(
+        lambda value: _is_whole(value, 1) and value <= _MOST_LIFTS,
+        "1, or 2 where the layer is applied to every step of every step",
+    ),
     "SEQ_LENS": _SOME_SIZES,
     "BATCH_SIZES": _SOME_SIZES,
     "INPUTS": Declaration(lambda value: isinstance(value, str), "a text, as --inputs takes it"),
@@ -131,8 +136,22 @@ def declared_inputs(source: Source) -> LayerInputs | None:
     """Return what a workload's layer takes at one step; None if it declares nothing.
 
     That is `INPUTS` as `--inputs` takes it, or `FEATURES`, with `INPUT_DTYPE` and `INPUT_HIGH`
-    where these are whole numbers. Raises UserError where they do not fit together.
+    where these are whole numbers. With `LIFTS = 2` the first axis has inner steps. Raises UserError
+    where they do not fit together.
     """
+    inputs, lifts = _inputs_at_a_step(source), source.constants.get("LIFTS", 1)
+    if inputs is None or lifts == 1:
+        return inputs
+    first = inputs.tensors[0]
+    if inputs.is_nest or first.masked or not first.shape:
+        raise UserError(
+            f"{source.path}: with LIFTS = {lifts} expected one input without a mask, whose first "
+            f"axis has the inner steps, like FEATURES = (6, 12, 16); received {str(inputs)!r}"
+        )
+    return replace(inputs, lifts=lifts)
+
+
+def _inputs_at_a_step(source: Source) -> LayerInputs | None:
     constants, path = source.constants, source.path
     if "INPUTS" in constants:
         try:

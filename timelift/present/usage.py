@@ -41,18 +41,23 @@ class Inputs(NamedTuple):
     step: str
     inputs: str
     layer: str = _ANY_LAYER
+    lifts: int = 1
 
 
 class Code(NamedTuple):
-    """The `file` of a strategy, and the `call` of its `build` with places for `Inputs`."""
+    """The `file` of a strategy, and the `call` of its `build` with places for `Inputs`.
+
+    There is a place for `inner`, too, the call of a lift over inner steps, where there are some.
+    """
 
     file: str
     call: str
+    inner: str
 
     def filled(self, inputs: Inputs) -> str:
-        call = self.call
+        call = self.call.replace("{inner}", self.inner if inputs.lifts > 1 else "")
         for name, text in inputs._asdict().items():
-            call = call.replace(f"{{{name}}}", text)
+            call = call.replace(f"{{{name}}}", str(text))
         return self.file + call
 
 
@@ -86,11 +91,18 @@ def how_to_use(strategy: str, setting: Setting, run: Run, project: Project) -> s
     """Write what prints the file to copy, and the call of its `build`."""
     stem, variant = _stem_and_variant(strategy)
     parameters = _parameters(variant)
+    parameters = variant.split(",") if parameters is None else parameters
     at_step = _at_step(setting.workload, run, project)
-    shape = f"{_shape(setting, at_step, '*features')}{_argument(_dtype(setting, at_step))}"
-    call = build_call("layer", shape, variant.split(",") if parameters is None else parameters)
-    policy = _policy(setting.dtype).replace("\n", "; ")
-    return f"paste what `timelift strategies show {stem}` prints, then: {policy}model = {call}"
+    dtype, before = _argument(_dtype(setting, at_step)), _policy(setting.dtype).replace("\n", "; ")
+    if at_step and at_step.lifts > 1:
+        before += f"{_inner_call(f'{at_step.tensors[0].shape}{dtype}', parameters)}; "
+    call = build_call("layer", f"{_shape(setting, at_step, '*features')}{dtype}", parameters)
+    return f"paste what `timelift strategies show {stem}` prints, then: {before}model = {call}"
+
+
+def _inner_call(shape: str, parameters: Iterable[str]) -> str:
+    """Write what lifts a layer over inner steps; its model is one layer behind its input."""
+    return f"layer = {build_call('layer', shape, parameters)}.layers[-1]"
 
 
 def build_call(layer: str, shape: str, parameters: Iterable[str] = ()) -> str:
@@ -109,13 +121,14 @@ def _code(strategy: str, project: Project) -> Code | None:
         "shape = {shape}",
         "if not layer.built:",
         "    layer({step})  # makes its weights",
-        "",
+        "{inner}",
         "# in a functional model, where TimeDistributed(layer)(inputs) or a loop stood:",
         "inputs = keras.Input(shape{dtype}, ragged=True)" if is_ragged else "inputs = {inputs}",
         f"outputs = {build_call('layer', 'shape{dtype}', parameters)}(inputs)",
         "model = keras.Model(inputs, outputs)",
     )
-    return Code(f"{source.text.rstrip()}\n\n\n", "".join(f"{line}\n" for line in call))
+    inner = f"{_inner_call('shape[1:]{dtype}', parameters)}  # for TimeDistributed(layer)\n"
+    return Code(f"{source.text.rstrip()}\n\n\n", "".join(f"{line}\n" for line in call), inner)
 
 
 def _source(path: Path | None) -> Source | None:
@@ -129,7 +142,8 @@ def _source(path: Path | None) -> Source | None:
 def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
     """Return the inputs of a setting; the shape of a step is left open if it is unknown."""
     at_step = _at_step(setting.workload, run, project)
-    comment = "steps, *features"
+    lifts = at_step.lifts if at_step else 1
+    comment = "steps, *features" if lifts == 1 else "steps, inner steps, *features"
     if at_step is None:
         comment = f"{_steps(setting)} steps; write the shape of one of them for the dots"
     shape = f"{_shape(setting, at_step, '...')}  # {comment}"
@@ -137,8 +151,8 @@ def _inputs(setting: Setting, run: Run, project: Project) -> Inputs:
     layer = f"{_policy(setting.dtype)}{_layer(setting.workload, run, project)}"
     if at_step is None or not at_step.is_nest:
         kind = _argument(dtype)
-        step, inputs = f"keras.KerasTensor((None, *shape[1:]){kind})", f"keras.Input(shape{kind})"
-        return Inputs(shape, kind, step, inputs, layer)
+        step = f"keras.KerasTensor((None, *shape[{lifts}:]){kind})"
+        return Inputs(shape, kind, step, f"keras.Input(shape{kind})", layer, lifts)
     step, inputs = _BY_NAME if at_step.names else _LISTED
     step = f"\n        {step}\n    "
     return Inputs(f"{shape}\ndtype = {dtype}", ", dtype", step, inputs, layer)

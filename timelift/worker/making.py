@@ -1,13 +1,14 @@
 """The inner layer is made and asked for what it tells of itself, and models are built of it."""
 
 import inspect
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
-from timelift.case import Dtype, Gradients, Phase, Setting, TimeAxis
+from timelift.case import Dtype, Gradients, Lengths, Phase, Setting, Status, TimeAxis
 from timelift.errors import UserError, one_line
 from timelift.inner_layer import LayerInputs
 from timelift.messages import RivalSpec, Task
@@ -22,28 +23,55 @@ _NARROW = {Dtype.FLOAT16, Dtype.MIXED_FLOAT16}
 _LACKING_PRODUCT = "'F16_F16_F32' is not supported by dot_general"
 
 
+class LostError(Exception):
+    """A reason why rivals have no result, in a sentence; `status` is theirs."""
+
+    def __init__(self, reason: str, status: Status) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class EveryStep(keras.Layer):  # type: ignore[misc]
+    """What two lifts are of: a layer called at each inner step, one after the other, unfolded."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(dtype=layer.dtype_policy)
+        self.layer, self.built = layer, True
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        """Map (batch, inner steps, *features) to (batch, inner steps, *outputs)."""
+        outputs = [self.layer(step, training=training) for step in keras.ops.unstack(x, axis=1)]
+        return keras.tree.map_structure(lambda *each: keras.ops.stack(each, axis=1), *outputs)
+
+
 def make_layer(factory: str, inputs: LayerInputs, seed: int) -> Any:
     """Make and build the inner layer, and add noise to its weights: zeros could hide a mistake.
 
-    The layer is built by a call, since a subclassed layer may make its weights there.
+    The layer is built by a call, since a subclassed layer may make its weights there. With two
+    lifts it is in an `EveryStep`.
     """
     layer = find_layer(factory)
     check_layer(layer, factory)
-    check_inputs(layer, inputs)
-    step = symbolic(inputs)
+    check_inputs(layer, inputs.of_layer)
+    step = symbolic(inputs.of_layer)
     if not layer.built:
         try:
             layer(step)
         except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
             why = one_line(error).rstrip(".")
-            raise UserError(f"{why}; it was called with '{inputs}'") from error
+            raise UserError(f"{why}; it was called with '{inputs.of_layer}'") from error
     elif not all(part.built for part in parts_of(layer)):  # marked by TimeDistributed alone
         layer(keras.tree.map_structure(lambda x: keras.ops.zeros((1, *x.shape[1:]), x.dtype), step))
     noise = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
         values = keras.ops.convert_to_numpy(weight)
         weight.assign(values + noise.normal(scale=0.05, size=values.shape).astype(values.dtype))
-    return layer
+    return EveryStep(layer) if inputs.lifts > 1 else layer
+
+
+def user_layer(layer: Any) -> Any:
+    """Return the layer that the user's factory made."""
+    return layer.layer if isinstance(layer, EveryStep) else layer
 
 
 def check_layer(layer: Any, factory: str) -> None:
@@ -139,7 +167,14 @@ def own_losses(layer: Any) -> Any:
 
 
 def refusal(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> str | None:
-    """Call the strategy's `refuses` with what it takes of the rival's parameters and the inputs."""
+    """Call the strategy's `refuses` with what it takes of the rival's parameters and the inputs.
+
+    Of two lifts the inner one is asked for; `build` asks for the other one.
+    """
+    if task.inputs.lifts > 1:
+        if getattr(module, "TAKES", "") == "ragged":
+            return "it takes ragged sequences, and the steps of a step come padded."
+        return refusal(module, rival, layer.layer, _inner(task))
     refuses = getattr(module, "refuses", None)
     if refuses is None:
         return None
@@ -156,7 +191,23 @@ def _shapes(task: Task) -> Any:
     return task.inputs.pack((time, *tensor.shape) for tensor in task.inputs.tensors)
 
 
+def _inner(task: Task) -> Task:
+    """Return the task of the inner lift, whose sequences are the steps of the outer one."""
+    steps = task.inputs.tensors[0].shape[0]
+    setting = replace(task.setting, seq_len=steps, lengths=Lengths.FULL, time_axis=TimeAxis.STATIC)
+    return replace(task, setting=setting, inputs=task.inputs.of_layer)
+
+
 def build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
+    """Build the model of a rival; of two lifts the second is of what the first one makes.
+
+    Raises UserError where there is no model, and LostError where the second lift is refused.
+    """
+    if task.inputs.lifts > 1:
+        layer = _only_layer(build(module, rival, layer.layer, _inner(task)))
+        task = replace(task, inputs=replace(task.inputs, lifts=1))
+        if reason := refusal(module, rival, layer, task):
+            raise LostError(reason, Status.REFUSED)
     inputs, usual = task.inputs, task.setting.dtype.floats
     dtypes = inputs.pack(tensor.dtype or usual for tensor in inputs.tensors)
     extra = {"dtype": dtypes} if inputs.is_nest or inputs.is_whole else {}
@@ -164,6 +215,15 @@ def build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
     if model is None:
         raise UserError("build returned None, where a model is expected")
     return model
+
+
+def _only_layer(model: Any) -> Any:
+    """Return the layer of a lift, as in `TimeDistributed(TimeDistributed(layer))`, or LostError."""
+    _, *operations = getattr(model, "operations", [None])
+    if len(operations) != 1:
+        why = "it lifts by several operations, and a second lift is of one layer"
+        raise LostError(f"{why}; put them into a layer.", Status.REFUSED)
+    return operations[0]
 
 
 def warming_model(layer: Any, inputs: LayerInputs, steps: int) -> Any:

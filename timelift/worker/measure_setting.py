@@ -30,7 +30,8 @@ from timelift.messages import (
 )
 from timelift.worker import law, making, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
-from timelift.worker.prepare import LostError, PreparedRival, SettingUnderTest, status_of
+from timelift.worker.making import LostError
+from timelift.worker.prepare import PreparedRival, SettingUnderTest, status_of
 from timelift.worker.whole_model import ModelUnderTest
 
 

@@ -36,6 +36,7 @@ from timelift.worker.draws import draw_shared, layers_behind
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs
 from timelift.worker.law import LawBrokenError
+from timelift.worker.making import LostError
 from timelift.worker.reference import CHECKING, TRAINED, Begin, InnerLayer, multiplied
 from timelift.worker.user_code import imports_from, load_module, restore_process_state
 
@@ -47,14 +48,6 @@ _UNSTEADY = (
     "the layer, called again on the same inputs, returns other outputs, so no strategy can be held "
     "to it; if it draws noise, let it do so in training alone"
 )
-
-
-class LostError(Exception):
-    """A reason why rivals have no result, in a sentence; `status` is theirs."""
-
-    def __init__(self, reason: str, status: Status) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 def status_of(error: Exception) -> Status:
@@ -171,7 +164,7 @@ class SettingUnderTest:
         import_seconds = time.perf_counter() - started
         if reason := making.refusal(module, rival, inner.layer, self.task):
             raise LostError(reason, Status.REFUSED)
-        self.tried = getattr(module, "tries", lambda _: "")(inner.layer)
+        self.tried = getattr(module, "tries", lambda _: "")(making.user_layer(inner.layer))
         if self.tried and inner.adds_more:
             raise LostError(f"{self.tried}, trains with more than seeded noise.", Status.REFUSED)
         return module, import_seconds
@@ -226,12 +219,15 @@ class SettingUnderTest:
         try:
             setting, place = self.task.setting, self.engine.place
             steps, training = min(setting.seq_len, _WARMING_STEPS), setting.differentiates
-            model = making.warming_model(inner.layer, self.task.inputs, steps)
+            index: int | slice = slice(steps)
+            if (lifts := self.task.inputs.lifts) > 1:  # over the inner steps of the first one
+                index, steps = 0, self.task.inputs.tensors[0].shape[0]
+            layer, at_step = making.user_layer(inner.layer), self.task.inputs.of_layer
+            model = making.warming_model(layer, at_step, steps)
             compiled = self.engine.compile(model, setting, training=training)
-            index = slice(None), slice(steps)
-            inputs, _ = self._inputs_for(inner.layer).placed(place, index)
+            inputs, _ = self._inputs_for(inner.layer).placed(place, (slice(None), index))
             cotangents, folded = inner.reference.cotangents, setting.batch * (steps + 2)
-            zeros = [place(np.zeros((folded, *x.shape[2:]), x.dtype)) for x in cotangents]
+            zeros = [place(np.zeros((folded, *x.shape[1 + lifts :]), x.dtype)) for x in cotangents]
             feed = Feed(inputs, None, zeros if training else None)
             try:
                 compiled.trace(feed)

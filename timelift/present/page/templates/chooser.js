@@ -153,8 +153,9 @@ function detail(row) {
 }
 
 function paste({ setting, strategy }) {
-  const { file, call } = strategy.code;
-  const code = make("pre", { tabindex: 0 }, make("code", {}, file + fill(call, setting.inputs)));
+  const { file, call, inner } = strategy.code;
+  const nested = fill(call, { inner: setting.inputs.lifts > 1 ? inner : "" });
+  const code = make("pre", { tabindex: 0 }, make("code", {}, file + fill(nested, setting.inputs)));
   const button = make("button", { type: "button", class: "copy", onclick: async () => {
     button.textContent = await copied(code) ? words.copied : words.pressToCopy;
     setTimeout(() => { button.textContent = words.copy; }, 3000);
