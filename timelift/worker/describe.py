@@ -202,6 +202,8 @@ def _as_code(layer: Any) -> str:
     """Return an inner layer in code: `Dense(32)`, `Flatten(...)`, or the name of a model."""
     if isinstance(layer, keras.Model) and (name := name_of_its_own(layer)):
         return name
+    if isinstance(layer, keras.layers.TimeDistributed):
+        return f"TimeDistributed({_as_code(layer.layer)})"
     code = kind_and_size(layer)
     return code if code.endswith(")") else f"{code}(...)"
 
