@@ -19,13 +19,18 @@ INNER_LOSSES = "lost"
 MASKS = "passed"
 PADDED_STEPS = "repeats"
 
+#: The weights of a state grow with its square, and drawing them orthogonal takes minutes.
+MOST_UNITS = 2048
+
 
 def refuses(layer, setting):
-    """Refuse all but a Dense on vectors, and an unrolled loop of unknown length."""
+    """Refuse all but a Dense on vectors, a large state, and a loop of unknown length."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"SimpleRNN adds memory to a Dense, not to {type(layer).__name__}."
     if len(layer.get_build_config()["input_shape"]) != 2:
         return "SimpleRNN takes steps that are vectors, and these have more axes."
+    if layer.units > MOST_UNITS:
+        return f"SimpleRNN keeps a state of {MOST_UNITS:,} units at most, not of {layer.units:,}."
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     return None
