@@ -13,10 +13,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from tests import engines
 from tests.projects import STRATEGIES
 from tests.tensorflow_here import keras, tf
 from tests.test_drop_in import HAND_THE_MASK
-from timelift.case import Phase, Setting, TimeAxis
+from timelift.case import Backend, Phase, Setting, TimeAxis
+from timelift.source import MEANING
 from timelift.worker.user_code import load_module
 
 pytestmark = pytest.mark.usefixtures("double_precision")
@@ -30,6 +32,7 @@ LENGTHS = np.array([3, 1, 5, 2, 4])
 VALID = np.arange(TIME) < LENGTHS[:, None]
 SERIES = (4, 3)
 WEIGHT = 0.1
+HERE = [name for name, one in STRATEGIES.items() if Backend.TENSORFLOW in one.backends]
 
 
 @dataclass(frozen=True)
@@ -250,11 +253,18 @@ def disagreements(strategy, time_axis):
 
 
 @pytest.mark.parametrize("time_axis", TimeAxis)
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", HERE)
 def test_a_strategy_behaves_as_it_declares(name, time_axis):
     if name == "tf_keras_time_distributed":
         pytest.importorskip("tf_keras")
     assert disagreements(STRATEGIES[name], time_axis) == {}
+
+
+def test_a_strategy_for_jax_alone_behaves_as_it_declares():
+    (name,) = STRATEGIES.keys() - {*HERE}
+    observed = engines.evaluate(Backend.JAX, "tests.jax_meaning", f"behaviour({name!r})")
+    assert observed == {word: STRATEGIES[name].constants[word] for word in observed}
+    assert observed.keys() == {*MEANING}
 
 
 def test_wrong_declarations_are_caught():
@@ -266,7 +276,7 @@ def test_wrong_declarations_are_caught():
     assert disagreements(liar, TimeAxis.STATIC) == expected
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", HERE)
 def test_a_steps_own_mask_is_handed_to_it_or_refused(name):
     strategy = STRATEGIES[name]
     lift = Lift(load_module(str(strategy.path)), dict(strategy.parameters), TimeAxis.STATIC)

@@ -68,7 +68,7 @@ DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 #: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
 MASKED = {"mode": Mode.GRAPH, "lengths": Lengths.UNIFORM}
 XLA, DOUBLE = {"mode": Mode.XLA}, {"dtype": Dtype.FLOAT64}
-VMAP, TD = "vectorized_map", "time_distributed"
+VMAP, TD, LAX = "vectorized_map", "time_distributed", "jax_lax_map[k=8]"
 #: Strategies that need a known number of steps.
 KNOWN_TIME = "loop_slice loop_unstack rnn_cell_unrolled fold_chunks[k=8] axis_swap_conv1d".split()
 #: Strategies that call the layer inside a function that JAX transforms.
@@ -150,7 +150,7 @@ CASES = [
     on_tensorflow("layers.Conv3D(2, 2)", (3, 3, 3, 1), FORWARD, ("tf_vectorized_map",)),
     on_jax("noise()", VECTOR, {}, LOOPS, ("fold_chunks[k=8]", VMAP)),
     on_jax("noise()", VECTOR, EAGER, ("ops_scan", "rnn_cell"), ("bucketing[k=4]",), slow=True),
-    on_jax("statistics()", VECTOR, {}, ("ops_map", "ops_fori", VMAP), (TD,)),
+    on_jax("statistics()", VECTOR, {}, ("ops_map", "ops_fori", LAX, VMAP), (TD,)),
     on_jax("statistics()", VECTOR, EAGER, (*LOOPS, VMAP), ("fold_chunks[k=8]",), slow=True),
     on_jax("statistics()", VECTOR, FORWARD, (), (*LOOPS, VMAP)),
     on_jax("frozen()", VECTOR, {}, (), ("ops_scan", VMAP)),

@@ -13,7 +13,8 @@ from timelift.case import Phase, Setting, TimeAxis
 from timelift.worker.user_code import load_module
 
 pytestmark = pytest.mark.usefixtures("double_precision")
-IMPORTS = {"functools", "importlib", "itertools", "keras", "numbers", "tensorflow", "tf_keras"}
+IMPORTS = {"functools", "importlib", "itertools", "jax", "keras", "numbers", "tensorflow"}
+IMPORTS |= {"tf_keras"}
 #: Each backend may have reasons of its own to refuse.
 MOST_LINES_OF_CODE = 74
 MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")

@@ -12,7 +12,9 @@ DEFAULT = False
 FEATURES = (32, 32, 3)
 SEQ_LENS = (4, 16)
 BATCH_SIZES = (4,)
-PATCH, WIDTH, HEADS, BLOCKS = 8, 64, 4, 2
+PATCH = 8
+WIDTH = 64
+HEADS = 4
 
 
 def make_layer():
@@ -20,7 +22,7 @@ def make_layer():
     image = keras.Input(FEATURES)
     x = layers.Conv2D(WIDTH, PATCH, strides=PATCH)(image)  # batch, 4, 4, 64
     x = Positions()(layers.Reshape((-1, WIDTH))(x))  # batch, patches, 64
-    for _ in range(BLOCKS):
+    for _ in range(2):
         normed = layers.LayerNormalization()(x)
         x = x + layers.MultiHeadAttention(HEADS, WIDTH // HEADS)(normed, normed)
         hidden = layers.Dense(2 * WIDTH, activation="gelu")(layers.LayerNormalization()(x))

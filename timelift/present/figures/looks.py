@@ -53,6 +53,7 @@ CATALOGUE = (
     *("ragged_flat_values", "mask_and_pad", "pack_valid", "bucketing"),
     *("loop_lengths", "axis_swap_conv1d", "conv_per_feature", "simple_rnn"),
     *("gru", "lstm", "tf_keras_time_distributed", "loop_shrinking"),
+    "jax_lax_map",
 )
 _PLACES = {name: place for place, name in enumerate(CATALOGUE)}
 _VARIANT = re.compile(r"([^\[]+)\[(.*)\]", re.DOTALL)
