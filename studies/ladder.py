@@ -21,7 +21,7 @@ from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse import verdicts
 from timelift.analyse.effects import Effects, all_pairs
 from timelift.analyse.ranking import RankedCase, Ranking, rank
-from timelift.analyse.recommend import answer
+from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Samples
 from timelift.analyse.stopping import LOOKS, unsettled
 from timelift.analyse.verdicts import RANK_MARGIN, Comparison, Verdict
@@ -374,7 +374,7 @@ def end_rows(seed: int, simulated: int) -> Iterator[Row]:
             shape, ends = Shape(settings, len(costs), launches=3, rounds=20), []
             for _ in range(max(1, simulated // settings)):
                 times = noise.seconds(Scenario("", launch_sd), shape, costs, random)
-                written = answer(rank(noise.measurements(times), relative_to=("rival0",)))
+                written = recommend(rank(noise.measurements(times), relative_to=("rival0",)))
                 assert written
                 ends.append((written.gains[0].least / 3 - 1, written.gains[0].most / 3 - 1))
             within = float((np.abs(ends) <= 0.05).all(axis=1).mean())  # noqa: PLR2004 - as titled

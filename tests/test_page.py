@@ -67,7 +67,7 @@ def test_a_bound_is_rounded_up(tmp_path):
     drawn = page_data(seen, NO_CODE)
     costs = [row.cost_over_best.high for one in seen.rankings for row in one.all_rows]
     (answer,), (prices,) = seen.answers.values(), drawn["prices"]
-    bounds = [*costs, *(one.ratio for one in answer.single.prices)]
+    bounds = [*costs, *(one.ratio for one in answer.prices)]
     written = [*drawn["rows"]["cost"], *prices["strategies"]["worst"]]
     assert all(bound <= text + 1e-9 for bound, text in zip(bounds, written, strict=True))
     assert written == pytest.approx(bounds, rel=1e-3)
@@ -134,8 +134,6 @@ def test_few_launches_are_called_no_verdict(tmp_path):
     (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
     assert "seen in 2 launches: no verdict" in headline
     assert "Write" not in headline
-    price = "What it costs over the best is not known from so few launches."
-    assert price in words(html, "answer")
     assert 'id="prices"' not in html
     leads = data(html)["settings"]["lead"]
     assert {"seen in 2 launches: no verdict" in lead for lead in leads} == {True}

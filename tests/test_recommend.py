@@ -6,6 +6,7 @@ import itertools
 import re
 import statistics
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,10 +20,10 @@ from tests.simulated import TD, of_lengths, raced, run
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import rank
-from timelift.analyse.recommend import Answer, answer, recommend
+from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.analyse.verdicts import Verdict
-from timelift.case import Case, Gradients, Phase, Setting, Status
+from timelift.case import Case, Phase, Setting, Status
 from timelift.commands.additions import section
 from timelift.journal.lines import Header, Planted, StrategyEntry
 from timelift.measurement import CaseInLaunch, Measurement
@@ -83,17 +84,28 @@ def surfaces(findings):
     terminal.show_report(words, console)
     return {
         "page": "\n".join(page_of(findings, words)),
-        "ending": "\n".join(f"{row.workload}: {row.write}" for row in end.table.rows),
+        "ending": "\n".join(by_workload(findings, end.headline, [*map(vars, end.table.rows)])),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
     }
 
 
+def by_workload(findings, headline, rows):
+    """What is said of every workload, if only by the headline."""
+    everywhere = re.match(r"(?:Write |Keep )?(\w+)", headline)[1]
+    own = {row["workload"]: row["write"] for row in rows}
+    return [f"{workload}: {own.get(workload) or everywhere}" for workload in findings.answers]
+
+
 def page_of(findings, words):
     """What the page says of every workload, and what its chooser has for every setting."""
     html = page_html(findings, words)
-    for workload, write in re.findall(r'<tr><th scope="row">(\w+)</th><td>(.*?)</td>', html):
-        yield f"{workload}: {write}"
+    if not findings.run.header.races_copies:
+        has_names = '<th scope="col">write</th>' in html
+        found = re.findall(r'<tr><th scope="row">(\w+)</th><td>(.*?)</td>', html)
+        rows = [{"workload": name, "write": write * has_names} for name, write in found]
+        (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
+        yield from by_workload(findings, re.sub("<.*?>", "", headline), rows)
     drawn = data(html)
     names = [one["name"] for one in drawn["strategies"]]
     yield "\n## every setting"
@@ -113,8 +125,6 @@ _ADVICE = re.compile(
     r"|\| (\w+) \| ((?!only \w+ was|nothing to|no lift|-).+?) \|)",
     re.MULTILINE,
 )
-#: One strategy of an advice, which may have a condition.
-_WRITE = re.compile(r"(?:^|; else |, )(\w+)")
 _BELOW = re.compile(
     r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|least to lose): (\w+)", re.MULTILINE
 )
@@ -127,7 +137,7 @@ def named(text):
     for parts in _ADVICE.findall(head):
         about, advice = filter(None, parts)
         if about in {*NAMES, "simulated"}:
-            names[about].update(_WRITE.findall(advice))
+            names[about].add(advice)
     about = ""
     for label, *strategies in _BELOW.findall(text):
         about = label or about
@@ -163,7 +173,7 @@ def test_every_surface_names_the_same_strategy(made):
         assert told[name].keys() == advised | (labels if with_settings else set())
         for workload in advised:
             advice = findings.answers[workload]
-            assert told[name][workload] == set(advice.strategies)
+            assert told[name][workload] == {advice.strategy}
     everyone = {name for one in told.values() for names in one.values() for name in names}
     assert not everyone & made.header.strategies.keys()
 
@@ -175,7 +185,7 @@ def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made)
     for workload, of_workload in findings.answers.items():
         mine = [ranking for ranking in findings.contests if ranking.setting.workload == workload]
         if len(mine) == 1:
-            assert of_workload.single == findings.recommendation_by_setting[mine[0].setting]
+            assert of_workload == findings.recommendation_by_setting[mine[0].setting]
 
 
 @given(runs())
@@ -258,43 +268,26 @@ def test_slower_and_typical_mean_in_many_settings_what_the_table_of_each_shows(m
     for name in recommended.never_shown_slower:
         assert list(ranks[name].values()) == [1] * len(contests)
     beaten = sum(rank_low > 1 for rank_low in ranks[recommended.strategy].values())
-    lost = Answer("", (recommended,), recommended).lost
-    assert beaten == (lost.settings if lost else 0)
+    assert beaten == (recommended.lost.settings if recommended.lost else 0)
     for price in recommended.prices:
         seen = [row.ratio.value for row in rows if row.case.strategy == price.strategy]
         assert price.typical == statistics.median(seen)
 
 
-@pytest.mark.parametrize(("dearest", "axis"), [(1.2, "seq_len"), (1.06, "")])
-def test_a_rule_that_is_slower_somewhere_is_told_if_it_costs_at_most_half(dearest, axis):
-    """It costs 5 % beside `single`, which costs so many times the best where it is longer."""
-    settings = [dataclasses.replace(one, batch=n) for one in of_lengths(8, 16) for n in (1, 2)]
-    costs = {"single": [1, 1.05, dearest, dearest], "other": [1.05, 1, 2, 2], "long": [2, 2, 1, 1]}
-    advice = answer(rank(raced(costs, settings)))
-    assert advice.axis == axis
-    assert advice.lost
-    assert advice.price == pytest.approx(1.05 if axis else dearest, abs=0.02)
+def test_the_answer_is_one_strategy_for_all_and_another_for_a_workload():
+    """The one for all is the best nowhere, and costs 20 % where it is longest."""
+    places = [*of_lengths(8, 16), replace(of_lengths(16)[0], workload="other")]
+    costs = {"steady": [1.05, 1.1, 1.2], "short": [1, 1, 3], "long": [3, 3, 1], TD: 4}
+    seen = RunFindings(Run(Header(), tuple(raced(costs, places)), complete=True))
+    assert seen.answer.strategy == "steady"
+    assert (seen.answer.price.ratio, seen.answer.lost.settings) == (pytest.approx(1.2, abs=0.02), 3)
+    assert seen.answer.dearest == places[-1]
+    own = {name: best.strategy for name, best in seen.answers.items()}
+    assert own == {places[0].workload: "short", "other": "long"}
 
 
-def test_few_parts_are_told_before_many_and_workloads_however_many():
-    lengths = zip(of_lengths(8, 16, 32), (1, 2, 1), strict=True)
-    settings = [dataclasses.replace(setting, batch=batch) for setting, batch in lengths]
-    two = answer(rank(raced({"native": [1, 2, 1], "fold_time": [2, 1, 2]}, settings)))
-    assert (two.axis, len(two.parts)) == ("batch", 2)
-    workloads = [dataclasses.replace(settings[0], workload=name) for name in "abcd"]
-    costs = {name: [1 + (name != one.workload) for one in workloads] for name in "abcd"}
-    four = answer(rank(raced(costs, workloads)))
-    assert {part.values: part.strategy for part in four.parts} == {(name,): name for name in "abcd"}
-
-
-def test_a_condition_covers_every_setting():
-    places = of_lengths(8, 16)
-    for gradients in (Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS):
-        places += of_lengths(8, 16, phase=Phase.BACKWARD, gradients=gradients)
-    costs = {"native": [2, 2, 1, 1, 2, 2], "fold_time": [1, 1, 2, 2, 1, 1], TD: 4}
-    advice = answer(rank(raced(costs, places)))
-    assert (advice.axis, advice.settings) == ("gradients", 6)
-    assert advice.is_never_shown_slower
-    assert advice.gains[0].least == pytest.approx(4, rel=0.05)
-    (of_forward,) = (part for part in advice.parts if Gradients.NONE in part.values)
-    assert of_forward.strategy == "fold_time"
+def test_what_was_measured_everywhere_is_the_answer_before_what_is_faster_where_it_lifts():
+    measured = raced({"native": 1, "fold_time": 2, TD: 3}, of_lengths(8, 16))
+    refused = Case(measured[0].case.setting, "native")
+    few = [one for one in measured if one.case != refused]
+    assert recommend(rank(few)).strategy == "fold_time"

@@ -22,13 +22,7 @@ from timelift.analyse.ranking import (
     no_answers,
     rank_run,
 )
-from timelift.analyse.recommend import (
-    Answer,
-    Recommendation,
-    answer,
-    answers_by_workload,
-    recommend,
-)
+from timelift.analyse.recommend import Recommendation, recommend, recommend_by_workload
 from timelift.analyse.results import Run, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
 from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting
@@ -107,14 +101,14 @@ class RunFindings:
         return {setting: best for setting, best in by_setting.items() if best}
 
     @cached_property
-    def answer(self) -> Answer | None:
+    def answer(self) -> Recommendation | None:
         """What to write in all settings of the run."""
-        return answer(self.rankings)
+        return recommend(self.rankings)
 
     @cached_property
-    def answers(self) -> Mapping[str, Answer]:
+    def answers(self) -> Mapping[str, Recommendation]:
         """What to write for each workload in which two lifts were measured."""
-        return answers_by_workload(self.rankings)
+        return recommend_by_workload(self.rankings)
 
     @cached_property
     def has_other_executions(self) -> bool:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
+from timelift.case import Backend, Mode, Phase
 from timelift.commands.additions import findings_with_additions, section
-from timelift.errors import UserError
+from timelift.errors import UserError, counted
 from timelift.gate import gate_words
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
@@ -17,6 +18,7 @@ from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
 from timelift.present.summary import Additions, Pointers, summary
+from timelift.present.words import at_values
 from timelift.selftest.trust import end_of_selftest
 from timelift.selftest.twins import TwinsRace
 
@@ -82,13 +84,33 @@ def _show_answer(
     pointers = None
     if path.exists() and run.measured:
         name = "" if is_latest(path, request.project.results) else str(_as_typed(path))
-        pointers = Pointers(folder and _as_typed(folder / "index.html"), name)
+        page = folder and _as_typed(folder / "index.html")
+        pointers = Pointers(page, name, _not_asked(request, run))
     writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
     answer = summary(findings, pointers, added.trust)
     text = terminal.summary_text(answer, writer.fullwidth, colour=writer.hasmarkup)
     for line in text.splitlines():
         writer.line(line)
     return (findings, added) if run.measured else None
+
+
+def _not_asked(request: RunRequest, run: Run) -> str:
+    """Write what the default question leaves out, and its options; '' for another question."""
+    if any(request.texts[name] for name in ("workloads", "layer", "strategies", "phases", "modes")):
+        return ""
+    settings = {case.setting for case in run.by_case}
+    workloads = request.catalogue.workloads.keys() - {setting.workload for setting in settings}
+    strategies = request.catalogue.strategies.keys() - {case.strategy for case in run.by_case}
+    modes = sorted({*Mode} - {setting.mode for setting in settings})
+    if Backend.TENSORFLOW not in request.catalogue.backends:
+        modes = [mode for mode in modes if mode is not Mode.XLA]
+    parts = {
+        f"{counted(len(workloads), 'more workload')} (--workloads all)": workloads,
+        f"{counted(len(strategies), 'more strategy')} (--strategies all)": strategies,
+        "train steps (--phases train)": Phase.TRAIN not in {setting.phase for setting in settings},
+        f"calls {at_values('mode', modes)} (--modes {','.join(modes)})": modes,
+    }
+    return ", ".join(filter(parts.get, parts))
 
 
 def _as_typed(path: Path) -> Path:

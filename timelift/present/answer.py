@@ -3,7 +3,6 @@
 Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking, SpeedUp
-from timelift.analyse.recommend import Answer, Gain, LostWhere, Recommendation
+from timelift.analyse.recommend import Gain, LostWhere, Recommendation
 from timelift.case import SIZES
 from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
@@ -20,9 +19,7 @@ from timelift.inner_layer import TIME_DISTRIBUTED
 from timelift.journal.lines import AS_WRITTEN
 from timelift.present.tables import Column, Table
 from timelift.present.words import (
-    TIMES,
     at_most,
-    at_values,
     over_the_best,
     times,
     value_in_words,
@@ -36,36 +33,10 @@ _KNOWN_AS = {TIME_DISTRIBUTED: "TimeDistributed", AS_WRITTEN: "the model as writ
 _LONGEST_CELL = 200
 
 
-# What to write -----------------------------------------------------------------------------------
-
-
-def _to_write(answer: Answer) -> str:
-    """Write which strategy to use, and where another: `native in eager mode; else fold_time`."""
-    ranges: dict[str, list[tuple[object, ...]]] = {}
-    settings: Counter[str] = Counter()
-    for part in answer.parts:
-        ranges.setdefault(part.strategy, []).append(part.values)
-        settings[part.strategy] += len(part.rankings)
-    usual = max(settings, key=settings.__getitem__)
-    others = [
-        f"{name} {_at_ranges(answer.axis, own)}" for name, own in ranges.items() if name != usual
-    ]
-    return f"{', '.join(others)}; else {usual}" if others else usual
-
-
-def _at_ranges(axis: str, ranges: Sequence[tuple[object, ...]]) -> str:
-    """Write the condition that an axis has a value of some ranges of neighbouring values."""
-    ranges = sorted(ranges, key=lambda values: values[0] if isinstance(values[0], int) else 0)
-    values = [*itertools.chain(*ranges)]
-    if axis not in SIZES or len(values) == len(ranges):
-        return at_values(axis, values, are_neighbours=False)
-    return " or ".join(at_values(axis, neighbours) for neighbours in ranges)
-
-
 # What is gained ----------------------------------------------------------------------------------
 
 
-def _common_baseline(answers: Mapping[str, Answer]) -> str:
+def _common_baseline(answers: Mapping[str, Recommendation]) -> str:
     """Return the baseline of most settings, or ''."""
     gains = [gain for answer in answers.values() for gain in answer.gains]
     settings: Counter[str] = Counter()
@@ -80,7 +51,7 @@ def known_as(baseline: str) -> str:
     return _KNOWN_AS.get(baseline, baseline)
 
 
-def _gains_in_words(answer: Answer, baseline: str) -> str:
+def _gains_in_words(answer: Recommendation, baseline: str) -> str:
     """Write how many times as fast as each baseline the answer is; `baseline` stays unnamed."""
     gains = sorted(answer.gains, key=lambda gain: gain.baseline != baseline)
     return "; ".join(
@@ -91,15 +62,15 @@ def _gains_in_words(answer: Answer, baseline: str) -> str:
     )
 
 
-def _gain(gain: Gain, answer: Answer) -> str:
-    if answer.strategies == (gain.baseline,):
+def _gain(gain: Gain, answer: Recommendation) -> str:
+    if answer.strategy == gain.baseline:
         return "itself"
     text = _gain_in_words(gain, answer)
     where = f", in {gain.settings} of {answer.settings}" if gain.settings < answer.settings else ""
     return f"{text}{where}{_doubt(gain, answer)}"
 
 
-def _doubt(gain: Gain, answer: Answer) -> str:
+def _doubt(gain: Gain, answer: Recommendation) -> str:
     """Write, after a comma, that a gain is not shown; '' where it is, or where no row is judged."""
     if gain.faster or gain.slower or not answer.has_verdict:
         return ""
@@ -107,13 +78,12 @@ def _doubt(gain: Gain, answer: Answer) -> str:
     return ", no verdict yet" if speed_up and why_not_shown(speed_up) else ", not shown to differ"
 
 
-def _only_speed_up(gain: Gain, answer: Answer) -> SpeedUp | None:
+def _only_speed_up(gain: Gain, answer: Recommendation) -> SpeedUp | None:
     """Return the speed-up of the answer's single setting; None if it has several."""
-    ((_, row), *_) = answer.parts[0].rows
-    return row.speed_up if gain.settings == 1 == answer.settings else None
+    return answer.rows[0][1].speed_up if gain.settings == 1 == answer.settings else None
 
 
-def _gain_in_words(gain: Gain, answer: Answer) -> str:
+def _gain_in_words(gain: Gain, answer: Recommendation) -> str:
     """Write a gain: the range over settings, or the interval of a single one."""
     if speed_up := _only_speed_up(gain, answer):
         return speed_up_in_words(speed_up)
@@ -129,49 +99,46 @@ def speed_up_in_words(speed_up: SpeedUp) -> str:
 # What it costs, and where it loses ---------------------------------------------------------------
 
 
-def _price_in_words(answer: Answer) -> str:
+def _price_in_words(answer: Recommendation) -> str:
     """Write the most that the answer costs; too few launches would give a wild bound."""
     if not answer.has_verdict:
         return "unknown"
-    return f"{at_most(answer.price)}{'' if answer.is_bound else ', seen'}"
+    return f"{at_most(answer.price.ratio)}{'' if answer.price.is_bound else ', seen'}"
 
 
-def where_slower(answer: Answer) -> Iterator[str]:
+def where_slower(answer: Recommendation, *, is_brief: bool = False) -> Iterator[str]:
     """Yield where the answer was shown slower, then where it was not measured."""
     if not answer.has_verdict:
-        launches = min(row.launches for part in answer.parts for _, row in part.rows)
+        launches = min(row.launches for _, row in answer.rows)
         count = "one launch" if launches == 1 else counted(launches, "launch")
         yield f"seen in {count}: no verdict"
     elif lost := answer.lost:
-        yield _lost_in_words(lost, answer.settings)
+        where = f"in {lost.settings} of {answer.settings} settings"
+        yield where if is_brief else _lost_in_words(lost, answer)
     elif answer.is_tested_everywhere:
         yield "nowhere"
     else:
         yield "nowhere, but not tested in every setting"
-    if answer.measured < answer.settings:
-        missing = answer.settings - answer.measured
+    if missing := answer.settings - answer.price.settings:
         yield f"not measured in {missing} of {answer.settings} settings"
 
 
-def _lost_in_words(lost: LostWhere, settings: int) -> str:
-    """Write `eager, 16 steps: 3.1 to 16 % over the best there (fastest there: native)`."""
-    place = "in the dearest" if lost.settings > 1 else "there"
-    fastest = f" (fastest {place}: {lost.fastest})" if lost.fastest else ""
-    high, low = lost.dearest.cost_over_best.high, lost.dearest.cost_over_best.low
-    is_range = lost.settings == 1 and low > 1
-    cost = over_the_best(high, low) if is_range else f"up to {over_the_best(high)}"
-    cost = f"{cost} there{fastest}"
-    return f"{_lost_where(lost, settings)}: {cost}" if settings > 1 else cost
+def _lost_in_words(lost: LostWhere, answer: Recommendation) -> str:
+    """Write `in 2 of 8 settings (eager, 16 steps), by up to 16 %, fastest there: native`.
 
-
-def _lost_where(lost: LostWhere, settings: int) -> str:
-    """Write `eager, 16 steps`, or `in 2 of 4 settings`."""
+    What it costs there is left out where it is the most that it costs anywhere.
+    """
+    cost = lost.dearest.cost_at_most
+    if answer.settings == 1:
+        return f"by up to {at_most(cost)}"
     shared = sorted(lost.shared.items(), key=lambda item: item[0] in SIZES)
-    where = ", ".join(value_in_words(axis, value) for axis, value in shared)
-    if not lost.has_no_exception:
-        count = f"in {lost.settings} of {settings} settings"
-        where = f"{where} ({count})" if where else count
-    return where
+    values = ", ".join(value_in_words(axis, value) for axis, value in shared)
+    parts = [f"in {lost.settings} of {answer.settings} settings{f' ({values})' if values else ''}"]
+    if cost < answer.price.ratio:
+        parts.append(f"by up to {at_most(cost)}")
+    if lost.fastest:
+        parts.append(f"fastest there: {lost.fastest}")
+    return ", ".join(parts)
 
 
 # A row a workload --------------------------------------------------------------------------------
@@ -195,7 +162,7 @@ def answer_table(findings: RunFindings) -> Table:
     baseline = _common_baseline(findings.answers)
     columns = (
         Column("workload"),
-        Column("write", limit=_LONGEST_CELL),
+        Column("write"),
         Column(
             "gain",
             f"times as fast as {known_as(baseline)}" if baseline else "speed-up",
@@ -224,10 +191,10 @@ def _without_contest(workload: str, rankings: Sequence[Ranking]) -> AnswerRow:
     return AnswerRow(workload, only if names else "no lift was measured", "", "", "", len(rankings))
 
 
-def _row(workload: str, answer: Answer, baseline: str) -> AnswerRow:
+def _row(workload: str, answer: Recommendation, baseline: str) -> AnswerRow:
     return AnswerRow(
         workload=workload,
-        write=_to_write(answer),
+        write=answer.strategy,
         gain=_gains_in_words(answer, baseline),
         price=_price_in_words(answer),
         slower="; ".join(where_slower(answer)),
@@ -285,75 +252,66 @@ def headline(findings: RunFindings) -> str:
     return in_one_sentence(answer)
 
 
-def in_one_sentence(answer: Answer) -> str:
-    name = plain(_to_write(answer))
+def in_one_sentence(answer: Recommendation) -> str:
+    """Write the strategy to use, what it gains, and what it costs at most, and where."""
+    name, gained = plain(answer.strategy, NAME_LIMIT), _gained(answer)
     if not answer.has_verdict:
-        return f"{name} looked best{_gained(answer)}, {'; '.join(where_slower(answer))}."
-    if answer.suits_few:
-        rankings = (ranking for part in answer.parts for ranking in part.rankings)
-        workloads = {ranking.setting.workload for ranking in rankings}
-        place = "your workload" if len(workloads) > 1 else "your case"
-        return f"No single strategy suits all {answer.settings} settings: see {place} below."
-    if answer.strategies == tuple(gain.baseline for gain in answer.gains):
-        return f"Keep {name}: nothing is gained over it{_safety(answer, ', and ', 'it was ')}."
-    gained = _gained(answer)
-    return f"Write {name}{gained}{_safety(answer, ', and ' if gained else ': ')}."
+        words = filter(None, (gained, *where_slower(answer)))
+        return f"{name} looked best: {', '.join(words)}."
+    words = filter(None, (gained, _priced(answer)))
+    return f"{'Keep' if answer.is_the_baseline else 'Write'} {name}: {'; '.join(words)}."
 
 
-def _gained(answer: Answer) -> str:
-    gains = [gain for gain in answer.gains if answer.strategies != (gain.baseline,)]
+def safety(findings: RunFindings) -> str:
+    """Write in how many settings the answer for all was shown faster and slower; '' if unknown."""
+    answer = findings.answer
+    if answer is None or not answer.has_verdict:
+        return ""
+    is_told_below = len(findings.answers) > 1
+    slower = "; ".join(where_slower(answer, is_brief=is_told_below))
+    return f"Shown {_faster_in_some(answer)}slower {slower}."
+
+
+def _faster_in_some(answer: Recommendation) -> str:
+    """Write, with a comma, in how many settings a gain was shown; '' if in all or in none."""
+    gain = next(iter(_other_baselines(answer)), None)
+    if gain is None or gain.faster in {0, gain.settings}:
+        return ""
+    return f"faster than {_name(gain.baseline)} in {gain.faster} of {answer.settings} settings, "
+
+
+def _other_baselines(answer: Recommendation) -> list[Gain]:
+    return [gain for gain in answer.gains if gain.baseline != answer.strategy]
+
+
+def _gained(answer: Recommendation) -> str:
+    gains = _other_baselines(answer)
     if not gains:
         return ""
     first, *others = gains
-    if first.settings < answer.settings:
-        where, these = f" in {first.settings} of {answer.settings} settings", "these"
-    else:
-        where, these = " here" if answer.settings > 1 else "", f"{first.settings} settings"
-    is_shown_in_some = answer.has_verdict and first.faster not in {0, first.settings}
-    shown = f", shown in {first.faster} of {these}" if is_shown_in_some else ""
+    is_part = first.settings < answer.settings
+    where = f" in {first.settings} of {answer.settings} settings" if is_part else ""
     rest = (
         f", {_gain_in_words(gain, answer)} times as fast as {_name(gain.baseline)} "
         f"in {gain.settings}"
         for gain in others
     )
-    times, name = _gain_in_words(first, answer), _name(first.baseline)
-    start = f": {times} times as fast as {name}"
-    return "".join((start, where, _doubt(first, answer), shown, *rest))
+    start = f"{_gain_in_words(first, answer)} times as fast as {_name(first.baseline)}"
+    return "".join((start, where, _doubt(first, answer), *rest))
 
 
 def _name(baseline: str) -> str:
     return plain(known_as(baseline), NAME_LIMIT)
 
 
-def _safety(answer: Answer, link: str, subject: str = "") -> str:
-    """Write whether the answer was shown slower anywhere, and whether it was tested everywhere."""
-    if answer.lost:
-        where = f" in {answer.lost.settings} of {answer.settings} settings"
-        return f", but {subject}shown slower{where if answer.settings > 1 else ''}"
-    text = f"{link}{subject}never shown slower"
-    if not answer.is_tested_everywhere:
-        return f"{text}, but not tested in every setting"
-    return text if subject else f"{text} than anything else"
-
-
-def price_sentence(answer: Answer) -> str:
-    """Write what the answer costs at most over the best of any setting."""
-    if not (answer.has_verdict and math.isfinite(answer.price)):
-        return "What it costs over the best is not known from so few launches."
-    over = over_the_best(answer.price)
-    several = answer.settings > 1
-    if not answer.is_bound:
-        return f"{'In the worst setting it' if several else 'It'} was seen to cost {over}."
-    if answer.lost:
-        name = plain(_to_write(answer))
-        subject = f"{name} has the least to lose: it" if answer.suits_few else "It"
-        return f"{subject} costs at most {over}."
-    if answer.price <= 1 and answer.measured == answer.settings:
-        return f"It is the best{' in every setting' if several else ''}."
-    # a larger bound says more about the noise than about the strategy
-    if answer.price < TIMES:
-        return f"It costs at most {over}{', in any setting' if several else ''}."
-    return (
-        f"What it costs over the best is known no better than up to {over}"
-        f"{', in the noisiest setting' if several else ''}; more launches would narrow that."
-    )
+def _priced(answer: Recommendation) -> str:
+    """Write the most that it costs over the best, and in which setting."""
+    price, several = answer.price, answer.settings > 1
+    if not math.isfinite(price.ratio):
+        return "what it costs over the best is not known from so few launches"
+    if price.ratio <= 1:
+        where = f"{price.settings} of {answer.settings} settings"
+        where = "every setting" if price.settings == answer.settings else where
+        return f"the best in {where}" if several else "the best"
+    where = f", in {plain(answer.dearest.label)}" if several else ""
+    return f"{'at most' if price.is_bound else 'seen to cost'} {over_the_best(price.ratio)}{where}"

@@ -18,7 +18,13 @@ from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal.lines import flattened
 from timelift.present import case_table, conditions
-from timelift.present.answer import answer_table, cost_sentences, recommended_in_words
+from timelift.present.answer import (
+    answer_table,
+    cost_sentences,
+    headline,
+    recommended_in_words,
+    safety,
+)
 from timelift.present.summary import NO_ADDITIONS, Additions
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.words import meaning_in_words, percent, value_in_words
@@ -44,12 +50,13 @@ class SettingsTable:
 class Report:
     """All words and tables of a report; `head` has pairs of a label and a text.
 
-    `answer` has a row a workload; it is None for a run that raced copies, of which none is an
-    answer. `titles` has pairs of a strategy and its title, `meanings` of a strategy and its
-    declarations in words.
+    The `headline` is the answer for everything, `answer` has a row a workload; a run that raced
+    copies has neither, since none of them is an answer. `titles` has pairs of a strategy and its
+    title, `meanings` of a strategy and its declarations in words.
     """
 
     head: tuple[tuple[str, str], ...]
+    headline: str
     answer: Table | None
     titles: tuple[tuple[str, str], ...]
     meanings: tuple[tuple[str, str], ...]
@@ -74,9 +81,12 @@ def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report
         *([("trust", trust)] if trust else []),
         *(("speed-up", text) for text in _baselines(findings)),
     )
-    answer = None if run.header.races_copies else answer_table(findings)
+    is_race = not run.header.races_copies
+    said = " ".join(filter(None, (headline(findings), safety(findings)))) if is_race else ""
+    answer = answer_table(findings) if is_race else None
     titles, meanings = tuple(declared(run, "title")), tuple(_meanings(run))
-    return Report(head, answer, titles, meanings, tuple(_tables(findings)), run.warnings, additions)
+    tables = tuple(_tables(findings))
+    return Report(head, said, answer, titles, meanings, tables, run.warnings, additions)
 
 
 def _baselines(findings: RunFindings) -> Iterator[str]:
@@ -194,7 +204,8 @@ def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:
     strategies = ["## strategies", "", *names] if names else []
     tables = map(_setting_in_markdown, report.tables)
     answer = markdown_lines(report.answer) if report.answer and report.answer.rows else []
-    blocks = [["# timelift report"], answer, head, warnings, pictures, *tables, strategies]
+    said = [markdown(report.headline)] if report.headline else []
+    blocks = [["# timelift report"], said, answer, head, warnings, pictures, *tables, strategies]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The end of a run in a screenful: a table with a row a workload, and a few lines below it.
+"""The end of a run in a screenful: the answer, a table with a row a workload, and a few lines.
 
 A feature passes its own findings as a `Section`.
 
@@ -16,7 +16,7 @@ from timelift.case import AXES, AXIS_FLAGS, CPU, Dtype, several_valued
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import conditions
-from timelift.present.answer import answer_table
+from timelift.present.answer import answer_table, headline, safety
 from timelift.present.tables import Table
 from timelift.present.words import duration, value_in_words
 
@@ -60,21 +60,29 @@ NO_ADDITIONS = Additions()
 
 @dataclass(frozen=True)
 class Pointers:
-    """The page of a run, if it was written, and the run's name unless it is the latest."""
+    """What to read or ask next: the page of a run, if it was written, and what was not asked.
+
+    `run` is its name unless it is the latest.
+    """
 
     page: Path | None = None
     run: str = ""
+    not_asked: str = ""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The end of a run: what was measured in one line, the table of workloads, and labelled notes.
+    """The end of a run: what was measured in one line, the answer, and labelled notes.
 
+    The answer for everything is the `headline` and `below` it where it loses. The table of
+    workloads names a strategy only where they differ, and has no row for a single workload.
     `tables_command` prints every setting. `state` is why the run is not whole, or '';
     it stands above everything.
     """
 
     top: str
+    headline: str
+    below: str
     table: Table
     notes: tuple[tuple[str, str], ...]
     tables_command: str
@@ -98,11 +106,22 @@ def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -
     notes = tuple(_notes(findings, pointers, command, trust))
     return Summary(
         _what_was_measured(findings),
-        answer_table(findings),
+        headline(findings),
+        safety(findings),
+        _without_repetition(answer_table(findings), findings),
         notes,
         command,
         conditions.state(findings.run, is_stored=pointers is not None),
     )
+
+
+def _without_repetition(table: Table, findings: RunFindings) -> Table:
+    """Return the table of workloads without what the headline says."""
+    answer = findings.answer
+    if not answer or {row.write for row in table.rows} != {answer.strategy}:
+        return table
+    rows = [replace(row, write="") for row in table.rows] if len(table.rows) > 1 else []
+    return replace(table, rows=rows).without_empty_columns()
 
 
 # The line of what was measured -------------------------------------------------------------------
@@ -170,6 +189,8 @@ def _notes(
     if trust:
         yield "trust", trust
     if pointers:
+        if pointers.not_asked:
+            yield "not asked", pointers.not_asked
         yield from pages(pointers)
         commands = [tables_command]
         if findings.contests and not run.header.races_whole_model:

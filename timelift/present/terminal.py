@@ -22,10 +22,10 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.full_report import Report, SettingsTable
 from timelift.present.summary import ROWS, WORDS, Section, Summary
-from timelift.present.tables import Table
+from timelift.present.tables import Column, Table
 
 #: The most columns and lines of the end of a run; a narrower terminal has more lines.
-SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
+SUMMARY_WIDTH, SUMMARY_LINES = 80, 28
 #: Lines that are left below a section, for the name of the run and its page.
 _BELOW_SECTION = 4
 #: Blanks between two columns of a table, and of the summary's.
@@ -97,9 +97,11 @@ def show_summary(summary: Summary, console: Console) -> None:
 def _summary(summary: Summary, width: int) -> Group:
     state = [Text(plain(summary.state), "yellow")] if summary.state else []
     rows = [Text(""), _rows(summary.table, width)] if summary.table.rows else []
-    if any(column.name == "slower" for column in summary.table.columns):
+    if summary.below:
         rows += [Text(WORDS, "dim")]
-    return Group(*state, Text(plain(summary.top)), *rows, Text(""), _notes(summary.notes))
+    said = Text.assemble((plain(summary.headline), "bold"), f" {plain(summary.below)}")
+    top = (*state, Text(plain(summary.top)), Text(""), said)
+    return Group(*top, *rows, Text(""), _notes(summary.notes))
 
 
 def _rows(table: Table, width: int) -> RenderableType:
@@ -112,8 +114,9 @@ def _rows(table: Table, width: int) -> RenderableType:
             )
             for column, wide in zip(shown.columns, widths, strict=True):
                 grid.add_column(Text(plain(column.heading)), width=wide, overflow="fold")
-            for row, (name, write, *rest) in zip(shown.rows, shown.cells, strict=True):
-                grid.add_row(Text(name), Text(write, _style(row)), *map(Text, rest))
+            for row, cells in zip(shown.rows, shown.cells, strict=True):
+                named = zip(shown.columns, cells, strict=True)
+                grid.add_row(*(Text(cell, _style(column, row)) for column, cell in named))
             return grid
     return _stacked(table)
 
@@ -164,15 +167,17 @@ def _line_count(text: str, width: int) -> int:
 def _stacked(table: Table) -> Group:
     """Return the table for little room: the cells of a workload below each other."""
     parts: list[RenderableType] = []
-    for row, (name, write, *rest) in zip(table.rows, table.cells, strict=True):
-        parts.append(Text.assemble((f"{name}: ", "bold"), (write, _style(row)), overflow="fold"))
-        for column, cell in zip(table.columns[2:], rest, strict=True):
-            line = Text(f"{plain(column.heading)}: {cell}", overflow="fold")
+    for row, (name, *rest) in zip(table.rows, table.cells, strict=True):
+        parts.append(Text(name, "bold", overflow="fold"))
+        for column, cell in zip(table.columns[1:], rest, strict=True):
+            line = Text(f"{plain(column.heading)}: {cell}", _style(column, row), overflow="fold")
             parts += [Padding.indent(line, 2)] if cell else []
     return Group(*parts)
 
 
-def _style(row: AnswerRow) -> str:
+def _style(column: Column, row: AnswerRow) -> str:
+    if column.name != "write":
+        return ""
     return "bold green" if row.is_safe else "bold yellow"
 
 

@@ -19,7 +19,7 @@ from timelift.errors import counted, writing
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal.files import replace_text
 from timelift.present import case_table, figures
-from timelift.present.answer import headline, known_as, price_sentence
+from timelift.present.answer import headline, known_as, safety
 from timelift.present.figures import sheet
 from timelift.present.full_report import Report, in_markdown, report
 from timelift.present.page import own_tables
@@ -189,12 +189,12 @@ def _answer(findings: RunFindings, answers: Table) -> dict[str, Any]:
     answer = findings.answer
     return {
         "headline": headline(findings),
-        "names": answer.strategies if answer else (),
-        "price": price_sentence(answer) if answer else "",
+        "names": (answer.strategy,) if answer else (),
+        "below": safety(findings),
         "answers": answers,
-        "has_prices": any(each.single.has_verdict for each in findings.answers.values()),
+        "has_prices": any(each.has_verdict for each in findings.answers.values()),
         "several": answer is not None and answer.settings > 1,
-        "bound": answer is not None and answer.is_bound,
+        "bound": answer is not None and answer.price.is_bound,
     }
 
 
@@ -203,7 +203,7 @@ def _section(section: Section) -> dict[str, Any]:
     return {
         "headline": plain(section.headline, _HEADLINE),
         "names": (),
-        "price": section.below,
+        "below": section.below,
         "answers": table and replace(table, rows=table.rows[:ROWS]),
         "hidden": len(table.rows) - ROWS if table else 0,
         "has_prices": False,

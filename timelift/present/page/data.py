@@ -16,7 +16,7 @@ from matplotlib.markers import MarkerStyle
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.analyse.recommend import Answer
+from timelift.analyse.recommend import Recommendation
 from timelift.case import AXES, BACKEND_THREADS, SIZES, USUAL, Setting
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import known_as
@@ -76,7 +76,7 @@ def page_data(findings: RunFindings, code: CodeToPaste) -> dict[str, Any]:
         "prices": [
             _prices(workload, answer, places) for workload, answer in findings.answers.items()
         ],
-        "advised": [places[name] for name in findings.answer.strategies] if findings.answer else [],
+        "advised": [places[findings.answer.strategy]] if findings.answer else [],
     }
 
 
@@ -223,7 +223,7 @@ def _interval(name: str, interval: Interval) -> dict[str, float | None]:
     }
 
 
-def _prices(workload: str, answer: Answer, places: Mapping[str, int]) -> dict[str, Any]:
+def _prices(workload: str, answer: Recommendation, places: Mapping[str, int]) -> dict[str, Any]:
     """Return what each strategy costs over the best in a workload, typically and at worst."""
     return {
         "workload": name_on_page(workload),
@@ -235,9 +235,9 @@ def _prices(workload: str, answer: Answer, places: Mapping[str, int]) -> dict[st
                 "ends": page_words.worst(price, answer),
                 "title": page_words.price_title(price, answer),
             }
-            for price in answer.single.prices
+            for price in answer.prices
         ),
-        "advised": [places[name] for name in answer.strategies],
+        "advised": places[answer.strategy],
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from timelift.analyse.estimates import Interval
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.ranking import RankedCase, Ranking
-from timelift.analyse.recommend import Answer, Price, Recommendation
+from timelift.analyse.recommend import Price, Recommendation
 from timelift.analyse.verdicts import Verdict
 from timelift.case import Case, Phase
 from timelift.errors import counted, first_few
@@ -94,7 +94,7 @@ def lead(ranking: Ranking | None, best: Recommendation | None) -> str:
     gains = [row.speed_up.low for row in ranking.rows if row.speed_up]
     if best.has_verdict and gains and max(gains) <= 1:  # as `advise` decides, not by verdicts
         return f"Keep {name_on_page(known_as(ranking.baseline))}: nothing was shown faster."
-    sentence = in_one_sentence(Answer("", (best,), best))
+    sentence = in_one_sentence(best)
     others = (row.case.strategy for row in ranking.rows if row.rank_low == 1)
     ties = [name_on_page(name) for name in others if name != best.strategy]
     if not (ties and best.has_verdict):
@@ -154,7 +154,7 @@ def _over(case: Case, findings: RunFindings) -> str:
     return f", {times(ratio)} times a {simpler} call" if ratio else ""
 
 
-def worst(price: Price, answer: Answer) -> str:
+def worst(price: Price, answer: Recommendation) -> str:
     """Write the most that a strategy costs over the best: `1.31x, in 2 of 4` settings."""
     where = (
         f", in {price.settings} of {answer.settings}" if price.settings < answer.settings else ""
@@ -162,6 +162,6 @@ def worst(price: Price, answer: Answer) -> str:
     return f"{times_at_most(price.ratio)}{_TIMES_SIGN}{where}"
 
 
-def price_title(price: Price, answer: Answer) -> str:
+def price_title(price: Price, answer: Recommendation) -> str:
     typical = f"{times_to_hundredths(price.typical)}{_TIMES_SIGN}"
     return f"{name_on_page(price.strategy)}: typically {typical}, at most {worst(price, answer)}"

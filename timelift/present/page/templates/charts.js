@@ -204,7 +204,7 @@ function price(prices, width, all) {
     y: { domain: shown.map(label), label: null },
     marks: [
       ...[true, false].map((isAdvised) => Plot.axisY(
-        shown.filter((row) => isAdvised === prices.advised.includes(row.strategy.place)).map(label),
+        shown.filter((row) => isAdvised === (prices.advised === row.strategy.place)).map(label),
         { tickSize: 0, fontWeight: isAdvised ? "bold" : null })),
       Plot.ruleX([1]),
       Plot.ruleY(shown, { x1: 1, x2: "worst", y: label, stroke, strokeWidth: 3 }),
