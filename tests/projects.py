@@ -23,7 +23,7 @@ QUICKEST = Backend.TENSORFLOW if why_not_installed(Backend.JAX) else Backend.JAX
 SMALL = (
     f"--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --backends {QUICKEST}"
 ).split()
-GOOD = ("fold_time", "native", "loop_slice")
+GOOD = ("fold_time", "native", "loop_unstack")
 
 
 def lay_out(folder, names):

@@ -41,7 +41,7 @@ PICKY = (
     "        return super().call(x)\ndef make_layer():\n    return Picky(2)\n"
 )
 #: The strategies that lift them, and the bad workloads.
-LIFTS, BAD = ("fold_time", "loop_slice"), (*NO_LAYERS, "picky")
+LIFTS, BAD = ("fold_time", "loop_unstack"), (*NO_LAYERS, "picky")
 SIZES = '"""One of many."""\nFEATURES = (3,)\nSEQ_LENS = (3,)\nBATCH_SIZES = (2,)\n'
 #: The user's own layer, of whole numbers, and a strategy for it.
 EMBED = (
