@@ -68,10 +68,8 @@ KINDS = (
     ("sentences",),
 )
 LARGE = ("audio_frames", "roi_head", "video_encoder", "vocab_head")
-#: Of several inputs, or with masks: `make test-all` tries every strategy on them.
-NESTS = ("pair_scorer", "rl_torso", "sentence_ids")
-#: Lifted twice (`tests/test_nested_lifts.py`).
-TWICE = ("documents",)
+#: Of several inputs, with masks or lifted twice: `make test-all` tries every strategy on them.
+NESTS = ("documents", "pair_scorer", "rl_torso", "sentence_ids")
 QUICK = ("frames", "sentences", "vit_patches")
 OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TENSORFLOW: KINDS,
@@ -79,10 +77,8 @@ OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TORCH: (QUICK,),
 }
 #: A recurrent layer computes the words of a sentence one after the other: four do here, of twelve.
-FEWER_WORDS = {
-    "sentences": LayerInputs.of_one((4, 16)),
-    "documents": LayerInputs((StepTensor((2, 4, 16)),), lifts=2),
-}
+FEWER_WORDS = {"sentences": LayerInputs.of_one((4, 16))}
+FEWER_WORDS["documents"] = LayerInputs((StepTensor((2, 4, 16)),), lifts=2)
 #: Rows that take too long on layers larger than the dense one.
 SLOW = {
     (Backend.TENSORFLOW, XLA): Phase,

@@ -120,7 +120,6 @@ def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
         ("INPUTS = (3,)", "INPUTS must be a text, as --inputs takes it"),
         ("INPUTS = 'float32[x]'", "INPUTS: expected the shape of one step"),
         ("FEATURES = (3,)\nINPUT_HIGH = 9", "INPUT_DTYPE and INPUT_HIGH go together"),
-        ("FEATURES = (3,)\nLIFTS = 1", None),
         ("FEATURES = (3,)\nLIFTS = 3", "LIFTS must be 1, or 2 where the layer is applied to"),
         ("FEATURES = (3,)\nLIFTS = True", "LIFTS must be 1, or 2"),
         ("FEATURES = ()\nLIFTS = 2", "with LIFTS = 2 expected one input without a mask"),

@@ -36,10 +36,12 @@ keras.utils.set_random_seed(1)
 one = np.random.default_rng(1).normal(size=(4, 6, 32)).astype("float32")
 action = np.arange(24).reshape(4, 6) % 5
 two = {{"by name": dict(action=action, frame=one), "listed": [action, one]}}
+layers = {{**dict.fromkeys(two, "Two()"), "twice": "__import__('keras').layers.LSTM(5)"}}
+two["twice"] = np.random.default_rng(2).normal(size=(2, 6, 6, 12, 16)).astype("float32")
 errors, dtypes = {{}}, {{}}
 for name, code in {codes}.items():
     x, names = two.get(name, one), {{"Two": Two}}
-    made = "Two()" if name in two else "__import__('keras').layers.Dense(5)"
+    made = layers.get(name, "__import__('keras').layers.Dense(5)")
     exec(code.replace("layer = ...", "layer = " + made), names)
     layer, model = names["layer"], names["model"]
     dtypes[name] = [model.inputs[0].dtype, layer.compute_dtype, layer.variable_dtype]
@@ -72,6 +74,15 @@ def test_pieces_compute_what_the_layer_does_at_every_step(run):
     )
     assert set(largest) == set(LIFTS)
     assert max(largest.values()) < 1e-5
+
+
+def test_a_layer_is_lifted_twice_where_its_workload_says_so(run):
+    documents = replace(SETTING, workload="documents"), run, Project(ROOT)
+    assert errors({"twice": usage.code_to_paste("fold_time", *documents)})["twice"] < 1e-5
+    words = (
+        "then: layer = build(layer, (6, 12, 16)).layers[-1]; model = build(layer, (6, 6, 12, 16))"
+    )
+    assert usage.how_to_use("fold_time", *documents).endswith(words)
 
 
 def test_a_piece_that_computes_something_else_has_a_large_error(run):

@@ -12,7 +12,7 @@ from studies import support
 from studies.planted import STEP
 from tests import engines, law_cover
 from tests.law_cases import CASES, PHASES, SEED, TIME
-from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, TWICE, ends, rivals, setting
+from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
 from tests.projects import STRATEGIES, WORKLOADS
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import RivalSpec, Task
@@ -67,9 +67,7 @@ def test_every_strategy_meets_other_layers_than_dense_ones(backend):
 
 
 def test_every_other_workload_is_of_a_kind():
-    assert sorted([DENSE, *law_cover.LARGE, *NESTS, *TWICE, *chain(*law_cover.KINDS)]) == sorted(
-        WORKLOADS
-    )
+    assert sorted([DENSE, *law_cover.LARGE, *NESTS, *chain(*law_cover.KINDS)]) == sorted(WORKLOADS)
 
 
 @pytest.mark.parametrize("backend", COVERED)
@@ -115,8 +113,8 @@ QUICKER = ("fold_time", "native", "ops_map", "loop_slice", "vectorized_map", "rn
 #: JAX minutes, which compiles every operation by itself; `tests/test_refusals.py` has statistics
 #: behind a Dense. `python -m studies.support --by-backend` tries every workload.
 ELSEWHERE = {
-    Backend.JAX: ["sensor", "sentences", "vit_patches", "frames", *NESTS, *TWICE],
-    Backend.TORCH: ["sensor", "sentences", "vit_patches", "video_encoder", *NESTS, *TWICE],
+    Backend.JAX: ["sensor", "sentences", "vit_patches", "frames", *NESTS],
+    Backend.TORCH: ["sensor", "sentences", "vit_patches", "video_encoder", *NESTS],
 }
 
 
@@ -242,17 +240,12 @@ def test_a_layer_that_disagrees_with_itself_condemns_nobody():
 
 #: Planted mistakes for the other backends: in outputs, in gradients, and in training.
 FEW_KINDS = ("kept", "a gradient stopped at one step", "another output in training")
-#: Each kind of mistake once, where it has several places at the one that is hardest to see.
-EACH_KIND = (
-    *("at one step", "kept", "in padding", "another output", "right in the first call alone"),
-    *("one step short", "state carried", "a mean", "inputs in float16"),
-)
 
 
 @pytest.mark.parametrize(
     ("backend", "kinds", "in_train"),
     [
-        (Backend.TENSORFLOW, EACH_KIND, FEW_KINDS),
+        (Backend.TENSORFLOW, ("",), FEW_KINDS),
         pytest.param(Backend.TENSORFLOW, ("",), ("",), marks=pytest.mark.whole),
         (Backend.JAX, FEW_KINDS[:1], FEW_KINDS[:1]),
         pytest.param(Backend.JAX, FEW_KINDS, FEW_KINDS, marks=pytest.mark.whole),
@@ -262,7 +255,7 @@ EACH_KIND = (
 def test_planted_mistakes_are_found_and_right_lifts_are_not_condemned(backend, kinds, in_train):
     asked = f"ends_of_mistakes('{backend}', {kinds}, in_train={in_train})"
     mistakes, right = engines.evaluate(backend, "tests.law_cases", asked)
-    assert len(mistakes) >= {("",): 100, EACH_KIND: 40}.get(kinds, 3)
+    assert len(mistakes) >= (100 if "" in kinds else 3)
     assert not [each for each in mistakes if each[1] not in {Status.LAW_BROKEN, Status.FAILED}]
     assert not [each for each in right if each[1] != Status.MEASURED]
 
