@@ -3,8 +3,8 @@
 `python -m studies.support [--by-backend | --dtypes LIST]`; 1 where anything fails.
 
 Every pair is built, traced, called and held to the law, forward, backward and in a train step, in
-each mode and with a static and a dynamic time axis, at a small size. Nothing is timed, so two
-launches work at once.
+each mode, and compiled for any time, at a small size. Nothing is timed, so two launches work at
+once.
 
 `--by-backend` prints one table of all backends instead; `docs/backends.md` has what differs. There
 every strategy is tried by eager calls, and compiled on one workload, since compiling all takes
@@ -35,14 +35,15 @@ SEQ_LEN, BATCH = 3, 2
 LIMIT = 120
 #: A time axis and a mode.
 Way = tuple[TimeAxis, Mode]
-#: The time axes and modes that each backend has: only TensorFlow has `xla` beside `graph`, and JAX
-#: compiles for known shapes.
-COLUMNS: Mapping[Backend, tuple[Way, ...]] = {
-    Backend.TENSORFLOW: tuple(itertools.product(TimeAxis, (Mode.EAGER, Mode.GRAPH, Mode.XLA))),
-    Backend.JAX: tuple((TimeAxis.STATIC, mode) for mode in (Mode.EAGER, Mode.GRAPH)),
-    Backend.TORCH: tuple(itertools.product(TimeAxis, (Mode.EAGER, Mode.GRAPH))),
-}
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
+#: An unknown time is tried where it is traced: an eager call knows it.
+DYNAMIC = TimeAxis.DYNAMIC, Mode.GRAPH
+#: TensorFlow alone has `xla` beside `graph`, and JAX compiles for known shapes.
+COLUMNS: Mapping[Backend, tuple[Way, ...]] = {
+    Backend.TENSORFLOW: (EAGER, COMPILED, (TimeAxis.STATIC, Mode.XLA), DYNAMIC),
+    Backend.JAX: (EAGER, COMPILED),
+    Backend.TORCH: (EAGER, COMPILED, DYNAMIC),
+}
 #: The workload that is compiled on every backend.
 COMPILED_TOO = "sensor"
 #: What no layer does: nothing scales the loss, and Adam's epsilon vanishes.
