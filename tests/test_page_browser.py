@@ -29,7 +29,8 @@ NOTE = "document.querySelector('#chooser .state').textContent"
 DETAIL = "document.querySelector('#chooser .detail h3').textContent"
 DRAWN = "[...document.querySelectorAll('.plot')].filter((one) => one.firstChild).length"
 #: A file that looks as if it had a place to fill, its call, and what fills this.
-FILE, CALL = "a = '{shape}'\n", "shape = {shape}\nmodel = build(layer, shape{dtype})  # <b>&"
+CALL = "shape = {shape}\n{inner}model = build(layer, shape{dtype})  # <b>&"
+CODE = Code("a = '{shape}'\n", CALL, "layer = build(layer, shape[1:]{dtype})\n")
 INPUTS = Inputs("(16, 3)  # $& <b>", ", dtype='int32'", "step", "inputs")
 
 
@@ -41,7 +42,9 @@ def page(tmp_path_factory):
     cases = journals.grid(names) + journals.grid(names, mode=Mode.XLA)
     cases += journals.grid(names, ("sensor",), seq_lens=(16,))
     records = journals.campaign(cases)
-    code = CodeToPaste({"native": Code(FILE, CALL)}, {case.setting: INPUTS for case in cases})
+    inputs = {"sensor": INPUTS, "tokens": INPUTS._replace(lifts=2)}
+    inputs_of = {case.setting: inputs[case.setting.workload] for case in cases}
+    code = CodeToPaste({"native": CODE}, inputs_of)
     made(folder, journals.header(), *records, journals.END, code=code)
     return folder / "report" / "index.html"
 
@@ -130,12 +133,13 @@ def test_a_name_in_the_table_of_the_fastest_leads_to_its_case(browser, page):
 
 
 @pytest.mark.usefixtures("held")
-def test_the_code_to_paste_is_copied(browser, page):
-    browser.open(page)
+@pytest.mark.parametrize(("workload", "lifts"), [("sensor", 1), ("tokens", 2)])
+def test_the_code_to_paste_is_copied(browser, page, workload, lifts):
+    browser.open(page, f"#workload={workload}")
     browser.ask("navigator.clipboard.writeText = (text) => { window.copied = text; }")
     browser.ask("document.querySelector('.copy').click()")
     browser.wait("document.querySelector('.copy').textContent === 'Copied'")
-    assert browser.ask("window.copied") == Code(FILE, CALL).filled(INPUTS)
+    assert browser.ask("window.copied") == CODE.filled(INPUTS._replace(lifts=lifts))
     browser.open(page, "#strategy=loop_slice")
     assert browser.ask(DETAIL) == "loop_slice"
     assert browser.ask("document.querySelectorAll('.copy').length") == 0

@@ -127,7 +127,7 @@ def _code(strategy: str, project: Project) -> Code | None:
         f"outputs = {build_call('layer', 'shape{dtype}', parameters)}(inputs)",
         "model = keras.Model(inputs, outputs)",
     )
-    inner = f"{_inner_call('shape[1:]{dtype}', parameters)}  # for TimeDistributed(layer)\n"
+    inner = f"{_inner_call('shape[1:]{dtype}', parameters)}  # lifted over the inner steps\n"
     return Code(f"{source.text.rstrip()}\n\n\n", "".join(f"{line}\n" for line in call), inner)
 
 
