@@ -10,6 +10,7 @@ import pytest
 
 import report
 from tests import journals
+from tests.projects import ROOT
 from tests.simulated import LOOP, LOUD, TD, raced, run
 from timelift.analyse import results
 from timelift.analyse.findings import RunFindings
@@ -18,10 +19,13 @@ from timelift.analyse.recommend import recommend
 from timelift.analyse.results import Run
 from timelift.case import Backend, Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal.lines import Header, StrategyEntry
+from timelift.measure.request import RunRequest
 from timelift.measurement import CaseInLaunch, Facts, Measurement
+from timelift.plugin import ending
 from timelift.present import terminal
 from timelift.present.answer import answer_table, headline, where_slower
 from timelift.present.summary import Pointers, summary
+from timelift.project import Project
 
 PLACES = [
     Setting("tokens", length, 4, Phase.FORWARD, mode)
@@ -326,3 +330,14 @@ def test_the_question_that_is_suggested_has_an_answer(tmp_path, monkeypatch, cap
     command = dict(summary(seen, Pointers()).notes)["more"].rpartition(" · ")[2]
     assert report.main(shlex.split(command)) in {0, 2}
     assert capsys.readouterr().err == ""
+
+
+def test_what_the_default_question_left_out_is_told_with_options_that_are_taken():
+    told = found(raced({"native": 1, TD: 2}, at("tokens"))).run
+    said = ending._not_asked(RunRequest(Project(ROOT), {"backends": "tensorflow"}), told)
+    options = dict(re.findall(r"\(--(\w+) (\S+)\)", said))
+    assert options.keys() == {"workloads", "strategies", "phases", "modes"}
+    asked = RunRequest(Project(ROOT), {"backends": "tensorflow"} | options)
+    assert ending._not_asked(asked, told) == ""
+    on_jax = RunRequest(Project(ROOT), {"backends": "jax"})
+    assert "(--modes eager)" in ending._not_asked(on_jax, told)
