@@ -224,7 +224,7 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
 
 
 def test_the_time_left_is_that_of_all_launches_that_may_come(play):
-    _, heard, _ = play(ScriptedReferee("fast", "close"))
+    _, heard, _ = play(ScriptedReferee("fast", "close"), spare_seconds=240)
     left = {stage.where: stage.left for stage in heard.shown}
     assert left["launch 1 of 3 · setting 1 of 2"] == float("inf")
     assert left["launch 2 of 3 · setting 1 of 2"] == 40 + 5 * (0.5 + 20)
