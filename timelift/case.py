@@ -5,6 +5,7 @@ is read. Two measurements are comparable exactly when their `Setting`s are equal
 """
 
 import dataclasses
+import random
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -61,10 +62,25 @@ class Gradients(AxisValue):
 
 
 class TimeAxis(AxisValue):
-    """Whether the sequence length is known when the model is built and traced."""
+    """Whether the sequence length is known when the model is built and traced.
+
+    In the last three it varies from call to call: a model and a trace for each length, one for any
+    length, or one for each power of two, to which inputs are padded.
+    """
 
     STATIC = "static"
     DYNAMIC = "dynamic"
+    PER_LENGTH = "per_length"
+    ANY_LENGTH = "any_length"
+    BUCKETS = "buckets"
+
+    @property
+    def varies(self) -> bool:
+        return self not in {TimeAxis.STATIC, TimeAxis.DYNAMIC}
+
+    @property
+    def is_known(self) -> bool:
+        return self not in {TimeAxis.DYNAMIC, TimeAxis.ANY_LENGTH}
 
 
 class Mode(AxisValue):
@@ -193,6 +209,23 @@ class Setting:
     @property
     def on_cpu(self) -> bool:
         return self.device_kind == CPU
+
+    def at_length(self, length: int) -> "Setting":
+        """Return the setting of the model that is fed such sequences: of one length or of any."""
+        padded = min(1 << (length - 1).bit_length(), self.seq_len)
+        known = {TimeAxis.PER_LENGTH: length, TimeAxis.BUCKETS: padded}
+        steps = known.get(self.time_axis, self.seq_len)
+        axis = TimeAxis.STATIC if self.time_axis.is_known else TimeAxis.DYNAMIC
+        return dataclasses.replace(self, seq_len=steps, time_axis=axis)
+
+    @property
+    def call_lengths(self) -> tuple[int, ...]:
+        """The steps of each call of a sample where lengths vary, from 1 to `seq_len`.
+
+        They depend on `seq_len` alone, so that runs have equal samples and counts of traces.
+        """
+        dice = random.Random(self.seq_len)  # of which `random` never changes
+        return tuple(1 + int(self.seq_len * dice.random()) for _ in range(100))
 
     @property
     def mode_of_fit(self) -> Mode:

@@ -73,7 +73,10 @@ class Facts:
     first_call_seconds: _Waited = None
     #: From its file's import to the end of the first call, without checks. Older files have none.
     start_seconds: _Started = None
+    #: Of its model, or where lengths vary of all calls of a sample.
     traces: _Exact = None
+    #: Where lengths vary, the share of a sample's seconds that the same calls again do not take.
+    retrace_share: _Shown = None
     graph_nodes: _Exact = None
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.
     peak_bytes: _Memory = None

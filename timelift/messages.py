@@ -98,6 +98,8 @@ class Task:
     law_steps: int = 4
     #: How much memory the worker may use; 0 is no limit.
     memory_bytes: int = 0
+    #: Seconds that a rival's calls of varying lengths may take, and the building of their models.
+    varying_limit: float = 60.0
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Task":

@@ -25,7 +25,7 @@ from timelift.analyse.ranking import (
 from timelift.analyse.recommend import Recommendation, recommend, recommend_by_workload
 from timelift.analyse.results import Run, launch_numbers, seconds_by_launch
 from timelift.analyse.verdicts import Comparison, compare
-from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting
+from timelift.case import AXES, USUAL, Backend, Case, Gradients, Phase, Setting, TimeAxis
 from timelift.errors import UserError, nearest
 from timelift.measurement import Measurement, fact
 
@@ -177,9 +177,9 @@ USUAL_EXECUTION: dict[str, Any] = {
     axis: USUAL[axis] for axis in ("backend", "device", "mode", "threads")
 }
 #: The axes of `execution_pairs`: another precision is no other execution, but a choice, too.
-_PAIRED = (*USUAL_EXECUTION, "dtype")
+_PAIRED = (*USUAL_EXECUTION, "dtype", "time_axis")
 #: The axes in which `has_other_executions` sees another computation.
-_OTHER_AXES = tuple(axis for axis in AXES if axis not in {*_PAIRED, "time_axis"})
+_OTHER_AXES = tuple(axis for axis in AXES if axis not in _PAIRED)
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,11 @@ class ExecutionPair:
 
 
 def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
-    """Group the settings that differ only in axes of `USUAL_EXECUTION`, in order."""
+    """Group the settings that differ only in their execution, in order."""
     groups: dict[Setting, list[Setting]] = defaultdict(list)
     for setting in sorted(settings):
-        groups[replace(setting, **USUAL_EXECUTION)].append(setting)
+        axis = TimeAxis.PER_LENGTH if setting.time_axis.varies else setting.time_axis
+        groups[replace(setting, time_axis=axis, **USUAL_EXECUTION)].append(setting)
     return list(groups.values())
 
 
@@ -225,6 +226,8 @@ def _matched(
     groups: dict[tuple[Setting, str], list[Measurement]] = defaultdict(list)
     for measurement in measured:
         case = measurement.case
+        if axis == "time_axis" and not case.setting.time_axis.varies:
+            continue
         groups[replace(case.setting, **{axis: USUAL[axis]}), case.strategy].append(measurement)
     for _, group in sorted(groups.items()):
         usual, *others = sorted(group, key=lambda measurement: _place(measurement.case, axis))

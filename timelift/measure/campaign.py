@@ -350,6 +350,7 @@ class Campaign:
             is_model=workload.is_model,
             data=workload.data,
             memory_bytes=options.memory_limit,
+            varying_limit=options.first_call_limit,
             counts_operations=is_first and options.two_sided,
             names_device=is_first and is_usual and _device_key(setting) not in self._devices_named,
         )

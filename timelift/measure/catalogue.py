@@ -127,6 +127,8 @@ class Catalogue:
         workload, setting = self.workloads[case.setting.workload], case.setting
         if setting.phase is Phase.TRAIN and setting.dtype is Dtype.FLOAT16:
             return "in float16 Adam's epsilon vanishes; ask for --dtypes mixed_float16"
+        if setting.phase is Phase.TRAIN and setting.time_axis.varies:
+            return "lengths vary between forward or backward calls alone; ask for --phases backward"
         if workload.inputs.is_whole and setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             dtypes = dict.fromkeys(tensor.dtype for tensor in workload.inputs.tensors)
             return (

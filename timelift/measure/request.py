@@ -244,6 +244,8 @@ def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue)
     if kept := question.keeps:
         own = option_named(kept).value(question.axes[kept])
         values[kept] = tuple(value for value in values[kept] if value in own)
+    if "time_axes" not in question.axes:  # lengths that vary are a question of their own
+        values["time_axes"] = tuple(axis for axis in values["time_axes"] if not axis.varies)
     as_fit = _phases_in_the_mode_of_fit(question, asked)
     values["modes"] = values["modes"] or (Mode.GRAPH,)
     strategies = _strategies(values.pop("strategies"), catalogue)

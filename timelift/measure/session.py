@@ -233,6 +233,9 @@ class Session:
 
     def _impossible(self, case: Case) -> str:
         """Reason why a case cannot be measured on this machine, or ''."""
+        if case.setting.time_axis.varies and self.race.folder:
+            why = "varying lengths have one sample a launch, too few to compare copies"
+            return f"{why}; ask for --time-axes static"
         return machine.why_not_here(case.setting) or self.catalogue.why_not(case)
 
 

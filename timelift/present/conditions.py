@@ -58,7 +58,8 @@ def lines(findings: RunFindings) -> Iterator[tuple[str, str]]:
     if text := modes(case.setting for case in run.measured):
         yield "modes", text
     yield from train_steps(findings)
-    yield from precisions(findings)
+    yield from varying_lengths(findings)
+    yield from other_ways(findings)
     if text := "; ".join(dict.fromkeys(_engines(run.measured.values()))):
         yield "engines", text
     if text := "; ".join(disturbances(machine_activity(run))):
@@ -138,11 +139,21 @@ def _beside_gradients(settings: Sequence[Setting], findings: RunFindings) -> str
     return f"; --modes {','.join(sorted(own))} sets a backward call beside it" if own else ""
 
 
-def precisions(findings: RunFindings) -> Iterator[tuple[str, str]]:
-    """Yield how many times as long calls take in each other precision: its name and a text."""
+def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield what was timed where lengths vary, and how much of it is tracing."""
+    own = [each for each in findings.run.measured.values() if each.case.setting.time_axis.varies]
+    drawn = {each.case.setting.seq_len: {*each.case.setting.call_lengths} for each in own}
+    lengths = ", ".join(f"{len(each)} lengths up to {most}" for most, each in sorted(drawn.items()))
+    if shares := [fact(each, "retrace_share") or 0.0 for each in own]:
+        calls = f"a time is the mean of a hundred calls of {lengths}, traces included"
+        yield "lengths", f"{calls}: {percent(min(shares), 0)} to {percent(max(shares), 0)} of it"
+
+
+def other_ways(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield how many times as long calls take in each other precision, or way to take lengths."""
     ratios: dict[tuple[Any, Any], list[float]] = defaultdict(list)
     for pair in execution_pairs(findings.run.measured.values()):
-        if pair.axis == "dtype" and math.isfinite(pair.comparison.value):
+        if pair.axis in {"dtype", "time_axis"} and math.isfinite(pair.comparison.value):
             ratios[pair.values].append(math.exp(pair.comparison.value))
     for (usual, other), own in ratios.items():
         yield str(other), _typically(own, str(usual), findings)

@@ -181,7 +181,8 @@ def _notes(
         yield from declared(run, "title")
     yield from _left_out(findings, tables_command)
     yield from conditions.train_steps(findings)
-    yield from conditions.precisions(findings)
+    yield from conditions.varying_lengths(findings)
+    yield from conditions.other_ways(findings)
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables_command}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"

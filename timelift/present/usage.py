@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timelift.analyse.results import Run
-from timelift.case import Dtype, Setting, TimeAxis, workload_name
+from timelift.case import Dtype, Setting, workload_name
 from timelift.errors import UserError
 from timelift.inner_layer import Factory, LayerInputs, read_inputs
 from timelift.project import Project
@@ -167,7 +167,7 @@ def _shape(setting: Setting, at_step: LayerInputs | None, unknown: str) -> str:
 
 
 def _steps(setting: Setting) -> int | None:
-    return None if setting.time_axis is TimeAxis.DYNAMIC else setting.seq_len
+    return setting.seq_len if setting.time_axis.is_known else None
 
 
 def _dtype(setting: Setting, at_step: LayerInputs | None) -> str:

@@ -17,6 +17,7 @@ from timelift.case import (
     Mode,
     Phase,
     Setting,
+    TimeAxis,
 )
 from timelift.escape import NAME_LIMIT, plain
 from timelift.source import ADDED
@@ -215,6 +216,9 @@ _PROPER: Mapping[tuple[str, object], str] = {
     ("seq_len", 1): "1 step",
     ("phase", Phase.TRAIN): "train step",
     ("gradients", Gradients.NONE): "no gradients",
+    ("time_axis", TimeAxis.PER_LENGTH): "a trace for each length",
+    ("time_axis", TimeAxis.ANY_LENGTH): "one trace for any length",
+    ("time_axis", TimeAxis.BUCKETS): "padding to buckets",
     ("threads", 1): "1 thread",
     ("threads", BACKEND_THREADS): "default threads",
     ("mode", Mode.XLA): "XLA",

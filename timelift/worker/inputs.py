@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,13 @@ from timelift.worker.engines import Array, Engine, Feed
 
 #: An index into (batch, time) of all of it.
 _ALL = (slice(None), slice(None))
+
+
+def first_steps(array: Array, length: int, padded_to: int) -> Array:
+    """Return the first `length` steps of (batch, time, …), and zeros after them."""
+    padded = np.zeros((len(array), padded_to, *array.shape[2:]), array.dtype)
+    padded[:, :length] = array[:, :length]
+    return padded
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,14 @@ class SharedInputs:
         names = law.leaf_names(self.structure.pack(self.tensors), law.INPUTS, "input")
         pairs = zip(names, self.tensors, strict=True)
         return [name for name, tensor in pairs if law.is_float(tensor)]
+
+    def first(self, length: int, padded_to: int) -> "SharedInputs":
+        """Return the first steps of all sequences, and padding, which is zero and not valid."""
+        padded = partial(first_steps, length=length, padded_to=padded_to)
+        masks = [mask if mask is None else padded(mask) for mask in self.masks]
+        steps = [step for step in self.steps if step < length]
+        tensors, valid = [*map(padded, self.tensors)], padded(self.valid)
+        return SharedInputs(self.structure, tensors, masks, valid, steps)
 
     def placed(self, place: Callable[[Array], Any], index: Any = _ALL) -> tuple[Any, Any]:
         """Return inputs and masks of their own, or None, on the device, as the layer takes them.

@@ -187,7 +187,7 @@ def refusal(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> str
 
 def _shapes(task: Task) -> Any:
     """Return the shape of each input, (time, *features); time is None where it is dynamic."""
-    time = task.setting.seq_len if task.setting.time_axis is TimeAxis.STATIC else None
+    time = task.setting.seq_len if task.setting.time_axis.is_known else None
     return task.inputs.pack((time, *tensor.shape) for tensor in task.inputs.tensors)
 
 

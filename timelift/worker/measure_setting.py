@@ -8,7 +8,7 @@ import gc
 import random
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from timelift.worker import law, making, system
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.making import LostError
 from timelift.worker.prepare import PreparedRival, SettingUnderTest, status_of
+from timelift.worker.varying import VaryingUnderTest
 from timelift.worker.whole_model import ModelUnderTest
 
 
@@ -40,12 +41,13 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
     emit = channel.emit
     system.limit_memory(task.memory_bytes)
     try:
-        engine = open_engine(task.setting)
+        engine = open_engine(task.setting.at_length(task.setting.seq_len))
     except UnavailableError as error:
         for rival in task.rivals:
             emit(task.unmeasured(rival.name, Status.UNAVAILABLE, str(error)))
         return
-    under_test = (ModelUnderTest if task.is_model else SettingUnderTest)(engine, task, channel)
+    kind = VaryingUnderTest if task.setting.time_axis.varies else SettingUnderTest
+    under_test = (ModelUnderTest if task.is_model else kind)(engine, task, channel)
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
         end = prepare_rival(under_test, rival)
@@ -58,7 +60,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             emit(Exhausted())
             return
     if prepared:
-        Playing(engine, task, channel, under_test.dice).run(prepared)
+        Playing(engine, task, channel, under_test.dice).run(prepared, under_test)
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
@@ -71,11 +73,16 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 
 
 def prepare_rival(
-    under_test: SettingUnderTest | ModelUnderTest, rival: RivalSpec
-) -> PreparedRival | tuple[Status, str]:
-    """Prepare one rival; if that fails, return status and reason: a refusal if it only `tries`."""
+    under_test: SettingUnderTest | ModelUnderTest,
+    rival: RivalSpec,
+    work: Callable[[RivalSpec], Any] | None = None,
+) -> Any:
+    """Prepare a rival, or do other `work`; if that fails, return a tuple of status and reason.
+
+    It is a refusal if the rival only `tries`.
+    """
     try:
-        return under_test.prepare(rival)
+        return (work or under_test.prepare)(rival)
     except LostError as error:
         return error.status, str(error)
     except law.LawBrokenError as error:
@@ -101,15 +108,32 @@ class Playing:
     ) -> None:
         self.engine, self.task, self.dice, self.channel = engine, task, dice, channel
 
-    def run(self, prepared: Sequence[PreparedRival]) -> None:
+    def run(self, prepared: Sequence[PreparedRival], under_test: Any = None) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
         self.channel.emit(Ready())
         self.channel.listen()
         shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
+        if isinstance(under_test, VaryingUnderTest) and self.task.round_seconds > 0:
+            self._play_lengths(prepared, under_test, shared)
+            return
         players = [self._player_of(rival) for rival in prepared]
         played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
         for rival, player in zip(prepared, players, strict=True):
             self._report(rival, player, shared | played)
+
+    def _play_lengths(
+        self, prepared: Sequence[PreparedRival], varying: VaryingUnderTest, shared: dict[str, Any]
+    ) -> None:
+        """Play the calls of varying lengths, a rival after the other, and report every rival."""
+        disturbances = system.Disturbances()
+        gc.freeze()
+        gc.disable()
+        for each in self.dice.sample(prepared, len(prepared)):
+            end = prepare_rival(varying, each.rival, varying.play)
+            if isinstance(end, rounds.Player):
+                self._report(each, end, shared | disturbances.facts())
+            else:
+                self.channel.emit(self.task.unmeasured(each.rival.name, *end))
 
     def _report(
         self, prepared: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]
@@ -123,7 +147,7 @@ class Playing:
             self.task.launch,
             seconds_per_call=player.seconds_per_call,
             calls_per_sample=player.calls_per_sample,
-            facts=Facts(**{**prepared.facts, **shared}, traces=prepared.compiled.traces),
+            facts=Facts(**{"traces": prepared.compiled.traces, **prepared.facts, **shared}),
         )
         self.channel.emit(measured)
 

@@ -62,6 +62,10 @@ class PreparedRival:
     compiled: Compiled
     feed: Feed
     facts: dict[str, Any] = field(default_factory=dict)
+    #: The strategy, what the rival only `tries`, and the cotangents that it is fed.
+    module: Any = None
+    tried: str = ""
+    cotangents: Sequence[Array] = ()
 
 
 class SettingUnderTest:
@@ -195,7 +199,7 @@ class SettingUnderTest:
             floats = [leaf for leaf in keras.tree.flatten(returned) if "float" in leaf.dtype]
             cotangents = [self._noise.standard_normal(x.shape).astype(x.dtype) for x in floats]
         feed = feeds.feed(cotangents if training else None)
-        prepared = PreparedRival(rival, compiled, feed, facts)
+        prepared = PreparedRival(rival, compiled, feed, facts, module, self.tried, cotangents)
         facts.update(self._first_call(rival, compiled, feed))
         own_seconds = facts["build_seconds"] + facts["first_call_seconds"]
         facts["start_seconds"] = import_seconds + own_seconds

@@ -117,7 +117,7 @@ def _check_compiles(setting: Setting) -> None:
         raise UnavailableError("jax.jit compiles by XLA: measure mode graph")
     if setting.mode is Mode.GRAPH and setting.time_axis is TimeAxis.DYNAMIC:
         raise UnavailableError(
-            "jax.jit compiles for known shapes, and anew for each length: measure time axis static"
+            "jax.jit compiles for known shapes, and anew for each length: measure a known length"
         )
 
 

@@ -191,7 +191,9 @@ class TensorFlowCompiled:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
             return
-        specs = keras.tree.map_structure(self._spec, feed.arguments)
+        leaves = keras.tree.flatten(feed.inputs)
+        time = 0 if isinstance(leaves[0], tf.RaggedTensor) else 1  # of cotangents
+        specs = keras.tree.map_structure(lambda each: self._spec(each, time), feed.arguments)
         self._concrete = self._function.get_concrete_function(*specs)
 
     @functools.cached_property
@@ -203,12 +205,12 @@ class TensorFlowCompiled:
         bodies = (inner.node_def for inner in graph.library.function)
         return Counter(node.op for nodes in (graph.node, *bodies) for node in nodes)
 
-    def _spec(self, tensor: Any) -> Any:
+    def _spec(self, tensor: Any, time: int) -> Any:
         if tensor is None or isinstance(tensor, tf.RaggedTensor):
             return None if tensor is None else tf.type_spec_from_value(tensor)
         shape = list(tensor.shape)
         if self._setting.time_axis is TimeAxis.DYNAMIC:
-            shape[1] = None
+            shape[time] = None
         return tf.TensorSpec(shape, tensor.dtype)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:

@@ -208,7 +208,8 @@ class TorchCompiled:
             inputs = keras.tree.map_structure(torch.detach, inputs)
         if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
             for tensor in keras.tree.flatten((inputs, mask, feed.cotangents)):
-                if tensor is not None:  # PyTorch raises rather than compile for one length alone
+                # PyTorch raises rather than compile for one length alone, as it does for 1
+                if tensor is not None and tensor.shape[1] > 1:
                     torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - as it documents
         if feed.cotangents is None:
             return partial(_forward, self._function, inputs, mask)
