@@ -1,0 +1,153 @@
+"""Lengths that vary from call to call: which ones, what a sample is, and the law at each."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from studies import law
+from tests.engines import evaluate
+from tests.law_cases import BATCH, FEATURES, SEED
+from tests.simulated import ScriptedClock
+from tests.test_catalogue import cases
+from timelift.case import Case, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.inner_layer import LayerInputs
+from timelift.messages import Task, WorkerChannel
+
+SIX = Setting("dense", 6, BATCH, Phase.FORWARD, Mode.EAGER)
+VARYING = [axis for axis in TimeAxis if axis.varies]
+
+
+def test_the_lengths_are_the_same_for_each_way_to_take_them_and_reach_from_one_to_the_longest():
+    lengths = [replace(SIX, time_axis=axis).call_lengths for axis in VARYING]
+    assert lengths == [lengths[0]] * 3
+    assert (len(lengths[0]), {*lengths[0]}) == (100, {1, 2, 3, 4, 5, 6})
+    assert replace(SIX, seq_len=7).call_lengths != lengths[0]
+
+
+@pytest.mark.parametrize(
+    ("axis", "built", "known"),
+    [
+        ("per_length", [1, 2, 3, 4, 5, 6], "static"),
+        ("buckets", [1, 2, 4, 4, 6, 6], "static"),
+        ("any_length", [6] * 6, "dynamic"),
+        ("static", [6] * 6, "static"),
+    ],
+)
+def test_a_model_is_built_for_a_length_a_bucket_or_any_length(axis, built, known):
+    asked = replace(SIX, time_axis=TimeAxis(axis))
+    models = [asked.at_length(length) for length in range(1, 7)]
+    assert [model.seq_len for model in models] == built
+    assert {model.time_axis for model in models} == {known}
+    assert Case.from_label(Case(asked, "fold").label).setting == asked
+
+
+def test_only_a_question_that_names_varying_lengths_has_them():
+    asked = {"time_axes": "static,per_length,buckets"}
+    usual = cases(asked, phases="forward", modes="graph")
+    own = cases(asked, keeps="time_axes", phases="forward", time_axes="per_length,buckets")
+    assert {case.setting.time_axis for case in usual} == {"static"}
+    assert {case.setting.time_axis for case in own} == {"per_length", "buckets"}
+    assert not {*usual} & {*own}
+
+
+# A sample ----------------------------------------------------------------------------------------
+
+
+class Program:
+    """A model of which the trace takes a second, and each call a tenth of it."""
+
+    def __init__(self, clock, *, traces=True):
+        self.clock, self.traces, self.made, self.is_traced = clock, 0, [], traces
+
+    def trace(self, feed):
+        self.clock.now += self.is_traced
+        self.traces += self.is_traced
+        self.made.append(f"trace {feed}")
+
+    def at(self, length):
+        def call():
+            self.clock.now += 0.1
+            self.made.append(length)
+
+        return SimpleNamespace(compiled=self, feed=length, call=call)
+
+
+def test_a_model_is_traced_right_before_its_first_call_and_never_again():
+    from timelift.rounds import Player
+    from timelift.worker.varying import calls_of
+
+    clock = ScriptedClock()
+    short, long = Program(clock), Program(clock)
+    calls = [short.at(1), short.at(2), long.at(5), short.at(1)]
+    seconds = []
+    for _ in range(2):
+        player = Player("one", calls_of(calls, 60.0, clock).__next__, calls_per_sample=4)
+        seconds.append(player.take_turn(clock))
+    assert seconds == pytest.approx([2.4, 0.4])
+    assert short.made == ["trace 1", 1, 2, 1, 1, 2, 1]
+    assert long.made == ["trace 5", 5, 5]
+
+
+def test_calls_end_at_the_limit_of_a_first_call_with_the_reason():
+    from timelift.worker.making import LostError
+    from timelift.worker.varying import calls_of
+
+    clock = ScriptedClock()
+    made = []
+    with pytest.raises(LostError) as ended:
+        made += calls_of([Program(clock).at(length) for length in range(1, 9)], 3.0, clock)
+    assert ended.value.status == Status.TRACING_LIMIT
+    sentence = "its calls had taken 3 s (--first-call-limit) when 3 of 8 were made"
+    assert str(ended.value) == sentence
+
+
+# The law at each length --------------------------------------------------------------------------
+
+#: Lines of a lift (`studies/planted.py`), with the length at which each is caught, by time axis.
+MISTAKES = {
+    "y * (x.shape[1] != 4)": {"per_length": 4, "any_length": 4, "buckets": 3},
+    "ops.where(ops.arange(x.shape[1])[:, None] < self.keep(1, lambda: x.shape[1]), y, 0)": {
+        "any_length": 6
+    },
+    "y + ops.mean(ops.cast(x == 0, 'float32'))": {"buckets": 3},
+}
+
+
+def ends(axis, phase, layer="dense"):
+    """Play a right lift and the mistakes above at each length; return the reasons, by line."""
+    from timelift.worker.engines import open_engine
+    from timelift.worker.measure_setting import prepare_rival
+    from timelift.worker.varying import VaryingUnderTest
+
+    gradients = Gradients.INPUTS_AND_WEIGHTS
+    setting = replace(SIX, phase=Phase(phase), time_axis=TimeAxis(axis), gradients=gradients)
+    rivals = law.rivals({line: line for line in ("y", *MISTAKES)})
+    inputs = LayerInputs.of_one((FEATURES,))
+    task = Task(setting, rivals, f"{law.PLANTED}:{layer}", inputs, SEED, 1.0, warms=False)
+    engine = open_engine(setting.at_length(6))
+    under_test = VaryingUnderTest(engine, task, WorkerChannel(lambda _: None))
+    reasons = {}
+    for rival in rivals:
+        end = prepare_rival(under_test, rival)
+        if not isinstance(end, tuple):
+            end = prepare_rival(under_test, rival, under_test.play)
+        reasons[rival.name] = end[1] if isinstance(end, tuple) else ""
+    return reasons
+
+
+@pytest.mark.parametrize("phase", ["forward", "backward"])
+@pytest.mark.parametrize("axis", VARYING)
+def test_a_mistake_at_some_lengths_is_caught_there_and_a_right_lift_is_right_at_all(axis, phase):
+    found = evaluate("tensorflow", "tests.test_varying", f"ends({str(axis)!r}, {phase!r})")
+    for line, reason in found.items():
+        caught = MISTAKES.get(line, {}).get(axis)
+        assert reason.partition(",")[0] == (f"at length {caught}" if caught else ""), (line, reason)
+
+
+def test_a_layer_that_draws_noise_in_training_is_refused_in_a_sentence():
+    found = evaluate(
+        "tensorflow", "tests.test_varying", "ends('per_length', 'backward', 'dropout')"
+    )
+    sentence = "in training a step depends on noise or on the batch; ask for --phases forward."
+    assert set(found.values()) == {sentence}
