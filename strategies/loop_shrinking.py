@@ -66,7 +66,9 @@ class LoopShrinking(keras.layers.Wrapper):
 
 
 def refuses(layer, setting):
-    """Refuse the gradients that XLA gets wrong or cannot compile."""
+    """Refuse the gradients that XLA gets wrong or cannot compile, and there a loop in a loop."""
+    if setting.mode == "xla" and isinstance(layer, LoopShrinking):
+        return "XLA must know the batch of a loop, and inside of another one it shrinks."
     parts = [part for part in layer._flatten_layers() if isinstance(part, keras.layers.Dense)]  # noqa: SLF001
     shapes = [(part.get_build_config() or {}).get("input_shape") or () for part in parts]
     compiled = setting.mode == "xla" and setting.phase != "forward"

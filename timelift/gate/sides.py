@@ -118,6 +118,11 @@ class SidesRace(Race):
         other = self._their_workload(workload)
         if other is None:
             return broken.get(workload.name) or f"new: {label} has no workload {workload.name!r}"
+        if other.inputs.lifts != workload.inputs.lifts:
+            return (
+                f"another workload: {workload.name!r} says LIFTS = {other.inputs.lifts} on {label} "
+                f"and LIFTS = {workload.inputs.lifts} here"
+            )
         if other.inputs != workload.inputs:
             return (
                 f"another workload: one step of {workload.name!r} is {other.inputs} on {label} "
