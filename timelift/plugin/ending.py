@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
-from timelift.case import Backend, Mode, Phase
+from timelift.case import Backend, Mode, Phase, TimeAxis
 from timelift.commands.additions import findings_with_additions, section
 from timelift.errors import UserError, counted
 from timelift.gate import gate_words
@@ -24,6 +24,9 @@ from timelift.selftest.twins import TwinsRace
 
 if TYPE_CHECKING:
     import pytest
+
+#: Options of which none is typed for the default question.
+_MAKE_ANOTHER_QUESTION = ("workloads", "layer", "strategies", "phases", "modes", "time_axes")
 
 
 def show_end(reporter: "pytest.TerminalReporter", session: Session) -> None:
@@ -96,11 +99,12 @@ def _show_answer(
 
 def _not_asked(request: RunRequest, run: Run) -> str:
     """Write what the default question leaves out, and its options; '' for another question."""
-    if any(request.texts[name] for name in ("workloads", "layer", "strategies", "phases", "modes")):
+    if any(request.texts[name] for name in _MAKE_ANOTHER_QUESTION):
         return ""
     settings = {case.setting for case in run.by_case}
     workloads = request.catalogue.workloads.keys() - {setting.workload for setting in settings}
     strategies = request.catalogue.strategies.keys() - {case.strategy for case in run.by_case}
+    varying = {axis for axis in TimeAxis if axis.varies} - {each.time_axis for each in settings}
     modes = sorted({*Mode} - {setting.mode for setting in settings})
     if Backend.TENSORFLOW not in request.catalogue.backends:
         modes = [mode for mode in modes if mode is not Mode.XLA]
@@ -109,6 +113,7 @@ def _not_asked(request: RunRequest, run: Run) -> str:
         f"{counted(len(strategies), 'more strategy')} (--strategies all)": strategies,
         "train steps (--phases train)": Phase.TRAIN not in {setting.phase for setting in settings},
         f"calls {at_values('mode', modes)} (--modes {','.join(modes)})": modes,
+        f"varying lengths (--time-axes {','.join(sorted(varying))})": varying,
     }
     return ", ".join(filter(parts.get, parts))
 
