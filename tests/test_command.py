@@ -17,7 +17,7 @@ from timelift.cli import COMMANDS
 from timelift.commands.bench import with_pythonpath
 from timelift.escape import plain
 from timelift.inner_layer import LayerInputs, StepTensor
-from timelift.measure import users_layer
+from timelift.measure import header, users_layer
 from timelift.measure.catalogue import read_workload
 from timelift.project import Project
 
@@ -116,6 +116,14 @@ def test_a_question_of_timelift_s_own_is_typed_without_its_folder(
     (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     (tmp_path / folder / "test_modes.py").touch()
     assert called(monkeypatch, ["bench", word], tmp_path)[1][-1] == word
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [("/p/timelift/__main__.py", "timelift"), ("-c", "pytest")]
+)
+def test_a_run_records_the_program_that_started_it(monkeypatch, program, name):
+    monkeypatch.setattr(sys, "argv", [program, "--workloads", "sensor"])
+    assert header._program() == name
 
 
 def configured(source, *args):
