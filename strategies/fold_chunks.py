@@ -4,8 +4,8 @@ When: `fold_time` is wanted but the activations of all steps do not fit in memor
 backward call keeps only what goes into each chunk and computes the rest again.
 When not: memory suffices: each chunk is a smaller, less efficient call, and the graph holds one
 copy of the layer a chunk, some of which TensorFlow may run at the same time. Or with `remat`, where
-TensorFlow and PyTorch draw noise and move statistics anew for what they compute again, so that
-gradients are of other noise.
+TensorFlow draws noise anew for what it computes again, so that its gradients are of other noise, as
+does PyTorch but for a `Dropout` without a seed; and batch statistics move twice on both.
 
 Source: keras.remat; Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 """
