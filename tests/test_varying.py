@@ -98,8 +98,8 @@ def test_calls_end_at_the_limit_of_a_first_call_with_the_reason():
     with pytest.raises(LostError) as ended:
         made += calls_of([Program(clock).at(length) for length in range(1, 9)], 3.0, clock)
     assert ended.value.status == Status.TRACING_LIMIT
-    sentence = "its calls had taken 3 s (--first-call-limit) when 3 of 8 were made"
-    assert str(ended.value) == sentence
+    assert str(ended.value) == "its 8 calls took more than 3 s (--first-call-limit)"
+    assert clock.now == pytest.approx(103.3)
 
 
 # The law at each length --------------------------------------------------------------------------

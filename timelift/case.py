@@ -220,11 +220,8 @@ class Setting:
 
     @property
     def call_lengths(self) -> tuple[int, ...]:
-        """The steps of each call of a sample where lengths vary, from 1 to `seq_len`.
-
-        They depend on `seq_len` alone, so that runs have equal samples and counts of traces.
-        """
-        dice = random.Random(self.seq_len)  # of which `random` never changes
+        """The steps of each call of a sample where lengths vary: equal for every run and way."""
+        dice = random.Random(self.seq_len)  # the numbers of its `random` never change
         return tuple(1 + int(self.seq_len * dice.random()) for _ in range(100))
 
     @property

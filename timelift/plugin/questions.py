@@ -21,7 +21,7 @@ from timelift.commands import SELFTEST, USUAL_REPORT
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER
 from timelift.measure.campaign import CampaignReferee
-from timelift.measure.options import OPTIONS
+from timelift.measure.options import OPTIONS, option_named
 from timelift.measure.request import Question, RunRequest
 from timelift.measure.session import Race, Session, interrupts
 from timelift.measurement import Measurement
@@ -141,6 +141,9 @@ class Questions:
             if kept := asked.keeps:
                 received = request.texts[kept] or "nothing"
                 limit = f"measures --{kept} {asked.axes[kept]} alone, received {received}"
+            axes = option_named("time_axes").value(request.axes["time_axes"])
+            if "time_axes" not in asked.axes and all(axis.varies for axis in axes):
+                limit = "has no lengths that vary, of which test_varying.py asks"
             self._limits.append(f"{path.name} {limit}")
         cases = [case for case in self.session.race.cases(grid) if case not in self._collected]
         for case in cases:

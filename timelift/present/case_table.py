@@ -243,7 +243,7 @@ _ALL_COLUMNS = (
         drop_order=3,
     ),
     *(_fact(name) for name in SHOWN_FACTS if name not in _TITLED_FACTS),
-    _fact("retrace_share", "of it tracing", unit=PER_CENT, drop_order=2),
+    _fact("retrace_share", "tracing", unit=PER_CENT),
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
     _fact("peak_bytes", "peak", unit=MEBIBYTES),
     number(

@@ -145,8 +145,8 @@ def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
     drawn = {each.case.setting.seq_len: {*each.case.setting.call_lengths} for each in own}
     lengths = ", ".join(f"{len(each)} lengths up to {most}" for most, each in sorted(drawn.items()))
     if shares := [fact(each, "retrace_share") or 0.0 for each in own]:
-        calls = f"a time is the mean of a hundred calls of {lengths}, traces included"
-        yield "lengths", f"{calls}: {percent(min(shares), 0)} to {percent(max(shares), 0)} of it"
+        tracing = f"{percent(min(shares), 0)} to {percent(max(shares), 0)}"
+        yield "lengths", f"a time is the mean of 100 calls, {lengths}; tracing is {tracing} of it"
 
 
 def other_ways(findings: RunFindings) -> Iterator[tuple[str, str]]:

@@ -77,10 +77,7 @@ def prepare_rival(
     rival: RivalSpec,
     work: Callable[[RivalSpec], Any] | None = None,
 ) -> Any:
-    """Prepare a rival, or do other `work`; if that fails, return a tuple of status and reason.
-
-    It is a refusal if the rival only `tries`.
-    """
+    """Prepare a rival or do other `work`; if that fails, return a tuple of status and reason."""
     try:
         return (work or under_test.prepare)(rival)
     except LostError as error:

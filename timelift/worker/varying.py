@@ -56,9 +56,13 @@ class VaryingUnderTest(SettingUnderTest):
 
     def _at_lengths(self, prepared: PreparedRival, inner: InnerLayer) -> dict[int, AtLength]:
         at_lengths, made = dict[int, AtLength](), dict[Setting, tuple[Any, Compiled]]()
+        limit, started = self.task.varying_limit, time.perf_counter()
         trains, takes = self._asked.differentiates, getattr(prepared.module, "TAKES", "padded")
         for length in sorted({*self._asked.call_lengths}):
             built = self._asked.at_length(length)
+            if time.perf_counter() - started > limit:
+                why = f"to build it for each length took more than {limit:g} s (--first-call-limit)"
+                raise LostError(why, Status.TRACING_LIMIT)
             if built not in made:
                 task = replace(self.task, setting=built)
                 model = making.build(prepared.module, prepared.rival, inner.layer, task)
@@ -112,15 +116,11 @@ class VaryingUnderTest(SettingUnderTest):
 def calls_of(
     calls: Sequence[AtLength], limit: float, clock: Clock = time.perf_counter
 ) -> Iterator[Any]:
-    """Make a call at each step, and trace a model right before its first.
-
-    Raises LostError where calls have taken `limit` seconds and others are left.
-    """
+    """Make a call at each step, a model being traced right before its first; raises LostError."""
     started = clock()
-    for made, each in enumerate(calls):
+    for each in calls:
         if clock() - started > limit:
-            seconds = f"{limit:g} s (--first-call-limit)"
-            why = f"its calls had taken {seconds} when {made} of {len(calls)} were made"
+            why = f"its {len(calls)} calls took more than {limit:g} s (--first-call-limit)"
             raise LostError(why, Status.TRACING_LIMIT)
         if not each.compiled.traces:
             each.compiled.trace(each.feed)

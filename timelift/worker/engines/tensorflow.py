@@ -191,8 +191,8 @@ class TensorFlowCompiled:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
             return
-        leaves = keras.tree.flatten(feed.inputs)
-        time = 0 if isinstance(leaves[0], tf.RaggedTensor) else 1  # of cotangents
+        # cotangents of ragged outputs are (steps of all sequences, *outputs)
+        time = 0 if isinstance(keras.tree.flatten(feed.inputs)[0], tf.RaggedTensor) else 1
         specs = keras.tree.map_structure(lambda each: self._spec(each, time), feed.arguments)
         self._concrete = self._function.get_concrete_function(*specs)
 
