@@ -26,6 +26,7 @@ COMMANDS = {
     "report-cut-short": "report cut_short --output OUT",
     "report-train": "report trained --output OUT",
     "report-train-tables": "report trained tokens sensor",
+    "report-varying": "report varying tokens",
     "report-tables": "report ordinary sensor",
     "choose": "choose --workloads tokens --seq-lens 64 --batch-sizes 8",
     "choose-backward": "choose --workloads tokens --seq-lens 64 --phases backward",
@@ -88,7 +89,7 @@ def _advised(folder: Path) -> Iterator[str]:
 
 def _lay_out(home: Path) -> None:
     (home / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -p no:randomly\n")
-    for runs in ("results", "trained"):
+    for runs in ("results", "trained", "varying"):
         shutil.copytree(HERE / runs, home / runs)
 
 
