@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from timelift.case import AXES, SKIPPED, Case, Status
+from timelift.case import AXES, SKIPPED, Case, Status, option_flag
 from timelift.commands import SELFTEST, USUAL_REPORT
 from timelift.errors import UserError
 from timelift.journal.files import AGAINST_FOLDER
@@ -140,7 +140,7 @@ class Questions:
             limit = f"compares several {asked.compares}"
             if kept := asked.keeps:
                 received = request.texts[kept] or "nothing"
-                limit = f"measures --{kept} {asked.axes[kept]} alone, received {received}"
+                limit = f"measures {option_flag(kept)} {asked.axes[kept]} alone, received {received}"
             axes = option_named("time_axes").value(request.axes["time_axes"])
             if "time_axes" not in asked.axes and all(axis.varies for axis in axes):
                 limit = "has no lengths that vary, of which test_varying.py asks"
