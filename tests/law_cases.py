@@ -126,12 +126,12 @@ def ends_of_mistakes(
 def ends_of(task: Task) -> dict[str, Ends]:
     """Hold the rivals of a task to the law, in this process: by rival, status and reason."""
     from timelift.worker.engines import open_engine
-    from timelift.worker.measure_setting import prepare_rival
+    from timelift.worker.measure_setting import attempt
     from timelift.worker.prepare import SettingUnderTest
 
     engine = open_engine(task.setting)
     under_test = SettingUnderTest(engine, task, WorkerChannel(lambda _: None))
-    ends = {rival.name: prepare_rival(under_test, rival) for rival in task.rivals}
+    ends = {rival.name: attempt(under_test, rival, under_test.prepare) for rival in task.rivals}
     return {
         name: end if isinstance(end, tuple) else (Status.MEASURED, "") for name, end in ends.items()
     }

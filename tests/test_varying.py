@@ -117,7 +117,7 @@ MISTAKES = {
 def ends(axis, phase, layer="dense"):
     """Play a right lift and the mistakes above at each length; return the reasons, by line."""
     from timelift.worker.engines import open_engine
-    from timelift.worker.measure_setting import prepare_rival
+    from timelift.worker.measure_setting import attempt
     from timelift.worker.varying import VaryingUnderTest
 
     gradients = Gradients.INPUTS_AND_WEIGHTS
@@ -129,9 +129,9 @@ def ends(axis, phase, layer="dense"):
     under_test = VaryingUnderTest(engine, task, WorkerChannel(lambda _: None))
     reasons = {}
     for rival in rivals:
-        end = prepare_rival(under_test, rival)
+        end = attempt(under_test, rival, under_test.prepare)
         if not isinstance(end, tuple):
-            end = prepare_rival(under_test, rival, under_test.play)
+            end = attempt(under_test, rival, under_test.play)
         reasons[rival.name] = end[1] if isinstance(end, tuple) else ""
     return reasons
 

@@ -10,7 +10,7 @@ from timelift.case import Backend, Dtype, Mode, Phase, Setting
 from timelift.inner_layer import LayerInputs
 from timelift.messages import Task, WorkerChannel
 from timelift.worker.engines import Feed, open_engine
-from timelift.worker.measure_setting import Playing, prepare_rival
+from timelift.worker.measure_setting import Playing, attempt
 from timelift.worker.prepare import PreparedRival, SettingUnderTest
 
 BACKEND = Backend(keras.backend.backend())
@@ -50,7 +50,7 @@ def prepared(lines, layer="dense", mode="eager", dtype="float32"):
     task = Task(setting, rivals, factory, inputs, SEED, 0.0, warms=False)
     channel = WorkerChannel(lambda _: None)
     under_test = SettingUnderTest(open_engine(setting), task, channel)
-    ends = {rival.name: prepare_rival(under_test, rival) for rival in rivals}
+    ends = {rival.name: attempt(under_test, rival, under_test.prepare) for rival in rivals}
     return Playing(under_test.engine, task, channel, under_test.dice), ends
 
 

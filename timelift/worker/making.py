@@ -32,7 +32,7 @@ class LostError(Exception):
 
 
 class EveryStep(keras.Layer):  # type: ignore[misc]
-    """What two lifts are of: a layer called at each inner step, one after the other, unfolded."""
+    """A layer called at each inner step of a step, one by one: what two lifts are held to."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__(dtype=layer.dtype_policy)

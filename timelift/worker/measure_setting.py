@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from timelift import rounds
 from timelift.case import Case, Status
@@ -35,6 +35,8 @@ from timelift.worker.prepare import PreparedRival, SettingUnderTest, status_of
 from timelift.worker.varying import VaryingUnderTest
 from timelift.worker.whole_model import ModelUnderTest
 
+Done = TypeVar("Done")
+
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
     """Prepare the rivals of a task, wait for `Go`, play them, and report each by an event."""
@@ -50,7 +52,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
     under_test = (ModelUnderTest if task.is_model else kind)(engine, task, channel)
     prepared = []
     for rival in _build_order(task.rivals, under_test.dice):
-        end = prepare_rival(under_test, rival)
+        end = attempt(under_test, rival, under_test.prepare)
         if isinstance(end, PreparedRival):
             prepared.append(end)
             continue
@@ -60,7 +62,8 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             emit(Exhausted())
             return
     if prepared:
-        Playing(engine, task, channel, under_test.dice).run(prepared, under_test)
+        varying = under_test if isinstance(under_test, VaryingUnderTest) else None
+        Playing(engine, task, channel, under_test.dice).run(prepared, varying)
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
@@ -72,14 +75,14 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
     return sorted(drawn, key=lambda rival: (place[rival.pair or rival.name], not rival.built_first))
 
 
-def prepare_rival(
+def attempt(
     under_test: SettingUnderTest | ModelUnderTest,
     rival: RivalSpec,
-    work: Callable[[RivalSpec], Any] | None = None,
-) -> Any:
-    """Prepare a rival or do other `work`; if that fails, return a tuple of status and reason."""
+    work: Callable[[RivalSpec], Done],
+) -> Done | tuple[Status, str]:
+    """Return what `work` makes of a rival; if that fails, status and reason."""
     try:
-        return (work or under_test.prepare)(rival)
+        return work(rival)
     except LostError as error:
         return error.status, str(error)
     except law.LawBrokenError as error:
@@ -105,13 +108,15 @@ class Playing:
     ) -> None:
         self.engine, self.task, self.dice, self.channel = engine, task, dice, channel
 
-    def run(self, prepared: Sequence[PreparedRival], under_test: Any = None) -> None:
+    def run(
+        self, prepared: Sequence[PreparedRival], varying: VaryingUnderTest | None = None
+    ) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
         self.channel.emit(Ready())
         self.channel.listen()
         shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
-        if isinstance(under_test, VaryingUnderTest) and self.task.round_seconds > 0:
-            self._play_lengths(prepared, under_test, shared)
+        if varying and self.task.round_seconds > 0:
+            self._play_lengths(prepared, varying, shared)
             return
         players = [self._player_of(rival) for rival in prepared]
         played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
@@ -126,7 +131,7 @@ class Playing:
         gc.freeze()
         gc.disable()
         for each in self.dice.sample(prepared, len(prepared)):
-            end = prepare_rival(varying, each.rival, varying.play)
+            end = attempt(varying, each.rival, varying.play)
             if isinstance(end, rounds.Player):
                 self._report(each, end, shared | disturbances.facts())
             else:

@@ -26,7 +26,7 @@ from timelift.worker.user_code import restore_process_state
 
 @dataclass(frozen=True)
 class AtLength:
-    """A rival's model for a length, which others may share, and a call that feeds it."""
+    """A rival's model for a length, which other lengths may share, and a call that feeds it."""
 
     model: Any
     compiled: Compiled
@@ -55,28 +55,29 @@ class VaryingUnderTest(SettingUnderTest):
         return prepared
 
     def _at_lengths(self, prepared: PreparedRival, inner: InnerLayer) -> dict[int, AtLength]:
-        at_lengths, made = dict[int, AtLength](), dict[Setting, tuple[Any, Compiled]]()
+        at_lengths, models = dict[int, AtLength](), dict[Setting, tuple[Any, Compiled]]()
         limit, started = self.task.varying_limit, time.perf_counter()
         trains, takes = self._asked.differentiates, getattr(prepared.module, "TAKES", "padded")
         for length in sorted({*self._asked.call_lengths}):
-            built = self._asked.at_length(length)
             if time.perf_counter() - started > limit:
                 why = f"to build it for each length took more than {limit:g} s (--first-call-limit)"
                 raise LostError(why, Status.TRACING_LIMIT)
-            if built not in made:
-                task = replace(self.task, setting=built)
+            setting = self._asked.at_length(length)
+            if setting not in models:
+                task = replace(self.task, setting=setting)
                 model = making.build(prepared.module, prepared.rival, inner.layer, task)
-                made[built] = model, self.engine.compile(model, built, training=trains)
-            steps = built.seq_len if built.time_axis.is_known else length
-            shared = self._inputs_for(inner.layer).first(length, steps)
-            feeds = Feeds(self.engine, built, shared, takes == "ragged")
-            cotangents = [first_steps(leaf, length, steps) for leaf in prepared.cotangents]
+                models[setting] = model, self.engine.compile(model, setting, training=trains)
+            model, compiled = models[setting]
+            padded_to = setting.seq_len if setting.time_axis.is_known else length
+            shared = self._inputs_for(inner.layer).first(length, padded_to)
+            feeds = Feeds(self.engine, setting, shared, takes == "ragged")
+            cotangents = [first_steps(leaf, length, padded_to) for leaf in prepared.cotangents]
             feed = feeds.feed(cotangents if trains else None)
-            at_lengths[length] = AtLength(*made[built], feeds, feed, made[built][1].bind(feed))
+            at_lengths[length] = AtLength(model, compiled, feeds, feed, compiled.bind(feed))
         return at_lengths
 
     def play(self, rival: RivalSpec) -> Player:
-        """Return a prepared rival with its sample; raises LawBrokenError and as `calls_of` does."""
+        """Return a prepared rival with its sample; raises LawBrokenError and LostError."""
         prepared, inner, at_lengths = self._built.pop(rival.name)
         self.tried, facts = prepared.tried, prepared.facts
         calls = [at_lengths[length] for length in self._asked.call_lengths]
@@ -90,33 +91,32 @@ class VaryingUnderTest(SettingUnderTest):
             self.emit(Busy("playing the same calls again", rival.name))
             player.call = partial(next, again)
             facts["retrace_share"] = max(0.0, 1 - player.take_turn(time.perf_counter) / seconds)
-            compiled = {id(each.compiled): each.compiled.traces for each in calls}
-            facts["traces"] = sum(compiled.values())
+            facts["traces"] = sum(each.traces for each in {call.compiled for call in calls})
             for length, at_length in at_lengths.items() if "law_error" in facts else ():
                 error = self._check(rival, inner, length, at_length)
                 facts["law_error"] = max(facts["law_error"], error)
         player.seconds_per_call = [seconds / len(calls)]
         return player
 
-    def _check(self, rival: RivalSpec, inner: InnerLayer, length: int, one: AtLength) -> float:
+    def _check(self, rival: RivalSpec, inner: InnerLayer, length: int, at: AtLength) -> float:
         """Hold the results at a length to the law; padded steps are steps that are not valid."""
         with self.engine.reusing_compiled():
-            own = InnerLayer(self.engine, self.task, inner.layer, one.feeds.shared)
-        cotangents = own.folded_reference.everywhere.cotangents
-        feed = one.feeds.feed(cotangents if self._asked.differentiates else None)
-        fed = PreparedRival(rival, one.compiled, feed)
+            reference = InnerLayer(self.engine, self.task, inner.layer, at.feeds.shared)
+        cotangents = reference.folded_reference.everywhere.cotangents
+        feed = at.feeds.feed(cotangents if self._asked.differentiates else None)
+        prepared = PreparedRival(rival, at.compiled, feed)
         try:
-            return check_rival(own, one.model, fed, one.feeds, self.emit)
+            return check_rival(reference, at.model, prepared, at.feeds, self.emit)
         except LawBrokenError as error:
             raise LawBrokenError(f"at length {length}, {error}") from None
         finally:
-            own.restore()
+            reference.restore()
 
 
 def calls_of(
     calls: Sequence[AtLength], limit: float, clock: Clock = time.perf_counter
 ) -> Iterator[Any]:
-    """Make a call at each step, a model being traced right before its first; raises LostError."""
+    """Make the calls one by one, a model being traced right before its first; raises LostError."""
     started = clock()
     for each in calls:
         if clock() - started > limit:
