@@ -281,7 +281,7 @@ def test_the_answer_is_one_strategy_for_all_and_another_for_a_workload():
     seen = RunFindings(Run(Header(), tuple(raced(costs, places)), complete=True))
     assert seen.answer.strategy == "steady"
     assert (seen.answer.price.ratio, seen.answer.lost.settings) == (pytest.approx(1.2, abs=0.02), 3)
-    assert seen.answer.dearest == places[-1]
+    assert seen.answer.dearest_setting == places[-1]
     own = {name: best.strategy for name, best in seen.answers.items()}
     assert own == {places[0].workload: "short", "other": "long"}
 

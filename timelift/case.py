@@ -211,7 +211,7 @@ class Setting:
         return self.device_kind == CPU
 
     def at_length(self, length: int) -> "Setting":
-        """Return the setting of the model that is fed such sequences: of one length or of any."""
+        """Return the setting of the model that is fed sequences of a length."""
         padded = min(1 << (length - 1).bit_length(), self.seq_len)
         known = {TimeAxis.PER_LENGTH: length, TimeAxis.BUCKETS: padded}
         steps = known.get(self.time_axis, self.seq_len)

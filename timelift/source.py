@@ -85,7 +85,6 @@ def _one_of(*words: str) -> Declaration:
 
 _SIZES = Declaration(_are_sizes, "a tuple of positive whole numbers")
 _SOME_SIZES = _SIZES._replace(fits=lambda value: bool(value) and _are_sizes(value))
-_MOST_LIFTS = 2
 #: Every constant that timelift reads from strategies and workloads.
 DECLARED: Mapping[str, Declaration] = {
     "DIFFERS": Declaration(lambda value: isinstance(value, str), "a text that says why"),
@@ -96,7 +95,7 @@ DECLARED: Mapping[str, Declaration] = {
     **dict.fromkeys(MEANING, Declaration(_is_meaning, "a word, or a word for each time axis")),
     "FEATURES": _SIZES,
     "LIFTS": Declaration(
-        lambda value: _is_whole(value, 1) and value <= _MOST_LIFTS,
+        lambda value: _is_whole(value, 1) and value in {1, 2},
         "1, or 2 where the layer is applied to every step of every step",
     ),
     "SEQ_LENS": _SOME_SIZES,

@@ -198,16 +198,16 @@ class ExecutionPair:
 
 
 def by_execution(settings: Iterable[Setting]) -> list[list[Setting]]:
-    """Group the settings that differ only in their execution, in order."""
+    """Group the settings that differ only in their execution or the way to take varying lengths."""
     groups: dict[Setting, list[Setting]] = defaultdict(list)
     for setting in sorted(settings):
-        axis = TimeAxis.PER_LENGTH if setting.time_axis.varies else setting.time_axis
-        groups[replace(setting, time_axis=axis, **USUAL_EXECUTION)].append(setting)
+        time_axis = TimeAxis.PER_LENGTH if setting.time_axis.varies else setting.time_axis
+        groups[replace(setting, time_axis=time_axis, **USUAL_EXECUTION)].append(setting)
     return list(groups.values())
 
 
 def execution_pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
-    """Compare every way of execution, and every precision, with the usual one."""
+    """Compare every way of execution, precision and way to take lengths with the usual one."""
     measured = [measurement for measurement in measurements if measurement.was_measured]
     matched = [(axis, *pair) for axis in _PAIRED for pair in _matched(measured, axis)]
     if not matched:

@@ -62,13 +62,13 @@ class LostWhere:
     """The settings, by number, in which a strategy was shown slower.
 
     `shared` are the values, by axis, that all these settings have and some others have not.
-    `dearest` is its row in the setting where it may cost the most over the best, and `fastest` the
+    `row` is its row in the one of them where it may cost the most over the best, and `fastest` the
     strategy with the shortest time there; empty if it is itself.
     """
 
     settings: int
     shared: Mapping[str, object]
-    dearest: RankedCase
+    row: RankedCase
     fastest: str
 
 
@@ -107,7 +107,7 @@ class Recommendation:
         ]
 
     @property
-    def dearest(self) -> Setting:
+    def dearest_setting(self) -> Setting:
         """The setting in which it may cost the most over the best."""
         return max(self.rows, key=lambda pair: pair[1].cost_at_most)[0].setting
 
@@ -149,12 +149,12 @@ class Recommendation:
         if not losses:
             return None
         everywhere = [ranking.setting for ranking in self.rankings]
-        dearest, row = max(losses, key=lambda loss: loss[1].cost_at_most)
-        fastest = dearest.rows[0]
+        ranking, row = max(losses, key=lambda loss: loss[1].cost_at_most)
+        fastest = ranking.rows[0]
         return LostWhere(
             settings=len(losses),
             shared=_shared_values([ranking.setting for ranking, _ in losses], everywhere),
-            dearest=row,
+            row=row,
             fastest="" if fastest is row else fastest.case.strategy,
         )
 
@@ -225,10 +225,8 @@ def _shared_values(settings: Sequence[Setting], everywhere: Sequence[Setting]) -
 
     `gradients=none` is left out: it only means that the phase is forward.
     """
-    values = {
-        axis: {getattr(setting, axis) for setting in settings}
-        for axis in several_valued(everywhere)
-    }
+    axes = several_valued(everywhere)
+    values = {axis: {getattr(setting, axis) for setting in settings} for axis in axes}
     return {
         axis: next(iter(own))
         for axis, own in values.items()

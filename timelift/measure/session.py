@@ -16,7 +16,7 @@ from msgspec import structs
 
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal.files import Journal, PlayedSettings
+from timelift.journal.files import COPIES_FOLDERS, Journal, PlayedSettings
 from timelift.journal.lines import End, Header
 from timelift.measure import machine
 from timelift.measure.backends import usual_backend
@@ -233,7 +233,7 @@ class Session:
 
     def _impossible(self, case: Case) -> str:
         """Reason why a case cannot be measured on this machine, or ''."""
-        if case.setting.time_axis.varies and self.race.folder:
+        if case.setting.time_axis.varies and self.race.folder in COPIES_FOLDERS:
             why = "varying lengths have one sample a launch, too few to compare copies"
             return f"{why}; ask for --time-axes static"
         return machine.why_not_here(case.setting) or self.catalogue.why_not(case)

@@ -140,7 +140,9 @@ class Questions:
             limit = f"compares several {asked.compares}"
             if kept := asked.keeps:
                 received = request.texts[kept] or "nothing"
-                limit = f"measures {option_flag(kept)} {asked.axes[kept]} alone, received {received}"
+                limit = (
+                    f"measures {option_flag(kept)} {asked.axes[kept]} alone, received {received}"
+                )
             axes = option_named("time_axes").value(request.axes["time_axes"])
             if "time_axes" not in asked.axes and all(axis.varies for axis in axes):
                 limit = "has no lengths that vary, of which test_varying.py asks"

@@ -128,7 +128,7 @@ def _lost_in_words(lost: LostWhere, answer: Recommendation) -> str:
 
     What it costs there is left out where it is the most that it costs anywhere.
     """
-    cost = lost.dearest.cost_at_most
+    cost = lost.row.cost_at_most
     if answer.settings == 1:
         return f"by up to {at_most(cost)}"
     shared = sorted(lost.shared.items(), key=lambda item: item[0] in SIZES)
@@ -313,5 +313,5 @@ def _priced(answer: Recommendation) -> str:
         where = f"{price.settings} of {answer.settings} settings"
         where = "every setting" if price.settings == answer.settings else where
         return f"the best in {where}" if several else "the best"
-    where = f", in {plain(answer.dearest.label)}" if several else ""
+    where = f", in {plain(answer.dearest_setting.label)}" if several else ""
     return f"{'at most' if price.is_bound else 'seen to cost'} {over_the_best(price.ratio)}{where}"

@@ -141,10 +141,11 @@ def _beside_gradients(settings: Sequence[Setting], findings: RunFindings) -> str
 
 def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
     """Yield what was timed where lengths vary, and how much of it is tracing."""
-    own = [each for each in findings.run.measured.values() if each.case.setting.time_axis.varies]
-    drawn = {each.case.setting.seq_len: {*each.case.setting.call_lengths} for each in own}
-    lengths = ", ".join(f"{len(each)} lengths up to {most}" for most, each in sorted(drawn.items()))
-    if shares := [fact(each, "retrace_share") or 0.0 for each in own]:
+    cases = findings.run.measured
+    varying = [case for case in cases if case.setting.time_axis.varies]
+    counts = {case.setting.seq_len: len({*case.setting.call_lengths}) for case in varying}
+    lengths = ", ".join(f"{count} lengths up to {most}" for most, count in sorted(counts.items()))
+    if shares := [fact(cases[case], "retrace_share") or 0.0 for case in varying]:
         tracing = f"{percent(min(shares), 0)} to {percent(max(shares), 0)}"
         yield "lengths", f"a time is the mean of 100 calls, {lengths}; tracing is {tracing} of it"
 

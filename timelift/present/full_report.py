@@ -81,9 +81,9 @@ def report(findings: RunFindings, additions: Additions = NO_ADDITIONS) -> Report
         *([("trust", trust)] if trust else []),
         *(("speed-up", text) for text in _baselines(findings)),
     )
-    is_race = not run.header.races_copies
-    said = " ".join(filter(None, (headline(findings), safety(findings)))) if is_race else ""
-    answer = answer_table(findings) if is_race else None
+    has_answer = not run.header.races_copies
+    said = " ".join(filter(None, (headline(findings), safety(findings)))) if has_answer else ""
+    answer = answer_table(findings) if has_answer else None
     titles, meanings = tuple(declared(run, "title")), tuple(_meanings(run))
     tables = tuple(_tables(findings))
     return Report(head, said, answer, titles, meanings, tables, run.warnings, additions)
