@@ -148,15 +148,12 @@ class Recommendation:
         losses = [(ranking, row) for ranking, row in self.rows if row.rank_low > 1]
         if not losses:
             return None
-        everywhere = [ranking.setting for ranking in self.rankings]
+        where = [ranking.setting for ranking, _ in losses]
+        shared = _shared_values(where, [ranking.setting for ranking in self.rankings])
         ranking, row = max(losses, key=lambda loss: loss[1].cost_at_most)
-        fastest = ranking.rows[0]
-        return LostWhere(
-            settings=len(losses),
-            shared=_shared_values([ranking.setting for ranking, _ in losses], everywhere),
-            row=row,
-            fastest="" if fastest is row else fastest.case.strategy,
-        )
+        first = ranking.rows[0]
+        fastest = "" if first is row else first.case.strategy
+        return LostWhere(len(losses), shared, row, fastest)
 
 
 def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:

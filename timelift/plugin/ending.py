@@ -105,9 +105,8 @@ def _not_asked(request: RunRequest, run: Run) -> str:
     workloads = request.catalogue.workloads.keys() - {setting.workload for setting in settings}
     strategies = request.catalogue.strategies.keys() - {case.strategy for case in run.by_case}
     varying = {axis for axis in TimeAxis if axis.varies} - {each.time_axis for each in settings}
-    modes = sorted({*Mode} - {setting.mode for setting in settings})
-    if Backend.TENSORFLOW not in request.catalogue.backends:
-        modes = [mode for mode in modes if mode is not Mode.XLA]
+    missing = set() if Backend.TENSORFLOW in request.catalogue.backends else {Mode.XLA}
+    modes = sorted({*Mode} - {setting.mode for setting in settings} - missing)
     parts = {
         f"{counted(len(workloads), 'more workload')} (--workloads all)": workloads,
         f"{counted(len(strategies), 'more strategy')} (--strategies all)": strategies,

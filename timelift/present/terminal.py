@@ -100,8 +100,8 @@ def _summary(summary: Summary, width: int) -> Group:
     if summary.below:
         rows += [Text(WORDS, "dim")]
     said = Text.assemble((plain(summary.headline), "bold"), f" {plain(summary.below)}")
-    top = (*state, Text(plain(summary.top)), Text(""), said)
-    return Group(*top, *rows, Text(""), _notes(summary.notes))
+    top = Text(plain(summary.top))
+    return Group(*state, top, Text(""), said, *rows, Text(""), _notes(summary.notes))
 
 
 def _rows(table: Table, width: int) -> RenderableType:
