@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import re
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -50,13 +49,9 @@ def test_what_is_no_best_costs_something_in_a_setting_that_is_named(count, end):
     assert re.search(rf"; at most [\d.]+ % over the best{end}\.$", headline(seen))
 
 
-def batches(*sizes):
-    return [replace(length, batch=batch) for batch in sizes for length in LENGTHS]
-
-
 def test_what_loses_everywhere_is_still_the_one_answer_with_what_it_costs():
     costs = {"steady": 1.2, "short": [1, 3, 3, 1] * 2, "long": [3, 1, 1, 3] * 2, TD: 6}
-    seen = found(raced(costs, batches(1, 2, 4, 8)))
+    seen = found(raced(costs, at("tokens", 8)))
     words = r"Write steady: 5.0 times as fast as .*; at most 2\d % over the best, in tokens-.*"
     assert re.fullmatch(words, headline(seen))
     assert safety(seen).startswith("Shown slower in 8 of 8 settings, fastest there: ")
