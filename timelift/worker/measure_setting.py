@@ -108,34 +108,32 @@ class Playing:
     ) -> None:
         self.engine, self.task, self.dice, self.channel = engine, task, dice, channel
 
-    def run(
-        self, prepared: Sequence[PreparedRival], varying: VaryingUnderTest | None = None
-    ) -> None:
+    def run(self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest | None = None) -> None:
         """Play the rounds of the prepared rivals, if the task has any, and report every rival."""
         self.channel.emit(Ready())
         self.channel.listen()
         shared = {"engine": dict(self.engine.identity())} if self.task.names_device else {}
         if varying and self.task.round_seconds > 0:
-            self._play_lengths(prepared, varying, shared)
+            self._play_lengths(rivals, varying, shared)
             return
-        players = [self._player_of(rival) for rival in prepared]
+        players = [self._player_of(rival) for rival in rivals]
         played = self._play_rounds(players) if self.task.round_seconds > 0 else {}
-        for rival, player in zip(prepared, players, strict=True):
+        for rival, player in zip(rivals, players, strict=True):
             self._report(rival, player, shared | played)
 
     def _play_lengths(
-        self, prepared: Sequence[PreparedRival], varying: VaryingUnderTest, shared: dict[str, Any]
+        self, rivals: Sequence[PreparedRival], varying: VaryingUnderTest, shared: dict[str, Any]
     ) -> None:
         """Play the calls of varying lengths, a rival after the other, and report every rival."""
         disturbances = system.Disturbances()
         gc.freeze()
         gc.disable()
-        for each in self.dice.sample(prepared, len(prepared)):
-            end = attempt(varying, each.rival, varying.play)
+        for prepared in self.dice.sample(rivals, len(rivals)):
+            end = attempt(varying, prepared.rival, varying.play)
             if isinstance(end, rounds.Player):
-                self._report(each, end, shared | disturbances.facts())
+                self._report(prepared, end, shared | disturbances.facts())
             else:
-                self.channel.emit(self.task.unmeasured(each.rival.name, *end))
+                self.channel.emit(self.task.unmeasured(prepared.rival.name, *end))
 
     def _report(
         self, prepared: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]
