@@ -87,10 +87,14 @@ def test_an_unchanged_tree_starts_no_launch(tmp_path):
     folder = commit(project(tmp_path, ("native", "fold_time")))
     done = bench(folder, "bench/", *SMALL, "--against", "HEAD")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing was compared: no case has another side in HEAD that differs" in done.stdout
+    assert "nothing was compared with HEAD" in done.stdout
     assert "unchanged, and not measured: fold_time, native" in done.stdout
     assert "provisional" not in done.stdout
     assert not (folder / "results").exists()
+    change(folder / "strategies/native.py", "eager fall-back")
+    done = bench(folder, "bench/", *SMALL, "--against", "HEAD", "--time-axes", "buckets")
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
+    assert "2 cases: varying lengths have one sample a launch" in done.stdout
 
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"

@@ -347,14 +347,9 @@ def test_the_worst_fails_first_with_what_its_program_has_more(tmp_path):
 
 def test_a_run_of_which_no_case_has_another_side_says_so_with_the_reasons(tmp_path):
     against = run(tmp_path).header.against
-    reasons = ["unchanged since main", "new: main has no workload 'mine'"] * 2
-    lines = section_lines(words.nothing_compared(against, reasons[1:]), 80)
-    assert lines[:3] == [
-        "nothing was compared: no case has another side in main that differs",
-        "2 cases: new: main has no workload 'mine'",
-        "1 case: unchanged since main",
-    ]
-    assert "nothing is known" not in " ".join(lines)
+    reasons = ["unchanged", "main has no workload 'mine'"] * 2
+    _, *told = section_lines(words.nothing_compared(against, reasons[1:]), 80)
+    assert told[:2] == ["2 cases: main has no workload 'mine'", "1 case: unchanged"]
 
 
 def test_a_run_that_was_killed_between_the_two_sides_is_read(tmp_path):

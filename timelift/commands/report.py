@@ -121,7 +121,7 @@ def _print_tables(
 def _unknown_workload(name: str, measured: set[str], run: str, project: Project) -> str:
     if run:
         return f"expected a workload of {run!r}, received {name!r}; {nearest(name, measured)}"
-    runs = {path.stem for path in runs_under(project.results)}
+    runs = {*sorted(path.stem for path in runs_under(project.results))[-5:]}  # the latest
     hint = nearest(name, measured | runs | {"latest"})
     if name in project.strategies:
         hint = f"write timelift strategies show {name}, or the name of a workload"

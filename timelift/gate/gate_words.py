@@ -74,8 +74,8 @@ def section(gate: GateFindings) -> Section:
 
 
 def nothing_compared(against: Against, reasons: Iterable[str]) -> Section:
-    """Return that no case has another side, with the reasons, those of most cases first."""
-    headline = f"nothing was compared: no case has another side in {against.label} that differs"
+    """Return that no case was compared, with the reasons, those of most cases first."""
+    headline = f"nothing was compared with {against.label}"
     counts = Counter(reasons).most_common(_MOST_NAMES)
     why = [f"{counted(count, 'case')}: {reason}" for reason, count in counts]
     return Section(headline, [(headline, *why, *_changed_names(against))])

@@ -12,7 +12,6 @@ from timelift.errors import UserError, counted
 from timelift.gate import gate_words
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
-from timelift.journal.lines import Header
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Session
 from timelift.plugin import PREFIX
@@ -60,12 +59,12 @@ def _lines_of_copies(session: Session, run: Run, width: int) -> Iterator[str]:
         assert path
         yield from end_of_selftest(run, path.parent)
         return
-    if path is None:
-        run = Run(Header(against=race.header_entry()), (), complete=True)
-    if race.sides:
+    if path:
         shown = section(run)
     else:
-        shown = gate_words.nothing_compared(race.header_entry(), race.reasons.values())
+        untried = {case: why for case, why in session.not_tried.items() if case in race.sides}
+        reasons = {**race.reasons, **untried}.values()
+        shown = gate_words.nothing_compared(race.header_entry(), reasons)
     if shown:
         yield from terminal.section_lines(shown, width)
     if path:

@@ -207,7 +207,7 @@ def build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
         layer = _only_layer(build(module, rival, layer.layer, _inner(task)))
         task = replace(task, inputs=replace(task.inputs, lifts=1))
         if reason := refusal(module, rival, layer, task):
-            raise LostError(reason, Status.REFUSED)
+            raise LostError(f"nested in itself: {reason}", Status.REFUSED)
     inputs, usual = task.inputs, task.setting.dtype.floats
     dtypes = inputs.pack(tensor.dtype or usual for tensor in inputs.tensors)
     extra = {"dtype": dtypes} if inputs.is_nest or inputs.is_whole else {}

@@ -116,9 +116,7 @@ def _check_compiles(setting: Setting) -> None:
     if setting.mode is Mode.XLA:
         raise UnavailableError("jax.jit compiles by XLA: measure mode graph")
     if setting.mode is Mode.GRAPH and setting.time_axis is TimeAxis.DYNAMIC:
-        raise UnavailableError(
-            "jax.jit compiles for known shapes, and anew for each length: measure a known length"
-        )
+        raise UnavailableError("jax.jit compiles anew for each length: measure a known length")
 
 
 class JaxCompiled:
