@@ -28,7 +28,7 @@ def refuses(layer, setting):
     if len(layer.get_build_config()["input_shape"]) != 2:
         return "LSTM takes steps that are vectors, and these have more axes."
     if layer.units > MOST_UNITS:
-        return f"LSTM keeps a state of {MOST_UNITS:,} units at most, not of {layer.units:,}."
+        return f"drawing the weights of an LSTM of {layer.units:,} units takes minutes."
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     return None

@@ -76,7 +76,7 @@ class Facts:
     #: Of its model, or where lengths vary of all calls of a sample.
     traces: _Exact = None
     #: Where lengths vary, the share of a sample's seconds that the same calls again do not take.
-    retrace_share: _Shown = None
+    tracing_share: _Shown = None
     graph_nodes: _Exact = None
     #: Of a call. The host's is read in one launch and in those that try a suspect, a GPU's in all.
     peak_bytes: _Memory = None

@@ -101,6 +101,8 @@ def _not_asked(request: RunRequest, run: Run) -> str:
     if any(request.texts[name] for name in _MAKE_ANOTHER_QUESTION):
         return ""
     settings = {case.setting for case in run.by_case}
+    if {setting.phase for setting in settings} != {Phase.FORWARD, Phase.BACKWARD}:
+        return ""
     workloads = request.catalogue.workloads.keys() - {setting.workload for setting in settings}
     strategies = request.catalogue.strategies.keys() - {case.strategy for case in run.by_case}
     varying = {axis for axis in TimeAxis if axis.varies} - {each.time_axis for each in settings}
@@ -109,7 +111,7 @@ def _not_asked(request: RunRequest, run: Run) -> str:
     parts = {
         f"{counted(len(workloads), 'more workload')} (--workloads all)": workloads,
         f"{counted(len(strategies), 'more strategy')} (--strategies all)": strategies,
-        "train steps (--phases train)": Phase.TRAIN not in {setting.phase for setting in settings},
+        "train steps (--phases train)": True,
         f"calls {at_values('mode', modes)} (--modes {','.join(modes)})": modes,
         f"varying lengths (--time-axes {','.join(sorted(varying))})": varying,
     }

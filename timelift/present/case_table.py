@@ -35,7 +35,7 @@ _WIDE = 2.0
 SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
-    *("rival", "seconds_per_call", "retrace_share", "ratio", "interval", "gain"),
+    *("rival", "seconds_per_call", "tracing_share", "ratio", "interval", "gain"),
     *("over_forward", "over_backward", "first_call_in_words", "graph_nodes", "peak_in_words"),
     "launches_ranked",
 )
@@ -43,12 +43,12 @@ _ON_PAGE = (
     *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
     *SPEED_UP,
     *("price", "over_forward", "over_backward", "first_call", "first_call_low", "first_call_high"),
-    *("retrace_share", "graph_nodes", "peak_bytes", "launches_ranked"),
+    *("tracing_share", "graph_nodes", "peak_bytes", "launches_ranked"),
 )
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
 FIRST_CALL = ("first_call_low", "first_call_high")
 #: Facts whose columns have titles of their own.
-_TITLED_FACTS = {"graph_nodes", "peak_bytes", "retrace_share"}
+_TITLED_FACTS = {"graph_nodes", "peak_bytes", "tracing_share"}
 #: The time of a call over that of the same case in a simpler phase.
 OVER_PHASE = ("over_forward", "over_backward")
 _FOR_PROGRAMS = (
@@ -243,7 +243,7 @@ _ALL_COLUMNS = (
         drop_order=3,
     ),
     *(_fact(name) for name in SHOWN_FACTS if name not in _TITLED_FACTS),
-    _fact("retrace_share", "tracing", unit=PER_CENT),
+    _fact("tracing_share", "tracing", unit=PER_CENT),
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, drop_order=6),
     _fact("peak_bytes", "peak", unit=MEBIBYTES),
     number(

@@ -145,7 +145,7 @@ def varying_lengths(findings: RunFindings) -> Iterator[tuple[str, str]]:
     varying = [case for case in cases if case.setting.time_axis.varies]
     counts = {case.setting.seq_len: len({*case.setting.call_lengths}) for case in varying}
     lengths = ", ".join(f"{count} lengths up to {most}" for most, count in sorted(counts.items()))
-    if shares := sorted(fact(cases[case], "retrace_share") or 0.0 for case in varying):
+    if shares := sorted(fact(cases[case], "tracing_share") or 0.0 for case in varying):
         tracing = " to ".join(dict.fromkeys(percent(end, 0) for end in (shares[0], shares[-1])))
         yield "lengths", f"a time is the mean of 100 calls, {lengths}; tracing is {tracing} of it"
 

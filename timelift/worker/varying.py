@@ -90,7 +90,7 @@ class VaryingUnderTest(SettingUnderTest):
             seconds = player.take_turn(time.perf_counter)
             self.emit(Busy("playing the same calls again", rival.name))
             player.call = partial(next, again)
-            facts["retrace_share"] = max(0.0, 1 - player.take_turn(time.perf_counter) / seconds)
+            facts["tracing_share"] = max(0.0, 1 - player.take_turn(time.perf_counter) / seconds)
             facts["traces"] = sum(each.traces for each in {call.compiled for call in calls})
             for length, at_length in at_lengths.items() if "law_error" in facts else ():
                 error = self._check(rival, inner, length, at_length)
