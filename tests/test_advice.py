@@ -264,9 +264,7 @@ def test_a_lift_that_keras_itself_cannot_trace_is_tried_without_a_gain(tmp_path)
         (TIMES, 3, False, 300),
     ],
 )
-def test_a_budget_that_was_too_small_names_one_that_would_do(
-    tmp_path, times, launches, cut_short, seconds
-):
+def test_a_budget_too_small_names_one_that_would_do(tmp_path, times, launches, cut_short, seconds):
     """The run took 55 seconds, in which it reached six of twelve cases."""
     known = evidence(tmp_path, times, launches)
     header = structs.replace(known.run.header, cases=12)
@@ -274,6 +272,8 @@ def test_a_budget_that_was_too_small_names_one_that_would_do(
     known = dataclasses.replace(known, run=cut)
     assert known.budget == seconds
     assert dataclasses.replace(known, interrupted=True).budget is None
+    known.run.header.options["launches"] = "1"
+    assert known.budget is None
 
 
 def test_a_lift_alone_has_the_gradients_that_it_has_in_the_model():

@@ -273,6 +273,8 @@ class ModelAdvice:
         """
         is_short = any(run.cut_short for run in self.runs) or (self.worthwhile and not self.races)
         is_open = self.verdict is Advice.UNDECIDED and not self.was_interrupted
+        asks_few = any(run.header.options.get("launches") in {"1", "2"} for run in self.runs)
+        is_short = is_short and not asks_few  # no time is enough then
         if not (is_short and is_open) or any(outcome.end for outcome in self.raced.values()):
             return None
         seconds = 0.0
