@@ -150,7 +150,10 @@ def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path):
 
 
 def _line(**changes):
-    return json_line(journals.line(CASE) | changes).rstrip()
+    """A line without a median, so that those that read medians alone read its samples."""
+    fields = journals.line(CASE)
+    del fields["median_seconds_per_call"]
+    return json_line(fields | changes).rstrip()
 
 
 BAD_LINES = {
@@ -167,6 +170,10 @@ BAD_LINES = {
     "a sample in words": _line(seconds_per_call=[0.1, "0.1"]),
     "zero seconds": _line(seconds_per_call=[0.1, 0.0]),
     "NaN seconds": _line().replace("[0.001]", "[NaN]"),
+    "infinite seconds": _line().replace("[0.001]", "[1e999]"),
+    "a median in words": _line(median_seconds_per_call="a"),
+    "a median of zero": _line(median_seconds_per_call=0),
+    "half a line": _line()[:40],
     "a number too long to read": _line().replace("[0.001]", f"[{'9' * 5000}]"),
     "deep nesting": "[" * 9**5,
     "binary": "\x00\x01\x02\udcff",
@@ -180,6 +187,8 @@ def test_a_bad_line_is_left_out_with_its_number(path, bad):
     head, *good = journals.text(journals.header(), *lines).splitlines()
     text = "\n".join([head, good[0], bad, good[1], ""])
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    medians = read_medians(path.read_bytes().split(b"\n"))
+    assert [median.launch for median in medians] == [7, 8]
     run = results.load(path)
     assert [launch.number for launch in run.measurements[0].launches] == [7, 8]
     (warning,) = run.warnings

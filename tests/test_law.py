@@ -14,6 +14,7 @@ from tests import engines, law_cover
 from tests.law_cases import CASES, PHASES, SEED, TIME
 from tests.law_cover import DENSE, DYNAMIC, EAGER, NESTS, ends, rivals, setting
 from tests.projects import STRATEGIES, WORKLOADS
+from tests.test_nested_lifts import CLOSURE
 from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import RivalSpec, Task
 from timelift.worker import law
@@ -178,20 +179,10 @@ def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype
         assert ended == dict.fromkeys(SUMS[workload], (Status.MEASURED, ""))
 
 
-#: A layer in a closure, which Keras does not see.
-TRAINS_NOTHING = '''"""A wrong strategy."""
-import keras
-
-def build(layer, shape, dtype=None):
-    inputs = keras.Input(shape, dtype=dtype)
-    return keras.Model(inputs, keras.layers.Lambda(lambda x: layer(x))(inputs))
-'''
-
-
 @pytest.mark.parametrize("phase", Phase)
 def test_a_lift_that_would_not_train_the_layer_is_caught(tmp_path, phase):
     path = tmp_path / "closure.py"
-    path.write_text(TRAINS_NOTHING)
+    path.write_text(CLOSURE)
     eager = setting(Backend.TENSORFLOW, DENSE, (phase, EAGER, 3, 5, Lengths.FULL))
     status, reason = ends(eager, [RivalSpec("closure", str(path), {})])["closure"]
     assert status is Status.LAW_BROKEN

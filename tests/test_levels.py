@@ -112,27 +112,6 @@ def test_a_case_that_crashed_in_a_launch_has_no_level():
     assert list(_summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)) == [FEW[1]]
 
 
-BAD = {
-    "nothing": '"seconds_per_call":[null]',
-    "zero": '"seconds_per_call":[0]',
-    "infinite": '"seconds_per_call":[1e999]',
-    "a median in words": '"median_seconds_per_call":"a","seconds_per_call":[0.001]',
-    "a median of zero": '"median_seconds_per_call":0,"seconds_per_call":[0.001]',
-}
-
-
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_a_damaged_line_costs_itself_alone(bad):
-    fields = journals.line(FEW[0])
-    del fields["median_seconds_per_call"]
-    line, good = journals.text(fields, journals.line(FEW[1])).splitlines()
-    assert '"seconds_per_call":[0.001]' in line
-    broken = line.replace('"seconds_per_call":[0.001]', bad)
-    lines = [broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()]
-    summary = levels.summary_of_lines(lines)
-    assert list(summary.medians) == [FEW[1]]
-
-
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -294,11 +294,6 @@ def test_a_strategy_that_hands_no_mask_is_caught(tmp_path):
         assert own_mask(lift) == word
 
 
-def test_keras_hands_a_step_the_mask_of_its_sequence_and_keeps_words_behind():
-    x, words = noise(4, 3), np.ones((BATCH, TIME, 4), bool)
-    lift = keras.layers.TimeDistributed(keras.layers.LSTM(2))
-    assert lift(x, mask=words)._keras_mask.shape == words.shape
-    with pytest.raises(IndexError):
-        lift(x, mask=VALID)
+def test_keras_loses_the_mask_that_an_embedding_makes_of_words():
     embedded = keras.layers.TimeDistributed(keras.layers.Embedding(9, 2, mask_zero=True))
     assert getattr(embedded(np.zeros((BATCH, TIME, 4), "int32")), "_keras_mask", None) is None

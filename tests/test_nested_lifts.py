@@ -25,7 +25,8 @@ WRONG = {
     "stops a gradient": INNER.format("ops.where(at(y, 1, 2), ops.stop_gradient(y), y)"),
 }
 LIFT_DENSE = ("fold_time", "native", "loop_unstack", "vectorized_map", "time_distributed")
-#: Its inner model trains nothing, and one of two layers cannot be lifted again.
+#: A layer in a closure, which Keras does not see, so it trains nothing; as one of two layers it
+#: cannot be lifted again.
 CLOSURE = """
 import keras
 

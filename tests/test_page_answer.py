@@ -34,15 +34,6 @@ def without(strategy, measured):
     return [one for one in measured if one.case != rare]
 
 
-def test_what_is_never_shown_slower_is_recommended():
-    seen = found(raced({"best": 1, TD: [2, 3]}, LENGTHS))
-    assert seen.answer.strategy == "best"
-    assert headline(seen) == (
-        "Write best: 2.0 to 3.0 times as fast as TimeDistributed; the best in every setting."
-    )
-    assert safety(seen) == "Shown slower nowhere."
-
-
 @pytest.mark.parametrize(("count", "end"), [(2, ", in tokens-T(8|16)-B4-.*"), (1, "")])
 def test_what_is_no_best_costs_something_in_a_setting_that_is_named(count, end):
     seen = found(raced({"best": 1, "close": 1, TD: 2}, LENGTHS[:count]))

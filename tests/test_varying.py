@@ -12,6 +12,7 @@ from tests.simulated import ScriptedClock
 from tests.test_catalogue import cases
 from timelift.case import Case, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.inner_layer import LayerInputs
+from timelift.measurement import CaseInLaunch
 from timelift.messages import Task, WorkerChannel
 
 SIX = Setting("dense", 6, BATCH, Phase.FORWARD, Mode.EAGER)
@@ -114,24 +115,17 @@ MISTAKES = {
 
 def ends(axis, phase, layer="dense"):
     """Play a right lift and the mistakes above at each length; return the reasons, by line."""
-    from timelift.worker.engines import open_engine
-    from timelift.worker.measure_setting import attempt
-    from timelift.worker.varying import VaryingUnderTest
+    from timelift.worker.measure_setting import measure_setting
 
     gradients = Gradients.INPUTS_AND_WEIGHTS
     setting = replace(SIX, phase=Phase(phase), time_axis=TimeAxis(axis), gradients=gradients)
     rivals = law.rivals({line: line for line in ("y", *MISTAKES)})
     inputs = LayerInputs.of_one((FEATURES,))
     task = Task(setting, rivals, f"{law.PLANTED}:{layer}", inputs, SEED, 1.0, warms=False)
-    engine = open_engine(setting.at_length(6))
-    under_test = VaryingUnderTest(engine, task, WorkerChannel(lambda _: None))
-    reasons = {}
-    for rival in rivals:
-        end = attempt(under_test, rival, under_test.prepare)
-        if not isinstance(end, tuple):
-            end = attempt(under_test, rival, under_test.play)
-        reasons[rival.name] = end[1] if isinstance(end, tuple) else ""
-    return reasons
+    events = []
+    measure_setting(task, WorkerChannel(events.append))
+    ended = [event for event in events if isinstance(event, CaseInLaunch)]
+    return {end.case.strategy: end.reason for end in ended}
 
 
 @pytest.mark.parametrize("phase", ["forward", "backward"])
