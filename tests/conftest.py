@@ -5,12 +5,14 @@ A file's tests stay in one process, where they share one run or one import.
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import report
 
 if TYPE_CHECKING:
     from tests.browser import Browser
@@ -59,6 +61,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_FIRST.index(name) if name in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def run_report(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run a command of `report.py` that ends with a code; return its `out` and `err`."""
+
+    def run(code: int, *words: object) -> Any:
+        assert report.main([*map(str, words)]) == code
+        return capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 from matplotlib.text import Text
 from rich.console import Console
 
-import report
 import timelift
 from tests import journals
 from tests.pages import found, without_scripts
@@ -57,21 +56,20 @@ def journal(tmp_path):
     return write
 
 
-def test_a_look_alike_is_said_to_be_no_lift_wherever_it_is_named(journal, tmp_path, capsys):
+def test_a_look_alike_is_said_to_be_no_lift_wherever_it_is_named(journal, tmp_path, run_report):
     path = journal(*lines(0.2, (16, 128)), *lines(5.0, (64,)), journals.END)
-    assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
-    assert report.main(["report", str(path), "tokens"]) == 0
-    for text in (capsys.readouterr().out, (tmp_path / "out" / "report.md").read_text()):
+    run_report(0, path, "--output", tmp_path / "out")
+    printed = run_report(0, "report", path, "tokens").out
+    for text in (printed, (tmp_path / "out" / "report.md").read_text()):
         said = [line for line in text.splitlines() if "fake" in line]
         assert said
         assert [line for line in said if "no lift" not in line and "A fake" not in line] == []
     assert "fake (no lift)" in (tmp_path / "out" / "tables" / "measurements.csv").read_text()
 
 
-def test_a_twin_is_no_rival_of_its_strategy(tmp_path, capsys):
+def test_a_twin_is_no_rival_of_its_strategy(tmp_path, run_report):
     path = journals.selftest(tmp_path / "run.jsonl", bases=("native",), launches=5)
-    assert report.main(["report", str(path), "tokens"]) == 0
-    said = capsys.readouterr().out
+    said = run_report(0, "report", path, "tokens").out
     assert "is a twin of native" in said
     assert "the only lift: native" in said
     assert "(no lift)" not in said
@@ -105,24 +103,23 @@ def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
     assert rank_run(run)[0].rows == alone.rows
 
 
-def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, capsys):
+def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, run_report):
     alone = [one for one in lines(1) if one["case"]["strategy"] == "fake"]
     path = journal(*alone, journals.END)
-    assert report.main(["report", str(path), "tokens"]) == 0
-    said = capsys.readouterr().out
+    said = run_report(0, "report", path, "tokens").out
     assert "fake (no lift)" in said
     assert "no lift was measured" in said
     assert "fastest" not in said
-    assert report.main(["choose", "--run", str(path)]) == 2
+    run_report(2, "choose", "--run", path)
     (ranking,) = rank_run(results.load(path))
     assert ranking.unranked[0].verdict is Verdict.UNDECIDED
 
 
-def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path):
+def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path, run_report):
     path = journal(*lines(0.2), journals.END)
     frame = timelift.load(path).set_index("strategy")
     assert frame.differs.to_dict() == {"native": "", "other": "", "fake": WHY}
-    assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
+    run_report(0, path, "--output", tmp_path / "out")
     with (tmp_path / "out" / "measurements.csv").open() as file:
         rows = {row["strategy"]: row for row in csv.DictReader(file)}
     assert (rows["fake"]["differs"], rows["fake"]["rank_low"]) == (WHY, "")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import report
 from studies import noise
 from tests import journals
 from timelift import cli
@@ -248,31 +247,29 @@ def runs(tmp_path):
     return str(old), str(new)
 
 
-def test_strict_alone_ends_with_2_where_something_is_suspect(runs):
+def test_strict_alone_ends_with_2_where_something_is_suspect(runs, run_report):
     for words, code in ([], 0), (["--strict"], 2), (["--strict", "--gate", "50%"], 0):
-        assert report.main(["compare", *runs, *words]) == code
-    assert report.main(["compare", runs[0], runs[0], "--strict"]) == 0
+        run_report(code, "compare", *runs, *words)
+    run_report(0, "compare", runs[0], runs[0], "--strict")
 
 
-def test_a_hostile_drift_is_cut(runs, tmp_path, capsys):
+def test_a_hostile_drift_is_cut(runs, tmp_path, run_report):
     machine = other_machine()
     machine["drift"] = {f"drift{number}": "x" * 1000 for number in range(1000)}
-    new = str(stored(tmp_path / "hostile.jsonl", 2, sizes=3, machine=machine))
-    assert report.main(["compare", runs[0], new]) == 0
-    printed = capsys.readouterr().out
+    new = stored(tmp_path / "hostile.jsonl", 2, sizes=3, machine=machine)
+    printed = run_report(0, "compare", runs[0], new).out
     assert "more" in printed
     assert len(printed) < 5000
 
 
-def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
+def test_long_lists_are_cut_and_all_shows_them(tmp_path, run_report):
     nodes = {strategy: {"graph_nodes": 50} for strategy in STRATEGIES}
     old, new = (
         str(stored(tmp_path / f"{len(facts)}.jsonl", 1, launches=3, sizes=8, facts=facts))
         for facts in ({}, nodes)
     )
     for words, times in (([], 20), (["--all"], 40)):
-        assert report.main(["compare", old, new, *words]) == 0
-        printed = capsys.readouterr().out
+        printed = run_report(0, "compare", old, new, *words).out
         assert printed.count("graph nodes 42 → 50") == printed.count("timelift bench") == times
         assert ("and 20 more cases" in printed) == (times == 20)
 
@@ -285,39 +282,35 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
         ({}, {}, "machine unknown → unknown"),
     ],
 )
-def test_another_or_an_unknown_machine_is_refused_in_a_sentence(tmp_path, capsys, old, new, said):
+def test_another_or_an_unknown_machine_is_one_sentence(tmp_path, run_report, old, new, said):
     paths = [stored(tmp_path / "old", 1, sizes=1, machine=old), tmp_path / "new"]
     stored(paths[1], 1, sizes=1, machine=new)
-    assert report.main(["compare", *map(str, paths)]) == 1
-    printed = capsys.readouterr()
+    printed = run_report(1, "compare", *paths)
     assert printed.out == ""
     assert said in printed.err
     assert "--across-machines" in printed.err
     assert printed.err.count("\n") == 1
 
 
-def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, capsys):
+def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, run_report):
     slow, machine = {("native", 3): 2.0}, other_machine(cores=8)
-    new = str(stored(tmp_path / "other.jsonl", 3, sizes=3, slower=slow, machine=machine))
-    assert report.main(["compare", runs[0], new, "--across-machines", "--strict"]) == 0
-    printed = capsys.readouterr().out
+    new = stored(tmp_path / "other.jsonl", 3, sizes=3, slower=slow, machine=machine)
+    printed = run_report(0, "compare", runs[0], new, "--across-machines", "--strict").out
     assert "slower there" in printed
     assert not re.search(r"suspect:|--against|\(ms\)", printed)
 
 
-def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, capsys):
-    again = str(stored(tmp_path / "again.jsonl", 2, sizes=3, slower={("native", 3): 1.3}))
-    assert report.main(["compare", runs[0], again]) == 0
-    printed = capsys.readouterr().out
+def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, run_report):
+    again = stored(tmp_path / "again.jsonl", 2, sizes=3, slower={("native", 3): 1.3})
+    printed = run_report(0, "compare", runs[0], again).out
     assert "both measured commit aaaa1111bbbb, so it was not the code" in printed
     assert "--against" not in printed
 
 
-def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path, capsys):
+def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path, run_report):
     head = {"commit": {"id": NEW_COMMIT}}
-    slow = str(stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, **head))
-    assert report.main(["compare", runs[0], slow, "--strict"]) == 2
-    printed = capsys.readouterr().out
+    slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, **head)
+    printed = run_report(2, "compare", runs[0], slow, "--strict").out
     assert "suspect: 3 of 3 settings moved together" in printed
     assert "3 settings as a whole" in printed
     commands = printed.splitlines()[-3:]
@@ -325,10 +318,9 @@ def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path,
     assert not any("--strategies" in line for line in commands)
 
 
-def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path, capsys):
-    slow = str(stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, canary=1.2))
-    assert report.main(["compare", runs[0], slow, "--strict"]) == 0
-    printed = capsys.readouterr().out
+def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path, run_report):
+    slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, canary=1.2)
+    printed = run_report(0, "compare", runs[0], slow, "--strict").out
     assert "machine: 3 of 3 settings moved together" in printed
     assert "--against" not in printed
 
@@ -343,20 +335,18 @@ def test_a_suspect_s_command_selects_that_case_alone():
 
 
 @pytest.mark.parametrize("commit", [None, "; rm -rf ~", ""])
-def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys, commit):
-    old = str(stored(tmp_path / "x.jsonl", 1, sizes=3, commit={"id": commit}))
-    assert report.main(["compare", old, runs[1]]) == 0
-    printed = capsys.readouterr().out
+def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, run_report, commit):
+    old = stored(tmp_path / "x.jsonl", 1, sizes=3, commit={"id": commit})
+    printed = run_report(0, "compare", old, runs[1]).out
     assert "rm -rf" not in printed
     assert "no commit to race against" in printed
 
 
 @pytest.mark.parametrize("name", ["old", "new"])
-def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
-    empty = str(journals.write(tmp_path / "empty.jsonl", journals.header()))
+def test_a_run_without_samples_is_refused(runs, tmp_path, run_report, name):
+    empty = journals.write(tmp_path / "empty.jsonl", journals.header())
     pair = [empty, runs[1]] if name == "old" else [runs[0], empty]
-    assert report.main(["compare", *pair]) == 1
-    assert "expected measurements in" in capsys.readouterr().err
+    assert "expected measurements in" in run_report(1, "compare", *pair).err
 
 
 def test_runs_that_measured_nothing_teach_nothing(runs, tmp_path):
