@@ -1,6 +1,6 @@
 """Simulated rivals for the tests of the statistics: a quiet machine, and whole runs on it."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,24 +47,24 @@ def raced(costs, settings=None, launches=5, seed=1):
     times = noise.seconds(QUIET, shape, effects, np.random.default_rng(seed))
     cases = [Case(setting, name) for setting in settings for name in costs]
     measured = zip(noise.measurements(times), cases, strict=True)
-    return [dataclasses.replace(one, case=case) for one, case in measured]
+    return [replace(one, case=case) for one, case in measured]
 
 
 def scaled(measurement, factor, only_launch=None):
     """The measurement with every sample, or those of one launch, times `factor`."""
     launches = tuple(
-        dataclasses.replace(one, seconds_per_call=np.multiply(one.seconds_per_call, factor))
+        replace(one, seconds_per_call=np.multiply(one.seconds_per_call, factor))
         if only_launch in (None, one.number)
         else one
         for one in measurement.launches
     )
-    return dataclasses.replace(measurement, launches=launches)
+    return replace(measurement, launches=launches)
 
 
 def without_launches(measurement, *numbers):
     """The measurement as if it had sat some launches out."""
     kept = tuple(one for one in measurement.launches if one.number not in numbers)
-    return dataclasses.replace(measurement, launches=kept)
+    return replace(measurement, launches=kept)
 
 
 class ScriptedClock:

@@ -1,9 +1,9 @@
 """What is advised of a model and raced next: from what it tells and runs of known times."""
 
 import ast
-import dataclasses
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -93,7 +93,7 @@ def test_a_loop_is_replaced_by_a_call_and_its_weights_are_set_by_layer(tmp_path)
 def test_a_name_in_a_stored_model_is_no_code(tmp_path):
     name = 'x"""\n__import__("os").abort()\n"""\\'
     model = make_model(name=name, lifts=[LIFT | {"name": name, "inner": name, "place": name}] * 2)
-    model = dataclasses.replace(model, factory=f"{name}.keras")
+    model = replace(model, factory=f"{name}.keras")
     tree = ast.parse("\n".join(advice_code(advised(tmp_path, model, whole=WHOLE), PAGES)))
     called = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
     assert "INSTEAD" in called
@@ -117,7 +117,7 @@ def test_the_advice_is_json_for_programs(tmp_path):
 def test_train_steps_of_a_model_are_not_told_as_those_of_a_lift_with_adam(tmp_path):
     (race,) = advised(tmp_path, make_model(), whole=WHOLE).races
     header = structs.replace(race.run.header, options={"relative_to": "as_written"})
-    alone = dataclasses.replace(race.run, header=header)
+    alone = replace(race.run, header=header)
     for measured, is_lift in ((race.run, True), (alone, False)):
         notes = dict(summary(RunFindings(measured), None).notes)
         assert ("Adam" in notes["train step"]) == is_lift
@@ -197,8 +197,8 @@ def test_a_gain_that_launches_do_not_show_is_undecided(tmp_path):
     known = raced(tmp_path, evidence(tmp_path), WHOLE, launches=1)
     assert verdicts(known) == UNDECIDED
     wide = Outcome(SpeedUp(1.01, 0.97, 1.05, verdict=Verdict.UNDECIDED))
-    race = dataclasses.replace(known.races[0], outcomes={known.worthwhile: wide})
-    assert verdicts(dataclasses.replace(known, races=(race,))) == UNDECIDED
+    race = replace(known.races[0], outcomes={known.worthwhile: wide})
+    assert verdicts(replace(known, races=(race,))) == UNDECIDED
 
 
 @pytest.mark.parametrize("blind", [{"constant": True}, {"unpadded": True}])
@@ -268,10 +268,10 @@ def test_a_budget_too_small_names_one_that_would_do(tmp_path, times, launches, c
     """The run took 55 seconds, in which it reached six of twelve cases."""
     known = evidence(tmp_path, times, launches)
     header = structs.replace(known.run.header, cases=12)
-    cut = dataclasses.replace(known.run, header=header, cut_short=cut_short)
-    known = dataclasses.replace(known, run=cut)
+    cut = replace(known.run, header=header, cut_short=cut_short)
+    known = replace(known, run=cut)
     assert known.budget == seconds
-    assert dataclasses.replace(known, interrupted=True).budget is None
+    assert replace(known, interrupted=True).budget is None
     known.run.header.options["launches"] = "1"
     assert known.budget is None
 

@@ -1,8 +1,8 @@
 """Choosing: a few lines where a run decides, the deciding command where it does not."""
 
-import dataclasses
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -223,8 +223,8 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
 
     def with_this_gain(*run):
         for ranking in rank_run(*run):
-            rows = tuple(dataclasses.replace(row, speed_up=seen) for row in ranking.rows)
-            yield dataclasses.replace(ranking, rows=rows)
+            rows = tuple(replace(row, speed_up=seen) for row in ranking.rows)
+            yield replace(ranking, rows=rows)
 
     monkeypatch.setattr(choices, "rank_run", with_this_gain)
     path = journal(tmp_path)

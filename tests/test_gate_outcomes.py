@@ -1,8 +1,8 @@
 """Outcomes: the quantities and facts of a case beside its other side's, and when they fail it."""
 
-import dataclasses
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ FACTS = {"first_call_seconds": 1.0, "peak_bytes": 8 << 20, "weights": 9, "graph_
 
 
 def other(case: Case) -> Case:
-    return dataclasses.replace(case, strategy=f"{case.strategy}@main")
+    return replace(case, strategy=f"{case.strategy}@main")
 
 
 def both(name, launch, seconds, facts=FACTS, old_facts=FACTS):
@@ -89,7 +89,7 @@ def failure(outcome, against):
 )
 def test_what_would_have_been_seen_is_told_where_it_says_something(tmp_path, detectable, said):
     outcomes, against = judged(run(tmp_path))
-    finding = dataclasses.replace(outcomes["fold_time"].time, detectable=detectable)
+    finding = replace(outcomes["fold_time"].time, detectable=detectable)
     assert words.undecided_in_words(finding, against).endswith(said)
 
 
@@ -97,7 +97,7 @@ def test_what_would_have_been_seen_is_told_where_it_says_something(tmp_path, det
 def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
     outcomes, against = judged(run(tmp_path, slow=1.06))
     names = [f"{'long_name_' * 5}{place}" for place in range(40)]
-    many = [dataclasses.replace(outcomes["fold_time"], case=journals.case(name)) for name in names]
+    many = [replace(outcomes["fold_time"], case=journals.case(name)) for name in names]
     against = structs.replace(against, new=[f"new{place}" for place in range(300)])
     lines = section_lines(words.section(GateFindings(against, many)), width)
     assert len(lines) <= 25 * 80 // min(width, 80)
@@ -338,8 +338,8 @@ def test_the_worst_fails_first_with_what_its_program_has_more(tmp_path):
     outcomes, against = judged(made)
     slow, changed = outcomes["fold_time"], []
     for name, size in {"mild": 0.05, "worst": 0.3, "middle": 0.1}.items():
-        changes = slow.changes | {Quantity.TIME: dataclasses.replace(slow.time, value=size)}
-        changed.append(dataclasses.replace(slow, case=journals.case(name), changes=changes))
+        changes = slow.changes | {Quantity.TIME: replace(slow.time, value=size)}
+        changed.append(replace(slow, case=journals.case(name), changes=changes))
     told = words.section(GateFindings(against, changed)).versions[0][2:5]
     assert [line.partition(",")[0] for line in told] == ["worst", "middle", "mild"]
     assert "its program has +1 Add" in told[0]

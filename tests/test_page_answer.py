@@ -1,6 +1,5 @@
 """The first screen: an answer, a condition or the least to lose; how quiet the machine was."""
 
-import dataclasses
 import math
 import re
 from types import SimpleNamespace
@@ -243,20 +242,18 @@ def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
 ):
     run = measured(tmp_path)
     (ranking,) = rank(run.measurements)
-    row = dataclasses.replace(
+    row = replace(
         ranking.rows[1],
         verdict=Verdict.UNDECIDED,
         ratio=Interval(1.0, high=first_costs),
         half_width=0.3,
     )
-    rankings = [dataclasses.replace(ranking, rows=(ranking.rows[0], row))]
+    rankings = [replace(ranking, rows=(ranking.rows[0], row))]
     monkeypatch.setattr(findings, "rank_run", lambda *_: rankings)
     assert conditions.comparisons(RunFindings(run)).startswith(words)
     undecided = int("1 undecided" in words)
     assert quality.decided(run, rankings) == quality.Decided(0.02, 1, undecided, 1 - undecided)
-    few = [
-        dataclasses.replace(ranking, rows=(ranking.rows[0], dataclasses.replace(row, launches=2)))
-    ]
+    few = [replace(ranking, rows=(ranking.rows[0], replace(row, launches=2)))]
     assert quality.decided(run, few).undecided == 1
     assert quality.is_too_noisy(run, rankings) != (first_costs < 1.02)
 

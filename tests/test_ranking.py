@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,10 +95,10 @@ def test_a_setting_with_one_rival_is_a_ranking_of_one():
 
 def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
     measurements = run([1, 2], sizes=3)
-    refused = dataclasses.replace(measurements[0], status=Status.REFUSED, launches=())
+    refused = replace(measurements[0], status=Status.REFUSED, launches=())
     silent = scaled(measurements[1], math.nan)
     lost = [refused, silent, *reversed(measurements[2:])]
-    lost[2] = dataclasses.replace(lost[2], status=Status.CRASHED)
+    lost[2] = replace(lost[2], status=Status.CRASHED)
     by_length = {ranking.setting.seq_len: names(ranking) for ranking in rank(lost)}
     assert list(by_length.items()) == [(2, ["rival0", "rival1"]), (3, ["rival0"])]
     assert rank([]) == []
@@ -133,10 +134,9 @@ def test_rivals_that_never_met_are_undecided():
 def test_lists_of_different_lengths_pair_by_position():
     first, second = run([1, 2])
     launches = tuple(
-        dataclasses.replace(one, seconds_per_call=one.seconds_per_call[:15])
-        for one in second.launches
+        replace(one, seconds_per_call=one.seconds_per_call[:15]) for one in second.launches
     )
-    ranking = only([first, dataclasses.replace(second, launches=launches)])
+    ranking = only([first, replace(second, launches=launches)])
     assert ranking.rows[1].ratio.value == pytest.approx(2, rel=0.02)
     assert ranking.rows[1].verdict is Verdict.SLOWER
 
@@ -225,9 +225,7 @@ def test_the_unit_of_time_moves_the_seconds_and_nothing_else(unit):
 
 def test_exact_ties_are_ordered_by_name():
     (one,) = run([1])
-    twins = [
-        dataclasses.replace(one, case=Case(one.case.setting, name)) for name in ("b", "c", "a")
-    ]
+    twins = [replace(one, case=Case(one.case.setting, name)) for name in ("b", "c", "a")]
     assert names(only(twins)) == ["a", "b", "c"]
     assert {row.verdict for row in only(twins).rows} == {Verdict.SAME}
 
@@ -245,7 +243,7 @@ def test_only_what_was_tested_everywhere_is_called_never_slower():
 
 def test_settings_of_one_rival_make_none_better_or_worse():
     (one,) = run([1])
-    alone = dataclasses.replace(one, case=journals.case("rival9"))
+    alone = replace(one, case=journals.case("rival9"))
     assert never_slower(rank([*run([1, 2], sizes=2), alone])) == ["rival0"]
 
 
@@ -276,7 +274,7 @@ def test_intervals_beyond_any_float_stay_ratios():
 
 def test_a_rival_seen_in_one_launch_bounds_no_price():
     first, second, third = run([1, 1.5, 0.9])
-    once = dataclasses.replace(third, launches=third.launches[:1])
+    once = replace(third, launches=third.launches[:1])
     ranking = only([first, second, once])
     assert not any(row.cost_over_best.is_known for row in ranking.rows)
 
@@ -304,7 +302,7 @@ def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
 
 def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
     measurements = run([1, 1.01, 1.5], sizes=4)
-    measurements[2] = dataclasses.replace(measurements[2], launches=measurements[2].launches[:1])
+    measurements[2] = replace(measurements[2], launches=measurements[2].launches[:1])
     rows = {row.case.strategy: row for row in rank(measurements)[0].rows}
     once = rows["rival2"]
     assert np.isnan([once.ratio.low, once.seconds_per_call.low, once.half_width]).all()

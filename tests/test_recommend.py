@@ -1,6 +1,5 @@
 """One rule recommends: whichever surface is asked about a setting or a workload names the same."""
 
-import dataclasses
 import io
 import itertools
 import re
@@ -225,7 +224,7 @@ def contest(*rows):
     """A ranking of one setting: three rivals with the most that each costs, and its best rank."""
     (ranking,) = rank(run([1, 1.01, 3]))
     changed = [
-        dataclasses.replace(
+        replace(
             row,
             cost_over_best=Interval(row.ratio.value, 1.0, price),
             rank_low=rank_low,
@@ -233,7 +232,7 @@ def contest(*rows):
         )
         for row, (price, rank_low) in zip(ranking.rows, rows, strict=True)
     ]
-    return dataclasses.replace(ranking, rows=tuple(changed))
+    return replace(ranking, rows=tuple(changed))
 
 
 def test_the_least_to_lose_may_be_another_than_the_fastest():
@@ -243,8 +242,8 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     assert best.never_shown_slower == {"rival1", "rival0"}
     words = "least to lose: rival1; not shown slower: rival0"
     assert recommended_in_words(ranking, best) == words
-    beyond_1 = dataclasses.replace(ranking.rows[0], ratio=Interval(1.055, 1.019, 1.091))
-    ranking = dataclasses.replace(ranking, rows=(beyond_1, *ranking.rows[1:]))
+    beyond_1 = replace(ranking.rows[0], ratio=Interval(1.055, 1.019, 1.091))
+    ranking = replace(ranking, rows=(beyond_1, *ranking.rows[1:]))
     hint = " (an interval without 1 is no verdict by itself)"
     assert recommended_in_words(ranking, best) == words + hint
 

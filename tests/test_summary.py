@@ -1,6 +1,5 @@
 """The end of a run: a screenful that says what to write, what is gained and where it loses."""
 
-import dataclasses
 import re
 import shlex
 from dataclasses import replace
@@ -58,8 +57,8 @@ def test_where_it_loses_is_named_by_what_those_settings_share():
     assert (seen.write, seen.price) == ("native", "21 %")
     assert seen.slower == "in 2 of 4 settings, fastest there: fold_time"
     (only,) = rank(raced({"native": 1, TD: 4}))
-    lost = [dataclasses.replace(one, rank_low=2) for one in only.rows]
-    made = recommend([dataclasses.replace(only, rows=tuple(lost))])
+    lost = [replace(one, rank_low=2) for one in only.rows]
+    made = recommend([replace(only, rows=tuple(lost))])
     assert [*where_slower(made)] == ["by up to 0 %"]
     costs = {"native": [1, 1.2, 1, 1], "fold_time": [2, 1, 2, 2], TD: 4}
     assert row(found(raced(costs, PLACES))).slower == (
@@ -136,9 +135,7 @@ def test_settings_of_another_baseline_are_told_apart_and_a_tie_goes_to_the_usual
 
 def test_nowhere_is_said_only_of_what_was_tested_everywhere():
     few = [
-        dataclasses.replace(one, launches=one.launches[:2])
-        if one.case.setting.seq_len == 8
-        else one
+        replace(one, launches=one.launches[:2]) if one.case.setting.seq_len == 8 else one
         for one in raced({"native": 1, TD: 2}, at("tokens"))
     ]
     assert row(found(few)).slower == "nowhere, but not tested in every setting"
