@@ -86,7 +86,6 @@ def of_lifts(model, times=TIMES):
 
 
 def of_whole(model, times):
-    """The rivals of the whole model, each with how long it takes."""
     return {Case(model.setting, name): many for name, many in times.items()}
 
 

@@ -89,7 +89,6 @@ def folded(name):
 
 
 def repeated(model, inputs):
-    """Return in short what a call of a model repeats."""
     lifts = find_lifts.watch_lifts(model, inputs)
     with other_weights(model):
         again = repeated_calls(model, inputs, lifts)

@@ -6,6 +6,7 @@ A file's tests stay in one process, where they share one run or one import.
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import report
+from timelift import cli
 
 if TYPE_CHECKING:
     from tests.browser import Browser
@@ -64,11 +66,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def run_report(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run a command of `report.py` that ends with a code; return its `out` and `err`."""
+def run_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run a command that ends with a code; return its `out` and `err`.
 
-    def run(code: int, *words: object) -> Any:
-        assert report.main([*map(str, words)]) == code
+    It is one of `timelift` where a root is given, else one of `report.py`.
+    """
+
+    def run(code: int, *words: object, root: Path | None = None) -> Any:
+        main = partial(cli.main, root=root) if root else report.main
+        assert main([*map(str, words)]) == code
         return capsys.readouterr()
 
     return run

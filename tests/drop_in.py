@@ -62,7 +62,6 @@ LAYERS = (
 
 
 def faults(strategy, form, *, eagerly) -> Iterator[str]:
-    """Yield what goes wrong with a strategy in TimeDistributed's place."""
     random.seed(3)  # from which Keras draws seeds of weights
     module = load_module(str(strategy.path))
     layer, features = (Block(), (3,)) if form == "unbuilt" else _layer(module)

@@ -137,7 +137,6 @@ def run_afresh(backend, script, **variables):
 
 @functools.cache
 def evaluate(backend, module, expression):
-    """Return the value of an expression of a module of tests, in a process of the backend."""
     return run(backend, f"import json\nfrom {module} import *\nprint(json.dumps({expression}))")
 
 

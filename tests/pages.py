@@ -86,7 +86,6 @@ _LINKED = ("#", "data:,", "tables/", "figures/", "report.md", "measurements.csv"
 
 
 def data(html):
-    """The data that the script of a page draws from."""
     return json.loads(DATA.search(html)[1])
 
 

@@ -76,8 +76,12 @@ def bench(folder, *words):
 
 
 def run_module(folder, *words):
+    return run_python(folder, "-m", *words)
+
+
+def run_python(folder, *words):
     return subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, *words],
         cwd=folder,
         env=environment(folder),
         capture_output=True,

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-import report
 from tests import journals
 from tests.test_recommend import contest, runs
 from timelift.analyse import results
@@ -31,7 +30,6 @@ def journal(folder, strategies=NAMES, launches=5, noise=0.002, **grid):
 
 
 def of_facts(folder, facts):
-    """A run of three launches of strategies with these facts."""
     lines = [
         journals.line(journals.case(name), launch, facts=own)
         for name, own in facts.items()
@@ -40,10 +38,8 @@ def of_facts(folder, facts):
     return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
 
 
-def choose(capsys, path, *words):
-    code = report.main(["choose", "--run", str(path), *words])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+def choose(run_command, path, code, *words):
+    return run_command(code, "choose", "--run", path, *words)
 
 
 def chosen(path, *relative_to):
@@ -82,23 +78,22 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_run_decides_what_it_has_measured(tmp_path, capsys, name):
+def test_a_run_decides_what_it_has_measured(tmp_path, run_command, name):
     grid, length, batch, texts = QUESTIONS[name]
-    words = ("--seq-lens", str(length), "--batch-sizes", str(batch))
-    code, said, _ = choose(capsys, journal(tmp_path, **grid), *words)
-    assert code == (0 if name.endswith("one answer") else 2)
+    path, code = journal(tmp_path, **grid), 0 if name.endswith("one answer") else 2
+    words = ("--seq-lens", length, "--batch-sizes", batch)
+    said = choose(run_command, path, code, *words).out
     assert [text for text in texts if text not in said] == []
     assert said.splitlines()[-1].startswith("decide it with: timelift bench") == (code == 2)
 
 
-def test_the_memory_of_a_strategy_that_crashed_later_does_not_count(tmp_path, capsys):
+def test_the_memory_of_a_strategy_that_crashed_later_does_not_count(tmp_path, run_command):
     facts = {"native": {"peak_bytes": 3 << 20}, "fold_time": {"peak_bytes": 2 << 20}}
     path = of_facts(tmp_path, facts)
     crashed = journals.case("loop_slice")
     least = [journals.line(crashed, launch, facts={"peak_bytes": 1 << 20}) for launch in (1, 2)]
     journals.go_on(path, *least, journals.ended(crashed, "crashed", "signal 11", launch=3))
-    code, said, _ = choose(capsys, path, "--goal", "memory")
-    assert code == 0
+    said = choose(run_command, path, 0, "--goal", "memory").out
     assert "least memory is fold_time" in said
     assert "loop_slice" not in said
 
@@ -124,9 +119,9 @@ MEMORY = {
 
 
 @pytest.mark.parametrize(("facts", "texts"), MEMORY.values(), ids=MEMORY)
-def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, facts, texts):
-    code, said, _ = choose(capsys, of_facts(tmp_path, facts), "--goal", "memory")
-    assert code == (0 if texts[0].startswith("least memory is") else 2)
+def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, run_command, facts, texts):
+    code = 0 if texts[0].startswith("least memory is") else 2
+    said = choose(run_command, of_facts(tmp_path, facts), code, "--goal", "memory").out
     assert [text for text in texts if text not in said] == []
 
 
@@ -155,24 +150,21 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path, options, inputs):
     assert "make" not in deciding_command(other, Undecided("not measured"), run)
 
 
-def test_why_nothing_stands_beside_the_only_strategy_is_told(tmp_path, capsys):
+def test_why_nothing_stands_beside_the_only_strategy_is_told(tmp_path, run_command):
     refused = journals.ended(journals.case(), Status.REFUSED, "no shape of its output")
     lines = [*journals.campaign([journals.case("fold_time")]), refused]
     head, end = journals.header(planned=[journals.case("gru").label]), {"exit": "cut short"}
     path = journals.write(tmp_path / "run.jsonl", head, *lines, journals.END | end)
-    code, said, _ = choose(capsys, path)
-    assert code == 2
+    said = choose(run_command, path, 2).out
     assert "beside no other; native: no shape of its output\n" in said
 
 
-def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
+def test_a_run_without_results_is_a_sentence(tmp_path, run_command):
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     path = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
-    code, said, _ = choose(capsys, path)
-    assert code == 2
-    assert "not measured at any size" in said
+    assert "not measured at any size" in choose(run_command, path, 2).out
     empty = journals.write(tmp_path / "empty.jsonl", journals.header())
-    assert choose(capsys, empty)[0] == 1
+    choose(run_command, empty, 1)
 
 
 def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
@@ -189,25 +181,13 @@ def test_the_usual_mode_of_a_train_step_is_that_of_fit(tmp_path, backend, mode):
     assert read_query({}, "time", run).setting.mode == mode
 
 
-NO_ANSWERS = {
-    "a self-test": ({}, "one against twins"),
-    "another side": (
-        {"strategies": {"native@HEAD": {"against": {"of": "native"}}}},
-        "name a run of timelift bench without --against",
-    ),
-    "a whole model": ({"options": {"relative_to": "as_written"}}, "--run names another"),
-}
-
-
-@pytest.mark.parametrize("rivals", NO_ANSWERS)
-def test_a_run_without_an_answer_for_a_layer_is_refused(tmp_path, capsys, rivals):
-    path, (fields, why) = journals.selftest(tmp_path / "run.jsonl", launches=5), NO_ANSWERS[rivals]
-    if fields:
-        cases = journals.grid(("native", "native@HEAD"))
-        path = journals.write(path, journals.header(**fields), *journals.campaign(cases))
-    code, said, complaint = choose(capsys, path, "--seq-lens", "1", "--batch-sizes", "1")
-    assert (code, said) == (1, "")
-    assert why in complaint
+def test_a_run_without_an_answer_for_a_layer_is_refused(tmp_path, run_command):
+    header = journals.header(options={"relative_to": "as_written"})
+    whole = journals.write(tmp_path / "whole.jsonl", header, *journals.campaign(journals.grid()))
+    twins = journals.selftest(tmp_path / "twins.jsonl", launches=5)
+    for path, why in ((whole, "--run names another"), (twins, "received one against twins")):
+        said = choose(run_command, path, 1, "--seq-lens", "1", "--batch-sizes", "1")
+        assert (said.out, why in said.err) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -236,26 +216,26 @@ def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict,
     assert ("time_distributed" in close) == (verdict is Verdict.UNDECIDED)
 
 
-def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
+def test_one_launch_has_a_gain_without_an_interval(tmp_path, run_command):
     path = journal(tmp_path, launches=1)
-    code, said, _ = choose(capsys, path, "--seq-lens", "40", "--goal", "memory")
-    assert code == 0
+    said = choose(run_command, path, 0, "--seq-lens", "40", "--goal", "memory").out
     assert "times as fast as time_distributed (seen, no interval)\n" in said
     assert "nan" not in said
 
 
-def test_the_baseline_is_asked_for_on_the_command_line(tmp_path, capsys):
+def test_the_baseline_is_asked_for_on_the_command_line(tmp_path, run_command):
     words = "--seq-lens 40 --relative-to loop_slice".split()
-    assert "times as fast as loop_slice\n" in choose(capsys, journal(tmp_path), *words)[1]
+    said = choose(run_command, journal(tmp_path), 0, *words).out
+    assert "times as fast as loop_slice\n" in said
 
 
-def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys):
+def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, run_command):
     path = journal(tmp_path, ("time_distributed", "loop_slice"))
     choice = chosen(path)
     assert choice.strategy == choice.ranking.baseline == "time_distributed"
     assert choice.row.speed_up == SpeedUp(1.0, 1.0, 1.0, verdict=Verdict.SAME)
-    code, said, _ = choose(capsys, path, "--seq-lens", "40")
-    assert (code, "times as fast as" in said) == (0, False)
+    said = choose(run_command, path, 0, "--seq-lens", "40").out
+    assert "times as fast as" not in said
     assert "times as much: loop_slice" in said
     assert chosen(path, "loop_slice").row.speed_up.low > 1
 
@@ -282,10 +262,10 @@ def test_what_may_cost_more_than_a_tenth_is_no_choice():
 
 @pytest.mark.parametrize("size", ["20", "40", "4000"])
 @pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
-def test_json_has_null_for_unknown_values(tmp_path, capsys, size, goal):
-    code, said, _ = choose(capsys, journal(tmp_path), "--seq-lens", size, "--goal", goal, "--json")
+def test_json_has_null_for_unknown_values(tmp_path, run_command, size, goal):
+    code, words = 2 if size == "4000" else 0, ("--seq-lens", size, "--goal", goal, "--json")
+    said = choose(run_command, journal(tmp_path), code, *words).out
     answer = json.loads(said, parse_constant=pytest.fail)
-    assert code == (0 if answer["decided"] else 2)
     assert (answer["strategy"] is not None) == answer["decided"] == (size != "4000")
     if answer["decided"]:
         is_measured = size == "40"

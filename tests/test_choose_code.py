@@ -228,18 +228,17 @@ def test_a_layer_that_is_not_the_project_s_is_left_to_the_reader(tmp_path, layer
     assert "\nlayer = ...  # your layer" in own(tmp_path, layer=layer)
 
 
-def test_code_has_its_answer_as_comments(tmp_path, capsys):
+def test_code_has_its_answer_as_comments(tmp_path, run_command):
     path = journal(tmp_path, workloads=("tokens\nimport os",))
-    code, said, _ = choose(capsys, path, "--seq-lens", "40", "--code")
-    assert code == 0
+    said = choose(run_command, path, 0, "--seq-lens", "40", "--code").out
     assert said.startswith("# tokens import os, 40 steps, batch 8, forward, graph, cpu: fastest ")
     assert "times as fast as time_distributed\n" in said
     compile(said, "said", "exec")
     assert said.endswith("model = keras.Model(inputs, outputs)\n")
 
 
-def test_a_strategy_that_is_not_in_the_project_has_no_code(tmp_path, capsys):
+def test_a_strategy_that_is_not_in_the_project_has_no_code(tmp_path, run_command):
     path = journal(tmp_path, ("mine\nimport os", "zzz"))
-    code, said, complaint = choose(capsys, path, "--seq-lens", "40", "--code")
-    assert (code, said, complaint.count("\n")) == (1, "", 1)
-    assert "--code: expected a strategy that is here, received " in complaint
+    said = choose(run_command, path, 1, "--seq-lens", "40", "--code")
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "--code: expected a strategy that is here, received " in said.err

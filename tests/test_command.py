@@ -3,7 +3,6 @@
 import errno
 import inspect
 import shlex
-import subprocess
 import sys
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.projects import ROOT, run_module, write
+from tests.projects import ROOT, run_module, run_python, write
 from timelift import cli
 from timelift.cli import COMMANDS
 from timelift.commands.bench import with_pythonpath
@@ -41,17 +40,13 @@ def test_every_command_has_a_function_and_help(name):
     assert plain(first) in cli.parser(name).format_help()
 
 
-def test_help_has_three_spellings(capsys):
-    said = []
-    for words in ([], ["--help"], ["-h"]):
-        assert cli.main(words) == 0
-        said.append(capsys.readouterr().out)
-    assert said[0] == said[1] == said[2]
+def test_help_has_three_spellings(run_command):
+    (said,) = {run_command(0, *words, root=ROOT).out for words in ([], ["--help"], ["-h"])}
+    assert said
 
 
-def test_the_version_is_printed(capsys):
-    assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("timelift 0.")
+def test_the_version_is_printed(run_command):
+    assert run_command(0, "--version", root=ROOT).out.startswith("timelift 0.")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +54,7 @@ def test_the_version_is_printed(capsys):
     [("-m timelift bnech", 1, "timelift: expected"), (f"-c {INTERRUPTED}", 130, "timelift: inter")],
 )
 def test_python_m_is_a_door_as_well_and_an_interrupt_of_its_imports_is_a_line(words, code, said):
-    command = [sys.executable, *words.split(maxsplit=1 if code == 130 else -1)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_python(ROOT, *words.split(maxsplit=1 if code == 130 else -1))
     assert (done.returncode, done.stderr[: len(said)]) == (code, said)
 
 
@@ -189,9 +183,8 @@ def root(tmp_path):
     return write(tmp_path, {"strategies/fold_time.py": OWN, "strategies/zig_zag.py": OWN})
 
 
-def test_strategies_of_the_project_come_first(root, capsys):
-    assert cli.main(["strategies"], root) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_strategies_of_the_project_come_first(root, run_command):
+    lines = run_command(0, "strategies", root=root).out.splitlines()
     assert lines[0] == "strategies/, measured by default:"
     assert lines[1].startswith("  fold_time ")
     assert lines[1].endswith(" (instead of timelift's)")
@@ -201,11 +194,10 @@ def test_strategies_of_the_project_come_first(root, capsys):
     assert not any(line.startswith("  fold_time ") for line in lines[3:])
 
 
-def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, capsys):
+def test_show_prints_the_file_that_is_measured_of_a_variant_too(root, run_command):
     chunks = (ROOT / "strategies" / "fold_chunks.py").read_text(encoding="utf-8")
     for name, text in (("fold_time", OWN), ("fold_chunks[k=8]", chunks)):
-        assert cli.main(["strategies", "show", name], root) == 0
-        assert capsys.readouterr().out == text
+        assert run_command(0, "strategies", "show", name, root=root).out == text
 
 
 FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
@@ -230,10 +222,9 @@ def files(mine):
     return {name for name in paths if not name.startswith(("src", "pyproject"))}
 
 
-def test_three_files_are_written_with_what_to_add_and_to_type(mine, capsys):
-    assert cli.main(WORDS, mine) == 0
+def test_three_files_are_written_with_what_to_add_and_to_type(mine, run_command):
+    said = run_command(0, *WORDS, root=mine).out
     assert files(mine) == set(FILES)
-    said = capsys.readouterr().out
     assert said.startswith(f"in {mine}\n")
     assert all(f"  wrote {name}\n" in said for name in FILES)
     assert "-p timelift.plugin" in said
@@ -255,11 +246,11 @@ def test_the_workload_makes_the_layer_that_was_named(mine, more, inputs):
     assert (workload.name, workload.inputs) == ("mine", inputs)
 
 
-def test_without_a_layer_the_workload_is_left_to_fill_in(mine, capsys):
-    assert cli.main(["init"], mine) == 0
-    assert f"next, fill in FEATURES and make_layer in {FILES[1]}, and" in capsys.readouterr().out
-    assert cli.main(["workloads"], mine) == 1
-    assert "mine.py: FEATURES is still to fill in" in capsys.readouterr().err
+def test_without_a_layer_the_workload_is_left_to_fill_in(mine, run_command):
+    words = f"next, fill in FEATURES and make_layer in {FILES[1]}, and"
+    assert words in run_command(0, "init", root=mine).out
+    refusal = run_command(1, "workloads", root=mine).err
+    assert "mine.py: FEATURES is still to fill in" in refusal
 
 
 @pytest.mark.parametrize(
@@ -271,19 +262,17 @@ def test_without_a_layer_the_workload_is_left_to_fill_in(mine, capsys):
     ],
 )
 def test_nothing_is_overwritten_and_what_cannot_be_written_leaves_nothing(
-    mine, capsys, there, said
+    mine, run_command, there, said
 ):
     write(mine, dict.fromkeys(there, "mine"))
     before = sorted(mine.rglob("*"))
-    assert cli.main(["init"], mine) == 1
-    assert said in capsys.readouterr().err
+    assert said in run_command(1, "init", root=mine).err
     assert sorted(mine.rglob("*")) == before
     assert {(mine / name).read_text() for name in there} == {"mine"}
 
 
-def test_timelift_s_own_checkout_is_refused(capsys):
-    assert cli.main(["init"], ROOT) == 1
-    assert "expected a project of yours" in capsys.readouterr().err
+def test_timelift_s_own_checkout_is_refused(run_command):
+    assert "expected a project of yours" in run_command(1, "init", root=ROOT).err
 
 
 @pytest.mark.parametrize(

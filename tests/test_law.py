@@ -19,18 +19,15 @@ from timelift.case import Backend, Dtype, Lengths, Phase, Status
 from timelift.messages import RivalSpec, Task
 from timelift.worker import law
 
+#: Strategies that need a known number of steps.
+KNOWN_TIME = (
+    *("axis_swap_conv1d", "fold_chunks[k=8]", "fold_chunks[k=8,remat=True]", "loop_slice"),
+    *("loop_unstack", "rnn_cell_unrolled", "time_distributed"),
+)
 #: Values that a strategy lifts in no row of a backend, each by its place in the row: an unknown
 #: number of steps, and on JAX the graph mode, in which lengths are unknown.
 LIFTS_NOWHERE = {
-    Backend.TENSORFLOW: {
-        "axis_swap_conv1d": {(1, DYNAMIC)},
-        "fold_chunks[k=8]": {(1, DYNAMIC)},
-        "fold_chunks[k=8,remat=True]": {(1, DYNAMIC)},
-        "loop_slice": {(1, DYNAMIC)},
-        "loop_unstack": {(1, DYNAMIC)},
-        "rnn_cell_unrolled": {(1, DYNAMIC)},
-        "time_distributed": {(1, DYNAMIC)},
-    },
+    Backend.TENSORFLOW: {name: {(1, DYNAMIC)} for name in KNOWN_TIME},
     Backend.JAX: {"bucketing[k=4]": {(1, law_cover.GRAPH)}},
     Backend.TORCH: {},
 }
@@ -41,7 +38,6 @@ OF_ANY_LAYER = {"fold_time", "loop_slice", "loop_unstack", "ops_map", "time_dist
 
 
 def covered(backend):
-    """Return the cells of `tests/law_cover.py`, in a process of the backend."""
     return engines.evaluate(backend, "tests.law_cover", f"[*covered(Backend('{backend}'))]")
 
 

@@ -109,8 +109,6 @@ class WrongFold(Dense):
 
 
 class Engine:
-    """What the law needs of an engine."""
-
     place = staticmethod(np.asarray)
     to_numpy = staticmethod(np.asarray)
     wait = staticmethod(lambda _: None)

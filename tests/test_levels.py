@@ -116,7 +116,6 @@ def test_a_case_that_crashed_in_a_launch_has_no_level():
     ("content", "sentence"),
     [
         (b"", "left out x.jsonl"),
-        (journals.text(journals.header(schema=9)).encode(), "schema 1, received 9"),
         (journals.text(journals.header(started="yesterday")).encode(), "received 'yesterday'"),
         (journals.text(journals.line(FEW[0])).encode(), "expected a header"),
         (b"[" * 100_000, "left out x.jsonl"),
@@ -149,7 +148,6 @@ SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """The folder of results of a project of this test alone."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     (tmp_path / "results").mkdir()
     return tmp_path / "results"
@@ -194,32 +192,32 @@ ZERO = {
 
 
 @pytest.mark.parametrize("happened", ZERO)
-def test_a_history_without_a_slow_down_that_is_still_there_is_zero(results, run_report, happened):
+def test_a_history_without_a_slow_down_that_is_still_there_is_zero(results, run_command, happened):
     count, how, text = ZERO[happened]
     six_nights(results, count, **how)
-    assert text in run_report(0, "history").out
+    assert text in run_command(0, "history").out
 
 
-def test_most_cases_slower_under_a_steady_canary_are_no_machine_and_two(results, run_report):
+def test_most_cases_slower_under_a_steady_canary_are_no_machine_and_two(results, run_command):
     six_nights(results, 16, moved)
-    said = " ".join(run_report(2, "history").out.split())
+    said = " ".join(run_command(2, "history").out.split())
     assert f"together {MOVED}" in said
     assert "beside the canary, which moved by +0.0 %: not the machine" in said
     assert "most cases are slower together by 3 % or more; 5 slower together" in said
     assert "nan" not in said + (results / "report" / "history.md").read_text()
 
 
-def test_a_gpu_s_cases_slower_together_are_told_and_zero(results, run_report):
+def test_a_gpu_s_cases_slower_together_are_told_and_zero(results, run_command):
     cases = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",), device="gpu:0")
     six_nights(results, 16, moved, cases=cases)
-    said = " ".join(run_report(0, "history").out.split())
+    said = " ".join(run_command(0, "history").out.split())
     assert "on a GPU, whose clocks the canary does not know" in said
 
 
-def test_what_lacks_for_an_answer_after_the_machine_moved_is_said(results, run_report, monkeypatch):
+def test_what_lacks_for_an_answer_after_a_move_is_said(results, run_command, monkeypatch):
     monkeypatch.setattr(histories, "timedelta", lambda days: timedelta(minutes=10 * days))
     six_nights(results, 12, moved, canary=canary)
-    said = " ".join(run_report(0, "history").out.split())
+    said = " ".join(run_command(0, "history").out.split())
     assert "moved together between 03:10 (0000008a) and 03:20 (0000009a)" in said
     assert "runs 12, 2026-01-01, 02:00 to 03:50" in said
     lacks = (
@@ -236,18 +234,18 @@ def test_a_common_shift_has_no_interval_in_the_csv(results):
     assert float(shift["ratio"]) == pytest.approx(1.3, abs=0.02)
 
 
-def test_a_change_is_accepted_by_forgetting_what_was_before(results, run_report):
+def test_a_change_is_accepted_by_forgetting_what_was_before(results, run_command):
     six_nights(results, 16, histories.step("loop_slice", 8))
-    run_report(2, "history")
-    run_report(0, "history", "--since", histories.day(8))
+    run_command(2, "history")
+    run_command(0, "history", "--since", histories.day(8))
 
 
-def test_an_exact_fact_that_changed_fails_nothing(results, run_report):
+def test_an_exact_fact_that_changed_fails_nothing(results, run_command):
     case = journals.case("loop_slice")
     for night, nodes in enumerate([44, 44, 44, 1044]):
         lines = [journals.line(case, launch, facts={"graph_nodes": nodes}) for launch in (1, 2)]
         histories.run(results / "example" / f"{night}.jsonl", night, lines)
-    assert "loop_slice: graph nodes 44 → 1,044" in run_report(0, "history").out
+    assert "loop_slice: graph nodes 44 → 1,044" in run_command(0, "history").out
 
 
 def drawn(folder, slower, cases=SIX):

@@ -15,7 +15,6 @@ from rich.console import Console
 import timelift
 from tests import journals
 from tests.pages import found, without_scripts
-from timelift import cli
 from timelift.analyse import results
 from timelift.analyse.ranking import rank_run
 from timelift.analyse.results import Run
@@ -56,10 +55,10 @@ def journal(tmp_path):
     return write
 
 
-def test_a_look_alike_is_said_to_be_no_lift_wherever_it_is_named(journal, tmp_path, run_report):
+def test_a_look_alike_is_said_to_be_no_lift_wherever_it_is_named(journal, tmp_path, run_command):
     path = journal(*lines(0.2, (16, 128)), *lines(5.0, (64,)), journals.END)
-    run_report(0, path, "--output", tmp_path / "out")
-    printed = run_report(0, "report", path, "tokens").out
+    run_command(0, path, "--output", tmp_path / "out")
+    printed = run_command(0, "report", path, "tokens").out
     for text in (printed, (tmp_path / "out" / "report.md").read_text()):
         said = [line for line in text.splitlines() if "fake" in line]
         assert said
@@ -67,9 +66,9 @@ def test_a_look_alike_is_said_to_be_no_lift_wherever_it_is_named(journal, tmp_pa
     assert "fake (no lift)" in (tmp_path / "out" / "tables" / "measurements.csv").read_text()
 
 
-def test_a_twin_is_no_rival_of_its_strategy(tmp_path, run_report):
+def test_a_twin_is_no_rival_of_its_strategy(tmp_path, run_command):
     path = journals.selftest(tmp_path / "run.jsonl", bases=("native",), launches=5)
-    said = run_report(0, "report", path, "tokens").out
+    said = run_command(0, "report", path, "tokens").out
     assert "is a twin of native" in said
     assert "the only lift: native" in said
     assert "(no lift)" not in said
@@ -103,23 +102,23 @@ def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
     assert rank_run(run)[0].rows == alone.rows
 
 
-def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, run_report):
+def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, run_command):
     alone = [one for one in lines(1) if one["case"]["strategy"] == "fake"]
     path = journal(*alone, journals.END)
-    said = run_report(0, "report", path, "tokens").out
+    said = run_command(0, "report", path, "tokens").out
     assert "fake (no lift)" in said
     assert "no lift was measured" in said
     assert "fastest" not in said
-    run_report(2, "choose", "--run", path)
+    run_command(2, "choose", "--run", path)
     (ranking,) = rank_run(results.load(path))
     assert ranking.unranked[0].verdict is Verdict.UNDECIDED
 
 
-def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path, run_report):
+def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path, run_command):
     path = journal(*lines(0.2), journals.END)
     frame = timelift.load(path).set_index("strategy")
     assert frame.differs.to_dict() == {"native": "", "other": "", "fake": WHY}
-    run_report(0, path, "--output", tmp_path / "out")
+    run_command(0, path, "--output", tmp_path / "out")
     with (tmp_path / "out" / "measurements.csv").open() as file:
         rows = {row["strategy"]: row for row in csv.DictReader(file)}
     assert (rows["fake"]["differs"], rows["fake"]["rank_low"]) == (WHY, "")
@@ -187,13 +186,12 @@ def test_every_surface_marks_a_run_that_is_not_over_and_no_other(tmp_path, lines
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A project whose results are one run, which a test writes."""
-    (tmp_path / "results").mkdir()
+def answer(tmp_path, run_command):
+    """What a command prints in a project whose results are one run, of these lines."""
 
     def run(lines, *words):
         journals.write(tmp_path / "results" / "run.jsonl", *lines)
-        return cli.main([*words], tmp_path)
+        return run_command(0 if "9000" not in words else 2, *words, root=tmp_path).out
 
     return run
 
@@ -204,20 +202,18 @@ QUESTION = ("choose", "--workloads", "tokens", "--batch-sizes", "8", "--seq-lens
 @pytest.mark.parametrize(
     "words", [(*QUESTION, "16"), (*QUESTION, "16", "--code"), (*QUESTION, "9000")]
 )
-def test_a_command_marks_its_answer(project, capsys, words):
-    project(WHOLE, *words)
-    assert "provisional" not in capsys.readouterr().out
-    project(WHOLE[:-1], *words)
-    first, *others = capsys.readouterr().out.splitlines()
+def test_a_command_marks_its_answer(answer, words):
+    assert "provisional" not in answer(WHOLE, *words)
+    first, *others = answer(WHOLE[:-1], *words).splitlines()
     assert first.removeprefix("# ").startswith("provisional: ")
     assert "provisional" not in "".join(others)
 
 
 @pytest.mark.parametrize("size", ["16", "9000"])
-def test_an_answer_for_programs_has_a_field(project, capsys, size):
+def test_an_answer_for_programs_has_a_field(answer, size):
     for lines in (WHOLE, WHOLE[:-1]):
-        project(lines, *QUESTION, size, "--json")
-        assert json.loads(capsys.readouterr().out)["provisional"] is (lines is not WHOLE)
+        data = json.loads(answer(lines, *QUESTION, size, "--json"))
+        assert data["provisional"] is (lines is not WHOLE)
 
 
 def test_a_gate_that_is_not_over_says_so_above_its_verdicts(tmp_path):

@@ -37,8 +37,6 @@ HERE = [name for name, one in STRATEGIES.items() if Backend.TENSORFLOW in one.ba
 
 @dataclass(frozen=True)
 class Lift:
-    """A strategy with its parameters, on one kind of time axis."""
-
     module: ModuleType
     parameters: dict
     time_axis: TimeAxis

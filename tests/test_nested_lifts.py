@@ -38,7 +38,6 @@ def build(layer, shape, dtype=None, *, twice=False):
 
 
 def ends_on_dense(backend, phase, folder):
-    """Hold lifts of a Dense to the law at every step, in this process."""
     usual = Setting("nested", STEPS, 3, Phase(phase), Mode.EAGER, gradients=BOTH, backend=backend)
     inputs = LayerInputs((StepTensor((STEPS, 6)),), lifts=2)
     closures = [RivalSpec(str(n), f"{folder}/closure.py", {"twice": n > 1}) for n in (1, 2)]

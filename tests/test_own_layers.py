@@ -22,17 +22,11 @@ LAYERS = '''"""Layers."""
 import keras
 from keras.layers import Activation, Dense
 
-def single():
-    return Dense(5, activation="tanh", dtype="float32")
+def of_dtype(dtype):
+    return lambda: Dense(5, activation="tanh", dtype=dtype)
 
-def mixed():
-    return Dense(5, activation="tanh", dtype="mixed_bfloat16")
-
-def half():
-    return Dense(5, activation="tanh", dtype="float16")
-
-def double():
-    return Dense(5, activation="tanh", dtype="float64")
+single, mixed = of_dtype("float32"), of_dtype("mixed_bfloat16")
+half, double = of_dtype("float16"), of_dtype("float64")
 
 def half_inside():
     return keras.Sequential([Dense(5, activation="tanh", dtype="mixed_bfloat16"), Dense(4)])
@@ -91,8 +85,6 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class OwnLayerCase:
-    """A layer, a phase, and strategies that lift it there."""
-
     layer: str
     phase: Phase
     strategies: tuple[str, ...]
@@ -178,7 +170,6 @@ def cases(backend):
 
 
 def ends_of_cases(backend):
-    """Return how the strategies of each case end, in a process of the backend."""
     with TemporaryDirectory() as folder:
         (Path(folder) / "layers.py").write_text(LAYERS)
         return [case.ends(Backend(backend), Path(folder)) for case in cases(Backend(backend))]

@@ -5,11 +5,8 @@ import csv
 import io
 import itertools
 import json
-import os
 import random
 import re
-import subprocess
-import sys
 from unittest import mock
 
 import pytest
@@ -21,7 +18,7 @@ import report
 import timelift
 from tests import journals
 from tests.pages import HOSTILE, harm, loads
-from tests.projects import ROOT, write
+from tests.projects import run_python, write
 from timelift.analyse import results
 from timelift.analyse.findings import MOST_SETTINGS, find_out
 from timelift.analyse.results import Run
@@ -291,14 +288,7 @@ def _journal(project):
 def _codes(project, *commands, spring=""):
     """Run commands in one process; return their exit codes, none if it broke off."""
     words = json.dumps([[*map(str, command)] for command in commands])
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE.format(spring=spring), words],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(project, "-c", PROBE.format(spring=spring), words)
     codes = [line for line in done.stdout.splitlines() if line.startswith("CODES")]
     return codes[0].split()[1:] if codes else []
 

@@ -37,7 +37,7 @@ def _files(folder):
 
 @pytest.mark.parametrize("most_panels", [figures.MOST_PANELS, 1])
 def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(
-    tmp_path, monkeypatch, run_report, most_panels
+    tmp_path, monkeypatch, run_command, most_panels
 ):
     out, mine = tmp_path / "out", {"figures/time-mine.svg", "notes.csv"}
     large = journals.grid(("native", "loop_slice"), ("tokens", "frames"), (8, 64))
@@ -46,10 +46,10 @@ def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(
     for cases, most in ((large, most_panels), (small, figures.MOST_PANELS)):
         monkeypatch.setattr(figures, "MOST_PANELS", most)
         path = journals.synthetic(tmp_path / f"{len(cases)}.jsonl", cases, launches=2)
-        run_report(0, path, "--output", out)
+        run_command(0, path, "--output", out)
         for name in mine:
             (out / name).write_text("mine")
-    run_report(0, path, "--output", tmp_path / "alone")
+    run_command(0, path, "--output", tmp_path / "alone")
     assert _files(out) == _files(tmp_path / "alone") | mine
 
 
@@ -66,31 +66,31 @@ def two_workloads(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("two_workloads")
 @pytest.mark.parametrize("words", [["sensor"], ["run", "sensor"], ["latest", "sensor"]])
 def test_of_workloads_that_are_named_the_tables_are_printed_and_nothing_is_written(
-    tmp_path, run_report, words
+    tmp_path, run_command, words
 ):
-    said = run_report(0, *words).out
+    said = run_command(0, *words).out
     assert "\nsensor-T" in said
     assert "\ntokens-T" not in said
     assert _files(tmp_path) == {"results/m/run.jsonl"}
 
 
 @pytest.mark.usefixtures("two_workloads")
-def test_what_workloads_leave_out_changes_no_figure(run_report):
-    whole, part = run_report(0, "tokens", "sensor").out, run_report(0, "sensor").out
+def test_what_workloads_leave_out_changes_no_figure(run_command):
+    whole, part = run_command(0, "tokens", "sensor").out, run_command(0, "sensor").out
     assert part[part.index("\nsensor-T") : part.rindex("\nsensor-T")] in whole
 
 
-def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, run_report):
+def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, run_command):
     words = [journal, "--output", tmp_path / "out", "--relative-to"]
-    assert "times as fast as loop_slice" in run_report(0, *words, "loop_slice").out
-    assert run_report(1, *words, "nativ").err.endswith("received 'nativ'; nearest: native\n")
+    assert "times as fast as loop_slice" in run_command(0, *words, "loop_slice").out
+    assert run_command(1, *words, "nativ").err.endswith("received 'nativ'; nearest: native\n")
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, run_report, is_there):
+def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, run_command, is_there):
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or is_there)
-    printed = run_report(0, journal, "--output", tmp_path / "out", "--open").out
+    printed = run_command(0, journal, "--output", tmp_path / "out", "--open").out
     assert opened == [(tmp_path / "out" / "index.html").as_uri()]
     assert ("no browser was found" in printed) is not is_there
 
@@ -106,32 +106,32 @@ def test_a_reader_that_has_enough_is_no_traceback(journal):
 
 
 @pytest.mark.parametrize("name", ["index.html", "report.md", "figures/time.svg", None])
-def test_a_file_that_cannot_be_written_is_a_sentence(journal, tmp_path, run_report, name):
+def test_a_file_that_cannot_be_written_is_a_sentence(journal, tmp_path, run_command, name):
     if name:
         (tmp_path / "out" / name).mkdir(parents=True)
     output = tmp_path / "out" if name else journal
     why = "name another folder with --output" if name else "expected a folder, received"
-    assert why in run_report(1, journal, "--output", output).err
+    assert why in run_command(1, journal, "--output", output).err
 
 
-def test_names_inside_a_file_never_become_paths(tmp_path, run_report):
+def test_names_inside_a_file_never_become_paths(tmp_path, run_command):
     cases = journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="../../up")
     cases += journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="/x")
     journal = journals.synthetic(tmp_path / "run.jsonl", cases, launches=1)
     output = tmp_path / "deep" / "er" / "report"
-    assert "../../evil" in run_report(0, journal, "--output", output).out
+    assert "../../evil" in run_command(0, journal, "--output", output).out
     assert {name.partition("/")[0] for name in _files(tmp_path)} == {"run.jsonl", "deep"}
     drawn = {name for name in _files(output) if name.startswith("figures/")}
     assert len(drawn) == len({"time", "first_call_and_memory"}) * len({"svg", "png"})
     assert _files(output) - drawn >= TEXTS | {"tables/measurements.csv"}
 
 
-def test_a_run_whose_cases_all_failed_is_reported(tmp_path, run_report):
+def test_a_run_whose_cases_all_failed_is_reported(tmp_path, run_command):
     lost = journals.ended(SMALL[0], Status.CRASHED, "signal 11")
     journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
-    whole = run_report(0, journal, "--output", tmp_path / "report").out
+    whole = run_command(0, journal, "--output", tmp_path / "report").out
     assert "native crashed: signal 11" in whole
-    assert "nothing measured" in run_report(0, journal, "tokens").out
+    assert "nothing measured" in run_command(0, journal, "tokens").out
     assert _files(tmp_path / "report") == TEXTS | {"tables/not_run.csv"}
 
 
@@ -234,10 +234,10 @@ def test_a_launch_s_seconds_are_the_median_of_its_rounds():
     assert seconds.tolist() == pytest.approx(medians.sort_index().tolist(), rel=1e-12)
 
 
-def test_a_table_is_that_of_the_report_s_csv(here, run_report):
+def test_a_table_is_that_of_the_report_s_csv(here, run_command):
     table = timelift.load("latest")
     run = here / "results" / "machine" / "run.jsonl"
-    run_report(0, run, "--output", here / "out")
+    run_command(0, run, "--output", here / "out")
     read = pd.read_csv(here / "out" / "measurements.csv")
     assert read.seconds_per_call.dropna().tolist() == table.seconds_per_call.dropna().tolist()
 

@@ -10,7 +10,6 @@ import pytest
 
 from studies import noise
 from tests import journals
-from timelift import cli
 from timelift.analyse import results
 from timelift.case import Status
 from timelift.history import ChangeState, case_changes, compare_words
@@ -244,32 +243,32 @@ def runs(tmp_path):
     old = stored(tmp_path / "old.jsonl", 1, sizes=3)
     slow = {("native", 3): 1.25}
     new = stored(tmp_path / "new.jsonl", 2, sizes=3, slower=slow, commit={"id": NEW_COMMIT})
-    return str(old), str(new)
+    return old, new
 
 
-def test_strict_alone_ends_with_2_where_something_is_suspect(runs, run_report):
+def test_strict_alone_ends_with_2_where_something_is_suspect(runs, run_command):
     for words, code in ([], 0), (["--strict"], 2), (["--strict", "--gate", "50%"], 0):
-        run_report(code, "compare", *runs, *words)
-    run_report(0, "compare", runs[0], runs[0], "--strict")
+        run_command(code, "compare", *runs, *words)
+    run_command(0, "compare", runs[0], runs[0], "--strict")
 
 
-def test_a_hostile_drift_is_cut(runs, tmp_path, run_report):
+def test_a_hostile_drift_is_cut(runs, tmp_path, run_command):
     machine = other_machine()
     machine["drift"] = {f"drift{number}": "x" * 1000 for number in range(1000)}
     new = stored(tmp_path / "hostile.jsonl", 2, sizes=3, machine=machine)
-    printed = run_report(0, "compare", runs[0], new).out
+    printed = run_command(0, "compare", runs[0], new).out
     assert "more" in printed
     assert len(printed) < 5000
 
 
-def test_long_lists_are_cut_and_all_shows_them(tmp_path, run_report):
+def test_long_lists_are_cut_and_all_shows_them(tmp_path, run_command):
     nodes = {strategy: {"graph_nodes": 50} for strategy in STRATEGIES}
     old, new = (
         str(stored(tmp_path / f"{len(facts)}.jsonl", 1, launches=3, sizes=8, facts=facts))
         for facts in ({}, nodes)
     )
     for words, times in (([], 20), (["--all"], 40)):
-        printed = run_report(0, "compare", old, new, *words).out
+        printed = run_command(0, "compare", old, new, *words).out
         assert printed.count("graph nodes 42 → 50") == printed.count("timelift bench") == times
         assert ("and 20 more cases" in printed) == (times == 20)
 
@@ -282,35 +281,35 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, run_report):
         ({}, {}, "machine unknown → unknown"),
     ],
 )
-def test_another_or_an_unknown_machine_is_one_sentence(tmp_path, run_report, old, new, said):
+def test_another_or_an_unknown_machine_is_one_sentence(tmp_path, run_command, old, new, said):
     paths = [stored(tmp_path / "old", 1, sizes=1, machine=old), tmp_path / "new"]
     stored(paths[1], 1, sizes=1, machine=new)
-    printed = run_report(1, "compare", *paths)
+    printed = run_command(1, "compare", *paths)
     assert printed.out == ""
     assert said in printed.err
     assert "--across-machines" in printed.err
     assert printed.err.count("\n") == 1
 
 
-def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, run_report):
+def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, run_command):
     slow, machine = {("native", 3): 2.0}, other_machine(cores=8)
     new = stored(tmp_path / "other.jsonl", 3, sizes=3, slower=slow, machine=machine)
-    printed = run_report(0, "compare", runs[0], new, "--across-machines", "--strict").out
+    printed = run_command(0, "compare", runs[0], new, "--across-machines", "--strict").out
     assert "slower there" in printed
     assert not re.search(r"suspect:|--against|\(ms\)", printed)
 
 
-def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, run_report):
+def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, run_command):
     again = stored(tmp_path / "again.jsonl", 2, sizes=3, slower={("native", 3): 1.3})
-    printed = run_report(0, "compare", runs[0], again).out
+    printed = run_command(0, "compare", runs[0], again).out
     assert "both measured commit aaaa1111bbbb, so it was not the code" in printed
     assert "--against" not in printed
 
 
-def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path, run_report):
+def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path, run_command):
     head = {"commit": {"id": NEW_COMMIT}}
     slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, **head)
-    printed = run_report(2, "compare", runs[0], slow, "--strict").out
+    printed = run_command(2, "compare", runs[0], slow, "--strict").out
     assert "suspect: 3 of 3 settings moved together" in printed
     assert "3 settings as a whole" in printed
     commands = printed.splitlines()[-3:]
@@ -318,9 +317,9 @@ def test_everything_slower_together_ends_in_commands_that_decide(runs, tmp_path,
     assert not any("--strategies" in line for line in commands)
 
 
-def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path, run_report):
+def test_what_slows_with_the_canary_is_the_machine_and_no_suspect(runs, tmp_path, run_command):
     slow = stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0, canary=1.2)
-    printed = run_report(0, "compare", runs[0], slow, "--strict").out
+    printed = run_command(0, "compare", runs[0], slow, "--strict").out
     assert "machine: 3 of 3 settings moved together" in printed
     assert "--against" not in printed
 
@@ -335,18 +334,18 @@ def test_a_suspect_s_command_selects_that_case_alone():
 
 
 @pytest.mark.parametrize("commit", [None, "; rm -rf ~", ""])
-def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, run_report, commit):
+def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, run_command, commit):
     old = stored(tmp_path / "x.jsonl", 1, sizes=3, commit={"id": commit})
-    printed = run_report(0, "compare", old, runs[1]).out
+    printed = run_command(0, "compare", old, runs[1]).out
     assert "rm -rf" not in printed
     assert "no commit to race against" in printed
 
 
 @pytest.mark.parametrize("name", ["old", "new"])
-def test_a_run_without_samples_is_refused(runs, tmp_path, run_report, name):
+def test_a_run_without_samples_is_refused(runs, tmp_path, run_command, name):
     empty = journals.write(tmp_path / "empty.jsonl", journals.header())
     pair = [empty, runs[1]] if name == "old" else [runs[0], empty]
-    assert "expected measurements in" in run_report(1, "compare", *pair).err
+    assert "expected measurements in" in run_command(1, "compare", *pair).err
 
 
 def test_runs_that_measured_nothing_teach_nothing(runs, tmp_path):
@@ -358,7 +357,9 @@ def test_runs_that_measured_nothing_teach_nothing(runs, tmp_path):
     assert learnt.common_bound(0.05) == case_changes.ASSUMED_SESSIONS.common_bound(0.05)
 
 
-def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(tmp_path, monkeypatch):
+def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(
+    tmp_path, monkeypatch, run_command
+):
     folder = tmp_path / "results" / journals.MACHINE["name"]
     folder.mkdir(parents=True)
     how = {"sizes": 1, "launches": 3}
@@ -373,6 +374,5 @@ def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(tmp_path, mon
     seen = []
     read = case_changes.run_levels
     monkeypatch.setattr(case_changes, "run_levels", lambda runs: seen.extend(runs) or read(runs))
-    words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
-    assert cli.main(["compare", *words], tmp_path) == 0
+    run_command(0, "compare", folder / "run1.jsonl", folder / "run3.jsonl", root=tmp_path)
     assert [run.day[8:] for run in seen] == ["02", "04", "05"]

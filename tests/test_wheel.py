@@ -65,7 +65,6 @@ def required(requirements, extra="", seen=None):
 
 
 def environment(folder, wheel, extra=""):
-    """The programs of a fresh environment with the wheel, and what it requires with an extra."""
     venv.create(folder, with_pip=False, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
     with zipfile.ZipFile(wheel) as packed:

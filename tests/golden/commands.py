@@ -118,7 +118,6 @@ def _answers(home: Path) -> str:
 
 
 def _played(home: Path, words: str) -> tuple[object, str, str]:
-    """Run the command in this process and in its folder."""
     printed, complained, code = io.StringIO(), io.StringIO(), None
     with (
         mock.patch.dict(os.environ, _environment(), clear=True),
