@@ -8,6 +8,7 @@ import pytest
 from studies import law
 from tests.engines import evaluate
 from tests.law_cases import BATCH, FEATURES, SEED
+from tests.law_cover import rivals  # noqa: F401 - evaluated
 from tests.simulated import ScriptedClock
 from tests.test_catalogue import cases
 from timelift.case import Case, Gradients, Mode, Phase, Setting, Status, TimeAxis
@@ -111,17 +112,19 @@ MISTAKES = {
     },
     "y + ops.mean(ops.cast(x == 0, 'float32'))": {"buckets": 3},
 }
+#: A right lift and the mistakes.
+PLANTED = law.rivals({line: line for line in ("y", *MISTAKES)})
 
 
-def ends(axis, phase, layer="dense"):
-    """Play a right lift and the mistakes above at each length; return the reasons, by line."""
+def ends(axis, phase, layer="dense", chosen=PLANTED, **changes):
+    """Play rivals at each length; return the reasons, by name."""
     from timelift.worker.measure_setting import measure_setting
 
     gradients = Gradients.INPUTS_AND_WEIGHTS
-    setting = replace(SIX, phase=Phase(phase), time_axis=TimeAxis(axis), gradients=gradients)
-    rivals = law.rivals({line: line for line in ("y", *MISTAKES)})
+    how = {"time_axis": TimeAxis(axis), "gradients": gradients, **changes}
+    setting = replace(SIX, phase=Phase(phase), **how)
     inputs = LayerInputs.of_one((FEATURES,))
-    task = Task(setting, rivals, f"{law.PLANTED}:{layer}", inputs, SEED, 1.0, warms=False)
+    task = Task(setting, tuple(chosen), f"{law.PLANTED}:{layer}", inputs, SEED, 1.0, warms=False)
     events = []
     measure_setting(task, WorkerChannel(events.append))
     ended = [event for event in events if isinstance(event, CaseInLaunch)]
@@ -143,3 +146,11 @@ def test_a_layer_that_draws_noise_in_training_is_refused_in_a_sentence():
     )
     sentence = "in training a step depends on noise or on the batch; ask for --phases forward."
     assert set(found.values()) == {sentence}
+
+
+def test_a_strategy_is_asked_at_each_length_whether_it_refuses():
+    how = "chosen=rivals(['time_distributed']), batch=6, mode=Mode.GRAPH"
+    asked = f"ends('any_length', 'forward', {how})"
+    found = evaluate("tensorflow", "tests.test_varying", asked)
+    reason = "Keras maps over `batch` steps where time is dynamic, and time differs from batch."
+    assert found == {"time_distributed": f"at length 1, {reason}"}

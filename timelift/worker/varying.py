@@ -63,12 +63,15 @@ class VaryingUnderTest(SettingUnderTest):
                 why = f"to build it for each length took more than {limit:g} s (--first-call-limit)"
                 raise LostError(why, Status.TRACING_LIMIT)
             setting = self._asked.at_length(length)
+            padded_to = setting.seq_len if setting.time_axis.is_known else length
+            fed = replace(self.task, setting=replace(setting, seq_len=padded_to))
+            if reason := making.refusal(prepared.module, prepared.rival, inner.layer, fed):
+                raise LostError(f"at length {length}, {reason}", Status.REFUSED)
             if setting not in models:
                 task = replace(self.task, setting=setting)
                 model = making.build(prepared.module, prepared.rival, inner.layer, task)
                 models[setting] = model, self.engine.compile(model, setting, training=trains)
             model, compiled = models[setting]
-            padded_to = setting.seq_len if setting.time_axis.is_known else length
             shared = self._inputs_for(inner.layer).first(length, padded_to)
             feeds = Feeds(self.engine, setting, shared, takes == "ragged")
             cotangents = [first_steps(leaf, length, padded_to) for leaf in prepared.cotangents]
