@@ -118,7 +118,6 @@ def _doubled(model, lifts, data):
 
 
 def wrong_files(folder):
-    """Write the strategies that a model must reject; return their paths by name."""
     page = Path(FOLD).read_text(encoding="utf-8")
     for name, outputs in WRONG.items():
         wrong = page.replace("(inputs, FoldTime(layer)(inputs))", f"(inputs, {outputs})")

@@ -75,8 +75,6 @@ CASES = {
         input_dtype="int32",
     ),
 }
-
-
 #: A layer that draws noise in every mode.
 CASES_OF_NOISE = {"noise": LawCase("y + 0.1", "y", {}, layer="noisy")}
 #: Train steps are held to the law by `tests/test_train_step.py`.

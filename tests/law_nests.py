@@ -69,7 +69,6 @@ def build(layer, shape, dtype, line):
 
 
 def ends(backend, lines):
-    """Hold lifts, by their lines, to the law in both phases, in this process."""
     rivals = tuple(RivalSpec(line, __file__, {"line": line}) for line in lines)
     by_phase = {}
     for phase in (Phase.FORWARD, Phase.BACKWARD):

@@ -53,8 +53,6 @@ def reported(path):
 
 
 class Elements(HTMLParser):
-    """The tags of a page with their attributes, and its visible words."""
-
     def __init__(self, html):
         super().__init__()
         self.tags = []

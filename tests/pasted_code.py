@@ -105,7 +105,6 @@ def _written_anew(model, code, names):
 
 
 def _differences(old, new, data):
-    """Return how far outputs, losses and weights differ, and whether the optimiser is the same."""
     both = []
     for model in (old, new):
         outputs = [*outputs_of(model, data), *map(np.float64, model.losses)]

@@ -17,7 +17,6 @@ import timelift
 from tests import engines
 from tests.advised import LIFT, PAGES, TIMES, WHOLE, advised, make_model, of_lifts, of_whole, run
 from tests.projects import ROOT, STRATEGIES
-from timelift import cli
 from timelift.advise import notebook, races
 from timelift.advise.advice_words import advice_lines
 from timelift.advise.user_model import Feeding, UserModel, rivals_of_whole
@@ -99,7 +98,7 @@ def test_each_race_tries_what_is_left_of_what_broke_the_law(tmp_path, measuring)
 
 
 @pytest.mark.parametrize("cut", ["lifts", "whole", "whole at once", "lifts at once", "none", ""])
-def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, monkeypatch, cut):
+def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, run_command, monkeypatch, cut):
     model = make_model()
     measured = {"lifts": run(tmp_path, of_lifts(model))}
     measured["whole"] = run(tmp_path, of_whole(model, WHOLE), 3e-7)
@@ -114,8 +113,8 @@ def test_an_interrupted_advice_has_the_launches_until_then(tmp_path, capsys, mon
 
     monkeypatch.setattr(races, "look_at_model", lambda *_: model)
     monkeypatch.setattr(races, "_measure", measure)
-    assert cli.main(["advise", "a:b", "--json"], ROOT) == (130 if cut else 0)
-    answer = json.loads(capsys.readouterr().out)
+    said = run_command(130 if cut else 0, "advise", "a:b", "--json", root=ROOT)
+    answer = json.loads(said.out)
     assert answer["provisional"] == bool(cut)
     assert answer["advice"] == ("change" if cut in {"", "whole"} else "undecided")
     assert bool(answer["runs"]) == (cut not in {"none", "lifts at once"})
@@ -140,8 +139,6 @@ def in_worker(call):
 
 
 MORE = "examples.more_models"
-
-
 PASTED = [
     ("masked", "fold_time", "by hand"),
     ("stacked", "native", "in memory"),

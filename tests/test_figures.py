@@ -218,8 +218,6 @@ LOOKS = {
     "tf_keras_time_distributed": ("#5a3cff", ">"),
     "my_own_way": ("#908400", "^"),
 }
-
-
 #: They were searched to be apart for readers with one kind of cone missing, on white and on black,
 #: so none is changed by itself.
 PALETTE = (

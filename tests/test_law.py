@@ -145,8 +145,6 @@ SUMS = {
     "vit_patches": ("fold_time", "loop_slice", "vectorized_map"),
     "sentences": ("fold_time", "loop_slice"),
 }
-
-
 #: Each computes as another one does.
 LIKE_OTHERS = {Dtype.MIXED_BFLOAT16, Dtype.FLOAT16}
 

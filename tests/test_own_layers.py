@@ -93,7 +93,6 @@ class OwnLayerCase:
     mode: Mode = Mode.EAGER
 
     def ends(self, backend, folder):
-        """Hold the strategies to the law, in this process: by strategy, status and reason."""
         rivals = tuple(
             STRATEGIES[name].rival() if name in STRATEGIES else law.rivals({name: OTHERS[name]})[0]
             for name in self.strategies

@@ -55,7 +55,6 @@ def test_a_report_goes_over_an_earlier_one_and_leaves_what_is_a_user_s(
 
 @pytest.fixture
 def two_workloads(tmp_path, monkeypatch):
-    """A project whose only run has two workloads in two modes."""
     monkeypatch.setattr(report, "ROOT", tmp_path)
     grid = {"workloads": ("tokens", "sensor"), "phases": ("forward",)}
     cases = journals.grid(("native", "loop_slice"), **grid)
