@@ -1,5 +1,6 @@
 """Outcomes: the quantities and facts of a case beside its other side's, and when they fail it."""
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -305,13 +306,10 @@ def copies(folder, lengths):
     path = run_file(folder, slow=1.06)
     head, *lines, end = (json.loads(line) for line in path.read_text().splitlines())
     every = []
-    for length in lengths:
-        for line in json.loads(json.dumps(lines)):
-            line["case"]["seq_len"] = length
-            if line["case"]["strategy"] == "native":
-                line |= {"status": "failed", "reason": f"no axis at {length} steps"}
-                del line["seconds_per_call"], line["median_seconds_per_call"]
-            every.append(line)
+    for length, line in itertools.product(lengths, lines):
+        case = Case.from_fields(line["case"] | {"seq_len": length})
+        lost = journals.ended(case, Status.FAILED, f"no axis at {length} steps", line["launch"])
+        every.append(lost if case.strategy == "native" else line | {"case": case.fields()})
     return journals.write(path, head, *every, end)
 
 

@@ -15,8 +15,6 @@ from timelift.errors import UserError
 from timelift.measure import backends, machine, options
 from timelift.worker import system
 
-OPTIONS = {option.name: option for option in options.OPTIONS}
-
 
 def ticking(*gaps):
     """A clock whose pairs of readings lie these gaps apart."""
@@ -106,7 +104,7 @@ def test_the_first_of_a_kind_has_one_name():
 
 def test_all_and_nothing_are_spelled_out(monkeypatch):
     monkeypatch.setattr(options, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
-    read = OPTIONS["devices"].value
+    read = options.option_named("devices").value
     assert read("") == ("cpu", "gpu")
     assert read("all") == ("cpu", "gpu", "gpu:1")
     assert read("gpu:1,cpu") == ("gpu:1", "cpu")
@@ -170,7 +168,7 @@ def test_the_usual_backend_is_keras_s_own_or_the_first_installed(
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "keras.json").write_text(text)
     try:
-        usual, said = *OPTIONS["backends"].value(""), backends.usual_backend()[1]
+        usual, said = *options.option_named("backends").value(""), backends.usual_backend()[1]
     except UserError as error:
         usual, said = None, str(error)
     assert said.replace(str(tmp_path / "keras.json"), "FILE").startswith(words)

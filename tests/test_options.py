@@ -9,13 +9,13 @@ import pytest
 from _pytest.config import get_config
 
 from timelift.case import AXIS_FLAGS
+from timelift.errors import UserError
 from timelift.measure.display import CampaignDisplay
-from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange
+from timelift.measure.options import FLAGS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
 from timelift.measure.progress import StageBegun, plan_in_words
 from timelift.measure.request import RunOptions
 
 PERCENTAGES = [option for option in OPTIONS if option.default.endswith("%")]
-BY_NAME = {option.name: option for option in OTHER_OPTIONS}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ BY_NAME = {option.name: option for option in OTHER_OPTIONS}
     ],
 )
 def test_the_text_of_an_option_becomes_its_value(name, word, value):
-    assert BY_NAME[name].value(word) == value
+    assert option_named(name).value(word) == value
 
 
 @pytest.mark.parametrize("option", PERCENTAGES, ids=lambda option: option.name)
@@ -50,6 +50,13 @@ def test_every_option_has_a_default_that_it_can_read(option):
     option.add_to(lambda _, **fields: shown.update(fields))
     default = f" (default: {option.default or option.otherwise})"
     assert shown["help"].replace("%%", "%") == option.help + default
+
+
+def test_a_file_where_results_belong_is_refused_though_nobody_named_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").touch()
+    with pytest.raises(UserError, match="expected a folder, received 'results'"):
+        option_named("results").value("")
 
 
 @pytest.mark.parametrize(

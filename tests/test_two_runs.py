@@ -1,6 +1,6 @@
 """Two stored runs: what becomes a suspect, what must not, and what `compare` prints of them."""
 
-import copy
+import itertools
 import math
 import re
 from pathlib import Path
@@ -46,22 +46,19 @@ def stored(  # noqa: PLR0913, PLR0917
     times = noise.seconds(noise.SCENARIOS[1], shape, COSTS[: len(strategies)], random)
     times = noise.in_sessions(times * machine_speed, 0.005, random)
     lines = []
-    for launch in range(launches):
-        for size in range(sizes):
-            for place, strategy in enumerate(strategies):
-                ratio = (slower or {}).get((strategy, size + 1), 1.0)
-                own = FACTS | {"canary_seconds": 5e-5 * canary} | (facts or {}).get(strategy, {})
-                seconds = (times[size, place, launch] * ratio).tolist()
-                case = journals.case(strategy, seq_len=size + 1)
-                lines.append(journals.line(case, launch + 1, seconds, facts=own))
+    every = itertools.product(range(launches), range(sizes), enumerate(strategies))
+    for launch, size, (place, strategy) in every:
+        ratio = (slower or {}).get((strategy, size + 1), 1.0)
+        own = FACTS | {"canary_seconds": 5e-5 * canary} | (facts or {}).get(strategy, {})
+        seconds = (times[size, place, launch] * ratio).tolist()
+        case = journals.case(strategy, seq_len=size + 1)
+        lines.append(journals.line(case, launch + 1, seconds, facts=own))
     head = {"commit": {"id": OLD_COMMIT, "dirty": False}, "cases": sizes * len(strategies)}
     return journals.write(path, journals.header(**(head | header)), *lines, journals.END)
 
 
 def other_machine(**changes):
-    machine = copy.deepcopy(journals.MACHINE)
-    machine["identity"] |= changes
-    return machine
+    return journals.MACHINE | {"identity": journals.MACHINE["identity"] | changes}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from tests import engines
 from tests.projects import ROOT, commit, records_of, write
 
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 RUN = next((ROOT / "tests/golden/results").glob("*/*night0*.jsonl"))
 
 
@@ -44,8 +45,8 @@ def succeed(words, folder):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
-    pip = (sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check")
-    succeed([*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "."], ROOT)
+    how = ("--no-deps", "--no-build-isolation", "--wheel-dir", folder)
+    succeed([*PIP, "wheel", *how, "."], ROOT)
     (path,) = folder.glob("*.whl")
     return path
 
@@ -74,9 +75,8 @@ def environment(folder, wheel, extra=""):
         tops = {path.parts[0] for path in found.files} - {"..", "__pycache__"}
         for top in tops:
             (site / top).symlink_to(found.locate_file(top))
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     where = ("--python", folder / "bin" / "python", "install", "--no-deps", "--no-index")
-    succeed([*pip, *where, wheel], folder)
+    succeed([*PIP, *where, wheel], folder)
     return folder / "bin"
 
 
