@@ -60,13 +60,11 @@ def nights(  # noqa: PLR0913
     """
     random = np.random.default_rng(1)
     measured = journals.grid(STRATEGIES) if cases is None else list(cases)
-    folder = results / "example"
-    folder.mkdir(parents=True, exist_ok=True)
     for night in range(count):
         beats = {"canary_seconds": 4e-5 * canary(night)}
         lines = [line for case in measured for line in _lines(case, night, slower, random, beats)]
         lines.sort(key=lambda line: line["launch"])
-        run(folder / f"{night:03}.jsonl", night, lines, machine=described(night))
+        run(results / "example" / f"{night:03}.jsonl", night, lines, machine=described(night))
     return results
 
 

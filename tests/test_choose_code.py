@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests import engines, journals
-from tests.projects import ROOT
+from tests.projects import ROOT, write
 from tests.test_choose import choose, journal
 from timelift.analyse import results
 from timelift.case import Case, Dtype, Phase, Setting, TimeAxis
@@ -117,8 +117,7 @@ def test_parameters_are_told_as_python_writes_them(run, words, written):
     ],
 )
 def test_the_shape_is_open_where_a_workload_does_not_declare_it(run, tmp_path, constants, words):
-    (tmp_path / "workloads").mkdir()
-    (tmp_path / "workloads" / "mine.py").write_text(f'"""Mine."""\n{constants}\n')
+    write(tmp_path, {"workloads/mine.py": f'"""Mine."""\n{constants}\n'})
     setting = Setting("mine", 9, 4, Phase.FORWARD)
     assert usage.how_to_use("native", setting, run, Project(tmp_path)).endswith(words)
 
@@ -170,8 +169,7 @@ def Block():
 
 
 def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_path):
-    (tmp_path / "pkg").mkdir()
-    (tmp_path / "pkg" / "blocks.py").write_text(BLOCKS)
+    write(tmp_path, {"pkg/blocks.py": BLOCKS})
     unnamed = own(tmp_path, inputs="int32[96,3]<9").partition("\nshape = (6, 96, 3)  # steps")[2]
     assert "build(layer, shape, dtype='int32')" in unnamed
     layers = (
@@ -188,8 +186,7 @@ def test_a_user_s_layer_is_imported_by_its_name_with_the_shape_of_the_run(tmp_pa
     assert "layer = made if isinstance(made, keras.Layer) else made()\n" in codes["blocks:made"]
     here = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
     assert max(errors({layer: here + code for layer, code in codes.items()}).values()) < 1e-5
-    (tmp_path / "workloads").mkdir()
-    (tmp_path / "workloads" / "mine.py").write_text("def make_layer(): ...")
+    write(tmp_path, {"workloads/mine.py": "def make_layer(): ..."})
     assert "from workloads.mine import make_layer\n\nlayer = make_layer()" in own(tmp_path, "mine")
 
 

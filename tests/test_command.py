@@ -81,8 +81,7 @@ def called(monkeypatch, words, root):
 
 
 def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeypatch):
-    (tmp_path / "tox.ini").write_text("[pytest]\n")
-    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'p'\n")
+    write(tmp_path, {"tox.ini": "[pytest]\n", "pyproject.toml": "[project]\nname = 'p'\n"})
     words = shlex.split("-k test_modes.py --junitxml j.xml -p no:cacheprovider --resume --gate=3%")
     code, args, _ = called(monkeypatch, ["bench", *words], tmp_path)
     assert code == 5
@@ -91,8 +90,7 @@ def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeyp
 
 
 def test_what_the_project_s_tests_import_is_not_needed_to_measure(tmp_path):
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests/conftest.py").write_text("import no_such_module")
+    write(tmp_path, {"tests/conftest.py": "import no_such_module"})
     words = "timelift bench --collect-only -q --workloads tokens"
     said = run_module(tmp_path, *words.split())
     assert (said.returncode, said.stderr) == (0, "")
@@ -107,8 +105,7 @@ def test_a_question_of_timelift_s_own_is_typed_without_its_folder(
     word = f"{folder}test_modes.py{item}"
     brought = str(ROOT / "bench" / "test_modes.py")
     assert called(monkeypatch, ["bench", word], tmp_path)[1][-1] == brought + item
-    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-    (tmp_path / folder / "test_modes.py").touch()
+    write(tmp_path, {f"{folder}test_modes.py": ""})
     assert called(monkeypatch, ["bench", word], tmp_path)[1][-1] == word
 
 

@@ -149,7 +149,6 @@ SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "ROOT", tmp_path)
-    (tmp_path / "results").mkdir()
     return tmp_path / "results"
 
 

@@ -214,9 +214,7 @@ def test_hostile_names_do_no_harm(home, words, tmp_path):
     ],
 )
 def test_harm_is_seen(home, name, content):
-    file = home / "out" / name
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(content)
+    file = write(home / "out", {name: content}) / name
     assert harm_of(home, ("report", "FILE", "tokens"), "day1")
     file.unlink()
 

@@ -171,12 +171,10 @@ LEVELS = ("measurement", "launch", "round")
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    folder = tmp_path / "results" / "machine"
-    folder.mkdir(parents=True)
     cases = journals.grid(
         ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
     )
-    journals.synthetic(folder / "run.jsonl", cases, noise=0.001)
+    journals.synthetic(tmp_path / "results" / "machine" / "run.jsonl", cases, noise=0.001)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -358,7 +358,6 @@ def test_what_sessions_add_is_learnt_from_the_machine_s_other_runs(
     tmp_path, monkeypatch, run_command
 ):
     folder = tmp_path / "results" / journals.MACHINE["name"]
-    folder.mkdir(parents=True)
     how = {"sizes": 1, "launches": 3}
     for day in range(1, 6):
         stored(folder / f"run{day}.jsonl", day, started=f"2026-01-0{day}T00:00:00+00:00", **how)
