@@ -23,7 +23,7 @@ from timelift.measurement import CaseInLaunch, Facts, Measurement
 from timelift.plugin import ending
 from timelift.present import terminal
 from timelift.present.answer import answer_table, headline, where_slower
-from timelift.present.summary import Pointers, summary
+from timelift.present.summary import MOST_REASONS, Pointers, summary
 from timelift.project import Project
 
 PLACES = [
@@ -222,8 +222,9 @@ OF_BOTH = Gradients.INPUTS_AND_WEIGHTS
     ],
 )
 def test_what_has_no_figure_is_named_with_its_reason_once(gone, told):
-    notes = summary(found(raced({"native": 1, "fold_time": 2}, PLACES), *gone), None).notes
-    assert {f"{label} {text}" for label, text in notes if label != "noise"} == told
+    seen = summary(found(raced({"native": 1, "fold_time": 2}, PLACES), *gone), None)
+    notes = seen.with_reasons(MOST_REASONS).left_out
+    assert {f"{label} {text}" for label, text in notes} == told
 
 
 def test_what_a_run_that_was_cut_short_had_not_begun_is_told():
@@ -233,10 +234,10 @@ def test_what_a_run_that_was_cut_short_had_not_begun_is_told():
         Run(Header(planned=["x", *planned]), begun, complete=not cut, cut_short=cut)
         for cut in (True, False)
     )
-    assert dict(summary(RunFindings(short), None).notes)["left out"] == (
+    assert dict(summary(RunFindings(short), None).left_out)["left out"] == (
         f"native, {TD} from 32 to 64 steps: the run ended before"
     )
-    assert "left out" not in dict(summary(RunFindings(whole), None).notes)
+    assert not summary(RunFindings(whole), None).left_out
 
 
 def test_a_run_of_a_whole_model_says_what_was_changed_and_suggests_no_question():
@@ -333,11 +334,11 @@ def test_what_the_default_question_left_out_is_told_with_options_that_are_taken(
     backward = [replace(forward[0], phase=Phase.BACKWARD)]
     told = found(raced({"native": 1, TD: 2}, [*forward, *backward])).run
     said = ending._not_asked(RunRequest(Project(ROOT), {"backends": "tensorflow"}), told)
-    options = dict(re.findall(r"\(--(\w+) (\S+)\)", said.replace("time-", "time_")))
+    options = dict(re.findall(r"--(\w+) (\S+)", said.replace("time-", "time_")))
     assert options.keys() == {"workloads", "strategies", "phases", "modes", "time_axes"}
     asked = RunRequest(Project(ROOT), {"backends": "tensorflow"} | options)
     assert ending._not_asked(asked, told) == ""
     of_one_phase = found(raced({"native": 1, TD: 2}, forward)).run
     assert ending._not_asked(RunRequest(Project(ROOT), {}), of_one_phase) == ""
     on_jax = RunRequest(Project(ROOT), {"backends": "jax"})
-    assert "(--modes eager)" in ending._not_asked(on_jax, told)
+    assert "--modes eager ·" in ending._not_asked(on_jax, told)

@@ -8,7 +8,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.results import Run
 from timelift.case import Backend, Mode, Phase, TimeAxis
 from timelift.commands.additions import findings_with_additions, section
-from timelift.errors import UserError, counted
+from timelift.errors import UserError
 from timelift.gate import gate_words
 from timelift.gate.sides import SidesRace
 from timelift.journal.files import is_latest
@@ -17,7 +17,6 @@ from timelift.measure.session import Session
 from timelift.plugin import PREFIX
 from timelift.present import terminal, usage
 from timelift.present.summary import Additions, Pointers, summary
-from timelift.present.words import at_values
 from timelift.selftest.trust import end_of_selftest
 from timelift.selftest.twins import TwinsRace
 
@@ -109,13 +108,13 @@ def _not_asked(request: RunRequest, run: Run) -> str:
     missing = set() if Backend.TENSORFLOW in request.catalogue.backends else {Mode.XLA}
     modes = sorted({*Mode} - {setting.mode for setting in settings} - missing)
     parts = {
-        f"{counted(len(workloads), 'more workload')} (--workloads all)": workloads,
-        f"{counted(len(strategies), 'more strategy')} (--strategies all)": strategies,
-        "train steps (--phases train)": True,
-        f"calls {at_values('mode', modes)} (--modes {','.join(modes)})": modes,
-        f"varying lengths (--time-axes {','.join(sorted(varying))})": varying,
+        f"--workloads all ({len(workloads)} more)": workloads,
+        f"--strategies all ({len(strategies)} more)": strategies,
+        "--phases train": True,
+        f"--modes {','.join(modes)}": modes,
+        f"--time-axes {','.join(sorted(varying))}": varying,
     }
-    return ", ".join(filter(parts.get, parts))
+    return " · ".join(filter(parts.get, parts))
 
 
 def _as_typed(path: Path) -> Path:

@@ -24,8 +24,8 @@ from timelift.present.words import duration, value_in_words
 ROWS = 12
 #: The words of the table that mean more than they say.
 WORDS = "shown: beyond what launches differ by; at most: the end of a 95 % interval"
-#: The most reasons why something has no figure, and the characters after which one is cut.
-_MOST_REASONS, _LONGEST_REASON = 3, 140
+#: The most reasons why something has no figure, also in little room, and the characters of one.
+MOST_REASONS, FEWER_REASONS, _LONGEST_REASON = 3, 2, 140
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,27 @@ class Summary:
     """The end of a run: what was measured in one line, the answer, and labelled notes.
 
     The answer for everything is the `headline` and `below` it where it loses. The table of
-    workloads names a strategy only where they differ, and has no row for a single workload.
-    `tables_command` prints every setting. `state` is why the run is not whole, or '';
-    it stands above everything.
+    workloads names a strategy only where they differ, and has no row for a single workload. The
+    notes begin with what is `left_out` of figures, with its reasons, and of rows. `tables_command`
+    prints every setting. `state` is why the run is not whole, or ''; it stands above everything.
     """
 
     top: str
     headline: str
     below: str
     table: Table
+    left_out: tuple[tuple[str, str], ...]
     notes: tuple[tuple[str, str], ...]
     tables_command: str
     state: str
+
+    def with_reasons(self, most: int) -> "Summary":
+        """Return the summary with at most so many notes of what has no figure."""
+        if len(self.left_out) <= most:
+            return self
+        kept = self.left_out[: most - 1]
+        more = counted(len(self.left_out) - len(kept), "more reason")
+        return replace(self, left_out=(*kept, ("and", f"{more}: {self.tables_command}")))
 
     def with_rows(self, most: int) -> "Summary":
         """Return the summary with at most so many rows: the workloads with the most settings."""
@@ -94,10 +103,10 @@ class Summary:
         if len(rows) <= most:
             return self
         kept = sorted(rows, key=lambda row: -row.settings)[:most]
-        left_out = counted(len(rows) - most, "more workload")
-        note = ("and", f"{left_out}: {self.tables_command}")
+        more = counted(len(rows) - most, "more workload")
+        note = ("and", f"{more}: {self.tables_command}")
         table = replace(self.table, rows=[row for row in rows if row in kept])
-        return replace(self, table=table, notes=(note, *self.notes))
+        return replace(self, table=table, left_out=(note, *self.left_out))
 
 
 def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -> Summary:
@@ -109,6 +118,7 @@ def summary(findings: RunFindings, pointers: Pointers | None, trust: str = "") -
         headline(findings),
         safety(findings),
         _without_repetition(answer_table(findings), findings),
+        tuple(_left_out(findings)),
         notes,
         command,
         conditions.state(findings.run, is_stored=pointers is not None),
@@ -179,7 +189,6 @@ def _notes(
     run = findings.run
     if run.header.races_whole_model:
         yield from declared(run, "title")
-    yield from _left_out(findings, tables_command)
     yield from conditions.train_steps(findings)
     yield from conditions.varying_lengths(findings)
     yield from conditions.other_ways(findings)
@@ -207,16 +216,10 @@ def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
-def _left_out(findings: RunFindings, tables_command: str) -> Sequence[tuple[str, str]]:
-    """Return the first of what has no figure, cut to two lines each, and the number of others."""
-    told = [
-        (label, plain(text, _LONGEST_REASON))
-        for label, text in conditions.left_out_in_words(findings)
-    ]
-    if len(told) <= _MOST_REASONS:
-        return told
-    more = counted(len(told) - _MOST_REASONS + 1, "more reason")
-    return [*told[: _MOST_REASONS - 1], ("and", f"{more}: {tables_command}")]
+def _left_out(findings: RunFindings) -> Iterator[tuple[str, str]]:
+    """Yield the label and the reason of what has no figure, cut to two lines each."""
+    for label, text in conditions.left_out_in_words(findings):
+        yield label, plain(text, _LONGEST_REASON)
 
 
 def _question(findings: RunFindings, pointers: Pointers) -> str:

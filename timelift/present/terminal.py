@@ -21,7 +21,14 @@ from timelift.analyse.left_out import Kind
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.answer import AnswerRow
 from timelift.present.full_report import Report, SettingsTable
-from timelift.present.summary import ROWS, WORDS, Section, Summary
+from timelift.present.summary import (
+    FEWER_REASONS,
+    MOST_REASONS,
+    ROWS,
+    WORDS,
+    Section,
+    Summary,
+)
 from timelift.present.tables import Column, Table
 
 #: The most columns and lines of the end of a run; a narrower terminal has more lines.
@@ -85,9 +92,10 @@ def show_summary(summary: Summary, console: Console) -> None:
     """Print the end of a run in a screenful: the longest version that fits, else the shortest."""
     width = min(console.width, SUMMARY_WIDTH)
     room, most = SUMMARY_LINES * SUMMARY_WIDTH // width, min(len(summary.table.rows), ROWS)
-    without_price = replace(summary, table=summary.table.up_to(1))
-    versions = itertools.product(range(most, -1, -1), (summary, without_price))
-    for rows, version in versions:
+    whole, shorter = (summary.with_reasons(count) for count in (MOST_REASONS, FEWER_REASONS))
+    without_price = replace(shorter, table=shorter.table.up_to(1))
+    versions = itertools.product(range(most, -1, -1), (shorter, without_price))
+    for rows, version in [(most, whole), *versions]:
         lines = _lines(_summary(version.with_rows(rows), width), console, width)
         if len(lines) <= room:
             break
@@ -101,7 +109,9 @@ def _summary(summary: Summary, width: int) -> Group:
         rows += [Text(WORDS, "dim")]
     said = Text.assemble((plain(summary.headline), "bold"), f" {plain(summary.below)}")
     top = Text(plain(summary.top))
-    return Group(*state, top, Text(""), said, *rows, Text(""), _notes(summary.notes))
+    return Group(
+        *state, top, Text(""), said, *rows, Text(""), _notes((*summary.left_out, *summary.notes))
+    )
 
 
 def _rows(table: Table, width: int) -> RenderableType:

@@ -24,7 +24,15 @@ from timelift.present.figures import sheet
 from timelift.present.full_report import Report, in_markdown, report
 from timelift.present.page import own_tables
 from timelift.present.page.data import along, inside_html, page_data
-from timelift.present.summary import ROWS, WORDS, Additions, Section, processor_and_memory, summary
+from timelift.present.summary import (
+    MOST_REASONS,
+    ROWS,
+    WORDS,
+    Additions,
+    Section,
+    processor_and_memory,
+    summary,
+)
 from timelift.present.tables import Table, csv_as_shown, csv_of_values
 from timelift.present.usage import NO_CODE, CodeToPaste
 from timelift.present.words import percent
@@ -40,11 +48,21 @@ _LIBRARIES = ("d3.min.js", "plot.min.js")
 _HEADLINE = 300
 #: The parts of the page's own script, in this order.
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
-#: Labels of what has no figure.
-_LEFT_OUT = {*Kind, "and"}
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
-_SAID_ABOVE = _LEFT_OUT | {
-    *("answer", "command", "gradients", "noise", "speed-up", "state", "train step", "trust", "when")
+_SAID_ABOVE = {
+    *(
+        *Kind,
+        "and",
+        "answer",
+        "command",
+        "gradients",
+        "noise",
+        "speed-up",
+        "state",
+        "train step",
+        "trust",
+        "when",
+    )
 }
 
 
@@ -173,8 +191,8 @@ def _first_screen(findings: RunFindings, additions: Additions) -> dict[str, Any]
         "top": in_short.top,
         "machine": processor_and_memory(findings),
         "margin": percent(RANK_MARGIN, 0),
-        "left_out": [note for note in in_short.notes if note[0] in _LEFT_OUT],
-        "notes": [note for note in in_short.notes if note[0] not in _LEFT_OUT],
+        "left_out": in_short.with_reasons(MOST_REASONS).left_out,
+        "notes": in_short.notes,
         "is_section": section is not None,
         "words": WORDS,
     }
