@@ -59,18 +59,18 @@ ROWS: dict[Backend, tuple[Row, ...]] = {
 DENSE = "sensor"
 #: Its convolution is tried so where a strategy lifts no Dense layer.
 CONVOLUTION = "frames"
-#: The other workloads by kind of layer, except for large ones, whose kind has a smaller one. A
-#: strategy is tried on one of each kind on TensorFlow, and elsewhere on one of all.
+#: The other workloads by kind of layer, except for large ones, whose kind has a smaller one, or is
+#: attention (`test_law.py` has that). A strategy is tried on one of each kind on TensorFlow, and
+#: elsewhere on one of all.
 KINDS = (
     ("tokens", "graph_nodes"),
     ("frames", "windows"),
-    ("vit_patches",),
     ("sentences",),
 )
-LARGE = ("audio_frames", "roi_head", "video_encoder", "vocab_head")
+LARGE = ("audio_frames", "roi_head", "video_encoder", "vit_patches", "vocab_head")
 #: Of several inputs, with masks or lifted twice: `make test-all` tries every strategy on them.
 NESTS = ("documents", "pair_scorer", "rl_torso", "sentence_ids")
-QUICK = ("frames", "sentences", "vit_patches")
+QUICK = ("frames", "sentences")
 OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
     Backend.TENSORFLOW: KINDS,
     Backend.JAX: (QUICK,),
@@ -89,7 +89,7 @@ SLOW = {
 LATE = {(Backend.JAX, EAGER)}
 #: Their gradients would take a third of all the time: `tests/test_law.py` has those of two or three
 #: strategies, and `make test-all` those of all.
-FORWARD_ALONE = {"sentences", "vit_patches"}
+FORWARD_ALONE = {"sentences"}
 #: Rows tried in turn where a strategy refuses.
 TRIES = 3
 #: By strategy, how it ended and why.
