@@ -47,7 +47,13 @@ def ends_on_dense(backend, phase, folder):
 
 
 @pytest.mark.parametrize(
-    "cell", ["tensorflow forward", "tensorflow backward", "jax forward", "torch backward"]
+    "cell",
+    [
+        "tensorflow forward",
+        "tensorflow backward",
+        pytest.param("jax forward", marks=pytest.mark.whole),
+        "torch backward",
+    ],
 )
 def test_both_lifts_are_held_to_the_law(tmp_path, cell):
     backend, phase = cell.split()
@@ -63,7 +69,9 @@ def test_both_lifts_are_held_to_the_law(tmp_path, cell):
     assert "by several operations, and a second lift is of one layer" in ended["2"][1]
 
 
-@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
+@pytest.mark.parametrize(
+    "phase", [pytest.param(Phase.FORWARD, marks=pytest.mark.whole), Phase.BACKWARD]
+)
 def test_a_recurrent_layer_is_lifted_twice(phase):
     lifting = ["fold_time", "time_distributed", "loop_unstack"]
     graph = setting(Backend.TENSORFLOW, "documents", (phase, GRAPH, 3, 2, FULL))

@@ -131,7 +131,7 @@ def ends(axis, phase, layer="dense", chosen=PLANTED, **changes):
     return {end.case.strategy: end.reason for end in ended}
 
 
-@pytest.mark.parametrize("phase", ["forward", "backward"])
+@pytest.mark.parametrize("phase", [pytest.param("forward", marks=pytest.mark.whole), "backward"])
 @pytest.mark.parametrize("axis", VARYING)
 def test_a_mistake_at_some_lengths_is_caught_there_and_a_right_lift_is_right_at_all(axis, phase):
     found = evaluate("tensorflow", "tests.test_varying", f"ends({str(axis)!r}, {phase!r})")
