@@ -197,10 +197,10 @@ function price(prices, width, all) {
     ? fill(words.markedBaseline, { strategy: cut(strategy.name) }) : cut(strategy.name);
   const to = { x: "worst", y: label };
   const stroke = (row) => row.strategy.colour;
-  const marginLeft = roomFor(shown.map(label), width);
+  const marginLeft = roomFor(shown.map(label), width), marginRight = roomFor(shown.map((row) => row.ends), width / 2);
   return plotted({
-    ...{ width, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginLeft, marginRight: 46 },
-    x: logarithmic([1, Math.max(most, 1.1)], tick(words.tickTimes), ticksIn(width - marginLeft)),
+    ...{ width, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginLeft, marginRight },
+    x: logarithmic([1, Math.max(most, 1.1)], tick(words.tickTimes), ticksIn(width - marginLeft - marginRight)),
     y: { domain: shown.map(label), label: null },
     marks: [
       ...[true, false].map((isAdvised) => Plot.axisY(
