@@ -2,9 +2,9 @@
 
 `python -m studies.support [--by-backend | --dtypes LIST]`; 1 where anything fails.
 
-Every pair is built, traced, called and held to the law, forward, backward and in a train step, in
-each mode, and compiled for any time, at a small size. Nothing is timed, so two launches work at
-once.
+Every pair is built, traced, called and held to the law, forward, backward and in a train step, at a
+small size: eagerly, compiled, compiled for any time, and by XLA where that takes minutes at most.
+Nothing is timed, so two launches work at once.
 
 `--by-backend` prints one table of all backends instead; `docs/backends.md` has what differs. There
 every strategy is tried by eager calls, and compiled on one workload, since compiling all takes
@@ -44,6 +44,10 @@ COLUMNS: Mapping[Backend, tuple[Way, ...]] = {
     Backend.JAX: (EAGER, COMPILED),
     Backend.TORCH: (EAGER, COMPILED, DYNAMIC),
 }
+#: Models of several layers: to compile every strategy of one by XLA takes ten minutes and more.
+MANY_LAYERS = frozenset(
+    ("documents", "pair_scorer", "rl_torso", "sentence_ids", "video_encoder", "vit_patches")
+)
 #: The workload that is compiled on every backend.
 COMPILED_TOO = "sensor"
 #: What no layer does: nothing scales the loss, and Adam's epsilon vanishes.
@@ -148,7 +152,7 @@ def page(cells: Iterable[Cell]) -> Iterator[str]:
     yield (
         "Each cell was tried: built, traced, called and held to the law, forward, backward "
         f"(inputs and weights) and in a train step, at {SEQ_LEN} steps of {BATCH} sequences. "
-        "**lifts** keeps the law, "
+        "XLA is tried on workloads of few layers. **lifts** keeps the law, "
         "**differs** runs and is declared to be no lift, **refuses** says why before anything is "
         "built, **fails** does not run. "
         "Written by `python -m studies.support`.\n"
@@ -218,6 +222,12 @@ def _markdown(
 # What is tried -----------------------------------------------------------------------------------
 
 
+def columns_of(workload: str) -> list[Way]:
+    """Return the columns of a workload's table on the page."""
+    compiles = workload not in MANY_LAYERS
+    return [way for way in COLUMNS[Backend.TENSORFLOW] if compiles or way[1] is not Mode.XLA]
+
+
 def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]:
     return [
         (backend, workload, [EAGER, COMPILED] if workload == COMPILED_TOO else [EAGER])
@@ -253,7 +263,7 @@ def main(asked: argparse.Namespace) -> int:
     project, usual = Project(ROOT), Backend.TENSORFLOW
     strategies = named(catalogue.read_strategies(project.strategies.values()), asked.strategies)
     workloads = named(catalogue.read_workloads(project.workloads.values()), asked.workloads)
-    asked_trials: list[Trial] = [(usual, workload, COLUMNS[usual]) for workload in workloads]
+    asked_trials: list[Trial] = [(usual, workload, columns_of(workload)) for workload in workloads]
     dtypes = list(named({str(dtype): dtype for dtype in Dtype}, asked.dtypes or "float32").values())
     write_cells = page
     if asked.by_backend:
