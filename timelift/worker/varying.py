@@ -68,8 +68,7 @@ class VaryingUnderTest(SettingUnderTest):
             if reason := making.refusal(prepared.module, prepared.rival, inner.layer, fed):
                 raise LostError(f"at length {length}, {reason}", Status.REFUSED)
             if setting not in models:
-                task = replace(self.task, setting=setting)
-                model = making.build(prepared.module, prepared.rival, inner.layer, task)
+                model = making.build(prepared.module, prepared.rival, inner.layer, fed)
                 models[setting] = model, self.engine.compile(model, setting, training=trains)
             model, compiled = models[setting]
             shared = self._inputs_for(inner.layer).first(length, padded_to)

@@ -49,20 +49,8 @@ _HEADLINE = 300
 #: The parts of the page's own script, in this order.
 _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 #: Lines of the report's head that stand elsewhere on the page, mostly on its first screen.
-_SAID_ABOVE = {
-    *(
-        *Kind,
-        "and",
-        "answer",
-        "command",
-        "gradients",
-        "noise",
-        "speed-up",
-        "state",
-        "train step",
-        "trust",
-        "when",
-    )
+_SAID_ABOVE = {*Kind, "and"} | {
+    *("answer", "command", "gradients", "noise", "speed-up", "state", "train step", "trust", "when")
 }
 
 
