@@ -163,6 +163,8 @@ class Setting:
     device: str = CPU
     threads: int = BACKEND_THREADS
     backend: Backend = Backend.TENSORFLOW
+    #: The kind of machine, where a run has several.
+    machine: str = ""
 
     def __post_init__(self) -> None:
         """Set the gradients of other phases than backward to none: equal settings compare equal."""
@@ -179,7 +181,7 @@ class Setting:
         """Return the words of the label after the workload."""
         sizes = f"T{self.seq_len}", f"B{self.batch}"
         unusual = [
-            f"threads{value}" if axis == "threads" else str(value)
+            f"{_BEFORE.get(axis, '')}{value}"
             for axis, value in self.unusual.items()
             if axis != "mode"
         ]
@@ -270,7 +272,8 @@ def workload_name(text: str) -> str:
     return "".join(letters) or "model"
 
 
-#: The option of `timelift bench` that chooses the strategies, or the values of an axis.
+#: The option of `timelift bench` that chooses the strategies, or the values of an axis; that of
+#: machines is of `timelift choose` alone.
 AXIS_FLAGS: Mapping[str, str] = {
     "strategy": "--strategies",
     "workload": "--workloads",
@@ -285,6 +288,7 @@ AXIS_FLAGS: Mapping[str, str] = {
     "device": "--devices",
     "threads": "--threads",
     "backend": "--backends",
+    "machine": "--machines",
 }
 
 
@@ -356,6 +360,8 @@ def _axis_value(name: str, fields: Mapping[str, Any]) -> Any:
     return kind(value)
 
 
+#: What stands before an unusual value in a label.
+_BEFORE = {"threads": "threads", "machine": "on_"}
 #: The pattern of the word that a label has for an unusual value, by axis.
 _UNUSUAL = {
     **{
@@ -365,6 +371,7 @@ _UNUSUAL = {
     },
     "device": r"(?:cpu|gpu)(?::\d+)?",
     "threads": r"threads\d+",
+    "machine": r"on_[a-z0-9_.]+",
 }
 #: What `Case.label` writes. A word is an axis only if more words follow, since a strategy is last.
 _LABEL = re.compile(
@@ -379,5 +386,6 @@ def _from_words(words: Mapping[str, str]) -> Case:
     fields: dict[str, Any] = {**words, **{axis: int(words[axis]) for axis in SIZES}}
     for word in filter(None, words["unusual"].split("-")):
         axis = next(name for name, pattern in _UNUSUAL.items() if re.fullmatch(pattern, word))
-        fields[axis] = int(word.removeprefix("threads")) if axis == "threads" else word
+        value = word.removeprefix(_BEFORE.get(axis, ""))
+        fields[axis] = AXES[axis](value)
     return Case.from_fields(fields)

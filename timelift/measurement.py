@@ -145,7 +145,8 @@ class CaseInLaunch:
     `number` is the launch's, from 1. `seconds_per_call` has a value for each round, NaN where the
     rival sat it out: position `i` of every rival of the setting in the launch is the same moment. A
     sample is that many seconds times `calls_per_sample`, which is 1 where a file lacks it. `rivals`
-    is how many lines of the journal were written together.
+    is how many lines of the journal were written together. `mark` is that of the machine, '' in
+    older files.
     """
 
     case: Case
@@ -156,6 +157,7 @@ class CaseInLaunch:
     seconds_per_call: Sequence[float] = ()
     calls_per_sample: int = 1
     facts: Facts = Facts()
+    mark: str = ""
 
     @cached_property
     def median_seconds(self) -> float:
@@ -172,6 +174,7 @@ class CaseInLaunch:
             "kind": "launch",
             "launch": self.number,
             "rivals": self.rivals,
+            "mark": self.mark or None,
             "case": self.case.fields(),
             "status": self.status,
             "reason": self.reason or None,

@@ -88,6 +88,7 @@ def bisect_options(parser: argparse.ArgumentParser) -> None:
 
 def _bench_words(case: Case, good: str, gate: float) -> Sequence[str]:
     fields = case.fields() | {"threads": case.setting.threads or "default"}
+    del fields["machine"]  # it is played on this one
     if case.setting.gradients is Gradients.NONE:
         del fields["gradients"]
     options = {option: fields[axis] for axis, option in AXIS_FLAGS.items() if axis in fields}

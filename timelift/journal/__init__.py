@@ -2,7 +2,8 @@
 
     {"kind": "run", "schema": 1, "id": ..., "started": ISO 8601 UTC, ...}: a `Header`
     {"kind": "launch", "launch": 1.., "rivals": how many such lines were written together,
-     "case": {strategy and axes}, "status": ..., "reason": str, "median_seconds_per_call": float,
+     "mark": the machine's, "case": {strategy and axes}, "status": ..., "reason": str,
+     "median_seconds_per_call": float,
      "seconds_per_call": [float | null, one per round], "calls_per_sample": int,
      "facts": {...}}: a `timelift.measurement.CaseInLaunch`
     {"kind": "end", "ended": ISO 8601 UTC, "exit": ...}: an `End`

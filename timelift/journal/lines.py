@@ -1,6 +1,6 @@
 """The lines of a journal beside a `CaseInLaunch`: its header and the closing mark."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +17,8 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
 #: The least and the most that a twin may be slower, as shares; anything else is an error.
 LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
 _UNKNOWN = "an unknown strategy"
+#: Characters of a machine's name on the axis `machine`.
+_LONGEST_MACHINE = 40
 
 
 class Quantity(StrEnum):
@@ -134,6 +136,8 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 
     `options` are the options as they were read, and `asked` as they were typed. `cases` is how many
     were selected, `planned` their labels, `sources` a digest of every file that was measured.
+    Where several kinds of machines play, `machines` has each by its name on the axis `machine`, and
+    `machine` what they share.
     """
 
     id: str | None = None
@@ -142,6 +146,7 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     command: list[str] | None = None
     commit: Commit = Commit()
     machine: Machine = Machine()
+    machines: dict[str, Machine] = {}
     options: dict[str, Any] = {}
     cases: int | None = None
     asked: dict[str, str] | None = None
@@ -244,6 +249,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Diff
 def identity_of(machine: Machine) -> Identity:
     """Return what two runs of one machine have in common; empty if it is unknown."""
     return frozenset(flattened(machine.identity).items())
+
+
+def machine_names(machines: Sequence[Machine]) -> list[str]:
+    """Return a short name for each kind of machine, all different: the words that not all share."""
+    words = [str(machine.name or "machine").split("-") for machine in machines]
+    shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    names: list[str] = []
+    for own in words:
+        name = "_".join(word for word in own if word not in shared)[:_LONGEST_MACHINE] or "machine"
+        names.append(f"{name}_{len(names) + 1}" if name in names else name)
+    return names
 
 
 def flattened(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -69,6 +69,7 @@ class _LaunchLine(Struct, tag_field="kind", tag="launch", gc=False):
     case: Raw
     status: Status
     rivals: _Count | None = None
+    mark: str = ""
     reason: str = ""
     median_seconds_per_call: _Seconds | None = None
     seconds_per_call: Raw = Raw(b"[]")
@@ -144,7 +145,8 @@ def read_header_of_any_schema(text: bytes) -> Header:
 def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
     case = _case_of(bytes(line.case))
     if line.status is not Status.MEASURED:
-        return CaseInLaunch(case, line.launch, line.rivals, line.status, line.reason)
+        ended = line.status, line.reason
+        return CaseInLaunch(case, line.launch, line.rivals, *ended, mark=line.mark)
     return CaseInLaunch(
         case,
         line.launch,
@@ -152,6 +154,7 @@ def _case_in_launch(line: _LaunchLine) -> CaseInLaunch:
         seconds_per_call=_samples(line)[0],
         calls_per_sample=line.calls_per_sample,
         facts=msgspec.convert(line.facts, Facts, from_attributes=True),
+        mark=line.mark,
     )
 
 

@@ -1,12 +1,15 @@
 """The machine: its backends, found without importing any, and what else a run tells of it."""
 
 import contextlib
+import hashlib
+import hmac
 import importlib.metadata
 import os
 import platform
 import re
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -106,6 +109,25 @@ def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machin
         },
         information={"canary_seconds": time_canary(), "busy": psutil.cpu_percent(0.2) / 100},
     )
+
+
+def machine_mark() -> str:
+    """Return 8 digits that tell this machine from others, and nothing more of it.
+
+    A container is a machine of its own, and so are the cores that a process is bound to.
+    Source: machine-id(5), which asks for a keyed digest of the id where it leaves the machine.
+    """
+    known = text_of(Path("/etc/machine-id")).strip() or f"{uuid.getnode():x}"
+    cores = "" if bound_cores() is None else str(bound_cores())
+    secret = f"{known} {platform.node()} {cores}".encode()
+    return hmac.new(secret, b"timelift", hashlib.sha256).hexdigest()[:8]
+
+
+def bound_cores() -> list[int] | None:
+    """Return the processors that this process is bound to; None where it may use all of them."""
+    usable = getattr(os, "sched_getaffinity", None)
+    cores = sorted(usable(0)) if usable else []
+    return cores if len(cores) < (os.cpu_count() or 1) and cores else None
 
 
 def describe_gpus() -> dict[str, list[str]]:

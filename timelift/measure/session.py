@@ -184,7 +184,14 @@ class Session:
     def _record(self, lines: Iterable[CaseInLaunch]) -> None:
         assert self._journal
         root = self.request.project.root
-        shareable = [replace(line, reason=without_folders(line.reason, root)) for line in lines]
+        shareable = [
+            replace(
+                line,
+                reason=without_folders(line.reason, root),
+                mark=line.mark or machine.machine_mark(),
+            )
+            for line in lines
+        ]
         self.lines += shareable  # the answer has them even where the file cannot be written
         self._journal.append(*shareable)
 
