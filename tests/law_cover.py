@@ -1,12 +1,13 @@
 """A few cells of the law instead of all: every strategy meets every value of every axis.
 
 On a Dense layer every strategy is tried in row after row of values of the other axes, where a row
-has a value that it has not met; one that lifts nothing there is tried so on a convolution. On
-TensorFlow every strategy is tried in one row on one workload of each kind of layer, in turn, so
-that strategies and workloads take the rows about equally often; on the other backends in one row on
-one of them all. Where a strategy refuses, the following rows are tried.
+has a value that it has not met; one that lifts nothing there is tried so on a convolution. Besides
+every strategy is tried in one row on one of two workloads of other kinds, in turn, so that
+strategies and workloads take the rows about equally often. Where a strategy refuses, the following
+rows are tried.
 
-Pairs of values may go unmet: `make test-all` has eager mode and dynamic time on TensorFlow for all.
+`make test-all` has more on TensorFlow: XLA, and one row on one workload of each kind of layer.
+Pairs of values may go unmet: it has eager mode and dynamic time on TensorFlow for all.
 """
 
 import math
@@ -28,9 +29,10 @@ EAGER, GRAPH = (Mode.EAGER, TimeAxis.STATIC), (Mode.GRAPH, TimeAxis.STATIC)
 DYNAMIC, XLA = (Mode.GRAPH, TimeAxis.DYNAMIC), (Mode.XLA, TimeAxis.STATIC)
 #: A phase, a mode with its time axis, a batch, a number of steps, and lengths.
 Row = tuple[Phase, tuple[Mode, TimeAxis], int, int, Lengths]
-#: Rows with every value of every axis of a backend. The last ones are for strategies that refuse
-#: others: each has a value that some strategy meets nowhere else. PyTorch compiles for seconds, so
-#: there a few strategies are tried (`test_law.py`).
+#: Rows with every value of every axis of a backend, by those of XLA in `make test-all` alone: it
+#: compiles as long as all others take. The last ones are for strategies that refuse others: each
+#: has a value that some strategy meets nowhere else. PyTorch compiles for seconds, so there a few
+#: strategies are tried (`test_law.py`).
 ROWS: dict[Backend, tuple[Row, ...]] = {
     Backend.TENSORFLOW: (
         (FORWARD, EAGER, 1, 1, FULL),
@@ -60,8 +62,7 @@ DENSE = "sensor"
 #: Its convolution is tried so where a strategy lifts no Dense layer.
 CONVOLUTION = "frames"
 #: The other workloads by kind of layer, except for large ones, whose kind has a smaller one, or is
-#: attention (`test_law.py` has that). A strategy is tried on one of each kind on TensorFlow, and
-#: elsewhere on one of all.
+#: attention (`test_own_layers.py` has that). `make test-all` tries a strategy on one of each kind.
 KINDS = (
     ("tokens", "graph_nodes"),
     ("frames", "windows"),
@@ -70,12 +71,7 @@ KINDS = (
 LARGE = ("audio_frames", "roi_head", "video_encoder", "vit_patches", "vocab_head")
 #: Of several inputs, with masks or lifted twice: `make test-all` tries every strategy on them.
 NESTS = ("documents", "pair_scorer", "rl_torso", "sentence_ids")
-QUICK = ("frames", "sentences")
-OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
-    Backend.TENSORFLOW: KINDS,
-    Backend.JAX: (QUICK,),
-    Backend.TORCH: (QUICK,),
-}
+QUICK = (("frames", "sentences"),)
 #: A recurrent layer computes the words of a sentence one after the other: four do here, of twelve.
 FEWER_WORDS = {"sentences": LayerInputs.of_one((4, 16))}
 FEWER_WORDS["documents"] = LayerInputs((StepTensor((2, 4, 16)),), lifts=2)
@@ -134,20 +130,32 @@ def rivals(names: list[str]) -> list[RivalSpec]:
 Cell = tuple[str, int, str, Status, str]
 
 
-def covered(backend: Backend) -> Iterator[Cell]:
-    cells = [*_until_all_are_met(backend, DENSE, list(STRATEGIES))]
+def others(backend: Backend, *, whole: bool) -> tuple[tuple[str, ...], ...]:
+    """Groups of workloads beside the dense one: a strategy is tried on one of each group."""
+    return KINDS if whole and backend is Backend.TENSORFLOW else QUICK
+
+
+def rows(backend: Backend, *, whole: bool) -> list[Row]:
+    return [row for row in ROWS[backend] if whole or row[1] != XLA]
+
+
+def covered(backend: Backend, *, whole: bool) -> Iterator[Cell]:
+    tried = rows(backend, whole=whole)
+    cells = [*_until_all_are_met(backend, tried, DENSE, list(STRATEGIES))]
     yield from cells
     lifted = {name for _, _, name, status, _ in cells if status is Status.MEASURED}
     here = {name for name, strategy in STRATEGIES.items() if backend in strategy.backends}
     if backend is not Backend.JAX:  # which takes minutes for convolutions
-        yield from _until_all_are_met(backend, CONVOLUTION, sorted(here - lifted))
-    for offset, group in enumerate(OTHERS[backend]):
+        yield from _until_all_are_met(backend, tried, CONVOLUTION, sorted(here - lifted))
+    for offset, group in enumerate(others(backend, whole=whole)):
         yield from _in_one_row(backend, group, offset)
 
 
-def _until_all_are_met(backend: Backend, workload: str, names: list[str]) -> Iterator[Cell]:
+def _until_all_are_met(
+    backend: Backend, rows: Sequence[Row], workload: str, names: list[str]
+) -> Iterator[Cell]:
     met: dict[str, set[object]] = defaultdict(set)
-    for place, row in enumerate(ROWS[backend]):
+    for place, row in enumerate(rows):
         values = set(enumerate(row))
         tried = [name for name in names if values - met[name]]
         for name, (status, reason) in ends(setting(backend, workload, row), rivals(tried)).items():
