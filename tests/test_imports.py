@@ -14,7 +14,7 @@ FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 #: The modules beside the rooms, which any room may import.
 GROUND = {*"case errors escape canary inner_layer measurement source project".split()}
 #: What rooms never import, and no feature of another; doors alone do.
-FEATURES = {*"gate history advise choose selftest".split()}
+FEATURES = {*"gate history advise choose selftest cluster".split()}
 ROOMS = {*"journal measure analyse present messages rounds".split()}
 #: Every room of the product, with the rooms and modules beside them that it imports.
 ARROWS = {

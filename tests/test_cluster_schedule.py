@@ -1,0 +1,196 @@
+"""What each node of a cluster plays: everything once, on several machines, whatever is lost."""
+
+from collections import Counter, defaultdict
+from itertools import islice, product
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timelift.case import Phase, Setting
+from timelift.cluster.schedule import Item, Node, Schedule
+
+DICE = st.integers(0, 10**6).map(Random)
+
+
+def settings(count: int, machine: str = "") -> list[Setting]:
+    sizes = range(1, count + 1)
+    return [Setting("tokens", size, 8, Phase.FORWARD, machine=machine) for size in sizes]
+
+
+def waiting(of: list[Setting], launches: int = 3, unit_seconds: float = 60.0) -> Schedule:
+    schedule = Schedule(unit_seconds)
+    schedule.add(product(range(1, launches + 1), of), dict.fromkeys(of, 4))
+    return schedule
+
+
+def nodes(count: int, machine: str = "") -> list[Node]:
+    return [Node(f"{machine}node {n}", f"{machine}mark {n}", machine) for n in range(count)]
+
+
+class Cluster:
+    """Nodes that take turns as dice fall, and what they played and lost."""
+
+    def __init__(self, schedule: Schedule, dice: Random, *joining: Node) -> None:
+        self.schedule, self.dice = schedule, dice
+        self.live: dict[str, Node] = {}
+        self.units: dict[str, list[Item]] = {}
+        self.played: list[tuple[Node, Item]] = []
+        self.lost: list[Item] = []
+        self.join(*joining)
+
+    def join(self, *joining: Node) -> None:
+        for node in joining:
+            self.schedule.join(node)
+            self.live[node.address], self.units[node.address] = node, []
+
+    def step(self) -> bool:
+        """Let a node that has or gets a unit play one item of it; False if there is none."""
+        for address in self.dice.sample(sorted(self.live), len(self.live)):
+            if self.units[address] or self.start(address):
+                self.play(address)
+                return True
+        return False
+
+    def start(self, address: str) -> list[Item]:
+        self.units[address] = list(self.schedule.next_unit(address))
+        return self.units[address]
+
+    def play(self, address: str) -> None:
+        item = self.units[address].pop(0)
+        self.schedule.played(address, item, 1 + self.dice.random())
+        self.played.append((self.live[address], item))
+        if not self.units[address]:
+            self.schedule.ended(address)
+
+    def lose(self, address: str) -> tuple[Item, ...]:
+        self.lost += self.units.pop(address)[:1]
+        del self.live[address]
+        return self.schedule.leave(address)
+
+    def play_all(self) -> None:
+        while self.step():
+            pass
+        assert self.schedule.is_done
+        assert (self.schedule.waiting, self.schedule.playing) == (0, 0)
+
+    @property
+    def items(self) -> list[Item]:
+        return [item for _, item in self.played]
+
+    def launches_by_machine(self) -> list[Counter[str]]:
+        """The number of launches on each machine, for each setting."""
+        marks: dict[Setting, Counter[str]] = defaultdict(Counter)
+        for node, (_, setting) in self.played:
+            marks[setting][node.mark] += 1
+        return [*marks.values()]
+
+
+@given(st.integers(1, 5), st.integers(1, 30), st.sampled_from((0.5, 20.0, 60.0)), DICE)
+def test_every_item_is_played_once(machines, count, unit_seconds, dice):
+    cluster = Cluster(waiting(settings(count), 3, unit_seconds), dice, *nodes(machines))
+    cluster.play_all()
+    assert sorted(cluster.items) == sorted(product((1, 2, 3), settings(count)))
+
+
+@given(st.integers(1, 5), st.integers(1, 20), DICE)
+def test_what_is_lost_is_played_elsewhere_or_given_up_after_two_losses(machines, count, dice):
+    cluster, joiners = Cluster(waiting(settings(count)), dice), iter(nodes(1000))
+    cluster.join(*islice(joiners, machines))
+    while cluster.step():
+        if dice.random() < 0.2:
+            cluster.lose(dice.choice(sorted(cluster.live)))
+        if not cluster.live or dice.random() < 0.1:
+            cluster.join(next(joiners))
+    cluster.play_all()
+    given_up = cluster.schedule.given_up
+    assert set(given_up) == {item for item, n in Counter(cluster.lost).items() if n == 2}
+    assert sorted([*cluster.items, *given_up]) == sorted(product((1, 2, 3), settings(count)))
+
+
+def test_an_item_at_play_in_two_losses_is_given_up_and_its_neighbours_are_not():
+    cluster = Cluster(waiting(settings(5), launches=1), Random(1), *nodes(3))
+    first, second, *rest = cluster.start("node 0")
+    assert rest
+    cluster.play("node 0")
+    assert cluster.lose("node 0") == ()
+    while cluster.start("node 1") != [second]:
+        assert second not in cluster.units["node 1"]
+        cluster.play("node 1")
+        cluster.schedule.ended("node 1")
+    assert cluster.lose("node 1") == (second,)
+    cluster.play_all()
+    assert cluster.schedule.given_up == [second]
+    assert sorted(cluster.items) == [(1, one) for one in settings(5) if (1, one) != second]
+    assert first in cluster.items
+
+
+def test_what_a_stopped_unit_did_not_play_waits_again_and_is_not_charged():
+    cluster = Cluster(waiting(settings(4), launches=1), Random(1), *nodes(1))
+    unit = cluster.start("node 0")
+    cluster.schedule.ended("node 0")
+    assert len(unit) > 1
+    assert set(cluster.start("node 0")) == set(unit)
+
+
+@pytest.mark.parametrize("launches", [3, 5])
+@given(st.integers(3, 6), st.integers(1, 20), DICE)
+def test_from_three_machines_on_each_plays_as_many_launches_of_a_setting(
+    launches, machines, count, dice
+):
+    Cluster(waiting(settings(count), launches), dice, *nodes(machines)).play_all()
+    cluster = Cluster(waiting(settings(count), launches), dice, *nodes(machines))
+    cluster.play_all()
+    for marks in cluster.launches_by_machine():
+        assert len(marks) == min(launches, machines)
+        assert max(marks.values()) - min(marks.values()) <= 1
+
+
+def test_several_nodes_of_a_machine_are_one_machine():
+    several = [Node(f"{mark} {n}", mark) for mark in "abc" for n in range(3)]
+    cluster = Cluster(waiting(settings(9)), Random(1), *several)
+    cluster.play_all()
+    assert set(map(len, cluster.launches_by_machine())) == {3}
+
+
+def test_two_equal_machines_share_every_setting():
+    cluster = Cluster(waiting(settings(100)), Random(1), *nodes(2))
+    while not cluster.schedule.is_done:
+        for address in [address for address in cluster.live if cluster.start(address)]:
+            while cluster.units[address]:
+                cluster.play(address)
+    assert {(1, 2)} == {tuple(sorted(n.values())) for n in cluster.launches_by_machine()}
+
+
+def test_a_kind_of_machine_plays_its_own_settings_alone():
+    both = [*settings(9, "a"), *settings(5, "b")]
+    cluster = Cluster(waiting(both), Random(1), *nodes(2, "a"), *nodes(1, "b"))
+    cluster.play_all()
+    assert all(node.machine == setting.machine for node, (_, setting) in cluster.played)
+
+
+def test_three_machines_play_the_same_settings_first():
+    cluster = Cluster(waiting(settings(99)), Random(1), *nodes(3))
+    units = [cluster.start(address) for address in cluster.live]
+    assert [{launch for launch, _ in unit} for unit in units] == [{1}, {2}, {3}]
+    assert len({tuple(setting for _, setting in unit) for unit in units}) == 1
+
+
+def test_the_launches_of_a_setting_on_one_machine_lie_apart_in_time():
+    cluster = Cluster(waiting(settings(90)), Random(1), *nodes(1))
+    cluster.play_all()
+    for setting in settings(90):
+        first, second, third = (cluster.items.index((launch, setting)) for launch in (1, 2, 3))
+        assert min(second - first, third - second) > 45
+
+
+def test_units_last_their_seconds_as_learnt_and_are_small_at_the_end():
+    cluster, sizes = Cluster(waiting(settings(900), 1, 30.0), Random(1), *nodes(9)), []
+    while cluster.start("node 0"):
+        sizes.append(len(cluster.units["node 0"]))
+        while cluster.units["node 0"]:
+            cluster.play("node 0")
+    assert sizes[0] == 8  # four rivals, a second each where nothing is known
+    assert 18 <= sizes[5] <= 22
+    assert sizes[-1] < 10

@@ -1,0 +1,1 @@
+"""Many machines: launches played by the nodes of a Dask cluster."""
