@@ -1,6 +1,7 @@
 """A session: what it keeps in memory of a run is what its journal holds."""
 
 import contextlib
+import dataclasses
 import math
 import os
 import re
@@ -17,9 +18,10 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal.files import ResumedRun, json_line, read_header
 from timelift.journal.lines import Header, RunEnd
-from timelift.measure import session as sessions
+from timelift.measure import place
 from timelift.measure.campaign import Campaign
 from timelift.measure.header import open_resumed, resumed_options, shareable_header, without_folders
+from timelift.measure.machine import machine_mark
 from timelift.measure.request import RunRequest
 from timelift.measure.session import Race, Session
 from timelift.measurement import CaseInLaunch, Facts
@@ -49,7 +51,7 @@ def project(tmp_path):
 @pytest.fixture
 def play(monkeypatch, project):
     """Run a session whose campaign records these lines, and then ends or raises."""
-    monkeypatch.setattr(sessions, "machine_lock", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(place, "machine_lock", lambda *_, **__: contextlib.nullcontext())
 
     def played(*groups, error=None, texts=MappingProxyType({}), **asked):
         def run(_, record, *__):
@@ -81,7 +83,7 @@ def test_a_run_that_is_resumed_keeps_what_was_played_before(play, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")  # since when Keras takes another one
     again = play(LATER, resume=str(first.journal_path))
     assert (again.header, again.catalogue.backends) == (first.header, ("tensorflow",))
-    both = [*LINES, *LATER]
+    both = [dataclasses.replace(line, mark=machine_mark()) for line in (*LINES, *LATER)]
     assert [line.fields() for line in again.lines] == [line.fields() for line in both]
     kept = Run.of_lines(again.header, again.lines, again.end)
     read = load(again.journal_path)

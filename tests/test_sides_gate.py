@@ -13,6 +13,7 @@ from timelift.errors import UserError
 from timelift.gate.other_side import of_project, of_python, open_other_side
 from timelift.gate.same_code import SameCode
 from timelift.gate.sides import SidesRace
+from timelift.journal.lines import Machine
 from timelift.measure.header import new_header
 from timelift.measure.request import RunRequest
 from timelift.project import Project
@@ -200,7 +201,7 @@ def test_a_digest_follows_a_layer_in_a_module(sides):
 
     def digest(text):
         write(here, {"models.py": text})
-        return new_header(project, mine, [case(of="make")], 1).sources["models.py"]
+        return new_header(project, mine, [case(of="make")], 1, {"": Machine()}).sources["models.py"]
 
     assert digest("def make(): ...") != digest("def make(): pass")
 
@@ -265,7 +266,7 @@ def test_a_layer_in_src_is_raced_against_itself_as_it_was(project):
 def test_the_header_of_the_run_names_the_files_of_both_sides(project):
     race, (lifted, own) = raced(project, "fold_time of mine", "native of mine")
     every = [lifted, own, *race.sides.values()]
-    sources = new_header(project, race.request.catalogue, every, 1).sources
+    sources = new_header(project, race.request.catalogue, every, 1, {"": Machine()}).sources
     native, fold_time = "strategies/native.py", "timelift/strategies/fold_time.py"
     there = [fold_time, f"timelift/{native}", "workloads/mine.py"]
     here = {fold_time, native, "workloads/mine.py"}

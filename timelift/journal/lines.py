@@ -251,6 +251,20 @@ def identity_of(machine: Machine) -> Identity:
     return frozenset(flattened(machine.identity).items())
 
 
+def what_all_share(machines: Mapping[str, Machine]) -> Machine:
+    """Return one machine for all kinds, by their names; the very one where there is one kind."""
+    first, *others = machines.values()
+    if not others:
+        return first
+    names = sorted(machines)
+    drift = {
+        name: value
+        for name, value in first.drift.items()
+        if all(other.drift.get(name) == value for other in others)
+    }
+    return Machine(name="+".join(names), identity={"machines": ", ".join(names)}, drift=drift)
+
+
 def machine_names(machines: Sequence[Machine]) -> list[str]:
     """Return a short name for each kind of machine, all different: the words that not all share."""
     words = [str(machine.name or "machine").split("-") for machine in machines]

@@ -20,14 +20,7 @@ from timelift.journal.files import PlayedSettings
 from timelift.journal.lines import RunEnd
 from timelift.measure import progress
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.launch_pool import (
-    LaunchPool,
-    LaunchSlot,
-    ProcessKey,
-    measure_with_peaks,
-    read_peaks,
-    with_peaks,
-)
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.request import RunOptions
 from timelift.measure.worker_state import ShowStage
@@ -210,20 +203,13 @@ class Campaign:
     def _measure(
         self, pool: LaunchPool, slot: LaunchSlot, task: Task, show_stage: ShowStage
     ) -> list[CaseInLaunch]:
-        setting = task.setting
         show_stage("starting")
-        launch = pool.open(slot, setting.backend)
-        with self._budget.paying(setting):
-            if slot.reads_beside:
-                readers = pool.open_peak_readers(slot, setting.backend, task.rivals)
-                return measure_with_peaks(launch, task, readers, show_stage)
-            outcomes = launch.measure(task, show_stage)
-        if not self._reads_peaks(slot, setting):
+        pool.open(slot, task.setting.backend)  # importing is no price of a setting
+        with self._budget.paying(task.setting):
+            outcomes = pool.measure(slot, task, show_stage)
+        if slot.reads_beside or not self._reads_peaks(slot, task.setting):
             return outcomes
-        names = {line.case.strategy for line in outcomes if line.status is Status.MEASURED}
-        measured = tuple(rival for rival in task.rivals if rival.name in names)
-        readers = pool.open_peak_readers(slot, setting.backend, measured)
-        return with_peaks(outcomes, read_peaks(replace(task, rivals=measured), readers, show_stage))
+        return pool.add_peaks(slot, task, outcomes, show_stage)
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide and note that this launch reads peak memory: once a setting, and again in doubt.

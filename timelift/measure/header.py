@@ -18,12 +18,13 @@ from timelift.journal.files import COPIES_FOLDERS, ResumedRun, find_run, read_re
 from timelift.journal.lines import (
     Commit,
     Header,
+    Machine,
     differences,
     object_or_empty,
     short_commit,
     utc_now,
+    what_all_share,
 )
-from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
 from timelift.project import Project, git
 from timelift.source import module_files
@@ -31,22 +32,30 @@ from timelift.source import module_files
 #: An absolute path in a text, or what is left of one; the address of a page on the web is none.
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w.~/…-]))…?/(?!/)[^\s'\",;:()\[\]]+")
 #: Options that a resumed run may have otherwise, since they do not change what is measured.
-_MAY_CHANGE = frozenset({"budget", "results"})
+_MAY_CHANGE = frozenset({"budget", "cluster", "results"})
 
 
 def new_header(
-    project: Project, catalogue: Catalogue, cases: Collection[Case], seed: int
+    project: Project,
+    catalogue: Catalogue,
+    cases: Collection[Case],
+    seed: int,
+    machines: Mapping[str, Machine],
 ) -> Header:
-    """Return the header of a run of these cases that starts now, without its options."""
+    """Return the header of a run of these cases that starts now, without its options.
+
+    `machines` are the kinds that play it, by their names on the axis; one kind has ''.
+    """
     started = utc_now()
     strategies = dict.fromkeys(case.strategy for case in cases)
     return Header(
         id=f"{started}-{seed:08x}",
         started=started,
         seed=seed,
-        command=[_program(), *sys.argv[1:]],
+        command=without_address([_program(), *sys.argv[1:]]),
         commit=_commit(project.root),
-        machine=machine.describe({case.setting.backend for case in cases}),
+        machine=what_all_share(machines),
+        machines={name: machine for name, machine in machines.items() if name},
         cases=len(cases),
         sources=_sources(project, catalogue, cases),
         planned=[case.label for case in cases],
@@ -177,6 +186,8 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str], root: Path) -
     options = {}
     for name, text in asked.items():
         before = own.get(name, "")
+        if name == "cluster":  # with or without one, as it is asked for now
+            before = ""
         options[name] = text or _from_folder(root, name, before)
         if name in _MAY_CHANGE:
             continue
@@ -211,7 +222,24 @@ def _refuse_unknown_options(own: Mapping[str, str], asked: Mapping[str, str]) ->
 
 def asked_from_root(asked: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return options as a header holds them: a layer's file by its path from `root`."""
-    return {name: _shareable(name, text, Path.cwd(), root) for name, text in asked.items()}
+    shown = {name: _shareable(name, text, Path.cwd(), root) for name, text in asked.items()}
+    return shown | {"cluster": _without_host(shown.get("cluster", ""))}
+
+
+def without_address(words: Iterable[str]) -> list[str]:
+    """Return a command line that names no host of a cluster."""
+    shown, before = list[str](), ""
+    for word in words:
+        flag, equals, value = word.partition("=")
+        hides = flag == "--cluster" and equals
+        word = f"{flag}={_without_host(value)}" if hides else word  # noqa: PLW2901 - as shown
+        shown.append(_without_host(word) if before == "--cluster" else word)
+        before = word
+    return shown
+
+
+def _without_host(address: str) -> str:
+    return address if not address or address.startswith("local:") else "…"
 
 
 def _shareable(name: str, text: str, folder: Path, root: Path) -> str:

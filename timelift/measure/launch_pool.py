@@ -118,6 +118,23 @@ class LaunchPool:
                 readers[in_other_python] = self.open(slot, backend, python)
         return readers
 
+    def measure(self, slot: LaunchSlot, task: Task, show_stage: ShowStage) -> list[CaseInLaunch]:
+        """Measure a setting in a launch, with a reader of peak memory if the slot has one."""
+        launch = self.open(slot, task.setting.backend)
+        if not slot.reads_beside:
+            return launch.measure(task, show_stage)
+        readers = self.open_peak_readers(slot, task.setting.backend, task.rivals)
+        return measure_with_peaks(launch, task, readers, show_stage)
+
+    def add_peaks(
+        self, slot: LaunchSlot, task: Task, outcomes: list[CaseInLaunch], show_stage: ShowStage
+    ) -> list[CaseInLaunch]:
+        """Read the peak memory of the rivals that were measured."""
+        names = {line.case.strategy for line in outcomes if line.status is Status.MEASURED}
+        measured = replace(task, rivals=tuple(it for it in task.rivals if it.name in names))
+        readers = self.open_peak_readers(slot, task.setting.backend, measured.rivals)
+        return with_peaks(outcomes, read_peaks(measured, readers, show_stage))
+
     def _start(self, key: ProcessKey) -> AnyLaunch:
         options, (_, backend, peak_python) = self._options, key
         limit = options.first_call_limit

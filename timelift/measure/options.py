@@ -305,6 +305,15 @@ _OTHER_SIDE = (
         read=choice(Undecided),
     ),
 )
+_ELSEWHERE = (
+    Option(
+        "cluster",
+        "",
+        "a scheduler of Dask like tcp://HOST:8786, its file, or local:2 for two nodes here",
+        otherwise="this machine alone",
+        metavar="ADDRESS",
+    ),
+)
 _LIMITS = (
     Option("first_call_limit", "60", "seconds for tracing and the first call", read=read_seconds),
     Option("memory_limit", "", "memory a setting's worker may use, like 4G or 800M", read_memory),
@@ -316,6 +325,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
     "a layer of your own": _LAYER,
     "how long": _HOW_LONG,
     "against another version": _OTHER_SIDE,
+    "on many machines": _ELSEWHERE,
     "limits and results": _LIMITS,
 }
 OPTIONS = tuple(option for options in GROUPS.values() for option in options)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from timelift.case import Backend, Case, Gradients, Mode, Phase, Setting
 from timelift.errors import UserError, nearest
@@ -22,6 +22,9 @@ from timelift.measure.header import open_resumed, resumed_options
 from timelift.measure.options import AXIS_OPTIONS, OPTIONS, OTHER_OPTIONS, LaunchRange, option_named
 from timelift.measure.users_layer import user_workload
 from timelift.project import Project
+
+if TYPE_CHECKING:
+    from timelift.measure.place import Place
 
 #: The arguments of a question that are no axes.
 _NO_AXES = {"compares", "sizes", "keeps", "waits"}
@@ -96,6 +99,7 @@ class RunOptions:
     against: str
     gate: float
     undecided: str
+    cluster: str
     first_call_limit: float
     memory_limit: int
     results: Path
@@ -156,7 +160,7 @@ class RunRequest:
     else of `usual_axes`, and `options` are the others as values. The `catalogue` has what may be
     measured, with the layer that an option names. `resume` names the run to resume, which is read
     into `resumed` and has the options that it had; '' starts a new run. `once` and `stop_after` are
-    as in `RunOptions`.
+    as in `RunOptions`. The run is played on this machine, or in another `place`.
     """
 
     def __init__(  # noqa: PLR0913 - what pytest has, beside the options
@@ -168,9 +172,10 @@ class RunRequest:
         resume: str = "",
         once: bool = False,
         stop_after: int = 0,
+        place: "Place | None" = None,
     ) -> None:
         texts = {option.name: texts.get(option.name, "") for option in OPTIONS}
-        self.project = project
+        self.project, self.place = project, place
         self.results_folder = project.root / (texts["results"] or "results")
         self.resumed = open_resumed(self.results_folder, resume) if resume else None
         self.texts = resumed_options(self.resumed, texts, project.root) if self.resumed else texts
@@ -230,7 +235,14 @@ class RunRequest:
         self.options = replace(self.options, inputs=layer.inputs)
 
     def cases(self, question: Question) -> list[Case]:
-        return cases_of(question, self.axes, self.catalogue)
+        """Return the cases of a question, for each kind of machine."""
+        cases = cases_of(question, self.axes, self.catalogue)
+        kinds = self.place.kinds if self.place else ("",)
+        return [
+            replace(case, setting=replace(case.setting, machine=kind))
+            for kind in kinds
+            for case in cases
+        ]
 
 
 def cases_of(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:

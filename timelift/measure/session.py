@@ -31,8 +31,8 @@ from timelift.measure.header import (
     shareable_header,
     without_folders,
 )
-from timelift.measure.locks import machine_lock
 from timelift.measure.options import LaunchRange
+from timelift.measure.place import ThisMachine
 from timelift.measure.progress import Display
 from timelift.measure.request import RunOptions, RunRequest
 from timelift.measurement import CaseInLaunch, Measurement
@@ -96,6 +96,7 @@ class Session:
     def __init__(self, race: Race) -> None:
         self.race, self.request = race, race.request
         self.catalogue, self.resumed = race.request.catalogue, race.request.resumed
+        self.place = race.request.place or ThisMachine()
         self.header = Header()
         self.lines: list[CaseInLaunch] = []
         self.not_tried: dict[Case, str] = {}
@@ -109,7 +110,7 @@ class Session:
             raise UserError(
                 "measuring forks its workers, which this system cannot; measure on Linux"
             )
-        machine.refuse_without_backend()
+        self.place.refuse_unable()
         rivals = dict.fromkeys(self.race.rivals(list(cases)))
         self.referee = self.race.referee()
         self.not_tried = {case: why for case in rivals if (why := self._impossible(case))}
@@ -128,16 +129,16 @@ class Session:
         if options.once:
             once = LaunchRange(1, 1)
             options = replace(options, launches=once, reads_peak_memory=False)
-            campaign = self._begun(Campaign(chosen, self.catalogue, options))
+            campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, {}))
             campaign.run(lambda *_: None, display, referee)
             return
         started, budget = time.monotonic(), options.budget
-        with machine_lock(display.say, budget, stop=lambda: self.interrupted):
+        with self.place.lock(display.say, budget, lambda: self.interrupted):
             if budget is not None:
                 left = budget - (time.monotonic() - started)
                 options = replace(options, budget=left)
             played = self._resume(chosen) if self.resumed else {}
-            campaign = self._begun(Campaign(chosen, self.catalogue, options, played))
+            campaign = self._begun(self.place.campaign(chosen, self.catalogue, options, played))
             self._measure(campaign, display, referee)
 
     def _begun(self, campaign: Campaign) -> Campaign:
@@ -157,7 +158,7 @@ class Session:
 
     def _measure(self, campaign: Campaign, display: Display, referee: CampaignReferee) -> None:
         header = self._header(campaign)
-        if (busy := header.machine.information["busy"]) > _BUSY_SHARE:
+        if (busy := header.machine.information.get("busy", 0.0)) > _BUSY_SHARE:
             display.say(
                 f"the machine is {busy:.0%} busy with other work: figures will be less "
                 "sure and take longer; end other programs or wait"
@@ -208,7 +209,10 @@ class Session:
     def _header(self, campaign: Campaign) -> Header:
         request = self.request
         root = request.project.root
-        header = new_header(request.project, self.catalogue, campaign.results, request.seed)
+        machines = self.place.describe({case.setting.backend for case in campaign.results})
+        header = new_header(
+            request.project, self.catalogue, campaign.results, request.seed, machines
+        )
         header = structs.replace(
             header,
             options=request.axes | request.options.header_texts,
@@ -243,7 +247,7 @@ class Session:
         if case.setting.time_axis.varies and self.race.folder in COPIES_FOLDERS:
             why = "varying lengths have one sample a launch, too few to compare copies"
             return f"{why}; ask for --time-axes static"
-        return machine.why_not_here(case.setting) or self.catalogue.why_not(case)
+        return self.place.why_not(case.setting) or self.catalogue.why_not(case)
 
 
 @contextmanager
